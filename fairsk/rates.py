@@ -1,0 +1,472 @@
+"""What a fairness criterion is: rates over confusion cells, and constraints over rates.
+
+This is the one place where a rate's formula stands. Four engines read it: hard counts
+(:mod:`fairsk.counts`), cumulative counts along sorted scores (:mod:`fairsk.thresholds`), soft counts in
+torch (:mod:`fairsk.neural`) and interval estimates (:mod:`fairsk.statistics`). The arithmetic therefore
+uses nothing but ``+ - * /``, comparisons and a ``where``, and runs unchanged on NumPy arrays and torch
+tensors. Neither torch nor scikit-learn is imported here.
+
+Arrays have the groups on their first axis; any further axes (strata, candidate thresholds, bootstrap
+replicates) are carried along.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+
+__all__ = [
+    "CELLS",
+    "CONSTRAINTS",
+    "RATES",
+    "Comparison",
+    "Constraint",
+    "Method",
+    "Rate",
+    "get_constraint",
+    "get_rate",
+]
+
+#: The four cells of a confusion table, in the order in which coefficient vectors list them.
+CELLS = ("tp", "fp", "fn", "tn")
+
+#: A NumPy array or a torch tensor: whatever the cells are, the rates are too.
+Array: TypeAlias = Any
+Cells: TypeAlias = Mapping[str, Array]
+
+Comparison: TypeAlias = Literal["difference", "ratio", "worst_group"]
+Method: TypeAlias = Literal["between_groups", "to_overall", "to_reference"]
+
+_TERM = re.compile(r"(?:(?P<factor>\d+(?:\.\d*)?|\.\d+)\*)?(?P<cell>[a-z]+)")
+
+
+@functools.cache
+def _coefficients(expression: str) -> tuple[float, ...]:
+    """Read ``"2*tp+fp"`` as one coefficient per cell, in the order of ``CELLS``."""
+    terms = re.sub(r"\s", "", expression).replace("-", "+-").removeprefix("+").split("+")
+    total = dict.fromkeys(CELLS, 0.0)
+    for term in terms:
+        match = _TERM.fullmatch(term.removeprefix("-"))
+        cells = CELLS if match and match["cell"] == "n" else (match["cell"],) if match else ()
+        if not cells or not set(cells) <= set(CELLS):
+            raise ValueError(
+                f"Cannot read {term!r} in the expression {expression!r}: write a sum of the confusion cells "
+                "tp, fp, fn, tn (or n for all four), each with an optional factor, such as '2*tp+fp+fn'."
+            )
+        factor = float((match and match["factor"]) or 1)
+        for cell in cells:
+            total[cell] += -factor if term.startswith("-") else factor
+    return tuple(total.values())
+
+
+def _linear(coefficients: tuple[float, ...], cells: Cells) -> Array:
+    """Sum the cells by their coefficients, skipping the cells that do not take part."""
+    terms = [
+        cells[cell] if factor == 1 else factor * cells[cell]
+        for cell, factor in zip(CELLS, coefficients, strict=True)
+        if factor
+    ]
+    return sum(terms[1:], start=terms[0]) if terms else 0.0 * cells[CELLS[0]]
+
+
+def _where(condition: Array, then: Array, otherwise: Array) -> Array:
+    """``where`` in the array's own library; torch tensors bring theirs as a method."""
+    if hasattr(then, "where"):
+        return then.where(condition, otherwise)
+    return np.where(condition, then, otherwise)
+
+
+def _extreme(values: Array, *, largest: bool) -> Array:
+    """The largest (or smallest) value over the groups, passing over undefined (NaN) ones."""
+    best = values[0]
+    for value in values[1:]:
+        ahead = value > best if largest else value < best
+        best = _where(ahead | (best != best), value, best)
+    return best
+
+
+def _smaller_over_larger(a: Array, b: Array) -> Array:
+    """``min(a, b) / max(a, b)``; two rates of zero agree, so their ratio is 1."""
+    swap = a > b
+    low, high = _where(swap, b, a), _where(swap, a, b)
+    both_zero = (low == 0) & (high == 0)
+    return (low + both_zero) / (high + both_zero)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A group rate: one sum of confusion cells divided by another.
+
+    Parameters
+    ----------
+    name : str
+        What the rate is called in tables and messages.
+    numerator, denominator : str
+        Sums over ``tp``, ``fp``, ``fn``, ``tn`` (``n`` means all four), with optional factors, such as
+        ``"2*tp"`` and ``"2*tp+fp+fn"``. The denominator may not subtract, so that it is zero only where
+        there is nothing to measure.
+    lower_is_better : bool, default=False
+        Whether the group with the *highest* rate is the one that is worst off, as with error rates.
+
+    Raises
+    ------
+    ValueError
+        If an expression names an unknown cell, or the denominator subtracts or is empty.
+
+    Notes
+    -----
+    A group whose denominator is zero has no such rate: the value is NaN, and comparisons pass over it.
+
+    Examples
+    --------
+    >>> from fairsk import Rate
+    >>> precision = Rate("precision", "tp", "tp+fp")
+    >>> float(precision({"tp": 3.0, "fp": 1.0, "fn": 0.0, "tn": 0.0}))
+    0.75
+    """
+
+    name: str
+    numerator: str
+    denominator: str
+    lower_is_better: bool = False
+
+    def __post_init__(self) -> None:
+        _coefficients(self.numerator)  # read now, so that a bad expression fails here
+        denominator = _coefficients(self.denominator)
+        if min(denominator) < 0 or max(denominator) == 0:
+            raise ValueError(
+                f"The denominator of rate {self.name!r} must be a sum of confusion cells without "
+                f"subtraction, got {self.denominator!r}."
+            )
+
+    @property
+    def numerator_coefficients(self) -> tuple[float, ...]:
+        """Factor of each cell of ``CELLS`` in the numerator."""
+        return _coefficients(self.numerator)
+
+    @property
+    def denominator_coefficients(self) -> tuple[float, ...]:
+        """Factor of each cell of ``CELLS`` in the denominator."""
+        return _coefficients(self.denominator)
+
+    @property
+    def is_proportion(self) -> bool:
+        """Whether the rate counts a part of a whole, so that binomial statistics apply to it."""
+        pairs = list(zip(self.numerator_coefficients, self.denominator_coefficients, strict=True))
+        return all(whole in (0, 1) and part in (0, whole) for part, whole in pairs)
+
+    @property
+    def has_fixed_denominator(self) -> bool:
+        """Whether the denominator depends on the labels only, so that the rate is linear in the decisions."""
+        tp, fp, fn, tn = self.denominator_coefficients
+        return tp == fn and fp == tn
+
+    def support(self, cells: Cells) -> Array:
+        """The denominator: how much there is to measure the rate on."""
+        return _linear(self.denominator_coefficients, cells)
+
+    def __call__(self, cells: Cells) -> Array:
+        """Evaluate the rate on cells of any shape; an empty denominator gives NaN."""
+        support = self.support(cells)
+        # An empty denominator is filled in before the division, so that no gradient runs through 0 / 0.
+        value = _linear(self.numerator_coefficients, cells) / (support + (support == 0))
+        return _where(support != 0, value, float("nan"))
+
+
+@dataclass(frozen=True, init=False)
+class Constraint:
+    """A fairness criterion: one or more rates that should agree between groups.
+
+    Parameters
+    ----------
+    name : str
+        What the criterion is called.
+    rates : Rate, str, or iterable of these
+        The rates that should agree; a string names a built-in rate. With several rates, the criterion's
+        disparity is that of the rate on which the groups differ most.
+    description : str, default=""
+        What the criterion asks for, in one plain sentence.
+    source : str, default=""
+        Where it was proposed.
+
+    Examples
+    --------
+    A criterion of your own can be measured, scored, thresholded and trained for like a built-in one:
+
+    >>> import numpy as np
+    >>> from fairsk import Constraint, Rate
+    >>> fdr_parity = Constraint("fdr_parity", [Rate("false_discovery_rate", "fp", "tp+fp")])
+    >>> cells = {"tp": np.array([3., 4.]), "fp": np.array([1., 4.]),
+    ...          "fn": np.array([0., 0.]), "tn": np.array([5., 5.])}
+    >>> float(fdr_parity.difference(cells))
+    0.25
+    """
+
+    name: str
+    rates: tuple[Rate, ...]
+    description: str = ""
+    source: str = ""
+
+    def __init__(
+        self,
+        name: str,
+        rates: Rate | str | Iterable[Rate | str],
+        description: str = "",
+        source: str = "",
+    ) -> None:
+        given = (rates,) if isinstance(rates, Rate | str) else rates
+        values = {
+            "name": name,
+            "rates": tuple(get_rate(rate) for rate in given),
+            "description": description,
+            "source": source,
+        }
+        if not values["rates"]:
+            raise ValueError(f"Constraint {name!r} needs at least one rate.")
+        for field, value in values.items():
+            object.__setattr__(self, field, value)  # the instance is frozen, hence hashable
+
+    def difference(
+        self, cells: Cells, *, method: Method = "between_groups", reference: int | None = None
+    ) -> Array:
+        """Return the largest absolute difference of a rate: 0 when all groups agree.
+
+        Parameters
+        ----------
+        cells : mapping of str to array of shape (n_groups, ...)
+            The confusion cells of each group.
+        method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+            Compare the groups with each other (max - min), each with the overall rate, or each with the
+            rate of a reference group.
+        reference : int, optional
+            Position of the reference group; needed by ``"to_reference"`` only.
+
+        Returns
+        -------
+        array
+            The disparity; NaN if fewer than two groups have the rate.
+        """
+        _check_choice("method", method, Method)
+        gaps = []
+        for rate in self.rates:
+            values = rate(cells)
+            if method == "between_groups":
+                gap = _extreme(values, largest=True) - _extreme(values, largest=False)
+            else:
+                baseline = self._baseline(rate, cells, values, method, reference)
+                gap = _extreme(abs(_defined(values, baseline) - baseline), largest=True)
+            gaps.append(_undefined_alone(gap, values))
+        return _extreme(gaps, largest=True)
+
+    def ratio(
+        self, cells: Cells, *, method: Method = "between_groups", reference: int | None = None
+    ) -> Array:
+        """Return the smallest ratio of a rate: 1 when all groups agree, 0 when one has none of it.
+
+        It is the largest ``r`` for which every rate is at least ``r`` times the one it is compared with,
+        so that two rates of zero have the ratio 1. The parameters are those of :meth:`difference`. A rate
+        that can be negative (its numerator subtracts) has no such ratio, and is refused.
+        """
+        _check_choice("method", method, Method)
+        ratios = []
+        for rate in self.rates:
+            if min(rate.numerator_coefficients) < 0:
+                raise ValueError(
+                    f"The ratio of {self.name!r} is not defined: {rate.name!r} can be negative, for its "
+                    f"numerator, {rate.numerator!r}, subtracts. Use the difference."
+                )
+            values = rate(cells)
+            if method == "between_groups":
+                largest, smallest = _extreme(values, largest=True), _extreme(values, largest=False)
+                ratio = _smaller_over_larger(smallest, largest)
+            else:
+                baseline = self._baseline(rate, cells, values, method, reference)
+                ratio = _extreme(_smaller_over_larger(_defined(values, baseline), baseline), largest=False)
+            ratios.append(_undefined_alone(ratio, values))
+        return _extreme(ratios, largest=False)
+
+    def worst_group(self, cells: Cells) -> Array:
+        """Return the rate of the group that is worst off; the constraint must have one rate only."""
+        if len(self.rates) != 1:
+            raise ValueError(
+                f"The worst group of {self.name!r} is not defined: it has {len(self.rates)} rates. "
+                "Use a constraint with a single rate."
+            )
+        (rate,) = self.rates
+        return _extreme(rate(cells), largest=rate.lower_is_better)
+
+    def compare(
+        self,
+        cells: Cells,
+        comparison: Comparison = "difference",
+        *,
+        method: Method = "between_groups",
+        reference: int | None = None,
+    ) -> Array:
+        """Evaluate the comparison of that name: ``"difference"``, ``"ratio"`` or ``"worst_group"``."""
+        _check_choice("comparison", comparison, Comparison)
+        if comparison == "worst_group":
+            if method != "between_groups":
+                raise ValueError(f"worst_group is a rate and compares with nothing: leave out {method=}.")
+            return self.worst_group(cells)
+        compare = {"difference": self.difference, "ratio": self.ratio}[comparison]
+        return compare(cells, method=method, reference=reference)
+
+    @staticmethod
+    def _baseline(rate: Rate, cells: Cells, values: Array, method: Method, reference: int | None) -> Array:
+        if method == "to_overall":
+            return rate({cell: cells[cell].sum(0) for cell in CELLS})
+        if reference is None:
+            raise ValueError('method="to_reference" needs a reference group.')
+        return values[reference]
+
+
+def _undefined_alone(result: Array, values: Array) -> Array:
+    """A comparison of fewer than two defined rates compares nothing: NaN instead of perfect parity."""
+    defined = sum((value == value) * 1 for value in values)
+    return _where(defined >= 2, result, float("nan"))
+
+
+def _defined(values: Array, baseline: Array) -> Array:
+    """Let the undefined rates equal their baseline: they then differ by nothing, and pass no gradient."""
+    return _where(values == values, values, baseline)
+
+
+def _check_choice(name: str, given: Any, choices: Any) -> None:
+    """Refuse a value that is not among those of a ``Literal``."""
+    if given not in get_args(choices):
+        allowed = ", ".join(map(repr, get_args(choices)))
+        raise ValueError(f"{name} must be one of {allowed}; got {given!r}.")
+
+
+_ALL_RATES = (
+    Rate("selection_rate", "tp+fp", "n"),
+    Rate("true_positive_rate", "tp", "tp+fn"),
+    Rate("false_positive_rate", "fp", "fp+tn", lower_is_better=True),
+    Rate("true_negative_rate", "tn", "fp+tn"),
+    Rate("false_negative_rate", "fn", "tp+fn", lower_is_better=True),
+    Rate("accuracy", "tp+tn", "n"),
+    Rate("error_rate", "fp+fn", "n", lower_is_better=True),
+    Rate("precision", "tp", "tp+fp"),
+    Rate("false_discovery_rate", "fp", "tp+fp", lower_is_better=True),
+    Rate("negative_predictive_value", "tn", "tn+fn"),
+    Rate("false_omission_rate", "fn", "tn+fn", lower_is_better=True),
+    Rate("f1", "2*tp", "2*tp+fp+fn"),
+    Rate("false_negatives_per_false_positive", "fn", "fp", lower_is_better=True),
+    Rate("base_rate", "tp+fn", "n"),
+)
+
+#: The built-in rates by name.
+RATES: Mapping[str, Rate] = {rate.name: rate for rate in _ALL_RATES}
+
+
+def _closest(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{hint} Built in: {', '.join(known)}."
+
+
+def get_rate(rate: Rate | str) -> Rate:
+    """Look up a built-in rate by name; a :class:`Rate` is returned as it is."""
+    if isinstance(rate, Rate):
+        return rate
+    if rate not in RATES:
+        raise ValueError(f"Unknown rate {rate!r}.{_closest(str(rate), RATES)}")
+    return RATES[rate]
+
+
+_HARDT = "Hardt, Price & Srebro, Equality of Opportunity in Supervised Learning, NeurIPS 2016"
+_CHOULDECHOVA = "Chouldechova, Fair Prediction with Disparate Impact, Big Data 5(2), 2017"
+_BERK = (
+    "Berk et al., Fairness in Criminal Justice Risk Assessments, Sociological Methods & Research 50(1), 2021"
+)
+
+_ALL_CONSTRAINTS = (
+    Constraint(
+        "demographic_parity",
+        ("selection_rate",),
+        "Every group is selected (predicted positive) equally often.",
+        "Calders, Kamiran & Pechenizkiy, Building Classifiers with Independency Constraints, ICDMW 2009",
+    ),
+    Constraint(
+        "equal_opportunity",
+        ("true_positive_rate",),
+        "Those who merit the positive outcome receive it equally often in every group.",
+        _HARDT,
+    ),
+    Constraint(
+        "predictive_equality",
+        ("false_positive_rate",),
+        "Those who do not merit the positive outcome receive it equally often in every group.",
+        "Corbett-Davies et al., Algorithmic Decision Making and the Cost of Fairness, KDD 2017",
+    ),
+    Constraint(
+        "equalized_odds",
+        ("true_positive_rate", "false_positive_rate"),
+        "Both the true and the false positive rate agree between groups.",
+        _HARDT,
+    ),
+    Constraint(
+        "error_rate_parity",
+        ("error_rate",),
+        "Decisions are wrong equally often in every group.",
+        _BERK,
+    ),
+    Constraint(
+        "accuracy_parity",
+        ("accuracy",),
+        "Decisions are right equally often in every group.",
+        _BERK,
+    ),
+    Constraint(
+        "predictive_parity",
+        ("precision",),
+        "A positive prediction is right equally often in every group.",
+        _CHOULDECHOVA,
+    ),
+    Constraint(
+        "false_omission_parity",
+        ("false_omission_rate",),
+        "A negative prediction is wrong equally often in every group.",
+        _BERK,
+    ),
+    Constraint(
+        "false_negative_parity",
+        ("false_negative_rate",),
+        "Those who merit the positive outcome are missed equally often in every group.",
+        _CHOULDECHOVA,
+    ),
+    Constraint(
+        "treatment_equality",
+        ("false_negatives_per_false_positive",),
+        "The two kinds of error stand in the same proportion in every group.",
+        _BERK,
+    ),
+    Constraint(
+        "f1_parity",
+        ("f1",),
+        "The F1 score agrees between groups.",
+        "van Rijsbergen, Information Retrieval, 1979, for the score",
+    ),
+)
+
+#: The built-in constraints by name.
+CONSTRAINTS: Mapping[str, Constraint] = {constraint.name: constraint for constraint in _ALL_CONSTRAINTS}
+
+
+def get_constraint(constraint: Constraint | str) -> Constraint:
+    """Look up a built-in constraint by name; a :class:`Constraint` is returned as it is."""
+    if isinstance(constraint, Constraint):
+        return constraint
+    if not isinstance(constraint, str):
+        raise TypeError(f"constraint must be a name or a fairsk.Constraint, got {constraint!r}.")
+    if constraint not in CONSTRAINTS:
+        raise ValueError(f"Unknown constraint {constraint!r}.{_closest(constraint, CONSTRAINTS)}")
+    return CONSTRAINTS[constraint]
