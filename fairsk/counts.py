@@ -1,0 +1,343 @@
+"""Confusion counts per group: the small table from which every rate, metric and audit follows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fairsk.groups import encode_groups, format_group, sensitive_columns, sort_labels
+from fairsk.labels import binary_labels
+from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constraint
+
+__all__ = ["GroupCounts", "check_weights"]
+
+
+def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
+    """Return the sample weights as floats; None stands for a weight of one each.
+
+    Raises
+    ------
+    ValueError
+        If there are too few or too many, one is negative, infinite or NaN, or all are zero.
+    """
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, dtype=float)
+    if weights.shape != (n_rows,):
+        raise ValueError(f"sample_weight has shape {weights.shape} where ({n_rows},) is expected.")
+    if not np.all(np.isfinite(weights)) or np.any(weights < 0) or not weights.any():
+        raise ValueError("sample_weight must be finite, not negative, and not all zero.")
+    return weights
+
+
+@dataclass(frozen=True, eq=False)
+class GroupCounts:
+    """Weighted true and false positives and negatives per group; tables of disjoint rows add up.
+
+    It holds no rows, so it may leave the place where the data must stay. Shards, days and sites are
+    combined with ``+``; intersections are reduced to one attribute with :meth:`margin`.
+
+    Parameters
+    ----------
+    groups : sequence of hashable
+        The group labels; a tuple of values each for an intersection.
+    cells : mapping of str to array of shape (n_groups,) or (n_groups, n_strata)
+        Sums of weights in the cells ``tp``, ``fp``, ``fn``, ``tn``.
+    squares : mapping of str to array, optional
+        Sums of squared weights, for honest intervals; equal to ``cells`` for unweighted rows.
+    names : sequence of str, optional
+        What the sensitive attributes are called.
+    strata : sequence of hashable, optional
+        Labels of the second axis, when the counts are broken down by strata.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import GroupCounts
+    >>> monday = GroupCounts.from_predictions([1, 0, 1], [1, 1, 0], sensitive_features=["a", "a", "b"])
+    >>> tuesday = GroupCounts.from_predictions([1, 0], [1, 0], sensitive_features=["b", "c"])
+    >>> (monday + tuesday).groups
+    ('a', 'b', 'c')
+    >>> (monday + tuesday).n
+    array([2., 2., 1.])
+    """
+
+    groups: tuple[Hashable, ...]
+    cells: Mapping[str, NDArray[np.float64]]
+    squares: Mapping[str, NDArray[np.float64]]
+    names: tuple[str, ...]
+    strata: tuple[Hashable, ...] | None
+
+    def __init__(
+        self,
+        groups: Sequence[Hashable],
+        cells: Mapping[str, ArrayLike],
+        squares: Mapping[str, ArrayLike] | None = None,
+        *,
+        names: Sequence[str] = ("sensitive_features",),
+        strata: Sequence[Hashable] | None = None,
+    ) -> None:
+        if set(CELLS) - set(cells):
+            raise ValueError(f"cells must hold {', '.join(CELLS)}; got {', '.join(map(str, cells))}.")
+        if len(set(groups)) < len(groups) or len(set(strata or ())) < len(strata or ()):
+            raise ValueError("A group or stratum is listed twice: labels must be distinct.")
+        shape = (len(groups),) if strata is None else (len(groups), len(strata))
+        table = {cell: np.asarray(cells[cell], dtype=float) for cell in CELLS}
+        second = {
+            cell: np.asarray((cells if squares is None else squares)[cell], dtype=float) for cell in CELLS
+        }
+        if any(value.shape != shape for value in (*table.values(), *second.values())):
+            raise ValueError(f"Every cell must have the shape {shape}: one count per group (and stratum).")
+        if any(not np.all(v >= -1e-9 * v.max(initial=1.0)) for v in (*table.values(), *second.values())):
+            raise ValueError("Counts must not be negative or NaN.")
+        for field, value in {
+            "groups": tuple(groups),
+            "cells": table,
+            "squares": second,
+            "names": tuple(names),
+            "strata": None if strata is None else tuple(strata),
+        }.items():
+            object.__setattr__(self, field, value)  # the instance is frozen
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sensitive_features: Any,
+        sample_weight: ArrayLike | None = None,
+        pos_label: Any = None,
+        strata: Any = None,
+        classes: NDArray[Any] | None = None,
+    ) -> GroupCounts:
+        """Count the confusion cells of each group.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like of shape (n_rows,)
+            Labels and predicted labels.
+        sensitive_features : array-like of shape (n_rows,) or (n_rows, n_columns)
+            The group of each row; several columns make an intersection.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weight of each row, not negative.
+        pos_label : label, optional
+            The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+        strata : array-like of shape (n_rows,) or (n_rows, n_columns), optional
+            Break every group's counts down by these values too.
+        classes : array, optional
+            The labels that can occur, so that an absent ``pos_label`` is not taken for a mistake.
+
+        Returns
+        -------
+        GroupCounts
+            The table of counts.
+        """
+        actual, predicted = binary_labels(y_true, y_pred, pos_label, classes=classes)
+        weights = check_weights(sample_weight, len(actual))
+        groups = encode_groups(sensitive_columns(None, None, sensitive_features, n_rows=len(actual)))
+        shape: tuple[int, ...] = (len(groups.labels),)
+        codes, stratum_labels = groups.codes, None
+        if strata is not None:
+            by = encode_groups(sensitive_columns(None, None, strata, n_rows=len(actual)))
+            stratum_labels, shape = by.labels, (len(groups.labels), len(by.labels))
+            codes = codes * len(by.labels) + by.codes
+        # One pass: the cell of each row is numbered tp=0, fp=1, fn=2, tn=3, as in CELLS.
+        cell = np.where(predicted, np.where(actual, 0, 1), np.where(actual, 2, 3))
+        size = int(np.prod(shape))
+        place = cell * size + codes
+
+        def table(values: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
+            sums = np.bincount(place, values, minlength=4 * size).astype(float).reshape(4, *shape)
+            return dict(zip(CELLS, sums, strict=True))
+
+        return cls(
+            groups.labels,
+            table(weights),
+            None if weights is None else table(weights**2),
+            names=groups.names,
+            strata=stratum_labels,
+        )
+
+    @property
+    def n(self) -> NDArray[np.float64]:
+        """The (weighted) number of rows of each group, and stratum if there are strata."""
+        return sum((self.cells[cell] for cell in CELLS), start=np.zeros(1))
+
+    def rate(self, rate: Rate) -> NDArray[np.float64]:
+        """Return the rate of each group (and stratum)."""
+        return rate(self.cells)
+
+    def overall(self) -> GroupCounts:
+        """Return the table of all groups together, as one group called ``"overall"``."""
+        return GroupCounts(
+            ("overall",),
+            {cell: self.cells[cell].sum(0, keepdims=True) for cell in CELLS},
+            {cell: self.squares[cell].sum(0, keepdims=True) for cell in CELLS},
+            names=("overall",),
+            strata=self.strata,
+        )
+
+    def margin(self, *names: str) -> GroupCounts:
+        """Return the table by these sensitive attributes only, the other ones (and strata) summed out."""
+        unknown = [name for name in names if name not in self.names]
+        if unknown or not names:
+            raise ValueError(f"margin takes names out of {list(self.names)}, got {list(names)}.")
+        keep = [self.names.index(name) for name in names]
+        parts = [label if len(self.names) > 1 else (label,) for label in self.groups]
+        labels = [tuple(part[i] for i in keep) if len(keep) > 1 else part[keep[0]] for part in parts]  # type: ignore[index]
+        return self._regrouped(labels, sort_labels(set(labels)), names)
+
+    def _regrouped(
+        self, labels: Sequence[Hashable], groups: Sequence[Hashable], names: Sequence[str]
+    ) -> GroupCounts:
+        position = {label: i for i, label in enumerate(groups)}
+        codes = [position[label] for label in labels]
+
+        def table(cells: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+            flat = {cell: v if self.strata is None else v.sum(1) for cell, v in cells.items()}
+            return {cell: np.bincount(codes, v, len(groups)).astype(float) for cell, v in flat.items()}
+
+        return GroupCounts(groups, table(self.cells), table(self.squares), names=names)
+
+    def __add__(self, other: GroupCounts) -> GroupCounts:
+        """Combine the tables of two disjoint sets of rows."""
+        if not isinstance(other, GroupCounts):
+            return NotImplemented
+        if self.names != other.names or (self.strata is None) != (other.strata is None):
+            raise ValueError(
+                "Only tables of the same sensitive attributes and strata add up: "
+                f"{self.names} and {other.names}."
+            )
+        groups = sort_labels({*self.groups, *other.groups})
+        strata = None
+        if self.strata is not None and other.strata is not None:
+            strata = sort_labels({*self.strata, *other.strata})
+        total = {
+            field: {
+                cell: np.zeros((len(groups), *([] if strata is None else [len(strata)]))) for cell in CELLS
+            }
+            for field in ("cells", "squares")
+        }
+        for part in (self, other):
+            place: Any = [groups.index(label) for label in part.groups]
+            if strata is not None and part.strata is not None:
+                place = np.ix_(place, [strata.index(label) for label in part.strata])
+            for field, table in total.items():
+                for cell in CELLS:
+                    table[cell][place] += getattr(part, field)[cell]
+        return GroupCounts(groups, total["cells"], total["squares"], names=self.names, strata=strata)
+
+    def __radd__(self, other: int) -> GroupCounts:
+        """Let ``sum(tables)`` start from its 0."""
+        return self if other == 0 else NotImplemented
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists and strings, fit for JSON; :meth:`from_dict` reads them back."""
+        return {
+            "names": list(self.names),
+            "groups": [_plain(label) for label in self.groups],
+            "strata": None if self.strata is None else [_plain(label) for label in self.strata],
+            "cells": {cell: self.cells[cell].tolist() for cell in CELLS},
+            "squares": {cell: self.squares[cell].tolist() for cell in CELLS},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> GroupCounts:
+        """Rebuild the table that :meth:`to_dict` wrote."""
+
+        def labels(values: Sequence[Any]) -> list[Hashable]:
+            return [tuple(value) if isinstance(value, list) else value for value in values]
+
+        return cls(
+            labels(data["groups"]),
+            data["cells"],
+            data["squares"],
+            names=data["names"],
+            strata=None if data["strata"] is None else labels(data["strata"]),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether two tables hold the same counts of the same groups."""
+        if not isinstance(other, GroupCounts):
+            return NotImplemented
+        return (self.names, self.groups, self.strata) == (other.names, other.groups, other.strata) and all(
+            np.array_equal(self.cells[cell], other.cells[cell])
+            and np.array_equal(self.squares[cell], other.squares[cell])
+            for cell in CELLS
+        )
+
+    def compare(
+        self,
+        constraint: Constraint | str,
+        comparison: Comparison = "difference",
+        *,
+        method: Method = "between_groups",
+        reference: Hashable = None,
+    ) -> Any:
+        """Return the disparity between the groups under a constraint.
+
+        Groups that have nothing to measure (an empty denominator) are passed over with a warning that
+        names them.
+
+        Parameters
+        ----------
+        constraint : str or Constraint
+            Which rates should agree.
+        comparison : {"difference", "ratio", "worst_group"}, default="difference"
+            Largest difference, smallest ratio, or the rate of the worst group.
+        method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+            What every group is compared with.
+        reference : hashable, optional
+            Label of the reference group, for ``method="to_reference"``.
+
+        Returns
+        -------
+        float or array of shape (n_strata,)
+            The disparity, in each stratum if there are strata; NaN (and a warning) where fewer than two
+            groups can be measured.
+        """
+        constraint = get_constraint(constraint)
+        position = None
+        if method == "to_reference":
+            if reference not in self.groups:
+                shown = ", ".join(map(repr, self.groups))
+                raise ValueError(f"The reference group {reference!r} is not one of the groups: {shown}.")
+            position = self.groups.index(reference)
+        elif reference is not None:
+            raise ValueError('reference= names a group for method="to_reference" only.')
+        for rate in constraint.rates:
+            self._warn_undefined(rate, fewest=1 if comparison == "worst_group" else 2)
+        disparity = constraint.compare(self.cells, comparison, method=method, reference=position)
+        return float(disparity) if self.strata is None else disparity
+
+    def _warn_undefined(self, rate: Rate, fewest: int) -> None:
+        """Warn of groups without the rate, and of too few groups with it."""
+        measured = rate.support(self.cells).reshape(len(self.groups), -1) != 0
+        somewhere = "" if self.strata is None else " in some strata"
+        parts = []
+        if not measured.all():
+            pairs = zip(self.groups, measured.all(1), strict=True)
+            parts += [
+                f"{rate.name} cannot be measured{somewhere} for: "
+                f"{', '.join(format_group(group) for group, everywhere in pairs if not everywhere)} "
+                f"(its denominator, {rate.denominator}, is empty there). The comparison passes over them."
+            ]
+        if (measured.sum(0) < fewest).any():
+            parts += [f"Fewer than two groups can be compared{somewhere}: {rate.name} gives NaN."]
+        if parts:
+            warnings.warn(" ".join(parts), UserWarning, stacklevel=3)
+
+
+def _plain(label: Any) -> Any:
+    """Return a label as JSON can hold it."""
+    if isinstance(label, tuple):
+        return [_plain(part) for part in label]
+    value = label.item() if isinstance(label, np.generic) else label
+    if not isinstance(value, str | int | float):
+        raise TypeError(f"The group {label!r} does not fit into JSON: name groups by text or numbers.")
+    return value

@@ -1,0 +1,398 @@
+"""Who is in which group: selectors of columns, intersections, and the policies for bad group values.
+
+The only room that looks inside a frame. Everything else sees a list of one-dimensional arrays, or the
+integer codes and the labels of a :class:`Grouping`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+__all__ = [
+    "Grouping",
+    "Selector",
+    "SensitiveColumns",
+    "drop_columns",
+    "encode_groups",
+    "format_group",
+    "is_missing",
+    "sensitive_columns",
+    "sort_labels",
+]
+
+#: How the constructor of an estimator or scorer names columns of X.
+Selector: TypeAlias = str | int | Sequence[str] | Sequence[int] | Callable[[Any], Any] | None
+
+_PLACEMENT = (
+    "Put the fair meta-estimator outside the pipeline, so that it sees the raw X, or wrap the pipeline in "
+    "SensitiveRouter, or let the earlier steps pass the column through "
+    '(a ColumnTransformer with "passthrough" and .set_output(transform="pandas")), '
+    "or pass sensitive_features= as metadata."
+)
+_MAX_CONTINUOUS_LEVELS = 10
+
+
+@dataclass(frozen=True)
+class SensitiveColumns:
+    """The sensitive attribute of some rows: one array per column, and what the columns are called."""
+
+    names: tuple[str, ...]
+    columns: tuple[NDArray[Any], ...]
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def take(self, rows: NDArray[np.intp]) -> SensitiveColumns:
+        """Return the attribute of these rows."""
+        return SensitiveColumns(self.names, tuple(column[rows] for column in self.columns))
+
+    def to_metadata(self) -> NDArray[Any]:
+        """Return the values as one array that scikit-learn can slice by rows: 1-D, or a column each."""
+        if len(self.columns) == 1:
+            return self.columns[0]
+        return np.column_stack([column.astype(object) for column in self.columns])
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Rows assigned to groups: integer codes into a tuple of labels.
+
+    A label is the value itself for one sensitive column, and a tuple of values for an intersection.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[Hashable, ...]
+    codes: NDArray[np.intp]
+
+    def sums(self, weights: NDArray[Any] | None = None) -> NDArray[np.float64]:
+        """Add up the weights (or count the rows) of each group."""
+        return np.bincount(self.codes, weights, minlength=len(self.labels)).astype(float)
+
+
+def format_group(label: Hashable) -> str:
+    """Write a group's label for a table or a message: the parts of an intersection joined by ``" & "``."""
+    return " & ".join(map(str, label)) if isinstance(label, tuple) else str(label)
+
+
+def sort_labels(labels: Iterable[Hashable]) -> list[Any]:
+    """Sort labels of any types, in an order that depends on nothing but which labels there are."""
+    labels = list(labels)
+    try:
+        return sorted(labels, key=_by_kind)
+    except TypeError:  # values without an order
+        return sorted(labels, key=_by_text)
+
+
+def _by_kind(label: Any) -> tuple[Any, ...]:
+    if isinstance(label, tuple):
+        return ("tuple", tuple(map(_by_kind, label)))
+    if isinstance(label, int | float | np.number):  # booleans are integers
+        return ("", label)
+    return ("str" if isinstance(label, str) else type(label).__name__, label)
+
+
+def _by_text(label: Any) -> tuple[Any, ...]:
+    if isinstance(label, tuple):
+        return ("tuple", tuple(map(_by_text, label)))
+    return (type(label).__name__, str(label))
+
+
+# --- from X and the method's argument to columns -----------------------------------------------------
+
+
+def sensitive_columns(
+    X: Any, selector: Selector, values: Any = None, *, n_rows: int | None = None
+) -> SensitiveColumns:
+    """Return the sensitive attribute: the values given to the method, else the columns selected from X.
+
+    Parameters
+    ----------
+    X : array-like, frame, sparse matrix or list
+        Whatever the estimator was given; it is looked into only if ``values`` is None.
+    selector : str, int, list of these, callable or None
+        The constructor's ``sensitive_features``. A callable receives X and returns values.
+    values : array-like of shape (n_rows,) or (n_rows, n_columns), optional
+        The method's ``sensitive_features``; overrides the selector.
+    n_rows : int, optional
+        How many rows there must be.
+
+    Raises
+    ------
+    ValueError
+        If neither is given, a column is missing, lengths differ, or values are missing.
+    TypeError
+        If ``values`` is a string or a dict.
+    """
+    if values is not None:
+        found = _from_values(values)
+    elif selector is not None:
+        found = _from_selector(X, selector)
+    else:
+        raise ValueError(
+            "Which column is sensitive? Name it in the constructor, sensitive_features='sex' (a list for "
+            "an intersection, an index or a callable for arrays), or pass the values as metadata, "
+            "sensitive_features=values, to this method."
+        )
+    if not found.columns:
+        raise ValueError("sensitive_features names no column: give at least one.")
+    expected = n_rows if n_rows is not None else len(found)
+    if any(len(column) != expected for column in found.columns):
+        lengths = " and ".join(str(len(column)) for column in found.columns)
+        raise ValueError(
+            f"sensitive_features has {lengths} rows where {expected} are expected: inconsistent numbers of "
+            "samples. Values are matched to rows by position."
+        )
+    return found
+
+
+def _from_values(values: Any) -> SensitiveColumns:
+    if isinstance(values, str | bytes | dict):
+        raise TypeError(
+            "sensitive_features passed to a method must be values, one per row, not "
+            f"{type(values).__name__}; to name a column, use the constructor's sensitive_features."
+        )
+    if isinstance(values, SensitiveColumns):
+        return values
+    frame = _as_frame(values)
+    if frame is not None:
+        columns = tuple(_to_array(frame[:, j]) for j in range(len(frame.columns)))
+        return SensitiveColumns(tuple(map(str, frame.columns)), columns)
+    series = nw.from_native(values, series_only=True, pass_through=True)
+    if isinstance(series, nw.Series):
+        return SensitiveColumns((str(series.name or "sensitive_features"),), (_to_array(series),))
+    array = _as_array(values.toarray() if sparse.issparse(values) else values)
+    if array.ndim == 0 or array.ndim > 2:
+        raise ValueError(
+            f"sensitive_features must have one value (or one row of values) per sample, got {array.ndim}-D."
+        )
+    if array.ndim == 1 or array.shape[1] == 1:
+        return SensitiveColumns(("sensitive_features",), (array.reshape(-1),))
+    parts = tuple(array[:, j] for j in range(array.shape[1]))
+    return SensitiveColumns(tuple(f"sensitive_features[{j}]" for j in range(len(parts))), parts)
+
+
+def _from_selector(X: Any, selector: Selector) -> SensitiveColumns:
+    if callable(selector):
+        return _from_values(selector(X))
+    keys = _as_keys(selector)
+    frame = _as_frame(X)
+    if frame is not None:
+        positions = _frame_positions(frame, keys)
+        names = tuple(str(frame.columns[j]) for j in positions)
+        return SensitiveColumns(names, tuple(_to_array(frame[:, j]) for j in positions))
+    X = X.tocsc() if sparse.issparse(X) else _as_array(X)
+    positions = _array_positions(X, keys)
+    columns = (X[:, [j]].toarray().ravel() if sparse.issparse(X) else X[:, j] for j in positions)
+    return SensitiveColumns(tuple(f"column {j}" for j in positions), tuple(columns))
+
+
+def drop_columns(X: Any, selector: Selector) -> Any:
+    """Return X without the selected columns; a callable names none, so X is returned as it is.
+
+    A frame that lacks the column already is returned unchanged.
+    """
+    if selector is None or callable(selector):
+        return X
+    keys = _as_keys(selector)
+    frame = _as_frame(X)
+    if frame is not None:
+        present = [key for key in keys if isinstance(key, int) or key in frame.columns]
+        dropped = _frame_positions(frame, present)
+        return frame[:, [j for j in range(len(frame.columns)) if j not in dropped]].to_native()
+    array: Any = X.tocsr() if sparse.issparse(X) else _as_array(X)
+    dropped = _array_positions(array, keys)
+    rest = array[:, np.setdiff1d(np.arange(array.shape[1]), dropped)]
+    return rest.asformat(X.format) if sparse.issparse(X) else rest
+
+
+def _as_keys(selector: Any) -> list[str | int]:
+    given = selector if isinstance(selector, list | tuple | np.ndarray) else [selector]
+    keys: list[Any] = [int(key) if isinstance(key, np.integer) else key for key in given]
+    if not all(isinstance(key, str | int) and not isinstance(key, bool) for key in keys):
+        raise TypeError(
+            "sensitive_features in a constructor selects columns of X: a name, an index, a list of these, "
+            f"or a callable of X. Got {selector!r}."
+        )
+    return keys
+
+
+def _as_frame(X: Any) -> nw.DataFrame[Any] | None:
+    """Wrap a pandas, polars or pyarrow frame; None for anything else."""
+    frame = nw.from_native(X, pass_through=True)
+    if isinstance(frame, nw.LazyFrame):
+        raise TypeError(f"A lazy frame ({type(X).__name__}) has no rows yet: collect it first.")
+    return frame if isinstance(frame, nw.DataFrame) else None
+
+
+def _as_array(values: Any) -> NDArray[Any]:
+    """Convert to an array, but not numbers and missing values to text, as NumPy does to [1, "a", nan]."""
+    array = np.asarray(values)
+    if array.dtype.kind in "US" and not isinstance(values, np.ndarray):
+        return np.asarray(values, dtype=object)
+    return array
+
+
+def _to_array(series: nw.Series[Any]) -> NDArray[Any]:
+    """Return a column as a NumPy array: numbers and booleans as they are, anything else as objects."""
+    plain = series.dtype.is_numeric() or series.dtype == nw.Boolean
+    if plain and not series.is_null().any():
+        return series.to_numpy()
+    return np.array(series.to_list() or [], dtype=object)
+
+
+def _frame_positions(frame: nw.DataFrame[Any], keys: list[str | int]) -> list[int]:
+    columns: list[Any] = list(frame.columns)
+    positions = []
+    for key in keys:
+        if isinstance(key, str):
+            if key not in columns:
+                close = difflib.get_close_matches(key, map(str, columns), n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else f" {_PLACEMENT}"
+                shown = ", ".join(map(str, columns[:20])) + (", ..." if len(columns) > 20 else "")
+                raise ValueError(
+                    f"The sensitive column {key!r} is not in X, whose columns are: {shown}.{hint}"
+                )
+            key = columns.index(key)
+        positions.append(_checked_position(key, len(columns)))
+    return positions
+
+
+def _checked_position(key: int, n_columns: int) -> int:
+    if not -n_columns <= key < n_columns:
+        raise ValueError(
+            f"The sensitive column {key} is not in X, which has {n_columns} columns; integers are positions."
+        )
+    return key % n_columns
+
+
+def _array_positions(X: Any, keys: list[str | int]) -> list[int]:
+    if X.ndim != 2:
+        raise ValueError(
+            f"Cannot select the sensitive column {keys[0]!r} from a {X.ndim}-D X (such as a list of texts): "
+            "pass sensitive_features= as metadata, or give a callable of X in the constructor."
+        )
+    positions = []
+    for key in keys:
+        if isinstance(key, str):
+            raise ValueError(
+                f"The sensitive column {key!r} cannot be found: X is an array without column names. "
+                f"Give its index instead of its name, or keep the names: {_PLACEMENT}"
+            )
+        positions.append(_checked_position(key, X.shape[1]))
+    return positions
+
+
+# --- from columns to groups ---------------------------------------------------------------------------
+
+
+def encode_groups(
+    sensitive: SensitiveColumns,
+    known: Sequence[Hashable] | None = None,
+    *,
+    missing_is_unknown: bool = False,
+) -> Grouping:
+    """Assign every row to its group; several columns make an intersection of those that occur.
+
+    Parameters
+    ----------
+    sensitive : SensitiveColumns
+        The attribute, a column or several.
+    known : sequence of labels, optional
+        The groups of an earlier fit. Rows of any other group get the code -1. Without it the groups are
+        those that occur, sorted.
+    missing_is_unknown : bool, default=False
+        With ``known``, whether a missing value is one more unknown group instead of an error.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing (NaN, None, NA), or a column looks continuous.
+    """
+    allow_missing = missing_is_unknown and known is not None
+    parts = [
+        _factorize(name, column, allow_missing=allow_missing)
+        for name, column in zip(sensitive.names, sensitive.columns, strict=True)
+    ]
+    if len(parts) == 1:
+        labels, codes = parts[0]
+        found: list[Hashable] = list(labels)
+    else:
+        shape = tuple(max(len(labels), 1) for labels, _ in parts)
+        cells, codes = np.unique(
+            np.ravel_multi_index([codes for _, codes in parts], shape), return_inverse=True
+        )
+        places = np.unravel_index(cells, shape)
+        found = [
+            tuple(labels[i] for (labels, _), i in zip(parts, place, strict=True))
+            for place in zip(*places, strict=True)
+        ]
+    if known is not None:
+        position = {label: i for i, label in enumerate(known)}
+        recode = np.array([position.get(label, -1) for label in found], dtype=np.intp)
+        return Grouping(sensitive.names, tuple(known), recode[codes] if len(found) else codes)
+    return Grouping(sensitive.names, tuple(found), codes)
+
+
+def _factorize(
+    name: str, column: NDArray[Any], *, allow_missing: bool = False
+) -> tuple[list[Hashable], NDArray[np.intp]]:
+    """Return the sorted distinct values of a column and every row's position among them."""
+    if column.dtype.kind in "biuf":
+        distinct, codes = np.unique(column, return_inverse=True)
+        values = distinct.tolist()
+        if not allow_missing:
+            _refuse_missing(name, values, column)
+        _refuse_continuous(name, values)
+        return values, codes.astype(np.intp)
+    # Hashing beats sorting for text: np.unique on a million strings takes seconds, this takes a tenth.
+    if column.dtype.kind == "M":
+        column = column.astype("datetime64[us]")  # of nanoseconds, tolist() makes integers
+    rows = column.tolist()
+    try:
+        values = list(dict.fromkeys(rows))
+    except TypeError:
+        raise TypeError(
+            f"The sensitive feature {name!r} holds values that cannot name a group (unhashable): "
+            "give one text, number or boolean per row, and a 2-D array or frame for several features."
+        ) from None
+    if not allow_missing:
+        _refuse_missing(name, values, column)
+    _refuse_continuous(name, values)
+    values = sort_labels(values)
+    position = {value: i for i, value in enumerate(values)}
+    return values, np.fromiter(map(position.__getitem__, rows), dtype=np.intp, count=len(rows))
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value is None, NaN, NaT or NA."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas.NA refuses to be a boolean
+        return True
+
+
+def _refuse_missing(name: str, values: list[Any], column: NDArray[Any]) -> None:
+    if any(map(is_missing, values)):
+        count = sum(map(is_missing, column.tolist()))
+        raise ValueError(
+            f"The sensitive feature {name!r} is missing (NaN or None) in {count} of {len(column)} rows. "
+            "Make the missing ones a group of their own (fill them with a value such as 'unknown') or drop "
+            "those rows; fairsk does not guess."
+        )
+
+
+def _refuse_continuous(name: str, values: list[Any]) -> None:
+    if len(values) > _MAX_CONTINUOUS_LEVELS and any(isinstance(v, float) and v % 1 > 0 for v in values):
+        raise ValueError(
+            f"The sensitive feature {name!r} looks continuous: it has {len(values)} distinct values, some of "
+            "them fractions. Bin it first, for example with a callable: "
+            "sensitive_features=lambda X: X['age'] >= 40."
+        )

@@ -1,0 +1,102 @@
+"""Which label is the positive one: the outcome that the rates count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import column_or_1d
+
+from fairsk.groups import is_missing
+
+__all__ = ["binary_labels", "positive_class"]
+
+
+def positive_class(classes: NDArray[Any], pos_label: Any = None) -> Any:
+    """Return the positive one of an estimator's classes: the one named, else the second of two.
+
+    Raises
+    ------
+    ValueError
+        If ``pos_label`` is not one of the classes, or there are not exactly two and none is named.
+    """
+    known = classes.tolist()
+    if pos_label is not None:
+        if pos_label not in known:
+            raise ValueError(f"pos_label={pos_label!r} is not one of the classes {known}.")
+        return pos_label
+    if len(known) != 2:
+        raise ValueError(f"y has {len(known)} classes, {known}: name the positive one with pos_label=.")
+    return known[1]
+
+
+def binary_labels(
+    y_true: Any, y_pred: Any, pos_label: Any = None, *, classes: NDArray[Any] | None = None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which labels and which predictions are positive.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_rows,)
+        Labels and predicted labels (not scores).
+    pos_label : label, optional
+        The positive label. Without it the labels must be 0 and 1, -1 and 1, or booleans, and 1 (True)
+        is positive. With more than two labels it is compared with all the others.
+    classes : array of shape (n_classes,), optional
+        The labels that can occur, when they are known.
+
+    Raises
+    ------
+    ValueError
+        If the positive label cannot be told, never occurs, or predictions are not labels.
+    """
+    actual, predicted = column_or_1d(y_true), column_or_1d(y_pred)
+    if len(actual) != len(predicted):
+        raise ValueError(
+            f"y_true has {len(actual)} rows and y_pred {len(predicted)}: inconsistent numbers of samples."
+        )
+    if len(actual) == 0:
+        raise ValueError("y_true is empty: there is nothing to count.")
+    seen_actual, seen_predicted = _labels("y_true", actual), _labels("y_pred", predicted)
+    if any(isinstance(label, str) for label in seen_actual) != any(
+        isinstance(label, str) for label in seen_predicted
+    ):
+        raise ValueError(
+            f"y_true and y_pred use different kinds of labels: {_show(seen_actual)} and "
+            f"{_show(seen_predicted)}."
+        )
+    seen = seen_actual | seen_predicted
+    if len(seen) > 2 and not seen_actual & seen_predicted:
+        raise ValueError(
+            f"y_true and y_pred have no label in common: {_show(seen_actual)} and {_show(seen_predicted)}."
+        )
+    if pos_label is None:
+        if not (seen <= {0, 1} or seen <= {-1, 1}):
+            raise ValueError(
+                f"The labels are {_show(seen)}: name the positive one with pos_label=. "
+                "Only 0 and 1, -1 and 1, and booleans are told apart without it."
+            )
+        pos_label = 1
+    elif pos_label not in seen and (classes is None or pos_label not in classes.tolist()):
+        raise ValueError(f"pos_label={pos_label!r} never occurs: the labels are {_show(seen)}.")
+    return actual == pos_label, predicted == pos_label
+
+
+def _labels(name: str, column: NDArray[Any]) -> set[Any]:
+    """Return the distinct labels of a column, after making sure that labels is what it holds."""
+    # Objects are hashed, not sorted: that is faster, and lets a missing label stand beside a text.
+    seen = set((column if column.dtype == object else np.unique(column)).tolist())
+    if any(map(is_missing, seen)):
+        raise ValueError(f"{name} has missing labels (NaN or None): drop those rows.")
+    if any(isinstance(label, float) and label % 1 for label in seen):
+        raise ValueError(
+            f"{name} holds fractions such as {next(v for v in seen if v % 1)}: rates need predicted labels, "
+            "not scores or probabilities."
+        )
+    return seen
+
+
+def _show(labels: set[Any]) -> str:
+    listed = sorted(map(repr, labels))
+    return ", ".join(listed[:10]) + (", ..." if len(listed) > 10 else "")
