@@ -1,0 +1,5 @@
+"""How sure a number is: functions of group counts, known to no estimator."""
+
+from fairsk.statistics.intervals import difference_interval, rate_intervals, rate_standard_errors
+
+__all__ = ["difference_interval", "rate_intervals", "rate_standard_errors"]

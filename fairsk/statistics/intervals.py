@@ -1,0 +1,165 @@
+"""Confidence intervals for group rates and for the disparity between groups, from counts alone.
+
+A rate that counts a part of a whole gets the Wilson interval [1]_; any other rate (F1, treatment equality)
+the normal interval by linearisation. Differences of two groups combine the limits of both, as Newcombe's
+hybrid method does [2]_. The largest difference over all pairs of groups (and all rates of a constraint)
+gets simultaneous pairwise intervals: a bootstrap percentile interval of max - min would be wrong, for that
+statistic is biased upwards when groups are small.
+
+Weighted rows count by their effective number, (sum of w)^2 / (sum of w^2) [3]_.
+
+References
+----------
+.. [1] Wilson, Probable Inference, the Law of Succession, and Statistical Inference, JASA 22, 1927.
+.. [2] Newcombe, Interval Estimation for the Difference Between Independent Proportions, Statistics in
+   Medicine 17, 1998.
+.. [3] Kish, Survey Sampling, Wiley, 1965.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from fairsk.counts import GroupCounts
+from fairsk.rates import CELLS, Constraint, Rate, get_constraint, get_rate
+
+__all__ = ["difference_interval", "rate_intervals", "rate_standard_errors"]
+
+Limits = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def _check_confidence(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, such as 0.95; got {confidence!r}.")
+
+
+def rate_standard_errors(counts: GroupCounts, rate: Rate | str) -> NDArray[np.float64]:
+    """Return the standard error of a rate in every group, by linearisation.
+
+    Parameters
+    ----------
+    counts : GroupCounts
+        The table of counts.
+    rate : str or Rate
+        Which rate.
+
+    Returns
+    -------
+    array
+        Standard errors, shaped like the counts; NaN where the rate has an empty denominator.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.statistics import rate_standard_errors
+    >>> counts = GroupCounts.from_predictions([1] * 10, [1] * 8 + [0] * 2, sensitive_features=["a"] * 10)
+    >>> rate_standard_errors(counts, "selection_rate").round(4)  # sqrt(.8 * .2 / 10)
+    array([0.1265])
+    """
+    rate = get_rate(rate)
+    value, support = rate(counts.cells), rate.support(counts.cells)
+    terms = zip(rate.numerator_coefficients, rate.denominator_coefficients, CELLS, strict=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = sum(
+            counts.squares[cell] * ((above - value * below) / support) ** 2 for above, below, cell in terms
+        )
+    return np.sqrt(variance)
+
+
+def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.95) -> Limits:
+    """Return the lower and upper confidence limit of a rate in every group.
+
+    Parameters
+    ----------
+    counts : GroupCounts
+        The table of counts.
+    rate : str or Rate
+        Which rate.
+    confidence : float in (0, 1), default=0.95
+        The coverage probability.
+
+    Returns
+    -------
+    tuple of two arrays
+        Limits, shaped like the counts; NaN where the rate has an empty denominator.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.statistics import rate_intervals
+    >>> counts = GroupCounts.from_predictions([1] * 10, [1] * 8 + [0] * 2, sensitive_features=["a"] * 10)
+    >>> low, high = rate_intervals(counts, "selection_rate")
+    >>> print(f"{low[0]:.3f} to {high[0]:.3f}")
+    0.490 to 0.943
+    """
+    _check_confidence(confidence)
+    rate = get_rate(rate)
+    z = float(ndtri(0.5 + confidence / 2))
+    value, support = rate(counts.cells), rate.support(counts.cells)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if rate.is_proportion:
+            n = support**2 / rate.support(counts.squares)
+            center = (value + z**2 / (2 * n)) / (1 + z**2 / n)
+            half = z * np.sqrt(value * (1 - value) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+            # A rate of exactly 0 or 1 touches its end of the interval; rounding must not exclude it.
+            return np.minimum(center - half, value), np.maximum(center + half, value)
+        half = z * rate_standard_errors(counts, rate)
+    return value - half, value + half
+
+
+def difference_interval(
+    counts: GroupCounts, constraint: Constraint | str, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Return a confidence interval for a constraint's difference (max - min over groups).
+
+    Parameters
+    ----------
+    counts : GroupCounts
+        The table of counts, without strata.
+    constraint : str or Constraint
+        Which rates should agree.
+    confidence : float in (0, 1), default=0.95
+        The coverage probability, held simultaneously over all pairs of groups and all rates (Bonferroni),
+        and therefore at least this for their maximum.
+
+    Returns
+    -------
+    tuple of two floats
+        Lower and upper limit; NaN if fewer than two groups can be measured.
+
+    Raises
+    ------
+    ValueError
+        If ``confidence`` does not lie between 0 and 1, or the counts have strata.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.statistics import difference_interval
+    >>> y_pred = np.repeat([1, 0, 1, 0], [60, 40, 45, 55])
+    >>> counts = GroupCounts.from_predictions(y_pred, y_pred, sensitive_features=np.repeat(["a", "b"], 100))
+    >>> low, high = difference_interval(counts, "demographic_parity")
+    >>> print(f"{low:.3f} to {high:.3f}")
+    0.012 to 0.280
+    """
+    _check_confidence(confidence)
+    if counts.strata is not None:
+        raise ValueError("difference_interval takes counts without strata: sum them out with counts.margin.")
+    constraint = get_constraint(constraint)
+    n_pairs = len(counts.groups) * (len(counts.groups) - 1) // 2
+    simultaneous = 1 - (1 - confidence) / max(1, n_pairs * len(constraint.rates))
+    lows, highs = [], []
+    for rate in constraint.rates:
+        value = rate(counts.cells)
+        low, high = rate_intervals(counts, rate, simultaneous)
+        first, second = np.triu_indices(len(value), 1)
+        gap = value[first] - value[second]
+        below = gap - np.hypot(value[first] - low[first], high[second] - value[second])
+        above = gap + np.hypot(high[first] - value[first], value[second] - low[second])
+        defined = ~np.isnan(gap)
+        lows.extend(np.maximum(0, np.maximum(below, -above))[defined])
+        highs.extend(np.maximum(np.abs(below), np.abs(above))[defined])
+    return (float(max(lows)), float(max(highs))) if lows else (float("nan"), float("nan"))
