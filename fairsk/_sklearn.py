@@ -1,0 +1,490 @@
+"""Everything that leans on scikit-learn's internals, and how metadata and weights travel inside it.
+
+The only module that may import private scikit-learn names. Two ideas live here:
+
+* **Asking.** Whether an estimator (or a step deep inside it) wants a piece of metadata is asked in
+  scikit-learn's own language, metadata routing, whose requests can be read in either mode. Where a
+  router must pass something on, routing is switched on for that one call, in this thread only; the user's
+  setting is never touched.
+* **Weights.** A ``Pipeline`` cannot hand weights to its last step unless somebody requested them;
+  :func:`fit_weighted` makes that request on the user's behalf, on a clone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import config_context, get_config
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    MetaEstimatorMixin,
+    _fit_context,
+    is_classifier,
+)
+from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics._scorer import _BaseScorer
+from sklearn.pipeline import Pipeline
+from sklearn.utils import (
+    Tags,
+    _safe_indexing,
+    assert_all_finite,
+    check_random_state,
+    column_or_1d,
+    get_tags,
+    indexable,
+)
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metadata_routing import (
+    MetadataRequest,
+    MetadataRouter,
+    MethodMapping,
+    get_routing_for_object,
+)
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    _num_samples,
+    check_is_fitted,
+    has_fit_parameter,
+)
+
+from fairsk.groups import SensitiveColumns, sensitive_columns
+
+__all__ = [
+    "HasMethods",
+    "Interval",
+    "MetaClassifier",
+    "SensitiveScorer",
+    "StrOptions",
+    "asks_for",
+    "call",
+    "check_rows",
+    "check_same_features",
+    "fit_context",
+    "fit_weighted",
+    "is_classifier",
+    "n_rows",
+    "positive_scores",
+    "routing_enabled",
+    "take_fit_params",
+    "take_rows",
+]
+
+fit_context = _fit_context
+n_rows: Callable[[Any], int] = _num_samples
+
+RESPONSES = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+
+
+def take_rows(data: Any, rows: NDArray[np.intp]) -> Any:
+    """Index the rows of an array, frame, list or sparse matrix; None stays None."""
+    return None if data is None else _safe_indexing(data, rows)
+
+
+def check_rows(X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
+    """Return X made indexable but not converted, and the labels as a 1-D array without missing ones."""
+    if y is None:
+        raise ValueError("requires y to be passed, but the target y is None")
+    labels = column_or_1d(y, warn=True)
+    assert_all_finite(labels, input_name="y")
+    check_classification_targets(labels)
+    X, labels = indexable(X, labels)
+    if n_rows(X) == 0:
+        raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
+    return X, labels
+
+
+def check_same_features(estimator: Any, X: Any, *, reset: bool) -> None:
+    """Record, or compare with the record, the number and names of the columns of X; texts have none."""
+    if hasattr(X, "shape") and len(X.shape) == 2:
+        _check_feature_names(estimator, X, reset=reset)
+        _check_n_features(estimator, X, reset=reset)
+
+
+def routing_enabled() -> bool:
+    """Whether the user has switched metadata routing on (in this thread)."""
+    return bool(get_config()["enable_metadata_routing"])
+
+
+def _is_router(estimator: Any) -> bool:
+    """Whether the estimator passes metadata on to inner estimators."""
+    try:
+        return isinstance(estimator.get_metadata_routing(), MetadataRouter)
+    except (AttributeError, NotImplementedError):  # AdaBoost declares that it does not route
+        return False
+
+
+def asks_for(estimator: Any, method: str, name: str) -> bool:
+    """Whether the estimator, or an inner step that it passes metadata to, requests ``name``."""
+    while isinstance(estimator, FrozenEstimator):  # it hides its inner estimator's requests
+        estimator = estimator.estimator
+    if not hasattr(estimator, "get_metadata_routing"):
+        return False
+    with config_context(enable_metadata_routing=True):
+        try:
+            return name in get_routing_for_object(estimator).consumes(method, [name])
+        except NotImplementedError:
+            return False
+
+
+def call(estimator: Any, method: str, *args: Any, **metadata: Any) -> Any:
+    """Call a method with those metadata that the estimator, or a step inside it, asks for."""
+    wanted = {k: v for k, v in metadata.items() if v is not None and asks_for(estimator, method, k)}
+    if not wanted:
+        return getattr(estimator, method)(*args)
+    with config_context(enable_metadata_routing=True):
+        return getattr(estimator, method)(*args, **wanted)
+
+
+def _children(estimator: Any) -> Iterator[Any]:
+    """Yield the estimators directly inside a meta-estimator or composition."""
+    for value in estimator.get_params(deep=False).values():
+        candidates = [value]
+        if isinstance(value, list):
+            candidates = [part for item in value if isinstance(item, tuple) for part in item]
+        for candidate in candidates:
+            if hasattr(candidate, "fit") and not isinstance(candidate, type):
+                yield candidate
+
+
+def _request_weights(estimator: Any, wanted: bool) -> None:
+    """Request ``sample_weight`` for the final estimators, and not for the steps before them.
+
+    A request that the user has made stands.
+    """
+    if isinstance(estimator, Pipeline):
+        *head, last = [step for _, step in estimator.steps]
+        for step in head:
+            _request_weights(step, False)
+        _request_weights(last, wanted)
+        return
+    if _is_router(estimator):
+        for child in _children(estimator):
+            _request_weights(child, wanted)
+    for method in ("fit", "score"):
+        setter = getattr(estimator, f"set_{method}_request", None)
+        if setter is None or "sample_weight" not in _requestable(estimator, method):
+            continue
+        if _requestable(estimator, method)["sample_weight"] is None:
+            setter(sample_weight=wanted and method == "fit")
+
+
+def _requestable(estimator: Any, method: str) -> dict[str, Any]:
+    request = getattr(estimator, "_get_metadata_request", None)
+    return getattr(request(), method).requests if request is not None else {}
+
+
+def fit_weighted(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: NDArray[np.float64] | None,
+    *,
+    random_state: Any = None,
+    sensitive_features: Any = None,
+    **fit_params: Any,
+) -> Any:
+    """Fit an estimator with weights, in either routing mode, without the user requesting anything.
+
+    In a pipeline the weights reach the last step, through nested pipelines and meta-estimators. An
+    estimator that takes no weights is fitted on rows drawn with probability proportional to them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The caller's own clone: weight requests are set on it and on its inner estimators.
+    X, y : array-like
+        Training data.
+    sample_weight : array of shape (n_rows,) or None
+        The weights; None fits without.
+    random_state : int, RandomState instance or None
+        Draws the rows, if it must.
+    sensitive_features : array-like, optional
+        Passed on to those that ask for it.
+    **fit_params
+        Passed on as they are.
+    """
+    router = _is_router(estimator)
+    if sensitive_features is not None and asks_for(estimator, "fit", "sensitive_features"):
+        fit_params["sensitive_features"] = sensitive_features
+    if sample_weight is not None:
+        if router:
+            with config_context(enable_metadata_routing=True):
+                _request_weights(estimator, True)
+        takes = (
+            asks_for(estimator, "fit", "sample_weight")
+            if router
+            else has_fit_parameter(estimator, "sample_weight")
+        )
+        if takes:
+            fit_params["sample_weight"] = sample_weight
+        elif not isinstance(estimator, FrozenEstimator):
+            rng = check_random_state(random_state)
+            rows = rng.choice(len(sample_weight), len(sample_weight), p=sample_weight / sample_weight.sum())
+            X, y = take_rows(X, rows), take_rows(y, rows)
+            fit_params = take_fit_params(fit_params, rows, len(rows))
+    routed = {"sensitive_features", "sample_weight"} & set(fit_params)
+    # What we add is routed on by routers; others take it as it is, and some refuse it in the other mode.
+    try:
+        with config_context(enable_metadata_routing=router if routed else routing_enabled()):
+            return estimator.fit(X, y, **fit_params)
+    except UnsetMetadataPassedError as error:
+        raise ValueError(
+            f"{type(estimator).__name__} cannot hand sample weights to everything inside it: {error} "
+            "If it is a search over parameters, put the fair estimator inside the search instead."
+        ) from error
+
+
+def take_fit_params(params: dict[str, Any], rows: NDArray[np.intp], length: int) -> dict[str, Any]:
+    """Index the rows of those fit parameters that have one value per row."""
+
+    def take(value: Any) -> Any:
+        try:
+            return take_rows(value, rows) if n_rows(value) == length else value
+        except TypeError:  # a scalar parameter
+            return value
+
+    return {name: take(value) for name, value in params.items()}
+
+
+def positive_scores(
+    estimator: Any,
+    X: Any,
+    response_method: str,
+    positive: Any,
+    sensitive_features: Any = None,
+) -> NDArray[np.float64]:
+    """Return a score per row that grows with the chance of the positive class.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+        Has ``classes_`` and at least one response method.
+    X : array-like
+        Rows.
+    response_method : {"auto", "predict_proba", "decision_function"}
+        What to ask it for; ``"auto"`` takes the first one that it has.
+    positive : label
+        The positive class.
+    sensitive_features : array-like, optional
+        Passed on if the estimator asks for it.
+    """
+    methods = ("predict_proba", "decision_function") if response_method == "auto" else (response_method,)
+    method = next((method for method in methods if hasattr(estimator, method)), None)
+    if method is None:
+        raise ValueError(f"{type(estimator).__name__} has none of the methods {', '.join(methods)}.")
+    scores = np.asarray(call(estimator, method, X, sensitive_features=sensitive_features), dtype=float)
+    position = estimator.classes_.tolist().index(positive)
+    if scores.ndim == 2:
+        scores = scores[:, position]
+    elif position == 0:
+        scores = -scores
+    if not np.all(np.isfinite(scores)):
+        raise ValueError(f"{type(estimator).__name__}.{method} returned NaN or infinite scores.")
+    return scores
+
+
+def _inner_has(method: str) -> Callable[[Any], bool]:
+    def check(self: Any) -> bool:
+        getattr(getattr(self, "estimator_", self.estimator), method)
+        return True
+
+    return check
+
+
+class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """A classifier around another one that sees raw X and knows which column is sensitive.
+
+    Subclasses have the parameters ``estimator`` and ``sensitive_features`` and set ``estimator_`` in
+    ``fit``. The values of the attribute come from the method's argument, else from the column; they are
+    handed on to inner steps that ask for them.
+    """
+
+    estimator: Any
+    sensitive_features: Any
+    estimator_: Any
+
+    __metadata_request__fit = {"sensitive_features": True}
+    __metadata_request__predict = {"sensitive_features": True}
+    __metadata_request__predict_proba = {"sensitive_features": True}
+    __metadata_request__predict_log_proba = {"sensitive_features": True}
+    __metadata_request__decision_function = {"sensitive_features": True}
+    __metadata_request__score = {"sensitive_features": True}
+
+    def _sensitive(self, X: Any, values: Any) -> SensitiveColumns:
+        return sensitive_columns(X, self.sensitive_features, values, n_rows=n_rows(X))
+
+    def _inner_X(self, X: Any) -> Any:
+        """Return what the inner estimator sees of X."""
+        return X
+
+    def _respond(self, method: str, X: Any, values: Any) -> Any:
+        """Call a response method of the inner estimator, with the attribute only if it asks for it."""
+        check_is_fitted(self)
+        known = values is not None or self.sensitive_features is not None
+        if known and asks_for(self.estimator_, method, "sensitive_features"):
+            values = self._sensitive(X, values).to_metadata()
+        return call(self.estimator_, method, self._inner_X(X), sensitive_features=values)
+
+    @available_if(_inner_has("predict"))
+    def predict(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
+        """Predict the class of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            The rows.
+        sensitive_features : array-like of shape (n_rows,) or (n_rows, n_columns), optional
+            The group of each row; overrides the column.
+
+        Returns
+        -------
+        array of shape (n_rows,)
+            Class labels.
+        """
+        return self._respond("predict", X, sensitive_features)
+
+    @available_if(_inner_has("predict_proba"))
+    def predict_proba(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
+        """Return the inner estimator's class probabilities; the parameters are those of ``predict``."""
+        return self._respond("predict_proba", X, sensitive_features)
+
+    @available_if(_inner_has("predict_log_proba"))
+    def predict_log_proba(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
+        """Return the logarithm of the class probabilities; the parameters are those of ``predict``."""
+        return self._respond("predict_log_proba", X, sensitive_features)
+
+    @available_if(_inner_has("decision_function"))
+    def decision_function(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
+        """Return the inner estimator's decision scores; the parameters are those of ``predict``."""
+        return self._respond("decision_function", X, sensitive_features)
+
+    def score(self, X: Any, y: Any, sensitive_features: Any = None, sample_weight: Any = None) -> float:
+        """Return the accuracy of ``predict`` on X and y; ``sensitive_features`` is handed to it."""
+        predicted = self.predict(X, sensitive_features=sensitive_features)
+        return float(np.average(np.asarray(predicted) == np.asarray(y), weights=sample_weight))
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The class labels."""
+        return self.estimator_.classes_
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say which metadata this estimator uses and passes on (scikit-learn's metadata routing)."""
+        mapping = MethodMapping().add(caller="fit", callee="fit").add(caller="score", callee="predict")
+        for method in RESPONSES:
+            mapping.add(caller=method, callee=method)
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.input_tags = inner.input_tags
+        tags.classifier_tags = inner.classifier_tags or tags.classifier_tags
+        return tags
+
+    def _copy_feature_record(self) -> None:
+        """Take over what the inner estimator recorded of the columns it was fitted on."""
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimator_, name):
+                setattr(self, name, getattr(self.estimator_, name))
+
+
+class SensitiveScorer(_BaseScorer):
+    """A scorer that knows the sensitive attribute: from the metadata it is given, else from X.
+
+    scikit-learn's own scorers never pass metadata to ``predict``; this one does if the estimator asks for
+    it. It requests ``sensitive_features`` by default, so nobody calls ``set_score_request``. Being one of
+    scikit-learn's scorers, it shares predictions with the others in multimetric scoring.
+
+    Parameters
+    ----------
+    measure : callable
+        Called as ``measure(y_true, y_pred, sensitive_features=, sample_weight=, classes=)``. Has an
+        attribute ``pos_label``.
+    sign : {1, -1}
+        Makes greater better.
+    sensitive_features : selector
+        Names the column of X.
+    """
+
+    def __init__(self, measure: Any, sign: int, sensitive_features: Any) -> None:
+        super().__init__(measure, sign, {}, response_method="predict")
+        self._sensitive_features = sensitive_features
+
+    def _get_pos_label(self) -> Any:
+        return self._score_func.pos_label
+
+    def _get_metadata_request(self) -> MetadataRequest:
+        request = getattr(self, "_metadata_request", None)
+        request = MetadataRequest(owner=self) if request is None else get_routing_for_object(request)
+        for name, default in {"sensitive_features": True, "sample_weight": None}.items():
+            if name not in request.score.requests:
+                request.score.add_request(param=name, alias=default)
+        return request
+
+    def __call__(
+        self,
+        estimator: Any,
+        X: Any,
+        y_true: Any,
+        *,
+        sensitive_features: Any = None,
+        sample_weight: Any = None,
+    ) -> float:
+        """Score a fitted estimator: greater is better.
+
+        Parameters
+        ----------
+        estimator : fitted classifier
+            What to score.
+        X : array-like of shape (n_rows, n_features)
+            Rows to predict.
+        y_true : array-like of shape (n_rows,)
+            Their labels.
+        sensitive_features : array-like of shape (n_rows,) or (n_rows, n_columns), optional
+            The group of each row; overrides the column.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weight of each row.
+
+        Returns
+        -------
+        float
+            The score.
+        """
+        return self._score(
+            None, estimator, X, y_true, sensitive_features=sensitive_features, sample_weight=sample_weight
+        )
+
+    def _score(
+        self,
+        method_caller: Callable[..., Any] | None,
+        estimator: Any,
+        X: Any,
+        y_true: Any,
+        sensitive_features: Any = None,
+        sample_weight: Any = None,
+    ) -> float:
+        sensitive = sensitive_columns(X, self._sensitive_features, sensitive_features, n_rows=n_rows(X))
+        if sensitive_features is not None and asks_for(estimator, "predict", "sensitive_features"):
+            predicted = call(estimator, "predict", X, sensitive_features=sensitive_features)
+        elif method_caller is not None:
+            predicted = method_caller(estimator, "predict", X)  # shared between the metrics
+        else:
+            predicted = estimator.predict(X)
+        value = self._score_func(
+            y_true,
+            predicted,
+            sensitive_features=sensitive,
+            sample_weight=sample_weight,
+            classes=getattr(estimator, "classes_", None),
+        )
+        return self._sign * value

@@ -1,0 +1,103 @@
+"""Splitters that keep every group and label in every fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import StratifiedKFold
+from sklearn.utils import column_or_1d
+
+from fairsk._sklearn import n_rows
+from fairsk.groups import encode_groups, sensitive_columns
+
+__all__ = ["GroupStratifiedKFold"]
+
+
+class GroupStratifiedKFold(StratifiedKFold):
+    """K folds with the same share of every (group, label) cell, as far as its size allows.
+
+    Not to be confused with scikit-learn's ``StratifiedGroupKFold``, which keeps a group's rows together.
+    A cell with fewer rows than folds is spread with the other rows of its label.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2.
+    sensitive_features : str, int, list of these, or callable, optional
+        The sensitive column of X; a list makes an intersection; a callable of X returns the values.
+        Values passed to ``split`` as ``groups`` override it.
+    shuffle : bool, default=False
+        Whether to shuffle the rows of each cell first.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the shuffle.
+
+    Raises
+    ------
+    ValueError
+        If the sensitive column is missing, or every label has fewer rows than there are folds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fairsk.model_selection import GroupStratifiedKFold
+    >>> sex = np.repeat(["f", "m"], [4, 8])
+    >>> X, y = sex.reshape(-1, 1), np.tile([0, 1], 6)
+    >>> for _, test in GroupStratifiedKFold(2, sensitive_features=0).split(X, y):
+    ...     print(sex[test], y[test])
+    ['f' 'f' 'm' 'm' 'm' 'm'] [0 1 0 1 0 1]
+    ['f' 'f' 'm' 'm' 'm' 'm'] [0 1 0 1 0 1]
+    """
+
+    __metadata_request__split = {"groups": True}
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        sensitive_features: Any = None,
+        shuffle: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(n_splits, shuffle=shuffle, random_state=random_state)
+        self.sensitive_features = sensitive_features
+
+    def split(
+        self, X: Any, y: ArrayLike, groups: Any = None
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Yield the positions of training and test rows of each fold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Rows; looked at for the sensitive column only.
+        y : array-like of shape (n_rows,)
+            Labels.
+        groups : array-like of shape (n_rows,) or (n_rows, n_columns), optional
+            The group of each row; overrides the column.
+
+        Yields
+        ------
+        tuple of two arrays
+            Positions of the training rows and of the test rows.
+        """
+        if y is None:
+            raise ValueError("GroupStratifiedKFold balances the labels too: pass y to split.")
+        sensitive = sensitive_columns(X, self.sensitive_features, groups, n_rows=n_rows(X))
+        codes = encode_groups(sensitive).codes
+        _, labels = np.unique(column_or_1d(y), return_inverse=True)
+        if len(labels) != len(codes):
+            raise ValueError(f"X has {len(codes)} rows and y {len(labels)}: inconsistent numbers of samples.")
+        return super().split(np.zeros((len(codes), 1)), _strata(codes, labels, self.n_splits))
+
+
+def _strata(codes: NDArray[np.intp], labels: NDArray[np.intp], smallest: int) -> NDArray[np.intp]:
+    """Number the (group, label) cells; cells that are too small join the largest one of their label."""
+    n_labels = int(labels.max()) + 1
+    cells = codes * n_labels + labels
+    sizes = np.bincount(cells, minlength=(int(codes.max()) + 1) * n_labels).reshape(-1, n_labels)
+    home = np.where(sizes >= smallest, np.arange(sizes.size).reshape(sizes.shape), -1)
+    largest = sizes.argmax(0) * n_labels + np.arange(n_labels)
+    return np.where(home < 0, largest, home).ravel()[cells]
