@@ -1,0 +1,139 @@
+"""One place to say which column is sensitive: read from raw X, handed to every step that asks."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+
+from fairsk._sklearn import (
+    HasMethods,
+    MetaClassifier,
+    asks_for,
+    check_rows,
+    check_same_features,
+    fit_context,
+    fit_weighted,
+    n_rows,
+)
+from fairsk.counts import check_weights
+from fairsk.groups import drop_columns
+
+__all__ = ["SensitiveRouter"]
+
+
+class SensitiveRouter(MetaClassifier):
+    """Read the sensitive column of the raw X and hand its values to every inner step that asks.
+
+    Steps that ask, at fit or at prediction, are those that request ``sensitive_features`` in
+    scikit-learn's metadata routing, as all of fairsk's estimators do by default. They are reached through
+    nested pipelines, with metadata routing off or on. So no step has to pass the column through.
+
+    Parameters
+    ----------
+    estimator : classifier
+        The classifier or pipeline to fit; it is cloned.
+    sensitive_features : str, int, list of these, or callable, optional
+        The sensitive column of X; a list makes an intersection; a callable of X returns the values.
+        Values passed to a method override it.
+    drop : bool, default=True
+        Whether the inner estimator sees X without the sensitive columns. A callable names no column, so
+        it drops none.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        The fitted classifier.
+    classes_ : array of shape (n_classes,)
+        The labels.
+    n_features_in_ : int
+        Number of columns of the raw X.
+    feature_names_in_ : array of shape (n_features_in_,)
+        Their names, if X has text names.
+
+    Raises
+    ------
+    ValueError
+        If the sensitive column is missing or has missing values, or no inner step asks for it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fairsk import FairClassifier, SensitiveRouter
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X, y = make_classification(random_state=0)
+    >>> X[:, 0] = X[:, 0] > 0  # the sensitive column
+    >>> net = FairClassifier(max_difference=0.1, random_state=0)
+    >>> model = SensitiveRouter(make_pipeline(StandardScaler(), net), sensitive_features=0)
+    >>> model.fit(X, y).predict(X).shape
+    (100,)
+    """
+
+    _parameter_constraints = {
+        "estimator": [HasMethods(["fit"])],
+        "sensitive_features": [str, int, list, tuple, callable, None],
+        "drop": ["boolean"],
+    }
+
+    def __init__(self, estimator: Any, *, sensitive_features: Any = None, drop: bool = True) -> None:
+        self.estimator = estimator
+        self.sensitive_features = sensitive_features
+        self.drop = drop
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
+        """Fit the inner estimator, handing the sensitive values to every step that asks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Training rows.
+        y : array-like of shape (n_rows,)
+            Labels.
+        sensitive_features : array-like of shape (n_rows,) or (n_rows, n_columns), optional
+            The group of each row; overrides the column.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weights, delivered to the last step of nested pipelines.
+        **fit_params
+            Passed on to the inner estimator's ``fit``.
+
+        Returns
+        -------
+        SensitiveRouter
+            The fitted meta-estimator.
+        """
+        X, labels = check_rows(X, y)
+        check_same_features(self, X, reset=True)
+        if not asks_for(self.estimator, "fit", "sensitive_features"):
+            raise ValueError(
+                f"No step inside SensitiveRouter({type(self.estimator).__name__}) asks for "
+                "sensitive_features in fit. Wrap a pipeline that holds a fairsk estimator, or request it "
+                "with set_fit_request(sensitive_features=True) on your own."
+            )
+        self.estimator_ = fit_weighted(
+            clone(self.estimator),
+            self._inner_X(X),
+            labels,
+            check_weights(sample_weight, n_rows(X)),
+            sensitive_features=self._sensitive(X, sensitive_features).to_metadata(),
+            **fit_params,
+        )
+        return self
+
+    def _respond(self, method: str, X: Any, values: Any) -> Any:
+        if hasattr(self, "estimator_"):
+            check_same_features(self, X, reset=False)
+        return super()._respond(method, X, values)
+
+    def _inner_X(self, X: Any) -> Any:
+        return drop_columns(X, self.sensitive_features) if self.drop else X
