@@ -1,0 +1,429 @@
+"""GroupThresholdOptimizer: the estimator around the search for the best thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import StratifiedShuffleSplit, check_cv
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted
+
+from fairsk._sklearn import (
+    HasMethods,
+    Interval,
+    MetaClassifier,
+    StrOptions,
+    check_rows,
+    fit_context,
+    fit_weighted,
+    n_rows,
+    positive_scores,
+    take_fit_params,
+    take_rows,
+)
+from fairsk.counts import check_weights
+from fairsk.groups import Grouping, SensitiveColumns, encode_groups, format_group
+from fairsk.labels import positive_class
+from fairsk.model_selection import GroupStratifiedKFold
+from fairsk.rates import Constraint, Rate, get_constraint
+from fairsk.thresholds.curves import Rule
+from fairsk.thresholds.hull import row_uniforms
+from fairsk.thresholds.search import choose_rules
+from fairsk.thresholds.window import Bound
+
+__all__ = ["GroupThresholdOptimizer"]
+
+Floats = NDArray[np.float64]
+
+_DEFAULT_BOUND = 0.05
+
+
+class GroupThresholdOptimizer(MetaClassifier):
+    r"""Pick a threshold per group: the best ones under a bound on the disparity, exactly.
+
+    The scores of the wrapped classifier are thresholded differently in each group. The thresholds
+    maximise the objective among all those that keep the disparity within the bound, on pooled
+    out-of-fold scores; the classifier is then refitted on all rows.
+
+    Parameters
+    ----------
+    estimator : classifier
+        A binary classifier or pipeline with ``predict_proba`` or ``decision_function``; it is cloned.
+        Wrap a fitted one in :class:`sklearn.frozen.FrozenEstimator`: then all rows passed to ``fit`` serve
+        to choose the thresholds, and must be other rows than it was trained on.
+    sensitive_features : str, int, list of these, or callable, optional
+        The sensitive column of X; a list makes an intersection; a callable of X returns the values.
+        Values passed to a method override it.
+    constraint : str or Constraint, default="demographic_parity"
+        Which rates should agree.
+    max_difference : float in [0, 1], optional
+        Bound on the largest difference of each rate between groups. Of ``max_difference`` and
+        ``min_ratio`` at most one is given; with neither, ``max_difference`` is .05.
+    min_ratio : float in [0, 1], optional
+        Bound on the smallest ratio of each rate between groups, such as .8 for the four-fifths rule.
+    objective : str or Rate, default="accuracy"
+        What to maximise over all rows: ``"accuracy"``, ``"balanced_accuracy"``, or any rate such as
+        ``"f1"``.
+    policy : {"auto", "threshold", "randomized"}, default="auto"
+        One threshold per group; or a mixture of thresholds per group, which can reach more when the bound
+        is tight; ``"auto"`` mixes only if that gains more than .005 of the objective, or if the bound
+        cannot be met without. Mixtures decide by a hash of the score, so that ``predict`` gives the same
+        answer every time. They are open to constraints whose rates have fixed denominators.
+    cv : int, float, splitter or None, default=5
+        Number of folds for the out-of-fold scores, stratified by group and label; a float for one split
+        with that share of test rows; or any splitter. None means 5.
+    refit : bool, default=True
+        Whether to refit the classifier on all rows. False needs a ``cv`` with one split, and keeps that
+        split's classifier.
+    response_method : {"auto", "predict_proba", "decision_function"}, default="auto"
+        Where scores come from; ``"auto"`` takes the first of the two that the classifier has.
+    min_group_size : int, default=30
+        A group with fewer rows than this in the denominator of a rate (such as positives for the true
+        positive rate) is exempt: nothing reliable could be said about it. It gets the overall threshold,
+        a warning names it, and ``report_`` lists it.
+    margin : {"1se"} or None, default=None
+        Whether to tighten the bound by one standard error of the disparity, so that unseen rows meet it
+        more often.
+    unknown_group : {"error", "overall"}, default="error"
+        What ``predict`` does with groups that did not occur in ``fit``, and with missing ones: refuse, or
+        use the overall threshold.
+    pos_label : label, optional
+        The positive class; by default the second of the two.
+    random_state : int, RandomState instance or None, default=None
+        Shuffles the rows before they are split, if given.
+    n_jobs : int or None, default=None
+        How many folds to fit at a time.
+
+    Attributes
+    ----------
+    thresholds_ : dict
+        For each group its threshold: rows with a score of at least this are positive. For mixtures, a
+        list of (threshold, probability) pairs.
+    overall_threshold_ : float
+        The best threshold for all rows alike, without a bound.
+    groups_ : tuple
+        The groups, sorted; tuples of values for an intersection.
+    report_ : ThresholdReport
+        What the thresholds achieve on the rows they were chosen on. Print it.
+    estimator_ : classifier
+        The fitted classifier.
+    classes_ : array of shape (2,)
+        The labels.
+
+    Raises
+    ------
+    ValueError
+        If the bound cannot be met (the message says what can), labels are not binary, the sensitive
+        column is missing or has missing values, or a group is unknown at prediction.
+
+    Warns
+    -----
+    UserWarning
+        If a group is exempt, or fewer than two groups can be compared.
+
+    Notes
+    -----
+    With :math:`u_g(\tau)` the utility and :math:`r_g(\tau)` the rate of group :math:`g` at threshold
+    :math:`\tau`, one rate is solved exactly by
+
+    .. math:: \max_t \sum_g \max_\tau \{u_g(\tau) : t \le r_g(\tau) \le t + \varepsilon\},
+
+    over all observed rates :math:`t`: one sort, a sliding window and a range maximum, for any number of
+    groups. Several rates (equalized odds) take a branch-and-bound search over such windows, or a linear
+    program over the vertices of the ROC hulls for mixtures [1]_.
+
+    ``predict_proba`` and ``decision_function`` are those of the classifier, before any threshold.
+
+    References
+    ----------
+    .. [1] Hardt, Price & Srebro, Equality of Opportunity in Supervised Learning, NeurIPS 2016.
+
+    Examples
+    --------
+    >>> from fairsk import GroupThresholdOptimizer
+    >>> from fairsk.datasets import load_german_credit
+    >>> from fairsk.metrics import demographic_parity_difference
+    >>> from sklearn.compose import make_column_selector, make_column_transformer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    >>> X, y = load_german_credit(return_X_y=True)
+    >>> numbers = make_column_selector(dtype_include="number")
+    >>> prepare = make_column_transformer((StandardScaler(), numbers), remainder=OneHotEncoder())
+    >>> model = GroupThresholdOptimizer(
+    ...     make_pipeline(prepare, LogisticRegression()), sensitive_features="sex", max_difference=0.01)
+    >>> model = model.fit(X, y)
+    >>> sorted(model.thresholds_)
+    ['female', 'male']
+    >>> model.report_.disparity <= 0.01
+    True
+    """
+
+    _parameter_constraints = {
+        "estimator": [HasMethods(["fit", "predict_proba"]), HasMethods(["fit", "decision_function"])],
+        "sensitive_features": [str, int, list, tuple, callable, None],
+        "constraint": [str, Constraint],
+        "max_difference": [Interval(Real, 0, 1, closed="both"), None],
+        "min_ratio": [Interval(Real, 0, 1, closed="both"), None],
+        "objective": [str, Rate],
+        "policy": [StrOptions({"auto", "threshold", "randomized"})],
+        "cv": [
+            "cv_object",
+            Interval(Real, 0, 1, closed="neither"),
+        ],
+        "refit": ["boolean"],
+        "response_method": [StrOptions({"auto", "predict_proba", "decision_function"})],
+        "min_group_size": [Interval(Integral, 1, None, closed="left")],
+        "margin": [StrOptions({"1se"}), None],
+        "unknown_group": [StrOptions({"error", "overall"})],
+        "pos_label": "no_validation",
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        sensitive_features: Any = None,
+        constraint: str | Constraint = "demographic_parity",
+        max_difference: float | None = None,
+        min_ratio: float | None = None,
+        objective: str | Rate = "accuracy",
+        policy: str = "auto",
+        cv: Any = 5,
+        refit: bool = True,
+        response_method: str = "auto",
+        min_group_size: int = 30,
+        margin: str | None = None,
+        unknown_group: str = "error",
+        pos_label: Any = None,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.sensitive_features = sensitive_features
+        self.constraint = constraint
+        self.max_difference = max_difference
+        self.min_ratio = min_ratio
+        self.objective = objective
+        self.policy = policy
+        self.cv = cv
+        self.refit = refit
+        self.response_method = response_method
+        self.min_group_size = min_group_size
+        self.margin = margin
+        self.unknown_group = unknown_group
+        self.pos_label = pos_label
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
+        """Choose the thresholds on out-of-fold scores and refit the classifier.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Training rows, passed on as they are.
+        y : array-like of shape (n_rows,)
+            Labels; two classes.
+        sensitive_features : array-like of shape (n_rows,) or (n_rows, n_columns), optional
+            The group of each row; overrides the column.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weight of each row, for the classifier and for the thresholds.
+        **fit_params
+            Passed on to the classifier's ``fit``; values per row are split with the rows.
+
+        Returns
+        -------
+        GroupThresholdOptimizer
+            The fitted meta-estimator.
+        """
+        X, labels = check_rows(X, y)
+        constraint, bound = get_constraint(self.constraint), self._bound()
+        classes = np.unique(labels)
+        if len(classes) > 2:
+            raise ValueError(
+                "Only binary classification is supported. The type of the target is "
+                f"{type_of_target(labels)}: y has the classes {classes.tolist()}."
+            )
+        if len(classes) < 2:
+            raise ValueError(f"y has only one class, {classes[0]!r}: there is nothing to separate.")
+        positive = positive_class(classes, self.pos_label)
+        sensitive = self._sensitive(X, sensitive_features)
+        groups = encode_groups(sensitive)
+        weights = check_weights(sample_weight, n_rows(X))
+
+        rows, scores = self._scores(X, labels, positive, sensitive, groups, weights, fit_params)
+        chosen = choose_rules(
+            scores,
+            labels[rows] == positive,
+            Grouping(groups.names, groups.labels, groups.codes[rows]),
+            None if weights is None else weights[rows],
+            constraint=constraint,
+            bound=bound,
+            objective=self.objective,
+            policy=self.policy,
+            margin=self.margin,
+            min_group_size=self.min_group_size,
+        )
+        self.groups_ = groups.labels
+        self.overall_threshold_ = float(chosen.overall.thresholds[0])
+        self.thresholds_ = {
+            label: _shown(rule, mixed=chosen.report.policy == "randomized")
+            for label, rule in zip(groups.labels, chosen.rules, strict=True)
+        }
+        self.report_ = chosen.report
+        self._rules = chosen.rules
+        self._positive = positive
+        self._copy_feature_record()
+        return self
+
+    def predict(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
+        """Predict the class of each row by the threshold of its group.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            The rows.
+        sensitive_features : array-like of shape (n_rows,) or (n_rows, n_columns), optional
+            The group of each row; overrides the column.
+
+        Returns
+        -------
+        array of shape (n_rows,)
+            Class labels.
+
+        Raises
+        ------
+        ValueError
+            If a group did not occur in ``fit`` or is missing, unless ``unknown_group="overall"``.
+        """
+        check_is_fitted(self)
+        sensitive = self._sensitive(X, sensitive_features)
+        scores = positive_scores(
+            self.estimator_, X, self.response_method, self._positive, sensitive.to_metadata()
+        )
+        codes = self._known_codes(sensitive)
+        chance = Rule.single(self.overall_threshold_).chance(scores)
+        for code, rule in enumerate(self._rules):
+            own = codes == code
+            chance[own] = rule.chance(scores[own])
+        selected = chance > (row_uniforms(scores) if self.report_.policy == "randomized" else 0.5)
+        negative = self.classes_[self.classes_ != self._positive][0]
+        return np.where(selected, self._positive, negative).astype(self.classes_.dtype)
+
+    def _known_codes(self, sensitive: SensitiveColumns) -> NDArray[np.intp]:
+        """Return each row's position in ``groups_``, -1 for unknown groups if they are allowed."""
+        overall = self.unknown_group == "overall"
+        codes = encode_groups(sensitive, self.groups_, missing_is_unknown=overall).codes
+        unknown = np.flatnonzero(codes < 0)
+        if len(unknown) and not overall:
+            strangers = encode_groups(sensitive.take(unknown)).labels
+            raise ValueError(
+                f"{len(unknown)} rows belong to groups that did not occur in fit: "
+                f"{', '.join(map(format_group, strangers))}. Fit on data that has them, or set "
+                "unknown_group='overall' to use the overall threshold for them."
+            )
+        return codes
+
+    # --- where the scores come from ------------------------------------------------------------------
+
+    def _scores(
+        self,
+        X: Any,
+        y: Any,
+        positive: Any,
+        sensitive: SensitiveColumns,
+        groups: Grouping,
+        weights: Floats | None,
+        fit_params: dict[str, Any],
+    ) -> tuple[NDArray[np.intp], Floats]:
+        """Fit ``estimator_`` and return rows with scores of models that were not trained on them."""
+        values = sensitive.to_metadata()
+        if isinstance(self.estimator, FrozenEstimator):
+            self.estimator_ = self.estimator
+            known = np.asarray(self.estimator.classes_).tolist()
+            if positive not in known:
+                raise ValueError(f"The prefit estimator does not know the class {positive!r}, only {known}.")
+            scores = positive_scores(self.estimator, X, self.response_method, positive, values)
+            return np.arange(len(scores)), scores
+
+        def fit(rows: NDArray[np.intp] | None) -> Any:
+            def own(data: Any) -> Any:
+                return data if rows is None else take_rows(data, rows)
+
+            return fit_weighted(
+                clone(self.estimator),
+                own(X),
+                own(y),
+                own(weights),
+                random_state=self.random_state,
+                sensitive_features=own(values),
+                **(fit_params if rows is None else take_fit_params(fit_params, rows, n_rows(X))),
+            )
+
+        def fit_and_score(train: NDArray[np.intp], test: NDArray[np.intp]) -> tuple[Any, Floats]:
+            model = fit(train)
+            return model, positive_scores(
+                model, take_rows(X, test), self.response_method, positive, take_rows(values, test)
+            )
+
+        splits = list(self._splits(X, y, groups))
+        if not self.refit and len(splits) != 1:
+            raise ValueError(
+                f"refit=False keeps the classifier of a single split, but cv has {len(splits)}: give cv a "
+                "share of test rows such as 0.3, or set refit=True."
+            )
+        fitted = Parallel(n_jobs=self.n_jobs)(delayed(fit_and_score)(train, test) for train, test in splits)
+        self.estimator_ = fit(None) if self.refit else fitted[0][0]
+        return np.concatenate([test for _, test in splits]), np.concatenate([scores for _, scores in fitted])
+
+    def _splits(
+        self, X: Any, y: Any, groups: Grouping
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        shuffle = self.random_state is not None
+        cv = 5 if self.cv is None else self.cv
+        if isinstance(cv, Integral):
+            folds = GroupStratifiedKFold(
+                int(cv), shuffle=shuffle, random_state=self.random_state if shuffle else None
+            )
+            return folds.split(groups.codes, y, groups.codes)
+        if isinstance(cv, Real):
+            share = StratifiedShuffleSplit(1, test_size=float(cv), random_state=self.random_state)
+            return share.split(np.zeros(len(groups.codes)), y)
+        return check_cv(cv, y, classifier=True).split(X, y)
+
+    def _bound(self) -> Bound:
+        if self.max_difference is not None and self.min_ratio is not None:
+            raise ValueError("Give max_difference or min_ratio, not both.")
+        if self.min_ratio is not None:
+            return Bound(ratio=float(self.min_ratio))
+        return Bound(difference=_DEFAULT_BOUND if self.max_difference is None else float(self.max_difference))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+def _shown(rule: Rule, *, mixed: bool) -> float | list[tuple[float, float]]:
+    """Return a rule as plain numbers: its threshold, or (threshold, probability) pairs."""
+    pairs = list(zip(rule.thresholds.tolist(), rule.probabilities.tolist(), strict=True))
+    return pairs if mixed else pairs[0][0]
