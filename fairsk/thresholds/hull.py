@@ -24,19 +24,23 @@ Floats = NDArray[np.float64]
 def hull_vertices(curve: Curve) -> NDArray[np.intp]:
     """Return the positions of the thresholds that are vertices of the ROC curve's convex hull."""
     tp, fp = curve.cells["tp"], curve.cells["fp"]
-    keep: set[int] = set()
-    for sign in (1, -1):  # the upper chain, then the lower one
-        chain: list[int] = []
-        for i in range(len(tp)):
-            while len(chain) >= 2:
-                a, b = chain[-2], chain[-1]
-                turn = (fp[b] - fp[a]) * (tp[i] - tp[a]) - (tp[b] - tp[a]) * (fp[i] - fp[a])
-                if sign * turn < 0:
-                    break
-                chain.pop()
-            chain.append(i)
-        keep.update(chain)
-    return np.array(sorted(keep), dtype=np.intp)
+    return np.union1d(_chain(tp, fp), _chain(-tp, fp))
+
+
+def _chain(tp: Floats, fp: Floats) -> NDArray[np.intp]:
+    """Return the vertices of the upper hull, from left to right.
+
+    A point on or below the line between its neighbours is no vertex, whatever becomes of the neighbours. So
+    all such points are struck out at once, again and again; a chain without one is the hull.
+    """
+    chain = np.arange(len(tp))
+    while len(chain) > 2:
+        x, y = np.diff(fp[chain]), np.diff(tp[chain])
+        vertex = np.concatenate([[True], x[1:] * y[:-1] > x[:-1] * y[1:], [True]])
+        if vertex.all():
+            break
+        chain = chain[vertex]
+    return chain
 
 
 def best_mixtures(
