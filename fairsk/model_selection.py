@@ -28,7 +28,7 @@ class GroupStratifiedKFold(StratifiedKFold):
         Number of folds, at least 2.
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of X; a list makes an intersection; a callable of X returns the values.
-        Values passed to ``split`` as ``groups`` override it.
+        Values passed to ``split`` as ``groups`` (or as metadata called ``sensitive_features``) override it.
     shuffle : bool, default=False
         Whether to shuffle the rows of each cell first.
     random_state : int, RandomState instance or None, default=None
@@ -51,7 +51,7 @@ class GroupStratifiedKFold(StratifiedKFold):
     ['f' 'f' 'm' 'm' 'm' 'm'] [0 1 0 1 0 1]
     """
 
-    __metadata_request__split = {"groups": True}
+    __metadata_request__split = {"groups": "sensitive_features"}
 
     def __init__(
         self,

@@ -156,12 +156,6 @@ class Rate:
         return _coefficients(self.denominator)
 
     @property
-    def is_proportion(self) -> bool:
-        """Whether the rate counts a part of a whole, so that binomial statistics apply to it."""
-        pairs = list(zip(self.numerator_coefficients, self.denominator_coefficients, strict=True))
-        return all(whole in (0, 1) and part in (0, whole) for part, whole in pairs)
-
-    @property
     def has_fixed_denominator(self) -> bool:
         """Whether the denominator depends on the labels only, so that the rate is linear in the decisions."""
         tp, fp, fn, tn = self.denominator_coefficients

@@ -1,10 +1,10 @@
 """Confidence intervals for group rates and for the disparity between groups, from counts alone.
 
-A rate that counts a part of a whole gets the Wilson interval [1]_; any other rate (F1, treatment equality)
-the normal interval by linearisation. Differences of two groups combine the limits of both, as Newcombe's
-hybrid method does [2]_. The largest difference over all pairs of groups (and all rates of a constraint)
-gets simultaneous pairwise intervals: a bootstrap percentile interval of max - min would be wrong, for that
-statistic is biased upwards when groups are small.
+A rate that counts a part of a whole gets the Wilson interval [1]_, and so does one that is a function of
+such a part, as F1 and odds are; any other rate gets the normal interval by linearisation. Differences of
+two groups combine the limits of both, as Newcombe's hybrid method does [2]_. The largest difference over
+all pairs of groups (and all rates of a constraint) gets simultaneous pairwise intervals: a bootstrap
+percentile interval of max - min would be wrong, for that statistic is biased upwards when groups are small.
 
 Weighted rows count by their effective number, (sum of w)^2 / (sum of w^2) [3]_.
 
@@ -97,16 +97,39 @@ def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.
     _check_confidence(confidence)
     rate = get_rate(rate)
     z = float(ndtri(0.5 + confidence / 2))
-    value, support = rate(counts.cells), rate.support(counts.cells)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if rate.is_proportion:
-            n = support**2 / rate.support(counts.squares)
-            center = (value + z**2 / (2 * n)) / (1 + z**2 / n)
-            half = z * np.sqrt(value * (1 - value) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-            # A rate of exactly 0 or 1 touches its end of the interval; rounding must not exclude it.
-            return np.minimum(center - half, value), np.maximum(center + half, value)
+    value = rate(counts.cells)
+    share = _share(rate)
+    if share is None:
         half = z * rate_standard_errors(counts, rate)
-    return value - half, value + half
+        return value - half, value + half
+    proportion, a, b, c = share
+    p, support = proportion(counts.cells), proportion.support(counts.cells)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        n = support**2 / proportion.support(counts.squares)
+        center = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+        half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+        # A share of exactly 0 or 1 touches its end of the interval; rounding must not exclude it.
+        ends = np.minimum(center - half, p), np.maximum(center + half, p)
+        low, high = (np.where(np.isnan(value), value, a * q / (b * q + c * (1 - q))) for q in ends)
+    return low, high
+
+
+def _share(rate: Rate) -> tuple[Rate, float, float, float] | None:
+    """Return the proportion p and the a, b, c with which the rate is a p / (b p + c (1 - p)), if it is one.
+
+    A proportion is its own; F1 is one of tp / (tp + fp + fn); the odds fn / fp are one of fn / (fn + fp).
+    """
+    pairs = dict(
+        zip(CELLS, zip(rate.numerator_coefficients, rate.denominator_coefficients, strict=True), strict=True)
+    )
+    parts = {(above, below) for above, below in pairs.values() if above}
+    rests = {(above, below) for above, below in pairs.values() if below and not above}
+    if len(parts) != 1 or len(rests) != 1:
+        return None
+    ((a, b),), ((_, c),) = parts, rests
+    part = "+".join(cell for cell, pair in pairs.items() if pair in parts)
+    whole = "+".join(cell for cell, pair in pairs.items() if pair in parts | rests)
+    return (Rate(rate.name, part, whole), a, b, c) if a > 0 else None
 
 
 def difference_interval(
