@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import json
+import pickle
+from typing import Any
+
+import fairlearn.metrics as fairlearn
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairsk import Rate, metrics
+from fairsk.metrics import (
+    demographic_parity_difference,
+    demographic_parity_ratio,
+    equal_opportunity_difference,
+    equalized_odds_difference,
+    group_metrics,
+)
+from fairsk.rates import CONSTRAINTS, RATES
+
+#: Each of our pairs of metrics, and the function of rows that fairlearn needs to compute the same.
+RATES_OF = {
+    "demographic_parity": [fairlearn.selection_rate],
+    "equal_opportunity": [fairlearn.true_positive_rate],
+    "predictive_equality": [fairlearn.false_positive_rate],
+    "equalized_odds": [fairlearn.true_positive_rate, fairlearn.false_positive_rate],
+    "false_negative": [fairlearn.false_negative_rate],
+}
+METHODS = ["between_groups", "to_overall"]
+DISPARITIES = [name for name in metrics.__all__ if name.endswith(("_difference", "_ratio"))]
+
+
+def rows(seed: int, n: int = 300, n_groups: int = 4) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    group = rng.integers(0, n_groups, n)
+    y = rng.random(n) < 0.3 + 0.1 * group
+    p = rng.random(n) < np.where(y, 0.7, 0.3) - 0.05 * group
+    names = np.array(["a", "b", "c", "d"])
+    return {
+        "y_true": y.astype(int),
+        "y_pred": p.astype(int),
+        "sensitive_features": names[group],
+        "sample_weight": rng.random(n) + 0.1,
+    }
+
+
+@pytest.mark.parametrize("name", RATES_OF)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("seed", range(2))
+def test_disparities_equal_fairlearns(name: str, method: Any, weighted: bool, seed: int) -> None:
+    data = rows(seed)
+    weight = data["sample_weight"] if weighted else np.ones_like(data["sample_weight"])
+    frame = fairlearn.MetricFrame(
+        metrics={rate.__name__: rate for rate in RATES_OF[name]},
+        y_true=data["y_true"],
+        y_pred=data["y_pred"],
+        sensitive_features=data["sensitive_features"],
+        sample_params={rate.__name__: {"sample_weight": weight} for rate in RATES_OF[name]},
+    )
+    data["sample_weight"] = weight if weighted else None
+    difference = getattr(metrics, f"{name}_difference")(**data, method=method)
+    ratio = getattr(metrics, f"{name}_ratio")(**data, method=method)
+    assert difference == pytest.approx(frame.difference(method=method).max())
+    assert ratio == pytest.approx(frame.ratio(method=method).min())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{stem}_{comparison}"
+        for stem in ("demographic_parity", "equal_opportunity", "equalized_odds")
+        for comparison in ("difference", "ratio")
+    ],
+)
+@pytest.mark.parametrize("method", METHODS)
+def test_metrics_of_the_same_name_take_fairlearns_arguments(name: str, method: Any) -> None:
+    data = rows(5)
+    assert getattr(metrics, name)(**data, method=method) == pytest.approx(
+        getattr(fairlearn, name)(**data, method=method)
+    )
+
+
+@pytest.mark.parametrize("name", DISPARITIES)
+def test_every_metric_is_its_constraints_comparison(name: str) -> None:
+    stem, _, comparison = name.rpartition("_")
+    constraint = CONSTRAINTS[stem if stem in CONSTRAINTS else f"{stem}_parity"]
+    data = rows(1)
+    counts = metrics.GroupCounts.from_predictions(**data)
+    assert getattr(metrics, name)(**data) == float(getattr(constraint, comparison)(counts.cells))
+
+
+def test_every_constraint_has_its_pair_of_metrics() -> None:
+    stems = {name.removesuffix("_parity") for name in CONSTRAINTS} | {
+        "demographic_parity",
+        "predictive_parity",
+    }
+    stems -= {"demographic", "predictive"}
+    assert {f"{stem}_{kind}" for stem in stems for kind in ("difference", "ratio")} == set(DISPARITIES)
+
+
+@pytest.mark.parametrize("name", metrics.__all__)
+def test_every_public_name_is_documented_and_picklable(name: str) -> None:
+    thing = getattr(metrics, name)
+    assert thing.__name__ == name
+    assert pickle.loads(pickle.dumps(thing)) is thing
+    assert "Parameters\n" in thing.__doc__
+    assert "Examples\n" in thing.__doc__ or name == "GroupMetrics"
+
+
+@given(st.permutations(range(12)), st.permutations(["x", "y", "z"]))
+def test_disparities_know_neither_the_order_of_rows_nor_the_names_of_groups(
+    order: list[int], names: list[str]
+) -> None:
+    y, p = np.array([1, 0] * 6), np.array([1, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 1])
+    group = np.repeat([0, 1, 2], 4)
+    renamed = np.array(names)[group]
+    for metric in (demographic_parity_difference, equalized_odds_difference, demographic_parity_ratio):
+        value = metric(y, p, sensitive_features=group)
+        assert metric(y[order], p[order], sensitive_features=renamed[order]) == value
+
+
+def test_a_reference_group_is_compared_with_the_others() -> None:
+    data = rows(2)
+    rates = group_metrics(**data).rates["selection_rate"]
+    value = demographic_parity_difference(**data, method="to_reference", reference="b")
+    assert value == pytest.approx(max(abs(rates - rates[1])))
+
+
+# --- where fairlearn 0.15 goes wrong ------------------------------------------------------------------
+
+
+def test_a_group_without_positives_has_no_true_positive_rate() -> None:
+    """fairlearn takes it for a rate of 0, so that the difference is 1."""
+    y, p, group = [1, 1, 1, 1, 0, 0], [1, 1, 1, 0, 1, 0], list("aabbcc")
+    assert fairlearn.equal_opportunity_difference(y, p, sensitive_features=group) == 1
+    with pytest.warns(UserWarning, match="true_positive_rate cannot be measured for: c"):
+        assert equal_opportunity_difference(y, p, sensitive_features=group) == 0.5
+
+
+def test_an_attribute_called_y_true_does_not_replace_the_labels() -> None:
+    """In fairlearn it does."""
+    y, p = [1, 0, 1, 0], [1, 0, 0, 0]
+    for name in ("y_true", "y_pred", "tp", "n", "group"):
+        group = pd.DataFrame({name: [0, 0, 1, 1]})
+        assert metrics.error_rate_difference(y, p, sensitive_features=group) == 0.5
+
+
+def test_text_labels_are_never_a_silent_parity() -> None:
+    """fairlearn reports a difference of 0 for any labels other than 0 and 1."""
+    y, p, group = ["no", "yes"] * 4, ["yes"] * 4 + ["no"] * 4, list("aaaabbbb")
+    assert fairlearn.demographic_parity_difference(y, p, sensitive_features=group) == 0
+    with pytest.raises(ValueError, match="name the positive one with pos_label"):
+        demographic_parity_difference(y, p, sensitive_features=group)
+    assert demographic_parity_difference(y, p, sensitive_features=group, pos_label="yes") == 1
+
+
+def test_many_classes_are_never_a_silent_parity() -> None:
+    y, p, group = [2, 3, 2, 4], [2, 2, 3, 3], list("aabb")
+    assert fairlearn.demographic_parity_difference(y, p, sensitive_features=group) == 0
+    with pytest.raises(ValueError, match="name the positive one with pos_label"):
+        demographic_parity_difference(y, p, sensitive_features=group)
+    assert demographic_parity_difference(y, p, sensitive_features=group, pos_label=3) == 1
+
+
+def test_an_impact_ratio_without_positives_is_a_ratio() -> None:
+    """jurity's disparate impact returns a count when a group has no positives."""
+    y, group = [1, 1, 1, 0, 0], list("aaabb")
+    assert demographic_parity_ratio(y, y, sensitive_features=group) == 0
+
+
+# --- the table ----------------------------------------------------------------------------------------
+
+
+def test_the_table_holds_each_groups_rates_and_the_overall_ones() -> None:
+    data = rows(3)
+    table = group_metrics(**data, rates=RATES)
+    assert table.groups == ("a", "b", "c", "d")
+    y, p, weight = data["y_true"], data["y_pred"], data["sample_weight"]
+    for i, group in enumerate(table.groups):
+        these = data["sensitive_features"] == group
+        assert table.n[i] == pytest.approx(weight[these].sum())
+        assert table.rates["accuracy"][i] == pytest.approx(
+            np.average(y[these] == p[these], weights=weight[these])
+        )
+        assert table.rates["selection_rate"][i] == pytest.approx(np.average(p[these], weights=weight[these]))
+    assert table.overall["n"] == pytest.approx(weight.sum())
+    assert table.overall["error_rate"] == pytest.approx(np.average(y != p, weights=weight))
+    assert list(table.rates) == list(RATES)
+
+
+def test_the_table_takes_one_rate_or_ones_own() -> None:
+    data = rows(3)
+    own = Rate("wrongly_selected", "fp", "n")
+    assert list(group_metrics(**data, rates="accuracy").rates) == ["accuracy"]
+    assert list(group_metrics(**data, rates=own).rates) == ["wrongly_selected"]
+    with pytest.raises(ValueError, match="Did you mean 'accuracy'"):
+        group_metrics(**data, rates=["acuracy"])
+    for clash in ([own, Rate("wrongly_selected", "fp", "fp+tn")], [Rate("n", "tp", "n")]):
+        with pytest.raises(ValueError, match="needs a name of its own"):
+            group_metrics(**data, rates=clash)
+
+
+def test_the_table_prints_sizes_rates_and_what_is_not_defined() -> None:
+    y, p, groups = [0, 0, 1, 1, 0], [1, 0, 1, 1, 0], [("a", 1)] * 2 + [("b", 2)] * 2 + [("c", 3)]
+    table = group_metrics(y, p, sensitive_features=groups, rates=["true_positive_rate", "error_rate"])
+    assert str(table).splitlines() == [
+        "group    n  true_positive_rate  error_rate",
+        "------------------------------------------",
+        "a & 1    2                 nan       0.500",
+        "b & 2    2               1.000       0.000",
+        "c & 3    1                 nan       0.000",
+        "overall  5               1.000       0.200",
+    ]
+    weighted = group_metrics(y, p, sensitive_features=groups, rates=[], sample_weight=[0.25, 1, 1, 1, 1])
+    assert str(weighted).splitlines()[2] == "a & 1    1.250"
+
+
+HOSTILE = "<script>alert('x')</script> & \x1b[31m\n\u202e"
+
+
+def test_names_of_groups_and_rates_cannot_break_out_of_the_page_or_terminal() -> None:
+    y, p, groups = [1, 0, 1, 0], [1, 1, 0, 0], [HOSTILE, HOSTILE, "b", "b"]
+    table = group_metrics(y, p, sensitive_features=groups, rates=Rate(HOSTILE + "%", "tp", "n"))
+    page = table._repr_html_()
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt; &amp; ") == 2
+    for shown in (page, str(table)):
+        assert not {"\x1b", "\u202e"} & set(shown)
+    assert len(str(table).splitlines()) == 5
+    assert page.count("<tr>") == 4
+    assert table.to_dict()["group"][0] == HOSTILE  # the data are as they were given
+
+
+@pytest.mark.parametrize(
+    ("backend", "kind"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame), ("pyarrow", pa.Table)]
+)
+def test_the_table_becomes_a_frame_of_any_library(backend: Any, kind: type) -> None:
+    table = group_metrics([0, 0, 1, 1], [1, 0, 1, 1], sensitive_features=[1, 1, 2, 2])
+    frame = table.frame(backend)
+    assert isinstance(frame, kind)
+    assert list(frame.column_names if backend == "pyarrow" else frame.columns) == list(table.to_dict())
+    assert np.asarray(frame["group"]).tolist() == ["1", "2", "overall"]
+    np.testing.assert_array_equal(np.asarray(frame["true_positive_rate"]), [np.nan, 1, 1])
+
+
+def test_the_table_is_plain_data() -> None:
+    table = group_metrics([1, 0, 1, 0], [1, 0, 1, 1], sensitive_features=["a", "a", "b", "b"])
+    assert json.loads(json.dumps(table.to_dict())) == table.to_dict()
+    assert pickle.loads(pickle.dumps(table)).to_dict() == table.to_dict()
