@@ -1,0 +1,101 @@
+"""Which rows go where: batches, each taken with one indexing operation, and rows held out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Subset
+
+__all__ = ["Batches", "Holdout"]
+
+#: One row in so many is held out.
+_HELD_OUT = 10
+
+
+def _map(function: Callable[[Any], Any], data: Any) -> Any:
+    """Apply a function to an array, or to each array of a dict."""
+    return {key: function(value) for key, value in data.items()} if isinstance(data, dict) else function(data)
+
+
+class Batches:
+    """Iterate over the batches of a skorch dataset, each taken with one indexing operation.
+
+    A ``DataLoader`` fetches the rows of a batch one at a time, which for rows in memory costs more than
+    training a small net on them. Give this class to a net as ``iterator_train`` and ``iterator_valid``.
+
+    Parameters
+    ----------
+    dataset : skorch.dataset.Dataset, or a torch Subset of one
+        Holds ``X`` and ``y`` as arrays, tensors, or dicts of these.
+    batch_size : int, default=128
+        Rows per batch, at least 1; the last batch takes what is left.
+    shuffle : bool, default=False
+        Whether to draw a new order for every epoch.
+    generator : torch.Generator, optional
+        Draws the order; without it, torch's global generator does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skorch.dataset import Dataset
+    >>> from fairsk.neural.batching import Batches
+    >>> data = Dataset(np.arange(5.0), {"y": np.arange(5), "group": np.array([0, 1, 0, 1, 0])})
+    >>> [target["group"].tolist() for _, target in Batches(data, batch_size=2)]
+    [[0, 1], [0, 1], [0]]
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int = 128,
+        shuffle: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        rows: torch.Tensor | None = None
+        while isinstance(dataset, Subset):  # what a validation split makes of a dataset, possibly nested
+            outer = torch.as_tensor(np.asarray(dataset.indices))
+            rows, dataset = (outer if rows is None else outer[rows]), dataset.dataset
+
+        def load(values: Any) -> torch.Tensor:
+            return torch.as_tensor(values) if rows is None else torch.as_tensor(values)[rows]
+
+        self.n_rows = len(dataset) if rows is None else len(rows)
+        self.X = _map(load, dataset.X)
+        # Without a target (prediction) skorch expects a placeholder of the same length.
+        self.y = torch.zeros(self.n_rows) if dataset.y is None else _map(load, dataset.y)
+        self.batch_size, self.shuffle, self.generator = batch_size, shuffle, generator
+
+    def __len__(self) -> int:
+        """Return the number of batches per epoch."""
+        return -(-self.n_rows // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        """Yield X and y of each batch."""
+        order = torch.randperm(self.n_rows, generator=self.generator) if self.shuffle else None
+        for start in range(0, self.n_rows, self.batch_size):
+            stop = start + self.batch_size
+            rows = slice(start, stop) if order is None else order[start:stop]
+            yield _map(itemgetter(rows), self.X), _map(itemgetter(rows), self.y)
+
+
+class Holdout:
+    """Hold out a tenth of the rows of every (group, label) cell: a ``train_split`` for skorch."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def __call__(self, dataset: Any, y: Any) -> tuple[Subset[Any], Subset[Any]]:
+        """Return the rows to train on and the rows held out."""
+        if len(dataset) < _HELD_OUT:
+            raise ValueError(
+                f"early_stopping holds out a tenth of the rows and needs at least {_HELD_OUT}, got "
+                f"{len(dataset)} rows (n_samples = {len(dataset)})."
+            )
+        cell = 2 * np.asarray(y["group"]) + np.asarray(y["y"])
+        order = np.lexsort((np.random.default_rng(self.seed).permutation(len(cell)), cell))
+        held_out = np.arange(len(cell)) % _HELD_OUT == _HELD_OUT // 2
+        return Subset(dataset, order[~held_out]), Subset(dataset, order[held_out])
