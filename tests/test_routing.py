@@ -1,0 +1,156 @@
+"""SensitiveRouter: the column of raw X reaches every step that asks, in both routing modes."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from people import logistic, people, prepare
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_predict
+from sklearn.pipeline import make_pipeline
+
+from fairsk import GroupThresholdOptimizer, ReweightedClassifier, SensitiveRouter
+
+
+class Witness(TransformerMixin, BaseEstimator):
+    """A transformer that asks for the sensitive values and writes down what it saw."""
+
+    __metadata_request__fit = {"sensitive_features": True}
+    __metadata_request__transform = {"sensitive_features": True}
+
+    def fit(self, X, y=None, sensitive_features=None):
+        self.fitted_on_ = None if sensitive_features is None else list(sensitive_features)
+        return self
+
+    def fit_transform(self, X, y=None, sensitive_features=None):
+        return self.fit(X, y, sensitive_features).transform(X, sensitive_features)
+
+    def transform(self, X, sensitive_features=None):
+        self.transformed_ = None if sensitive_features is None else list(sensitive_features)
+        self.columns_ = list(X.columns)
+        return X
+
+
+class AsksAtPredict(ClassifierMixin, BaseEstimator):
+    """A classifier that predicts by group alone."""
+
+    __metadata_request__fit = {"sensitive_features": True}
+    __metadata_request__predict = {"sensitive_features": True}
+
+    def fit(self, X, y, sensitive_features=None):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X, sensitive_features=None):
+        return self.classes_[(np.asarray(sensitive_features) == "F").astype(int)]
+
+
+@pytest.mark.parametrize("wrap", [lambda pipe: pipe, make_pipeline], ids=["pipeline", "nested pipeline"])
+def test_every_step_that_asks_is_reached_at_fit_and_at_predict(wrap, routing, library):
+    X, y = people(library)
+    witness = Witness()
+    model = SensitiveRouter(
+        wrap(make_pipeline(witness, prepare(), AsksAtPredict())), sensitive_features="sex"
+    )
+    model.fit(X, y)
+    inner = model.estimator_
+    while not isinstance(inner[0], Witness):
+        inner = inner[0]
+    assert inner[0].fitted_on_ == list(X["sex"])
+    np.testing.assert_array_equal(model.predict(X), np.where(np.asarray(X["sex"]) == "F", "yes", "no"))
+    assert inner[0].transformed_ == list(X["sex"])
+    assert inner[0].columns_ == ["age", "skill", "town", "race"]  # dropped before the steps see X
+    assert list(model.feature_names_in_) == list(X.columns)
+    assert model.n_features_in_ == 5
+
+
+def test_kept_if_asked(routing):
+    X, y = people()
+    model = SensitiveRouter(make_pipeline(Witness(), prepare(), AsksAtPredict()), sensitive_features="sex")
+    model.set_params(drop=False).fit(X, y).predict(X)
+    assert "sex" in model.estimator_[0].columns_
+
+
+def test_an_intersection_travels_as_two_columns(routing):
+    X, y = people()
+    inner = make_pipeline(prepare(), ReweightedClassifier(LogisticRegression()))
+    model = SensitiveRouter(inner, sensitive_features=["sex", "race"]).fit(X, y)
+    assert model.estimator_[-1].reweigher_.groups_ == (("F", "b"), ("F", "w"), ("M", "b"), ("M", "w"))
+
+
+def test_router_equals_the_outermost_placement(routing):
+    X, y = people()
+    outermost = ReweightedClassifier(logistic(), sensitive_features="sex").fit(X, y)
+    routed = SensitiveRouter(
+        make_pipeline(prepare(), ReweightedClassifier(LogisticRegression())), sensitive_features="sex"
+    ).fit(X, y)
+    np.testing.assert_allclose(outermost.predict_proba(X), routed.predict_proba(X))
+
+
+def test_thresholds_last_in_a_pipeline_get_the_values_at_predict(routing):
+    X, y = people(n=800)
+    inner = make_pipeline(prepare(), GroupThresholdOptimizer(LogisticRegression(), max_difference=0.02))
+    model = SensitiveRouter(inner, sensitive_features="sex").fit(X, y)
+    assert model.estimator_[-1].report_.disparity <= 0.02 + 1e-9
+    assert 0.6 < model.score(X, y) < 1
+    assert cross_val_predict(model, X, y, cv=3).shape == (800,)
+
+
+def test_sample_weights_reach_the_last_step(routing):
+    X, y = people()
+    weights = np.random.default_rng(0).random(len(y))
+    model = SensitiveRouter(
+        make_pipeline(prepare(), ReweightedClassifier(LogisticRegression())), sensitive_features="sex"
+    )
+    weighted = model.fit(X, y, sample_weight=weights).predict_proba(X)
+    direct = ReweightedClassifier(logistic(), sensitive_features="sex").fit(X, y, sample_weight=weights)
+    np.testing.assert_allclose(weighted, direct.predict_proba(X))
+    assert not np.allclose(weighted, model.fit(X, y).predict_proba(X))
+
+
+def test_in_a_search_over_the_innermost_parameters(routing):
+    X, y = people()
+    model = SensitiveRouter(
+        make_pipeline(prepare(), ReweightedClassifier(LogisticRegression())), sensitive_features="sex"
+    )
+    name = "estimator__reweightedclassifier__estimator__C"
+    search = GridSearchCV(model, {name: [0.01, 1]}, cv=3, error_score="raise").fit(X, y)
+    assert search.best_score_ > 0.6
+
+
+def test_metadata_overrides_the_column(routing):
+    X, y = people()
+    model = SensitiveRouter(make_pipeline(prepare(), AsksAtPredict()), sensitive_features="sex").fit(X, y)
+    nobody = model.predict(X, sensitive_features=["M"] * len(y))
+    assert set(nobody) == {"no"}
+
+
+def test_a_fresh_thread_gives_the_same_answer(routing):
+    """scikit-learn's routing flag is per thread: a web server's worker does not see the main thread's."""
+    X, y = people(n=800)
+    inner = make_pipeline(prepare(), GroupThresholdOptimizer(LogisticRegression()))
+    model = SensitiveRouter(inner, sensitive_features="sex").fit(X, y)
+    with ThreadPoolExecutor(1) as pool:
+        elsewhere = pool.submit(model.predict, X).result()
+    np.testing.assert_array_equal(model.predict(X), elsewhere)
+
+
+def test_nobody_asks():
+    X, y = people()
+    with pytest.raises(
+        ValueError, match=r"No step inside SensitiveRouter\(Pipeline\) asks for sensitive_features"
+    ):
+        SensitiveRouter(logistic(), sensitive_features="sex").fit(X, y)
+
+
+def test_a_missing_column_and_other_columns_at_predict():
+    X, y = people()
+    model = SensitiveRouter(make_pipeline(prepare(), AsksAtPredict()), sensitive_features="gender")
+    with pytest.raises(ValueError, match="'gender' is not in X, whose columns are: age, skill, town, sex"):
+        model.fit(X, y)
+    model.set_params(sensitive_features="sex").fit(X, y)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(X.drop(columns="sex"))
