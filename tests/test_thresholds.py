@@ -82,6 +82,7 @@ def fit_prefit(problem, **params):
     return model.fit(X, actual, sensitive_features=groups, sample_weight=weights)
 
 
+@pytest.mark.filterwarnings("ignore:The thresholds select")  # on a handful of rows
 @pytest.mark.parametrize("seed", range(264))
 def test_thresholds_equal_brute_force(seed):
     """All constraints, differences and ratios, three objectives, ties, weights, two and three groups."""
@@ -120,6 +121,7 @@ def test_range_argmax_finds_the_largest_value_of_every_range(seed):
     )
 
 
+@pytest.mark.filterwarnings("ignore:The thresholds select")  # on a handful of rows
 @pytest.mark.parametrize("constraint", ["demographic_parity", "equalized_odds"])
 @pytest.mark.parametrize("seed", range(10))
 def test_mixtures_are_never_worse_and_meet_the_bound_in_expectation(constraint, seed):
@@ -134,6 +136,7 @@ def test_mixtures_are_never_worse_and_meet_the_bound_in_expectation(constraint, 
     assert single.optimality_gap == pytest.approx(mixed.value - single.value, abs=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:The thresholds select")  # on a handful of rows
 def test_auto_mixes_where_single_thresholds_lose_much_and_only_there():
     rng = np.random.default_rng(1)
     n = 60
@@ -321,7 +324,7 @@ def test_the_report_prints_and_escapes_group_names():
         model = GroupThresholdOptimizer(logistic()).fit(X, y, sensitive_features=hostile)
     assert model.report_.exempt == ("<script>",)
     assert model.thresholds_["<script>"] == model.overall_threshold_
-    assert "demographic_parity, bound 0.05" in str(model.report_)
+    assert "demographic_parity, difference at most 0.05" in str(model.report_)
     assert "<script>" not in model.report_._repr_html_()
     assert "&lt;script&gt;" in model.report_._repr_html_()
 
@@ -374,6 +377,28 @@ def test_a_bound_that_no_thresholds_meet_is_an_error_with_the_least_that_they_do
         ValueError, match=r"No thresholds meet max_difference=0.01 .* least difference is 0.2500"
     ):
         fit_prefit((scores, actual, groups, np.ones(40)), constraint="predictive_parity", max_difference=0.01)
+
+
+def test_a_bound_that_only_a_constant_decision_meets_is_said_so():
+    scores, groups = np.tile([0.2, 0.8], 40), np.repeat([0, 1], 40)
+    actual = np.where(groups == 0, scores > 0.5, np.arange(80) % 3 > 0).astype(int)
+    problem = scores, actual, groups, np.ones(80)
+    with pytest.warns(UserWarning, match=r"select everybody: under this bound on equalized_odds the same"):
+        fit_prefit(problem, constraint="equalized_odds", max_difference=0.0, policy="threshold")
+
+
+@pytest.mark.parametrize("policy", ["auto", "threshold", "randomized"])
+def test_a_rate_that_decisions_cannot_change_is_infeasible(policy):
+    rng = np.random.default_rng(0)
+    scores, groups = rng.random(200), rng.integers(0, 2, 200)
+    actual = (rng.random(200) < 0.2 + 0.6 * groups).astype(int)
+    with pytest.raises(ValueError, match=r"No thresholds meet max_difference=0\.01 for same_base"):
+        fit_prefit(
+            (scores, actual, groups, np.ones(200)),
+            constraint=Constraint("same_base", "base_rate"),
+            max_difference=0.01,
+            policy=policy,
+        )
 
 
 def test_bad_labels_and_groups():

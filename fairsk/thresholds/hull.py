@@ -45,8 +45,8 @@ def _chain(tp: Floats, fp: Floats) -> NDArray[np.intp]:
 
 def best_mixtures(
     curves: list[Curve], rates: tuple[Rate, ...], utilities: list[Floats], bound: Bound
-) -> list[Mixture]:
-    """Return each group's best mixture of thresholds under the bound.
+) -> list[Mixture] | None:
+    """Return each group's best mixture of thresholds under the bound; None if nothing meets it.
 
     Parameters
     ----------
@@ -87,7 +87,9 @@ def best_mixtures(
         bounds=[(0, None)] * n_weights + [(None, None)] * len(rates),
         method="highs",
     )
-    if not solution.success:  # selecting nobody anywhere always meets the bound, so this is no user's fault
+    if solution.status == 2:  # infeasible, as for a rate that does not depend on the decisions
+        return None
+    if not solution.success:
         raise RuntimeError(f"The linear program failed: {solution.message}")
     mixtures = []
     for g, chosen in enumerate(vertices):

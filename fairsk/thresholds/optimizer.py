@@ -63,8 +63,8 @@ class GroupThresholdOptimizer(MetaClassifier):
         The sensitive column of X; a list makes an intersection; a callable of X returns the values.
         Values passed to a method override it.
     constraint : str or Constraint, default="demographic_parity"
-        Which rates should agree.
-    max_difference : float in [0, 1], optional
+        Which rates should agree: a name out of :data:`fairsk.rates.CONSTRAINTS`, or your own.
+    max_difference : float, optional
         Bound on the largest difference of each rate between groups. Of ``max_difference`` and
         ``min_ratio`` at most one is given; with neither, ``max_difference`` is .05.
     min_ratio : float in [0, 1], optional
@@ -167,11 +167,14 @@ class GroupThresholdOptimizer(MetaClassifier):
     True
     """
 
+    __metadata_request__predict = {"sensitive_features": True}
+    __metadata_request__score = {"sensitive_features": True}
+
     _parameter_constraints = {
         "estimator": [HasMethods(["fit", "predict_proba"]), HasMethods(["fit", "decision_function"])],
         "sensitive_features": [str, int, list, tuple, callable, None],
         "constraint": [str, Constraint],
-        "max_difference": [Interval(Real, 0, 1, closed="both"), None],
+        "max_difference": [Interval(Real, 0, None, closed="left"), None],
         "min_ratio": [Interval(Real, 0, 1, closed="both"), None],
         "objective": [str, Rate],
         "policy": [StrOptions({"auto", "threshold", "randomized"})],
@@ -264,7 +267,7 @@ class GroupThresholdOptimizer(MetaClassifier):
                 f"{type_of_target(labels)}: y has the classes {classes.tolist()}."
             )
         if len(classes) < 2:
-            raise ValueError(f"y has only one class, {classes[0]!r}: there is nothing to separate.")
+            raise ValueError(f"y has only one class, {classes.tolist()[0]!r}: there is nothing to separate.")
         positive = positive_class(classes, self.pos_label)
         sensitive = self._sensitive(X, sensitive_features)
         groups = encode_groups(sensitive)
@@ -276,6 +279,7 @@ class GroupThresholdOptimizer(MetaClassifier):
             labels[rows] == positive,
             Grouping(groups.names, groups.labels, groups.codes[rows]),
             None if weights is None else weights[rows],
+            positive=positive,
             constraint=constraint,
             bound=bound,
             objective=self.objective,
@@ -316,7 +320,7 @@ class GroupThresholdOptimizer(MetaClassifier):
             If a group did not occur in ``fit`` or is missing, unless ``unknown_group="overall"``.
         """
         check_is_fitted(self)
-        sensitive = self._sensitive(X, sensitive_features)
+        sensitive = self._sensitive(X, sensitive_features, predicting=True)
         scores = positive_scores(
             self.estimator_, X, self.response_method, self._positive, sensitive.to_metadata()
         )

@@ -17,8 +17,12 @@ class ThresholdReport:
 
     Parameters
     ----------
+    positive : label
+        The class whose prediction counts as being selected.
     constraint, objective : str
         What was bounded, and what was maximised.
+    comparison : {"difference", "ratio"}
+        Whether the difference was bounded from above, or the ratio from below.
     bound : float
         The bound that was asked for.
     disparity : float
@@ -38,7 +42,9 @@ class ThresholdReport:
         Groups too small to measure; they have the overall threshold, and the bound does not cover them.
     """
 
+    positive: Hashable
     constraint: str
+    comparison: str
     objective: str
     bound: float
     disparity: float
@@ -50,16 +56,16 @@ class ThresholdReport:
     exempt: tuple[Hashable, ...]
 
     def _lines(self) -> list[tuple[str, str]]:
-        between = (
-            ""
-            if self.interval is None
-            else f" (95% interval {self.interval[0]:.4f} to {self.interval[1]:.4f})"
-        )
-        gap = "not known" if self.optimality_gap is None else f"{self.optimality_gap:.4f}"
+        limit = "at most" if self.comparison == "difference" else "at least"
+        between = ""
+        if self.interval is not None:
+            between = f" (95% interval {self.interval[0]:.4f} to {self.interval[1]:.4f})"
+        best = "" if self.optimality_gap is None else f", {self.optimality_gap:.4f} below the best mixture"
         lines = [
-            ("constraint", f"{self.constraint}, bound {self.bound:g}"),
-            ("disparity", f"{self.disparity:.4f}{between}"),
-            (self.objective, f"{self.value:.4f}, at most {gap} below the best mixture"),
+            ("positive", str(self.positive)),
+            ("constraint", f"{self.constraint}, {self.comparison} {limit} {self.bound:g}"),
+            (self.comparison, f"{self.disparity:.4f}{between}"),
+            (self.objective, f"{self.value:.4f}{best if self.policy == 'threshold' else ''}"),
             ("policy", f"{self.policy}, by {self.method}"),
         ]
         if self.exempt:
@@ -67,6 +73,7 @@ class ThresholdReport:
         return lines
 
     def __str__(self) -> str:
+        """Return a line per entry; the best mixture of thresholds is what randomizing could reach."""
         return "\n".join(f"{name + ':':<12} {text}" for name, text in self._lines())
 
     def _repr_html_(self) -> str:

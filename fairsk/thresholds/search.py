@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk.counts import GroupCounts
+from fairsk.counts import GroupCounts, soft_counts
 from fairsk.groups import Grouping, format_group
 from fairsk.rates import CELLS, Constraint, Rate
 from fairsk.statistics import difference_interval, rate_standard_errors
@@ -44,6 +44,7 @@ def choose_rules(
     groups: Grouping,
     weights: Floats | None,
     *,
+    positive: Hashable,
     constraint: Constraint,
     bound: Bound,
     objective: str | Rate,
@@ -68,7 +69,7 @@ def choose_rules(
         for code, rule in enumerate(rules):
             own = groups.codes == code
             chance[own] = rule.chance(scores[own])
-        return _soft_counts(chance, actual, groups, mass)
+        return soft_counts(chance, actual, groups, mass)
 
     if measured:
         curves = group_curves(scores, actual, groups.codes, len(groups.labels), weights)
@@ -85,10 +86,14 @@ def choose_rules(
             rules = _replaced(rules, measured, found)
 
     final = counts()
+    if np.isfinite(overall.thresholds[0]):  # without the bound, some are selected and some are not
+        _warn_if_constant(final, constraint)
     covered = _subset(final, measured)
     by_difference = bound.difference is not None
     report = ThresholdReport(
+        positive=positive,
         constraint=constraint.name,
+        comparison="difference" if by_difference else "ratio",
         objective=goal.name,
         bound=float(bound.difference if bound.difference is not None else bound.ratio or 0),
         disparity=covered.compare(constraint, "difference" if by_difference else "ratio")
@@ -102,6 +107,19 @@ def choose_rules(
         exempt=tuple(label for g, label in enumerate(groups.labels) if g not in measured),
     )
     return ChosenRules(rules, overall, report)
+
+
+def _warn_if_constant(counts: GroupCounts, constraint: Constraint) -> None:
+    """Warn if the bound leaves nothing better than the same decision for every row."""
+    selected = sum(counts.cells[cell].sum() for cell in ("tp", "fp"))
+    if selected in (0, counts.n.sum()):
+        warnings.warn(
+            f"The thresholds select {'nobody' if selected == 0 else 'everybody'}: under this bound on "
+            f"{constraint.name} the same decision for every row is the best that they can do. Loosen the "
+            "bound, or allow policy='randomized'.",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def _replaced(rules: list[Rule], positions: list[int], new: list[Rule]) -> list[Rule]:
@@ -139,19 +157,6 @@ def _measured(
         )
         return []
     return measured
-
-
-def _soft_counts(chance: Floats, actual: NDArray[np.bool_], groups: Grouping, mass: Floats) -> GroupCounts:
-    """Count expected confusion cells, when each row is selected with its chance."""
-    parts = {
-        "tp": chance * actual,
-        "fp": chance * ~actual,
-        "fn": (1 - chance) * actual,
-        "tn": (1 - chance) * ~actual,
-    }
-    cells = {cell: groups.sums(mass * part) for cell, part in parts.items()}
-    squares = {cell: groups.sums(mass**2 * part) for cell, part in parts.items()}
-    return GroupCounts(groups.labels, cells, squares, names=groups.names)
 
 
 def _subset(counts: GroupCounts, chosen: list[int]) -> GroupCounts:
@@ -241,23 +246,22 @@ class _Search:
         return [curve.rule(mixture) for curve, mixture in pairs], solution
 
     def _solve(self, bound: Bound) -> _Solution:
-        single, least = self._thresholds(bound) if self.policy != "randomized" else (None, float("nan"))
-        mixed = self._mixtures(bound)
-        if mixed is None:
-            if self.policy == "randomized":
-                raise ValueError(
-                    f"policy='randomized' is not open to {self.constraint.name}, whose rates do not have "
-                    "fixed denominators; use policy='threshold'."
-                )
-            if single is None:
-                raise ValueError(self._infeasible(bound, least))
-            return _Solution(single[0], self._exact_method, None)
-        if single is None and self.policy == "threshold":
+        linear = all(rate.has_fixed_denominator for rate in self.constraint.rates)
+        if self.policy == "randomized" and not linear:
+            raise ValueError(
+                f"policy='randomized' is not open to {self.constraint.name}, whose rates do not have fixed "
+                "denominators; use policy='threshold'."
+            )
+        mixed = self._mixtures(bound) if linear else None
+        single, least = self._thresholds(bound)
+        if mixed is None and single is None:
             raise ValueError(self._infeasible(bound, least))
-        if single is not None:
-            gap = abs(mixed[1] - single[1])
-            if self.policy == "threshold" or gap <= _WORTH_MIXING:
+        if single is not None and self.policy != "randomized":
+            gap = None if mixed is None else abs(mixed[1] - single[1])
+            if gap is None or self.policy == "threshold" or gap <= _WORTH_MIXING:
                 return _Solution(single[0], self._exact_method, gap)
+        if mixed is None or self.policy == "threshold":
+            raise ValueError(self._infeasible(bound, least))
         return _Solution(mixed[0], "a linear program over the ROC hulls", 0.0)
 
     @property
@@ -278,11 +282,9 @@ class _Search:
         return best, least
 
     def _mixtures(self, bound: Bound) -> tuple[list[Mixture], float] | None:
-        """Return the best mixtures; None if the rates are not linear in the decisions."""
-        if not all(rate.has_fixed_denominator for rate in self.constraint.rates):
-            return None
+        """Return the best mixtures; None if none meet the bound."""
 
-        def solve(utilities: list[Floats]) -> list[Mixture]:
+        def solve(utilities: list[Floats]) -> list[Mixture] | None:
             return best_mixtures(self.curves, self.constraint.rates, utilities, bound)
 
         return _maximise(self.objective, self.curves, self.fixed, solve)
