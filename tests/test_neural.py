@@ -11,6 +11,8 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from people import people, prepare
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import ConvergenceWarning
@@ -757,3 +759,14 @@ def test_divergence_is_an_error(params):
 
 def test_scikit_learn_validates_the_other_parameters():
     check_param_validation("FairClassifier", FairClassifier(sensitive_features=lambda X: X[:, 0] > 0))
+
+
+def test_sparse_features_give_what_dense_ones_do() -> None:
+    X, y = people()
+    features = prepare().fit_transform(X).astype(np.float32)
+    dense = FairClassifier(random_state=0, max_epochs=3, penalty_weight=1.0)
+    expected = dense.fit(features, y, sensitive_features=X["sex"]).predict_proba(features)
+    for kind in (sparse.csr_array, sparse.csc_matrix):
+        net = FairClassifier(random_state=0, max_epochs=3, penalty_weight=1.0, early_stopping=False)
+        net.fit(kind(features), y, sensitive_features=X["sex"])
+        np.testing.assert_array_equal(net.predict_proba(kind(features)), expected)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from operator import itemgetter
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch.utils.data import Subset
 
 __all__ = ["Batches", "Holdout"]
@@ -21,6 +22,13 @@ def _map(function: Callable[[Any], Any], data: Any) -> Any:
     return {key: function(value) for key, value in data.items()} if isinstance(data, dict) else function(data)
 
 
+def _take(rows: slice | torch.Tensor, data: Any) -> torch.Tensor:
+    """Return these rows; of a sparse matrix, a dense batch of them, so that it never becomes dense whole."""
+    if sparse.issparse(data):
+        return torch.from_numpy(data[rows if isinstance(rows, slice) else rows.numpy()].toarray())
+    return data[rows]
+
+
 class Batches:
     """Iterate over the batches of a skorch dataset, each taken with one indexing operation.
 
@@ -30,7 +38,7 @@ class Batches:
     Parameters
     ----------
     dataset : skorch.dataset.Dataset, or a torch Subset of one
-        Holds ``X`` and ``y`` as arrays, tensors, or dicts of these.
+        Holds ``X`` and ``y`` as arrays, sparse matrices, tensors, or dicts of these.
     batch_size : int, default=128
         Rows per batch, at least 1; the last batch takes what is left.
     shuffle : bool, default=False
@@ -60,8 +68,9 @@ class Batches:
             outer = torch.as_tensor(np.asarray(dataset.indices))
             rows, dataset = (outer if rows is None else outer[rows]), dataset.dataset
 
-        def load(values: Any) -> torch.Tensor:
-            return torch.as_tensor(values) if rows is None else torch.as_tensor(values)[rows]
+        def load(values: Any) -> Any:
+            loaded = values.tocsr() if sparse.issparse(values) else torch.as_tensor(values)
+            return loaded if rows is None else loaded[rows]
 
         self.n_rows = len(dataset) if rows is None else len(rows)
         self.X = _map(load, dataset.X)
@@ -79,7 +88,7 @@ class Batches:
         for start in range(0, self.n_rows, self.batch_size):
             stop = start + self.batch_size
             rows = slice(start, stop) if order is None else order[start:stop]
-            yield _map(itemgetter(rows), self.X), _map(itemgetter(rows), self.y)
+            yield _map(partial(_take, rows), self.X), _map(partial(_take, rows), self.y)
 
 
 class Holdout:

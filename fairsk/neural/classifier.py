@@ -259,7 +259,9 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
-            Numeric features, best of similar scale, and possibly the sensitive column, of any type.
+            Numeric features, dense or sparse, best of similar scale, and possibly the sensitive column, of
+            any type. Last in a pipeline that does not pass the column through, the net gets the values from
+            :class:`SensitiveRouter`.
         y : array-like of shape (n_rows,)
             Labels of two classes.
         sensitive_features : array-like of shape (n_rows,) or (n_rows, n_columns), optional
@@ -277,7 +279,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         sensitive = sensitive_columns(X, self.sensitive_features, sensitive_features, n_rows=n_rows(X))
         X = self._without_sensitive(X, values_given=sensitive_features is not None)
         before = copy.copy(self) if self.warm_start and hasattr(self, "net_") else None
-        X, y = validate_data(self, X, y, dtype=np.float32)
+        X, y = validate_data(self, X, y, dtype=np.float32, accept_sparse="csr")
         weights = check_weights(sample_weight, len(y))
         if weights is not None:
             rows = np.flatnonzero(weights)  # a row of weight zero is a row that is not there
@@ -467,7 +469,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         if getattr(X, "shape", (0, 0))[1:] != (self.n_features_in_,):  # otherwise the column was left out
             X = self._without_sensitive(X)
-        X = validate_data(self, X, dtype=np.float32, reset=False)
+        X = validate_data(self, X, dtype=np.float32, accept_sparse="csr", reset=False)
         return self.net_.forward(X).double().softmax(1).numpy()
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -489,6 +491,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
+        tags.input_tags.sparse = True
         return tags
 
 
