@@ -12,7 +12,10 @@ The only module that may import private scikit-learn names. Two ideas live here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial, wraps
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -27,7 +30,8 @@ from sklearn.base import (
 )
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics._scorer import _BaseScorer
+from sklearn.metrics import get_scorer
+from sklearn.metrics._scorer import _BaseScorer, _cached_call
 from sklearn.pipeline import Pipeline
 from sklearn.utils import (
     Tags,
@@ -61,6 +65,7 @@ __all__ = [
     "HasMethods",
     "Interval",
     "MetaClassifier",
+    "Performance",
     "SensitiveScorer",
     "StrOptions",
     "asks_for",
@@ -312,13 +317,21 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     estimator_: Any
 
     __metadata_request__fit = {"sensitive_features": True}
-    __metadata_request__predict = {"sensitive_features": True}
-    __metadata_request__predict_proba = {"sensitive_features": True}
-    __metadata_request__predict_log_proba = {"sensitive_features": True}
-    __metadata_request__decision_function = {"sensitive_features": True}
-    __metadata_request__score = {"sensitive_features": True}
+    # To predict, the wrapper itself has no use for the values; the router below asks if the inner one does.
+    __metadata_request__predict = {"sensitive_features": False}
+    __metadata_request__predict_proba = {"sensitive_features": False}
+    __metadata_request__predict_log_proba = {"sensitive_features": False}
+    __metadata_request__decision_function = {"sensitive_features": False}
+    __metadata_request__score = {"sensitive_features": False}
 
-    def _sensitive(self, X: Any, values: Any) -> SensitiveColumns:
+    def _sensitive(self, X: Any, values: Any, *, predicting: bool = False) -> SensitiveColumns:
+        if predicting and values is None and self.sensitive_features is None:
+            raise ValueError(
+                f"{type(self).__name__} needs the groups to predict. Name the column in its constructor, "
+                "sensitive_features='sex', or pass the values to this method. In cross-validation "
+                "scikit-learn's own scorers cannot pass them on: use the column, or fairsk's scorers with "
+                "metadata routing enabled, such as make_group_scorer('accuracy', comparison='overall')."
+            )
         return sensitive_columns(X, self.sensitive_features, values, n_rows=n_rows(X))
 
     def _inner_X(self, X: Any) -> Any:
@@ -398,6 +411,73 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 setattr(self, name, getattr(self.estimator_, name))
 
 
+@dataclass(frozen=True)
+class Performance:
+    """One of scikit-learn's scorers, taken apart: greater is better after ``sign``."""
+
+    function: Callable[..., float]
+    sign: int
+    options: Mapping[str, Any]
+    response_method: Any
+
+    @classmethod
+    def of(cls, scoring: Any) -> Performance:
+        """Take apart a scorer, or the one of that name."""
+        scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
+        if not isinstance(scorer, _BaseScorer) or isinstance(scorer, SensitiveScorer):
+            raise TypeError(
+                f"scoring must be the name of a scikit-learn scorer or made by make_scorer; got {scoring!r}."
+            )
+        return cls(scorer._score_func, scorer._sign, dict(scorer._kwargs), scorer._response_method)
+
+    def takes(self, name: str) -> bool:
+        """Whether the function has a parameter of that name."""
+        return name in signature(self.function).parameters
+
+
+@dataclass(frozen=True)
+class _OnLabels:
+    """A measure as a function of labels and predicted labels, as scikit-learn's threshold tuning calls it."""
+
+    measure: Any
+
+    def __call__(
+        self, y_true: Any, y_pred: Any, *, sensitive_features: Any = None, sample_weight: Any = None
+    ) -> float:
+        def respond(method: Any, pos_label: Any = None) -> Any:
+            if method != "predict":
+                raise ValueError(f"A scorer of {method} does not depend on a threshold: it cannot tune one.")
+            return y_pred
+
+        if sensitive_features is None:
+            raise ValueError(
+                "This scorer was called without X and without groups, as TunedThresholdClassifierCV does. "
+                "Pass sensitive_features= to fit as metadata, with metadata routing enabled, or use "
+                "GroupThresholdOptimizer, which reads the column."
+            )
+        return self.measure(
+            y_true, respond, sensitive=sensitive_features, sample_weight=sample_weight, classes=None
+        )
+
+
+class _WithMetadata:
+    """A fitted estimator whose response methods are handed the sensitive values that they ask for."""
+
+    def __init__(self, estimator: Any, values: Any) -> None:
+        self._estimator, self._values = estimator, values
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._estimator, name)
+        if name not in RESPONSES:
+            return found
+
+        @wraps(found)
+        def respond(X: Any) -> Any:
+            return call(self._estimator, name, X, sensitive_features=self._values)
+
+        return respond
+
+
 class SensitiveScorer(_BaseScorer):
     """A scorer that knows the sensitive attribute: from the metadata it is given, else from X.
 
@@ -408,20 +488,26 @@ class SensitiveScorer(_BaseScorer):
     Parameters
     ----------
     measure : callable
-        Called as ``measure(y_true, y_pred, sensitive_features=, sample_weight=, classes=)``. Has an
-        attribute ``pos_label``.
-    sign : {1, -1}
-        Makes greater better.
+        Called as ``measure(y_true, respond, sensitive=, sample_weight=, classes=)``, where
+        ``respond(method, pos_label)`` returns predictions. Greater is better. Has the attributes
+        ``pos_label`` and ``response_method``.
     sensitive_features : selector
         Names the column of X.
+    shown : str
+        The scorer's repr.
     """
 
-    def __init__(self, measure: Any, sign: int, sensitive_features: Any) -> None:
-        super().__init__(measure, sign, {}, response_method="predict")
+    def __init__(self, measure: Any, sensitive_features: Any, shown: str) -> None:
+        super().__init__(_OnLabels(measure), 1, {}, response_method=measure.response_method)
+        self._measure = measure
         self._sensitive_features = sensitive_features
+        self._shown = shown
+
+    def __repr__(self) -> str:
+        return self._shown
 
     def _get_pos_label(self) -> Any:
-        return self._score_func.pos_label
+        return self._measure.pos_label
 
     def _get_metadata_request(self) -> MetadataRequest:
         request = getattr(self, "_metadata_request", None)
@@ -460,31 +546,40 @@ class SensitiveScorer(_BaseScorer):
         float
             The score.
         """
-        return self._score(
-            None, estimator, X, y_true, sensitive_features=sensitive_features, sample_weight=sample_weight
-        )
+        metadata = {"sensitive_features": sensitive_features, "sample_weight": sample_weight}
+        return self._score(partial(_cached_call, None), estimator, X, y_true, **metadata)
 
     def _score(
         self,
-        method_caller: Callable[..., Any] | None,
+        method_caller: Callable[..., Any],
         estimator: Any,
         X: Any,
         y_true: Any,
         sensitive_features: Any = None,
         sample_weight: Any = None,
     ) -> float:
+        if sensitive_features is None and self._sensitive_features is None:
+            raise ValueError(
+                f"{self!r} was given no groups. Name the column in the scorer, sensitive_features='sex'; or "
+                "pass the values as metadata with routing enabled "
+                "(sklearn.set_config(enable_metadata_routing=True)): without it, scikit-learn hands metadata "
+                "to fit, but not to scorers."
+            )
         sensitive = sensitive_columns(X, self._sensitive_features, sensitive_features, n_rows=n_rows(X))
-        if sensitive_features is not None and asks_for(estimator, "predict", "sensitive_features"):
-            predicted = call(estimator, "predict", X, sensitive_features=sensitive_features)
-        elif method_caller is not None:
-            predicted = method_caller(estimator, "predict", X)  # shared between the metrics
-        else:
-            predicted = estimator.predict(X)
-        value = self._score_func(
+        if sensitive_features is not None and any(
+            asks_for(estimator, method, "sensitive_features") for method in RESPONSES
+        ):
+            # Predictions that other scorers share were made without the values.
+            method_caller = partial(_cached_call, None)
+            estimator = _WithMetadata(estimator, sensitive_features)
+
+        def respond(method: Any, pos_label: Any = None) -> Any:
+            return method_caller(estimator, method, X, pos_label=pos_label)
+
+        return self._measure(
             y_true,
-            predicted,
-            sensitive_features=sensitive,
+            respond,
+            sensitive=sensitive,
             sample_weight=sample_weight,
             classes=getattr(estimator, "classes_", None),
         )
-        return self._sign * value

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fairsk.groups import encode_groups, format_group, sensitive_columns, sort_labels
+from fairsk.groups import Grouping, encode_groups, format_group, sensitive_columns, sort_labels
 from fairsk.labels import binary_labels
 from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constraint
 
-__all__ = ["GroupCounts", "check_weights"]
+__all__ = ["GroupCounts", "check_weights", "soft_counts"]
 
 
 def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
@@ -162,6 +162,57 @@ class GroupCounts:
             names=groups.names,
             strata=stratum_labels,
         )
+
+    @classmethod
+    def from_probabilities(
+        cls,
+        y_true: ArrayLike,
+        y_prob: ArrayLike,
+        *,
+        sensitive_features: Any,
+        sample_weight: ArrayLike | None = None,
+        pos_label: Any = None,
+        classes: NDArray[Any] | None = None,
+    ) -> GroupCounts:
+        """Count soft confusion cells: each row counts as positive with its probability.
+
+        The selection rate is then the mean probability, the true positive rate that of the positives, and
+        so on: what the rates would be if decisions were drawn with these probabilities.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_rows,)
+            Labels.
+        y_prob : array-like of shape (n_rows,)
+            Probability of the positive label, from 0 to 1.
+        sensitive_features : array-like of shape (n_rows,) or (n_rows, n_columns)
+            The group of each row; several columns make an intersection.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weight of each row, not negative.
+        pos_label : label, optional
+            The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+        classes : array, optional
+            The labels that can occur, so that an absent ``pos_label`` is not taken for a mistake.
+
+        Returns
+        -------
+        GroupCounts
+            The table of expected counts.
+
+        Examples
+        --------
+        >>> from fairsk.metrics import GroupCounts
+        >>> counts = GroupCounts.from_probabilities([1, 0], [0.75, 0.5], sensitive_features=["a", "a"])
+        >>> [float(counts.cells[cell][0]) for cell in ("tp", "fp", "fn", "tn")]
+        [0.75, 0.5, 0.25, 0.5]
+        """
+        actual, _ = binary_labels(y_true, y_true, pos_label, classes=classes)
+        chance = np.asarray(y_prob, dtype=float)
+        if chance.shape != actual.shape or not ((chance >= 0) & (chance <= 1)).all():
+            raise ValueError("y_prob must hold one probability per row, from 0 to 1.")
+        weights = check_weights(sample_weight, len(actual))
+        groups = encode_groups(sensitive_columns(None, None, sensitive_features, n_rows=len(actual)))
+        return soft_counts(chance, actual, groups, np.ones(len(actual)) if weights is None else weights)
 
     @property
     def n(self) -> NDArray[np.float64]:
@@ -341,3 +392,18 @@ def _plain(label: Any) -> Any:
     if not isinstance(value, str | int | float):
         raise TypeError(f"The group {label!r} does not fit into JSON: name groups by text or numbers.")
     return value
+
+
+def soft_counts(
+    chance: NDArray[np.float64], actual: NDArray[np.bool_], groups: Grouping, weights: NDArray[np.float64]
+) -> GroupCounts:
+    """Count expected confusion cells, when each row is selected with its chance."""
+    parts = {
+        "tp": chance * actual,
+        "fp": chance * ~actual,
+        "fn": (1 - chance) * actual,
+        "tn": (1 - chance) * ~actual,
+    }
+    cells = {cell: groups.sums(weights * part) for cell, part in parts.items()}
+    squares = {cell: groups.sums(weights**2 * part) for cell, part in parts.items()}
+    return GroupCounts(groups.labels, cells, squares, names=groups.names)

@@ -7,6 +7,7 @@ integer codes and the labels of a :class:`Grouping`.
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -32,12 +33,14 @@ __all__ = [
 Selector: TypeAlias = str | int | Sequence[str] | Sequence[int] | Callable[[Any], Any] | None
 
 _PLACEMENT = (
-    "Put the fair meta-estimator outside the pipeline, so that it sees the raw X, or wrap the pipeline in "
-    "SensitiveRouter, or let the earlier steps pass the column through "
+    "If an earlier step left it out: put the fair meta-estimator outside the pipeline, so that it sees the "
+    "raw X, or wrap the pipeline in SensitiveRouter, or let the earlier steps pass the column through "
     '(a ColumnTransformer with "passthrough" and .set_output(transform="pandas")), '
     "or pass sensitive_features= as metadata."
 )
 _MAX_CONTINUOUS_LEVELS = 10
+#: More groups than this that are called by numbers look like measurements.
+_MAX_NUMBERS = 30
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,7 @@ def sensitive_columns(
             "an intersection, an index or a callable for arrays), or pass the values as metadata, "
             "sensitive_features=values, to this method."
         )
+    _refuse_shuffled(X, values)
     if not found.columns:
         raise ValueError("sensitive_features names no column: give at least one.")
     expected = n_rows if n_rows is not None else len(found)
@@ -148,9 +152,24 @@ def sensitive_columns(
         lengths = " and ".join(str(len(column)) for column in found.columns)
         raise ValueError(
             f"sensitive_features has {lengths} rows where {expected} are expected: inconsistent numbers of "
-            "samples. Values are matched to rows by position."
+            "samples. Values are matched to rows by position; where a tool takes rows away or repeats them "
+            "(a sampler in a pipeline, self-training), name the column in the constructor instead."
         )
     return found
+
+
+def _refuse_shuffled(X: Any, values: Any) -> None:
+    """Refuse values whose pandas index is that of X in another order: they would meet the wrong rows."""
+    ours: Any = getattr(X, "index", None)
+    theirs: Any = getattr(values, "index", None)
+    if not (hasattr(ours, "sort_values") and hasattr(theirs, "sort_values")):
+        return
+    same_labels = len(ours) == len(theirs) and ours.sort_values().equals(theirs.sort_values())
+    if same_labels and not ours.equals(theirs):
+        raise ValueError(
+            "sensitive_features has the index of X in another order, but values are matched to rows by "
+            "position. Align them first: sensitive_features.loc[X.index]."
+        )
 
 
 def _from_values(values: Any) -> SensitiveColumns:
@@ -268,7 +287,8 @@ def _frame_positions(frame: nw.DataFrame[Any], keys: list[str | int]) -> list[in
 def _checked_position(key: int, n_columns: int) -> int:
     if not -n_columns <= key < n_columns:
         raise ValueError(
-            f"The sensitive column {key} is not in X, which has {n_columns} columns; integers are positions."
+            f"The sensitive column {key} is not in X, which has {n_columns} columns; integers are positions. "
+            f"{_PLACEMENT}"
         )
     return key % n_columns
 
@@ -284,7 +304,7 @@ def _array_positions(X: Any, keys: list[str | int]) -> list[int]:
         if isinstance(key, str):
             raise ValueError(
                 f"The sensitive column {key!r} cannot be found: X is an array without column names. "
-                f"Give its index instead of its name, or keep the names: {_PLACEMENT}"
+                f"Give its index instead of its name, or keep the names. {_PLACEMENT}"
             )
         positions.append(_checked_position(key, X.shape[1]))
     return positions
@@ -350,7 +370,7 @@ def _factorize(
         values = distinct.tolist()
         if not allow_missing:
             _refuse_missing(name, values, column)
-        _refuse_continuous(name, values)
+        _refuse_measurements(name, values)
         return values, codes.astype(np.intp)
     # Hashing beats sorting for text: np.unique on a million strings takes seconds, this takes a tenth.
     if column.dtype.kind == "M":
@@ -365,7 +385,7 @@ def _factorize(
         ) from None
     if not allow_missing:
         _refuse_missing(name, values, column)
-    _refuse_continuous(name, values)
+    _refuse_measurements(name, values)
     values = sort_labels(values)
     position = {value: i for i, value in enumerate(values)}
     return values, np.fromiter(map(position.__getitem__, rows), dtype=np.intp, count=len(rows))
@@ -389,10 +409,18 @@ def _refuse_missing(name: str, values: list[Any], column: NDArray[Any]) -> None:
         )
 
 
-def _refuse_continuous(name: str, values: list[Any]) -> None:
+def _refuse_measurements(name: str, values: list[Any]) -> None:
+    """Refuse fractions as group names, and warn of very many numbers."""
+    binned = "Bin it first, for example with a callable: sensitive_features=lambda X: X['age'] >= 40."
     if len(values) > _MAX_CONTINUOUS_LEVELS and any(isinstance(v, float) and v % 1 > 0 for v in values):
         raise ValueError(
             f"The sensitive feature {name!r} looks continuous: it has {len(values)} distinct values, some of "
-            "them fractions. Bin it first, for example with a callable: "
-            "sensitive_features=lambda X: X['age'] >= 40."
+            f"them fractions. {binned}"
+        )
+    if len(values) > _MAX_NUMBERS and all(isinstance(v, int | float) for v in values):
+        warnings.warn(
+            f"The sensitive feature {name!r} has {len(values)} distinct numbers, each a group of its own. If "
+            f"it measures something: {binned}",
+            UserWarning,
+            stacklevel=2,
         )

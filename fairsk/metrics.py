@@ -45,6 +45,7 @@ __all__ = [
     "predictive_parity_ratio",
     "treatment_equality_difference",
     "treatment_equality_ratio",
+    "worst_group_accuracy",
 ]
 
 
@@ -180,6 +181,57 @@ accuracy_difference, accuracy_ratio = _family("accuracy_parity", "accuracy")
 false_omission_difference, false_omission_ratio = _family("false_omission_parity", "false_omission")
 false_negative_difference, false_negative_ratio = _family("false_negative_parity", "false_negative")
 f1_difference, f1_ratio = _family("f1_parity", "f1")
+
+
+def worst_group_accuracy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: Any,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
+) -> float:
+    """Smallest accuracy of any group: the accuracy that everybody gets at least.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_rows,)
+        Labels, and predicted labels (not scores).
+    sensitive_features : array-like of shape (n_rows,) or (n_rows, n_columns)
+        The group of each row; several columns make an intersection.
+    sample_weight : array-like of shape (n_rows,), optional
+        Weight of each row, not negative.
+    pos_label : label, optional
+        The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+
+    Returns
+    -------
+    float
+        The accuracy of the group with the lowest one, from 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a group value is missing, or the positive label cannot be told.
+
+    References
+    ----------
+    Sagawa et al., Distributionally Robust Neural Networks for Group Shifts, ICLR 2020.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import worst_group_accuracy
+    >>> worst_group_accuracy([1, 1, 0, 0], [1, 1, 1, 0], sensitive_features=["a", "a", "b", "b"])
+    0.5
+    """
+    counts = GroupCounts.from_predictions(
+        y_true,
+        y_pred,
+        sensitive_features=sensitive_features,
+        sample_weight=sample_weight,
+        pos_label=pos_label,
+    )
+    return counts.compare("accuracy_parity", "worst_group")
 
 
 _DEFAULT_RATES = ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "precision")

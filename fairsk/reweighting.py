@@ -338,7 +338,9 @@ class ReweightedClassifier(MetaClassifier):
         """
         X, labels = check_rows(X, y)
         weights = check_weights(sample_weight, n_rows(X))
-        values = self._sensitive(X, sensitive_features).to_metadata()
+        sensitive = self._sensitive(X, sensitive_features)
+        encode_groups(sensitive)  # a missing value fails here, under its column's name
+        values = sensitive.to_metadata()
         self.reweigher_ = Reweigher() if self.reweigher is None else clone(self.reweigher)
         self.reweigher_.fit(X, labels, sensitive_features=values, sample_weight=weights)
         fair = self.reweigher_.sample_weight(labels, sensitive_features=values, sample_weight=weights)
@@ -362,6 +364,10 @@ class FairResampler(BaseEstimator):
     (uniform sampling [1]_): some rows are left out of cells that are too large, rows of cells that are
     too small are repeated. scikit-learn's own ``Pipeline`` cannot change the number of rows; use
     ``imblearn.pipeline.Pipeline``, or :class:`ReweightedClassifier` with any pipeline.
+
+    A pipeline hands metadata of the old rows to the steps after the sampler, where they match no longer. If a
+    later step needs the attribute too, name the column. With metadata the number of rows is never that of
+    X (if need be, the largest cell has one row less), so that such a step fails instead of mixing rows up.
 
     Parameters
     ----------
@@ -414,7 +420,11 @@ class FairResampler(BaseEstimator):
         weights = reweigher._weigh(labels, sensitive, None)
         groups = encode_groups(sensitive)
         self.groups_ = groups.labels
-        self.sample_indices_ = _uniform_sample(groups, labels, weights, check_random_state(self.random_state))
+        rows = _uniform_sample(groups, labels, weights, check_random_state(self.random_state))
+        if sensitive_features is not None and len(rows) == len(labels):
+            # Later steps of a pipeline get the values of the old rows: let the lengths tell that they differ.
+            rows = _without_one(rows, groups, labels)
+        self.sample_indices_ = rows
         return self
 
     def fit_resample(self, X: Any, y: ArrayLike, sensitive_features: Any = None) -> tuple[Any, Any]:
@@ -453,3 +463,10 @@ def _uniform_sample(
                 extra = rng.choice(rows, rest, replace=False)
                 chosen.append(np.concatenate([np.repeat(rows, copies), extra]))
     return np.sort(np.concatenate(chosen)).astype(np.intp)
+
+
+def _without_one(rows: NDArray[np.intp], groups: Grouping, labels: NDArray[Any]) -> NDArray[np.intp]:
+    """Leave out the last row of the largest (group, label) cell."""
+    _, classes = np.unique(labels, return_inverse=True)
+    cells = (groups.codes * (classes.max() + 1) + classes)[rows]
+    return np.delete(rows, np.flatnonzero(cells == np.bincount(cells).argmax())[-1])

@@ -18,7 +18,7 @@ from fairsk._sklearn import (
     n_rows,
 )
 from fairsk.counts import check_weights
-from fairsk.groups import drop_columns
+from fairsk.groups import drop_columns, encode_groups
 
 __all__ = ["SensitiveRouter"]
 
@@ -38,8 +38,8 @@ class SensitiveRouter(MetaClassifier):
         The sensitive column of X; a list makes an intersection; a callable of X returns the values.
         Values passed to a method override it.
     drop : bool, default=True
-        Whether the inner estimator sees X without the sensitive columns. A callable names no column, so
-        it drops none.
+        Whether the inner estimator sees X without the sensitive columns; X may then lack them at
+        prediction, unless a step asks for them there. A callable names no column, so it drops none.
 
     Attributes
     ----------
@@ -120,20 +120,30 @@ class SensitiveRouter(MetaClassifier):
                 "sensitive_features in fit. Wrap a pipeline that holds a fairsk estimator, or request it "
                 "with set_fit_request(sensitive_features=True) on your own."
             )
-        self.estimator_ = fit_weighted(
-            clone(self.estimator),
-            self._inner_X(X),
-            labels,
-            check_weights(sample_weight, n_rows(X)),
-            sensitive_features=self._sensitive(X, sensitive_features).to_metadata(),
-            **fit_params,
-        )
+        sensitive = self._sensitive(X, sensitive_features)
+        encode_groups(sensitive)  # a missing value fails here, under its column's name
+        weights = check_weights(sample_weight, n_rows(X))
+        inner_X = drop_columns(X, self.sensitive_features) if self.drop else X
+        self._inner_shape = getattr(inner_X, "shape", ())[1:]
+        try:
+            self.estimator_ = fit_weighted(
+                clone(self.estimator),
+                inner_X,
+                labels,
+                weights,
+                sensitive_features=sensitive.to_metadata(),
+                **fit_params,
+            )
+        except Exception as error:
+            if inner_X is not X:
+                error.add_note(
+                    f"SensitiveRouter had taken the sensitive column ({self.sensitive_features!r}) out of X "
+                    "before: take it out of the inner transformers too, or set drop=False."
+                )
+            raise
         return self
 
-    def _respond(self, method: str, X: Any, values: Any) -> Any:
-        if hasattr(self, "estimator_"):
-            check_same_features(self, X, reset=False)
-        return super()._respond(method, X, values)
-
     def _inner_X(self, X: Any) -> Any:
-        return drop_columns(X, self.sensitive_features) if self.drop else X
+        """Return X without the sensitive column, which may be absent already."""
+        present = getattr(X, "shape", ())[1:] != self._inner_shape
+        return drop_columns(X, self.sensitive_features) if self.drop and present else X

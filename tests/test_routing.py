@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from people import logistic, people, prepare
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from fairsk import GroupThresholdOptimizer, ReweightedClassifier, SensitiveRouter
 
@@ -146,11 +148,33 @@ def test_nobody_asks():
         SensitiveRouter(logistic(), sensitive_features="sex").fit(X, y)
 
 
-def test_a_missing_column_and_other_columns_at_predict():
+def test_a_missing_column():
     X, y = people()
     model = SensitiveRouter(make_pipeline(prepare(), AsksAtPredict()), sensitive_features="gender")
     with pytest.raises(ValueError, match="'gender' is not in X, whose columns are: age, skill, town, sex"):
         model.fit(X, y)
-    model.set_params(sensitive_features="sex").fit(X, y)
-    with pytest.raises(ValueError, match="feature names should match"):
-        model.predict(X.drop(columns="sex"))
+
+
+def test_the_column_may_be_absent_at_predict_if_nobody_asks_then(routing, library):
+    X, y = people(library)
+    inner = make_pipeline(prepare(), ReweightedClassifier(LogisticRegression()))
+    model = SensitiveRouter(inner, sensitive_features="sex").fit(X, y)
+    without = X.drop(columns="sex") if library == "pandas" else X.drop("sex")
+    np.testing.assert_array_equal(model.predict(without), model.predict(X))
+    numbers = np.column_stack([X["age"], X["skill"], np.asarray(X["sex"]) == "F"])
+    by_index = SensitiveRouter(ReweightedClassifier(LogisticRegression()), sensitive_features=2)
+    by_index.fit(numbers, y)
+    np.testing.assert_array_equal(by_index.predict(numbers[:, :2]), by_index.predict(numbers))
+    asks = SensitiveRouter(make_pipeline(prepare(), AsksAtPredict()), sensitive_features="sex").fit(X, y)
+    with pytest.raises(ValueError, match="The sensitive column 'sex' is not in X"):
+        asks.predict(without)
+
+
+def test_a_step_that_wants_the_dropped_column_is_told_who_took_it():
+    X, y = people()
+    greedy = make_column_transformer((OneHotEncoder(), ["sex", "town"]))
+    model = SensitiveRouter(make_pipeline(greedy, AsksAtPredict()), sensitive_features="sex")
+    with pytest.raises(ValueError, match="sex") as caught:
+        model.fit(X, y)
+    assert "had taken the sensitive column ('sex') out of X" in caught.value.__notes__[0]
+    model.set_params(drop=False).fit(X, y)

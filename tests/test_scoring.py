@@ -279,7 +279,7 @@ def test_learning_curves_take_the_scorer(routing: bool) -> None:
 
 @pytest.mark.parametrize(
     ("column", "message"),
-    [(None, "Which column is sensitive"), ("mann", "'mann' is not in X.*Did you mean 'man'")],
+    [(None, "was given no groups"), ("mann", "'mann' is not in X.*Did you mean 'man'")],
 )
 def test_a_scorer_without_groups_says_so(column: Any, message: str, routing: bool) -> None:
     scorer = make_fair_scorer("demographic_parity", sensitive_features=column)

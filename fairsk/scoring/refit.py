@@ -1,164 +1,16 @@
-"""Scorers for scikit-learn's searches and cross-validation, and rules that choose among candidates."""
+"""Rules that choose among the candidates of a search: the best under a bound, and the Pareto front."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from fairsk._sklearn import SensitiveScorer
-from fairsk.counts import GroupCounts
-from fairsk.groups import Selector
-from fairsk.labels import positive_class
-from fairsk.rates import Comparison, Constraint, Method, get_constraint
-
-__all__ = ["BestUnder", "FairScorer", "best_under", "make_fair_scorer", "pareto_front"]
-
-
-@dataclass(frozen=True)
-class _Disparity:
-    """A constraint's comparison as a function of labels and predictions."""
-
-    constraint: Constraint
-    comparison: Comparison
-    method: Method
-    reference: Hashable
-    pos_label: Any
-
-    def __call__(
-        self,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        *,
-        sensitive_features: Any = None,
-        sample_weight: ArrayLike | None = None,
-        classes: NDArray[Any] | None = None,
-    ) -> float:
-        if sensitive_features is None:
-            raise ValueError(
-                "This scorer was called without X and without groups, as TunedThresholdClassifierCV does. "
-                "Pass sensitive_features= to fit as metadata, with metadata routing enabled, or use "
-                "GroupThresholdOptimizer, which reads the column."
-            )
-        pos_label = self.pos_label
-        if classes is not None:
-            pos_label = positive_class(np.asarray(classes), pos_label)
-        counts = GroupCounts.from_predictions(
-            y_true,
-            y_pred,
-            sensitive_features=sensitive_features,
-            sample_weight=sample_weight,
-            pos_label=pos_label,
-            classes=classes,
-        )
-        return counts.compare(self.constraint, self.comparison, method=self.method, reference=self.reference)
-
-
-class FairScorer(SensitiveScorer):
-    """A scorer made by :func:`make_fair_scorer`; call it as ``scorer(estimator, X, y)``."""
-
-    def __init__(self, measure: _Disparity, sign: int, sensitive_features: Selector, shown: str) -> None:
-        super().__init__(measure, sign, sensitive_features)
-        self._shown = shown
-
-    def __repr__(self) -> str:
-        return self._shown
-
-
-def make_fair_scorer(
-    constraint: str | Constraint,
-    *,
-    sensitive_features: Selector = None,
-    comparison: Comparison = "difference",
-    method: Method = "between_groups",
-    reference: Hashable = None,
-    pos_label: Any = None,
-) -> FairScorer:
-    """Make a scorer of a fairness constraint: greater is better, so differences are negated.
-
-    It works in ``GridSearchCV``, ``cross_validate`` and all of scikit-learn's other tools that take a
-    scorer, with metadata routing off (name the column) or on (name the column, or pass
-    ``sensitive_features`` as metadata).
-
-    Parameters
-    ----------
-    constraint : str or Constraint
-        Which rates should agree, such as ``"demographic_parity"`` or ``"equalized_odds"``.
-    sensitive_features : str, int, list of these, or callable, optional
-        The sensitive column of the X that goes *into* the estimator; a list makes an intersection; a
-        callable of X returns the values. Metadata of this name override it.
-    comparison : {"difference", "ratio", "worst_group"}, default="difference"
-        Minus the largest difference (0 is best), the smallest ratio (1 is best), or the rate of the
-        group that is worst off (negated if a lower rate is better).
-    method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
-        What every group is compared with.
-    reference : hashable, optional
-        The reference group, for ``method="to_reference"``.
-    pos_label : label, optional
-        The positive label; by default the second of the estimator's two classes.
-
-    Returns
-    -------
-    FairScorer
-        A callable ``scorer(estimator, X, y)``; it can be pickled and cloned.
-
-    Raises
-    ------
-    ValueError
-        If the constraint or the comparison is unknown.
-
-    Notes
-    -----
-    A scorer that reads a column sees it as it comes in: ``permutation_importance`` shuffles it with the
-    other columns.
-
-    Examples
-    --------
-    >>> from fairsk.datasets import load_german_credit
-    >>> from fairsk.scoring import make_fair_scorer
-    >>> from sklearn.dummy import DummyClassifier
-    >>> from sklearn.model_selection import cross_val_score
-    >>> X, y = load_german_credit(return_X_y=True)
-    >>> scorer = make_fair_scorer("demographic_parity", sensitive_features="sex")
-    >>> scorer
-    make_fair_scorer('demographic_parity', sensitive_features='sex')
-    >>> cross_val_score(DummyClassifier(), X, y, scoring=scorer, cv=3)  # everyone is selected: no gap
-    array([-0., -0., -0.])
-    """
-    chosen = get_constraint(constraint)
-    choices = {
-        "comparison": (comparison, ("difference", "ratio", "worst_group")),
-        "method": (method, ("between_groups", "to_overall", "to_reference")),
-    }
-    for name, (value, allowed) in choices.items():
-        if value not in allowed:
-            raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}.")
-    if comparison == "worst_group" and len(chosen.rates) != 1:
-        raise ValueError(f"worst_group needs a constraint with one rate; {chosen.name} has several.")
-    if comparison == "worst_group" and method != "between_groups":
-        raise ValueError(f"worst_group is a rate and compares with nothing: leave out {method=}.")
-    lower_is_better = comparison == "difference" or (
-        comparison == "worst_group" and chosen.rates[0].lower_is_better
-    )
-    given = {
-        "sensitive_features": (sensitive_features, None),
-        "comparison": (comparison, "difference"),
-        "method": (method, "between_groups"),
-        "reference": (reference, None),
-        "pos_label": (pos_label, None),
-    }
-    first = repr(constraint) if isinstance(constraint, str) else constraint.name
-    options = [f"{name}={value!r}" for name, (value, default) in given.items() if value != default]
-    return FairScorer(
-        _Disparity(chosen, comparison, method, reference, pos_label),
-        -1 if lower_is_better else 1,
-        sensitive_features,
-        f"make_fair_scorer({', '.join([first, *options])})",
-    )
+__all__ = ["BestUnder", "best_under", "pareto_front"]
 
 
 def _mean_scores(cv_results: Mapping[str, Any], name: str) -> NDArray[np.float64]:
