@@ -20,7 +20,8 @@ from fairsk import FairClassifier
 from fairsk.datasets import load_adult
 from fairsk.metrics import GroupCounts
 
-SEEDS = (0, 1, 2)
+#: Not the splits on which the defaults were chosen.
+SEEDS = (10, 11, 12)
 
 
 @dataclass(frozen=True)
