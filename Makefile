@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+OLDEST := .venv-oldest
 
-.PHONY: demo test lint types format benchmarks clean
+.PHONY: demo test test-oldest lint types format benchmarks clean
 
 demo: $(READY)
 	$(BIN)/python -m fairsk demo $(ARGS)
@@ -12,6 +13,10 @@ demo: $(READY)
 # One thread per worker: more of them on the same cores only wait for each other.
 test: $(READY) lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=95 $(ARGS)
+
+# The tests again, on the oldest versions that are supported.
+test-oldest: $(OLDEST)/.installed
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n 2 -p no:cacheprovider $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -29,10 +34,18 @@ benchmarks: $(READY)
 	$(BIN)/python benchmarks/net_adult.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage*
+	rm -rf $(VENV) $(OLDEST) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage*
 
 $(READY): pyproject.toml setup.cfg constraints.txt
+	$(call install,$(VENV),constraints.txt,dev)
+
+$(OLDEST)/.installed: pyproject.toml setup.cfg constraints-oldest.txt
+	$(call install,$(OLDEST),constraints-oldest.txt,test)
+
+# $(call install,environment,constraints,extra): make the environment and install the package into it.
+define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fairsk needs Python 3.11 or newer; name one with: make PYTHON=python3.11 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
-	@touch $@
+	$(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(2) --editable ".[$(3)]"
+	@touch $(1)/.installed
+endef
