@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
+import threading
 import warnings
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
@@ -43,6 +44,8 @@ _DEFAULT_MAX_DIFFERENCE = 0.05
 _BATCHES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 40, 16, 2048
 #: "auto" epochs: this many, or as many as make enough steps. With few steps a net learns next to nothing.
 _EPOCHS, _ENOUGH_STEPS, _FEW_STEPS = 25, 300, 100
+#: torch has one random state for all threads, so only one of them at a time may seed it.
+_SEEDING = threading.RLock()
 #: The learning rate falls along a cosine to this part of its start, so that the bound is met closely.
 _FINAL_LR = 0.02
 
@@ -552,10 +555,10 @@ def _warn_unmeasurable(constraint: Constraint, groups: Grouping, labels: NDArray
 
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch inside the block, and put its random state back afterwards."""
+    """Seed torch inside the block, which other threads wait for, and put its random state back afterwards."""
     on_cpu = device.type == "cpu"
     devices = [] if on_cpu else [device if device.index is not None else torch.device(device.type, 0)]
-    with torch.random.fork_rng(devices, device_type="cuda" if on_cpu else device.type):
+    with _SEEDING, torch.random.fork_rng(devices, device_type="cuda" if on_cpu else device.type):
         torch.manual_seed(seed)
         yield
 
