@@ -35,6 +35,7 @@ from sklearn.metrics._scorer import _BaseScorer, _cached_call
 from sklearn.pipeline import Pipeline
 from sklearn.utils import (
     Tags,
+    _metadata_requests,
     _safe_indexing,
     assert_all_finite,
     check_random_state,
@@ -42,6 +43,7 @@ from sklearn.utils import (
     get_tags,
     indexable,
 )
+from sklearn.utils._metadata_requests import MethodMetadataRequest
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
     MetadataRequest,
@@ -179,6 +181,31 @@ def _request_weights(estimator: Any, wanted: bool) -> None:
             continue
         if _requestable(estimator, method)["sample_weight"] is None:
             setter(sample_weight=wanted and method == "fit")
+            estimator._metadata_request = _LastingRequest.of(estimator._metadata_request)
+
+
+class _LastingRequest(MetadataRequest):
+    """Requests that outlive their session.
+
+    imbalanced-learn adds a method to those of scikit-learn when it is imported. scikit-learn's own requests
+    fail in a session with more methods than the one (such as a worker process) that they were made in.
+    """
+
+    @classmethod
+    def of(cls, request: MetadataRequest) -> _LastingRequest:
+        lasting = cls(owner=request.owner)
+        for method in _metadata_requests.SIMPLE_METHODS:
+            own = MethodMetadataRequest(request.owner, method, dict(getattr(request, method).requests))
+            setattr(lasting, method, own)
+        return lasting
+
+    def __sklearn_clone__(self) -> _LastingRequest:
+        return self.of(self)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _metadata_requests.SIMPLE_METHODS and "owner" in vars(self):
+            return MethodMetadataRequest(self.owner, name)
+        return super().__getattr__(name)
 
 
 def _requestable(estimator: Any, method: str) -> dict[str, Any]:
@@ -394,7 +421,8 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         mapping = MethodMapping().add(caller="fit", callee="fit").add(caller="score", callee="predict")
         for method in RESPONSES:
             mapping.add(caller=method, callee=method)
-        router = MetadataRouter(owner=self).add_self_request(self)
+        # The owner only shows in messages; scikit-learn 1.6 copies it, so it is not the (fitted) estimator.
+        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
         return router.add(estimator=self.estimator, method_mapping=mapping)
 
     def __sklearn_tags__(self) -> Tags:
@@ -409,6 +437,8 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
+            elif hasattr(self, name):
+                delattr(self, name)
 
 
 @dataclass(frozen=True)

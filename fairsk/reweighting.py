@@ -405,6 +405,7 @@ class FairResampler(BaseEstimator):
     [0.5, 0.5]
     """
 
+    __metadata_request__fit = {"sensitive_features": True}  # imbalanced-learn 0.13 asks for those of fit too
     __metadata_request__fit_resample = {"sensitive_features": True}
 
     def __init__(self, *, sensitive_features: Any = None, random_state: Any = None) -> None:
