@@ -21,26 +21,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import config_context, get_config
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    MetaEstimatorMixin,
-    _fit_context,
-    is_classifier,
-)
+from sklearn.base import _fit_context
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import get_scorer
 from sklearn.metrics._scorer import _BaseScorer, _cached_call
 from sklearn.pipeline import Pipeline
 from sklearn.utils import (
-    Tags,
     _metadata_requests,
     _safe_indexing,
     assert_all_finite,
     check_random_state,
     column_or_1d,
-    get_tags,
     indexable,
 )
 from sklearn.utils._metadata_requests import MethodMetadataRequest
@@ -48,25 +40,22 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
     MetadataRequest,
     MetadataRouter,
-    MethodMapping,
     get_routing_for_object,
 )
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
     _num_samples,
-    check_is_fitted,
     has_fit_parameter,
 )
 
-from fairsk.groups import SensitiveColumns, sensitive_columns
+from fairsk.groups import sensitive_columns
 
 __all__ = [
+    "RESPONSES",
     "HasMethods",
     "Interval",
-    "MetaClassifier",
     "Performance",
     "SensitiveScorer",
     "StrOptions",
@@ -76,10 +65,8 @@ __all__ = [
     "check_same_features",
     "fit_context",
     "fit_weighted",
-    "is_classifier",
     "n_rows",
     "positive_scores",
-    "routing_enabled",
     "take_fit_params",
     "take_rows",
 ]
@@ -115,7 +102,7 @@ def check_same_features(estimator: Any, X: Any, *, reset: bool) -> None:
         _check_n_features(estimator, X, reset=reset)
 
 
-def routing_enabled() -> bool:
+def _routing_enabled() -> bool:
     """Whether the user has switched metadata routing on (in this thread)."""
     return bool(get_config()["enable_metadata_routing"])
 
@@ -265,7 +252,7 @@ def fit_weighted(
     routed = {"sensitive_features", "sample_weight"} & set(fit_params)
     # What we add is routed on by routers; others take it as it is, and some refuse it in the other mode.
     try:
-        with config_context(enable_metadata_routing=router if routed else routing_enabled()):
+        with config_context(enable_metadata_routing=router if routed else _routing_enabled()):
             return estimator.fit(X, y, **fit_params)
     except UnsetMetadataPassedError as error:
         raise ValueError(
@@ -321,124 +308,6 @@ def positive_scores(
     if not np.all(np.isfinite(scores)):
         raise ValueError(f"{type(estimator).__name__}.{method} returned NaN or infinite scores.")
     return scores
-
-
-def _inner_has(method: str) -> Callable[[Any], bool]:
-    def check(self: Any) -> bool:
-        getattr(getattr(self, "estimator_", self.estimator), method)
-        return True
-
-    return check
-
-
-class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
-    """A classifier around another one that sees raw X and knows which column is sensitive.
-
-    Subclasses have the parameters ``estimator`` and ``sensitive_features`` and set ``estimator_`` in
-    ``fit``. The values of the attribute come from the method's argument, else from the column; they are
-    handed on to inner steps that ask for them.
-    """
-
-    estimator: Any
-    sensitive_features: Any
-    estimator_: Any
-
-    __metadata_request__fit = {"sensitive_features": True}
-    # To predict, the wrapper itself has no use for the values; the router below asks if the inner one does.
-    __metadata_request__predict = {"sensitive_features": False}
-    __metadata_request__predict_proba = {"sensitive_features": False}
-    __metadata_request__predict_log_proba = {"sensitive_features": False}
-    __metadata_request__decision_function = {"sensitive_features": False}
-    __metadata_request__score = {"sensitive_features": False}
-
-    def _sensitive(self, X: Any, values: Any, *, predicting: bool = False) -> SensitiveColumns:
-        if predicting and values is None and self.sensitive_features is None:
-            raise ValueError(
-                f"{type(self).__name__} needs the groups to predict. Name the column in its constructor, "
-                "sensitive_features='sex', or pass the values to this method. In cross-validation "
-                "scikit-learn's own scorers cannot pass them on: use the column, or fairsk's scorers with "
-                "metadata routing enabled, such as make_group_scorer('accuracy', comparison='overall')."
-            )
-        return sensitive_columns(X, self.sensitive_features, values, n_rows=n_rows(X))
-
-    def _inner_X(self, X: Any) -> Any:
-        """Return what the inner estimator sees of X."""
-        return X
-
-    def _respond(self, method: str, X: Any, values: Any) -> Any:
-        """Call a response method of the inner estimator, with the attribute only if it asks for it."""
-        check_is_fitted(self)
-        known = values is not None or self.sensitive_features is not None
-        if known and asks_for(self.estimator_, method, "sensitive_features"):
-            values = self._sensitive(X, values).to_metadata()
-        return call(self.estimator_, method, self._inner_X(X), sensitive_features=values)
-
-    @available_if(_inner_has("predict"))
-    def predict(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
-        """Predict the class of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-            The rows.
-        sensitive_features : array-like of shape (n_rows,) or (n_rows, n_columns), optional
-            The group of each row; overrides the column.
-
-        Returns
-        -------
-        array of shape (n_rows,)
-            Class labels.
-        """
-        return self._respond("predict", X, sensitive_features)
-
-    @available_if(_inner_has("predict_proba"))
-    def predict_proba(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
-        """Return the inner estimator's class probabilities; the parameters are those of ``predict``."""
-        return self._respond("predict_proba", X, sensitive_features)
-
-    @available_if(_inner_has("predict_log_proba"))
-    def predict_log_proba(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
-        """Return the logarithm of the class probabilities; the parameters are those of ``predict``."""
-        return self._respond("predict_log_proba", X, sensitive_features)
-
-    @available_if(_inner_has("decision_function"))
-    def decision_function(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
-        """Return the inner estimator's decision scores; the parameters are those of ``predict``."""
-        return self._respond("decision_function", X, sensitive_features)
-
-    def score(self, X: Any, y: Any, sensitive_features: Any = None, sample_weight: Any = None) -> float:
-        """Return the accuracy of ``predict`` on X and y; ``sensitive_features`` is handed to it."""
-        predicted = self.predict(X, sensitive_features=sensitive_features)
-        return float(np.average(np.asarray(predicted) == np.asarray(y), weights=sample_weight))
-
-    @property
-    def classes_(self) -> NDArray[Any]:
-        """The class labels."""
-        return self.estimator_.classes_
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Say which metadata this estimator uses and passes on (scikit-learn's metadata routing)."""
-        mapping = MethodMapping().add(caller="fit", callee="fit").add(caller="score", callee="predict")
-        for method in RESPONSES:
-            mapping.add(caller=method, callee=method)
-        # The owner only shows in messages; scikit-learn 1.6 copies it, so it is not the (fitted) estimator.
-        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
-        return router.add(estimator=self.estimator, method_mapping=mapping)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        inner = get_tags(self.estimator)
-        tags.input_tags = inner.input_tags
-        tags.classifier_tags = inner.classifier_tags or tags.classifier_tags
-        return tags
-
-    def _copy_feature_record(self) -> None:
-        """Take over what the inner estimator recorded of the columns it was fitted on."""
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.estimator_, name):
-                setattr(self, name, getattr(self.estimator_, name))
-            elif hasattr(self, name):
-                delattr(self, name)
 
 
 @dataclass(frozen=True)

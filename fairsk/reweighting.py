@@ -19,7 +19,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from fairsk._sklearn import (
     HasMethods,
-    MetaClassifier,
     check_rows,
     check_same_features,
     fit_context,
@@ -29,6 +28,7 @@ from fairsk._sklearn import (
 )
 from fairsk.counts import check_weights
 from fairsk.groups import Grouping, SensitiveColumns, encode_groups, format_group, sensitive_columns
+from fairsk.meta import MetaClassifier
 
 __all__ = ["FairResampler", "Reweigher", "ReweightedClassifier"]
 
@@ -368,6 +368,9 @@ class FairResampler(BaseEstimator):
     A pipeline hands metadata of the old rows to the steps after the sampler, where they match no longer. If a
     later step needs the attribute too, name the column. With metadata the number of rows is never that of
     X (if need be, the largest cell has one row less), so that such a step fails instead of mixing rows up.
+
+    Later steps of a pipeline that are given groups as metadata would get those of the old rows. Name the
+    column instead; with metadata, the number of rows always changes, so that such a step notices.
 
     Parameters
     ----------

@@ -9,7 +9,6 @@ from sklearn.base import clone
 
 from fairsk._sklearn import (
     HasMethods,
-    MetaClassifier,
     asks_for,
     check_rows,
     check_same_features,
@@ -19,6 +18,7 @@ from fairsk._sklearn import (
 )
 from fairsk.counts import check_weights
 from fairsk.groups import drop_columns, encode_groups
+from fairsk.meta import MetaClassifier
 
 __all__ = ["SensitiveRouter"]
 

@@ -19,7 +19,6 @@ from sklearn.utils.validation import check_is_fitted
 from fairsk._sklearn import (
     HasMethods,
     Interval,
-    MetaClassifier,
     StrOptions,
     check_rows,
     fit_context,
@@ -32,6 +31,7 @@ from fairsk._sklearn import (
 from fairsk.counts import check_weights
 from fairsk.groups import Grouping, SensitiveColumns, encode_groups, format_group
 from fairsk.labels import positive_class
+from fairsk.meta import MetaClassifier
 from fairsk.model_selection import GroupStratifiedKFold
 from fairsk.rates import Constraint, Rate, get_constraint
 from fairsk.thresholds.curves import Rule
