@@ -50,7 +50,7 @@ from sklearn.utils.validation import (
     has_fit_parameter,
 )
 
-from fairsk.groups import sensitive_columns
+from fairsk.groups import pyarrow_rows, sensitive_columns
 
 __all__ = [
     "RESPONSES",
@@ -79,7 +79,10 @@ RESPONSES = ("predict", "predict_proba", "predict_log_proba", "decision_function
 
 def take_rows(data: Any, rows: NDArray[np.intp]) -> Any:
     """Index the rows of an array, frame, list or sparse matrix; None stays None."""
-    return None if data is None else _safe_indexing(data, rows)
+    if data is None:
+        return None
+    taken = pyarrow_rows(data, rows)  # scikit-learn 1.6 cannot index these
+    return _safe_indexing(data, rows) if taken is None else taken
 
 
 def check_rows(X: Any, y: Any) -> tuple[Any, NDArray[Any]]:

@@ -25,6 +25,7 @@ __all__ = [
     "encode_groups",
     "format_group",
     "is_missing",
+    "pyarrow_rows",
     "sensitive_columns",
     "sort_labels",
 ]
@@ -230,6 +231,13 @@ def drop_columns(X: Any, selector: Selector) -> Any:
     dropped = _array_positions(array, keys)
     rest = array[:, np.setdiff1d(np.arange(array.shape[1]), dropped)]
     return rest.asformat(X.format) if sparse.issparse(X) else rest
+
+
+def pyarrow_rows(data: Any, rows: NDArray[np.intp]) -> Any:
+    """Return these rows of a pyarrow table or array; None for anything else."""
+    if not type(data).__module__.startswith("pyarrow"):
+        return None
+    return data.take(rows)
 
 
 def _as_keys(selector: Any) -> list[str | int]:

@@ -5,16 +5,25 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pyarrow
 import pytest
 import sklearn
-from people import logistic, people, prepare
+from people import logistic, make_people, people, prepare
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_validate, learning_curve
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from fairsk import FairClassifier, GroupThresholdOptimizer, ReweightedClassifier, SensitiveRouter
+from fairsk import (
+    FairClassifier,
+    FairResampler,
+    GroupThresholdOptimizer,
+    ReweightedClassifier,
+    SensitiveRouter,
+)
 from fairsk.scoring import best_under, make_fair_scorer
 
 
@@ -130,6 +139,22 @@ def test_inside_other_meta_estimators(routing):
     assert over.report_.disparity <= 0.05 + 1e-9
     _, _, scores = learning_curve(thresholds, X, y, train_sizes=[0.5, 1.0], cv=3, scoring=scoring()["dp"])
     assert np.isfinite(scores).all()
+
+
+def test_pyarrow_tables():
+    columns, y = make_people()
+    table = pyarrow.table({name: values.tolist() for name, values in columns.items()})
+    numbers = FunctionTransformer(lambda table: np.column_stack([table["age"], table["skill"]]))
+    models = [
+        ReweightedClassifier(make_pipeline(numbers, LogisticRegression()), sensitive_features="sex"),
+        GroupThresholdOptimizer(make_pipeline(numbers, LogisticRegression()), sensitive_features="sex"),
+        SensitiveRouter(make_pipeline(numbers, quick_net(penalty_weight=1.0)), sensitive_features="sex"),
+    ]
+    for model in models:
+        assert model.fit(table, y).score(table, y) > 0.5
+    fair_rows, fair_y = FairResampler(sensitive_features="sex", random_state=0).fit_resample(table, y)
+    assert isinstance(fair_rows, pyarrow.Table)
+    assert len(fair_rows) == len(fair_y)
 
 
 def test_string_labels_never_score_a_silent_zero():
