@@ -328,7 +328,8 @@ class Performance:
         scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
         if not isinstance(scorer, _BaseScorer) or isinstance(scorer, SensitiveScorer):
             raise TypeError(
-                f"scoring must be the name of a scikit-learn scorer or made by make_scorer; got {scoring!r}."
+                "scoring must be the name of a scikit-learn scorer or made by make_scorer, such as "
+                f"'accuracy' for the accuracy of the worst group; got {scoring!r}."
             )
         return cls(scorer._score_func, scorer._sign, dict(scorer._kwargs), scorer._response_method)
 

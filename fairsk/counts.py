@@ -355,8 +355,10 @@ class GroupCounts:
         constraint = get_constraint(constraint)
         position = None
         if method == "to_reference":
+            shown = ", ".join(map(repr, self.groups))
+            if reference is None:
+                raise ValueError(f'method="to_reference" needs reference=, one of the groups: {shown}.')
             if reference not in self.groups:
-                shown = ", ".join(map(repr, self.groups))
                 raise ValueError(f"The reference group {reference!r} is not one of the groups: {shown}.")
             position = self.groups.index(reference)
         elif reference is not None:

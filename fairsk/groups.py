@@ -419,16 +419,16 @@ def _refuse_missing(name: str, values: list[Any], column: NDArray[Any]) -> None:
 
 def _refuse_measurements(name: str, values: list[Any]) -> None:
     """Refuse fractions as group names, and warn of very many numbers."""
-    binned = "Bin it first, for example with a callable: sensitive_features=lambda X: X['age'] >= 40."
+    example = "first, for example with a callable: sensitive_features=lambda X: X['age'] >= 40."
     if len(values) > _MAX_CONTINUOUS_LEVELS and any(isinstance(v, float) and v % 1 > 0 for v in values):
         raise ValueError(
             f"The sensitive feature {name!r} looks continuous: it has {len(values)} distinct values, some of "
-            f"them fractions. {binned}"
+            f"them fractions. Bin it {example}"
         )
     if len(values) > _MAX_NUMBERS and all(isinstance(v, int | float) for v in values):
         warnings.warn(
             f"The sensitive feature {name!r} has {len(values)} distinct numbers, each a group of its own. If "
-            f"it measures something: {binned}",
+            f"it measures something, bin it {example}",
             UserWarning,
             stacklevel=2,
         )

@@ -53,7 +53,8 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 f"{type(self).__name__} needs the groups to predict. Name the column in its constructor, "
                 "sensitive_features='sex', or pass the values to this method. In cross-validation "
                 "scikit-learn's own scorers cannot pass them on: use the column, or fairsk's scorers with "
-                "metadata routing enabled, such as make_group_scorer('accuracy', comparison='overall')."
+                "metadata routing enabled, such as make_group_scorer('accuracy', comparison='overall'). "
+                "After a search, call best_estimator_.predict(X, sensitive_features=...)."
             )
         return sensitive_columns(X, self.sensitive_features, values, n_rows=n_rows(X))
 

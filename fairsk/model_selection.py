@@ -13,7 +13,7 @@ from sklearn.utils import column_or_1d
 from fairsk._sklearn import n_rows
 from fairsk.groups import encode_groups, sensitive_columns
 
-__all__ = ["GroupStratifiedKFold"]
+__all__ = ["GroupStratifiedKFold", "group_strata"]
 
 
 class GroupStratifiedKFold(StratifiedKFold):
@@ -90,10 +90,10 @@ class GroupStratifiedKFold(StratifiedKFold):
         _, labels = np.unique(column_or_1d(y), return_inverse=True)
         if len(labels) != len(codes):
             raise ValueError(f"X has {len(codes)} rows and y {len(labels)}: inconsistent numbers of samples.")
-        return super().split(np.zeros((len(codes), 1)), _strata(codes, labels, self.n_splits))
+        return super().split(np.zeros((len(codes), 1)), group_strata(codes, labels, self.n_splits))
 
 
-def _strata(codes: NDArray[np.intp], labels: NDArray[np.intp], smallest: int) -> NDArray[np.intp]:
+def group_strata(codes: NDArray[np.intp], labels: NDArray[np.intp], smallest: int) -> NDArray[np.intp]:
     """Number the (group, label) cells; cells that are too small join the largest one of their label."""
     n_labels = int(labels.max()) + 1
     cells = codes * n_labels + labels

@@ -312,6 +312,19 @@ class Constraint:
         compare = {"difference": self.difference, "ratio": self.ratio}[comparison]
         return compare(cells, method=method, reference=reference)
 
+    def check_max_difference(self, bound: float) -> float:
+        """Return a bound on the difference; refuse one above 1 if the rates lie between 0 and 1."""
+        parts = (
+            zip(rate.numerator_coefficients, rate.denominator_coefficients, strict=True)
+            for rate in self.rates
+        )
+        if bound > 1 and all(0 <= part <= whole for pairs in parts for part, whole in pairs):
+            raise ValueError(
+                f"max_difference={bound:g} bounds nothing: the rates of {self.name} lie between 0 and 1. "
+                "Five percentage points are 0.05."
+            )
+        return bound
+
     @staticmethod
     def _baseline(rate: Rate, cells: Cells, values: Array, method: Method, reference: int | None) -> Array:
         if method == "to_overall":

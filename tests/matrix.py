@@ -835,11 +835,11 @@ INTRODUCTION = """\
 
 Every model of fairsk in every tool of scikit-learn, with the sensitive attribute as a column of X or as
 metadata, with metadata routing off or on, as pandas, polars or NumPy: {n} combinations. In short: **name the
-column, and it works in either mode**; the two rows that say no have another row, or a note, that says how.
+column, and it works in either mode**; for the two rows that say "no" under it, a note says what to do instead.
 
 `tests/test_matrix.py` runs all of them, and `python tests/matrix.py` writes this page from the same table.
 "Yes" means that the numbers are the same in every mode and library, and those of a loop by hand wherever
-there is one. "No" means that an error says so; there is no wrong score, and none that is NaN.
+there is one. "No" means that an error is raised, and the note names the way; no score is wrong or NaN.
 
 The models: a `FairClassifier` last in a pipeline that passes the column through, the same in a
 `SensitiveRouter`, and a `ReweightedClassifier` (these need the attribute *at fit only*); a
@@ -851,11 +851,11 @@ and with two threads, with pandas, the column and routing on.
 
 COLUMNS = {
     "column": lambda cell: cell.channel == "column",
-    "metadata, routing on: the attribute at fit only": lambda cell: (
+    "metadata, routing on: net, reweighted": lambda cell: (
         _metadata(cell, True) and not MODELS[cell.model].at_predict
     ),
     "metadata, routing on: thresholds": lambda cell: _metadata(cell, True) and MODELS[cell.model].at_predict,
-    "metadata, routing off: the attribute at fit only": lambda cell: (
+    "metadata, routing off: net, reweighted": lambda cell: (
         _metadata(cell, False) and not MODELS[cell.model].at_predict
     ),
     "metadata, routing off: thresholds": lambda cell: (

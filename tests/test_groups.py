@@ -326,7 +326,7 @@ def test_a_continuous_column_is_refused(kind: Any) -> None:
 
 def test_whole_numbers_and_few_fractions_are_groups() -> None:
     assert len(set(groups_of(np.arange(30.0)))) == 30
-    with pytest.warns(UserWarning, match=r"has 50 distinct numbers, each a group of its own. .*Bin it first"):
+    with pytest.warns(UserWarning, match=r"has 50 distinct numbers, each a group of its own. .*bin it first"):
         assert len(set(groups_of(np.arange(50.0)))) == 50
     assert set(groups_of([0.5, 1.5, 0.5])) == {0.5, 1.5}
 

@@ -432,3 +432,20 @@ def test_no_candidate_within_the_bound_is_better_than_the_winner(table: list[Any
         assert acc[winner] == max(acc[i] for i in within)
     else:
         assert dp[winner] == min(dp)
+
+
+def test_the_search_scores_by_what_the_rule_maximises() -> None:
+    X, y = people()
+    search = GridSearchCV(
+        DecisionTreeClassifier(random_state=0),
+        {"max_depth": [1, 3]},
+        scoring={"acc": "accuracy", "dp": make_fair_scorer("demographic_parity", sensitive_features="man")},
+        refit=best_under("acc", dp=0.5),
+        cv=2,
+    )
+    scores = cross_val_score(search, X, y, cv=2, error_score="raise")  # nested cross-validation
+    assert ((scores > 0.5) & (scores < 1)).all()
+    assert search.fit(X, y).score(X, y) == np.mean(search.predict(X) == y)
+    rule = pickle.loads(pickle.dumps(search)).refit
+    assert repr(rule) == "best_under('acc', dp=0.5)"
+    assert rule(search.cv_results_) == search.best_index_

@@ -352,6 +352,7 @@ def test_unknown_and_missing_groups_at_predict():
     [
         ({"max_difference": 0.1, "min_ratio": 0.8}, "not both"),
         ({"max_difference": -0.1}, "max_difference"),
+        ({"max_difference": 5}, "max_difference=5 bounds nothing: .*Five percentage points are 0.05"),
         ({"min_ratio": 1.5}, "min_ratio"),
         ({"constraint": "demographic_party"}, "Did you mean 'demographic_parity'"),
         ({"objective": "kappa"}, "Unknown objective 'kappa'"),

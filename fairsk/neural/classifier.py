@@ -327,6 +327,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         if "min_ratio" in given:
             return Bound(constraint, "ratio", given["min_ratio"])
         default = math.inf if given else _DEFAULT_MAX_DIFFERENCE
+        if "max_difference" in given:
+            constraint.check_max_difference(given["max_difference"])
         return Bound(constraint, "difference", given.get("max_difference", default))
 
     def _criterion(self, bound: Bound, comparable: bool) -> dict[str, Any]:

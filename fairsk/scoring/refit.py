@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,13 +20,34 @@ def _mean_scores(cv_results: Mapping[str, Any], name: str) -> NDArray[np.float64
     return np.asarray(cv_results[key], dtype=float)
 
 
-@dataclass(frozen=True)
-class BestUnder:
-    """The rule made by :func:`best_under`; call it with ``cv_results_`` for the index of the winner."""
+class BestUnder(str):
+    """The rule made by :func:`best_under`; call it with ``cv_results_`` for the index of the winner.
 
-    score: str
+    It is also the name of the score that it maximises: scikit-learn looks up the scorer for
+    ``search.score`` by what it was given as ``refit``, and would otherwise find none.
+    """
+
     at_most: tuple[tuple[str, float], ...]
     at_least: tuple[tuple[str, float], ...]
+
+    def __new__(
+        cls,
+        score: str,
+        at_most: tuple[tuple[str, float], ...],
+        at_least: tuple[tuple[str, float], ...] = (),
+    ) -> BestUnder:
+        """Make the rule; the bounds are pairs of a scorer's name and a number."""
+        rule = super().__new__(cls, score)
+        rule.at_most, rule.at_least = at_most, at_least
+        return rule
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return self.score, self.at_most, self.at_least
+
+    @property
+    def score(self) -> str:
+        """Name of the score that is maximised."""
+        return str(self)
 
     def __call__(self, cv_results: Mapping[str, Any]) -> int:
         """Return the index of the best candidate that meets the bounds.
@@ -82,8 +102,9 @@ class BestUnder:
 def best_under(score: str, /, *, at_least: Mapping[str, float] | None = None, **at_most: float) -> BestUnder:
     """Choose the candidate with the best score among those within a disparity bound.
 
-    Give it to a search as ``refit``. If no candidate is within the bounds, the one that exceeds them
-    least is chosen, with a warning.
+    Give it to a search as ``refit``; ``search.score`` is then the score that it maximises. If no candidate
+    is within the bounds, the one that exceeds them least is chosen, with a warning. Scores of differences
+    are negated, so ``cv_results_["mean_test_dp"]`` holds minus the disparity that ``dp=0.05`` bounds.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import StratifiedShuffleSplit, check_cv
+from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit, check_cv
 from sklearn.utils import Tags
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
@@ -32,7 +32,7 @@ from fairsk.counts import check_weights
 from fairsk.groups import Grouping, SensitiveColumns, encode_groups, format_group
 from fairsk.labels import positive_class
 from fairsk.meta import MetaClassifier
-from fairsk.model_selection import GroupStratifiedKFold
+from fairsk.model_selection import group_strata
 from fairsk.rates import Constraint, Rate, get_constraint
 from fairsk.thresholds.curves import Rule
 from fairsk.thresholds.hull import row_uniforms
@@ -259,7 +259,8 @@ class GroupThresholdOptimizer(MetaClassifier):
             The fitted meta-estimator.
         """
         X, labels = check_rows(X, y)
-        constraint, bound = get_constraint(self.constraint), self._bound()
+        constraint = get_constraint(self.constraint)
+        bound = self._bound(constraint)
         classes = np.unique(labels)
         if len(classes) > 2:
             raise ValueError(
@@ -405,21 +406,23 @@ class GroupThresholdOptimizer(MetaClassifier):
         shuffle = self.random_state is not None
         cv = 5 if self.cv is None else self.cv
         if isinstance(cv, Integral):
-            folds = GroupStratifiedKFold(
+            folds = StratifiedKFold(
                 int(cv), shuffle=shuffle, random_state=self.random_state if shuffle else None
             )
-            return folds.split(groups.codes, y, groups.codes)
+            labels = np.unique(y, return_inverse=True)[1]
+            return folds.split(np.zeros(len(labels)), group_strata(groups.codes, labels, int(cv)))
         if isinstance(cv, Real):
             share = StratifiedShuffleSplit(1, test_size=float(cv), random_state=self.random_state)
             return share.split(np.zeros(len(groups.codes)), y)
         return check_cv(cv, y, classifier=True).split(X, y)
 
-    def _bound(self) -> Bound:
+    def _bound(self, constraint: Constraint) -> Bound:
         if self.max_difference is not None and self.min_ratio is not None:
             raise ValueError("Give max_difference or min_ratio, not both.")
         if self.min_ratio is not None:
             return Bound(ratio=float(self.min_ratio))
-        return Bound(difference=_DEFAULT_BOUND if self.max_difference is None else float(self.max_difference))
+        given = _DEFAULT_BOUND if self.max_difference is None else float(self.max_difference)
+        return Bound(difference=constraint.check_max_difference(given))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

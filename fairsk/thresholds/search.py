@@ -96,7 +96,7 @@ def choose_rules(
         comparison="difference" if by_difference else "ratio",
         objective=goal.name,
         bound=float(bound.difference if bound.difference is not None else bound.ratio or 0),
-        disparity=covered.compare(constraint, "difference" if by_difference else "ratio")
+        disparity=_snapped(covered.compare(constraint, "difference" if by_difference else "ratio"), bound)
         if measured
         else float("nan"),
         interval=difference_interval(covered, constraint) if measured and by_difference else None,
@@ -107,6 +107,12 @@ def choose_rules(
         exempt=tuple(label for g, label in enumerate(groups.labels) if g not in measured),
     )
     return ChosenRules(rules, overall, report)
+
+
+def _snapped(disparity: float, bound: Bound) -> float:
+    """Return the bound itself where only rounding sets the disparity apart from it."""
+    limit = bound.difference if bound.difference is not None else bound.ratio
+    return limit if limit is not None and abs(disparity - limit) < 1e-9 else disparity
 
 
 def _warn_if_constant(counts: GroupCounts, constraint: Constraint) -> None:
