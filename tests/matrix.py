@@ -835,7 +835,7 @@ INTRODUCTION = """\
 
 Every model of fairsk in every tool of scikit-learn, with the sensitive attribute as a column of X or as
 metadata, with metadata routing off or on, as pandas, polars or NumPy: {n} combinations. In short: **name the
-column, and it works in either mode**; for the two rows that say "no" under it, a note says what to do instead.
+column, and it works in either mode**; where two rows say "no" even so, a note says what to do instead.
 
 `tests/test_matrix.py` runs all of them, and `python tests/matrix.py` writes this page from the same table.
 "Yes" means that the numbers are the same in every mode and library, and those of a loop by hand wherever
