@@ -127,7 +127,7 @@ def asks_for(estimator: Any, method: str, name: str) -> bool:
     with config_context(enable_metadata_routing=True):
         try:
             return name in get_routing_for_object(estimator).consumes(method, [name])
-        except NotImplementedError:
+        except NotImplementedError:  # an inner estimator, such as AdaBoost, declares that it does not route
             return False
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from fairsk._sklearn import Performance, SensitiveScorer
 from fairsk.groups import Selector
 from fairsk.rates import Comparison, Constraint, Method, get_constraint
-from fairsk.scoring.measures import Aggregate, Disparity, GroupPerformance, Measure, Tradeoff
+from fairsk.scoring.measures import Aggregate, Disparity, GroupPerformance, Tradeoff
 
 __all__ = ["FairScorer", "make_fair_scorer", "make_group_scorer", "make_tradeoff_scorer"]
 
@@ -25,9 +25,6 @@ class FairScorer(SensitiveScorer):
     shown : str
         The call that made it, for its repr.
     """
-
-    def __init__(self, measure: Measure, sensitive_features: Selector, shown: str) -> None:
-        super().__init__(measure, sensitive_features, shown)
 
 
 def make_fair_scorer(

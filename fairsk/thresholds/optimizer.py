@@ -342,7 +342,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         if len(unknown) and not overall:
             strangers = encode_groups(sensitive.take(unknown)).labels
             raise ValueError(
-                f"{len(unknown)} rows belong to groups that did not occur in fit: "
+                f"{len(unknown)} of {len(codes)} rows belong to groups that did not occur in fit: "
                 f"{', '.join(map(format_group, strangers))}. Fit on data that has them, or set "
                 "unknown_group='overall' to use the overall threshold for them."
             )
