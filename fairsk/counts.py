@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairsk.groups import Grouping, encode_groups, format_group, sensitive_columns, sort_labels
 from fairsk.labels import binary_labels
-from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constraint
+from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constraint, soft_cells
 
 __all__ = ["GroupCounts", "check_weights", "soft_counts"]
 
@@ -400,12 +400,7 @@ def soft_counts(
     chance: NDArray[np.float64], actual: NDArray[np.bool_], groups: Grouping, weights: NDArray[np.float64]
 ) -> GroupCounts:
     """Count expected confusion cells, when each row is selected with its chance."""
-    parts = {
-        "tp": chance * actual,
-        "fp": chance * ~actual,
-        "fn": (1 - chance) * actual,
-        "tn": (1 - chance) * ~actual,
-    }
+    parts = soft_cells(chance, actual.astype(float))
     cells = {cell: groups.sums(weights * part) for cell, part in parts.items()}
     squares = {cell: groups.sums(weights**2 * part) for cell, part in parts.items()}
     return GroupCounts(groups.labels, cells, squares, names=groups.names)

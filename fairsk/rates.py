@@ -31,6 +31,7 @@ __all__ = [
     "Rate",
     "get_constraint",
     "get_rate",
+    "soft_cells",
 ]
 
 #: The four cells of a confusion table, in the order in which coefficient vectors list them.
@@ -97,6 +98,16 @@ def _smaller_over_larger(a: Array, b: Array) -> Array:
     low, high = _where(swap, b, a), _where(swap, a, b)
     both_zero = (low == 0) & (high == 0)
     return (low + both_zero) / (high + both_zero)
+
+
+def soft_cells(positive: Array, actual: Array) -> dict[str, Array]:
+    """Return each row's part in the four cells: how much it is predicted positive, and its label (0 or 1)."""
+    return {
+        "tp": positive * actual,
+        "fp": positive * (1 - actual),
+        "fn": (1 - positive) * actual,
+        "tn": (1 - positive) * (1 - actual),
+    }
 
 
 @dataclass(frozen=True)

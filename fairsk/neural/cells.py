@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import torch
 
-from fairsk.rates import CELLS, Constraint
+from fairsk.rates import CELLS, Constraint, soft_cells
 
 __all__ = [
     "Target",
@@ -77,12 +77,7 @@ def cell_sums(positive: torch.Tensor, target: Target, n_groups: int) -> torch.Te
         The cells, in the order of ``CELLS``.
     """
     actual = target["y"].to(positive.dtype)
-    share = {
-        "tp": positive * actual,
-        "fp": positive * (1 - actual),
-        "fn": (1 - positive) * actual,
-        "tn": (1 - positive) * (1 - actual),
-    }
+    share = soft_cells(positive, actual)
     rows = torch.stack([share[cell] for cell in CELLS]) * row_weights(target, positive).to(positive.dtype)
     return rows.new_zeros(len(CELLS), n_groups).index_add(1, target["group"], rows)
 
