@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import clone
-from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit, check_cv
-from sklearn.utils import Tags
-from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
-from fairsk._sklearn import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    check_rows,
-    fit_context,
-    fit_weighted,
-    n_rows,
-    positive_scores,
-    take_fit_params,
-    take_rows,
-)
-from fairsk.counts import check_weights
-from fairsk.groups import Grouping, SensitiveColumns, encode_groups, format_group
-from fairsk.labels import positive_class
-from fairsk.meta import MetaClassifier
-from fairsk.model_selection import group_strata
+from fairsk._sklearn import HasMethods, Interval, StrOptions, fit_context, positive_scores
+from fairsk.groupwise import GroupwiseClassifier
 from fairsk.rates import Constraint, Rate, get_constraint
 from fairsk.thresholds.curves import Rule
 from fairsk.thresholds.hull import row_uniforms
@@ -46,7 +24,7 @@ Floats = NDArray[np.float64]
 _DEFAULT_BOUND = 0.05
 
 
-class GroupThresholdOptimizer(MetaClassifier):
+class GroupThresholdOptimizer(GroupwiseClassifier):
     r"""Pick a threshold per group: the best ones under a bound on the disparity, exactly.
 
     The scores of the wrapped classifier are thresholded differently in each group. The thresholds
@@ -172,24 +150,14 @@ class GroupThresholdOptimizer(MetaClassifier):
 
     _parameter_constraints = {
         "estimator": [HasMethods(["fit", "predict_proba"]), HasMethods(["fit", "decision_function"])],
-        "sensitive_features": [str, int, list, tuple, callable, None],
+        **GroupwiseClassifier._groupwise_constraints,
         "constraint": [str, Constraint],
         "max_difference": [Interval(Real, 0, None, closed="left"), None],
         "min_ratio": [Interval(Real, 0, 1, closed="both"), None],
         "objective": [str, Rate],
         "policy": [StrOptions({"auto", "threshold", "randomized"})],
-        "cv": [
-            "cv_object",
-            Interval(Real, 0, 1, closed="neither"),
-        ],
-        "refit": ["boolean"],
-        "response_method": [StrOptions({"auto", "predict_proba", "decision_function"})],
         "min_group_size": [Interval(Integral, 1, None, closed="left")],
         "margin": [StrOptions({"1se"}), None],
-        "unknown_group": [StrOptions({"error", "overall"})],
-        "pos_label": "no_validation",
-        "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
     }
 
     def __init__(
@@ -258,29 +226,16 @@ class GroupThresholdOptimizer(MetaClassifier):
         GroupThresholdOptimizer
             The fitted meta-estimator.
         """
-        X, labels = check_rows(X, y)
         constraint = get_constraint(self.constraint)
         bound = self._bound(constraint)
-        classes = np.unique(labels)
-        if len(classes) > 2:
-            raise ValueError(
-                "Only binary classification is supported. The type of the target is "
-                f"{type_of_target(labels)}: y has the classes {classes.tolist()}."
-            )
-        if len(classes) < 2:
-            raise ValueError(f"y has only one class, {classes.tolist()[0]!r}: there is nothing to separate.")
-        positive = positive_class(classes, self.pos_label)
-        sensitive = self._sensitive(X, sensitive_features)
-        groups = encode_groups(sensitive)
-        weights = check_weights(sample_weight, n_rows(X))
-
-        rows, scores = self._scores(X, labels, positive, sensitive, groups, weights, fit_params)
+        given = self._training_rows(X, y, sensitive_features, sample_weight, fit_params)
+        self.estimator_, unseen = self._fit_out_of_fold(given)
         chosen = choose_rules(
-            scores,
-            labels[rows] == positive,
-            Grouping(groups.names, groups.labels, groups.codes[rows]),
-            None if weights is None else weights[rows],
-            positive=positive,
+            unseen.scores,
+            unseen.actual,
+            unseen.groups,
+            unseen.weights,
+            positive=given.positive,
             constraint=constraint,
             bound=bound,
             objective=self.objective,
@@ -288,6 +243,7 @@ class GroupThresholdOptimizer(MetaClassifier):
             margin=self.margin,
             min_group_size=self.min_group_size,
         )
+        groups, positive = given.groups, given.positive
         self.groups_ = groups.labels
         self.overall_threshold_ = float(chosen.overall.thresholds[0])
         self.thresholds_ = {
@@ -331,90 +287,7 @@ class GroupThresholdOptimizer(MetaClassifier):
             own = codes == code
             chance[own] = rule.chance(scores[own])
         selected = chance > (row_uniforms(scores) if self.report_.policy == "randomized" else 0.5)
-        negative = self.classes_[self.classes_ != self._positive][0]
-        return np.where(selected, self._positive, negative).astype(self.classes_.dtype)
-
-    def _known_codes(self, sensitive: SensitiveColumns) -> NDArray[np.intp]:
-        """Return each row's position in ``groups_``, -1 for unknown groups if they are allowed."""
-        overall = self.unknown_group == "overall"
-        codes = encode_groups(sensitive, self.groups_, missing_is_unknown=overall).codes
-        unknown = np.flatnonzero(codes < 0)
-        if len(unknown) and not overall:
-            strangers = encode_groups(sensitive.take(unknown)).labels
-            raise ValueError(
-                f"{len(unknown)} of {len(codes)} rows belong to groups that did not occur in fit: "
-                f"{', '.join(map(format_group, strangers))}. Fit on data that has them, or set "
-                "unknown_group='overall' to use the overall threshold for them."
-            )
-        return codes
-
-    # --- where the scores come from ------------------------------------------------------------------
-
-    def _scores(
-        self,
-        X: Any,
-        y: Any,
-        positive: Any,
-        sensitive: SensitiveColumns,
-        groups: Grouping,
-        weights: Floats | None,
-        fit_params: dict[str, Any],
-    ) -> tuple[NDArray[np.intp], Floats]:
-        """Fit ``estimator_`` and return rows with scores of models that were not trained on them."""
-        values = sensitive.to_metadata()
-        if isinstance(self.estimator, FrozenEstimator):
-            self.estimator_ = self.estimator
-            known = np.asarray(self.estimator.classes_).tolist()
-            if positive not in known:
-                raise ValueError(f"The prefit estimator does not know the class {positive!r}, only {known}.")
-            scores = positive_scores(self.estimator, X, self.response_method, positive, values)
-            return np.arange(len(scores)), scores
-
-        def fit(rows: NDArray[np.intp] | None) -> Any:
-            def own(data: Any) -> Any:
-                return data if rows is None else take_rows(data, rows)
-
-            return fit_weighted(
-                clone(self.estimator),
-                own(X),
-                own(y),
-                own(weights),
-                random_state=self.random_state,
-                sensitive_features=own(values),
-                **(fit_params if rows is None else take_fit_params(fit_params, rows, n_rows(X))),
-            )
-
-        def fit_and_score(train: NDArray[np.intp], test: NDArray[np.intp]) -> tuple[Any, Floats]:
-            model = fit(train)
-            return model, positive_scores(
-                model, take_rows(X, test), self.response_method, positive, take_rows(values, test)
-            )
-
-        splits = list(self._splits(X, y, groups))
-        if not self.refit and len(splits) != 1:
-            raise ValueError(
-                f"refit=False keeps the classifier of a single split, but cv has {len(splits)}: give cv a "
-                "share of test rows such as 0.3, or set refit=True."
-            )
-        fitted = Parallel(n_jobs=self.n_jobs)(delayed(fit_and_score)(train, test) for train, test in splits)
-        self.estimator_ = fit(None) if self.refit else fitted[0][0]
-        return np.concatenate([test for _, test in splits]), np.concatenate([scores for _, scores in fitted])
-
-    def _splits(
-        self, X: Any, y: Any, groups: Grouping
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        shuffle = self.random_state is not None
-        cv = 5 if self.cv is None else self.cv
-        if isinstance(cv, Integral):
-            folds = StratifiedKFold(
-                int(cv), shuffle=shuffle, random_state=self.random_state if shuffle else None
-            )
-            labels = np.unique(y, return_inverse=True)[1]
-            return folds.split(np.zeros(len(labels)), group_strata(groups.codes, labels, int(cv)))
-        if isinstance(cv, Real):
-            share = StratifiedShuffleSplit(1, test_size=float(cv), random_state=self.random_state)
-            return share.split(np.zeros(len(groups.codes)), y)
-        return check_cv(cv, y, classifier=True).split(X, y)
+        return self._as_labels(selected, self._positive)
 
     def _bound(self, constraint: Constraint) -> Bound:
         if self.max_difference is not None and self.min_ratio is not None:
@@ -423,11 +296,6 @@ class GroupThresholdOptimizer(MetaClassifier):
             return Bound(ratio=float(self.min_ratio))
         given = _DEFAULT_BOUND if self.max_difference is None else float(self.max_difference)
         return Bound(difference=constraint.check_max_difference(given))
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
 
 
 def _shown(rule: Rule, *, mixed: bool) -> float | list[tuple[float, float]]:
