@@ -1,0 +1,9 @@
+"""Displays: computed arrays that draw themselves with matplotlib, as scikit-learn's displays do.
+
+matplotlib is an extra, ``pip install "fairsk[plots]"``, and is imported when something is drawn.
+"""
+
+from fairsk.plotting.thresholds import ThresholdDisplay
+from fairsk.plotting.tradeoff import TradeoffDisplay
+
+__all__ = ["ThresholdDisplay", "TradeoffDisplay"]
