@@ -374,7 +374,7 @@ def _factorize(
 ) -> tuple[list[Hashable], NDArray[np.intp]]:
     """Return the sorted distinct values of a column and every row's position among them."""
     if column.dtype.kind in "biuf":
-        distinct, codes = np.unique(column, return_inverse=True)
+        distinct, codes = _distinct(column)
         values = distinct.tolist()
         if not allow_missing:
             _refuse_missing(name, values, column)
@@ -397,6 +397,19 @@ def _factorize(
     values = sort_labels(values)
     position = {value: i for i, value in enumerate(values)}
     return values, np.fromiter(map(position.__getitem__, rows), dtype=np.intp, count=len(rows))
+
+
+def _distinct(column: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Return the sorted distinct numbers of a column, and every row's position among them."""
+    if column.dtype.kind in "iu" and len(column):
+        low, high = int(column.min()), int(column.max())
+        if high - low < max(1024, len(column)):  # counting beats sorting
+            offsets = (column - low).astype(np.intp)
+            places = np.flatnonzero(np.bincount(offsets))
+            position = np.zeros(high - low + 1, dtype=np.intp)
+            position[places] = np.arange(len(places))
+            return (places + low).astype(column.dtype), position[offsets]
+    return np.unique(column, return_inverse=True)
 
 
 def is_missing(value: Any) -> bool:

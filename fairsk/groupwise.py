@@ -65,6 +65,12 @@ class OutOfFold:
     weights: Floats | None
     rows: Rows
 
+    def take(self, rows: Rows) -> OutOfFold:
+        """Return some of the rows."""
+        groups = Grouping(self.groups.names, self.groups.labels, self.groups.codes[rows])
+        weights = None if self.weights is None else self.weights[rows]
+        return OutOfFold(self.scores[rows], self.actual[rows], groups, weights, self.rows[rows])
+
 
 class GroupwiseClassifier(MetaClassifier):
     """A binary classifier around another one that treats the scores of each group on their own.
@@ -122,12 +128,19 @@ class GroupwiseClassifier(MetaClassifier):
 
     # --- where the scores come from --------------------------------------------------------------------
 
-    def _fit_out_of_fold(self, given: TrainingRows) -> tuple[Any, OutOfFold]:
-        """Return the fitted classifier, and rows with scores of models that were not trained on them."""
+    def _fit_out_of_fold(
+        self, given: TrainingRows, *, blind: bool = False, keep: bool = True
+    ) -> tuple[Any, OutOfFold]:
+        """Return the fitted classifier, and rows with scores of models that were not trained on them.
+
+        A ``blind`` classifier is not told the groups when it scores; without ``keep``, only the scores are
+        wanted, and there may be no classifier.
+        """
         values = given.sensitive.to_metadata()
 
         def respond(model: Any, X: Any, values: Any) -> Floats:
-            return positive_scores(model, X, self.response_method, given.positive, values)
+            told = None if blind else values
+            return positive_scores(model, X, self.response_method, given.positive, told)
 
         if isinstance(self.estimator, FrozenEstimator):
             known = np.asarray(self.estimator.classes_).tolist()
@@ -139,7 +152,7 @@ class GroupwiseClassifier(MetaClassifier):
             actual = given.labels == given.positive
             everyone = np.arange(len(scores))
             return self.estimator, OutOfFold(scores, actual, given.groups, given.weights, everyone)
-        fitted, rows, scores = self._cross_fit(self.estimator, given, given.labels, respond)
+        fitted, rows, scores = self._cross_fit(self.estimator, given, given.labels, respond, keep=keep)
         groups = Grouping(given.groups.names, given.groups.labels, given.groups.codes[rows])
         weights = None if given.weights is None else given.weights[rows]
         return fitted, OutOfFold(scores, given.labels[rows] == given.positive, groups, weights, rows)
@@ -150,6 +163,8 @@ class GroupwiseClassifier(MetaClassifier):
         given: TrainingRows,
         target: NDArray[Any],
         respond: Callable[[Any, Any, Any], Floats],
+        *,
+        keep: bool = True,
     ) -> tuple[Any, Rows, Floats]:
         """Fit clones of an estimator to a target; return the last one, and the responses on held-out rows."""
         values = given.sensitive.to_metadata()
@@ -180,7 +195,7 @@ class GroupwiseClassifier(MetaClassifier):
                 "share of test rows such as 0.3, or set refit=True."
             )
         fitted = Parallel(n_jobs=self.n_jobs)(delayed(fit_and_respond)(train, test) for train, test in splits)
-        final = fit(None) if self.refit else fitted[0][0]
+        final = fit(None) if self.refit and keep else fitted[0][0]
         rows = np.concatenate([test for _, test in splits])
         return final, rows, np.concatenate([responses for _, responses in fitted])
 

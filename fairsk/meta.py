@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from fairsk._sklearn import RESPONSES, asks_for, call, n_rows
-from fairsk.groups import SensitiveColumns, sensitive_columns
+from fairsk.groups import SensitiveColumns, drop_columns, sensitive_columns
 
 __all__ = ["MetaClassifier"]
 
@@ -38,6 +39,7 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     estimator: Any
     sensitive_features: Any
     estimator_: Any
+    _rest_shape: tuple[int, ...]
 
     __metadata_request__fit = {"sensitive_features": True}
     # To predict, the wrapper itself has no use for the values; the router below asks if the inner one does.
@@ -57,6 +59,31 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 "After a search, call best_estimator_.predict(X, sensitive_features=...)."
             )
         return sensitive_columns(X, self.sensitive_features, values, n_rows=n_rows(X))
+
+    # --- without the sensitive column -----------------------------------------------------------------
+
+    def _take_out_column(self, X: Any) -> Any:
+        """Return training rows without the sensitive column; a callable names none."""
+        rest = drop_columns(X, self.sensitive_features)
+        self._rest_shape = getattr(rest, "shape", ())[1:]
+        return rest
+
+    def _without_column(self, X: Any) -> Any:
+        """Return rows to predict without the sensitive column, which may be absent already."""
+        present = getattr(X, "shape", ())[1:] != self._rest_shape
+        return drop_columns(X, self.sensitive_features) if present else X
+
+    @contextmanager
+    def _explaining_the_missing_column(self, otherwise: str = "") -> Iterator[None]:
+        """Add to an error inside that the sensitive column had been taken out of X."""
+        try:
+            yield
+        except Exception as error:
+            error.add_note(
+                f"{type(self).__name__} had taken the sensitive column ({self.sensitive_features!r}) out of "
+                f"X before: take it out of the inner transformers too{otherwise}."
+            )
+            raise
 
     def _inner_X(self, X: Any) -> Any:
         """Return what the inner estimator sees of X."""

@@ -29,6 +29,7 @@ __all__ = [
     "Constraint",
     "Method",
     "Rate",
+    "f_beta",
     "get_constraint",
     "get_rate",
     "soft_cells",
@@ -391,10 +392,37 @@ def _closest(name: str, known: Iterable[str]) -> str:
     return f"{hint} Built in: {', '.join(known)}."
 
 
+#: What others call some of the rates.
+_ALSO_CALLED = {"recall": "true_positive_rate", "sensitivity": "true_positive_rate"} | {
+    "specificity": "true_negative_rate"
+}
+
+
+def f_beta(beta: float) -> Rate:
+    """Return the F-beta score as a rate: recall counts ``beta`` times as much as precision.
+
+    Examples
+    --------
+    >>> from fairsk.rates import f_beta
+    >>> f_beta(2).denominator
+    '5*tp+4*fn+fp'
+    """
+    square = float(beta) ** 2
+    return Rate(f"f{beta:g}", f"{1 + square:.12g}*tp", f"{1 + square:.12g}*tp+{square:.12g}*fn+fp")
+
+
 def get_rate(rate: Rate | str) -> Rate:
-    """Look up a built-in rate by name; a :class:`Rate` is returned as it is."""
+    """Look up a built-in rate by name; a :class:`Rate` is returned as it is.
+
+    The names are those of :data:`RATES`, ``"recall"``, ``"sensitivity"`` and ``"specificity"``, and
+    ``"f2"``, ``"f0.5"`` and so on for :func:`f_beta`.
+    """
     if isinstance(rate, Rate):
         return rate
+    rate = _ALSO_CALLED.get(rate, rate)
+    score = re.fullmatch(r"f(\d+(?:\.\d+)?)", str(rate))
+    if score and rate not in RATES and float(score[1]) > 0:
+        return f_beta(float(score[1]))
     if rate not in RATES:
         raise ValueError(f"Unknown rate {rate!r}.{_closest(str(rate), RATES)}")
     return RATES[rate]

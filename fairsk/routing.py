@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
@@ -17,7 +18,7 @@ from fairsk._sklearn import (
     n_rows,
 )
 from fairsk.counts import check_weights
-from fairsk.groups import drop_columns, encode_groups
+from fairsk.groups import encode_groups
 from fairsk.meta import MetaClassifier
 
 __all__ = ["SensitiveRouter"]
@@ -123,9 +124,9 @@ class SensitiveRouter(MetaClassifier):
         sensitive = self._sensitive(X, sensitive_features)
         encode_groups(sensitive)  # a missing value fails here, under its column's name
         weights = check_weights(sample_weight, n_rows(X))
-        inner_X = drop_columns(X, self.sensitive_features) if self.drop else X
-        self._inner_shape = getattr(inner_X, "shape", ())[1:]
-        try:
+        inner_X = self._take_out_column(X) if self.drop else X
+        hidden = inner_X is not X
+        with self._explaining_the_missing_column(", or set drop=False") if hidden else nullcontext():
             self.estimator_ = fit_weighted(
                 clone(self.estimator),
                 inner_X,
@@ -134,16 +135,8 @@ class SensitiveRouter(MetaClassifier):
                 sensitive_features=sensitive.to_metadata(),
                 **fit_params,
             )
-        except Exception as error:
-            if inner_X is not X:
-                error.add_note(
-                    f"SensitiveRouter had taken the sensitive column ({self.sensitive_features!r}) out of X "
-                    "before: take it out of the inner transformers too, or set drop=False."
-                )
-            raise
         return self
 
     def _inner_X(self, X: Any) -> Any:
         """Return X without the sensitive column, which may be absent already."""
-        present = getattr(X, "shape", ())[1:] != self._inner_shape
-        return drop_columns(X, self.sensitive_features) if self.drop and present else X
+        return self._without_column(X) if self.drop else X

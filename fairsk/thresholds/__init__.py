@@ -1,11 +1,25 @@
-"""A threshold per group, the best one under a disparity bound.
+"""A threshold per group, the best one under bounds on disparities.
 
-The data flow: sort the scores of each group once (``curves``); find the best combination of thresholds
-exactly (``window``), or of mixtures of thresholds (``hull``); decide which of the two it is to be
-(``search``) and say what it achieves (``report``). ``optimizer`` is the estimator around them.
+The data flow: sort the scores of each group once (``curves``, gathered as ``evidence``); bound rates
+(``limits``) and say what to maximise (``objective``); each threshold becomes a point (``choices``) of a
+problem that a solver answers exactly: ``window`` for one rate (under its ``hull``), ``program`` for several
+(a linear program for mixtures, ``branch`` and ``sharing`` for single thresholds). ``search`` picks solver
+and policy, ``choose`` says who can be measured and what is achieved (``report``). Around that: ``optimizer``
+is the estimator, ``blind`` decides without the attribute, ``path`` follows the trade-off, ``histograms``
+works from counts alone.
 """
 
+from fairsk.thresholds.histograms import HistogramThresholds, ScoreHistograms, thresholds_from_histograms
 from fairsk.thresholds.optimizer import GroupThresholdOptimizer
-from fairsk.thresholds.report import ThresholdReport
+from fairsk.thresholds.path import ParetoPath
+from fairsk.thresholds.report import ConstraintReport, ThresholdReport
 
-__all__ = ["GroupThresholdOptimizer", "ThresholdReport"]
+__all__ = [
+    "ConstraintReport",
+    "GroupThresholdOptimizer",
+    "HistogramThresholds",
+    "ParetoPath",
+    "ScoreHistograms",
+    "ThresholdReport",
+    "thresholds_from_histograms",
+]

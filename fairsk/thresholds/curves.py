@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Curve", "Mixture", "Rule", "group_curves"]
+__all__ = ["Curve", "Mixture", "Rule", "group_curves", "row_uniforms", "score_curve"]
 
 Floats = NDArray[np.float64]
 
@@ -23,6 +22,11 @@ class Rule:
     def chance(self, scores: Floats) -> Floats:
         """Return each score's chance to be selected: 0 or 1 if there is one threshold."""
         return (scores[:, None] >= self.thresholds) @ self.probabilities
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether there is more than one threshold."""
+        return len(self.thresholds) > 1
 
     @classmethod
     def single(cls, threshold: float) -> Rule:
@@ -42,23 +46,65 @@ class Mixture:
 class Curve:
     """The confusion cells of one group at each of its thresholds, from selecting nobody to everybody.
 
-    ``cells[...][i]`` are the cells when the rows with a score of at least ``thresholds[i]`` are selected.
+    Parameters
+    ----------
+    steps : array of shape (n_steps,)
+        The distinct scores, falling; or the lower edges of bins of scores.
+    tp, fp : arrays of shape (n_steps + 1,)
+        At position i, the positives and negatives with a score of at least ``steps[i - 1]``: they are
+        selected, and the others are not.
+    between : bool, default=True
+        Whether thresholds stand halfway between two steps, which carries over to new scores best, or on
+        them.
     """
 
-    thresholds: Floats
-    cells: Mapping[str, Floats]
+    steps: Floats
+    tp: Floats
+    fp: Floats
+    between: bool = True
 
-    def at(self, index: int | NDArray[np.intp]) -> dict[str, Floats]:
-        """Return the cells at one threshold, or at several."""
-        return {cell: values[index] for cell, values in self.cells.items()}
+    def __len__(self) -> int:
+        return len(self.tp)
 
-    def expected(self, mixture: Mixture) -> dict[str, Floats]:
-        """Return the cells that a mixture of thresholds gives in expectation."""
-        return {cell: at @ mixture.probabilities for cell, at in self.at(mixture.positions).items()}
+    @property
+    def cells(self) -> dict[str, Floats]:
+        """The confusion cells at every position."""
+        return self.at(slice(None))
+
+    @property
+    def thresholds(self) -> Floats:
+        """The threshold at every position."""
+        return self.threshold(np.arange(len(self)))
+
+    def threshold(self, positions: NDArray[np.intp]) -> Floats:
+        """Return the thresholds at some positions."""
+        upper = self.steps[np.maximum(positions - 1, 0)]
+        lower = self.steps[np.minimum(positions, len(self.steps) - 1)]
+        middle = upper / 2 + lower / 2 if self.between else upper
+        # Where rounding makes the middle one of the two, the observed score itself separates them.
+        middle = np.where((middle > lower) & (middle <= upper), middle, upper)
+        middle = np.where(positions == 0, np.inf, middle)
+        return np.where(positions == len(self.steps), -np.inf, middle)
+
+    def at(self, index: int | slice | NDArray[np.intp]) -> dict[str, Floats]:
+        """Return the cells at one position, or at several."""
+        tp, fp = self.tp[index], self.fp[index]
+        return {"tp": tp, "fp": fp, "fn": self.tp[-1] - tp, "tn": self.fp[-1] - fp}
 
     def rule(self, mixture: Mixture) -> Rule:
-        """Return the mixture as a rule for scores."""
-        return Rule(self.thresholds[mixture.positions], mixture.probabilities)
+        """Return a mixture of positions as a rule for scores."""
+        return Rule(self.threshold(mixture.positions), mixture.probabilities)
+
+    def under(self, rule: Rule) -> dict[str, float]:
+        """Return the (expected) cells under a rule, whose thresholds need not be those of the curve."""
+        places = np.searchsorted(-self.steps, -rule.thresholds, "right")  # steps of at least the threshold
+        return {cell: float(at @ rule.probabilities) for cell, at in self.at(places).items()}
+
+
+def score_curve(scores: Floats, actual: NDArray[np.bool_], weights: Floats | None = None) -> Curve:
+    """Return the curve of all rows together."""
+    order = np.argsort(scores)[::-1]
+    return _curve(scores[order], actual[order], None if weights is None else weights[order])
 
 
 def group_curves(
@@ -83,27 +129,42 @@ def group_curves(
     weights : array of shape (n_rows,), optional
         Weight of each row.
     """
-    order = np.argsort(-scores, kind="stable")
-    order = order[np.argsort(codes[order], kind="stable")]
+    # A stable sort of 16-bit integers is a radix sort: it brings groups together in linear time.
+    small = codes.astype(np.int16) if n_groups < 2**15 else codes
+    together = np.argsort(small, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=n_groups))[:-1]
-    return [
-        _curve(scores[rows], actual[rows], None if weights is None else weights[rows])
-        for rows in np.split(order, ends)
-    ]
+    curves = []
+    for rows in np.split(together, ends):
+        own = scores[rows]
+        order = np.argsort(own)[::-1]
+        rows = rows[order]
+        curves.append(_curve(own[order], actual[rows], None if weights is None else weights[rows]))
+    return curves
 
 
 def _curve(scores: Floats, actual: NDArray[np.bool_], weights: Floats | None) -> Curve:
     """Build the curve of rows that are sorted by falling score."""
-    ones = np.ones(len(scores)) if weights is None else weights
     # Tied scores cannot be told apart by a threshold: they enter together, at the last of them.
     last = np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1)
-    tp = np.append(0.0, np.cumsum(np.where(actual, ones, 0))[last])
-    fp = np.append(0.0, np.cumsum(np.where(actual, 0, ones))[last])
-    lowest = scores[last]
-    upper, lower = lowest[:-1], lowest[1:]
-    # The midpoint between neighbours carries over to new scores best; where rounding makes it one of the
-    # two, the observed score itself separates them.
-    middle = upper / 2 + lower / 2
-    middle = np.where((middle > lower) & (middle <= upper), middle, upper)
-    thresholds = np.concatenate([[np.inf], middle, [-np.inf]])
-    return Curve(thresholds, {"tp": tp, "fp": fp, "fn": tp[-1] - tp, "tn": fp[-1] - fp})
+    if weights is None:
+        positive = np.cumsum(actual)[last]
+        tp, fp = positive.astype(float), (last + 1 - positive).astype(float)
+    else:
+        tp = np.cumsum(np.where(actual, weights, 0))[last]
+        fp = np.cumsum(np.where(actual, 0, weights))[last]
+    return Curve(scores[last], np.append(0.0, tp), np.append(0.0, fp))
+
+
+def row_uniforms(scores: Floats) -> Floats:
+    """Return a number in [0, 1) per row that depends on nothing but its score.
+
+    It stands in for a random draw, so that a mixture of thresholds decides the same way for the same row
+    every time, whatever other rows are present (Cotter, Narasimhan & Gupta, On Making Stochastic
+    Classifiers Deterministic, NeurIPS 2019). The bits of the score are mixed by the finalizer of SplitMix64
+    (Steele, Lea & Flood, OOPSLA 2014).
+    """
+    bits = np.ascontiguousarray(scores, dtype=np.float64).view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    bits = bits ^ (bits >> np.uint64(31))
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53

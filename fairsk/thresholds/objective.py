@@ -1,20 +1,30 @@
-"""What the thresholds should maximise: a ratio of sums of confusion cells over all groups."""
+"""What the thresholds should maximise: a function of the confusion cells of all rows together."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fairsk.rates import CELLS, RATES, Cells, Rate, get_rate
 
-__all__ = ["Objective", "make_objective"]
+__all__ = ["FreeObjective", "Goal", "Objective", "make_objective"]
+
+Floats = NDArray[np.float64]
+
+#: What users may pass: a name, a rate, the worth of each cell, or a function of the cells.
+Goal: TypeAlias = str | Rate | Mapping[str, float] | Callable[[Cells], Any]
+
+#: Directions in which a function of the cells is explored, from true positives only to true negatives only.
+_DIRECTIONS = 25
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A function of the cells of all groups together: greater is better.
+    """A ratio of sums of confusion cells over all groups: greater is better.
 
     ``value = sign * numerator(cells) / denominator(cells)``. Where the denominator is the same whatever is
     decided (accuracy), maximising the numerator is enough. Any other ratio (F1, precision) is maximised
@@ -27,46 +37,132 @@ class Objective:
     denominator: tuple[float, ...]
     is_linear: bool
     lower_is_better: bool = False
+    span: float = 1.0  # between the least and the greatest value there can be
 
-    def value(self, cells: Cells) -> float:
+    def value(self, cells: Cells) -> Any:
         """Return the objective's own value (not negated) for the cells of all rows."""
         above, below = self._sums(cells)
-        return float(above / below) if below else float("nan")
+        return np.divide(above, below, out=np.full(np.shape(below), np.nan), where=below != 0)[()]
 
-    def utility(self, cells: Cells, value: float = 0.0) -> NDArray[np.float64]:
+    def better(self, value: Any, other: Any) -> Any:
+        """Return by how much one value is better than another."""
+        return other - value if self.lower_is_better else value - other
+
+    def utility(self, cells: Cells, value: float = 0.0) -> Floats:
         """Return what each threshold contributes to ``numerator - value * denominator``."""
-        above, below = self._sums(cells)
-        return (above - value * below) * (-1 if self.lower_is_better else 1)
+        weights = np.array(self.numerator)
+        if not self.is_linear:
+            weights = weights - value * np.array(self.denominator)
+        return _sum(-weights if self.lower_is_better else weights, cells)
 
-    def _sums(self, cells: Cells) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        table = np.array([cells[cell] for cell in CELLS], dtype=float)
-        return np.tensordot(self.numerator, table, 1), np.tensordot(self.denominator, table, 1)
+    def _sums(self, cells: Cells) -> tuple[Floats, Floats]:
+        return _sum(self.numerator, cells), _sum(self.denominator, cells)
 
 
-def make_objective(name: str | Rate, positives: float, negatives: float) -> Objective:
-    """Make the objective of that name.
+@dataclass(frozen=True)
+class FreeObjective:
+    """Any function of the cells of all rows: greater is better.
+
+    It is explored by maximising linear objectives in many directions, and then in the direction in which
+    it grows where it was greatest. That finds the optimum of a linear function or a ratio, and of any other
+    (quasi-)convex one if the directions are close enough; of others, a good choice.
+    """
+
+    name: str
+    function: Callable[[Cells], Any]
+    positives: float
+    negatives: float
+    span: float = 1.0
+
+    def value(self, cells: Cells) -> Any:
+        """Return the objective's value for the cells of all rows."""
+        numbers = [np.asarray(cells[cell], dtype=float) for cell in CELLS]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            try:
+                value = np.asarray(self.function(dict(zip(CELLS, numbers, strict=True))), dtype=float)
+            except (TypeError, ValueError):  # it takes one table at a time
+                each = zip(*(number.ravel().tolist() for number in numbers), strict=True)
+                rows = [self.function(dict(zip(CELLS, row, strict=True))) for row in each]
+                value = np.array(rows, dtype=float).reshape(numbers[0].shape)
+        return value[()]
+
+    def better(self, value: Any, other: Any) -> Any:
+        """Return by how much one value is better than another."""
+        return value - other
+
+    def directions(self) -> Iterator[Objective]:
+        """Yield linear objectives that between them weigh the two kinds of errors in every proportion."""
+        for angle in np.linspace(0, np.pi / 2, _DIRECTIONS):
+            yield self._linear(np.cos(angle) / self.positives, -np.sin(angle) / self.negatives)
+
+    def steepest(self, cells: Cells) -> Objective | None:
+        """Return the linear objective that grows as the function does at these cells; None if it is flat."""
+        tp, fp = float(cells["tp"]), float(cells["fp"])
+        slopes = [
+            self._slope(lambda by: (tp + by, fp), tp, self.positives),
+            self._slope(lambda by: (tp, fp + by), fp, self.negatives),
+        ]
+        if not np.isfinite(slopes).all() or not np.any(slopes):
+            return None
+        return self._linear(*slopes)
+
+    def _slope(self, moved: Callable[[float], tuple[float, float]], at: float, total: float) -> float:
+        step = 1e-6 * total
+        below, above = max(-step, -at), min(step, total - at)
+        high, low = (self.value(self._cells(*moved(by))) for by in (above, below))
+        return float((high - low) / (above - below))
+
+    def _cells(self, tp: float, fp: float) -> dict[str, float]:
+        return {"tp": tp, "fp": fp, "fn": self.positives - tp, "tn": self.negatives - fp}
+
+    def _linear(self, tp: float, fp: float) -> Objective:
+        ones = (1.0,) * len(CELLS)
+        return Objective(self.name, (float(tp), float(fp), 0.0, 0.0), ones, is_linear=True)
+
+
+def _sum(weights: Any, cells: Cells) -> Floats:
+    terms = [w * np.asarray(cells[c], dtype=float) for c, w in zip(CELLS, weights, strict=True) if w]
+    return sum(terms[1:], start=terms[0]) if terms else 0.0 * np.asarray(cells[CELLS[0]], dtype=float)
+
+
+def make_objective(goal: Goal, positives: float, negatives: float) -> Objective | FreeObjective:
+    """Make the objective that the user asked for.
 
     Parameters
     ----------
-    name : str or Rate
-        ``"balanced_accuracy"``, or a rate of all rows, built in or your own.
+    goal : str, Rate, mapping or callable
+        ``"balanced_accuracy"``, ``"youden"``; a rate of all rows, built in (``"f1"``, ``"f2"``,
+        ``"precision"``, ``"recall"``, ...) or your own; the worth of a row in each cell, such as
+        ``{"tp": 5, "fp": -1}``; or a function of the cells.
     positives, negatives : float
         Total weight of the two labels.
 
     Raises
     ------
     ValueError
-        If the name is unknown.
+        If the name or a cell is unknown, or a worth is not a number.
     """
-    if name == "balanced_accuracy":
+    total = (1 / (positives + negatives),) * len(CELLS)
+    if isinstance(goal, Mapping):
+        worths = _worths(goal)
+        span = max(worths) - min(worths)
+        return Objective("utility", worths, (1.0,) * len(CELLS), is_linear=True, span=span)
+    if not isinstance(goal, str | Rate):
+        name = getattr(goal, "__name__", type(goal).__name__)
+        return FreeObjective("objective" if name == "<lambda>" else name, goal, positives, negatives)
+    if goal == "balanced_accuracy":
         halves = (0.5 / positives, 0.0, 0.0, 0.5 / negatives)
-        total = 1 / (positives + negatives)
-        return Objective("balanced_accuracy", halves, (total,) * 4, is_linear=True)
-    if isinstance(name, str) and name not in RATES:
+        return Objective("balanced_accuracy", halves, total, is_linear=True)
+    if goal == "youden":
+        return Objective("youden", (1 / positives, -1 / negatives, 0.0, 0.0), total, is_linear=True)
+    try:
+        rate = get_rate(goal)
+    except ValueError as error:
         raise ValueError(
-            f"Unknown objective {name!r}: use 'balanced_accuracy', or one of the rates {', '.join(RATES)}."
-        )
-    rate = get_rate(name)
+            f"Unknown objective {goal!r}: use 'balanced_accuracy', 'youden', one of the rates "
+            f"{', '.join(RATES)}, 'f2' or another F-beta, a Rate, a dict of what a row in each cell is "
+            "worth, or a function of the cells."
+        ) from error
     return Objective(
         rate.name,
         rate.numerator_coefficients,
@@ -74,3 +170,16 @@ def make_objective(name: str | Rate, positives: float, negatives: float) -> Obje
         rate.has_fixed_denominator,
         rate.lower_is_better,
     )
+
+
+def _worths(goal: Mapping[str, float]) -> tuple[float, ...]:
+    unknown = set(goal) - set(CELLS)
+    if unknown or not goal:
+        raise ValueError(
+            f"A dict as objective says what a row in each of the cells {', '.join(CELLS)} is worth, such as "
+            f"{{'tp': 5, 'fp': -1}}; got {dict(goal)!r}."
+        )
+    worths = tuple(float(goal.get(cell, 0.0)) for cell in CELLS)
+    if not np.isfinite(worths).all():
+        raise ValueError(f"The worth of a cell must be a finite number; got {dict(goal)!r}.")
+    return worths

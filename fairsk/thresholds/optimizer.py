@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from fairsk._sklearn import HasMethods, Interval, StrOptions, fit_context, positive_scores
-from fairsk.groupwise import GroupwiseClassifier
-from fairsk.rates import Constraint, Rate, get_constraint
-from fairsk.thresholds.curves import Rule
-from fairsk.thresholds.hull import row_uniforms
-from fairsk.thresholds.search import choose_rules
-from fairsk.thresholds.window import Bound
+from fairsk._sklearn import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    call,
+    check_same_features,
+    fit_context,
+    n_rows,
+    positive_scores,
+)
+from fairsk.groupwise import GroupwiseClassifier, TrainingRows
+from fairsk.rates import Constraint, Rate
+from fairsk.thresholds.choose import Wishes, choose_blind, choose_rules
+from fairsk.thresholds.curves import Rule, row_uniforms
+from fairsk.thresholds.evidence import Evidence
+from fairsk.thresholds.objective import Goal
+from fairsk.thresholds.path import ParetoPath, trace_path
 
 __all__ = ["GroupThresholdOptimizer"]
-
-Floats = NDArray[np.float64]
-
-_DEFAULT_BOUND = 0.05
 
 
 class GroupThresholdOptimizer(GroupwiseClassifier):
@@ -151,13 +161,17 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
     _parameter_constraints = {
         "estimator": [HasMethods(["fit", "predict_proba"]), HasMethods(["fit", "decision_function"])],
         **GroupwiseClassifier._groupwise_constraints,
-        "constraint": [str, Constraint],
-        "max_difference": [Interval(Real, 0, None, closed="left"), None],
-        "min_ratio": [Interval(Real, 0, 1, closed="both"), None],
-        "objective": [str, Rate],
-        "policy": [StrOptions({"auto", "threshold", "randomized"})],
+        "constraint": [str, Constraint, list, tuple],
+        "max_difference": [Interval(Real, 0, None, closed="left"), list, tuple, None],
+        "min_ratio": [Interval(Real, 0, 1, closed="both"), list, tuple, None],
+        "objective": [str, Rate, Mapping, callable],
+        "min_rates": [Mapping, None],
+        "capacity": [Interval(Real, 0, 1, closed="right"), None],
+        "level_up": ["boolean", Real],
+        "policy": [StrOptions({"auto", "threshold", "randomized", "blind"})],
+        "group_estimator": [HasMethods(["fit", "predict_proba"]), None],
         "min_group_size": [Interval(Integral, 1, None, closed="left")],
-        "margin": [StrOptions({"1se"}), None],
+        "margin": [StrOptions({"1se"}), Interval(Real, 0, 1, closed="left")],
     }
 
     def __init__(
@@ -165,16 +179,20 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         estimator: Any,
         *,
         sensitive_features: Any = None,
-        constraint: str | Constraint = "demographic_parity",
-        max_difference: float | None = None,
-        min_ratio: float | None = None,
-        objective: str | Rate = "accuracy",
+        constraint: str | Constraint | Sequence[str | Constraint] = "demographic_parity",
+        max_difference: float | Sequence[float | None] | None = None,
+        min_ratio: float | Sequence[float | None] | None = None,
+        objective: Goal = "accuracy",
+        min_rates: Mapping[str | Rate, float] | None = None,
+        capacity: float | None = None,
+        level_up: bool | float = False,
         policy: str = "auto",
+        group_estimator: Any = None,
         cv: Any = 5,
         refit: bool = True,
         response_method: str = "auto",
         min_group_size: int = 30,
-        margin: str | None = None,
+        margin: float | str = 0.0,
         unknown_group: str = "error",
         pos_label: Any = None,
         random_state: Any = None,
@@ -186,7 +204,11 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         self.max_difference = max_difference
         self.min_ratio = min_ratio
         self.objective = objective
+        self.min_rates = min_rates
+        self.capacity = capacity
+        self.level_up = level_up
         self.policy = policy
+        self.group_estimator = group_estimator
         self.cv = cv
         self.refit = refit
         self.response_method = response_method
@@ -226,35 +248,89 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         GroupThresholdOptimizer
             The fitted meta-estimator.
         """
-        constraint = get_constraint(self.constraint)
-        bound = self._bound(constraint)
+        wishes = self._wishes()
         given = self._training_rows(X, y, sensitive_features, sample_weight, fit_params)
+        if self.policy == "blind":
+            return self._fit_blind(given, wishes)
         self.estimator_, unseen = self._fit_out_of_fold(given)
-        chosen = choose_rules(
-            unseen.scores,
-            unseen.actual,
-            unseen.groups,
-            unseen.weights,
-            positive=given.positive,
-            constraint=constraint,
-            bound=bound,
-            objective=self.objective,
-            policy=self.policy,
-            margin=self.margin,
-            min_group_size=self.min_group_size,
-        )
-        groups, positive = given.groups, given.positive
-        self.groups_ = groups.labels
+        evidence = Evidence.of_rows(unseen.scores, unseen.actual, unseen.groups, unseen.weights)
+        chosen = choose_rules(evidence, wishes, given.positive, stacklevel=4)
+        self.groups_ = evidence.labels
         self.overall_threshold_ = float(chosen.overall.thresholds[0])
-        self.thresholds_ = {
-            label: _shown(rule, mixed=chosen.report.policy == "randomized")
-            for label, rule in zip(groups.labels, chosen.rules, strict=True)
-        }
+        self.thresholds_ = dict(chosen.report.thresholds)
         self.report_ = chosen.report
         self._rules = chosen.rules
-        self._positive = positive
+        self._positive = given.positive
         self._copy_feature_record()
         return self
+
+    def _fit_blind(self, given: TrainingRows, wishes: Wishes) -> Self:
+        """Fit the classifier and a model of the groups, neither of which sees the attribute, and a rule."""
+        if self.response_method == "decision_function" or not hasattr(self.estimator, "predict_proba"):
+            raise ValueError(
+                "policy='blind' weighs chances: the estimator needs predict_proba, and response_method must "
+                "not be 'decision_function'. Wrap it in sklearn.calibration.CalibratedClassifierCV."
+            )
+        check_same_features(self, given.X, reset=True)
+        given = replace(given, X=self._take_out_column(given.X))
+        inner = self.group_estimator
+        if inner is None:
+            inner = (
+                self.estimator.estimator if isinstance(self.estimator, FrozenEstimator) else self.estimator
+            )
+        with self._explaining_the_missing_column():
+            self.estimator_, unseen = self._fit_out_of_fold(given, blind=True)
+            self.group_estimator_, rows, chances = self._cross_fit(
+                inner, given, given.groups.codes, partial(_group_chances, n_groups=len(given.groups.labels))
+            )
+        if isinstance(self.estimator, FrozenEstimator):
+            unseen = unseen.take(rows)
+        self._rule, self.report_, self.groups_, self.overall_threshold_ = choose_blind(
+            unseen, chances, wishes, given.positive, stacklevel=5
+        )
+        self.thresholds_ = {}
+        self._positive = given.positive
+        return self
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def pareto_path(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        n_points: int = 50,
+        **fit_params: Any,
+    ) -> ParetoPath:
+        """Follow the best single thresholds from parity to where the bound no longer matters.
+
+        The scores are computed and sorted once, as ``fit`` does it; the optimizer itself is not changed,
+        and need not be fitted. The bound and the margin among its parameters are not used.
+
+        Parameters
+        ----------
+        X, y, sensitive_features, sample_weight, **fit_params
+            As in ``fit``.
+        n_points : int, default=50
+            How many bounds to try.
+
+        Returns
+        -------
+        ParetoPath
+            The objective and the disparity at each bound, and the thresholds.
+
+        Raises
+        ------
+        ValueError
+            If there are several constraints, or fewer than two groups that can be compared.
+        """
+        if n_points < 2:
+            raise ValueError(f"n_points must be at least 2, got {n_points}.")
+        given = self._training_rows(X, y, sensitive_features, sample_weight, fit_params)
+        unseen = self._fit_out_of_fold(given, keep=False)[1]
+        evidence = Evidence.of_rows(unseen.scores, unseen.actual, unseen.groups, unseen.weights)
+        return trace_path(evidence, self._wishes(), n_points, stacklevel=4)
 
     def predict(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
         """Predict the class of each row by the threshold of its group.
@@ -277,6 +353,11 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
             If a group did not occur in ``fit`` or is missing, unless ``unknown_group="overall"``.
         """
         check_is_fitted(self)
+        if self.report_.policy == "blind":
+            X = self._without_column(X)
+            scores = positive_scores(self.estimator_, X, self.response_method, self._positive)
+            chances = _group_chances(self.group_estimator_, X, None, n_groups=len(self.groups_))
+            return self._as_labels(self._rule.margin(scores, chances) > 0, self._positive)
         sensitive = self._sensitive(X, sensitive_features, predicting=True)
         scores = positive_scores(
             self.estimator_, X, self.response_method, self._positive, sensitive.to_metadata()
@@ -289,16 +370,28 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         selected = chance > (row_uniforms(scores) if self.report_.policy == "randomized" else 0.5)
         return self._as_labels(selected, self._positive)
 
-    def _bound(self, constraint: Constraint) -> Bound:
-        if self.max_difference is not None and self.min_ratio is not None:
-            raise ValueError("Give max_difference or min_ratio, not both.")
-        if self.min_ratio is not None:
-            return Bound(ratio=float(self.min_ratio))
-        given = _DEFAULT_BOUND if self.max_difference is None else float(self.max_difference)
-        return Bound(difference=constraint.check_max_difference(given))
+    def _wishes(self) -> Wishes:
+        """Return what the parameters ask of the thresholds."""
+        return Wishes.of(
+            self.constraint,
+            self.max_difference,
+            self.min_ratio,
+            objective=self.objective,
+            min_rates=self.min_rates,
+            capacity=self.capacity,
+            level_up=self.level_up,
+            policy=self.policy,
+            margin=self.margin,
+            min_group_size=self.min_group_size,
+        )
+
+    def _inner_X(self, X: Any) -> Any:
+        """Return X without the sensitive column if the policy may not look at it."""
+        return self._without_column(X) if self.report_.policy == "blind" else X
 
 
-def _shown(rule: Rule, *, mixed: bool) -> float | list[tuple[float, float]]:
-    """Return a rule as plain numbers: its threshold, or (threshold, probability) pairs."""
-    pairs = list(zip(rule.thresholds.tolist(), rule.probabilities.tolist(), strict=True))
-    return pairs if mixed else pairs[0][0]
+def _group_chances(model: Any, X: Any, values: Any, *, n_groups: int) -> NDArray[np.float64]:
+    """Return each row's chance to belong to each group; 0 for groups that the model has not seen."""
+    chances = np.zeros((n_rows(X), n_groups))
+    chances[:, model.classes_] = call(model, "predict_proba", X)
+    return chances

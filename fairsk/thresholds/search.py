@@ -1,309 +1,312 @@
-"""From scores to a rule per group: who can be measured, which solver answers, what it achieves."""
+"""From curves to a rule per group: which thresholds are open, and which solver and policy answer."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk.counts import GroupCounts, soft_counts
-from fairsk.groups import Grouping, format_group
-from fairsk.rates import CELLS, Constraint, Rate
-from fairsk.statistics import difference_interval, rate_standard_errors
-from fairsk.thresholds.curves import Curve, Mixture, Rule, group_curves
-from fairsk.thresholds.hull import best_mixtures
-from fairsk.thresholds.objective import Objective, make_objective
-from fairsk.thresholds.report import ThresholdReport
-from fairsk.thresholds.window import Bound, best_thresholds
+from fairsk.groups import format_group
+from fairsk.rates import CELLS, Rate
+from fairsk.thresholds.choices import Choices, Problem, single
+from fairsk.thresholds.curves import Curve, Mixture, Rule
+from fairsk.thresholds.evidence import Evidence
+from fairsk.thresholds.limits import ROUNDING, Bound, Limit, Requirements
+from fairsk.thresholds.objective import FreeObjective, Objective
+from fairsk.thresholds.program import ProgramSolver
+from fairsk.thresholds.window import WindowSolver, least_disparity
 
-__all__ = ["ChosenRules", "choose_rules"]
+__all__ = ["Best", "Candidate", "Search", "Solution", "overall_rule"]
 
 Floats = NDArray[np.float64]
+Solver = WindowSolver | ProgramSolver
+Pick = Callable[[Solver], list[Mixture] | None]
 
-#: With ``policy="auto"``, mix thresholds if that gains more than this in the objective.
-_WORTH_MIXING = 0.005
+#: With ``policy="auto"``, mix thresholds if that gains more than this share of the objective's range.
+WORTH_MIXING = 0.005
 _MAX_DINKELBACH = 100
 
 
 @dataclass(frozen=True)
-class ChosenRules:
-    """The rule of each group, the one for all rows alike, and what the rules achieve."""
+class Solution:
+    """A rule per measured group, how it was found, and what the best mixture of thresholds reaches."""
 
     rules: list[Rule]
-    overall: Rule
-    report: ThresholdReport
-
-
-def choose_rules(
-    scores: Floats,
-    actual: NDArray[np.bool_],
-    groups: Grouping,
-    weights: Floats | None,
-    *,
-    positive: Hashable,
-    constraint: Constraint,
-    bound: Bound,
-    objective: str | Rate,
-    policy: str,
-    margin: str | None,
-    min_group_size: int,
-) -> ChosenRules:
-    """Choose each group's rule; the parameters are those of ``GroupThresholdOptimizer``."""
-    mass = np.ones(len(scores)) if weights is None else weights
-    goal = make_objective(objective, mass[actual].sum(), mass[~actual].sum())
-    (everyone,) = group_curves(scores, actual, np.zeros_like(groups.codes), 1, weights)
-    best = _maximise(goal, [everyone], {}, _unconstrained)
-    assert best is not None  # without a bound, something is best
-    overall = everyone.rule(best[0][0])
-    measured = _measured(constraint, actual, groups, min_group_size)
-    rules = [overall] * len(groups.labels)
-    solution = _Solution([], "the unconstrained optimum", 0.0)
-
-    def counts() -> GroupCounts:
-        """Return the expected counts of all groups under the rules as they stand."""
-        chance = np.empty(len(scores))
-        for code, rule in enumerate(rules):
-            own = groups.codes == code
-            chance[own] = rule.chance(scores[own])
-        return soft_counts(chance, actual, groups, mass)
-
-    if measured:
-        curves = group_curves(scores, actual, groups.codes, len(groups.labels), weights)
-        # Groups that cannot be measured keep the overall rule; their cells count in the objective.
-        start = counts()
-        rest = [g for g in range(len(rules)) if g not in measured]
-        fixed = {cell: start.cells[cell][rest].sum() for cell in CELLS}
-        search = _Search(constraint, goal, [curves[g] for g in measured], fixed, policy)
-        found, solution = search.rules(bound)
-        rules = _replaced(rules, measured, found)
-        if margin is not None:
-            error = _disparity_error(constraint, bound, _subset(counts(), measured))
-            found, solution = search.rules(_tightened(bound, error))
-            rules = _replaced(rules, measured, found)
-
-    final = counts()
-    if np.isfinite(overall.thresholds[0]):  # without the bound, some are selected and some are not
-        _warn_if_constant(final, constraint)
-    covered = _subset(final, measured)
-    by_difference = bound.difference is not None
-    report = ThresholdReport(
-        positive=positive,
-        constraint=constraint.name,
-        comparison="difference" if by_difference else "ratio",
-        objective=goal.name,
-        bound=float(bound.difference if bound.difference is not None else bound.ratio or 0),
-        disparity=_snapped(covered.compare(constraint, "difference" if by_difference else "ratio"), bound)
-        if measured
-        else float("nan"),
-        interval=difference_interval(covered, constraint) if measured and by_difference else None,
-        value=goal.value({cell: final.cells[cell].sum() for cell in CELLS}),
-        optimality_gap=solution.gap,
-        policy="randomized" if any(len(rule.thresholds) > 1 for rule in rules) else "threshold",
-        method=solution.method,
-        exempt=tuple(label for g, label in enumerate(groups.labels) if g not in measured),
-    )
-    return ChosenRules(rules, overall, report)
-
-
-def _snapped(disparity: float, bound: Bound) -> float:
-    """Return the bound itself where only rounding sets the disparity apart from it."""
-    limit = bound.difference if bound.difference is not None else bound.ratio
-    return limit if limit is not None and abs(disparity - limit) < 1e-9 else disparity
-
-
-def _warn_if_constant(counts: GroupCounts, constraint: Constraint) -> None:
-    """Warn if the bound leaves nothing better than the same decision for every row."""
-    selected = sum(counts.cells[cell].sum() for cell in ("tp", "fp"))
-    if selected in (0, counts.n.sum()):
-        warnings.warn(
-            f"The thresholds select {'nobody' if selected == 0 else 'everybody'}: under this bound on "
-            f"{constraint.name} the same decision for every row is the best that they can do. Loosen the "
-            "bound, or allow policy='randomized'.",
-            UserWarning,
-            stacklevel=5,
-        )
-
-
-def _replaced(rules: list[Rule], positions: list[int], new: list[Rule]) -> list[Rule]:
-    by_position = dict(zip(positions, new, strict=True))
-    return [by_position.get(g, rule) for g, rule in enumerate(rules)]
-
-
-def _measured(
-    constraint: Constraint, actual: NDArray[np.bool_], groups: Grouping, min_group_size: int
-) -> list[int]:
-    """Return the groups with enough rows to measure, none if they are fewer than two; warn about others."""
-    positives, negatives = groups.sums(actual), groups.sums(~actual)
-    none = np.zeros_like(positives)
-    selected = {"tp": positives, "fp": negatives, "fn": none, "tn": none}
-    rejected = {"tp": none, "fp": none, "fn": positives, "tn": negatives}
-    small: dict[int, str] = {}
-    for rate in constraint.rates:
-        most = np.maximum(rate.support(selected), rate.support(rejected))
-        for g in np.flatnonzero(most < min_group_size):
-            small[int(g)] = f"{format_group(groups.labels[g])} ({most[g]:g} for {rate.name})"
-    measured = [g for g in range(len(groups.labels)) if g not in small]
-    if small:
-        warnings.warn(
-            f"Fewer than min_group_size={min_group_size} rows to measure in: {', '.join(small.values())}. "
-            "The bound does not cover these groups; they get the overall threshold.",
-            UserWarning,
-            stacklevel=5,
-        )
-    if len(measured) < 2:
-        warnings.warn(
-            f"Fewer than two groups can be compared under {constraint.name}: every group gets the overall "
-            "threshold, and nothing is promised about the disparity.",
-            UserWarning,
-            stacklevel=5,
-        )
-        return []
-    return measured
-
-
-def _subset(counts: GroupCounts, chosen: list[int]) -> GroupCounts:
-    return GroupCounts(
-        [counts.groups[g] for g in chosen],
-        {cell: counts.cells[cell][chosen] for cell in CELLS},
-        {cell: counts.squares[cell][chosen] for cell in CELLS},
-        names=counts.names,
-    )
-
-
-def _disparity_error(constraint: Constraint, bound: Bound, counts: GroupCounts) -> float:
-    """Return the standard error of the constraint's difference, or of the logarithm of its ratio."""
-    errors = []
-    for rate in constraint.rates:
-        value, error = rate(counts.cells), rate_standard_errors(counts, rate)
-        low, high = int(np.nanargmin(value)), int(np.nanargmax(value))
-        if bound.difference is None:
-            error = np.divide(error, value, out=np.zeros_like(error), where=value > 0)
-        errors.append(float(np.hypot(error[low], error[high])))
-    return max(errors)
-
-
-def _tightened(bound: Bound, error: float) -> Bound:
-    """Return the bound, stricter by that error."""
-    if bound.difference is not None:
-        return Bound(difference=max(0.0, bound.difference - error))
-    return Bound(ratio=min(1.0, (bound.ratio or 0.0) * float(np.exp(error))))
-
-
-Solver = Callable[[list[Floats]], list[Mixture] | None]
-
-
-def _maximise(
-    objective: Objective, curves: list[Curve], fixed: Mapping[str, Any], solve: Solver
-) -> tuple[list[Mixture], float] | None:
-    """Return the best mixtures and the objective's value; None if nothing meets the bound.
-
-    A linear objective is maximised at once, a ratio by Dinkelbach's iteration around the solver.
-    """
-    value, reached, mixtures = 0.0, float("nan"), list[Mixture]()
-    for _ in range(_MAX_DINKELBACH):
-        solved = solve([objective.utility(curve.cells, value) for curve in curves])
-        if solved is None:
-            return None
-        mixtures = solved
-        parts = [curve.expected(mixture) for curve, mixture in zip(curves, mixtures, strict=True)]
-        total = {cell: sum((part[cell] for part in parts), start=fixed.get(cell, 0.0)) for cell in CELLS}
-        reached = objective.value(total)
-        if objective.is_linear or np.isnan(reached) or abs(reached - value) <= 1e-14:
-            break
-        value = reached
-    return mixtures, reached
-
-
-def _single(positions: Iterable[Any]) -> list[Mixture]:
-    return [Mixture(np.array([position], dtype=np.intp), np.ones(1)) for position in positions]
-
-
-def _unconstrained(utilities: list[Floats]) -> list[Mixture]:
-    return _single(np.argmax(utility) for utility in utilities)
-
-
-@dataclass(frozen=True)
-class _Solution:
-    """A mixture of thresholds per group (of one threshold each, unless mixed) and how it was found."""
-
-    mixtures: list[Mixture]
+    value: float
     method: str
-    gap: float | None
+    reason: str
+    upper: float | None
 
 
 @dataclass(frozen=True)
-class _Search:
-    """The search for the best rules of the groups that can be measured."""
+class Candidate:
+    """A rule per measured group, its total cells and value, and the solver that gave it."""
 
-    constraint: Constraint
-    objective: Objective
-    curves: list[Curve]
-    fixed: Mapping[str, Any]
+    rules: list[Rule]
+    cells: dict[str, float]
+    value: float
+    solver: Solver
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best single thresholds and the best mixtures; None where nothing meets the bounds.
+
+    Mixtures of rates without fixed denominators cannot be realised, but bound from above what single
+    thresholds can reach.
+    """
+
+    single: Candidate | None
+    mixed: Candidate | None
+
+
+def overall_rule(curve: Curve, objective: Objective | FreeObjective, requirements: Requirements) -> Rule:
+    """Return the best threshold for all rows alike, without a bound on any disparity."""
+    cells = curve.cells
+    loss = np.asarray(objective.better(0.0, objective.value(cells)))
+    shut = ~_open(curve, requirements.level_up) | np.isnan(loss)
+    if requirements.capacity is not None:
+        shut |= cells["tp"] + cells["fp"] > requirements.capacity * (curve.tp[-1] + curve.fp[-1]) + ROUNDING
+    best = np.array([np.argmin(np.where(shut, np.inf, loss))])
+    return Rule.single(float(curve.threshold(best)[0]))
+
+
+def _open(curve: Curve, highest: bool | float) -> NDArray[np.bool_]:
+    """Return which thresholds are not above the highest one that may be used, if there is one."""
+    if isinstance(highest, bool):
+        return np.ones(len(curve), dtype=bool)
+    return curve.thresholds <= highest
+
+
+@dataclass(frozen=True)
+class Search:
+    """The search for the best rules of the groups that can be measured.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Every group's curve.
+    measured : list of int
+        The groups that take part.
+    limits : tuple of Limit
+        Bounds on disparities.
+    objective : Objective or FreeObjective
+        What to maximise over all rows.
+    requirements : Requirements
+        What else is asked of the thresholds; ``level_up`` is a number, or False.
+    policy : {"auto", "threshold", "randomized"}
+        One threshold per group, or a mixture.
+    fixed : mapping of str to float
+        The cells of the groups that do not take part.
+    min_group_size : int
+        The fewest rows that a rate may be measured on.
+    """
+
+    evidence: Evidence
+    measured: list[int]
+    limits: tuple[Limit, ...]
+    objective: Objective | FreeObjective
+    requirements: Requirements
     policy: str
-
-    def rules(self, bound: Bound) -> tuple[list[Rule], _Solution]:
-        """Return each group's rule under the bound, and how the rules were found."""
-        solution = self._solve(bound)
-        pairs = zip(self.curves, solution.mixtures, strict=True)
-        return [curve.rule(mixture) for curve, mixture in pairs], solution
-
-    def _solve(self, bound: Bound) -> _Solution:
-        linear = all(rate.has_fixed_denominator for rate in self.constraint.rates)
-        if self.policy == "randomized" and not linear:
-            raise ValueError(
-                f"policy='randomized' is not open to {self.constraint.name}, whose rates do not have fixed "
-                "denominators; use policy='threshold'."
-            )
-        mixed = self._mixtures(bound) if linear else None
-        single, least = self._thresholds(bound)
-        if mixed is None and single is None:
-            raise ValueError(self._infeasible(bound, least))
-        if single is not None and self.policy != "randomized":
-            gap = None if mixed is None else abs(mixed[1] - single[1])
-            if gap is None or self.policy == "threshold" or gap <= _WORTH_MIXING:
-                return _Solution(single[0], self._exact_method, gap)
-        if mixed is None or self.policy == "threshold":
-            raise ValueError(self._infeasible(bound, least))
-        return _Solution(mixed[0], "a linear program over the ROC hulls", 0.0)
+    fixed: Mapping[str, float]
+    min_group_size: int
 
     @property
-    def _exact_method(self) -> str:
-        return "the exact sliding window" if len(self.constraint.rates) == 1 else "branch and bound"
+    def bounds(self) -> tuple[Bound, ...]:
+        """The bound of each rate, as they were asked for."""
+        return tuple(limit.bound for limit in self.limits for _ in limit.constraint.rates)
 
-    def _thresholds(self, bound: Bound) -> tuple[tuple[list[Mixture], float] | None, float]:
-        """Return the best thresholds; if there are none, the least disparity that any have."""
-        rates = [np.array([rate(curve.cells) for rate in self.constraint.rates]) for curve in self.curves]
-        least = float("nan")
+    @property
+    def rates(self) -> list[Rate]:
+        """The bounded rates."""
+        return [rate for limit in self.limits for rate in limit.constraint.rates]
 
-        def solve(utilities: list[Floats]) -> list[Mixture] | None:
-            nonlocal least
-            positions, least = best_thresholds(rates, utilities, bound)
-            return None if positions is None else _single(positions)
+    @cached_property
+    def _curves(self) -> list[Curve]:
+        return [self.evidence.curves[g] for g in self.measured]
 
-        best = _maximise(self.objective, self.curves, self.fixed, solve)
-        return best, least
+    @cached_property
+    def _choices(self) -> list[Choices]:
+        """The thresholds that each group may choose from; their utilities are filled in later."""
+        found = []
+        for g, curve in zip(self.measured, self._curves, strict=True):
+            cells = curve.cells
+            rates = np.array([rate(cells) for rate in self.rates])
+            is_open = self._open(g, cells) & ~np.isnan(rates).any(0)
+            selected = cells["tp"] + cells["fp"]
+            every = Choices(np.arange(len(curve)), rates, selected, selected)
+            chosen = every if is_open.all() else every.take(np.flatnonzero(is_open))
+            if not len(chosen):
+                raise ValueError(self._closed(g))
+            found.append(chosen)
+        return found
 
-    def _mixtures(self, bound: Bound) -> tuple[list[Mixture], float] | None:
-        """Return the best mixtures; None if none meet the bound."""
+    def _open(self, group: int, cells: Mapping[str, Floats]) -> NDArray[np.bool_]:
+        curve = self.evidence.curves[group]
+        is_open = _open(curve, self.requirements.level_up)
+        for rate, least in self.requirements.min_rates.items():
+            if self.evidence.most_rows(rate)[group] >= self.min_group_size:
+                is_open &= rate(cells) >= least - ROUNDING
+        for rate in self.rates:
+            if not rate.has_fixed_denominator:  # how many rows it is measured on depends on the threshold
+                is_open &= rate.support(self.evidence.rows[group].cells) >= self.min_group_size
+        return is_open
 
-        def solve(utilities: list[Floats]) -> list[Mixture] | None:
-            return best_mixtures(self.curves, self.constraint.rates, utilities, bound)
-
-        return _maximise(self.objective, self.curves, self.fixed, solve)
-
-    def _infeasible(self, bound: Bound, least: float) -> str:
-        if bound.difference is not None:
-            asked, reached = f"max_difference={bound.difference:g}", f"the least difference is {least:.4f}"
-        else:
-            asked, reached = f"min_ratio={bound.ratio:g}", f"the largest ratio is {-least:.4f}"
-        if len(self.constraint.rates) > 1:
-            reached += " for one of its rates alone"
+    def _closed(self, group: int) -> str:
+        asked = [f"{rate.name} of at least {least:g}" for rate, least in self.requirements.min_rates.items()]
+        asked += [f"at least {self.min_group_size} rows to measure {r.name} on" for r in self.rates]
+        if not isinstance(self.requirements.level_up, bool):
+            asked += [f"a threshold not above {self.requirements.level_up:g} (level_up)"]
         return (
-            f"No thresholds meet {asked} for {self.constraint.name}: {reached}. Loosen the bound, or choose "
-            "a constraint that thresholds can always meet: demographic_parity, equal_opportunity or "
+            f"No threshold of the group {format_group(self.evidence.labels[group])} has all that is asked "
+            f"for: {'; '.join(asked)}. Lower min_rates or min_group_size."
+        )
+
+    # --- one objective after another -------------------------------------------------------------------
+
+    def _solver(self, bounds: tuple[Bound, ...], objective: Objective, value: float) -> Solver:
+        groups = [
+            replace(choices, utility=objective.utility(curve.cells, value)[choices.position])
+            for curve, choices in zip(self._curves, self._choices, strict=True)
+        ]
+        capacity = None
+        if self.requirements.capacity is not None:
+            total = self.evidence.everyone.tp[-1] + self.evidence.everyone.fp[-1]
+            capacity = float(self.requirements.capacity * total - self.fixed["tp"] - self.fixed["fp"])
+        problem = Problem(groups, bounds, capacity)
+        return WindowSolver(problem) if len(bounds) == 1 and capacity is None else ProgramSolver(problem)
+
+    def _total(self, mixtures: list[Mixture]) -> dict[str, float]:
+        total = {cell: float(self.fixed.get(cell, 0.0)) for cell in CELLS}
+        for curve, mixture in zip(self._curves, mixtures, strict=True):
+            for cell, at in curve.at(mixture.positions).items():
+                total[cell] += float(at @ mixture.probabilities)
+        return total
+
+    def _maximise(self, bounds: tuple[Bound, ...], pick: Pick, first: Solver | None) -> Candidate | None:
+        """Return the best of what is picked from the solvers for one linear objective, or several in turn."""
+        objective = self.objective
+        if isinstance(objective, FreeObjective):
+            return self._explore(bounds, objective, pick)
+        found = self._found(first or self._solver(bounds, objective, 0.0), pick)
+        for _ in range(_MAX_DINKELBACH):
+            if found is None or objective.is_linear or np.isnan(found.value):
+                return found
+            better = self._found(self._solver(bounds, objective, found.value), pick)
+            if better is None or not objective.better(better.value, found.value) > 1e-14:
+                return found
+            found = better
+        return found
+
+    def _explore(self, bounds: tuple[Bound, ...], objective: FreeObjective, pick: Pick) -> Candidate | None:
+        best: Candidate | None = None
+        for direction in objective.directions():
+            found = self._found(self._solver(bounds, direction, 0.0), pick)
+            if found is not None and (best is None or not found.value <= best.value):
+                best = found
+        for _ in range(_MAX_DINKELBACH):
+            steepest = None if best is None else objective.steepest(best.cells)
+            found = None if steepest is None else self._found(self._solver(bounds, steepest, 0.0), pick)
+            if best is None or found is None or not found.value > best.value:
+                return best
+            best = found
+        return best
+
+    def _found(self, solver: Solver, pick: Pick) -> Candidate | None:
+        mixtures = pick(solver)
+        if mixtures is None:
+            return None
+        cells = self._total(mixtures)
+        rules = [curve.rule(mixture) for curve, mixture in zip(self._curves, mixtures, strict=True)]
+        return Candidate(rules, cells, float(self.objective.value(cells)), solver)
+
+    # --- one policy ------------------------------------------------------------------------------------
+
+    def loosest(self, bound: Bound) -> Bound:
+        """Return the bound of the same kind that restricts nothing."""
+        if bound.difference is None:
+            return Bound(ratio=0.0)
+        values = [choices.rates for choices in self._choices]
+        return Bound(difference=float(max(v.max() for v in values) - min(v.min() for v in values)))
+
+    def best(self, bounds: tuple[Bound, ...]) -> Best:
+        """Return the best single thresholds under the bounds, and the best mixtures of thresholds."""
+        mixed = self._maximise(bounds, _mixtures, None)
+        single = None
+        if mixed is not None and self.policy != "randomized":
+            is_linear = isinstance(self.objective, Objective) and self.objective.is_linear
+            single = self._maximise(bounds, _thresholds, mixed.solver if is_linear else None)
+        return Best(single, mixed)
+
+    def solve(self, bounds: tuple[Bound, ...] | None = None) -> Solution:
+        """Return each group's rule under the bounds (those asked for, unless others are given)."""
+        bounds = self.bounds if bounds is None else bounds
+        can_mix = all(rate.has_fixed_denominator for rate in self.rates)
+        if self.policy == "randomized" and not can_mix:
+            raise ValueError(
+                f"policy='randomized' is not open to {self._named}, whose rates do not have fixed "
+                "denominators; use policy='threshold'."
+            )
+        best = self.best(bounds)
+        single, mixed = best.single, best.mixed
+        if mixed is None or (single is None and (self.policy == "threshold" or not can_mix)):
+            raise ValueError(self._infeasible(bounds))
+        gain = np.inf if single is None else max(0.0, self.objective.better(mixed.value, single.value))
+        upper = mixed.value if isinstance(self.objective, Objective) else None
+        if self.policy != "auto":
+            reason = "as asked for"
+        elif not can_mix:
+            reason = "a mixture cannot hold a rate without a fixed denominator"
+        elif single is None:
+            reason = "no single thresholds meet the bound"
+        elif gain <= WORTH_MIXING * self.objective.span:
+            reason = f"mixing would gain {gain:.4f}"
+        else:
+            reason = f"single thresholds would lose {gain:.4f}"
+        keep_single = self.policy == "threshold" or not can_mix or gain <= WORTH_MIXING * self.objective.span
+        if single is not None and keep_single:
+            return self._solution(single, single.solver.method, upper, reason)
+        return self._solution(mixed, mixed.solver.mixing_method, upper, reason)
+
+    def _solution(self, found: Candidate, method: str, upper: float | None, reason: str) -> Solution:
+        if isinstance(self.objective, FreeObjective):
+            method += ", over linear objectives in many directions"
+        elif not self.objective.is_linear:
+            method += " inside Dinkelbach's iteration"
+        return Solution(found.rules, found.value, method, reason, upper)
+
+    @property
+    def _named(self) -> str:
+        return " and ".join(limit.constraint.name for limit in self.limits)
+
+    def _infeasible(self, bounds: tuple[Bound, ...]) -> str:
+        reached = []
+        for j, (rate, bound) in enumerate(zip(self.rates, bounds, strict=True)):
+            least = least_disparity(self._choices, bound, j)
+            alone = f" of {rate.name} alone" if len(bounds) > 1 else ""
+            if bound.difference is not None:
+                reached.append(f"the least difference{alone} is {least:.4f}")
+            else:
+                reached.append(f"the largest ratio{alone} is {-least:.4f}")
+        asked = ", ".join(dict.fromkeys(map(str, bounds)))
+        if self.requirements.capacity is not None:
+            asked += f", capacity={self.requirements.capacity:g}"
+        if self.requirements.min_rates:
+            asked += ", min_rates"
+        return (
+            f"No thresholds meet {asked} for {self._named}: {' and '.join(reached)}. Loosen the bound, or "
+            "choose a constraint that thresholds can always meet: demographic_parity, equal_opportunity or "
             "equalized_odds."
         )
+
+
+def _mixtures(solver: Solver) -> list[Mixture] | None:
+    return solver.mixtures() if np.isfinite(solver.upper) else None
+
+
+def _thresholds(solver: Solver) -> list[Mixture] | None:
+    positions = solver.thresholds()
+    return None if positions is None else single(positions)

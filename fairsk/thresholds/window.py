@@ -1,48 +1,35 @@
-"""The best threshold per group, exactly: a window slides over the rates, each group takes its best inside.
+"""The best threshold per group under a bound on one rate, exactly.
 
 Any choice of thresholds that meets the bound has a smallest rate t, and t is one of the observed rates.
 For each such t, every group may take any threshold whose rate lies in the window [t, t + bound]
 (or [t, t / bound] for a ratio), and takes the one of greatest utility. With the rates sorted that is a
 range-maximum query, so one rate costs O(n log n) for any number of groups, whether the rate is monotone in
-the threshold or not. For several rates, the bound that one rate's windows give on the utility prunes a
-search over them.
+the threshold or not.
+
+Few of the observed t need to be looked at. The envelope of a group's points bounds from above what it can
+reach in a window; the sum over groups is a concave function of t, so all t at which it exceeds the best
+choice found so far form an interval. Its maximum is what mixtures of thresholds can reach.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bound", "best_thresholds", "range_argmax"]
+from fairsk.thresholds.choices import Choices, Problem
+from fairsk.thresholds.curves import Mixture
+from fairsk.thresholds.hull import Envelope
+from fairsk.thresholds.limits import ROUNDING, Bound
+
+__all__ = ["WindowSolver", "least_disparity", "range_argmax", "slide"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-_ROUNDING = 1e-12
-
-
-@dataclass(frozen=True)
-class Bound:
-    """How far a rate may differ between groups: ``max - min <= difference`` or ``min >= ratio * max``."""
-
-    difference: float | None = None
-    ratio: float | None = None
-
-    def upper(self, lowest: Floats) -> Floats:
-        """Return the largest rate allowed beside each lowest one, with room for rounding."""
-        if self.difference is not None:
-            return lowest + self.difference + _ROUNDING
-        if not self.ratio:
-            return np.full_like(lowest, np.inf)
-        return lowest / self.ratio + _ROUNDING
-
-    def disparity(self, lowest: Floats, highest: Floats) -> Floats:
-        """Return the disparity of extreme rates, signed so that less is fairer."""
-        if self.difference is not None:
-            return highest - lowest
-        return -np.divide(lowest, highest, out=np.ones_like(lowest), where=highest > 0)
+#: How many observed rates of each group are tried first, around the optimum of the mixtures.
+_TRIED_FIRST = 32
 
 
 def range_argmax(values: Floats, first: Ints, last: Ints) -> Ints:
@@ -65,123 +52,162 @@ def range_argmax(values: Floats, first: Ints, last: Ints) -> Ints:
 
 
 @dataclass(frozen=True)
-class _Group:
-    """One group's candidate thresholds: its rates (a row per rate), utilities, and original positions."""
-
-    rates: Floats
-    utility: Floats
-    position: Ints
-
-    def sorted_by(self, rate: int) -> _Group:
-        return self.take(np.argsort(self.rates[rate], kind="stable"))
-
-    def take(self, chosen: Ints | slice) -> _Group:
-        return _Group(self.rates[:, chosen], self.utility[chosen], self.position[chosen])
-
-
-@dataclass(frozen=True)
-class _Windows:
-    """For each candidate lowest rate: the best total utility, and each group's threshold that gives it."""
+class Windows:
+    """For each candidate lowest rate: the best total utility, and each group's choice that gives it."""
 
     lowest: Floats
     total: Floats
     chosen: list[Ints]
 
-
-def best_thresholds(rates: list[Floats], utilities: list[Floats], bound: Bound) -> tuple[Ints | None, float]:
-    """Return each group's best threshold under the bound.
-
-    Parameters
-    ----------
-    rates : list of arrays of shape (n_rates, n_thresholds)
-        Per group, the rates at each threshold. A threshold with an undefined (NaN) rate is not allowed:
-        nothing could be said about its fairness.
-    utilities : list of arrays of shape (n_thresholds,)
-        Per group, what each threshold contributes to the objective.
-    bound : Bound
-        The bound, the same for every rate.
-
-    Returns
-    -------
-    chosen : integer array of shape (n_groups,) or None
-        Positions of the thresholds; None if no choice meets the bound.
-    disparity : float
-        The least disparity that any choice has, as :meth:`Bound.disparity` signs it; found only if no
-        choice meets the bound, else NaN.
-    """
-    groups = []
-    for group_rates, utility in zip(rates, utilities, strict=True):
-        defined = np.flatnonzero(~np.isnan(group_rates).any(0))
-        groups.append(_Group(group_rates[:, defined], utility[defined], defined))
-    chosen, _ = _search(groups, bound, list(range(len(rates[0]))), -np.inf)
-    if chosen is not None:
-        return chosen, float("nan")
-    return None, max(_least_disparity(groups, bound, rate) for rate in range(len(rates[0])))
+    def best(self) -> tuple[list[int], float] | None:
+        """Return the best choice per group and its total utility; None if no window holds one of each."""
+        if not len(self.total) or not np.isfinite(self.total.max()):
+            return None
+        i = int(np.argmax(self.total))
+        return [int(chosen[i]) for chosen in self.chosen], float(self.total[i])
 
 
-def _search(
-    groups: list[_Group], bound: Bound, remaining: list[int], incumbent: float
-) -> tuple[Ints | None, float]:
-    """Return the best choice with a total utility above the incumbent's, and that total."""
-    if any(len(group.utility) == 0 for group in groups):
-        return None, incumbent
-    if len(remaining) == 1:
-        windows = _slide(groups, bound, remaining[0])
-        best = int(np.argmax(windows.total))
-        if not windows.total[best] > incumbent:
-            return None, incumbent
-        return np.array([chosen[best] for chosen in windows.chosen]), float(windows.total[best])
-    # Branch on the rate that restricts most: its windows bound the total from above.
-    tables = {rate: _slide(groups, bound, rate) for rate in remaining}
-    branch = min(tables, key=lambda rate: tables[rate].total.max())
-    rest = [rate for rate in remaining if rate != branch]
-    winner = None
-    ordered = [group.sorted_by(branch) for group in groups]
-    for i in np.argsort(-tables[branch].total, kind="stable"):
-        if not tables[branch].total[i] > incumbent:
-            break  # no later window can do better
-        lowest = tables[branch].lowest[i]
-        inside = [
-            group.take(
-                slice(
-                    np.searchsorted(group.rates[branch], lowest - _ROUNDING),
-                    np.searchsorted(group.rates[branch], bound.upper(lowest), "right"),
-                )
-            )
-            for group in ordered
-        ]
-        found, incumbent = _search(inside, bound, rest, incumbent)
-        winner = winner if found is None else found
-    return winner, incumbent
-
-
-def _slide(groups: list[_Group], bound: Bound, rate: int) -> _Windows:
-    """Slide the window over one rate."""
-    ordered = [group.sorted_by(rate) for group in groups]
-    lowest = np.unique(np.concatenate([group.rates[rate] for group in ordered]))
+def slide(groups: list[Choices], bound: Bound, rate: int, lowest: Floats) -> Windows:
+    """Slide the window over one rate; the groups are sorted by it, and ``lowest`` rises."""
     highest = bound.upper(lowest)
-    total, chosen = np.zeros(len(lowest)), []
-    for group in ordered:
-        first = np.searchsorted(group.rates[rate], lowest - _ROUNDING)
-        last = np.searchsorted(group.rates[rate], highest, "right") - 1
+    total, chosen = np.zeros(len(lowest)), list[Ints]()
+    for group in groups:
+        values = group.rates[rate]
+        # Only what some window can reach takes part.
+        start, stop = 0, len(values)
+        if len(lowest):
+            start = int(np.searchsorted(values, lowest[0] - ROUNDING))
+            stop = int(np.searchsorted(values, highest[-1], "right"))
+        values, utility = values[start:stop], group.utility[start:stop]
+        first = np.searchsorted(values, lowest - ROUNDING)
+        last = np.searchsorted(values, highest, "right") - 1
         reachable = last >= first
         best = np.zeros(len(lowest), dtype=np.intp)
-        best[reachable] = range_argmax(group.utility, first[reachable], last[reachable])
-        total += np.where(reachable, group.utility[best], -np.inf)
-        chosen.append(group.position[best])
-    return _Windows(lowest, total, chosen)
+        if reachable.any():
+            best[reachable] = range_argmax(utility, first[reachable], last[reachable])
+            total += np.where(reachable, utility[best], -np.inf)
+        else:
+            total -= np.inf
+        chosen.append(best + start)
+    return Windows(lowest, total, chosen)
 
 
-def _least_disparity(groups: list[_Group], bound: Bound, rate: int) -> float:
+@dataclass
+class WindowSolver:
+    """Solve a problem with one rate and no capacity: exactly, and for mixtures of thresholds.
+
+    ``upper`` is the greatest utility that mixtures reach; minus infinity if nothing meets the bound.
+    """
+
+    problem: Problem
+    upper: float = field(init=False)
+    method = "the exact sliding window"
+    mixing_method = "concave envelopes"
+
+    def __post_init__(self) -> None:
+        (self._bound,) = self.problem.bounds
+        self._groups = [group.sorted_by(0) for group in self.problem.groups]
+        self.upper = -np.inf
+        if not all(map(len, self._groups)):
+            return
+        self._envelopes = [Envelope.over(group.rates[0], group.utility) for group in self._groups]
+        # The total of the envelopes is linear between these lowest rates, and infinite outside of them.
+        start = self._bound.lower(max(envelope.rate[0] for envelope in self._envelopes))
+        stop = min(envelope.rate[-1] for envelope in self._envelopes)
+        ends = [turn for e in self._envelopes for turn in (e.rate, self._bound.lower(e.rate))]
+        turns = np.unique(np.concatenate([*ends, [start, stop]]))
+        self._turns = turns[(turns >= start - ROUNDING) & (turns <= stop + ROUNDING)]
+        if len(self._turns):
+            self._reach = self._envelope_total(self._turns)
+            self.upper = float(self._reach.max())
+
+    def _envelope_total(self, lowest: Floats) -> Floats:
+        highest = self._bound.upper(lowest)
+        return sum((e.best_within(lowest, highest)[1] for e in self._envelopes), start=np.zeros(len(lowest)))
+
+    @property
+    def _best_turn(self) -> float:
+        return float(self._turns[np.argmax(self._reach)])
+
+    def mixtures(self) -> list[Mixture]:
+        """Return the best mixture of thresholds per group; ``upper`` must be finite."""
+        lowest = np.array([self._best_turn])
+        highest = self._bound.upper(lowest) - self._bound.slack
+        found = []
+        for group, envelope in zip(self._groups, self._envelopes, strict=True):
+            rate, _ = envelope.best_within(lowest, np.maximum(lowest, highest))
+            choices, probabilities = envelope.mixture(float(rate[0]))
+            found.append(Mixture(group.position[choices], probabilities))
+        return found
+
+    def thresholds(self) -> list[int] | None:
+        """Return the position of each group's best threshold; None if no choice meets the bound."""
+        if not np.isfinite(self.upper):
+            return None
+        found = slide(self._groups, self._bound, 0, self._first_tries()).best()
+        if found is None or found[1] < self.upper - self._rounding:
+            reached = -np.inf if found is None else found[1]
+            later = slide(self._groups, self._bound, 0, self._worth_trying(reached)).best()
+            if later is not None and later[1] > reached:
+                found = later
+        if found is None:
+            return None
+        return [int(group.position[i]) for group, i in zip(self._groups, found[0], strict=True)]
+
+    @property
+    def _rounding(self) -> float:
+        return 1e-12 * max(1.0, *(float(np.abs(e.utility).max()) for e in self._envelopes))
+
+    def _first_tries(self) -> Floats:
+        """Return observed rates around the optimum of the mixtures, as lowest rates to begin with."""
+        near = []
+        for group in self._groups:
+            place = int(np.searchsorted(group.rates[0], self._best_turn))
+            near.append(group.rates[0][max(0, place - _TRIED_FIRST) : place + _TRIED_FIRST])
+        return np.unique(np.concatenate(near))
+
+    def _worth_trying(self, reached: float) -> Floats:
+        """Return the observed rates at which the envelopes reach more than has been reached."""
+        above = np.flatnonzero(self._reach > reached)
+        if not len(above):
+            return np.zeros(0)
+        start, stop = self._turns[above[0]], self._turns[above[-1]]
+        if np.isfinite(reached):  # between two turns the total is linear: cut where it passes the level
+            start = self._crossing(above[0] - 1, above[0], reached)
+            stop = self._crossing(above[-1] + 1, above[-1], reached)
+        return np.unique(
+            np.concatenate(
+                [
+                    group.rates[0][
+                        np.searchsorted(group.rates[0], start - ROUNDING) : np.searchsorted(
+                            group.rates[0], stop + ROUNDING, "right"
+                        )
+                    ]
+                    for group in self._groups
+                ]
+            )
+        )
+
+    def _crossing(self, outside: int, inside: int, level: float) -> float:
+        if not 0 <= outside < len(self._turns):
+            return float(self._turns[inside])
+        a, b = self._turns[outside], self._turns[inside]
+        low, high = self._reach[outside], self._reach[inside]
+        if not np.isfinite(low):
+            return float(a)
+        share = max(0.0, (level - low) / (high - low) - 1e-9)
+        return float(a + share * (b - a))
+
+
+def least_disparity(groups: list[Choices], bound: Bound, rate: int) -> float:
     """Return the least disparity of one rate that any choice of thresholds has."""
-    if any(len(group.utility) == 0 for group in groups):
+    if not all(map(len, groups)):
         return float("inf")
     values = [np.sort(group.rates[rate]) for group in groups]
     lowest = np.unique(np.concatenate(values))
     highest = lowest.copy()
     for group in values:  # each group's smallest rate that is not below the lowest one
-        next_up = np.searchsorted(group, lowest)
-        step = np.append(group, np.inf)[next_up]
+        step = np.append(group, np.inf)[np.searchsorted(group, lowest)]
         highest = np.maximum(highest, step)
     reachable = np.isfinite(highest)
     return float(bound.disparity(lowest[reachable], highest[reachable]).min())

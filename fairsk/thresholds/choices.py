@@ -1,0 +1,94 @@
+"""The problem that the solvers see: a point per threshold, bounds on how far the rates may lie apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsk.thresholds.curves import Mixture
+from fairsk.thresholds.limits import Bound
+
+__all__ = ["Choices", "Problem", "single"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The thresholds that one group may choose from.
+
+    Parameters
+    ----------
+    position : integer array of shape (n_choices,)
+        Where on the group's curve each threshold stands.
+    rates : array of shape (n_rates, n_choices)
+        The bounded rates at each of them.
+    utility : array of shape (n_choices,)
+        What each contributes to the objective.
+    selected : array of shape (n_choices,)
+        How many rows (what weight of them) each selects.
+    """
+
+    position: Ints
+    rates: Floats
+    utility: Floats
+    selected: Floats
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def take(self, chosen: Ints | NDArray[np.bool_] | slice) -> Choices:
+        """Return some of the choices."""
+        return Choices(
+            self.position[chosen], self.rates[:, chosen], self.utility[chosen], self.selected[chosen]
+        )
+
+    def sorted_by(self, rate: int) -> Choices:
+        """Return the choices by rising rate; most rates rise, or fall, along the curve as it is."""
+        steps = np.diff(self.rates[rate])
+        if (steps >= 0).all():
+            return self
+        if (steps <= 0).all():
+            return self.take(slice(None, None, -1))
+        return self.take(np.argsort(self.rates[rate], kind="stable"))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Choose a threshold per group: the greatest total utility with every rate within its bound.
+
+    Parameters
+    ----------
+    groups : list of Choices
+        One per group.
+    bounds : tuple of Bound
+        One per rate.
+    capacity : float, optional
+        How much all groups together may select.
+    """
+
+    groups: list[Choices]
+    bounds: tuple[Bound, ...]
+    capacity: float | None = None
+
+    def with_bounds(self, bounds: tuple[Bound, ...]) -> Problem:
+        """Return the same problem under other bounds."""
+        return replace(self, bounds=bounds)
+
+    def meets(self, chosen: list[int]) -> bool:
+        """Tell whether a choice per group keeps all bounds and the capacity."""
+        pairs = list(zip(self.groups, chosen, strict=True))
+        for rate, bound in enumerate(self.bounds):
+            values = np.array([group.rates[rate, i] for group, i in pairs])
+            if values.max() > bound.upper(values.min()):
+                return False
+        total = sum(group.selected[i] for group, i in pairs)
+        return self.capacity is None or total <= self.capacity * (1 + 1e-12)
+
+
+def single(positions: Ints | list[int]) -> list[Mixture]:
+    """Return one threshold per group as mixtures of one."""
+    return [Mixture(np.array([position], dtype=np.intp), np.ones(1)) for position in positions]

@@ -1,0 +1,373 @@
+"""From evidence to rules: who can be measured, what is asked of the others, what the rules achieve."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from fairsk.counts import GroupCounts, soft_counts
+from fairsk.groups import format_group
+from fairsk.groupwise import OutOfFold
+from fairsk.rates import CELLS, Rate, get_rate
+from fairsk.statistics import difference_interval, rate_standard_errors, ratio_interval
+from fairsk.thresholds.blind import BlindRows, BlindRule, best_blind_rule
+from fairsk.thresholds.curves import Rule
+from fairsk.thresholds.evidence import Evidence
+from fairsk.thresholds.limits import Bound, Limit, Requirements, make_limits
+from fairsk.thresholds.objective import FreeObjective, Goal, Objective, make_objective
+from fairsk.thresholds.report import ConstraintReport, ThresholdReport
+from fairsk.thresholds.search import Search, Solution, overall_rule
+
+__all__ = ["ChosenRules", "Wishes", "choose_blind", "choose_rules", "prepare_search"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is asked of the thresholds; the parameters are those of ``GroupThresholdOptimizer``."""
+
+    limits: tuple[Limit, ...]
+    objective: Goal
+    requirements: Requirements
+    policy: str
+    margin: float | str
+    min_group_size: int
+
+    @classmethod
+    def of(
+        cls,
+        constraint: Any,
+        max_difference: Any,
+        min_ratio: Any,
+        *,
+        objective: Goal,
+        min_rates: Mapping[str | Rate, float] | None,
+        capacity: float | None,
+        level_up: bool | float,
+        policy: str,
+        margin: float | str,
+        min_group_size: int,
+    ) -> Wishes:
+        """Read the wishes off the parameters."""
+        rates = {get_rate(rate): float(least) for rate, least in (min_rates or {}).items()}
+        return cls(
+            make_limits(constraint, max_difference, min_ratio),
+            objective,
+            Requirements(rates, capacity, level_up if isinstance(level_up, bool) else float(level_up)),
+            policy,
+            margin,
+            min_group_size,
+        )
+
+
+@dataclass(frozen=True)
+class ChosenRules:
+    """The rule of each group, the one for all rows alike, and what the rules achieve."""
+
+    rules: list[Rule]
+    overall: Rule
+    report: ThresholdReport
+    search: Search
+
+
+def prepare_search(evidence: Evidence, wishes: Wishes, *, stacklevel: int) -> tuple[Search, Rule]:
+    """Return the search for the groups that can be measured, and the rule of the others; warn of those."""
+    everyone = evidence.everyone
+    objective = make_objective(wishes.objective, float(everyone.tp[-1]), float(everyone.fp[-1]))
+    overall = overall_rule(everyone, objective, wishes.requirements)
+    requirements = wishes.requirements
+    if requirements.level_up is True:
+        requirements = replace(requirements, level_up=float(overall.thresholds[0]))
+    measured = _measured(evidence, wishes, stacklevel + 1)
+    left = [g for g in range(len(evidence.labels)) if g not in measured]
+    start = evidence.counts([overall] * len(evidence.labels))
+    fixed = {cell: float(start.cells[cell][left].sum()) for cell in CELLS}
+    search = Search(
+        evidence,
+        measured,
+        wishes.limits,
+        objective,
+        requirements,
+        wishes.policy,
+        fixed,
+        wishes.min_group_size,
+    )
+    return search, overall
+
+
+def choose_rules(
+    evidence: Evidence, wishes: Wishes, positive: Hashable, *, stacklevel: int = 2
+) -> ChosenRules:
+    """Choose each group's rule."""
+    search, overall = prepare_search(evidence, wishes, stacklevel=stacklevel + 1)
+    rules = [overall] * len(evidence.labels)
+    solution = Solution([], float("nan"), "the unconstrained optimum", "nothing can be compared", None)
+    margin = _standard_errors(wishes.margin, wishes.limits, len(search.measured))
+    if search.measured:
+        solution = search.solve()
+        rules = _replaced(rules, search.measured, solution.rules)
+        if margin:
+            errors = _rate_errors(_subset(evidence.counts(rules), search.measured), wishes.limits)
+            pairs = zip(search.bounds, errors, strict=True)
+            solution = search.solve(tuple(bound.tightened(margin * error) for bound, error in pairs))
+            rules = _replaced(rules, search.measured, solution.rules)
+    counts = evidence.counts(rules)
+    if np.isfinite(overall.thresholds[0]):  # without the bound, some are selected and some are not
+        _warn_if_constant(counts, wishes.limits, stacklevel + 1)
+    mixed = any(rule.is_mixed for rule in rules)
+    labels = evidence.labels
+    report = make_report(
+        counts,
+        wishes,
+        search.objective,
+        search.measured,
+        positive=positive,
+        policy="randomized" if mixed else "threshold",
+        method=solution.method,
+        reason=solution.reason,
+        optimality_gap=_gap(search.objective, solution),
+        thresholds={label: _shown(rule, mixed) for label, rule in zip(labels, rules, strict=True)},
+        margin=margin,
+    )
+    return ChosenRules(rules, overall, report, search)
+
+
+def choose_blind(
+    unseen: OutOfFold, chances: Floats, wishes: Wishes, positive: Hashable, *, stacklevel: int = 2
+) -> tuple[BlindRule, ThresholdReport, tuple[Hashable, ...], float]:
+    """Choose a rule that sees scores and chances of groups only, and say what that costs.
+
+    Returns
+    -------
+    tuple
+        The rule, its report, the groups, and the best threshold for all rows alike.
+    """
+    rates = [rate for limit in wishes.limits for rate in limit.constraint.rates]
+    if not all(rate.has_fixed_denominator for rate in rates) or wishes.requirements.level_up is not False:
+        named = " and ".join(limit.constraint.name for limit in wishes.limits)
+        raise ValueError(
+            f"policy='blind' is open to rates with fixed denominators, and has no thresholds to level: it "
+            f"cannot serve {named} with level_up={wishes.requirements.level_up}. Use policy='threshold'."
+        )
+    evidence = Evidence.of_rows(unseen.scores, unseen.actual, unseen.groups, unseen.weights)
+    search, overall = prepare_search(evidence, replace(wishes, policy="threshold"), stacklevel=stacklevel + 1)
+    weights = np.ones(len(unseen.scores)) if unseen.weights is None else unseen.weights
+    position = np.full(len(evidence.labels), -1)
+    position[search.measured] = np.arange(len(search.measured))
+    rows = BlindRows(
+        unseen.scores, chances[:, search.measured], unseen.actual, position[unseen.groups.codes], weights
+    )
+    base = float(overall.thresholds[0])
+
+    def rule_under(bounds: tuple[Bound, ...]) -> tuple[BlindRule, GroupCounts]:
+        min_rates = tuple(wishes.requirements.min_rates.items())
+        found = best_blind_rule(
+            rows, rates, bounds, search.objective, base, wishes.requirements.capacity, min_rates
+        )
+        if found is None:
+            raise ValueError(
+                f"No blind rule was found that meets {', '.join(dict.fromkeys(map(str, bounds)))}. Loosen "
+                "the bound, or use policy='auto' if the groups may be used at prediction."
+            )
+        selected = (found.margin(rows.scores, rows.chances) > 0).astype(float)
+        return found, soft_counts(selected, unseen.actual, unseen.groups, weights)
+
+    rule, counts = rule_under(search.bounds)
+    margin = _standard_errors(wishes.margin, wishes.limits, len(search.measured))
+    if margin and search.measured:
+        errors = _rate_errors(_subset(counts, search.measured), wishes.limits)
+        pairs = zip(search.bounds, errors, strict=True)
+        rule, counts = rule_under(tuple(bound.tightened(margin * error) for bound, error in pairs))
+    _warn_if_constant(counts, wishes.limits, stacklevel + 1)
+    report = make_report(
+        counts,
+        wishes,
+        search.objective,
+        search.measured,
+        positive=positive,
+        policy="blind",
+        method="prices of the groups (cutting planes and exact sweeps)",
+        reason="as asked for",
+        optimality_gap=None,
+        thresholds={},
+        margin=margin,
+    )
+    if search.measured:
+        aware = search.best(search.bounds)
+        values = [found.value for found in (aware.single, aware.mixed) if found is not None]
+        cost = max((float(search.objective.better(value, report.value)) for value in values), default=None)
+        report = replace(report, blindness_cost=cost)
+    prices = np.zeros((len(evidence.labels), len(rates)))
+    prices[search.measured] = rule.prices
+    return replace(rule, prices=prices), report, evidence.labels, base
+
+
+def make_report(
+    counts: GroupCounts,
+    wishes: Wishes,
+    objective: Objective | FreeObjective,
+    measured: list[int],
+    **known: Any,
+) -> ThresholdReport:
+    """Measure what rules achieve; ``counts`` are those of all groups, ``known`` is what is known already."""
+    covered = _subset(counts, measured)
+    return ThresholdReport(
+        objective=objective.name,
+        value=float(objective.value({cell: counts.cells[cell].sum() for cell in CELLS})),
+        constraints=tuple(_constraint_report(limit, covered) for limit in wishes.limits),
+        counts=counts,
+        exempt=tuple(label for g, label in enumerate(counts.groups) if g not in measured),
+        uncertain=_uncertain(covered, wishes.limits),
+        requirements=_in_words(wishes.requirements),
+        **known,
+    )
+
+
+def _gap(objective: Objective | FreeObjective, solution: Solution) -> float | None:
+    if solution.upper is None:
+        return None
+    return max(0.0, float(objective.better(solution.upper, solution.value)))
+
+
+def _shown(rule: Rule, mixed: bool) -> float | list[tuple[float, float]]:
+    """Return a rule as plain numbers: its threshold, or (threshold, probability) pairs."""
+    pairs = list(zip(rule.thresholds.tolist(), rule.probabilities.tolist(), strict=True))
+    return pairs if mixed else pairs[0][0]
+
+
+def _replaced(rules: list[Rule], positions: list[int], new: list[Rule]) -> list[Rule]:
+    by_position = dict(zip(positions, new, strict=True))
+    return [by_position.get(g, rule) for g, rule in enumerate(rules)]
+
+
+def _subset(counts: GroupCounts, chosen: list[int]) -> GroupCounts:
+    return GroupCounts(
+        [counts.groups[g] for g in chosen],
+        {cell: counts.cells[cell][chosen] for cell in CELLS},
+        {cell: counts.squares[cell][chosen] for cell in CELLS},
+        names=counts.names,
+    )
+
+
+# --- who can be measured ------------------------------------------------------------------------------
+
+
+def _measured(evidence: Evidence, wishes: Wishes, stacklevel: int) -> list[int]:
+    """Return the groups with enough rows to measure, none if they are fewer than two; warn about others."""
+    least = wishes.min_group_size
+    small: dict[int, str] = {}
+    for rate in (rate for limit in wishes.limits for rate in limit.constraint.rates):
+        most = evidence.most_rows(rate)
+        for g in np.flatnonzero(most < least):
+            small[int(g)] = f"{format_group(evidence.labels[g])} ({most[g]:g} for {rate.name})"
+    measured = [g for g in range(len(evidence.labels)) if g not in small]
+    named = " and ".join(limit.constraint.name for limit in wishes.limits)
+    if small:
+        warnings.warn(
+            f"Fewer than min_group_size={least} rows to measure in: {', '.join(small.values())}. "
+            "The bound does not cover these groups; they get the overall threshold.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+    if len(measured) < 2:
+        warnings.warn(
+            f"Fewer than two groups can be compared under {named}: every group gets the overall "
+            "threshold, and nothing is promised about the disparity.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+        return []
+    return measured
+
+
+def _warn_if_constant(counts: GroupCounts, limits: tuple[Limit, ...], stacklevel: int) -> None:
+    """Warn if the bound leaves nothing better than the same decision for every row."""
+    selected = sum(counts.cells[cell].sum() for cell in ("tp", "fp"))
+    if selected in (0, counts.n.sum()):
+        named = " and ".join(limit.constraint.name for limit in limits)
+        warnings.warn(
+            f"The thresholds select {'nobody' if selected == 0 else 'everybody'}: under this bound on "
+            f"{named} the same decision for every row is the best that they can do. Loosen the "
+            "bound, or allow policy='randomized'.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+
+
+# --- how sure it is -----------------------------------------------------------------------------------
+
+
+def _standard_errors(margin: float | str, limits: tuple[Limit, ...], n_groups: int) -> float:
+    """Return by how many standard errors to tighten the bounds.
+
+    A confidence level is held for all pairs of groups and all rates at once (Bonferroni).
+    """
+    if margin == "1se" or not margin:
+        return 1.0 if margin else 0.0
+    n_rates = sum(len(limit.constraint.rates) for limit in limits)
+    pairs = n_groups * (n_groups - 1)  # each of a pair may be the greater one
+    return float(ndtri(1 - (1 - float(margin)) / max(1, pairs * n_rates)))
+
+
+def _rate_errors(counts: GroupCounts, limits: tuple[Limit, ...]) -> list[float]:
+    """Return, for each rate, the standard error of its disparity between the two groups that differ most.
+
+    It is that of the difference, or of the logarithm of the ratio.
+    """
+    found = []
+    for limit in limits:
+        for rate in limit.constraint.rates:
+            value, error = rate(counts.cells), rate_standard_errors(counts, rate)
+            low, high = int(np.nanargmin(value)), int(np.nanargmax(value))
+            if limit.bound.difference is None:
+                error = np.divide(error, value, out=np.zeros_like(error), where=value > 0)
+            found.append(float(np.hypot(error[low], error[high])))
+    return found
+
+
+def _uncertain(counts: GroupCounts, limits: tuple[Limit, ...]) -> tuple[Hashable, ...]:
+    """Return the groups with a rate whose standard error is greater than the bound on it."""
+    above = np.zeros(len(counts.groups), dtype=bool)
+    for limit in limits:
+        for rate in limit.constraint.rates:
+            error, allowed = rate_standard_errors(counts, rate), limit.bound.difference
+            if allowed is None:
+                value = rate(counts.cells)
+                above |= error > (1 - limit.bound.value) * value
+            elif allowed > 0:  # exact parity is a statement about these rows only
+                above |= error > allowed
+    return tuple(group for group, is_above in zip(counts.groups, above, strict=True) if is_above)
+
+
+def _constraint_report(limit: Limit, counts: GroupCounts) -> ConstraintReport:
+    constraint, bound = limit.constraint, limit.bound
+    disparity, interval = float("nan"), (float("nan"), float("nan"))
+    if len(counts.groups) > 1:
+        disparity = float(counts.compare(constraint, "ratio" if bound.difference is None else "difference"))
+        intervals = ratio_interval if bound.difference is None else difference_interval
+        interval = intervals(counts, constraint)
+    if abs(disparity - bound.value) < 1e-9:  # only rounding sets it apart from the bound
+        disparity = bound.value
+    return ConstraintReport(
+        constraint.name, constraint.rates, bound.comparison, bound.value, disparity, interval
+    )
+
+
+def _in_words(requirements: Requirements) -> tuple[str, ...]:
+    words = [
+        f"{rate.name} at least {least:g} in every group" for rate, least in requirements.min_rates.items()
+    ]
+    if requirements.capacity is not None:
+        words.append(f"at most {requirements.capacity:.4g} of all rows selected")
+    if requirements.level_up is True:
+        words.append("no group's threshold above the overall one")
+    elif requirements.level_up is not False:
+        words.append(f"no group's threshold above {requirements.level_up:g}")
+    return tuple(words)

@@ -1,0 +1,77 @@
+"""What thresholds are chosen on: every group's curve, and the counts that rules for it give."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsk.counts import GroupCounts
+from fairsk.groups import Grouping
+from fairsk.rates import CELLS, Rate
+from fairsk.thresholds.curves import Curve, Rule, group_curves, score_curve
+
+__all__ = ["Evidence"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The curves of all groups.
+
+    Parameters
+    ----------
+    names : tuple of str
+        What the sensitive attributes are called.
+    labels : tuple
+        The groups.
+    curves : list of Curve
+        Of each group, the (weighted) counts at its thresholds.
+    rows, squares : list of Curve
+        The same with every row counted once, and with squared weights; without weights, the same curves.
+    everyone : Curve
+        Of all groups together.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[Hashable, ...]
+    curves: list[Curve]
+    rows: list[Curve]
+    squares: list[Curve]
+    everyone: Curve
+
+    @classmethod
+    def of_rows(
+        cls, scores: Floats, actual: NDArray[np.bool_], groups: Grouping, weights: Floats | None = None
+    ) -> Evidence:
+        """Sort the rows of each group by their scores."""
+
+        def curves(values: Floats | None) -> list[Curve]:
+            return group_curves(scores, actual, groups.codes, len(groups.labels), values)
+
+        own = curves(weights)
+        return cls(
+            groups.names,
+            groups.labels,
+            own,
+            own if weights is None else curves(None),
+            own if weights is None else curves(weights**2),
+            score_curve(scores, actual, weights),
+        )
+
+    def counts(self, rules: list[Rule]) -> GroupCounts:
+        """Return the (expected) counts of all groups when each follows its rule."""
+
+        def table(curves: list[Curve]) -> dict[str, Floats]:
+            parts = [curve.under(rule) for curve, rule in zip(curves, rules, strict=True)]
+            return {cell: np.array([part[cell] for part in parts]) for cell in CELLS}
+
+        squares = None if self.squares is self.curves else table(self.squares)
+        return GroupCounts(self.labels, table(self.curves), squares, names=self.names)
+
+    def most_rows(self, rate: Rate) -> Floats:
+        """Return how many rows of each group a rate can be measured on, at the most."""
+        return np.array([max(rate.support(curve.at(end)) for end in (0, -1)) for curve in self.rows])
