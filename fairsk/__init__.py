@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fairsk.calibration import GroupCalibratedClassifier, ScoreRepair
 from fairsk.rates import Constraint, Rate
 from fairsk.reweighting import FairResampler, Reweigher, ReweightedClassifier
 from fairsk.routing import SensitiveRouter
@@ -22,10 +23,12 @@ __all__ = [
     "FairClassifier",
     "FairLoss",
     "FairResampler",
+    "GroupCalibratedClassifier",
     "GroupThresholdOptimizer",
     "Rate",
     "Reweigher",
     "ReweightedClassifier",
+    "ScoreRepair",
     "SensitiveRouter",
 ]
 

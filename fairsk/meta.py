@@ -74,15 +74,16 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return drop_columns(X, self.sensitive_features) if present else X
 
     @contextmanager
-    def _explaining_the_missing_column(self, otherwise: str = "") -> Iterator[None]:
-        """Add to an error inside that the sensitive column had been taken out of X."""
+    def _explaining_the_missing_column(self, taken_out: bool, otherwise: str = "") -> Iterator[None]:
+        """Add to an error inside that the sensitive column had been taken out of X, if it was."""
         try:
             yield
         except Exception as error:
-            error.add_note(
-                f"{type(self).__name__} had taken the sensitive column ({self.sensitive_features!r}) out of "
-                f"X before: take it out of the inner transformers too{otherwise}."
-            )
+            if taken_out:
+                error.add_note(
+                    f"{type(self).__name__} had taken the sensitive column ({self.sensitive_features!r}) out "
+                    f"of X before: take it out of the inner transformers too{otherwise}."
+                )
             raise
 
     def _inner_X(self, X: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
@@ -125,8 +124,7 @@ class SensitiveRouter(MetaClassifier):
         encode_groups(sensitive)  # a missing value fails here, under its column's name
         weights = check_weights(sample_weight, n_rows(X))
         inner_X = self._take_out_column(X) if self.drop else X
-        hidden = inner_X is not X
-        with self._explaining_the_missing_column(", or set drop=False") if hidden else nullcontext():
+        with self._explaining_the_missing_column(inner_X is not X, ", or set drop=False"):
             self.estimator_ = fit_weighted(
                 clone(self.estimator),
                 inner_X,

@@ -18,9 +18,11 @@ import fairsk
 from fairsk import (
     FairClassifier,
     FairResampler,
+    GroupCalibratedClassifier,
     GroupThresholdOptimizer,
     Reweigher,
     ReweightedClassifier,
+    ScoreRepair,
     SensitiveRouter,
 )
 
@@ -29,6 +31,11 @@ CHECKED = [
     ReweightedClassifier(LogisticRegression(), sensitive_features=first_column_positive),
     SensitiveRouter(ReweightedClassifier(LogisticRegression()), sensitive_features=first_column_positive),
     GroupThresholdOptimizer(LogisticRegression(), sensitive_features=first_column_positive),
+    GroupThresholdOptimizer(
+        LogisticRegression(), sensitive_features=first_column_positive, policy="blind", cv=2
+    ),
+    ScoreRepair(LogisticRegression(), sensitive_features=first_column_positive),
+    GroupCalibratedClassifier(LogisticRegression(), sensitive_features=first_column_positive),
     FairClassifier(sensitive_features=first_column_positive, random_state=0),
 ]
 #: Has no fit/predict contract of scikit-learn's to check: a sampler for imbalanced-learn.
@@ -80,6 +87,8 @@ def make(cls, **params):
     inner = {
         ReweightedClassifier: logistic(),
         GroupThresholdOptimizer: logistic(),
+        ScoreRepair: logistic(),
+        GroupCalibratedClassifier: logistic(),
         SensitiveRouter: ReweightedClassifier(logistic()),
     }
     if cls in inner:
@@ -96,7 +105,14 @@ def data_for(cls, n=300):
     return X, y
 
 
-CLASSIFIERS = [ReweightedClassifier, SensitiveRouter, GroupThresholdOptimizer, FairClassifier]
+CLASSIFIERS = [
+    ReweightedClassifier,
+    SensitiveRouter,
+    GroupThresholdOptimizer,
+    ScoreRepair,
+    GroupCalibratedClassifier,
+    FairClassifier,
+]
 
 
 @pytest.mark.parametrize("cls", CLASSIFIERS)
@@ -171,6 +187,8 @@ def test_frames_and_arrays_give_the_same(cls, library):
     inner = {
         ReweightedClassifier: LogisticRegression(),
         GroupThresholdOptimizer: LogisticRegression(),
+        ScoreRepair: LogisticRegression(),
+        GroupCalibratedClassifier: LogisticRegression(),
         SensitiveRouter: ReweightedClassifier(LogisticRegression()),
     }
 
@@ -271,6 +289,8 @@ def test_a_second_fit_forgets_the_first(cls):
     inner = {
         ReweightedClassifier: LogisticRegression(),
         GroupThresholdOptimizer: LogisticRegression(),
+        ScoreRepair: LogisticRegression(),
+        GroupCalibratedClassifier: LogisticRegression(),
         SensitiveRouter: ReweightedClassifier(LogisticRegression()),
     }
 
@@ -311,6 +331,8 @@ def test_set_params_counts_in_the_next_fit(cls):
         ReweightedClassifier: {"estimator__logisticregression__C": 0.001},
         SensitiveRouter: {"estimator__estimator__logisticregression__C": 0.001},
         GroupThresholdOptimizer: {"max_difference": 0.3},
+        ScoreRepair: {"strength": 0.3},
+        GroupCalibratedClassifier: {"method": "temperature"},
         FairClassifier: {"max_difference": 0.3},
     }[cls]
     model = seeded(cls, sensitive_features="sex")

@@ -244,7 +244,7 @@ def test_your_own_constraint_can_be_thresholded_for():
     ).fit(X, y)
     assert model.report_.constraint == "fdr_parity"
     assert model.report_.disparity <= 0.02 + 1e-9
-    assert 0 <= model.report_.optimality_gap < 0.01  # the linear program bounds thresholds for such a rate too
+    assert 0 <= model.report_.optimality_gap < 0.01
 
 
 def test_the_margin_tightens_the_bound():

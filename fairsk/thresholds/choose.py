@@ -168,9 +168,11 @@ def choose_blind(
 
     def rule_under(bounds: tuple[Bound, ...]) -> tuple[BlindRule, GroupCounts]:
         min_rates = tuple(wishes.requirements.min_rates.items())
-        found = best_blind_rule(
-            rows, rates, bounds, search.objective, base, wishes.requirements.capacity, min_rates
-        )
+        found: BlindRule | None = BlindRule(base, np.zeros((0, len(rates))), np.zeros((len(rates), 2)))
+        if search.measured:
+            found = best_blind_rule(
+                rows, rates, bounds, search.objective, base, wishes.requirements.capacity, min_rates
+            )
         if found is None:
             raise ValueError(
                 f"No blind rule was found that meets {', '.join(dict.fromkeys(map(str, bounds)))}. Loosen "

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -50,21 +51,40 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of X; a list makes an intersection; a callable of X returns the values.
         Values passed to a method override it.
-    constraint : str or Constraint, default="demographic_parity"
-        Which rates should agree: a name out of :data:`fairsk.rates.CONSTRAINTS`, or your own.
-    max_difference : float, optional
-        Bound on the largest difference of each rate between groups. Of ``max_difference`` and
-        ``min_ratio`` at most one is given; with neither, ``max_difference`` is .05.
-    min_ratio : float in [0, 1], optional
-        Bound on the smallest ratio of each rate between groups, such as .8 for the four-fifths rule.
-    objective : str or Rate, default="accuracy"
-        What to maximise over all rows: ``"accuracy"``, ``"balanced_accuracy"``, or any rate such as
-        ``"f1"``.
-    policy : {"auto", "threshold", "randomized"}, default="auto"
-        One threshold per group; or a mixture of thresholds per group, which can reach more when the bound
-        is tight; ``"auto"`` mixes only if that gains more than .005 of the objective, or if the bound
-        cannot be met without. Mixtures decide by a hash of the score, so that ``predict`` gives the same
-        answer every time. They are open to constraints whose rates have fixed denominators.
+    constraint : str, Constraint or list of these, default="demographic_parity"
+        Which rates should agree: a name out of :data:`fairsk.rates.CONSTRAINTS`, or your own. Several hold
+        at once.
+    max_difference : float, list, or None
+        Bound on the largest difference of each rate between groups; a list has an entry for each
+        constraint. Of ``max_difference`` and ``min_ratio`` each constraint has one; with neither given,
+        ``max_difference`` is .05.
+    min_ratio : float in [0, 1], list, or None
+        Bound on the smallest ratio of each rate between groups, such as .8 for the four-fifths rule. With
+        two constraints, one of either kind: ``max_difference=[0.05, None], min_ratio=[None, 0.8]``.
+    objective : str, Rate, dict or callable, default="accuracy"
+        What to maximise over all rows: ``"accuracy"``, ``"balanced_accuracy"``, ``"youden"``, any rate such
+        as ``"f1"``, ``"f0.5"``, ``"precision"``, ``"recall"`` or your own; what a row in each cell is worth
+        (costs are negative), such as ``{"fn": -5, "fp": -1}``; or a function of the cells, a dict with the
+        entries tp, fp, fn, tn, where greater is better. All but the last are maximised exactly.
+    min_rates : dict, optional
+        What rates must at least be in every group, such as ``{"true_positive_rate": 0.7}``; groups with
+        fewer than ``min_group_size`` rows for such a rate are passed over.
+    capacity : float in (0, 1], optional
+        The largest share of all rows that may be selected.
+    level_up : bool or float, default=False
+        Whether no group's threshold may be stricter than the one that all rows alike would have
+        (``overall_threshold_``), or than this number, say the threshold in use today.
+    policy : {"auto", "threshold", "randomized", "blind"}, default="auto"
+        ``"threshold"``: one threshold per group. ``"randomized"``: a mixture of thresholds per group, which
+        can reach more when the bound is tight; it decides by a hash of the score, so that ``predict`` gives
+        the same answer every time, for any subset of rows; it is open to constraints whose rates have
+        fixed denominators. ``"auto"`` mixes only if that gains more than .005 of the objective, or if the
+        bound cannot be met without. ``"blind"``: no thresholds per group, for those who may not use the
+        attribute at prediction: a second model learns each row's chances of belonging to the groups, and
+        rows are selected by these and the score. Neither model sees the sensitive column then.
+    group_estimator : classifier, optional
+        With ``policy="blind"``, what learns the chances of the groups (``predict_proba``); by default a
+        clone of ``estimator``.
     cv : int, float, splitter or None, default=5
         Number of folds for the out-of-fold scores, stratified by group and label; a float for one split
         with that share of test rows; or any splitter. None means 5.
@@ -77,9 +97,10 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         A group with fewer rows than this in the denominator of a rate (such as positives for the true
         positive rate) is exempt: nothing reliable could be said about it. It gets the overall threshold,
         a warning names it, and ``report_`` lists it.
-    margin : {"1se"} or None, default=None
-        Whether to tighten the bound by one standard error of the disparity, so that unseen rows meet it
-        more often.
+    margin : {"1se"} or float in [0, 1), default=0
+        How far to tighten the bounds so that unseen rows meet them: not at all, by one standard error of the
+        disparity (``"1se"``), or so far that they hold with this confidence, for all pairs of groups at once
+        (such as .95).
     unknown_group : {"error", "overall"}, default="error"
         What ``predict`` does with groups that did not occur in ``fit``, and with missing ones: refuse, or
         use the overall threshold.
@@ -94,7 +115,7 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
     ----------
     thresholds_ : dict
         For each group its threshold: rows with a score of at least this are positive. For mixtures, a
-        list of (threshold, probability) pairs.
+        list of (threshold, probability) pairs. Empty for a blind policy.
     overall_threshold_ : float
         The best threshold for all rows alike, without a bound.
     groups_ : tuple
@@ -103,6 +124,8 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         What the thresholds achieve on the rows they were chosen on. Print it.
     estimator_ : classifier
         The fitted classifier.
+    group_estimator_ : classifier
+        With ``policy="blind"``, the fitted model of the groups; its classes are positions in ``groups_``.
     classes_ : array of shape (2,)
         The labels.
 
@@ -125,14 +148,24 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
     .. math:: \max_t \sum_g \max_\tau \{u_g(\tau) : t \le r_g(\tau) \le t + \varepsilon\},
 
     over all observed rates :math:`t`: one sort, a sliding window and a range maximum, for any number of
-    groups. Several rates (equalized odds) take a branch-and-bound search over such windows, or a linear
-    program over the vertices of the ROC hulls for mixtures [1]_.
+    groups; only those :math:`t` are looked at for which the concave envelopes of the points :math:`(r_g,
+    u_g)` leave room. Several rates (equalized odds, a list of constraints) or a capacity take a linear
+    program over the thresholds, solved by column generation, for mixtures [1]_; its prices bound a
+    branch-and-bound search for single thresholds. Ratios such as F1 are maximised by Dinkelbach's iteration
+    around either [2]_. ``report_.optimality_gap`` is the distance to the optimum of the linear program.
+
+    The optimum is one of rules that threshold the given score. For constraints on error rates no other use of
+    score and group does better if the score is calibrated; under predictive parity other rules can.
+
+    The thresholds are chosen on out-of-fold scores and applied to those of the refitted classifier, whose
+    scale may differ a little if it is not calibrated.
 
     ``predict_proba`` and ``decision_function`` are those of the classifier, before any threshold.
 
     References
     ----------
     .. [1] Hardt, Price & Srebro, Equality of Opportunity in Supervised Learning, NeurIPS 2016.
+    .. [2] Dinkelbach, On Nonlinear Fractional Programming, Management Science 13, 1967.
 
     Examples
     --------
@@ -272,13 +305,16 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
                 "not be 'decision_function'. Wrap it in sklearn.calibration.CalibratedClassifierCV."
             )
         check_same_features(self, given.X, reset=True)
-        given = replace(given, X=self._take_out_column(given.X))
+        X = given.X
+        given = replace(given, X=self._take_out_column(X))
         inner = self.group_estimator
         if inner is None:
             inner = (
                 self.estimator.estimator if isinstance(self.estimator, FrozenEstimator) else self.estimator
             )
-        with self._explaining_the_missing_column():
+        if (given.groups.sums() >= self.min_group_size).sum() < 2:  # no groups that could be compared
+            inner = DummyClassifier()
+        with self._explaining_the_missing_column(given.X is not X):
             self.estimator_, unseen = self._fit_out_of_fold(given, blind=True)
             self.group_estimator_, rows, chances = self._cross_fit(
                 inner, given, given.groups.codes, partial(_group_chances, n_groups=len(given.groups.labels))
