@@ -39,6 +39,13 @@ class Objective:
     lower_is_better: bool = False
     span: float = 1.0  # between the least and the greatest value there can be
 
+    @property
+    def start(self) -> float:
+        """A value worse than any: at first, having something to divide by counts for more than all else."""
+        pairs = zip(self.numerator, self.denominator, strict=True)
+        ratios = [above / below for above, below in pairs if below]
+        return max(ratios) + 1 if self.lower_is_better else min(ratios) - 1
+
     def value(self, cells: Cells) -> Any:
         """Return the objective's own value (not negated) for the cells of all rows."""
         above, below = self._sums(cells)

@@ -210,7 +210,7 @@ class _Program:
     def mixtures(self) -> list[Mixture]:
         found = []
         for group, columns, probability in zip(self._groups, self._columns, self._probabilities, strict=True):
-            used = probability > 1e-9
+            used = probability > 1e-7  # as much as HiGHS allows rows to be exceeded by
             found.append(Mixture(group.position[columns[used]], probability[used] / probability[used].sum()))
         return found
 

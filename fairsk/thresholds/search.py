@@ -67,18 +67,27 @@ def overall_rule(curve: Curve, objective: Objective | FreeObjective, requirement
     """Return the best threshold for all rows alike, without a bound on any disparity."""
     cells = curve.cells
     loss = np.asarray(objective.better(0.0, objective.value(cells)))
-    shut = ~_open(curve, requirements.level_up) | np.isnan(loss)
+    shut = ~_not_above(curve, requirements.level_up) | np.isnan(loss)
     if requirements.capacity is not None:
         shut |= cells["tp"] + cells["fp"] > requirements.capacity * (curve.tp[-1] + curve.fp[-1]) + ROUNDING
     best = np.array([np.argmin(np.where(shut, np.inf, loss))])
-    return Rule.single(float(curve.threshold(best)[0]))
+    return _capped(curve.rule(Mixture(best, np.ones(1))), requirements.level_up)
 
 
-def _open(curve: Curve, highest: bool | float) -> NDArray[np.bool_]:
-    """Return which thresholds are not above the highest one that may be used, if there is one."""
+def _not_above(curve: Curve, highest: bool | float) -> NDArray[np.bool_]:
+    """Return which positions a threshold can reach that is not above the highest one, if there is one."""
     if isinstance(highest, bool):
         return np.ones(len(curve), dtype=bool)
-    return curve.thresholds <= highest
+    if not curve.between:
+        return curve.thresholds <= highest
+    return np.append(curve.steps < highest, True)  # the first score that is left out lies below it
+
+
+def _capped(rule: Rule, highest: bool | float) -> Rule:
+    """Return a rule with no threshold above the highest one; between two scores that changes nothing."""
+    return (
+        rule if isinstance(highest, bool) else replace(rule, thresholds=np.minimum(rule.thresholds, highest))
+    )
 
 
 @dataclass(frozen=True)
@@ -146,7 +155,7 @@ class Search:
 
     def _open(self, group: int, cells: Mapping[str, Floats]) -> NDArray[np.bool_]:
         curve = self.evidence.curves[group]
-        is_open = _open(curve, self.requirements.level_up)
+        is_open = _not_above(curve, self.requirements.level_up)
         for rate, least in self.requirements.min_rates.items():
             if self.evidence.most_rows(rate)[group] >= self.min_group_size:
                 is_open &= rate(cells) >= least - ROUNDING
@@ -191,7 +200,7 @@ class Search:
         objective = self.objective
         if isinstance(objective, FreeObjective):
             return self._explore(bounds, objective, pick)
-        found = self._found(first or self._solver(bounds, objective, 0.0), pick)
+        found = self._found(first or self._solver(bounds, objective, objective.start), pick)
         for _ in range(_MAX_DINKELBACH):
             if found is None or objective.is_linear or np.isnan(found.value):
                 return found
@@ -220,7 +229,11 @@ class Search:
         if mixtures is None:
             return None
         cells = self._total(mixtures)
-        rules = [curve.rule(mixture) for curve, mixture in zip(self._curves, mixtures, strict=True)]
+        highest = self.requirements.level_up
+        rules = [
+            _capped(curve.rule(mixture), highest)
+            for curve, mixture in zip(self._curves, mixtures, strict=True)
+        ]
         return Candidate(rules, cells, float(self.objective.value(cells)), solver)
 
     # --- one policy ------------------------------------------------------------------------------------
