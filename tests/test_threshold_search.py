@@ -18,7 +18,7 @@ from fairsk.rates import CELLS, CONSTRAINTS, RATES, get_rate
 from fairsk.thresholds.branch import Branching
 from fairsk.thresholds.choices import Choices, Problem
 from fairsk.thresholds.choose import Wishes, choose_rules
-from fairsk.thresholds.curves import group_curves
+from fairsk.thresholds.curves import sorted_curves
 from fairsk.thresholds.evidence import Evidence
 from fairsk.thresholds.hull import Envelope, hull_vertices, upper_hull
 from fairsk.thresholds.limits import Bound
@@ -342,7 +342,7 @@ def random_problem(rng, n_groups, n, *, capacity=False, bound=None):
     """Return a problem of one rate, and its ROC points."""
     actual = rng.random(n) < 0.4
     scores = rng.random(n) + 0.6 * actual
-    curves = group_curves(scores, actual, rng.integers(0, n_groups, n), n_groups)
+    ((curves, _),) = sorted_curves(scores, actual, rng.integers(0, n_groups, n), n_groups)
     groups = []
     for curve in curves:
         cells = curve.cells

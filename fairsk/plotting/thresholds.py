@@ -18,7 +18,7 @@ from fairsk.groups import Grouping, format_group
 from fairsk.labels import binary_labels
 from fairsk.plotting.drawing import axes_for, line_style, literal, place_legend, require_matplotlib
 from fairsk.rates import RATES
-from fairsk.thresholds.curves import Rule, group_curves
+from fairsk.thresholds.curves import Rule, sorted_curves
 from fairsk.thresholds.report import ThresholdReport
 
 if TYPE_CHECKING:
@@ -344,7 +344,8 @@ class _Rows:
         """Return the false and the true positive rates of these groups at all thresholds."""
         own = np.isin(self.groups.codes, groups)
         codes = np.searchsorted(groups, self.groups.codes[own])
-        curves = group_curves(self.scores[own], self.actual[own], codes, len(groups), self.weights[own])
+        kinds = [self.weights[own]]
+        ((curves, _),) = sorted_curves(self.scores[own], self.actual[own], codes, len(groups), kinds)
         pairs = list(zip((self.groups.labels[i] for i in groups), curves, strict=True))
         return (
             {label: _FPR(curve.cells) for label, curve in pairs},

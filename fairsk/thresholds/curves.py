@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Curve", "Mixture", "Rule", "group_curves", "row_uniforms", "score_curve"]
+__all__ = ["Curve", "Mixture", "Rule", "row_uniforms", "sorted_curves"]
 
 Floats = NDArray[np.float64]
 
@@ -101,20 +102,14 @@ class Curve:
         return {cell: float(at @ rule.probabilities) for cell, at in self.at(places).items()}
 
 
-def score_curve(scores: Floats, actual: NDArray[np.bool_], weights: Floats | None = None) -> Curve:
-    """Return the curve of all rows together."""
-    order = np.argsort(scores)[::-1]
-    return _curve(scores[order], actual[order], None if weights is None else weights[order])
-
-
-def group_curves(
+def sorted_curves(
     scores: Floats,
     actual: NDArray[np.bool_],
     codes: NDArray[np.intp],
     n_groups: int,
-    weights: Floats | None = None,
-) -> list[Curve]:
-    """Sort once and return every group's curve.
+    weights: Sequence[Floats | None] = (None,),
+) -> list[tuple[list[Curve], Curve]]:
+    """Sort once; return every group's curve and that of all rows together, for each kind of weights.
 
     Parameters
     ----------
@@ -126,20 +121,19 @@ def group_curves(
         The group of each row, from 0.
     n_groups : int
         How many groups there are; each has at least one row.
-    weights : array of shape (n_rows,), optional
-        Weight of each row.
+    weights : sequence of arrays of shape (n_rows,) or None
+        Weights of the rows; None counts each row once.
     """
+    order = np.argsort(scores)[::-1]
     # A stable sort of 16-bit integers is a radix sort: it brings groups together in linear time.
     small = codes.astype(np.int16) if n_groups < 2**15 else codes
-    together = np.argsort(small, kind="stable")
-    ends = np.cumsum(np.bincount(codes, minlength=n_groups))[:-1]
-    curves = []
-    for rows in np.split(together, ends):
-        own = scores[rows]
-        order = np.argsort(own)[::-1]
-        rows = rows[order]
-        curves.append(_curve(own[order], actual[rows], None if weights is None else weights[rows]))
-    return curves
+    together = order[np.argsort(small[order], kind="stable")]
+    by_group = np.split(together, np.cumsum(np.bincount(codes, minlength=n_groups))[:-1])
+
+    def curve(rows: NDArray[np.intp], own: Floats | None) -> Curve:
+        return _curve(scores[rows], actual[rows], None if own is None else own[rows])
+
+    return [([curve(rows, own) for rows in by_group], curve(order, own)) for own in weights]
 
 
 def _curve(scores: Floats, actual: NDArray[np.bool_], weights: Floats | None) -> Curve:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fairsk.counts import GroupCounts
 from fairsk.groups import Grouping
 from fairsk.rates import CELLS, Rate
-from fairsk.thresholds.curves import Curve, Rule, group_curves, score_curve
+from fairsk.thresholds.curves import Curve, Rule, sorted_curves
 
 __all__ = ["Evidence"]
 
@@ -48,19 +48,10 @@ class Evidence:
         cls, scores: Floats, actual: NDArray[np.bool_], groups: Grouping, weights: Floats | None = None
     ) -> Evidence:
         """Sort the rows of each group by their scores."""
-
-        def curves(values: Floats | None) -> list[Curve]:
-            return group_curves(scores, actual, groups.codes, len(groups.labels), values)
-
-        own = curves(weights)
-        return cls(
-            groups.names,
-            groups.labels,
-            own,
-            own if weights is None else curves(None),
-            own if weights is None else curves(weights**2),
-            score_curve(scores, actual, weights),
-        )
+        kinds = [None] if weights is None else [weights, None, weights**2]
+        found = sorted_curves(scores, actual, groups.codes, len(groups.labels), kinds)
+        (curves, everyone), (rows, _), (squares, _) = found if len(found) == 3 else found * 3
+        return cls(groups.names, groups.labels, curves, rows, squares, everyone)
 
     def counts(self, rules: list[Rule]) -> GroupCounts:
         """Return the (expected) counts of all groups when each follows its rule."""

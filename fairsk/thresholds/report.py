@@ -131,9 +131,7 @@ class ThresholdReport:
         if self.blindness_cost is not None:
             lines.append(("blindness", f"thresholds per group would reach {self.blindness_cost:.4f} more"))
         if self.binning_loss is not None:
-            lines.append(
-                ("binning", f"the scores themselves could reach at most {self.binning_loss:.4f} more")
-            )
+            lines.append(("binning", f"between the edges at most {self.binning_loss:.4f} more is possible"))
         if self.exempt:
             lines.append(("exempt", ", ".join(map(format_group, self.exempt))))
         if self.uncertain:

@@ -1,0 +1,169 @@
+"""Thresholds from counts alone: those of the rows where bins are fine; an honest bound where they are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from people import ScoreColumn
+from sklearn.frozen import FrozenEstimator
+
+from fairsk import Constraint, GroupThresholdOptimizer, Rate
+from fairsk.metrics import GroupCounts
+from fairsk.rates import CONSTRAINTS, RATES
+from fairsk.thresholds import ScoreHistograms, thresholds_from_histograms
+
+
+def make_rows(seed, n=2000, n_groups=3):
+    rng = np.random.default_rng(seed)
+    group = rng.integers(0, n_groups, n)
+    score = rng.beta(2 + 0.7 * group, 3)
+    return score, (rng.random(n) < score).astype(int), np.array(list("abcde"))[group]
+
+
+def fit_rows(score, label, group, **params):
+    X = score.reshape(-1, 1)
+    model = GroupThresholdOptimizer(FrozenEstimator(ScoreColumn().fit(X, label)), **params)
+    return model.fit(X, label, sensitive_features=group)
+
+
+def histograms(score, label, group, n_bins, **given):
+    edges = np.quantile(score, np.linspace(0, 1, n_bins + 1)[1:-1])
+    return ScoreHistograms.from_scores(label, score, sensitive_features=group, edges=edges, **given)
+
+
+@pytest.mark.parametrize("policy", ["threshold", "randomized"])
+@pytest.mark.parametrize("constraint", ["demographic_parity", "equalized_odds"])
+def test_an_edge_between_every_two_scores_gives_the_same_as_the_rows(constraint, policy):
+    score, label, group = make_rows(0, n=600)
+    levels = np.unique(score)
+    table = ScoreHistograms.from_scores(
+        label, score, sensitive_features=group, edges=(levels[1:] + levels[:-1]) / 2
+    )
+    params = {"constraint": constraint, "max_difference": 0.03, "policy": policy}
+    found, rows = thresholds_from_histograms(table, **params), fit_rows(score, label, group, **params)
+    assert found.report.value == pytest.approx(rows.report_.value)
+    assert found.report.disparity == pytest.approx(rows.report_.disparity)
+    assert found.overall_threshold == pytest.approx(rows.overall_threshold_)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_the_bound_on_the_loss_holds_and_is_of_use(seed):
+    """Against the optimum on the rows, for differences, ratios, several rates and objectives."""
+    score, label, group = make_rows(seed)
+    rules = [
+        {"constraint": "demographic_parity", "max_difference": 0.02},
+        {"constraint": "equal_opportunity", "min_ratio": 0.9},
+        {"constraint": "equalized_odds", "max_difference": 0.05},
+        {"constraint": "predictive_parity", "max_difference": 0.05},
+        {"constraint": "demographic_parity", "max_difference": 0.05, "objective": "f1"},
+        {"constraint": "error_rate_parity", "max_difference": 0.03, "capacity": 0.3},
+    ]
+    params = rules[seed % len(rules)] | {"policy": "threshold"}
+    n_bins = [30, 120][seed % 2]
+    table = histograms(score, label, group, n_bins)
+    report = thresholds_from_histograms(table, **params).report
+    best = fit_rows(score, label, group, **params).report_.value
+    assert report.value <= best + 1e-12
+    assert best <= report.value + report.binning_loss + 1e-9
+    assert report.binning_loss < 4 / n_bins
+    assert "between the edges at most" in str(report)
+
+
+def test_more_bins_lose_less():
+    score, label, group = make_rows(1, n=20_000)
+    losses = [
+        thresholds_from_histograms(
+            histograms(score, label, group, n), max_difference=0.02
+        ).report.binning_loss
+        for n in (20, 100, 500, 2000)
+    ]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.002
+
+
+def test_the_thresholds_do_to_the_rows_what_the_report_says():
+    score, label, group = make_rows(2)
+    found = thresholds_from_histograms(histograms(score, label, group, 100), max_difference=0.02)
+    selected = score >= np.array([found.thresholds[g] for g in group])
+    counts = GroupCounts.from_predictions(label, selected.astype(int), sensitive_features=group)
+    assert counts == found.report.counts
+    assert counts.compare("demographic_parity") == pytest.approx(found.report.disparity)
+
+
+def test_tables_of_shards_add_up_to_that_of_all_rows():
+    score, label, group = make_rows(3)
+    edges = np.linspace(0, 1, 51)[1:-1]
+    weights = np.random.default_rng(0).random(len(score))
+
+    def table(rows):
+        return ScoreHistograms.from_scores(
+            label[rows], score[rows], sensitive_features=group[rows], edges=edges, sample_weight=weights[rows]
+        )
+
+    parts = [table(group != "c"), table(group == "c")]
+    whole = table(slice(None))
+    total = sum(parts)
+    assert total.groups == whole.groups
+    np.testing.assert_allclose(total.positives, whole.positives)
+    np.testing.assert_allclose(total.negatives, whole.negatives)
+
+
+def test_bins_are_those_of_digitize():
+    score = np.array([0.1, 0.5, 0.50001, 0.9, 0.2])
+    table = ScoreHistograms.from_scores(
+        [1, 1, 0, 1, 0], score, sensitive_features=["a"] * 5, edges=[0.2, 0.5]
+    )
+    expected = np.bincount(np.digitize(score, [0.2, 0.5]), minlength=3)
+    np.testing.assert_array_equal((table.positives + table.negatives)[0], expected)
+
+
+def test_levelling_up_takes_edges_only():
+    score, label, group = make_rows(4)
+    found = thresholds_from_histograms(
+        histograms(score, label, group, 50), max_difference=0.02, level_up=0.4, policy="threshold"
+    )
+    assert all(threshold <= 0.4 for threshold in found.thresholds.values())
+    assert found.report.binning_loss >= 0
+
+
+def test_where_no_bound_on_the_loss_is_known_it_is_none():
+    score, label, group = make_rows(5)
+    table = histograms(score, label, group, 40)
+    free = thresholds_from_histograms(
+        table, max_difference=0.1, objective=lambda cells: cells["tp"] - cells["fp"]
+    )
+    assert free.report.binning_loss is None
+    odds = Constraint("odds", [Rate("odds", "2*fn", "fp")])  # not within 0 and 1
+    assert thresholds_from_histograms(table, constraint=odds, max_difference=5.0).report.binning_loss is None
+    assert "treatment_equality" in CONSTRAINTS
+    assert "precision" in RATES
+
+
+@pytest.mark.parametrize(
+    ("edges", "positives", "message"),
+    [
+        ([0.5, 0.4], [[1, 2, 3]], "rising scores"),
+        ([], [[1]], "rising scores"),
+        ([np.nan], [[1, 2]], "rising scores"),
+        ([0.5], [[1, 2, 3]], "one bin more than edges"),
+        ([0.5], [[1, -2]], "not negative"),
+        ([0.5], [[1, np.inf]], "finite"),
+    ],
+)
+def test_tables_that_cannot_be_are_refused(edges, positives, message):
+    with pytest.raises(ValueError, match=message):
+        ScoreHistograms(["a"], edges, positives, np.abs(np.nan_to_num(positives, posinf=1.0)))
+
+
+def test_other_bad_input_is_refused():
+    with pytest.raises(ValueError, match="listed twice"):
+        ScoreHistograms(["a", "a"], [0.5], [[1, 1]] * 2, [[1, 1]] * 2)
+    one, other = (ScoreHistograms(["a"], [edge], [[1, 1]], [[1, 1]]) for edge in (0.4, 0.5))
+    with pytest.raises(ValueError, match="the same edges"):
+        one + other
+    with pytest.raises(TypeError):
+        one + 3
+    with pytest.raises(ValueError, match="finite scores"):
+        ScoreHistograms.from_scores([0, 1], [0.1, np.nan], sensitive_features=["a", "b"], edges=[0.5])
+    with pytest.raises(ValueError, match="policy must be"):
+        thresholds_from_histograms(one, policy="blind")
