@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 import fairsk
+import fairsk.calibration
 import fairsk.metrics
+import fairsk.plotting
 import fairsk.rates
 import fairsk.scoring
+import fairsk.statistics
+import fairsk.thresholds
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,7 +31,19 @@ def test_the_readme_examples_run_as_pasted(capsys):
     assert namespace["net"].estimator_[-1].training_disparity_ <= 0.05 + 1e-3
 
 
-@pytest.mark.parametrize("module", [fairsk, fairsk.metrics, fairsk.scoring, fairsk.rates])
+@pytest.mark.parametrize(
+    "module",
+    [
+        fairsk,
+        fairsk.metrics,
+        fairsk.scoring,
+        fairsk.rates,
+        fairsk.thresholds,
+        fairsk.calibration,
+        fairsk.plotting,
+        fairsk.statistics,
+    ],
+)
 def test_every_public_name_is_listed(module):
     listed = (ROOT / "docs" / "api.md").read_text()
     for name in module.__all__:
