@@ -36,7 +36,12 @@ from sklearn.utils import (
     indexable,
 )
 from sklearn.utils._metadata_requests import MethodMetadataRequest
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.metadata_routing import (
     MetadataRequest,
     MetadataRouter,
@@ -69,9 +74,11 @@ __all__ = [
     "positive_scores",
     "take_fit_params",
     "take_rows",
+    "validate_parameters",
 ]
 
 fit_context = _fit_context
+validate_parameters: Callable[[dict[str, Any], dict[str, Any], str], None] = validate_parameter_constraints
 n_rows: Callable[[Any], int] = _num_samples
 
 RESPONSES = ("predict", "predict_proba", "predict_log_proba", "decision_function")

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairsk.groups import Grouping, encode_groups, format_group, sensitive_columns, sort_labels
 from fairsk.labels import binary_labels
-from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constraint, soft_cells
+from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constraint, get_rate, soft_cells
 
 __all__ = ["GroupCounts", "check_weights", "soft_counts"]
 
@@ -219,9 +219,9 @@ class GroupCounts:
         """The (weighted) number of rows of each group, and stratum if there are strata."""
         return sum((self.cells[cell] for cell in CELLS), start=np.zeros(1))
 
-    def rate(self, rate: Rate) -> NDArray[np.float64]:
-        """Return the rate of each group (and stratum)."""
-        return rate(self.cells)
+    def rate(self, rate: Rate | str) -> NDArray[np.float64]:
+        """Return a rate, or the one of that name, of each group (and stratum)."""
+        return get_rate(rate)(self.cells)
 
     def overall(self) -> GroupCounts:
         """Return the table of all groups together, as one group called ``"overall"``."""

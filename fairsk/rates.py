@@ -173,6 +173,12 @@ class Rate:
         tp, fp, fn, tn = self.denominator_coefficients
         return tp == fn and fp == tn
 
+    @property
+    def is_share(self) -> bool:
+        """Whether the rate counts a part of its denominator, so that it lies between 0 and 1."""
+        pairs = zip(self.numerator_coefficients, self.denominator_coefficients, strict=True)
+        return all(0 <= part <= whole for part, whole in pairs)
+
     def support(self, cells: Cells) -> Array:
         """The denominator: how much there is to measure the rate on."""
         return _linear(self.denominator_coefficients, cells)
@@ -326,11 +332,7 @@ class Constraint:
 
     def check_max_difference(self, bound: float) -> float:
         """Return a bound on the difference; refuse one above 1 if the rates lie between 0 and 1."""
-        parts = (
-            zip(rate.numerator_coefficients, rate.denominator_coefficients, strict=True)
-            for rate in self.rates
-        )
-        if bound > 1 and all(0 <= part <= whole for pairs in parts for part, whole in pairs):
+        if bound > 1 and all(rate.is_share for rate in self.rates):
             raise ValueError(
                 f"max_difference={bound:g} bounds nothing: the rates of {self.name} lie between 0 and 1. "
                 "Five percentage points are 0.05."
@@ -393,8 +395,10 @@ def _closest(name: str, known: Iterable[str]) -> str:
 
 
 #: What others call some of the rates.
-_ALSO_CALLED = {"recall": "true_positive_rate", "sensitivity": "true_positive_rate"} | {
-    "specificity": "true_negative_rate"
+_ALSO_CALLED = {
+    "recall": "true_positive_rate",
+    "sensitivity": "true_positive_rate",
+    "specificity": "true_negative_rate",
 }
 
 

@@ -165,5 +165,5 @@ def test_other_bad_input_is_refused():
         one + 3
     with pytest.raises(ValueError, match="finite scores"):
         ScoreHistograms.from_scores([0, 1], [0.1, np.nan], sensitive_features=["a", "b"], edges=[0.5])
-    with pytest.raises(ValueError, match="policy must be"):
+    with pytest.raises(ValueError, match="'policy' parameter"):
         thresholds_from_histograms(one, policy="blind")

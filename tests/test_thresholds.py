@@ -467,3 +467,106 @@ def test_unseen_rows_of_real_data_stay_near_the_bound():
     assert model.report_.disparity <= 0.02 + 1e-9
     assert low <= unseen <= high
     assert model.score(X_test, y_test) > 0.83
+
+
+# --- several constraints, objectives and requirements, as users ask for them --------------------------
+
+
+def test_several_constraints_hold_at_once_each_with_its_own_bound(library):
+    X, y = people(library, n=1500)
+    model = GroupThresholdOptimizer(
+        logistic(),
+        sensitive_features="sex",
+        constraint=["demographic_parity", "equal_opportunity"],
+        min_ratio=[0.8, None],
+        max_difference=[None, 0.05],
+    ).fit(X, y)
+    report = model.report_
+    assert report.constraint == ("demographic_parity", "equal_opportunity")
+    assert report.comparison == ("ratio", "difference")
+    assert report.bound == (0.8, 0.05)
+    assert report.disparity[0] >= 0.8 - 1e-9
+    assert report.disparity[1] <= 0.05 + 1e-9
+    assert all(low <= d <= high for d, (low, high) in zip(report.disparity, report.interval, strict=True))
+    with pytest.raises(AttributeError, match="no attribute 'disparities'"):
+        _ = report.disparities
+
+
+def test_requirements_hold_and_are_reported():
+    X, y = people(n=1500)
+    model = GroupThresholdOptimizer(
+        logistic(),
+        sensitive_features="sex",
+        max_difference=0.1,
+        capacity=0.4,
+        min_rates={"recall": 0.45},
+        objective={"tp": 2, "fp": -1},
+    ).fit(X, y)
+    counts = model.report_.counts
+    assert counts.cells["tp"].sum() + counts.cells["fp"].sum() <= 0.4 * 1500
+    assert counts.rate("true_positive_rate").min() >= 0.45
+    assert model.report_.requirements == (
+        "true_positive_rate at least 0.45 per group",
+        "at most 0.4 of all rows selected",
+    )
+    assert "also:" in str(model.report_)
+    assert model.report_.value == pytest.approx(
+        (2 * counts.cells["tp"].sum() - counts.cells["fp"].sum()) / 1500
+    )
+
+
+def test_levelling_up_makes_no_threshold_stricter():
+    X, y = people(n=1500)
+    params = {"sensitive_features": "sex", "max_difference": 0.02}
+    plain = GroupThresholdOptimizer(logistic(), **params).fit(X, y)
+    kind = GroupThresholdOptimizer(logistic(), level_up=True, **params).fit(X, y)
+    assert max(plain.thresholds_.values()) > plain.overall_threshold_
+    assert all(t <= kind.overall_threshold_ for t in kind.thresholds_.values())
+    assert kind.report_.disparity <= 0.02 + 1e-9
+    lower = GroupThresholdOptimizer(logistic(), level_up=0.3, **params).fit(X, y)
+    assert all(t <= 0.3 for t in lower.thresholds_.values())
+    assert "no group's threshold above 0.3" in str(lower.report_)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"constraint": []}, "constraint is empty"),
+        ({"constraint": ["demographic_parity"], "max_difference": [0.1, 0.2]}, "2 entries for 1 constraints"),
+        (
+            {"constraint": ["demographic_parity", "equal_opportunity"], "max_difference": [0.1, None]},
+            "equal_opportunity has no bound",
+        ),
+        (
+            {"constraint": ["demographic_parity"], "max_difference": [0.1], "min_ratio": [0.8]},
+            "not both",
+        ),
+        ({"constraint": ["demographic_parity"], "min_ratio": [1.5]}, "must lie between 0 and 1"),
+        ({"objective": "acuracy"}, "Unknown objective 'acuracy'"),
+        ({"objective": {"tp": 1, "xx": 2}}, "worth"),
+        ({"objective": {"tp": np.nan}}, "finite"),
+        ({"objective": lambda cells: np.nan}, "NaN for every threshold"),
+        ({"min_rates": {"recal": 0.5}}, "Unknown rate"),
+        ({"min_rates": {"recall": 50}}, "must lie between 0 and 1"),
+        ({"min_rates": {"false_positive_rate": 0.5}}, "better the lower it is"),
+        ({"min_rates": {"precision": 1.0, "recall": 1.0}}, "No threshold of the group F has all"),
+        ({"level_up": np.nan}, "level_up must be"),
+        ({"capacity": 0.05, "min_rates": {"recall": 0.9}}, "together with what else is asked for"),
+        ({"capacity": 1.2}, "capacity"),
+        ({"margin": 1.0}, "margin"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_reason(params, message):
+    X, y = people(n=400)
+    with pytest.raises(ValueError, match=message):
+        GroupThresholdOptimizer(logistic(), sensitive_features="sex", **params).fit(X, y)
+
+
+def test_weighted_rows_have_wider_intervals_than_as_many_equal_ones():
+    X, y = people(n=1000)
+    weights = np.where(np.arange(1000) % 10 == 0, 91.0, 1.0)
+    model = GroupThresholdOptimizer(logistic(), sensitive_features="sex", max_difference=0.05)
+    equal = clone(model).fit(X, y).report_
+    weighted = clone(model).fit(X, y, sample_weight=weights).report_
+    widths = [report.interval[1] - report.interval[0] for report in (equal, weighted)]
+    assert widths[1] > 2 * widths[0]

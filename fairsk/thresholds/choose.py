@@ -5,28 +5,44 @@ from __future__ import annotations
 import warnings
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
+from fairsk._sklearn import Interval, StrOptions
 from fairsk.counts import GroupCounts, soft_counts
 from fairsk.groups import format_group
 from fairsk.groupwise import OutOfFold
-from fairsk.rates import CELLS, Rate, get_rate
-from fairsk.statistics import difference_interval, rate_standard_errors, ratio_interval
+from fairsk.rates import CELLS, Constraint, Rate
+from fairsk.statistics import difference_interval, ratio_interval
 from fairsk.thresholds.blind import BlindRows, BlindRule, best_blind_rule
 from fairsk.thresholds.curves import Rule
 from fairsk.thresholds.evidence import Evidence
 from fairsk.thresholds.limits import Bound, Limit, Requirements, make_limits
+from fairsk.thresholds.margins import Margin
 from fairsk.thresholds.objective import FreeObjective, Goal, Objective, make_objective
 from fairsk.thresholds.report import ConstraintReport, ThresholdReport
 from fairsk.thresholds.search import Search, Solution, overall_rule
 
-__all__ = ["ChosenRules", "Wishes", "choose_blind", "choose_rules", "prepare_search"]
+__all__ = ["WISH_CONSTRAINTS", "ChosenRules", "Wishes", "choose_blind", "choose_rules", "prepare_search"]
 
 Floats = NDArray[np.float64]
+
+
+#: What the parameters may be, as scikit-learn checks them.
+WISH_CONSTRAINTS: dict[str, Any] = {
+    "constraint": [str, Constraint, list, tuple],
+    "max_difference": [Interval(Real, 0, None, closed="left"), list, tuple, None],
+    "min_ratio": [Interval(Real, 0, 1, closed="both"), list, tuple, None],
+    "objective": [str, Rate, Mapping, callable],
+    "min_rates": [Mapping, None],
+    "capacity": [Interval(Real, 0, 1, closed="right"), None],
+    "level_up": ["boolean", Real],
+    "min_group_size": [Interval(Integral, 1, None, closed="left")],
+    "margin": [StrOptions({"1se"}), Interval(Real, 0, 1, closed="left")],
+}
 
 
 @dataclass(frozen=True)
@@ -56,11 +72,10 @@ class Wishes:
         min_group_size: int,
     ) -> Wishes:
         """Read the wishes off the parameters."""
-        rates = {get_rate(rate): float(least) for rate, least in (min_rates or {}).items()}
         return cls(
             make_limits(constraint, max_difference, min_ratio),
             objective,
-            Requirements(rates, capacity, level_up if isinstance(level_up, bool) else float(level_up)),
+            Requirements.of(min_rates, capacity, level_up),
             policy,
             margin,
             min_group_size,
@@ -69,12 +84,13 @@ class Wishes:
 
 @dataclass(frozen=True)
 class ChosenRules:
-    """The rule of each group, the one for all rows alike, and what the rules achieve."""
+    """The rule of each group, the one for all rows alike, what they achieve, and how they were found."""
 
     rules: list[Rule]
     overall: Rule
     report: ThresholdReport
     search: Search
+    bounds: tuple[Bound, ...]
 
 
 def prepare_search(evidence: Evidence, wishes: Wishes, *, stacklevel: int) -> tuple[Search, Rule]:
@@ -109,15 +125,17 @@ def choose_rules(
     search, overall = prepare_search(evidence, wishes, stacklevel=stacklevel + 1)
     rules = [overall] * len(evidence.labels)
     solution = Solution([], float("nan"), "the unconstrained optimum", "nothing can be compared", None)
-    margin = _standard_errors(wishes.margin, wishes.limits, len(search.measured))
+    margin = Margin.of(wishes.margin, wishes.limits, len(search.measured))
+    bounds = search.bounds
     if search.measured:
-        solution = search.solve()
+
+        def solve(bounds: tuple[Bound, ...]) -> tuple[Solution, GroupCounts]:
+            found = search.solve(bounds)
+            counts = evidence.counts(_replaced(rules, search.measured, found.rules))
+            return found, _subset(counts, search.measured)
+
+        solution, _, bounds = margin.choose(solve, bounds)
         rules = _replaced(rules, search.measured, solution.rules)
-        if margin:
-            errors = _rate_errors(_subset(evidence.counts(rules), search.measured), wishes.limits)
-            pairs = zip(search.bounds, errors, strict=True)
-            solution = search.solve(tuple(bound.tightened(margin * error) for bound, error in pairs))
-            rules = _replaced(rules, search.measured, solution.rules)
     counts = evidence.counts(rules)
     if np.isfinite(overall.thresholds[0]):  # without the bound, some are selected and some are not
         _warn_if_constant(counts, wishes.limits, stacklevel + 1)
@@ -135,8 +153,9 @@ def choose_rules(
         optimality_gap=_gap(search.objective, solution),
         thresholds={label: _shown(rule, mixed) for label, rule in zip(labels, rules, strict=True)},
         margin=margin,
+        stacklevel=stacklevel + 1,
     )
-    return ChosenRules(rules, overall, report, search)
+    return ChosenRules(rules, overall, report, search, bounds)
 
 
 def choose_blind(
@@ -150,12 +169,14 @@ def choose_blind(
         The rule, its report, the groups, and the best threshold for all rows alike.
     """
     rates = [rate for limit in wishes.limits for rate in limit.constraint.rates]
-    if not all(rate.has_fixed_denominator for rate in rates) or wishes.requirements.level_up is not False:
-        named = " and ".join(limit.constraint.name for limit in wishes.limits)
+    unfit = [rate.name for rate in rates if not rate.has_fixed_denominator]
+    if unfit:
         raise ValueError(
-            f"policy='blind' is open to rates with fixed denominators, and has no thresholds to level: it "
-            f"cannot serve {named} with level_up={wishes.requirements.level_up}. Use policy='threshold'."
+            f"policy='blind' is open to rates with fixed denominators only, which {' and '.join(unfit)} has "
+            "not; use policy='threshold' if the groups may be used at prediction."
         )
+    if wishes.requirements.level_up is not False:
+        raise ValueError("policy='blind' has no thresholds to level: leave out level_up.")
     evidence = Evidence.of_rows(unseen.scores, unseen.actual, unseen.groups, unseen.weights)
     search, overall = prepare_search(evidence, replace(wishes, policy="threshold"), stacklevel=stacklevel + 1)
     weights = np.ones(len(unseen.scores)) if unseen.weights is None else unseen.weights
@@ -166,27 +187,36 @@ def choose_blind(
     )
     base = float(overall.thresholds[0])
 
-    def rule_under(bounds: tuple[Bound, ...]) -> tuple[BlindRule, GroupCounts]:
-        min_rates = tuple(wishes.requirements.min_rates.items())
-        found: BlindRule | None = BlindRule(base, np.zeros((0, len(rates))), np.zeros((len(rates), 2)))
-        if search.measured:
-            found = best_blind_rule(
-                rows, rates, bounds, search.objective, base, wishes.requirements.capacity, min_rates
-            )
-        if found is None:
-            raise ValueError(
-                f"No blind rule was found that meets {', '.join(dict.fromkeys(map(str, bounds)))}. Loosen "
-                "the bound, or use policy='auto' if the groups may be used at prediction."
-            )
-        selected = (found.margin(rows.scores, rows.chances) > 0).astype(float)
-        return found, soft_counts(selected, unseen.actual, unseen.groups, weights)
+    margin = Margin.of(wishes.margin, wishes.limits, len(search.measured))
+    bounds = search.bounds
+    if search.measured:
 
-    rule, counts = rule_under(search.bounds)
-    margin = _standard_errors(wishes.margin, wishes.limits, len(search.measured))
-    if margin and search.measured:
-        errors = _rate_errors(_subset(counts, search.measured), wishes.limits)
-        pairs = zip(search.bounds, errors, strict=True)
-        rule, counts = rule_under(tuple(bound.tightened(margin * error) for bound, error in pairs))
+        def solve(bounds: tuple[Bound, ...]) -> tuple[BlindRule, GroupCounts]:
+            found = best_blind_rule(
+                rows,
+                rates,
+                bounds,
+                search.objective,
+                base,
+                wishes.requirements.capacity,
+                tuple(wishes.requirements.min_rates.items()),
+            )
+            if found is None:
+                asked = [*dict.fromkeys(map(str, bounds)), *wishes.requirements.in_words()]
+                raise ValueError(
+                    f"No blind rule was found that meets {', '.join(asked)}. Loosen the bound, or use "
+                    "policy='auto' if the groups may be used at prediction."
+                )
+            chosen = (found.margin(rows.scores, rows.chances) > 0).astype(float)
+            counts = soft_counts(chosen, unseen.actual, unseen.groups, weights)
+            return found, _subset(counts, search.measured)
+
+        rule, _, bounds = margin.choose(solve, bounds)
+        selected = rule.margin(rows.scores, rows.chances) > 0
+    else:
+        rule = BlindRule(base, np.zeros((0, len(rates))), np.zeros((len(rates), 2)))
+        selected = unseen.scores >= base
+    counts = soft_counts(selected.astype(float), unseen.actual, unseen.groups, weights)
     _warn_if_constant(counts, wishes.limits, stacklevel + 1)
     report = make_report(
         counts,
@@ -200,9 +230,10 @@ def choose_blind(
         optimality_gap=None,
         thresholds={},
         margin=margin,
+        stacklevel=stacklevel + 1,
     )
     if search.measured:
-        aware = search.best(search.bounds)
+        aware = search.best(bounds)
         values = [found.value for found in (aware.single, aware.mixed) if found is not None]
         cost = max((float(search.objective.better(value, report.value)) for value in values), default=None)
         report = replace(report, blindness_cost=cost)
@@ -216,18 +247,30 @@ def make_report(
     wishes: Wishes,
     objective: Objective | FreeObjective,
     measured: list[int],
+    *,
+    margin: Margin,
+    stacklevel: int,
     **known: Any,
 ) -> ThresholdReport:
     """Measure what rules achieve; ``counts`` are those of all groups, ``known`` is what is known already."""
     covered = _subset(counts, measured)
+    uncertain = tuple(covered.groups[g] for g in margin.uncertain(covered)) if measured else ()
+    if margin.n_errors and uncertain:
+        warnings.warn(
+            f"Too few rows to keep margin={wishes.margin!r} for: {', '.join(map(format_group, uncertain))}. "
+            "For these groups the bound holds on the rows seen, and nothing is promised for others.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
     return ThresholdReport(
         objective=objective.name,
         value=float(objective.value({cell: counts.cells[cell].sum() for cell in CELLS})),
         constraints=tuple(_constraint_report(limit, covered) for limit in wishes.limits),
         counts=counts,
         exempt=tuple(label for g, label in enumerate(counts.groups) if g not in measured),
-        uncertain=_uncertain(covered, wishes.limits),
-        requirements=_in_words(wishes.requirements),
+        uncertain=uncertain,
+        margin=margin.n_errors,
+        requirements=wishes.requirements.in_words(),
         **known,
     )
 
@@ -303,51 +346,6 @@ def _warn_if_constant(counts: GroupCounts, limits: tuple[Limit, ...], stacklevel
         )
 
 
-# --- how sure it is -----------------------------------------------------------------------------------
-
-
-def _standard_errors(margin: float | str, limits: tuple[Limit, ...], n_groups: int) -> float:
-    """Return by how many standard errors to tighten the bounds.
-
-    A confidence level is held for all pairs of groups and all rates at once (Bonferroni).
-    """
-    if margin == "1se" or not margin:
-        return 1.0 if margin else 0.0
-    n_rates = sum(len(limit.constraint.rates) for limit in limits)
-    pairs = n_groups * (n_groups - 1)  # each of a pair may be the greater one
-    return float(ndtri(1 - (1 - float(margin)) / max(1, pairs * n_rates)))
-
-
-def _rate_errors(counts: GroupCounts, limits: tuple[Limit, ...]) -> list[float]:
-    """Return, for each rate, the standard error of its disparity between the two groups that differ most.
-
-    It is that of the difference, or of the logarithm of the ratio.
-    """
-    found = []
-    for limit in limits:
-        for rate in limit.constraint.rates:
-            value, error = rate(counts.cells), rate_standard_errors(counts, rate)
-            low, high = int(np.nanargmin(value)), int(np.nanargmax(value))
-            if limit.bound.difference is None:
-                error = np.divide(error, value, out=np.zeros_like(error), where=value > 0)
-            found.append(float(np.hypot(error[low], error[high])))
-    return found
-
-
-def _uncertain(counts: GroupCounts, limits: tuple[Limit, ...]) -> tuple[Hashable, ...]:
-    """Return the groups with a rate whose standard error is greater than the bound on it."""
-    above = np.zeros(len(counts.groups), dtype=bool)
-    for limit in limits:
-        for rate in limit.constraint.rates:
-            error, allowed = rate_standard_errors(counts, rate), limit.bound.difference
-            if allowed is None:
-                value = rate(counts.cells)
-                above |= error > (1 - limit.bound.value) * value
-            elif allowed > 0:  # exact parity is a statement about these rows only
-                above |= error > allowed
-    return tuple(group for group, is_above in zip(counts.groups, above, strict=True) if is_above)
-
-
 def _constraint_report(limit: Limit, counts: GroupCounts) -> ConstraintReport:
     constraint, bound = limit.constraint, limit.bound
     disparity, interval = float("nan"), (float("nan"), float("nan"))
@@ -360,16 +358,3 @@ def _constraint_report(limit: Limit, counts: GroupCounts) -> ConstraintReport:
     return ConstraintReport(
         constraint.name, constraint.rates, bound.comparison, bound.value, disparity, interval
     )
-
-
-def _in_words(requirements: Requirements) -> tuple[str, ...]:
-    words = [
-        f"{rate.name} at least {least:g} in every group" for rate, least in requirements.min_rates.items()
-    ]
-    if requirements.capacity is not None:
-        words.append(f"at most {requirements.capacity:.4g} of all rows selected")
-    if requirements.level_up is True:
-        words.append("no group's threshold above the overall one")
-    elif requirements.level_up is not False:
-        words.append(f"no group's threshold above {requirements.level_up:g}")
-    return tuple(words)

@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fairsk._sklearn import StrOptions, validate_parameters
 from fairsk.counts import check_weights
 from fairsk.groups import encode_groups, sensitive_columns, sort_labels
 from fairsk.labels import binary_labels
 from fairsk.rates import Constraint, Rate
 from fairsk.thresholds.choices import Choices
-from fairsk.thresholds.choose import Wishes, choose_rules
+from fairsk.thresholds.choose import WISH_CONSTRAINTS, ChosenRules, Wishes, choose_rules
 from fairsk.thresholds.curves import Curve
 from fairsk.thresholds.evidence import Evidence
-from fairsk.thresholds.limits import ROUNDING, Bound
+from fairsk.thresholds.limits import ROUNDING
 from fairsk.thresholds.objective import Goal, Objective
 from fairsk.thresholds.report import ThresholdReport
 from fairsk.thresholds.search import Search
@@ -72,7 +73,7 @@ class ScoreHistograms:
         *,
         names: Sequence[str] = ("sensitive_features",),
     ) -> None:
-        cuts = np.asarray(edges, dtype=float)
+        cuts = np.atleast_1d(np.asarray(edges, dtype=float))
         if cuts.ndim != 1 or not len(cuts) or not np.isfinite(cuts).all() or (np.diff(cuts) <= 0).any():
             raise ValueError("edges must be a list of finite, rising scores; n edges make n + 1 bins.")
         if len(set(groups)) < len(groups):
@@ -86,6 +87,8 @@ class ScoreHistograms:
             )
         if not all(np.isfinite(table).all() and (table >= 0).all() for table in tables):
             raise ValueError("Counts must be finite and not negative.")
+        if not all(table.any() for table in tables):
+            raise ValueError("There must be positives and negatives: one label alone has no thresholds.")
         known = {
             "groups": tuple(groups),
             "edges": cuts,
@@ -130,7 +133,7 @@ class ScoreHistograms:
             raise ValueError(f"y_score must hold {len(actual)} finite scores, one per row.")
         weights = check_weights(sample_weight, len(actual))
         groups = encode_groups(sensitive_columns(None, None, sensitive_features, n_rows=len(actual)))
-        cuts = np.asarray(edges, dtype=float)
+        cuts = np.atleast_1d(np.asarray(edges, dtype=float))
         place = groups.codes * (len(cuts) + 1) + np.searchsorted(cuts, scores, "right")
         size = len(groups.labels) * (len(cuts) + 1)
 
@@ -246,13 +249,18 @@ def thresholds_from_histograms(
     >>> score = rng.beta(np.where(group == "a", 2, 3), 3)
     >>> label = rng.random(10_000) < score
     >>> counts = ScoreHistograms.from_scores(
-    ...     label, score, sensitive_features=group, edges=np.linspace(0, 1, 201)[1:-1])
+    ...     label, score, sensitive_features=group, edges=np.arange(1, 200) / 200)
     >>> found = thresholds_from_histograms(counts, max_difference=0.02)
     >>> found.report.disparity <= 0.02, found.report.binning_loss < 0.01
     (True, True)
     """
-    if policy not in ("auto", "threshold", "randomized"):
-        raise ValueError(f"policy must be 'auto', 'threshold' or 'randomized', got {policy!r}.")
+    if not isinstance(histograms, ScoreHistograms):
+        raise TypeError(f"histograms must be a ScoreHistograms, got {type(histograms).__name__}.")
+    validate_parameters(
+        {**WISH_CONSTRAINTS, "policy": [StrOptions({"auto", "threshold", "randomized"})]},
+        {name: value for name, value in locals().items() if name != "histograms"},
+        "thresholds_from_histograms",
+    )
     wishes = Wishes.of(
         constraint,
         max_difference,
@@ -267,33 +275,30 @@ def thresholds_from_histograms(
     )
     evidence = histograms.evidence()
     chosen = choose_rules(evidence, wishes, True, stacklevel=3)
-    report = replace(chosen.report, binning_loss=_binning_loss(chosen.search, chosen.report))
+    report = replace(chosen.report, binning_loss=_binning_loss(chosen))
     return HistogramThresholds(dict(report.thresholds), float(chosen.overall.thresholds[0]), report)
 
 
 # --- what finer thresholds could gain ------------------------------------------------------------------
 
 
-def _binning_loss(search: Search, report: ThresholdReport) -> float | None:
+def _binning_loss(chosen: ChosenRules) -> float | None:
     """Return how much more thresholds between the edges could reach at most; None where that is not known.
 
     Groups that are exempt keep their threshold.
     """
+    search, report = chosen.search, chosen.report
     if not search.measured or not isinstance(search.objective, Objective):
         return None
     relaxed = _RelaxedSearch(*(getattr(search, field.name) for field in fields(search)))
-    if not all(_lies_within_1(rate) for rate in relaxed.rates if not rate.has_fixed_denominator):
+    if not all(rate.is_share for rate in relaxed.rates if not rate.has_fixed_denominator):
         return None
-    best = relaxed.best(relaxed.widened)
+    widened = tuple(replace(bound, slack=relaxed.piece + ROUNDING) for bound in chosen.bounds)
+    best = relaxed.best(widened)
     found = best.mixed if report.policy == "randomized" else best.single
     if found is None:  # rounding: the chosen thresholds are among the relaxed ones
         return None
     return max(0.0, float(search.objective.better(found.value, report.value)))
-
-
-def _lies_within_1(rate: Rate) -> bool:
-    pairs = zip(rate.numerator_coefficients, rate.denominator_coefficients, strict=True)
-    return all(0 <= above <= below for above, below in pairs)
 
 
 @dataclass(frozen=True)
@@ -305,13 +310,9 @@ class _RelaxedSearch(Search):
     """
 
     @property
-    def _piece(self) -> float:
+    def piece(self) -> float:
+        """Into pieces of which length ranges of rates are cut."""
         return 1 / (_PIECES * max(len(self.evidence.curves[g]) for g in self.measured))
-
-    @property
-    def widened(self) -> tuple[Bound, ...]:
-        """The bounds, with room for what is not known of the rates."""
-        return tuple(replace(bound, slack=self._piece + ROUNDING) for bound in self.bounds)
 
     @cached_property
     def _curves(self) -> list[Curve]:
@@ -336,10 +337,10 @@ class _RelaxedSearch(Search):
         bins = np.flatnonzero(is_open)
         tops = np.zeros((0, len(bins)))
         for low, high in ranges:
-            counts = np.maximum(1, np.ceil((high - low)[bins] / self._piece)).astype(np.intp)
+            counts = np.maximum(1, np.ceil((high - low)[bins] / self.piece)).astype(np.intp)
             offset = np.concatenate([np.arange(count) for count in counts]) if len(counts) else counts
             bins, tops = np.repeat(bins, counts), np.repeat(tops, counts, axis=1)
-            tops = np.vstack([tops, np.maximum(low[bins], high[bins] - offset * self._piece)])
+            tops = np.vstack([tops, np.maximum(low[bins], high[bins] - offset * self.piece)])
         position = (4 * bins[:, None] + np.arange(4)).ravel()
         fewest = (cells["tp"] + cells["fp"])[4 * bins]
         return Choices(position, np.repeat(tops, 4, axis=1), np.zeros(len(position)), np.repeat(fewest, 4))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk.rates import Constraint, Rate, get_constraint
+from fairsk.rates import Constraint, Rate, get_constraint, get_rate
 
 __all__ = ["ROUNDING", "Bound", "Limit", "Requirements", "make_limits"]
 
@@ -66,11 +66,11 @@ class Bound:
             return highest - lowest
         return -np.divide(lowest, highest, out=np.ones_like(lowest), where=highest > 0)
 
-    def tightened(self, error: float) -> Bound:
-        """Return the bound made stricter by that error (of the difference, or of the ratio's logarithm)."""
+    def share(self, share: float) -> Bound:
+        """Return the bound tightened to a share of what it allows; a share of 0 asks for parity."""
         if self.difference is not None:
-            return Bound(difference=max(0.0, self.difference - error))
-        return Bound(ratio=min(1.0, self.value * float(np.exp(error))))
+            return Bound(difference=share * self.difference)
+        return Bound(ratio=1 - share * (1 - self.value))
 
     def __str__(self) -> str:
         if self.difference is not None:
@@ -103,6 +103,50 @@ class Requirements:
     min_rates: Mapping[Rate, float] = field(default_factory=dict)
     capacity: float | None = None
     level_up: bool | float = False
+
+    @classmethod
+    def of(
+        cls, min_rates: Mapping[str | Rate, float] | None, capacity: float | None, level_up: Any
+    ) -> Requirements:
+        """Read the requirements off the parameters.
+
+        Raises
+        ------
+        ValueError
+            If a rate is unknown, cannot be bounded from below, or what it must be is no number it can have.
+        """
+        rates = {}
+        for name, least in (min_rates or {}).items():
+            rate = get_rate(name)
+            if rate.lower_is_better:
+                raise ValueError(
+                    f"min_rates cannot hold {rate.name}, which is better the lower it is: give the minimum "
+                    "of its counterpart, such as true_negative_rate for false_positive_rate."
+                )
+            if not np.isfinite(least) or least < 0 or (rate.is_share and least > 1):
+                raise ValueError(
+                    f"min_rates[{rate.name!r}] must lie between 0 and 1 (five percent is 0.05); "
+                    f"got {least!r}."
+                )
+            rates[rate] = float(least)
+        if isinstance(level_up, bool | np.bool_):
+            return cls(rates, capacity, bool(level_up))
+        if not np.isfinite(level_up):
+            raise ValueError(
+                f"level_up must be True, False or the highest threshold allowed; got {level_up!r}."
+            )
+        return cls(rates, capacity, float(level_up))
+
+    def in_words(self) -> tuple[str, ...]:
+        """Say what is required."""
+        words = [f"{rate.name} at least {least:g} per group" for rate, least in self.min_rates.items()]
+        if self.capacity is not None:
+            words.append(f"at most {self.capacity:.4g} of all rows selected")
+        if self.level_up is True:
+            words.append("no group's threshold above the overall one")
+        elif self.level_up is not False:
+            words.append(f"no group's threshold above {self.level_up:g}")
+        return tuple(words)
 
 
 def make_limits(constraint: Any, max_difference: Any, min_ratio: Any) -> tuple[Limit, ...]:

@@ -37,7 +37,11 @@ class Objective:
     denominator: tuple[float, ...]
     is_linear: bool
     lower_is_better: bool = False
-    span: float = 1.0  # between the least and the greatest value there can be
+    spread: float = 1.0  # between the least and the greatest value there can be
+
+    def span(self, value: float) -> float:
+        """Return by how much values differ, to judge whether a gain is small."""
+        return self.spread
 
     @property
     def start(self) -> float:
@@ -79,7 +83,10 @@ class FreeObjective:
     function: Callable[[Cells], Any]
     positives: float
     negatives: float
-    span: float = 1.0
+
+    def span(self, value: float) -> float:
+        """Return by how much values differ, to judge whether a gain is small: judged by their size."""
+        return abs(value)
 
     def value(self, cells: Cells) -> Any:
         """Return the objective's value for the cells of all rows."""
@@ -152,8 +159,8 @@ def make_objective(goal: Goal, positives: float, negatives: float) -> Objective 
     total = (1 / (positives + negatives),) * len(CELLS)
     if isinstance(goal, Mapping):
         worths = _worths(goal)
-        span = max(worths) - min(worths)
-        return Objective("utility", worths, (1.0,) * len(CELLS), is_linear=True, span=span)
+        spread = max(worths) - min(worths)
+        return Objective("utility", worths, (1.0,) * len(CELLS), is_linear=True, spread=spread)
     if not isinstance(goal, str | Rate):
         name = getattr(goal, "__name__", type(goal).__name__)
         return FreeObjective("objective" if name == "<lambda>" else name, goal, positives, negatives)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +15,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from fairsk._sklearn import (
     HasMethods,
-    Interval,
     StrOptions,
     call,
     check_same_features,
@@ -26,7 +24,7 @@ from fairsk._sklearn import (
 )
 from fairsk.groupwise import GroupwiseClassifier, TrainingRows
 from fairsk.rates import Constraint, Rate
-from fairsk.thresholds.choose import Wishes, choose_blind, choose_rules
+from fairsk.thresholds.choose import WISH_CONSTRAINTS, Wishes, choose_blind, choose_rules
 from fairsk.thresholds.curves import Rule, row_uniforms
 from fairsk.thresholds.evidence import Evidence
 from fairsk.thresholds.objective import Goal
@@ -194,17 +192,9 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
     _parameter_constraints = {
         "estimator": [HasMethods(["fit", "predict_proba"]), HasMethods(["fit", "decision_function"])],
         **GroupwiseClassifier._groupwise_constraints,
-        "constraint": [str, Constraint, list, tuple],
-        "max_difference": [Interval(Real, 0, None, closed="left"), list, tuple, None],
-        "min_ratio": [Interval(Real, 0, 1, closed="both"), list, tuple, None],
-        "objective": [str, Rate, Mapping, callable],
-        "min_rates": [Mapping, None],
-        "capacity": [Interval(Real, 0, 1, closed="right"), None],
-        "level_up": ["boolean", Real],
+        **WISH_CONSTRAINTS,
         "policy": [StrOptions({"auto", "threshold", "randomized", "blind"})],
         "group_estimator": [HasMethods(["fit", "predict_proba"]), None],
-        "min_group_size": [Interval(Integral, 1, None, closed="left")],
-        "margin": [StrOptions({"1se"}), Interval(Real, 0, 1, closed="left")],
     }
 
     def __init__(
@@ -363,6 +353,8 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         """
         if n_points < 2:
             raise ValueError(f"n_points must be at least 2, got {n_points}.")
+        if self.policy == "blind":
+            raise ValueError("A path follows thresholds per group, which policy='blind' has none of.")
         given = self._training_rows(X, y, sensitive_features, sample_weight, fit_params)
         unseen = self._fit_out_of_fold(given, keep=False)[1]
         evidence = Evidence.of_rows(unseen.scores, unseen.actual, unseen.groups, unseen.weights)

@@ -60,7 +60,8 @@ class ThresholdReport:
         The objective's value over all rows.
     optimality_gap : float or None
         How far the value is at most from the best that any policy of thresholds, mixed ones included,
-        could reach under the bounds; None where the objective is a function of the cells.
+        could reach under the bounds (as tightened by a margin); None where the objective is a function of the
+        cells, the policy blind, or nothing can be compared.
     policy : {"threshold", "randomized", "blind"}
         Whether each group has one threshold, or a mixture, or no group is looked at.
     method, reason : str
@@ -74,10 +75,10 @@ class ThresholdReport:
     exempt : tuple
         Groups too small to measure; they have the overall threshold, and the bounds do not cover them.
     uncertain : tuple
-        Groups that the bounds cover, but whose rates have a standard error greater than the bound: unseen
-        rows of theirs may well exceed it.
+        Groups that the bounds cover on the rows seen, but of which these say too little: without a margin, a
+        95% margin of error greater than the bound; with one, too few rows to keep it.
     margin : float
-        By how many standard errors the bounds were tightened.
+        How many standard errors of its disparity every pair of groups stays away from its bound.
     requirements : tuple of str
         What else was asked for, in words.
     blindness_cost : float or None
@@ -127,7 +128,7 @@ class ThresholdReport:
         if self.requirements:
             lines.append(("also", "; ".join(self.requirements)))
         if self.margin:
-            lines.append(("margin", f"bounds tightened by {self.margin:.2f} standard errors"))
+            lines.append(("margin", f"{self.margin:.2f} standard errors between every two groups"))
         if self.blindness_cost is not None:
             lines.append(("blindness", f"thresholds per group would reach {self.blindness_cost:.4f} more"))
         if self.binning_loss is not None:
@@ -138,7 +139,7 @@ class ThresholdReport:
             lines.append(
                 (
                     "uncertain",
-                    f"{', '.join(map(format_group, self.uncertain))} (standard error above the bound)",
+                    f"{', '.join(map(format_group, self.uncertain))} (too few rows to promise the bound)",
                 )
             )
         return lines

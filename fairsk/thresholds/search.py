@@ -67,6 +67,10 @@ def overall_rule(curve: Curve, objective: Objective | FreeObjective, requirement
     """Return the best threshold for all rows alike, without a bound on any disparity."""
     cells = curve.cells
     loss = np.asarray(objective.better(0.0, objective.value(cells)))
+    if np.isnan(loss).all():
+        raise ValueError(
+            f"The objective {objective.name!r} is NaN for every threshold: nothing can be chosen."
+        )
     shut = ~_not_above(curve, requirements.level_up) | np.isnan(loss)
     if requirements.capacity is not None:
         shut |= cells["tp"] + cells["fp"] > requirements.capacity * (curve.tp[-1] + curve.fp[-1]) + ROUNDING
@@ -165,13 +169,15 @@ class Search:
         return is_open
 
     def _closed(self, group: int) -> str:
-        asked = [f"{rate.name} of at least {least:g}" for rate, least in self.requirements.min_rates.items()]
-        asked += [f"at least {self.min_group_size} rows to measure {r.name} on" for r in self.rates]
-        if not isinstance(self.requirements.level_up, bool):
-            asked += [f"a threshold not above {self.requirements.level_up:g} (level_up)"]
+        asked = list(replace(self.requirements, capacity=None).in_words())
+        asked += [
+            f"at least {self.min_group_size} rows to measure {rate.name} on (min_group_size)"
+            for rate in self.rates
+            if not rate.has_fixed_denominator
+        ]
         return (
             f"No threshold of the group {format_group(self.evidence.labels[group])} has all that is asked "
-            f"for: {'; '.join(asked)}. Lower min_rates or min_group_size."
+            f"for: {'; '.join(asked)}. Ask for less."
         )
 
     # --- one objective after another -------------------------------------------------------------------
@@ -269,18 +275,18 @@ class Search:
             raise ValueError(self._infeasible(bounds))
         gain = np.inf if single is None else max(0.0, self.objective.better(mixed.value, single.value))
         upper = mixed.value if isinstance(self.objective, Objective) else None
+        worth_mixing = gain > WORTH_MIXING * self.objective.span(mixed.value)
         if self.policy != "auto":
             reason = "as asked for"
         elif not can_mix:
             reason = "a mixture cannot hold a rate without a fixed denominator"
         elif single is None:
             reason = "no single thresholds meet the bound"
-        elif gain <= WORTH_MIXING * self.objective.span:
+        elif not worth_mixing:
             reason = f"mixing would gain {gain:.4f}"
         else:
             reason = f"single thresholds would lose {gain:.4f}"
-        keep_single = self.policy == "threshold" or not can_mix or gain <= WORTH_MIXING * self.objective.span
-        if single is not None and keep_single:
+        if single is not None and (self.policy == "threshold" or not can_mix or not worth_mixing):
             return self._solution(single, single.solver.method, upper, reason)
         return self._solution(mixed, mixed.solver.mixing_method, upper, reason)
 
@@ -305,10 +311,12 @@ class Search:
             else:
                 reached.append(f"the largest ratio{alone} is {-least:.4f}")
         asked = ", ".join(dict.fromkeys(map(str, bounds)))
-        if self.requirements.capacity is not None:
-            asked += f", capacity={self.requirements.capacity:g}"
-        if self.requirements.min_rates:
-            asked += ", min_rates"
+        also = self.requirements.in_words()
+        if also:
+            return (
+                f"No thresholds meet {asked} for {self._named} together with what else is asked for "
+                f"({'; '.join(also)}). Without that, {' and '.join(reached)}. Loosen one of them."
+            )
         return (
             f"No thresholds meet {asked} for {self._named}: {' and '.join(reached)}. Loosen the bound, or "
             "choose a constraint that thresholds can always meet: demographic_parity, equal_opportunity or "

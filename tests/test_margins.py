@@ -1,0 +1,147 @@
+"""Margins: with a confidence, unseen rows meet the bound that often; hopeless groups are named."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from people import logistic, people
+
+from fairsk import GroupThresholdOptimizer
+from fairsk.counts import soft_counts
+from fairsk.groups import Grouping
+from fairsk.metrics import GroupCounts
+from fairsk.rates import CELLS
+from fairsk.statistics import ratio_interval
+from fairsk.thresholds.choose import Wishes, choose_rules
+from fairsk.thresholds.evidence import Evidence
+from fairsk.thresholds.limits import make_limits
+from fairsk.thresholds.margins import Margin
+
+
+def make_rows(seed, sizes):
+    """Return calibrated rows of groups whose scores rise with their number."""
+    rng = np.random.default_rng(seed)
+    codes = np.repeat(np.arange(len(sizes)), sizes)
+    scores = rng.beta(2 + 0.5 * codes, 3)
+    return scores, rng.random(len(scores)) < scores, Grouping(("g",), tuple(range(len(sizes))), codes)
+
+
+def choose(rows, margin, *, max_difference=None, min_ratio=None, constraint="demographic_parity"):
+    wishes = Wishes.of(
+        constraint, max_difference, min_ratio, objective="accuracy", min_rates=None, capacity=None,
+        level_up=False, policy="threshold", margin=margin, min_group_size=1,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return choose_rules(Evidence.of_rows(*rows), wishes, 1)
+
+
+def truth(rules, n=100_000):
+    """Return the counts of very many new rows under the rules."""
+    scores, actual, groups = make_rows(99, [n] * len(rules))
+    chance = np.empty(len(scores))
+    for g, rule in enumerate(rules):
+        chance[groups.codes == g] = rule.chance(scores[groups.codes == g])
+    return soft_counts(chance, actual, groups, np.ones(len(scores)))
+
+
+@pytest.mark.parametrize("bound", [{"max_difference": 0.1}, {"min_ratio": 0.75}], ids=str)
+@pytest.mark.parametrize("sizes", [[800, 800], [1200, 1200, 1200]], ids=str)
+def test_a_confidence_is_kept(sizes, bound):
+    comparison = "difference" if "max_difference" in bound else "ratio"
+    reached, kept, covered = [], 0, 0
+    for seed in range(60):
+        for margin in (0.0, 0.9):
+            found = choose(make_rows(seed, sizes), margin, **bound)
+            disparity = truth(found.rules, 20_000).compare("demographic_parity", comparison)
+            if margin:
+                assert found.report.uncertain == ()
+                kept += (
+                    disparity <= bound["max_difference"]
+                    if comparison == "difference"
+                    else disparity >= bound["min_ratio"]
+                )
+            else:
+                low, high = found.report.interval
+                covered += low <= disparity <= high
+            reached.append((margin, found.report.value))
+    assert kept >= 54  # of 60 at 90%, with what Bonferroni leaves
+    assert covered >= 54  # of 60 at 95%
+    without, careful = (np.mean([value for m, value in reached if m == at]) for at in (0.0, 0.9))
+    assert without - 0.03 <= careful <= without
+
+
+def test_one_standard_error_is_kept_between_all_pairs():
+    rows = make_rows(0, [3000, 900, 1500])
+    found = choose(rows, "1se", max_difference=0.08)
+    counts = found.report.counts
+    value = counts.rate("selection_rate")
+    error = np.sqrt(value * (1 - value) / counts.n)
+    for a in range(3):
+        for b in range(a):
+            assert abs(value[a] - value[b]) + np.hypot(error[a], error[b]) <= 0.08 + 1e-9
+    plain = choose(rows, 0.0, max_difference=0.08)
+    assert found.report.value <= plain.report.value
+
+
+def test_groups_that_leave_no_room_are_named():
+    X, y = people(n=1200)
+    groups = np.where(np.arange(1200) < 60, "few", X["sex"])
+    model = GroupThresholdOptimizer(logistic(), max_difference=0.1, margin=0.9)
+    with pytest.warns(
+        UserWarning, match=r"Too few rows to keep margin=0\.9 for: few\. .* nothing is promised"
+    ):
+        report = model.fit(X, y, sensitive_features=groups).report_
+    assert report.uncertain == ("few",)
+    assert "uncertain:   few (too few rows to promise the bound)" in str(report)
+    plain = GroupThresholdOptimizer(logistic(), max_difference=0.1).fit(X, y, sensitive_features=groups)
+    assert plain.report_.uncertain == ("few",)  # without a margin: named in the report, without a warning
+
+
+def counts_of(selected, rows):
+    selected, rows = np.array(selected, dtype=float), np.array(rows, dtype=float)
+    cells = {"tp": selected, "fp": 0 * rows, "fn": rows - selected, "tn": 0 * rows}
+    return GroupCounts(range(len(rows)), {cell: cells[cell] for cell in CELLS})
+
+
+def test_uncertain_groups_go_one_by_one_from_the_least_known():
+    limits = make_limits("demographic_parity", 0.05, None)
+    counts = counts_of([500, 500, 20, 5], [1000, 1000, 40, 10])
+    assert Margin(limits, 0.0).uncertain(counts) == [2, 3]
+    assert Margin(limits, 1.0).uncertain(counts) == [2, 3]
+    assert Margin(limits, 3.0).uncertain(counts) == [0, 1, 2, 3]  # nobody is left to be compared
+    assert Margin(make_limits("demographic_parity", 0.0, None), 1.0).uncertain(counts) == []
+    assert Margin(make_limits("demographic_parity", None, 0.0), 1.0).uncertain(counts) == []
+
+
+def test_exact_parity_needs_no_margin():
+    rows = make_rows(1, [400, 400])
+    careful, plain = (choose(rows, margin, max_difference=0.0) for margin in (0.95, 0.0))
+    assert careful.report.value == plain.report.value
+
+
+def test_a_ratio_interval_covers_the_truth():
+    rng = np.random.default_rng(0)
+    rates = np.array([0.3, 0.4, 0.36])
+    hits = [0, 0]
+    for _ in range(300):
+        low, high = ratio_interval(counts_of(rng.binomial(150, rates), [150] * 3), "demographic_parity")
+        hits[0] += low <= 0.75 <= high
+        two = counts_of(rng.binomial(150, rates[:2]), [150] * 2)
+        low, high = ratio_interval(two, "demographic_parity")
+        hits[1] += low <= 0.75 <= high
+    assert hits[0] >= 285
+    assert 275 <= hits[1] <= 297
+
+
+def test_a_ratio_interval_at_the_ends():
+    assert ratio_interval(counts_of([0, 0], [10, 10]), "demographic_parity") == (0.0, 1.0)
+    low, high = ratio_interval(counts_of([0, 50], [100, 100]), "demographic_parity")
+    assert low == 0
+    assert 0 < high < 0.2
+    low, high = ratio_interval(counts_of([50, 50], [100, 100]), "demographic_parity")
+    assert low < 1 == high
+    only = ratio_interval(counts_of([5], [10]), "demographic_parity")
+    assert np.isnan(only).all()
