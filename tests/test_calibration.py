@@ -33,8 +33,8 @@ from fairsk.calibration import (
     ScoreRepair,
     SigmoidMap,
     TemperatureMap,
-    _interpolated,
 )
+from fairsk.calibration.repair import _interpolated
 from fairsk.metrics import demographic_parity_difference
 from fairsk.scoring import best_under, make_fair_scorer
 

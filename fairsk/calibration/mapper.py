@@ -1,0 +1,178 @@
+"""What the two have in common: a classifier that sends scores through a map per group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from fairsk._sklearn import HasMethods, fit_context, positive_scores
+from fairsk.groupwise import GroupwiseClassifier, OutOfFold
+
+__all__ = ["ScoreMapper", "response_of", "weighed"]
+
+Floats = NDArray[np.float64]
+
+
+def _offers(method: str) -> Callable[[Any], bool]:
+    def check(self: Any) -> bool:
+        return self._offered() == method
+
+    return check
+
+
+class ScoreMapper(GroupwiseClassifier):
+    """A classifier that sends the scores of another one through a map per group.
+
+    Subclasses learn their maps in ``_learn`` and apply them in ``_map``; ``_offered`` says what the mapped
+    scores are.
+    """
+
+    _response: Any  # the method of the fitted classifier that its scores come from
+
+    # Every response depends on the group, so all of them ask for it.
+    __metadata_request__predict = {"sensitive_features": True}
+    __metadata_request__predict_proba = {"sensitive_features": True}
+    __metadata_request__predict_log_proba = {"sensitive_features": True}
+    __metadata_request__decision_function = {"sensitive_features": True}
+    __metadata_request__score = {"sensitive_features": True}
+
+    _parameter_constraints: dict[str, Any] = {
+        "estimator": [HasMethods(["fit", "predict_proba"]), HasMethods(["fit", "decision_function"])],
+        **GroupwiseClassifier._groupwise_constraints,
+    }
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
+        """Learn the maps on out-of-fold scores and refit the classifier.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Training rows, passed on as they are.
+        y : array-like of shape (n_rows,)
+            Labels; two classes.
+        sensitive_features : array-like of shape (n_rows,) or (n_rows, n_columns), optional
+            The group of each row; overrides the column.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weight of each row, for the classifier and for the maps.
+        **fit_params
+            Passed on to the classifier's ``fit``; values per row are split with the rows.
+
+        Returns
+        -------
+        estimator
+            The fitted meta-estimator.
+        """
+        given = self._training_rows(X, y, sensitive_features, sample_weight, fit_params)
+        fitted, unseen = self._fit_out_of_fold(given)
+        if len(fitted.classes_) != 2:  # of a prefit one; clones are fitted to two
+            raise ValueError(
+                f"The prefit estimator has the classes {np.asarray(fitted.classes_).tolist()}: "
+                "only binary classifiers have one score per row."
+            )
+        self.groups_ = given.groups.labels
+        self._response = response_of(fitted, self.response_method)
+        self._learn(unseen)
+        self.estimator_ = fitted
+        self._positive = given.positive
+        self._copy_feature_record()
+        return self
+
+    def _learn(self, unseen: OutOfFold) -> None:
+        """Learn a map for every group in ``groups_``, and one for all rows."""
+        raise NotImplementedError
+
+    def _map(self, scores: Floats, codes: NDArray[np.intp]) -> Floats:
+        """Map scores of the positive class; the code -1 stands for unknown groups."""
+        raise NotImplementedError
+
+    def _offered(self) -> str | None:
+        """Return the response method that the mapped scores make."""
+        raise NotImplementedError
+
+    def _mapped(self, X: Any, values: Any) -> Floats:
+        check_is_fitted(self)
+        sensitive = self._sensitive(X, values, predicting=True)
+        scores = positive_scores(self.estimator_, X, self._response, self._positive, sensitive.to_metadata())
+        return self._map(scores, self._known_codes(sensitive))
+
+    def predict(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
+        """Predict the class of each row: the more probable one, or that on its side of a decision of 0.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            The rows.
+        sensitive_features : array-like of shape (n_rows,) or (n_rows, n_columns), optional
+            The group of each row; overrides the column.
+
+        Returns
+        -------
+        array of shape (n_rows,)
+            Class labels.
+
+        Raises
+        ------
+        ValueError
+            If a group did not occur in ``fit`` or is missing, unless ``unknown_group="overall"``.
+        """
+        check_is_fitted(self)
+        if self._offered() == "decision_function":
+            second = self.decision_function(X, sensitive_features) > 0
+        else:
+            second = self.predict_proba(X, sensitive_features).argmax(axis=1) == 1
+        return self.classes_[second.astype(int)]
+
+    @available_if(_offers("predict_proba"))
+    def predict_proba(self, X: Any, sensitive_features: Any = None) -> Floats:
+        """Return the mapped probability of each class; the parameters are those of ``predict``.
+
+        Returns
+        -------
+        array of shape (n_rows, 2)
+            Probabilities, in the order of ``classes_``.
+        """
+        chance = self._mapped(X, sensitive_features)
+        columns = [1 - chance, chance]
+        return np.column_stack(columns if self._positive_is_second() else columns[::-1])
+
+    @available_if(_offers("predict_proba"))
+    def predict_log_proba(self, X: Any, sensitive_features: Any = None) -> Floats:
+        """Return the logarithm of ``predict_proba``; the parameters are those of ``predict``."""
+        with np.errstate(divide="ignore"):  # the logarithm of 0 is minus infinity
+            return np.log(self.predict_proba(X, sensitive_features))
+
+    @available_if(_offers("decision_function"))
+    def decision_function(self, X: Any, sensitive_features: Any = None) -> Floats:
+        """Return the mapped decision scores, of the second class; the parameters are those of ``predict``."""
+        decisions = self._mapped(X, sensitive_features)
+        return decisions if self._positive_is_second() else -decisions
+
+    def _positive_is_second(self) -> bool:
+        return self.classes_.tolist()[1] == self._positive
+
+
+def response_of(estimator: Any, response_method: str) -> str | None:
+    """Return the response method that scores come from, None if the estimator does not have it."""
+    methods = ("predict_proba", "decision_function") if response_method == "auto" else (response_method,)
+    return next((method for method in methods if hasattr(estimator, method)), None)
+
+
+def weighed(unseen: OutOfFold) -> tuple[Floats, NDArray[np.bool_], NDArray[np.intp], Floats]:
+    """Return scores, labels, groups and weights of the rows that have a weight."""
+    if unseen.weights is None:
+        return unseen.scores, unseen.actual, unseen.groups.codes, np.ones(len(unseen.scores))
+    kept = unseen.weights > 0  # a row of weight 0 is as good as absent
+    return unseen.scores[kept], unseen.actual[kept], unseen.groups.codes[kept], unseen.weights[kept]
