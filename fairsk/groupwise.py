@@ -40,6 +40,7 @@ __all__ = ["GroupwiseClassifier", "OutOfFold", "TrainingRows"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
+Splits = list[tuple[Rows, Rows]]
 
 
 @dataclass(frozen=True)
@@ -129,12 +130,12 @@ class GroupwiseClassifier(MetaClassifier):
     # --- where the scores come from --------------------------------------------------------------------
 
     def _fit_out_of_fold(
-        self, given: TrainingRows, *, blind: bool = False, keep: bool = True
+        self, given: TrainingRows, *, blind: bool = False, keep: bool = True, splits: Splits | None = None
     ) -> tuple[Any, OutOfFold]:
         """Return the fitted classifier, and rows with scores of models that were not trained on them.
 
         A ``blind`` classifier is not told the groups when it scores; without ``keep``, only the scores are
-        wanted, and there may be no classifier.
+        wanted, and there may be no classifier; ``splits`` are made here unless they are given.
         """
         values = given.sensitive.to_metadata()
 
@@ -152,7 +153,10 @@ class GroupwiseClassifier(MetaClassifier):
             actual = given.labels == given.positive
             everyone = np.arange(len(scores))
             return self.estimator, OutOfFold(scores, actual, given.groups, given.weights, everyone)
-        fitted, rows, scores = self._cross_fit(self.estimator, given, given.labels, respond, keep=keep)
+        splits = self._splits(given) if splits is None else splits
+        fitted, rows, scores = self._cross_fit(
+            self.estimator, given, given.labels, respond, splits, keep=keep
+        )
         groups = Grouping(given.groups.names, given.groups.labels, given.groups.codes[rows])
         weights = None if given.weights is None else given.weights[rows]
         return fitted, OutOfFold(scores, given.labels[rows] == given.positive, groups, weights, rows)
@@ -163,6 +167,7 @@ class GroupwiseClassifier(MetaClassifier):
         given: TrainingRows,
         target: NDArray[Any],
         respond: Callable[[Any, Any, Any], Floats],
+        splits: Splits,
         *,
         keep: bool = True,
     ) -> tuple[Any, Rows, Floats]:
@@ -188,7 +193,6 @@ class GroupwiseClassifier(MetaClassifier):
             model = fit(train)
             return model, respond(model, take_rows(given.X, test), take_rows(values, test))
 
-        splits = list(self._splits(given))
         if not self.refit and len(splits) != 1:
             raise ValueError(
                 f"refit=False keeps the classifier of a single split, but cv has {len(splits)}: give cv a "
@@ -199,7 +203,11 @@ class GroupwiseClassifier(MetaClassifier):
         rows = np.concatenate([test for _, test in splits])
         return final, rows, np.concatenate([responses for _, responses in fitted])
 
-    def _splits(self, given: TrainingRows) -> Iterator[tuple[Rows, Rows]]:
+    def _splits(self, given: TrainingRows) -> Splits:
+        """Return the rows to train on and those to score, fold by fold."""
+        return list(self._folds(given))
+
+    def _folds(self, given: TrainingRows) -> Iterator[tuple[Rows, Rows]]:
         shuffle = self.random_state is not None
         cv = 5 if self.cv is None else self.cv
         if isinstance(cv, Integral):

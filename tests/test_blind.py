@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, ShuffleSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
@@ -145,6 +145,18 @@ def test_prefit_margin_pickle_and_another_group_model():
     by_default = clone(model).set_params(group_estimator=None)
     by_default.fit(hidden[800:], y[800:], sensitive_features=X["sex"][800:])
     assert list(by_default.group_estimator_.classes_) == [0, 1]
+
+
+def test_both_models_are_fitted_on_the_same_folds():
+    """A generator as random state is drawn from once: scores and chances must be those of the same rows."""
+    X, y = people(n=900)
+    params = {"cv": 3, "max_difference": 0.03}
+    drawn = blind(random_state=np.random.RandomState(5), **params).fit(X, y)
+    assert drawn.report_.disparity <= 0.03 + 1e-9
+    model = blind(cv=0.4, refit=False, random_state=0, max_difference=0.1).fit(X, y)
+    assert model.report_.counts.n.sum() == 360
+    again = blind(cv=ShuffleSplit(2, test_size=0.5, random_state=0), max_difference=0.1).fit(X, y)
+    assert again.report_.counts.n.sum() == 900
 
 
 def test_it_is_searched_and_cross_validated_like_any_other(routing):

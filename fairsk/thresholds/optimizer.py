@@ -305,9 +305,11 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         if (given.groups.sums() >= self.min_group_size).sum() < 2:  # no groups that could be compared
             inner = DummyClassifier()
         with self._explaining_the_missing_column(given.X is not X):
-            self.estimator_, unseen = self._fit_out_of_fold(given, blind=True)
+            splits = self._splits(given)  # the same for both
+            self.estimator_, unseen = self._fit_out_of_fold(given, blind=True, splits=splits)
+            respond = partial(_group_chances, n_groups=len(given.groups.labels))
             self.group_estimator_, rows, chances = self._cross_fit(
-                inner, given, given.groups.codes, partial(_group_chances, n_groups=len(given.groups.labels))
+                inner, given, given.groups.codes, respond, splits
             )
         if isinstance(self.estimator, FrozenEstimator):
             unseen = unseen.take(rows)
