@@ -50,10 +50,10 @@ class ProgramSolver:
 
     def __post_init__(self) -> None:
         self.upper = -np.inf
-        if not all(map(len, self.problem.groups)):
+        if not all(map(len, self.problem.groups)) or (self.problem.capacity or 0.0) < 0:
             return
         program = _Program(self.problem)
-        if not program.solve(feasible_only=True) or not program.solve(feasible_only=False):
+        if not program.maximise() and not (program.become_feasible() and program.maximise()):
             return
         self.upper = program.value
         self._mixtures = program.mixtures()
@@ -116,23 +116,38 @@ class _Program:
         self._columns = [_first_columns(group) for group in self._groups]
         self.value = -np.inf
 
-    def solve(self, *, feasible_only: bool) -> bool:
-        """Generate columns until none is worth more; with ``feasible_only``, until the bounds are met."""
+    def become_feasible(self) -> bool:
+        """Generate columns until the bounds can be met; say whether they can."""
         for _ in range(_MAX_ROUNDS):
-            self._solve_once(feasible_only)
-            self._shortfall = self._priced(feasible_only)
-            if feasible_only and self._excess <= 1e-10:
+            if self._solve_once(feasible_only=True) and self._excess <= 1e-10:
                 return True
-            fresh = [
-                _most_wanted(shortfall, columns)
-                for shortfall, columns in zip(self._shortfall, self._columns, strict=True)
-            ]
-            if not any(map(len, fresh)):
+            if not self._generate(feasible_only=True):
                 break
-            self._columns = [np.union1d(old, new) for old, new in zip(self._columns, fresh, strict=True)]
-        return not feasible_only
+        return False
 
-    def _solve_once(self, feasible_only: bool) -> None:
+    def maximise(self) -> bool:
+        """Generate columns until none is worth more; say whether there is a solution over those so far."""
+        for _ in range(_MAX_ROUNDS):
+            if not self._solve_once(feasible_only=False):
+                return False
+            if not self._generate(feasible_only=False):
+                break
+        for shortfall in self._shortfall:  # whatever is left below 0 is what the optimum may still rise by
+            below = min(0.0, float(shortfall.min()))
+            shortfall -= below
+            self.value -= below * self._scale
+        return True
+
+    def _generate(self, *, feasible_only: bool) -> bool:
+        """Add the columns that are worth more than they cost; say whether there are any."""
+        self._shortfall = self._priced(feasible_only)
+        pairs = zip(self._shortfall, self._columns, strict=True)
+        fresh = [_most_wanted(shortfall, columns) for shortfall, columns in pairs]
+        self._columns = [np.union1d(old, new) for old, new in zip(self._columns, fresh, strict=True)]
+        return any(map(len, fresh))
+
+    def _solve_once(self, *, feasible_only: bool) -> bool:
+        """Solve over the columns so far; say whether there is a solution."""
         sizes = [len(columns) for columns in self._columns]
         starts = np.concatenate([[0], np.cumsum(sizes)])
         n_columns, n_rates = int(starts[-1]), len(self._bounds)
@@ -171,6 +186,8 @@ class _Program:
             + [(0, None if feasible_only else 1e-10)],
             method="highs",
         )
+        if solution.status == 2:  # infeasible
+            return False
         if not solution.success:
             raise RuntimeError(f"The linear program failed: {solution.message}")
         self._probabilities = np.split(np.clip(solution.x[:n_columns], 0, None), starts[1:-1])
@@ -178,6 +195,7 @@ class _Program:
         self._row_prices = solution.ineqlin.marginals
         self._group_prices = solution.eqlin.marginals
         self.value = -float(solution.fun) * self._scale
+        return True
 
     def _priced(self, feasible_only: bool) -> list[Floats]:
         """Return how much more every threshold costs than the prices pay for it: at the end, never less."""
@@ -220,7 +238,7 @@ class _Program:
         below = self._row_prices[1 : 2 * n_rates * len(self._groups) : 2].reshape(-1, n_rates)
         rooms = np.array([bound.line[1] for bound in self._bounds])
         return Prices(
-            [np.maximum(0.0, shortfall) * self._scale for shortfall in self._shortfall],
+            [shortfall * self._scale for shortfall in self._shortfall],
             self._rate_prices * self._scale,
             below.sum(0) * rooms * self._scale,
             self._capacity_price * self._scale,
