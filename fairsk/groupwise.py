@@ -144,10 +144,10 @@ class GroupwiseClassifier(MetaClassifier):
             return positive_scores(model, X, self.response_method, given.positive, told)
 
         if isinstance(self.estimator, FrozenEstimator):
-            known = np.asarray(self.estimator.classes_).tolist()
-            if given.positive not in known:
+            known, seen = np.asarray(self.estimator.classes_).tolist(), np.unique(given.labels).tolist()
+            if set(known) != set(seen):
                 raise ValueError(
-                    f"The prefit estimator does not know the class {given.positive!r}, only {known}."
+                    f"The prefit estimator has the classes {known}, and y {seen}: they must be the same two."
                 )
             scores = respond(self.estimator, given.X, values)
             actual = given.labels == given.positive

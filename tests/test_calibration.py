@@ -243,7 +243,7 @@ def test_one_group_stays_as_it_is(bounded):
 
 def test_a_group_without_weight_is_named_and_treated_as_all_rows():
     scores, actual, groups = scored((50, 60, 10))
-    with pytest.warns(UserWarning, match="weight zero: 2"):
+    with pytest.warns(UserWarning, match="No held-out row with a weight belongs to: 2"):
         model = prefit(ScoreRepair, scores, actual, groups, weights=groups < 2, unknown_group="overall")
     np.testing.assert_array_equal(mapped(model, scores, [2] * 120), mapped(model, scores, [None] * 120))
 

@@ -167,3 +167,13 @@ def test_other_bad_input_is_refused():
         ScoreHistograms.from_scores([0, 1], [0.1, np.nan], sensitive_features=["a", "b"], edges=[0.5])
     with pytest.raises(ValueError, match="'policy' parameter"):
         thresholds_from_histograms(one, policy="blind")
+
+
+def test_a_gap_to_a_value_that_is_not_there_is_not_claimed():
+    table = ScoreHistograms(["a", "b"], [0.5], [[30, 20], [30, 0]], [[40, 10], [40, 30]])
+    report = thresholds_from_histograms(
+        table, objective="precision", capacity=0.1, max_difference=0.2, policy="threshold"
+    ).report
+    assert np.isnan(report.value)
+    assert report.optimality_gap is None
+    assert report.binning_loss is None

@@ -6,7 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-from people import logistic, people
+from people import ScoreColumn, logistic, people
+from sklearn.frozen import FrozenEstimator
 
 from fairsk import GroupThresholdOptimizer
 from fairsk.counts import soft_counts
@@ -14,10 +15,11 @@ from fairsk.groups import Grouping
 from fairsk.metrics import GroupCounts
 from fairsk.rates import CELLS
 from fairsk.statistics import ratio_interval
-from fairsk.thresholds.choose import Wishes, choose_rules
+from fairsk.thresholds.choose import choose_rules
 from fairsk.thresholds.evidence import Evidence
 from fairsk.thresholds.limits import make_limits
 from fairsk.thresholds.margins import Margin
+from fairsk.thresholds.wishes import Wishes
 
 
 def make_rows(seed, sizes):
@@ -145,3 +147,23 @@ def test_a_ratio_interval_at_the_ends():
     assert low < 1 == high
     only = ratio_interval(counts_of([5], [10]), "demographic_parity")
     assert np.isnan(only).all()
+
+
+def test_a_margin_that_no_thresholds_keep_is_not_claimed():
+    """Two levels of scores, and neither nobody nor everybody allowed: the gap is what it is."""
+    codes = np.repeat([0, 1], 1000)
+    scores = np.concatenate([np.repeat([0.2, 0.8], [500, 500]), np.repeat([0.2, 0.8], [430, 570])])
+    actual = np.random.default_rng(0).random(2000) < scores
+    X = np.column_stack([scores, codes])
+    model = GroupThresholdOptimizer(
+        FrozenEstimator(ScoreColumn().fit(X, actual)),
+        sensitive_features=1,
+        max_difference=0.1,
+        min_rates={"true_positive_rate": 0.1, "true_negative_rate": 0.1},
+        margin=0.95,
+    )
+    with pytest.warns(UserWarning, match=r"No thresholds keep margin=0\.95 .* nothing is promised"):
+        report = model.fit(X, actual).report_
+    assert report.margin == 0
+    assert report.disparity == pytest.approx(0.07)
+    assert "margin" not in str(report)

@@ -450,3 +450,12 @@ def test_names_as_labels():
     assert len(long) == 48
     assert long.startswith("xxx")
     assert long.endswith("yyy")
+
+
+def test_a_blind_optimizer_over_an_array_is_drawn():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=(500, 2)), rng.integers(0, 2, 500)])
+    y = (X[:, 0] + X[:, 2] + rng.normal(size=500) > 0.5).astype(int)
+    model = GroupThresholdOptimizer(LogisticRegression(), sensitive_features=2, policy="blind").fit(X, y)
+    display = ThresholdDisplay.from_estimator(model, X, y)
+    assert set(display.points_) == {0.0, 1.0}

@@ -11,7 +11,7 @@ from people import ScoreColumn, logistic, people
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import ShuffleSplit
+from sklearn.model_selection import PredefinedSplit, ShuffleSplit
 from sklearn.neighbors import KNeighborsClassifier
 
 from fairsk import Constraint, GroupThresholdOptimizer, Rate
@@ -570,3 +570,63 @@ def test_weighted_rows_have_wider_intervals_than_as_many_equal_ones():
     weighted = clone(model).fit(X, y, sample_weight=weights).report_
     widths = [report.interval[1] - report.interval[0] for report in (equal, weighted)]
     assert widths[1] > 2 * widths[0]
+
+
+def test_rows_of_weight_zero_are_as_good_as_absent():
+    X, y = people(n=900)
+    groups = np.where(np.arange(900) % 3 == 0, "absent", X["sex"])
+    weights = np.where(groups == "absent", 0.0, 1.0)
+    frozen = FrozenEstimator(logistic().fit(X, y))
+    model = GroupThresholdOptimizer(frozen, max_difference=0.03)
+    with pytest.warns(UserWarning, match=r"absent \(0 for selection_rate\)"):
+        weighted = clone(model).fit(X, y, sensitive_features=groups, sample_weight=weights)
+    present = groups != "absent"
+    alone = clone(model).fit(X[present], y[present], sensitive_features=groups[present])
+    assert weighted.report_.exempt == ("absent",)
+    assert {g: weighted.thresholds_[g] for g in ("F", "M")} == alone.thresholds_
+    with pytest.raises(ValueError, match="All rows with a weight have the same label"):
+        model.fit(X, y, sensitive_features=X["sex"], sample_weight=(y == "yes").astype(float))
+
+
+def test_a_group_without_a_held_out_row_is_exempt():
+    X, y = people(n=300)
+    groups = np.where(np.arange(300) == 7, "one", X["sex"])
+    cv = PredefinedSplit(np.where(np.arange(300) < 150, -1, 0))  # the first rows are never held out
+    with pytest.warns(UserWarning, match=r"one \(0 for selection_rate\)"):
+        model = GroupThresholdOptimizer(logistic(), cv=cv, max_difference=0.1).fit(
+            X, y, sensitive_features=groups
+        )
+    assert model.thresholds_["one"] == model.overall_threshold_
+
+
+@pytest.mark.parametrize("labels", [(1, 2), (0, 1, 2)])
+def test_a_prefit_model_of_other_classes_is_refused(labels):
+    X = np.column_stack([np.linspace(0, 1, 90), np.arange(90) % 2])
+    frozen = FrozenEstimator(LogisticRegression().fit(X, np.resize(labels, 90)))
+    with pytest.raises(ValueError, match="they must be the same two"):
+        GroupThresholdOptimizer(frozen, sensitive_features=1).fit(X, (X[:, 0] > 0.4).astype(int))
+
+
+def test_a_capacity_that_exempt_groups_use_up_leaves_nothing():
+    scores = np.concatenate([np.linspace(0.9, 1, 7), np.linspace(0, 0.8, 93)])
+    groups = np.array(["top"] * 7 + ["a", "b", "b"] * 31)
+    labels = (scores > 0.6).astype(int)
+    X = scores.reshape(-1, 1)
+    frozen = FrozenEstimator(ScoreColumn().fit(X, labels))
+    with pytest.warns(UserWarning, match=r"top \(7 for selection_rate\)"):
+        model = GroupThresholdOptimizer(frozen, capacity=0.07, max_difference=0.2).fit(
+            X, labels, sensitive_features=groups
+        )
+    assert (model.predict(X, sensitive_features=groups) == 1).sum() == 7
+
+
+def test_functions_of_plain_numbers_may_divide_by_nothing():
+    import math
+
+    def fowlkes_mallows(c):
+        return math.sqrt(c["tp"] / (c["tp"] + c["fp"]) * c["tp"] / (c["tp"] + c["fn"]))
+
+    X, y = people(n=400)
+    model = GroupThresholdOptimizer(logistic(), sensitive_features="sex", objective=fowlkes_mallows).fit(X, y)
+    assert model.report_.objective == "fowlkes_mallows"
+    assert 0.5 < model.report_.value < 1

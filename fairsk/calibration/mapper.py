@@ -77,11 +77,6 @@ class ScoreMapper(GroupwiseClassifier):
         """
         given = self._training_rows(X, y, sensitive_features, sample_weight, fit_params)
         fitted, unseen = self._fit_out_of_fold(given)
-        if len(fitted.classes_) != 2:  # of a prefit one; clones are fitted to two
-            raise ValueError(
-                f"The prefit estimator has the classes {np.asarray(fitted.classes_).tolist()}: "
-                "only binary classifiers have one score per row."
-            )
         self.groups_ = given.groups.labels
         self._response = response_of(fitted, self.response_method)
         self._learn(unseen)

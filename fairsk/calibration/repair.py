@@ -85,7 +85,7 @@ class ScoreRepair(ScoreMapper):
     Warns
     -----
     UserWarning
-        If there is only one group, or all rows of a group have the weight zero.
+        If there is only one group, or no held-out row with a weight belongs to a group.
 
     Notes
     -----
@@ -189,8 +189,8 @@ class ScoreRepair(ScoreMapper):
         absent = [format_group(label) for label, share in self.shares_.items() if share == 0]
         if absent:
             warnings.warn(
-                f"All rows of these groups have the weight zero: {', '.join(absent)}. Their scores are "
-                "repaired as those of all rows together.",
+                f"No held-out row with a weight belongs to: {', '.join(absent)}. The scores of these groups "
+                "are repaired as those of all rows together.",
                 UserWarning,
                 stacklevel=4,
             )

@@ -307,8 +307,9 @@ class _Rows:
         positive, randomized = estimator.report_.positive, estimator.report_.policy == "randomized"
         sensitive = estimator._sensitive(X, sensitive_features)
         codes = estimator._known_codes(sensitive)
+        seen = estimator._inner_X(X)  # without the sensitive column, if the policy is blind
         scores = positive_scores(
-            estimator.estimator_, X, estimator.response_method, positive, sensitive.to_metadata()
+            estimator.estimator_, seen, estimator.response_method, positive, sensitive.to_metadata()
         )
         predicted = labels if randomized else estimator.predict(X, sensitive_features=sensitive_features)
         actual, selected = binary_labels(labels, predicted, positive, classes=estimator.classes_)

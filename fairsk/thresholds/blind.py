@@ -40,7 +40,7 @@ _FEW_ROUNDS = 3
 _MANY_ROUNDS = 20
 _CARRIED_ON = 3
 #: Anything worth no more than this exceeds a bound.
-_NOT_ALLOWED = -1e9
+_NOT_ALLOWED = -1e250
 _CHUNK = 65536
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,20 +73,6 @@ class Problem:
     groups: list[Choices]
     bounds: tuple[Bound, ...]
     capacity: float | None = None
-
-    def with_bounds(self, bounds: tuple[Bound, ...]) -> Problem:
-        """Return the same problem under other bounds."""
-        return replace(self, bounds=bounds)
-
-    def meets(self, chosen: list[int]) -> bool:
-        """Tell whether a choice per group keeps all bounds and the capacity."""
-        pairs = list(zip(self.groups, chosen, strict=True))
-        for rate, bound in enumerate(self.bounds):
-            values = np.array([group.rates[rate, i] for group, i in pairs])
-            if values.max() > bound.upper(values.min()):
-                return False
-        total = sum(group.selected[i] for group, i in pairs)
-        return self.capacity is None or total <= self.capacity * (1 + 1e-12)
 
 
 def single(positions: Ints | list[int]) -> list[Mixture]:

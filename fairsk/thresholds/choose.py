@@ -3,83 +3,35 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk._sklearn import Interval, StrOptions
 from fairsk.counts import GroupCounts, soft_counts
 from fairsk.groups import format_group
 from fairsk.groupwise import OutOfFold
-from fairsk.rates import CELLS, Constraint, Rate
+from fairsk.rates import CELLS
 from fairsk.statistics import difference_interval, ratio_interval
 from fairsk.thresholds.blind import BlindRows, BlindRule, best_blind_rule
 from fairsk.thresholds.curves import Rule
 from fairsk.thresholds.evidence import Evidence
-from fairsk.thresholds.limits import Bound, Limit, Requirements, make_limits
+from fairsk.thresholds.limits import Bound, Limit
 from fairsk.thresholds.margins import Margin
-from fairsk.thresholds.objective import FreeObjective, Goal, Objective, make_objective
+from fairsk.thresholds.objective import FreeObjective, Objective, make_objective
 from fairsk.thresholds.report import ConstraintReport, ThresholdReport
 from fairsk.thresholds.search import Search, Solution, overall_rule
+from fairsk.thresholds.wishes import Wishes
 
-__all__ = ["WISH_CONSTRAINTS", "ChosenRules", "Wishes", "choose_blind", "choose_rules", "prepare_search"]
+__all__ = ["ChosenRules", "choose_blind", "choose_rules", "prepare_search"]
 
 Floats = NDArray[np.float64]
 
 
-#: What the parameters may be, as scikit-learn checks them.
-WISH_CONSTRAINTS: dict[str, Any] = {
-    "constraint": [str, Constraint, list, tuple],
-    "max_difference": [Interval(Real, 0, None, closed="left"), list, tuple, None],
-    "min_ratio": [Interval(Real, 0, 1, closed="both"), list, tuple, None],
-    "objective": [str, Rate, Mapping, callable],
-    "min_rates": [Mapping, None],
-    "capacity": [Interval(Real, 0, 1, closed="right"), None],
-    "level_up": ["boolean", Real],
-    "min_group_size": [Interval(Integral, 1, None, closed="left")],
-    "margin": [StrOptions({"1se"}), Interval(Real, 0, 1, closed="left")],
-}
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What is asked of the thresholds; the parameters are those of ``GroupThresholdOptimizer``."""
-
-    limits: tuple[Limit, ...]
-    objective: Goal
-    requirements: Requirements
-    policy: str
-    margin: float | str
-    min_group_size: int
-
-    @classmethod
-    def of(
-        cls,
-        constraint: Any,
-        max_difference: Any,
-        min_ratio: Any,
-        *,
-        objective: Goal,
-        min_rates: Mapping[str | Rate, float] | None,
-        capacity: float | None,
-        level_up: bool | float,
-        policy: str,
-        margin: float | str,
-        min_group_size: int,
-    ) -> Wishes:
-        """Read the wishes off the parameters."""
-        return cls(
-            make_limits(constraint, max_difference, min_ratio),
-            objective,
-            Requirements.of(min_rates, capacity, level_up),
-            policy,
-            margin,
-            min_group_size,
-        )
+#: By how much the linear program may exceed a bound.
+_SOLVER_ROUNDING = 1e-7
 
 
 @dataclass(frozen=True)
@@ -96,6 +48,8 @@ class ChosenRules:
 def prepare_search(evidence: Evidence, wishes: Wishes, *, stacklevel: int) -> tuple[Search, Rule]:
     """Return the search for the groups that can be measured, and the rule of the others; warn of those."""
     everyone = evidence.everyone
+    if not min(everyone.tp[-1], everyone.fp[-1]) > 0:
+        raise ValueError("All rows with a weight have the same label: there is nothing to separate.")
     objective = make_objective(wishes.objective, float(everyone.tp[-1]), float(everyone.fp[-1]))
     overall = overall_rule(everyone, objective, wishes.requirements)
     requirements = wishes.requirements
@@ -131,11 +85,11 @@ def choose_rules(
 
         def solve(bounds: tuple[Bound, ...]) -> tuple[Solution, GroupCounts]:
             found = search.solve(bounds)
-            counts = evidence.counts(_replaced(rules, search.measured, found.rules))
+            counts = evidence.counts(replaced(rules, search.measured, found.rules))
             return found, _subset(counts, search.measured)
 
         solution, _, bounds = margin.choose(solve, bounds)
-        rules = _replaced(rules, search.measured, solution.rules)
+        rules = replaced(rules, search.measured, solution.rules)
     counts = evidence.counts(rules)
     if np.isfinite(overall.thresholds[0]):  # without the bound, some are selected and some are not
         _warn_if_constant(counts, wishes.limits, stacklevel + 1)
@@ -235,8 +189,8 @@ def choose_blind(
     if search.measured:
         aware = search.best(bounds)
         values = [found.value for found in (aware.single, aware.mixed) if found is not None]
-        cost = max((float(search.objective.better(value, report.value)) for value in values), default=None)
-        report = replace(report, blindness_cost=cost)
+        costs = [max(0.0, float(search.objective.better(value, report.value))) for value in values]
+        report = replace(report, blindness_cost=max(costs, default=None))
     prices = np.zeros((len(evidence.labels), len(rates)))
     prices[search.measured] = rule.prices
     return replace(rule, prices=prices), report, evidence.labels, base
@@ -255,10 +209,13 @@ def make_report(
     """Measure what rules achieve; ``counts`` are those of all groups, ``known`` is what is known already."""
     covered = _subset(counts, measured)
     uncertain = tuple(covered.groups[g] for g in margin.uncertain(covered)) if measured else ()
-    if margin.n_errors and uncertain:
+    kept = bool(measured) and margin.is_kept(covered)
+    if margin.n_errors and measured and (uncertain or not kept):
+        whom = "any groups" if not kept else ", ".join(map(format_group, uncertain))
+        why = "No thresholds" if not kept else "Too few rows to"
         warnings.warn(
-            f"Too few rows to keep margin={wishes.margin!r} for: {', '.join(map(format_group, uncertain))}. "
-            "For these groups the bound holds on the rows seen, and nothing is promised for others.",
+            f"{why} keep margin={wishes.margin!r} for: {whom}. "
+            "There the bound holds on the rows seen, and nothing is promised for others.",
             UserWarning,
             stacklevel=stacklevel,
         )
@@ -269,7 +226,7 @@ def make_report(
         counts=counts,
         exempt=tuple(label for g, label in enumerate(counts.groups) if g not in measured),
         uncertain=uncertain,
-        margin=margin.n_errors,
+        margin=margin.n_errors if kept else 0.0,
         requirements=wishes.requirements.in_words(),
         **known,
     )
@@ -278,7 +235,8 @@ def make_report(
 def _gap(objective: Objective | FreeObjective, solution: Solution) -> float | None:
     if solution.upper is None:
         return None
-    return max(0.0, float(objective.better(solution.upper, solution.value)))
+    gap = float(objective.better(solution.upper, solution.value))
+    return None if np.isnan(gap) else max(0.0, gap)
 
 
 def _shown(rule: Rule, mixed: bool) -> float | list[tuple[float, float]]:
@@ -287,7 +245,7 @@ def _shown(rule: Rule, mixed: bool) -> float | list[tuple[float, float]]:
     return pairs if mixed else pairs[0][0]
 
 
-def _replaced(rules: list[Rule], positions: list[int], new: list[Rule]) -> list[Rule]:
+def replaced(rules: list[Rule], positions: list[int], new: list[Rule]) -> list[Rule]:
     by_position = dict(zip(positions, new, strict=True))
     return [by_position.get(g, rule) for g, rule in enumerate(rules)]
 
@@ -337,10 +295,12 @@ def _warn_if_constant(counts: GroupCounts, limits: tuple[Limit, ...], stacklevel
     selected = sum(counts.cells[cell].sum() for cell in ("tp", "fp"))
     if selected in (0, counts.n.sum()):
         named = " and ".join(limit.constraint.name for limit in limits)
+        can_mix = all(rate.has_fixed_denominator for limit in limits for rate in limit.constraint.rates)
+        mixing = ", or allow policy='randomized'" if can_mix else ""
         warnings.warn(
             f"The thresholds select {'nobody' if selected == 0 else 'everybody'}: under this bound on "
             f"{named} the same decision for every row is the best that they can do. Loosen the "
-            "bound, or allow policy='randomized'.",
+            f"bound{mixing}.",
             UserWarning,
             stacklevel=stacklevel,
         )
@@ -353,7 +313,7 @@ def _constraint_report(limit: Limit, counts: GroupCounts) -> ConstraintReport:
         disparity = float(counts.compare(constraint, "ratio" if bound.difference is None else "difference"))
         intervals = ratio_interval if bound.difference is None else difference_interval
         interval = intervals(counts, constraint)
-    if abs(disparity - bound.value) < 1e-9:  # only rounding sets it apart from the bound
+    if abs(disparity - bound.value) < _SOLVER_ROUNDING:  # only rounding sets it apart from the bound
         disparity = bound.value
     return ConstraintReport(
         constraint.name, constraint.rates, bound.comparison, bound.value, disparity, interval

@@ -120,7 +120,7 @@ def sorted_curves(
     codes : integer array of shape (n_rows,)
         The group of each row, from 0.
     n_groups : int
-        How many groups there are; each has at least one row.
+        How many groups there are; one without rows has a curve without steps.
     weights : sequence of arrays of shape (n_rows,) or None
         Weights of the rows; None counts each row once.
     """
@@ -139,7 +139,7 @@ def sorted_curves(
 def _curve(scores: Floats, actual: NDArray[np.bool_], weights: Floats | None) -> Curve:
     """Build the curve of rows that are sorted by falling score."""
     # Tied scores cannot be told apart by a threshold: they enter together, at the last of them.
-    last = np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1)
+    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: len(scores)])
     if weights is None:
         positive = np.cumsum(actual)[last]
         tp, fp = positive.astype(float), (last + 1 - positive).astype(float)

@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 
 from fairsk.thresholds.limits import ROUNDING
 
-__all__ = ["Envelope", "hull_vertices", "upper_hull"]
+__all__ = ["Envelope", "upper_hull"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
+
+#: A threshold with a smaller share in a mixture is there for rounding only.
+_LEAST_SHARE = 1e-10
 
 
 def upper_hull(x: Floats, y: Floats) -> Ints:
@@ -29,12 +32,6 @@ def upper_hull(x: Floats, y: Floats) -> Ints:
             break
         chain = chain[vertex]
     return chain
-
-
-def hull_vertices(tp: Floats, fp: Floats) -> Ints:
-    """Return the positions on a ROC curve that are vertices of its convex hull."""
-    top, bottom = _highest_of_each(fp, tp), _highest_of_each(fp, -tp)
-    return np.union1d(top[upper_hull(fp[top], tp[top])], bottom[upper_hull(fp[bottom], -tp[bottom])])
 
 
 def _highest_of_each(x: Floats, y: Floats) -> Ints:
@@ -86,6 +83,6 @@ class Envelope:
             return self.choices[[right]], np.ones(1)
         left = right - 1
         share = (rate - self.rate[left]) / (self.rate[right] - self.rate[left])
-        if share < 1e-12:
-            return self.choices[[left]], np.ones(1)
+        if not _LEAST_SHARE < share < 1 - _LEAST_SHARE:
+            return self.choices[[right if share > 0.5 else left]], np.ones(1)
         return self.choices[[left, right]], np.array([1 - share, share])

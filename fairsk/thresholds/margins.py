@@ -57,6 +57,8 @@ class Margin:
     ) -> tuple[Chosen, GroupCounts, tuple[Bound, ...]]:
         """Return what is chosen under the loosest bounds that keep the margin on the rows seen.
 
+        If none do, it is what is chosen under the bounds as they are; :meth:`is_kept` tells.
+
         Parameters
         ----------
         solve : callable
@@ -69,9 +71,9 @@ class Margin:
         tuple
             The choice, its counts, and the bounds that it was made under.
         """
-        found = (*solve(bounds), bounds)
-        if not self.n_errors or self._is_kept(found[1]):
-            return found
+        first = (*solve(bounds), bounds)
+        if not self.n_errors or self.is_kept(first[1]):
+            return first
         low, high = 0.0, 1.0
         kept = None
         for step in range(_HALVINGS + 1):
@@ -82,11 +84,11 @@ class Margin:
             except ValueError:  # too tight for any thresholds
                 low = share
                 continue
-            if self._is_kept(found[1]):
+            if self.is_kept(found[1]):
                 kept, low = found, share
             else:
                 high = share
-        return found if kept is None else kept
+        return first if kept is None else kept
 
     def uncertain(self, counts: GroupCounts) -> list[int]:
         """Return the groups of which the rows seen say too little for the bounds.
@@ -107,7 +109,8 @@ class Margin:
                 out.add(by_error.pop())
         return sorted(out)
 
-    def _is_kept(self, counts: GroupCounts) -> bool:
+    def is_kept(self, counts: GroupCounts) -> bool:
+        """Tell whether all groups that are not uncertain keep the margin between them."""
         left_out = self.uncertain(counts)
         for rate, bound in self._bounded():
             value, error = rate(counts.cells), _errors(counts, rate, bound)

@@ -45,7 +45,7 @@ class Objective:
 
     @property
     def start(self) -> float:
-        """A value worse than any: at first, having something to divide by counts for more than all else."""
+        """A value to begin with: below (above) all shares, so that having something to divide by counts."""
         pairs = zip(self.numerator, self.denominator, strict=True)
         ratios = [above / below for above, below in pairs if below]
         return max(ratios) + 1 if self.lower_is_better else min(ratios) - 1
@@ -95,7 +95,7 @@ class FreeObjective:
             try:
                 value = np.asarray(self.function(dict(zip(CELLS, numbers, strict=True))), dtype=float)
             except (TypeError, ValueError):  # it takes one table at a time
-                each = zip(*(number.ravel().tolist() for number in numbers), strict=True)
+                each = zip(*(number.ravel() for number in numbers), strict=True)  # of NumPy: 0 / 0 is NaN
                 rows = [self.function(dict(zip(CELLS, row, strict=True))) for row in each]
                 value = np.array(rows, dtype=float).reshape(numbers[0].shape)
         return value[()]

@@ -24,11 +24,12 @@ from fairsk._sklearn import (
 )
 from fairsk.groupwise import GroupwiseClassifier, TrainingRows
 from fairsk.rates import Constraint, Rate
-from fairsk.thresholds.choose import WISH_CONSTRAINTS, Wishes, choose_blind, choose_rules
+from fairsk.thresholds.choose import choose_blind, choose_rules
 from fairsk.thresholds.curves import Rule, row_uniforms
 from fairsk.thresholds.evidence import Evidence
 from fairsk.thresholds.objective import Goal
 from fairsk.thresholds.path import ParetoPath, trace_path
+from fairsk.thresholds.wishes import WISH_CONSTRAINTS, Wishes
 
 __all__ = ["GroupThresholdOptimizer"]
 
@@ -79,7 +80,8 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         fixed denominators. ``"auto"`` mixes only if that gains more than .005 of the objective, or if the
         bound cannot be met without. ``"blind"``: no thresholds per group, for those who may not use the
         attribute at prediction: a second model learns each row's chances of belonging to the groups, and
-        rows are selected by these and the score. Neither model sees the sensitive column then.
+        rows are selected by these and the score. Neither model sees the column that ``sensitive_features``
+        names then; with a callable, or values passed to ``fit``, see to it that X does not hold it.
     group_estimator : classifier, optional
         With ``policy="blind"``, what learns the chances of the groups (``predict_proba``); by default a
         clone of ``estimator``.
@@ -273,6 +275,9 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         """
         wishes = self._wishes()
         given = self._training_rows(X, y, sensitive_features, sample_weight, fit_params)
+        for name in ("group_estimator_", "_rule", "_rest_shape", "_rules"):  # of an earlier fit
+            if hasattr(self, name):
+                delattr(self, name)
         if self.policy == "blind":
             return self._fit_blind(given, wishes)
         self.estimator_, unseen = self._fit_out_of_fold(given)
@@ -294,6 +299,8 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
                 "policy='blind' weighs chances: the estimator needs predict_proba, and response_method must "
                 "not be 'decision_function'. Wrap it in sklearn.calibration.CalibratedClassifierCV."
             )
+        if isinstance(self.group_estimator, FrozenEstimator):
+            raise ValueError("group_estimator learns the groups of these rows: it must not be a prefit one.")
         check_same_features(self, given.X, reset=True)
         X = given.X
         given = replace(given, X=self._take_out_column(X))
@@ -308,8 +315,10 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
             splits = self._splits(given)  # the same for both
             self.estimator_, unseen = self._fit_out_of_fold(given, blind=True, splits=splits)
             respond = partial(_group_chances, n_groups=len(given.groups.labels))
+            # What the user passes on to fit is meant for the classifier.
+            own = given if inner is self.estimator else replace(given, fit_params={})
             self.group_estimator_, rows, chances = self._cross_fit(
-                inner, given, given.groups.codes, respond, splits
+                inner, own, given.groups.codes, respond, splits
             )
         if isinstance(self.estimator, FrozenEstimator):
             unseen = unseen.take(rows)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk.thresholds.choose import Wishes, prepare_search
+from fairsk.thresholds.choose import prepare_search, replaced
 from fairsk.thresholds.evidence import Evidence
 from fairsk.thresholds.limits import Bound
 from fairsk.thresholds.objective import Objective
 from fairsk.thresholds.search import Candidate
+from fairsk.thresholds.wishes import Wishes
 
 __all__ = ["ParetoPath", "trace_path"]
 
@@ -66,9 +67,7 @@ def trace_path(evidence: Evidence, wishes: Wishes, n_points: int, *, stacklevel:
     def disparity_of(found: Candidate | None) -> float:
         if found is None:
             return float("nan")
-        rules = [overall] * len(evidence.labels)
-        for g, rule in zip(search.measured, found.rules, strict=True):
-            rules[g] = rule
+        rules = replaced([overall] * len(evidence.labels), search.measured, found.rules)
         cells = {cell: values[search.measured] for cell, values in evidence.counts(rules).cells.items()}
         return float(limit.constraint.compare(cells, limit.bound.comparison))
 

@@ -14,10 +14,11 @@ from fairsk.rates import CELLS, Rate
 from fairsk.thresholds.choices import Choices, Problem, single
 from fairsk.thresholds.curves import Curve, Mixture, Rule
 from fairsk.thresholds.evidence import Evidence
-from fairsk.thresholds.limits import ROUNDING, Bound, Limit, Requirements
+from fairsk.thresholds.limits import ROUNDING, Bound, Limit
 from fairsk.thresholds.objective import FreeObjective, Objective
 from fairsk.thresholds.program import ProgramSolver
 from fairsk.thresholds.window import WindowSolver, least_disparity
+from fairsk.thresholds.wishes import Requirements
 
 __all__ = ["Best", "Candidate", "Search", "Solution", "overall_rule"]
 
@@ -71,10 +72,15 @@ def overall_rule(curve: Curve, objective: Objective | FreeObjective, requirement
         raise ValueError(
             f"The objective {objective.name!r} is NaN for every threshold: nothing can be chosen."
         )
-    shut = ~_not_above(curve, requirements.level_up) | np.isnan(loss)
+    shut = ~_not_above(curve, requirements.level_up)
     if requirements.capacity is not None:
         shut |= cells["tp"] + cells["fp"] > requirements.capacity * (curve.tp[-1] + curve.fp[-1]) + ROUNDING
-    best = np.array([np.argmin(np.where(shut, np.inf, loss))])
+    if shut.all():
+        asked = replace(requirements, min_rates={}).in_words()
+        raise ValueError(f"No threshold for all rows alike has {' and '.join(asked)}. Ask for less.")
+    # A NaN (nobody is selected, for a precision) is worse than any value, but open.
+    loss = np.where(shut, np.inf, np.where(np.isnan(loss), np.finfo(float).max, loss))
+    best = np.array([np.argmin(loss)])
     return _capped(curve.rule(Mixture(best, np.ones(1))), requirements.level_up)
 
 
@@ -190,7 +196,8 @@ class Search:
         capacity = None
         if self.requirements.capacity is not None:
             total = self.evidence.everyone.tp[-1] + self.evidence.everyone.fp[-1]
-            capacity = float(self.requirements.capacity * total - self.fixed["tp"] - self.fixed["fp"])
+            left = float(self.requirements.capacity * total - self.fixed["tp"] - self.fixed["fp"])
+            capacity = left if abs(left) > ROUNDING * total else 0.0
         problem = Problem(groups, bounds, capacity)
         return WindowSolver(problem) if len(bounds) == 1 and capacity is None else ProgramSolver(problem)
 
@@ -315,7 +322,7 @@ class Search:
         if also:
             return (
                 f"No thresholds meet {asked} for {self._named} together with what else is asked for "
-                f"({'; '.join(also)}). Without that, {' and '.join(reached)}. Loosen one of them."
+                f"({'; '.join(also)}). Loosen one of them."
             )
         return (
             f"No thresholds meet {asked} for {self._named}: {' and '.join(reached)}. Loosen the bound, or "

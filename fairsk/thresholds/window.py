@@ -132,7 +132,7 @@ class WindowSolver:
     def mixtures(self) -> list[Mixture]:
         """Return the best mixture of thresholds per group; ``upper`` must be finite."""
         lowest = np.array([self._best_turn])
-        highest = self._bound.upper(lowest) - self._bound.slack
+        highest = self._bound.upper(lowest) - ROUNDING
         found = []
         for group, envelope in zip(self._groups, self._envelopes, strict=True):
             rate, _ = envelope.best_within(lowest, np.maximum(lowest, highest))
