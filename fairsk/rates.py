@@ -518,5 +518,8 @@ def get_constraint(constraint: Constraint | str) -> Constraint:
     if not isinstance(constraint, str):
         raise TypeError(f"constraint must be a name or a fairsk.Constraint, got {constraint!r}.")
     if constraint not in CONSTRAINTS:
-        raise ValueError(f"Unknown constraint {constraint!r}.{_closest(constraint, CONSTRAINTS)}")
+        rate = constraint.removesuffix("_parity")  # as others name constraints on a rate
+        same = [known for known in CONSTRAINTS.values() if rate in RATES and known.rates == (RATES[rate],)]
+        hint = f" Did you mean {same[0].name!r}?" if same else _closest(constraint, CONSTRAINTS)
+        raise ValueError(f"Unknown constraint {constraint!r}.{hint}")
     return CONSTRAINTS[constraint]

@@ -839,7 +839,8 @@ column, and it works in either mode**; where two rows say "no" even so, a note s
 
 `tests/test_matrix.py` runs all of them, and `python tests/matrix.py` writes this page from the same table.
 "Yes" means that the numbers are the same in every mode and library, and those of a loop by hand wherever
-there is one. "No" means that an error is raised, and the note names the way; no score is wrong or NaN.
+there is one. "No" means that an error is raised, and the note names the way; no score is wrong. (With its
+default `error_score=np.nan`, scikit-learn makes NaN of an error while scoring, and a warning that shows it.)
 
 The models: a `FairClassifier` last in a pipeline that passes the column through, the same in a
 `SensitiveRouter`, and a `ReweightedClassifier` (these need the attribute *at fit only*); a

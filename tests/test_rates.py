@@ -11,7 +11,7 @@ from sklearn import metrics
 from sklearn.base import clone
 
 from fairsk import Constraint, FairClassifier, Rate
-from fairsk.rates import CELLS, CONSTRAINTS, RATES, get_constraint, get_rate
+from fairsk.rates import CELLS, CONSTRAINTS, RATES, f_beta, get_constraint, get_rate
 
 SKLEARN = {
     "selection_rate": lambda y, p: p.mean(),
@@ -318,3 +318,30 @@ def test_which_rates_are_linear_in_the_decisions() -> None:
 def test_every_built_in_criterion_says_what_it_asks_and_where_it_comes_from(constraint: Constraint) -> None:
     assert constraint.description.endswith(".")
     assert constraint.source
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("true_positive_rate_parity", "equal_opportunity"),
+        ("false_positive_rate_parity", "predictive_equality"),
+        ("selection_rate_parity", "demographic_parity"),
+        ("demografic_parity", "demographic_parity"),
+    ],
+)
+def test_names_of_other_libraries_lead_to_ours(name, meant):
+    with pytest.raises(ValueError, match=f"Did you mean '{meant}'"):
+        get_constraint(name)
+
+
+def test_f_beta_is_scikit_learns():
+    from sklearn.metrics import fbeta_score
+
+    rng = np.random.default_rng(0)
+    y, p = rng.integers(0, 2, (2, 60))
+    cells = {"tp": y & p, "fp": (1 - y) & p, "fn": y & (1 - p), "tn": (1 - y) & (1 - p)}
+    totals = {cell: float(values.sum()) for cell, values in cells.items()}
+    for beta in (0.5, 1, 2):
+        assert f_beta(beta)(totals) == pytest.approx(fbeta_score(y, p, beta=beta))
+        assert get_rate(f"f{beta}") == (RATES["f1"] if beta == 1 else f_beta(beta))
+    assert get_rate("recall") is RATES["true_positive_rate"]

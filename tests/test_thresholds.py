@@ -532,7 +532,7 @@ def test_levelling_up_makes_no_threshold_stricter():
     ("params", "message"),
     [
         ({"constraint": []}, "constraint is empty"),
-        ({"constraint": ["demographic_parity"], "max_difference": [0.1, 0.2]}, "2 entries for 1 constraints"),
+        ({"constraint": ["demographic_parity"], "max_difference": [0.1, 0.2]}, "2 entries for 1 constraint:"),
         (
             {"constraint": ["demographic_parity", "equal_opportunity"], "max_difference": [0.1, None]},
             "equal_opportunity has no bound",

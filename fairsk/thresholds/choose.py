@@ -16,7 +16,7 @@ from fairsk.groupwise import OutOfFold
 from fairsk.rates import CELLS
 from fairsk.statistics import difference_interval, ratio_interval
 from fairsk.thresholds.blind import BlindRows, BlindRule, best_blind_rule
-from fairsk.thresholds.curves import Rule
+from fairsk.thresholds.curves import Curve, Rule
 from fairsk.thresholds.evidence import Evidence
 from fairsk.thresholds.limits import Bound, Limit
 from fairsk.thresholds.margins import Margin
@@ -45,8 +45,8 @@ class ChosenRules:
     bounds: tuple[Bound, ...]
 
 
-def prepare_search(evidence: Evidence, wishes: Wishes, *, stacklevel: int) -> tuple[Search, Rule]:
-    """Return the search for the groups that can be measured, and the rule of the others; warn of those."""
+def prepare_search(evidence: Evidence, wishes: Wishes, *, stacklevel: int) -> tuple[Search, Rule, list[int]]:
+    """Return the search for the groups that can be measured, the rule of others, and which are too small."""
     everyone = evidence.everyone
     if not min(everyone.tp[-1], everyone.fp[-1]) > 0:
         raise ValueError("All rows with a weight have the same label: there is nothing to separate.")
@@ -55,7 +55,7 @@ def prepare_search(evidence: Evidence, wishes: Wishes, *, stacklevel: int) -> tu
     requirements = wishes.requirements
     if requirements.level_up is True:
         requirements = replace(requirements, level_up=float(overall.thresholds[0]))
-    measured = _measured(evidence, wishes, stacklevel + 1)
+    measured, small = _measured(evidence, wishes, stacklevel + 1)
     left = [g for g in range(len(evidence.labels)) if g not in measured]
     start = evidence.counts([overall] * len(evidence.labels))
     fixed = {cell: float(start.cells[cell][left].sum()) for cell in CELLS}
@@ -69,14 +69,14 @@ def prepare_search(evidence: Evidence, wishes: Wishes, *, stacklevel: int) -> tu
         fixed,
         wishes.min_group_size,
     )
-    return search, overall
+    return search, overall, small
 
 
 def choose_rules(
     evidence: Evidence, wishes: Wishes, positive: Hashable, *, stacklevel: int = 2
 ) -> ChosenRules:
     """Choose each group's rule."""
-    search, overall = prepare_search(evidence, wishes, stacklevel=stacklevel + 1)
+    search, overall, small = prepare_search(evidence, wishes, stacklevel=stacklevel + 1)
     rules = [overall] * len(evidence.labels)
     solution = Solution([], float("nan"), "the unconstrained optimum", "nothing can be compared", None)
     margin = Margin.of(wishes.margin, wishes.limits, len(search.measured))
@@ -106,6 +106,9 @@ def choose_rules(
         reason=solution.reason,
         optimality_gap=_gap(search.objective, solution),
         thresholds={label: _shown(rule, mixed) for label, rule in zip(labels, rules, strict=True)},
+        everyone=evidence.everyone,
+        overall=overall,
+        exempt=tuple(evidence.labels[g] for g in small),
         margin=margin,
         stacklevel=stacklevel + 1,
     )
@@ -132,7 +135,9 @@ def choose_blind(
     if wishes.requirements.level_up is not False:
         raise ValueError("policy='blind' has no thresholds to level: leave out level_up.")
     evidence = Evidence.of_rows(unseen.scores, unseen.actual, unseen.groups, unseen.weights)
-    search, overall = prepare_search(evidence, replace(wishes, policy="threshold"), stacklevel=stacklevel + 1)
+    search, overall, small = prepare_search(
+        evidence, replace(wishes, policy="threshold"), stacklevel=stacklevel + 1
+    )
     weights = np.ones(len(unseen.scores)) if unseen.weights is None else unseen.weights
     position = np.full(len(evidence.labels), -1)
     position[search.measured] = np.arange(len(search.measured))
@@ -183,6 +188,9 @@ def choose_blind(
         reason="as asked for",
         optimality_gap=None,
         thresholds={},
+        everyone=evidence.everyone,
+        overall=overall,
+        exempt=tuple(evidence.labels[g] for g in small),
         margin=margin,
         stacklevel=stacklevel + 1,
     )
@@ -202,6 +210,9 @@ def make_report(
     objective: Objective | FreeObjective,
     measured: list[int],
     *,
+    everyone: Curve,
+    overall: Rule,
+    exempt: tuple[Hashable, ...],
     margin: Margin,
     stacklevel: int,
     **known: Any,
@@ -209,27 +220,37 @@ def make_report(
     """Measure what rules achieve; ``counts`` are those of all groups, ``known`` is what is known already."""
     covered = _subset(counts, measured)
     uncertain = tuple(covered.groups[g] for g in margin.uncertain(covered)) if measured else ()
-    kept = bool(measured) and margin.is_kept(covered)
-    if margin.n_errors and measured and (uncertain or not kept):
-        whom = "any groups" if not kept else ", ".join(map(format_group, uncertain))
-        why = "No thresholds" if not kept else "Too few rows to"
+    kept = len(measured) - len(uncertain) > 1 and margin.is_kept(covered)
+    if margin.n_errors and measured and not kept:
         warnings.warn(
-            f"{why} keep margin={wishes.margin!r} for: {whom}. "
-            "There the bound holds on the rows seen, and nothing is promised for others.",
+            f"No thresholds keep margin={wishes.margin!r}. The bound holds on the rows seen, and nothing is "
+            f"promised for others{_named('; too few rows in: ', uncertain)}.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+    elif margin.n_errors and uncertain:
+        warnings.warn(
+            f"Too few rows to keep margin={wishes.margin!r} for: {_named('', uncertain)}. For these groups "
+            "the bound holds on the rows seen, and nothing is promised for others.",
             UserWarning,
             stacklevel=stacklevel,
         )
     return ThresholdReport(
         objective=objective.name,
         value=float(objective.value({cell: counts.cells[cell].sum() for cell in CELLS})),
+        overall_value=float(objective.value(everyone.under(overall))),
         constraints=tuple(_constraint_report(limit, covered) for limit in wishes.limits),
         counts=counts,
-        exempt=tuple(label for g, label in enumerate(counts.groups) if g not in measured),
+        exempt=exempt,
         uncertain=uncertain,
         margin=margin.n_errors if kept else 0.0,
         requirements=wishes.requirements.in_words(),
         **known,
     )
+
+
+def _named(before: str, groups: tuple[Hashable, ...]) -> str:
+    return before + ", ".join(map(format_group, groups)) if groups else ""
 
 
 def _gap(objective: Objective | FreeObjective, solution: Solution) -> float | None:
@@ -262,8 +283,8 @@ def _subset(counts: GroupCounts, chosen: list[int]) -> GroupCounts:
 # --- who can be measured ------------------------------------------------------------------------------
 
 
-def _measured(evidence: Evidence, wishes: Wishes, stacklevel: int) -> list[int]:
-    """Return the groups with enough rows to measure, none if they are fewer than two; warn about others."""
+def _measured(evidence: Evidence, wishes: Wishes, stacklevel: int) -> tuple[list[int], list[int]]:
+    """Return the groups that can be compared, and those with too few rows to measure; warn about these."""
     least = wishes.min_group_size
     small: dict[int, str] = {}
     for rate in (rate for limit in wishes.limits for rate in limit.constraint.rates):
@@ -286,8 +307,8 @@ def _measured(evidence: Evidence, wishes: Wishes, stacklevel: int) -> list[int]:
             UserWarning,
             stacklevel=stacklevel,
         )
-        return []
-    return measured
+        measured = []
+    return measured, sorted(small)
 
 
 def _warn_if_constant(counts: GroupCounts, limits: tuple[Limit, ...], stacklevel: int) -> None:

@@ -133,9 +133,16 @@ def _each(name: str, given: Any, n: int) -> list[float | None]:
     if not isinstance(given, Sequence):
         return [None if given is None else float(given)] * n
     if len(given) != n:
-        raise ValueError(f"{name} has {len(given)} entries for {n} constraints: give one each, or a number.")
+        raise ValueError(
+            f"{name} has {_counted(len(given), 'entry', 'entries')} for "
+            f"{_counted(n, 'constraint', 'constraints')}: give one each, or a number."
+        )
     values = [None if value is None else float(value) for value in given]
     top = np.inf if name == "max_difference" else 1.0
     if any(value is not None and not 0 <= value <= top for value in values):
         raise ValueError(f"{name} must lie between 0 and {top:g}; got {list(given)}.")
     return values
+
+
+def _counted(n: int, one: str, several: str) -> str:
+    return f"{n} {one if n == 1 else several}"

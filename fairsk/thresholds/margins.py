@@ -93,8 +93,8 @@ class Margin:
     def uncertain(self, counts: GroupCounts) -> list[int]:
         """Return the groups of which the rows seen say too little for the bounds.
 
-        With a margin: those that leave no room for it, not even at parity. Without one: those with a rate
-        whose 95% margin of error is greater than its bound.
+        With a margin: those that leave no room for it, not even at parity, the least known ones first.
+        Without one: those with a rate whose 95% margin of error is greater than its bound.
         """
         out = set[int]()
         for rate, bound in self._bounded():
@@ -105,8 +105,6 @@ class Margin:
             by_error = [int(g) for g in np.argsort(-error, kind="stable")]
             while len(by_error) > 1 and self.n_errors * np.hypot(*error[by_error[:2]]) > allowed:
                 out.add(by_error.pop(0))
-            if len(by_error) == 1:  # it has nobody left to be compared with
-                out.add(by_error.pop())
         return sorted(out)
 
     def is_kept(self, counts: GroupCounts) -> bool:

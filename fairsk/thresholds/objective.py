@@ -196,4 +196,10 @@ def _worths(goal: Mapping[str, float]) -> tuple[float, ...]:
     worths = tuple(float(goal.get(cell, 0.0)) for cell in CELLS)
     if not np.isfinite(worths).all():
         raise ValueError(f"The worth of a cell must be a finite number; got {dict(goal)!r}.")
+    tp, fp, fn, tn = worths
+    if tp < fn or tn < fp:
+        raise ValueError(
+            f"{dict(goal)!r} would reward errors: a row is worth more when it is decided wrongly. Costs are "
+            "negative worths, such as {'fn': -5, 'fp': -1}."
+        )
     return worths

@@ -59,7 +59,9 @@ def trace_path(evidence: Evidence, wishes: Wishes, n_points: int, *, stacklevel:
     if len(wishes.limits) != 1:
         raise ValueError("A path varies the bound of one constraint: give one, not a list.")
     (limit,) = wishes.limits
-    search, overall = prepare_search(evidence, replace(wishes, policy="threshold"), stacklevel=stacklevel + 1)
+    search, overall, _ = prepare_search(
+        evidence, replace(wishes, policy="threshold"), stacklevel=stacklevel + 1
+    )
     if not search.measured:
         raise ValueError("There is no trade-off to follow: fewer than two groups can be compared.")
     n_rates = len(limit.constraint.rates)

@@ -7,6 +7,8 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from fairsk.counts import GroupCounts
 from fairsk.groups import format_group
 from fairsk.rates import Rate
@@ -58,6 +60,8 @@ class ThresholdReport:
         What was maximised.
     value : float
         The objective's value over all rows.
+    overall_value : float
+        What the best threshold for all rows alike reaches, without a bound.
     optimality_gap : float or None
         How far the value is at most from the best that any policy of thresholds, mixed ones included,
         could reach under the bounds (as tightened by a margin); None where the objective is a function of the
@@ -91,6 +95,7 @@ class ThresholdReport:
     positive: Hashable
     objective: str
     value: float
+    overall_value: float
     optimality_gap: float | None
     policy: str
     method: str
@@ -116,17 +121,24 @@ class ThresholdReport:
         for part in self.constraints:
             limit = "at most" if part.comparison == "difference" else "at least"
             low, high = part.interval
+            reached = f"{part.disparity:.4f} (95% interval {low:.4f} to {high:.4f})"
+            if np.isnan(part.disparity):
+                reached = "nothing can be compared"
             lines += [
                 ("constraint", f"{part.constraint}, {part.comparison} {limit} {part.bound:g}"),
-                (part.comparison, f"{part.disparity:.4f} (95% interval {low:.4f} to {high:.4f})"),
+                (part.comparison, reached),
             ]
-        below = "" if self.optimality_gap is None else f", at most {self.optimality_gap:.4f} below the best"
+        below = ""
+        if self.optimality_gap is not None:
+            below = f"; at most {self.optimality_gap:.4f} below the best under it"
         lines += [
-            (self.objective, f"{self.value:.4f}{below}"),
+            (self.objective, f"{self.value:.4f} ({self.overall_value:.4f} without a bound){below}"),
             ("policy", f"{self.policy}, by {self.method}: {self.reason}"),
         ]
         if self.requirements:
-            lines.append(("also", "; ".join(self.requirements)))
+            cells = self.counts.cells
+            share = float((cells["tp"] + cells["fp"]).sum() / self.counts.n.sum())
+            lines.append(("also", "; ".join([*self.requirements, f"{share:.4f} of all rows are selected"])))
         if self.margin:
             lines.append(("margin", f"{self.margin:.2f} standard errors between every two groups"))
         if self.blindness_cost is not None:
@@ -157,7 +169,9 @@ class ThresholdReport:
 
     def __str__(self) -> str:
         """Return a line per entry, then a line per group."""
-        lines = [f"{name + ':':<12} {text}" for name, text in self._lines()]
+        entries = self._lines()
+        width = max(12, *(len(name) + 1 for name, _ in entries))
+        lines = [f"{name + ':':<{width}} {text}" for name, text in entries]
         rows = self._groups()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for first, *rest in rows:
@@ -180,4 +194,4 @@ def _written(threshold: Any) -> str:
     """Write a threshold, or the thresholds of a mixture with their probabilities."""
     if not isinstance(threshold, list):
         return f"{threshold:.4f}"
-    return " or ".join(f"{t:.4f} ({p:.0%})" for t, p in threshold)
+    return " or ".join(f"{t:.4f} ({p:.1%})" for t, p in threshold)

@@ -12,7 +12,7 @@ import numpy as np
 from fairsk._sklearn import Interval, StrOptions
 from fairsk.rates import Constraint, Rate, get_rate
 from fairsk.thresholds.limits import Limit, make_limits
-from fairsk.thresholds.objective import Goal
+from fairsk.thresholds.objective import Goal, make_objective
 
 __all__ = ["WISH_CONSTRAINTS", "Requirements", "Wishes"]
 
@@ -119,7 +119,8 @@ class Wishes:
         margin: float | str,
         min_group_size: int,
     ) -> Wishes:
-        """Read the wishes off the parameters."""
+        """Read the wishes off the parameters; what cannot be is refused before anything is fitted."""
+        make_objective(objective, 1.0, 1.0)
         return cls(
             make_limits(constraint, max_difference, min_ratio),
             objective,
