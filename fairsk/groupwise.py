@@ -49,6 +49,7 @@ class TrainingRows:
 
     X: Any
     labels: NDArray[Any]
+    classes: list[Any]
     positive: Any
     sensitive: SensitiveColumns
     groups: Grouping
@@ -120,6 +121,7 @@ class GroupwiseClassifier(MetaClassifier):
         return TrainingRows(
             X,
             labels,
+            classes.tolist(),
             positive,
             sensitive,
             encode_groups(sensitive),
@@ -144,10 +146,11 @@ class GroupwiseClassifier(MetaClassifier):
             return positive_scores(model, X, self.response_method, given.positive, told)
 
         if isinstance(self.estimator, FrozenEstimator):
-            known, seen = np.asarray(self.estimator.classes_).tolist(), np.unique(given.labels).tolist()
-            if set(known) != set(seen):
+            known = np.asarray(self.estimator.classes_).tolist()
+            if set(known) != set(given.classes):
                 raise ValueError(
-                    f"The prefit estimator has the classes {known}, and y {seen}: they must be the same two."
+                    f"The prefit estimator has the classes {known}, and y {given.classes}: they must be the "
+                    "same two."
                 )
             scores = respond(self.estimator, given.X, values)
             actual = given.labels == given.positive

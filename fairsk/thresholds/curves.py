@@ -98,7 +98,8 @@ class Curve:
 
     def under(self, rule: Rule) -> dict[str, float]:
         """Return the (expected) cells under a rule, whose thresholds need not be those of the curve."""
-        places = np.searchsorted(-self.steps, -rule.thresholds, "right")  # steps of at least the threshold
+        below = np.searchsorted(self.steps[::-1], rule.thresholds, "left")
+        places = len(self.steps) - below  # how many steps are not below the threshold
         return {cell: float(at @ rule.probabilities) for cell, at in self.at(places).items()}
 
 
