@@ -584,7 +584,7 @@ def test_rows_of_weight_zero_are_as_good_as_absent():
     alone = clone(model).fit(X[present], y[present], sensitive_features=groups[present])
     assert weighted.report_.exempt == ("absent",)
     assert {g: weighted.thresholds_[g] for g in ("F", "M")} == alone.thresholds_
-    with pytest.raises(ValueError, match="All rows with a weight have the same label"):
+    with pytest.raises(ValueError, match="All rows with a weight are of one class"):
         model.fit(X, y, sensitive_features=X["sex"], sample_weight=(y == "yes").astype(float))
 
 

@@ -49,7 +49,7 @@ def prepare_search(evidence: Evidence, wishes: Wishes, *, stacklevel: int) -> tu
     """Return the search for the groups that can be measured, the rule of others, and which are too small."""
     everyone = evidence.everyone
     if not min(everyone.tp[-1], everyone.fp[-1]) > 0:
-        raise ValueError("All rows with a weight have the same label: there is nothing to separate.")
+        raise ValueError("All rows with a weight are of one class: there is nothing to separate.")
     objective = make_objective(wishes.objective, float(everyone.tp[-1]), float(everyone.fp[-1]))
     overall = overall_rule(everyone, objective, wishes.requirements)
     requirements = wishes.requirements
