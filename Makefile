@@ -35,6 +35,8 @@ format: $(READY)
 
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/thresholds_adult.py
+	$(BIN)/python benchmarks/thresholds_unseen.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/threshold_speed.py
 	$(BIN)/python benchmarks/net_adult.py
 
 clean:
