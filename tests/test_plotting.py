@@ -459,3 +459,9 @@ def test_a_blind_optimizer_over_an_array_is_drawn():
     model = GroupThresholdOptimizer(LogisticRegression(), sensitive_features=2, policy="blind").fit(X, y)
     display = ThresholdDisplay.from_estimator(model, X, y)
     assert set(display.points_) == {0.0, 1.0}
+
+
+def test_a_tradeoff_of_something_else_is_refused():
+    X, y = people(n=100)
+    with pytest.raises(TypeError, match="Put the optimizer around the pipeline"):
+        TradeoffDisplay.from_estimator(logistic(), X, y)

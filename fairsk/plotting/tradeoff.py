@@ -139,8 +139,16 @@ class TradeoffDisplay:
         ------
         ImportError
             If matplotlib is missing.
+        TypeError
+            If the estimator is no GroupThresholdOptimizer.
         """
         require_matplotlib(cls.__name__)
+        if not hasattr(estimator, "pareto_path"):
+            raise TypeError(
+                f"{cls.__name__} draws the path of a GroupThresholdOptimizer, got "
+                f"{type(estimator).__name__}. Put the optimizer around the pipeline; of a search, give the "
+                "best_estimator_."
+            )
         path = estimator.pareto_path(
             X, y, sensitive_features=sensitive_features, sample_weight=sample_weight, n_points=n_points
         )

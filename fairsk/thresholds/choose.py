@@ -57,8 +57,10 @@ def prepare_search(evidence: Evidence, wishes: Wishes, *, stacklevel: int) -> tu
         requirements = replace(requirements, level_up=float(overall.thresholds[0]))
     measured, small = _measured(evidence, wishes, stacklevel + 1)
     left = [g for g in range(len(evidence.labels)) if g not in measured]
-    start = evidence.counts([overall] * len(evidence.labels))
-    fixed = {cell: float(start.cells[cell][left].sum()) for cell in CELLS}
+    fixed = dict.fromkeys(CELLS, 0.0)
+    for g in left:
+        for cell, value in evidence.curves[g].under(overall).items():
+            fixed[cell] += value
     search = Search(
         evidence,
         measured,
@@ -83,12 +85,11 @@ def choose_rules(
     bounds = search.bounds
     if search.measured:
 
-        def solve(bounds: tuple[Bound, ...]) -> tuple[Solution, GroupCounts]:
-            found = search.solve(bounds)
+        def count(found: Solution) -> GroupCounts:
             counts = evidence.counts(replaced(rules, search.measured, found.rules))
-            return found, _subset(counts, search.measured)
+            return _subset(counts, search.measured)
 
-        solution, _, bounds = margin.choose(solve, bounds)
+        solution, bounds = margin.choose(search.solve, count, bounds)
         rules = replaced(rules, search.measured, solution.rules)
     counts = evidence.counts(rules)
     if np.isfinite(overall.thresholds[0]):  # without the bound, some are selected and some are not
@@ -150,7 +151,7 @@ def choose_blind(
     bounds = search.bounds
     if search.measured:
 
-        def solve(bounds: tuple[Bound, ...]) -> tuple[BlindRule, GroupCounts]:
+        def solve(bounds: tuple[Bound, ...]) -> BlindRule:
             found = best_blind_rule(
                 rows,
                 rates,
@@ -166,11 +167,14 @@ def choose_blind(
                     f"No blind rule was found that meets {', '.join(asked)}. Loosen the bound, or use "
                     "policy='auto' if the groups may be used at prediction."
                 )
+            return found
+
+        def count(found: BlindRule) -> GroupCounts:
             chosen = (found.margin(rows.scores, rows.chances) > 0).astype(float)
             counts = soft_counts(chosen, unseen.actual, unseen.groups, weights)
-            return found, _subset(counts, search.measured)
+            return _subset(counts, search.measured)
 
-        rule, _, bounds = margin.choose(solve, bounds)
+        rule, bounds = margin.choose(solve, count, bounds)
         selected = rule.margin(rows.scores, rows.chances) > 0
     else:
         rule = BlindRule(base, np.zeros((0, len(rates))), np.zeros((len(rates), 2)))

@@ -53,8 +53,11 @@ class Margin:
         return cls(limits, float(ndtri(1 - (1 - float(margin)) / max(1, pairs * n_rates))))
 
     def choose(
-        self, solve: Callable[[tuple[Bound, ...]], tuple[Chosen, GroupCounts]], bounds: tuple[Bound, ...]
-    ) -> tuple[Chosen, GroupCounts, tuple[Bound, ...]]:
+        self,
+        solve: Callable[[tuple[Bound, ...]], Chosen],
+        count: Callable[[Chosen], GroupCounts],
+        bounds: tuple[Bound, ...],
+    ) -> tuple[Chosen, tuple[Bound, ...]]:
         """Return what is chosen under the loosest bounds that keep the margin on the rows seen.
 
         If none do, it is what is chosen under the bounds as they are; :meth:`is_kept` tells.
@@ -62,17 +65,19 @@ class Margin:
         Parameters
         ----------
         solve : callable
-            Returns the choice under some bounds, and the counts of the measured groups that it gives.
+            Returns the choice under some bounds.
+        count : callable
+            Returns the counts of the measured groups that a choice gives.
         bounds : tuple of Bound
             The bounds that are to be kept, one per rate.
 
         Returns
         -------
         tuple
-            The choice, its counts, and the bounds that it was made under.
+            The choice, and the bounds that it was made under.
         """
-        first = (*solve(bounds), bounds)
-        if not self.n_errors or self.is_kept(first[1]):
+        first = solve(bounds), bounds
+        if not self.n_errors or self.is_kept(count(first[0])):
             return first
         low, high = 0.0, 1.0
         kept = None
@@ -80,12 +85,12 @@ class Margin:
             share = 0.0 if step == _HALVINGS and kept is None else (low + high) / 2
             tried = tuple(bound.share(share) for bound in bounds)
             try:
-                found = (*solve(tried), tried)
+                found = solve(tried)
             except ValueError:  # too tight for any thresholds
                 low = share
                 continue
-            if self.is_kept(found[1]):
-                kept, low = found, share
+            if self.is_kept(count(found)):
+                kept, low = (found, tried), share
             else:
                 high = share
         return first if kept is None else kept
