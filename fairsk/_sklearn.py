@@ -72,6 +72,7 @@ __all__ = [
     "fit_weighted",
     "n_rows",
     "positive_scores",
+    "response_of",
     "take_fit_params",
     "take_rows",
     "validate_parameters",
@@ -284,6 +285,12 @@ def take_fit_params(params: dict[str, Any], rows: NDArray[np.intp], length: int)
     return {name: take(value) for name, value in params.items()}
 
 
+def response_of(estimator: Any, response_method: str) -> str | None:
+    """Return the response method that scores come from, None if the estimator does not have it."""
+    methods = ("predict_proba", "decision_function") if response_method == "auto" else (response_method,)
+    return next((method for method in methods if hasattr(estimator, method)), None)
+
+
 def positive_scores(
     estimator: Any,
     X: Any,
@@ -306,10 +313,10 @@ def positive_scores(
     sensitive_features : array-like, optional
         Passed on if the estimator asks for it.
     """
-    methods = ("predict_proba", "decision_function") if response_method == "auto" else (response_method,)
-    method = next((method for method in methods if hasattr(estimator, method)), None)
+    method = response_of(estimator, response_method)
     if method is None:
-        raise ValueError(f"{type(estimator).__name__} has none of the methods {', '.join(methods)}.")
+        wanted = "predict_proba, decision_function" if response_method == "auto" else response_method
+        raise ValueError(f"{type(estimator).__name__} has none of the methods {wanted}.")
     scores = np.asarray(call(estimator, method, X, sensitive_features=sensitive_features), dtype=float)
     position = estimator.classes_.tolist().index(positive)
     if scores.ndim == 2:

@@ -73,6 +73,17 @@ class OutOfFold:
         weights = None if self.weights is None else self.weights[rows]
         return OutOfFold(self.scores[rows], self.actual[rows], groups, weights, self.rows[rows])
 
+    def present(self) -> OutOfFold:
+        """Return the rows that have a weight: a row of weight 0 is as good as absent."""
+        if self.weights is None or self.weights.all():
+            return self
+        return self.take(np.flatnonzero(self.weights))
+
+    @property
+    def mass(self) -> Floats:
+        """The weight of each row, 1 without weights."""
+        return np.ones(len(self.scores)) if self.weights is None else self.weights
+
 
 class GroupwiseClassifier(MetaClassifier):
     """A binary classifier around another one that treats the scores of each group on their own.

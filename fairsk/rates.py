@@ -179,6 +179,10 @@ class Rate:
         pairs = zip(self.numerator_coefficients, self.denominator_coefficients, strict=True)
         return all(0 <= part <= whole for part, whole in pairs)
 
+    def part(self, cells: Cells) -> Array:
+        """The numerator: how much of the denominator has what the rate counts."""
+        return _linear(self.numerator_coefficients, cells)
+
     def support(self, cells: Cells) -> Array:
         """The denominator: how much there is to measure the rate on."""
         return _linear(self.denominator_coefficients, cells)
@@ -187,7 +191,7 @@ class Rate:
         """Evaluate the rate on cells of any shape; an empty denominator gives NaN."""
         support = self.support(cells)
         # An empty denominator is filled in before the division, so that no gradient runs through 0 / 0.
-        value = _linear(self.numerator_coefficients, cells) / (support + (support == 0))
+        value = self.part(cells) / (support + (support == 0))
         return _where(support != 0, value, float("nan"))
 
 

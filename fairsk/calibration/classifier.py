@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from fairsk._sklearn import Interval, StrOptions
-from fairsk.calibration.mapper import ScoreMapper, weighed
+from fairsk.calibration.mapper import ScoreMapper
 from fairsk.calibration.maps import MAPS, IsotonicMap
 from fairsk.groups import format_group
 from fairsk.groupwise import OutOfFold
@@ -179,7 +179,8 @@ class GroupCalibratedClassifier(ScoreMapper):
         self.n_jobs = n_jobs
 
     def _learn(self, unseen: OutOfFold) -> None:
-        scores, actual, codes, weights = weighed(unseen)
+        scores, actual = unseen.scores, unseen.actual
+        codes, weights = unseen.groups.codes, unseen.mass
         kind = MAPS[self.method]
         self._reads_log_odds = self._response == "predict_proba" and kind is not IsotonicMap
         scores = self._inputs(scores)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -10,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from fairsk._sklearn import HasMethods, fit_context, positive_scores
+from fairsk._sklearn import HasMethods, fit_context, positive_scores, response_of
 from fairsk.groupwise import GroupwiseClassifier, OutOfFold
 
-__all__ = ["ScoreMapper", "response_of", "weighed"]
+__all__ = ["ScoreMapper"]
 
 Floats = NDArray[np.float64]
 
@@ -25,7 +26,7 @@ def _offers(method: str) -> Callable[[Any], bool]:
     return check
 
 
-class ScoreMapper(GroupwiseClassifier):
+class ScoreMapper(GroupwiseClassifier, ABC):
     """A classifier that sends the scores of another one through a map per group.
 
     Subclasses learn their maps in ``_learn`` and apply them in ``_map``; ``_offered`` says what the mapped
@@ -79,23 +80,23 @@ class ScoreMapper(GroupwiseClassifier):
         fitted, unseen = self._fit_out_of_fold(given)
         self.groups_ = given.groups.labels
         self._response = response_of(fitted, self.response_method)
-        self._learn(unseen)
+        self._learn(unseen.present())
         self.estimator_ = fitted
         self._positive = given.positive
         self._copy_feature_record()
         return self
 
+    @abstractmethod
     def _learn(self, unseen: OutOfFold) -> None:
         """Learn a map for every group in ``groups_``, and one for all rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _map(self, scores: Floats, codes: NDArray[np.intp]) -> Floats:
         """Map scores of the positive class; the code -1 stands for unknown groups."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _offered(self) -> str | None:
         """Return the response method that the mapped scores make."""
-        raise NotImplementedError
 
     def _mapped(self, X: Any, values: Any) -> Floats:
         check_is_fitted(self)
@@ -157,17 +158,3 @@ class ScoreMapper(GroupwiseClassifier):
 
     def _positive_is_second(self) -> bool:
         return self.classes_.tolist()[1] == self._positive
-
-
-def response_of(estimator: Any, response_method: str) -> str | None:
-    """Return the response method that scores come from, None if the estimator does not have it."""
-    methods = ("predict_proba", "decision_function") if response_method == "auto" else (response_method,)
-    return next((method for method in methods if hasattr(estimator, method)), None)
-
-
-def weighed(unseen: OutOfFold) -> tuple[Floats, NDArray[np.bool_], NDArray[np.intp], Floats]:
-    """Return scores, labels, groups and weights of the rows that have a weight."""
-    if unseen.weights is None:
-        return unseen.scores, unseen.actual, unseen.groups.codes, np.ones(len(unseen.scores))
-    kept = unseen.weights > 0  # a row of weight 0 is as good as absent
-    return unseen.scores[kept], unseen.actual[kept], unseen.groups.codes[kept], unseen.weights[kept]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk._sklearn import Interval
-from fairsk.calibration.mapper import ScoreMapper, response_of, weighed
+from fairsk._sklearn import Interval, response_of
+from fairsk.calibration.mapper import ScoreMapper
 from fairsk.groups import format_group
 from fairsk.groupwise import OutOfFold
 
@@ -174,7 +174,7 @@ class ScoreRepair(ScoreMapper):
         self.n_jobs = n_jobs
 
     def _learn(self, unseen: OutOfFold) -> None:
-        scores, _, codes, weights = weighed(unseen)
+        scores, codes, weights = unseen.scores, unseen.groups.codes, unseen.mass
         self.overall_quantiles_ = _quantiles(scores, weights)
         sums = np.bincount(codes, weights, minlength=len(self.groups_))
         self.shares_ = dict(zip(self.groups_, (sums / sums.sum()).tolist(), strict=True))

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk.rates import Rate
+from fairsk.rates import Rate, get_rate
 from fairsk.thresholds.choices import Choices
 from fairsk.thresholds.choose import ChosenRules
 from fairsk.thresholds.curves import Curve
@@ -84,7 +84,7 @@ class _RelaxedSearch(Search):
             bins, tops = np.repeat(bins, counts), np.repeat(tops, counts, axis=1)
             tops = np.vstack([tops, np.maximum(low[bins], high[bins] - offset * self.piece)])
         position = (4 * bins[:, None] + np.arange(4)).ravel()
-        fewest = (cells["tp"] + cells["fp"])[4 * bins]
+        fewest = get_rate("selection_rate").part(cells)[4 * bins]
         return Choices(position, np.repeat(tops, 4, axis=1), np.zeros(len(position)), np.repeat(fewest, 4))
 
     @staticmethod

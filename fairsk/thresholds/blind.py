@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from fairsk.rates import CELLS, Rate
+from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.thresholds.limits import ROUNDING, Bound
 from fairsk.thresholds.objective import FreeObjective, Objective
 
@@ -42,6 +42,8 @@ _CARRIED_ON = 3
 #: Anything worth no more than this exceeds a bound.
 _NOT_ALLOWED = -1e250
 _CHUNK = 65536
+#: What a capacity limits.
+_SELECTION = get_rate("selection_rate")
 
 
 @dataclass(frozen=True)
@@ -322,8 +324,7 @@ class _Judge:
         for rate, least in self._min_rates:
             excess = np.maximum(excess, np.nan_to_num(least - ROUNDING - rate(groups), nan=0.0).max(0))
         if self._capacity is not None:
-            share = (total["tp"] + total["fp"]) / self._rows.weights.sum()
-            excess = np.maximum(excess, share - self._capacity - ROUNDING)
+            excess = np.maximum(excess, _SELECTION(total) - self._capacity - ROUNDING)
         return np.where(excess > 0, _NOT_ALLOWED * (1 + excess), value)
 
 

@@ -139,7 +139,7 @@ def choose_blind(
     search, overall, small = prepare_search(
         evidence, replace(wishes, policy="threshold"), stacklevel=stacklevel + 1
     )
-    weights = np.ones(len(unseen.scores)) if unseen.weights is None else unseen.weights
+    weights = unseen.mass
     position = np.full(len(evidence.labels), -1)
     position[search.measured] = np.arange(len(search.measured))
     rows = BlindRows(
@@ -317,8 +317,8 @@ def _measured(evidence: Evidence, wishes: Wishes, stacklevel: int) -> tuple[list
 
 def _warn_if_constant(counts: GroupCounts, limits: tuple[Limit, ...], stacklevel: int) -> None:
     """Warn if the bound leaves nothing better than the same decision for every row."""
-    selected = sum(counts.cells[cell].sum() for cell in ("tp", "fp"))
-    if selected in (0, counts.n.sum()):
+    (selected,) = counts.overall().rate("selection_rate")
+    if selected in (0, 1):
         named = " and ".join(limit.constraint.name for limit in limits)
         can_mix = all(rate.has_fixed_denominator for limit in limits for rate in limit.constraint.rates)
         mixing = ", or allow policy='randomized'" if can_mix else ""

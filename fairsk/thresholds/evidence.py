@@ -47,13 +47,9 @@ class Evidence:
     def of_rows(
         cls, scores: Floats, actual: NDArray[np.bool_], groups: Grouping, weights: Floats | None = None
     ) -> Evidence:
-        """Sort the rows of each group by their scores; a row of weight 0 is as good as absent."""
-        codes = groups.codes
-        if weights is not None and not weights.all():
-            kept = np.flatnonzero(weights)
-            scores, actual, codes, weights = scores[kept], actual[kept], codes[kept], weights[kept]
+        """Sort the rows of each group by their scores; weights are positive."""
         kinds = [None] if weights is None else [weights, None, weights**2]
-        found = sorted_curves(scores, actual, codes, len(groups.labels), kinds)
+        found = sorted_curves(scores, actual, groups.codes, len(groups.labels), kinds)
         (curves, everyone), (rows, _), (squares, _) = found if len(found) == 3 else found * 3
         return cls(groups.names, groups.labels, curves, rows, squares, everyone)
 

@@ -22,6 +22,13 @@ Goal: TypeAlias = str | Rate | Mapping[str, float] | Callable[[Cells], Any]
 _DIRECTIONS = 25
 
 
+#: Objectives that add up rates with fixed denominators.
+_COMBINED: Mapping[str, Mapping[str, float]] = {
+    "balanced_accuracy": {"true_positive_rate": 0.5, "true_negative_rate": 0.5},
+    "youden": {"true_positive_rate": 1.0, "false_positive_rate": -1.0},
+}
+
+
 @dataclass(frozen=True)
 class Objective:
     """A ratio of sums of confusion cells over all groups: greater is better.
@@ -164,11 +171,13 @@ def make_objective(goal: Goal, positives: float, negatives: float) -> Objective 
     if not isinstance(goal, str | Rate):
         name = getattr(goal, "__name__", type(goal).__name__)
         return FreeObjective("objective" if name == "<lambda>" else name, goal, positives, negatives)
-    if goal == "balanced_accuracy":
-        halves = (0.5 / positives, 0.0, 0.0, 0.5 / negatives)
-        return Objective("balanced_accuracy", halves, total, is_linear=True)
-    if goal == "youden":
-        return Objective("youden", (1 / positives, -1 / negatives, 0.0, 0.0), total, is_linear=True)
+    if isinstance(goal, str) and goal in _COMBINED:
+        cells = {"tp": 0.0, "fp": 0.0, "fn": positives, "tn": negatives}
+        weights = np.zeros(len(CELLS))
+        for name, factor in _COMBINED[goal].items():
+            part = get_rate(name)
+            weights += factor * np.array(part.numerator_coefficients) / part.support(cells)
+        return Objective(goal, tuple(weights.tolist()), total, is_linear=True)
     try:
         rate = get_rate(goal)
     except ValueError as error:

@@ -22,7 +22,7 @@ from fairsk._sklearn import (
     n_rows,
     positive_scores,
 )
-from fairsk.groupwise import GroupwiseClassifier, TrainingRows
+from fairsk.groupwise import GroupwiseClassifier, OutOfFold, TrainingRows
 from fairsk.rates import Constraint, Rate
 from fairsk.thresholds.choose import choose_blind, choose_rules
 from fairsk.thresholds.curves import Rule, row_uniforms
@@ -281,7 +281,7 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         if self.policy == "blind":
             return self._fit_blind(given, wishes)
         self.estimator_, unseen = self._fit_out_of_fold(given)
-        evidence = Evidence.of_rows(unseen.scores, unseen.actual, unseen.groups, unseen.weights)
+        evidence = _evidence(unseen)
         chosen = choose_rules(evidence, wishes, given.positive, stacklevel=4)
         self.groups_ = evidence.labels
         self.overall_threshold_ = float(chosen.overall.thresholds[0])
@@ -322,8 +322,10 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
             )
         if isinstance(self.estimator, FrozenEstimator):
             unseen = unseen.take(rows)
+        if unseen.weights is not None:
+            chances = chances[unseen.weights > 0]  # of the rows that are present
         self._rule, self.report_, self.groups_, self.overall_threshold_ = choose_blind(
-            unseen, chances, wishes, given.positive, stacklevel=5
+            unseen.present(), chances, wishes, given.positive, stacklevel=5
         )
         self.thresholds_ = {}
         self._positive = given.positive
@@ -368,8 +370,7 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
             raise ValueError("A path follows thresholds per group, which policy='blind' has none of.")
         given = self._training_rows(X, y, sensitive_features, sample_weight, fit_params)
         unseen = self._fit_out_of_fold(given, keep=False)[1]
-        evidence = Evidence.of_rows(unseen.scores, unseen.actual, unseen.groups, unseen.weights)
-        return trace_path(evidence, self._wishes(), n_points, stacklevel=4)
+        return trace_path(_evidence(unseen), self._wishes(), n_points, stacklevel=4)
 
     def predict(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
         """Predict the class of each row by the threshold of its group.
@@ -427,6 +428,11 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
     def _inner_X(self, X: Any) -> Any:
         """Return X without the sensitive column if the policy may not look at it."""
         return self._without_column(X) if self.report_.policy == "blind" else X
+
+
+def _evidence(unseen: OutOfFold) -> Evidence:
+    rows = unseen.present()
+    return Evidence.of_rows(rows.scores, rows.actual, rows.groups, rows.weights)
 
 
 def _group_chances(model: Any, X: Any, values: Any, *, n_groups: int) -> NDArray[np.float64]:

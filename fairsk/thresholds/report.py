@@ -136,8 +136,7 @@ class ThresholdReport:
             ("policy", f"{self.policy}, by {self.method}: {self.reason}"),
         ]
         if self.requirements:
-            cells = self.counts.cells
-            share = float((cells["tp"] + cells["fp"]).sum() / self.counts.n.sum())
+            (share,) = self.counts.overall().rate("selection_rate")
             lines.append(("also", "; ".join([*self.requirements, f"{share:.4f} of all rows are selected"])))
         if self.margin:
             lines.append(("margin", f"{self.margin:.2f} standard errors between every two groups"))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairsk.groups import format_group
-from fairsk.rates import CELLS, Rate
+from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.thresholds.choices import Choices, Problem, single
 from fairsk.thresholds.curves import Curve, Mixture, Rule
 from fairsk.thresholds.evidence import Evidence
@@ -29,6 +29,8 @@ Pick = Callable[[Solver], list[Mixture] | None]
 #: With ``policy="auto"``, mix thresholds if that gains more than this share of the objective's range.
 WORTH_MIXING = 0.005
 _MAX_DINKELBACH = 100
+#: What a capacity limits.
+_SELECTION = get_rate("selection_rate")
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def overall_rule(curve: Curve, objective: Objective | FreeObjective, requirement
         )
     shut = ~_not_above(curve, requirements.level_up)
     if requirements.capacity is not None:
-        shut |= cells["tp"] + cells["fp"] > requirements.capacity * (curve.tp[-1] + curve.fp[-1]) + ROUNDING
+        shut |= _SELECTION(cells) > requirements.capacity + ROUNDING
     if shut.all():
         asked = replace(requirements, min_rates={}).in_words()
         raise ValueError(f"No threshold for all rows alike has {' and '.join(asked)}. Ask for less.")
@@ -155,7 +157,7 @@ class Search:
             cells = curve.cells
             rates = np.array([rate(cells) for rate in self.rates])
             is_open = self._open(g, cells) & ~np.isnan(rates).any(0)
-            selected = cells["tp"] + cells["fp"]
+            selected = _SELECTION.part(cells)
             every = Choices(np.arange(len(curve)), rates, selected, selected)
             chosen = every if is_open.all() else every.take(np.flatnonzero(is_open))
             if not len(chosen):
@@ -195,8 +197,8 @@ class Search:
         ]
         capacity = None
         if self.requirements.capacity is not None:
-            total = self.evidence.everyone.tp[-1] + self.evidence.everyone.fp[-1]
-            left = float(self.requirements.capacity * total - self.fixed["tp"] - self.fixed["fp"])
+            total = _SELECTION.support(self.evidence.everyone.at(-1))
+            left = float(self.requirements.capacity * total - _SELECTION.part(self.fixed))
             capacity = left if abs(left) > ROUNDING * total else 0.0
         problem = Problem(groups, bounds, capacity)
         return WindowSolver(problem) if len(bounds) == 1 and capacity is None else ProgramSolver(problem)
@@ -267,9 +269,8 @@ class Search:
             single = self._maximise(bounds, _thresholds, mixed.solver if is_linear else None)
         return Best(single, mixed)
 
-    def solve(self, bounds: tuple[Bound, ...] | None = None) -> Solution:
-        """Return each group's rule under the bounds (those asked for, unless others are given)."""
-        bounds = self.bounds if bounds is None else bounds
+    def solve(self, bounds: tuple[Bound, ...]) -> Solution:
+        """Return each group's rule under the bounds, by the policy that was asked for."""
         can_mix = all(rate.has_fixed_denominator for rate in self.rates)
         if self.policy == "randomized" and not can_mix:
             raise ValueError(
