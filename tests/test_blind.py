@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit, StratifiedShuffleSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
@@ -155,12 +155,24 @@ def test_both_models_are_fitted_on_the_same_folds():
     assert drawn.report_.disparity <= 0.03 + 1e-9
     model = blind(cv=0.4, refit=False, random_state=0, max_difference=0.1).fit(X, y)
     assert model.report_.counts.n.sum() == 360
-    unseeded = blind(cv=0.4, max_difference=0.1).fit(X, y).report_
-    assert unseeded.disparity <= 0.1 + 1e-9
-    for cv in (ShuffleSplit(2, test_size=0.5), KFold(2, shuffle=True), iter(list(KFold(2).split(X)))):
-        again = blind(cv=cv, max_difference=0.1).fit(X, y).report_
-        assert again.counts.n.sum() == 900
-        assert again.value > 0.65  # chances of other rows would be noise
+    # Splitters that split differently each time they are asked: as if their first answer had been given.
+    for splitter in (ShuffleSplit, KFold):
+        params = {"n_splits": 2} | ({"shuffle": True} if splitter is KFold else {"test_size": 0.5})
+        fresh = [splitter(**params, random_state=np.random.RandomState(3)) for _ in range(2)]
+        once = blind(cv=list(fresh[0].split(X)), max_difference=0.1).fit(X, y).report_
+        assert blind(cv=fresh[1], max_difference=0.1).fit(X, y).report_ == once
+        assert (
+            blind(
+                cv=iter(list(splitter(**params, random_state=np.random.RandomState(3)).split(X))),
+                max_difference=0.1,
+            )
+            .fit(X, y)
+            .report_
+            == once
+        )
+    first = next(StratifiedShuffleSplit(1, test_size=0.4, random_state=np.random.RandomState(3)).split(X, y))
+    share = blind(cv=0.4, random_state=np.random.RandomState(3), max_difference=0.1).fit(X, y).report_
+    assert share == blind(cv=[first], max_difference=0.1).fit(X, y).report_
 
 
 def test_it_is_searched_and_cross_validated_like_any_other(routing):
