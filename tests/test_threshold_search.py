@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairsk import Constraint, Rate
+from fairsk.curves import sorted_curves
 from fairsk.groups import Grouping
 from fairsk.rates import CELLS, CONSTRAINTS, RATES, get_rate
 from fairsk.thresholds.branch import Branching
 from fairsk.thresholds.choices import Choices, Problem
 from fairsk.thresholds.choose import choose_rules
-from fairsk.thresholds.curves import sorted_curves
 from fairsk.thresholds.evidence import Evidence
 from fairsk.thresholds.hull import Envelope, upper_hull
 from fairsk.thresholds.limits import Bound

@@ -17,7 +17,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from fairsk import Constraint, GroupThresholdOptimizer, Rate
 from fairsk.metrics import GroupCounts, demographic_parity_difference, equal_opportunity_difference
 from fairsk.rates import CELLS, CONSTRAINTS, RATES
-from fairsk.thresholds.curves import row_uniforms
+from fairsk.thresholds.rules import row_uniforms
 from fairsk.thresholds.window import range_argmax
 
 OBJECTIVES = ("accuracy", "balanced_accuracy", "f1")

@@ -14,12 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from fairsk._sklearn import check_rows, n_rows, positive_scores
 from fairsk.counts import check_weights, soft_counts
+from fairsk.curves import sorted_curves
 from fairsk.groups import Grouping, format_group
 from fairsk.labels import binary_labels
 from fairsk.plotting.drawing import axes_for, line_style, literal, place_legend, require_matplotlib
 from fairsk.rates import RATES
-from fairsk.thresholds.curves import Rule, sorted_curves
 from fairsk.thresholds.report import ThresholdReport
+from fairsk.thresholds.rules import Rule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,16 +1,17 @@
 """A threshold per group, the best one under bounds on disparities.
 
-The data flow: sort the scores of each group once (``curves``, gathered as ``evidence``); read what is asked
-for (``wishes``: bounds on rates, ``limits``, and what to maximise, ``objective``); each threshold becomes a
-point (``choices``) of a problem that a solver answers exactly: ``window`` for one rate (under its
-``hull``), ``program`` for several (a linear program for mixtures, ``branch`` and ``sharing`` for single
-thresholds). ``search`` picks solver and policy, ``choose`` says who can be measured, keeps ``margins`` and
-tells what is achieved (``report``). Around that: ``optimizer`` is the estimator, ``blind`` decides without
-the attribute, ``path`` follows the trade-off, ``histograms`` works from counts alone and ``binning`` says
-what that may lose.
+The data flow: the scores of each group are sorted once (:mod:`fairsk.curves`, gathered as ``evidence``); read
+what is asked for (``wishes``: bounds on rates, ``limits``, and what to maximise, ``objective``); each
+threshold becomes a point (``choices``) of a problem that a solver answers exactly: ``window`` for one rate
+(under its ``hull``), ``program`` for several (a linear program for mixtures, ``branch`` and ``sharing`` for
+single thresholds). ``search`` picks solver and policy, ``choose`` says who can be measured, keeps
+``margins`` and tells what is achieved (``report``), as ``rules`` per group. Around that: ``optimizer`` is the
+estimator, ``blind`` decides without the attribute, ``path`` follows the trade-off, ``histograms`` works from
+counts alone and ``binning`` says what that may lose.
 """
 
-from fairsk.thresholds.histograms import HistogramThresholds, ScoreHistograms, thresholds_from_histograms
+from fairsk.histograms import ScoreHistograms
+from fairsk.thresholds.histograms import HistogramThresholds, thresholds_from_histograms
 from fairsk.thresholds.optimizer import GroupThresholdOptimizer
 from fairsk.thresholds.path import ParetoPath
 from fairsk.thresholds.report import ConstraintReport, ThresholdReport

@@ -11,17 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairsk.counts import GroupCounts, soft_counts
+from fairsk.curves import Curve
 from fairsk.groups import format_group
 from fairsk.groupwise import OutOfFold
 from fairsk.rates import CELLS
 from fairsk.statistics import difference_interval, ratio_interval
 from fairsk.thresholds.blind import BlindRows, BlindRule, best_blind_rule
-from fairsk.thresholds.curves import Curve, Rule
 from fairsk.thresholds.evidence import Evidence
 from fairsk.thresholds.limits import Bound, Limit
 from fairsk.thresholds.margins import Margin
 from fairsk.thresholds.objective import FreeObjective, Objective, make_objective
 from fairsk.thresholds.report import ConstraintReport, ThresholdReport
+from fairsk.thresholds.rules import Rule
 from fairsk.thresholds.search import Search, Solution, overall_rule
 from fairsk.thresholds.wishes import Wishes
 
@@ -59,7 +60,7 @@ def prepare_search(evidence: Evidence, wishes: Wishes, *, stacklevel: int) -> tu
     left = [g for g in range(len(evidence.labels)) if g not in measured]
     fixed = dict.fromkeys(CELLS, 0.0)
     for g in left:
-        for cell, value in evidence.curves[g].under(overall).items():
+        for cell, value in overall.cells(evidence.curves[g]).items():
             fixed[cell] += value
     search = Search(
         evidence,
@@ -242,7 +243,7 @@ def make_report(
     return ThresholdReport(
         objective=objective.name,
         value=float(objective.value({cell: counts.cells[cell].sum() for cell in CELLS})),
-        overall_value=float(objective.value(everyone.under(overall))),
+        overall_value=float(objective.value(overall.cells(everyone))),
         constraints=tuple(_constraint_report(limit, covered) for limit in wishes.limits),
         counts=counts,
         exempt=exempt,

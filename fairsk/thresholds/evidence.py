@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairsk.counts import GroupCounts
+from fairsk.curves import Curve, sorted_curves
 from fairsk.groups import Grouping
 from fairsk.rates import CELLS, Rate
-from fairsk.thresholds.curves import Curve, Rule, sorted_curves
+from fairsk.thresholds.rules import Rule
 
 __all__ = ["Evidence"]
 
@@ -57,7 +58,7 @@ class Evidence:
         """Return the (expected) counts of all groups when each follows its rule."""
 
         def table(curves: list[Curve]) -> dict[str, Floats]:
-            parts = [curve.under(rule) for curve, rule in zip(curves, rules, strict=True)]
+            parts = [rule.cells(curve) for curve, rule in zip(curves, rules, strict=True)]
             return {cell: np.array([part[cell] for part in parts]) for cell in CELLS}
 
         squares = None if self.squares is self.curves else table(self.squares)

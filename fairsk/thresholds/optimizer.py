@@ -25,10 +25,10 @@ from fairsk._sklearn import (
 from fairsk.groupwise import GroupwiseClassifier, OutOfFold, TrainingRows
 from fairsk.rates import Constraint, Rate
 from fairsk.thresholds.choose import choose_blind, choose_rules
-from fairsk.thresholds.curves import Rule, row_uniforms
 from fairsk.thresholds.evidence import Evidence
 from fairsk.thresholds.objective import Goal
 from fairsk.thresholds.path import ParetoPath, trace_path
+from fairsk.thresholds.rules import Rule, row_uniforms
 from fairsk.thresholds.wishes import WISH_CONSTRAINTS, Wishes
 
 __all__ = ["GroupThresholdOptimizer"]

@@ -22,7 +22,7 @@ from scipy.optimize import linprog
 
 from fairsk.thresholds.branch import Branching, Prices
 from fairsk.thresholds.choices import Choices, Problem
-from fairsk.thresholds.curves import Mixture
+from fairsk.thresholds.rules import Mixture
 
 __all__ = ["ProgramSolver"]
 

@@ -9,14 +9,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from fairsk.curves import Curve
 from fairsk.groups import format_group
 from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.thresholds.choices import Choices, Problem, single
-from fairsk.thresholds.curves import Curve, Mixture, Rule
 from fairsk.thresholds.evidence import Evidence
 from fairsk.thresholds.limits import ROUNDING, Bound, Limit
 from fairsk.thresholds.objective import FreeObjective, Objective
 from fairsk.thresholds.program import ProgramSolver
+from fairsk.thresholds.rules import Mixture, Rule
 from fairsk.thresholds.window import WindowSolver, least_disparity
 from fairsk.thresholds.wishes import Requirements
 
@@ -83,7 +84,7 @@ def overall_rule(curve: Curve, objective: Objective | FreeObjective, requirement
     # A NaN (nobody is selected, for a precision) is worse than any value, but open.
     loss = np.where(shut, np.inf, np.where(np.isnan(loss), np.finfo(float).max, loss))
     best = np.array([np.argmin(loss)])
-    return _capped(curve.rule(Mixture(best, np.ones(1))), requirements.level_up)
+    return _capped(Rule.on(curve, Mixture(best, np.ones(1))), requirements.level_up)
 
 
 def _not_above(curve: Curve, highest: bool | float) -> NDArray[np.bool_]:
@@ -246,7 +247,7 @@ class Search:
         cells = self._total(mixtures)
         highest = self.requirements.level_up
         rules = [
-            _capped(curve.rule(mixture), highest)
+            _capped(Rule.on(curve, mixture), highest)
             for curve, mixture in zip(self._curves, mixtures, strict=True)
         ]
         return Candidate(rules, cells, float(self.objective.value(cells)), solver)

@@ -1,4 +1,4 @@
-"""What every threshold of a group does: cumulative confusion cells along the sorted scores."""
+"""Cumulative confusion cells along the sorted scores of each group: sort once, read off any threshold."""
 
 from __future__ import annotations
 
@@ -8,39 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Curve", "Mixture", "Rule", "row_uniforms", "sorted_curves"]
+__all__ = ["Curve", "sorted_curves"]
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How one group is decided: a threshold, or several with a probability each."""
-
-    thresholds: Floats
-    probabilities: Floats
-
-    def chance(self, scores: Floats) -> Floats:
-        """Return each score's chance to be selected: 0 or 1 if there is one threshold."""
-        return (scores[:, None] >= self.thresholds) @ self.probabilities
-
-    @property
-    def is_mixed(self) -> bool:
-        """Whether there is more than one threshold."""
-        return len(self.thresholds) > 1
-
-    @classmethod
-    def single(cls, threshold: float) -> Rule:
-        """Return the rule that selects every score of at least the threshold."""
-        return cls(np.array([threshold]), np.ones(1))
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """Positions of thresholds on a group's curve, with the probability of each."""
-
-    positions: NDArray[np.intp]
-    probabilities: Floats
 
 
 @dataclass(frozen=True)
@@ -92,15 +62,9 @@ class Curve:
         tp, fp = self.tp[index], self.fp[index]
         return {"tp": tp, "fp": fp, "fn": self.tp[-1] - tp, "tn": self.fp[-1] - fp}
 
-    def rule(self, mixture: Mixture) -> Rule:
-        """Return a mixture of positions as a rule for scores."""
-        return Rule(self.threshold(mixture.positions), mixture.probabilities)
-
-    def under(self, rule: Rule) -> dict[str, float]:
-        """Return the (expected) cells under a rule, whose thresholds need not be those of the curve."""
-        below = np.searchsorted(self.steps[::-1], rule.thresholds, "left")
-        places = len(self.steps) - below  # how many steps are not below the threshold
-        return {cell: float(at @ rule.probabilities) for cell, at in self.at(places).items()}
+    def positions(self, thresholds: Floats) -> NDArray[np.intp]:
+        """Return the positions at which any thresholds stand: how many steps are not below each."""
+        return len(self.steps) - np.searchsorted(self.steps[::-1], thresholds, "left")
 
 
 def sorted_curves(
@@ -148,18 +112,3 @@ def _curve(scores: Floats, actual: NDArray[np.bool_], weights: Floats | None) ->
         tp = np.cumsum(np.where(actual, weights, 0))[last]
         fp = np.cumsum(np.where(actual, 0, weights))[last]
     return Curve(scores[last], np.append(0.0, tp), np.append(0.0, fp))
-
-
-def row_uniforms(scores: Floats) -> Floats:
-    """Return a number in [0, 1) per row that depends on nothing but its score.
-
-    It stands in for a random draw, so that a mixture of thresholds decides the same way for the same row
-    every time, whatever other rows are present (Cotter, Narasimhan & Gupta, On Making Stochastic
-    Classifiers Deterministic, NeurIPS 2019). The bits of the score are mixed by the finalizer of SplitMix64
-    (Steele, Lea & Flood, OOPSLA 2014).
-    """
-    bits = np.ascontiguousarray(scores, dtype=np.float64).view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    bits = bits ^ (bits >> np.uint64(31))
-    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53

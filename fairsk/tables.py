@@ -1,0 +1,180 @@
+"""How results look: tables that print as text, render as escaped HTML, and become a frame of any library."""
+
+from __future__ import annotations
+
+import html
+import importlib.util
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import narwhals as nw
+import numpy as np
+
+__all__ = [
+    "Backend",
+    "Table",
+    "Tabular",
+    "library_of",
+    "number",
+    "p_value",
+    "printable",
+    "rows",
+    "with_interval",
+]
+
+Backend: TypeAlias = Literal["pandas", "polars", "pyarrow"]
+_BACKENDS: tuple[Backend, ...] = ("pandas", "polars", "pyarrow")
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of values, and what is shown of them.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence
+        The values, for :meth:`frame`; all columns are of one length.
+    shown : mapping of str to sequence of str, optional
+        The columns as they are printed; by default the values are.
+    caption : str, default=""
+        What stands above the table.
+    notes : sequence of str, default=()
+        What stands below it.
+    words : collection of str, default=()
+        Shown columns, beside the first, that hold words: they are set flush left.
+    """
+
+    columns: Mapping[str, Sequence[Any]]
+    shown: Mapping[str, Sequence[str]] | None = None
+    caption: str = ""
+    notes: Sequence[str] = ()
+    words: Collection[str] = ()
+
+    def _cells(self) -> list[list[str]]:
+        """Return the head and the body as text that cannot break a line."""
+        shown = self.shown
+        if shown is None:
+            shown = {name: list(map(number, values)) for name, values in self.columns.items()}
+        columns = [[printable(cell) for cell in (name, *cells)] for name, cells in shown.items()]
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    def text(self) -> str:
+        """Return the table as aligned text."""
+        cells = self._cells()
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        left = {j for j, name in enumerate(cells[0]) if j == 0 or name in self.words}
+        lines = [
+            "  ".join(
+                cell.ljust(width) if j in left else cell.rjust(width)
+                for j, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in cells
+        ]
+        body = [lines[0], "-" * max(map(len, lines)), *lines[1:]]
+        return "\n".join([*filter(None, [printable(self.caption)]), *body, *map(printable, self.notes)])
+
+    def html(self) -> str:
+        """Return the table as HTML, in which everything that comes from data is escaped."""
+        # Labels are untrusted: whatever is shown goes through here.
+        head, *body = [[html.escape(cell) for cell in row] for row in self._cells()]
+        caption = f"<caption>{html.escape(printable(self.caption))}</caption>" if self.caption else ""
+        titles = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+        rows = "".join(
+            f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
+            for first, *rest in body
+        )
+        notes = "".join(f"<p>{html.escape(printable(note))}</p>" for note in self.notes)
+        return f"<table>{caption}<thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table>{notes}"
+
+    def frame(self, backend: Backend | None = None) -> Any:
+        """Return the values as a frame of that library, or of the first one that is installed."""
+        for name in _BACKENDS if backend is None else (backend,):
+            if name not in _BACKENDS:
+                raise ValueError(f"backend must be one of {', '.join(map(repr, _BACKENDS))}; got {name!r}.")
+            if importlib.util.find_spec(name) is not None:
+                data = {title: list(values) for title, values in self.columns.items()}
+                return nw.from_dict(data, backend=name).to_native()
+        raise ImportError(
+            "A frame needs pandas, polars or pyarrow, and none is installed; to_dict() needs nothing."
+            if backend is None
+            else f"backend={backend!r} is not installed."
+        )
+
+
+class Tabular:
+    """A result made of tables, the first of which is the one that :meth:`frame` returns."""
+
+    #: The library of the user's own data, if they came in a frame.
+    library: Backend | None = None
+
+    def _tables(self) -> Sequence[Table]:
+        """Return the tables."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Return the (first) table as columns; any dataframe library reads them."""
+        return {name: list(values) for name, values in self._tables()[0].columns.items()}
+
+    def frame(self, backend: Backend | None = None) -> Any:
+        """Return the (first) table as a frame.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars", "pyarrow"}, optional
+            The library; by default that of the data, else the first one that is installed.
+        """
+        return self._tables()[0].frame(backend or self.library)
+
+    def __str__(self) -> str:
+        return "\n\n".join(table.text() for table in self._tables())
+
+    def _repr_html_(self) -> str:
+        return "".join(table.html() for table in self._tables())
+
+
+def library_of(*data: Any) -> Backend | None:
+    """Return the library of the first frame or series among some data, if it is one that we can make."""
+    for values in data:
+        known = nw.from_native(values, pass_through=True, allow_series=True)
+        if isinstance(known, nw.DataFrame | nw.LazyFrame | nw.Series):
+            name = known.implementation.value
+            return name if name in _BACKENDS else None
+    return None
+
+
+def printable(text: str) -> str:
+    """Replace what would break a line or hide in it."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Write a value: whole numbers with commas, others with that many digits, NaN as a dash."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if value is None:
+        return "-"
+    if isinstance(value, int | np.integer):
+        return f"{value:,}"
+    if isinstance(value, float | np.floating):
+        return "-" if np.isnan(value) else f"{value:.{digits}f}"
+    return str(value)
+
+
+def rows(n: float) -> str:
+    """Write a (weighted) number of rows: whole ones without decimals."""
+    return f"{n:,.0f}" if float(n).is_integer() else f"{n:,.1f}"
+
+
+def with_interval(value: float, low: float, high: float, digits: int = 3) -> str:
+    """Write a value with its interval; without limits, the value alone."""
+    if np.isnan(low) and np.isnan(high):
+        return number(value, digits)
+    return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
+
+
+def p_value(p: float) -> str:
+    """Write a p-value: two digits where it matters."""
+    if np.isnan(p):
+        return "-"
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
