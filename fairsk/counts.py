@@ -147,9 +147,9 @@ class GroupCounts:
             stratum_labels, shape = by.labels, (len(groups.labels), len(by.labels))
             codes = codes * len(by.labels) + by.codes
         # One pass: the cell of each row is numbered tp=0, fp=1, fn=2, tn=3, as in CELLS.
-        cell = np.where(predicted, np.where(actual, 0, 1), np.where(actual, 2, 3))
+        cell = 3 - 2 * predicted.view(np.uint8) - actual.view(np.uint8)
         size = int(np.prod(shape))
-        place = cell * size + codes
+        place = codes + size * cell.astype(np.intp)
 
         def table(values: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
             sums = np.bincount(place, values, minlength=4 * size).astype(float).reshape(4, *shape)
@@ -232,6 +232,16 @@ class GroupCounts:
             names=("overall",),
             strata=self.strata,
         )
+
+    def stratum(self, label: Hashable) -> GroupCounts:
+        """Return the table of one stratum, without strata."""
+        if self.strata is None or label not in self.strata:
+            raise ValueError(f"There is no stratum {label!r}; the strata are {self.strata}.")
+        place = self.strata.index(label)
+        cells, squares = (
+            {cell: table[cell][:, place] for cell in CELLS} for table in (self.cells, self.squares)
+        )
+        return GroupCounts(self.groups, cells, squares, names=self.names)
 
     def margin(self, *names: str) -> GroupCounts:
         """Return the table by these sensitive attributes only, the other ones (and strata) summed out."""

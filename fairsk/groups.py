@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from fairsk.coding import Coded, code_array, code_series
+
 __all__ = [
     "Grouping",
     "Selector",
@@ -49,7 +51,7 @@ class SensitiveColumns:
     """The sensitive attribute of some rows: one array per column, and what the columns are called."""
 
     names: tuple[str, ...]
-    columns: tuple[NDArray[Any], ...]
+    columns: tuple[NDArray[Any] | Coded, ...]
 
     def __len__(self) -> int:
         return len(self.columns[0])
@@ -60,9 +62,10 @@ class SensitiveColumns:
 
     def to_metadata(self) -> NDArray[Any]:
         """Return the values as one array that scikit-learn can slice by rows: 1-D, or a column each."""
-        if len(self.columns) == 1:
-            return self.columns[0]
-        return np.column_stack([column.astype(object) for column in self.columns])
+        arrays = [column.to_array() if isinstance(column, Coded) else column for column in self.columns]
+        if len(arrays) == 1:
+            return arrays[0]
+        return np.column_stack([column.astype(object) for column in arrays])
 
 
 @dataclass(frozen=True)
@@ -183,11 +186,11 @@ def _from_values(values: Any) -> SensitiveColumns:
         return values
     frame = _as_frame(values)
     if frame is not None:
-        columns = tuple(_to_array(frame[:, j]) for j in range(len(frame.columns)))
+        columns = tuple(_to_column(frame[:, j]) for j in range(len(frame.columns)))
         return SensitiveColumns(tuple(map(str, frame.columns)), columns)
     series = nw.from_native(values, series_only=True, pass_through=True)
     if isinstance(series, nw.Series):
-        return SensitiveColumns((str(series.name or "sensitive_features"),), (_to_array(series),))
+        return SensitiveColumns((str(series.name or "sensitive_features"),), (_to_column(series),))
     array = _as_array(values.toarray() if sparse.issparse(values) else values)
     if array.ndim == 0 or array.ndim > 2:
         raise ValueError(
@@ -207,7 +210,7 @@ def _from_selector(X: Any, selector: Selector) -> SensitiveColumns:
     if frame is not None:
         positions = _frame_positions(frame, keys)
         names = tuple(str(frame.columns[j]) for j in positions)
-        return SensitiveColumns(names, tuple(_to_array(frame[:, j]) for j in positions))
+        return SensitiveColumns(names, tuple(_to_column(frame[:, j]) for j in positions))
     X = X.tocsc() if sparse.issparse(X) else _as_array(X)
     positions = _array_positions(X, keys)
     columns = (X[:, [j]].toarray().ravel() if sparse.issparse(X) else X[:, j] for j in positions)
@@ -267,12 +270,15 @@ def _as_array(values: Any) -> NDArray[Any]:
     return array
 
 
-def _to_array(series: nw.Series[Any]) -> NDArray[Any]:
-    """Return a column as a NumPy array: numbers and booleans as they are, anything else as objects."""
+def _to_column(series: nw.Series[Any]) -> NDArray[Any] | Coded:
+    """Return numbers and booleans as a NumPy array, and anything else coded."""
     plain = series.dtype.is_numeric() or series.dtype == nw.Boolean
     if plain and not series.is_null().any():
         return series.to_numpy()
-    return np.array(series.to_list() or [], dtype=object)
+    try:
+        return code_series(series)
+    except TypeError:  # unhashable; whoever needs groups says so, with the name
+        return np.array(series.to_list(), dtype=object)
 
 
 def _frame_positions(frame: nw.DataFrame[Any], keys: list[str | int]) -> list[int]:
@@ -370,46 +376,27 @@ def encode_groups(
 
 
 def _factorize(
-    name: str, column: NDArray[Any], *, allow_missing: bool = False
+    name: str, column: NDArray[Any] | Coded, *, allow_missing: bool = False
 ) -> tuple[list[Hashable], NDArray[np.intp]]:
     """Return the sorted distinct values of a column and every row's position among them."""
-    if column.dtype.kind in "biuf":
-        distinct, codes = _distinct(column)
-        values = distinct.tolist()
-        if not allow_missing:
-            _refuse_missing(name, values, column)
-        _refuse_measurements(name, values)
-        return values, codes.astype(np.intp)
-    # Hashing beats sorting for text: np.unique on a million strings takes seconds, this takes a tenth.
-    if column.dtype.kind == "M":
-        column = column.astype("datetime64[us]")  # of nanoseconds, tolist() makes integers
-    rows = column.tolist()
     try:
-        values = list(dict.fromkeys(rows))
+        coded = column if isinstance(column, Coded) else code_array(column)
     except TypeError:
         raise TypeError(
             f"The sensitive feature {name!r} holds values that cannot name a group (unhashable): "
             "give one text, number or boolean per row, and a 2-D array or frame for several features."
         ) from None
-    if not allow_missing:
-        _refuse_missing(name, values, column)
-    _refuse_measurements(name, values)
-    values = sort_labels(values)
+    used = np.bincount(coded.codes, minlength=len(coded.values))
+    present = [value for value, count in zip(coded.values, used, strict=True) if count]
+    if not allow_missing and any(map(is_missing, present)):
+        _refuse_missing(name, coded, used)
+    _refuse_measurements(name, present)
+    if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
+        return present, coded.codes  # numbers are sorted already
+    values = sort_labels(present)
     position = {value: i for i, value in enumerate(values)}
-    return values, np.fromiter(map(position.__getitem__, rows), dtype=np.intp, count=len(rows))
-
-
-def _distinct(column: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """Return the sorted distinct numbers of a column, and every row's position among them."""
-    if column.dtype.kind in "iu" and len(column):
-        low, high = int(column.min()), int(column.max())
-        if high - low < max(1024, len(column)):  # counting beats sorting
-            offsets = (column - low).astype(np.intp)
-            places = np.flatnonzero(np.bincount(offsets))
-            position = np.zeros(high - low + 1, dtype=np.intp)
-            position[places] = np.arange(len(places))
-            return (places + low).astype(column.dtype), position[offsets]
-    return np.unique(column, return_inverse=True)
+    recode = np.array([position.get(value, -1) for value in coded.values], dtype=np.intp)
+    return values, recode[coded.codes]
 
 
 def is_missing(value: Any) -> bool:
@@ -420,14 +407,15 @@ def is_missing(value: Any) -> bool:
         return True
 
 
-def _refuse_missing(name: str, values: list[Any], column: NDArray[Any]) -> None:
-    if any(map(is_missing, values)):
-        count = sum(map(is_missing, column.tolist()))
-        raise ValueError(
-            f"The sensitive feature {name!r} is missing (NaN or None) in {count} of {len(column)} rows. "
-            "Make the missing ones a group of their own (fill them with a value such as 'unknown') or drop "
-            "those rows; fairsk does not guess."
-        )
+def _refuse_missing(name: str, coded: Coded, used: NDArray[np.intp]) -> None:
+    count = sum(
+        number for value, number in zip(coded.values, used.tolist(), strict=True) if is_missing(value)
+    )
+    raise ValueError(
+        f"The sensitive feature {name!r} is missing (NaN or None) in {count} of {len(coded)} rows. "
+        "Make the missing ones a group of their own (fill them with a value such as 'unknown') or drop "
+        "those rows; fairsk does not guess."
+    )
 
 
 def _refuse_measurements(name: str, values: list[Any]) -> None:

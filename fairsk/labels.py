@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 
+from fairsk.coding import Coded, code_array, code_series
 from fairsk.groups import is_missing
 
 __all__ = ["binary_labels", "positive_class"]
@@ -51,14 +53,14 @@ def binary_labels(
     ValueError
         If the positive label cannot be told, never occurs, or predictions are not labels.
     """
-    actual, predicted = column_or_1d(y_true), column_or_1d(y_pred)
+    actual, predicted = _labels("y_true", y_true), _labels("y_pred", y_pred)
     if len(actual) != len(predicted):
         raise ValueError(
             f"y_true has {len(actual)} rows and y_pred {len(predicted)}: inconsistent numbers of samples."
         )
     if len(actual) == 0:
         raise ValueError("y_true is empty: there is nothing to count.")
-    seen_actual, seen_predicted = _labels("y_true", actual), _labels("y_pred", predicted)
+    seen_actual, seen_predicted = set(actual.values), set(predicted.values)
     if any(isinstance(label, str) for label in seen_actual) != any(
         isinstance(label, str) for label in seen_predicted
     ):
@@ -80,21 +82,23 @@ def binary_labels(
         pos_label = 1
     elif pos_label not in seen and (classes is None or pos_label not in classes.tolist()):
         raise ValueError(f"pos_label={pos_label!r} never occurs: the labels are {_show(seen)}.")
-    return actual == pos_label, predicted == pos_label
+    return actual.equals(pos_label), predicted.equals(pos_label)
 
 
-def _labels(name: str, column: NDArray[Any]) -> set[Any]:
-    """Return the distinct labels of a column, after making sure that labels is what it holds."""
-    # Objects are hashed, not sorted: that is faster, and lets a missing label stand beside a text.
-    seen = set((column if column.dtype == object else np.unique(column)).tolist())
-    if any(map(is_missing, seen)):
+def _labels(name: str, column: Any) -> Coded:
+    """Return a column of labels, after making sure that labels is what it holds."""
+    series = nw.from_native(column, series_only=True, pass_through=True)
+    text = isinstance(series, nw.Series) and not (series.dtype.is_numeric() or series.dtype == nw.Boolean)
+    coded = code_series(series) if text else code_array(column_or_1d(column))
+    if any(map(is_missing, coded.values)):
         raise ValueError(f"{name} has missing labels (NaN or None): drop those rows.")
-    if any(isinstance(label, float) and label % 1 for label in seen):
+    fractions = [label for label in coded.values if isinstance(label, float) and label % 1]
+    if fractions:
         raise ValueError(
-            f"{name} holds fractions such as {next(v for v in seen if v % 1)}: rates need predicted labels, "
+            f"{name} holds fractions such as {fractions[0]}: rates need predicted labels, "
             "not scores or probabilities."
         )
-    return seen
+    return coded
 
 
 def _show(labels: set[Any]) -> str:

@@ -157,7 +157,7 @@ def number(value: Any, digits: int = 3) -> str:
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     if isinstance(value, float | np.floating):
-        return "-" if np.isnan(value) else f"{value:.{digits}f}"
+        return "-" if np.isnan(value) else f"{round(float(value), digits) + 0.0:.{digits}f}"  # never a -0.000
     return str(value)
 
 

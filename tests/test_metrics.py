@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairsk import Rate, metrics
+from fairsk import Constraint, Rate, metrics
 from fairsk.metrics import (
     demographic_parity_difference,
     demographic_parity_ratio,
@@ -22,6 +22,7 @@ from fairsk.metrics import (
     group_metrics,
 )
 from fairsk.rates import CONSTRAINTS, RATES
+from fairsk.statistics import difference_interval, rate_intervals, ratio_interval
 
 #: Each of our pairs of metrics, and the function of rows that fairlearn needs to compute the same.
 RATES_OF = {
@@ -110,7 +111,7 @@ def test_every_public_name_is_documented_and_picklable(name: str) -> None:
     assert thing.__name__ == name
     assert pickle.loads(pickle.dumps(thing)) is thing
     assert "Parameters\n" in thing.__doc__
-    assert "Examples\n" in thing.__doc__ or name == "GroupMetrics"
+    assert "Examples\n" in thing.__doc__ or name == "Disparities"
 
 
 @given(st.permutations(range(12)), st.permutations(["x", "y", "z"]))
@@ -208,17 +209,96 @@ def test_the_table_takes_one_rate_or_ones_own() -> None:
 
 def test_the_table_prints_sizes_rates_and_what_is_not_defined() -> None:
     y, p, groups = [0, 0, 1, 1, 0], [1, 0, 1, 1, 0], [("a", 1)] * 2 + [("b", 2)] * 2 + [("c", 3)]
-    table = group_metrics(y, p, sensitive_features=groups, rates=["true_positive_rate", "error_rate"])
+    rates = ["true_positive_rate", "error_rate"]
+    table = group_metrics(y, p, sensitive_features=groups, rates=rates, confidence=None, min_group_size=2)
     assert str(table).splitlines() == [
         "group    n  true_positive_rate  error_rate",
         "------------------------------------------",
-        "a & 1    2                 nan       0.500",
-        "b & 2    2               1.000       0.000",
-        "c & 3    1                 nan       0.000",
-        "overall  5               1.000       0.200",
+        "a & 1    2                  -*      0.500",
+        "b & 2    2              1.000       0.000",
+        "c & 3    1                  -*      0.000*",
+        "overall  5              1.000       0.200",
+        "* measured on fewer than 2 rows",
+        "",
+        "rate                difference  ratio  lowest  highest",
+        "------------------------------------------------------",
+        "true_positive_rate           -      -  -       -",
+        "error_rate               0.500  0.000  b & 2   a & 1",
     ]
     weighted = group_metrics(y, p, sensitive_features=groups, rates=[], sample_weight=[0.25, 1, 1, 1, 1])
-    assert str(weighted).splitlines()[2] == "a & 1    1.250"
+    assert str(weighted).splitlines()[2] == "a & 1    1.2"
+
+
+def test_rates_come_with_wilson_and_disparities_with_simultaneous_intervals() -> None:
+    data = rows(4)
+    table = group_metrics(**data, confidence=0.9)
+    counts = metrics.GroupCounts.from_predictions(**data)
+    for name, values in table.rates.items():
+        low, high = rate_intervals(counts, name, 0.9)
+        frame = table.frame("polars")
+        assert frame[f"{name}_low"].to_list()[:-1] == low.tolist()
+        assert frame[f"{name}_high"].to_list()[:-1] == high.tolist()
+        whole = rate_intervals(counts.overall(), name, 0.9)
+        assert (frame[f"{name}_low"][-1], frame[f"{name}_high"][-1]) == (whole[0][0], whole[1][0])
+        assert (low <= values).all()
+        assert (values <= high).all()
+    for line in table.disparities().frame("polars").iter_rows(named=True):
+        one = Constraint("one", line["rate"])
+        assert line["difference"] == counts.compare(one)
+        assert (line["difference_low"], line["difference_high"]) == difference_interval(counts, one, 0.9)
+        assert line["ratio"] == counts.compare(one, "ratio")
+        assert (line["ratio_low"], line["ratio_high"]) == ratio_interval(counts, one, 0.9)
+        values = dict(zip(counts.groups, counts.rate(line["rate"]), strict=True))
+        assert values[line["lowest"]] == min(values.values())
+        assert values[line["highest"]] == max(values.values())
+
+
+def test_a_rate_that_can_be_negative_has_no_ratio() -> None:
+    net = Rate("net", "tp-fp", "n")
+    table = group_metrics(**rows(4), rates=net)
+    assert np.isnan(table.disparities().columns["ratio"]).all()
+    assert table.disparities().columns["difference"][0] > 0
+
+
+def test_strata_break_the_table_down() -> None:
+    data = rows(6)
+    stratum = np.random.default_rng(60).choice(["s", "t"], len(data["y_true"]))
+    table = group_metrics(**data, strata=stratum, rates="accuracy")
+    frame = table.frame("polars")
+    assert frame["stratum"].to_list() == ["s"] * 5 + ["t"] * 5
+    for label in ("s", "t"):
+        inside = {key: values[stratum == label] for key, values in data.items()}
+        alone = group_metrics(**inside, rates="accuracy")
+        ours = frame.filter(pl.col("stratum") == label).drop("stratum")
+        for name, column in alone.to_dict().items():
+            if name == "group":
+                assert ours[name].to_list() == column
+            else:
+                np.testing.assert_allclose(ours[name], column)
+        differences = table.disparities().frame("polars").filter(pl.col("stratum") == label)
+        assert differences.drop("stratum").to_dicts() == alone.disparities().frame("polars").to_dicts()
+
+
+def test_few_rows_are_marked_by_their_effective_number() -> None:
+    y = np.ones(40, dtype=int)
+    weight = np.where(np.arange(40) < 20, 1.0, 0.01)
+    table = group_metrics(y, y, sensitive_features=["a"] * 40, rates="recall", sample_weight=weight)
+    assert table.few["true_positive_rate"].tolist() == [True]
+    assert "measured on fewer than 30 rows" in str(table)
+    assert not group_metrics(y, y, sensitive_features=["a"] * 40, rates="f1").few["f1"].any()
+    assert group_metrics(y[:29], y[:29], sensitive_features=["a"] * 29, rates="f1").few["f1"].all()
+
+
+def test_a_frame_comes_in_the_library_of_the_data() -> None:
+    y, groups = [1, 0, 1], {"sex": ["a", "b", "b"]}
+    for kind in (pd.DataFrame, pl.DataFrame, pa.table):
+        frame = kind(groups)
+        made = group_metrics(y, y, sensitive_features=frame).frame()
+        assert isinstance(made, type(frame))
+    assert isinstance(group_metrics(y, y, sensitive_features=pl.Series(groups["sex"])).frame(), pl.DataFrame)
+    assert isinstance(group_metrics(pl.Series(y), y, sensitive_features=groups["sex"]).frame(), pl.DataFrame)
+    with pytest.raises(ValueError, match="backend must be one of"):
+        group_metrics(y, y, sensitive_features=groups["sex"]).frame("excel")  # type: ignore[arg-type]
 
 
 HOSTILE = "<script>alert('x')</script> & \x1b[31m\n\u202e"
@@ -229,11 +309,11 @@ def test_names_of_groups_and_rates_cannot_break_out_of_the_page_or_terminal() ->
     table = group_metrics(y, p, sensitive_features=groups, rates=Rate(HOSTILE + "%", "tp", "n"))
     page = table._repr_html_()
     assert "<script" not in page
-    assert page.count("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt; &amp; ") == 2
+    assert page.count("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt; &amp; ") == 4
     for shown in (page, str(table)):
         assert not {"\x1b", "\u202e"} & set(shown)
-    assert len(str(table).splitlines()) == 5
-    assert page.count("<tr>") == 4
+    assert len(str(table).splitlines()) == 11
+    assert page.count("<tr>") == 6
     assert table.to_dict()["group"][0] == HOSTILE  # the data are as they were given
 
 

@@ -29,9 +29,10 @@ from fairsk.metrics.disparities import (
     treatment_equality_ratio,
     worst_group_accuracy,
 )
-from fairsk.metrics.table import GroupMetrics, group_metrics
+from fairsk.metrics.table import Disparities, GroupMetrics, group_metrics
 
 __all__ = [
+    "Disparities",
     "GroupCounts",
     "GroupMetrics",
     "accuracy_difference",
