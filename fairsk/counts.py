@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fairsk.frames import column_names, count_combinations
 from fairsk.groups import Grouping, encode_groups, format_group, sensitive_columns, sort_labels
 from fairsk.labels import binary_labels
 from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constraint, get_rate, soft_cells
 
-__all__ = ["GroupCounts", "check_weights", "soft_counts"]
+__all__ = ["GroupCounts", "check_weights", "soft_counts", "tabulate"]
 
 
 def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
@@ -162,6 +163,74 @@ class GroupCounts:
             names=groups.names,
             strata=stratum_labels,
         )
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        y_true: str,
+        y_pred: str,
+        sensitive_features: str | Sequence[str],
+        sample_weight: str | None = None,
+        strata: str | Sequence[str] | None = None,
+        pos_label: Any = None,
+    ) -> GroupCounts:
+        """Count the confusion cells of each group where the rows are: in a frame, a database or a cluster.
+
+        One query counts the combinations of group, label and prediction that occur; only these few counts
+        leave the engine. They are read as :meth:`from_predictions` reads rows, so both give the same table
+        and the same errors.
+
+        Parameters
+        ----------
+        frame : frame or table
+            Of pandas, polars (lazy too), pyarrow, DuckDB, PySpark, Dask or Ibis.
+        y_true, y_pred : str
+            The columns of labels and predicted labels.
+        sensitive_features : str or sequence of str
+            The column of groups; several columns make an intersection.
+        sample_weight : str, optional
+            The column of weights, not negative.
+        strata : str or sequence of str, optional
+            Break every group's counts down by these columns too.
+        pos_label : label, optional
+            The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+
+        Returns
+        -------
+        GroupCounts
+            The table of counts.
+
+        Raises
+        ------
+        ValueError
+            If a column is missing, a value in it is, or there are too many combinations to be groups and
+            labels.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> from fairsk.metrics import GroupCounts
+        >>> rows = pl.LazyFrame({"sex": ["f", "f", "m"], "hired": [1, 0, 1], "predicted": [1, 1, 0]})
+        >>> counts = GroupCounts.from_frame(
+        ...     rows, y_true="hired", y_pred="predicted", sensitive_features="sex")
+        >>> counts.groups, counts.rate("selection_rate")
+        (('f', 'm'), array([1., 0.]))
+        """
+        chosen = {
+            "y_true": column_names("y_true", y_true, single=True),
+            "y_pred": column_names("y_pred", y_pred, single=True),
+            "sensitive_features": column_names("sensitive_features", sensitive_features),
+        }
+        if strata is not None:
+            chosen["strata"] = column_names("strata", strata)
+        found = count_combinations(frame, chosen, sample_weight=sample_weight)
+        actual, predicted = binary_labels(found.columns[y_true], found.columns[y_pred], pos_label)
+        check_weights(found.doubtful, len(actual))
+        by = None if strata is None else found.groups(chosen["strata"])
+        groups = found.groups(chosen["sensitive_features"])
+        return tabulate(actual, predicted, groups, by, found.weights, found.squares)
 
     @classmethod
     def from_probabilities(
@@ -414,3 +483,33 @@ def soft_counts(
     cells = {cell: groups.sums(weights * part) for cell, part in parts.items()}
     squares = {cell: groups.sums(weights**2 * part) for cell, part in parts.items()}
     return GroupCounts(groups.labels, cells, squares, names=groups.names)
+
+
+def tabulate(
+    actual: NDArray[np.bool_],
+    predicted: NDArray[np.bool_],
+    groups: Grouping,
+    strata: Grouping | None,
+    weights: NDArray[np.float64],
+    squares: NDArray[np.float64],
+) -> GroupCounts:
+    """Add up the weights, and squared weights, of rows or of combinations that stand for many rows."""
+    shape: tuple[int, ...] = (len(groups.labels),)
+    codes = groups.codes
+    if strata is not None:
+        shape = (*shape, len(strata.labels))
+        codes = codes * shape[1] + strata.codes
+    # The cell of each row is numbered tp=0, fp=1, fn=2, tn=3, as in CELLS.
+    place = (3 - 2 * predicted - actual) * int(np.prod(shape)) + codes
+
+    def table(values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        sums = np.bincount(place, values, minlength=4 * int(np.prod(shape))).reshape(4, *shape)
+        return dict(zip(CELLS, sums, strict=True))
+
+    return GroupCounts(
+        groups.labels,
+        table(weights),
+        table(squares),
+        names=groups.names,
+        strata=None if strata is None else strata.labels,
+    )
