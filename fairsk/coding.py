@@ -70,13 +70,16 @@ def distinct_numbers(column: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int
     if column.dtype.kind in "iu" and len(column):
         low, high = int(column.min()), int(column.max())
         if high - low < max(1024, len(column)):  # counting beats sorting
-            offsets = (column - low).astype(np.intp)
+            # Small integers are widened first: 127 - (-128) does not fit into 8 bits.
+            wide = column if column.dtype.kind == "u" else column.astype(np.int64)
+            offsets = (wide - wide.dtype.type(low)).astype(np.intp)
             places = np.flatnonzero(np.bincount(offsets))
+            numbers = (places.astype(wide.dtype) + wide.dtype.type(low)).astype(column.dtype)
             if len(places) == high - low + 1:
-                return (places + low).astype(column.dtype), offsets
+                return numbers, offsets
             position = np.zeros(high - low + 1, dtype=np.intp)
             position[places] = np.arange(len(places))
-            return (places + low).astype(column.dtype), position[offsets]
+            return numbers, position[offsets]
     numbers, codes = np.unique(column, return_inverse=True)
     return numbers, codes.astype(np.intp, copy=False)
 
@@ -89,7 +92,8 @@ def code_series(series: nw.Series[Any]) -> Coded:
         return _with_missing(values.tolist(), np.asarray(codes, dtype=np.intp))
     is_text = series.dtype in (nw.String, nw.Categorical, nw.Enum)
     if series.implementation.is_pyarrow() and is_text:
-        encoded = native.combine_chunks().dictionary_encode()
+        whole = native.combine_chunks()
+        encoded = whole if hasattr(whole, "dictionary") else whole.dictionary_encode()
         return _with_missing(
             encoded.dictionary.to_pylist(), encoded.indices.fill_null(-1).to_numpy().astype(np.intp)
         )
