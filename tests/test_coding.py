@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import datetime
-import functools
 from typing import Any
 
 import narwhals as nw
