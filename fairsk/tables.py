@@ -13,6 +13,7 @@ import numpy as np
 
 __all__ = [
     "Backend",
+    "Entries",
     "Table",
     "Tabular",
     "library_of",
@@ -102,19 +103,41 @@ class Table:
         )
 
 
+@dataclass(frozen=True)
+class Entries:
+    """Lines of a name and what there is to say under it."""
+
+    lines: Sequence[tuple[str, str]]
+
+    def text(self) -> str:
+        """Return a line per entry."""
+        lines = [(printable(name), printable(text)) for name, text in self.lines]
+        width = max(12, *(len(name) + 1 for name, _ in lines))
+        return "\n".join(f"{name + ':':<{width}} {text}" for name, text in lines)
+
+    def html(self) -> str:
+        """Return the entries as HTML, in which everything that comes from data is escaped."""
+        cells = ([html.escape(printable(part)) for part in line] for line in self.lines)
+        rows = (f'<tr><th scope="row">{name}</th><td>{text}</td></tr>' for name, text in cells)
+        return f"<table>{''.join(rows)}</table>"
+
+
 class Tabular:
     """A result made of tables, the first of which is the one that :meth:`frame` returns."""
 
     #: The library of the user's own data, if they came in a frame.
     library: Backend | None = None
 
-    def _tables(self) -> Sequence[Table]:
-        """Return the tables."""
+    def _tables(self) -> Sequence[Table | Entries]:
+        """Return the tables, and entries between them."""
         raise NotImplementedError
+
+    def _first(self) -> Table:
+        return next(table for table in self._tables() if isinstance(table, Table))
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Return the (first) table as columns; any dataframe library reads them."""
-        return {name: list(values) for name, values in self._tables()[0].columns.items()}
+        return {name: list(values) for name, values in self._first().columns.items()}
 
     def frame(self, backend: Backend | None = None) -> Any:
         """Return the (first) table as a frame.
@@ -124,7 +147,7 @@ class Tabular:
         backend : {"pandas", "polars", "pyarrow"}, optional
             The library; by default that of the data, else the first one that is installed.
         """
-        return self._tables()[0].frame(backend or self.library)
+        return self._first().frame(backend or self.library)
 
     def __str__(self) -> str:
         return "\n\n".join(table.text() for table in self._tables())

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from fairsk.counts import GroupCounts
 from fairsk.groups import format_group
 from fairsk.rates import Rate
+from fairsk.tables import Entries, Table, Tabular, number, rows
 
 __all__ = ["ConstraintReport", "ThresholdReport"]
 
@@ -46,7 +46,7 @@ class ConstraintReport:
 
 
 @dataclass(frozen=True)
-class ThresholdReport:
+class ThresholdReport(Tabular):
     """What the thresholds achieve on the rows that they were chosen on (out of fold, unless prefit).
 
     With one constraint, its ``constraint``, ``comparison``, ``bound``, ``disparity`` and ``interval`` are
@@ -155,38 +155,23 @@ class ThresholdReport:
             )
         return lines
 
-    def _groups(self) -> list[list[str]]:
-        """Return a row of text per group, after the head: its threshold, its size, the bounded rates."""
+    def _tables(self) -> Sequence[Table | Entries]:
+        """Return an entry per finding, then a line per group: its threshold, its size, the bounded rates."""
+        counts = self.counts
         rates = list(dict.fromkeys(rate for part in self.constraints for rate in part.rates))
-        values = [self.counts.rate(rate) for rate in rates]
-        rows = [["group", *(["threshold"] if self.thresholds else []), "rows", *(r.name for r in rates)]]
-        for g, label in enumerate(self.counts.groups):
-            threshold = [_written(self.thresholds[label])] if self.thresholds else []
-            size = f"{self.counts.n[g]:,.6g}"
-            rows.append([format_group(label), *threshold, size, *(f"{value[g]:.4f}" for value in values)])
-        return rows
-
-    def __str__(self) -> str:
-        """Return a line per entry, then a line per group."""
-        entries = self._lines()
-        width = max(12, *(len(name) + 1 for name, _ in entries))
-        lines = [f"{name + ':':<{width}} {text}" for name, text in entries]
-        rows = self._groups()
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for first, *rest in rows:
-            cells = [first.ljust(widths[0]), *(t.rjust(w) for t, w in zip(rest, widths[1:], strict=True))]
-            lines.append("  ".join(cells))
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        def row(head: str, cells: Iterable[str]) -> str:
-            return (
-                f"<tr><th>{html.escape(head)}</th>{''.join(f'<td>{html.escape(c)}</td>' for c in cells)}</tr>"
-            )
-
-        entries = "".join(row(name, [text]) for name, text in self._lines())
-        groups = "".join(row(first, rest) for first, *rest in self._groups())
-        return f"<table>{entries}</table><table>{groups}</table>"
+        columns: dict[str, list[Any]] = {"group": list(map(format_group, counts.groups))}
+        shown: dict[str, list[str]] = {"group": columns["group"]}
+        if self.thresholds:
+            chosen = [self.thresholds[label] for label in counts.groups]
+            shown["threshold"] = list(map(_written, chosen))
+            mixed = any(isinstance(threshold, list) for threshold in chosen)
+            columns["threshold"] = shown["threshold"] if mixed else chosen
+        columns["n"] = counts.n.tolist()
+        shown["n"] = list(map(rows, columns["n"]))
+        for rate in rates:
+            columns[rate.name] = counts.rate(rate).tolist()
+            shown[rate.name] = [number(value, 4) for value in columns[rate.name]]
+        return [Entries(self._lines()), Table(columns, shown)]
 
 
 def _written(threshold: Any) -> str:
