@@ -15,7 +15,7 @@ from fairsk.groups import Grouping, encode_groups, format_group, sensitive_colum
 from fairsk.labels import binary_labels
 from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constraint, get_rate, soft_cells
 
-__all__ = ["GroupCounts", "check_weights", "soft_counts", "tabulate"]
+__all__ = ["GroupCounts", "check_weights", "plain_labels", "read_labels", "soft_counts", "tabulate"]
 
 
 def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
@@ -370,8 +370,8 @@ class GroupCounts:
         """Return plain lists and strings, fit for JSON; :meth:`from_dict` reads them back."""
         return {
             "names": list(self.names),
-            "groups": [_plain(label) for label in self.groups],
-            "strata": None if self.strata is None else [_plain(label) for label in self.strata],
+            "groups": plain_labels(self.groups),
+            "strata": None if self.strata is None else plain_labels(self.strata),
             "cells": {cell: self.cells[cell].tolist() for cell in CELLS},
             "squares": {cell: self.squares[cell].tolist() for cell in CELLS},
         }
@@ -379,16 +379,12 @@ class GroupCounts:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> GroupCounts:
         """Rebuild the table that :meth:`to_dict` wrote."""
-
-        def labels(values: Sequence[Any]) -> list[Hashable]:
-            return [tuple(value) if isinstance(value, list) else value for value in values]
-
         return cls(
-            labels(data["groups"]),
+            read_labels(data["groups"]),
             data["cells"],
             data["squares"],
             names=data["names"],
-            strata=None if data["strata"] is None else labels(data["strata"]),
+            strata=None if data["strata"] is None else read_labels(data["strata"]),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -463,6 +459,22 @@ class GroupCounts:
             parts += [f"Fewer than two groups can be compared{somewhere}: {rate.name} gives NaN."]
         if parts:
             warnings.warn(" ".join(parts), UserWarning, stacklevel=3)
+
+
+def plain_labels(labels: Sequence[Hashable]) -> list[Any]:
+    """Return labels as JSON can hold them; :func:`read_labels` reads them back.
+
+    Raises
+    ------
+    TypeError
+        If a label is neither text nor a number.
+    """
+    return [_plain(label) for label in labels]
+
+
+def read_labels(values: Sequence[Any]) -> list[Hashable]:
+    """Return the labels that :func:`plain_labels` made plain."""
+    return [tuple(value) if isinstance(value, list) else value for value in values]
 
 
 def _plain(label: Any) -> Any:

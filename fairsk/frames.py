@@ -199,8 +199,8 @@ def column_names(argument: str, given: Any, *, single: bool = False) -> tuple[st
     names = given if isinstance(given, list | tuple) and not single else [given]
     if not all(isinstance(name, str) for name in names):
         raise TypeError(
-            f"{argument} names {'a column' if single else 'one column or several'} of the frame by text, got "
-            f"{given!r:.60}. Arrays of values go to from_predictions or from_scores."
+            f"{argument} names {'a column' if single else 'one column or several'} of the frame by text; got "
+            f"{type(given).__name__}. Arrays of values go to from_predictions or from_scores."
         )
     if not names:
         raise ValueError(f"{argument} names no column: give at least one.")
