@@ -56,9 +56,17 @@ def code_array(column: NDArray[Any]) -> Coded:
         return Coded(values.tolist(), codes)
     if column.dtype.kind == "M":
         column = column.astype("datetime64[us]")  # of nanoseconds, tolist() makes integers
-    rows = column.tolist()
-    position = {value: i for i, value in enumerate(dict.fromkeys(rows))}
-    return Coded(list(position), np.fromiter(map(position.__getitem__, rows), np.intp, len(rows)))
+    rows, position = column.tolist(), _Positions()
+    codes = np.fromiter(map(position.__getitem__, rows), np.intp, len(rows))
+    return Coded(list(position), codes)
+
+
+class _Positions(dict[Any, int]):
+    """A dictionary that numbers what it is asked for, in the order of asking: one pass finds and codes."""
+
+    def __missing__(self, value: Any) -> int:
+        self[value] = number = len(self)
+        return number
 
 
 def distinct_numbers(column: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
