@@ -20,6 +20,7 @@ from scipy.stats import chi2
 from fairsk.counts import GroupCounts
 from fairsk.groups import format_group
 from fairsk.rates import CELLS, RATES, Comparison, Constraint, Method, Rate, get_rate
+from fairsk.statistics.intervals import check_confidence
 from fairsk.tables import Table, Tabular, number, p_value, rows
 
 __all__ = [
@@ -310,8 +311,7 @@ class MantelHaenszel(Tabular):
         rate = get_rate(rate)
         if not rate.is_share:
             raise ValueError(f"{rate.name} is not a share of its denominator, so that it has no odds.")
-        if not 0 < confidence < 1:
-            raise ValueError(f"confidence must lie between 0 and 1, such as 0.95; got {confidence!r}.")
+        check_confidence(confidence)
         if reference not in counts.groups:
             shown = ", ".join(map(repr, counts.groups))
             raise ValueError(f"The reference group {reference!r} is not one of the groups: {shown}.")
@@ -485,7 +485,7 @@ def mantel_haenszel_odds_ratio(
     Odds of selection_rate within strata, against m
     group  odds_ratio    low   high  p_value  crude
     -----------------------------------------------
-    f           1.000  0.314  3.181    1.000  0.117
+    f           1.000  0.317  3.155    1.000  0.117
     low, high: 95% interval; crude: with the strata summed out
     """
     counts = GroupCounts.from_predictions(
