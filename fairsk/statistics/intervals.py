@@ -25,14 +25,22 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from fairsk.counts import GroupCounts
-from fairsk.rates import CELLS, Constraint, Rate, get_constraint, get_rate
+from fairsk.rates import Constraint, Rate, get_constraint, get_rate
+from fairsk.statistics.pairs import Estimate, Limits, difference_limits, rate_variances, ratio_limits
+from fairsk.statistics.shares import refuse_strata, share_behind
 
-__all__ = ["difference_interval", "rate_intervals", "rate_standard_errors", "ratio_interval"]
+__all__ = [
+    "check_confidence",
+    "difference_interval",
+    "joint_confidence",
+    "rate_intervals",
+    "rate_standard_errors",
+    "ratio_interval",
+]
 
-Limits = tuple[NDArray[np.float64], NDArray[np.float64]]
 
-
-def _check_confidence(confidence: float) -> None:
+def check_confidence(confidence: float) -> None:
+    """Refuse a confidence that is no probability between 0 and 1."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, such as 0.95; got {confidence!r}.")
 
@@ -61,13 +69,7 @@ def rate_standard_errors(counts: GroupCounts, rate: Rate | str) -> NDArray[np.fl
     array([0.1265])
     """
     rate = get_rate(rate)
-    value, support = rate(counts.cells), rate.support(counts.cells)
-    terms = zip(rate.numerator_coefficients, rate.denominator_coefficients, CELLS, strict=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = sum(
-            counts.squares[cell] * ((above - value * below) / support) ** 2 for above, below, cell in terms
-        )
-    return np.sqrt(variance)
+    return np.sqrt(rate_variances(counts, rate, rate(counts.cells)))
 
 
 def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.95) -> Limits:
@@ -96,42 +98,22 @@ def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.
     >>> print(f"{low[0]:.3f} to {high[0]:.3f}")
     0.490 to 0.943
     """
-    _check_confidence(confidence)
+    check_confidence(confidence)
     rate = get_rate(rate)
     z = float(ndtri(0.5 + confidence / 2))
     value = rate(counts.cells)
-    share = _share(rate)
+    share = share_behind(rate)
     if share is None:
         half = z * rate_standard_errors(counts, rate)
         return value - half, value + half
-    proportion, a, b, c = share
-    p, support = proportion(counts.cells), proportion.support(counts.cells)
+    p, n = share.effective(counts)
     with np.errstate(divide="ignore", invalid="ignore"):
-        n = support**2 / proportion.support(counts.squares)
         center = (p + z**2 / (2 * n)) / (1 + z**2 / n)
         half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-        # A share of exactly 0 or 1 touches its end of the interval; rounding must not exclude it.
-        ends = np.minimum(center - half, p), np.maximum(center + half, p)
-        low, high = (np.where(np.isnan(value), value, a * q / (b * q + c * (1 - q))) for q in ends)
+    # A share of exactly 0 or 1 touches its end of the interval; rounding must not exclude it.
+    ends = np.minimum(center - half, p), np.maximum(center + half, p)
+    low, high = (np.where(np.isnan(value), value, share.rate_at(end)) for end in ends)
     return low, high
-
-
-def _share(rate: Rate) -> tuple[Rate, float, float, float] | None:
-    """Return the proportion p and the a, b, c with which the rate is a p / (b p + c (1 - p)), if it is one.
-
-    A proportion is its own; F1 is one of tp / (tp + fp + fn); the odds fn / fp are one of fn / (fn + fp).
-    """
-    pairs = dict(
-        zip(CELLS, zip(rate.numerator_coefficients, rate.denominator_coefficients, strict=True), strict=True)
-    )
-    parts = {(above, below) for above, below in pairs.values() if above}
-    rests = {(above, below) for above, below in pairs.values() if below and not above}
-    if len(parts) != 1 or len(rests) != 1:
-        return None
-    ((a, b),), ((_, c),) = parts, rests
-    part = "+".join(cell for cell, pair in pairs.items() if pair in parts)
-    whole = "+".join(cell for cell, pair in pairs.items() if pair in parts | rests)
-    return (Rate(rate.name, part, whole), a, b, c) if a > 0 else None
 
 
 def difference_interval(
@@ -171,10 +153,8 @@ def difference_interval(
     0.012 to 0.280
     """
     lows, highs = list[float](), list[float]()
-    for value, low, high, first, second in _simultaneous_pairs(counts, constraint, confidence):
-        gap = value[first] - value[second]
-        below = gap - np.hypot(value[first] - low[first], high[second] - value[second])
-        above = gap + np.hypot(high[first] - value[first], value[second] - low[second])
+    for first, second in _simultaneous_pairs(counts, constraint, confidence):
+        below, above = difference_limits(first, second)
         lows.extend(np.maximum(0, np.maximum(below, -above)))
         highs.extend(np.maximum(np.abs(below), np.abs(above)))
     return (float(max(lows)), float(max(highs))) if lows else (float("nan"), float("nan"))
@@ -225,37 +205,35 @@ def ratio_interval(
     0.571 to 0.978
     """
     lows, highs = list[float](), list[float]()
-    for value, low, high, first, second in _simultaneous_pairs(counts, constraint, confidence):
-        for top, bottom in ((first, second), (second, first)):
-            a, b = value[top], value[bottom]
-            square = (a * b) ** 2
-            lower_a, upper_a = low[top] * (2 * a - low[top]), high[top] * (2 * a - high[top])
-            lower_b, upper_b = low[bottom] * (2 * b - low[bottom]), high[bottom] * (2 * b - high[bottom])
-            with np.errstate(divide="ignore", invalid="ignore"):
-                below = (a * b - np.sqrt(np.maximum(0, square - lower_a * upper_b))) / upper_b
-                above = (a * b + np.sqrt(np.maximum(0, square - upper_a * lower_b))) / lower_b
-            # Where a limit is undefined, the group below may be at 0: nothing is ruled out.
-            lows.extend(np.where(upper_b != 0, np.clip(below, 0, 1), 0.0))
-            highs.extend(np.where(lower_b > 0, np.clip(above, 0, 1), 1.0))
+    for first, second in _simultaneous_pairs(counts, constraint, confidence):
+        # The smaller rate may be either of the two.
+        for below, above in (ratio_limits(first, second), ratio_limits(second, first)):
+            lows.extend(np.clip(below, 0, 1))
+            highs.extend(np.clip(above, 0, 1))
     return (float(min(lows)), float(min(highs))) if lows else (float("nan"), float("nan"))
+
+
+def joint_confidence(confidence: float, n_intervals: int) -> float:
+    """Return the confidence of each of some intervals that hold together with this one (Bonferroni)."""
+    check_confidence(confidence)
+    return 1 - (1 - confidence) / max(1, n_intervals)
 
 
 def _simultaneous_pairs(
     counts: GroupCounts, constraint: Constraint | str, confidence: float
-) -> Iterator[tuple[NDArray[np.float64], ...]]:
-    """Yield for each rate its values, their limits, and the pairs of groups that have it.
+) -> Iterator[tuple[Estimate, Estimate]]:
+    """Yield for each rate both sides of all pairs of groups that have it.
 
     The limits are such that intervals for all pairs and rates hold together.
     """
-    _check_confidence(confidence)
-    if counts.strata is not None:
-        raise ValueError("An interval needs counts without strata: sum them out with counts.margin.")
+    refuse_strata(counts, "An interval")
     constraint = get_constraint(constraint)
     n_pairs = len(counts.groups) * (len(counts.groups) - 1) // 2
-    simultaneous = 1 - (1 - confidence) / max(1, n_pairs * len(constraint.rates))
+    level = joint_confidence(confidence, n_pairs * len(constraint.rates))
     for rate in constraint.rates:
         value = rate(counts.cells)
-        low, high = rate_intervals(counts, rate, simultaneous)
-        first, second = np.triu_indices(len(value), 1)
-        defined = ~np.isnan(value[first] - value[second])
-        yield value, low, high, first[defined], second[defined]
+        limits = (value, *rate_intervals(counts, rate, level))
+        pairs = np.triu_indices(len(value), 1)
+        defined = ~np.isnan(value[pairs[0]] - value[pairs[1]])
+        first, second = (Estimate(*(part[side[defined]] for part in limits)) for side in pairs)
+        yield first, second
