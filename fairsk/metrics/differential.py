@@ -88,11 +88,9 @@ class DifferentialFairness(Tabular):
             warnings.warn("Fewer than two groups can be compared: epsilon is NaN.", UserWarning, stacklevel=3)
             return cls(float("nan"), None, None, None, counts.groups, n, outcomes, chances)
         more, less = np.nanargmax(logs, axis=0), np.nanargmin(logs, axis=0)
-        every = np.arange(len(outcomes))
-        # An outcome that no group has is equally likely in all of them.
-        happens = chances[more, every] > 0
-        gaps = np.zeros(len(outcomes))
-        gaps[happens] = (logs[more, every] - logs[less, every])[happens]
+        gaps = np.zeros(len(outcomes))  # an outcome that no group has is equally likely in all of them
+        for k in np.flatnonzero(table.any(axis=0) | (concentration > 0)):
+            gaps[k] = logs[more[k], k] - logs[less[k], k]
         worst = int(gaps.argmax())
         return cls(
             float(gaps[worst]),

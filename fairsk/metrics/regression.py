@@ -153,7 +153,8 @@ def regression_metrics(
     With the error ``e = prediction - label``: ``mean_error = mean(e)`` says whether a group is over- or
     underestimated, ``mae = mean(|e|)`` and ``rmse = sqrt(mean(e^2))`` how far predictions miss, both from 0
     up. Limits are Student's, with the variance of weighted rows by linearisation and one degree of freedom
-    less than their effective number; those of the RMSE are the roots of those of the mean squared error.
+    less than their effective number; those of the RMSE are on the scale of its logarithm. A few very large
+    errors are too rare to be seen in a small group: limits of the RMSE are too narrow there.
     ``ks`` (from 0 to 1) and ``wasserstein`` (from 0, in the unit of the predictions) are 0 if the
     predictions are independent of the group.
 
@@ -199,10 +200,9 @@ def regression_metrics(
     overall = dict[str, tuple[float, float, float]]()
     for name, quantity in _MEANS.items():
         amounts = quantity(actual, predicted)
-        estimates = _means(amounts, weights, groups.codes, len(groups.labels), confidence)
-        total = _means(amounts, weights, everybody, 1, confidence)
-        if name == "rmse":
-            estimates, total = np.sqrt(np.maximum(estimates, 0)), np.sqrt(np.maximum(total, 0))
+        limits = _root_limits if name == "rmse" else _limits
+        estimates = limits(*_means(amounts, weights, groups.codes, len(groups.labels), confidence))
+        total = limits(*_means(amounts, weights, everybody, 1, confidence))
         values[name], low[name], high[name] = estimates
         overall[name] = (float(total[0, 0]), float(total[1, 0]), float(total[2, 0]))
     sensitive = {"sensitive_features": sensitive_features, "sample_weight": sample_weight}
@@ -233,8 +233,8 @@ def _amounts(name: str, values: ArrayLike) -> Array:
 
 def _means(
     amounts: Array, weights: Array, codes: NDArray[np.intp], n_groups: int, confidence: float
-) -> Array:
-    """Return the weighted mean of each group, and its lower and upper limit, as three rows."""
+) -> tuple[Array, Array]:
+    """Return the weighted mean of each group, and how far it is from its limits."""
 
     def add(parts: Array) -> Array:
         return np.bincount(codes, parts, n_groups).astype(float)
@@ -245,4 +245,15 @@ def _means(
         freedom = n**2 / squares - 1
         variance = add((weights * (amounts - mean[codes])) ** 2) / n**2 * (freedom + 1) / freedom
         half = np.where(freedom > 0, student.ppf(0.5 + confidence / 2, freedom) * np.sqrt(variance), np.nan)
+    return mean, half
+
+
+def _limits(mean: Array, half: Array) -> Array:
+    """Return the mean and its limits, as three rows."""
     return np.stack([mean, mean - half, mean + half])
+
+
+def _root_limits(mean: Array, half: Array) -> Array:
+    """Return the root of the mean and its limits, on the scale of logarithms: squares are skewed."""
+    reach = np.exp(half / (mean + (mean == 0)) / 2)
+    return np.sqrt(mean) * np.stack([np.ones_like(mean), 1 / reach, reach])
