@@ -3,7 +3,9 @@
 matplotlib is an extra, ``pip install "fairsk[plots]"``, and is imported when something is drawn.
 """
 
+from fairsk.plotting.disparities import DisparityDisplay
+from fairsk.plotting.rates import GroupMetricDisplay
 from fairsk.plotting.thresholds import ThresholdDisplay
 from fairsk.plotting.tradeoff import TradeoffDisplay
 
-__all__ = ["ThresholdDisplay", "TradeoffDisplay"]
+__all__ = ["DisparityDisplay", "GroupMetricDisplay", "ThresholdDisplay", "TradeoffDisplay"]
