@@ -109,7 +109,11 @@ def count_combinations(
     lazy = _as_lazy(frame)
     schema = lazy.collect_schema()
     numbers = {"sample_weight": sample_weight, "y_score": y_score}
-    numeric = {argument: [name] for argument, name in numbers.items() if name is not None}
+    numeric = {
+        argument: column_names(argument, name, single=True)
+        for argument, name in numbers.items()
+        if name is not None
+    }
     _refuse_absent({**columns, **numeric}, schema.names())
     for argument, (name,) in numeric.items():
         _refuse_text(argument, name, schema[name])

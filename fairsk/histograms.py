@@ -87,8 +87,8 @@ class ScoreHistograms:
         every = [*tables.values(), *second.values(), *([] if sums is None else [sums])]
         if any(table.shape != shape for table in every):
             raise ValueError(
-                f"positives and negatives (squares and score_sums too) must have the shape {shape}: a row "
-                f"per group, and one bin more than edges. Got {', '.join(str(table.shape) for table in every)}."
+                f"positives, negatives, squares and score_sums must have the shape {shape}: a row per group, "
+                f"and one bin more than edges. Got {', '.join(str(table.shape) for table in every)}."
             )
         if not all(np.isfinite(table).all() and (table >= 0).all() for table in every[:4]):
             raise ValueError("Counts must be finite and not negative.")

@@ -229,6 +229,20 @@ def test_tables_add_up_in_any_order_to_the_table_of_all_rows(one: Any, two: Any,
     assert sum([a, b, c]) == tables(one + two + three, weighted=True)
 
 
+@given(people.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))))
+def test_the_order_of_rows_changes_nothing(rows: Any) -> None:
+    assert tables(rows[0], weighted=True) == tables(rows[1], weighted=True)
+
+
+@given(people, st.permutations("abcxyz"))
+def test_the_names_of_groups_change_nothing(rows: Any, names: Any) -> None:
+    new = dict(zip("abc", names, strict=False))
+    renamed = tables([(y, p, new[group], w) for y, p, group, w in rows], weighted=True)
+    for field in ("cells", "squares"):
+        before, after = as_dicts(tables(rows, weighted=True), field), as_dicts(renamed, field)
+        assert after == {cell: {new[group]: value for group, value in before[cell].items()} for cell in CELLS}
+
+
 @given(people, people)
 def test_strata_and_intersections_add_up_too(one: Any, two: Any) -> None:
     def table(rows: Any) -> GroupCounts:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import pickle
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from people import ScoreColumn
 from sklearn.frozen import FrozenEstimator
 
@@ -117,6 +122,148 @@ def test_bins_are_those_of_digitize():
     np.testing.assert_array_equal((table.positives + table.negatives)[0], expected)
 
 
+def test_equal_bins_are_those_of_digitize_and_end_with_one():
+    score = np.append(np.random.default_rng(0).random(1000), [0, 0.25, np.nextafter(0.25, 0), 1, 0.75])
+    label = np.arange(len(score)) % 2
+    table = ScoreHistograms.from_scores(label, score, sensitive_features=["a"] * len(score), bins=16)
+    edges = np.arange(1, 16) / 16
+    np.testing.assert_array_equal(table.edges, edges)
+    given = ScoreHistograms.from_scores(label, score, sensitive_features=["a"] * len(score), edges=edges)
+    assert table == given
+    counted = np.bincount(np.digitize(score, edges), minlength=16)
+    np.testing.assert_array_equal((table.positives + table.negatives)[0], counted)
+    assert ScoreHistograms.from_scores(label, score, sensitive_features=label).positives.shape == (2, 1024)
+
+
+@pytest.mark.parametrize("bins", [0, 1, 3, 1000, -2, 16.0, "many"])
+def test_bins_are_a_power_of_two(bins):
+    with pytest.raises(ValueError, match=r"bins must be a power of two, such as 1024, got"):
+        ScoreHistograms.from_scores([0, 1], [0.1, 0.2], sensitive_features=["a", "b"], bins=bins)
+
+
+def test_equal_bins_take_scores_from_zero_to_one():
+    with pytest.raises(ValueError, match="not from 0 to 1 in 2 of 3 rows"):
+        ScoreHistograms.from_scores([0, 1, 1], [-0.1, 0.2, 1.01], sensitive_features=["a"] * 3)
+
+
+def make_table(seed, n=500, **given):
+    score, label, group = make_rows(seed, n)
+    weights = np.random.default_rng(seed).integers(0, 4, n)
+    table = ScoreHistograms.from_scores(
+        label, score, sensitive_features=group, bins=32, sample_weight=weights, **given
+    )
+    return table, (score, label, group, weights)
+
+
+def test_squares_and_score_sums_are_those_of_the_rows():
+    table, (score, label, group, weights) = make_table(0)
+    place = np.minimum((score * 32).astype(int), 31)
+    for i, name in enumerate(table.groups):
+        for b in range(32):
+            rows = (group == name) & (place == b)
+            assert table.positives[i, b] == weights[rows & (label == 1)].sum()
+            assert table.squares["positives"][i, b] == (weights[rows & (label == 1)] ** 2).sum()
+            assert table.squares["negatives"][i, b] == (weights[rows & (label == 0)] ** 2).sum()
+            assert table.score_sums[i, b] == pytest.approx((weights * score)[rows].sum())
+    plain = ScoreHistograms(["a"], [0.5], [[1, 2]], [[3, 4]])
+    assert plain.squares["negatives"].tolist() == [[3, 4]]
+    assert plain.score_sums is None
+
+
+def test_weights_count_as_so_many_rows():
+    table, (score, label, group, weights) = make_table(1)
+    score, label, group = (np.repeat(values, weights) for values in (score, label, group))
+    repeated = ScoreHistograms.from_scores(label, score, sensitive_features=group, bins=32)
+    np.testing.assert_array_equal(table.positives, repeated.positives)
+    np.testing.assert_array_equal(table.negatives, repeated.negatives)
+    np.testing.assert_allclose(table.score_sums, repeated.score_sums)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 2), min_size=60, max_size=60), st.permutations(range(60)))
+def test_tables_add_up_in_any_order_to_the_table_of_all_rows(shards, order):
+    score, label, group = make_rows(7, n=60)
+    score = np.round(score * 64) / 64  # sums of these are exact
+    shards, order = np.array(shards), np.array(order)
+
+    def table(rows):
+        return ScoreHistograms.from_scores(label[rows], score[rows], sensitive_features=group[rows], bins=16)
+
+    parts = [table(shards == shard) for shard in np.unique(shards)]
+    whole = table(order)
+    assert sum(parts) == sum(reversed(parts)) == whole
+    assert parts[0] + sum(parts[1:]) == whole if len(parts) > 1 else True
+    renamed = ScoreHistograms.from_scores(
+        label, score, sensitive_features=np.char.add("group ", group), bins=16
+    )
+    np.testing.assert_array_equal(renamed.positives, whole.positives)
+    np.testing.assert_array_equal(renamed.score_sums, whole.score_sums)
+
+
+def test_squares_add_up_and_score_sums_that_one_table_lacks_are_not_known():
+    one, two = make_table(2)[0], make_table(3)[0]
+    total = one + two
+    np.testing.assert_allclose(
+        total.squares["positives"], one.squares["positives"] + two.squares["positives"]
+    )
+    np.testing.assert_allclose(total.score_sums, one.score_sums + two.score_sums)
+    without = ScoreHistograms(two.groups, two.edges, two.positives, two.negatives, names=two.names)
+    assert (one + without).score_sums is None
+    assert one != without
+    assert one != "a table"
+
+
+def test_a_day_with_one_label_alone_adds_up_but_has_no_thresholds():
+    day = ScoreHistograms.from_scores([0, 0], [0.2, 0.7], sensitive_features=["a", "b"], bins=4)
+    assert (day + day).negatives.sum() == 4
+    with pytest.raises(ValueError, match="one class"):
+        thresholds_from_histograms(day)
+
+
+def test_a_table_survives_json_and_pickle():
+    for table in (make_table(4)[0], ScoreHistograms([("a", 1), ("b", 2)], [0.5], [[1, 2]] * 2, [[3, 4]] * 2)):
+        read = ScoreHistograms.from_dict(json.loads(json.dumps(table.to_dict(), allow_nan=False)))
+        assert read == table
+        assert read.groups == table.groups
+        assert pickle.loads(pickle.dumps(table)) == table
+
+
+@pytest.mark.parametrize("threshold", [1 / 32, 0.5, 31 / 32, -np.inf, np.inf])
+def test_counts_at_an_edge_are_those_of_the_rows(threshold):
+    table, (score, label, group, weights) = make_table(5)
+    expected = GroupCounts.from_predictions(
+        label, score >= threshold, sensitive_features=group, sample_weight=weights
+    )
+    assert table.counts_at(threshold) == expected
+
+
+def test_every_group_may_have_its_own_threshold():
+    table, (score, label, group, weights) = make_table(6)
+    own = {name: (i + 8) / 32 for i, name in enumerate(table.groups)}
+    expected = GroupCounts.from_predictions(
+        label, score >= np.array([own[g] for g in group]), sensitive_features=group, sample_weight=weights
+    )
+    assert table.counts_at(own) == expected
+    found = thresholds_from_histograms(table, max_difference=0.05, policy="threshold")
+    assert table.counts_at(found.thresholds).compare("demographic_parity") == pytest.approx(
+        found.report.disparity
+    )
+    with pytest.raises(ValueError, match=r"there is none for \['b', 'c'\]"):
+        table.counts_at({"a": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("threshold", "nearest"),
+    [(0.3, "0.25 and 0.5"), (0.0, "0.25 and 0.5"), (0.9, "0.5 and 0.75"), (np.nan, "0.5 and 0.75")],
+)
+def test_a_threshold_between_edges_is_refused_with_its_neighbours(threshold, nearest):
+    table = ScoreHistograms(["a"], [0.25, 0.5, 0.75], [[1, 2, 3, 4]], [[4, 3, 2, 1]])
+    with pytest.raises(ValueError, match=f"is not an edge.* The nearest edges are {nearest}"):
+        table.counts_at(threshold)
+    with pytest.raises(ValueError, match=r"The nearest edges are 0\.5\."):
+        ScoreHistograms(["a"], [0.5], [[1, 2]], [[4, 3]]).counts_at(threshold)
+
+
 def test_levelling_up_takes_edges_only():
     score, label, group = make_rows(4)
     found = thresholds_from_histograms(
@@ -158,6 +305,12 @@ def test_tables_that_cannot_be_are_refused(edges, positives, message):
 def test_other_bad_input_is_refused():
     with pytest.raises(ValueError, match="listed twice"):
         ScoreHistograms(["a", "a"], [0.5], [[1, 1]] * 2, [[1, 1]] * 2)
+    with pytest.raises(ValueError, match="squares must hold positives and negatives; got tp"):
+        ScoreHistograms(["a"], [0.5], [[1, 1]], [[1, 1]], squares={"tp": [[1, 1]]})
+    with pytest.raises(ValueError, match="score_sums must be finite"):
+        ScoreHistograms(["a"], [0.5], [[1, 1]], [[1, 1]], score_sums=[[1, np.nan]])
+    with pytest.raises(ValueError, match=r"must have the shape \(1, 2\)"):
+        ScoreHistograms(["a"], [0.5], [[1, 1]], [[1, 1]], score_sums=[1, 1])
     one, other = (ScoreHistograms(["a"], [edge], [[1, 1]], [[1, 1]]) for edge in (0.4, 0.5))
     with pytest.raises(ValueError, match="the same edges"):
         one + other
