@@ -1,0 +1,329 @@
+"""The audit of a data set: who is in it, how labels and gaps depend on the group, and what gives it away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from fairsk.audit.columns import is_unknown, label_rows, missing_rows, name_groups, read_columns
+from fairsk.audit.findings import TOLERANCES, VERDICTS, Finding, Settings, listed
+from fairsk.audit.labels import LabelDependence, compare_labels
+from fairsk.audit.missing import MissingValues, compare_missing
+from fairsk.audit.proxies import Proxies, measure_proxies
+from fairsk.audit.shares import GroupShares, compare_shares, read_baseline
+from fairsk.groups import Grouping, SensitiveColumns, format_group, sensitive_columns
+from fairsk.statistics.intervals import check_confidence
+from fairsk.tables import Backend, Table, Tabular, library_of, p_value, with_interval
+
+__all__ = ["DatasetAudit", "audit_dataset"]
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetAudit(Tabular):
+    """What an audit of a data set found, the most urgent first. Prints and renders itself.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows of the data set.
+    attributes : tuple of str
+        The sensitive attributes, and their intersection.
+    findings : tuple of Finding
+        What was checked: number, interval, p, verdict, and what to do.
+    shares : GroupShares
+        The groups and their shares.
+    labels : LabelDependence or None
+        Labels by group; None without y.
+    missing : MissingValues
+        Missing values by group.
+    proxies : Proxies or None
+        How well other columns tell the group; None if not asked for.
+    settings : Settings
+        Confidence, tolerances and the smallest group.
+    """
+
+    n_rows: int
+    attributes: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    shares: GroupShares
+    labels: LabelDependence | None
+    missing: MissingValues
+    proxies: Proxies | None
+    settings: Settings
+    library: Backend | None = None
+
+    def _tables(self) -> list[Table]:
+        names = ("verdict", "check", "about", "measure", "value", "low", "high", "p", "advice")
+        columns = {name: [getattr(finding, name) for finding in self.findings] for name in names}
+        limits = zip(columns["value"], columns["low"], columns["high"], strict=True)
+        numbered = [f"{i}. {verdict}" for i, verdict in enumerate(columns["verdict"], 1)]
+        shown = {
+            "verdict": numbered,
+            "check": columns["check"],
+            "about": columns["about"],
+            "measure": columns["measure"],
+            "value": [
+                f"{value:.0f}" if measure == "groups" else with_interval(value, low, high)
+                for measure, (value, low, high) in zip(columns["measure"], limits, strict=True)
+            ],
+            "p": list(map(p_value, columns["p"])),
+        }
+        counts = {verdict: columns["verdict"].count(verdict) for verdict in VERDICTS}
+        summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+        caption = f"Audit of {self.n_rows:,} rows by {', '.join(self.attributes)}: {summary}"
+        advice = [
+            f"{i}. {finding.advice}" for i, finding in enumerate(self.findings, 1) if finding.verdict != "OK"
+        ]
+        parts = ("shares", "labels", "missing", "proxies")
+        details = ", ".join(f".{name}" for name in parts if getattr(self, name) is not None)
+        checked = {finding.check for finding in self.findings}
+        levels = [
+            f"{check} {notice:g} / {warning:g}"
+            for check, (notice, warning) in self.settings.tolerances.items()
+            if check in checked
+        ]
+        notes = [
+            "",
+            "What to do:",
+            *(advice or ["Nothing."]),
+            "",
+            f"Levels of notice / warning: {', '.join(levels)}; groups are small below "
+            f"{self.settings.min_group_size} rows.",
+            f"Intervals hold with {self.settings.confidence:.0%} confidence; p is corrected (Holm) within a "
+            "check. INCONCLUSIVE: beyond its level, perhaps by chance; or within it, but perhaps far beyond.",
+            f"Details: {details}.",
+        ]
+        return [Table(columns, shown, caption, notes, words=("check", "about", "measure"))]
+
+
+def audit_dataset(
+    frame: Any,
+    sensitive_features: Any,
+    y: Any = None,
+    baseline: Any = None,
+    *,
+    pos_label: Any = None,
+    confidence: float = 0.95,
+    min_group_size: int = 30,
+    tolerances: Mapping[str, tuple[float, float]] | None = None,
+    proxies: bool = True,
+    cv: int = 5,
+    random_state: Any = None,
+) -> DatasetAudit:
+    """Audit a data set before a model learns from it.
+
+    Parameters
+    ----------
+    frame : frame or array-like of shape (n_rows, n_columns)
+        The data: a pandas, polars or pyarrow frame, or a 2-D array.
+    sensitive_features : str, int, list of these, callable, or array-like of shape (n_rows,) or (n_rows, k)
+        The sensitive columns by name or index, or their values (an array, series or frame). With several,
+        each is audited, and their intersection where groups, labels and sizes are.
+    y : str, int or array-like of shape (n_rows,), optional
+        The labels, or the column that holds them; any number of classes.
+    baseline : None, "equal", mapping or data, optional
+        Whom the data should hold: equal shares of the groups that occur; shares or counts by group label;
+        a reference sample with the same sensitive columns; or a mapping from attributes to any of these.
+        The key of an intersection is the tuple of its attributes, its labels are tuples of values, and such
+        a baseline for the intersection is one for each attribute too.
+    pos_label : label, optional
+        The positive label; by default the second of two. Of more labels, by default the one that differs
+        most is reported.
+    confidence : float in (0, 1), default=0.95
+        Coverage of the intervals; 1 - confidence is the level of the tests.
+    min_group_size : int, default=30
+        Smaller groups are named, and are left out where rates of groups are compared.
+    tolerances : mapping of str to (float, float), optional
+        Other notice and warning levels for some checks, such as ``{"proxies": (0.6, 0.7)}``.
+    proxies : bool, default=True
+        Whether to measure how well the other columns tell the group.
+    cv : int, default=5
+        Folds for that.
+    random_state : int, RandomState instance or None, default=None
+        Draws folds, the rows of large tables, and tables where expected counts are small.
+
+    Returns
+    -------
+    DatasetAudit
+        Findings with verdicts, and ``shares``, ``labels``, ``missing`` and ``proxies`` behind them.
+
+    Raises
+    ------
+    ValueError
+        If a column is not there, lengths differ, shares do not add up to 1, a group of the data is not in a
+        stated baseline, y looks like a measurement, or a parameter is out of range.
+    TypeError
+        If the baseline is of no known kind, or values are given as text.
+
+    Notes
+    -----
+    Rows whose group is missing are a group of their own, "(missing)", and a finding. Missing values are
+    None, NaN and NA; text such as "?" is a value.
+
+    A verdict takes both size and significance: WARNING and NOTICE for a number beyond its level that is more
+    than chance; INCONCLUSIVE for one beyond it that may be chance, or within it but whose interval reaches
+    the warning level; else OK. NOT APPLICABLE where there is nothing to compare. It says what the rows show,
+    and not whether a use of them is right.
+
+    The chi-square of 600 rows against 400 where 500 and 500 are expected is 40, p about 2.5e-10: such shares
+    do not come about by chance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fairsk.audit import audit_dataset
+    >>> people = np.repeat([["man"], ["woman"]], [600, 400], axis=0)
+    >>> audit = audit_dataset(people, 0, baseline="equal")
+    >>> print(audit.shares)
+    Group shares
+    attribute  group  rows                 share  expected  ratio  residual  reading
+    --------------------------------------------------------------------------------
+    column 0   man     600  0.600 [0.569, 0.630]     0.500  1.200       6.3  more
+    column 0   woman   400  0.400 [0.370, 0.431]     0.500  0.800      -6.3  fewer
+    column 0: against the stated shares, chi-square 40.00, df 1, p 2.5e-10, Cohen's w 0.200 [0.138, 0.262].
+    """
+    settings = _settings(confidence, min_group_size, tolerances, cv)
+    rng = check_random_state(random_state)
+    library = library_of(frame)
+    table = read_columns(frame)
+    n_rows = len(table)
+    by_column = _selects(sensitive_features)
+    selector, values = (sensitive_features, None) if by_column else (None, sensitive_features)
+    sensitive = sensitive_columns(frame, selector, values, n_rows=n_rows)
+    singles = [
+        (name, name_groups(SensitiveColumns((name,), (column,))))
+        for name, column in zip(sensitive.names, sensitive.columns, strict=True)
+    ]
+    attributes = list(singles)
+    if len(singles) > 1:
+        attributes.append((" & ".join(sensitive.names), name_groups(sensitive)))
+    target = None if y is None else _target(frame, table, y)
+    taken = {*sensitive.names, *(() if target is None else target.names)}
+    others = [pair for pair in zip(table.names, table.columns, strict=True) if pair[0] not in taken]
+
+    def rows_of(reference: Any, names: tuple[str, ...]) -> SensitiveColumns:
+        """Return the columns of some attributes in another sample."""
+        found = sensitive_columns(reference, selector, None if by_column else reference)
+        if len(found.columns) != len(sensitive.columns):
+            raise ValueError(
+                f"The reference sample has {len(found.columns)} sensitive columns and the data have "
+                f"{len(sensitive.columns)}: give it the same columns."
+            )
+        return SensitiveColumns(names, tuple(found.columns[sensitive.names.index(name)] for name in names))
+
+    shares = GroupShares(
+        tuple(
+            compare_shares(
+                about, grouping, read_baseline(baseline, grouping, sensitive.names, rows_of), confidence, rng
+            )
+            for about, grouping in attributes
+        ),
+        settings,
+        library,
+    )
+    with_values = [*others, *zip(sensitive.names, sensitive.columns, strict=True)]
+    labels = None
+    if target is not None:
+        with_values += zip(target.names, target.columns, strict=True)
+        labels = _labels(target, attributes, pos_label, settings, rng, library)
+    absent = {name: missing_rows(column) for name, column in with_values}
+    missing = compare_missing(absent, singles, settings, rng, library)
+    told = measure_proxies(others, singles, cv, settings, rng, library) if proxies else None
+    parts = (shares, labels, missing, told)
+    found = [finding for part in parts if part is not None for finding in part.findings()]
+    found += [_small_groups(about, grouping, settings) for about, grouping in attributes]
+    return DatasetAudit(
+        n_rows=n_rows,
+        attributes=tuple(about for about, _ in attributes),
+        findings=tuple(sorted(found, key=lambda finding: VERDICTS.index(finding.verdict))),
+        shares=shares,
+        labels=labels,
+        missing=missing,
+        proxies=told,
+        settings=settings,
+        library=library,
+    )
+
+
+def _settings(
+    confidence: float, min_group_size: int, tolerances: Mapping[str, tuple[float, float]] | None, cv: int
+) -> Settings:
+    check_confidence(confidence)
+    if min_group_size < 1:
+        raise ValueError(f"min_group_size must be at least 1, got {min_group_size}.")
+    if cv < 2:
+        raise ValueError(f"cv must be at least 2 folds, got {cv}.")
+    levels = dict(TOLERANCES)
+    for check, pair in (tolerances or {}).items():
+        if check not in levels:
+            known = listed(map(repr, levels), len(levels))
+            raise ValueError(f"There is no check {check!r}: tolerances are for {known}.")
+        (notice, warning), upwards = pair, levels[check][0] < levels[check][1]
+        if not (notice < warning if upwards else notice > warning):
+            side = "above" if upwards else "below"
+            raise ValueError(f"The warning level of {check!r} must lie {side} its notice level, got {pair}.")
+        levels[check] = (float(notice), float(warning))
+    return Settings(confidence, min_group_size, levels)
+
+
+def _selects(sensitive_features: Any) -> bool:
+    """Whether sensitive_features names columns; else it holds their values."""
+    names = isinstance(sensitive_features, str | int | np.integer | list | tuple)
+    return names or callable(sensitive_features)
+
+
+def _target(frame: Any, table: SensitiveColumns, y: Any) -> SensitiveColumns:
+    """Return the column of labels, given or named."""
+    if not isinstance(y, str | int | np.integer):
+        target = sensitive_columns(None, None, y, n_rows=len(table))
+        if len(target.columns) > 1:
+            raise ValueError(f"y must be one column of labels, got {len(target.columns)}.")
+        return SensitiveColumns((getattr(y, "name", None) or "y",), target.columns)
+    if isinstance(y, str) and y not in table.names:
+        known = listed(map(repr, table.names), 20)
+        raise ValueError(f"The column of labels {y!r} is not in the data, whose columns are: {known}.")
+    return sensitive_columns(frame, y if isinstance(y, str) else int(y))
+
+
+def _labels(
+    target: SensitiveColumns,
+    attributes: Sequence[tuple[str, Grouping]],
+    pos_label: Any,
+    settings: Settings,
+    rng: np.random.RandomState,
+    library: Backend | None,
+) -> LabelDependence:
+    """Compare the labels of the rows that have one."""
+    known = np.flatnonzero(~missing_rows(target.columns[0]))
+    if len(known) == 0:
+        raise ValueError("y has no labels: all are missing.")
+    labels = label_rows(target.names[0], target.columns[0][known])
+    parts = []
+    for about, grouping in attributes:
+        labelled = Grouping(grouping.names, grouping.labels, grouping.codes[known])
+        parts.append(compare_labels(about, labelled, labels, pos_label, settings, rng))
+    return LabelDependence(tuple(parts), settings, len(target) - len(known), library)
+
+
+def _small_groups(about: str, grouping: Grouping, settings: Settings) -> Finding:
+    """Name the groups that are too small to say anything about."""
+    n = grouping.sums()
+    small = [
+        group
+        for group, rows in zip(grouping.labels, n, strict=True)
+        if rows < settings.min_group_size and not is_unknown(group)
+    ]
+    numbers = float(len(small)), np.nan, np.nan, np.nan
+    if not small:
+        smallest = format_group(grouping.labels[int(n.argmin())])
+        advice = f"The smallest group, {smallest}, has {n.min():,.0f} rows."
+        return Finding("small groups", about, "groups", *numbers, "OK", advice)
+    advice = (
+        f"Fewer than {settings.min_group_size} rows: {listed(small)}. Their rates are too uncertain to act "
+        "on: collect more, or join groups where that makes sense."
+    )
+    return Finding("small groups", about, "groups", *numbers, "NOTICE", advice)
