@@ -42,6 +42,16 @@ class DifferentialFairness(Tabular):
         What can happen.
     probabilities : array of shape (n_groups, n_outcomes)
         The smoothed chance of each outcome; NaN for a group without rows.
+
+    Examples
+    --------
+    Of counts, which add up over shards, days and sites:
+
+    >>> from fairsk.metrics import DifferentialFairness, GroupCounts
+    >>> counts = GroupCounts(["a", "b"], {"tp": [60, 30], "fp": [0, 0], "fn": [0, 0], "tn": [40, 70]})
+    >>> found = DifferentialFairness.from_counts(counts)
+    >>> round(found.epsilon, 3), found.outcome, found.more, found.less
+    (0.685, 'positive', 'a', 'b')
     """
 
     epsilon: float

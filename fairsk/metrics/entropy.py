@@ -47,6 +47,16 @@ class GeneralizedEntropy(Tabular):
         The mean benefit of each group.
     entropy : array of shape (n_groups,)
         The generalized entropy inside each group; NaN where nobody has a benefit.
+
+    Examples
+    --------
+    Of counts, which add up over shards, days and sites:
+
+    >>> from fairsk.metrics import GeneralizedEntropy, GroupCounts
+    >>> counts = GroupCounts(["a", "b"], {"tp": [60, 30], "fp": [10, 0], "fn": [0, 10], "tn": [30, 60]})
+    >>> found = GeneralizedEntropy.from_counts(counts, alpha=1)
+    >>> round(found.total, 3), round(found.between, 3), round(found.within, 3)
+    (0.069, 0.005, 0.064)
     """
 
     alpha: float

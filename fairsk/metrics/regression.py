@@ -30,6 +30,8 @@ _MEANS = {
     "mae": lambda actual, predicted: np.abs(predicted - actual),
     "rmse": lambda actual, predicted: (predicted - actual) ** 2,
 }
+#: What of these is not negative, and the power of the mean that it is.
+_POWERS = {"mae": 1.0, "rmse": 0.5}
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,13 @@ class RegressionMetrics(Tabular):
         The Wasserstein-1 distance, in the unit of the predictions, the largest over the pairs.
     library : str or None
         The library that :meth:`frame` makes a frame of.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import regression_metrics
+    >>> table = regression_metrics([1, 1, 5, 5], [1, 2, 4, 7], sensitive_features=list("aabb"))
+    >>> table.groups, table.values["mae"]
+    (('a', 'b'), array([0.5, 1.5]))
     """
 
     groups: tuple[Hashable, ...]
@@ -153,8 +162,8 @@ def regression_metrics(
     With the error ``e = prediction - label``: ``mean_error = mean(e)`` says whether a group is over- or
     underestimated, ``mae = mean(|e|)`` and ``rmse = sqrt(mean(e^2))`` how far predictions miss, both from 0
     up. Limits are Student's, with the variance of weighted rows by linearisation and one degree of freedom
-    less than their effective number; those of the RMSE are on the scale of its logarithm. A few very large
-    errors are too rare to be seen in a small group: limits of the RMSE are too narrow there.
+    less than their effective number; those of MAE and RMSE are on the scale of logarithms. Where few errors
+    are very large, a small group may lack them, and the limits of its RMSE are too narrow.
     ``ks`` (from 0 to 1) and ``wasserstein`` (from 0, in the unit of the predictions) are 0 if the
     predictions are independent of the group.
 
@@ -200,9 +209,9 @@ def regression_metrics(
     overall = dict[str, tuple[float, float, float]]()
     for name, quantity in _MEANS.items():
         amounts = quantity(actual, predicted)
-        limits = _root_limits if name == "rmse" else _limits
-        estimates = limits(*_means(amounts, weights, groups.codes, len(groups.labels), confidence))
-        total = limits(*_means(amounts, weights, everybody, 1, confidence))
+        power = _POWERS.get(name)
+        estimates = _limits(*_means(amounts, weights, groups.codes, len(groups.labels), confidence), power)
+        total = _limits(*_means(amounts, weights, everybody, 1, confidence), power)
         values[name], low[name], high[name] = estimates
         overall[name] = (float(total[0, 0]), float(total[1, 0]), float(total[2, 0]))
     sensitive = {"sensitive_features": sensitive_features, "sample_weight": sample_weight}
@@ -248,12 +257,10 @@ def _means(
     return mean, half
 
 
-def _limits(mean: Array, half: Array) -> Array:
-    """Return the mean and its limits, as three rows."""
-    return np.stack([mean, mean - half, mean + half])
-
-
-def _root_limits(mean: Array, half: Array) -> Array:
-    """Return the root of the mean and its limits, on the scale of logarithms: squares are skewed."""
-    reach = np.exp(half / (mean + (mean == 0)) / 2)
-    return np.sqrt(mean) * np.stack([np.ones_like(mean), 1 / reach, reach])
+def _limits(mean: Array, half: Array, power: float | None) -> Array:
+    """Return the mean and its limits as three rows, or a power of it, with limits that are not negative."""
+    if power is None:
+        return np.stack([mean, mean - half, mean + half])
+    # Amounts that are not negative are skewed; the logarithm of their mean is less so.
+    reach = np.exp(power * half / (mean + (mean == 0)))
+    return mean**power * np.stack([np.ones_like(mean), 1 / reach, reach])

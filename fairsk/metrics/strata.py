@@ -79,8 +79,7 @@ def disparity_within_strata(
 
     Examples
     --------
-    >>> from fairsk.metrics import GroupCounts
-    >>> from fairsk.metrics.strata import disparity_within_strata
+    >>> from fairsk.metrics import GroupCounts, disparity_within_strata
     >>> counts = GroupCounts.from_predictions(
     ...     [1, 0, 1, 0, 1, 0], [1, 0, 0, 0, 1, 1], sensitive_features=list("aabbab"), strata=list("xxxxyy")
     ... )
@@ -133,6 +132,17 @@ class ConditionalDemographicDisparity(Tabular):
         The same inside every stratum, averaged over the strata by their size.
     strata : tuple
         Labels of the strata.
+
+    Examples
+    --------
+    Of counts, which add up over shards, days and sites:
+
+    >>> from fairsk.metrics import ConditionalDemographicDisparity, GroupCounts
+    >>> counts = GroupCounts.from_predictions(
+    ...     [1, 0, 0, 1], [1, 0, 0, 1], sensitive_features=list("abab"), strata=list("xxyy"))
+    >>> found = ConditionalDemographicDisparity.from_counts(counts)
+    >>> found.unconditional, found.conditional
+    (array([0., 0.]), array([0., 0.]))
     """
 
     groups: tuple[Hashable, ...]
@@ -143,7 +153,7 @@ class ConditionalDemographicDisparity(Tabular):
 
     @classmethod
     def from_counts(cls, counts: GroupCounts) -> ConditionalDemographicDisparity:
-        """Measure it on counts with strata."""
+        """Measure it on a table of counts with strata."""
         strata = _need_strata(counts)
         reason = "everybody is rejected, or nobody"
         within = _over_strata(counts, _demographic_disparity(counts.cells), reason)
@@ -284,6 +294,17 @@ class MantelHaenszel(Tabular):
         What the odds are those of.
     confidence : float
         The coverage probability of the limits.
+
+    Examples
+    --------
+    Of counts, which add up over shards, days and sites:
+
+    >>> from fairsk.metrics import GroupCounts, MantelHaenszel
+    >>> cells = {"tp": [[40, 10], [30, 5]], "fp": [[0, 0], [0, 0]],
+    ...          "fn": [[0, 0], [0, 0]], "tn": [[10, 40], [20, 45]]}
+    >>> counts = GroupCounts(["a", "b"], cells, strata=["easy", "hard"])
+    >>> MantelHaenszel.from_counts(counts, reference="a").odds_ratio.round(3)
+    array([0.4])
     """
 
     groups: tuple[Hashable, ...]
@@ -306,7 +327,10 @@ class MantelHaenszel(Tabular):
         rate: Rate | str = "selection_rate",
         confidence: float = 0.95,
     ) -> MantelHaenszel:
-        """Compare the groups of counts with strata."""
+        """Compare the groups of a table of counts with strata.
+
+        The parameters are those of :func:`mantel_haenszel_odds_ratio`.
+        """
         _need_strata(counts)
         rate = get_rate(rate)
         if not rate.is_share:
