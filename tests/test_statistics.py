@@ -52,12 +52,27 @@ def test_a_rate_is_a_proportion_of_its_denominator(name: str) -> None:
 
 
 def test_weighted_rows_count_by_their_effective_number() -> None:
-    rng = np.random.default_rng(0)
-    p, weights = rng.integers(0, 2, 200), rng.exponential(size=200)
-    low, high = rate_intervals(weighted(p, weights, np.zeros(200, int)), "selection_rate")
+    # Each weight occurs with both outcomes alike, so that weights do not depend on the outcome.
+    weights = np.repeat(np.random.default_rng(0).exponential(size=100), 4)
+    p = np.tile([1, 0, 0, 0], 100)
+    low, high = rate_intervals(weighted(p, weights, np.zeros(400, int)), "selection_rate")
     n = weights.sum() ** 2 / (weights**2).sum()
-    expected = proportion_confint(np.average(p, weights=weights) * n, n, method="wilson")
-    assert (low[0], high[0]) == pytest.approx(expected)
+    assert (low[0], high[0]) == pytest.approx(proportion_confint(0.25 * n, n, method="wilson"))
+
+
+@pytest.mark.parametrize(("heavy", "chance"), [(3, 0.05), (3, 0.1), (1 / 3, 0.9), (5, 0.2)])
+def test_weights_that_depend_on_the_outcome_do_not_make_it_look_certain(heavy: float, chance: float) -> None:
+    n, repeats = 300, 4000
+    selected = np.random.default_rng(5).binomial(n, chance, repeats).astype(float)
+    rest, nobody = n - selected, np.zeros(repeats)
+    counts = GroupCounts(
+        range(repeats),
+        {"tp": heavy * selected, "fp": nobody, "fn": nobody, "tn": rest},
+        {"tp": heavy**2 * selected, "fp": nobody, "fn": nobody, "tn": rest},
+    )
+    low, high = rate_intervals(counts, "selection_rate")
+    truth = heavy * chance / (heavy * chance + 1 - chance)
+    assert np.mean((low <= truth) & (truth <= high)) >= 0.93
 
 
 def test_the_scale_of_weights_does_not_matter() -> None:

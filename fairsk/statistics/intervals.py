@@ -6,7 +6,8 @@ two groups combine the limits of both, as Newcombe's hybrid method does [2]_. Th
 all pairs of groups (and all rates of a constraint) gets simultaneous pairwise intervals: a bootstrap
 percentile interval of max - min would be wrong, for that statistic is biased upwards when groups are small.
 
-Weighted rows count by their effective number, (sum of w)^2 / (sum of w^2) [3]_.
+Weighted rows count by their effective number, (sum of w)^2 / (sum of w^2) [3]_, or by fewer where weights
+depend on what the rate counts.
 
 References
 ----------
@@ -26,8 +27,8 @@ from scipy.special import ndtri
 
 from fairsk.counts import GroupCounts
 from fairsk.rates import Constraint, Rate, get_constraint, get_rate
-from fairsk.statistics.pairs import Estimate, Limits, difference_limits, rate_variances, ratio_limits
-from fairsk.statistics.shares import refuse_strata, share_behind
+from fairsk.statistics.pairs import Estimate, Limits, difference_limits, ratio_limits
+from fairsk.statistics.shares import rate_variances, refuse_strata, share_behind
 
 __all__ = [
     "check_confidence",

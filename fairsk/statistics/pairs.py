@@ -22,7 +22,7 @@ from scipy.special import ndtr
 
 from fairsk.counts import GroupCounts
 from fairsk.rates import CELLS, Rate
-from fairsk.statistics.shares import share_behind
+from fairsk.statistics.shares import rate_variances, share_behind
 
 __all__ = [
     "Estimate",
@@ -31,7 +31,6 @@ __all__ = [
     "check_comparison",
     "difference_limits",
     "equality_z",
-    "rate_variances",
     "ratio_limits",
     "two_sided",
 ]
@@ -81,17 +80,6 @@ def ratio_limits(first: Estimate, second: Estimate) -> Limits:
     low = np.where(lower_a > 0, low, np.where(unknown, np.nan, 0.0))
     high = np.where(lower_b > 0, high, np.where(unknown, np.nan, np.inf))
     return low, high
-
-
-def rate_variances(counts: GroupCounts, rate: Rate, at: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the variance of a rate in every group by linearisation, were its value the one given."""
-    support = rate.support(counts.cells)
-    terms = zip(rate.numerator_coefficients, rate.denominator_coefficients, CELLS, strict=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return sum(
-            (counts.squares[cell] * ((above - at * below) / support) ** 2 for above, below, cell in terms),
-            start=np.zeros(1),
-        )
 
 
 def equality_z(first: GroupCounts, second: GroupCounts, rate: Rate) -> NDArray[np.float64]:

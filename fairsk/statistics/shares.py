@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fairsk.counts import GroupCounts
 from fairsk.rates import CELLS, CONSTRAINTS, Constraint, Rate, get_constraint, get_rate
 
-__all__ = ["Share", "as_constraint", "need_share", "refuse_strata", "share_behind"]
+__all__ = ["Share", "as_constraint", "need_share", "rate_variances", "refuse_strata", "share_behind"]
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,30 @@ class Share:
     def effective(self, counts: GroupCounts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the proportion of each group, and the effective number of rows it is a proportion of.
 
-        That number is (sum of w)^2 / (sum of w^2) over the rows of the whole, their count if unweighted.
-        Groups that do not have the rate have no proportion (NaN) of no rows.
+        Unweighted rows count as they are. Else the number is Kish's (sum of w)^2 / (sum of w^2) over the
+        rows of the whole, or p (1 - p) / variance if that is less: weights may depend on what the rate
+        counts, and a few heavy rows then make it less certain than Kish's number says. Groups that do not
+        have the rate have no proportion (NaN) of no rows.
         """
         measured = self.rate.support(counts.cells) != 0
-        support = self.proportion.support(counts.cells)
+        p, support = self.proportion(counts.cells), self.proportion.support(counts.cells)
         with np.errstate(divide="ignore", invalid="ignore"):
-            n = support**2 / self.proportion.support(counts.squares)
-        return np.where(measured, self.proportion(counts.cells), np.nan), np.where(measured, n, 0.0)
+            kish = support**2 / self.proportion.support(counts.squares)
+            implied = p * (1 - p) / rate_variances(counts, self.proportion, p)
+            fewer = (p > 0) & (p < 1) & (implied < kish * (1 - 1e-9))  # not by rounding alone
+        n = np.where(fewer, implied, kish)
+        return np.where(measured, p, np.nan), np.where(measured, n, 0.0)
+
+
+def rate_variances(counts: GroupCounts, rate: Rate, at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the variance of a rate in every group by linearisation, were its value the one given."""
+    support = rate.support(counts.cells)
+    terms = zip(rate.numerator_coefficients, rate.denominator_coefficients, CELLS, strict=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return sum(
+            (counts.squares[cell] * ((above - at * below) / support) ** 2 for above, below, cell in terms),
+            start=np.zeros(1),
+        )
 
 
 def share_behind(rate: Rate) -> Share | None:

@@ -14,8 +14,8 @@ from fairsk.counts import GroupCounts
 from fairsk.groups import format_group
 from fairsk.rates import CELLS, Constraint, Rate
 from fairsk.statistics.intervals import difference_interval, joint_confidence, ratio_interval
-from fairsk.statistics.pairs import PairComparison, check_comparison, rate_variances
-from fairsk.statistics.shares import as_constraint, refuse_strata, share_behind
+from fairsk.statistics.pairs import PairComparison, check_comparison
+from fairsk.statistics.shares import as_constraint, rate_variances, refuse_strata, share_behind
 from fairsk.tables import Table, Tabular, number, printable, with_interval
 
 __all__ = ["Outcome", "Verdict", "smallest_detectable", "verdict"]
