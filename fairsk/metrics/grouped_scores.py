@@ -1,0 +1,262 @@
+"""The sorted scores of every group, from rows or from histograms: what score metrics are read from."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fairsk.counts import GroupCounts, check_weights
+from fairsk.curves import Curve, sorted_curves
+from fairsk.groups import Grouping, encode_groups, format_group, sensitive_columns
+from fairsk.histograms import ScoreHistograms
+from fairsk.labels import binary_labels
+
+__all__ = [
+    "GroupedScores",
+    "Rows",
+    "SortedScores",
+    "check_reference",
+    "largest_between",
+    "read_rows",
+    "warn_unmeasured",
+]
+
+Floats = NDArray[np.float64]
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True, eq=False)
+class SortedScores:
+    """The rows of one group at each of its distinct scores, or bins of scores, from the highest down.
+
+    Parameters
+    ----------
+    curve : Curve
+        Weights, added up from the highest score down.
+    squares : Curve
+        Squared weights, added up likewise; the same curve if rows are not weighted.
+    scores : array of shape (n_steps,)
+        The (mean) score of the rows at each step; NaN where it is not known.
+    binned : bool, default=False
+        Whether a step is a bin, whose rows differ in score, and not one score.
+    """
+
+    curve: Curve
+    squares: Curve
+    scores: Floats
+    binned: bool = False
+
+    @cached_property
+    def positives(self) -> Floats:
+        """The weight of the positives at each step."""
+        return np.diff(self.curve.tp)
+
+    @cached_property
+    def negatives(self) -> Floats:
+        """The weight of the negatives at each step."""
+        return np.diff(self.curve.fp)
+
+    @cached_property
+    def squared_positives(self) -> Floats:
+        """The squared weights of the positives at each step."""
+        return self.positives if self.squares is self.curve else np.diff(self.squares.tp)
+
+    @cached_property
+    def squared_negatives(self) -> Floats:
+        """The squared weights of the negatives at each step."""
+        return self.negatives if self.squares is self.curve else np.diff(self.squares.fp)
+
+    @property
+    def n(self) -> float:
+        """The (weighted) number of rows."""
+        return float(self.curve.tp[-1] + self.curve.fp[-1])
+
+    @property
+    def has_both_labels(self) -> bool:
+        """Whether there are positives and negatives."""
+        return bool(self.curve.tp[-1] > 0 and self.curve.fp[-1] > 0)
+
+
+class Rows(NamedTuple):
+    """Rows that have been read and checked."""
+
+    scores: Floats
+    actual: NDArray[np.bool_]
+    groups: Grouping
+    weights: Floats | None
+
+
+def read_rows(
+    y_true: ArrayLike | None,
+    y_score: ArrayLike,
+    sensitive_features: Any,
+    sample_weight: ArrayLike | None,
+    pos_label: Any,
+) -> Rows:
+    """Read scores, labels, groups and weights; without labels all rows count as negatives."""
+    scores = np.asarray(y_score, dtype=float)
+    if scores.ndim == 2 and scores.shape[1] == 2:
+        raise ValueError("y_score has two columns: pass the one of the positive label, y_score[:, 1].")
+    if y_true is None:
+        actual = np.zeros(len(scores) if scores.ndim else 0, dtype=bool)
+    else:
+        actual, _ = binary_labels(y_true, y_true, pos_label)
+    if scores.shape != actual.shape or not scores.size or not np.isfinite(scores).all():
+        raise ValueError(f"y_score must hold {len(actual) or 'some'} finite scores, one per row.")
+    weights = check_weights(sample_weight, len(actual))
+    groups = encode_groups(sensitive_columns(None, None, sensitive_features, n_rows=len(actual)))
+    return Rows(scores, actual, groups, weights)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupedScores:
+    """The sorted scores of every group, and of all rows together.
+
+    Parameters
+    ----------
+    names : tuple of str
+        What the sensitive attributes are called.
+    groups : tuple
+        The groups.
+    parts : list of SortedScores
+        One per group.
+    total : SortedScores
+        All rows.
+    """
+
+    names: tuple[str, ...]
+    groups: tuple[Hashable, ...]
+    parts: list[SortedScores]
+    total: SortedScores
+
+    @classmethod
+    def of_rows(
+        cls,
+        y_true: ArrayLike | None,
+        y_score: ArrayLike,
+        *,
+        sensitive_features: Any,
+        sample_weight: ArrayLike | None = None,
+        pos_label: Any = None,
+    ) -> GroupedScores:
+        """Sort the scores of rows, once; without labels all rows count as negatives."""
+        rows = read_rows(y_true, y_score, sensitive_features, sample_weight, pos_label)
+        return cls.of_groups(rows.scores, rows.actual, rows.groups, rows.weights)
+
+    @classmethod
+    def of_groups(
+        cls, scores: Floats, actual: NDArray[np.bool_], groups: Grouping, weights: Floats | None = None
+    ) -> GroupedScores:
+        """Sort the scores of rows that have been read, once."""
+        kinds = [None] if weights is None else [weights, weights**2]
+        found = sorted_curves(scores, actual, groups.codes, len(groups.labels), kinds)
+        (curves, everyone), (squares, all_squares) = found[0], found[-1]
+        return cls(
+            groups.names,
+            groups.labels,
+            [SortedScores(c, s, c.steps) for c, s in zip(curves, squares, strict=True)],
+            SortedScores(everyone, all_squares, everyone.steps),
+        )
+
+    @classmethod
+    def of_histograms(cls, histograms: ScoreHistograms) -> GroupedScores:
+        """Take the bins of histograms for steps."""
+        squared = (histograms.squares[label] for label in ("positives", "negatives"))
+        second = ScoreHistograms(histograms.groups, histograms.edges, *squared)
+        (curves, everyone), (squares, all_squares) = histograms.curves(), second.curves()
+        sums = histograms.score_sums
+        table = np.full_like(histograms.positives, np.nan) if sums is None else sums
+
+        def part(curve: Curve, square: Curve, score_sums: Floats) -> SortedScores:
+            n = np.diff(curve.tp) + np.diff(curve.fp)
+            means = np.full(len(n), np.nan)
+            np.divide(score_sums[::-1], n, out=means, where=n > 0)
+            return SortedScores(curve, square, means, binned=True)
+
+        parts = [part(*given) for given in zip(curves, squares, table, strict=True)]
+        return cls(histograms.names, histograms.groups, parts, part(everyone, all_squares, table.sum(0)))
+
+    @property
+    def everyone(self) -> list[SortedScores]:
+        """The groups, and all rows after them."""
+        return [*self.parts, self.total]
+
+    @property
+    def binned(self) -> bool:
+        """Whether they come from histograms, in which the rows of a bin cannot be told apart."""
+        return self.total.binned
+
+    @property
+    def have_means(self) -> bool:
+        """Whether the scores are known, and not only their bins."""
+        return not np.isnan(self.total.scores).all()
+
+    @property
+    def are_probabilities(self) -> bool:
+        """Whether all scores lie between 0 and 1."""
+        return bool(np.nanmin(self.total.scores) >= 0 and np.nanmax(self.total.scores) <= 1)
+
+    def labels(self) -> GroupCounts:
+        """Return the counts of the labels, when nobody is selected; the last group is all rows."""
+
+        def table(curves: Sequence[Curve]) -> dict[str, Floats]:
+            tables = [curve.at(0) for curve in curves]
+            return {cell: np.array([cells[cell] for cells in tables]) for cell in tables[0]}
+
+        return GroupCounts(
+            range(len(self.groups) + 1),
+            table([part.curve for part in self.everyone]),
+            table([part.squares for part in self.everyone]),
+        )
+
+
+def largest_between(
+    scores: GroupedScores,
+    prepare: Callable[[SortedScores], Part],
+    distance: Callable[[Part, Part], float],
+    *,
+    measured: Sequence[bool],
+    reference: Hashable,
+    name: str,
+    why: str,
+) -> float:
+    """Return the largest distance between two groups, or between a group and the reference.
+
+    Groups that cannot be measured are passed over with a warning that names them.
+    """
+    position = check_reference(scores.groups, reference)
+    warn_unmeasured(name, scores.groups, measured, why, fewest=2)
+    parts = {i: prepare(part) for i, part in enumerate(scores.parts) if measured[i]}
+    pairs = [pair for pair in combinations(parts, 2) if position is None or position in pair]
+    return max((distance(parts[i], parts[j]) for i, j in pairs), default=float("nan"))
+
+
+def check_reference(groups: Sequence[Hashable], reference: Hashable) -> int | None:
+    """Return the position of the reference group; None stands for all pairs."""
+    if reference is None:
+        return None
+    if reference not in groups:
+        shown = ", ".join(map(repr, groups))
+        raise ValueError(f"The reference group {reference!r} is not one of the groups: {shown}.")
+    return list(groups).index(reference)
+
+
+def warn_unmeasured(
+    name: str, groups: Sequence[Hashable], measured: Sequence[bool], why: str, *, fewest: int = 0
+) -> None:
+    """Warn of groups that cannot be measured, and of fewer than are needed."""
+    missing = [format_group(group) for group, known in zip(groups, measured, strict=True) if not known]
+    parts = []
+    if missing:
+        parts += [f"{name} cannot be measured for: {', '.join(missing)} ({why}). Comparisons pass over them."]
+    if sum(measured) < fewest:
+        parts += [f"Fewer than two groups can be compared: {name} gives NaN."]
+    if parts:
+        warnings.warn(" ".join(parts), UserWarning, stacklevel=4)
