@@ -23,6 +23,7 @@ from fairsk.groups import drop_columns, encode_groups, format_group, sensitive_c
 from fairsk.rates import get_constraint
 from fairsk.scoring import best_under, make_fair_scorer
 from fairsk.statistics import difference_interval
+from fairsk.tables import Table, with_interval
 
 __all__ = ["run"]
 
@@ -185,17 +186,16 @@ def run(
 
 
 def _table(rows: Sequence[_Row], shown: Sequence[str]) -> str:
-    head = ["", "accuracy", "balanced acc.", *(f"{name.replace('_', ' ')} gap" for name in shown), "fit s"]
-    lines = [head]
-    for row in rows:
-        gaps = [f"{gap:.3f} [{low:.3f}, {high:.3f}]" for gap, low, high in row.disparities.values()]
-        lines.append(
-            [row.name, f"{row.accuracy:.4f}", f"{row.balanced_accuracy:.4f}", *gaps, f"{row.seconds:.1f}"]
-        )
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines]
-    caption = "gaps on unseen rows with 95% intervals, simultaneous over all pairs of groups"
-    return "\n".join([text[0], "-" * max(map(len, text)), *text[1:], f"({caption})"])
+    gaps = {f"{name.replace('_', ' ')} gap": [row.disparities[name] for row in rows] for name in shown}
+    columns = {
+        "": [row.name for row in rows],
+        "accuracy": [f"{row.accuracy:.4f}" for row in rows],
+        "balanced acc.": [f"{row.balanced_accuracy:.4f}" for row in rows],
+        **{title: [with_interval(*values) for values in column] for title, column in gaps.items()},
+        "fit s": [f"{row.seconds:.1f}" for row in rows],
+    }
+    caption = "(gaps on unseen rows with 95% intervals, simultaneous over all pairs of groups)"
+    return Table(columns, notes=[caption]).text()
 
 
 def _words(rows: Sequence[_Row], constraint: str, bound: float) -> list[str]:
