@@ -313,6 +313,18 @@ def test_strata_that_compare_nobody_do_not_count_and_groups_without_any_are_name
     assert np.isnan([found.odds_ratio[1], found.p_value[1], found.low[1]]).all()
 
 
+def test_odds_without_limits_still_have_a_test() -> None:
+    y, group = np.repeat([1, 0], 20), np.repeat(["a", "b"], 20)
+    found = mantel_haenszel_odds_ratio(y, y, sensitive_features=group, strata=[0] * 40, reference="b")
+    assert found.odds_ratio.tolist() == [np.inf]
+    assert np.isnan([found.low[0], found.high[0]]).all()
+    assert found.p_value[0] < 1e-6
+    found = mantel_haenszel_odds_ratio(y, y, sensitive_features=group, strata=[0] * 40, reference="a")
+    assert found.odds_ratio.tolist() == [0]
+    assert np.isnan([found.low[0], found.high[0]]).all()
+    assert "inf" not in str(found)
+
+
 def test_odds_are_refused_where_there_are_none() -> None:
     data = rows(7)
     with pytest.raises(ValueError, match="'z' is not one of the groups: 'a', 'b', 'c'"):
@@ -722,6 +734,8 @@ def test_a_ratio_of_negative_values_and_an_unknown_value_are_refused() -> None:
         table.ratio("mean_error")
     with pytest.raises(ValueError, match="There is no 'mse'; there are mean_label, "):
         table.difference("mse")
+    alone, _ = heard(lambda: regression_metrics([1, 2], [2, 2], sensitive_features=list("aa")))
+    assert np.isnan([alone.difference("mae"), alone.ratio("mae"), alone.ks]).all()
     perfect = regression_metrics([1, 2], [1, 2], sensitive_features=list("ab"))
     assert perfect.ratio("mae") == 1
     assert np.isnan(perfect.low["mae"]).all()  # one row each

@@ -1,4 +1,4 @@
-"""Where other toolkits go wrong, fairsk gives the right number. Each test names the toolkit and its defect."""
+"""Where other toolkits go wrong, fairsk gives the right number. Each test names toolkit and defect."""
 
 from __future__ import annotations
 

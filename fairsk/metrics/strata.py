@@ -283,7 +283,7 @@ class MantelHaenszel(Tabular):
     odds_ratio : array
         The pooled odds ratio of each group: 1 is parity.
     low, high : array
-        Its confidence limits.
+        Its confidence limits; NaN for an odds ratio of 0 or infinity.
     statistic, p_value : array
         The Cochran-Mantel-Haenszel statistic (chi-square with one degree of freedom), and its p-value.
     crude : array
@@ -406,7 +406,7 @@ def _pooled_odds_ratio(a: Array, b: Array, c: Array, d: Array) -> Array:
 
 
 def _log_standard_error(a: Array, b: Array, c: Array, d: Array) -> Array:
-    """Return the standard error of the logarithm of the pooled odds ratio."""
+    """Return the standard error of the logarithm of the pooled odds ratio; NaN where that is infinite."""
     n = a + b + c + d
     n = n + (n == 0)
     concordant, discordant = (a + d) / n, (b + c) / n
@@ -418,7 +418,7 @@ def _log_standard_error(a: Array, b: Array, c: Array, d: Array) -> Array:
             + (concordant * below + discordant * above).sum(-1) / (total_above * total_below)
             + (discordant * below).sum(-1) / total_below**2
         ) / 2
-    return np.sqrt(variance)
+    return np.sqrt(np.where(np.isfinite(variance), variance, np.nan))
 
 
 def _cochran_mantel_haenszel(a: Array, b: Array, c: Array, d: Array) -> Array:
@@ -488,7 +488,7 @@ def mantel_haenszel_odds_ratio(
     same stratum, if that is the same in all of them. Strata without rows of both groups, or in which all
     decisions are the same, add nothing to either sum. Limits are those of Robins, Breslow & Greenland; the
     test is Cochran's and Mantel & Haenszel's, without correction for continuity. For both, weighted rows
-    count by their effective number.
+    count by their effective number. An odds ratio of 0 or infinity has no limits (NaN), but a test.
 
     References
     ----------
