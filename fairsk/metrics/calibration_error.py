@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from fairsk.counts import GroupCounts
 from fairsk.groups import format_group
 from fairsk.histograms import ScoreHistograms
-from fairsk.metrics.grouped_scores import GroupedScores
+from fairsk.metrics.grouped_scores import GroupedScores, warn_unmeasured
 from fairsk.rates import CELLS, Constraint
 from fairsk.statistics.intervals import check_confidence, rate_intervals
 from fairsk.tables import Backend, Table, Tabular, library_of, number, rows, with_interval
@@ -83,7 +83,8 @@ def binned_scores(scores: GroupedScores, n_bins: int, strategy: Strategy) -> Bin
         ):
             cells[name][:, g] = [add(values) for values in kinds]
         sums[g] = add((part.positives + part.negatives) * score)
-        spread[g] = add((part.squared_positives + part.squared_negatives) * score * (1 - score))
+        variance = np.maximum(score * (1 - score), 0.0)
+        spread[g] = add((part.squared_positives + part.squared_negatives) * variance)
     nobody = np.zeros_like(sums)
     tables = [{"tp": nobody, "fp": nobody} | {name: cells[name][i] for name in cells} for i in (0, 1)]
     counts = GroupCounts(range(len(sums)), *tables, strata=range(len(edges) + 1))
@@ -184,6 +185,8 @@ class CalibrationCurves(Tabular):
     ) -> CalibrationCurves:
         check_confidence(confidence)
         binned = binned_scores(scores, n_bins, strategy)
+        known = [part.n > 0 for part in scores.parts]
+        warn_unmeasured("calibration", scores.groups, known, "it has no rows", depth=3)
         both = binned.counts.cells, binned.counts.squares
         cells, squares = ({cell: table[cell][:-1] for cell in CELLS} for table in both)
         counts = GroupCounts(scores.groups, cells, squares, names=scores.names, strata=binned.counts.strata)

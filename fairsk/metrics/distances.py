@@ -81,6 +81,7 @@ def _largest(
         reference=reference,
         name=name,
         why=f"it has no {given or 'rows'}",
+        depth=4,
     )
 
 

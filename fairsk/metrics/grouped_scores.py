@@ -30,6 +30,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 Part = TypeVar("Part")
+#: By how much a probability may miss its range: the mean of a bin of ones is not exactly 1.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,8 +202,9 @@ class GroupedScores:
 
     @property
     def are_probabilities(self) -> bool:
-        """Whether all scores lie between 0 and 1."""
-        return bool(np.nanmin(self.total.scores) >= 0 and np.nanmax(self.total.scores) <= 1)
+        """Whether all scores lie between 0 and 1, but for rounding."""
+        lowest, highest = np.nanmin(self.total.scores), np.nanmax(self.total.scores)
+        return bool(lowest >= -_ROUNDING and highest <= 1 + _ROUNDING)
 
     def labels(self) -> GroupCounts:
         """Return the counts of the labels, when nobody is selected; the last group is all rows."""
@@ -226,13 +229,15 @@ def largest_between(
     reference: Hashable,
     name: str,
     why: str,
+    depth: int,
 ) -> float:
     """Return the largest distance between two groups, or between a group and the reference.
 
-    Groups that cannot be measured are passed over with a warning that names them.
+    Groups that cannot be measured are passed over with a warning that names them, at the line of the user,
+    who is so many calls away.
     """
     position = check_reference(scores.groups, reference)
-    warn_unmeasured(name, scores.groups, measured, why, fewest=2)
+    warn_unmeasured(name, scores.groups, measured, why, fewest=2, depth=depth + 1)
     parts = {i: prepare(part) for i, part in enumerate(scores.parts) if measured[i]}
     pairs = [pair for pair in combinations(parts, 2) if position is None or position in pair]
     return max((distance(parts[i], parts[j]) for i, j in pairs), default=float("nan"))
@@ -249,7 +254,7 @@ def check_reference(groups: Sequence[Hashable], reference: Hashable) -> int | No
 
 
 def warn_unmeasured(
-    name: str, groups: Sequence[Hashable], measured: Sequence[bool], why: str, *, fewest: int = 0
+    name: str, groups: Sequence[Hashable], measured: Sequence[bool], why: str, *, fewest: int = 0, depth: int
 ) -> None:
     """Warn of groups that cannot be measured, and of fewer than are needed."""
     missing = [format_group(group) for group, known in zip(groups, measured, strict=True) if not known]
@@ -259,4 +264,4 @@ def warn_unmeasured(
     if sum(measured) < fewest:
         parts += [f"Fewer than two groups can be compared: {name} gives NaN."]
     if parts:
-        warnings.warn(" ".join(parts), UserWarning, stacklevel=4)
+        warnings.warn(" ".join(parts), UserWarning, stacklevel=depth + 1)

@@ -112,19 +112,15 @@ def _difference(metric: str, **documentation: str) -> ScoreDifference:
             sample_weight=sample_weight,
             pos_label=pos_label,
         )
-        return _measure(scores, metric).difference(metric, reference=reference)
+        made = ScoreMetrics(scores, metric, confidence=None)
+        made.warn(fewest=2)
+        return made.difference(metric, reference=reference)
 
     name = f"{metric}_difference"
     difference.__name__ = difference.__qualname__ = name
     value = round(ScoreMetrics(_EXAMPLE, metric, confidence=None).difference(metric), 3)
     difference.__doc__ = _DOCUMENTATION.format(name=name, value=value, **documentation)
     return difference
-
-
-def _measure(scores: GroupedScores, metric: str, **options: Any) -> ScoreMetrics:
-    made = ScoreMetrics(scores, metric, confidence=None, **options)
-    made.warn(fewest=2)
-    return made
 
 
 auc_difference = _difference(
@@ -232,7 +228,8 @@ def calibration_error_difference(
         sample_weight=sample_weight,
         pos_label=pos_label,
     )
-    made = _measure(scores, "calibration_error", n_bins=n_bins, strategy=strategy)
+    made = ScoreMetrics(scores, "calibration_error", confidence=None, n_bins=n_bins, strategy=strategy)
+    made.warn(fewest=2)
     return made.difference("calibration_error", reference=reference)
 
 
@@ -301,6 +298,7 @@ def worst_group_calibration_error(
         sample_weight=sample_weight,
         pos_label=pos_label,
     )
-    made = _measure(scores, "calibration_error", n_bins=n_bins, strategy=strategy)
+    made = ScoreMetrics(scores, "calibration_error", confidence=None, n_bins=n_bins, strategy=strategy)
+    made.warn()
     errors = made.values["calibration_error"]
     return float(np.nanmax(errors)) if not np.isnan(errors).all() else float("nan")

@@ -326,9 +326,14 @@ class ScoreMetrics(Tabular):
 
     def warn(self, *, fewest: int = 0) -> None:
         """Warn of groups in which something cannot be measured, and of too few others."""
-        for name, found in self._measured.items():
-            why = "it needs rows of both labels" if name == "auc" else "it has no rows"
-            warn_unmeasured(name, self.groups, (~np.isnan(found.value[:-1])).tolist(), why, fewest=fewest)
+        known = {name: ~np.isnan(found.value[:-1]) for name, found in self._measured.items()}
+        for names, why in (
+            ([name for name in known if name == "auc"], "it needs rows of both labels"),
+            ([name for name in known if name != "auc"], "it has no rows"),
+        ):
+            if names:
+                measured = known[names[0]].tolist()  # what fails in a group without rows fails together
+                warn_unmeasured(", ".join(names), self.groups, measured, why, fewest=fewest, depth=3)
 
     def _tables(self) -> list[Table]:
         n = [*self.n.tolist(), self._scores.total.n]
