@@ -3,8 +3,8 @@
 Run: OMP_NUM_THREADS=1 python benchmarks/coverage.py [--repeats N]
 
 Two groups of fixed sizes have so few outcomes that every one of them is visited and weighed by its chance:
-those lines are exact. The others are simulated, with N repeats. A line sums up its settings: the mean, the least
-and the greatest share, and how many settings lie within the target.
+those lines are exact. The others are simulated, with N repeats. A line sums up its settings: the mean, the
+least and the greatest share, and how many settings lie within the target.
 """
 
 from __future__ import annotations
