@@ -797,6 +797,8 @@ def test_results_print_render_pickle_and_become_plain_data(name: str) -> None:
     for library in (pd, pl):
         frame = result.frame(library.__name__)
         assert list(frame.columns) == list(result.to_dict())
+    data["sensitive_features"] = pl.Series(data["sensitive_features"])
+    assert isinstance(RESULTS[name](data).frame(), pl.DataFrame)
 
 
 @given(st.permutations(range(60)), st.permutations(["x", "y", "z"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from fairsk.counts import GroupCounts
 from fairsk.groups import format_group
 from fairsk.metrics.multiclass import one_vs_rest_counts
 from fairsk.rates import RATES, Rate
-from fairsk.tables import Table, Tabular, number, rows
+from fairsk.tables import Backend, Table, Tabular, library_of, number, rows
 
 __all__ = ["DifferentialFairness", "bias_amplification", "differential_fairness"]
 
@@ -42,6 +42,8 @@ class DifferentialFairness(Tabular):
         What can happen.
     probabilities : array of shape (n_groups, n_outcomes)
         The smoothed chance of each outcome; NaN for a group without rows.
+    library : str or None
+        The library that :meth:`frame` makes a frame of.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class DifferentialFairness(Tabular):
     n: Array
     outcomes: tuple[Hashable, ...]
     probabilities: Array
+    library: Backend | None = None
 
     @classmethod
     def from_counts(
@@ -215,7 +218,8 @@ def differential_fairness(
         sample_weight=sample_weight,
         classes=classes,
     )
-    return DifferentialFairness.from_counts(counts, concentration=concentration)
+    found = DifferentialFairness.from_counts(counts, concentration=concentration)
+    return replace(found, library=library_of(sensitive_features, y_true, y_pred))
 
 
 def bias_amplification(

@@ -272,7 +272,7 @@ class GroupRate(NamedTuple):
 
     Examples
     --------
-    >>> from fairsk.metrics.disparities import GroupRate
+    >>> from fairsk.metrics import GroupRate
     >>> GroupRate("b", 0.5).group
     'b'
     """

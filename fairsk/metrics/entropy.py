@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from sklearn.utils import column_or_1d
 from fairsk.counts import GroupCounts, check_weights
 from fairsk.groups import encode_groups, format_group, sensitive_columns
 from fairsk.rates import CELLS
-from fairsk.tables import Table, Tabular, number, rows
+from fairsk.tables import Backend, Table, Tabular, library_of, number, rows
 
 __all__ = ["GeneralizedEntropy", "benefit_entropy", "generalized_entropy", "theil_index"]
 
@@ -47,6 +47,8 @@ class GeneralizedEntropy(Tabular):
         The mean benefit of each group.
     entropy : array of shape (n_groups,)
         The generalized entropy inside each group; NaN where nobody has a benefit.
+    library : str or None
+        The library that :meth:`frame` makes a frame of.
 
     Examples
     --------
@@ -67,6 +69,7 @@ class GeneralizedEntropy(Tabular):
     n: Array
     mean_benefit: Array
     entropy: Array
+    library: Backend | None = None
 
     @classmethod
     def from_counts(cls, counts: GroupCounts, *, alpha: float = 2.0) -> GeneralizedEntropy:
@@ -199,8 +202,9 @@ def generalized_entropy(
     b      4         0.750    0.167
     alpha 2: total 0.125, of which 0.031 between groups and 0.094 within groups
     """
+    library = library_of(sensitive_features, y_true, y_pred)
     if sensitive_features is None:
-        sensitive_features = ["all"] * len(column_or_1d(y_true))
+        sensitive_features = _one_group(len(column_or_1d(y_true)))
     counts = GroupCounts.from_predictions(
         y_true,
         y_pred,
@@ -208,7 +212,7 @@ def generalized_entropy(
         sample_weight=sample_weight,
         pos_label=pos_label,
     )
-    return GeneralizedEntropy.from_counts(counts, alpha=alpha)
+    return replace(GeneralizedEntropy.from_counts(counts, alpha=alpha), library=library)
 
 
 def theil_index(
@@ -329,7 +333,13 @@ def benefit_entropy(
     weights = check_weights(sample_weight, len(values))
     if weights is None:
         weights = np.ones(len(values))
+    library = library_of(sensitive_features, benefits)
     if sensitive_features is None:
-        sensitive_features = ["all"] * len(values)
+        sensitive_features = _one_group(len(values))
     groups = encode_groups(sensitive_columns(None, None, sensitive_features, n_rows=len(values)))
-    return GeneralizedEntropy._of(values, weights, groups.codes, groups.labels, alpha)
+    found = GeneralizedEntropy._of(values, weights, groups.codes, groups.labels, alpha)
+    return replace(found, library=library)
+
+
+def _one_group(n_rows: int) -> NDArray[Any]:
+    return np.full(n_rows, "all", dtype=object)

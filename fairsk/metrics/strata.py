@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from fairsk.counts import GroupCounts
 from fairsk.groups import format_group
 from fairsk.rates import CELLS, RATES, Comparison, Constraint, Method, Rate, get_rate
 from fairsk.statistics.intervals import check_confidence
-from fairsk.tables import Table, Tabular, number, p_value, rows
+from fairsk.tables import Backend, Table, Tabular, library_of, number, p_value, rows
 
 __all__ = [
     "ConditionalDemographicDisparity",
@@ -132,6 +132,8 @@ class ConditionalDemographicDisparity(Tabular):
         The same inside every stratum, averaged over the strata by their size.
     strata : tuple
         Labels of the strata.
+    library : str or None
+        The library that :meth:`frame` makes a frame of.
 
     Examples
     --------
@@ -150,6 +152,7 @@ class ConditionalDemographicDisparity(Tabular):
     unconditional: Array
     conditional: Array
     strata: tuple[Hashable, ...]
+    library: Backend | None = None
 
     @classmethod
     def from_counts(cls, counts: GroupCounts) -> ConditionalDemographicDisparity:
@@ -257,16 +260,16 @@ def conditional_demographic_disparity(
     m      110         -0.491        0.000
     conditional: the average over 2 strata by their size
     """
-    return ConditionalDemographicDisparity.from_counts(
-        GroupCounts.from_predictions(
-            y_true,
-            y_pred,
-            sensitive_features=sensitive_features,
-            sample_weight=sample_weight,
-            pos_label=pos_label,
-            strata=strata,
-        )
+    counts = GroupCounts.from_predictions(
+        y_true,
+        y_pred,
+        sensitive_features=sensitive_features,
+        sample_weight=sample_weight,
+        pos_label=pos_label,
+        strata=strata,
     )
+    found = ConditionalDemographicDisparity.from_counts(counts)
+    return replace(found, library=library_of(sensitive_features, strata, y_true, y_pred))
 
 
 # --- Mantel-Haenszel ----------------------------------------------------------------------------------
@@ -294,6 +297,8 @@ class MantelHaenszel(Tabular):
         What the odds are those of.
     confidence : float
         The coverage probability of the limits.
+    library : str or None
+        The library that :meth:`frame` makes a frame of.
 
     Examples
     --------
@@ -317,6 +322,7 @@ class MantelHaenszel(Tabular):
     reference: Hashable
     rate: Rate = field(repr=False)
     confidence: float
+    library: Backend | None = None
 
     @classmethod
     def from_counts(
@@ -520,4 +526,5 @@ def mantel_haenszel_odds_ratio(
         pos_label=pos_label,
         strata=strata,
     )
-    return MantelHaenszel.from_counts(counts, reference=reference, rate=rate, confidence=confidence)
+    found = MantelHaenszel.from_counts(counts, reference=reference, rate=rate, confidence=confidence)
+    return replace(found, library=library_of(sensitive_features, strata, y_true, y_pred))
