@@ -141,28 +141,10 @@ class GroupCounts:
         actual, predicted = binary_labels(y_true, y_pred, pos_label, classes=classes)
         weights = check_weights(sample_weight, len(actual))
         groups = encode_groups(sensitive_columns(None, None, sensitive_features, n_rows=len(actual)))
-        shape: tuple[int, ...] = (len(groups.labels),)
-        codes, stratum_labels = groups.codes, None
+        by = None
         if strata is not None:
             by = encode_groups(sensitive_columns(None, None, strata, n_rows=len(actual)))
-            stratum_labels, shape = by.labels, (len(groups.labels), len(by.labels))
-            codes = codes * len(by.labels) + by.codes
-        # One pass: the cell of each row is numbered tp=0, fp=1, fn=2, tn=3, as in CELLS.
-        cell = 3 - 2 * predicted.view(np.uint8) - actual.view(np.uint8)
-        size = int(np.prod(shape))
-        place = codes + size * cell.astype(np.intp)
-
-        def table(values: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
-            sums = np.bincount(place, values, minlength=4 * size).astype(float).reshape(4, *shape)
-            return dict(zip(CELLS, sums, strict=True))
-
-        return cls(
-            groups.labels,
-            table(weights),
-            None if weights is None else table(weights**2),
-            names=groups.names,
-            strata=stratum_labels,
-        )
+        return tabulate(actual, predicted, groups, by, weights, None if weights is None else weights**2)
 
     @classmethod
     def from_frame(
@@ -502,26 +484,31 @@ def tabulate(
     predicted: NDArray[np.bool_],
     groups: Grouping,
     strata: Grouping | None,
-    weights: NDArray[np.float64],
-    squares: NDArray[np.float64],
+    weights: NDArray[np.float64] | None,
+    squares: NDArray[np.float64] | None,
 ) -> GroupCounts:
-    """Add up the weights, and squared weights, of rows or of combinations that stand for many rows."""
+    """Add up the weights, and squared weights, of rows or of combinations that stand for many rows.
+
+    None stands for weights of one.
+    """
     shape: tuple[int, ...] = (len(groups.labels),)
     codes = groups.codes
     if strata is not None:
         shape = (*shape, len(strata.labels))
         codes = codes * shape[1] + strata.codes
-    # The cell of each row is numbered tp=0, fp=1, fn=2, tn=3, as in CELLS.
-    place = (3 - 2 * predicted - actual) * int(np.prod(shape)) + codes
+    # One pass: the cell of each row is numbered tp=0, fp=1, fn=2, tn=3, as in CELLS.
+    cell = 3 - 2 * predicted.view(np.uint8) - actual.view(np.uint8)
+    size = int(np.prod(shape))
+    place = codes + size * cell.astype(np.intp)
 
-    def table(values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        sums = np.bincount(place, values, minlength=4 * int(np.prod(shape))).reshape(4, *shape)
+    def table(values: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
+        sums = np.bincount(place, values, minlength=4 * size).astype(float).reshape(4, *shape)
         return dict(zip(CELLS, sums, strict=True))
 
     return GroupCounts(
         groups.labels,
         table(weights),
-        table(squares),
+        None if squares is None else table(squares),
         names=groups.names,
         strata=None if strata is None else strata.labels,
     )
