@@ -163,9 +163,11 @@ def bootstrap(
     if confidence is not None:
         tails = ((1 - confidence) / 2, (1 + confidence) / 2)
         lower[varies], upper[varies] = np.nanquantile(known[varies], tails, axis=-1)
-    lost = np.isnan(known).mean(-1)
-    _warn_if(measured & (lost > 0), counts.groups, f"is undefined in up to {lost.max():.1%} of the resamples")
-    _warn_if(some & ~varies, counts.groups, "does not vary in the resamples, which know no interval for it")
+        _warn_if(
+            some & ~varies, counts.groups, "does not vary in the resamples, which know no interval for it"
+        )
+    lost = np.where(measured, np.isnan(known).mean(-1), 0.0)
+    _warn_if(lost > 0, counts.groups, f"is undefined in up to {lost.max(initial=0):.1%} of the resamples")
     return BootstrapResult(counts.groups, estimate, error, lower, upper, confidence, replicates)
 
 

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fairsk import Constraint, Rate
+from fairsk.counts import GroupCounts
+from fairsk.rates import CELLS
+from fairsk.statistics import (
+    difference_interval,
+    ratio_interval,
+    smallest_detectable,
+    two_group_test,
+    verdict,
+)
+
+
+def selections(*groups: tuple[float, float]) -> GroupCounts:
+    """Return counts of groups of whom (selected, n) were selected."""
+    selected, n = np.array(groups, dtype=float).T
+    nobody = np.zeros_like(n)
+    return GroupCounts(
+        "abcdefgh"[: len(groups)], {"tp": selected, "fp": nobody, "fn": nobody, "tn": n - selected}
+    )
+
+
+# --- verdicts -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("groups", "outcome"),
+    [
+        ([(5000, 10_000), (5050, 10_000)], "PASS"),
+        ([(5000, 10_000), (6000, 10_000)], "FAIL"),
+        ([(50, 100), (55, 100)], "INCONCLUSIVE"),
+        ([(50, 100), (50, 100)], "INCONCLUSIVE"),
+    ],
+)
+def test_the_interval_decides_and_not_the_value(groups: Any, outcome: str) -> None:
+    counts = selections(*groups)
+    result = verdict(counts, "demographic_parity", max_difference=0.05)
+    assert result.outcome == outcome
+    low, high = difference_interval(counts, "demographic_parity")
+    assert (result.lower, result.upper) == (low, high)
+    assert str(result).startswith(outcome)
+    by_ratio = verdict(counts, "demographic_parity", min_ratio=0.9)
+    assert (by_ratio.lower, by_ratio.upper) == ratio_interval(counts, "demographic_parity")
+    assert by_ratio.outcome == outcome
+
+
+def test_a_ratio_of_exactly_four_fifths_is_not_below_it() -> None:
+    for scale in (1, 3, 7, 100):
+        counts = selections((40 * scale, 100 * scale), (50 * scale, 100 * scale))
+        assert verdict(counts, "demographic_parity", min_ratio=0.8).meets_bound
+        less = selections((40 * scale - 1, 100 * scale), (50 * scale, 100 * scale))
+        assert not verdict(less, "demographic_parity", min_ratio=0.8).meets_bound
+    thirds = selections((10, 100), (40, 100))
+    assert verdict(thirds, "demographic_parity", max_difference=0.3).meets_bound  # .4 - .1 > .3 in floats
+    assert not verdict(thirds, "demographic_parity", max_difference=0.299).meets_bound
+
+
+def test_it_names_the_groups_that_lie_furthest_apart_and_on_which_rate() -> None:
+    cells = {"tp": [80, 70, 75], "fp": [10, 15, 60], "fn": [20, 30, 25], "tn": [90, 85, 40]}
+    counts = GroupCounts("abc", cells)
+    result = verdict(counts, "equalized_odds", max_difference=0.1)
+    assert (result.rate, result.groups) == ("false_positive_rate", ("a", "c"))
+    assert result.group_rates == pytest.approx((0.1, 0.6))
+    assert result.value == pytest.approx(0.5)
+    assert "false_positive_rate from 0.100 (a) to 0.600 (c)" in str(result)
+
+
+def test_small_groups_are_named_and_compared_all_the_same() -> None:
+    counts = selections((50, 100), (0, 12), (55, 100))
+    result = verdict(counts, "demographic_parity", max_difference=0.05)
+    assert (result.small_groups, result.groups) == (("b",), ("b", "c"))
+    assert "Fewer than 30 rows to measure on: b." in str(result)
+    assert verdict(counts, "demographic_parity", max_difference=0.05, min_group_size=10).small_groups == ()
+
+
+def test_a_group_that_cannot_be_measured_is_named() -> None:
+    cells = {"tp": [80, 0, 60], "fp": [1, 1, 1], "fn": [20, 0, 40], "tn": [1, 1, 1]}
+    with pytest.warns(UserWarning, match="cannot be measured for: empty"):
+        result = verdict(GroupCounts(["a", "empty", "c"], cells), "equal_opportunity", max_difference=0.05)
+    assert result.unmeasured_groups == ("empty",)
+    assert "Cannot be measured: empty." in str(result)
+
+
+def test_one_group_has_no_verdict() -> None:
+    with pytest.warns(UserWarning, match="Fewer than two groups"):
+        result = verdict(selections((3, 9)), "demographic_parity", max_difference=0.05)
+    assert result.outcome == "INCONCLUSIVE"
+    assert np.isnan([result.value, result.smallest_detectable]).all()
+    assert "fewer than two groups" in str(result)
+    assert "fewer than two groups" in result._repr_html_()
+
+
+def test_words_never_promise_more_than_the_numbers() -> None:
+    for groups in (
+        [(5000, 10_000), (5050, 10_000)],
+        [(50, 100), (55, 100)],
+        [(5000, 10_000), (6000, 10_000)],
+    ):
+        for bound in ({"max_difference": 0.05}, {"min_ratio": 0.9}):
+            words = str(verdict(selections(*groups), "demographic_parity", **bound)).lower()
+            assert "fair" not in words
+            assert "complian" not in words
+
+
+def test_a_verdict_of_parity_is_wrong_no_more_often_than_it_says() -> None:
+    rng, wrong = np.random.default_rng(0), []
+    n, p = np.array([400, 600, 800]), np.array([0.3, 0.325, 0.35])
+    for selected in rng.binomial(n, p, (400, 3)):
+        # The true difference lies exactly on the bound: both PASS and FAIL would be wrong.
+        result = verdict(
+            selections(*zip(selected, n, strict=True)), "demographic_parity", max_difference=0.05
+        )
+        wrong.append(result.outcome != "INCONCLUSIVE")
+    assert np.mean(wrong) <= 0.06
+
+
+def test_it_renders_as_a_table_with_labels_escaped() -> None:
+    nobody = [0, 0]
+    cells = {"tp": [30, 50], "fp": nobody, "fn": nobody, "tn": [70, 50]}
+    result = verdict(GroupCounts(["<i>", "b"], cells), "demographic_parity", min_ratio=0.8)
+    assert "&lt;i&gt;" in result._repr_html_()
+    assert "<i>" not in result._repr_html_()
+    assert result.to_dict()["verdict"] == ["INCONCLUSIVE"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "Give one tolerance"),
+        ({"max_difference": 0.05, "min_ratio": 0.8}, "Give one tolerance"),
+        ({"max_difference": -0.1}, "must not be negative"),
+        ({"max_difference": 5}, "bounds nothing"),
+        ({"min_ratio": 80}, "at most at 1"),
+        ({"min_ratio": 0}, "above 0"),
+        ({"max_difference": 0.05, "confidence": 95}, "between 0 and 1"),
+    ],
+)
+def test_a_tolerance_that_makes_no_sense_is_refused(given: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        verdict(selections((3, 9), (4, 9)), "demographic_parity", **given)
+
+
+# --- what could have been seen ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "rate"), [(387, 0.5), (1446, 0.2), (6743, 0.05)])
+def test_the_sizes_that_a_ratio_of_four_fifths_needs_are_the_known_ones(n: int, rate: float) -> None:
+    counts = selections((n * rate, n), (n * rate * 0.8, n))
+    ratio = smallest_detectable(counts, "demographic_parity", "ratio")
+    assert ratio == pytest.approx(0.8, abs=0.002)
+
+
+@pytest.mark.parametrize("sizes", [(100, 100), (60, 300)])
+@pytest.mark.parametrize("overall", [0.2, 0.4])
+def test_a_disparity_of_that_size_is_found_with_the_power_it_says(sizes: Any, overall: float) -> None:
+    n = np.array(sizes)
+    gap = smallest_detectable(selections(*zip(overall * n, n, strict=True)), "demographic_parity")
+    found = []
+    for sign in (1, -1):  # either group may have the higher rate
+        p = overall + sign * gap * np.array([n[1], -n[0]]) / n.sum()
+        drawn = np.random.default_rng(1).binomial(n, p, (800, 2))
+        tests = [two_group_test(selections(*zip(k, n, strict=True)), "selection_rate") for k in drawn]
+        found.append(np.mean([test.p_value <= 0.05 for test in tests]))
+    assert min(found) == pytest.approx(0.8, abs=0.05)
+    assert max(found) >= 0.77
+
+
+def test_more_rows_less_power_and_less_confidence_see_more() -> None:
+    counts = selections((50, 100), (50, 100))
+    gap = smallest_detectable(counts, "demographic_parity")
+    assert smallest_detectable(selections((500, 1000), (500, 1000)), "demographic_parity") < gap
+    assert smallest_detectable(counts, "demographic_parity", power=0.5) < gap
+    assert smallest_detectable(counts, "demographic_parity", confidence=0.8) < gap
+    three = selections((50, 100), (50, 100), (50, 100))
+    assert smallest_detectable(three, "demographic_parity") > gap
+
+
+def test_the_smallest_groups_decide_unless_others_are_named() -> None:
+    counts = selections((500, 1000), (500, 1000), (20, 40))
+    named = smallest_detectable(counts, "demographic_parity", groups=("a", "b"))
+    assert named < smallest_detectable(counts, "demographic_parity")
+    assert smallest_detectable(counts, "demographic_parity") == pytest.approx(
+        smallest_detectable(counts, "demographic_parity", groups=("a", "c"))
+    )
+
+
+def test_too_few_rows_can_see_nothing() -> None:
+    assert np.isnan(smallest_detectable(selections((1, 3), (1, 3)), "demographic_parity"))
+    assert np.isnan(smallest_detectable(selections((0, 50), (0, 50)), "demographic_parity"))
+    result = verdict(selections((0, 3), (1, 3)), "demographic_parity", max_difference=0.05)
+    assert "no disparity would be told from parity" in str(result)
+    with pytest.warns(UserWarning, match="Fewer than two groups"):
+        assert np.isnan(smallest_detectable(selections((3, 9)), "demographic_parity"))
+
+
+def test_weights_that_vary_see_less() -> None:
+    rng = np.random.default_rng(2)
+    p, groups = rng.integers(0, 2, 600), rng.choice(list("ab"), 600)
+    plain = GroupCounts.from_predictions(p, p, sensitive_features=groups)
+    weighted = GroupCounts.from_predictions(
+        p, p, sensitive_features=groups, sample_weight=rng.exponential(size=600)
+    )
+    gaps = [smallest_detectable(counts, "demographic_parity") for counts in (plain, weighted)]
+    assert gaps[1] == pytest.approx(gaps[0] * np.sqrt(2), rel=0.1)
+
+
+def test_rates_that_are_no_shares_have_one_too() -> None:
+    rng = np.random.default_rng(3)
+    cells = dict(zip(CELLS, rng.integers(20, 60, (4, 2)), strict=True))
+    counts = GroupCounts("ab", cells)
+    for rate in (Rate("net_benefit", "tp-fp", "n"), Rate("cost", "fp+5*fn", "n"), "f1"):
+        assert smallest_detectable(counts, rate) > 0
+    assert 0 < smallest_detectable(counts, "f1_parity", "ratio") < 1
+    assert verdict(counts, Constraint("net", Rate("net_benefit", "tp-fp", "n")), max_difference=0.1).outcome
+    with pytest.raises(ValueError, match="not defined"):
+        smallest_detectable(counts, Rate("net_benefit", "tp-fp", "n"), "ratio")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"power": 80}, "power must lie between"),
+        ({"confidence": 95}, "confidence must lie between"),
+        ({"comparison": "worst_group"}, "comparison must be"),
+        ({"groups": ("a",)}, "Name two of the groups"),
+        ({"groups": ("a", "z")}, "Name two of the groups"),
+    ],
+)
+def test_bad_questions_are_refused(given: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        smallest_detectable(selections((3, 9), (4, 9)), "demographic_parity", **given)
+
+
+@pytest.mark.parametrize("function", [smallest_detectable, lambda c, r: verdict(c, r, max_difference=0.1)])
+def test_strata_are_refused(function: Any) -> None:
+    counts = GroupCounts.from_predictions([1, 0], [1, 0], sensitive_features=["a", "b"], strata=["x", "y"])
+    with pytest.raises(ValueError, match="without strata"):
+        function(counts, "demographic_parity")
