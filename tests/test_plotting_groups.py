@@ -512,6 +512,14 @@ def test_a_search_and_an_array_can_be_drawn(display):
     assert numbers(drawn) == numbers(display.from_counts(counts))
 
 
+def test_rows_without_a_positive_label_have_a_rate_of_0():
+    X, y = people(seed=2)
+    model = logistic().fit(*people(seed=1))
+    turned_down = (y == "no") & (model.predict(X) == "no")
+    drawn = GroupMetricDisplay.from_estimator(model, X[turned_down], y[turned_down], sensitive_features="sex")
+    assert drawn.to_dict()["selection_rate"] == [0, 0, 0]
+
+
 @pytest.mark.parametrize("display", BOTH)
 def test_nothing_is_cut_off_and_the_figure_grows_with_the_groups(display):
     heights = []

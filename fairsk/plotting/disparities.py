@@ -546,13 +546,12 @@ class DisparityDisplay(Tabular):
         look |= {"markerfacecolor": "none"} if scarce else {}
         known = axes.get_legend_handles_labels()[1]
         self.arrows_[group] = []
-        for end, marker in [(left, CARETLEFT)] * bool(low < left) + [(right, CARETRIGHT)] * bool(
-            high > right
-        ):
-            gone = ratio == 0 and end == left
-            look |= {"marker": marker, "markersize": 12 if gone else 7}
-            look["label"] = "ratio of 0" if gone and "ratio of 0" not in known else None
-            self.arrows_[group] += axes.plot([end], [line], **look)
+        for end, marker, beyond in ((left, CARETLEFT, low < left), (right, CARETRIGHT, high > right)):
+            if beyond:
+                gone = ratio == 0 and end == left
+                look |= {"marker": marker, "markersize": 12 if gone else 7}
+                look["label"] = "ratio of 0" if gone and "ratio of 0" not in known else None
+                self.arrows_[group] += axes.plot([end], [line], **look)
 
     def _tables(self) -> list[Table]:
         shown = [

@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from fairsk.counts import GroupCounts
 from fairsk.groups import format_group
 from fairsk.plotting.drawing import line_style, literal, place_legend
@@ -47,8 +49,6 @@ def group_axes(ax: Any, n_panels: int, n_groups: int) -> list[Any]:
     ValueError
         If as many axes as panels are needed and others are given.
     """
-    import numpy as np
-
     if ax is not None:
         given = list(np.ravel(np.asarray(ax, dtype=object)))
         if len(given) != n_panels:
