@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -68,26 +69,21 @@ def binned_scores(scores: GroupedScores, n_bins: int, strategy: Strategy) -> Bin
             "Calibrate the classifier first."
         )
     edges = _edges(scores, n_bins, strategy)
-    cells = {name: np.zeros((2, len(scores.groups) + 1, len(edges) + 1)) for name in ("fn", "tn")}
-    sums, spread = np.zeros_like(cells["fn"])
+    shape = (len(scores.groups) + 1, len(edges) + 1)
+    cells, squares = ({cell: np.zeros(shape) for cell in CELLS} for _ in range(2))
+    sums, spread = np.zeros(shape), np.zeros(shape)
     for g, part in enumerate(scores.everyone):
-        place = np.searchsorted(edges, part.curve.steps, "right")
+        # Steps fall and bins rise: bin i lies between positions i + 1 and i.
+        bounds = np.array([len(part.scores), *part.curve.positions(edges), 0])
+        for table, curve in ((cells, part.curve), (squares, part.squares)):
+            table["fn"][g], table["tn"][g] = -np.diff(curve.tp[bounds]), -np.diff(curve.fp[bounds])
         score = np.nan_to_num(part.scores)  # of a bin without rows
-
-        def add(values: Floats, place: NDArray[np.intp] = place) -> Floats:
-            return np.bincount(place, values, len(edges) + 1).astype(float)
-
-        for name, kinds in (
-            ("fn", (part.positives, part.squared_positives)),
-            ("tn", (part.negatives, part.squared_negatives)),
-        ):
-            cells[name][:, g] = [add(values) for values in kinds]
-        sums[g] = add((part.positives + part.negatives) * score)
-        variance = np.maximum(score * (1 - score), 0.0)
-        spread[g] = add((part.squared_positives + part.squared_negatives) * variance)
-    nobody = np.zeros_like(sums)
-    tables = [{"tp": nobody, "fp": nobody} | {name: cells[name][i] for name in cells} for i in (0, 1)]
-    counts = GroupCounts(range(len(sums)), *tables, strata=range(len(edges) + 1))
+        total = (part.positives + part.negatives) * score
+        squared = part.squared_positives + part.squared_negatives
+        doubt = squared * np.maximum(score * (1 - score), 0.0)
+        for i, (end, start) in enumerate(pairwise(bounds)):
+            sums[g, i], spread[g, i] = total[start:end].sum(), doubt[start:end].sum()
+    counts = GroupCounts(range(shape[0]), cells, squares, strata=range(shape[1]))
     return Binned(edges, counts, sums, spread)
 
 
