@@ -135,7 +135,7 @@ def count_combinations(
     counted = lazy.select(**keys, **terms).group_by(*keys).agg(nw.len().alias("rows"), *sums, *lowest)
 
     most = _MOST if y_score is None else _MOST_WITH_BINS
-    table = _collect(counted.head(most + 1))
+    table = counted.head(most + 1).collect()
     values = {name: _values(table[f"key{i}"]) for i, name in enumerate(names)}
     if len(table) > most:
         _refuse_so_many(most, values)
@@ -150,7 +150,7 @@ def count_combinations(
         weights=rows if weight is None else floats("sum_weight"),
         squares=rows if weight is None else floats("sum_square"),
         doubtful=None if weight is None else _doubtful(*map(floats, ("sum_unknown", "lowest", "sum_weight"))),
-        bins=None if y_score is None else np.minimum(floats("bin"), bins - 1).astype(np.intp),
+        bins=None if y_score is None else _whole(floats("bin"), bins - 1),
         score_sums=None if y_score is None else floats("sum_score"),
     )
 
@@ -162,6 +162,10 @@ def _bin(score: nw.Expr, bins: int) -> nw.Expr:
     nothing to others: either way it is not between 0 and 1.
     """
     return nw.when((score >= 0) & (score <= 1)).then((score * bins).floor()).otherwise(nw.lit(-1.0))
+
+
+def _whole(bins: Floats, last: int) -> NDArray[np.intp]:
+    return np.where(bins >= 0, np.minimum(bins, last), -1).astype(np.intp)
 
 
 def _doubtful(unknown: Floats, lowest: Floats, total: Floats) -> Floats:
@@ -176,12 +180,6 @@ def _as_lazy(frame: Any) -> nw.LazyFrame[Any]:
             f"not {type(frame).__name__}."
         )
     return known.lazy()
-
-
-def _collect(lazy: nw.LazyFrame[Any]) -> nw.DataFrame[Any]:
-    # Polars' default engine would first gather the columns; the streaming one counts as it reads.
-    options: dict[str, Any] = {"engine": "streaming"} if lazy.implementation.is_polars() else {}
-    return lazy.collect(**options)
 
 
 def _values(series: nw.Series[Any]) -> NDArray[Any]:

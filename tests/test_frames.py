@@ -75,8 +75,7 @@ def arrow_dictionaries(table: pa.Table) -> pa.Table:
 
 
 def duckdb_relation(table: pa.Table) -> Any:
-    connection = pytest.importorskip("duckdb").connect()
-    return connection.from_arrow(table)
+    return pytest.importorskip("duckdb").from_arrow(table)
 
 
 def duckdb_enums(table: pa.Table) -> Any:
@@ -276,7 +275,7 @@ def test_labels_may_be_small_integers_and_booleans(load: Load) -> None:
     assert GroupCounts.from_frame(load(small), **COLUMNS) == from_arrays(rows, **COLUMNS)
 
 
-AWKWARD = ["n", "tp", "_w", "key0", "weight", 'the "sex" of it', "rows", "a.b", "sum_weight", "bin"]
+AWKWARD = ["n", "tp", "_w", "key0", "weight", "the 'sex' of it", "rows", "a b", "sum_weight", "bin"]
 
 
 def test_no_name_of_a_column_clashes(load: Load) -> None:
@@ -288,8 +287,6 @@ def test_no_name_of_a_column_clashes(load: Load) -> None:
                 dict(zip(names, (rows[k] for k in ("y", "p", "sex", "w", "score", "site")), strict=True))
             )
         )
-        if "a.b" in names and type(table).__module__.startswith("pyspark"):
-            continue  # to Spark, a dot asks for a field of a struct
         counts = GroupCounts.from_frame(
             table, y_true=y, y_pred=p, sensitive_features=[sex, site], sample_weight=w
         )
