@@ -2,7 +2,8 @@
 
 Where an expected count is below 5 the chi-square distribution is a poor guide, and p comes from tables drawn
 at random under the hypothesis instead. Effect sizes have limits from the noncentral chi-square distribution
-[1]_, so that "no effect" can be told from "too few rows to see one".
+[1]_, so that "no effect" can be told from "too few rows to see one". Far from the hypothesis that
+distribution can be too narrow; the limits are then stretched by what linearisation says of the spread.
 
 References
 ----------
@@ -111,7 +112,8 @@ def fit_test(
         return rng.multinomial(int(n), shares, size)
 
     residuals = (counts - expected) / np.sqrt(expected * (1 - shares))
-    return _test(counts, expected, len(counts) - 1, residuals, draw, n, confidence)
+    variance = n * _variance(counts / n, 2 * (counts / n - shares) / shares)
+    return _test(counts, expected, len(counts) - 1, residuals, draw, variance, n, confidence)
 
 
 def two_sample_test(
@@ -139,7 +141,17 @@ def two_sample_test(
     n, m = counts.sum(), others.sum()
     if seen.sum() < 2 or n == 0 or m == 0:
         return None
-    test = _independence(np.stack([counts, others])[:, seen], n * m / (n + m), confidence, rng)
+    table, scale = np.stack([counts, others])[:, seen], n * m / (n + m)
+    p, q = table / table.sum(1, keepdims=True)
+    gap, pooled = p - q, table.sum(0) / table.sum()
+    slopes = (
+        scale * (sign * 2 * gap / pooled - size / (n + m) * (gap / pooled) ** 2)
+        for sign, size in ((1, n), (-1, m))
+    )
+    variance = sum(
+        _variance(shares, slope) / size for shares, slope, size in zip((p, q), slopes, (n, m), strict=True)
+    )
+    test = _independence(table, variance, scale, confidence, rng)
     residuals = np.full(len(counts), np.nan)
     residuals[seen] = test.residuals[0]
     return ChiSquare(**{**vars(test), "residuals": residuals})
@@ -174,17 +186,30 @@ def dependence_test(table: NDArray[np.float64], confidence: float, rng: RandomSt
     n = table.sum()
     # Shrunk numbers of rows and columns: by chance alone a large table shows some dependence.
     sizes = [k - 1 - (k - 1) ** 2 / (n - 1) for k in (rows.sum(), columns.sum())]
-    test = _independence(table[np.ix_(rows, columns)], n * max(min(sizes), 0.0), confidence, rng)
+    scale = n * max(min(sizes), 0.0)
+    seen = table[np.ix_(rows, columns)]
+    p = seen / n
+    a, b = p.sum(1, keepdims=True), p.sum(0, keepdims=True)
+    own = p**2 / (a * b)
+    slope = 2 * p / (a * b) - own.sum(1, keepdims=True) / a - own.sum(0, keepdims=True) / b
+    test = _independence(seen, n * _variance(p, slope), scale, confidence, rng)
     corrected = max(0.0, test.statistic - test.df * n / (n - 1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        effect = float(np.minimum(1, np.sqrt(np.divide(corrected, n * max(min(sizes), 0.0)))))
+        effect = float(np.minimum(1, np.sqrt(np.divide(corrected, scale))))
     residuals = np.full(table.shape, np.nan)
     residuals[np.ix_(rows, columns)] = test.residuals
     limits = {"low": min(1.0, test.low), "high": min(1.0, test.high)}
     return ChiSquare(**{**vars(test), "effect": effect, "residuals": residuals, **limits})
 
 
-def _independence(table: NDArray[np.float64], scale: float, confidence: float, rng: RandomState) -> ChiSquare:
+def _variance(shares: NDArray[np.float64], slope: NDArray[np.float64]) -> float:
+    """Return the variance of one draw's slope: by linearisation, n times that of a function of n draws."""
+    return float((shares * slope**2).sum() - (shares * slope).sum() ** 2)
+
+
+def _independence(
+    table: NDArray[np.float64], variance: float, scale: float, confidence: float, rng: RandomState
+) -> ChiSquare:
     n, row, column = table.sum(), table.sum(1), table.sum(0)
     expected = np.outer(row, column) / n
 
@@ -194,7 +219,7 @@ def _independence(table: NDArray[np.float64], scale: float, confidence: float, r
     spread = expected * np.outer(1 - row / n, 1 - column / n)
     residuals = (table - expected) / np.sqrt(spread)
     df = (len(row) - 1) * (len(column) - 1)
-    return _test(table, expected, df, residuals, draw, scale, confidence)
+    return _test(table, expected, df, residuals, draw, variance, scale, confidence)
 
 
 def _test(
@@ -203,10 +228,14 @@ def _test(
     df: int,
     residuals: NDArray[np.float64],
     draw: Callable[[int], NDArray[np.int64] | NDArray[np.float64]],
+    variance: float,
     scale: float,
     confidence: float,
 ) -> ChiSquare:
-    """Test counts; effect sizes are square roots of chi-square (and of its noncentrality) over a scale."""
+    """Test counts; effect sizes are square roots of chi-square (and of its noncentrality) over a scale.
+
+    ``variance`` is that of the statistic by linearisation, which for a noncentral one is 4 times its size.
+    """
     statistic = float(((counts - expected) ** 2 / expected).sum())
     method: Literal["chi-square", "Monte Carlo"] = "chi-square"
     p = float(chdtrc(df, statistic))
@@ -220,6 +249,8 @@ def _test(
     low, high = _noncentrality(statistic, df, confidence)
     with np.errstate(divide="ignore", invalid="ignore"):
         effect, low, high = np.sqrt(np.divide([statistic, low, high], scale)).tolist()
+    stretch = max(1.0, np.sqrt(variance / (4 * statistic))) if statistic > 0 else 1.0
+    low, high = max(0.0, effect - stretch * (effect - low)), effect + stretch * (high - effect)
     return ChiSquare(statistic, df, p, method, effect, low, high, residuals)
 
 

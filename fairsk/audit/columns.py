@@ -142,7 +142,7 @@ def bin_column(column: Column) -> Bins:
         return Bins(ranks[coded.codes], len(ranks), ordered=False)
     absent = np.isnan(numbers)
     known = np.sort(numbers[~absent])
-    most = min(_MOST_BINS, max(2, int(2 * len(known) ** (1 / 3))))  # Rice's rule
+    most = min(_MOST_BINS, max(2, round(len(known) ** (1 / 3))))  # more would blur what each bin says
     edges = np.unique(known)
     if len(edges) > most:
         edges = np.unique(known[np.arange(most) * len(known) // most])
