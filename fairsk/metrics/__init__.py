@@ -1,12 +1,25 @@
-"""Fairness metrics: functions of labels, predictions and the group of each row.
+"""Fairness metrics: functions of labels, predictions or scores, and the group of each row.
 
-``disparities`` has a difference and a ratio for every built-in constraint, ``table`` the rates per group.
+Of decisions: ``disparities`` has a difference and a ratio for every built-in constraint, ``table`` the rates
+per group, ``strata`` what is left inside strata, ``differential`` and ``entropy`` single numbers over all
+groups, ``consistency`` one over neighbours, ``multiclass`` each class against the rest. Of scores, from one
+sort (``grouped_scores``): ``scores`` is the table per group and ``score_estimates`` what stands in it,
+``score_differences``, ``distances``, ``abroca`` and ``calibration_error`` compare groups. ``regression`` is
+for numbers.
 """
 
 from fairsk.counts import GroupCounts
+from fairsk.metrics.abroca import AbrocaTest, abroca, abroca_test
+from fairsk.metrics.calibration_error import CalibrationCurves, calibration_curves
+from fairsk.metrics.consistency import consistency
+from fairsk.metrics.differential import DifferentialFairness, bias_amplification, differential_fairness
 from fairsk.metrics.disparities import (
+    GroupRate,
     accuracy_difference,
     accuracy_ratio,
+    average_odds_difference,
+    average_odds_ratio,
+    best_group,
     demographic_parity_difference,
     demographic_parity_ratio,
     equal_opportunity_difference,
@@ -27,18 +40,62 @@ from fairsk.metrics.disparities import (
     predictive_parity_ratio,
     treatment_equality_difference,
     treatment_equality_ratio,
+    worst_group,
     worst_group_accuracy,
+)
+from fairsk.metrics.distances import ks_distance, wasserstein_distance
+from fairsk.metrics.entropy import GeneralizedEntropy, benefit_entropy, generalized_entropy, theil_index
+from fairsk.metrics.multiclass import multiclass_disparity, one_vs_rest_counts
+from fairsk.metrics.regression import RegressionMetrics, regression_metrics
+from fairsk.metrics.score_differences import (
+    auc_difference,
+    brier_difference,
+    calibration_error_difference,
+    log_loss_difference,
+    worst_group_calibration_error,
+)
+from fairsk.metrics.scores import ScoreMetrics, score_metrics
+from fairsk.metrics.strata import (
+    ConditionalDemographicDisparity,
+    MantelHaenszel,
+    conditional_demographic_disparity,
+    disparity_within_strata,
+    mantel_haenszel_odds_ratio,
 )
 from fairsk.metrics.table import Disparities, GroupMetrics, group_metrics
 
 __all__ = [
+    "AbrocaTest",
+    "CalibrationCurves",
+    "ConditionalDemographicDisparity",
+    "DifferentialFairness",
     "Disparities",
+    "GeneralizedEntropy",
     "GroupCounts",
     "GroupMetrics",
+    "GroupRate",
+    "MantelHaenszel",
+    "RegressionMetrics",
+    "ScoreMetrics",
+    "abroca",
+    "abroca_test",
     "accuracy_difference",
     "accuracy_ratio",
+    "auc_difference",
+    "average_odds_difference",
+    "average_odds_ratio",
+    "benefit_entropy",
+    "best_group",
+    "bias_amplification",
+    "brier_difference",
+    "calibration_curves",
+    "calibration_error_difference",
+    "conditional_demographic_disparity",
+    "consistency",
     "demographic_parity_difference",
     "demographic_parity_ratio",
+    "differential_fairness",
+    "disparity_within_strata",
     "equal_opportunity_difference",
     "equal_opportunity_ratio",
     "equalized_odds_difference",
@@ -51,12 +108,24 @@ __all__ = [
     "false_negative_ratio",
     "false_omission_difference",
     "false_omission_ratio",
+    "generalized_entropy",
     "group_metrics",
+    "ks_distance",
+    "log_loss_difference",
+    "mantel_haenszel_odds_ratio",
+    "multiclass_disparity",
+    "one_vs_rest_counts",
     "predictive_equality_difference",
     "predictive_equality_ratio",
     "predictive_parity_difference",
     "predictive_parity_ratio",
+    "regression_metrics",
+    "score_metrics",
+    "theil_index",
     "treatment_equality_difference",
     "treatment_equality_ratio",
+    "wasserstein_distance",
+    "worst_group",
     "worst_group_accuracy",
+    "worst_group_calibration_error",
 ]
