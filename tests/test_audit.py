@@ -770,12 +770,19 @@ def proxy_of(audit: Any, column: str, attribute: str) -> Any:
         ({"tolerances": {"proxies": (0.8, 0.6)}}, ValueError, "must lie above its notice level"),
         ({"tolerances": {"least represented": (0.5, 0.8)}}, ValueError, "must lie below its notice level"),
         ({"frame": np.arange(5)}, ValueError, "this is 1-D"),
+        ({"frame": pl.LazyFrame({"sex": ["man"]})}, TypeError, "Collect a lazy frame first"),
         ({"frame": pd.DataFrame({"sex": []})}, ValueError, "nothing to audit"),
     ],
 )
 def test_bad_input_is_refused_with_what_to_do(change, error, message):
     with pytest.raises(error, match=message):
         audit_dataset(**{"frame": founding(), "sensitive_features": "sex", **change})
+
+
+def test_braces_in_a_name_are_only_a_name():
+    columns = {f"{{{key}}}": values for key, values in people(300).items()}
+    audit = audit_dataset(pd.DataFrame(columns), "{sex}", "{hired}", random_state=0)
+    assert audit.attributes == ("{sex}",)
 
 
 def test_several_attributes_need_a_baseline_each():

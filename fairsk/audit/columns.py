@@ -37,8 +37,13 @@ Column = NDArray[Any] | Coded
 
 def read_columns(frame: Any) -> SensitiveColumns:
     """Return all columns of a frame or 2-D array, read by the rules that hold for sensitive ones."""
-    if not hasattr(frame, "shape"):
+    if isinstance(frame, list | tuple):
         frame = np.asarray(frame)
+    if not hasattr(frame, "shape"):
+        raise TypeError(
+            f"The audit needs the rows, as a frame or a 2-D array; got {type(frame).__name__}. Collect a "
+            "lazy frame first."
+        )
     if len(frame.shape) != 2:
         raise ValueError(
             f"The audit needs a table, a frame or a 2-D array; this is {len(frame.shape)}-D. Of one column "

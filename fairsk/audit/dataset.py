@@ -138,7 +138,10 @@ def audit_dataset(
     min_group_size : int, default=30
         Smaller groups are named, and are left out where rates of groups are compared.
     tolerances : mapping of str to (float, float), optional
-        Other notice and warning levels for some checks, such as ``{"proxies": (0.6, 0.7)}``.
+        Other levels for notice and warning, such as ``{"proxies": (0.6, 0.7)}``. By default: "group shares"
+        .1 and .3 (Cohen's w), "least represented" .8 and .5 (share by expected share), "unknown groups" .01
+        and .05 (share of rows), "group and label" .1 and .3 (Cramer's V), "label rates" .1 and .2 and
+        "missing values" .05 and .1 (largest difference between groups), "proxies" .65 and .8 (AUC).
     proxies : bool, default=True
         Whether to measure how well the other columns tell the group.
     cv : int, default=5
@@ -282,7 +285,7 @@ def _target(frame: Any, table: SensitiveColumns, y: Any) -> SensitiveColumns:
         target = sensitive_columns(None, None, y, n_rows=len(table))
         if len(target.columns) > 1:
             raise ValueError(f"y must be one column of labels, got {len(target.columns)}.")
-        return SensitiveColumns((getattr(y, "name", None) or "y",), target.columns)
+        return SensitiveColumns((str(getattr(y, "name", None) or "y"),), target.columns)
     if isinstance(y, str) and y not in table.names:
         known = listed(map(repr, table.names), 20)
         raise ValueError(f"The column of labels {y!r} is not in the data, whose columns are: {known}.")

@@ -142,18 +142,18 @@ def listed(names: Iterable[object], most: int = 5) -> str:
     return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
 
 
-def collapsed(findings: Sequence[Finding], about: str, verdict: Verdict, advice: str) -> list[Finding]:
+def collapsed(findings: Sequence[Finding], of: str, verdict: Verdict, advice: str) -> list[Finding]:
     """Return the findings with those of one verdict as a single row, that of the largest value.
 
-    ``about`` and ``advice`` are formats in which ``{count}`` and ``{columns}`` stand for how many and which.
+    It is about so many columns ``of`` something, and its advice is followed by what they are.
     """
     these = [finding for finding in findings if finding.verdict == verdict]
     others = [finding for finding in findings if finding.verdict != verdict]
     if len(these) < 2:
         return list(findings)
-    words = {"count": len(these), "columns": listed(finding.about for finding in these)}
     top = max(these, key=lambda finding: finding.value)
-    return [*others, replace(top, about=about.format(**words), advice=advice.format(**words))]
+    names = listed(finding.about for finding in these)
+    return [*others, replace(top, about=f"{len(these)} columns {of}", advice=f"{advice}: {names}.")]
 
 
 def part_counts(part: NDArray[np.float64], whole: NDArray[np.float64]) -> GroupCounts:

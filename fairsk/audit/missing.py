@@ -107,10 +107,10 @@ class MissingValues(Tabular):
                 numbers = (0.0, 0.0, 0.0, 1.0)
                 advice: Mapping[Verdict, str] = {"OK": "No value is missing."}
                 these = [self.settings.finding("missing values", attribute, "max - min", numbers, advice)]
-            about = f"{{count}} columns by {attribute}"
-            alike = "Groups miss these about equally: {columns}."
-            unsure = "Too few rows to tell whether groups miss these equally: {columns}."
-            found += collapsed(collapsed(these, about, "OK", alike), about, "INCONCLUSIVE", unsure)
+            of = f"by {attribute}"
+            these = collapsed(these, of, "OK", "Groups miss these about equally")
+            unsure = "Too few rows to tell whether groups miss these equally"
+            found += collapsed(these, of, "INCONCLUSIVE", unsure)
         return found
 
     def _column(self, part: MissingColumn, p: float) -> Finding:

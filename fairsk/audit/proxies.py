@@ -143,10 +143,10 @@ class Proxies(Tabular):
                 few = "There are no other columns, or fewer than two groups with enough rows."
                 advice: Mapping[Verdict, str] = {"NOT APPLICABLE": few}
                 these = [self.settings.finding("proxies", attribute, "AUC", (nan, nan, nan, nan), advice)]
-            about = f"{{count}} columns for {attribute}"
-            alike = "None of these tells the group well: {columns}."
-            unsure = "Too few rows to tell how well these give the group away: {columns}."
-            found += collapsed(collapsed(these, about, "OK", alike), about, "INCONCLUSIVE", unsure)
+            of = f"for {attribute}"
+            these = collapsed(these, of, "OK", "None of these tells the group well")
+            unsure = "Too few rows to tell how well these give the group away"
+            found += collapsed(these, of, "INCONCLUSIVE", unsure)
         return found
 
     def _column(self, part: Proxy, p: float) -> Finding:

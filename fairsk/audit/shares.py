@@ -208,10 +208,8 @@ class GroupShares(Tabular):
 
     def _least(self, part: AttributeShares, p: float) -> Finding:
         place = int(np.nanargmin(np.where(part.compared, part.ratios, np.nan)))
-        group, expected = (
-            format_group(part.groups[place]),
-            part.expected[place] * part.rows[part.compared].sum(),
-        )
+        group = format_group(part.groups[place])
+        expected = part.expected[place] * part.rows[part.compared].sum()
         seen = f"{number(int(part.rows[place]))} rows of {group} where {expected:,.0f} are expected"
         advice: Mapping[Verdict, str] = {
             "WARNING": f"{seen}: collect more, and look at {group} on its own until then.",
