@@ -112,7 +112,8 @@ class ScoreMetrics(Tabular):
         The base rate is exact; the area under the ROC curve has a rigorous bound on its error by binning,
         :attr:`auc_error`, by which its interval is widened. Mean score and calibration error need
         ``score_sums``; Brier score and log loss need rows. :meth:`ks_distance` looks at the edges only, and
-        so is never above that of the rows.
+        so is never above that of the rows. The interval of the mean score leaves out how scores vary within
+        a bin, which matters for a few wide ones only.
 
         Parameters
         ----------
