@@ -223,6 +223,17 @@ def test_mid_p_is_nearer_to_its_level_than_fishers_test() -> None:
     assert level["fisher"] < 0.035 < level["mid_p"] < 0.055
 
 
+def test_exact_tests_of_millions_of_rows_agree_with_the_normal_one() -> None:
+    million = 1_000_000
+    counts = selections((500_000, million), (501_500, million))
+    expected = two_group_test(counts, "selection_rate").p_value
+    for method in ("mid_p", "fisher"):
+        found = two_group_test(counts, "selection_rate", method=method).p_value  # type: ignore[arg-type]
+        assert found == pytest.approx(expected, rel=0.01)
+    far = selections((200_000, million), (800_000, million))
+    assert two_group_test(far, "selection_rate", method="fisher").p_value == 0
+
+
 def test_two_of_several_groups_are_named() -> None:
     counts = selections((30, 60), (20, 60), (25, 60))
     result = two_group_test(counts, "selection_rate", groups=["c", "a"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -239,12 +239,12 @@ def pair_limits(
 def rest_of(counts: GroupCounts) -> GroupCounts:
     """Return for each group the counts of all other groups together."""
 
-    def rest(table: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
-        # Summed afresh: a difference of sums could leave a trace of rounding where nothing is left.
-        others = 1 - np.eye(len(counts.groups))
-        return {cell: others @ table[cell] for cell in CELLS}
+    def rest(table: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+        others = {cell: table[cell].sum() - table[cell] for cell in CELLS}
+        # Where nothing is left of weights, the difference may leave a trace of rounding.
+        return {cell: np.where(left > 1e-12 * table[cell].sum(), left, 0.0) for cell, left in others.items()}
 
-    return GroupCounts(counts.groups, rest(dict(counts.cells)), rest(dict(counts.squares)))
+    return GroupCounts(counts.groups, rest(counts.cells), rest(counts.squares))
 
 
 def _rows(counts: GroupCounts, places: NDArray[np.intp]) -> GroupCounts:

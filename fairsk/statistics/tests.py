@@ -437,7 +437,13 @@ def _one(counts: GroupCounts, group: Hashable) -> GroupCounts:
 def _exact_p(parts: NDArray[np.int64], sizes: NDArray[np.int64], seen: float) -> float:
     """Return the probability of all less probable outcomes, plus that part of all equally probable ones."""
     total, k, n = int(sizes.sum()), int(parts.sum()), int(sizes[0])
-    outcomes = np.arange(max(0, n - (total - k)), min(k, n) + 1)
+    # Outcomes further out are rarer than 1e-100; among millions of rows they are most of all outcomes.
+    mean = k * n / total
+    reach = 40 + 40 * np.sqrt(mean * (1 - n / total) * (1 - k / total))
+    if abs(parts[0] - mean) > reach:
+        return 0.0
+    least, most = max(0, n - (total - k), int(mean - reach)), min(k, n, int(mean + reach) + 1)
+    outcomes = np.arange(least, most + 1)
     chances = hypergeom.pmf(outcomes, total, k, n)
     observed = chances[np.searchsorted(outcomes, parts[0])]
     alike = np.isclose(chances, observed, rtol=1e-7, atol=0)  # equal up to rounding
