@@ -153,7 +153,7 @@ class Proxies(Tabular):
         group = format_group(part.group)
         together = part.column == ALL_COLUMNS
         who = "All columns together tell" if together else f"{part.column} tells"
-        seen = f"{who} {group} from the rest"
+        seen = f"{who} who is {group}"
         mend = (
             f"{seen}: a model that does not see {part.attribute} can still act on it. Keep {part.attribute} "
             "to measure the model's disparities with."
@@ -165,7 +165,7 @@ class Proxies(Tabular):
             "WARNING": mend,
             "NOTICE": mend,
             "INCONCLUSIVE": f"Too few rows to tell how well this gives {group} away.",
-            "OK": f"{seen} little better than guessing does." if part.auc < 0.6 else f"{seen}, but not well.",
+            "OK": f"{seen} hardly better than guessing does." if part.auc < 0.6 else f"{seen}, but not well.",
         }
         numbers = part.auc, part.low, part.high, p
         return self.settings.finding("proxies", f"{part.column} for {part.attribute}", "AUC", numbers, advice)
