@@ -394,6 +394,8 @@ def test_areas_from_histograms_are_within_the_bound(bins: int, weighted: bool) -
     assert table.ks_distance() == pytest.approx(exact.ks_distance(), abs=1.5 / bins)
     assert table.wasserstein_distance() == pytest.approx(exact.wasserstein_distance(), abs=1 / bins)
     assert table.abroca() == pytest.approx(exact.abroca(), abs=2 / bins)
+    given = table.wasserstein_distance(given="positives")
+    assert given == pytest.approx(exact.wasserstein_distance(given="positives"), abs=2 / bins)
 
 
 @pytest.mark.parametrize("strategy", ["uniform", "quantile"])

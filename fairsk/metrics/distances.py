@@ -44,12 +44,12 @@ def _wasserstein(one: _Shares, other: _Shares) -> float:
 
 def largest_ks(scores: GroupedScores, given: Given = None, reference: Hashable = None) -> float:
     """Return the largest Kolmogorov-Smirnov distance between groups."""
-    return _largest(_ks, scores, given, reference, of_bins=False, name="ks_distance")
+    return _largest(_ks, scores, given, reference, at_means=False, name="ks_distance")
 
 
 def largest_wasserstein(scores: GroupedScores, given: Given = None, reference: Hashable = None) -> float:
     """Return the largest Wasserstein-1 distance between groups."""
-    return _largest(_wasserstein, scores, given, reference, of_bins=True, name="wasserstein_distance")
+    return _largest(_wasserstein, scores, given, reference, at_means=True, name="wasserstein_distance")
 
 
 def _largest(
@@ -58,18 +58,18 @@ def _largest(
     given: Given,
     reference: Hashable,
     *,
-    of_bins: bool,
+    at_means: bool,
     name: str,
 ) -> float:
-    """Return the largest distance; the rows of a bin stand at their mean score, or at its lower edge."""
+    """Return the largest distance; the rows of a bin stand at their mean score, or at their lower edge."""
     if given not in _RATES:
         raise ValueError(f'given must be None, "positives" or "negatives"; got {given!r}.')
     rate = RATES[_RATES[given]]
-    if of_bins and not scores.have_means:
+    if at_means and not scores.have_means:
         raise ValueError(f"{name} needs histograms with score_sums: how far apart scores are is not known.")
 
     def shares(part: SortedScores) -> _Shares:
-        place = part.scores if of_bins else part.curve.steps
+        place = part.scores if at_means else part.curve.steps
         kept = ~np.isnan(place)
         return _Shares(place[kept][::-1], rate(part.curve.cells)[1:][kept][::-1])
 

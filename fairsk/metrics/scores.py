@@ -299,7 +299,7 @@ class ScoreMetrics(Tabular):
         """Return the mean gap between the score distributions of the two groups that are furthest apart.
 
         See :func:`fairsk.metrics.wasserstein_distance`. Of histograms, it takes every row at the mean score
-        of its bin, and is wrong by no more than the widest bin.
+        of its bin, and is wrong by no more than the widest bin; given a label, by twice that.
         """
         return largest_wasserstein(self._scores, given, reference)
 
