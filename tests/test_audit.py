@@ -374,6 +374,7 @@ def test_rows_without_a_group_are_a_group_and_a_finding(kind):
     finding = only(audit, "unknown groups")
     assert (finding.value, finding.verdict) == (0.25, "WARNING")
     assert "(missing)" in str(audit.labels)
+    assert "(missing) is no group of the baseline, and not compared, for: sex." in str(audit.shares)
 
 
 def test_a_baseline_may_expect_missing_groups():
@@ -462,6 +463,7 @@ def test_rows_without_a_label_are_left_out_and_said_to_be():
     columns["hired"] = [None if i % 4 == 0 else value for i, value in enumerate(columns["hired"])]
     audit = audit_dataset(pd.DataFrame(columns), "sex", "hired")
     assert audit.labels.unlabelled == 100
+    assert "Left out: 100 rows without a label." in str(audit.labels)
     assert audit.labels.parts[0].table.sum() == 300
     assert "hired" in set(audit.missing.frame()["column"])
 
@@ -681,6 +683,16 @@ def test_arrays_go_by_index():
     assert {part.column for part in audit.proxies.parts} == {"column 1", "column 2", ALL_COLUMNS}
 
 
+def test_lists_of_rows_are_a_table():
+    rows = [[i % 2, i % 3] for i in range(120)]
+    audit = audit_dataset(rows, 0, [True, False, False] * 40, random_state=0)
+    assert audit.shares.parts[0].rows.tolist() == [60, 60]
+    assert proxy(audit, "column 1").low < 0.5
+    flags = audit_dataset(np.array(rows) == 1, 0, random_state=0)
+    assert flags.shares.parts[0].groups == (False, True)
+    assert proxy(flags, "column 1").low < 0.5
+
+
 def test_input_is_left_as_it_was():
     frame = pd.DataFrame(people(300))
     frame.loc[3, "sex"] = None
@@ -788,3 +800,22 @@ def test_braces_in_a_name_are_only_a_name():
 def test_several_attributes_need_a_baseline_each():
     with pytest.raises(ValueError, match="give a baseline for each"):
         audit_dataset(two_attributes(), ["sex", "age"], baseline={"F": 0.5, "M": 0.5})
+
+
+def test_the_order_of_rows_and_the_names_of_groups_change_no_number():
+    frame = pd.DataFrame(people())
+    shuffled = frame.sample(frac=1, random_state=0).replace({"sex": {"F": "z", "M": "a"}})
+    one, two = (audit_dataset(data, "sex", "hired", "equal", proxies=False) for data in (frame, shuffled))
+    for first, second in zip(one.findings, two.findings, strict=True):
+        assert (first.check, first.verdict) == (second.check, second.verdict)
+        assert (first.value, first.p) == pytest.approx((second.value, second.p), nan_ok=True)
+    for ours, theirs in ((one.shares, two.shares), (one.labels, two.labels)):
+        for mine, other in zip(ours.parts, theirs.parts, strict=True):
+            assert mine.test.statistic == pytest.approx(other.test.statistic)
+            assert (mine.low[::-1], mine.high[::-1]) == (pytest.approx(other.low), pytest.approx(other.high))
+
+
+def test_a_reference_of_values_needs_as_many_columns():
+    frame = two_attributes()
+    with pytest.raises(ValueError, match="1 sensitive columns and the data have 2"):
+        audit_dataset(frame, frame[["sex", "age"]], baseline=frame[["sex"]])
