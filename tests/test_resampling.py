@@ -161,6 +161,12 @@ def test_a_rate_that_does_not_vary_gets_no_interval() -> None:
     assert result.standard_error[0] == 0
 
 
+def test_where_no_rate_varies_there_is_no_interval_at_all() -> None:
+    with pytest.warns(UserWarning, match="The statistic of 0, 1 does not vary"):
+        result = bootstrap(selections([0, 20], np.array([20, 20])), "selection_rate", random_state=0)
+    assert np.isnan([result.lower, result.upper]).all()
+
+
 def test_a_group_without_the_rate_stays_nan_and_is_named() -> None:
     cells = {"tp": [8, 0], "fp": [1, 1], "fn": [2, 0], "tn": [1, 1]}
     with pytest.warns(UserWarning, match="cannot be measured for: empty"):
@@ -283,6 +289,9 @@ def test_what_cannot_be_shrunk_is_nan_or_refused() -> None:
     assert np.isnan(result.shrunken).tolist() == [False, True, False]
     assert "&lt;empty&gt;" in result._repr_html_()
     assert list(result.to_dict()) == ["group", "n", "true_positive_rate", "lower", "upper", "shrunken"]
+    sure = GroupCounts("abc", {"tp": [9, 0, 0], "fp": [0, 0, 5], "fn": [0, 9, 0], "tn": [1, 1, 1]})
+    with pytest.warns(UserWarning, match="cannot be measured for: c"):
+        np.testing.assert_array_equal(shrunken_rates(sure, "true_positive_rate").shrunken, [1, 0, np.nan])
     nobody = GroupCounts(["a"], {cell: [0.0] for cell in CELLS})
     with pytest.warns(UserWarning, match="cannot be measured"):
         assert np.isnan(shrunken_rates(nobody, "selection_rate").shrunken[0])

@@ -9,8 +9,17 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 
 from fairsk import Constraint, Rate
 from fairsk.counts import GroupCounts
-from fairsk.rates import CELLS, RATES
-from fairsk.statistics import difference_interval, rate_intervals, rate_standard_errors
+from fairsk.rates import CELLS, CONSTRAINTS, RATES
+from fairsk.statistics import (
+    bootstrap,
+    contrasts,
+    difference_interval,
+    omnibus_test,
+    rate_intervals,
+    rate_standard_errors,
+    shrunken_rates,
+    verdict,
+)
 
 SELECTED = [(0, 10), (1, 9), (5, 10), (37, 120), (640, 1000), (12, 12), (1, 1)]
 
@@ -241,6 +250,35 @@ def test_empty_groups_have_nan_for_every_rate(name: str) -> None:
 @pytest.mark.parametrize("groups", [[(3, 9)], [(3, 9), (0, 0)]])
 def test_fewer_than_two_groups_have_no_interval(groups: Any) -> None:
     assert np.isnan(difference_interval(selections(*groups), "demographic_parity")).all()
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_tables_with_all_kinds_of_holes_have_limits_around_what_is_measured(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n_groups = int(rng.integers(1, 6))
+    weight = 1 if seed % 2 else rng.exponential(size=n_groups) + 0.1
+    cells = {
+        cell: weight * rng.integers(0, rng.choice([2, 4, 20]), n_groups) * (rng.random(n_groups) < 0.7)
+        for cell in CELLS
+    }
+    squares = {cell: weight * value * (1 + rng.random(n_groups)) for cell, value in cells.items()}
+    counts = GroupCounts(range(n_groups), cells, None if seed % 2 else squares)
+    for rate, comparison in itertools.product(RATES, ("difference", "ratio")):
+        for method in ("to_overall", "to_rest", "between_groups"):
+            found = contrasts(counts, rate, method=method, comparison=comparison)
+            measured = ~np.isnan(found.values)
+            assert np.all((found.lower <= found.values + 1e-9)[measured])
+            assert np.all((found.values <= found.upper + 1e-9)[measured])
+            assert np.all((found.p_values >= 0)[measured] & (found.p_values <= 1)[measured])
+            assert np.array_equal(np.isnan(found.lower), ~measured)
+        assert 0 <= shrunken_rates(counts, rate).correlation <= 1 or np.isnan(counts.rate(rate)).all()
+        bootstrap(counts, rate, n_resamples=10, random_state=0)
+    for constraint in CONSTRAINTS:
+        result = verdict(counts, constraint, max_difference=0.1)
+        assert np.isnan(result.value) or result.lower - 1e-9 <= result.value <= result.upper + 1e-9
+        together = omnibus_test(counts, constraint).p_value
+        assert np.isnan(together) or 0 <= together <= 1
 
 
 @pytest.mark.parametrize("confidence", [0, 1, 95, -0.1, float("nan")])

@@ -161,8 +161,8 @@ def bootstrap(
     error[some] = np.nanstd(known[some], axis=-1)
     varies = some & (error > 0)
     if confidence is not None:
-        tails = ((1 - confidence) / 2, (1 + confidence) / 2)
-        lower[varies], upper[varies] = np.nanquantile(known[varies], tails, axis=-1)
+        for limit, tail in ((lower, (1 - confidence) / 2), (upper, (1 + confidence) / 2)):
+            limit[varies] = np.nanquantile(known[varies], tail, axis=-1)
         _warn_if(
             some & ~varies, counts.groups, "does not vary in the resamples, which know no interval for it"
         )

@@ -135,7 +135,8 @@ def shrunken_rates(counts: GroupCounts, rate: Rate | str, *, confidence: float =
     p, n = share.effective(counts)
     measured = n > 0
     mean, correlation = _moments(p[measured], n[measured])
-    kept = n * correlation / (1 + (n - 1) * correlation)
+    size = np.where(measured, n, 1.0)  # of groups without the rate, whose p is NaN
+    kept = size * correlation / (1 + (size - 1) * correlation)
     lower, upper = rate_intervals(counts, rate, confidence)
     return ShrunkenRates(
         rate=rate.name,
