@@ -169,7 +169,7 @@ class LabelDependence(Tabular):
             "OK": "Label and group hardly depend on each other.",
             "NOT APPLICABLE": "There is one group, or one label, only.",
         }
-        return self.settings.finding("group and label", part.attribute, "V", numbers, advice)
+        return self.settings.finding("group and label", part.attribute, "Cramer's V", numbers, advice)
 
     def _difference(self, part: AttributeLabels, p: float) -> Finding:
         numbers = part.difference, part.difference_low, part.difference_high, p

@@ -204,7 +204,7 @@ class GroupShares(Tabular):
                 "Collect more.",
                 "OK": f"{seen}The shares lie close to those expected.",
             }
-        return self.settings.finding("group shares", part.attribute, "w", numbers, advice)
+        return self.settings.finding("group shares", part.attribute, "Cohen's w", numbers, advice)
 
     def _least(self, part: AttributeShares, p: float) -> Finding:
         place = int(np.nanargmin(np.where(part.compared, part.ratios, np.nan)))
