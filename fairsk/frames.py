@@ -213,9 +213,9 @@ def _refuse_absent(columns: Mapping[str, Sequence[str]], present: Sequence[str])
     for argument, names in columns.items():
         for name in names:
             if name not in present:
-                close = difflib.get_close_matches(name, present, n=1)
+                close = difflib.get_close_matches(name, map(str, present), n=1)
                 hint = f" Did you mean {close[0]!r}?" if close else ""
-                shown = ", ".join(present[:20]) + (", ..." if len(present) > 20 else "")
+                shown = ", ".join(map(str, present[:20])) + (", ..." if len(present) > 20 else "")
                 raise ValueError(
                     f"The column {name!r} ({argument}) is not in the frame, whose columns are: {shown}.{hint}"
                 )

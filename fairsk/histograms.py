@@ -237,7 +237,7 @@ class ScoreHistograms:
         }
         found = count_combinations(frame, chosen, sample_weight=sample_weight, y_score=y_score, bins=bins)
         actual, _ = binary_labels(found.columns[y_true], found.columns[y_true], pos_label)
-        assert found.bins is not None
+        assert found.bins is not None  # since there is a y_score
         assert found.score_sums is not None
         _refuse_outside(found.rows[found.bins < 0].sum(), found.rows.sum())
         check_weights(found.doubtful, len(actual))

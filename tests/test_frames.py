@@ -526,6 +526,23 @@ def test_objects_of_several_kinds_are_groups() -> None:
     assert GroupCounts.from_frame(frame, **COLUMNS) == expected
 
 
+def test_decimals_and_huge_integers_are_labels_and_weights() -> None:
+    """What DuckDB makes of a literal 1.5, and of a sum."""
+    table = pytest.importorskip("duckdb").sql(
+        "SELECT * FROM (VALUES ('f', 1.0, 1::HUGEINT, 1.5), ('m', 0.0, 1::HUGEINT, 2.5)) AS t (sex, y, p, w)"
+    )
+    counts = GroupCounts.from_frame(table, **COLUMNS, sample_weight="w")
+    assert (counts.cells["tp"].tolist(), counts.squares["fp"].tolist()) == ([1.5, 0], [0, 6.25])
+
+
+def test_columns_called_by_numbers_do_no_harm() -> None:
+    frame = pd.DataFrame({0: ["f", "m"], "y": [1, 0]})
+    with pytest.raises(ValueError, match=r"whose columns are: 0, y\."):
+        GroupCounts.from_frame(frame, y_true="y", y_pred="y", sensitive_features="sex")
+    with pytest.raises(TypeError, match="sensitive_features names one column or several"):
+        GroupCounts.from_frame(frame, y_true="y", y_pred="y", sensitive_features=0)
+
+
 # --- properties ---------------------------------------------------------------------------------------
 
 people = st.lists(
