@@ -200,4 +200,6 @@ def p_value(p: float) -> str:
     """Write a p-value: two digits where it matters."""
     if np.isnan(p):
         return "-"
+    if p < 1e-99:
+        return "<1e-99"
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import fairsk
+import fairsk.audit
 import fairsk.calibration
 import fairsk.metrics
 import fairsk.plotting
@@ -42,10 +43,11 @@ def test_the_readme_examples_run_as_pasted(capsys):
         fairsk.calibration,
         fairsk.plotting,
         fairsk.statistics,
+        fairsk.audit,
     ],
 )
 def test_every_public_name_is_listed(module):
     listed = (ROOT / "docs" / "api.md").read_text()
     for name in module.__all__:
         stem = name.removesuffix("_difference").removesuffix("_ratio")
-        assert f"`{stem}`" in listed, f"{name} is not in docs/api.md"
+        assert f"`{stem}`" in listed or f"`{name}`" in listed, f"{name} is not in docs/api.md"
