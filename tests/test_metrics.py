@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from fairsk import Constraint, Rate, metrics
 from fairsk.metrics import (
+    GroupCounts,
+    GroupMetrics,
     demographic_parity_difference,
     demographic_parity_ratio,
     equal_opportunity_difference,
@@ -292,6 +294,10 @@ def test_few_rows_are_marked_by_their_effective_number() -> None:
     assert "measured on fewer than 30 rows" in str(table)
     assert not group_metrics(y, y, sensitive_features=["a"] * 40, rates="f1").few["f1"].any()
     assert group_metrics(y[:29], y[:29], sensitive_features=["a"] * 29, rates="f1").few["f1"].all()
+    wrong = GroupCounts(["a"], {"tp": [0], "fp": [40], "fn": [0], "tn": [0]})
+    worth = Rate("worth", "2*tp+fp", "3*tp+2*fp")  # its denominator counts rows more than once
+    assert not GroupMetrics(wrong, ["f1", worth]).few["f1"].any()
+    assert not GroupMetrics(wrong, worth).few["worth"].any()
 
 
 def test_a_frame_comes_in_the_library_of_the_data() -> None:

@@ -13,6 +13,7 @@ from fairsk.counts import GroupCounts
 from fairsk.groups import format_group
 from fairsk.rates import Constraint, Rate, get_rate
 from fairsk.statistics.intervals import difference_interval, rate_intervals, ratio_interval
+from fairsk.statistics.shares import effective_rows
 from fairsk.tables import Backend, Table, Tabular, library_of, rows, with_interval
 
 __all__ = ["Disparities", "GroupMetrics", "group_metrics"]
@@ -276,14 +277,6 @@ def _compared(metrics: GroupMetrics) -> Iterator[dict[str, Any]]:
                 ends = known[np.argmin(values[known])], known[np.argmax(values[known])]
                 names = [format_group(counts.groups[g]) for g in ends]
             yield line | {"lowest": names[0], "highest": names[1]}
-
-
-def effective_rows(counts: GroupCounts, rate: Rate) -> Floats:
-    """Return the (effective) number of rows that a rate is measured on, in every group."""
-    support, squares = rate.support(counts.cells), rate.support(counts.squares)
-    # F1 and the like count some cells twice; what is asked is how many rows there are, not their factors.
-    factor = max(rate.denominator_coefficients)
-    return support**2 / np.where(squares > 0, squares, 1) / factor
 
 
 def _limits(counts: GroupCounts, rates: Iterable[Rate], confidence: float) -> dict[str, Limits]:

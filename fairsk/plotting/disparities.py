@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairsk.counts import GroupCounts
 from fairsk.groups import format_group
-from fairsk.metrics.table import effective_rows
 from fairsk.plotting.decisions import count_decisions
 from fairsk.plotting.dots import (
     draw_dot,
@@ -24,6 +23,7 @@ from fairsk.plotting.drawing import literal, require_matplotlib, words
 from fairsk.rates import Rate, get_rate
 from fairsk.statistics.contrasts import contrasts
 from fairsk.statistics.intervals import joint_confidence
+from fairsk.statistics.shares import effective_rows
 from fairsk.tables import Backend, Table, Tabular, library_of, number, rows, with_interval
 
 if TYPE_CHECKING:

@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from fairsk.counts import GroupCounts
 from fairsk.rates import CELLS, CONSTRAINTS, Constraint, Rate, get_constraint, get_rate
 
-__all__ = ["Share", "as_constraint", "need_share", "rate_variances", "refuse_strata", "share_behind"]
+__all__ = [
+    "Share",
+    "as_constraint",
+    "effective_rows",
+    "need_share",
+    "rate_variances",
+    "refuse_strata",
+    "share_behind",
+]
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,19 @@ class Share:
             fewer = (p > 0) & (p < 1) & (implied < kish * (1 - 1e-9))  # not by rounding alone
         n = np.where(fewer, implied, kish)
         return np.where(measured, p, np.nan), np.where(measured, n, 0.0)
+
+
+def effective_rows(counts: GroupCounts, rate: Rate) -> NDArray[np.float64]:
+    """Return on how many rows, effectively, each group's rate is measured."""
+    share = share_behind(rate)
+    if share is not None:
+        return share.effective(counts)[1]
+    # Some rates count a cell more than once; rows are counted once.
+    counted = [cell for cell, factor in zip(CELLS, rate.denominator_coefficients, strict=True) if factor]
+    total, squares = (
+        np.sum([table[cell] for cell in counted], 0) for table in (counts.cells, counts.squares)
+    )
+    return np.divide(total**2, squares, out=np.zeros_like(total), where=squares > 0)
 
 
 def rate_variances(counts: GroupCounts, rate: Rate, at: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -103,4 +124,7 @@ def as_constraint(criterion: Constraint | Rate | str) -> Constraint:
 def refuse_strata(counts: GroupCounts, what: str) -> None:
     """Refuse counts that are broken down by strata."""
     if counts.strata is not None:
-        raise ValueError(f"{what} needs counts without strata: sum them out with counts.margin.")
+        raise ValueError(
+            f"{what} needs counts without strata: take one, counts.stratum(label), or sum them out with "
+            "counts.margin."
+        )

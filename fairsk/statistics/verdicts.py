@@ -15,7 +15,13 @@ from fairsk.groups import format_group
 from fairsk.rates import CELLS, Constraint, Rate
 from fairsk.statistics.intervals import difference_interval, joint_confidence, ratio_interval
 from fairsk.statistics.pairs import PairComparison, check_comparison
-from fairsk.statistics.shares import as_constraint, rate_variances, refuse_strata, share_behind
+from fairsk.statistics.shares import (
+    as_constraint,
+    effective_rows,
+    rate_variances,
+    refuse_strata,
+    share_behind,
+)
 from fairsk.tables import Table, Tabular, number, printable, with_interval
 
 __all__ = ["Outcome", "Verdict", "smallest_detectable", "verdict"]
@@ -205,7 +211,7 @@ def verdict(
         pair = tuple(np.array([counts.groups.index(group)]) for group in groups)
         detectable = float(_detectable(counts, rate, pair, comparison, level, power=0.8)[0])
     measured = np.all([rate.support(counts.cells) != 0 for rate in constraint.rates], axis=0)
-    fewest = np.min([_size(counts, rate) for rate in constraint.rates], axis=0)
+    fewest = np.min([effective_rows(counts, rate) for rate in constraint.rates], axis=0)
     return Verdict(
         outcome=outcome,
         criterion=constraint.name,
@@ -346,16 +352,6 @@ def _furthest(
     if places[0] == places[1]:  # all groups are alike: any two will do
         places = np.flatnonzero(~np.isnan(values))[:2].tolist()
     return rate, tuple(counts.groups[i] for i in places), tuple(float(values[i]) for i in places)
-
-
-def _size(counts: GroupCounts, rate: Rate) -> NDArray[np.float64]:
-    """Return on how many rows, effectively, each group's rate is measured."""
-    share = share_behind(rate)
-    if share is not None:
-        return share.effective(counts)[1]
-    support = rate.support(counts.cells)
-    squares = rate.support(counts.squares)
-    return np.divide(support**2, squares, out=np.zeros_like(support), where=squares > 0)
 
 
 def _named(counts: GroupCounts, which: NDArray[np.bool_]) -> tuple[Hashable, ...]:
