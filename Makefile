@@ -33,11 +33,17 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+benchmarks: export OMP_NUM_THREADS := 1
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/thresholds_adult.py
 	$(BIN)/python benchmarks/thresholds_unseen.py
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/threshold_speed.py
+	$(BIN)/python benchmarks/threshold_speed.py
 	$(BIN)/python benchmarks/net_adult.py
+	$(BIN)/python benchmarks/metrics_speed.py
+	$(BIN)/python benchmarks/score_metrics_speed.py
+	$(BIN)/python benchmarks/engines_speed.py
+	$(BIN)/python benchmarks/coverage.py
+	$(BIN)/python benchmarks/score_coverage.py
 
 clean:
 	rm -rf $(VENV) $(OLDEST) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage*
