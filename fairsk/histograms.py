@@ -235,7 +235,8 @@ class ScoreHistograms:
             "y_true": column_names("y_true", y_true, single=True),
             "sensitive_features": column_names("sensitive_features", sensitive_features),
         }
-        found = count_combinations(frame, chosen, sample_weight=sample_weight, y_score=y_score, bins=bins)
+        (score,) = column_names("y_score", y_score, single=True)
+        found = count_combinations(frame, chosen, sample_weight=sample_weight, y_score=score, bins=bins)
         actual, _ = binary_labels(found.columns[y_true], found.columns[y_true], pos_label)
         assert found.bins is not None  # since there is a y_score
         assert found.score_sums is not None

@@ -495,6 +495,8 @@ def test_values_in_the_place_of_names_are_refused() -> None:
         GroupCounts.from_frame(frame, **COLUMNS, sample_weight=frame["w"])
     with pytest.raises(TypeError, match="y_score names a column"):
         ScoreHistograms.from_frame(frame, **SCORES | {"y_score": frame["score"]})
+    with pytest.raises(TypeError, match=r"y_score names a column .* got NoneType"):
+        ScoreHistograms.from_frame(frame, **SCORES | {"y_score": None})
     with pytest.raises(ValueError, match="sensitive_features names no column"):
         GroupCounts.from_frame(frame, **COLUMNS | {"sensitive_features": []})
 
