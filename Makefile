@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+ENGINES := $(VENV)/.engines
 OLDEST := .venv-oldest
 
 .PHONY: demo test test-oldest lint types format benchmarks clean
@@ -11,7 +12,7 @@ demo: $(READY)
 	$(BIN)/python -m fairsk demo $(ARGS)
 
 # One thread per worker: more of them on the same cores only wait for each other.
-test: $(READY) lint types
+test: $(READY) $(ENGINES) lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --ignore=tests/test_matrix.py \
 		--cov --cov-report=term --cov-fail-under=95 $(ARGS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_matrix.py
@@ -34,7 +35,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 benchmarks: export OMP_NUM_THREADS := 1
-benchmarks: $(READY)
+benchmarks: $(READY) $(ENGINES)
 	$(BIN)/python benchmarks/thresholds_adult.py
 	$(BIN)/python benchmarks/thresholds_unseen.py
 	$(BIN)/python benchmarks/threshold_speed.py
@@ -50,6 +51,11 @@ clean:
 
 $(READY): pyproject.toml setup.cfg constraints.txt
 	$(call install,$(VENV),constraints.txt,dev)
+
+# What only tests and benchmarks need, and the demo need not wait for: half a gigabyte of engines.
+$(ENGINES): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[engines]"
+	@touch $@
 
 $(OLDEST)/.installed: pyproject.toml setup.cfg constraints-oldest.txt
 	$(call install,$(OLDEST),constraints-oldest.txt,test)
