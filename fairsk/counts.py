@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from fairsk.frames import column_names, count_combinations
 from fairsk.groups import Grouping, encode_groups, format_group, sensitive_columns, sort_labels
 from fairsk.labels import binary_labels
 from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constraint, get_rate, soft_cells
+from fairsk.warn import warn_user
 
 __all__ = ["GroupCounts", "check_weights", "plain_labels", "read_labels", "soft_counts", "tabulate"]
 
@@ -440,7 +440,7 @@ class GroupCounts:
         if (measured.sum(0) < fewest).any():
             parts += [f"Fewer than two groups can be compared{somewhere}: {rate.name} gives NaN."]
         if parts:
-            warnings.warn(" ".join(parts), UserWarning, stacklevel=3)
+            warn_user(" ".join(parts))
 
 
 def plain_labels(labels: Sequence[Hashable]) -> list[Any]:

@@ -19,6 +19,7 @@ __all__ = [
     "library_of",
     "number",
     "p_value",
+    "percent",
     "printable",
     "rows",
     "with_interval",
@@ -194,6 +195,11 @@ def with_interval(value: float, low: float, high: float, digits: int = 3) -> str
     if np.isnan(low) and np.isnan(high):
         return number(value, digits)
     return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
+
+
+def percent(share: float) -> str:
+    """Write a share in percent, as it is: .995 is not 100%."""
+    return f"{100 * share:g}%"
 
 
 def p_value(p: float) -> str:

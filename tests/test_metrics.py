@@ -217,7 +217,8 @@ def test_the_table_takes_one_rate_or_ones_own() -> None:
 def test_the_table_prints_sizes_rates_and_what_is_not_defined() -> None:
     y, p, groups = [0, 0, 1, 1, 0], [1, 0, 1, 1, 0], [("a", 1)] * 2 + [("b", 2)] * 2 + [("c", 3)]
     rates = ["true_positive_rate", "error_rate"]
-    table = group_metrics(y, p, sensitive_features=groups, rates=rates, confidence=None, min_group_size=2)
+    with pytest.warns(UserWarning, match="true_positive_rate cannot be measured for: a & 1, c & 3"):
+        table = group_metrics(y, p, sensitive_features=groups, rates=rates, confidence=None, min_group_size=2)
     assert str(table).splitlines() == [
         "group    n  true_positive_rate  error_rate",
         "------------------------------------------",
@@ -300,8 +301,14 @@ def test_few_rows_are_marked_by_their_effective_number() -> None:
     assert not GroupMetrics(wrong, worth).few["worth"].any()
 
 
+def test_confidence_is_written_as_it_is() -> None:
+    data = rows(5)
+    for confidence, told in ((0.995, "99.5%"), (0.57, "57%")):
+        assert f"{told} intervals" in str(group_metrics(**data, rates="accuracy", confidence=confidence))
+
+
 def test_a_frame_comes_in_the_library_of_the_data() -> None:
-    y, groups = [1, 0, 1], {"sex": ["a", "b", "b"]}
+    y, groups = [1, 0, 1, 0], {"sex": ["a", "b", "b", "a"]}
     for kind in (pd.DataFrame, pl.DataFrame, pa.table):
         frame = kind(groups)
         made = group_metrics(y, y, sensitive_features=frame).frame()
@@ -332,7 +339,13 @@ def test_names_of_groups_and_rates_cannot_break_out_of_the_page_or_terminal() ->
     ("backend", "kind"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame), ("pyarrow", pa.Table)]
 )
 def test_the_table_becomes_a_frame_of_any_library(backend: Any, kind: type) -> None:
-    table = group_metrics([0, 0, 1, 1], [1, 0, 1, 1], sensitive_features=[1, 1, 2, 2])
+    with pytest.warns(UserWarning, match="true_positive_rate cannot be measured for: 1"):
+        table = group_metrics(
+            [0, 0, 1, 1],
+            [1, 0, 1, 1],
+            sensitive_features=[1, 1, 2, 2],
+            rates=["selection_rate", "true_positive_rate"],
+        )
     frame = table.frame(backend)
     assert isinstance(frame, kind)
     assert list(frame.column_names if backend == "pyarrow" else frame.columns) == list(table.to_dict())

@@ -480,6 +480,23 @@ def test_a_benefit_of_nothing_makes_the_entropy_infinite_where_it_should() -> No
     assert np.isfinite(benefit_entropy([0, 1, 2], alpha=0.5).total)
 
 
+@pytest.mark.parametrize("alpha", [-1, 0])
+def test_outcomes_that_no_row_has_add_nothing_to_the_entropy(alpha: float) -> None:
+    """A false negative would make it infinite; that there could have been one does not."""
+    y, p = np.array([1, 1, 0, 0]), np.array([1, 1, 1, 0])
+    found = generalized_entropy(y, p, sensitive_features=list("aabb"), alpha=alpha)
+    assert found.total == pytest.approx(benefit_entropy(p - y + 1, alpha=alpha).total)
+    assert found.total == pytest.approx(found.between + found.within)
+    unseen = benefit_entropy([0, *(p - y + 1)], sample_weight=[0, 1, 1, 1, 1], alpha=alpha)
+    assert unseen.total == pytest.approx(found.total)
+    assert generalized_entropy([1, 1, 0], [0, 1, 0], alpha=alpha).total == np.inf
+
+
+def test_the_alpha_of_an_entropy_is_finite() -> None:
+    with pytest.raises(ValueError, match="alpha must be a finite number"):
+        benefit_entropy([1, 2], alpha=float("nan"))
+
+
 def test_a_group_in_which_nobody_has_a_benefit_is_equal_inside() -> None:
     y, p, group = [1, 1, 0, 0], [0, 0, 0, 1], list("aabb")
     for alpha in (1, 2):

@@ -69,7 +69,6 @@ def largest_abroca(scores: GroupedScores, reference: Hashable = None) -> float:
         reference=reference,
         name="abroca",
         why="it needs both labels",
-        depth=3,
     )
 
 

@@ -16,7 +16,7 @@ from fairsk.histograms import ScoreHistograms
 from fairsk.metrics.grouped_scores import GroupedScores, warn_unmeasured
 from fairsk.rates import CELLS, Constraint
 from fairsk.statistics.intervals import check_confidence, rate_intervals
-from fairsk.tables import Backend, Table, Tabular, library_of, number, rows, with_interval
+from fairsk.tables import Backend, Table, Tabular, library_of, number, percent, rows, with_interval
 
 __all__ = ["Binned", "CalibrationCurves", "Strategy", "binned_scores", "calibration_curves"]
 
@@ -182,7 +182,7 @@ class CalibrationCurves(Tabular):
         check_confidence(confidence)
         binned = binned_scores(scores, n_bins, strategy)
         known = [part.n > 0 for part in scores.parts]
-        warn_unmeasured("calibration", scores.groups, known, "it has no rows", depth=3)
+        warn_unmeasured("calibration", scores.groups, known, "it has no rows")
         both = binned.counts.cells, binned.counts.squares
         cells, squares = ({cell: table[cell][:-1] for cell in CELLS} for table in both)
         counts = GroupCounts(scores.groups, cells, squares, names=scores.names, strata=binned.counts.strata)
@@ -264,7 +264,7 @@ class CalibrationCurves(Tabular):
             "calibration_error": self.errors.tolist(),
             "calibration_error_by_chance": self.by_chance.tolist(),
         }
-        note = f"intervals: {self.confidence:.0%}; by chance: of perfectly calibrated scores, on average"
+        note = f"intervals: {percent(self.confidence)}; by chance: of perfectly calibrated scores, on average"
         return [Table(columns, shown, words=["scores"]), Table(summary, notes=[note])]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +14,7 @@ from fairsk.groups import format_group
 from fairsk.metrics.multiclass import one_vs_rest_counts
 from fairsk.rates import RATES, Rate
 from fairsk.tables import Backend, Table, Tabular, library_of, number, rows
+from fairsk.warn import warn_user
 
 __all__ = ["DifferentialFairness", "bias_amplification", "differential_fairness"]
 
@@ -87,18 +87,16 @@ class DifferentialFairness(Tabular):
         n = table.sum(1)
         empty = [format_group(group) for group, size in zip(counts.groups, n, strict=True) if size == 0]
         if empty:
-            warnings.warn(
+            warn_user(
                 f"No outcome can be measured for: {', '.join(empty)} (no rows, or of weight 0). "
-                "The comparison passes over them.",
-                UserWarning,
-                stacklevel=3,
+                "The comparison passes over them."
             )
         with np.errstate(divide="ignore", invalid="ignore"):
             chances = (table + concentration / len(outcomes)) / (n + concentration)[:, None]
             chances[n == 0] = np.nan
             logs = np.log(chances)
         if (n > 0).sum() < 2:
-            warnings.warn("Fewer than two groups can be compared: epsilon is NaN.", UserWarning, stacklevel=3)
+            warn_user("Fewer than two groups can be compared: epsilon is NaN.")
             return cls(float("nan"), None, None, None, counts.groups, n, outcomes, chances)
         more, less = np.nanargmax(logs, axis=0), np.nanargmin(logs, axis=0)
         gaps = np.zeros(len(outcomes))  # an outcome that no group has is equally likely in all of them

@@ -81,7 +81,6 @@ def _largest(
         reference=reference,
         name=name,
         why=f"it has no {given or 'rows'}",
-        depth=4,
     )
 
 

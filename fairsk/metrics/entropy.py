@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ from fairsk.counts import GroupCounts, check_weights
 from fairsk.groups import encode_groups, format_group, sensitive_columns
 from fairsk.rates import CELLS
 from fairsk.tables import Backend, Table, Tabular, library_of, number, rows
+from fairsk.warn import warn_user
 
 __all__ = ["GeneralizedEntropy", "benefit_entropy", "generalized_entropy", "theil_index"]
 
@@ -91,19 +91,19 @@ class GeneralizedEntropy(Tabular):
         groups: tuple[Hashable, ...],
         alpha: float,
     ) -> GeneralizedEntropy:
+        if not np.isfinite(alpha):
+            raise ValueError(f"alpha must be a finite number, such as 2 or 1; got {alpha!r}.")
         n = np.bincount(codes, weights, len(groups)).astype(float)
         with np.errstate(invalid="ignore"):
             means = np.bincount(codes, weights * benefits, len(groups)) / n
         mean = float(np.average(benefits, weights=weights))
         if mean == 0:
-            warnings.warn("Nobody has a benefit: the entropy is NaN.", UserWarning, stacklevel=4)
+            warn_user("Nobody has a benefit: the entropy is NaN.")
         with np.errstate(divide="ignore", invalid="ignore"):
-            total = np.average(_inequality(benefits / mean, alpha), weights=weights)
-            inside = (
-                np.bincount(codes, weights * _inequality(benefits / means[codes], alpha), len(groups)) / n
-            )
+            total = np.sum(_parts(weights, benefits / mean, alpha)) / n.sum()
+            inside = np.bincount(codes, _parts(weights, benefits / means[codes], alpha), len(groups)) / n
             known = n > 0
-            between = np.average(_inequality(means[known] / mean, alpha), weights=n[known])
+            between = np.sum(_parts(n[known], means[known] / mean, alpha)) / n.sum()
             # A group in which nobody has a benefit is equal inside, whatever the ratio 0 / 0 says.
             some = means > 0
             share = n[some] / n.sum() * (means[some] / mean) ** alpha
@@ -128,13 +128,15 @@ class GeneralizedEntropy(Tabular):
         return [Table(columns, shown | {"n": list(map(rows, columns["n"]))}, notes=[note])]
 
 
-def _inequality(ratio: Array, alpha: float) -> Array:
-    """Return what a benefit of ``ratio`` times the mean adds to the entropy."""
+def _parts(weights: Array, ratio: Array, alpha: float) -> Array:
+    """Return what benefits of ``ratio`` times the mean add to the sum that becomes the entropy."""
     if alpha == 0:
-        return -np.log(ratio)
-    if alpha == 1:
-        return xlogy(ratio, ratio)
-    return (ratio**alpha - 1) / (alpha * (alpha - 1))
+        each = -np.log(ratio)
+    elif alpha == 1:
+        each = xlogy(ratio, ratio)
+    else:
+        each = (ratio**alpha - 1) / (alpha * (alpha - 1))
+    return np.where(weights > 0, weights * each, 0.0)  # what is infinite adds nothing where no row is
 
 
 def generalized_entropy(
@@ -171,7 +173,8 @@ def generalized_entropy(
     Raises
     ------
     ValueError
-        If lengths differ, a group value is missing, or the positive label cannot be told.
+        If lengths differ, a group value is missing, the positive label cannot be told, or ``alpha`` is no
+        finite number.
 
     Warns
     -----
@@ -306,7 +309,7 @@ def benefit_entropy(
     Raises
     ------
     ValueError
-        If a benefit is negative, infinite or missing, or lengths differ.
+        If a benefit is negative, infinite or missing, lengths differ, or ``alpha`` is no finite number.
 
     Warns
     -----

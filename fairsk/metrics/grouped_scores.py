@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ from fairsk.curves import Curve, sorted_curves
 from fairsk.groups import Grouping, encode_groups, format_group, sensitive_columns
 from fairsk.histograms import ScoreHistograms
 from fairsk.labels import binary_labels
+from fairsk.warn import warn_user
 
 __all__ = [
     "GroupedScores",
@@ -229,15 +229,13 @@ def largest_between(
     reference: Hashable,
     name: str,
     why: str,
-    depth: int,
 ) -> float:
     """Return the largest distance between two groups, or between a group and the reference.
 
-    Groups that cannot be measured are passed over with a warning that names them, at the line of the user,
-    who is so many calls away.
+    Groups that cannot be measured are passed over with a warning that names them.
     """
     position = check_reference(scores.groups, reference)
-    warn_unmeasured(name, scores.groups, measured, why, fewest=2, depth=depth + 1)
+    warn_unmeasured(name, scores.groups, measured, why, fewest=2)
     parts = {i: prepare(part) for i, part in enumerate(scores.parts) if measured[i]}
     pairs = [pair for pair in combinations(parts, 2) if position is None or position in pair]
     return max((distance(parts[i], parts[j]) for i, j in pairs), default=float("nan"))
@@ -254,7 +252,7 @@ def check_reference(groups: Sequence[Hashable], reference: Hashable) -> int | No
 
 
 def warn_unmeasured(
-    name: str, groups: Sequence[Hashable], measured: Sequence[bool], why: str, *, fewest: int = 0, depth: int
+    name: str, groups: Sequence[Hashable], measured: Sequence[bool], why: str, *, fewest: int = 0
 ) -> None:
     """Warn of groups that cannot be measured, and of fewer than are needed."""
     missing = [format_group(group) for group, known in zip(groups, measured, strict=True) if not known]
@@ -264,4 +262,4 @@ def warn_unmeasured(
     if sum(measured) < fewest:
         parts += [f"Fewer than two groups can be compared: {name} gives NaN."]
     if parts:
-        warnings.warn(" ".join(parts), UserWarning, stacklevel=depth + 1)
+        warn_user(" ".join(parts))

@@ -6,7 +6,6 @@ for each of many.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -18,6 +17,7 @@ from fairsk.counts import GroupCounts, check_weights
 from fairsk.groups import encode_groups, format_group, sensitive_columns, sort_labels
 from fairsk.labels import binary_labels
 from fairsk.rates import Constraint, Method
+from fairsk.warn import warn_user
 
 __all__ = ["multiclass_disparity", "one_vs_rest_counts"]
 
@@ -196,11 +196,9 @@ def multiclass_disparity(
         return float("nan")
     if not measured.all():
         missing = [format_group(label) for label, known in zip(labels, measured, strict=True) if not known]
-        warnings.warn(
+        warn_user(
             f"Passed over {len(missing)} of {len(labels)} classes, in which groups cannot be compared: "
-            f"{', '.join(missing)}.",
-            UserWarning,
-            stacklevel=2,
+            f"{', '.join(missing)}."
         )
     if average == "mean":
         return float(values[measured].mean())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,8 @@ from fairsk.counts import check_weights
 from fairsk.groups import encode_groups, format_group, sensitive_columns
 from fairsk.metrics.distances import ks_distance, wasserstein_distance
 from fairsk.statistics.intervals import check_confidence
-from fairsk.tables import Backend, Table, Tabular, library_of, number, rows, with_interval
+from fairsk.tables import Backend, Table, Tabular, library_of, number, percent, rows, with_interval
+from fairsk.warn import warn_user
 
 __all__ = ["RegressionMetrics", "regression_metrics"]
 
@@ -114,7 +114,7 @@ class RegressionMetrics(Tabular):
                 columns[name + suffix] = list(column)
             shown[name] = [with_interval(value, low, high) for value, low, high in lines]
         notes = [
-            f"in brackets: {self.confidence:.0%} intervals",
+            f"in brackets: {percent(self.confidence)} intervals",
             f"predictions of the two groups furthest apart: Kolmogorov-Smirnov distance {number(self.ks)}, "
             f"Wasserstein-1 distance {number(self.wasserstein)}",
         ]
@@ -199,11 +199,9 @@ def regression_metrics(
     n = groups.sums(weights)
     if not n.all():
         empty = [format_group(label) for label, size in zip(groups.labels, n, strict=True) if size == 0]
-        warnings.warn(
+        warn_user(
             f"Nothing can be measured for: {', '.join(empty)} (all rows have weight 0). Comparisons pass "
-            "over them.",
-            UserWarning,
-            stacklevel=2,
+            "over them."
         )
     values, low, high = dict[str, Array](), dict[str, Array](), dict[str, Array]()
     overall = dict[str, tuple[float, float, float]]()

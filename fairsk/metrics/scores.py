@@ -18,7 +18,7 @@ from fairsk.metrics.distances import Given, largest_ks, largest_wasserstein
 from fairsk.metrics.grouped_scores import GroupedScores, SortedScores, check_reference, warn_unmeasured
 from fairsk.statistics.intervals import check_confidence, joint_confidence, rate_intervals
 from fairsk.statistics.pairs import Estimate, difference_limits
-from fairsk.tables import Backend, Table, Tabular, library_of, number, rows, with_interval
+from fairsk.tables import Backend, Table, Tabular, library_of, number, percent, rows, with_interval
 
 __all__ = ["ScoreMetrics", "score_metrics"]
 
@@ -334,7 +334,7 @@ class ScoreMetrics(Tabular):
         ):
             if names:
                 measured = known[names[0]].tolist()  # what fails in a group without rows fails together
-                warn_unmeasured(", ".join(names), self.groups, measured, why, fewest=fewest, depth=3)
+                warn_unmeasured(", ".join(names), self.groups, measured, why, fewest=fewest)
 
     def _tables(self) -> list[Table]:
         n = [*self.n.tolist(), self._scores.total.n]
@@ -355,7 +355,7 @@ class ScoreMetrics(Tabular):
                 errors = [score_estimates.auc_error(part) for part in self._scores.everyone]
                 columns["auc_error"], shown["auc_error"] = errors, [number(error, 6) for error in errors]
         if self.confidence is not None and set(self._measured) - {"calibration_error"}:
-            notes.insert(0, f"intervals: {self.confidence:.0%}")
+            notes.insert(0, f"intervals: {percent(self.confidence)}")
         return [Table(columns, shown, notes=[*notes, *self._notes])]
 
 

@@ -7,7 +7,6 @@ Everything here reads counts with strata (:class:`fairsk.metrics.GroupCounts`).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,7 +20,8 @@ from fairsk.counts import GroupCounts
 from fairsk.groups import format_group
 from fairsk.rates import CELLS, RATES, Comparison, Constraint, Method, Rate, get_rate
 from fairsk.statistics.intervals import check_confidence
-from fairsk.tables import Backend, Table, Tabular, library_of, number, p_value, rows
+from fairsk.tables import Backend, Table, Tabular, library_of, number, p_value, percent, rows
+from fairsk.warn import warn_user
 
 __all__ = [
     "ConditionalDemographicDisparity",
@@ -103,10 +103,8 @@ def _over_strata(counts: GroupCounts, values: Array, reason: str) -> Array:
     measured = ~np.isnan(values.reshape(-1, len(strata)).sum(0))
     if not measured.all():
         missing = [format_group(label) for label, known in zip(strata, measured, strict=True) if not known]
-        warnings.warn(
-            f"Passed over {len(missing)} of {len(strata)} strata, in which {reason}: {', '.join(missing)}.",
-            UserWarning,
-            stacklevel=4,
+        warn_user(
+            f"Passed over {len(missing)} of {len(strata)} strata, in which {reason}: {', '.join(missing)}."
         )
     if not measured.any():
         return np.full(values.shape[:-1], np.nan)
@@ -364,11 +362,9 @@ class MantelHaenszel(Tabular):
         groups = tuple(counts.groups[place] for place in others)
         unknown = [format_group(group) for group, value in zip(groups, odds, strict=True) if np.isnan(value)]
         if unknown:
-            warnings.warn(
+            warn_user(
                 f"No stratum tells the odds of {rate.name} apart between {format_group(reference)} and: "
-                f"{', '.join(unknown)}. The odds ratio is NaN there.",
-                UserWarning,
-                stacklevel=3,
+                f"{', '.join(unknown)}. The odds ratio is NaN there."
             )
         return cls(
             groups,
@@ -398,7 +394,7 @@ class MantelHaenszel(Tabular):
                 columns,
                 shown | {"p_value": list(map(p_value, self.p_value))},
                 caption=f"Odds of {self.rate.name} within strata, against {format_group(self.reference)}",
-                notes=[f"low, high: {self.confidence:.0%} interval; crude: with the strata summed out"],
+                notes=[f"low, high: {percent(self.confidence)} interval; crude: with the strata summed out"],
             )
         ]
 

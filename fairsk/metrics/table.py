@@ -14,7 +14,7 @@ from fairsk.groups import format_group
 from fairsk.rates import Constraint, Rate, get_rate
 from fairsk.statistics.intervals import difference_interval, rate_intervals, ratio_interval
 from fairsk.statistics.shares import effective_rows
-from fairsk.tables import Backend, Table, Tabular, library_of, rows, with_interval
+from fairsk.tables import Backend, Table, Tabular, library_of, percent, rows, with_interval
 
 __all__ = ["Disparities", "GroupMetrics", "group_metrics"]
 
@@ -247,7 +247,7 @@ class Disparities(Tabular):
                 shown.pop(f"{name}_{end}", None)
         notes = []
         if self.confidence is not None:
-            notes = [f"{self.confidence:.0%} intervals, of disparities for all pairs of groups at once"]
+            notes = [f"{percent(self.confidence)} intervals, of disparities for all pairs of groups at once"]
         return [Table(columns, shown, notes=notes, words=["rate", "lowest", "highest"])]
 
 
@@ -345,6 +345,11 @@ def group_metrics(
         If lengths differ, a group value is missing, the positive label cannot be told, or two rates have
         the same name.
 
+    Warns
+    -----
+    UserWarning
+        If a group has nothing to measure a rate on (an empty denominator): it is NaN, and the group is named.
+
     See Also
     --------
     fairsk.statistics : Contrasts, tests, verdicts and the bootstrap, all from ``.counts``.
@@ -377,10 +382,13 @@ def group_metrics(
         pos_label=pos_label,
         strata=strata,
     )
-    return GroupMetrics(
+    table = GroupMetrics(
         counts,
         rates,
         confidence=confidence,
         min_group_size=min_group_size,
         library=library_of(sensitive_features, y_true, y_pred),
     )
+    for rate in table._chosen:
+        counts._warn_undefined(rate, fewest=0)
+    return table

@@ -25,7 +25,7 @@ from fairsk.statistics.pairs import (
     two_sided,
 )
 from fairsk.statistics.shares import refuse_strata
-from fairsk.tables import Table, Tabular, number, p_value
+from fairsk.tables import Table, Tabular, number, p_value, percent
 
 __all__ = ["Baseline", "Contrasts", "contrasts", "pair_limits", "rest_of"]
 
@@ -95,7 +95,7 @@ class Contrasts(Tabular):
         if self.adjust is None:
             del shown["adjusted_p"]
         together = "together" if self.simultaneous else "each"
-        notes = [f"Intervals hold with {100 * self.confidence:g}% confidence {together}."]
+        notes = [f"Intervals hold with {percent(self.confidence)} confidence {together}."]
         return [Table(columns, shown, notes=notes, words=("baseline",))]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -17,6 +16,7 @@ from fairsk.statistics.intervals import check_confidence
 from fairsk.statistics.pairs import PairComparison, check_comparison
 from fairsk.statistics.shares import as_constraint, need_share, refuse_strata
 from fairsk.tables import Table, Tabular, number, with_interval
+from fairsk.warn import warn_user
 
 __all__ = ["BootstrapResult", "bootstrap", "noise_floor"]
 
@@ -217,7 +217,7 @@ def _warn_if(where: Any, groups: tuple[Hashable, ...], what: str) -> None:
         by_group: NDArray[np.bool_] = np.reshape(where, (len(groups), -1))
         shown = [format_group(group) for group, row in zip(groups, by_group, strict=True) if row.any()]
         named = f" of {', '.join(shown)}"
-    warnings.warn(f"The statistic{named} {what}: too few rows to resample.", UserWarning, stacklevel=3)
+    warn_user(f"The statistic{named} {what}: too few rows to resample.")
 
 
 def noise_floor(

@@ -22,7 +22,7 @@ from fairsk.statistics.shares import (
     refuse_strata,
     share_behind,
 )
-from fairsk.tables import Table, Tabular, number, printable, with_interval
+from fairsk.tables import Table, Tabular, number, percent, printable, with_interval
 
 __all__ = ["Outcome", "Verdict", "smallest_detectable", "verdict"]
 
@@ -91,7 +91,7 @@ class Verdict(Tabular):
             beyond = f"{'beyond' if self.comparison == 'difference' else 'below'} {self.bound:g}"
             told = [
                 f"{self.outcome}: {self.criterion} {self.comparison} {number(self.value)} "
-                f"({100 * self.confidence:g}% interval {number(self.lower)} to {number(self.upper)}), "
+                f"({percent(self.confidence)} interval {number(self.lower)} to {number(self.upper)}), "
                 f"{self.rate} from {least} ({low}) to {most} ({high}).",
                 {
                     "PASS": f"A disparity {beyond} is ruled out at this n.",
