@@ -112,7 +112,7 @@ def two_contrasts(sizes: Sequence[tuple[int, int]], comparison: str) -> dict[str
                 comparison=comparison,
                 adjust=None,
             )
-            low[:, k], high[:, k] = found.lower, found.upper
+            low[:, k], high[:, k] = found.low, found.high
         for p, q in itertools.product(RATE_GRID, repeat=2):
             truth = p - q if comparison == "difference" else p / q
             chances = weigh(n, m, p, q)
@@ -186,7 +186,7 @@ def many_contrasts(repeats: int, method: str, comparison: str, rng: np.random.Ge
             found = contrasts(
                 selections(drawn, n), "selection_rate", method=method, comparison=comparison, adjust=None
             )
-            hits.append(covered(found.lower, truth, found.upper))
+            hits.append(covered(found.low, truth, found.high))
         for group, share in enumerate(np.mean(hits, axis=0)):
             shares[f"{name}, group {group + 1}"] = float(share)
     return shares
@@ -204,7 +204,7 @@ def random_supports(repeats: int, rng: np.random.Generator) -> dict[str, float]:
         for _ in range(repeats):
             drawn = rng.multinomial(size, chances).T
             found = contrasts(GroupCounts(range(3), dict(zip(CELLS, drawn, strict=True))), rate, adjust=None)
-            hits.append(covered(found.lower, truth, found.upper))
+            hits.append(covered(found.low, truth, found.high))
         for group, share in enumerate(np.mean(hits, axis=0)):
             shares[f"{rate}, n {size}, group {group + 1}"] = float(share)
     return shares
@@ -284,8 +284,8 @@ def weighted_pairs(
             ]
             hits.append(
                 (
-                    covered(by[0].lower[0], one - two, by[0].upper[0]),
-                    covered(by[1].lower[0], one / two, by[1].upper[0]),
+                    covered(by[0].low[0], one - two, by[0].high[0]),
+                    covered(by[1].low[0], one / two, by[1].high[0]),
                     by[0].p_values[0] <= 0.05,
                 )
             )

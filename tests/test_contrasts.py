@@ -43,10 +43,10 @@ def drawn(seed: int = 0, n: int = 400, groups: str = "abcd", weighted: bool = Fa
 def test_a_difference_has_newcombes_interval_with_its_sign(one: Any, two: Any) -> None:
     result = contrasts(selections(one, two), "selection_rate", method="between_groups")
     expected = confint_proportions_2indep(*one, *two, method="newcomb", compare="diff")
-    assert (result.lower[0], result.upper[0]) == pytest.approx(expected, abs=1e-9)
+    assert (result.low[0], result.high[0]) == pytest.approx(expected, abs=1e-9)
     assert result.values[0] == pytest.approx(one[0] / one[1] - two[0] / two[1])
     turned = contrasts(selections(two, one), "selection_rate", method="between_groups")
-    assert (-turned.upper[0], -turned.lower[0]) == pytest.approx(expected, abs=1e-9)
+    assert (-turned.high[0], -turned.low[0]) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize(("one", "two"), PAIRS)
@@ -62,7 +62,7 @@ def test_z_is_that_of_the_pooled_two_sample_test(one: Any, two: Any) -> None:
 @pytest.mark.parametrize(("one", "two"), PAIRS)
 def test_a_ratio_lies_near_the_score_interval(one: Any, two: Any) -> None:
     result = contrasts(selections(one, two), "selection_rate", method="between_groups", comparison="ratio")
-    low, high = result.lower[0], result.upper[0]
+    low, high = result.low[0], result.high[0]
     if one[0] == two[0] == 0:
         assert (result.values[0], low, high) == (1, 0, np.inf)
         return
@@ -72,7 +72,7 @@ def test_a_ratio_lies_near_the_score_interval(one: Any, two: Any) -> None:
         assert np.log([low, high]) == pytest.approx(np.log(score), abs=0.25)
     turned = contrasts(selections(two, one), "selection_rate", method="between_groups", comparison="ratio")
     with np.errstate(divide="ignore"):
-        np.testing.assert_allclose([1 / turned.upper[0], 1 / turned.lower[0]], [low, high], rtol=1e-9)
+        np.testing.assert_allclose([1 / turned.high[0], 1 / turned.low[0]], [low, high], rtol=1e-9)
 
 
 def test_a_group_with_nobody_selected_has_a_ratio_of_zero_with_an_upper_limit() -> None:
@@ -83,7 +83,7 @@ def test_a_group_with_nobody_selected_has_a_ratio_of_zero_with_an_upper_limit() 
         reference="b",
         comparison="ratio",
     )
-    assert result.values[0] == result.lower[0] == 0 < result.upper[0] < 1
+    assert result.values[0] == result.low[0] == 0 < result.high[0] < 1
 
 
 # --- baselines ----------------------------------------------------------------------------------------
@@ -127,9 +127,9 @@ def test_the_overall_holds_the_group_itself_and_its_interval_knows(comparison: A
     result = contrasts(counts, "selection_rate", comparison=comparison)
     np.testing.assert_allclose(result.p_values, to_rest.p_values)
     parity = 0 if comparison == "difference" else 1
-    assert np.all((result.lower > parity) == (to_rest.lower > parity))
-    assert np.all(result.upper - result.lower < to_rest.upper - to_rest.lower)
-    assert np.all((result.lower < result.values) & (result.values < result.upper))
+    assert np.all((result.low > parity) == (to_rest.low > parity))
+    assert np.all(result.high - result.low < to_rest.high - to_rest.low)
+    assert np.all((result.low < result.values) & (result.values < result.high))
 
 
 @pytest.mark.parametrize("comparison", ["difference", "ratio"])
@@ -143,7 +143,7 @@ def test_intervals_cover_the_true_contrast(method: Any, comparison: Any) -> None
         result = contrasts(
             selections(*zip(selected, n, strict=True)), "selection_rate", method=method, comparison=comparison
         )
-        hits.append((result.lower <= truth) & (truth <= result.upper))
+        hits.append((result.low <= truth) & (truth <= result.high))
     assert np.all(np.abs(np.mean(hits, axis=0) - 0.95) < 0.025)
 
 
@@ -151,8 +151,8 @@ def test_simultaneous_intervals_are_those_of_more_confidence() -> None:
     counts = selections((30, 60), (20, 60), (100, 300))
     together = contrasts(counts, "selection_rate", method="between_groups", simultaneous=True)
     one_by_one = contrasts(counts, "selection_rate", method="between_groups", confidence=1 - 0.05 / 3)
-    np.testing.assert_allclose(together.lower, one_by_one.lower)
-    np.testing.assert_allclose(together.upper, one_by_one.upper)
+    np.testing.assert_allclose(together.low, one_by_one.low)
+    np.testing.assert_allclose(together.high, one_by_one.high)
     assert "95% confidence together" in str(together)
 
 
@@ -160,7 +160,7 @@ def test_order_and_names_of_groups_change_nothing() -> None:
     parts = [(30, 60), (20, 60), (100, 300)]
     one = contrasts(selections(*parts, labels="xyz"), "selection_rate")
     two = contrasts(selections(*parts[::-1], labels="cba"), "selection_rate")
-    for name in ("values", "lower", "upper", "z", "p_values", "adjusted_p_values"):
+    for name in ("values", "low", "high", "z", "p_values", "adjusted_p_values"):
         np.testing.assert_allclose(getattr(one, name), getattr(two, name)[::-1])
 
 
@@ -168,7 +168,7 @@ def test_a_rate_that_is_no_share_is_compared_by_its_standard_errors() -> None:
     benefit = Rate("net_benefit", "tp-fp", "n")
     counts = drawn(n=2000, groups="ab")
     result = contrasts(counts, benefit, method="between_groups")
-    assert result.upper[0] - result.lower[0] == pytest.approx(
+    assert result.high[0] - result.low[0] == pytest.approx(
         np.hypot(*np.subtract(*rate_intervals(counts, benefit))), rel=1e-9
     )
     with pytest.raises(ValueError, match="ratio of 'net_benefit' is not defined"):
@@ -192,7 +192,7 @@ def test_a_group_without_the_rate_is_nan_and_named() -> None:
         with pytest.warns(UserWarning, match="cannot be measured for: empty"):
             result = contrasts(counts, "true_positive_rate", method=method)
         lost = [i for i in range(3) if "empty" in (result.groups[i], result.baselines[i])]
-        for name in ("values", "lower", "upper", "z", "p_values", "adjusted_p_values"):
+        for name in ("values", "low", "high", "z", "p_values", "adjusted_p_values"):
             assert set(np.flatnonzero(np.isnan(getattr(result, name)))) == set(lost), (method, name)
     with pytest.warns(UserWarning, match="empty"):
         result = contrasts(counts, "true_positive_rate", method="to_reference", reference="empty")

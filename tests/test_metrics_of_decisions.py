@@ -36,6 +36,7 @@ from fairsk.metrics.disparities import (
 from fairsk.metrics.entropy import GeneralizedEntropy, benefit_entropy, generalized_entropy, theil_index
 from fairsk.metrics.multiclass import multiclass_disparity, one_vs_rest_counts
 from fairsk.metrics.regression import regression_metrics
+from fairsk.metrics.scores import score_metrics
 from fairsk.metrics.strata import (
     ConditionalDemographicDisparity,
     MantelHaenszel,
@@ -259,11 +260,11 @@ def test_pooled_odds_ratios_their_limits_and_tests_equal_statsmodels(rate: str, 
     assert found.groups == ("a", "c")
     for i, group in enumerate(("a", "c")):
         oracle = stratified(data, group, "b", data["y_true"] == 1 if rate == "true_positive_rate" else None)
-        assert found.odds_ratio[i] == pytest.approx(oracle.oddsratio_pooled)
+        assert found.odds_ratios[i] == pytest.approx(oracle.oddsratio_pooled)
         assert (found.low[i], found.high[i]) == pytest.approx(oracle.oddsratio_pooled_confint(0.1))
         test = oracle.test_null_odds(correction=False)
-        assert found.statistic[i] == pytest.approx(test.statistic)
-        assert found.p_value[i] == pytest.approx(test.pvalue)
+        assert found.statistics[i] == pytest.approx(test.statistic)
+        assert found.p_values[i] == pytest.approx(test.pvalue)
         table = oracle.table.sum(2)
         assert found.crude[i] == pytest.approx(table[0, 0] * table[1, 1] / table[0, 1] / table[1, 0])
 
@@ -272,12 +273,12 @@ def test_weights_move_the_odds_ratio_as_repeated_rows_do_but_add_no_certainty() 
     data = rows(6)
     weighted = mantel_haenszel_odds_ratio(**data, reference="a")
     copies = mantel_haenszel_odds_ratio(**repeated(data), reference="a")
-    np.testing.assert_allclose(weighted.odds_ratio, copies.odds_ratio)
+    np.testing.assert_allclose(weighted.odds_ratios, copies.odds_ratios)
     data["sample_weight"] = np.full(len(data["y_true"]), 7.0)
     same = mantel_haenszel_odds_ratio(**data, reference="a")
     del data["sample_weight"]
     plain = mantel_haenszel_odds_ratio(**data, reference="a")
-    for name in ("odds_ratio", "low", "high", "statistic", "p_value"):
+    for name in ("odds_ratios", "low", "high", "statistics", "p_values"):
         np.testing.assert_allclose(getattr(same, name), getattr(plain, name))
 
 
@@ -299,7 +300,7 @@ def test_the_limits_of_the_pooled_odds_ratio_hold_as_often_as_they_say() -> None
         counts = GroupCounts(
             "ab", {"tp": fair, "fp": zero, "fn": zero, "tn": 60 - fair}, strata=["x", "y", "z"]
         )
-        rejected += MantelHaenszel.from_counts(counts, reference="a").p_value[0] < 0.05
+        rejected += MantelHaenszel.from_counts(counts, reference="a").p_values[0] < 0.05
     assert 0.93 < held / repetitions < 0.97
     assert 0.03 < rejected / repetitions < 0.07
 
@@ -309,18 +310,18 @@ def test_strata_that_compare_nobody_do_not_count_and_groups_without_any_are_name
     stratum = list("xxxxyz")
     with pytest.warns(UserWarning, match=r"No stratum tells the odds .* between a and: c\."):
         found = mantel_haenszel_odds_ratio(y, y, sensitive_features=group, strata=stratum, reference="a")
-    assert found.odds_ratio[0] == 1
-    assert np.isnan([found.odds_ratio[1], found.p_value[1], found.low[1]]).all()
+    assert found.odds_ratios[0] == 1
+    assert np.isnan([found.odds_ratios[1], found.p_values[1], found.low[1]]).all()
 
 
 def test_odds_without_limits_still_have_a_test() -> None:
     y, group = np.repeat([1, 0], 20), np.repeat(["a", "b"], 20)
     found = mantel_haenszel_odds_ratio(y, y, sensitive_features=group, strata=[0] * 40, reference="b")
-    assert found.odds_ratio.tolist() == [np.inf]
+    assert found.odds_ratios.tolist() == [np.inf]
     assert np.isnan([found.low[0], found.high[0]]).all()
-    assert found.p_value[0] < 1e-6
+    assert found.p_values[0] < 1e-6
     found = mantel_haenszel_odds_ratio(y, y, sensitive_features=group, strata=[0] * 40, reference="a")
-    assert found.odds_ratio.tolist() == [0]
+    assert found.odds_ratios.tolist() == [0]
     assert np.isnan([found.low[0], found.high[0]]).all()
     assert "inf" not in str(found)
 
@@ -490,6 +491,13 @@ def test_outcomes_that_no_row_has_add_nothing_to_the_entropy(alpha: float) -> No
     unseen = benefit_entropy([0, *(p - y + 1)], sample_weight=[0, 1, 1, 1, 1], alpha=alpha)
     assert unseen.total == pytest.approx(found.total)
     assert generalized_entropy([1, 1, 0], [0, 1, 0], alpha=alpha).total == np.inf
+
+
+def test_counts_of_nobody_have_no_entropy() -> None:
+    nobody = GroupCounts(["a", "b"], {cell: [0, 0] for cell in CELLS})
+    found, said = heard(lambda: GeneralizedEntropy.from_counts(nobody))
+    assert np.isnan([found.total, found.between, found.within]).all()
+    assert said == ["Nobody has a benefit: the entropy is NaN."]
 
 
 def test_the_alpha_of_an_entropy_is_finite() -> None:
@@ -691,7 +699,7 @@ def test_errors_per_group_are_those_of_scikit_learn(weighted: bool) -> None:
             "rmse": root_mean_squared_error(**these),
         }
         for name, value in expected.items():
-            found = table.overall[name][0] if group == "overall" else table.values[name][i]
+            found = table.overall[name] if group == "overall" else table.values[name][i]
             assert found == pytest.approx(value), name
     maes = table.values["mae"]
     assert table.difference("mae") == pytest.approx(max(maes) - min(maes))
@@ -704,12 +712,14 @@ def test_limits_of_unweighted_means_are_students() -> None:
     table = regression_metrics(**data, confidence=0.9)
     error = (data["y_pred"] - data["y_true"])[data["sensitive_features"] == "b"]
     limits = stats.ttest_1samp(error, 0).confidence_interval(0.9)
-    assert (table.low["mean_error"][1], table.high["mean_error"][1]) == pytest.approx(tuple(limits))
+    assert (table.intervals["mean_error"][0][1], table.intervals["mean_error"][1][1]) == pytest.approx(
+        tuple(limits)
+    )
     for name, losses, power in (("mae", np.abs(error), 1), ("rmse", error**2, 0.5)):
         mean = losses.mean()
         reach = np.array(stats.ttest_1samp(losses, 0).confidence_interval(0.9)) - mean
         expected = (mean * np.exp(reach / mean)) ** power
-        assert (table.low[name][1], table.high[name][1]) == pytest.approx(tuple(expected))
+        assert tuple(limits[1] for limits in table.intervals[name]) == pytest.approx(tuple(expected))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -727,7 +737,9 @@ def test_limits_of_errors_hold_about_as_often_as_they_say(weighted: bool) -> Non
             np.zeros(200), error, sensitive_features=np.repeat(["a", "b"], 100), sample_weight=weight
         )
         for name, value in truth.items():
-            held[name] += int(np.sum((table.low[name] <= value) & (value <= table.high[name])))
+            held[name] += int(
+                np.sum((table.intervals[name][0] <= value) & (value <= table.intervals[name][1]))
+            )
     for name, count in held.items():
         assert 0.92 < count / (2 * repetitions) < 0.975, name
 
@@ -735,27 +747,64 @@ def test_limits_of_errors_hold_about_as_often_as_they_say(weighted: bool) -> Non
 def test_predictions_that_are_independent_of_the_group_are_at_no_distance() -> None:
     y = [1.0, 2.0, 3.0] * 2
     table = regression_metrics(y, y, sensitive_features=list("aaabbb"))
-    assert (table.ks, table.wasserstein) == (0, 0)
+    assert (table.ks_distance(), table.wasserstein_distance()) == (0, 0)
     data = amounts(3)
     del data["sample_weight"]
     table = regression_metrics(**data)
     parts = [data["y_pred"][data["sensitive_features"] == group] for group in "abc"]
     pairs = list(itertools.combinations(parts, 2))
-    assert table.ks == pytest.approx(max(stats.ks_2samp(*pair).statistic for pair in pairs))
-    assert table.wasserstein == pytest.approx(max(stats.wasserstein_distance(*pair) for pair in pairs))
+    assert table.ks_distance() == pytest.approx(max(stats.ks_2samp(*pair).statistic for pair in pairs))
+    assert table.wasserstein_distance() == pytest.approx(
+        max(stats.wasserstein_distance(*pair) for pair in pairs)
+    )
 
 
 def test_a_ratio_of_negative_values_and_an_unknown_value_are_refused() -> None:
     table = regression_metrics([1, 2, 3, 4], [0, 2, 4, 4], sensitive_features=list("aabb"))
-    with pytest.raises(ValueError, match="mean_error is negative in some group"):
+    with pytest.raises(ValueError, match="ratio of mean_error is not defined: some are negative"):
         table.ratio("mean_error")
-    with pytest.raises(ValueError, match="There is no 'mse'; there are mean_label, "):
+    with pytest.raises(ValueError, match="'mse' is not in this table, which has: mean_label, "):
         table.difference("mse")
     alone, _ = heard(lambda: regression_metrics([1, 2], [2, 2], sensitive_features=list("aa")))
-    assert np.isnan([alone.difference("mae"), alone.ratio("mae"), alone.ks]).all()
+    assert np.isnan([alone.difference("mae"), alone.ratio("mae"), alone.ks_distance()]).all()
     perfect = regression_metrics([1, 2], [1, 2], sensitive_features=list("ab"))
     assert perfect.ratio("mae") == 1
-    assert np.isnan(perfect.low["mae"]).all()  # one row each
+    assert np.isnan(perfect.intervals["mae"][0]).all()  # one row each
+
+
+def test_amounts_are_compared_with_one_group_if_it_is_named() -> None:
+    table = regression_metrics([0] * 6, [1, 1, 2, 2, 5, 5], sensitive_features=list("aabbcc"))
+    assert (table.difference("mae"), table.difference("mae", reference="b")) == (4, 3)
+    assert (table.ratio("mae"), table.ratio("mae", reference="b")) == (0.2, 0.4)
+    assert (table.overall["n"], table.overall["mae"]) == (6, pytest.approx(8 / 3))
+    with pytest.raises(ValueError, match="The reference group 'z' is not one of the groups"):
+        table.difference("mae", reference="z")
+
+
+def test_fewer_than_two_effective_rows_have_no_limits_and_two_have() -> None:
+    """With next to no degrees of freedom, limits would overflow."""
+    for weight, known in ((1e-4, False), (0.3, True)):
+        weights = [0.3, weight, 1, 1]
+        table = regression_metrics(
+            [1, 2, 3, 4], [2, 2, 3, 9], sensitive_features=list("aabb"), sample_weight=weights
+        )
+        scores = score_metrics(
+            [1, 0, 1, 0],
+            [0.1, 0.2, 0.3, 0.9],
+            sensitive_features=list("aabb"),
+            sample_weight=weights,
+            metrics=["mean_score", "brier"],
+        )
+        for low, high in (
+            table.intervals["mae"],
+            table.intervals["mean_error"],
+            scores.intervals["mean_score"],
+            scores.intervals["brier"],
+        ):
+            assert (~np.isnan([low[0], high[0]])).tolist() == [known, known]
+    steep = regression_metrics([0, 0], [0, 1e-3], sensitive_features=["a", "a"], confidence=1 - 1e-9)
+    assert steep.intervals["rmse"][0][0] == 0
+    assert steep.intervals["rmse"][1][0] == np.inf
 
 
 def test_a_group_of_weight_zero_has_no_errors() -> None:

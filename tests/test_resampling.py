@@ -62,7 +62,7 @@ def test_resampled_cells_have_the_law_of_resampled_rows() -> None:
         again = GroupCounts.from_predictions(y[chosen], p[chosen], sensitive_features=group[chosen])
         rows.append(statistic(again.cells))
     assert result.standard_error == pytest.approx(np.std(rows), rel=0.06)
-    assert (result.lower, result.upper) == pytest.approx(np.quantile(rows, [0.025, 0.975]), abs=0.015)
+    assert (result.low, result.high) == pytest.approx(np.quantile(rows, [0.025, 0.975]), abs=0.015)
 
 
 def test_groups_keep_their_size_and_weighted_cells_their_first_two_moments() -> None:
@@ -101,7 +101,7 @@ def test_the_percentile_interval_of_a_smooth_statistic_covers() -> None:
             n_resamples=500,
             random_state=rng,
         )
-        hits.append(result.lower <= 0.2 <= result.upper)
+        hits.append(result.low <= 0.2 <= result.high)
     assert np.mean(hits) >= 0.91
 
 
@@ -113,7 +113,7 @@ def test_the_interval_of_a_largest_difference_is_refused_for_it_would_be_wrong()
             bootstrap(counts, statistic)
     error = bootstrap(counts, parity, confidence=None, random_state=0)
     assert error.estimate == pytest.approx(counts.compare(parity))
-    assert np.isnan([error.lower, error.upper]).all()
+    assert np.isnan([error.low, error.high]).all()
     # What is refused: eight equal groups, and intervals of max - min hardly ever reach 0.
     rng = np.random.default_rng(5)
     excluded = []
@@ -138,7 +138,7 @@ def test_a_seed_makes_it_reproducible_and_nothing_is_changed() -> None:
 def test_strata_are_resampled_within_their_group(weighted: bool) -> None:
     counts = drawn(weighted=weighted, strata=True)
     result = bootstrap(counts, "accuracy", random_state=0)
-    assert result.estimate.shape == result.lower.shape == (3, 2)
+    assert result.estimate.shape == result.low.shape == (3, 2)
     np.testing.assert_allclose(result.standard_error, rate_standard_errors(counts, "accuracy"), rtol=0.1)
     if not weighted:
         rows = bootstrap(counts, lambda cells: sum(cells[c] for c in CELLS).sum(1), confidence=None)
@@ -151,27 +151,27 @@ def test_groups_that_lose_their_rate_in_a_resample_are_named() -> None:
     with pytest.warns(UserWarning, match="The statistic of small is undefined in up to .*too few rows"):
         result = bootstrap(GroupCounts(["small", "large"], cells), "true_positive_rate", random_state=0)
     assert np.isnan(result.replicates[0]).mean() == pytest.approx((25 / 27) ** 27, abs=0.03)
-    assert not np.isnan(result.lower).any()
+    assert not np.isnan(result.low).any()
 
 
 def test_a_rate_that_does_not_vary_gets_no_interval() -> None:
     with pytest.warns(UserWarning, match="The statistic of 0 does not vary"):
         result = bootstrap(selections([0, 10], np.array([20, 20])), "selection_rate", random_state=0)
-    assert np.isnan(result.lower).tolist() == np.isnan(result.upper).tolist() == [True, False]
+    assert np.isnan(result.low).tolist() == np.isnan(result.high).tolist() == [True, False]
     assert result.standard_error[0] == 0
 
 
 def test_where_no_rate_varies_there_is_no_interval_at_all() -> None:
     with pytest.warns(UserWarning, match="The statistic of 0, 1 does not vary"):
         result = bootstrap(selections([0, 20], np.array([20, 20])), "selection_rate", random_state=0)
-    assert np.isnan([result.lower, result.upper]).all()
+    assert np.isnan([result.low, result.high]).all()
 
 
 def test_a_group_without_the_rate_stays_nan_and_is_named() -> None:
     cells = {"tp": [8, 0], "fp": [1, 1], "fn": [2, 0], "tn": [1, 1]}
     with pytest.warns(UserWarning, match="cannot be measured for: empty"):
         result = bootstrap(GroupCounts(["full", "empty"], cells), "true_positive_rate", random_state=0)
-    for part in (result.estimate, result.standard_error, result.lower, result.upper):
+    for part in (result.estimate, result.standard_error, result.low, result.high):
         assert np.isnan(part).tolist() == [False, True]
 
 
@@ -288,7 +288,7 @@ def test_what_cannot_be_shrunk_is_nan_or_refused() -> None:
         result = shrunken_rates(counts, "true_positive_rate")
     assert np.isnan(result.shrunken).tolist() == [False, True, False]
     assert "&lt;empty&gt;" in result._repr_html_()
-    assert list(result.to_dict()) == ["group", "n", "true_positive_rate", "lower", "upper", "shrunken"]
+    assert list(result.to_dict()) == ["group", "n", "true_positive_rate", "low", "high", "shrunken"]
     sure = GroupCounts("abc", {"tp": [9, 0, 0], "fp": [0, 0, 5], "fn": [0, 9, 0], "tn": [1, 1, 1]})
     with pytest.warns(UserWarning, match="cannot be measured for: c"):
         np.testing.assert_array_equal(shrunken_rates(sure, "true_positive_rate").shrunken, [1, 0, np.nan])

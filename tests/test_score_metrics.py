@@ -273,7 +273,7 @@ def test_the_abroca_test_keeps_its_level_though_scores_are_shifted_and_finds_a_d
     for seed in range(100):
         y = (rng.random(180) < 0.4).astype(int)
         s = rng.normal(y) + 3 * (group == "b")
-        options: dict[str, Any] = {"sensitive_features": group, "n_permutations": 99, "random_state": seed}
+        options: dict[str, Any] = {"sensitive_features": group, "n_resamples": 99, "random_state": seed}
         same.append(abroca_test(y, s, **options).p_value)
         different.append(abroca_test(y, s + 3 * y * (group == "a"), **options).p_value)
     assert np.mean(np.array(same) <= 0.05) < 0.12  # binomial: this much has a chance of 1 in 200
@@ -283,13 +283,13 @@ def test_the_abroca_test_keeps_its_level_though_scores_are_shifted_and_finds_a_d
 
 def test_the_abroca_test_says_what_chance_gives_and_repeats_itself() -> None:
     rows = make_rows(n=150, weighted=True)
-    one, two = (abroca_test(**rows, n_permutations=50, random_state=3) for _ in range(2))
+    one, two = (abroca_test(**rows, n_resamples=50, random_state=3) for _ in range(2))
     assert (one.value, one.by_chance, one.p_value) == (two.value, two.by_chance, two.p_value)
     assert one.value == abroca(**rows)
     assert 0 < one.by_chance < 0.5
-    assert list(one.to_dict()) == ["abroca", "by_chance", "p_value"]
-    with pytest.raises(ValueError, match="n_permutations must be at least 1"):
-        abroca_test(**rows, n_permutations=0)
+    assert list(one.to_dict()) == ["abroca", "by_chance", "p"]
+    with pytest.raises(ValueError, match="n_resamples must be at least 1"):
+        abroca_test(**rows, n_resamples=0)
 
 
 # --- intervals -----------------------------------------------------------------------------------------
@@ -492,7 +492,7 @@ def test_a_group_with_one_label_is_named_and_passed_over() -> None:
         auc_difference(y, s, sensitive_features=group)
     assert seen[0].filename == __file__
     with pytest.warns(UserWarning, match="abroca cannot be measured for: c"):
-        assert abroca_test(y, s, sensitive_features=group, n_permutations=20, random_state=0).p_value == 1
+        assert abroca_test(y, s, sensitive_features=group, n_resamples=20, random_state=0).p_value == 1
 
 
 def test_too_few_groups_give_nan_and_a_warning() -> None:

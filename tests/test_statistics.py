@@ -268,15 +268,15 @@ def test_tables_with_all_kinds_of_holes_have_limits_around_what_is_measured(seed
         for method in ("to_overall", "to_rest", "between_groups"):
             found = contrasts(counts, rate, method=method, comparison=comparison)
             measured = ~np.isnan(found.values)
-            assert np.all((found.lower <= found.values + 1e-9)[measured])
-            assert np.all((found.values <= found.upper + 1e-9)[measured])
+            assert np.all((found.low <= found.values + 1e-9)[measured])
+            assert np.all((found.values <= found.high + 1e-9)[measured])
             assert np.all((found.p_values >= 0)[measured] & (found.p_values <= 1)[measured])
-            assert np.array_equal(np.isnan(found.lower), ~measured)
+            assert np.array_equal(np.isnan(found.low), ~measured)
         assert 0 <= shrunken_rates(counts, rate).correlation <= 1 or np.isnan(counts.rate(rate)).all()
         bootstrap(counts, rate, n_resamples=10, random_state=0)
     for constraint in CONSTRAINTS:
         result = verdict(counts, constraint, max_difference=0.1)
-        assert np.isnan(result.value) or result.lower - 1e-9 <= result.value <= result.upper + 1e-9
+        assert np.isnan(result.value) or result.low - 1e-9 <= result.value <= result.high + 1e-9
         together = omnibus_test(counts, constraint).p_value
         assert np.isnan(together) or 0 <= together <= 1
 

@@ -43,10 +43,10 @@ def test_the_interval_decides_and_not_the_value(groups: Any, outcome: str) -> No
     result = verdict(counts, "demographic_parity", max_difference=0.05)
     assert result.outcome == outcome
     low, high = difference_interval(counts, "demographic_parity")
-    assert (result.lower, result.upper) == (low, high)
+    assert (result.low, result.high) == (low, high)
     assert str(result).startswith(outcome)
     by_ratio = verdict(counts, "demographic_parity", min_ratio=0.9)
-    assert (by_ratio.lower, by_ratio.upper) == ratio_interval(counts, "demographic_parity")
+    assert (by_ratio.low, by_ratio.high) == ratio_interval(counts, "demographic_parity")
     assert by_ratio.outcome == outcome
 
 
@@ -152,7 +152,7 @@ def test_a_tolerance_that_makes_no_sense_is_refused(given: Any, message: str) ->
 @pytest.mark.parametrize(("n", "rate"), [(387, 0.5), (1446, 0.2), (6743, 0.05)])
 def test_the_sizes_that_a_ratio_of_four_fifths_needs_are_the_known_ones(n: int, rate: float) -> None:
     counts = selections((n * rate, n), (n * rate * 0.8, n))
-    ratio = smallest_detectable(counts, "demographic_parity", "ratio")
+    ratio = smallest_detectable(counts, "demographic_parity", comparison="ratio")
     assert ratio == pytest.approx(0.8, abs=0.002)
 
 
@@ -216,10 +216,10 @@ def test_rates_that_are_no_shares_have_one_too() -> None:
     counts = GroupCounts("ab", cells)
     for rate in (Rate("net_benefit", "tp-fp", "n"), Rate("cost", "fp+5*fn", "n"), "f1"):
         assert smallest_detectable(counts, rate) > 0
-    assert 0 < smallest_detectable(counts, "f1_parity", "ratio") < 1
+    assert 0 < smallest_detectable(counts, "f1_parity", comparison="ratio") < 1
     assert verdict(counts, Constraint("net", Rate("net_benefit", "tp-fp", "n")), max_difference=0.1).outcome
     with pytest.raises(ValueError, match="not defined"):
-        smallest_detectable(counts, Rate("net_benefit", "tp-fp", "n"), "ratio")
+        smallest_detectable(counts, Rate("net_benefit", "tp-fp", "n"), comparison="ratio")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_random_state
 
 from fairsk.curves import Curve
 from fairsk.groups import Grouping
@@ -165,20 +164,20 @@ class AbrocaTest(Tabular):
         Its mean, with these numbers of rows, if all groups had the same curve.
     p_value : float
         How often chance alone gives at least this value.
-    n_permutations : int
+    n_resamples : int
         How many permutations tell.
     """
 
     value: float
     by_chance: float
     p_value: float
-    n_permutations: int
+    n_resamples: int
 
     def _tables(self) -> list[Table]:
-        columns = {"abroca": [self.value], "by_chance": [self.by_chance], "p_value": [self.p_value]}
+        columns = {"abroca": [self.value], "by_chance": [self.by_chance], "p": [self.p_value]}
         shown = {name: [number(values[0])] for name, values in columns.items()}
-        note = f"{self.n_permutations:,} permutations of groups among rows of the same label"
-        return [Table(columns, shown | {"p_value": [p_value(self.p_value)]}, notes=[note])]
+        note = f"{self.n_resamples:,} permutations of groups among rows of the same label"
+        return [Table(columns, shown | {"p": [p_value(self.p_value)]}, notes=[note])]
 
 
 def abroca_test(
@@ -189,8 +188,8 @@ def abroca_test(
     sample_weight: ArrayLike | None = None,
     pos_label: Any = None,
     reference: Hashable = None,
-    n_permutations: int = 999,
-    random_state: Any = None,
+    n_resamples: int = 999,
+    random_state: int | np.random.Generator | None = None,
 ) -> AbrocaTest:
     """Test whether the ROC curves of all groups are the same, by permuting groups among equal labels.
 
@@ -208,10 +207,10 @@ def abroca_test(
         The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
     reference : hashable, optional
         Compare every group with this one only; by default all pairs are compared.
-    n_permutations : int, default=999
-        How many permutations; the smallest possible p-value is 1 / (n_permutations + 1).
-    random_state : int, RandomState instance or None, default=None
-        Draws the permutations; give an integer to get the same p-value again.
+    n_resamples : int, default=999
+        How many permutations; the smallest possible p-value is 1 / (n_resamples + 1).
+    random_state : int, Generator or None, default=None
+        Seed of the permutations.
 
     Returns
     -------
@@ -221,7 +220,7 @@ def abroca_test(
     Raises
     ------
     ValueError
-        As in :func:`abroca`, or if ``n_permutations`` is not positive.
+        As in :func:`abroca`, or if ``n_resamples`` is not positive.
 
     Warns
     -----
@@ -248,18 +247,18 @@ def abroca_test(
     >>> y_true, group = rng.integers(0, 2, 400), np.repeat(["a", "b"], 200)
     >>> y_score = rng.normal(y_true)
     >>> print(abroca_test(y_true, y_score, sensitive_features=group, random_state=0))
-    abroca  by_chance  p_value
-    --------------------------
-    0.070       0.050    0.159
+    abroca  by_chance      p
+    ------------------------
+    0.070       0.051  0.171
     999 permutations of groups among rows of the same label
     """
-    if n_permutations < 1:
-        raise ValueError(f"n_permutations must be at least 1; got {n_permutations!r}.")
+    if n_resamples < 1:
+        raise ValueError(f"n_resamples must be at least 1, better some hundreds; got {n_resamples!r}.")
     rows = read_rows(y_true, y_score, sensitive_features, sample_weight, pos_label)
     scores = GroupedScores.of_groups(*rows)
     value = largest_abroca(scores, reference)
     if np.isnan(value):
-        return AbrocaTest(value, value, value, n_permutations)
+        return AbrocaTest(value, value, value, n_resamples)
     # Groups with one label only have been named, and take no part.
     measured = [g for g, part in enumerate(scores.parts) if part.has_both_labels]
     kept = np.isin(rows.groups.codes, measured)
@@ -273,10 +272,10 @@ def abroca_test(
         curve, own = scores.parts[g].curve, codes == code
         fpr, place = RATES["false_positive_rate"](curve.cells), curve.positions(rows.scores[kept][own])
         placement[own] = (fpr[place] + fpr[place - 1]) / 2
-    rng = check_random_state(random_state)
-    by_chance = np.empty(n_permutations)
+    rng = np.random.default_rng(random_state)
+    by_chance = np.empty(n_resamples)
     shuffled = codes.copy()
-    for i in range(n_permutations):
+    for i in range(n_resamples):
         for label in (actual, ~actual):
             shuffled[label] = rng.permutation(codes[label])
         grouping = Grouping(rows.groups.names, labels, shuffled)
@@ -285,4 +284,4 @@ def abroca_test(
         )
     # Equal areas may differ by rounding.
     reached = int((by_chance >= value - 1e-12).sum())
-    return AbrocaTest(value, float(by_chance.mean()), (1 + reached) / (1 + n_permutations), n_permutations)
+    return AbrocaTest(value, float(by_chance.mean()), (1 + reached) / (1 + n_resamples), n_resamples)

@@ -96,8 +96,8 @@ class GeneralizedEntropy(Tabular):
         n = np.bincount(codes, weights, len(groups)).astype(float)
         with np.errstate(invalid="ignore"):
             means = np.bincount(codes, weights * benefits, len(groups)) / n
-        mean = float(np.average(benefits, weights=weights))
-        if mean == 0:
+        mean = float(weights @ benefits / n.sum()) if n.any() else float("nan")
+        if not mean > 0:
             warn_user("Nobody has a benefit: the entropy is NaN.")
         with np.errstate(divide="ignore", invalid="ignore"):
             total = np.sum(_parts(weights, benefits / mean, alpha)) / n.sum()
@@ -107,7 +107,7 @@ class GeneralizedEntropy(Tabular):
             # A group in which nobody has a benefit is equal inside, whatever the ratio 0 / 0 says.
             some = means > 0
             share = n[some] / n.sum() * (means[some] / mean) ** alpha
-            within = np.sum(share * inside[some]) if mean else np.nan
+            within = np.sum(share * inside[some]) if mean > 0 else np.nan
         return cls(alpha, float(total), float(between), float(within), groups, n, means, inside)
 
     def __float__(self) -> float:

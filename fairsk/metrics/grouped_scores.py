@@ -24,7 +24,9 @@ __all__ = [
     "SortedScores",
     "check_reference",
     "largest_between",
+    "measured_pairs",
     "read_rows",
+    "smallest_ratio",
     "warn_unmeasured",
 ]
 
@@ -239,6 +241,28 @@ def largest_between(
     parts = {i: prepare(part) for i, part in enumerate(scores.parts) if measured[i]}
     pairs = [pair for pair in combinations(parts, 2) if position is None or position in pair]
     return max((distance(parts[i], parts[j]) for i, j in pairs), default=float("nan"))
+
+
+def measured_pairs(
+    groups: Sequence[Hashable], values: Floats, reference: Hashable
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the places of both sides of all pairs of groups with a value, or of those with the reference."""
+    position = check_reference(groups, reference)
+    first, second = np.triu_indices(len(groups), 1)
+    kept = ~np.isnan(values[first] + values[second])
+    if position is not None:
+        kept &= (first == position) | (second == position)
+    return first[kept], second[kept]
+
+
+def smallest_ratio(metric: str, one: Floats, other: Floats) -> float:
+    """Return the smallest ratio of the smaller to the larger value of a pair; two values of 0 agree."""
+    if not len(one):
+        return float("nan")
+    smaller, larger = np.minimum(one, other), np.maximum(one, other)
+    if (smaller < 0).any():
+        raise ValueError(f"The ratio of {metric} is not defined: some are negative. Use the difference.")
+    return float(np.divide(smaller, larger, out=np.ones_like(larger), where=larger > 0).min())
 
 
 def check_reference(groups: Sequence[Hashable], reference: Hashable) -> int | None:

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
 from sklearn.utils import column_or_1d
 
 from fairsk.counts import check_weights
 from fairsk.groups import encode_groups, format_group, sensitive_columns
-from fairsk.metrics.distances import ks_distance, wasserstein_distance
+from fairsk.metrics.distances import largest_ks, largest_wasserstein
+from fairsk.metrics.grouped_scores import GroupedScores, measured_pairs, smallest_ratio
 from fairsk.statistics.intervals import check_confidence
+from fairsk.statistics.means import mean_margins
 from fairsk.tables import Backend, Table, Tabular, library_of, number, percent, rows, with_interval
 from fairsk.warn import warn_user
 
@@ -46,16 +47,14 @@ class RegressionMetrics(Tabular):
         The (weighted) number of rows of each group.
     values : dict of str to array of shape (n_groups,)
         ``mean_label``, ``mean_prediction``, ``mean_error`` (prediction minus label), ``mae`` and ``rmse``.
-    low, high : dict of str to array of shape (n_groups,)
-        Their confidence limits; NaN for a group of one row.
-    overall : dict of str to tuple of three floats
-        Each value over all rows, and its limits.
+    intervals : dict of str to (array, array)
+        Lower and upper limits of each value per group; NaN for one of fewer than two (effective) rows.
+    overall : dict of str to float
+        ``n`` and each value over all rows.
+    overall_intervals : dict of str to (float, float)
+        Lower and upper limits of the values over all rows.
     confidence : float
         The coverage probability of the limits.
-    ks : float
-        The Kolmogorov-Smirnov distance between the predictions of two groups, the largest over the pairs.
-    wasserstein : float
-        The Wasserstein-1 distance, in the unit of the predictions, the largest over the pairs.
     library : str or None
         The library that :meth:`frame` makes a frame of.
 
@@ -70,35 +69,42 @@ class RegressionMetrics(Tabular):
     groups: tuple[Hashable, ...]
     n: Array
     values: Mapping[str, Array]
-    low: Mapping[str, Array]
-    high: Mapping[str, Array]
-    overall: Mapping[str, tuple[float, float, float]]
+    intervals: Mapping[str, tuple[Array, Array]]
+    overall: Mapping[str, float]
+    overall_intervals: Mapping[str, tuple[float, float]]
     confidence: float
-    ks: float
-    wasserstein: float
+    _ks: float
+    _wasserstein: float
     library: Backend | None = None
 
-    def difference(self, name: str) -> float:
-        """Return the largest difference of a value between groups: 0 is parity."""
-        values = self._measured(name)
-        return float(values.max() - values.min()) if len(values) > 1 else float("nan")
+    def difference(self, metric: str, *, reference: Hashable = None) -> float:
+        """Return the largest difference of a value between two groups, or from the reference: 0 is parity."""
+        one, other = self._pairs(metric, reference)
+        return float(np.abs(one - other).max()) if len(one) else float("nan")
 
-    def ratio(self, name: str) -> float:
-        """Return the smallest over the largest value of a group: 1 is parity.
+    def ratio(self, metric: str, *, reference: Hashable = None) -> float:
+        """Return the smallest ratio of a value between two groups, or to the reference: 1 is parity.
 
         A value that is negative in some group, as a mean error may be, has no such ratio, and is refused.
         """
-        values = self._measured(name)
-        if (values < 0).any():
-            raise ValueError(f"{name} is negative in some group, so that ratios say nothing: use difference.")
-        if len(values) < 2:
-            return float("nan")
-        return float(values.min() / values.max()) if values.max() > 0 else 1.0
+        one, other = self._pairs(metric, reference)
+        return smallest_ratio(metric, one, other)
 
-    def _measured(self, name: str) -> Array:
-        if name not in self.values:
-            raise ValueError(f"There is no {name!r}; there are {', '.join(self.values)}.")
-        return self.values[name][~np.isnan(self.values[name])]
+    def ks_distance(self) -> float:
+        """Return the Kolmogorov-Smirnov distance of the two groups whose predictions lie furthest apart."""
+        return self._ks
+
+    def wasserstein_distance(self) -> float:
+        """Return the Wasserstein-1 distance of these groups, in the unit of the predictions."""
+        return self._wasserstein
+
+    def _pairs(self, metric: str, reference: Hashable) -> tuple[Array, Array]:
+        """Return the values of all pairs of groups that can be measured, or of those with the reference."""
+        if metric not in self.values:
+            raise ValueError(f"{metric!r} is not in this table, which has: {', '.join(self.values)}.")
+        values = self.values[metric]
+        first, second = measured_pairs(self.groups, values, reference)
+        return values[first], values[second]
 
     def _tables(self) -> list[Table]:
         columns: dict[str, list[Any]] = {
@@ -107,16 +113,16 @@ class RegressionMetrics(Tabular):
         }
         shown: dict[str, list[str]] = {"group": columns["group"], "n": list(map(rows, columns["n"]))}
         for name, values in self.values.items():
-            parts = zip(values, self.low[name], self.high[name], strict=True)
+            parts = zip(values, *self.intervals[name], strict=True)
             lines = [(float(value), float(low), float(high)) for value, low, high in parts]
-            lines.append(self.overall[name])
+            lines.append((self.overall[name], *self.overall_intervals[name]))
             for suffix, column in zip(("", "_low", "_high"), zip(*lines, strict=True), strict=True):
                 columns[name + suffix] = list(column)
             shown[name] = [with_interval(value, low, high) for value, low, high in lines]
         notes = [
             f"in brackets: {percent(self.confidence)} intervals",
-            f"predictions of the two groups furthest apart: Kolmogorov-Smirnov distance {number(self.ks)}, "
-            f"Wasserstein-1 distance {number(self.wasserstein)}",
+            f"predictions of the two groups furthest apart: Kolmogorov-Smirnov distance {number(self._ks)}, "
+            f"Wasserstein-1 distance {number(self._wasserstein)}",
         ]
         return [Table(columns, shown, notes=notes)]
 
@@ -145,7 +151,8 @@ def regression_metrics(
     Returns
     -------
     RegressionMetrics
-        The table; ``.difference(name)`` and ``.ratio(name)`` compare the groups.
+        The table; ``.difference(metric)`` and ``.ratio(metric)`` compare the groups; ``.ks_distance()`` and
+        ``.wasserstein_distance()`` compare their predictions.
 
     Raises
     ------
@@ -164,8 +171,8 @@ def regression_metrics(
     up. Limits are Student's, with the variance of weighted rows by linearisation and one degree of freedom
     less than their effective number; those of MAE and RMSE are on the scale of logarithms. Where few errors
     are very large, a small group may lack them, and the limits of its RMSE are too narrow.
-    ``ks`` (from 0 to 1) and ``wasserstein`` (from 0, in the unit of the predictions) are 0 if the
-    predictions are independent of the group.
+    The Kolmogorov-Smirnov distance (from 0 to 1) and the Wasserstein-1 distance (from 0, in the unit of the
+    predictions) are 0 if the predictions are independent of the group.
 
     References
     ----------
@@ -203,26 +210,27 @@ def regression_metrics(
             f"Nothing can be measured for: {', '.join(empty)} (all rows have weight 0). Comparisons pass "
             "over them."
         )
-    values, low, high = dict[str, Array](), dict[str, Array](), dict[str, Array]()
-    overall = dict[str, tuple[float, float, float]]()
+    values, intervals = dict[str, Array](), dict[str, tuple[Array, Array]]()
+    overall, overall_intervals = {"n": float(n.sum())}, dict[str, tuple[float, float]]()
     for name, quantity in _MEANS.items():
         amounts = quantity(actual, predicted)
         power = _POWERS.get(name)
         estimates = _limits(*_means(amounts, weights, groups.codes, len(groups.labels), confidence), power)
         total = _limits(*_means(amounts, weights, everybody, 1, confidence), power)
-        values[name], low[name], high[name] = estimates
-        overall[name] = (float(total[0, 0]), float(total[1, 0]), float(total[2, 0]))
-    sensitive = {"sensitive_features": sensitive_features, "sample_weight": sample_weight}
+        values[name], intervals[name] = estimates[0], (estimates[1], estimates[2])
+        overall[name], overall_intervals[name] = float(total[0, 0]), (float(total[1, 0]), float(total[2, 0]))
+    # Nobody has a label here: what is compared is how predictions are distributed.
+    scores = GroupedScores.of_groups(predicted, np.zeros(len(predicted), dtype=bool), groups, weights)
     return RegressionMetrics(
         groups.labels,
         n,
         values,
-        low,
-        high,
+        intervals,
         overall,
+        overall_intervals,
         confidence,
-        ks_distance(predicted, **sensitive),
-        wasserstein_distance(predicted, **sensitive),
+        largest_ks(scores),
+        largest_wasserstein(scores),
         library_of(sensitive_features, y_true, y_pred),
     )
 
@@ -249,10 +257,8 @@ def _means(
     n, squares = add(weights), add(weights**2)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = add(weights * amounts) / n
-        freedom = n**2 / squares - 1
-        variance = add((weights * (amounts - mean[codes])) ** 2) / n**2 * (freedom + 1) / freedom
-        half = np.where(freedom > 0, student.ppf(0.5 + confidence / 2, freedom) * np.sqrt(variance), np.nan)
-    return mean, half
+    spread = add((weights * (amounts - mean[codes])) ** 2)
+    return mean, mean_margins(spread, n, squares, confidence)
 
 
 def _limits(mean: Array, half: Array, power: float | None) -> Array:
@@ -260,5 +266,6 @@ def _limits(mean: Array, half: Array, power: float | None) -> Array:
     if power is None:
         return np.stack([mean, mean - half, mean + half])
     # Amounts that are not negative are skewed; the logarithm of their mean is less so.
-    reach = np.exp(power * half / (mean + (mean == 0)))
+    with np.errstate(over="ignore"):  # limits of 0 and infinity
+        reach = np.exp(power * half / (mean + (mean == 0)))
     return mean**power * np.stack([np.ones_like(mean), 1 / reach, reach])

@@ -10,6 +10,7 @@ from scipy.special import expit, logit, ndtri, stdtrit
 
 from fairsk.metrics.grouped_scores import SortedScores
 from fairsk.rates import RATES
+from fairsk.statistics.means import mean_margins
 
 __all__ = ["Estimate", "auc", "auc_error", "brier", "log_loss", "mean_score"]
 
@@ -61,11 +62,10 @@ def _mean(
     if confidence is None:
         return Estimate(value)
     first, second = part.squared_positives[kept], part.squared_negatives[kept]
-    size = part.n**2 / (first.sum() + second.sum())
-    if size <= 1:
-        return Estimate(value)
     spread = first @ (above - value) ** 2 + second @ (below - value) ** 2
-    half = stdtrit(size - 1, 0.5 + confidence / 2) * np.sqrt(spread * size / (size - 1)) / part.n
+    half = float(mean_margins(spread, part.n, first.sum() + second.sum(), confidence))
+    if np.isnan(half):
+        return Estimate(value)
     return Estimate(value, max(value - half, lowest), min(value + half, highest))
 
 

@@ -15,7 +15,13 @@ from fairsk.metrics import score_estimates
 from fairsk.metrics.abroca import largest_abroca
 from fairsk.metrics.calibration_error import Strategy, binned_scores
 from fairsk.metrics.distances import Given, largest_ks, largest_wasserstein
-from fairsk.metrics.grouped_scores import GroupedScores, SortedScores, check_reference, warn_unmeasured
+from fairsk.metrics.grouped_scores import (
+    GroupedScores,
+    SortedScores,
+    measured_pairs,
+    smallest_ratio,
+    warn_unmeasured,
+)
 from fairsk.statistics.intervals import check_confidence, joint_confidence, rate_intervals
 from fairsk.statistics.pairs import Estimate, difference_limits
 from fairsk.tables import Backend, Table, Tabular, library_of, number, percent, rows, with_interval
@@ -38,7 +44,9 @@ _ESTIMATES: Mapping[str, Callable[[SortedScores, float | None], score_estimates.
 class ScoreMetrics(Tabular):
     """Metrics of scores per group with their intervals, and the overall row. Prints and renders itself.
 
-    :func:`score_metrics` makes it of labels and scores, :meth:`from_histograms` of counts in bins.
+    :func:`score_metrics` makes it of labels and scores, :meth:`from_histograms` of counts in bins. To compare
+    groups it keeps the distinct scores of each group and how many labels of either kind they have: it is not
+    a summary that may go where the data may not. :meth:`to_dict` and :meth:`frame` are.
 
     Attributes
     ----------
@@ -241,12 +249,7 @@ class ScoreMetrics(Tabular):
             If a value is negative, as the mean of scores that are no probabilities can be.
         """
         one, other = self._pairs(self._get(metric), reference)
-        if not len(one.value):
-            return float("nan")
-        smaller, larger = np.minimum(one.value, other.value), np.maximum(one.value, other.value)
-        if (smaller < 0).any():
-            raise ValueError(f"The ratio of {metric} is not defined: some are negative. Use the difference.")
-        return float(np.divide(smaller, larger, out=np.ones_like(larger), where=larger > 0).min())
+        return smallest_ratio(metric, one.value, other.value)
 
     def difference_interval(self, metric: str, *, reference: Hashable = None) -> tuple[float, float]:
         """Return the confidence interval of :meth:`difference`, held by all pairs of groups together.
@@ -317,12 +320,8 @@ class ScoreMetrics(Tabular):
 
     def _pairs(self, found: Estimate, reference: Hashable) -> tuple[Estimate, Estimate]:
         """Return both sides of all pairs of groups that can be measured, or of those with the reference."""
-        position = check_reference(self.groups, reference)
-        first, second = np.triu_indices(len(self.groups), 1)
-        kept = ~np.isnan(found.value[first] + found.value[second])
-        if position is not None:
-            kept &= (first == position) | (second == position)
-        one, other = (Estimate(*(part[side[kept]] for part in found)) for side in (first, second))
+        sides = measured_pairs(self.groups, found.value[:-1], reference)
+        one, other = (Estimate(*(part[side] for part in found)) for side in sides)
         return one, other
 
     def warn(self, *, fewest: int = 0) -> None:

@@ -281,14 +281,14 @@ class MantelHaenszel(Tabular):
     ----------
     groups : tuple
         The groups other than the reference.
-    odds_ratio : array
+    odds_ratios : array
         The pooled odds ratio of each group: 1 is parity.
     low, high : array
-        Its confidence limits; NaN for an odds ratio of 0 or infinity.
-    statistic, p_value : array
-        The Cochran-Mantel-Haenszel statistic (chi-square with one degree of freedom), and its p-value.
+        Their confidence limits; NaN for an odds ratio of 0 or infinity.
+    statistics, p_values : array
+        The Cochran-Mantel-Haenszel statistics (chi-square with one degree of freedom), and their p-values.
     crude : array
-        The odds ratio when the strata are summed out.
+        The odds ratios when the strata are summed out.
     reference : hashable
         The reference group.
     rate : Rate
@@ -306,16 +306,16 @@ class MantelHaenszel(Tabular):
     >>> cells = {"tp": [[40, 10], [30, 5]], "fp": [[0, 0], [0, 0]],
     ...          "fn": [[0, 0], [0, 0]], "tn": [[10, 40], [20, 45]]}
     >>> counts = GroupCounts(["a", "b"], cells, strata=["easy", "hard"])
-    >>> MantelHaenszel.from_counts(counts, reference="a").odds_ratio.round(3)
+    >>> MantelHaenszel.from_counts(counts, reference="a").odds_ratios.round(3)
     array([0.4])
     """
 
     groups: tuple[Hashable, ...]
-    odds_ratio: Array
+    odds_ratios: Array
     low: Array
     high: Array
-    statistic: Array
-    p_value: Array
+    statistics: Array
+    p_values: Array
     crude: Array
     reference: Hashable
     rate: Rate = field(repr=False)
@@ -382,17 +382,17 @@ class MantelHaenszel(Tabular):
     def _tables(self) -> list[Table]:
         columns = {
             "group": list(map(format_group, self.groups)),
-            "odds_ratio": self.odds_ratio.tolist(),
+            "odds_ratio": self.odds_ratios.tolist(),
             "low": self.low.tolist(),
             "high": self.high.tolist(),
-            "p_value": self.p_value.tolist(),
+            "p": self.p_values.tolist(),
             "crude": self.crude.tolist(),
         }
         shown = {name: list(map(number, values)) for name, values in columns.items()}
         return [
             Table(
                 columns,
-                shown | {"p_value": list(map(p_value, self.p_value))},
+                shown | {"p": list(map(p_value, self.p_values))},
                 caption=f"Odds of {self.rate.name} within strata, against {format_group(self.reference)}",
                 notes=[f"low, high: {percent(self.confidence)} interval; crude: with the strata summed out"],
             )
@@ -509,9 +509,9 @@ def mantel_haenszel_odds_ratio(
     >>> print(mantel_haenszel_odds_ratio(
     ...     accepted, accepted, sensitive_features=sex, strata=department, reference="m"))
     Odds of selection_rate within strata, against m
-    group  odds_ratio    low   high  p_value  crude
-    -----------------------------------------------
-    f           1.000  0.317  3.155    1.000  0.117
+    group  odds_ratio    low   high      p  crude
+    ---------------------------------------------
+    f           1.000  0.317  3.155  1.000  0.117
     low, high: 95% interval; crude: with the strata summed out
     """
     counts = GroupCounts.from_predictions(

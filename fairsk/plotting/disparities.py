@@ -411,7 +411,7 @@ class DisparityDisplay(Tabular):
         )
         others = [counts.groups.index(group) for group in against.groups]
         ratios, low, high = np.ones_like(rates), np.full_like(rates, np.nan), np.full_like(rates, np.nan)
-        ratios[others], low[others], high[others] = against.values, against.lower, against.upper
+        ratios[others], low[others], high[others] = against.values, against.low, against.high
         display = cls(
             groups=counts.groups,
             n=counts.n,

@@ -2,7 +2,8 @@
 
 ``shares`` says which proportion stands behind a rate; ``pairs`` compares two groups. On these stand
 ``intervals``, ``contrasts`` (each group against a baseline), ``tests``, ``multiplicity``, ``resampling`` (the
-bootstrap), ``verdicts`` (against a tolerance) and ``shrinkage`` (rates of small groups).
+bootstrap), ``verdicts`` (against a tolerance) and ``shrinkage`` (rates of small groups). ``means`` has the
+limits of means, for scores and amounts.
 """
 
 from fairsk.statistics.contrasts import Contrasts, contrasts

@@ -53,7 +53,7 @@ class Contrasts(Tabular):
         groups, or all others.
     rates, baseline_rates : array of shape (n_contrasts,)
         The two rates of each contrast.
-    values, lower, upper : array of shape (n_contrasts,)
+    values, low, high : array of shape (n_contrasts,)
         The contrasts and their limits; NaN where a rate cannot be measured.
     z, p_values, adjusted_p_values : array of shape (n_contrasts,)
         The test that the two rates are equal.
@@ -69,8 +69,8 @@ class Contrasts(Tabular):
     rates: NDArray[np.float64]
     baseline_rates: NDArray[np.float64]
     values: NDArray[np.float64]
-    lower: NDArray[np.float64]
-    upper: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
     z: NDArray[np.float64]
     p_values: NDArray[np.float64]
     adjusted_p_values: NDArray[np.float64]
@@ -82,8 +82,8 @@ class Contrasts(Tabular):
             self.rate: self.rates.tolist(),
             "baseline_rate": self.baseline_rates.tolist(),
             self.comparison: self.values.tolist(),
-            "lower": self.lower.tolist(),
-            "upper": self.upper.tolist(),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
             "z": self.z.tolist(),
             "p": self.p_values.tolist(),
             "adjusted_p": self.adjusted_p_values.tolist(),
@@ -175,7 +175,7 @@ def contrasts(
     >>> counts = GroupCounts.from_predictions(y_pred, y_pred, sensitive_features=group)
     >>> result = contrasts(counts, "selection_rate", method="to_reference", reference="a")
     >>> print(result)
-    group  baseline  selection_rate  baseline_rate  difference   lower   upper      z      p  adjusted_p
+    group  baseline  selection_rate  baseline_rate  difference     low    high      z      p  adjusted_p
     ----------------------------------------------------------------------------------------------------
     b      a                  0.450          0.600      -0.150  -0.280  -0.012  -2.12  0.034       0.067
     c      a                  0.500          0.600      -0.100  -0.261   0.066  -1.17  0.244       0.244
@@ -190,14 +190,14 @@ def contrasts(
     counts._warn_undefined(rate, fewest=2)
 
     level = joint_confidence(confidence, len(first)) if simultaneous else confidence
-    values, (lower, upper) = pair_limits(own, other, rate, comparison, level)
+    values, (low, high) = pair_limits(own, other, rate, comparison, level)
     baseline_rates = rate(other.cells)
     if method == "to_overall":
         total = counts.overall()
         baseline_rates = np.where(np.isnan(baseline_rates), np.nan, total.rate(rate))
         with np.errstate(invalid="ignore"):  # no rows at all: NaN, as all contrasts then are
             share = rate.support(counts.cells) / rate.support(total.cells)
-        values, lower, upper = (_within(value, share, comparison) for value in (values, lower, upper))
+        values, low, high = (_within(value, share, comparison) for value in (values, low, high))
     z = equality_z(own, other, rate)
     p_values = two_sided(z)
     return Contrasts(
@@ -214,8 +214,8 @@ def contrasts(
         rates=rate(own.cells),
         baseline_rates=baseline_rates,
         values=values,
-        lower=lower,
-        upper=upper,
+        low=low,
+        high=high,
         z=z,
         p_values=p_values,
         adjusted_p_values=p_values if adjust is None else adjust_p_values(p_values, adjust),

@@ -36,7 +36,7 @@ class BootstrapResult(Tabular):
         The statistic of the counts: a number, or an array with the groups first.
     standard_error : array
         Its standard deviation over the replicates, shaped like the estimate.
-    lower, upper : array
+    low, high : array
         Its percentile interval; NaN without ``confidence``.
     confidence : float or None
         The coverage probability.
@@ -47,16 +47,16 @@ class BootstrapResult(Tabular):
     groups: tuple[Hashable, ...]
     estimate: NDArray[np.float64]
     standard_error: NDArray[np.float64]
-    lower: NDArray[np.float64]
-    upper: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
     confidence: float | None
     replicates: NDArray[np.float64] = field(repr=False)
 
     def _tables(self) -> list[Table]:
-        flat = [np.ravel(part) for part in (self.estimate, self.standard_error, self.lower, self.upper)]
+        flat = [np.ravel(part) for part in (self.estimate, self.standard_error, self.low, self.high)]
         per_group = self.estimate.shape == (len(self.groups),)
         names = list(map(format_group, self.groups)) if per_group else list(map(str, range(len(flat[0]))))
-        titles = ("estimate", "standard_error", "lower", "upper")
+        titles = ("estimate", "standard_error", "low", "high")
         columns: dict[str, list[Any]] = {"group" if per_group else "statistic": names}
         columns |= {title: values.tolist() for title, values in zip(titles, flat, strict=True)}
         shown = {title: list(map(number, values)) for title, values in list(columns.items())[:3]}
@@ -157,18 +157,18 @@ def bootstrap(
     measured = np.isfinite(estimate)
     known = np.where(np.isfinite(replicates), replicates, np.nan)
     some = measured & ~np.isnan(known).all(-1)
-    error, lower, upper = (np.full(estimate.shape, np.nan) for _ in range(3))
+    error, low, high = (np.full(estimate.shape, np.nan) for _ in range(3))
     error[some] = np.nanstd(known[some], axis=-1)
     varies = some & (error > 0)
     if confidence is not None:
-        for limit, tail in ((lower, (1 - confidence) / 2), (upper, (1 + confidence) / 2)):
+        for limit, tail in ((low, (1 - confidence) / 2), (high, (1 + confidence) / 2)):
             limit[varies] = np.nanquantile(known[varies], tail, axis=-1)
         _warn_if(
             some & ~varies, counts.groups, "does not vary in the resamples, which know no interval for it"
         )
     lost = np.where(measured, np.isnan(known).mean(-1), 0.0)
     _warn_if(lost > 0, counts.groups, f"is undefined in up to {lost.max(initial=0):.1%} of the resamples")
-    return BootstrapResult(counts.groups, estimate, error, lower, upper, confidence, replicates)
+    return BootstrapResult(counts.groups, estimate, error, low, high, confidence, replicates)
 
 
 def _function(statistic: Statistic) -> Callable[[Mapping[str, Any]], Any]:

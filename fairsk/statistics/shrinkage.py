@@ -30,7 +30,7 @@ class ShrunkenRates(Tabular):
         Group labels.
     n : array of shape (n_groups,)
         On how many (effective) rows each rate is measured.
-    rates, lower, upper : array of shape (n_groups,)
+    rates, low, high : array of shape (n_groups,)
         The rates as they are, with Wilson limits.
     shrunken : array of shape (n_groups,)
         The rates drawn towards the mean.
@@ -45,8 +45,8 @@ class ShrunkenRates(Tabular):
     groups: tuple[Hashable, ...]
     n: NDArray[np.float64]
     rates: NDArray[np.float64]
-    lower: NDArray[np.float64]
-    upper: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
     shrunken: NDArray[np.float64]
     mean: float
     correlation: float
@@ -56,11 +56,11 @@ class ShrunkenRates(Tabular):
             "group": list(map(format_group, self.groups)),
             "n": self.n.tolist(),
             self.rate: self.rates.tolist(),
-            "lower": self.lower.tolist(),
-            "upper": self.upper.tolist(),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
             "shrunken": self.shrunken.tolist(),
         }
-        limits = zip(self.rates, self.lower, self.upper, strict=True)
+        limits = zip(self.rates, self.low, self.high, strict=True)
         shown = {
             "group": columns["group"],
             "n": list(map(rows, columns["n"])),
@@ -137,14 +137,14 @@ def shrunken_rates(counts: GroupCounts, rate: Rate | str, *, confidence: float =
     mean, correlation = _moments(p[measured], n[measured])
     size = np.where(measured, n, 1.0)  # of groups without the rate, whose p is NaN
     kept = size * correlation / (1 + (size - 1) * correlation)
-    lower, upper = rate_intervals(counts, rate, confidence)
+    low, high = rate_intervals(counts, rate, confidence)
     return ShrunkenRates(
         rate=rate.name,
         groups=counts.groups,
         n=n,
         rates=rate(counts.cells),
-        lower=lower,
-        upper=upper,
+        low=low,
+        high=high,
         shrunken=share.rate_at(mean + kept * (p - mean)),
         mean=float(share.rate_at(np.array(mean))),
         correlation=correlation,

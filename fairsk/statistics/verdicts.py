@@ -44,7 +44,7 @@ class Verdict(Tabular):
         Which constraint, and the one of its rates on which the groups lie furthest apart.
     comparison : {"difference", "ratio"}
         What is bounded.
-    value, lower, upper : float
+    value, low, high : float
         The disparity and its interval.
     bound, confidence : float
         The tolerance, and the coverage probability of the interval.
@@ -70,8 +70,8 @@ class Verdict(Tabular):
     rate: str
     comparison: PairComparison
     value: float
-    lower: float
-    upper: float
+    low: float
+    high: float
     bound: float
     confidence: float
     meets_bound: bool
@@ -91,7 +91,7 @@ class Verdict(Tabular):
             beyond = f"{'beyond' if self.comparison == 'difference' else 'below'} {self.bound:g}"
             told = [
                 f"{self.outcome}: {self.criterion} {self.comparison} {number(self.value)} "
-                f"({percent(self.confidence)} interval {number(self.lower)} to {number(self.upper)}), "
+                f"({percent(self.confidence)} interval {number(self.low)} to {number(self.high)}), "
                 f"{self.rate} from {least} ({low}) to {most} ({high}).",
                 {
                     "PASS": f"A disparity {beyond} is ruled out at this n.",
@@ -121,16 +121,16 @@ class Verdict(Tabular):
             "criterion": [self.criterion],
             "comparison": [self.comparison],
             "value": [self.value],
-            "lower": [self.lower],
-            "upper": [self.upper],
+            "low": [self.low],
+            "high": [self.high],
             "bound": [self.bound],
             "lowest": [names[0]],
             "highest": [names[1]],
             "smallest_detectable": [self.smallest_detectable],
         }
         shown = {name: list(map(number, values)) for name, values in columns.items()}
-        shown["value"] = [with_interval(self.value, self.lower, self.upper)]
-        del shown["lower"], shown["upper"]
+        shown["value"] = [with_interval(self.value, self.low, self.high)]
+        del shown["low"], shown["high"]
         return [Table(columns, shown, notes=self._sentences())]
 
 
@@ -196,9 +196,9 @@ def verdict(
         counts._warn_undefined(rate, fewest=2)
     value = float(constraint.compare(counts.cells, comparison))
     interval = difference_interval if comparison == "difference" else ratio_interval
-    lower, upper = interval(counts, constraint, confidence)
+    low, high = interval(counts, constraint, confidence)
     # Seen from the bound, whether a disparity is worse: larger for differences, smaller for ratios.
-    mildest, worst, worse = (lower, upper, 1) if comparison == "difference" else (upper, lower, -1)
+    mildest, worst, worse = (low, high, 1) if comparison == "difference" else (high, low, -1)
     outcome: Outcome = "INCONCLUSIVE"
     if worse * (worst - bound) <= _ROUNDING:
         outcome = "PASS"
@@ -218,8 +218,8 @@ def verdict(
         rate=rate.name,
         comparison=comparison,
         value=value,
-        lower=lower,
-        upper=upper,
+        low=low,
+        high=high,
         bound=bound,
         confidence=confidence,
         meets_bound=bool(worse * (value - bound) <= _ROUNDING),
@@ -235,8 +235,8 @@ def verdict(
 def smallest_detectable(
     counts: GroupCounts,
     criterion: Constraint | Rate | str,
-    comparison: PairComparison = "difference",
     *,
+    comparison: PairComparison = "difference",
     groups: Sequence[Hashable] | None = None,
     power: float = 0.8,
     confidence: float = 0.95,
@@ -392,7 +392,7 @@ def _gap(
 ) -> NDArray[np.float64]:
     """Return the difference of two shares at which the test has its power, by bisection.
 
-    The sizes are those of the group with the higher and the lower share. It is NaN where even the largest
+    The sizes are those of the group with the higher and the low share. It is NaN where even the largest
     difference that leaves the mean as it is falls short.
     """
     part = low / (high + low)  # how much of the difference lies above the mean
