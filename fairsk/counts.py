@@ -87,9 +87,9 @@ class GroupCounts:
         if len(set(groups)) < len(groups) or len(set(strata or ())) < len(strata or ()):
             raise ValueError("A group or stratum is listed twice: labels must be distinct.")
         shape = (len(groups),) if strata is None else (len(groups), len(strata))
-        table = {cell: np.asarray(cells[cell], dtype=float) for cell in CELLS}
+        table = {cell: np.array(cells[cell], dtype=float) for cell in CELLS}  # copies, for arrays may change
         second = {
-            cell: np.asarray((cells if squares is None else squares)[cell], dtype=float) for cell in CELLS
+            cell: np.array((cells if squares is None else squares)[cell], dtype=float) for cell in CELLS
         }
         if any(value.shape != shape for value in (*table.values(), *second.values())):
             raise ValueError(f"Every cell must have the shape {shape}: one count per group (and stratum).")

@@ -7,7 +7,6 @@ integer codes and the labels of a :class:`Grouping`.
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -18,11 +17,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from fairsk.coding import Coded, code_array, code_series
+from fairsk.warn import warn_user
 
 __all__ = [
     "Grouping",
     "Selector",
     "SensitiveColumns",
+    "column_of",
     "drop_columns",
     "encode_groups",
     "format_group",
@@ -186,11 +187,11 @@ def _from_values(values: Any) -> SensitiveColumns:
         return values
     frame = _as_frame(values)
     if frame is not None:
-        columns = tuple(_to_column(frame[:, j]) for j in range(len(frame.columns)))
+        columns = tuple(column_of(frame[:, j]) for j in range(len(frame.columns)))
         return SensitiveColumns(tuple(map(str, frame.columns)), columns)
     series = nw.from_native(values, series_only=True, pass_through=True)
     if isinstance(series, nw.Series):
-        return SensitiveColumns((str(series.name or "sensitive_features"),), (_to_column(series),))
+        return SensitiveColumns((str(series.name or "sensitive_features"),), (column_of(series),))
     array = _as_array(values.toarray() if sparse.issparse(values) else values)
     if array.ndim == 0 or array.ndim > 2:
         raise ValueError(
@@ -210,7 +211,7 @@ def _from_selector(X: Any, selector: Selector) -> SensitiveColumns:
     if frame is not None:
         positions = _frame_positions(frame, keys)
         names = tuple(str(frame.columns[j]) for j in positions)
-        return SensitiveColumns(names, tuple(_to_column(frame[:, j]) for j in positions))
+        return SensitiveColumns(names, tuple(column_of(frame[:, j]) for j in positions))
     X = X.tocsc() if sparse.issparse(X) else _as_array(X)
     positions = _array_positions(X, keys)
     columns = (X[:, [j]].toarray().ravel() if sparse.issparse(X) else X[:, j] for j in positions)
@@ -270,7 +271,7 @@ def _as_array(values: Any) -> NDArray[Any]:
     return array
 
 
-def _to_column(series: nw.Series[Any]) -> NDArray[Any] | Coded:
+def column_of(series: nw.Series[Any]) -> NDArray[Any] | Coded:
     """Return numbers and booleans as a NumPy array, and anything else coded."""
     plain = series.dtype.is_numeric() or series.dtype == nw.Boolean
     if plain and not series.is_null().any():
@@ -427,9 +428,7 @@ def _refuse_measurements(name: str, values: list[Any]) -> None:
             f"them fractions. Bin it {example}"
         )
     if len(values) > _MAX_NUMBERS and all(isinstance(v, int | float) for v in values):
-        warnings.warn(
+        warn_user(
             f"The sensitive feature {name!r} has {len(values)} distinct numbers, each a group of its own. If "
-            f"it measures something, bin it {example}",
-            UserWarning,
-            stacklevel=2,
+            f"it measures something, bin it {example}"
         )

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 
-from fairsk.coding import Coded, code_array, code_series
-from fairsk.groups import is_missing
+from fairsk.coding import Coded, code_array
+from fairsk.groups import column_of, is_missing
 
 __all__ = ["binary_labels", "positive_class"]
 
@@ -88,8 +88,9 @@ def binary_labels(
 def _labels(name: str, column: Any) -> Coded:
     """Return a column of labels, after making sure that labels is what it holds."""
     series = nw.from_native(column, series_only=True, pass_through=True)
-    text = isinstance(series, nw.Series) and not (series.dtype.is_numeric() or series.dtype == nw.Boolean)
-    coded = code_series(series) if text else code_array(column_or_1d(column))
+    # NumPy makes floats of the whole numbers of some columns, which are not exact beyond 2**53.
+    values = column_of(series) if isinstance(series, nw.Series) else column_or_1d(column)
+    coded = values if isinstance(values, Coded) else code_array(values)
     if any(map(is_missing, coded.values)):
         raise ValueError(f"{name} has missing labels (NaN or None): drop those rows.")
     fractions = [label for label in coded.values if isinstance(label, float) and label % 1]

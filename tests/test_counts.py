@@ -389,3 +389,25 @@ def test_the_reference_group_is_named_by_its_label() -> None:
         counts.compare("demographic_parity", method="to_reference", reference="f")
     with pytest.raises(ValueError, match="to_reference"):
         counts.compare("demographic_parity", reference=("f", 0))
+
+
+def test_arrays_that_change_later_do_not_change_a_table() -> None:
+    cells = {cell: np.ones(2) for cell in CELLS}
+    counts = GroupCounts(["a", "b"], cells)
+    cells["tp"][:] = 9
+    assert counts == GroupCounts(["a", "b"], {cell: [1, 1] for cell in CELLS})
+
+
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "int64[pyarrow]"])
+def test_huge_whole_numbers_are_labels_whatever_holds_them(dtype: str) -> None:
+    """As floats the two would be one."""
+    labels = pd.Series([2**53, 2**53 + 1, 2**53], dtype=dtype)
+    counts = count(labels, labels, sensitive_features=["a", "a", "b"], pos_label=2**53 + 1)
+    assert (counts.cells["tp"].tolist(), counts.cells["tn"].tolist()) == ([1, 0], [1, 1])
+
+
+def test_a_warning_of_many_numbers_points_at_the_line_that_counts() -> None:
+    labels = [0, 1] * 20
+    with pytest.warns(UserWarning, match="40 distinct numbers") as caught:
+        count(labels, labels, sensitive_features=range(40))
+    assert caught[0].filename == __file__
