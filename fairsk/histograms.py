@@ -79,10 +79,10 @@ class ScoreHistograms:
         if squares is not None and set(squares) != set(LABELS):
             raise ValueError(f"squares must hold {' and '.join(LABELS)}; got {', '.join(map(str, squares))}.")
         tables, second = (
-            {label: np.asarray(given[label], dtype=float) for label in LABELS}
+            {label: np.array(given[label], dtype=float) for label in LABELS}  # copies, for they may change
             for given in (counts, counts if squares is None else squares)
         )
-        sums = None if score_sums is None else np.asarray(score_sums, dtype=float)
+        sums = None if score_sums is None else np.array(score_sums, dtype=float)
         shape = (len(groups), len(cuts) + 1)
         every = [*tables.values(), *second.values(), *([] if sums is None else [sums])]
         if any(table.shape != shape for table in every):
@@ -308,7 +308,14 @@ class ScoreHistograms:
         """Tell whether two tables hold the same counts of the same groups in the same bins."""
         if not isinstance(other, ScoreHistograms):
             return NotImplemented
-        return self.to_dict() == other.to_dict()
+        return (self.names, self.groups) == (other.names, other.groups) and all(
+            np.array_equal(one, two) for one, two in zip(self._arrays(), other._arrays(), strict=True)
+        )
+
+    def _arrays(self) -> list[Floats]:
+        sums = np.empty(0) if self.score_sums is None else self.score_sums
+        squares = (self.squares[label] for label in LABELS)
+        return [self.edges, self.positives, self.negatives, *squares, sums]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and strings, fit for JSON; :meth:`from_dict` reads them back."""
@@ -394,18 +401,35 @@ class ScoreHistograms:
 
     def curves(self) -> tuple[list[Curve], Curve]:
         """Return every group's curve and that of all rows, whose thresholds are the edges."""
+        return self._curves(self.positives, self.negatives)
+
+    def squared_curves(self) -> tuple[list[Curve], Curve]:
+        """Return the same with squared weights."""
+        return self._curves(*(self.squares[label] for label in LABELS))
+
+    def row_curves(self) -> tuple[list[Curve], Curve]:
+        """Return the same with every row counted once, or with fewer where weights within a bin differ.
+
+        So many rows of equal weights would have the same sums of weights and of squares.
+        """
+        counts = zip((self.positives, self.negatives), (self.squares[label] for label in LABELS), strict=True)
+        return self._curves(
+            *(np.divide(n**2, second, out=np.zeros_like(n), where=second > 0) for n, second in counts)
+        )
+
+    def _curves(self, positives: Floats, negatives: Floats) -> tuple[list[Curve], Curve]:
         steps = np.append(self.edges[::-1], -np.inf)
 
         def curve(positives: Floats, negatives: Floats) -> Curve:
             tp, fp = (np.append(0.0, np.cumsum(bins[::-1])) for bins in (positives, negatives))
             return Curve(steps, tp, fp, between=False)
 
-        curves = [curve(p, n) for p, n in zip(self.positives, self.negatives, strict=True)]
-        return curves, curve(self.positives.sum(0), self.negatives.sum(0))
+        curves = [curve(p, n) for p, n in zip(positives, negatives, strict=True)]
+        return curves, curve(positives.sum(0), negatives.sum(0))
 
 
 def _check_edges(edges: ArrayLike) -> Floats:
-    cuts = np.atleast_1d(np.asarray(edges, dtype=float))
+    cuts = np.atleast_1d(np.array(edges, dtype=float))
     if cuts.ndim != 1 or not len(cuts) or not np.isfinite(cuts).all() or (np.diff(cuts) <= 0).any():
         raise ValueError("edges must be a list of finite, rising scores; n edges make n + 1 bins.")
     return cuts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import pickle
 
@@ -226,6 +227,35 @@ def test_a_table_survives_json_and_pickle():
         assert read == table
         assert read.groups == table.groups
         assert pickle.loads(pickle.dumps(table)) == table
+
+
+def test_tables_of_groups_that_do_not_fit_into_json_can_be_compared():
+    groups = [datetime.date(2020, 1, 1), datetime.date(2021, 1, 1)]
+    table = ScoreHistograms.from_scores([1, 0], [0.2, 0.7], sensitive_features=groups, bins=4)
+    nothing = np.zeros((2, 4))
+    assert table == table + ScoreHistograms(groups, table.edges, nothing, nothing, score_sums=nothing)
+    assert table != table + table
+    assert table != ScoreHistograms(groups, table.edges, table.positives, table.negatives)
+
+
+def test_arrays_that_change_later_do_not_change_a_table():
+    counts, edges = np.ones((2, 2)), np.array([0.5])
+    table = ScoreHistograms(["a", "b"], edges, counts, counts, score_sums=counts)
+    counts[:], edges[:] = 9, 0.1
+    assert table == ScoreHistograms(["a", "b"], [0.5], *np.ones((2, 2, 2)), score_sums=np.ones((2, 2)))
+
+
+def test_rows_that_weigh_alike_are_no_more_rows_than_without_weights():
+    score, label, group = make_rows(3, 300)
+    group[:20] = "d"
+    found = []
+    for weights in (None, np.full(300, 7.0)):
+        table = histograms(score, label, group, 20, sample_weight=weights)
+        with pytest.warns(UserWarning, match=r"Fewer than min_group_size=60 rows to measure in: d \(20 "):
+            found.append(thresholds_from_histograms(table, max_difference=0.1, min_group_size=60))
+    one, seven = found
+    assert seven.thresholds == one.thresholds
+    assert seven.report.interval == pytest.approx(one.report.interval)
 
 
 @pytest.mark.parametrize("threshold", [1 / 32, 0.5, 31 / 32, -np.inf, np.inf])

@@ -119,7 +119,8 @@ def thresholds_from_histograms(
         min_group_size=min_group_size,
     )
     curves, everyone = histograms.curves()
-    evidence = Evidence(histograms.names, histograms.groups, curves, curves, curves, everyone)
+    rows, squares = histograms.row_curves()[0], histograms.squared_curves()[0]
+    evidence = Evidence(histograms.names, histograms.groups, curves, rows, squares, everyone)
     chosen = choose_rules(evidence, wishes, True, stacklevel=3)
     report = replace(chosen.report, binning_loss=binning_loss(chosen))
     return HistogramThresholds(dict(report.thresholds), float(chosen.overall.thresholds[0]), report)
