@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -819,3 +820,24 @@ def test_a_reference_of_values_needs_as_many_columns():
     frame = two_attributes()
     with pytest.raises(ValueError, match="1 sensitive columns and the data have 2"):
         audit_dataset(frame, frame[["sex", "age"]], baseline=frame[["sex"]])
+
+
+def test_those_of_an_unknown_group_are_not_the_smallest_group() -> None:
+    group = ["a"] * 40 + ["b"] * 50 + [None] * 10
+    small = only(audit_dataset(pd.DataFrame({"group": group}), "group"), "small groups")
+    assert (small.verdict, small.advice) == ("OK", "The smallest group, a, has 40 rows.")
+    nobody = only(audit_dataset(pd.DataFrame({"group": [None] * 9}), "group"), "small groups")
+    assert (nobody.verdict, nobody.advice) == ("NOT APPLICABLE", "No row has a known group.")
+
+
+def test_random_tables_are_drawn_a_few_at_a_time() -> None:
+    """A thousand tables of 8 groups and 2000 labels, all at once, would take 128 MB."""
+    table = draws().multinomial(5_000, np.full(8 * 2_000, 1 / 16_000)).reshape(8, 2_000).astype(float)
+    tracemalloc.start()
+    test = dependence_test(table, 0.95, draws())
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert test is not None
+    assert test.method == "Monte Carlo"
+    assert test.p > 0.01
+    assert most < 60e6

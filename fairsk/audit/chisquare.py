@@ -27,7 +27,9 @@ __all__ = ["ChiSquare", "dependence_test", "fit_test", "two_sample_test"]
 
 #: Below this expected count p comes from random tables: Cochran's rule.
 _FEWEST_EXPECTED = 5
-_BATCHES, _BATCH = 10, 1_000
+_TABLES = 10_000
+#: So many cells of random tables are held at a time.
+_CELLS = 1_000_000
 #: The noncentral distribution is inverted up to here, and close to normal beyond.
 _LARGE = 1_000.0
 
@@ -242,10 +244,11 @@ def _test(
     if expected.min() < _FEWEST_EXPECTED:
         method, hits = "Monte Carlo", 0
         axes = tuple(range(1, counts.ndim + 1))
-        for _ in range(_BATCHES):
-            drawn = ((draw(_BATCH) - expected) ** 2 / expected).sum(axes)
+        batch = max(1, _CELLS // counts.size)
+        for start in range(0, _TABLES, batch):
+            drawn = ((draw(min(batch, _TABLES - start)) - expected) ** 2 / expected).sum(axes)
             hits += int((drawn >= statistic * (1 - 1e-9)).sum())
-        p = (hits + 1) / (_BATCHES * _BATCH + 1)
+        p = (hits + 1) / (_TABLES + 1)
     low, high = _noncentrality(statistic, df, confidence)
     with np.errstate(divide="ignore", invalid="ignore"):
         effect, low, high = np.sqrt(np.divide([statistic, low, high], scale)).tolist()

@@ -314,16 +314,20 @@ def _labels(
 
 def _small_groups(about: str, grouping: Grouping, settings: Settings) -> Finding:
     """Name the groups that are too small to say anything about."""
-    n = grouping.sums()
-    small = [
-        group
-        for group, rows in zip(grouping.labels, n, strict=True)
-        if rows < settings.min_group_size and not is_unknown(group)
-    ]
+    n = {
+        group: rows
+        for group, rows in zip(grouping.labels, grouping.sums().tolist(), strict=True)
+        if not is_unknown(group)
+    }
+    small = [group for group, rows in n.items() if rows < settings.min_group_size]
     numbers = float(len(small)), np.nan, np.nan, np.nan
+    if not n:
+        return Finding(
+            "small groups", about, "groups", *numbers, "NOT APPLICABLE", "No row has a known group."
+        )
     if not small:
-        smallest = format_group(grouping.labels[int(n.argmin())])
-        advice = f"The smallest group, {smallest}, has {n.min():,.0f} rows."
+        smallest = min(n, key=n.__getitem__)
+        advice = f"The smallest group, {format_group(smallest)}, has {n[smallest]:,.0f} rows."
         return Finding("small groups", about, "groups", *numbers, "OK", advice)
     advice = (
         f"Fewer than {settings.min_group_size} rows: {listed(small)}. Their rates are too uncertain to act "

@@ -105,7 +105,7 @@ class MissingValues(Tabular):
             these = [self._column(part, p) for part, p in pairs if part.attribute == attribute]
             if not these:
                 numbers = (0.0, 0.0, 0.0, 1.0)
-                advice: Mapping[Verdict, str] = {"OK": "No value is missing."}
+                advice: Mapping[Verdict, str] = {"OK": "No other column has missing values."}
                 these = [self.settings.finding("missing values", attribute, "max - min", numbers, advice)]
             of = f"by {attribute}"
             these = collapsed(these, of, "OK", "Groups miss these about equally")
