@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from fairsk.counts import GroupCounts
 from fairsk.groups import format_group
 from fairsk.plotting.drawing import line_style, literal, place_legend
 from fairsk.tables import rows
+from fairsk.warn import warn_user
 
 __all__ = [
     "draw_dot",
@@ -118,15 +118,11 @@ def say_not_measurable(axes: Any, line: int) -> None:
     )
 
 
-def warn_not_measurable(name: str, groups: Iterable[Hashable], stacklevel: int) -> None:
+def warn_not_measurable(name: str, groups: Iterable[Hashable]) -> None:
     """Warn of the groups that have no dot."""
     named = ", ".join(map(format_group, groups))
     if named:
-        warnings.warn(
-            f"{name} cannot be measured for: {named}. The display says so in their place.",
-            UserWarning,
-            stacklevel=stacklevel + 1,
-        )
+        warn_user(f"{name} cannot be measured for: {named}. The display says so in their place.")
 
 
 def finish(panels: Sequence[Any], *, grow: bool) -> None:

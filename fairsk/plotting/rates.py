@@ -295,7 +295,7 @@ class GroupMetricDisplay(Tabular):
         display = cls(metrics)
         for name, values in metrics.rates.items():
             unknown = [group for group, value in zip(counts.groups, values, strict=True) if np.isnan(value)]
-            warn_not_measurable(name, unknown, stacklevel=3)
+            warn_not_measurable(name, unknown)
         return display.plot(**kwargs)
 
     def plot(self, ax: Axes | Iterable[Axes] | None = None, *, order: Order = "rate", **kwargs: Any) -> Self:
