@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import decimal
+import fractions
 import json
 import math
 import tracemalloc
@@ -841,3 +843,19 @@ def test_random_tables_are_drawn_a_few_at_a_time() -> None:
     assert test.method == "Monte Carlo"
     assert test.p > 0.01
     assert most < 60e6
+
+
+@pytest.mark.parametrize("half", [fractions.Fraction(1, 2), decimal.Decimal("0.5"), np.float32(0.5)])
+def test_shares_may_be_numbers_of_any_kind(half: Any) -> None:
+    audit = audit_dataset(founding(), "sex", baseline={"man": half, "woman": half})
+    assert only(audit, "group shares").value == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_a_sample_of_other_groups_is_refused(normalize: bool) -> None:
+    """Most likely it is no sample: the counts of groups, in a series, are not their rows."""
+    frame = founding()
+    with pytest.raises(ValueError, match="none of the groups of sex: the data hold 'man', 'woman', the"):
+        audit_dataset(frame, frame["sex"], baseline=frame["sex"].value_counts(normalize=normalize))
+    with pytest.raises(ValueError, match="Call groups alike"):
+        audit_dataset(frame, "sex", baseline=pd.DataFrame({"sex": ["Man", "Woman"]}))

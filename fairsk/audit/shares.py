@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -252,7 +253,8 @@ def read_baseline(
     Raises
     ------
     ValueError
-        If shares do not add up to 1, one is not positive, or a group of the data is not in the baseline.
+        If shares do not add up to 1, one is not positive, a group of the data is not in the baseline, or a
+        sample has none of the groups.
     TypeError
         If it is none of these.
     """
@@ -274,6 +276,12 @@ def read_baseline(
                 f"the same columns; got {type(given).__name__}."
             )
         reference = name_groups(rows_of(given, names))
+        if not set(known) & set(reference.labels):
+            raise ValueError(
+                f"The reference sample has none of the groups of {about}: the data hold "
+                f"{listed(map(repr, known))}, the sample {listed(map(repr, reference.labels))}. Call groups "
+                "alike in both; shares or counts of groups are given as a mapping."
+            )
         return Baseline(dict(zip(reference.labels, reference.sums().tolist(), strict=True)), sample=True)
     values = {label: float(value) for label, value in given.items()}
     total = sum(values.values())
@@ -299,7 +307,7 @@ def _of_attribute(given: Mapping[Any, Any], names: tuple[str, ...], attributes: 
     """Return the part of a baseline that is about one attribute, or about their intersection."""
     if not given:
         raise ValueError("The baseline is empty: give each group a share or a count.")
-    if not all(isinstance(value, int | float | np.number) for value in given.values()):  # one per attribute
+    if not all(isinstance(value, Number) for value in given.values()):  # one per attribute
         known = [*attributes, attributes]
         strange = [key for key in given if key not in known]
         if strange:
