@@ -456,7 +456,7 @@ def plain_labels(labels: Sequence[Hashable]) -> list[Any]:
 
 def read_labels(values: Sequence[Any]) -> list[Hashable]:
     """Return the labels that :func:`plain_labels` made plain."""
-    return [tuple(value) if isinstance(value, list) else value for value in values]
+    return [tuple(read_labels(value)) if isinstance(value, list) else value for value in values]
 
 
 def _plain(label: Any) -> Any:

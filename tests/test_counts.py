@@ -411,3 +411,9 @@ def test_a_warning_of_many_numbers_points_at_the_line_that_counts() -> None:
     with pytest.warns(UserWarning, match="40 distinct numbers") as caught:
         count(labels, labels, sensitive_features=range(40))
     assert caught[0].filename == __file__
+
+
+def test_labels_within_labels_survive_json() -> None:
+    groups = [("a", (1, 2)), ("b", (1, (True, "x")))]
+    counts = GroupCounts(groups, {cell: [1, 2] for cell in CELLS}, names=("one", "two"))
+    assert GroupCounts.from_dict(json.loads(json.dumps(counts.to_dict()))) == counts
