@@ -224,7 +224,7 @@ def test_the_table_prints_escapes_and_becomes_a_frame() -> None:
         ({"method": "highest"}, "method must be one of"),
         ({"comparison": "worst_group"}, "comparison must be"),
         ({"confidence": 95}, "between 0 and 1"),
-        ({"adjust": "sidak"}, "method must be one of"),
+        ({"adjust": "sidak"}, "adjust must be one of"),
     ],
 )
 def test_what_makes_no_sense_is_refused(given: Any, message: str) -> None:

@@ -299,3 +299,10 @@ def test_what_cannot_be_shrunk_is_nan_or_refused() -> None:
         shrunken_rates(counts, Rate("net_benefit", "tp-fp", "n"))
     f1 = shrunken_rates(drawn(), "f1")
     assert np.all(np.ptp(f1.shrunken) <= np.ptp(f1.rates))
+
+
+@pytest.mark.parametrize("n_resamples", [0, -1])
+def test_a_floor_needs_draws(n_resamples: int) -> None:
+    counts = GroupCounts(["a", "b"], {"tp": [3, 4], "fp": [0, 0], "fn": [0, 0], "tn": [9, 9]})
+    with pytest.raises(ValueError, match="n_resamples must be at least 1"):
+        noise_floor(counts, "demographic_parity", n_resamples=n_resamples)

@@ -17,6 +17,7 @@ from fairsk.statistics import (
     omnibus_test,
     rate_intervals,
     rate_standard_errors,
+    ratio_interval,
     shrunken_rates,
     verdict,
 )
@@ -287,3 +288,10 @@ def test_a_confidence_outside_zero_and_one_is_refused(confidence: float) -> None
         rate_intervals(selections((3, 9)), "selection_rate", confidence)
     with pytest.raises(ValueError, match="confidence must lie between 0 and 1"):
         difference_interval(selections((3, 9), (4, 9)), "demographic_parity", confidence)
+
+
+def test_disparities_of_a_rate_have_the_intervals_of_the_constraint_that_it_agrees() -> None:
+    counts = GroupCounts(["a", "b"], {"tp": [3, 4], "fp": [2, 1], "fn": [1, 1], "tn": [9, 2]})
+    for interval in (difference_interval, ratio_interval):
+        expected = interval(counts, "demographic_parity")
+        assert interval(counts, "selection_rate") == interval(counts, RATES["selection_rate"]) == expected

@@ -13,6 +13,7 @@ from fairsk.curves import Curve
 from fairsk.groups import Grouping
 from fairsk.metrics.grouped_scores import GroupedScores, largest_between, read_rows
 from fairsk.rates import RATES
+from fairsk.statistics.resampling import check_resamples
 from fairsk.tables import Table, Tabular, number, p_value
 
 __all__ = ["AbrocaTest", "abroca", "abroca_test", "largest_abroca"]
@@ -252,8 +253,7 @@ def abroca_test(
     0.070       0.051  0.171
     999 permutations of groups among rows of the same label
     """
-    if n_resamples < 1:
-        raise ValueError(f"n_resamples must be at least 1, better some hundreds; got {n_resamples!r}.")
+    check_resamples(n_resamples)
     rows = read_rows(y_true, y_score, sensitive_features, sample_weight, pos_label)
     scores = GroupedScores.of_groups(*rows)
     value = largest_abroca(scores, reference)

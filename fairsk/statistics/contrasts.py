@@ -184,6 +184,9 @@ def contrasts(
     rate = get_rate(rate)
     refuse_strata(counts, "A contrast")
     check_comparison(comparison, rate)
+    if adjust not in (None, *get_args(Adjustment)):
+        allowed = ", ".join(map(repr, get_args(Adjustment)))
+        raise ValueError(f"adjust must be one of {allowed}, or None; got {adjust!r}.")
     first, second = _sides(counts, method, reference)
     own = _rows(counts, first)
     other = rest_of(counts) if second is None else _rows(counts, second)

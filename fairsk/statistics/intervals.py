@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from fairsk.counts import GroupCounts
-from fairsk.rates import Constraint, Rate, get_constraint, get_rate
+from fairsk.rates import Constraint, Rate, get_rate
 from fairsk.statistics.pairs import Estimate, Limits, difference_limits, ratio_limits
-from fairsk.statistics.shares import rate_variances, refuse_strata, share_behind
+from fairsk.statistics.shares import as_constraint, rate_variances, refuse_strata, share_behind
 
 __all__ = [
     "check_confidence",
@@ -118,16 +118,16 @@ def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.
 
 
 def difference_interval(
-    counts: GroupCounts, constraint: Constraint | str, confidence: float = 0.95
+    counts: GroupCounts, criterion: Constraint | Rate | str, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Return a confidence interval for a constraint's difference (max - min over groups).
+    """Return a confidence interval for the difference of a rate between groups (max - min over groups).
 
     Parameters
     ----------
     counts : GroupCounts
         The table of counts, without strata.
-    constraint : str or Constraint
-        Which rates should agree.
+    criterion : str, Constraint or Rate
+        The rate, or the rates that should agree.
     confidence : float in (0, 1), default=0.95
         The coverage probability, held simultaneously over all pairs of groups and all rates (Bonferroni),
         and therefore at least this for their maximum.
@@ -154,7 +154,7 @@ def difference_interval(
     0.012 to 0.280
     """
     lows, highs = list[float](), list[float]()
-    for first, second in _simultaneous_pairs(counts, constraint, confidence):
+    for first, second in _simultaneous_pairs(counts, criterion, confidence):
         below, above = difference_limits(first, second)
         lows.extend(np.maximum(0, np.maximum(below, -above)))
         highs.extend(np.maximum(np.abs(below), np.abs(above)))
@@ -162,9 +162,9 @@ def difference_interval(
 
 
 def ratio_interval(
-    counts: GroupCounts, constraint: Constraint | str, confidence: float = 0.95
+    counts: GroupCounts, criterion: Constraint | Rate | str, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Return a confidence interval for a constraint's ratio (min / max over groups).
+    """Return a confidence interval for the ratio of a rate between groups (min / max over groups).
 
     The ratio of two groups combines the limits of both, by the method of variance estimates recovery
     (MOVER-R) [1]_.
@@ -173,8 +173,8 @@ def ratio_interval(
     ----------
     counts : GroupCounts
         The table of counts, without strata.
-    constraint : str or Constraint
-        Which rates should agree; they cannot be negative.
+    criterion : str, Constraint or Rate
+        The rate, or the rates that should agree; none that can be negative.
     confidence : float in (0, 1), default=0.95
         The coverage probability, held simultaneously over all pairs of groups and all rates (Bonferroni),
         and therefore at least this for their minimum.
@@ -206,7 +206,7 @@ def ratio_interval(
     0.571 to 0.978
     """
     lows, highs = list[float](), list[float]()
-    for first, second in _simultaneous_pairs(counts, constraint, confidence):
+    for first, second in _simultaneous_pairs(counts, criterion, confidence):
         # The smaller rate may be either of the two.
         for below, above in (ratio_limits(first, second), ratio_limits(second, first)):
             lows.extend(np.clip(below, 0, 1))
@@ -221,14 +221,14 @@ def joint_confidence(confidence: float, n_intervals: int) -> float:
 
 
 def _simultaneous_pairs(
-    counts: GroupCounts, constraint: Constraint | str, confidence: float
+    counts: GroupCounts, criterion: Constraint | Rate | str, confidence: float
 ) -> Iterator[tuple[Estimate, Estimate]]:
     """Yield for each rate both sides of all pairs of groups that have it.
 
     The limits are such that intervals for all pairs and rates hold together.
     """
     refuse_strata(counts, "An interval")
-    constraint = get_constraint(constraint)
+    constraint = as_constraint(criterion)
     n_pairs = len(counts.groups) * (len(counts.groups) - 1) // 2
     level = joint_confidence(confidence, n_pairs * len(constraint.rates))
     for rate in constraint.rates:

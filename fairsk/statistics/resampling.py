@@ -18,7 +18,7 @@ from fairsk.statistics.shares import as_constraint, need_share, refuse_strata
 from fairsk.tables import Table, Tabular, number, with_interval
 from fairsk.warn import warn_user
 
-__all__ = ["BootstrapResult", "bootstrap", "noise_floor"]
+__all__ = ["BootstrapResult", "bootstrap", "check_resamples", "noise_floor"]
 
 #: A function of the cells of all groups, or what names one.
 Statistic: TypeAlias = Callable[[Mapping[str, Any]], Any] | Constraint | Rate | str
@@ -138,8 +138,7 @@ def bootstrap(
     >>> print(f"{result.estimate:.2f} with standard error {result.standard_error:.2f}")
     0.15 with standard error 0.07
     """
-    if n_resamples < 2:
-        raise ValueError(f"n_resamples must be at least 2, better some thousands; got {n_resamples!r}.")
+    check_resamples(n_resamples, fewest=2)
     function = _function(statistic)
     if confidence is not None:
         check_confidence(confidence)
@@ -169,6 +168,14 @@ def bootstrap(
     lost = np.where(measured, np.isnan(known).mean(-1), 0.0)
     _warn_if(lost > 0, counts.groups, f"is undefined in up to {lost.max(initial=0):.1%} of the resamples")
     return BootstrapResult(counts.groups, estimate, error, low, high, confidence, replicates)
+
+
+def check_resamples(n_resamples: int, fewest: int = 1) -> None:
+    """Refuse too few draws."""
+    if n_resamples < fewest:
+        raise ValueError(
+            f"n_resamples must be at least {fewest}, better some thousands; got {n_resamples!r}."
+        )
 
 
 def _function(statistic: Statistic) -> Callable[[Mapping[str, Any]], Any]:
@@ -251,7 +258,7 @@ def noise_floor(
     Raises
     ------
     ValueError
-        If a rate is no function of one share of rows, or the counts have strata.
+        If a rate is no function of one share of rows, the counts have strata, or nothing is drawn.
 
     Notes
     -----
@@ -270,6 +277,7 @@ def noise_floor(
     0.14
     """
     refuse_strata(counts, "A noise floor")
+    check_resamples(n_resamples)
     constraint, rng = as_constraint(criterion), np.random.default_rng(random_state)
     check_comparison(comparison, *constraint.rates)
     disparities = []

@@ -16,6 +16,7 @@ from fairsk.groups import format_group
 from fairsk.rates import CELLS, Constraint, Rate, get_rate
 from fairsk.statistics.multiplicity import adjust_p_values
 from fairsk.statistics.pairs import equality_z, two_sided
+from fairsk.statistics.resampling import check_resamples
 from fairsk.statistics.shares import as_constraint, need_share, refuse_strata
 from fairsk.tables import Table, Tabular, number, p_value
 
@@ -258,7 +259,7 @@ def max_z_test(
     """
     rate = get_rate(rate)
     refuse_strata(counts, "A test of groups")
-    _check_resamples(n_resamples)
+    check_resamples(n_resamples)
     p, n = need_share(rate, "The permutation test").effective(counts)
     counts._warn_undefined(rate, fewest=2)
     parts, sizes, note = _rounded(p, n)
@@ -285,11 +286,6 @@ def max_z_test(
         p_value=float(np.fmin.reduce(adjusted)),
         note=note,
     )
-
-
-def _check_resamples(n_resamples: int) -> None:
-    if n_resamples < 1:
-        raise ValueError(f"n_resamples must be at least 1, better some thousands; got {n_resamples!r}.")
 
 
 def _z_against_rest(parts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
