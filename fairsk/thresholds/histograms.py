@@ -85,6 +85,9 @@ def thresholds_from_histograms(
     (true and false positives): its best corner counts for the objective, and any rate in it meets the
     bound. Equally filled bins, such as quantiles of all scores, keep it small.
 
+    How many rows weighted histograms stand for is not known: they count by their effective number, the square
+    of the sum of weights by the sum of squares, in every bin.
+
     Examples
     --------
     >>> import numpy as np
