@@ -859,3 +859,9 @@ def test_a_sample_of_other_groups_is_refused(normalize: bool) -> None:
         audit_dataset(frame, frame["sex"], baseline=frame["sex"].value_counts(normalize=normalize))
     with pytest.raises(ValueError, match="Call groups alike"):
         audit_dataset(frame, "sex", baseline=pd.DataFrame({"sex": ["Man", "Woman"]}))
+
+
+@pytest.mark.parametrize("pair", [0.2, (0.2,), (0.1, 0.2, 0.3), None])
+def test_levels_that_are_not_two_are_refused(pair: Any) -> None:
+    with pytest.raises(ValueError, match="levels of 'group shares' are two"):
+        audit_dataset(founding(), "sex", tolerances={"group shares": pair})

@@ -265,6 +265,8 @@ def _settings(
         if check not in levels:
             known = listed(map(repr, levels), len(levels))
             raise ValueError(f"There is no check {check!r}: tolerances are for {known}.")
+        if np.shape(pair) != (2,):
+            raise ValueError(f"The levels of {check!r} are two, of notice and of warning; got {pair!r}.")
         (notice, warning), upwards = pair, levels[check][0] < levels[check][1]
         if not (notice < warning if upwards else notice > warning):
             side = "above" if upwards else "below"
