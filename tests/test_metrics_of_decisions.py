@@ -34,15 +34,14 @@ from fairsk.metrics.disparities import (
     worst_group_accuracy,
 )
 from fairsk.metrics.entropy import GeneralizedEntropy, benefit_entropy, generalized_entropy, theil_index
+from fairsk.metrics.mantel_haenszel import MantelHaenszel, mantel_haenszel_odds_ratio
 from fairsk.metrics.multiclass import multiclass_disparity, one_vs_rest_counts
 from fairsk.metrics.regression import regression_metrics
 from fairsk.metrics.scores import score_metrics
 from fairsk.metrics.strata import (
     ConditionalDemographicDisparity,
-    MantelHaenszel,
     conditional_demographic_disparity,
     disparity_within_strata,
-    mantel_haenszel_odds_ratio,
 )
 from fairsk.rates import CELLS, CONSTRAINTS, RATES
 

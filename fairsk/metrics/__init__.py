@@ -1,11 +1,11 @@
 """Fairness metrics: functions of labels, predictions or scores, and the group of each row.
 
 Of decisions: ``disparities`` has a difference and a ratio for every built-in constraint, ``table`` the rates
-per group, ``strata`` what is left inside strata, ``differential`` and ``entropy`` single numbers over all
-groups, ``consistency`` one over neighbours, ``multiclass`` each class against the rest. Of scores, from one
-sort (``grouped_scores``): ``scores`` is the table per group and ``score_estimates`` what stands in it,
-``score_differences``, ``distances``, ``abroca`` and ``calibration_error`` compare groups. ``regression`` is
-for numbers.
+per group, ``strata`` and ``mantel_haenszel`` what is left inside strata, ``differential`` and ``entropy``
+single numbers over all groups, ``consistency`` one over neighbours, ``multiclass`` each class against the
+rest. Of scores, from one sort (``grouped_scores``): ``scores`` is the table per group and
+``score_estimates`` what stands in it, ``score_differences``, ``distances``, ``abroca`` and
+``calibration_error`` compare groups. ``regression`` is for numbers.
 """
 
 from fairsk.counts import GroupCounts
@@ -45,6 +45,7 @@ from fairsk.metrics.disparities import (
 )
 from fairsk.metrics.distances import ks_distance, wasserstein_distance
 from fairsk.metrics.entropy import GeneralizedEntropy, benefit_entropy, generalized_entropy, theil_index
+from fairsk.metrics.mantel_haenszel import MantelHaenszel, mantel_haenszel_odds_ratio
 from fairsk.metrics.multiclass import multiclass_disparity, one_vs_rest_counts
 from fairsk.metrics.regression import RegressionMetrics, regression_metrics
 from fairsk.metrics.score_differences import (
@@ -57,10 +58,8 @@ from fairsk.metrics.score_differences import (
 from fairsk.metrics.scores import ScoreMetrics, score_metrics
 from fairsk.metrics.strata import (
     ConditionalDemographicDisparity,
-    MantelHaenszel,
     conditional_demographic_disparity,
     disparity_within_strata,
-    mantel_haenszel_odds_ratio,
 )
 from fairsk.metrics.table import Disparities, GroupMetrics, group_metrics
 
