@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fairsk.frames import column_names, count_combinations
-from fairsk.groups import Grouping, encode_groups, format_group, sensitive_columns, sort_labels
+from fairsk.groups import (
+    Grouping,
+    encode_groups,
+    format_group,
+    position_of,
+    refuse_shuffled,
+    sort_labels,
+    value_columns,
+)
 from fairsk.labels import binary_labels
 from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constraint, get_rate, soft_cells
 from fairsk.warn import warn_user
@@ -138,12 +146,19 @@ class GroupCounts:
         GroupCounts
             The table of counts.
         """
+        refuse_shuffled(
+            y_true=y_true,
+            y_pred=y_pred,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            strata=strata,
+        )
         actual, predicted = binary_labels(y_true, y_pred, pos_label, classes=classes)
         weights = check_weights(sample_weight, len(actual))
-        groups = encode_groups(sensitive_columns(None, None, sensitive_features, n_rows=len(actual)))
+        groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
         by = None
         if strata is not None:
-            by = encode_groups(sensitive_columns(None, None, strata, n_rows=len(actual)))
+            by = encode_groups(value_columns("strata", strata, len(actual)))
         return tabulate(actual, predicted, groups, by, weights, None if weights is None else weights**2)
 
     @classmethod
@@ -257,12 +272,15 @@ class GroupCounts:
         >>> [float(counts.cells[cell][0]) for cell in ("tp", "fp", "fn", "tn")]
         [0.75, 0.5, 0.25, 0.5]
         """
+        refuse_shuffled(
+            y_true=y_true, y_prob=y_prob, sensitive_features=sensitive_features, sample_weight=sample_weight
+        )
         actual, _ = binary_labels(y_true, y_true, pos_label, classes=classes)
         chance = np.asarray(y_prob, dtype=float)
         if chance.shape != actual.shape or not ((chance >= 0) & (chance <= 1)).all():
             raise ValueError("y_prob must hold one probability per row, from 0 to 1.")
         weights = check_weights(sample_weight, len(actual))
-        groups = encode_groups(sensitive_columns(None, None, sensitive_features, n_rows=len(actual)))
+        groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
         return soft_counts(chance, actual, groups, np.ones(len(actual)) if weights is None else weights)
 
     @property
@@ -412,12 +430,10 @@ class GroupCounts:
         constraint = get_constraint(constraint)
         position = None
         if method == "to_reference":
-            shown = ", ".join(map(repr, self.groups))
             if reference is None:
+                shown = ", ".join(map(repr, self.groups))
                 raise ValueError(f'method="to_reference" needs reference=, one of the groups: {shown}.')
-            if reference not in self.groups:
-                raise ValueError(f"The reference group {reference!r} is not one of the groups: {shown}.")
-            position = self.groups.index(reference)
+            position = position_of(reference, self.groups)
         elif reference is not None:
             raise ValueError('reference= names a group for method="to_reference" only.')
         for rate in constraint.rates:

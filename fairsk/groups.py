@@ -28,9 +28,12 @@ __all__ = [
     "encode_groups",
     "format_group",
     "is_missing",
+    "position_of",
     "pyarrow_rows",
+    "refuse_shuffled",
     "sensitive_columns",
     "sort_labels",
+    "value_columns",
 ]
 
 #: How the constructor of an estimator or scorer names columns of X.
@@ -88,6 +91,22 @@ class Grouping:
 def format_group(label: Hashable) -> str:
     """Write a group's label for a table or a message: the parts of an intersection joined by ``" & "``."""
     return " & ".join(map(str, label)) if isinstance(label, tuple) else str(label)
+
+
+def position_of(group: Hashable, groups: Sequence[Hashable]) -> int:
+    """Return where a group stands among others.
+
+    Raises
+    ------
+    ValueError
+        If it is not one of them.
+    """
+    if group not in groups:
+        alike = [label for label in groups if format_group(label) == str(group)]
+        hint = f" Did you mean {alike[0]!r}?" if alike else ""
+        shown = ", ".join(map(repr, groups))
+        raise ValueError(f"The reference group {group!r} is not one of the groups: {shown}.{hint}")
+    return list(groups).index(group)
 
 
 def sort_labels(labels: Iterable[Hashable]) -> list[Any]:
@@ -149,7 +168,7 @@ def sensitive_columns(
             "an intersection, an index or a callable for arrays), or pass the values as metadata, "
             "sensitive_features=values, to this method."
         )
-    _refuse_shuffled(X, values)
+    refuse_shuffled(X=X, sensitive_features=values)
     if not found.columns:
         raise ValueError("sensitive_features names no column: give at least one.")
     expected = n_rows if n_rows is not None else len(found)
@@ -163,18 +182,54 @@ def sensitive_columns(
     return found
 
 
-def _refuse_shuffled(X: Any, values: Any) -> None:
-    """Refuse values whose pandas index is that of X in another order: they would meet the wrong rows."""
-    ours: Any = getattr(X, "index", None)
-    theirs: Any = getattr(values, "index", None)
-    if not (hasattr(ours, "sort_values") and hasattr(theirs, "sort_values")):
-        return
-    same_labels = len(ours) == len(theirs) and ours.sort_values().equals(theirs.sort_values())
-    if same_labels and not ours.equals(theirs):
-        raise ValueError(
-            "sensitive_features has the index of X in another order, but values are matched to rows by "
-            "position. Align them first: sensitive_features.loc[X.index]."
+def value_columns(argument: str, values: Any, n_rows: int) -> SensitiveColumns:
+    """Return the columns of values that a function was given, one per row.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ.
+    TypeError
+        If ``values`` is a string or a dict.
+    """
+    if isinstance(values, str | bytes | dict):
+        raise TypeError(
+            f"{argument} takes values, one per row, such as X['sex'], not {type(values).__name__}; columns "
+            "are named to GroupCounts.from_frame, and to estimators and scorers."
         )
+    found = _from_values(values)
+    if not found.columns or any(len(column) != n_rows for column in found.columns):
+        lengths = " and ".join(str(len(column)) for column in found.columns) or "no"
+        raise ValueError(
+            f"{argument} has {lengths} rows where {n_rows} are expected: inconsistent numbers of samples."
+        )
+    return found
+
+
+def refuse_shuffled(**given: Any) -> None:
+    """Refuse data whose pandas index is that of the first in another order: rows would meet the wrong ones.
+
+    Parameters
+    ----------
+    **given : array-like or None
+        What belongs together row by row, by the name of the argument.
+
+    Raises
+    ------
+    ValueError
+        If two have the same index in different orders.
+    """
+    indexed = [(name, data.index) for name, data in given.items() if hasattr(data, "index")]
+    known = [(name, index) for name, index in indexed if hasattr(index, "sort_values")]
+    for name, theirs in known[1:]:
+        first, ours = known[0]
+        if theirs is ours or len(ours) != len(theirs) or ours.equals(theirs):
+            continue
+        if ours.sort_values().equals(theirs.sort_values()):
+            raise ValueError(
+                f"{name} has the index of {first} in another order, but values are matched to rows by "
+                f"position. Align them first: {name}.loc[{first}.index]."
+            )
 
 
 def _from_values(values: Any) -> SensitiveColumns:

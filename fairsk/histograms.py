@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from fairsk.counts import GroupCounts, check_weights, plain_labels, read_labels
 from fairsk.curves import Curve
 from fairsk.frames import column_names, count_combinations
-from fairsk.groups import Grouping, encode_groups, sensitive_columns, sort_labels
+from fairsk.groups import Grouping, encode_groups, refuse_shuffled, sort_labels, value_columns
 from fairsk.labels import binary_labels
 
 __all__ = ["ScoreHistograms"]
@@ -154,6 +154,9 @@ class ScoreHistograms:
         >>> table.edges.tolist(), table.positives.tolist()
         ([0.25, 0.5, 0.75], [[0.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0]])
         """
+        refuse_shuffled(
+            y_true=y_true, y_score=y_score, sensitive_features=sensitive_features, sample_weight=sample_weight
+        )
         actual, _ = binary_labels(y_true, y_true, pos_label)
         scores = np.asarray(y_score, dtype=float)
         if scores.shape != actual.shape or not np.isfinite(scores).all():
@@ -166,7 +169,7 @@ class ScoreHistograms:
             cuts = _check_edges(edges)
             place = np.searchsorted(cuts, scores, "right")
         weights = check_weights(sample_weight, len(actual))
-        groups = encode_groups(sensitive_columns(None, None, sensitive_features, n_rows=len(actual)))
+        groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
         return cls._tabulate(
             groups,
             cuts,

@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 
-from fairsk.groups import drop_columns, sensitive_columns
+from fairsk.groups import drop_columns, refuse_shuffled, sensitive_columns
 from fairsk.labels import binary_labels
 
 __all__ = ["consistency"]
@@ -75,6 +75,7 @@ def consistency(
     >>> round(consistency(X, [0, 0, 1, 1, 1, 1], n_neighbors=2), 3)
     0.667
     """
+    refuse_shuffled(X=X, y_pred=y_pred)
     positive, _ = binary_labels(y_pred, y_pred, pos_label)
     if drop is not None:
         sensitive_columns(X, drop)  # refuses a column that is not there

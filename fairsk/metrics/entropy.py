@@ -12,7 +12,7 @@ from scipy.special import xlogy
 from sklearn.utils import column_or_1d
 
 from fairsk.counts import GroupCounts, check_weights
-from fairsk.groups import encode_groups, format_group, sensitive_columns
+from fairsk.groups import encode_groups, format_group, refuse_shuffled, value_columns
 from fairsk.rates import CELLS
 from fairsk.tables import Backend, Table, Tabular, library_of, number, rows
 from fairsk.warn import warn_user
@@ -330,6 +330,7 @@ def benefit_entropy(
     >>> round(benefit_entropy([1, 2, 3, 4], alpha=0).total, 4)
     0.1218
     """
+    refuse_shuffled(benefits=benefits, sensitive_features=sensitive_features, sample_weight=sample_weight)
     values = column_or_1d(benefits).astype(float)
     if len(values) == 0 or not (np.isfinite(values) & (values >= 0)).all():
         raise ValueError("benefits must hold a number per row that is finite and not negative.")
@@ -339,7 +340,7 @@ def benefit_entropy(
     library = library_of(sensitive_features, benefits)
     if sensitive_features is None:
         sensitive_features = _one_group(len(values))
-    groups = encode_groups(sensitive_columns(None, None, sensitive_features, n_rows=len(values)))
+    groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(values)))
     found = GeneralizedEntropy._of(values, weights, groups.codes, groups.labels, alpha)
     return replace(found, library=library)
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairsk.counts import GroupCounts, check_weights
 from fairsk.curves import Curve, sorted_curves
-from fairsk.groups import Grouping, encode_groups, format_group, sensitive_columns
+from fairsk.groups import Grouping, encode_groups, format_group, position_of, refuse_shuffled, value_columns
 from fairsk.histograms import ScoreHistograms
 from fairsk.labels import binary_labels
 from fairsk.warn import warn_user
@@ -105,7 +105,13 @@ def read_rows(
     pos_label: Any,
 ) -> Rows:
     """Read scores, labels, groups and weights; without labels all rows count as negatives."""
-    scores = np.asarray(y_score, dtype=float)
+    refuse_shuffled(
+        y_true=y_true, y_score=y_score, sensitive_features=sensitive_features, sample_weight=sample_weight
+    )
+    try:
+        scores = np.asarray(y_score, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError("y_score must hold numbers: scores, not labels.") from None
     if scores.ndim == 2 and scores.shape[1] == 2:
         raise ValueError("y_score has two columns: pass the one of the positive label, y_score[:, 1].")
     if y_true is None:
@@ -115,7 +121,7 @@ def read_rows(
     if scores.shape != actual.shape or not scores.size or not np.isfinite(scores).all():
         raise ValueError(f"y_score must hold {len(actual) or 'some'} finite scores, one per row.")
     weights = check_weights(sample_weight, len(actual))
-    groups = encode_groups(sensitive_columns(None, None, sensitive_features, n_rows=len(actual)))
+    groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
     return Rows(scores, actual, groups, weights)
 
 
@@ -267,12 +273,7 @@ def smallest_ratio(metric: str, one: Floats, other: Floats) -> float:
 
 def check_reference(groups: Sequence[Hashable], reference: Hashable) -> int | None:
     """Return the position of the reference group; None stands for all pairs."""
-    if reference is None:
-        return None
-    if reference not in groups:
-        shown = ", ".join(map(repr, groups))
-        raise ValueError(f"The reference group {reference!r} is not one of the groups: {shown}.")
-    return list(groups).index(reference)
+    return None if reference is None else position_of(reference, groups)
 
 
 def warn_unmeasured(

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from scipy.stats import chi2
 
 from fairsk.counts import GroupCounts
-from fairsk.groups import format_group
+from fairsk.groups import format_group, position_of
 from fairsk.metrics.strata import need_strata
 from fairsk.rates import Rate, get_rate
 from fairsk.statistics.intervals import check_confidence
@@ -91,10 +91,7 @@ class MantelHaenszel(Tabular):
         if not rate.is_share:
             raise ValueError(f"{rate.name} is not a share of its denominator, so that it has no odds.")
         check_confidence(confidence)
-        if reference not in counts.groups:
-            shown = ", ".join(map(repr, counts.groups))
-            raise ValueError(f"The reference group {reference!r} is not one of the groups: {shown}.")
-        base = counts.groups.index(reference)
+        base = position_of(reference, counts.groups)
         others = [place for place in range(len(counts.groups)) if place != base]
         part, support = rate.part(counts.cells), rate.support(counts.cells)
         rest = support - part

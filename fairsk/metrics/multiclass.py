@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 
 from fairsk.counts import GroupCounts, check_weights
-from fairsk.groups import encode_groups, format_group, sensitive_columns, sort_labels
+from fairsk.groups import encode_groups, format_group, refuse_shuffled, sort_labels, value_columns
 from fairsk.labels import binary_labels
 from fairsk.rates import Constraint, Method
 from fairsk.warn import warn_user
@@ -72,6 +72,9 @@ def one_vs_rest_counts(
     array([[0.5, 0. , 0.5],
            [0.5, 0.5, 0. ]])
     """
+    refuse_shuffled(
+        y_true=y_true, y_pred=y_pred, sensitive_features=sensitive_features, sample_weight=sample_weight
+    )
     actual, predicted = column_or_1d(y_true), column_or_1d(y_pred)
     columns = actual.tolist(), predicted.tolist()
     seen = {*columns[0], *columns[1]}
@@ -83,7 +86,7 @@ def one_vs_rest_counts(
     if strange:
         raise ValueError(f"The labels {strange} are not among the classes {labels}.")
     weights = check_weights(sample_weight, len(actual))
-    groups = encode_groups(sensitive_columns(None, None, sensitive_features, n_rows=len(actual)))
+    groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
     codes = [np.fromiter(map(position.__getitem__, column), np.intp, len(column)) for column in columns]
     shape = (len(groups.labels), len(labels), len(labels))
     place = np.ravel_multi_index((groups.codes, *codes), shape)

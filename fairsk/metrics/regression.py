@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 
 from fairsk.counts import check_weights
-from fairsk.groups import encode_groups, format_group, sensitive_columns
+from fairsk.groups import encode_groups, format_group, refuse_shuffled, value_columns
 from fairsk.metrics.distances import largest_ks, largest_wasserstein
 from fairsk.metrics.grouped_scores import GroupedScores, measured_pairs, smallest_ratio
 from fairsk.statistics.intervals import check_confidence
@@ -194,13 +194,16 @@ def regression_metrics(
     2  overall  6.0  1.83  2.42
     """
     check_confidence(confidence)
+    refuse_shuffled(
+        y_true=y_true, y_pred=y_pred, sensitive_features=sensitive_features, sample_weight=sample_weight
+    )
     actual, predicted = _amounts("y_true", y_true), _amounts("y_pred", y_pred)
     if len(actual) != len(predicted):
         raise ValueError(
             f"y_true has {len(actual)} rows and y_pred {len(predicted)}: inconsistent numbers of samples."
         )
     weights = check_weights(sample_weight, len(actual))
-    groups = encode_groups(sensitive_columns(None, None, sensitive_features, n_rows=len(actual)))
+    groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
     weights = np.ones(len(actual)) if weights is None else weights
     everybody = np.zeros(len(actual), dtype=np.intp)
     n = groups.sums(weights)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairsk.counts import GroupCounts
-from fairsk.groups import format_group
+from fairsk.groups import format_group, position_of
 from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.statistics.intervals import joint_confidence, rate_intervals
 from fairsk.statistics.multiplicity import Adjustment, adjust_p_values
@@ -269,10 +269,7 @@ def _sides(
         raise ValueError('method="to_reference" and reference=, the label of a group, go together.')
     everyone = np.arange(len(counts.groups))
     if method == "to_reference":
-        if reference not in counts.groups:
-            shown = ", ".join(map(repr, counts.groups))
-            raise ValueError(f"The reference group {reference!r} is not one of the groups: {shown}.")
-        place = counts.groups.index(reference)
+        place = position_of(reference, counts.groups)
         others = everyone[everyone != place]
         return others, np.full(len(others), place)
     if method == "between_groups":
