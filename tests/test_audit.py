@@ -23,7 +23,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from fairsk.audit import audit_dataset
 from fairsk.audit.chisquare import dependence_test, fit_test, two_sample_test
-from fairsk.audit.findings import TOLERANCES, Settings
+from fairsk.audit.findings import TOLERANCES, Finding, Settings
+from fairsk.audit.lines import to_lines, what_to_do
 from fairsk.audit.proxies import ALL_COLUMNS, _areas
 from fairsk.datasets import load_adult
 
@@ -201,6 +202,44 @@ def test_by_chance_alone_tests_reject_at_their_level():
     assert 0.02 <= np.mean(np.array(p) < 0.05) <= 0.08
 
 
+@pytest.mark.parametrize("n", [24, 60, 200])
+@pytest.mark.parametrize("effect", [0.0, 0.1, 0.25])
+def test_limits_cover_where_counts_are_balanced_by_luck_and_are_no_points(n, effect):
+    rng, half = np.random.default_rng(4), np.array([0.5, 0.5])
+    truth = (
+        0.5 + np.array([effect, -effect]) / 2,
+        0.25 + np.array([[effect, -effect], [-effect, effect]]) / 4,
+    )
+    found = [
+        [fit_test(c.astype(float), half, 0.95, draws()) for c in rng.multinomial(n, truth[0], 600)],
+        [
+            dependence_test(c.reshape(2, 2).astype(float), 0.95, draws())
+            for c in rng.multinomial(n, truth[1].ravel(), 600 if n >= 60 else 60)
+        ],
+    ]
+    for tests in found:
+        assert 0.93 <= np.mean([t.low - 1e-9 <= effect <= t.high for t in tests]) <= 0.9917
+        # What a test of so many rows sees in half of all samples lies at 1.96 / sqrt(n).
+        assert min(t.high for t in tests) > 1.96 / math.sqrt(n)
+
+
+def test_the_upper_limit_is_that_of_what_chance_gives_on_average():
+    test = fit_test(np.array([30.0, 30.0]), np.array([0.5, 0.5]), 0.95, draws())
+    assert (test.effect, test.low) == (0, 0)
+    assert stats.ncx2.cdf(1, 1, 60 * test.high**2) == pytest.approx(0.025)
+    many = fit_test(np.full(3_001, 40.0), np.full(3_001, 1 / 3_001), 0.95, draws())
+    assert 0 < many.high < 0.1
+
+
+def test_checks_of_one_question_do_not_disagree_on_few_balanced_rows():
+    frame = pd.DataFrame({"sex": ["m", "f"] * 30})
+    audit = audit_dataset(frame, "sex", [0, 0, 1, 1] * 15, baseline="equal")
+    verdicts = {finding.check: finding.verdict for finding in audit.findings}
+    questions = ("group shares", "group and label", "label rates")
+    assert {verdicts[check] for check in questions} == {"INCONCLUSIVE"}
+    assert "The rate of 1 is 0.500 in each of f, m." in only(audit, "label rates").advice
+
+
 # --- verdicts ---------------------------------------------------------------------------------------------
 
 
@@ -310,6 +349,11 @@ def test_a_group_that_the_data_lack_is_reported():
     finding = only(audit, "least represented")
     assert (finding.verdict, finding.value, finding.about) == ("WARNING", 0, "sex: neither")
     assert "0 rows of neither where 100 are expected" in finding.advice
+
+
+def test_a_fraction_of_a_row_that_is_expected_is_said():
+    audit = audit_dataset(pd.DataFrame({"sex": ["f"] * 5 + ["m"] * 4}), "sex", baseline="equal")
+    assert "4 rows of m where 4.5 are expected" in only(audit, "least represented").advice
 
 
 def test_a_reference_sample_is_a_sample():
@@ -512,8 +556,9 @@ def test_many_columns_without_a_finding_share_a_row():
         frame.loc[i * 4 : 900 : 20, f"x{i}"] = np.nan
         frame.loc[i * 4 + 1 : 900 : 20, f"x{i}"] = np.nan
     audit = audit_dataset(frame, "g", proxies=False)
-    assert only(audit, "missing values").about == "8 columns by g"
-    assert "and 3 more" in only(audit, "missing values").advice
+    (line,) = [line for line in to_lines(audit.findings) if line.top.check == "missing values"]
+    assert (line.about, line.value) == ("8 columns by g", "up to " + line.value.removeprefix("up to "))
+    assert len([f for f in audit.findings if f.check == "missing values"]) == 8
 
 
 # --- proxies ----------------------------------------------------------------------------------------------
@@ -630,6 +675,25 @@ def test_columns_of_any_kind_are_looked_at(kind):
     assert {part.column: part.missing.sum() for part in audit.missing.parts} == {"flag": 50, "nothing": 200}
 
 
+def test_a_weak_proxy_is_said_to_tell_something_and_no_more():
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 2, 2_000)
+    frame = pd.DataFrame({"g": group, "x": rng.normal(size=2_000) + 0.8 * group, "z": 0})
+    audit = audit_dataset(frame, "g", random_state=0)
+    for about in ("x for g", f"{ALL_COLUMNS} for g"):
+        finding = only(audit, "proxies", about)
+        assert finding.verdict == "NOTICE"
+        assert finding.advice.startswith("This tells something of who is ")
+        assert "hides little" not in finding.advice
+
+
+def test_what_keeps_proxies_from_being_measured_is_said():
+    alone = audit_dataset(founding(), "sex", [0, 1] * 500)
+    assert only(alone, "proxies").advice == "There are no columns beside the sensitive ones and the labels."
+    few = audit_dataset(pd.DataFrame(people(20)), "sex", cv=20)
+    assert only(few, "proxies").advice == "Fewer than two groups have the 40 rows that this takes."
+
+
 def test_large_tables_are_measured_on_a_part_which_is_said(monkeypatch):
     monkeypatch.setattr("fairsk.audit.proxies._MOST_ROWS", 500)
     audit = audit_dataset(pd.DataFrame(people()), "sex", "hired", random_state=0)
@@ -718,6 +782,54 @@ def test_findings_come_most_urgent_first_with_advice_as_plain_data():
         json.dumps(part.to_dict())
 
 
+def test_findings_that_answer_one_question_share_a_line():
+    columns = {**people(), "age": ["old", "young"] * 1_000}
+    audit = audit_dataset(pd.DataFrame(columns), ["sex", "age"], "hired", {"sex": "equal"}, random_state=0)
+    lines = to_lines(audit.findings)
+    told = [finding for line in lines for finding in (*line.alike, line.twin) if finding is not None]
+    twins_of_ok = [f for f in audit.findings if f.verdict == "OK" and f.check == "group and label"]
+    assert {id(f) for f in audit.findings} - {id(f) for f in told} <= {id(f) for f in twins_of_ok}
+    assert len(lines) < len(audit.findings)
+    (sex,) = [line for line in lines if line.about == "sex" and line.top.check == "label rates"]
+    assert "The rate of 1 is" in sex.advice
+    v = only(audit, "group and label", "sex")
+    assert f"Group and label (Cramer's V): {v.value:.3f} [" in sex.advice
+    assert sex.advice.endswith(f", {v.verdict}.")
+    text = str(audit)
+    assert f".findings holds all {len(audit.findings)}" in text
+    (nothing,) = [line for line in lines if line.top.verdict == "NOT APPLICABLE"]
+    assert nothing.about == "age, sex & age"
+    assert len(audit.to_dict()["check"]) == len(audit.findings)
+
+
+def test_the_more_urgent_of_two_findings_leads_and_equal_advice_is_given_once():
+    def finding(check: str, verdict: Any, about: str = "sex", advice: str = "Act.") -> Finding:
+        return Finding(check, "sex", about, "number", 0.5, 0.4, 0.6, 0.01, verdict, advice)
+
+    lines = to_lines(
+        [
+            finding("group shares", "NOTICE"),
+            finding("least represented", "WARNING", "sex: F"),
+            finding("proxies", "NOTICE", "a for sex", "Look."),
+            finding("proxies", "NOTICE", "b for sex", "Look."),
+            finding("missing values", "INCONCLUSIVE", "a by sex"),
+            finding("missing values", "INCONCLUSIVE", "b by sex"),
+        ]
+    )
+    assert [line.about for line in lines] == ["sex: F", "a for sex", "b for sex", "2 columns by sex"]
+    assert what_to_do(lines) == [
+        "1. Act. Group shares (number): 0.500 [0.400, 0.600], NOTICE.",
+        "2, 3. Look.",
+        "4. Too few rows to tell: a, b.",
+    ]
+
+
+def test_nothing_missing_is_a_fact_without_limits():
+    finding = only(audit_dataset(founding(), "sex"), "missing values")
+    assert (finding.value, finding.verdict) == (0, "OK")
+    assert np.isnan([finding.low, finding.high, finding.p]).all()
+
+
 def test_the_page_is_escaped_and_the_words_are_sober():
     columns = people()
     columns["sex"] = ["<script>alert(1)</script>" if sex == "F" else "M" for sex in columns["sex"]]
@@ -771,9 +883,28 @@ def proxy_of(audit: Any, column: str, attribute: str) -> Any:
         ({"baseline": {"race": "equal"}}, ValueError, "names 'race'; the attributes are 'sex'"),
         ({"baseline": "census"}, ValueError, 'must be "equal"'),
         ({"baseline": 0.5}, TypeError, "got float"),
-        ({"baseline": pd.DataFrame({"gender": ["man"]})}, ValueError, "'sex' is not in X"),
+        (
+            {"baseline": pd.DataFrame({"gender": ["man"]})},
+            ValueError,
+            "In the baseline, the sensitive column 'sex' is not there. The columns are: 'gender'",
+        ),
         ({"sensitive_features": "sexx"}, ValueError, "Did you mean 'sex'"),
-        ({"y": "hired"}, ValueError, "'hired' is not in the data, whose columns are: 'sex'"),
+        ({"y": "hired"}, ValueError, "column of labels 'hired' is not there. The columns are: 'sex'"),
+        ({"sensitive_features": "gender"}, ValueError, "'gender' is not there. The columns are: 'sex'.$"),
+        (
+            {"sensitive_features": 3},
+            ValueError,
+            "column 3 is not there: there are 1 columns, counted from 0.$",
+        ),
+        (
+            {"frame": np.ones((9, 2))},
+            ValueError,
+            "'sex' has no name in an array: give its position, from 0 to 1",
+        ),
+        ({"baseline": [0.5, 0.5]}, ValueError, "groups, baseline={'man': 0.5, 'woman': 0.5}; another sample"),
+        ({"baseline": np.array(["man"])}, ValueError, "one column of values, which names no groups"),
+        ({"y": "sex"}, ValueError, "labels and a sensitive column are both 'sex'"),
+        ({"y": np.repeat(["man", "woman"], [600, 400])}, ValueError, "same value in every row"),
         ({"y": np.arange(10)}, ValueError, "10 rows where 1000 are expected"),
         ({"y": np.arange(1000) / 7}, ValueError, "the audit compares labels"),
         ({"y": np.full(1000, np.nan)}, ValueError, "y has no labels"),
@@ -792,6 +923,27 @@ def proxy_of(audit: Any, column: str, attribute: str) -> Any:
 def test_bad_input_is_refused_with_what_to_do(change, error, message):
     with pytest.raises(error, match=message):
         audit_dataset(**{"frame": founding(), "sensitive_features": "sex", **change})
+
+
+def test_labels_that_are_a_column_too_are_no_proxy_of_the_group():
+    frame = pd.DataFrame(people(300))
+    with pytest.raises(ValueError, match=r"also the column 'hired' of the data\. Say so, y='hired'"):
+        audit_dataset(frame, "sex", frame["hired"].to_numpy())
+    for y in (frame["hired"], frame["hired"].to_numpy()):
+        kept = frame if isinstance(y, pd.Series) else frame.drop(columns="hired")
+        audit = audit_dataset(kept, "sex", y, random_state=0)
+        assert {part.column for part in audit.proxies.parts} == {"hours", "city", ALL_COLUMNS}
+
+
+def test_labels_and_groups_in_another_order_of_rows_are_refused():
+    frame = pd.DataFrame(people(300))
+    y, frame = frame["hired"], frame.drop(columns="hired")
+    with pytest.raises(ValueError, match="order"):
+        audit_dataset(frame, "sex", y.sort_values())
+    with pytest.raises(ValueError, match="order"):
+        audit_dataset(frame, frame["sex"].sort_values())
+    with pytest.raises(ValueError, match="order"):
+        audit_dataset(frame[["hours"]].to_numpy(), frame["sex"], y.sort_values())
 
 
 def test_braces_in_a_name_are_only_a_name():

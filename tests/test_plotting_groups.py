@@ -442,6 +442,26 @@ def test_a_tick_never_covers_its_neighbour():
         assert "1" in {tick.get_text() for tick in display.ax_.get_xticklabels()}
 
 
+@pytest.mark.parametrize(
+    "ratio", [0.001, 0.013, 0.1, 0.308, 0.35, 0.45, 0.62, 0.7, 0.85, 1.4, 2.6, 3.4, 7.7, 18.0, 450.0]
+)
+@pytest.mark.parametrize("band", [(0.8, 1.25), (0.95, 1.05), (0.31, 3.1), None])
+def test_ticks_cover_the_axis(ratio, band):
+    n = 1e6
+    drawn = table(a=(n / 1000, 0, n - n / 1000, 0), b=(n * ratio / 1000, 0, n - n * ratio / 1000, 0))
+    ax = DisparityDisplay.from_counts(drawn, "selection_rate", reference="a", band=band).ax_
+    ends, ticks = np.log(ax.get_xlim()), np.log(sorted(ax.get_xticks()))
+    gaps = np.diff(np.concatenate([ends[:1], ticks, ends[1:]])) / np.ptp(ends)
+    assert gaps.max() < 0.45
+    assert max(gaps[0], gaps[-1]) < 0.22
+
+
+@pytest.mark.parametrize("rate", [["selection_rate"], ("recall", "precision"), None])
+def test_a_display_of_ratios_draws_one_rate(rate, counts):
+    with pytest.raises(TypeError, match=r"draws one rate.* side by side with GroupMetricDisplay"):
+        DisparityDisplay.from_counts(counts, rate)
+
+
 # --- both ----------------------------------------------------------------------------------------------
 
 

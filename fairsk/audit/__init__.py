@@ -1,7 +1,8 @@
 """Audits: what there is to know about data before a model learns from them.
 
 ``dataset`` has the function and its result; ``shares``, ``labels``, ``missing`` and ``proxies`` each hold
-one part of it, ``findings`` the verdicts, ``chisquare`` the tests, and ``columns`` looks at values.
+one part of it, ``findings`` the verdicts, ``lines`` what is printed of them, ``chisquare`` the tests, and
+``columns`` looks at values.
 """
 
 from fairsk.audit.dataset import DatasetAudit, audit_dataset

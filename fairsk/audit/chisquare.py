@@ -5,6 +5,11 @@ at random under the hypothesis instead. Effect sizes have limits from the noncen
 [1]_, so that "no effect" can be told from "too few rows to see one". Far from the hypothesis that
 distribution can be too narrow; the limits are then stretched by what linearisation says of the spread.
 
+Counts can also agree with the hypothesis better than chance would have it, as a handful of rows does that
+happens to be split in half. Read to the letter, the noncentral distribution then rules out every effect, and
+the upper limit is 0. Luck is no knowledge: the upper limit is never below that of the statistic which chance
+alone gives on average, its degrees of freedom. Limits can only cover more often by that.
+
 References
 ----------
 .. [1] Steiger, Beyond the F Test: Effect Size Confidence Intervals and Tests of Close Fit, Psychological
@@ -258,14 +263,15 @@ def _test(
 
 
 def _noncentrality(statistic: float, df: int, confidence: float) -> tuple[float, float]:
-    """Return limits for the noncentrality parameter of a chi-square."""
+    """Return limits for the noncentrality of a chi-square, the upper one as of what chance gives at least."""
     tail = (1 - confidence) / 2
-    if statistic > _LARGE:
+    chance = max(statistic, float(df))
+    if chance > _LARGE:
         z = float(ndtri(1 - tail))
-        return (np.sqrt(statistic) - z) ** 2 - (df - 1), (np.sqrt(statistic) + z) ** 2 - (df - 1)
-    limits = (
-        0.0 if chdtrc(df, statistic) >= 1 - chance else float(chndtrinc(statistic, df, chance))
-        for chance in (1 - tail, tail)
+        low, high = (np.sqrt(statistic) - z) ** 2 - (df - 1), (np.sqrt(chance) + z) ** 2 - (df - 1)
+        return (max(0.0, low) if statistic > df else 0.0), high
+    none = chdtrc(df, statistic) >= tail  # by chance alone
+    return (
+        0.0 if none else float(chndtrinc(statistic, df, 1 - tail)),
+        float(chndtrinc(chance, df, tail)),
     )
-    low, high = limits
-    return low, high

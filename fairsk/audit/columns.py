@@ -23,6 +23,7 @@ __all__ = [
     "missing_rows",
     "name_groups",
     "read_columns",
+    "same_values",
 ]
 
 #: The group of those whose group is not known.
@@ -71,6 +72,14 @@ def _code(column: Column) -> Coded:
         return code_array(column)
     except TypeError:
         return code_array(np.array([None if v is None else repr(v) for v in column], dtype=object))
+
+
+def same_values(one: Column, other: Column) -> bool:
+    """Whether two columns hold the same values, row by row, and more than one of them."""
+    ours, theirs = _code(one), _code(other)
+    place = {value: i for i, value in enumerate(theirs.values)}
+    recode = np.array([place.get(value, -1) for value in ours.values], dtype=np.intp)
+    return np.array_equal(recode[ours.codes], theirs.codes) and bool(np.ptp(theirs.codes))
 
 
 def name_groups(sensitive: SensitiveColumns) -> Grouping:

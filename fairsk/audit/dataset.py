@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,15 +10,16 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from fairsk.audit.columns import is_unknown, label_rows, missing_rows, name_groups, read_columns
+from fairsk.audit.columns import is_unknown, label_rows, missing_rows, name_groups, read_columns, same_values
 from fairsk.audit.findings import TOLERANCES, VERDICTS, Finding, Settings, listed
 from fairsk.audit.labels import LabelDependence, compare_labels
+from fairsk.audit.lines import to_lines, what_to_do
 from fairsk.audit.missing import MissingValues, compare_missing
 from fairsk.audit.proxies import Proxies, measure_proxies
-from fairsk.audit.shares import GroupShares, compare_shares, read_baseline
-from fairsk.groups import Grouping, SensitiveColumns, format_group, sensitive_columns
+from fairsk.audit.shares import GroupShares, compare_shares, read_baseline, shares_example
+from fairsk.groups import Grouping, SensitiveColumns, format_group, refuse_shuffled, sensitive_columns
 from fairsk.statistics.intervals import check_confidence
-from fairsk.tables import Backend, Table, Tabular, library_of, p_value, with_interval
+from fairsk.tables import Backend, Table, Tabular, library_of
 
 __all__ = ["DatasetAudit", "audit_dataset"]
 
@@ -57,27 +59,21 @@ class DatasetAudit(Tabular):
     library: Backend | None = None
 
     def _tables(self) -> list[Table]:
-        names = ("verdict", "check", "about", "measure", "value", "low", "high", "p", "advice")
+        names = ("verdict", "check", "attribute", "about", "measure", "value", "low", "high", "p", "advice")
         columns = {name: [getattr(finding, name) for finding in self.findings] for name in names}
-        limits = zip(columns["value"], columns["low"], columns["high"], strict=True)
-        numbered = [f"{i}. {verdict}" for i, verdict in enumerate(columns["verdict"], 1)]
+        lines = to_lines(self.findings)
+        verdicts = [line.top.verdict for line in lines]
         shown = {
-            "verdict": numbered,
-            "check": columns["check"],
-            "about": columns["about"],
-            "measure": columns["measure"],
-            "value": [
-                f"{value:.0f}" if measure == "groups" else with_interval(value, low, high)
-                for measure, (value, low, high) in zip(columns["measure"], limits, strict=True)
-            ],
-            "p": list(map(p_value, columns["p"])),
+            "verdict": [f"{i}. {verdict}" for i, verdict in enumerate(verdicts, 1)],
+            "check": [line.top.check for line in lines],
+            "about": [line.about for line in lines],
+            "measure": [line.top.measure for line in lines],
+            "value": [line.value for line in lines],
+            "p": [line.p for line in lines],
         }
-        counts = {verdict: columns["verdict"].count(verdict) for verdict in VERDICTS}
+        counts = {verdict: verdicts.count(verdict) for verdict in VERDICTS}
         summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
         caption = f"Audit of {self.n_rows:,} rows by {', '.join(self.attributes)}: {summary}"
-        advice = [
-            f"{i}. {finding.advice}" for i, finding in enumerate(self.findings, 1) if finding.verdict != "OK"
-        ]
         parts = ("shares", "labels", "missing", "proxies")
         details = ", ".join(f".{name}" for name in parts if getattr(self, name) is not None)
         checked = {finding.check for finding in self.findings}
@@ -89,12 +85,14 @@ class DatasetAudit(Tabular):
         notes = [
             "",
             "What to do:",
-            *(advice or ["Nothing."]),
+            *what_to_do(lines),
             "",
             f"Levels of notice / warning: {', '.join(levels)}; groups are small below "
             f"{self.settings.min_group_size} rows.",
             f"Intervals hold with {self.settings.confidence:.0%} confidence; p is corrected (Holm) within a "
-            "check. INCONCLUSIVE: beyond its level, perhaps by chance; or within it, but perhaps far beyond.",
+            "check. OK: within its level, however certain. INCONCLUSIVE: beyond its level, perhaps by "
+            "chance; or within it, but perhaps far beyond.",
+            f"Findings that are alike share a line; .findings holds all {len(self.findings)}. "
             f"Details: {details}.",
         ]
         return [Table(columns, shown, caption, notes, words=("check", "about", "measure"))]
@@ -157,7 +155,8 @@ def audit_dataset(
     Raises
     ------
     ValueError
-        If a column is not there, lengths differ, shares do not add up to 1, a group of the data is not in a
+        If a column is not there, lengths or the order of rows differ, the labels are a sensitive column or
+        a copy of another one, shares do not add up to 1, a group of the data is not in a
         stated baseline, y looks like a measurement, or a parameter is out of range.
     TypeError
         If the baseline is of no known kind, or values are given as text.
@@ -196,6 +195,9 @@ def audit_dataset(
     n_rows = len(table)
     by_column = _selects(sensitive_features)
     selector, values = (sensitive_features, None) if by_column else (None, sensitive_features)
+    if not callable(selector):
+        _refuse_unknown("The sensitive column", selector, frame, table)
+    refuse_shuffled(frame=frame, sensitive_features=values, y=y)
     sensitive = sensitive_columns(frame, selector, values, n_rows=n_rows)
     singles = [
         (name, name_groups(SensitiveColumns((name,), (column,))))
@@ -205,11 +207,27 @@ def audit_dataset(
     if len(singles) > 1:
         attributes.append((" & ".join(sensitive.names), name_groups(sensitive)))
     target = None if y is None else _target(frame, table, y)
+    if target is not None:
+        _refuse_sensitive_labels(target, sensitive)
     taken = {*sensitive.names, *(() if target is None else target.names)}
     others = [pair for pair in zip(table.names, table.columns, strict=True) if pair[0] not in taken]
 
+    if target is not None and not _is_key(y):
+        _refuse_copies(target, others)
+
     def rows_of(reference: Any, names: tuple[str, ...]) -> SensitiveColumns:
         """Return the columns of some attributes in another sample."""
+        if by_column and not callable(selector):
+            if np.ndim(reference) == 1:
+                example = shares_example([group for group in singles[0][1].labels if not is_unknown(group)])
+                raise ValueError(
+                    "The baseline is one column of values, which names no groups. Shares and counts are "
+                    f"written with their groups, {example}; another sample is a frame, or a 2-D array, with "
+                    "the sensitive columns."
+                )
+            _refuse_unknown(
+                "In the baseline, the sensitive column", selector, reference, read_columns(reference)
+            )
         found = sensitive_columns(reference, selector, None if by_column else reference)
         if len(found.columns) != len(sensitive.columns):
             raise ValueError(
@@ -281,16 +299,62 @@ def _selects(sensitive_features: Any) -> bool:
     return names or callable(sensitive_features)
 
 
+def _is_key(given: Any) -> bool:
+    """Whether this is the name or the position of a column."""
+    return isinstance(given, str | int | np.integer)
+
+
+def _refuse_unknown(what: str, keys: Any, frame: Any, table: SensitiveColumns) -> None:
+    """Refuse names and positions of columns that the data do not have."""
+    names = list(table.names)
+    for key in keys if isinstance(keys, list | tuple) else [keys]:
+        if isinstance(key, str) and not hasattr(frame, "columns"):
+            raise ValueError(
+                f"{what} {key!r} has no name in an array: give its position, from 0 to {len(names) - 1}."
+            )
+        if isinstance(key, str) and key not in names:
+            close = difflib.get_close_matches(key, names, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(
+                f"{what} {key!r} is not there. The columns are: {listed(map(repr, names), 20)}.{hint}"
+            )
+        if isinstance(key, int | np.integer) and not -len(names) <= key < len(names):
+            raise ValueError(f"{what} {key} is not there: there are {len(names)} columns, counted from 0.")
+
+
+def _refuse_sensitive_labels(target: SensitiveColumns, sensitive: SensitiveColumns) -> None:
+    """Refuse labels that are a sensitive column: there is nothing to compare."""
+    for name, column in zip(sensitive.names, sensitive.columns, strict=True):
+        if name in target.names:
+            raise ValueError(
+                f"The labels and a sensitive column are both {name!r}. y is what a model is to predict: give "
+                "another column, or leave y out."
+            )
+        if same_values(target.columns[0], column):
+            raise ValueError(
+                f"The labels {target.names[0]!r} and the sensitive column {name!r} have the same value in "
+                "every row. y is what a model is to predict: give another column, or leave y out."
+            )
+
+
+def _refuse_copies(target: SensitiveColumns, others: Sequence[tuple[str, Any]]) -> None:
+    """Refuse labels that are a column of the data too, where that would be taken for a proxy."""
+    for name, column in others:
+        if same_values(target.columns[0], column):
+            raise ValueError(
+                f"The labels are also the column {name!r} of the data. Say so, y={name!r}, or leave the "
+                "column out."
+            )
+
+
 def _target(frame: Any, table: SensitiveColumns, y: Any) -> SensitiveColumns:
     """Return the column of labels, given or named."""
-    if not isinstance(y, str | int | np.integer):
+    if not _is_key(y):
         target = sensitive_columns(None, None, y, n_rows=len(table))
         if len(target.columns) > 1:
             raise ValueError(f"y must be one column of labels, got {len(target.columns)}.")
         return SensitiveColumns((str(getattr(y, "name", None) or "y"),), target.columns)
-    if isinstance(y, str) and y not in table.names:
-        known = listed(map(repr, table.names), 20)
-        raise ValueError(f"The column of labels {y!r} is not in the data, whose columns are: {known}.")
+    _refuse_unknown("The column of labels", y, frame, table)
     return sensitive_columns(frame, y if isinstance(y, str) else int(y))
 
 
@@ -325,14 +389,14 @@ def _small_groups(about: str, grouping: Grouping, settings: Settings) -> Finding
     numbers = float(len(small)), np.nan, np.nan, np.nan
     if not n:
         return Finding(
-            "small groups", about, "groups", *numbers, "NOT APPLICABLE", "No row has a known group."
+            "small groups", about, about, "groups", *numbers, "NOT APPLICABLE", "No row has a known group."
         )
     if not small:
         smallest = min(n, key=n.__getitem__)
         advice = f"The smallest group, {format_group(smallest)}, has {n[smallest]:,.0f} rows."
-        return Finding("small groups", about, "groups", *numbers, "OK", advice)
+        return Finding("small groups", about, about, "groups", *numbers, "OK", advice)
     advice = (
         f"Fewer than {settings.min_group_size} rows: {listed(small)}. Their rates are too uncertain to act "
         "on: collect more, or join groups where that makes sense."
     )
-    return Finding("small groups", about, "groups", *numbers, "NOTICE", advice)
+    return Finding("small groups", about, about, "groups", *numbers, "NOTICE", advice)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -20,7 +20,7 @@ __all__ = [
     "Finding",
     "Settings",
     "Verdict",
-    "collapsed",
+    "extremes",
     "largest_difference",
     "listed",
     "part_counts",
@@ -53,6 +53,8 @@ class Finding:
     ----------
     check : str
         What was checked.
+    attribute : str
+        For which attribute, or intersection of them.
     about : str
         Of which attribute, column or groups.
     measure : str
@@ -68,6 +70,7 @@ class Finding:
     """
 
     check: str
+    attribute: str
     about: str
     measure: str
     value: float
@@ -119,14 +122,16 @@ class Settings:
     def finding(
         self,
         check: str,
-        about: str,
+        attribute: str,
         measure: str,
         numbers: tuple[float, float, float, float],
         advice: Mapping[Verdict, str],
+        about: str = "",
     ) -> Finding:
         """Judge a number (value, low, high, p), and say what that verdict asks for."""
         verdict = self.judge(check, *numbers)
-        return Finding(check, about, measure, *numbers, verdict, advice.get(verdict) or _ADVICE[verdict])
+        words = advice.get(verdict) or _ADVICE[verdict]
+        return Finding(check, attribute, about or attribute, measure, *numbers, verdict, words)
 
 
 _ADVICE: Mapping[Verdict, str] = {
@@ -142,18 +147,18 @@ def listed(names: Iterable[object], most: int = 5) -> str:
     return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
 
 
-def collapsed(findings: Sequence[Finding], of: str, verdict: Verdict, advice: str) -> list[Finding]:
-    """Return the findings with those of one verdict as a single row, that of the largest value.
-
-    It is about so many columns ``of`` something, and its advice is followed by what they are.
-    """
-    these = [finding for finding in findings if finding.verdict == verdict]
-    others = [finding for finding in findings if finding.verdict != verdict]
-    if len(these) < 2:
-        return list(findings)
-    top = max(these, key=lambda finding: finding.value)
-    names = listed(finding.about for finding in these)
-    return [*others, replace(top, about=f"{len(these)} columns {of}", advice=f"{advice}: {names}.")]
+def extremes(
+    groups: Sequence[Hashable], values: NDArray[np.float64], write: Callable[[float], str], of: str = "in"
+) -> str:
+    """Say what the largest and the smallest value are, and of whom; NaN is left out."""
+    low, high = int(np.nanargmin(values)), int(np.nanargmax(values))
+    if values[low] == values[high]:
+        alike = [group for group, value in zip(groups, values, strict=True) if not np.isnan(value)]
+        return f"{write(values[low])} {of} each of {listed(map(format_group, alike))}"
+    return (
+        f"{write(values[high])} {of} {format_group(groups[high])} and {write(values[low])} {of} "
+        f"{format_group(groups[low])}"
+    )
 
 
 def part_counts(part: NDArray[np.float64], whole: NDArray[np.float64]) -> GroupCounts:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.special import rel_entr
 
 from fairsk.audit.chisquare import ChiSquare, dependence_test
-from fairsk.audit.findings import Finding, Settings, Verdict, largest_difference, part_counts
+from fairsk.audit.findings import Finding, Settings, Verdict, extremes, largest_difference, part_counts
 from fairsk.groups import Grouping, format_group
 from fairsk.labels import positive_class
 from fairsk.rates import RATES
@@ -40,7 +40,7 @@ Floats = NDArray[np.float64]
 
 #: What the measures are called in print, and the columns that hold them.
 _MEASURES = {
-    "CI": "class_imbalance", "DPL": "dpl", "KL": "kl", "JS": "js", "TV": "tv", "Linf": "linf"
+    "imbalance": "class_imbalance", "DPL": "dpl", "KL": "kl", "JS": "js", "TV": "tv", "Linf": "linf"
 }  # fmt: skip
 
 
@@ -133,8 +133,8 @@ class LabelDependence(Tabular):
         shown |= {title: list(map(number, columns[name])) for title, name in _MEASURES.items()}
         columns = {{"rates": "rate"}.get(name, name): values for name, values in columns.items()}
         notes = [
-            "Each group d against all other rows a. CI: (n_a - n_d) / n, above 0 for a minority. DPL: the "
-            "rate among the others minus that in the group.",
+            "Each group d against all other rows a. imbalance: (n_a - n_d) / n, above 0 for a minority. "
+            "DPL: the rate among the others minus that in the group.",
             "KL, JS, TV, Linf: how far the distributions of all labels lie apart (0: they agree).",
         ]
         notes += [
@@ -179,13 +179,11 @@ class LabelDependence(Tabular):
         rates = np.where(n >= self.settings.min_group_size, rates, np.nan)
         seen = ""
         if not np.isnan(part.difference):
-            low, high = int(np.nanargmin(rates)), int(np.nanargmax(rates))
-            seen = (
-                f"The rate of {part.widest} is {number(rates[high])} in {format_group(part.groups[high])} "
-                f"and {number(rates[low])} in {format_group(part.groups[low])}"
-            )
+            seen = f"The rate of {part.widest} is {extremes(part.groups, rates, number)}"
         mend = (
-            f"{seen}: correct the labels if they are wrong; else reweigh, or bound the disparity in training."
+            f"{seen}: correct the labels if they are wrong; else weigh the rows (ReweightedClassifier), "
+            "bound the disparity in training (FairClassifier) or give groups thresholds of their own "
+            "(GroupThresholdOptimizer)."
         )
         advice: Mapping[Verdict, str] = {
             "WARNING": mend,

@@ -11,7 +11,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from fairsk.audit.chisquare import ChiSquare, dependence_test
-from fairsk.audit.findings import Finding, Settings, Verdict, collapsed, largest_difference, part_counts
+from fairsk.audit.findings import Finding, Settings, Verdict, extremes, largest_difference, part_counts
 from fairsk.groups import Grouping, format_group
 from fairsk.statistics import rate_intervals
 from fairsk.statistics.multiplicity import adjust_p_values
@@ -98,19 +98,16 @@ class MissingValues(Tabular):
         return [Table(columns, shown, "Missing values by group", notes, words=("attribute", "group"))]
 
     def findings(self) -> list[Finding]:
-        """Return what to make of the missing values; columns that are alike share a row."""
+        """Return what to make of the missing values."""
         found = []
         pairs = list(zip(self.parts, self._adjusted(), strict=True))
         for attribute in self.attributes:
             these = [self._column(part, p) for part, p in pairs if part.attribute == attribute]
             if not these:
-                numbers = (0.0, 0.0, 0.0, 1.0)
+                numbers = (0.0, np.nan, np.nan, np.nan)  # that nothing is missing is no estimate
                 advice: Mapping[Verdict, str] = {"OK": "No other column has missing values."}
                 these = [self.settings.finding("missing values", attribute, "max - min", numbers, advice)]
-            of = f"by {attribute}"
-            these = collapsed(these, of, "OK", "Groups miss these about equally")
-            unsure = "Too few rows to tell whether groups miss these equally"
-            found += collapsed(these, of, "INCONCLUSIVE", unsure)
+            found += these
         return found
 
     def _column(self, part: MissingColumn, p: float) -> Finding:
@@ -118,11 +115,7 @@ class MissingValues(Tabular):
         shares = np.where(part.rows >= self.settings.min_group_size, part.shares, np.nan)
         seen = ""
         if not np.isnan(part.difference):
-            low, high = int(np.nanargmin(shares)), int(np.nanargmax(shares))
-            seen = (
-                f"{part.column} is missing for {part.shares[high]:.1%} of {format_group(part.groups[high])} "
-                f"and {part.shares[low]:.1%} of {format_group(part.groups[low])}"
-            )
+            seen = f"{part.column} is missing for {extremes(part.groups, shares, '{:.1%}'.format, 'of')}"
         mend = f"{seen}: find out why. To drop these rows, or to fill them in, hits groups unequally."
         advice: Mapping[Verdict, str] = {
             "WARNING": mend,
@@ -132,7 +125,7 @@ class MissingValues(Tabular):
             "NOT APPLICABLE": f"Fewer than two groups have {self.settings.min_group_size} rows.",
         }
         about = f"{part.column} by {part.attribute}"
-        return self.settings.finding("missing values", about, "max - min", numbers, advice)
+        return self.settings.finding("missing values", part.attribute, "max - min", numbers, advice, about)
 
 
 def compare_missing(

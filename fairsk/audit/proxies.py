@@ -28,7 +28,7 @@ from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from fairsk.audit.columns import Bins, Column, bin_column
-from fairsk.audit.findings import Finding, Settings, Verdict, collapsed, listed
+from fairsk.audit.findings import Finding, Settings, Verdict, listed
 from fairsk.groups import Grouping, format_group
 from fairsk.statistics.intervals import joint_confidence
 from fairsk.statistics.multiplicity import adjust_p_values
@@ -83,8 +83,10 @@ class Proxies(Tabular):
         One for each attribute and column, and one for each attribute and all columns; the best first.
     not_measured : mapping of str to tuple
         Groups of each attribute with too few rows to be told.
-    attributes : tuple of str
-        The attributes that were looked at.
+    attributes, columns : tuple of str
+        The attributes and the other columns that were looked at.
+    fewest : int
+        So many rows a group needs to be told.
     n_used : int
         How many rows they are measured on.
     n_rows : int
@@ -96,6 +98,8 @@ class Proxies(Tabular):
     parts: tuple[Proxy, ...]
     not_measured: Mapping[str, tuple[Hashable, ...]]
     attributes: tuple[str, ...]
+    columns: tuple[str, ...]
+    fewest: int
     n_used: int
     n_rows: int
     settings: Settings
@@ -133,20 +137,21 @@ class Proxies(Tabular):
         return [Table(columns, shown, "Proxies: columns that tell the group", notes, words)]
 
     def findings(self) -> list[Finding]:
-        """Return what to make of the proxies; columns that are alike share a row."""
+        """Return what to make of the proxies."""
         found = []
         pairs = list(zip(self.parts, self._adjusted(), strict=True))
         for attribute in self.attributes:
             these = [self._column(part, p) for part, p in pairs if part.attribute == attribute]
             if not these:
                 nan = np.nan
-                few = "There are no other columns, or fewer than two groups with enough rows."
-                advice: Mapping[Verdict, str] = {"NOT APPLICABLE": few}
+                why = (
+                    f"Fewer than two groups have the {self.fewest} rows that this takes."
+                    if self.columns
+                    else "There are no columns beside the sensitive ones and the labels."
+                )
+                advice: Mapping[Verdict, str] = {"NOT APPLICABLE": why}
                 these = [self.settings.finding("proxies", attribute, "AUC", (nan, nan, nan, nan), advice)]
-            of = f"for {attribute}"
-            these = collapsed(these, of, "OK", "None of these tells the group well")
-            unsure = "Too few rows to tell how well these give the group away"
-            found += collapsed(these, of, "INCONCLUSIVE", unsure)
+            found += these
         return found
 
     def _column(self, part: Proxy, p: float) -> Finding:
@@ -156,19 +161,21 @@ class Proxies(Tabular):
         seen = f"{who} who is {group}"
         mend = (
             f"{seen}: a model that does not see {part.attribute} can still act on it. Keep {part.attribute} "
-            "to measure the model's disparities with."
+            "to measure the model's disparities with (group_metrics)."
             if together
             else f"{seen}: leaving out {part.attribute} hides little. Keep {part.column} only if you can say "
             "why it is needed."
         )
         advice: Mapping[Verdict, str] = {
             "WARNING": mend,
-            "NOTICE": mend,
+            "NOTICE": f"This tells something of who is {group}: a model that does not see {part.attribute} "
+            "can still act on it to some degree. Compare its rates between groups (group_metrics).",
             "INCONCLUSIVE": f"Too few rows to tell how well this gives {group} away.",
             "OK": f"{seen} hardly better than guessing does." if part.auc < 0.6 else f"{seen}, but not well.",
         }
         numbers = part.auc, part.low, part.high, p
-        return self.settings.finding("proxies", f"{part.column} for {part.attribute}", "AUC", numbers, advice)
+        about = f"{part.column} for {part.attribute}"
+        return self.settings.finding("proxies", part.attribute, "AUC", numbers, advice, about)
 
 
 def measure_proxies(
@@ -203,11 +210,11 @@ def measure_proxies(
     bins = {name: bin_column(column[drawn]) for name, column in columns}
     parts: list[Proxy] = []
     not_measured = {}
+    fewest = max(settings.min_group_size, 2 * cv)  # each fold needs at least two rows of a group
     for attribute, grouping in attributes:
         codes = grouping.codes[drawn]
         n = np.bincount(codes, minlength=len(grouping.labels))
-        # Each fold needs at least two rows of a group.
-        large = np.flatnonzero(n >= max(settings.min_group_size, 2 * cv))
+        large = np.flatnonzero(n >= fewest)
         not_measured[attribute] = tuple(label for i, label in enumerate(grouping.labels) if i not in large)
         if len(large) < 2 or not bins:
             continue
@@ -224,7 +231,9 @@ def measure_proxies(
         ]
         parts += sorted(found, key=lambda proxy: -proxy.auc)
     names = tuple(name for name, _ in attributes)
-    return Proxies(tuple(parts), not_measured, names, len(drawn), n_rows, settings, library)
+    return Proxies(
+        tuple(parts), not_measured, names, tuple(bins), fewest, len(drawn), n_rows, settings, library
+    )
 
 
 def _folds(group: NDArray[np.intp], cv: int, rng: RandomState) -> NDArray[np.intp]:

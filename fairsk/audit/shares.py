@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Number
 from typing import Any
@@ -22,9 +22,9 @@ from fairsk.statistics import rate_intervals
 from fairsk.statistics.contrasts import pair_limits
 from fairsk.statistics.intervals import joint_confidence
 from fairsk.statistics.multiplicity import adjust_p_values
-from fairsk.tables import Backend, Table, Tabular, number, p_value, with_interval
+from fairsk.tables import Backend, Table, Tabular, number, p_value, rows, with_interval
 
-__all__ = ["AttributeShares", "Baseline", "GroupShares", "compare_shares", "read_baseline"]
+__all__ = ["AttributeShares", "Baseline", "GroupShares", "compare_shares", "read_baseline", "shares_example"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,20 +184,28 @@ class GroupShares(Tabular):
             why = (
                 "There is one group only."
                 if part.compared.sum() < 2
-                else f"No baseline is stated for {part.attribute}: give baseline= to compare the shares with "
-                "those you expect."
+                else "No baseline is stated: give baseline= to compare the shares with those you expect."
             )
             advice: Mapping[Verdict, str] = {"NOT APPLICABLE": why}
         else:
             numbers = (test.effect, test.low, test.high, p)
-            words = part.off(self.settings.confidence)
+            words, whole = part.off(self.settings.confidence), part.rows[part.compared].sum()
             fewer, more = (
-                [group for group, word in zip(part.groups, words, strict=True) if word == way]
+                [
+                    f"{format_group(group)} ({rows(n)} where {rows(round(share * whole, 1))} are expected)"
+                    for group, word, n, share in zip(
+                        part.groups, words, part.rows, part.expected, strict=True
+                    )
+                    if word == way
+                ]
                 for way in ("fewer", "more")
             )
             seen = f"Fewer rows than expected of: {listed(fewer)}. " if fewer else ""
             seen += f"More than expected of: {listed(more)}. " if more else ""
-            mend = f"{seen}Collect more of whom there are few, or weigh rows, or say whom the data stand for."
+            mend = (
+                f"{seen}Collect more of whom there are few, or weigh rows, or say whom the data stand for; "
+                "look at the rates of each group (group_metrics)."
+            )
             advice = {
                 "WARNING": mend,
                 "NOTICE": mend,
@@ -211,7 +219,9 @@ class GroupShares(Tabular):
         place = int(np.nanargmin(np.where(part.compared, part.ratios, np.nan)))
         group = format_group(part.groups[place])
         expected = part.expected[place] * part.rows[part.compared].sum()
-        seen = f"{number(int(part.rows[place]))} rows of {group} where {expected:,.0f} are expected"
+        seen = (
+            f"{number(int(part.rows[place]))} rows of {group} where {rows(round(expected, 1))} are expected"
+        )
         advice: Mapping[Verdict, str] = {
             "WARNING": f"{seen}: collect more, and look at {group} on its own until then.",
             "NOTICE": f"{seen}: collect more, or weigh them up.",
@@ -220,7 +230,15 @@ class GroupShares(Tabular):
         }
         numbers = part.ratio, part.ratio_low, part.ratio_high, p
         about = f"{part.attribute}: {group}"
-        return self.settings.finding("least represented", about, "share / expected", numbers, advice)
+        return self.settings.finding(
+            "least represented", part.attribute, "share / expected", numbers, advice, about
+        )
+
+
+def shares_example(groups: Sequence[Hashable]) -> str:
+    """Write shares of some groups as a baseline."""
+    shares = ", ".join(f"{group!r}: {1 / len(groups):.3g}" for group in groups[:3])
+    return f"baseline={{{shares}{', ...' if len(groups) > 3 else ''}}}"
 
 
 def _baseline_words(part: AttributeShares) -> str:
@@ -280,7 +298,7 @@ def read_baseline(
             raise ValueError(
                 f"The reference sample has none of the groups of {about}: the data hold "
                 f"{listed(map(repr, known))}, the sample {listed(map(repr, reference.labels))}. Call groups "
-                "alike in both; shares or counts of groups are given as a mapping."
+                f"alike in both; shares and counts are written with their groups, {shares_example(known)}."
             )
         return Baseline(dict(zip(reference.labels, reference.sums().tolist(), strict=True)), sample=True)
     values = {label: float(value) for label, value in given.items()}

@@ -42,7 +42,10 @@ Band: TypeAlias = tuple[float, float] | None
 #: The four-fifths rule, read in both directions.
 _FOUR_FIFTHS = (0.8, 1.25)
 #: What may be written on the axis, the more important first: it is left out where there is no room.
-_TICKS = (0.5, 2.0, 0.1, 10.0, 0.2, 5.0, 0.01, 100.0, 0.05, 20.0, 0.02, 50.0, 0.9, 1.1, 0.7, 1.5, 0.6, 3.0)
+_TICKS = (0.5, 2.0, 0.1, 10.0, 0.2, 5.0, 0.01, 100.0, 0.05, 20.0, 0.02, 50.0)
+_TICKS += (0.9, 1.1, 0.7, 1.5, 0.6, 3.0, 0.8, 1.2)
+#: Where the outermost ticks may stand, in any power of ten, so that no part of the axis is without any.
+_DIGITS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
 _MOST_TICKS = 11
 #: What is always on the axis, and how many times beyond the dots limits may lie to be on it.
 _AT_LEAST, _FAR = (0.9, 1.1), 4.0
@@ -209,6 +212,8 @@ class DisparityDisplay(Tabular):
         ------
         ImportError
             If matplotlib is missing.
+        TypeError
+            If several rates are given.
         ValueError
             If the counts have strata, the rate is unknown or can be negative, the reference is not a group,
             or its rate is 0 or cannot be measured.
@@ -391,6 +396,11 @@ class DisparityDisplay(Tabular):
         library: Backend | None,
         **kwargs: Any,
     ) -> Self:
+        if not isinstance(rate, str | Rate):
+            raise TypeError(
+                f"{cls.__name__} draws one rate, a name or a Rate; got {type(rate).__name__}. Draw one "
+                "display for each, or all rates side by side with GroupMetricDisplay."
+            )
         rate = get_rate(rate)
         refuse_strata(cls.__name__, counts)
         few = effective_rows(counts, rate) < min_group_size
@@ -610,11 +620,14 @@ def _check_reference(reference: Hashable, rates: dict[Hashable, float], name: st
 
 
 def _write_ticks(axes: Any, band: Band) -> None:
-    """Write plain numbers on a logarithmic axis, as many as have room."""
+    """Write plain numbers on a logarithmic axis, as many as have room, up to both of its ends."""
     left, right = axes.get_xlim()
     room = np.log(right / left) / _MOST_TICKS
+    powers = 10.0 ** np.arange(np.floor(np.log10(left)), np.floor(np.log10(right)) + 1)
+    plain = np.outer(powers, _DIGITS).ravel()
+    plain = plain[(plain >= left) & (plain <= right)]
     shown = list[float]()
-    for tick in (1.0, *(band or ()), *_TICKS):
+    for tick in (1.0, *(band or ()), plain.min(), plain.max(), *_TICKS):
         if left <= tick <= right and all(abs(np.log(tick / other)) >= room for other in shown):
             shown.append(tick)
     axes.set_xticks(shown, [f"{tick:.3g}" for tick in shown])
