@@ -354,6 +354,8 @@ def test_a_group_that_the_data_lack_is_reported():
 def test_a_fraction_of_a_row_that_is_expected_is_said():
     audit = audit_dataset(pd.DataFrame({"sex": ["f"] * 5 + ["m"] * 4}), "sex", baseline="equal")
     assert "4 rows of m where 4.5 are expected" in only(audit, "least represented").advice
+    audit = audit_dataset(pd.DataFrame({"sex": ["f"] * 301 + ["m"] * 100}), "sex", baseline="equal")
+    assert "Fewer rows than expected of: m (100 / 200)." in only(audit, "group shares").advice
 
 
 def test_a_reference_sample_is_a_sample():
@@ -903,6 +905,9 @@ def proxy_of(audit: Any, column: str, attribute: str) -> Any:
         ),
         ({"baseline": [0.5, 0.5]}, ValueError, "groups, baseline={'man': 0.5, 'woman': 0.5}; another sample"),
         ({"baseline": np.array(["man"])}, ValueError, "one column of values, which names no groups"),
+        ({"sensitive_features": ["sex", "sex"]}, ValueError, "give each a name, once"),
+        ({"sensitive_features": ["man"] * 1000}, ValueError, "one per row, go in an array or a series"),
+        ({"sensitive_features": lambda X: X["sex"], "baseline": [0.5, 0.5]}, ValueError, "names no groups"),
         ({"y": "sex"}, ValueError, "labels and a sensitive column are both 'sex'"),
         ({"y": np.repeat(["man", "woman"], [600, 400])}, ValueError, "same value in every row"),
         ({"y": np.arange(10)}, ValueError, "10 rows where 1000 are expected"),

@@ -199,6 +199,10 @@ def audit_dataset(
         _refuse_unknown("The sensitive column", selector, frame, table)
     refuse_shuffled(frame=frame, sensitive_features=values, y=y)
     sensitive = sensitive_columns(frame, selector, values, n_rows=n_rows)
+    if len(set(sensitive.names)) < len(sensitive.names):
+        raise ValueError(
+            f"The sensitive columns are {listed(map(repr, sensitive.names))}: give each a name, once."
+        )
     singles = [
         (name, name_groups(SensitiveColumns((name,), (column,))))
         for name, column in zip(sensitive.names, sensitive.columns, strict=True)
@@ -217,7 +221,7 @@ def audit_dataset(
 
     def rows_of(reference: Any, names: tuple[str, ...]) -> SensitiveColumns:
         """Return the columns of some attributes in another sample."""
-        if by_column and not callable(selector):
+        if by_column:
             if np.ndim(reference) == 1:
                 example = shares_example([group for group in singles[0][1].labels if not is_unknown(group)])
                 raise ValueError(
@@ -225,9 +229,9 @@ def audit_dataset(
                     f"written with their groups, {example}; another sample is a frame, or a 2-D array, with "
                     "the sensitive columns."
                 )
-            _refuse_unknown(
-                "In the baseline, the sensitive column", selector, reference, read_columns(reference)
-            )
+            if not callable(selector):
+                what = "In the baseline, the sensitive column"
+                _refuse_unknown(what, selector, reference, read_columns(reference))
         found = sensitive_columns(reference, selector, None if by_column else reference)
         if len(found.columns) != len(sensitive.columns):
             raise ValueError(
@@ -315,6 +319,8 @@ def _refuse_unknown(what: str, keys: Any, frame: Any, table: SensitiveColumns) -
         if isinstance(key, str) and key not in names:
             close = difflib.get_close_matches(key, names, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
+            if isinstance(keys, list | tuple) and len(keys) == len(table) > 1:
+                hint = " Values, one per row, go in an array or a series: np.array(values)."
             raise ValueError(
                 f"{what} {key!r} is not there. The columns are: {listed(map(repr, names), 20)}.{hint}"
             )

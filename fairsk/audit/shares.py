@@ -192,7 +192,7 @@ class GroupShares(Tabular):
             words, whole = part.off(self.settings.confidence), part.rows[part.compared].sum()
             fewer, more = (
                 [
-                    f"{format_group(group)} ({rows(n)} where {rows(round(share * whole, 1))} are expected)"
+                    f"{format_group(group)} ({rows(n)} / {_expected(share * whole)})"
                     for group, word, n, share in zip(
                         part.groups, words, part.rows, part.expected, strict=True
                     )
@@ -219,9 +219,7 @@ class GroupShares(Tabular):
         place = int(np.nanargmin(np.where(part.compared, part.ratios, np.nan)))
         group = format_group(part.groups[place])
         expected = part.expected[place] * part.rows[part.compared].sum()
-        seen = (
-            f"{number(int(part.rows[place]))} rows of {group} where {rows(round(expected, 1))} are expected"
-        )
+        seen = f"{number(int(part.rows[place]))} rows of {group} where {_expected(expected)} are expected"
         advice: Mapping[Verdict, str] = {
             "WARNING": f"{seen}: collect more, and look at {group} on its own until then.",
             "NOTICE": f"{seen}: collect more, or weigh them up.",
@@ -239,6 +237,11 @@ def shares_example(groups: Sequence[Hashable]) -> str:
     """Write shares of some groups as a baseline."""
     shares = ", ".join(f"{group!r}: {1 / len(groups):.3g}" for group in groups[:3])
     return f"baseline={{{shares}{', ...' if len(groups) > 3 else ''}}}"
+
+
+def _expected(n: float) -> str:
+    """Write an expected number of rows, of few of them with a decimal: 4 are fewer than 4.5."""
+    return f"{n:,.0f}" if n >= 100 else rows(round(n, 1))
 
 
 def _baseline_words(part: AttributeShares) -> str:

@@ -42,10 +42,12 @@ Band: TypeAlias = tuple[float, float] | None
 #: The four-fifths rule, read in both directions.
 _FOUR_FIFTHS = (0.8, 1.25)
 #: What may be written on the axis, the more important first: it is left out where there is no room.
-_TICKS = (0.5, 2.0, 0.1, 10.0, 0.2, 5.0, 0.01, 100.0, 0.05, 20.0, 0.02, 50.0)
-_TICKS += (0.9, 1.1, 0.7, 1.5, 0.6, 3.0, 0.8, 1.2)
+_TICKS = (
+    *(0.5, 2.0, 0.1, 10.0, 0.2, 5.0, 0.01, 100.0, 0.05, 20.0, 0.02, 50.0),
+    *(0.9, 1.1, 0.7, 1.5, 0.6, 3.0, 0.3, 0.4, 4.0, 0.8, 1.2),
+)
 #: Where the outermost ticks may stand, in any power of ten, so that no part of the axis is without any.
-_DIGITS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
+_DIGITS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
 _MOST_TICKS = 11
 #: What is always on the axis, and how many times beyond the dots limits may lie to be on it.
 _AT_LEAST, _FAR = (0.9, 1.1), 4.0
