@@ -21,6 +21,7 @@ from fairsk.groups import (
 )
 from fairsk.labels import binary_labels
 from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constraint, get_rate, soft_cells
+from fairsk.tables import Table, Tabular, rows
 from fairsk.warn import warn_user
 
 __all__ = ["GroupCounts", "check_weights", "plain_labels", "read_labels", "soft_counts", "tabulate"]
@@ -45,11 +46,12 @@ def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> NDArray[np.fl
 
 
 @dataclass(frozen=True, eq=False)
-class GroupCounts:
+class GroupCounts(Tabular):
     """Weighted true and false positives and negatives per group; tables of disjoint rows add up.
 
     It holds no rows, so it may leave the place where the data must stay. Shards, days and sites are
-    combined with ``+``; intersections are reduced to one attribute with :meth:`margin`.
+    combined with ``+``; intersections are reduced to one attribute with :meth:`margin`. It prints itself,
+    ``.frame()`` has a line per group, and ``GroupMetrics(counts)`` makes rates of it.
 
     Parameters
     ----------
@@ -339,9 +341,10 @@ class GroupCounts:
         if not isinstance(other, GroupCounts):
             return NotImplemented
         if self.names != other.names or (self.strata is None) != (other.strata is None):
+            broken = ["without" if table.strata is None else "with" for table in (self, other)]
             raise ValueError(
-                "Only tables of the same sensitive attributes and strata add up: "
-                f"{self.names} and {other.names}."
+                "Only tables of the same sensitive attributes add up, all with strata or all without: "
+                f"{', '.join(self.names)} {broken[0]} strata, and {', '.join(other.names)} {broken[1]}."
             )
         groups = sort_labels({*self.groups, *other.groups})
         strata = None
@@ -365,6 +368,16 @@ class GroupCounts:
     def __radd__(self, other: int) -> GroupCounts:
         """Let ``sum(tables)`` start from its 0."""
         return self if other == 0 else NotImplemented
+
+    def _tables(self) -> list[Table]:
+        groups = list(map(format_group, self.groups))
+        columns: dict[str, list[Any]] = {"group": groups}
+        if self.strata is not None:
+            strata = [format_group(stratum) for stratum in self.strata for _ in groups]
+            columns = {"stratum": strata, "group": groups * len(self.strata)}
+        columns |= {cell: table.T.ravel().tolist() for cell, table in self.cells.items()}
+        shown = {name: list(map(rows if name in CELLS else str, values)) for name, values in columns.items()}
+        return [Table(columns, shown, words=["group"])]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and strings, fit for JSON; :meth:`from_dict` reads them back."""

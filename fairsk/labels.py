@@ -77,7 +77,8 @@ def binary_labels(
         if not (seen <= {0, 1} or seen <= {-1, 1}):
             raise ValueError(
                 f"The labels are {_show(seen)}: name the positive one with pos_label=. "
-                "Only 0 and 1, -1 and 1, and booleans are told apart without it."
+                "Only 0 and 1, -1 and 1, and booleans are told apart without it. Of more than two labels, "
+                "fairsk.metrics.one_vs_rest_counts counts each."
             )
         pos_label = 1
     elif pos_label not in seen and (classes is None or pos_label not in classes.tolist()):

@@ -403,6 +403,14 @@ _ALSO_CALLED = {
     "recall": "true_positive_rate",
     "sensitivity": "true_positive_rate",
     "specificity": "true_negative_rate",
+    "tpr": "true_positive_rate",
+    "fpr": "false_positive_rate",
+    "tnr": "true_negative_rate",
+    "fnr": "false_negative_rate",
+    "ppv": "precision",
+    "npv": "negative_predictive_value",
+    "fdr": "false_discovery_rate",
+    "for": "false_omission_rate",
 }
 
 
@@ -422,8 +430,8 @@ def f_beta(beta: float) -> Rate:
 def get_rate(rate: Rate | str) -> Rate:
     """Look up a built-in rate by name; a :class:`Rate` is returned as it is.
 
-    The names are those of :data:`RATES`, ``"recall"``, ``"sensitivity"`` and ``"specificity"``, and
-    ``"f2"``, ``"f0.5"`` and so on for :func:`f_beta`.
+    The names are those of :data:`RATES`, ``"recall"``, ``"sensitivity"`` and ``"specificity"``, abbreviations
+    such as ``"tpr"`` and ``"ppv"``, and ``"f2"``, ``"f0.5"`` and so on for :func:`f_beta`.
     """
     if isinstance(rate, Rate):
         return rate
@@ -432,7 +440,12 @@ def get_rate(rate: Rate | str) -> Rate:
     if score and rate not in RATES and float(score[1]) > 0:
         return f_beta(float(score[1]))
     if rate not in RATES:
-        raise ValueError(f"Unknown rate {rate!r}.{_closest(str(rate), RATES)}")
+        if rate in CONSTRAINTS:
+            names = " and ".join(repr(part.name) for part in CONSTRAINTS[rate].rates)
+            raise ValueError(
+                f"{rate!r} is a criterion, not a rate: it asks that {names} agree. Name the rate."
+            )
+        raise ValueError(f"Unknown rate {rate!r}.{_closest(str(rate), [*RATES, *_ALSO_CALLED])}")
     return RATES[rate]
 
 

@@ -136,7 +136,7 @@ class Tabular:
     def _first(self) -> Table:
         return next(table for table in self._tables() if isinstance(table, Table))
 
-    def to_dict(self) -> dict[str, list[Any]]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the (first) table as columns; any dataframe library reads them."""
         return {name: list(values) for name, values in self._first().columns.items()}
 

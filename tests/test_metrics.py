@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairsk import Constraint, Rate, metrics
+from fairsk.histograms import ScoreHistograms
 from fairsk.metrics import (
     GroupCounts,
     GroupMetrics,
@@ -222,10 +223,10 @@ def test_the_table_prints_sizes_rates_and_what_is_not_defined() -> None:
     assert str(table).splitlines() == [
         "group    n  true_positive_rate  error_rate",
         "------------------------------------------",
-        "a & 1    2                  -*      0.500",
-        "b & 2    2              1.000       0.000",
-        "c & 3    1                  -*      0.000*",
-        "overall  5              1.000       0.200",
+        "a & 1    2                   -      0.500",
+        "b & 2    2               1.000      0.000",
+        "c & 3    1                   -      0.000*",
+        "overall  5               1.000      0.200",
         "* measured on fewer than 2 rows",
         "",
         "rate                difference  ratio  lowest  highest",
@@ -305,6 +306,74 @@ def test_confidence_is_written_as_it_is() -> None:
     data = rows(5)
     for confidence, told in ((0.995, "99.5%"), (0.57, "57%")):
         assert f"{told} intervals" in str(group_metrics(**data, rates="accuracy", confidence=confidence))
+
+
+def test_the_frame_says_on_how_many_rows_a_rate_is_measured() -> None:
+    table = group_metrics([1, 1, 0, 0], [1, 0, 0, 0], sensitive_features=["a", "a", "a", "b"], rates="fpr")
+    assert table.frame("polars")["false_positive_rate_rows"].to_list() == [1, 1, 2]
+
+
+def test_a_group_called_overall_is_not_mistaken_for_all_rows() -> None:
+    table = group_metrics([1, 0, 1], [1, 0, 1], sensitive_features=["overall", "a", "a"], rates="accuracy")
+    assert table.to_dict()["group"] == ["a", "overall", "all rows"]
+
+
+SHUFFLED = [
+    lambda y, p, s: demographic_parity_difference(y, p, sensitive_features=s),
+    lambda y, p, s: group_metrics(y, p, sensitive_features=s),
+    lambda y, p, s: metrics.theil_index(y, p, sensitive_features=s),
+    lambda y, p, s: metrics.benefit_entropy(p, sensitive_features=s, sample_weight=y),
+    lambda y, p, s: metrics.differential_fairness(y, p, sensitive_features=s),
+    lambda y, p, s: metrics.multiclass_disparity(y, p, sensitive_features=s),
+    lambda y, p, s: metrics.regression_metrics(y, p, sensitive_features=s),
+    lambda y, p, s: metrics.score_metrics(y, p, sensitive_features=s),
+    lambda y, p, s: metrics.auc_difference(y, p, sensitive_features=s),
+    lambda y, p, s: metrics.ks_distance(p, sensitive_features=s, sample_weight=y),
+    lambda y, p, s: GroupCounts.from_probabilities(y, p, sensitive_features=s),
+    lambda y, p, s: ScoreHistograms.from_scores(y, p, sensitive_features=s),
+    lambda y, p, s: metrics.conditional_demographic_disparity(y, p, sensitive_features=[0, 1] * 20, strata=s),
+    lambda y, p, s: (
+        metrics.consistency(pd.DataFrame({"y": y}), p) + metrics.consistency(pd.DataFrame({"s": s}), p)
+    ),
+]
+
+
+@pytest.mark.parametrize("metric", SHUFFLED)
+def test_rows_that_pandas_has_in_another_order_are_refused(metric: Any) -> None:
+    """fairlearn matches them by position."""
+    rng = np.random.default_rng(0)
+    index = rng.permutation(40)
+    data = [pd.Series(rng.integers(0, 2, 40), index=index) for _ in range(3)]
+    metric(*data)
+    for i in range(3):
+        shuffled = [part.sort_index() if i == j else part for j, part in enumerate(data)]
+        with pytest.raises(ValueError, match="in another order, but values are matched to rows by position"):
+            metric(*shuffled)
+    metric(*(part.to_numpy() for part in data))
+
+
+def test_functions_take_values_and_say_so() -> None:
+    with pytest.raises(TypeError, match="sensitive_features takes values, one per row"):
+        group_metrics([0, 1], [1, 0], sensitive_features="sex")
+    with pytest.raises(TypeError, match="strata takes values, one per row"):
+        group_metrics([0, 1], [1, 0], sensitive_features=[0, 1], strata="department")
+    with pytest.raises(ValueError, match="strata has 1 rows where 2 are expected"):
+        group_metrics([0, 1], [1, 0], sensitive_features=[0, 1], strata=[0])
+    with pytest.raises(ValueError, match=r"'equalized_odds' is a criterion, not a rate: .* and 'false_pos"):
+        group_metrics([0, 1], [1, 0], sensitive_features=[0, 1], rates="equalized_odds")
+    with pytest.raises(ValueError, match=r"Did you mean \('a', 1\)\?"):
+        demographic_parity_difference(
+            [0, 1], [1, 0], sensitive_features=[("a", 1), ("b", 2)], method="to_reference", reference="a & 1"
+        )
+    with pytest.raises(ValueError, match="y_score must hold numbers"):
+        metrics.score_metrics(["x", "y"], ["x", "y"], sensitive_features=[0, 1], pos_label="x")
+
+
+def test_counts_show_their_cells() -> None:
+    counts = GroupCounts.from_predictions([1, 0], [1, 1], sensitive_features=["a", "<b>"], strata=["s", "t"])
+    assert str(counts).splitlines()[0].split() == ["stratum", "group", "tp", "fp", "fn", "tn"]
+    assert counts.frame("polars")["tp"].to_list() == [0, 1, 0, 0]
+    assert "<b>" not in counts._repr_html_()
 
 
 def test_a_frame_comes_in_the_library_of_the_data() -> None:

@@ -7,8 +7,10 @@ import pytest
 
 from fairsk import Constraint, Rate
 from fairsk.counts import GroupCounts
+from fairsk.metrics import GroupMetrics
 from fairsk.rates import CELLS
 from fairsk.statistics import (
+    contrasts,
     difference_interval,
     ratio_interval,
     smallest_detectable,
@@ -83,8 +85,62 @@ def test_a_group_that_cannot_be_measured_is_named() -> None:
     cells = {"tp": [80, 0, 60], "fp": [1, 1, 1], "fn": [20, 0, 40], "tn": [1, 1, 1]}
     with pytest.warns(UserWarning, match="cannot be measured for: empty"):
         result = verdict(GroupCounts(["a", "empty", "c"], cells), "equal_opportunity", max_difference=0.05)
-    assert result.unmeasured_groups == ("empty",)
-    assert "Cannot be measured: empty." in str(result)
+    assert result.unmeasured == {"true_positive_rate": ("empty",)}
+    assert "true_positive_rate cannot be measured for: empty." in str(result)
+
+
+def test_what_is_not_measured_does_not_pass() -> None:
+    cells = {"tp": [9000, 0], "fp": [5000, 5010], "fn": [1000, 0], "tn": [5000, 4990]}
+    counts = GroupCounts("ab", {cell: np.multiply(values, 10) for cell, values in cells.items()})
+    with pytest.warns(UserWarning, match="true_positive_rate"):
+        result = verdict(counts, "equalized_odds", max_difference=0.05)
+    assert result.outcome == "INCONCLUSIVE"
+    assert result.pairs.columns["verdict"] == ["PASS"]  # of the false positive rates
+    assert "Where it can be measured, a difference above 0.05 is ruled out" in str(result)
+    assert result.frame("polars")["unmeasured"].to_list() == ["true_positive_rate: b"]
+
+
+def test_a_failure_names_the_pair_that_fails_and_not_the_one_furthest_apart() -> None:
+    cells = {"tp": [800, 500, 2], "fp": [0, 0, 0], "fn": [200, 500, 4], "tn": [9, 9, 9]}
+    counts = GroupCounts(["high", "low", "tiny"], cells)
+    result = verdict(counts, "equal_opportunity", min_ratio=0.8)
+    assert (result.outcome, result.groups) == ("FAIL", ("tiny", "high"))
+    assert "There is a ratio below 0.8 between low and high: 0.625 [0.5" in str(result)
+    frame = result.pairs.frame("polars")
+    for line in frame.iter_rows(named=True):
+        alone = verdict(counts, "equal_opportunity", min_ratio=0.8, reference=line["highest"])
+        assert line["highest"] in alone.pairs.columns["highest"]
+        assert line["value"] == pytest.approx(line["lowest_rate"] / line["highest_rate"])
+        assert line["low"] <= line["value"] <= line["high"]
+    by_pair = dict(zip(zip(frame["lowest"], frame["highest"], strict=True), frame["verdict"], strict=True))
+    assert by_pair[("low", "high")] == "FAIL"
+    assert by_pair[("tiny", "high")] == "INCONCLUSIVE"
+
+
+def test_a_reference_is_compared_with_every_other_group() -> None:
+    counts = selections((500, 1000), (400, 1000), (490, 1000), (3, 9))
+    result = verdict(counts, "selection_rate", min_ratio=0.8, reference="a")
+    assert result.pairs.columns["lowest"] == ["b", "c", "d"]
+    table = contrasts(
+        counts, "selection_rate", comparison="ratio", method="to_reference", reference="a", simultaneous=True
+    )
+    assert result.pairs.columns["value"] == pytest.approx(table.values.tolist())
+    assert result.pairs.columns["low"] == pytest.approx(table.low.tolist())
+    assert result.high == pytest.approx(min(1, table.high.min()))
+    assert result.value == pytest.approx(
+        counts.compare("demographic_parity", "ratio", method="to_reference", reference="a")
+    )
+    with pytest.raises(ValueError, match="'z' is not one of the groups"):
+        verdict(counts, "selection_rate", min_ratio=0.8, reference="z")
+
+
+def test_a_table_is_as_good_as_its_counts() -> None:
+    counts = selections((500, 1000), (400, 1000))
+    assert str(verdict(GroupMetrics(counts), "selection_rate", min_ratio=0.8)) == str(
+        verdict(counts, "selection_rate", min_ratio=0.8)
+    )
+    with pytest.raises(TypeError, match="must be a GroupCounts"):
+        verdict([1, 0], "selection_rate", min_ratio=0.8)  # type: ignore[arg-type]
 
 
 def test_one_group_has_no_verdict() -> None:
@@ -194,7 +250,7 @@ def test_too_few_rows_can_see_nothing() -> None:
     assert np.isnan(smallest_detectable(selections((1, 3), (1, 3)), "demographic_parity"))
     assert np.isnan(smallest_detectable(selections((0, 50), (0, 50)), "demographic_parity"))
     result = verdict(selections((0, 3), (1, 3)), "demographic_parity", max_difference=0.05)
-    assert "no disparity would be told from parity" in str(result)
+    assert "too small for anything to be told from parity" in str(result)
     with pytest.warns(UserWarning, match="Fewer than two groups"):
         assert np.isnan(smallest_detectable(selections((3, 9)), "demographic_parity"))
 

@@ -9,6 +9,7 @@ rest. Of scores, from one sort (``grouped_scores``): ``scores`` is the table per
 """
 
 from fairsk.counts import GroupCounts
+from fairsk.histograms import ScoreHistograms
 from fairsk.metrics.abroca import AbrocaTest, abroca, abroca_test
 from fairsk.metrics.calibration_error import CalibrationCurves, calibration_curves
 from fairsk.metrics.consistency import consistency
@@ -75,6 +76,7 @@ __all__ = [
     "GroupRate",
     "MantelHaenszel",
     "RegressionMetrics",
+    "ScoreHistograms",
     "ScoreMetrics",
     "abroca",
     "abroca_test",

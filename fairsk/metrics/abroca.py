@@ -235,6 +235,10 @@ def abroca_test(
     as in [1]_. The p-value counts the permutations that reach the value, itself included. It is approximate,
     for placements of small groups are coarse.
 
+    With several groups the largest area is often that of the smallest group, which chance alone makes
+    large: it then hides a difference between two large groups. Test these alone, or leave small groups out,
+    before you look at the areas.
+
     References
     ----------
     .. [1] Venkatraman, A Permutation Test to Compare Receiver Operating Characteristic Curves, Biometrics 56,

@@ -136,7 +136,8 @@ class GroupMetrics(Tabular):
     @property
     def few(self) -> dict[str, NDArray[np.bool_]]:
         """Where a rate is measured on few rows."""
-        return {rate.name: self._is_few(self.counts, rate) for rate in self._chosen}
+        sizes = {rate.name: effective_rows(self.counts, rate) for rate in self._chosen}
+        return {name: size < self.min_group_size for name, size in sizes.items()}
 
     @property
     def overall(self) -> dict[str, Any]:
@@ -176,9 +177,6 @@ class GroupMetrics(Tabular):
         )
         return GroupMetricDisplay.from_counts(self.counts, self._chosen, ax=ax, **given | kwargs)
 
-    def _is_few(self, counts: GroupCounts, rate: Rate) -> NDArray[np.bool_]:
-        return effective_rows(counts, rate) < self.min_group_size
-
     def _tables(self) -> Sequence[Table]:
         tables = [self._rate_table()]
         if len(self.groups) > 1 and self._chosen:
@@ -186,7 +184,8 @@ class GroupMetrics(Tabular):
         return tables
 
     def _rate_table(self) -> Table:
-        names = [*map(format_group, self.groups), "overall"]
+        names = list(map(format_group, self.groups))
+        names.append("all rows" if "overall" in names else "overall")
         table = _with_overall(self.counts)
         limits = {} if self.confidence is None else _limits(table, self._chosen, self.confidence)
         columns: dict[str, list[Any]] = {}
@@ -199,11 +198,12 @@ class GroupMetrics(Tabular):
         marked = False
         for rate in self._chosen:
             values = columns[rate.name] = _flat(table.rate(rate))
-            few = _flat(self._is_few(table, rate))
-            marked |= any(few)
             low, high = map(_flat, limits.get(rate.name, (np.full_like(table.n, np.nan),) * 2))
             if self.confidence is not None:
                 columns |= {f"{rate.name}_low": low, f"{rate.name}_high": high}
+            measured_on = columns[f"{rate.name}_rows"] = _flat(effective_rows(table, rate))
+            few = [0 < n < self.min_group_size for n in measured_on]
+            marked |= any(few)
             star = ("*" if any(few) else "", " " if any(few) else "")
             shown[rate.name] = [
                 with_interval(*parts) + star[not scarce]

@@ -7,6 +7,7 @@ limits of means, for scores and amounts.
 """
 
 from fairsk.statistics.contrasts import Contrasts, contrasts
+from fairsk.statistics.detectable import smallest_detectable
 from fairsk.statistics.intervals import (
     difference_interval,
     rate_intervals,
@@ -24,13 +25,14 @@ from fairsk.statistics.tests import (
     omnibus_test,
     two_group_test,
 )
-from fairsk.statistics.verdicts import Verdict, smallest_detectable, verdict
+from fairsk.statistics.verdicts import PairVerdicts, Verdict, verdict
 
 __all__ = [
     "BootstrapResult",
     "Contrasts",
     "MaxZTest",
     "OmnibusTest",
+    "PairVerdicts",
     "ShrunkenRates",
     "TwoGroupTest",
     "Verdict",

@@ -24,7 +24,7 @@ from fairsk.statistics.pairs import (
     ratio_limits,
     two_sided,
 )
-from fairsk.statistics.shares import refuse_strata
+from fairsk.statistics.shares import as_counts, refuse_strata
 from fairsk.tables import Table, Tabular, number, p_value, percent
 
 __all__ = ["Baseline", "Contrasts", "contrasts", "pair_limits", "rest_of"]
@@ -181,6 +181,7 @@ def contrasts(
     c      a                  0.500          0.600      -0.100  -0.261   0.066  -1.17  0.244       0.244
     Intervals hold with 95% confidence each.
     """
+    counts = as_counts(counts)
     rate = get_rate(rate)
     refuse_strata(counts, "A contrast")
     check_comparison(comparison, rate)

@@ -19,21 +19,26 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from fairsk.counts import GroupCounts
+from fairsk.groups import position_of
 from fairsk.rates import Constraint, Rate, get_rate
-from fairsk.statistics.pairs import Estimate, Limits, difference_limits, ratio_limits
-from fairsk.statistics.shares import as_constraint, rate_variances, refuse_strata, share_behind
+from fairsk.statistics.pairs import Estimate, Limits, PairComparison, difference_limits, ratio_limits
+from fairsk.statistics.shares import as_constraint, as_counts, rate_variances, refuse_strata, share_behind
 
 __all__ = [
+    "PairDisparities",
     "check_confidence",
     "difference_interval",
     "joint_confidence",
+    "limits_of_worst",
+    "pair_disparities",
     "rate_intervals",
     "rate_standard_errors",
     "ratio_interval",
@@ -69,6 +74,7 @@ def rate_standard_errors(counts: GroupCounts, rate: Rate | str) -> NDArray[np.fl
     >>> rate_standard_errors(counts, "selection_rate").round(4)  # sqrt(.8 * .2 / 10)
     array([0.1265])
     """
+    counts = as_counts(counts)
     rate = get_rate(rate)
     return np.sqrt(rate_variances(counts, rate, rate(counts.cells)))
 
@@ -99,6 +105,7 @@ def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.
     >>> print(f"{low[0]:.3f} to {high[0]:.3f}")
     0.490 to 0.943
     """
+    counts = as_counts(counts)
     check_confidence(confidence)
     rate = get_rate(rate)
     z = float(ndtri(0.5 + confidence / 2))
@@ -153,12 +160,7 @@ def difference_interval(
     >>> print(f"{low:.3f} to {high:.3f}")
     0.012 to 0.280
     """
-    lows, highs = list[float](), list[float]()
-    for first, second in _simultaneous_pairs(counts, criterion, confidence):
-        below, above = difference_limits(first, second)
-        lows.extend(np.maximum(0, np.maximum(below, -above)))
-        highs.extend(np.maximum(np.abs(below), np.abs(above)))
-    return (float(max(lows)), float(max(highs))) if lows else (float("nan"), float("nan"))
+    return limits_of_worst(pair_disparities(counts, criterion, "difference", confidence), "difference")
 
 
 def ratio_interval(
@@ -205,13 +207,7 @@ def ratio_interval(
     >>> print(f"{low:.3f} to {high:.3f}")
     0.571 to 0.978
     """
-    lows, highs = list[float](), list[float]()
-    for first, second in _simultaneous_pairs(counts, criterion, confidence):
-        # The smaller rate may be either of the two.
-        for below, above in (ratio_limits(first, second), ratio_limits(second, first)):
-            lows.extend(np.clip(below, 0, 1))
-            highs.extend(np.clip(above, 0, 1))
-    return (float(min(lows)), float(min(highs))) if lows else (float("nan"), float("nan"))
+    return limits_of_worst(pair_disparities(counts, criterion, "ratio", confidence), "ratio")
 
 
 def joint_confidence(confidence: float, n_intervals: int) -> float:
@@ -220,21 +216,82 @@ def joint_confidence(confidence: float, n_intervals: int) -> float:
     return 1 - (1 - confidence) / max(1, n_intervals)
 
 
-def _simultaneous_pairs(
-    counts: GroupCounts, criterion: Constraint | Rate | str, confidence: float
-) -> Iterator[tuple[Estimate, Estimate]]:
-    """Yield for each rate both sides of all pairs of groups that have it.
+@dataclass(frozen=True, eq=False)
+class PairDisparities:
+    """How far pairs of groups lie apart in a rate, whichever of the two has the higher one.
 
-    The limits are such that intervals for all pairs and rates hold together.
+    Parameters
+    ----------
+    rate : Rate
+        The rate.
+    first, second : integer array of shape (n_pairs,)
+        The positions of the groups of each pair that have the rate.
+    value, low, high : array of shape (n_pairs,)
+        The absolute difference, or the smaller over the larger rate, and its limits.
+    level : float
+        The confidence of each interval, such that all hold together with the one asked for.
+    rates : array of shape (n_groups,)
+        The rate of every group.
     """
+
+    rate: Rate
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    value: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    level: float
+    rates: NDArray[np.float64]
+
+    def lowest_first(self, place: int) -> tuple[int, int]:
+        """Return the positions of the groups of a pair, the one with the lower rate first."""
+        one, other = int(self.first[place]), int(self.second[place])
+        return (one, other) if self.rates[one] <= self.rates[other] else (other, one)
+
+
+def pair_disparities(
+    counts: GroupCounts,
+    criterion: Constraint | Rate | str,
+    comparison: PairComparison,
+    confidence: float,
+    reference: Hashable = None,
+) -> list[PairDisparities]:
+    """Compare all pairs of groups, or all groups with a reference, in every rate of a constraint.
+
+    The limits are such that the intervals of all pairs and rates hold together (Bonferroni).
+    """
+    counts = as_counts(counts)
     refuse_strata(counts, "An interval")
     constraint = as_constraint(criterion)
-    n_pairs = len(counts.groups) * (len(counts.groups) - 1) // 2
-    level = joint_confidence(confidence, n_pairs * len(constraint.rates))
+    n = len(counts.groups)
+    pairs = np.triu_indices(n, 1)
+    if reference is not None:
+        base = position_of(reference, counts.groups)
+        pairs = (np.delete(np.arange(n), base), np.full(n - 1, base))
+    level = joint_confidence(confidence, len(pairs[0]) * len(constraint.rates))
+    found = []
     for rate in constraint.rates:
-        value = rate(counts.cells)
-        limits = (value, *rate_intervals(counts, rate, level))
-        pairs = np.triu_indices(len(value), 1)
-        defined = ~np.isnan(value[pairs[0]] - value[pairs[1]])
-        first, second = (Estimate(*(part[side[defined]] for part in limits)) for side in pairs)
-        yield first, second
+        rates: NDArray[np.float64] = rate(counts.cells)
+        limits = (rates, *rate_intervals(counts, rate, level))
+        defined = ~np.isnan(rates[pairs[0]] - rates[pairs[1]])
+        places = [side[defined] for side in pairs]
+        first, second = (Estimate(*(part[side] for part in limits)) for side in places)
+        both = {cell: np.stack([table[side] for side in places]) for cell, table in counts.cells.items()}
+        value = Constraint(rate.name, rate).compare(both, comparison)
+        if comparison == "difference":
+            below, above = difference_limits(first, second)
+            low, high = np.maximum(0, np.maximum(below, -above)), np.maximum(np.abs(below), np.abs(above))
+        else:  # the smaller rate may be either of the two
+            ways = ratio_limits(first, second), ratio_limits(second, first)
+            low, high = (np.minimum(*(np.clip(way[end], 0, 1) for way in ways)) for end in (0, 1))
+        found.append(PairDisparities(rate, places[0], places[1], value, low, high, level, rates))
+    return found
+
+
+def limits_of_worst(found: Iterable[PairDisparities], comparison: PairComparison) -> tuple[float, float]:
+    """Return the limits of the largest difference, or smallest ratio; NaN if no two groups are compared."""
+    known = [part for part in found if len(part.value)]
+    if not known:
+        return float("nan"), float("nan")
+    worst = max if comparison == "difference" else min
+    return float(worst(worst(part.low) for part in known)), float(worst(worst(part.high) for part in known))

@@ -14,7 +14,7 @@ from fairsk.groups import format_group
 from fairsk.rates import CELLS, CONSTRAINTS, Constraint, Rate, get_constraint, get_rate
 from fairsk.statistics.intervals import check_confidence
 from fairsk.statistics.pairs import PairComparison, check_comparison
-from fairsk.statistics.shares import as_constraint, need_share, refuse_strata
+from fairsk.statistics.shares import as_constraint, as_counts, need_share, refuse_strata
 from fairsk.tables import Table, Tabular, number, with_interval
 from fairsk.warn import warn_user
 
@@ -138,6 +138,7 @@ def bootstrap(
     >>> print(f"{result.estimate:.2f} with standard error {result.standard_error:.2f}")
     0.15 with standard error 0.07
     """
+    counts = as_counts(counts)
     check_resamples(n_resamples, fewest=2)
     function = _function(statistic)
     if confidence is not None:
@@ -276,6 +277,7 @@ def noise_floor(
     >>> print(f"{noise_floor(counts, 'demographic_parity', random_state=0):.2f}")
     0.14
     """
+    counts = as_counts(counts)
     refuse_strata(counts, "A noise floor")
     check_resamples(n_resamples)
     constraint, rng = as_constraint(criterion), np.random.default_rng(random_state)

@@ -8,6 +8,7 @@ tests, draws) then holds for them too.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from fairsk.rates import CELLS, CONSTRAINTS, Constraint, Rate, get_constraint, g
 __all__ = [
     "Share",
     "as_constraint",
+    "as_counts",
     "effective_rows",
     "need_share",
     "rate_variances",
@@ -119,6 +121,17 @@ def as_constraint(criterion: Constraint | Rate | str) -> Constraint:
         except ValueError:
             return get_constraint(name)  # its message suggests a name
     return Constraint(criterion.name, criterion) if isinstance(criterion, Rate) else get_constraint(criterion)
+
+
+def as_counts(given: Any) -> GroupCounts:
+    """Return counts, or those that a table is made of."""
+    counts = given if isinstance(given, GroupCounts) else getattr(given, "counts", None)
+    if not isinstance(counts, GroupCounts):
+        raise TypeError(
+            f"counts must be a GroupCounts, or a table made of it, got {type(given).__name__}: "
+            "GroupCounts.from_predictions and GroupCounts.from_frame make them."
+        )
+    return counts
 
 
 def refuse_strata(counts: GroupCounts, what: str) -> None:

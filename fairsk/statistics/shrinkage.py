@@ -12,7 +12,7 @@ from fairsk.counts import GroupCounts
 from fairsk.groups import format_group
 from fairsk.rates import Rate, get_rate
 from fairsk.statistics.intervals import rate_intervals
-from fairsk.statistics.shares import need_share, refuse_strata
+from fairsk.statistics.shares import as_counts, need_share, refuse_strata
 from fairsk.tables import Table, Tabular, number, rows, with_interval
 
 __all__ = ["ShrunkenRates", "shrunken_rates"]
@@ -128,6 +128,7 @@ def shrunken_rates(counts: GroupCounts, rate: Rate | str, *, confidence: float =
     d       10  0.900 [0.596, 0.982]     0.820
     Shrunken rates are the better guess for small groups on average, and no evidence about any one.
     """
+    counts = as_counts(counts)
     rate = get_rate(rate)
     refuse_strata(counts, "Shrinking")
     share = need_share(rate, "Shrinking")

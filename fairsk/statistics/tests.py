@@ -17,7 +17,7 @@ from fairsk.rates import CELLS, Constraint, Rate, get_rate
 from fairsk.statistics.multiplicity import adjust_p_values
 from fairsk.statistics.pairs import equality_z, two_sided
 from fairsk.statistics.resampling import check_resamples
-from fairsk.statistics.shares import as_constraint, need_share, refuse_strata
+from fairsk.statistics.shares import as_constraint, as_counts, need_share, refuse_strata
 from fairsk.tables import Table, Tabular, number, p_value
 
 __all__ = [
@@ -130,6 +130,7 @@ def omnibus_test(counts: GroupCounts, criterion: Constraint | Rate | str) -> Omn
     -------------------------------------
     selection_rate        4.61   2  0.100
     """
+    counts = as_counts(counts)
     refuse_strata(counts, "A test of groups")
     constraint = as_constraint(criterion)
     statistics, freedom = [], []
@@ -257,6 +258,7 @@ def max_z_test(
     >>> print(f"{result.p_value:.2f}")
     0.12
     """
+    counts = as_counts(counts)
     rate = get_rate(rate)
     refuse_strata(counts, "A test of groups")
     check_resamples(n_resamples)
@@ -390,6 +392,7 @@ def two_group_test(
     mid_p 0.038
     fisher 0.07
     """
+    counts = as_counts(counts)
     rate = get_rate(rate)
     refuse_strata(counts, "A test of groups")
     if method not in get_args(TwoGroupMethod):

@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from fairsk.counts import GroupCounts
 from fairsk.groups import format_group
-from fairsk.rates import CELLS, Constraint, Rate
-from fairsk.statistics.intervals import difference_interval, joint_confidence, ratio_interval
-from fairsk.statistics.pairs import PairComparison, check_comparison
-from fairsk.statistics.shares import (
-    as_constraint,
-    effective_rows,
-    rate_variances,
-    refuse_strata,
-    share_behind,
-)
+from fairsk.rates import Constraint, Rate
+from fairsk.statistics.detectable import smallest_detectable_between
+from fairsk.statistics.intervals import PairDisparities, limits_of_worst, pair_disparities
+from fairsk.statistics.pairs import PairComparison
+from fairsk.statistics.shares import as_constraint, as_counts, effective_rows, refuse_strata
 from fairsk.tables import Table, Tabular, number, percent, printable, with_interval
 
-__all__ = ["Outcome", "Verdict", "smallest_detectable", "verdict"]
+__all__ = ["Outcome", "PairVerdicts", "Verdict", "verdict"]
 
 Outcome: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 
 #: Two numbers that differ by less are the same: 0.4 / 0.5 is not below 0.8.
 _ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class PairVerdicts(Tabular):
+    """The verdict on every pair of groups in every rate. Prints and renders itself.
+
+    Parameters
+    ----------
+    columns : mapping of str to list
+        ``rate``, the group with the ``lowest`` and the one with the ``highest`` rate, these rates, the
+        ``value`` of the disparity with its limits ``low`` and ``high``, and the ``verdict``.
+    confidence : float
+        The coverage probability of all intervals together.
+    """
+
+    columns: Mapping[str, list[Any]]
+    confidence: float
+
+    def _tables(self) -> list[Table]:
+        shown = {name: list(map(number, values)) for name, values in self.columns.items()}
+        limits = zip(*(self.columns[name] for name in ("value", "low", "high")), strict=True)
+        shown["value"] = [with_interval(*parts) for parts in limits]
+        del shown["low"], shown["high"]
+        note = f"{percent(self.confidence)} intervals, for all of these at once"
+        return [Table(self.columns, shown, notes=[note], words=["rate", "lowest", "highest", "verdict"])]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +58,13 @@ class Verdict(Tabular):
     Parameters
     ----------
     outcome : {"PASS", "FAIL", "INCONCLUSIVE"}
-        The interval lies within the tolerance, wholly beyond it, or on both sides of the bound.
+        Whether the interval lies within the tolerance, wholly beyond it, or on both sides of the bound.
     criterion, rate : str
         Which constraint, and the one of its rates on which the groups lie furthest apart.
     comparison : {"difference", "ratio"}
         What is bounded.
+    reference : hashable
+        The group that all others are compared with; None if all groups are compared with each other.
     value, low, high : float
         The disparity and its interval.
     bound, confidence : float
@@ -51,9 +72,11 @@ class Verdict(Tabular):
     meets_bound : bool
         Whether the value, taken as it is, keeps the bound.
     groups : tuple of two labels
-        The groups with the lowest and the highest rate.
+        The two groups that lie furthest apart, the one with the lower rate first.
     group_rates : tuple of two floats
         Their rates.
+    pairs : PairVerdicts
+        The same for every pair that was compared.
     smallest_detectable : float
         The smallest disparity between these two groups that would be told from parity with 80% power; NaN
         if none would be.
@@ -61,14 +84,15 @@ class Verdict(Tabular):
         Groups with fewer (effective) rows to measure a rate on are called small.
     small_groups : tuple of labels
         Groups that are small; they are part of the comparison.
-    unmeasured_groups : tuple of labels
-        Groups in which a rate has an empty denominator; they are not.
+    unmeasured : mapping of str to tuple of labels
+        For each rate that some groups do not have (its denominator is empty), these groups.
     """
 
     outcome: Outcome
     criterion: str
     rate: str
     comparison: PairComparison
+    reference: Hashable
     value: float
     low: float
     high: float
@@ -77,61 +101,101 @@ class Verdict(Tabular):
     meets_bound: bool
     groups: tuple[Hashable, ...]
     group_rates: tuple[float, ...]
+    pairs: PairVerdicts
     smallest_detectable: float
     min_group_size: int
     small_groups: tuple[Hashable, ...]
-    unmeasured_groups: tuple[Hashable, ...]
+    unmeasured: Mapping[str, tuple[Hashable, ...]]
 
     def _sentences(self) -> list[str]:
         """Say the verdict in words."""
         if np.isnan(self.value):
             told = ["INCONCLUSIVE: fewer than two groups can be measured."]
         else:
-            (low, high), (least, most) = map(format_group, self.groups), map(number, self.group_rates)
-            beyond = f"{'beyond' if self.comparison == 'difference' else 'below'} {self.bound:g}"
+            (lowest, highest), (least, most) = map(format_group, self.groups), map(number, self.group_rates)
             told = [
-                f"{self.outcome}: {self.criterion} {self.comparison} {number(self.value)} "
-                f"({percent(self.confidence)} interval {number(self.low)} to {number(self.high)}), "
-                f"{self.rate} from {least} ({low}) to {most} ({high}).",
-                {
-                    "PASS": f"A disparity {beyond} is ruled out at this n.",
-                    "FAIL": f"There is a disparity {beyond}.",
-                    "INCONCLUSIVE": f"No evidence of a disparity {beyond} at this n, and none against it.",
-                }[self.outcome],
-                f"Between these two groups a {self.comparison} of {number(self.smallest_detectable)} or "
-                f"{'more' if self.comparison == 'difference' else 'less'} would be told from parity with 80% "
-                "power."
-                if np.isfinite(self.smallest_detectable)
-                else "Between these two groups no disparity would be told from parity with 80% power.",
+                f"{self.outcome}: {self.criterion} {self.comparison} "
+                f"{number(self.value)} ({percent(self.confidence)} interval {number(self.low)} to "
+                f"{number(self.high)}), {self.rate} from {least} ({lowest}) to {most} ({highest}).",
+                *self._reasons(),
             ]
         if self.small_groups:
             named = ", ".join(map(format_group, self.small_groups))
             told.append(f"Fewer than {self.min_group_size} rows to measure on: {named}.")
-        if self.unmeasured_groups:
-            told.append(f"Cannot be measured: {', '.join(map(format_group, self.unmeasured_groups))}.")
+        for rate, groups in self.unmeasured.items():
+            told.append(f"{rate} cannot be measured for: {', '.join(map(format_group, groups))}.")
         return told
+
+    def _reasons(self) -> list[str]:
+        """Say what the interval rules out."""
+        side = "above" if self.comparison == "difference" else "below"
+        beyond = f"a {self.comparison} {side} {self.bound:g}"
+        if self.outcome == "PASS":
+            return [f"{beyond[0].upper()}{beyond[1:]} is ruled out at this n."]
+        if self.outcome == "FAIL":
+            columns = self.pairs.columns
+            failing = [i for i, outcome in enumerate(columns["verdict"]) if outcome == "FAIL"]
+            # The limit nearest to the bound says how surely it is broken: name the pair that breaks it most.
+            surest = max if self.comparison == "difference" else min
+            nearest = columns["low" if self.comparison == "difference" else "high"]
+            worst = surest(failing, key=lambda i: nearest[i])
+            rate, lowest, highest = (columns[name][worst] for name in ("rate", "lowest", "highest"))
+            shown = with_interval(*(columns[name][worst] for name in ("value", "low", "high")))
+            others = "" if len(failing) == 1 else f", and {len(failing) - 1} more (see .pairs)"
+            return [f"There is {beyond} between {lowest} and {highest}: {shown} in {rate}{others}."]
+        if self.unmeasured and self._keeps_bound:
+            return [f"Where it can be measured, {beyond} is ruled out; elsewhere nothing is known."]
+        told = [f"No evidence of {beyond} at this n, and none against it."]
+        if np.isfinite(self.smallest_detectable):
+            or_more = "more" if self.comparison == "difference" else "less"
+            told.append(
+                f"Between these two groups a {self.comparison} of {number(self.smallest_detectable)} or "
+                f"{or_more} would be told from parity with 80% power."
+            )
+        else:
+            told.append("These two groups are too small for anything to be told from parity with 80% power.")
+        return told
+
+    @property
+    def _keeps_bound(self) -> bool:
+        return all(outcome == "PASS" for outcome in self.pairs.columns["verdict"])
 
     def __str__(self) -> str:
         return "\n".join(map(printable, self._sentences()))
 
     def _tables(self) -> list[Table]:
         names = [format_group(group) for group in self.groups] or ["", ""]
+        rates = self.group_rates or (np.nan, np.nan)
         columns: dict[str, list[Any]] = {
             "verdict": [self.outcome],
             "criterion": [self.criterion],
             "comparison": [self.comparison],
+            "bound": [self.bound],
             "value": [self.value],
             "low": [self.low],
             "high": [self.high],
-            "bound": [self.bound],
-            "lowest": [names[0]],
-            "highest": [names[1]],
-            "smallest_detectable": [self.smallest_detectable],
+            "rate": [self.rate],
+            "lowest": names[:1],
+            "highest": names[1:],
         }
         shown = {name: list(map(number, values)) for name, values in columns.items()}
         shown["value"] = [with_interval(self.value, self.low, self.high)]
         del shown["low"], shown["high"]
-        return [Table(columns, shown, notes=self._sentences())]
+        columns |= {
+            "lowest_rate": [float(rates[0])],
+            "highest_rate": [float(rates[1])],
+            "reference": ["" if self.reference is None else format_group(self.reference)],
+            "confidence": [self.confidence],
+            "meets_bound": [self.meets_bound],
+            "smallest_detectable": [self.smallest_detectable],
+            "min_group_size": [self.min_group_size],
+            "small_groups": [", ".join(map(format_group, self.small_groups))],
+            "unmeasured": [
+                "; ".join(f"{r}: {', '.join(map(format_group, g))}" for r, g in self.unmeasured.items())
+            ],
+        }
+        words = ["verdict", "criterion", "comparison", "rate", "lowest", "highest"]
+        return [Table(columns, shown, notes=self._sentences(), words=words)]
 
 
 def verdict(
@@ -140,6 +204,7 @@ def verdict(
     *,
     max_difference: float | None = None,
     min_ratio: float | None = None,
+    reference: Hashable = None,
     confidence: float = 0.95,
     min_group_size: int = 30,
 ) -> Verdict:
@@ -148,33 +213,44 @@ def verdict(
     Parameters
     ----------
     counts : GroupCounts
-        The table of counts, without strata.
+        The table of counts, without strata; or a table made of it, such as :func:`group_metrics` returns.
     criterion : str, Constraint or Rate
         The rate, or the rates that should agree.
     max_difference : float >= 0, optional
         The largest difference that is tolerated, such as 0.05.
     min_ratio : float in (0, 1], optional
         The smallest ratio that is tolerated, such as 0.8. Give one of the two.
+    reference : hashable, optional
+        Label of a group: every other group is compared with it. By default all groups are compared with
+        each other. Name it before you look at the rates.
     confidence : float in (0, 1), default=0.95
-        The coverage probability of the interval, over all pairs of groups and all rates together.
+        The coverage probability of the interval, over all compared pairs and all rates together.
     min_group_size : int, default=30
         Groups with fewer rows to measure a rate on are named; none is left out.
 
     Returns
     -------
     Verdict
-        PASS if the whole interval keeps the bound, FAIL if all of it lies beyond, else INCONCLUSIVE.
+        FAIL if the interval of some pair lies wholly beyond the bound; PASS if those of all pairs keep it
+        and every group has every rate; else INCONCLUSIVE. ``.pairs`` has the verdict on each.
 
     Raises
     ------
     ValueError
-        If not exactly one tolerance is given or it bounds nothing, or the counts have strata.
+        If not exactly one tolerance is given or it bounds nothing, the reference is not a group, or the
+        counts have strata.
+
+    Warns
+    -----
+    UserWarning
+        If a group has nothing to measure a rate on; what is not measured never passes.
 
     Notes
     -----
     A small disparity on few rows is no evidence of parity, and a large one none of unequal treatment; both
-    are INCONCLUSIVE. The interval is that of :func:`difference_interval` or :func:`ratio_interval`. Bounds
-    are compared up to rounding, so that 40 of 100 against 50 of 100 keep a ratio of 0.8.
+    are INCONCLUSIVE. The interval is that of :func:`difference_interval` or :func:`ratio_interval` (over the
+    pairs with the reference, if there is one). Bounds are compared up to rounding, so that 40 of 100 against
+    50 of 100 keep a ratio of 0.8.
 
     Examples
     --------
@@ -185,38 +261,47 @@ def verdict(
     >>> counts = GroupCounts.from_predictions(y_pred, y_pred, sensitive_features=np.repeat(["a", "b"], 100))
     >>> print(verdict(counts, "demographic_parity", max_difference=0.05))
     INCONCLUSIVE: demographic_parity difference 0.150 (95% interval 0.012 to 0.280), selection_rate from
-    0.450 (b) to 0.600 (a).
-    No evidence of a disparity beyond 0.05 at this n, and none against it.
-    Between these two groups a difference of 0.197 or more would be told from parity with 80% power.
+    0.450 (b) to 0.600 (a). No evidence of a difference above 0.05 at this n, and none against it. Between
+    these two groups a difference of 0.197 or more would be told from parity with 80% power.
     """
+    counts = as_counts(counts)
     refuse_strata(counts, "A verdict")
     constraint = as_constraint(criterion)
     comparison, bound = _tolerance(constraint, max_difference, min_ratio)
     for rate in constraint.rates:
         counts._warn_undefined(rate, fewest=2)
-    value = float(constraint.compare(counts.cells, comparison))
-    interval = difference_interval if comparison == "difference" else ratio_interval
-    low, high = interval(counts, constraint, confidence)
+    found = pair_disparities(counts, constraint, comparison, confidence, reference)
     # Seen from the bound, whether a disparity is worse: larger for differences, smaller for ratios.
-    mildest, worst, worse = (low, high, 1) if comparison == "difference" else (high, low, -1)
+    worse, extreme = (1, max) if comparison == "difference" else (-1, min)
+    known = [part for part in found if len(part.value)]
+    value = float(extreme(extreme(part.value) for part in known)) if known else float("nan")
+    low, high = limits_of_worst(found, comparison)
+    pairs = _judge(counts, found, comparison, bound, worse)
+    missing = {rate.name: _named(counts, rate.support(counts.cells) == 0) for rate in constraint.rates}
+    unmeasured = {name: absent for name, absent in missing.items() if absent}
     outcome: Outcome = "INCONCLUSIVE"
-    if worse * (worst - bound) <= _ROUNDING:
-        outcome = "PASS"
-    elif worse * (mildest - bound) > _ROUNDING:
+    if "FAIL" in pairs["verdict"]:
         outcome = "FAIL"
-    rate, groups, rates = _furthest(counts, constraint, comparison)
-    detectable = float("nan")
-    if groups:
-        level = _joint(counts, constraint, confidence)
-        pair = tuple(np.array([counts.groups.index(group)]) for group in groups)
-        detectable = float(_detectable(counts, rate, pair, comparison, level, power=0.8)[0])
-    measured = np.all([rate.support(counts.cells) != 0 for rate in constraint.rates], axis=0)
+    elif known and not unmeasured and set(pairs["verdict"]) == {"PASS"}:
+        outcome = "PASS"
+    rate, detectable = constraint.rates[0], float("nan")
+    groups: tuple[Hashable, ...] = ()
+    rates: tuple[float, ...] = ()
+    if known:
+        furthest = extreme(known, key=lambda part: extreme(part.value))
+        rate, place = furthest.rate, int(np.flatnonzero(furthest.value == extreme(furthest.value))[0])
+        ends = furthest.lowest_first(place)
+        groups = tuple(counts.groups[g] for g in ends)
+        rates = tuple(float(rate(counts.cells)[g]) for g in ends)
+        detectable = smallest_detectable_between(counts, rate, ends, comparison, furthest.level)
     fewest = np.min([effective_rows(counts, rate) for rate in constraint.rates], axis=0)
+    measured = np.all([rate.support(counts.cells) != 0 for rate in constraint.rates], axis=0)
     return Verdict(
         outcome=outcome,
         criterion=constraint.name,
         rate=rate.name,
         comparison=comparison,
+        reference=reference,
         value=value,
         low=low,
         high=high,
@@ -225,97 +310,35 @@ def verdict(
         meets_bound=bool(worse * (value - bound) <= _ROUNDING),
         groups=groups,
         group_rates=rates,
+        pairs=PairVerdicts(pairs, confidence),
         smallest_detectable=detectable,
         min_group_size=min_group_size,
         small_groups=_named(counts, measured & (fewest < min_group_size)),
-        unmeasured_groups=_named(counts, ~measured),
+        unmeasured=unmeasured,
     )
 
 
-def smallest_detectable(
-    counts: GroupCounts,
-    criterion: Constraint | Rate | str,
-    *,
-    comparison: PairComparison = "difference",
-    groups: Sequence[Hashable] | None = None,
-    power: float = 0.8,
-    confidence: float = 0.95,
-) -> float:
-    """Return the smallest disparity that groups of these sizes would let us tell from parity.
-
-    Parameters
-    ----------
-    counts : GroupCounts
-        The table of counts, without strata. Of the rates, only the one of all groups together is used.
-    criterion : str, Constraint or Rate
-        The rate, or the rates that should agree.
-    comparison : {"difference", "ratio"}, default="difference"
-        Which disparity.
-    groups : sequence of two labels, optional
-        The two groups that it lies between; by default any two, so that the smallest groups decide.
-    power : float in (0, 1), default=0.8
-        The probability that such a disparity is told from parity.
-    confidence : float in (0, 1), default=0.95
-        That of the test, held over all pairs of groups and all rates together (Bonferroni).
-
-    Returns
-    -------
-    float
-        A difference of at least this, or a ratio of at most this, is found with that power; NaN if no
-        disparity would be, or fewer than two groups can be measured.
-
-    Raises
-    ------
-    ValueError
-        If the counts have strata, the groups are unknown, or ``power`` or ``confidence`` is no probability.
-
-    Notes
-    -----
-    With n and m the (effective) sizes, P the rate of all groups together, and p - q = d two rates whose
-    mean, weighted by size, is P, it is the d that solves
-
-        d = z_(1 - alpha / 2) sqrt(P (1 - P) (1 / n + 1 / m)) + z_power sqrt(p (1 - p) / n + q (1 - q) / m)
-
-    for the group that makes d larger when it has the higher rate [1]_.
-
-    References
-    ----------
-    .. [1] Fleiss, Levin & Paik, Statistical Methods for Rates and Proportions, 3rd edition, Wiley, 2003,
-       section 4.2.
-
-    Examples
-    --------
-    Some 390 rows per group are needed to see that one is selected 40% of the time and the other 50%:
-
-    >>> import numpy as np
-    >>> from fairsk.metrics import GroupCounts
-    >>> from fairsk.statistics import smallest_detectable
-    >>> y_pred = np.tile([1, 0], 390)
-    >>> counts = GroupCounts.from_predictions(y_pred, y_pred, sensitive_features=np.repeat(["a", "b"], 390))
-    >>> print(f"{smallest_detectable(counts, 'demographic_parity'):.3f}")
-    0.100
-    """
-    refuse_strata(counts, "A smallest disparity")
-    if not 0 < power < 1:
-        raise ValueError(f"power must lie between 0 and 1, such as 0.8; got {power!r}.")
-    constraint = as_constraint(criterion)
-    check_comparison(comparison, *constraint.rates)
-    if groups is not None and (len(set(groups)) != 2 or not set(groups) <= set(counts.groups)):
-        raise ValueError(f"Name two of the groups with groups=: {', '.join(map(repr, counts.groups))}.")
-    level = _joint(counts, constraint, confidence)
-    found = []
-    for rate in constraint.rates:
-        counts._warn_undefined(rate, fewest=2)
-        if groups is None:
-            measured = np.flatnonzero(rate.support(counts.cells) != 0)
-            pairs = tuple(measured[side] for side in np.triu_indices(len(measured), 1))
-        else:
-            pairs = tuple(np.array([counts.groups.index(group)]) for group in groups)
-        found.append(_detectable(counts, rate, pairs, comparison, level, power))
-    every = np.concatenate(found)
-    if len(every) == 0:
-        return float("nan")
-    return float(every.max() if comparison == "difference" else every.min())
+def _judge(
+    counts: GroupCounts, found: list[PairDisparities], comparison: PairComparison, bound: float, worse: int
+) -> dict[str, list[Any]]:
+    """Return the verdict on every pair, as the columns of a table."""
+    titles = ("rate", "lowest", "highest", "lowest_rate", "highest_rate", "value", "low", "high", "verdict")
+    columns: dict[str, list[Any]] = {title: [] for title in titles}
+    for part in found:
+        for place, limits in enumerate(zip(part.value, part.low, part.high, strict=True)):
+            ends = part.lowest_first(place)
+            value, low, high = map(float, limits)
+            mildest, worst = (low, high) if comparison == "difference" else (high, low)
+            outcome = "INCONCLUSIVE"
+            if worse * (worst - bound) <= _ROUNDING:
+                outcome = "PASS"
+            elif worse * (mildest - bound) > _ROUNDING:
+                outcome = "FAIL"
+            names = [format_group(counts.groups[g]) for g in ends]
+            line = [part.rate.name, *names, *(float(part.rates[g]) for g in ends), value, low, high, outcome]
+            for column, entry in zip(columns.values(), line, strict=True):
+                column.append(entry)
+    return columns
 
 
 def _tolerance(
@@ -333,93 +356,5 @@ def _tolerance(
     return "ratio", min_ratio
 
 
-def _joint(counts: GroupCounts, constraint: Constraint, confidence: float) -> float:
-    """Return the confidence of one pair and rate, if all hold together with this one."""
-    n_pairs = len(counts.groups) * (len(counts.groups) - 1) // 2
-    return joint_confidence(confidence, n_pairs * len(constraint.rates))
-
-
-def _furthest(
-    counts: GroupCounts, constraint: Constraint, comparison: PairComparison
-) -> tuple[Rate, tuple[Hashable, ...], tuple[float, ...]]:
-    """Return the rate on which groups lie furthest apart, the lowest and the highest group, their rates."""
-    gaps = [float(Constraint(r.name, r).compare(counts.cells, comparison)) for r in constraint.rates]
-    if np.isnan(gaps).all():
-        return constraint.rates[0], (), ()
-    rate = constraint.rates[int(np.nanargmax(gaps) if comparison == "difference" else np.nanargmin(gaps))]
-    values = rate(counts.cells)
-    places = [int(np.nanargmin(values)), int(np.nanargmax(values))]
-    if places[0] == places[1]:  # all groups are alike: any two will do
-        places = np.flatnonzero(~np.isnan(values))[:2].tolist()
-    return rate, tuple(counts.groups[i] for i in places), tuple(float(values[i]) for i in places)
-
-
 def _named(counts: GroupCounts, which: NDArray[np.bool_]) -> tuple[Hashable, ...]:
     return tuple(group for group, chosen in zip(counts.groups, which, strict=True) if chosen)
-
-
-def _detectable(
-    counts: GroupCounts,
-    rate: Rate,
-    pairs: tuple[NDArray[np.intp], ...],
-    comparison: PairComparison,
-    confidence: float,
-    power: float,
-) -> NDArray[np.float64]:
-    """Return the smallest disparity of one rate that each pair of groups would let us tell from parity."""
-    z = float(ndtri(0.5 + confidence / 2)), float(ndtri(power))
-    share = share_behind(rate)
-    if share is None:  # the spread of such a rate is not known elsewhere than at its pooled value
-        pooled = rate({cell: counts.cells[cell].sum(0) for cell in CELLS})
-        variance = rate_variances(counts, rate, pooled)
-        support = rate.support(counts.cells)
-        gap = sum(z) * np.sqrt(variance[pairs[0]] + variance[pairs[1]])
-        high, low = (support[side] for side in pairs)
-        return _apart(pooled, gap, high, low, lambda value: value, comparison)
-    p, n = share.effective(counts)
-    measured = n > 0
-    pooled = np.average(p[measured], weights=n[measured]) if measured.any() else float("nan")
-    sizes = [n[side] for side in pairs]
-    found = [
-        _apart(pooled, _gap(pooled, high, low, z), high, low, share.rate_at, comparison)
-        for high, low in (sizes, sizes[::-1])
-    ]
-    return np.maximum(*found) if comparison == "difference" else np.minimum(*found)
-
-
-def _gap(
-    pooled: float, high: NDArray[np.float64], low: NDArray[np.float64], z: tuple[float, float]
-) -> NDArray[np.float64]:
-    """Return the difference of two shares at which the test has its power, by bisection.
-
-    The sizes are those of the group with the higher and the low share. It is NaN where even the largest
-    difference that leaves the mean as it is falls short.
-    """
-    part = low / (high + low)  # how much of the difference lies above the mean
-    at_parity = z[0] * np.sqrt(pooled * (1 - pooled) * (1 / high + 1 / low))
-
-    def enough(gap: NDArray[np.float64]) -> NDArray[np.bool_]:
-        p, q = np.clip((pooled + gap * part, pooled - gap * (1 - part)), 0, 1)
-        return gap >= at_parity + z[1] * np.sqrt(p * (1 - p) / high + q * (1 - q) / low)
-
-    below, above = np.zeros_like(part), np.minimum((1 - pooled) / part, pooled / (1 - part))
-    possible = enough(above) & (above > 0)
-    for _ in range(60):
-        middle = (below + above) / 2
-        found = enough(middle)
-        below, above = np.where(found, below, middle), np.where(found, middle, above)
-    return np.where(possible, above, np.nan)
-
-
-def _apart(
-    pooled: float,
-    gap: NDArray[np.float64],
-    high: NDArray[np.float64],
-    low: NDArray[np.float64],
-    rate_at: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    comparison: PairComparison,
-) -> NDArray[np.float64]:
-    """Return the disparity of rates this far apart, in groups of these sizes, around a common mean."""
-    part = low / (high + low)
-    most, least = rate_at(pooled + gap * part), rate_at(pooled - gap * (1 - part))
-    return most - least if comparison == "difference" else least / most
