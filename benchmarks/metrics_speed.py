@@ -114,7 +114,8 @@ def main() -> None:
     errors = {rate: bootstrap(counts, rate, random_state=0).standard_error for rate in RATES}
     ratios = [errors[rate] / ((high[rate] - low[rate]) / 2).to_numpy() for rate in RATES]
     print(
-        f"\nstandard errors of the bootstrap over fairlearn's: {np.min(ratios):.2f} to {np.max(ratios):.2f}"
+        f"\nstandard errors over fairlearn's: {np.mean(ratios):.2f} on average, {np.min(ratios):.2f} to "
+        f"{np.max(ratios):.2f}; 100 repetitions know them to a tenth"
     )
     y, p, group = rows(3_000, 8)
     counts = GroupCounts.from_predictions(y, p, sensitive_features=group)
