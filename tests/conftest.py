@@ -2,8 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import sklearn
+
+# A busy machine is slow now and then; that is not what the tests are about.
+hypothesis.settings.register_profile("without deadline", deadline=None)
+hypothesis.settings.load_profile("without deadline")
 
 
 @pytest.fixture(params=[False, True], ids=["routing off", "routing on"])
