@@ -17,9 +17,9 @@ test: $(READY) $(ENGINES) lint types
 		--cov --cov-report=term --cov-fail-under=95 $(ARGS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_matrix.py
 
-# The tests again, on the oldest versions that are supported; of the composition matrix, the cells with pandas.
-# `make test-oldest CELLS=` runs all of them.
-CELLS := -k "not (test_cell and (polars or numpy))"
+# The tests again, on the oldest versions that are supported; of the composition matrix, the cells with pandas, and
+# without the demo and the long comparisons with brute force, which know no versions. `make test-oldest CELLS=` runs all.
+CELLS := -k "not (test_cell and (polars or numpy)) and not test_demo and not equal_brute_force"
 test-oldest: $(OLDEST)/.installed
 	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n 2 -p no:cacheprovider $(CELLS) $(ARGS)
 
