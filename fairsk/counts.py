@@ -14,6 +14,7 @@ from fairsk.groups import (
     Grouping,
     encode_groups,
     format_group,
+    list_groups,
     position_of,
     refuse_shuffled,
     sort_labels,
@@ -37,7 +38,10 @@ def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> NDArray[np.fl
     """
     if sample_weight is None:
         return None
-    weights = np.asarray(sample_weight, dtype=float)
+    try:
+        weights = np.asarray(sample_weight, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError("sample_weight must hold a number per row, such as X['weight'].") from None
     if weights.shape != (n_rows,):
         raise ValueError(f"sample_weight has shape {weights.shape} where ({n_rows},) is expected.")
     if not np.all(np.isfinite(weights)) or np.any(weights < 0) or not weights.any():
@@ -463,7 +467,7 @@ class GroupCounts(Tabular):
             pairs = zip(self.groups, measured.all(1), strict=True)
             parts += [
                 f"{rate.name} cannot be measured{somewhere} for: "
-                f"{', '.join(format_group(group) for group, everywhere in pairs if not everywhere)} "
+                f"{list_groups(group for group, everywhere in pairs if not everywhere)} "
                 f"(its denominator, {rate.denominator}, is empty there). The comparison passes over them."
             ]
         if (measured.sum(0) < fewest).any():

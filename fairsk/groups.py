@@ -28,6 +28,7 @@ __all__ = [
     "encode_groups",
     "format_group",
     "is_missing",
+    "list_groups",
     "position_of",
     "pyarrow_rows",
     "refuse_shuffled",
@@ -93,6 +94,12 @@ def format_group(label: Hashable) -> str:
     return " & ".join(map(str, label)) if isinstance(label, tuple) else str(label)
 
 
+def list_groups(labels: Iterable[Hashable], most: int = 20) -> str:
+    """Write groups one after another, the first of them if there are many."""
+    names = list(map(format_group, labels))
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def position_of(group: Hashable, groups: Sequence[Hashable]) -> int:
     """Return where a group stands among others.
 
@@ -102,9 +109,10 @@ def position_of(group: Hashable, groups: Sequence[Hashable]) -> int:
         If it is not one of them.
     """
     if group not in groups:
-        alike = [label for label in groups if format_group(label) == str(group)]
+        text = format_group(tuple(group) if isinstance(group, list) else group).casefold()
+        alike = [label for label in groups if format_group(label).casefold() == text]
         hint = f" Did you mean {alike[0]!r}?" if alike else ""
-        shown = ", ".join(map(repr, groups))
+        shown = ", ".join(map(repr, groups[:20])) + (", ..." if len(groups) > 20 else "")
         raise ValueError(f"The reference group {group!r} is not one of the groups: {shown}.{hint}")
     return list(groups).index(group)
 
@@ -200,8 +208,11 @@ def value_columns(argument: str, values: Any, n_rows: int) -> SensitiveColumns:
     found = _from_values(values)
     if not found.columns or any(len(column) != n_rows for column in found.columns):
         lengths = " and ".join(str(len(column)) for column in found.columns) or "no"
+        texts = isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
+        hint = f" If these are names of columns, pass the columns: X[{list(values)!r}]." if texts else ""
         raise ValueError(
             f"{argument} has {lengths} rows where {n_rows} are expected: inconsistent numbers of samples."
+            f"{hint}"
         )
     return found
 
@@ -476,7 +487,7 @@ def _refuse_missing(name: str, coded: Coded, used: NDArray[np.intp]) -> None:
 
 def _refuse_measurements(name: str, values: list[Any]) -> None:
     """Refuse fractions as group names, and warn of very many numbers."""
-    example = "first, for example with a callable: sensitive_features=lambda X: X['age'] >= 40."
+    example = "first: X['age'] >= 40 (in a constructor, a callable: lambda X: X['age'] >= 40)."
     if len(values) > _MAX_CONTINUOUS_LEVELS and any(isinstance(v, float) and v % 1 > 0 for v in values):
         raise ValueError(
             f"The sensitive feature {name!r} looks continuous: it has {len(values)} distinct values, some of "

@@ -73,6 +73,14 @@ def binary_labels(
         raise ValueError(
             f"y_true and y_pred have no label in common: {_show(seen_actual)} and {_show(seen_predicted)}."
         )
+    known = seen_actual if classes is None else seen_actual | set(classes.tolist())
+    strange = seen_predicted - known
+    if strange and len(seen) > 2 and len(known) <= 2:
+        raise ValueError(
+            f"y_pred holds {_show(strange)}, which y_true does not have: its labels are "
+            f"{_show(seen_actual)}. Are they spelt alike?"
+        )
+    _refuse_alike(seen)
     if pos_label is None:
         if not (seen <= {0, 1} or seen <= {-1, 1}):
             raise ValueError(
@@ -84,6 +92,17 @@ def binary_labels(
     elif pos_label not in seen and (classes is None or pos_label not in classes.tolist()):
         raise ValueError(f"pos_label={pos_label!r} never occurs: the labels are {_show(seen)}.")
     return actual.equals(pos_label), predicted.equals(pos_label)
+
+
+def _refuse_alike(labels: set[Any]) -> None:
+    """Refuse texts that differ in blanks or a full stop alone: one label, written in two ways."""
+    plain: dict[str, str] = {}
+    for label in sorted(label for label in labels if isinstance(label, str)):
+        other = plain.setdefault(label.strip(" \t\r\n."), label)
+        if other != label:
+            raise ValueError(
+                f"The labels {other!r} and {label!r} look like one, written in two ways: make them one."
+            )
 
 
 def _labels(name: str, column: Any) -> Coded:

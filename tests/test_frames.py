@@ -190,7 +190,7 @@ def make_rows(seed: int = 0, n: int = 400) -> dict[str, Any]:
         "day": [datetime.date(2024, 1, 1 + int(day)) for day in rng.integers(0, 3, n)],
         "y": rng.integers(0, 2, n).tolist(),
         "p": (rng.random(n) < 0.4).tolist(),
-        "label": rng.choice(["no", "yes"], n).tolist(),
+        "label": rng.choice(["no", "yes", "maybe"], n).tolist(),
         "guess": rng.choice(["no", "yes", "maybe"], n).tolist(),
         "w": rng.integers(0, 5, n).astype(float).tolist(),
         "score": np.clip(rng.integers(-100, 1200, n) / 1024, 0, 1).tolist(),

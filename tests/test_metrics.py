@@ -369,6 +369,38 @@ def test_functions_take_values_and_say_so() -> None:
         metrics.score_metrics(["x", "y"], ["x", "y"], sensitive_features=[0, 1], pos_label="x")
 
 
+@pytest.mark.parametrize(
+    "metric", [demographic_parity_difference, group_metrics, metrics.differential_fairness]
+)
+def test_a_label_that_is_misspelt_is_no_other_label(metric: Any) -> None:
+    """The test rows of Adult, as published, have ">50K." where those for training have ">50K"."""
+    y, groups = ["<=50K", ">50K", "<=50K", ">50K"], ["a", "a", "b", "b"]
+    positive = {} if metric is metrics.differential_fairness else {"pos_label": ">50K"}
+    for wrong in (">50K.", " >50K", "50K"):
+        predicted = [label if label == "<=50K" else wrong for label in y]
+        with pytest.raises(
+            ValueError, match=r"y_pred holds .*which y_true does not have|written in two ways"
+        ):
+            metric(y, predicted, sensitive_features=groups, **positive)
+    with pytest.raises(ValueError, match=r"'>50K' and '>50K\.' look like one, written in two ways"):
+        metric([*y, ">50K."], [*y, ">50K"], sensitive_features=[*groups, "a"], **positive)
+
+
+def test_weighted_tables_say_so_and_long_lists_are_cut() -> None:
+    y = [1, 0] * 20
+    groups = [0, 0, 1, 1] * 10
+    assert "sums of weights" in str(group_metrics(y, y, sensitive_features=groups, sample_weight=[2.0] * 40))
+    assert "sums of weights" not in str(group_metrics(y, y, sensitive_features=groups))
+    with pytest.warns(UserWarning, match="a29, a3, a31, .* and 10 more"):
+        group_metrics(
+            [1] * 30 + [0] * 30, [1] * 60, sensitive_features=[f"a{i % 60}" for i in range(60)], rates="fpr"
+        )
+    with pytest.raises(ValueError, match=r"pass the columns: X\[\['race', 'sex'\]\]"):
+        group_metrics(y, y, sensitive_features=["race", "sex"])
+    with pytest.raises(ValueError, match="sample_weight must hold a number per row"):
+        group_metrics(y, y, sensitive_features=y, sample_weight="weight")
+
+
 def test_counts_show_their_cells() -> None:
     counts = GroupCounts.from_predictions([1, 0], [1, 1], sensitive_features=["a", "<b>"], strata=["s", "t"])
     assert str(counts).splitlines()[0].split() == ["stratum", "group", "tp", "fp", "fn", "tn"]

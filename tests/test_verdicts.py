@@ -70,7 +70,7 @@ def test_it_names_the_groups_that_lie_furthest_apart_and_on_which_rate() -> None
     assert (result.rate, result.groups) == ("false_positive_rate", ("a", "c"))
     assert result.group_rates == pytest.approx((0.1, 0.6))
     assert result.value == pytest.approx(0.5)
-    assert "false_positive_rate from 0.100 (a) to 0.600 (c)" in str(result)
+    assert "Furthest apart: a (0.100) and c (0.600) in false_positive_rate, 0.500 [0.3" in str(result)
 
 
 def test_small_groups_are_named_and_compared_all_the_same() -> None:
@@ -134,6 +134,29 @@ def test_a_reference_is_compared_with_every_other_group() -> None:
         verdict(counts, "selection_rate", min_ratio=0.8, reference="z")
 
 
+def test_of_several_ratios_of_zero_the_widest_gap_is_named() -> None:
+    counts = selections((0, 100), (10, 100), (40, 100), (90, 100))
+    result = verdict(counts, "demographic_parity", min_ratio=0.8)
+    assert (result.groups, result.group_rates) == (("a", "d"), (0.0, 0.9))
+
+
+def test_the_interval_of_all_pairs_is_not_written_beside_one() -> None:
+    counts = selections((5000, 10_000), (3500, 10_000), (1, 10))
+    lines = str(verdict(counts, "demographic_parity", min_ratio=0.8, reference="a")).splitlines()
+    assert lines[0].startswith("FAIL: demographic_parity, smallest ratio of a group and a 0.200 (95%")
+    assert lines[1].startswith("Furthest apart: c (0.100) and a (0.500) in selection_rate, 0.200 [0.0")
+    assert lines[2].startswith("There is a ratio below 0.8 between b and a: 0.700 [0.6")
+    rare = str(verdict(selections((0, 10**6), (1, 10**6)), "demographic_parity", max_difference=1e-9))
+    assert "from 0.000 (a) to 1.0e-06 (b)" in rare
+
+
+def test_a_reference_that_cannot_be_measured_is_refused() -> None:
+    counts = GroupCounts("abc", {"tp": [40, 0, 30], "fp": [1] * 3, "fn": [10, 0, 20], "tn": [9] * 3})
+    undefined = pytest.warns(UserWarning, match="cannot be measured")
+    with undefined, pytest.raises(ValueError, match="name another"):
+        verdict(counts, "equal_opportunity", min_ratio=0.8, reference="b")
+
+
 def test_a_table_is_as_good_as_its_counts() -> None:
     counts = selections((500, 1000), (400, 1000))
     assert str(verdict(GroupMetrics(counts), "selection_rate", min_ratio=0.8)) == str(
@@ -195,6 +218,7 @@ def test_it_renders_as_a_table_with_labels_escaped() -> None:
         ({"min_ratio": 80}, "at most at 1"),
         ({"min_ratio": 0}, "above 0"),
         ({"max_difference": 0.05, "confidence": 95}, "between 0 and 1"),
+        ({"max_difference": 0.05, "confidence": None}, "between 0 and 1"),
     ],
 )
 def test_a_tolerance_that_makes_no_sense_is_refused(given: Any, message: str) -> None:
@@ -250,7 +274,7 @@ def test_too_few_rows_can_see_nothing() -> None:
     assert np.isnan(smallest_detectable(selections((1, 3), (1, 3)), "demographic_parity"))
     assert np.isnan(smallest_detectable(selections((0, 50), (0, 50)), "demographic_parity"))
     result = verdict(selections((0, 3), (1, 3)), "demographic_parity", max_difference=0.05)
-    assert "too small for anything to be told from parity" in str(result)
+    assert "Nothing between these two groups would be told from parity" in str(result)
     with pytest.warns(UserWarning, match="Fewer than two groups"):
         assert np.isnan(smallest_detectable(selections((3, 9)), "demographic_parity"))
 

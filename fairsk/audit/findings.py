@@ -115,7 +115,7 @@ class Settings:
         slack = 1e-9  # 1 - 0.8 is a little less than 0.2
         if value < notice - slack:
             return "INCONCLUSIVE" if worst >= warning else "OK"
-        if p >= 1 - self.confidence:
+        if p >= 1 - self.confidence or low == 0 < value:  # the test and the interval must agree
             return "INCONCLUSIVE"
         return "WARNING" if value >= warning - slack else "NOTICE"
 

@@ -13,7 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairsk.counts import GroupCounts, check_weights
 from fairsk.curves import Curve, sorted_curves
-from fairsk.groups import Grouping, encode_groups, format_group, position_of, refuse_shuffled, value_columns
+from fairsk.groups import (
+    Grouping,
+    encode_groups,
+    list_groups,
+    position_of,
+    refuse_shuffled,
+    value_columns,
+)
 from fairsk.histograms import ScoreHistograms
 from fairsk.labels import binary_labels
 from fairsk.warn import warn_user
@@ -280,10 +287,12 @@ def warn_unmeasured(
     name: str, groups: Sequence[Hashable], measured: Sequence[bool], why: str, *, fewest: int = 0
 ) -> None:
     """Warn of groups that cannot be measured, and of fewer than are needed."""
-    missing = [format_group(group) for group, known in zip(groups, measured, strict=True) if not known]
+    missing = [group for group, known in zip(groups, measured, strict=True) if not known]
     parts = []
     if missing:
-        parts += [f"{name} cannot be measured for: {', '.join(missing)} ({why}). Comparisons pass over them."]
+        parts += [
+            f"{name} cannot be measured for: {list_groups(missing)} ({why}). Comparisons pass over them."
+        ]
     if sum(measured) < fewest:
         parts += [f"Fewer than two groups can be compared: {name} gives NaN."]
     if parts:

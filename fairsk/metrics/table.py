@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairsk.counts import GroupCounts
 from fairsk.groups import format_group
-from fairsk.rates import Constraint, Rate, get_rate
+from fairsk.rates import CELLS, Constraint, Rate, get_rate
 from fairsk.statistics.intervals import difference_interval, rate_intervals, ratio_interval
 from fairsk.statistics.shares import effective_rows
 from fairsk.tables import Backend, Table, Tabular, library_of, percent, rows, with_interval
@@ -209,7 +209,9 @@ class GroupMetrics(Tabular):
                 with_interval(*parts) + star[not scarce]
                 for *parts, scarce in zip(values, low, high, few, strict=True)
             ]
-        notes = [f"* measured on fewer than {self.min_group_size} rows"] if marked else []
+        weighted = any(not np.array_equal(self.counts.cells[c], self.counts.squares[c]) for c in CELLS)
+        notes = ["n: sums of weights; intervals go by the effective number of rows"] if weighted else []
+        notes += [f"* measured on fewer than {self.min_group_size} rows"] if marked else []
         return Table(columns, shown, notes=notes, words=["group"])
 
 

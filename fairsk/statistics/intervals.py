@@ -47,7 +47,7 @@ __all__ = [
 
 def check_confidence(confidence: float) -> None:
     """Refuse a confidence that is no probability between 0 and 1."""
-    if not 0 < confidence < 1:
+    if not isinstance(confidence, int | float | np.number) or not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, such as 0.95; got {confidence!r}.")
 
 

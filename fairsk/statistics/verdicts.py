@@ -112,19 +112,34 @@ class Verdict(Tabular):
         if np.isnan(self.value):
             told = ["INCONCLUSIVE: fewer than two groups can be measured."]
         else:
-            (lowest, highest), (least, most) = map(format_group, self.groups), map(number, self.group_rates)
-            told = [
-                f"{self.outcome}: {self.criterion} {self.comparison} "
-                f"{number(self.value)} ({percent(self.confidence)} interval {number(self.low)} to "
-                f"{number(self.high)}), {self.rate} from {least} ({lowest}) to {most} ({highest}).",
-                *self._reasons(),
-            ]
+            told = [*self._numbers(), *self._reasons()]
         if self.small_groups:
             named = ", ".join(map(format_group, self.small_groups))
             told.append(f"Fewer than {self.min_group_size} rows to measure on: {named}.")
         for rate, groups in self.unmeasured.items():
             told.append(f"{rate} cannot be measured for: {', '.join(map(format_group, groups))}.")
         return told
+
+    def _numbers(self) -> list[str]:
+        """Say the disparity and its interval, and which two groups lie furthest apart."""
+        (lowest, highest), (least, most) = map(format_group, self.groups), map(_written, self.group_rates)
+        interval = f"({percent(self.confidence)} interval {number(self.low)} to {number(self.high)})"
+        columns = self.pairs.columns
+        if len(columns["value"]) == 1:
+            return [
+                f"{self.outcome}: {self.criterion} {self.comparison} {number(self.value)} {interval}, "
+                f"{self.rate} from {least} ({lowest}) to {most} ({highest})."
+            ]
+        # The interval is that of the worst of all pairs, and not of the pair that lies furthest apart.
+        extreme = "largest difference" if self.comparison == "difference" else "smallest ratio"
+        whose = "two groups" if self.reference is None else f"a group and {format_group(self.reference)}"
+        pairs = list(zip(columns["rate"], columns["lowest"], columns["highest"], strict=True))
+        place = pairs.index((self.rate, lowest, highest))
+        own = with_interval(*(columns[name][place] for name in ("value", "low", "high")))
+        return [
+            f"{self.outcome}: {self.criterion}, {extreme} of {whose} {number(self.value)} {interval}.",
+            f"Furthest apart: {lowest} ({least}) and {highest} ({most}) in {self.rate}, {own}.",
+        ]
 
     def _reasons(self) -> list[str]:
         """Say what the interval rules out."""
@@ -145,7 +160,7 @@ class Verdict(Tabular):
             return [f"There is {beyond} between {lowest} and {highest}: {shown} in {rate}{others}."]
         if self.unmeasured and self._keeps_bound:
             return [f"Where it can be measured, {beyond} is ruled out; elsewhere nothing is known."]
-        told = [f"No evidence of {beyond} at this n, and none against it."]
+        told = [f"These rows do not settle whether there is {beyond}."]
         if np.isfinite(self.smallest_detectable):
             or_more = "more" if self.comparison == "difference" else "less"
             told.append(
@@ -153,7 +168,10 @@ class Verdict(Tabular):
                 f"{or_more} would be told from parity with 80% power."
             )
         else:
-            told.append("These two groups are too small for anything to be told from parity with 80% power.")
+            told.append(
+                "Nothing between these two groups would be told from parity with 80% power: they are too "
+                "small, or the rate lies too near its end."
+            )
         return told
 
     @property
@@ -221,8 +239,9 @@ def verdict(
     min_ratio : float in (0, 1], optional
         The smallest ratio that is tolerated, such as 0.8. Give one of the two.
     reference : hashable, optional
-        Label of a group: every other group is compared with it. By default all groups are compared with
-        each other. Name it before you look at the rates.
+        Label of a group: every other group is compared with it, in either direction (a ratio is the smaller
+        over the larger rate). By default all groups are compared with each other. Name it before you look
+        at the rates.
     confidence : float in (0, 1), default=0.95
         The coverage probability of the interval, over all compared pairs and all rates together.
     min_group_size : int, default=30
@@ -261,7 +280,7 @@ def verdict(
     >>> counts = GroupCounts.from_predictions(y_pred, y_pred, sensitive_features=np.repeat(["a", "b"], 100))
     >>> print(verdict(counts, "demographic_parity", max_difference=0.05))
     INCONCLUSIVE: demographic_parity difference 0.150 (95% interval 0.012 to 0.280), selection_rate from
-    0.450 (b) to 0.600 (a). No evidence of a difference above 0.05 at this n, and none against it. Between
+    0.450 (b) to 0.600 (a). These rows do not settle whether there is a difference above 0.05. Between
     these two groups a difference of 0.197 or more would be told from parity with 80% power.
     """
     counts = as_counts(counts)
@@ -276,6 +295,11 @@ def verdict(
     known = [part for part in found if len(part.value)]
     value = float(extreme(extreme(part.value) for part in known)) if known else float("nan")
     low, high = limits_of_worst(found, comparison)
+    if reference is not None and not known:
+        raise ValueError(
+            f"The rate cannot be measured for the reference, {format_group(reference)}, or for no other "
+            "group: name another reference."
+        )
     pairs = _judge(counts, found, comparison, bound, worse)
     missing = {rate.name: _named(counts, rate.support(counts.cells) == 0) for rate in constraint.rates}
     unmeasured = {name: absent for name, absent in missing.items() if absent}
@@ -289,7 +313,10 @@ def verdict(
     rates: tuple[float, ...] = ()
     if known:
         furthest = extreme(known, key=lambda part: extreme(part.value))
-        rate, place = furthest.rate, int(np.flatnonzero(furthest.value == extreme(furthest.value))[0])
+        rate, tied = furthest.rate, furthest.value == extreme(furthest.value)
+        # Every ratio to a rate of 0 is 0: of these, the largest difference lies furthest apart.
+        apart = abs(furthest.rates[furthest.first] - furthest.rates[furthest.second])
+        place = int(np.argmax(np.where(tied, apart, -1)))
         ends = furthest.lowest_first(place)
         groups = tuple(counts.groups[g] for g in ends)
         rates = tuple(float(rate(counts.cells)[g]) for g in ends)
@@ -347,6 +374,9 @@ def _tolerance(
     """Return what is bounded, and the bound."""
     if (max_difference is None) == (min_ratio is None):
         raise ValueError("Give one tolerance: max_difference, such as 0.05, or min_ratio, such as 0.8.")
+    given = max_difference if min_ratio is None else min_ratio
+    if not isinstance(given, int | float | np.number):
+        raise TypeError(f"A tolerance is a number, such as 0.05 or 0.8; got {given!r}.")
     if max_difference is not None:
         if not max_difference >= 0:
             raise ValueError(f"max_difference must not be negative; got {max_difference!r}.")
@@ -354,6 +384,11 @@ def _tolerance(
     if min_ratio is None or not 0 < min_ratio <= 1:
         raise ValueError(f"min_ratio must lie above 0 and at most at 1, such as 0.8; got {min_ratio!r}.")
     return "ratio", min_ratio
+
+
+def _written(rate: float) -> str:
+    """Write a rate: one that is small but not 0 does not look like 0."""
+    return number(rate) if rate == 0 or rate >= 0.0005 else f"{rate:.1e}"
 
 
 def _named(counts: GroupCounts, which: NDArray[np.bool_]) -> tuple[Hashable, ...]:
