@@ -391,7 +391,7 @@ def test_weighted_tables_say_so_and_long_lists_are_cut() -> None:
     groups = [0, 0, 1, 1] * 10
     assert "sums of weights" in str(group_metrics(y, y, sensitive_features=groups, sample_weight=[2.0] * 40))
     assert "sums of weights" not in str(group_metrics(y, y, sensitive_features=groups))
-    with pytest.warns(UserWarning, match="a29, a3, a31, .* and 10 more"):
+    with pytest.warns(UserWarning, match="a24, a25, a26 and 10 more"):
         group_metrics(
             [1] * 30 + [0] * 30, [1] * 60, sensitive_features=[f"a{i % 60}" for i in range(60)], rates="fpr"
         )
