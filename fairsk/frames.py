@@ -15,7 +15,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk.groups import Grouping, SensitiveColumns, encode_groups, is_missing
+from fairsk.groups import Grouping, SensitiveColumns, encode_groups
 
 __all__ = ["Combinations", "column_names", "count_combinations"]
 
@@ -64,15 +64,8 @@ class Combinations:
         ValueError
             If a value is missing, or a column looks continuous.
         """
-        for name in names:
-            missing = self.rows[[is_missing(value) for value in self.columns[name]]].sum()
-            if missing:  # in the words of groups.py, but of rows, not of combinations
-                raise ValueError(
-                    f"The sensitive feature {name!r} is missing (NaN or None) in {missing:.0f} of "
-                    f"{self.rows.sum():.0f} rows. Make the missing ones a group of their own (fill them with "
-                    "a value such as 'unknown') or drop those rows; fairsk does not guess."
-                )
-        return encode_groups(SensitiveColumns(tuple(names), tuple(self.columns[name] for name in names)))
+        columns = SensitiveColumns(tuple(names), tuple(self.columns[name] for name in names))
+        return encode_groups(columns, rows=self.rows)
 
 
 def count_combinations(

@@ -399,6 +399,7 @@ def encode_groups(
     known: Sequence[Hashable] | None = None,
     *,
     missing_is_unknown: bool = False,
+    rows: NDArray[np.float64] | None = None,
 ) -> Grouping:
     """Assign every row to its group; several columns make an intersection of those that occur.
 
@@ -411,6 +412,9 @@ def encode_groups(
         those that occur, sorted.
     missing_is_unknown : bool, default=False
         With ``known``, whether a missing value is one more unknown group instead of an error.
+    rows : array, optional
+        How many rows each value stands for, where an engine has counted them; an error tells how many miss
+        the value.
 
     Raises
     ------
@@ -419,7 +423,7 @@ def encode_groups(
     """
     allow_missing = missing_is_unknown and known is not None
     parts = [
-        _factorize(name, column, allow_missing=allow_missing)
+        _factorize(name, column, allow_missing=allow_missing, rows=rows)
         for name, column in zip(sensitive.names, sensitive.columns, strict=True)
     ]
     if len(parts) == 1:
@@ -443,7 +447,11 @@ def encode_groups(
 
 
 def _factorize(
-    name: str, column: NDArray[Any] | Coded, *, allow_missing: bool = False
+    name: str,
+    column: NDArray[Any] | Coded,
+    *,
+    allow_missing: bool = False,
+    rows: NDArray[np.float64] | None = None,
 ) -> tuple[list[Hashable], NDArray[np.intp]]:
     """Return the sorted distinct values of a column and every row's position among them."""
     try:
@@ -456,7 +464,7 @@ def _factorize(
     used = np.bincount(coded.codes, minlength=len(coded.values))
     present = [value for value, count in zip(coded.values, used, strict=True) if count]
     if not allow_missing and any(map(is_missing, present)):
-        _refuse_missing(name, coded, used)
+        _refuse_missing(name, coded, used if rows is None else np.bincount(coded.codes, rows, len(used)))
     _refuse_measurements(name, present)
     if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
         return present, coded.codes  # numbers are sorted already
@@ -474,12 +482,10 @@ def is_missing(value: Any) -> bool:
         return True
 
 
-def _refuse_missing(name: str, coded: Coded, used: NDArray[np.intp]) -> None:
-    count = sum(
-        number for value, number in zip(coded.values, used.tolist(), strict=True) if is_missing(value)
-    )
+def _refuse_missing(name: str, coded: Coded, used: NDArray[Any]) -> None:
+    missing = used[[is_missing(value) for value in coded.values]].sum()
     raise ValueError(
-        f"The sensitive feature {name!r} is missing (NaN or None) in {count} of {len(coded)} rows. "
+        f"The sensitive feature {name!r} is missing (NaN or None) in {missing:.0f} of {used.sum():.0f} rows. "
         "Make the missing ones a group of their own (fill them with a value such as 'unknown') or drop "
         "those rows; fairsk does not guess."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import importlib.util
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -123,15 +124,15 @@ class Entries:
         return f"<table>{''.join(rows)}</table>"
 
 
-class Tabular:
+class Tabular(ABC):
     """A result made of tables, the first of which is the one that :meth:`frame` returns."""
 
     #: The library of the user's own data, if they came in a frame.
     library: Backend | None = None
 
+    @abstractmethod
     def _tables(self) -> Sequence[Table | Entries]:
         """Return the tables, and entries between them."""
-        raise NotImplementedError
 
     def _first(self) -> Table:
         return next(table for table in self._tables() if isinstance(table, Table))

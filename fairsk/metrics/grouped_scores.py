@@ -185,9 +185,7 @@ class GroupedScores:
     @classmethod
     def of_histograms(cls, histograms: ScoreHistograms) -> GroupedScores:
         """Take the bins of histograms for steps."""
-        squared = (histograms.squares[label] for label in ("positives", "negatives"))
-        second = ScoreHistograms(histograms.groups, histograms.edges, *squared)
-        (curves, everyone), (squares, all_squares) = histograms.curves(), second.curves()
+        (curves, everyone), (squares, all_squares) = histograms.curves(), histograms.squared_curves()
         sums = histograms.score_sums
         table = np.full_like(histograms.positives, np.nan) if sums is None else sums
 
