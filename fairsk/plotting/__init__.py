@@ -7,5 +7,6 @@ from fairsk.plotting.disparities import DisparityDisplay
 from fairsk.plotting.rates import GroupMetricDisplay
 from fairsk.plotting.thresholds import ThresholdDisplay
 from fairsk.plotting.tradeoff import TradeoffDisplay
+from fairsk.plotting.training import TrainingDisplay
 
-__all__ = ["DisparityDisplay", "GroupMetricDisplay", "ThresholdDisplay", "TradeoffDisplay"]
+__all__ = ["DisparityDisplay", "GroupMetricDisplay", "ThresholdDisplay", "TradeoffDisplay", "TrainingDisplay"]
