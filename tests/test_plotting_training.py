@@ -273,7 +273,7 @@ def test_rates_of_different_groups():
     display = TrainingDisplay(records, groups=groups).plot()
     assert {rate: list(lines) for rate, lines in display.multiplier_lines_.items()} == groups
     assert shown_in(display, "multipliers of rate of race") == ["a", "b", "c"]
-    with pytest.raises(ValueError, match=r"3 of rate of race, not 2\. .* give a dict"):
+    with pytest.raises(ValueError, match=r"3 of rate of race; got 2: f, m\. .* give a dict"):
         TrainingDisplay(records, groups=["f", "m"])
     numbered = TrainingDisplay(records).plot()
     assert list(numbered.multiplier_lines_["rate of race"]) == [0, 1, 2]
@@ -496,6 +496,8 @@ def test_what_is_no_history_is_refused():
         ValueError, match=r"Record 4 of the history lacks 'loss'\. Give the history_ of a Fair"
     ):
         TrainingDisplay(records)
+    with pytest.raises(ValueError, match="must be in order, each of them once"):
+        TrainingDisplay([*history(), *history()])
     with pytest.raises(TypeError, match="'disparities' of record 1 must be a dict"):
         TrainingDisplay([{**history()[0], "disparities": 0.1}])
 
@@ -509,7 +511,8 @@ def test_what_does_not_belong_to_the_history_is_refused():
         TrainingDisplay(history(), bounds={DP: np.inf})
     with pytest.raises(ValueError, match="comparison must be 'difference' or 'ratio'; got 'gap'"):
         TrainingDisplay(history(), comparison="gap")
-    with pytest.raises(ValueError, match="2 of selection_rate, not 3"):
-        TrainingDisplay(history(), groups=["a", "b", "c"])
+    for groups in (["a", "b", "c"], ["a", "a"]):
+        with pytest.raises(ValueError, match=f"each once: 2 of selection_rate; got {len(groups)}: a, "):
+            TrainingDisplay(history(), groups=groups)
     with pytest.raises(ValueError, match="best_epoch=9 is not one of the epochs"):
         TrainingDisplay(history(), best_epoch=9)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from fairsk.groups import format_group
+from fairsk.groups import format_group, list_groups
 from fairsk.plotting.drawing import line_style, literal, place_legend, require_matplotlib, words
 from fairsk.tables import Table, Tabular, number
 from fairsk.warn import warn_user
@@ -146,7 +148,6 @@ class TrainingDisplay(Tabular):
         groups: Groups | None = None,
         best_epoch: int | None = None,
     ) -> None:
-        _check_records(history)
         if comparison not in ("difference", "ratio"):
             raise ValueError(f"comparison must be 'difference' or 'ratio'; got {comparison!r}.")
         self.history = history
@@ -154,9 +155,16 @@ class TrainingDisplay(Tabular):
         self.comparison = comparison
         self.groups = groups
         self.best_epoch = best_epoch
-        self._check_bounds()
-        self._labels()
-        if best_epoch is not None and best_epoch not in self._epochs():
+        self._curves = _Curves.of(history, groups)
+        for name, limit in self.bounds.items():
+            if name not in self._curves.disparities:
+                raise ValueError(
+                    f"The history has no disparity named {name!r} to bound; it has: "
+                    f"{', '.join(map(repr, self._curves.disparities))}."
+                )
+            if not np.isfinite(limit):
+                raise ValueError(f"The bound of {name} must be a finite number; got {limit!r}.")
+        if best_epoch is not None and best_epoch not in self._curves.epochs:
             raise ValueError(f"best_epoch={best_epoch!r} is not one of the epochs of the history.")
 
     @classmethod
@@ -245,26 +253,24 @@ class TrainingDisplay(Tabular):
 
     def _draw_losses(self, axes: Any, style: Mapping[str, Any]) -> None:
         """Draw the task loss and the total loss."""
+        places = list(_LOSSES)
         self.loss_lines_ = {}
-        for place, (name, label) in enumerate(_LOSSES.items()):
-            for key in (name, _VALID + name):
-                values = self._values(key)
-                if not np.isnan(values).all():
-                    self.loss_lines_[key] = self._curve(axes, values, place, label, style, key != name)
+        for key, values in self._curves.losses.items():
+            name = key.removeprefix(_VALID)
+            self.loss_lines_[key] = self._draw_curve(
+                axes, values, places.index(name), _LOSSES[name], style, held_out=key != name
+            )
         axes.set_ylabel("Loss")
 
     def _draw_disparities(self, axes: Any, style: Mapping[str, Any]) -> None:
         """Draw the disparity of every constraint, and the bounds."""
         self.disparity_lines_, self.valid_disparity_lines_ = {}, {}
-        for place, name in enumerate(self._constraints()):
-            for key, lines in (
-                ("disparities", self.disparity_lines_),
-                (_VALID + "disparities", self.valid_disparity_lines_),
-            ):
-                values = self._values(key, name)
-                if lines is self.disparity_lines_ or not np.isnan(values).all():
-                    held_out = lines is self.valid_disparity_lines_
-                    lines[name] = self._curve(axes, values, place, words(name), style, held_out)
+        for place, (name, values) in enumerate(self._curves.disparities.items()):
+            self.disparity_lines_[name] = self._draw_curve(axes, values, place, words(name), style)
+            if name in self._curves.valid_disparities:
+                self.valid_disparity_lines_[name] = self._draw_curve(
+                    axes, self._curves.valid_disparities[name], place, words(name), style, held_out=True
+                )
         self._draw_bounds(axes)
         axes.set_ylabel(words(self.comparison))
 
@@ -275,7 +281,7 @@ class TrainingDisplay(Tabular):
         sharing: dict[float, list[str]] = {}
         for name, limit in self.bounds.items():
             sharing.setdefault(float(limit), []).append(name)
-        common = len(sharing) == 1 and len(self.bounds) == len(self._constraints())
+        common = len(sharing) == 1 and len(self.bounds) == len(self._curves.disparities)
         lines = {}
         for limit, names in sharing.items():
             whose = "bound" if common else f"bound of {' and '.join(map(_lower, names))}"
@@ -303,33 +309,32 @@ class TrainingDisplay(Tabular):
 
     def _draw_multipliers(self, axes_of: Mapping[str, Any], style: Mapping[str, Any]) -> None:
         """Draw the multipliers of each rate, every group with the same look in all panels."""
-        labels = self._labels()
         named = self._named_groups(axes_of)
         self.multiplier_lines_ = {}
         for rate, axes in axes_of.items():
-            values = self._multipliers(rate)
             axes.axhline(0, color="0.8", linewidth=0.8, zorder=0.9)
-            columns = dict(zip(labels[rate], values.T, strict=True))
-            lines = self.multiplier_lines_[rate] = {}
+            values, lines = self._curves.multipliers[rate], {}
             for place, group in enumerate(named):
-                if group in columns:
+                if group in values:
                     label = literal(format_group(group))
-                    lines[group] = self._curve(axes, columns[group], place, label, style)
-            others = [group for group in columns if group not in lines]
+                    lines[group] = self._draw_curve(axes, values[group], place, label, style)
+            others = [group for group in values if group not in lines]
             for group in others:
                 label = f"{len(others)} other groups" if group == others[0] else "_other group"
                 look: dict[str, Any] = {"color": "0.75", "linewidth": 0.8, "zorder": 1, "label": label}
-                (lines[group],) = axes.plot(self._epochs(), columns[group], **look)
+                (lines[group],) = axes.plot(self._curves.epochs, values[group], **look)
+            self.multiplier_lines_[rate] = lines
             axes.set_title(words(rate), loc="left", fontsize="medium", usetex=False)
             axes.set_ylabel("Multiplier")
 
-    def _curve(
+    def _draw_curve(
         self,
         axes: Any,
         values: Floats,
         place: int,
         label: str,
         style: Mapping[str, Any],
+        *,
         held_out: bool = False,
     ) -> Any:
         """Draw values over the epochs, in the look of their place among the curves of the axes."""
@@ -347,7 +352,7 @@ class TrainingDisplay(Tabular):
         given = line_style(style, **defaults)
         if held_out:
             given["label"] = f"_held out: {label}"  # one entry explains all dashed lines
-        return axes.plot(self._epochs(), values, **given)[0]
+        return axes.plot(self._curves.epochs, values, **given)[0]
 
     def _mark_best_epoch(self) -> None:
         """Draw a line at the epoch whose weights were kept."""
@@ -372,7 +377,7 @@ class TrainingDisplay(Tabular):
         }
         panels: dict[str, Any] = self.axes_
         for name, axes in panels.items():
-            axes.set_xlim(self._epochs()[0] - 0.5, self._epochs()[-1] + 0.5)
+            axes.set_xlim(self._curves.epochs[0] - 0.5, self._curves.epochs[-1] + 0.5)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             place_legend(
                 axes,
@@ -391,118 +396,136 @@ class TrainingDisplay(Tabular):
             height = len(panels) * max(_PANEL, tallest + _BETWEEN) + _AROUND
             figure.set_size_inches(width + widest + 0.2, height)
 
-    def _epochs(self) -> NDArray[np.intp]:
-        """Return the number of every epoch."""
-        return np.array([record.get("epoch", i) for i, record in enumerate(self.history, start=1)])
-
-    def _constraints(self) -> list[str]:
-        """Return the names of the constraints."""
-        return list(dict.fromkeys(name for record in self.history for name in record["disparities"]))
-
-    def _rates(self) -> list[str]:
-        """Return the names of the rates that have multipliers."""
-        return list(dict.fromkeys(name for record in self.history for name in record.get("multipliers", {})))
-
-    def _values(self, *keys: str) -> Floats:
-        """Return a number of every epoch, NaN where it has none."""
-        found = []
-        for record in self.history:
-            value: Any = record
-            for key in keys:
-                value = value.get(key, {})
-            found.append(np.nan if value == {} else value)
-        return np.array(found, dtype=float)
-
-    def _multipliers(self, rate: str) -> Floats:
-        """Return the multipliers of a rate, one column per group; NaN in epochs without any."""
-        rows = [record.get("multipliers", {}).get(rate) for record in self.history]
-        width = next(len(row) for row in rows if row is not None)
-        return np.array([np.full(width, np.nan) if row is None else row for row in rows], dtype=float)
-
-    def _labels(self) -> dict[str, Sequence[Hashable]]:
-        """Return the groups that the multipliers of each rate belong to."""
-        labels: dict[str, Sequence[Hashable]] = {}
-        for rate in self._rates():
-            width = self._multipliers(rate).shape[1]
-            groups = self.groups.get(rate) if isinstance(self.groups, Mapping) else self.groups
-            labels[rate] = list(range(width)) if groups is None else list(groups)
-            if len(labels[rate]) != width:
-                raise ValueError(
-                    f"groups must name what the multipliers belong to: {width} of {rate}, not "
-                    f"{len(labels[rate])}. If rates have different groups, give a dict with those of each."
-                )
-        return labels
-
-    def _peaks(self, rate: str) -> Floats:
-        """Return how large the multipliers of each group became."""
-        return np.nanmax(np.abs(self._multipliers(rate)), axis=0, initial=0)
-
     def _drawn_rates(self) -> list[str]:
         """Return the rates whose multipliers are drawn."""
-        rates = self._rates()
-        if len(rates) <= _MOST_RATES:
-            return rates
-        warn_user(
-            f"Of {len(rates)} rates, the {_MOST_RATES} whose multipliers grew largest are drawn; the history "
-            "has all of them."
-        )
-        largest = sorted(rates, key=lambda rate: -float(self._peaks(rate).max()))[:_MOST_RATES]
-        return [rate for rate in rates if rate in largest]
+        peaks = {
+            rate: max(map(_peak, values.values()), default=0.0)
+            for rate, values in self._curves.multipliers.items()
+        }
+        if len(peaks) > _MOST_RATES:
+            warn_user(
+                f"Of {len(peaks)} rates, the {_MOST_RATES} whose multipliers grew largest are drawn; the "
+                "history has all of them."
+            )
+        return _largest(peaks, _MOST_RATES)
 
     def _named_groups(self, rates: Iterable[str]) -> list[Hashable]:
         """Return the groups that have a look of their own: all, or those that are pulled most."""
         peaks: dict[Hashable, float] = {}
         for rate in rates:
-            for group, peak in zip(self._labels()[rate], self._peaks(rate), strict=True):
-                peaks[group] = max(peaks.get(group, 0.0), float(peak))
-        if len(peaks) <= _MOST_GROUPS:
-            return list(peaks)
-        largest = sorted(peaks, key=lambda group: -peaks[group])[: _MOST_GROUPS - 1]
-        return [group for group in peaks if group in largest]
-
-    def _check_bounds(self) -> None:
-        for name, limit in self.bounds.items():
-            if name not in self._constraints():
-                raise ValueError(
-                    f"The history has no disparity named {name!r} to bound; it has: "
-                    f"{', '.join(map(repr, self._constraints()))}."
-                )
-            if not np.isfinite(limit):
-                raise ValueError(f"The bound of {name} must be a finite number; got {limit!r}.")
+            for group, values in self._curves.multipliers[rate].items():
+                peaks[group] = max(peaks.get(group, 0.0), _peak(values))
+        return _largest(peaks, _MOST_GROUPS if len(peaks) <= _MOST_GROUPS else _MOST_GROUPS - 1)
 
     def _tables(self) -> list[Table]:
-        epochs = self._epochs()
-        trained, held_out = self._columns(""), self._columns(_VALID)
-        kept = np.flatnonzero(epochs == self.best_epoch)
-        step = -(-len(epochs) // _MOST_PRINTED)
-        printed = np.unique([*range(0, len(epochs), step), *kept, len(epochs) - 1])
-        first = {"epoch": [f"{epochs[i]}*" if i in kept else f"{epochs[i]}" for i in printed]}
+        curves = self._curves
+        kept = np.flatnonzero(curves.epochs == self.best_epoch)
+        step = -(-len(curves.epochs) // _MOST_PRINTED)
+        printed = np.unique([*range(0, len(curves.epochs), step), *kept, len(curves.epochs) - 1])
+        epochs = [f"{curves.epochs[i]}*" if i in kept else f"{curves.epochs[i]}" for i in printed]
 
-        def shown(columns: Mapping[str, Sequence[float]]) -> dict[str, list[str]]:
-            return first | {title: [number(values[i]) for i in printed] for title, values in columns.items()}
+        def shown(columns: Mapping[str, Floats]) -> dict[str, list[str]]:
+            return {"epoch": epochs} | {
+                title: [number(values[i]) for i in printed] for title, values in columns.items()
+            }
 
         notes = ["* the epoch whose weights were kept"] if len(kept) else []
         side = "most" if self.comparison == "difference" else "least"
         for name, limit in self.bounds.items():
             notes.append(f"bound: {name}_{self.comparison} at {side} {limit:g}")
-        if len(printed) < len(epochs):
-            notes.append(f"{len(printed)} of {len(epochs)} epochs; frame() has all")
-        everything = {"epoch": epochs.tolist(), **trained, **held_out}
+        if len(printed) < len(curves.epochs):
+            notes.append(f"{len(printed)} of {len(curves.epochs)} epochs; frame() has all")
+        trained, held_out = (curves.columns(prefix, self.comparison) for prefix in ("", _VALID))
+        columns: dict[str, Sequence[Any]] = {"epoch": curves.epochs.tolist()}
+        columns |= {title: values.tolist() for title, values in (trained | held_out).items()}
         if not held_out:
-            return [Table(everything, shown(trained), notes=notes)]
+            return [Table(columns, shown(trained), notes=notes)]
         return [
-            Table(everything, shown(trained), caption="rows trained on"),
-            Table(
-                {"epoch": epochs.tolist(), **held_out}, shown(held_out), caption="rows held out", notes=notes
-            ),
+            Table(columns, shown(trained), caption="rows trained on"),
+            Table(columns, shown(held_out), caption="rows held out", notes=notes),
         ]
 
-    def _columns(self, prefix: str) -> dict[str, list[float]]:
-        """Return the losses and disparities of the rows trained on, or held out; empty if there are none."""
-        found = {prefix + name: self._values(prefix + name) for name in _LOSSES}
-        for name in self._constraints():
-            found[f"{prefix}{name}_{self.comparison}"] = self._values(prefix + "disparities", name)
-        return {title: values.tolist() for title, values in found.items() if not np.isnan(values).all()}
+
+@dataclass(frozen=True)
+class _Curves:
+    """The numbers of a history, each over all epochs and NaN where an epoch lacks it.
+
+    What is lacking in every epoch is left out, but for the disparities of the rows trained on.
+    """
+
+    epochs: NDArray[np.intp]
+    losses: dict[str, Floats]
+    disparities: dict[str, Floats]
+    valid_disparities: dict[str, Floats]
+    multipliers: dict[str, dict[Hashable, Floats]]
+
+    @classmethod
+    def of(cls, history: Records, groups: Groups | None) -> Self:
+        """Check a history and read it."""
+        _check_records(history)
+        losses = {
+            key: np.array([record.get(key, np.nan) for record in history], dtype=float)
+            for key in (*_LOSSES, *(_VALID + name for name in _LOSSES))
+        }
+        multipliers = {}
+        for rate, rows in _spread(history, "multipliers").items():
+            width = next(len(row) for row in rows if row is not None)
+            values = np.array([np.full(width, np.nan) if row is None else row for row in rows], dtype=float)
+            multipliers[rate] = dict(zip(_labels(groups, rate, width), values.T, strict=True))
+        return cls(
+            epochs=np.array([record.get("epoch", i) for i, record in enumerate(history, start=1)]),
+            losses=_measured(losses),
+            disparities=_as_floats(_spread(history, "disparities")),
+            valid_disparities=_measured(_as_floats(_spread(history, _VALID + "disparities"))),
+            multipliers=multipliers,
+        )
+
+    def columns(self, prefix: str, comparison: str) -> dict[str, Floats]:
+        """Return losses and disparities of the rows trained on, or of those held out, under their titles."""
+        losses = {key: self.losses[key] for name in _LOSSES if (key := prefix + name) in self.losses}
+        disparities = self.valid_disparities if prefix else self.disparities
+        return losses | {f"{prefix}{name}_{comparison}": values for name, values in disparities.items()}
+
+
+def _spread(history: Records, key: str) -> dict[str, list[Any]]:
+    """Return what each record says under each name of a dict that it holds, None where it says nothing."""
+    held = [record.get(key, {}) for record in history]
+    names = dict.fromkeys(name for values in held for name in values)
+    return {name: [values.get(name) for values in held] for name in names}
+
+
+def _as_floats(lists: Mapping[str, Sequence[Any]]) -> dict[str, Floats]:
+    """Return lists as arrays, in which None becomes NaN."""
+    return {name: np.array(values, dtype=float) for name, values in lists.items()}
+
+
+def _measured(curves: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return the curves that are not NaN throughout."""
+    return {name: values for name, values in curves.items() if not np.isnan(values).all()}
+
+
+def _labels(groups: Groups | None, rate: str, width: int) -> list[Hashable]:
+    """Return the groups that the multipliers of a rate belong to."""
+    own = groups.get(rate) if isinstance(groups, Mapping) else groups
+    labels: list[Hashable] = [*(range(width) if own is None else own)]
+    if len(labels) != width or len(set(labels)) != width:
+        raise ValueError(
+            f"groups must name what the multipliers belong to, each once: {width} of {rate}; got "
+            f"{len(labels)}: {list_groups(labels)}. If rates have different groups, give a dict with those "
+            "of each."
+        )
+    return labels
+
+
+def _peak(values: Floats) -> float:
+    """Return how far from zero values reached."""
+    return float(np.nanmax(np.abs(values), initial=0))
+
+
+def _largest(peaks: Mapping[Any, float], most: int) -> list[Any]:
+    """Return the names of the largest values, in the order that they stand in."""
+    largest = sorted(peaks, key=lambda name: -peaks[name])[:most]
+    return [name for name in peaks if name in largest]
 
 
 def _check_records(history: Any) -> None:
@@ -526,12 +549,15 @@ def _check_records(history: Any) -> None:
                 f"Record {i} of the history lacks {' and '.join(map(repr, missing))}. Give the history_ of a "
                 "FairClassifier, not that of its net."
             )
-        for key in ("disparities", "multipliers"):
+        for key in ("disparities", _VALID + "disparities", "multipliers"):
             if not isinstance(record.get(key, {}), Mapping):
                 raise TypeError(
                     f"{key!r} of record {i} must be a dict, as in FairClassifier.history_; got "
                     f"{record[key]!r}."
                 )
+    epochs = [record.get("epoch", i) for i, record in enumerate(history, start=1)]
+    if any(after <= before for before, after in pairwise(epochs)):
+        raise ValueError("The epochs of the history must be in order, each of them once.")
 
 
 def _lower(name: str) -> str:
