@@ -88,13 +88,13 @@ def test_every_curve_has_the_numbers_of_the_history():
             assert points(lines[group]) == [[r["epoch"], r["multipliers"][rate][place]] for r in records]
     assert list(display.axes_) == [
         "loss",
-        "disparity",
+        "difference",
         "multipliers of true_positive_rate",
         "multipliers of selection_rate",
     ]
     where = {
         "loss": display.loss_lines_,
-        "disparity": display.disparity_lines_ | display.valid_disparity_lines_,
+        "difference": display.disparity_lines_ | display.valid_disparity_lines_,
         "multipliers of selection_rate": display.multiplier_lines_["selection_rate"],
     }
     for panel, lines in where.items():
@@ -105,46 +105,61 @@ def test_every_curve_has_the_numbers_of_the_history():
 
 def test_a_history_without_multipliers_or_held_out_rows_has_two_panels():
     display = TrainingDisplay(history(rates=())).plot()
-    assert list(display.axes_) == ["loss", "disparity"]
+    assert list(display.axes_) == ["loss", "difference"]
     assert set(display.loss_lines_) == {"task_loss", "loss"}
     assert display.valid_disparity_lines_ == display.multiplier_lines_ == display.bound_lines_ == {}
     assert display.shades_ == display.best_lines_ == {}
     assert shown_in(display, "loss") == ["task loss", "total loss"]
-    assert shown_in(display, "disparity") == ["Demographic parity"]
+    assert shown_in(display, "difference") == ["Demographic parity"]
 
 
 def test_the_bound_is_a_line_and_what_lies_beyond_is_shaded():
     display = TrainingDisplay(history(), bounds={DP: 0.05}).plot()
-    axes, line, shade = display.axes_["disparity"], display.bound_lines_[DP], display.shades_[DP]
+    axes, line, shade = display.axes_["difference"], display.bound_lines_[DP], display.shades_[DP]
     assert line.get_ydata() == [0.05, 0.05]
     assert shade.get_y() == 0.05
     low, high = axes.get_ylim()
     assert shade.get_y() + shade.get_height() >= high
     assert low < 0 < 0.05 < high < 1  # parity and the bound are on the axis, which is no longer than needed
     assert axes.get_ylabel() == "Difference"
-    assert shown_in(display, "disparity") == ["Demographic parity", "bound: at most 0.05"]
+    assert shown_in(display, "difference") == ["Demographic parity", "bound: at most 0.05"]
 
 
 def test_a_bound_far_from_the_disparities_is_on_the_axis():
     display = TrainingDisplay(history(), bounds={DP: 0.6}).plot()
-    assert display.axes_["disparity"].get_ylim()[1] > 0.6
+    assert display.axes_["difference"].get_ylim()[1] > 0.6
     nothing = [{**record, "disparities": {DP: np.nan}} for record in history()]
     display = TrainingDisplay(nothing, bounds={DP: 0.6}).plot()
-    assert display.axes_["disparity"].get_ylim()[1] > 0.6
+    assert display.axes_["difference"].get_ylim()[1] > 0.6
     assert np.isnan(display.disparity_lines_[DP].get_ydata()).all()
 
 
 def test_a_ratio_is_bounded_from_below():
     records = [{**r, "disparities": {DP: 1 - r["disparities"][DP]}} for r in history()]
     display = TrainingDisplay(records, bounds={DP: 0.8}, comparison="ratio").plot()
-    axes, shade = display.axes_["disparity"], display.shades_[DP]
+    axes, shade = display.axes_["ratio"], display.shades_[DP]
     assert display.bound_lines_[DP].get_ydata() == [0.8, 0.8]
     ends = sorted((shade.get_y(), shade.get_y() + shade.get_height()))
     assert ends[0] <= axes.get_ylim()[0]
     assert ends[1] == pytest.approx(0.8)
     assert axes.get_ylim()[1] > 1
     assert axes.get_ylabel() == "Ratio"
-    assert shown_in(display, "disparity")[-1] == "bound: at least 0.8"
+    assert shown_in(display, "ratio")[-1] == "bound: at least 0.8"
+
+
+def test_differences_and_ratios_have_a_panel_each():
+    records = history(constraints=(DP, EO), held_out=True)
+    kinds = {DP: "difference", EO: "ratio"}
+    display = TrainingDisplay(records, bounds={DP: 0.05, EO: 0.8}, comparison=kinds).plot()
+    assert list(display.axes_) == ["loss", "difference", "ratio", "multipliers of selection_rate"]
+    for name, limit in ((DP, 0.05), (EO, 0.8)):
+        lines = (display.disparity_lines_, display.valid_disparity_lines_, display.bound_lines_)
+        assert {line[name].axes for line in lines} == {display.axes_[kinds[name]]}
+        assert display.bound_lines_[name].get_ydata() == [limit, limit]
+    assert shown_in(display, "difference") == ["Demographic parity", "bound: at most 0.05", "held-out rows"]
+    assert shown_in(display, "ratio") == ["Equalized odds", "bound: at least 0.8", "held-out rows"]
+    assert {f"{DP}_difference", f"{EO}_ratio", f"valid_{EO}_ratio"} <= set(display.to_dict())
+    assert f"bound: {EO}_ratio at least 0.8" in str(display)
 
 
 def test_several_bounds_have_the_colours_of_their_constraints():
@@ -154,15 +169,15 @@ def test_several_bounds_have_the_colours_of_their_constraints():
         assert display.bound_lines_[name].get_ydata() == [limit, limit]
         assert display.bound_lines_[name].get_color() == display.disparity_lines_[name].get_color()
         assert display.shades_[name].get_y() == limit
-    assert shown_in(display, "disparity")[2:] == [
+    assert shown_in(display, "difference")[2:] == [
         "bound of demographic parity: at most 0.05",
         "bound of equalized odds: at most 0.1",
     ]
     shared = TrainingDisplay(records, bounds={DP: 0.05, EO: 0.05}).plot()
     assert shared.bound_lines_[DP] is shared.bound_lines_[EO]
-    assert shown_in(shared, "disparity")[2:] == ["bound: at most 0.05"]
+    assert shown_in(shared, "difference")[2:] == ["bound: at most 0.05"]
     one = TrainingDisplay(records, bounds={EO: 0.05}).plot()
-    assert shown_in(one, "disparity")[2:] == ["bound of equalized odds: at most 0.05"]
+    assert shown_in(one, "difference")[2:] == ["bound of equalized odds: at most 0.05"]
     assert set(one.bound_lines_) == {EO}
 
 
@@ -178,7 +193,7 @@ def test_rows_held_out_are_dashed_in_the_same_colour():
         assert trained.get_color() == held_out.get_color()
         assert trained.get_marker() == held_out.get_marker()
     assert shown_in(display, "loss") == ["task loss", "total loss", "held-out rows"]
-    assert shown_in(display, "disparity") == ["Demographic parity", "held-out rows"]
+    assert shown_in(display, "difference") == ["Demographic parity", "held-out rows"]
     assert "held-out rows" not in shown_in(display, "multipliers of selection_rate")
 
 
@@ -189,7 +204,7 @@ def test_the_kept_epoch_is_marked_in_every_panel():
         assert line.get_xdata() == [6, 6]
         assert line.axes is display.axes_[panel]
     assert "kept: epoch 6" in shown_in(display, "loss")
-    assert shown_in(display, "disparity") == ["Demographic parity"]
+    assert shown_in(display, "difference") == ["Demographic parity"]
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 300])
@@ -299,7 +314,7 @@ def test_hostile_names_are_written_as_they_are(plt):
     display.plot()
     shown = ["$\\frac{", " _hidden", "<script>", "a$b", "''", r"'\n'"]
     assert shown_in(display, "multipliers of $\\frac{")[:-1] == shown
-    texts = shown_in(display, "disparity")
+    texts = shown_in(display, "difference")
     assert texts[0] == "$\\frac{"
     assert texts[2] == "<script>"
     assert len(texts) == len(HOSTILE) + 2
@@ -351,7 +366,7 @@ def test_drawing_on_given_axes_and_again(plt):
     assert [ax.get_xlabel() for ax in axes] == ["Epoch"] * 3
     for ax in axes:
         assert ax.get_window_extent().x1 > ax.get_legend().get_window_extent().x1  # not over the neighbour
-    with pytest.raises(ValueError, match=r"give 3, not 1, as ax=, for loss, disparity, multipliers of"):
+    with pytest.raises(ValueError, match=r"give 3, not 1, as ax=, for loss, difference, multipliers of"):
         display.plot(axes[0])
 
 
@@ -362,7 +377,7 @@ def test_nothing_that_was_given_is_changed_and_displays_can_be_pickled():
     str(display)
     assert (records, bounds, groups) == before
     copied = pickle.loads(pickle.dumps(display))
-    assert shown_in(copied, "disparity") == shown_in(display, "disparity")
+    assert shown_in(copied, "difference") == shown_in(display, "difference")
 
 
 # --- the table -----------------------------------------------------------------------------------------
@@ -410,8 +425,9 @@ class Trained(ClassifierMixin, BaseEstimator):
 
     __metadata_request__fit = {"sensitive_features": True}
 
-    def __init__(self, epochs=3):
+    def __init__(self, epochs=3, combine="intersection"):
         self.epochs = epochs
+        self.combine = combine
 
     def fit(self, X, y, sensitive_features=None):
         self.classes_ = np.unique(y)
@@ -509,8 +525,9 @@ def test_what_does_not_belong_to_the_history_is_refused():
         TrainingDisplay(history(), bounds={"parity": 0.1})
     with pytest.raises(ValueError, match="must be a finite number; got inf"):
         TrainingDisplay(history(), bounds={DP: np.inf})
-    with pytest.raises(ValueError, match="comparison must be 'difference' or 'ratio'; got 'gap'"):
-        TrainingDisplay(history(), comparison="gap")
+    for comparison in ("gap", {DP: "gap"}, {EO: "ratio"}):
+        with pytest.raises(ValueError, match="comparison must be 'difference' or 'ratio', or a dict"):
+            TrainingDisplay(history(), comparison=comparison)
     for groups in (["a", "b", "c"], ["a", "a"]):
         with pytest.raises(ValueError, match=f"each once: 2 of selection_rate; got {len(groups)}: a, "):
             TrainingDisplay(history(), groups=groups)

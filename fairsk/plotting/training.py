@@ -27,12 +27,15 @@ __all__ = ["TrainingDisplay"]
 
 Floats = NDArray[np.float64]
 Records: TypeAlias = Sequence[Mapping[str, Any]]
+Comparison: TypeAlias = Literal["difference", "ratio"]
 Groups: TypeAlias = Sequence[Hashable] | Mapping[str, Sequence[Hashable]]
 
 #: The losses of a record, and what they are called in the legend.
 _LOSSES = {"task_loss": "task loss", "loss": "total loss"}
 #: What a record says of rows held out stands under the same name with this before it.
 _VALID = "valid_"
+#: On which side of a bound disparities should lie.
+_SIDES = {"difference": "at most", "ratio": "at least"}
 #: Every curve has a marker as well as a colour, this many times at most, for colours do not reach everybody.
 _MARKERS, _MOST_MARKS = "osD^vPX<>*", 12
 #: More groups than this are not told apart: those that are pulled least are grey. More rates are left out.
@@ -61,8 +64,9 @@ class TrainingDisplay(Tabular):
         and ``"valid_disparities"``.
     bounds : dict of str to float, optional
         The bound on each constraint that has one.
-    comparison : {"difference", "ratio"}, default="difference"
-        What the disparities are: differences, bounded from above, or ratios, bounded from below.
+    comparison : {"difference", "ratio"} or dict of str to these, default="difference"
+        What the disparities are: differences, bounded from above, or ratios, bounded from below; a dict if
+        constraints differ in this, which makes a panel of each.
     groups : sequence of hashable, or dict of str to sequence of hashable, optional
         What the multipliers of a rate belong to, one label each; a dict if rates have different groups. By
         default they are numbered from 0.
@@ -74,7 +78,8 @@ class TrainingDisplay(Tabular):
     ax_ : matplotlib Axes
         The axes of the losses.
     axes_ : dict of str to matplotlib Axes
-        The axes of ``"loss"``, ``"disparity"`` and, of each rate that is bounded, ``"multipliers of ..."``.
+        The axes of ``"loss"``, ``"difference"`` or ``"ratio"`` (or both) and, for each rate that is bounded,
+        ``"multipliers of ..."``.
     figure_ : matplotlib Figure
         Their figure.
     loss_lines_ : dict of str to matplotlib Line2D
@@ -117,7 +122,7 @@ class TrainingDisplay(Tabular):
     ... ]
     >>> display = TrainingDisplay(history, bounds={"demographic_parity": 0.05}, best_epoch=2).plot()
     >>> list(display.axes_)
-    ['loss', 'disparity']
+    ['loss', 'difference']
     >>> print(display)
     epoch  task_loss   loss  demographic_parity_difference
     ------------------------------------------------------
@@ -144,18 +149,25 @@ class TrainingDisplay(Tabular):
         history: Records,
         *,
         bounds: Mapping[str, float] | None = None,
-        comparison: Literal["difference", "ratio"] = "difference",
+        comparison: Comparison | Mapping[str, Comparison] = "difference",
         groups: Groups | None = None,
         best_epoch: int | None = None,
     ) -> None:
-        if comparison not in ("difference", "ratio"):
-            raise ValueError(f"comparison must be 'difference' or 'ratio'; got {comparison!r}.")
         self.history = history
         self.bounds = {} if bounds is None else bounds
         self.comparison = comparison
         self.groups = groups
         self.best_epoch = best_epoch
         self._curves = _Curves.of(history, groups)
+        self._kinds: dict[str, str] = {
+            name: comparison.get(name, "") if isinstance(comparison, Mapping) else comparison
+            for name in self._curves.disparities
+        }
+        if not {*self._kinds.values()} <= {"difference", "ratio"}:
+            raise ValueError(
+                "comparison must be 'difference' or 'ratio', or a dict with one of these for each "
+                f"constraint; got {comparison!r}."
+            )
         for name, limit in self.bounds.items():
             if name not in self._curves.disparities:
                 raise ValueError(
@@ -200,7 +212,7 @@ class TrainingDisplay(Tabular):
             trained.history_,
             bounds=trained.bounds_,
             comparison=trained.comparison_,
-            groups=trained.groups_,
+            groups=_groups_of(trained),
             best_epoch=trained.best_epoch_,
         )
         return display.plot(ax, **kwargs)
@@ -240,12 +252,13 @@ class TrainingDisplay(Tabular):
         """
         require_matplotlib(type(self).__name__)
         rates = self._drawn_rates()
-        names = ["loss", "disparity", *(f"multipliers of {rate}" for rate in rates)]
+        kinds = sorted({*self._kinds.values()})
+        names = ["loss", *kinds, *(f"multipliers of {rate}" for rate in rates)]
         panels = _panels(ax, names)
         self.axes_ = dict(zip(names, panels, strict=True))
         self._draw_losses(panels[0], kwargs)
-        self._draw_disparities(panels[1], kwargs)
-        self._draw_multipliers(dict(zip(rates, panels[2:], strict=True)), kwargs)
+        self._draw_disparities({kind: self.axes_[kind] for kind in kinds}, kwargs)
+        self._draw_multipliers({rate: self.axes_[f"multipliers of {rate}"] for rate in rates}, kwargs)
         self._mark_best_epoch()
         self._finish(grow=ax is None)
         self.ax_, self.figure_ = panels[0], panels[0].figure
@@ -262,35 +275,39 @@ class TrainingDisplay(Tabular):
             )
         axes.set_ylabel("Loss")
 
-    def _draw_disparities(self, axes: Any, style: Mapping[str, Any]) -> None:
+    def _draw_disparities(self, axes_of: Mapping[str, Any], style: Mapping[str, Any]) -> None:
         """Draw the disparity of every constraint, and the bounds."""
         self.disparity_lines_, self.valid_disparity_lines_ = {}, {}
+        self.bound_lines_, self.shades_ = {}, {}
         for place, (name, values) in enumerate(self._curves.disparities.items()):
+            axes = axes_of[self._kinds[name]]
             self.disparity_lines_[name] = self._draw_curve(axes, values, place, words(name), style)
             if name in self._curves.valid_disparities:
                 self.valid_disparity_lines_[name] = self._draw_curve(
                     axes, self._curves.valid_disparities[name], place, words(name), style, held_out=True
                 )
-        self._draw_bounds(axes)
-        axes.set_ylabel(words(self.comparison))
+        for kind, axes in axes_of.items():
+            self._draw_bounds(axes, kind)
+            axes.set_ylabel(words(kind))
 
-    def _draw_bounds(self, axes: Any) -> None:
+    def _draw_bounds(self, axes: Any, kind: str) -> None:
         """Draw each bound once, and shade what lies beyond it. Parity is always on the axis."""
-        self.bound_lines_, self.shades_ = {}, {}
-        upwards = self.comparison == "difference"
+        upwards = kind == "difference"
+        drawn = [name for name in self._kinds if self._kinds[name] == kind]
         sharing: dict[float, list[str]] = {}
         for name, limit in self.bounds.items():
-            sharing.setdefault(float(limit), []).append(name)
-        common = len(sharing) == 1 and len(self.bounds) == len(self._curves.disparities)
+            if name in drawn:
+                sharing.setdefault(float(limit), []).append(name)
         lines = {}
         for limit, names in sharing.items():
+            common = len(names) == len(drawn)
             whose = "bound" if common else f"bound of {' and '.join(map(_lower, names))}"
             lines[limit] = axes.axhline(
                 limit,
                 color="0.25" if common else self.disparity_lines_[names[0]].get_color(),
                 linewidth=1,
                 zorder=1.5,
-                label=f"{whose}: at {'most' if upwards else 'least'} {limit:g}",
+                label=f"{whose}: {_SIDES[kind]} {limit:g}",
             )
         low, high = axes.get_ylim()  # once every bound is on the axis
         for limit, names in sharing.items():
@@ -372,8 +389,9 @@ class TrainingDisplay(Tabular):
 
         dashed = Line2D([], [], color="0.4", linestyle="--", linewidth=1, label="held-out rows")
         held_out = {
-            "loss": any(key.startswith(_VALID) for key in self.loss_lines_),
-            "disparity": bool(self.valid_disparity_lines_),
+            line.axes
+            for key, line in [*self.loss_lines_.items(), *self.valid_disparity_lines_.items()]
+            if key not in _LOSSES
         }
         panels: dict[str, Any] = self.axes_
         for name, axes in panels.items():
@@ -382,8 +400,8 @@ class TrainingDisplay(Tabular):
             place_legend(
                 axes,
                 grow=False,
-                title="group" if name in list(panels)[2:] else None,
-                extra=[dashed] if held_out.get(name, False) else [],
+                title="group" if name.startswith("multipliers") else None,
+                extra=[dashed] if axes in held_out else [],
             )
         *above, last = panels.values()
         for axes in [last] if grow else [*above, last]:
@@ -430,12 +448,12 @@ class TrainingDisplay(Tabular):
             }
 
         notes = ["* the epoch whose weights were kept"] if len(kept) else []
-        side = "most" if self.comparison == "difference" else "least"
         for name, limit in self.bounds.items():
-            notes.append(f"bound: {name}_{self.comparison} at {side} {limit:g}")
+            kind = self._kinds[name]
+            notes.append(f"bound: {name}_{kind} {_SIDES[kind]} {limit:g}")
         if len(printed) < len(curves.epochs):
             notes.append(f"{len(printed)} of {len(curves.epochs)} epochs; frame() has all")
-        trained, held_out = (curves.columns(prefix, self.comparison) for prefix in ("", _VALID))
+        trained, held_out = self._columns(""), self._columns(_VALID)
         columns: dict[str, Sequence[Any]] = {"epoch": curves.epochs.tolist()}
         columns |= {title: values.tolist() for title, values in (trained | held_out).items()}
         if not held_out:
@@ -444,6 +462,15 @@ class TrainingDisplay(Tabular):
             Table(columns, shown(trained), caption="rows trained on"),
             Table(columns, shown(held_out), caption="rows held out", notes=notes),
         ]
+
+    def _columns(self, prefix: str) -> dict[str, Floats]:
+        """Return losses and disparities of the rows trained on, or of those held out, under their titles."""
+        curves = self._curves
+        losses = {key: curves.losses[key] for name in _LOSSES if (key := prefix + name) in curves.losses}
+        disparities = curves.valid_disparities if prefix else curves.disparities
+        return losses | {
+            f"{prefix}{name}_{self._kinds[name]}": values for name, values in disparities.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -479,12 +506,6 @@ class _Curves:
             valid_disparities=_measured(_as_floats(_spread(history, _VALID + "disparities"))),
             multipliers=multipliers,
         )
-
-    def columns(self, prefix: str, comparison: str) -> dict[str, Floats]:
-        """Return losses and disparities of the rows trained on, or of those held out, under their titles."""
-        losses = {key: self.losses[key] for name in _LOSSES if (key := prefix + name) in self.losses}
-        disparities = self.valid_disparities if prefix else self.disparities
-        return losses | {f"{prefix}{name}_{comparison}": values for name, values in disparities.items()}
 
 
 def _spread(history: Records, key: str) -> dict[str, list[Any]]:
@@ -583,6 +604,18 @@ def _trained(display: str, estimator: Any) -> Any:
                 "itself; of a search, fit it with refit=True."
             )
     return inner
+
+
+def _groups_of(trained: Any) -> dict[str, Sequence[Hashable]]:
+    """Return the groups that the multipliers of each rate belong to; with margins, those of one column."""
+    found: dict[str, Sequence[Hashable]] = {}
+    for rate, rows in _spread(trained.history_, "multipliers").items():
+        own = trained.groups_
+        if trained.combine == "margins" and all(isinstance(group, tuple) for group in own):
+            own = [group for group in own if rate.endswith(f", {group[0]}")]
+        width = next(len(row) for row in rows if row is not None)
+        found[rate] = own[:width]  # groups at the end that take no part are not counted
+    return found
 
 
 def _panels(ax: Any, names: Sequence[str]) -> list[Any]:
