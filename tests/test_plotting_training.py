@@ -467,6 +467,18 @@ def test_the_display_finds_what_was_trained():
         assert list(display.multiplier_lines_["selection_rate"]) == ["a", "b"]
 
 
+def test_margins_have_the_values_of_their_column_for_groups():
+    net = Trained(combine="margins").fit(*rows()[:2])
+    net.groups_ = (("race", "a"), ("race", "b"), ("race", "c"), ("sex", "f"), ("sex", "m"))
+    for record in net.history_:
+        record["multipliers"] = {"selection_rate, race": [1.0, 2.0], "selection_rate, sex": [3.0, 4.0]}
+    display = TrainingDisplay.from_estimator(net)
+    lines = display.multiplier_lines_
+    assert list(lines["selection_rate, sex"]) == ["f", "m"]
+    assert list(lines["selection_rate, race"]) == ["a", "b"]  # c, the last, is too small to take part
+    assert lines["selection_rate, sex"]["m"].get_ydata().tolist() == [4.0] * 3
+
+
 def test_what_has_no_training_to_draw_is_refused():
     X, y, _ = rows()
     for unfitted in (FairClassifier(), make_pipeline(StandardScaler(), FairClassifier())):

@@ -388,11 +388,8 @@ class TrainingDisplay(Tabular):
         from matplotlib.ticker import MaxNLocator
 
         dashed = Line2D([], [], color="0.4", linestyle="--", linewidth=1, label="held-out rows")
-        held_out = {
-            line.axes
-            for key, line in [*self.loss_lines_.items(), *self.valid_disparity_lines_.items()]
-            if key not in _LOSSES
-        }
+        held_out = {line.axes for key, line in self.loss_lines_.items() if key not in _LOSSES}
+        held_out |= {line.axes for line in self.valid_disparity_lines_.values()}
         panels: dict[str, Any] = self.axes_
         for name, axes in panels.items():
             axes.set_xlim(self._curves.epochs[0] - 0.5, self._curves.epochs[-1] + 0.5)
@@ -607,12 +604,12 @@ def _trained(display: str, estimator: Any) -> Any:
 
 
 def _groups_of(trained: Any) -> dict[str, Sequence[Hashable]]:
-    """Return the groups that the multipliers of each rate belong to; with margins, those of one column."""
+    """Return the groups that the multipliers of each rate belong to; with margins, the values of a column."""
     found: dict[str, Sequence[Hashable]] = {}
     for rate, rows in _spread(trained.history_, "multipliers").items():
         own = trained.groups_
         if trained.combine == "margins" and all(isinstance(group, tuple) for group in own):
-            own = [group for group in own if rate.endswith(f", {group[0]}")]
+            own = [value for column, value in own if rate.endswith(f", {column}")]
         width = next(len(row) for row in rows if row is not None)
         found[rate] = own[:width]  # groups at the end that take no part are not counted
     return found
