@@ -26,13 +26,23 @@ from torch import nn
 from fairsk import FairClassifier, FairLoss
 from fairsk.neural.batching import Batches
 from fairsk.neural.module import MLP
-from fairsk.neural.penalties import PENALTIES
 
 N_ROWS, N_FEATURES, BATCH = 30_000, 50, 1024
 LAYERS = (64, 64)
 #: Like TF-IDF of short texts: rows, columns, entries per row.
 N_TEXTS, N_WORDS, WORDS_PER_TEXT = 11_000, 20_000, 30
-#: This penalty is refused by nets with hidden layers.
+PENALTIES = (
+    "squared_gap",
+    "absolute_gap",
+    "ermi",
+    "mutual_information",
+    "kl_projection",
+    "hsic",
+    "mmd",
+    "wasserstein",
+    "covariance",
+)
+#: This one is for nets without hidden layers.
 LINEAR_ONLY = "covariance"
 
 #: A fit of so many epochs.
