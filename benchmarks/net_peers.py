@@ -9,7 +9,7 @@ and unseen disparity the worst too. What to mind:
   is found by trial. As it comes (0.15, torch), the projection in its step is wrong for layers with more than
   one unit, and its random state is not used: all fits begin with the same weights. "Mended" is the same
   method with the right projection. It gets a net of the same size, and its own defaults: Adam, batches of 32
-  (with larger ones most of its nets end at a disparity of 1).
+  (with larger ones many of its nets end at a disparity of 1).
 - ExponentiatedGradient bounds the distance of a group to all rows; its bound is scaled so that two groups
   differ by at most ours. Its predictions are drawn, here with a fixed seed. scikit-learn's MLPClassifier
   has the size, learning rate and epochs of our net, and fewer rounds, as each trains a net anew.
