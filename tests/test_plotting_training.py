@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import pickle
 import sys
+import warnings
 from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -59,6 +60,13 @@ def history(epochs=8, *, constraints=(DP,), rates=("selection_rate",), groups=2,
 
 def points(line):
     return line.get_xydata().tolist()
+
+
+def shaded(display, name):
+    """Return from where to where it is shaded."""
+    shade = display.shades_[name]
+    box = shade.axes.transData.inverted().transform(shade.get_window_extent())
+    return box[:, 1].tolist()
 
 
 def shown_in(display, panel):
@@ -115,11 +123,12 @@ def test_a_history_without_multipliers_or_held_out_rows_has_two_panels():
 
 def test_the_bound_is_a_line_and_what_lies_beyond_is_shaded():
     display = TrainingDisplay(history(), bounds={DP: 0.05}).plot()
-    axes, line, shade = display.axes_["difference"], display.bound_lines_[DP], display.shades_[DP]
-    assert line.get_ydata() == [0.05, 0.05]
-    assert shade.get_y() == 0.05
+    axes = display.axes_["difference"]
+    assert display.bound_lines_[DP].get_ydata() == [0.05, 0.05]
     low, high = axes.get_ylim()
-    assert shade.get_y() + shade.get_height() >= high
+    start, end = shaded(display, DP)
+    assert start == pytest.approx(0.05)
+    assert end >= high
     assert low < 0 < 0.05 < high < 1  # parity and the bound are on the axis, which is no longer than needed
     assert axes.get_ylabel() == "Difference"
     assert shown_in(display, "difference") == ["Demographic parity", "bound: at most 0.05"]
@@ -137,11 +146,11 @@ def test_a_bound_far_from_the_disparities_is_on_the_axis():
 def test_a_ratio_is_bounded_from_below():
     records = [{**r, "disparities": {DP: 1 - r["disparities"][DP]}} for r in history()]
     display = TrainingDisplay(records, bounds={DP: 0.8}, comparison="ratio").plot()
-    axes, shade = display.axes_["ratio"], display.shades_[DP]
+    axes = display.axes_["ratio"]
     assert display.bound_lines_[DP].get_ydata() == [0.8, 0.8]
-    ends = sorted((shade.get_y(), shade.get_y() + shade.get_height()))
-    assert ends[0] <= axes.get_ylim()[0]
-    assert ends[1] == pytest.approx(0.8)
+    end, start = sorted(shaded(display, DP))
+    assert end <= axes.get_ylim()[0]
+    assert start == pytest.approx(0.8)
     assert axes.get_ylim()[1] > 1
     assert axes.get_ylabel() == "Ratio"
     assert shown_in(display, "ratio")[-1] == "bound: at least 0.8"
@@ -168,7 +177,7 @@ def test_several_bounds_have_the_colours_of_their_constraints():
     for name, limit in ((DP, 0.05), (EO, 0.1)):
         assert display.bound_lines_[name].get_ydata() == [limit, limit]
         assert display.bound_lines_[name].get_color() == display.disparity_lines_[name].get_color()
-        assert display.shades_[name].get_y() == limit
+        assert shaded(display, name)[0] == pytest.approx(limit)
     assert shown_in(display, "difference")[2:] == [
         "bound of demographic parity: at most 0.05",
         "bound of equalized odds: at most 0.1",
@@ -467,16 +476,41 @@ def test_the_display_finds_what_was_trained():
         assert list(display.multiplier_lines_["selection_rate"]) == ["a", "b"]
 
 
+def test_a_real_training_is_drawn():
+    X, y, sex = rows()
+    net = FairClassifier(max_difference=0.1, early_stopping=True, random_state=0, hidden_layer_sizes=())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # whether the bound is met is not asked here
+        net.fit(X, y, sensitive_features=sex)
+    display = TrainingDisplay.from_estimator(net)
+    assert len(display.loss_lines_["valid_loss"].get_xdata()) == net.n_iter_
+    assert display.bound_lines_[DP].get_ydata() == [0.1, 0.1]
+    assert display.best_lines_["loss"].get_xdata() == [net.best_epoch_] * 2
+    assert list(display.multiplier_lines_["selection_rate"]) == list(net.groups_)
+    for place, group in enumerate(net.groups_):
+        drawn = display.multiplier_lines_["selection_rate"][group].get_ydata()
+        assert drawn.tolist() == [r["multipliers"]["selection_rate"][place] for r in net.history_]
+    fixed = FairClassifier(penalty_weight=1.0, max_epochs=2, random_state=0)
+    fixed.fit(X, y, sensitive_features=sex)
+    display = TrainingDisplay.from_estimator(make_pipeline("passthrough", fixed))
+    assert list(display.axes_) == ["loss", "difference"]
+    assert display.bound_lines_ == {}
+    totals = [record["task_loss"] + record["fairness"] for record in fixed.history_]
+    assert display.loss_lines_["loss"].get_ydata().tolist() == pytest.approx(totals)
+
+
 def test_margins_have_the_values_of_their_column_for_groups():
     net = Trained(combine="margins").fit(*rows()[:2])
-    net.groups_ = (("race", "a"), ("race", "b"), ("race", "c"), ("sex", "f"), ("sex", "m"))
+    net.groups_ = (("a_race", "a"), ("a_race", "b"), ("a_race", "c"), ("sex", "f"), ("sex", "m"))
     for record in net.history_:
-        record["multipliers"] = {"selection_rate, race": [1.0, 2.0], "selection_rate, sex": [3.0, 4.0]}
+        record["multipliers"] = {"selection_rate, a_race": [1.0, 2.0], "selection_rate, sex": [3.0, 4.0]}
     display = TrainingDisplay.from_estimator(net)
     lines = display.multiplier_lines_
     assert list(lines["selection_rate, sex"]) == ["f", "m"]
-    assert list(lines["selection_rate, race"]) == ["a", "b"]  # c, the last, is too small to take part
+    assert list(lines["selection_rate, a_race"]) == ["a", "b"]  # c, the last, is too small to take part
     assert lines["selection_rate, sex"]["m"].get_ydata().tolist() == [4.0] * 3
+    title = display.axes_["multipliers of selection_rate, a_race"].get_title("left")
+    assert title == "Selection rate, a_race"
 
 
 def test_what_has_no_training_to_draw_is_refused():

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
-    from matplotlib.patches import Rectangle
+    from matplotlib.patches import Patch
 
 __all__ = ["TrainingDisplay"]
 
@@ -88,7 +88,7 @@ class TrainingDisplay(Tabular):
         The disparity of each constraint, for the rows trained on and for those held out.
     bound_lines_ : dict of str to matplotlib Line2D
         The bound of each constraint; constraints with the same bound share a line.
-    shades_ : dict of str to matplotlib Rectangle
+    shades_ : dict of str to matplotlib Patch
         What lies beyond the bound of each constraint.
     multiplier_lines_ : dict of str to dict of group to matplotlib Line2D
         For each rate, the multiplier of each group.
@@ -140,7 +140,7 @@ class TrainingDisplay(Tabular):
     disparity_lines_: dict[str, Line2D]
     valid_disparity_lines_: dict[str, Line2D]
     bound_lines_: dict[str, Line2D]
-    shades_: dict[str, Rectangle]
+    shades_: dict[str, Patch]
     multiplier_lines_: dict[str, dict[Hashable, Line2D]]
     best_lines_: dict[str, Line2D]
 
@@ -341,7 +341,9 @@ class TrainingDisplay(Tabular):
                 look: dict[str, Any] = {"color": "0.75", "linewidth": 0.8, "zorder": 1, "label": label}
                 (lines[group],) = axes.plot(self._curves.epochs, values[group], **look)
             self.multiplier_lines_[rate] = lines
-            axes.set_title(words(rate), loc="left", fontsize="medium", usetex=False)
+            name, gap, whose = rate.partition(" ")  # of which class, or of the groups of which column
+            title = words(name) + gap + (literal(whose) if whose else "")
+            axes.set_title(title, loc="left", fontsize="medium", usetex=False)
             axes.set_ylabel("Multiplier")
 
     def _draw_curve(
