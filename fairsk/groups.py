@@ -7,7 +7,7 @@ integer codes and the labels of a :class:`Grouping`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -273,6 +273,11 @@ def _from_selector(X: Any, selector: Selector) -> SensitiveColumns:
     if callable(selector):
         return _from_values(selector(X))
     keys = _as_keys(selector)
+    if isinstance(X, Mapping) and not sparse.issparse(X):  # a dok_matrix is a dict, too
+        missing = [key for key in keys if key not in X]
+        if missing:
+            raise ValueError(f"The sensitive entry {missing[0]!r} is not in X, which has: {', '.join(X)}.")
+        return SensitiveColumns(tuple(map(str, keys)), tuple(_as_array(X[key]) for key in keys))
     frame = _as_frame(X)
     if frame is not None:
         positions = _frame_positions(frame, keys)
@@ -292,6 +297,8 @@ def drop_columns(X: Any, selector: Selector) -> Any:
     if selector is None or callable(selector):
         return X
     keys = _as_keys(selector)
+    if isinstance(X, Mapping) and not sparse.issparse(X):  # a dok_matrix is a dict, too
+        return {key: values for key, values in X.items() if key not in keys}
     frame = _as_frame(X)
     if frame is not None:
         present = [key for key in keys if isinstance(key, int) or key in frame.columns]

@@ -187,6 +187,13 @@ class Rate:
         """The denominator: how much there is to measure the rate on."""
         return _linear(self.denominator_coefficients, cells)
 
+    def slopes(self, cells: Cells) -> dict[str, Array]:
+        """How the rate changes with each cell: its derivative, where the denominator is not empty."""
+        support = self.support(cells)
+        value = self.part(cells) / support
+        factors = zip(CELLS, self.numerator_coefficients, self.denominator_coefficients, strict=True)
+        return {cell: (part - value * whole) / support for cell, part, whole in factors}
+
     def __call__(self, cells: Cells) -> Array:
         """Evaluate the rate on cells of any shape; an empty denominator gives NaN."""
         support = self.support(cells)

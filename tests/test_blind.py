@@ -17,11 +17,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from fairsk import GroupThresholdOptimizer
+from fairsk.limits import Bound
 from fairsk.metrics import GroupCounts, demographic_parity_difference
 from fairsk.rates import get_constraint, get_rate
 from fairsk.scoring import make_fair_scorer
 from fairsk.thresholds.blind import BlindRows, BlindRule, best_blind_rule
-from fairsk.thresholds.limits import Bound
 from fairsk.thresholds.objective import make_objective
 
 

@@ -36,7 +36,8 @@ CHECKED = [
     ),
     ScoreRepair(LogisticRegression(), sensitive_features=first_column_positive),
     GroupCalibratedClassifier(LogisticRegression(), sensitive_features=first_column_positive),
-    FairClassifier(sensitive_features=first_column_positive, random_state=0),
+    # The checks' classes go with their columns: a tight bound would cost the accuracy that they ask for.
+    FairClassifier(sensitive_features=first_column_positive, max_difference=0.9, random_state=0),
 ]
 #: Has no fit/predict contract of scikit-learn's to check: a sampler for imbalanced-learn.
 NOT_CHECKED = {FairResampler}

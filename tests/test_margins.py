@@ -12,12 +12,12 @@ from sklearn.frozen import FrozenEstimator
 from fairsk import GroupThresholdOptimizer
 from fairsk.counts import soft_counts
 from fairsk.groups import Grouping
+from fairsk.limits import make_limits
 from fairsk.metrics import GroupCounts
 from fairsk.rates import CELLS
 from fairsk.statistics import ratio_interval
 from fairsk.thresholds.choose import choose_rules
 from fairsk.thresholds.evidence import Evidence
-from fairsk.thresholds.limits import make_limits
 from fairsk.thresholds.margins import Margin
 from fairsk.thresholds.wishes import Wishes
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from fairsk import Constraint, Rate
 from fairsk.curves import sorted_curves
 from fairsk.groups import Grouping
+from fairsk.limits import Bound
 from fairsk.rates import CELLS, CONSTRAINTS, RATES, get_rate
 from fairsk.thresholds.branch import Branching
 from fairsk.thresholds.choices import Choices, Problem
 from fairsk.thresholds.choose import choose_rules
 from fairsk.thresholds.evidence import Evidence
 from fairsk.thresholds.hull import Envelope, upper_hull
-from fairsk.thresholds.limits import Bound
 from fairsk.thresholds.program import ProgramSolver
 from fairsk.thresholds.sharing import best_sharing
 from fairsk.thresholds.window import WindowSolver

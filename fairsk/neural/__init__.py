@@ -2,5 +2,6 @@
 
 from fairsk.neural.classifier import FairClassifier
 from fairsk.neural.loss import FairLoss
+from fairsk.neural.penalties import register_penalty
 
-__all__ = ["FairClassifier", "FairLoss"]
+__all__ = ["FairClassifier", "FairLoss", "register_penalty"]

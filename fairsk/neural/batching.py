@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -11,15 +11,17 @@ import torch
 from scipy import sparse
 from torch.utils.data import Subset
 
-__all__ = ["Batches", "Holdout"]
+__all__ = ["HOLD_OUT_FROM", "Batches", "Holdout"]
 
-#: One row in so many is held out.
-_HELD_OUT = 10
+#: One row in so many is held out; by default, if there are at least so many rows.
+_HELD_OUT, HOLD_OUT_FROM = 10, 10_000
 
 
 def _map(function: Callable[[Any], Any], data: Any) -> Any:
     """Apply a function to an array, or to each array of a dict."""
-    return {key: function(value) for key, value in data.items()} if isinstance(data, dict) else function(data)
+    if isinstance(data, Mapping):
+        return {key: function(value) for key, value in data.items()}
+    return function(data)
 
 
 def _take(rows: slice | torch.Tensor, data: Any) -> torch.Tensor:
@@ -40,7 +42,8 @@ class Batches:
     dataset : skorch.dataset.Dataset, or a torch Subset of one
         Holds ``X`` and ``y`` as arrays, sparse matrices, tensors, or dicts of these.
     batch_size : int, default=128
-        Rows per batch, at least 1; the last batch takes what is left.
+        Rows per batch, at most. Batches are as many as that takes, and of equal size but for a row: a last
+        batch of what is left, perhaps a single row, would be a step into chance.
     shuffle : bool, default=False
         Whether to draw a new order for every epoch.
     generator : torch.Generator, optional
@@ -53,7 +56,7 @@ class Batches:
     >>> from fairsk.neural.batching import Batches
     >>> data = Dataset(np.arange(5.0), {"y": np.arange(5), "group": np.array([0, 1, 0, 1, 0])})
     >>> [target["group"].tolist() for _, target in Batches(data, batch_size=2)]
-    [[0, 1], [0, 1], [0]]
+    [[0], [1, 0], [1, 0]]
     """
 
     def __init__(
@@ -84,11 +87,22 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         """Yield X and y of each batch."""
-        order = torch.randperm(self.n_rows, generator=self.generator) if self.shuffle else None
-        for start in range(0, self.n_rows, self.batch_size):
-            stop = start + self.batch_size
-            rows = slice(start, stop) if order is None else order[start:stop]
-            yield _map(partial(_take, rows), self.X), _map(partial(_take, rows), self.y)
+        if not self.shuffle:
+            yield from map(self.batch, range(len(self)))
+            return
+        order = torch.randperm(self.n_rows, generator=self.generator)
+        for position in range(len(self)):
+            yield self._taken(order[self._rows(position)])
+
+    def batch(self, position: int) -> tuple[Any, Any]:
+        """Return one of the batches of rows in order."""
+        return self._taken(self._rows(position))
+
+    def _rows(self, position: int) -> slice:
+        return slice(self.n_rows * position // len(self), self.n_rows * (position + 1) // len(self))
+
+    def _taken(self, rows: slice | torch.Tensor) -> tuple[Any, Any]:
+        return _map(partial(_take, rows), self.X), _map(partial(_take, rows), self.y)
 
 
 class Holdout:
@@ -104,7 +118,8 @@ class Holdout:
                 f"early_stopping holds out a tenth of the rows and needs at least {_HELD_OUT}, got "
                 f"{len(dataset)} rows (n_samples = {len(dataset)})."
             )
-        cell = 2 * np.asarray(y["group"]) + np.asarray(y["y"])
+        label = np.asarray(y["y"])
+        cell = (label.max() + 1) * np.asarray(y["group"]) + label
         order = np.lexsort((np.random.default_rng(self.seed).permutation(len(cell)), cell))
         held_out = np.arange(len(cell)) % _HELD_OUT == _HELD_OUT // 2
         return Subset(dataset, order[~held_out]), Subset(dataset, order[held_out])

@@ -1,26 +1,31 @@
 """Confusion cells in torch: the sums over rows from which every rate follows, soft or hard.
 
 A table of cells is a tensor of shape (4, n_groups) whose rows are the cells in the order of ``CELLS``. Cells
-are kept as *shares* of the total weight, so that tables of batches of any size can be compared.
+are used as *shares* of the total weight, so that tables of batches of any size can be compared. One class is
+measured against the rest; who is compared with whom is said by a :class:`Comparison`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 
-from fairsk.rates import CELLS, Constraint, soft_cells
+from fairsk.rates import CELLS
 
 __all__ = [
+    "Comparison",
+    "Rows",
     "Target",
     "anchored",
-    "as_shares",
     "cell_sums",
+    "check_groups",
     "check_logits",
-    "group_rates",
+    "group_sums",
     "hard_decisions",
+    "priced",
     "row_weights",
     "soft_decisions",
 ]
@@ -28,89 +33,199 @@ __all__ = [
 #: The target of a batch as a criterion gets it: ``"y"``, ``"group"`` and, if there are any, ``"weight"``.
 Target: TypeAlias = Mapping[str, torch.Tensor]
 
-#: A rate with less than this share of its group to be measured on would have an exploding gradient.
-_MIN_SUPPORT = 1e-4
+
+@dataclass(frozen=True)
+class Comparison:
+    """Groups that are compared with each other, in one class against the rest.
+
+    Parameters
+    ----------
+    outcome : int
+        The position of the class that is measured.
+    places : tuple of int
+        For every group of the rows its place in this comparison, or -1 if it takes no part. Groups with the
+        same place are one group here: so the margins of an intersection are compared.
+    name : str, default=""
+        What tells this comparison from others, for tables and messages.
+    n_places : int, default=0
+        How many places there are at least, taken or not.
+    """
+
+    outcome: int
+    places: tuple[int, ...]
+    name: str = ""
+    n_places: int = 0
+
+    @property
+    def n_groups(self) -> int:
+        """How many places there are, taken or not."""
+        return max(self.n_places, *(place + 1 for place in self.places))
+
+    @classmethod
+    def all_groups(cls, n_groups: int, n_classes: int = 2) -> tuple[Comparison, ...]:
+        """Compare all groups, in the second of two classes, or in every one of more."""
+        outcomes = [1] if n_classes == 2 else range(n_classes)
+        return tuple(cls(outcome, tuple(range(n_groups))) for outcome in outcomes)
+
+    def rows(self, decided: torch.Tensor, logits: torch.Tensor, target: Target) -> Rows:
+        """Return what the rows of a batch say in this comparison, without those that take no part.
+
+        Parameters
+        ----------
+        decided : tensor of shape (n_rows, n_classes)
+            How much each row is predicted to be of each class.
+        logits : tensor of shape (n_rows, n_classes)
+            What the module returned.
+        target : mapping
+            The target of the batch.
+        """
+        group = target["group"]
+        rows = Rows(
+            decided[:, self.outcome],
+            (target["y"] == self.outcome).to(group.dtype),
+            group,
+            row_weights(target, decided),
+            logits,
+            self.outcome,
+        )
+        if self.places == tuple(range(len(self.places))):
+            return rows
+        rows.group = torch.tensor(self.places, device=group.device)[group]
+        return rows if min(self.places) >= 0 else rows.take(rows.group >= 0)
+
+
+@dataclass
+class Rows:
+    """Some rows in one comparison: tensors of shape (n_rows,).
+
+    Attributes
+    ----------
+    positive : tensor
+        How much each row is predicted positive: a probability, or 0 and 1 for decisions.
+    actual : tensor of int
+        1 for the rows that are of the class, else 0.
+    group : tensor of int
+        The place of each row's group.
+    weight : tensor
+        The weight of each row.
+    logits : tensor of shape (n_rows, n_classes)
+        What the module returned.
+    outcome : int
+        The position of the class.
+    """
+
+    positive: torch.Tensor
+    actual: torch.Tensor
+    group: torch.Tensor
+    weight: torch.Tensor
+    logits: torch.Tensor
+    outcome: int
+
+    def take(self, keep: torch.Tensor) -> Rows:
+        """Return some of the rows."""
+        return Rows(
+            self.positive[keep],
+            self.actual[keep],
+            self.group[keep],
+            self.weight[keep],
+            self.logits[keep],
+            self.outcome,
+        )
+
+    @property
+    def slot(self) -> torch.Tensor:
+        """Where each row stands in a flat table of shape (n_groups * 2,): by group, then by label."""
+        return 2 * self.group + self.actual
+
+    @property
+    def margin(self) -> torch.Tensor:
+        """The logarithm of the odds of being positive."""
+        others = [k for k in range(self.logits.shape[1]) if k != self.outcome]
+        return self.logits[:, self.outcome] - self.logits[:, others].logsumexp(1)
 
 
 def row_weights(target: Target, like: torch.Tensor) -> torch.Tensor:
     """Return the weight of each row, one each if the target has none."""
     weight = target.get("weight")
-    return torch.ones(len(target["y"]), dtype=like.dtype, device=like.device) if weight is None else weight
+    if weight is None:
+        return torch.ones(len(target["y"]), dtype=like.dtype, device=like.device)
+    return weight.to(like.dtype)
 
 
-def check_logits(logits: torch.Tensor) -> torch.Tensor:
-    """Return the logits if they have one column per class, else say what is expected of a module."""
-    if logits.ndim != 2 or logits.shape[1] != 2:
+def check_logits(logits: torch.Tensor, target: Target, n_classes: int) -> torch.Tensor:
+    """Return the logits if they have a row per target and a column per class, else say what is expected."""
+    if not isinstance(logits, torch.Tensor) or logits.shape != (len(target["y"]), n_classes):
+        found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise ValueError(
-            "The module must return logits of shape (n_rows, 2), one column per class; it returned the "
-            f"shape {tuple(logits.shape)}."
+            f"The module must return logits of shape (n_rows, {n_classes}), one column per class; for "
+            f"{len(target['y'])} rows it returned {found}."
         )
     return logits
 
 
 def soft_decisions(logits: torch.Tensor) -> torch.Tensor:
-    """Return the probability of the positive class of each row."""
-    return check_logits(logits).softmax(1)[:, 1]
+    """Return the probability of each class."""
+    return logits.log_softmax(1).exp()  # the logarithm is what the task loss takes
 
 
 def hard_decisions(logits: torch.Tensor) -> torch.Tensor:
-    """Return 1 for the rows that are predicted positive, else 0; doubles on the CPU, for exact sums."""
-    negative, positive = check_logits(logits).unbind(1)
-    return (positive > negative).cpu().double()
+    """Return 1 for the class that is predicted, else 0; doubles on the CPU, for exact sums."""
+    return torch.nn.functional.one_hot(logits.argmax(1).cpu(), logits.shape[1]).double()
 
 
-def cell_sums(positive: torch.Tensor, target: Target, n_groups: int) -> torch.Tensor:
+def group_sums(slot: torch.Tensor, values: torch.Tensor, n_slots: int) -> torch.Tensor:
+    """Add up the values of the rows in each slot."""
+    if values.requires_grad or not len(slot):
+        return values.new_zeros(n_slots).index_add(0, slot, values)
+    return torch.bincount(slot, values, n_slots)  # faster, but has no gradient
+
+
+def cell_sums(rows: Rows, n_groups: int) -> torch.Tensor:
     """Add up the weights in every cell of each group.
-
-    Parameters
-    ----------
-    positive : tensor of shape (n_rows,)
-        How much each row is predicted positive: a probability, or 0 and 1 for decisions.
-    target : mapping
-        The rows' ``"y"`` (0 or 1), ``"group"`` (a number below ``n_groups``) and ``"weight"``.
-    n_groups : int
-        How many groups there are, whether or not these rows have all of them.
 
     Returns
     -------
     tensor of shape (4, n_groups)
         The cells, in the order of ``CELLS``.
     """
-    actual = target["y"].to(positive.dtype)
-    share = soft_cells(positive, actual)
-    rows = torch.stack([share[cell] for cell in CELLS]) * row_weights(target, positive).to(positive.dtype)
-    return rows.new_zeros(len(CELLS), n_groups).index_add(1, target["group"], rows)
+    slot = rows.slot
+    whole = group_sums(slot, rows.weight, 2 * n_groups).view(n_groups, 2)
+    selected = group_sums(slot, rows.positive * rows.weight, 2 * n_groups).view(n_groups, 2)
+    # What is not selected is the rest: two sums instead of four.
+    (fp, tp), (tn, fn) = selected.unbind(1), (whole - selected).unbind(1)
+    cells = {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
+    return torch.stack([cells[cell] for cell in CELLS])
 
 
-def as_shares(sums: torch.Tensor) -> torch.Tensor:
-    """Divide a table by its total weight."""
-    return sums / sums.sum().clamp_min(torch.finfo(sums.dtype).tiny)
+def priced(rows: Rows, slopes: torch.Tensor) -> torch.Tensor:
+    """Return the sum over the rows of what their decisions are worth, if a cell is worth its slope.
+
+    A row that is decided positive moves from fn to tp, or from tn to fp. So a row's part in any function of
+    the cells is one price per group and label, and needs no gradient through the cells themselves.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows.
+    slopes : tensor of shape (4, n_groups)
+        What a unit of each cell is worth.
+    """
+    slope = dict(zip(CELLS, slopes, strict=True))
+    prices = torch.stack([slope["fp"] - slope["tn"], slope["tp"] - slope["fn"]], 1).flatten()
+    return (rows.positive * (prices[rows.slot] * rows.weight)).sum()
 
 
 def anchored(value: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
-    """Return a tensor with the value of the first and the gradient of the second.
-
-    A rate of anchored cells is as exact as the anchor, and its derivative with respect to the batch's
-    predictions follows by the chain rule. A group that the batch lacks has no gradient; it does no harm.
-    """
+    """Return a tensor with the value of the first and the gradient of the second."""
     return value.to(batch.dtype) + (batch - batch.detach())
 
 
-def group_rates(constraint: Constraint, cells: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Return each rate of a constraint, and which groups have it.
-
-    Groups without anything to measure are taken out *before* the division: masking the result would
-    leave NaN in the gradient.
-
-    Returns
-    -------
-    list of (values, known)
-        The values have the shape (n_known,), ``known`` is a mask of shape (n_groups,).
-    """
-    table = dict(zip(CELLS, cells, strict=True))
-    whole = cells.detach().sum(0)
-    found = []
-    for rate in constraint.rates:
-        known = rate.support(table).detach() > _MIN_SUPPORT * whole
-        found.append((rate({cell: values[known] for cell, values in table.items()}), known))
-    return found
+def check_groups(target: Target, comparisons: Sequence[Comparison]) -> None:
+    """Refuse a batch with a group that no comparison knows of."""
+    n_groups = len(comparisons[0].places)
+    largest = int(target["group"].max())
+    if largest >= n_groups:
+        raise ValueError(
+            f"The target has the group {largest}, but n_groups is {n_groups}: groups are numbered from 0 to "
+            "n_groups - 1."
+        )

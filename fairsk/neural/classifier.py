@@ -6,8 +6,7 @@ import copy
 import inspect
 import math
 import threading
-import warnings
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, Self
@@ -18,40 +17,51 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 from skorch.callbacks import LRScheduler
 from skorch.dataset import Dataset
+from skorch.hf import AccelerateMixin
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from fairsk._sklearn import Interval, StrOptions, check_rows, fit_context, n_rows
 from fairsk.counts import check_weights
-from fairsk.groups import Grouping, drop_columns, encode_groups, format_group, sensitive_columns
-from fairsk.neural.batching import Batches, Holdout
-from fairsk.neural.lagrangian import Bound, BoundedLoss, HoldBound
+from fairsk.groups import drop_columns, encode_groups, sensitive_columns
+from fairsk.limits import Bound, Limit, list_constraints, make_limits
+from fairsk.neural.batching import HOLD_OUT_FROM, Batches, Holdout
+from fairsk.neural.cells import Comparison
+from fairsk.neural.comparisons import list_comparisons, list_families
+from fairsk.neural.inputs import check_inputs, rows_of
+from fairsk.neural.lagrangian import BoundedLoss, HoldBound
 from fairsk.neural.loss import MEMORY, FairLoss
 from fairsk.neural.module import MLP
-from fairsk.neural.penalties import PENALTIES
-from fairsk.neural.progress import LARGE_BATCH, Progress, Standing, evaluate
-from fairsk.rates import CELLS, Constraint, get_constraint
+from fairsk.neural.progress import Progress
+from fairsk.neural.standing import LARGE_BATCH, Standing, evaluate, excess, foremost
+from fairsk.rates import Constraint
+from fairsk.warn import warn_user
 
 __all__ = ["FairClassifier"]
 
-_DEFAULT_MAX_DIFFERENCE = 0.05
-#: "auto" batches: about this many per epoch, within these sizes.
-_BATCHES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 40, 16, 2048
+#: "auto" batches: all rows, up to so many; else about this many batches per epoch, within these sizes.
+_FULL_BATCH, _BATCHES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 1024, 40, 512, 2048
+#: ... or of as few rows as this, if the number of epochs is given and allows few steps else.
+_FEWEST_ROWS = 16
 #: "auto" epochs: this many, or as many as make enough steps. With few steps a net learns next to nothing.
-_EPOCHS, _ENOUGH_STEPS, _FEW_STEPS = 25, 300, 100
+_EPOCHS, _ENOUGH_STEPS, _FEW_STEPS = 25, 250, 100
+#: How much more rows than it is trained on at once a net of the user's predicts for at once.
+_MORE_TO_PREDICT = 4
 #: torch has one random state for all threads, so only one of them at a time may seed it.
 _SEEDING = threading.RLock()
-#: The learning rate falls along a cosine to this part of its start, so that the bound is met closely.
-_FINAL_LR = 0.02
+#: The learning rate falls along a cosine to this part of its start, so that the noise of batches settles and
+#: the bound is met closely; where all rows are one batch, there is none, and steps stay long enough.
+_FINAL_LR, _FINAL_LR_FULL = 0.02, 0.3
 
 
 class FairClassifier(ClassifierMixin, BaseEstimator):
-    r"""Train a neural net for a binary task under a bound on its disparity, or with a penalty on it.
+    r"""Train a neural net under a bound on its disparity, or with a penalty on it.
 
     The disparity is that of the predictions for the training rows, counted as a metric would count them.
     The sensitive attribute is needed in ``fit`` only: predictions do not use it.
@@ -59,40 +69,63 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     module : class, callable or instance of torch.nn.Module, optional
-        The net, which returns logits of shape (n_rows, 2). A class (or function) is called with those of
-        ``n_features``, ``n_classes`` and ``hidden_layer_sizes`` that its signature accepts; an instance is
-        copied in ``fit``. By default a multilayer perceptron.
+        The net, which returns logits of shape (n_rows, n_classes). A class (or function) is called with
+        those of ``n_features``, ``n_classes`` and ``hidden_layer_sizes`` that its signature accepts, and
+        with the ``module__`` parameters in ``net_params``; an instance is copied in ``fit``. By default a
+        multilayer perceptron.
     sensitive_features : str, int, list of these, or callable, optional
-        The sensitive column of X; a list makes an intersection; a callable of X returns the values. Values
+        The sensitive column of X; a list takes several; a callable of X returns the values. Values
         passed to ``fit`` override it.
-    constraint : str or Constraint, default="demographic_parity"
-        The rates that should agree between groups.
-    max_difference : float, optional
-        Hold the constraint's difference at or below this. At most one of ``max_difference``, ``min_ratio``
-        and ``penalty_weight`` is given; with none of them ``max_difference`` is 0.05.
-    min_ratio : float, optional
-        Hold the constraint's ratio at or above this, in (0, 1].
+    combine : {"intersection", "margins"}, default="intersection"
+        Of several sensitive columns, whether the groups are those of their intersection, or whether those of
+        each column are compared by themselves.
+    constraint : str, Constraint or list of these, default="demographic_parity"
+        The rates that should agree between groups. Of two classes the second is the positive one; of more,
+        the rates of each class against the rest should agree.
+    max_difference : float, list, or None
+        Hold the constraint's difference at or below this; of several constraints, a number for all or a list
+        with one for each. At most one of ``max_difference``, ``min_ratio`` and ``penalty_weight`` is given;
+        with none of them ``max_difference`` is 0.05.
+    min_ratio : float in [0, 1], list, or None
+        Hold the constraint's ratio at or above this. With two constraints, one of either kind:
+        ``max_difference=[0.05, None], min_ratio=[None, 0.8]``.
     penalty_weight : float, optional
         Instead of holding a bound, train on ``task loss + penalty_weight * penalty``.
-    penalty : {"squared_gap", "absolute_gap"} or callable, default="squared_gap"
-        What ``penalty_weight`` weighs; see :class:`FairLoss`.
+    penalty : str or callable, default="squared_gap"
+        What ``penalty_weight`` weighs: ``"squared_gap"``, ``"absolute_gap"``, ``"ermi"``,
+        ``"mutual_information"``, ``"kl_projection"``, ``"hsic"``, ``"mmd"``, ``"wasserstein"``,
+        ``"covariance"`` (linear nets only), or a function of probabilities, labels and groups; see
+        :class:`FairLoss`.
     keep_sensitive : bool, default=False
         Whether the net sees the sensitive column of X, which must then be numeric.
+    min_group_size : int, default=30
+        A group with fewer rows than this in the denominator of a rate (such as positives for the true
+        positive rate) takes no part in comparisons: nothing reliable could be said about it. A warning
+        names it.
+    class_weight : dict, "balanced" or None, default=None
+        What errors on each class count in the task loss. The rates do not know of it.
     hidden_layer_sizes : sequence of int, default=(64,)
         Widths of the hidden layers; empty for logistic regression.
     lr : float, default=0.002
-        Learning rate at the start; it falls along a cosine to a fiftieth of this.
+        Learning rate at the start; it falls along a cosine to a fiftieth of this (to three tenths, if all
+        rows are one batch), unless ``callbacks`` has an ``LRScheduler``.
     max_epochs : int or "auto", default="auto"
-        How often the net sees every row; ``"auto"`` is 25 times, or as often as 300 steps take.
+        How often the net sees every row; ``"auto"`` is 25 times, or as often as 250 steps take.
     batch_size : int or "auto", default="auto"
-        Rows per step; -1 for all of them. ``"auto"`` makes about 40 steps per epoch, with 16 to 2048 rows.
+        Rows per step, at most; -1 for all of them. ``"auto"`` takes all of up to 1024 rows, and else makes
+        about 40 steps per epoch, of 512 to 2048 rows.
     optimizer : torch.optim.Optimizer class, optional
         By default Adam.
     callbacks : list of skorch callbacks, optional
-        Called during training, on copies.
-    early_stopping : bool, default=False
-        Hold out a tenth of the rows, stratified by group and label, and keep the epoch that is best on
-        them: by task loss among the epochs that meet the bound, or by the total loss with a penalty.
+        Called during training, on copies. They can monitor what ``history_`` has.
+    early_stopping : bool or "auto", default="auto"
+        Whether to hold out a tenth of the rows, stratified by group and label, and keep the epoch that is
+        best on them: by task loss among the late epochs that meet the bound, or by the total loss with a
+        penalty. ``"auto"`` does so from 10,000 rows on. Training goes on to its end; to end it,
+        give skorch's ``EarlyStopping`` as a callback.
+    dtype : {"float32", "float64", "int64"}, default="float32"
+        What an array X is cast to: ``"float64"`` trains in double precision, ``"int64"`` is for token ids.
+        In a dict, fractions are cast to it and whole numbers to int64.
     device : str or torch.device, default="cpu"
         Where to train and predict.
     random_state : int, RandomState instance or None, default=None
@@ -103,41 +136,55 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         Whether to print the loss of every epoch.
     net_params : dict, optional
         Further parameters of the ``skorch.NeuralNet``, such as ``{"optimizer__weight_decay": 1e-4}``,
-        ``{"module__dropout": 0.1}`` or ``{"callbacks__lr_decay": None}``.
+        ``{"module__dropout": 0.1}`` or ``{"compile": True}``. The entry ``"net"`` names another class of
+        net, such as one with skorch's ``AccelerateMixin``.
 
     Attributes
     ----------
     net_ : skorch.NeuralNet
         The trained net.
-    classes_ : array of shape (2,)
-        The labels; the second is the positive one, whose prediction counts as being selected.
+    classes_ : array of shape (n_classes,)
+        The labels; the second of two is the positive one, whose prediction counts as being selected.
     groups_ : tuple
-        The groups seen in ``fit``, sorted; tuples of values for an intersection.
+        The groups seen in ``fit``, sorted; tuples of values for an intersection; (column, value) if the
+        margins of several columns are compared.
+    bounds_ : dict of str to float
+        The bound on each constraint that training held; empty with a penalty.
+    comparison_ : {"difference", "ratio"} or dict
+        What is bounded (and what disparities are); by constraint, if they differ.
     training_disparity_ : float
-        The constraint's difference (its ratio, if ``min_ratio`` is given) for the rows given to ``fit``.
+        The disparity of the predictions for the rows of the last fit, held out or not; of several, the one
+        farthest beyond its bound or closest to it. NaN if there was nothing to compare.
+    training_disparities_ : dict of str to float
+        The disparity for each constraint; of more than two classes, of the worst one.
     history_ : list of dict
-        One record per epoch, for the rows trained on: ``task_loss``, ``fairness`` (the fairness term),
-        ``loss`` (their sum), ``disparity`` and, if a bound is held, ``multipliers`` (the pull on each group's
-        rates; the higher, the more the bound costs).
+        For every epoch ``task_loss``, ``fairness`` (the fairness term), ``loss`` (their sum), ``disparity``,
+        ``disparities`` (by constraint) and, if a bound is held, ``multipliers`` (the pull on each group's
+        rates; the higher, the more the bound costs); with the prefix ``valid_`` what rows held out have of
+        these. With a penalty, training rows are measured while the net goes over them.
     n_iter_ : int
         How many epochs were trained.
+    best_epoch_ : int
+        The epoch whose weights were kept, counted from 1.
     n_features_in_ : int
-        Number of columns that the net sees.
+        Number of columns that the net sees, if X is an array.
     feature_names_in_ : array of shape (n_features_in_,)
         Their names, if X has text names.
+    input_names_ : tuple of str
+        The entries of X, if it is a dict.
 
     Raises
     ------
     ValueError
-        If parameters contradict each other, a name is unknown, y does not have two classes, or the constraint
-        cannot be measured in two groups.
+        If parameters contradict each other, a name is unknown, y has one class, a label was not there
+        when training began, or the constraint cannot be measured in two groups.
     RuntimeError
         If the training diverges.
 
     Warns
     -----
     UserWarning
-        If there is one group only, or groups have nothing to measure a rate on.
+        If there is one group only, or groups have too few rows to measure a rate on.
     ConvergenceWarning
         If the bound is not met, or met by predicting the same class for every row.
 
@@ -170,22 +217,28 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     """
 
     __metadata_request__fit = {"sensitive_features": True}
+    __metadata_request__partial_fit = {"sensitive_features": True}
 
     net_: NeuralNet
     history_: list[dict[str, Any]]
     classes_: NDArray[Any]
     groups_: tuple[Hashable, ...]
+    n_iter_: int
     n_features_in_: int
+    _subgroups: tuple[Hashable, ...]
 
     _parameter_constraints: dict[str, list[Any] | str] = {
         "module": [callable, None],
         "sensitive_features": "no_validation",  # fairsk.groups says what it can be
+        "combine": [StrOptions({"intersection", "margins"})],
         "constraint": "no_validation",  # fairsk.rates says what there is
-        "max_difference": [Interval(Real, 0, None, closed="left"), None],
-        "min_ratio": [Interval(Real, 0, 1, closed="right"), None],
+        "max_difference": [Interval(Real, 0, None, closed="left"), list, tuple, None],
+        "min_ratio": [Interval(Real, 0, 1, closed="both"), list, tuple, None],
         "penalty_weight": [Interval(Real, 0, None, closed="left"), None],
-        "penalty": [StrOptions(set(PENALTIES)), callable],
+        "penalty": [str, callable],
         "keep_sensitive": ["boolean"],
+        "min_group_size": [Interval(Integral, 1, None, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "hidden_layer_sizes": ["array-like"],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -196,7 +249,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         ],
         "optimizer": [callable, None],
         "callbacks": [list, tuple, None],
-        "early_stopping": ["boolean"],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
+        "dtype": [StrOptions({"float32", "float64", "int64"})],
         "device": [str, torch.device],
         "random_state": ["random_state"],
         "warm_start": ["boolean"],
@@ -209,19 +263,23 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         module: Any = None,
         *,
         sensitive_features: Any = None,
-        constraint: str | Constraint = "demographic_parity",
-        max_difference: float | None = None,
-        min_ratio: float | None = None,
+        combine: str = "intersection",
+        constraint: str | Constraint | Sequence[str | Constraint] = "demographic_parity",
+        max_difference: float | Sequence[float | None] | None = None,
+        min_ratio: float | Sequence[float | None] | None = None,
         penalty_weight: float | None = None,
         penalty: Any = "squared_gap",
         keep_sensitive: bool = False,
+        min_group_size: int = 30,
+        class_weight: Any = None,
         hidden_layer_sizes: Sequence[int] = (64,),
         lr: float = 0.002,
         max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
         optimizer: Any = None,
         callbacks: list[Any] | None = None,
-        early_stopping: bool = False,
+        early_stopping: bool | str = "auto",
+        dtype: str = "float32",
         device: Any = "cpu",
         random_state: Any = None,
         warm_start: bool = False,
@@ -230,12 +288,15 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     ) -> None:
         self.module = module
         self.sensitive_features = sensitive_features
+        self.combine = combine
         self.constraint = constraint
         self.max_difference = max_difference
         self.min_ratio = min_ratio
         self.penalty_weight = penalty_weight
         self.penalty = penalty
         self.keep_sensitive = keep_sensitive
+        self.min_group_size = min_group_size
+        self.class_weight = class_weight
         self.hidden_layer_sizes = hidden_layer_sizes
         self.lr = lr
         self.max_epochs = max_epochs
@@ -243,6 +304,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         self.optimizer = optimizer
         self.callbacks = callbacks
         self.early_stopping = early_stopping
+        self.dtype = dtype
         self.device = device
         self.random_state = random_state
         self.warm_start = warm_start
@@ -261,12 +323,13 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like of shape (n_rows, n_features), or dict of arrays
             Numeric features, dense or sparse, best of similar scale, and possibly the sensitive column, of
             any type. Last in a pipeline that does not pass the column through, the net gets the values from
-            :class:`SensitiveRouter`.
+            :class:`SensitiveRouter`. For a module of your own also arrays of more dimensions, token ids
+            (with ``dtype="int64"``), or a dict of arrays, which the module gets by name.
         y : array-like of shape (n_rows,)
-            Labels of two classes.
+            Labels of two classes or more.
         sensitive_features : array-like of shape (n_rows,) or (n_rows, n_columns), optional
             The group of each row; overrides the column, which is dropped all the same.
         sample_weight : array-like of shape (n_rows,), optional
@@ -277,122 +340,271 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         FairClassifier
             The fitted classifier.
         """
-        bound = self._bound()
-        X, y = check_rows(X, y)
+        before = copy.copy(self) if self.warm_start and hasattr(self, "net_") else None
+        return self._train(X, y, sensitive_features, sample_weight, before)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        classes: ArrayLike | None = None,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train the net on some rows for one epoch, from where it stands.
+
+        The learning rate stays at ``lr``, no rows are held out, and bounds are held on the rows of this call.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features), or dict of arrays
+            Some rows; the first call must have some of every group.
+        y : array-like of shape (n_rows,)
+            Their labels.
+        classes : array-like of shape (n_classes,), optional
+            All labels that will come, for the first call; if it is left out, those of the first call.
+        sensitive_features : array-like of shape (n_rows,) or (n_rows, n_columns), optional
+            The group of each row; overrides the column.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weights, not negative.
+
+        Returns
+        -------
+        FairClassifier
+            The classifier.
+        """
+        before = copy.copy(self) if hasattr(self, "net_") else None
+        return self._train(X, y, sensitive_features, sample_weight, before, once=True, classes=classes)
+
+    def _train(
+        self,
+        X: Any,
+        y: Any,
+        sensitive_features: Any,
+        sample_weight: Any,
+        before: FairClassifier | None,
+        *,
+        once: bool = False,
+        classes: Any = None,
+    ) -> Self:
+        limits, held = self._limits()
+        X, y = check_rows(rows_of(X), y)
         sensitive = sensitive_columns(X, self.sensitive_features, sensitive_features, n_rows=n_rows(X))
         X = self._without_sensitive(X, values_given=sensitive_features is not None)
-        before = copy.copy(self) if self.warm_start and hasattr(self, "net_") else None
-        X, y = validate_data(self, X, y, dtype=np.float32, accept_sparse="csr")
+        X = self._inputs(X, reset=not once or before is None)
         weights = check_weights(sample_weight, len(y))
-        if weights is not None:
+        if weights is not None and not weights.all():
             rows = np.flatnonzero(weights)  # a row of weight zero is a row that is not there
-            X, y, sensitive, weights = X[rows], y[rows], sensitive.take(rows), weights[rows]
-        self.classes_, labels = _binary_classes(y)
-        groups = encode_groups(sensitive)
-        self.groups_ = groups.labels
-        target = {"y": labels, "group": groups.codes.astype(np.int64), "weight": _unit_mean(weights, len(y))}
+            X = {name: each[rows] for name, each in X.items()} if isinstance(X, Mapping) else X[rows]
+            y, sensitive, weights = y[rows], sensitive.take(rows), weights[rows]
+        going_on = before.classes_ if once and before is not None else classes
+        self.classes_, labels = _encode_labels(y, going_on)
+        groups = encode_groups(sensitive, before._subgroups if once and before is not None else None)
+        if (groups.codes < 0).any():
+            raise ValueError(
+                "sensitive_features has groups that the first call of partial_fit did not have: give it some "
+                "rows of every group, or fit anew."
+            )
+        families = list_families(groups, self.combine)
+        self._subgroups = groups.labels
+        self.groups_ = (
+            groups.labels
+            if len(families) == 1
+            else tuple((column, value) for column, values, _ in families for value in values)
+        )
         if before is not None:
             self._check_continues(before)
-        criterion = self._criterion(bound, _warn_unmeasurable(bound.constraint, groups, labels))
-        progress = Progress(bound, held=criterion["criterion"] is BoundedLoss)
+        target = {"y": labels, "group": groups.codes.astype(np.int64)}
+        if weights is not None:  # with a mean of one, so that only their proportions matter
+            target["weight"] = (weights / weights.mean()).astype(self._float)
+        if once and before is not None:
+            comparisons = before.net_.criterion_.comparisons
+            comparable = True
+        else:
+            comparisons = list_comparisons(
+                families, groups, labels, self.classes_, limits, self.min_group_size
+            )
+            comparable = bool(comparisons)
+            comparisons = comparisons or Comparison.all_groups(len(groups.labels), len(self.classes_))
+        held = held and comparable
+        criterion = self._criterion(limits, held, comparisons, target)
+        if not held and not comparable:
+            criterion["criterion__penalty_weight"] = 0.0
 
         random_state = check_random_state(self.random_state)
         seeds = random_state.randint(np.iinfo(np.int32).max, size=2).tolist()
-        net = self._net(len(y), criterion, progress, seeds[0], before)
+        net, progress = self._net(len(y), criterion, limits, held, seeds[0], before, once)
         with _seeded(seeds[1], torch.device(self.device)):
             net.initialize()
+            for part in (net.module_, net.criterion_):
+                part.to(getattr(torch, self._float))
+            if criterion.get("criterion__penalty_weight") and net.criterion_.penalty.linear_only:
+                _check_linear(net, X)
             if before is not None:
-                _carry_over(before.net_.criterion_, net.criterion_)
+                _carry_over(before.net_, net, with_optimizer=once)
             net.partial_fit(X, target)
 
         self.net_ = net
+        n_before = before.n_iter_ if before is not None else 0
+        for record in progress.records_:
+            record["epoch"] += n_before
         self.history_ = [*(before.history_ if before is not None else []), *progress.records_]
         self.n_iter_ = len(self.history_)
-        self.training_disparity_ = self._judge(progress, evaluate(net, Dataset(X, target)))
+        self.best_epoch_ = n_before + progress.best_epoch_
+        self.bounds_ = {limit.constraint.name: limit.bound.value for limit in limits} if held else {}
+        kinds = {limit.constraint.name: limit.bound.comparison for limit in limits}
+        self.comparison_ = kinds if len(set(kinds.values())) > 1 else limits[0].bound.comparison
+        standing = evaluate(net, Dataset(X, target), self._at_once(net.batch_size))
+        self.training_disparities_ = (
+            standing.disparities(limits) if comparable else dict.fromkeys(kinds, math.nan)
+        )
+        self.training_disparity_ = foremost(limits, list(self.training_disparities_.values()))
+        if held and not once:
+            self._judge(limits, standing)
         return self
 
-    def _bound(self) -> Bound:
-        """Return the bound that is asked for; with a penalty, an infinite one, which is no bound."""
-        constraint = get_constraint(self.constraint)
-        given = {
-            name: value
-            for name in ("max_difference", "min_ratio", "penalty_weight")
-            if (value := getattr(self, name)) is not None
-        }
-        if len(given) > 1:
+    def _limits(self) -> tuple[tuple[Limit, ...], bool]:
+        """Return the constraints with their bounds, and whether these are to be held."""
+        if self.penalty_weight is None:
+            return make_limits(self.constraint, self.max_difference, self.min_ratio), True
+        given = [name for name in ("max_difference", "min_ratio") if getattr(self, name) is not None]
+        if given:
             raise ValueError(
-                f"Give one of max_difference, min_ratio and penalty_weight, not {' and '.join(given)}: the "
-                "first two are bounds that training holds, the third is the fixed weight of a penalty."
+                f"Give one of max_difference, min_ratio and penalty_weight, not {given[0]} and "
+                "penalty_weight: the first two are bounds that training holds, the third is the fixed weight "
+                "of a penalty."
             )
-        if "min_ratio" in given:
-            return Bound(constraint, "ratio", given["min_ratio"])
-        default = math.inf if given else _DEFAULT_MAX_DIFFERENCE
-        if "max_difference" in given:
-            constraint.check_max_difference(given["max_difference"])
-        return Bound(constraint, "difference", given.get("max_difference", default))
+        unbounded = Bound(difference=math.inf)
+        return tuple(Limit(each, unbounded) for each in list_constraints(self.constraint)), False
 
-    def _criterion(self, bound: Bound, comparable: bool) -> dict[str, Any]:
+    @property
+    def _float(self) -> str:
+        return "float64" if self.dtype == "float64" else "float32"
+
+    def _inputs(self, X: Any, *, reset: bool) -> Any:
+        """Return what the net is fed."""
+        return check_inputs(self, X, dtype=self.dtype, reset=reset, any_shape=self.module is not None)
+
+    def _criterion(
+        self,
+        limits: tuple[Limit, ...],
+        held: bool,
+        comparisons: tuple[Comparison, ...],
+        target: dict[str, NDArray[Any]],
+    ) -> dict[str, Any]:
         """Return the loss and its parameters, in skorch's terms."""
-        n_groups = len(self.groups_)
-        if comparable and math.isfinite(bound.limit):
-            return {"criterion": BoundedLoss, "criterion__bound": bound, "criterion__n_groups": n_groups}
+        shared = {
+            "criterion__comparisons": comparisons,
+            "criterion__n_classes": len(self.classes_),
+            "criterion__class_weight": self._class_weights(target),
+        }
+        if held:
+            return {**shared, "criterion": BoundedLoss, "criterion__limits": limits}
         return {
+            **shared,
             "criterion": FairLoss,
-            "criterion__constraint": bound.constraint,
-            "criterion__n_groups": n_groups,
-            "criterion__penalty_weight": (self.penalty_weight or 0.0) if comparable else 0.0,
+            "criterion__constraint": [limit.constraint for limit in limits],
+            "criterion__penalty_weight": self.penalty_weight or 0.0,
             "criterion__penalty": self.penalty,
         }
 
+    def _class_weights(self, target: dict[str, NDArray[Any]]) -> torch.Tensor | None:
+        """Return what each class counts in the task loss."""
+        if self.class_weight is None:
+            return None
+        if self.class_weight == "balanced":  # of weighted rows, which scikit-learn would need as rows
+            mass = np.bincount(target["y"], target.get("weight"), len(self.classes_))
+            weights = np.divide(mass.sum() / len(mass), mass, out=np.ones(len(mass)), where=mass > 0)
+        else:
+            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
+        return torch.as_tensor(weights, dtype=getattr(torch, self._float))
+
     def _net(
-        self, n: int, criterion: dict[str, Any], progress: Progress, seed: int, before: FairClassifier | None
-    ) -> NeuralNet:
+        self,
+        n: int,
+        criterion: dict[str, Any],
+        limits: tuple[Limit, ...],
+        held: bool,
+        seed: int,
+        before: FairClassifier | None,
+        once: bool,
+    ) -> tuple[NeuralNet, Progress]:
         """Return a net that is ready to be initialized; nothing of the user's is used but copies."""
         batch_size, steps_per_epoch, max_epochs = self._schedule(n)
-        if progress.held and before is None and steps_per_epoch * max_epochs < _FEW_STEPS:
-            warnings.warn(
+        if held and before is None and not once and steps_per_epoch * max_epochs < _FEW_STEPS:
+            warn_user(
                 f"batch_size={self.batch_size} and max_epochs={self.max_epochs} make only "
                 f"{steps_per_epoch * max_epochs} steps for {n} rows: too few to train well under a bound. "
                 "Raise max_epochs, lower batch_size, or leave them at 'auto'.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
-        if not progress.held:
-            # The running rates remember one epoch, at most what the default remembers.
+        if not held:
+            # The running sums remember one epoch, at most what the default remembers.
             criterion = {**criterion, "criterion__memory": min(1 - 1 / steps_per_epoch, MEMORY)}
-        own = [HoldBound()] if progress.held else []
-        decay = LRScheduler(CosineAnnealingLR, T_max=max_epochs, eta_min=_FINAL_LR * self.lr)
+        extra = copy.deepcopy(
+            {name: value for name, value in (self.net_params or {}).items() if name != "accelerator"}
+        )
+        if "accelerator" in (self.net_params or {}):  # holds the devices, of which there are no copies
+            extra["accelerator"] = (self.net_params or {})["accelerator"]
+        if before is not None:  # the module is there already
+            extra = {name: value for name, value in extra.items() if not name.startswith("module__")}
+        make_net = extra.pop("net", NeuralNet)
+        accelerated = inspect.isclass(make_net) and issubclass(make_net, AccelerateMixin)
+        at_once = self._at_once(batch_size)
+        hold = HoldBound(max_epochs) if held else None
+        progress = Progress(limits, max_epochs, hold, at_once)
+        callbacks = copy.deepcopy(list(self.callbacks or []))
+        own: list[Any] = [hold] if hold is not None else []
+        theirs = [each[1] if isinstance(each, tuple) else each for each in callbacks]
+        if not once and not any(isinstance(each, LRScheduler) for each in theirs):
+            decay = LRScheduler(
+                CosineAnnealingLR,
+                T_max=max_epochs * steps_per_epoch,
+                eta_min=(_FINAL_LR if steps_per_epoch > 1 else _FINAL_LR_FULL) * self.lr,
+                step_every="batch",
+                event_name=None,
+            )
+            own.append(("lr_decay", decay))
+        hold_out = not once and (
+            n >= HOLD_OUT_FROM if isinstance(self.early_stopping, str) else self.early_stopping
+        )
         params = {
             **self._module(before),
             **criterion,
             "optimizer": self.optimizer or torch.optim.Adam,
             "lr": self.lr,
-            "max_epochs": max_epochs,
+            "max_epochs": 1 if once else max_epochs,
             "batch_size": batch_size,
-            "iterator_train": Batches,
             "iterator_train__shuffle": True,
-            "iterator_valid": Batches,
-            "iterator_valid__batch_size": LARGE_BATCH,
-            "train_split": Holdout(seed) if self.early_stopping else None,
-            "callbacks": [*own, ("lr_decay", decay), progress, *copy.deepcopy(list(self.callbacks or []))],
-            "device": self.device,
+            "iterator_valid__batch_size": at_once,
+            # An accelerator places the batches of a DataLoader only.
+            **({} if accelerated else {"iterator_train": Batches, "iterator_valid": Batches}),
+            "train_split": Holdout(seed) if hold_out else None,
+            "callbacks": [*own, progress, *callbacks],
+            "device": None if accelerated else self.device,
             "verbose": self.verbose,
         }
-        extra = copy.deepcopy(self.net_params or {})
-        if before is not None:  # the module is there already
-            extra = {name: value for name, value in extra.items() if not name.startswith("module__")}
-        return NeuralNet(**{**params, **extra})
+        return make_net(**{**params, **extra}), progress
+
+    def _at_once(self, batch_size: int) -> int:
+        """Return how many rows to predict for at once; a large net may not have room for very many."""
+        return LARGE_BATCH if self.module is None else min(_MORE_TO_PREDICT * batch_size, LARGE_BATCH)
 
     def _schedule(self, n: int) -> tuple[int, int, int]:
         """Return the batch size, the steps per epoch and the number of epochs for so many rows."""
+        fixed = None if isinstance(self.max_epochs, str) else self.max_epochs
         if isinstance(self.batch_size, str):
-            batch_size = int(np.clip(n // _BATCHES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH))
+            per_epoch = 1 if n <= _FULL_BATCH else _BATCHES_PER_EPOCH
+            if fixed is not None:  # few epochs need many steps each
+                per_epoch = max(per_epoch, math.ceil(_ENOUGH_STEPS / fixed))
+            smallest = _SMALLEST_BATCH if fixed is None else _FEWEST_ROWS
+            batch_size = int(np.clip(math.ceil(n / per_epoch), min(n, smallest), _LARGEST_BATCH))
         else:
             batch_size = n if self.batch_size == -1 else self.batch_size
         steps_per_epoch = math.ceil(n / batch_size)
-        if isinstance(self.max_epochs, str):
-            return batch_size, steps_per_epoch, max(_EPOCHS, math.ceil(_ENOUGH_STEPS / steps_per_epoch))
-        return batch_size, steps_per_epoch, self.max_epochs
+        enough = max(_EPOCHS, math.ceil(_ENOUGH_STEPS / steps_per_epoch))
+        return batch_size, steps_per_epoch, fixed or enough
 
     def _module(self, before: FairClassifier | None) -> dict[str, Any]:
         """Return the module, or its class with the parameters that it takes."""
@@ -401,11 +613,14 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(self.module, nn.Module):
             return {"module": copy.deepcopy(self.module)}
         module = MLP if self.module is None else self.module
-        offered = {
-            "n_features": self.n_features_in_,
+        offered: dict[str, Any] = {
             "n_classes": len(self.classes_),
             "hidden_layer_sizes": tuple(self.hidden_layer_sizes),
         }
+        if hasattr(self, "n_features_in_"):
+            offered["n_features"] = self.n_features_in_
+        elif self.module is None:
+            raise ValueError("X is a dict, which the default net cannot take: give a module that does.")
         accepted = inspect.signature(module).parameters.values()
         takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted)
         names = offered if takes_any else offered.keys() & {parameter.name for parameter in accepted}
@@ -416,73 +631,69 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         if self.keep_sensitive:
             return X
         try:
-            return drop_columns(X, self.sensitive_features)
+            return rows_of(drop_columns(X, self.sensitive_features))
         except ValueError:
             if values_given:  # the values came by themselves, so X need not have the column
                 return X
             raise
 
     def _check_continues(self, before: FairClassifier) -> None:
-        """Refuse a warm start on data of another kind."""
-        for name in ("n_features_in_", "classes_", "groups_"):
-            old, new = getattr(before, name), getattr(self, name)
-            if not np.array_equal(old, new):
+        """Refuse to go on with data of another kind."""
+        for name in ("n_features_in_", "input_names_", "classes_", "groups_"):
+            old, new = getattr(before, name, None), getattr(self, name, None)
+            if not np.array_equal(old, new):  # type: ignore[arg-type]
                 raise ValueError(
-                    f"warm_start goes on with the net of the last fit, but {name} changed from {old} to "
+                    f"Training goes on with the net of the last fit, but {name} changed from {old} to "
                     f"{new}. Fit with warm_start=False."
                 )
 
-    def _judge(self, progress: Progress, standing: Standing) -> float:
-        """Return the disparity of the final predictions, and warn if it is not what was asked for."""
-        bound, disparity = progress.bound, progress.disparity(standing)
-        selected = float(standing.hard[:2].sum() / standing.hard.sum())
-        if progress.held and bound.excess(disparity):
-            name, word = (
-                ("max_difference", "at most")
-                if bound.comparison == "difference"
-                else ("min_ratio", "at least")
-            )
-            warnings.warn(
-                f"The {bound.constraint.name} {bound.comparison} of the training rows is {disparity:.5g}; it "
-                f"should be {word} {name}={bound.limit}. Train longer (max_epochs), loosen the bound or "
-                "merge small groups.",
+    def _judge(self, limits: tuple[Limit, ...], standing: Standing) -> None:
+        """Warn if the final predictions do not have what was asked for."""
+        missed = []
+        for limit in limits:
+            disparity = self.training_disparities_[limit.constraint.name]
+            if excess(limit.bound, disparity):
+                word = "most" if limit.bound.comparison == "difference" else "least"
+                missed.append(
+                    f"The {limit.constraint.name} {limit.bound.comparison} of the training rows is "
+                    f"{disparity:.5g}; it should be at {word} {limit.bound}."
+                )
+        if missed:
+            advice = "Train longer (max_epochs), loosen the bound or merge small groups."
+            warn_user(" ".join([*missed, advice]), ConvergenceWarning)
+        elif len(self.classes_) == 2 and standing.selected in (0.0, 1.0):
+            warn_user(
+                f"The bound is met by predicting {self.classes_.tolist()[int(standing.selected)]!r} for "
+                "every training row. Loosen it, train longer (max_epochs) or merge small groups.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
-        elif progress.held and selected in (0.0, 1.0):
-            warnings.warn(
-                f"The bound is met by predicting {self.classes_.tolist()[int(selected)]!r} for every "
-                "training row. Loosen it, train longer (max_epochs) or merge small groups.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        return disparity
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class.
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like of shape (n_rows, n_features), or dict of arrays
             Rows, with or without the sensitive column, which is not used.
 
         Returns
         -------
-        array of shape (n_rows, 2)
+        array of shape (n_rows, n_classes)
             Probabilities, in the order of ``classes_``.
         """
         check_is_fitted(self)
-        if getattr(X, "shape", (0, 0))[1:] != (self.n_features_in_,):  # otherwise the column was left out
+        X = rows_of(X)
+        seen = (getattr(self, "n_features_in_", None),)
+        if hasattr(self, "input_names_") or getattr(X, "shape", (0, 0))[1:] != seen:
             X = self._without_sensitive(X)
-        X = validate_data(self, X, dtype=np.float32, accept_sparse="csr", reset=False)
-        return self.net_.forward(X).double().softmax(1).numpy()
+        return self.net_.forward(self._inputs(X, reset=False)).double().softmax(1).numpy()
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict the class of each row.
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like of shape (n_rows, n_features), or dict of arrays
             Rows, with or without the sensitive column, which is not used.
 
         Returns
@@ -490,69 +701,30 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         array of shape (n_rows,)
             Class labels.
         """
-        negative, positive = self.predict_proba(X).T
-        return self.classes_[(positive > negative).astype(int)]
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
         tags.input_tags.sparse = True
         return tags
 
 
-def _binary_classes(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return the two classes, and the position of each row's."""
+def _encode_labels(y: NDArray[Any], classes: Any = None) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the classes, and the position of each row's."""
     check_classification_targets(y)
-    classes, labels = np.unique(y, return_inverse=True)
-    if len(classes) == 1:
+    known = np.unique(y if classes is None else np.asarray(classes))
+    if len(known) == 1:
         raise ValueError(
-            f"A classifier needs two classes to tell apart; y has one class only: {classes.tolist()[0]!r}."
+            f"A classifier needs two classes to tell apart; y has one class only: {known.tolist()[0]!r}."
         )
-    if len(classes) > 2:
+    strange = np.setdiff1d(y, known)
+    if len(strange):
         raise ValueError(
-            f"Only binary classification is supported. The type of the target is {type_of_target(y)}: y has "
-            f"{len(classes)} classes."
+            f"y has the label {strange.tolist()[0]!r}, which is not one of the classes {known.tolist()}: "
+            "name all of them in the first call of partial_fit, classes=."
         )
-    return classes, labels.astype(np.int64)
-
-
-def _unit_mean(weights: NDArray[np.float64] | None, n: int) -> NDArray[np.float32]:
-    """Return the weights in single precision with a mean of one, so that only their proportions matter."""
-    return np.ones(n, np.float32) if weights is None else (weights / weights.mean()).astype(np.float32)
-
-
-def _warn_unmeasurable(constraint: Constraint, groups: Grouping, labels: NDArray[np.int64]) -> bool:
-    """Return whether there are groups to compare; name those in which a rate cannot be measured.
-
-    That is so if the rate has no denominator even for predictions of one half everywhere.
-    """
-    if len(groups.labels) == 1:
-        warnings.warn(
-            f"All rows are of one group, {format_group(groups.labels[0])}: there is nothing to compare, and "
-            "the net is trained without regard to fairness.",
-            UserWarning,
-            stacklevel=4,
-        )
-        return False
-    positive, negative = groups.sums(labels) / 2, groups.sums(1 - labels) / 2
-    cells = dict(zip(CELLS, (positive, negative, positive, negative), strict=True))
-    for rate in constraint.rates:
-        empty = rate.support(cells) == 0
-        named = ", ".join(format_group(g) for g, none in zip(groups.labels, empty, strict=True) if none)
-        if len(groups.labels) - empty.sum() < 2:
-            raise ValueError(
-                f"{constraint.name} compares nothing: {rate.name} (with the denominator {rate.denominator}) "
-                f"cannot be measured for {named}, so fewer than two groups are left. Choose another "
-                "constraint or merge groups."
-            )
-        if named:
-            warnings.warn(
-                f"{rate.name} cannot be measured for: {named} (its denominator, {rate.denominator}, is empty "
-                "there). Training passes over them.",
-                UserWarning,
-                stacklevel=4,
-            )
-    return True
+    return known, np.searchsorted(known, y).astype(np.int64)
 
 
 @contextmanager
@@ -565,10 +737,35 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def _carry_over(old: nn.Module, new: nn.Module) -> None:
-    """Let a loss go on from the multipliers or running rates of one of its kind."""
-    state = old.state_dict()
-    if type(old) is type(new) and all(
-        name in state and state[name].shape == value.shape for name, value in new.state_dict().items()
+def _carry_over(old: NeuralNet, new: NeuralNet, *, with_optimizer: bool) -> None:
+    """Let a loss of the same kind go on from its multipliers or running sums, and perhaps the optimizer."""
+    state = old.criterion_.state_dict()
+    if type(old.criterion_) is type(new.criterion_) and all(
+        name in state and state[name].shape == value.shape
+        for name, value in new.criterion_.state_dict().items()
     ):
-        new.load_state_dict(state)
+        new.criterion_.load_state_dict(state)
+    if with_optimizer and type(old.optimizer_) is type(new.optimizer_):
+        rates = [group["lr"] for group in new.optimizer_.param_groups]
+        new.optimizer_.load_state_dict(old.optimizer_.state_dict())
+        for group, lr in zip(new.optimizer_.param_groups, rates, strict=True):
+            group["lr"] = lr
+
+
+@torch.no_grad()
+def _check_linear(net: NeuralNet, X: Any) -> None:
+    """Refuse a net whose logits are no linear function of the features."""
+    linear = False
+    if not isinstance(X, Mapping):
+        rows = X[:64].toarray() if hasattr(X, "toarray") else X[:64]
+        one, other = rows, rows[::-1].copy()
+        logits = [
+            net.evaluation_step((torch.as_tensor(each), None)).double()
+            for each in (one, other, one + other, 0 * one)
+        ]
+        linear = torch.allclose(logits[0] + logits[1], logits[2] + logits[3], rtol=1e-3, atol=1e-4)
+    if not linear:
+        raise ValueError(
+            "penalty='covariance' lowers the disparity of linear nets only, and this one is not: it would "
+            "move rows that are far from any decision. Set hidden_layer_sizes=(), or take another penalty."
+        )

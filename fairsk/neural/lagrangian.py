@@ -1,96 +1,66 @@
-r"""Hold a bound during training: an augmented Lagrangian with exact values and soft gradients.
+r"""Hold bounds during training: an augmented Lagrangian with exact values and soft gradients.
 
-A bound asks that every rate of a constraint lies, for all groups, in a window of a given width: rates for
-``max_difference``, logarithms of rates for ``min_ratio``. How far a group is outside is counted on hard
-predictions for the training rows, so it is the disparity that will be reported, not a soft stand-in for it.
-The direction in which to move comes from the soft rates of the batch.
+A bound asks that a rate lies, for all groups, in a window of a given width: the rate itself for
+``max_difference``, its logarithm for ``min_ratio``. How far a group is outside is counted on hard predictions
+for the training rows, so it is the disparity that will be reported, not a soft stand-in for it. The
+direction in which to move comes from the soft rates of the batch.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from skorch.callbacks import Callback
-from torch import nn
 
+from fairsk.limits import Bound, Limit
 from fairsk.neural.batching import Batches
 from fairsk.neural.cells import (
+    Comparison,
     Target,
     anchored,
-    as_shares,
     cell_sums,
-    group_rates,
-    hard_decisions,
+    check_groups,
+    check_logits,
+    priced,
     soft_decisions,
 )
-from fairsk.neural.loss import task_loss
-from fairsk.rates import CELLS, Constraint
+from fairsk.neural.loss import TINY, GroupLoss
+from fairsk.neural.standing import Standing, hard_tables
+from fairsk.rates import CELLS, Rate
 
-__all__ = ["Bound", "BoundedLoss", "HoldBound"]
+__all__ = ["BoundedLoss", "HoldBound"]
+
+Floats = NDArray[np.float64]
 
 #: Below this a rate's logarithm would fall without end; there a ratio is held as if the rate were this.
 _MIN_RATE = 1e-3
-#: Rates are quotients of sums; a disparity this close to the bound is the bound.
-_ROUNDING = 1e-9
+#: Groups with less than this share of the rows in a rate's denominator are passed over.
+_MIN_SUPPORT = 1e-4
 #: The window aims this much inside the bound, so that it is met and not just approached.
 _MARGIN = 0.02
 #: How hard a violation pushes at once, and how much a multiplier grows if it lasts the whole training; in
 #: units of the group's stiffness.
 _PUSH, _GROWTH = 25.0, 250.0
+#: The part of this that a rate is pushed with: at the start, when violations are those of random weights; the
+#: rate at which it grows over the training; and how it shrinks when violations turn over, lest a strong net
+#: swing to and fro until all its predictions are alike.
+_TRUST, _MORE_TRUST, _LESS_TRUST = 0.1, 12.0, 0.7
 #: No multiplier passes this, in the same units: the loss would be all push, the predictions constant.
 _MAX_MULTIPLIER = 20.0
 #: Steps between two looks at the training rows, at most.
-_MAX_INTERVAL = 10
-#: Rows looked at per row trained on: a look is a forward pass, a third of a training step.
-_LOOK = 1.5
+_MAX_INTERVAL = 5
+#: Rows looked at within an epoch per row trained on; all are looked at once more when it ends. A look is a
+#: forward pass, a quarter of a training step.
+_LOOK = 1.0
 
 
-@dataclass(frozen=True)
-class Bound:
-    """An upper bound on a constraint's difference, or a lower bound on its ratio.
-
-    Parameters
-    ----------
-    constraint : Constraint
-        The rates that should agree.
-    comparison : {"difference", "ratio"}
-        Which comparison is bounded.
-    limit : float
-        The bound: at least 0 for a difference, in (0, 1] for a ratio.
-    """
-
-    constraint: Constraint
-    comparison: Literal["difference", "ratio"]
-    limit: float
-
-    @property
-    def width(self) -> float:
-        """The width of the window that the (scaled) rates of all groups must fit in."""
-        return self.limit if self.comparison == "difference" else -math.log(self.limit)
-
-    def scale(self, rates: torch.Tensor) -> torch.Tensor:
-        """Return the rates as they are, or their logarithms, whose differences are ratios."""
-        if self.comparison == "difference":
-            return rates
-        value = rates.detach().clamp_min(_MIN_RATE)
-        return anchored(value.log(), rates / value)
-
-    def excess(self, disparity: float) -> float:
-        """Return how far a disparity is beyond the bound: 0 if it is held, infinite if it is undefined."""
-        if math.isnan(disparity):
-            return math.inf
-        beyond = disparity - self.limit if self.comparison == "difference" else self.limit - disparity
-        return beyond if beyond > _ROUNDING else 0.0
-
-
-class BoundedLoss(nn.Module):
+class BoundedLoss(GroupLoss):
     r"""Cross-entropy plus the pushes of an augmented Lagrangian; :class:`HoldBound` updates them.
 
     For every rate :math:`r` and group :math:`g`, with the hard rates :math:`h_g` of the training rows, the
@@ -103,15 +73,23 @@ class BoundedLoss(nn.Module):
     where :math:`r_g` has the value of the hard rate and the gradient of the batch's soft rate. The stiffness
     :math:`k_g` of a group is small where a small push moves the rate far: for small groups, and for rates
     such as precision that a few decisions change. With equal pushes such groups swing from one side of the
-    window to the other. The centre is the one at which the pushes cancel,
+    window to the other. It is smaller still, for all groups alike, after violations that turned over from
+    one look to the next. The centre is the one at which the pushes cancel,
     :math:`\sum_g f^+_g = \sum_g f^-_g`, as they do at the optimum.
+
+    Between two looks at the training rows the pushes stand still, and come down to a price on the positive
+    decision of each row, one per group and label.
 
     Parameters
     ----------
-    bound : Bound
+    limits : sequence of Limit
         What is to be held.
-    n_groups : int
-        How many groups there are.
+    comparisons : sequence of Comparison
+        Which groups are compared, in which class against the rest.
+    n_classes : int
+        How many logits there are per row.
+    class_weight : tensor of shape (n_classes,), optional
+        What errors on rows of each class count in the cross-entropy.
 
     References
     ----------
@@ -120,147 +98,258 @@ class BoundedLoss(nn.Module):
     Numerical Optimization, 2006, chapter 17, for the augmented Lagrangian.
     """
 
-    shares: torch.Tensor
     multipliers: torch.Tensor
-    push: torch.Tensor
+    trust: torch.Tensor
+    levels: torch.Tensor
 
-    def __init__(self, bound: Bound, n_groups: int) -> None:
-        super().__init__()
-        self.bound, self.n_groups = bound, n_groups
-        n_rates = len(bound.constraint.rates)
-        self.register_buffer("shares", torch.zeros(len(CELLS), n_groups))
-        self.register_buffer("multipliers", torch.zeros(2, n_rates, n_groups))
-        self.register_buffer("push", torch.zeros(n_rates, n_groups))
+    def __init__(
+        self,
+        limits: Sequence[Limit],
+        comparisons: Sequence[Comparison],
+        n_classes: int,
+        class_weight: torch.Tensor | None = None,
+    ) -> None:
+        super().__init__([limit.constraint for limit in limits], comparisons, n_classes, class_weight)
+        self.limits = tuple(limits)
+        self.held = _tightest(self.limits)
+        shape = (2, len(self.comparisons), len(self.held), max(each.n_groups for each in self.comparisons))
+        self.register_buffer("multipliers", torch.zeros(shape, dtype=torch.float64))
+        self.register_buffer("trust", torch.full(shape[1:3], _TRUST, dtype=torch.float64))
+        self.register_buffer("levels", torch.zeros(len(self.comparisons)))
+        for i, comparison in enumerate(self.comparisons):
+            self.register_buffer(f"slopes_{i}", torch.zeros(len(CELLS), comparison.n_groups))
+        #: By comparison and bound, how much each group's rate is pushed down.
+        self.pushes_: dict[tuple[int, int], Floats] = {}
+        #: By comparison and bound, how far each group was outside the window (below it, if negative).
+        self.outside_: dict[tuple[int, int], Floats] = {}
 
-    def fairness(self, shares: torch.Tensor) -> torch.Tensor:
-        """Return the pushes' part of the loss for a table of cell shares of shape (4, n_groups)."""
-        total = shares.new_zeros(())
-        for push, (values, known) in zip(self.push, group_rates(self.bound.constraint, shares), strict=True):
-            total = total + (push[known] * self.bound.scale(values)).sum()
-        return total
+    def group_sums(self, logits: torch.Tensor, target: Target) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Return the soft cells of every comparison, and the weight of the rows in it."""
+        decided = soft_decisions(check_logits(logits, target, self.n_classes))
+        views = [comparison.rows(decided, logits, target) for comparison in self.comparisons]
+        return [
+            (cell_sums(rows, comparison.n_groups), rows.weight.sum())
+            for comparison, rows in zip(self.comparisons, views, strict=True)
+        ]
 
-    def forward(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
+    def fairness(self, shares: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return the pushes' part of the loss for tables of cell shares of shape (4, n_groups)."""
+        total = 0.0
+        for (i, j), push in self.pushes_.items():
+            rate, bound = self.held[j]
+            table = shares[i].detach().cpu().double().numpy()
+            known = _known(rate, table)
+            if known.any():
+                scaled, _ = _scaled(rate, bound, table[:, known])
+                total += float((push[known] * scaled).sum())
+        return torch.tensor(total)
+
+    def forward(self, logits: torch.Tensor, target: Any) -> torch.Tensor:
         """Return the loss of a batch; the parameters are those of :class:`FairLoss`."""
-        task = task_loss(logits, target)
-        batch = as_shares(cell_sums(soft_decisions(logits), target, self.n_groups))
-        return task + self.fairness(anchored(self.shares, batch))
+        logs = check_logits(logits, target, self.n_classes).log_softmax(1)
+        loss = self.task_loss(logs, target)
+        check_groups(target, self.comparisons)
+        decided = logs.exp()
+        for i, comparison in enumerate(self.comparisons):
+            rows = comparison.rows(decided, logits, target)
+            worth = priced(rows, getattr(self, f"slopes_{i}"))
+            loss = loss + anchored(self.levels[i], worth / rows.weight.sum().clamp_min(TINY))
+        return loss
 
     @torch.no_grad()
-    def look(self, shares: torch.Tensor, elapsed: float) -> None:
-        """Take the training rows' hard cell shares, and let the multipliers and pushes follow.
+    def look(self, tables: Sequence[Floats], elapsed: float) -> None:
+        """Take the training rows' hard cells, and let the multipliers and pushes follow.
 
         Parameters
         ----------
-        shares : tensor of shape (4, n_groups)
-            Hard cell shares.
+        tables : sequence of arrays of shape (4, n_groups)
+            Hard cells, for every comparison.
         elapsed : float
             The part of the training that has passed since the last look; multipliers grow by it, so
             that they keep pace with the net whatever the number of steps.
         """
-        self.shares.copy_(shares)
-        half = (1 - _MARGIN) * self.bound.width / 2
-        self.push.zero_()
-        with torch.enable_grad():
-            cells = shares.clone().requires_grad_()
-            rates = [
-                (self.bound.scale(values), known)
-                for values, known in group_rates(self.bound.constraint, cells)
-            ]
-        for i, (values, known) in enumerate(rates):
-            if len(values) < 2:
-                continue
-            stiffness = _stiffness(values, cells)[known]
-            values = values.detach()
-            multipliers = self.multipliers[:, i, known].to(values)
-            centre = _balanced_centre(values, half, multipliers / (_PUSH * stiffness), stiffness)
-            violation = torch.stack([values - centre - half, centre - values - half])
-            multipliers = (multipliers + _GROWTH * elapsed * stiffness * violation).clamp_min(0)
-            multipliers = torch.minimum(multipliers, _MAX_MULTIPLIER * stiffness)
-            upper, lower = (multipliers + _PUSH * stiffness * violation).clamp_min(0)
-            self.multipliers[:, i, known] = multipliers.to(self.multipliers)
-            self.push[i, known] = (upper - lower).to(self.push)
+        multipliers = self.multipliers.cpu().numpy().copy()
+        for i, table in enumerate(tables):
+            shares = table / max(table.sum(), TINY)
+            slopes, level = np.zeros_like(shares), 0.0
+            for j, (rate, bound) in enumerate(self.held):
+                known = _known(rate, shares)
+                if known.sum() < 2:
+                    continue
+                values, change = _scaled(rate, bound, shares[:, known])
+                before = multipliers[:, i, j, : len(known)][:, known]
+                stiffness = _stiffness(change, shares[:, known])
+                half = (1 - _MARGIN) * _width(bound) / 2
+                trust = float(self.trust[i, j])
+                after, push, outside = _press(values, stiffness, trust, half, before, elapsed)
+                multipliers[:, i, j, np.flatnonzero(known)] = after
+                last = self.outside_.get((i, j))
+                self.outside_[i, j] = np.zeros(len(known))
+                self.outside_[i, j][known] = outside
+                turned = last is not None and self.outside_[i, j] @ last < 0
+                trust *= _LESS_TRUST if turned else math.exp(_MORE_TRUST * elapsed)
+                self.trust[i, j] = min(trust, 1.0)
+                slopes[:, known] += push * change
+                level += float(push @ values)
+                self.pushes_[i, j] = np.zeros(len(known))
+                self.pushes_[i, j][known] = push
+            getattr(self, f"slopes_{i}").copy_(torch.from_numpy(slopes))
+            self.levels[i] = level
+        self.multipliers.copy_(torch.from_numpy(multipliers))
 
 
-def _stiffness(values: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+def _tightest(limits: Sequence[Limit]) -> tuple[tuple[Rate, Bound], ...]:
+    """Return every rate with its bound, the tightest of either kind."""
+    found: dict[tuple[Rate, str], Bound] = {}
+    for limit in limits:
+        for rate in limit.constraint.rates:
+            key = rate, limit.bound.comparison
+            found[key] = min(found.get(key, limit.bound), limit.bound, key=_width)
+    return tuple((rate, bound) for (rate, _), bound in found.items() if math.isfinite(_width(bound)))
+
+
+def _width(bound: Bound) -> float:
+    """Return the width of the window that the (scaled) rates of all groups must fit in."""
+    if bound.comparison == "difference":
+        return bound.value
+    return -math.log(bound.value) if bound.value else math.inf
+
+
+def _as_cells(table: Floats) -> dict[str, Floats]:
+    return dict(zip(CELLS, table, strict=True))
+
+
+def _known(rate: Rate, shares: Floats) -> NDArray[np.bool_]:
+    """Return which groups have enough in the rate's denominator."""
+    return rate.support(_as_cells(shares)) > _MIN_SUPPORT
+
+
+def _scaled(rate: Rate, bound: Bound, shares: Floats) -> tuple[Floats, Floats]:
+    """Return what must fit in the window, and its change with each cell, of shape (4, n_groups)."""
+    cells = _as_cells(shares)
+    values, slopes = rate(cells), np.stack(list(rate.slopes(cells).values()))
+    if bound.comparison == "difference":
+        return values, slopes
+    values = np.maximum(values, _MIN_RATE)
+    return np.log(values), slopes / values  # differences of logarithms are ratios
+
+
+def _stiffness(slopes: Floats, shares: Floats) -> Floats:
     r"""Return how hard each group is pushed for a violation of one.
 
     It is :math:`1 / (\sigma_g^2 s_g^{3/2})` for a group with the share :math:`s_g` of the rows, whose rate
     changes by :math:`\sigma_g` (root mean square) per decision that changes. For a selection rate
     :math:`\sigma_g = 1 / s_g`, which leaves :math:`\sqrt{s_g}`: between a push per group and a push per row.
     """
-    (slopes,) = torch.autograd.grad(values, cells, torch.ones_like(values), retain_graph=True)
-    slope, share = (dict(zip(CELLS, table, strict=True)) for table in (slopes, cells.detach()))
+    slope, share = _as_cells(slopes), _as_cells(shares)
     positive, negative = share["tp"] + share["fn"], share["fp"] + share["tn"]
     # A decision that changes moves a row from fn to tp, or from tn to fp.
     squares = positive * (slope["tp"] - slope["fn"]) ** 2 + negative * (slope["fp"] - slope["tn"]) ** 2
     # No group is stiffer than a whole population; that also settles rates that no decision changes.
-    return (1 / (squares * (positive + negative).sqrt())).clamp_max(1)
+    return 1 / np.maximum(squares * np.sqrt(positive + negative), 1)
 
 
-def _balanced_centre(values: torch.Tensor, half: float, lead: torch.Tensor, stiffness: torch.Tensor) -> float:
+def _press(
+    values: Floats, stiffness: Floats, trust: float, half: float, multipliers: Floats, elapsed: float
+) -> tuple[Floats, Floats, Floats]:
+    """Return the multipliers as they go on, how much each group is pushed down, and how far it is outside."""
+    trusted = trust * stiffness
+    centre = _balanced_centre(values, half, multipliers / (_PUSH * trusted), trusted)
+    violation = np.stack([values - centre - half, centre - values - half])
+    multipliers = np.maximum(multipliers + _GROWTH * elapsed * trusted * violation, 0)
+    multipliers = np.minimum(multipliers, _MAX_MULTIPLIER * stiffness)
+    upper, lower = np.maximum(multipliers + _PUSH * trusted * violation, 0)
+    above, below = np.maximum(violation, 0)
+    return multipliers, upper - lower, above - below
+
+
+def _balanced_centre(values: Floats, half: float, lead: Floats, stiffness: Floats) -> float:
     """Return the centre of the window at which the pushes up and the pushes down cancel.
 
     A small group that lies far out then moves towards the others, rather than all others towards it.
     Each push is linear in the centre up to the point where it ends, so the balance is found exactly by
     interpolating between these points.
     """
-    ends = torch.cat([values - half + lead[0], values + half - lead[1]]).sort().values
-
-    def imbalance(centre: torch.Tensor) -> torch.Tensor:
-        outside = values - centre[:, None]
-        down = (outside - half + lead[0]).clamp_min(0)
-        up = (-outside - half + lead[1]).clamp_min(0)
-        return ((down - up) * stiffness).sum(1)
-
-    return float(np.interp(0.0, -imbalance(ends).numpy(), ends.numpy()))
+    ends = np.sort(np.concatenate([values - half + lead[0], values + half - lead[1]]))
+    outside = values - ends[:, None]
+    down = np.maximum(outside - half + lead[0], 0)
+    up = np.maximum(-outside - half + lead[1], 0)
+    imbalance = (up - down) @ stiffness
+    return float(np.interp(0.0, imbalance, ends))
 
 
 class HoldBound(Callback):
     """Look at the training rows every few steps, and update the pushes of a :class:`BoundedLoss`.
 
-    Each look counts the hard cells of the next slice of the training rows; the table of all slices is
-    always complete, with no slice older than one round. A look costs less than the training between two
-    looks, whatever the size of the data.
+    Each look counts the hard cells of the next slice of the rows; when an epoch ends, all are counted. So
+    the table of all slices is always complete, and looking costs less than training, whatever the size of the
+    data. Rows that are held out are counted as well: the bound is for all rows, though these give no
+    gradient.
+
+    Parameters
+    ----------
+    n_epochs : int
+        The length of the whole training.
+
+    Attributes
+    ----------
+    standings_ : list of Standing
+        How the net does, at the end of the epoch, on the rows that it is trained on and on those held out.
     """
+
+    standings_: list[Standing]
+
+    def __init__(self, n_epochs: int) -> None:
+        self.n_epochs = n_epochs
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Start without rows."""
-        self.slices_: Iterator[Any] | None = None
+        self.parts_: list[Batches] = []
 
-    def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
+    def on_epoch_begin(
+        self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
+    ) -> None:
         """Plan the looks, and look at all rows before the first step."""
-        if self.slices_ is not None:
+        if self.parts_:
             return
-        steps = net.get_iterator(dataset_train, training=True)
-        n_rows, per_step = len(dataset_train), len(dataset_train) / len(steps)
+        self.steps_ = len(net.get_iterator(dataset_train, training=True))
+        n_rows, per_step = len(dataset_train), len(dataset_train) / self.steps_
         self.interval_ = min(max(1, math.ceil(n_rows / (_LOOK * per_step))), _MAX_INTERVAL)
-        self.elapsed_ = self.interval_ / (net.max_epochs * len(steps))
-        slices = Batches(dataset_train, batch_size=min(n_rows, math.ceil(_LOOK * per_step * self.interval_)))
-        self.tables_: deque[torch.Tensor] = deque(maxlen=len(slices))
-        self.slices_, self.step_ = itertools.cycle(slices), 0
-        for _ in range(len(slices) - 1):
-            self._count_next_slice(net)
-        self._look(net, 0.0)
+        size = math.ceil(_LOOK * per_step * self.interval_)
+        parts = [dataset_train] if dataset_valid is None else [dataset_train, dataset_valid]
+        self.parts_ = [Batches(part, batch_size=size) for part in parts]
+        self.slices_ = [(part, position) for part in self.parts_ for position in range(len(part))]
+        self.order_ = itertools.cycle(range(len(self.slices_)))
+        self.step_ = self.last_look_ = 0
+        self._look_at_all(net)
 
-    def _count_next_slice(self, net: Any) -> None:
-        assert self.slices_ is not None  # since the first epoch began
-        batch = next(self.slices_)
-        decisions = hard_decisions(net.evaluation_step(batch))
-        self.tables_.append(cell_sums(decisions, batch[1], net.criterion_.n_groups))
+    def _look_at_all(self, net: Any) -> None:
+        found = [[Standing.of(net, batch) for batch in part] for part in self.parts_]
+        self.standings_ = [sum(part[1:], start=part[0]) for part in found]
+        self.tables_ = [standing.hard for part in found for standing in part]
+        self._update(net)
 
-    def _look(self, net: Any, elapsed: float) -> None:
-        self._count_next_slice(net)
-        shares = as_shares(torch.stack(list(self.tables_)).sum(0))
-        net.criterion_.look(shares, elapsed)
+    def _update(self, net: Any) -> None:
+        elapsed = (self.step_ - self.last_look_) / (self.n_epochs * self.steps_)
+        self.last_look_ = self.step_
+        net.criterion_.look([sum(tables) for tables in zip(*self.tables_, strict=True)], elapsed)
 
     def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
         """Look, if it is time."""
         if not training:
             return
         self.step_ += 1
-        if self.step_ % self.interval_ == 0:
-            self._look(net, self.elapsed_)
+        if self.step_ % self.steps_ and self.step_ % self.interval_ == 0:
+            place = next(self.order_)
+            part, position = self.slices_[place]
+            X, target = part.batch(position)
+            self.tables_[place] = hard_tables(net.criterion_, net.evaluation_step((X, target)), target)
+            self._update(net)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Look at all rows."""
+        self._look_at_all(net)
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Let go of the training rows."""
-        del self.slices_, self.tables_
+        """Let go of the rows."""
+        self.parts_, self.slices_, self.tables_ = [], [], []

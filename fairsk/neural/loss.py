@@ -2,76 +2,119 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from fairsk.limits import list_constraints
 from fairsk.neural.cells import (
+    Comparison,
+    Rows,
     Target,
     anchored,
-    as_shares,
-    cell_sums,
+    check_groups,
     check_logits,
-    group_rates,
     row_weights,
     soft_decisions,
 )
-from fairsk.neural.penalties import PENALTIES, Penalty
-from fairsk.rates import CELLS, Constraint, get_constraint
+from fairsk.neural.penalties import PenaltyFunction, get_penalty
+from fairsk.rates import Constraint, Rate
 
-__all__ = ["MEMORY", "FairLoss", "get_penalty", "task_loss"]
+__all__ = ["MEMORY", "TINY", "FairLoss", "GroupLoss"]
 
 #: How much of the running statistics a batch leaves in place: they remember some 50 batches.
 MEMORY = 0.98
+#: Where a division by an empty sum is kept from happening.
+TINY = 1e-30
 
 
-def get_penalty(penalty: Penalty | str) -> Penalty:
-    """Look up a penalty by name; a function is returned as it is."""
-    if callable(penalty):
-        return penalty
-    if penalty not in PENALTIES:
-        raise ValueError(f"Unknown penalty {penalty!r}. Built in: {', '.join(PENALTIES)}.")
-    return PENALTIES[penalty]
+class GroupLoss(nn.CrossEntropyLoss):
+    """Cross-entropy plus a term that depends on group sums: what :class:`FairLoss` and bounded losses share.
 
-
-def task_loss(logits: torch.Tensor, target: Target) -> torch.Tensor:
-    """Return the weighted mean cross-entropy.
-
-    Raises
-    ------
-    ValueError
-        If the logits do not have two columns.
-    """
-    weight = row_weights(target, logits)
-    losses = F.cross_entropy(check_logits(logits), target["y"], reduction="none")
-    return (losses * weight).sum() / weight.sum().clamp_min(torch.finfo(losses.dtype).tiny)
-
-
-class FairLoss(nn.Module):
-    r"""Cross-entropy plus a penalty on the differences between groups.
-
-    Use it as the criterion of any skorch ``NeuralNet`` whose module returns two logits per row, with a
-    dict of arrays as the target: ``"y"`` (0 or 1), ``"group"`` (integer codes) and, optionally,
-    ``"weight"``. The module sees nothing of the groups.
+    It is a ``CrossEntropyLoss`` so that skorch knows the module's outputs for logits.
 
     Parameters
     ----------
-    constraint : str or Constraint, default="demographic_parity"
-        The rates that should agree.
+    constraints : sequence of Constraint
+        Whose rates are measured.
+    comparisons : sequence of Comparison
+        Which groups are compared, in which class against the rest.
+    n_classes : int
+        How many logits there are per row.
+    class_weight : tensor of shape (n_classes,), optional
+        What errors on rows of each class count in the cross-entropy. The rates do not know of it.
+    """
+
+    def __init__(
+        self,
+        constraints: Sequence[Constraint],
+        comparisons: Sequence[Comparison],
+        n_classes: int,
+        class_weight: torch.Tensor | None = None,
+    ) -> None:
+        super().__init__(weight=class_weight)
+        self.constraints, self.comparisons, self.n_classes = tuple(constraints), tuple(comparisons), n_classes
+        rates = dict.fromkeys(rate for constraint in self.constraints for rate in constraint.rates)
+        self.rates: tuple[Rate, ...] = tuple(rates)
+
+    def task_losses(self, logs: torch.Tensor, target: Target) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return each row's cross-entropy, for the logarithms of the probabilities, and its weight."""
+        weight = row_weights(target, logs)
+        if self.weight is not None:
+            weight = weight * self.weight.to(weight)[target["y"]]
+        return F.nll_loss(logs, target["y"], reduction="none"), weight
+
+    def task_loss(self, logs: torch.Tensor, target: Target) -> torch.Tensor:
+        """Return the weighted mean of the cross-entropy."""
+        losses, weight = self.task_losses(logs, target)
+        return (losses * weight).sum() / weight.sum().clamp_min(TINY)
+
+    def group_sums(self, logits: torch.Tensor, target: Target) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Return, for every comparison, the sums that the fairness term follows from, and the weight."""
+        raise NotImplementedError
+
+    def fairness(self, shares: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return the fairness term for group sums that are divided by the weight."""
+        raise NotImplementedError
+
+
+class FairLoss(GroupLoss):
+    r"""Cross-entropy plus a penalty on the differences between groups.
+
+    Use it as the criterion of any skorch ``NeuralNet`` whose module returns one logit per class, with a
+    dict of arrays as the target: ``"y"`` (the number of the class), ``"group"`` (integer codes) and,
+    optionally, ``"weight"``. The module sees nothing of the groups.
+
+    Parameters
+    ----------
+    constraint : str, Constraint or list of these, default="demographic_parity"
+        The rates that should agree. Of two classes the second is the positive one; of more, each is measured
+        against the rest.
     n_groups : int, default=2
         How many groups there are; codes run from 0 to ``n_groups - 1``.
     penalty_weight : float, default=1.0
         The weight :math:`\lambda` of the penalty, not negative.
-    penalty : {"squared_gap", "absolute_gap"} or callable, default="squared_gap"
-        What is made of the group rates; see :mod:`fairsk.neural.penalties`.
+    penalty : str or callable, default="squared_gap"
+        What is made of the groups' rates or outcomes, see Notes; or a function of probabilities, labels
+        and groups, see :func:`fairsk.neural.register_penalty`.
     memory : float, default=0.98
-        How much of the running statistics each batch leaves in place, from 0 (the batch alone) to
+        How much of the running group sums each batch leaves in place, from 0 (the batch alone) to
         below 1.
+    n_classes : int, default=2
+        How many classes there are.
+    comparisons : sequence of Comparison, optional
+        Which groups are compared with which, if not all with each other.
+    class_weight : tensor of shape (n_classes,), optional
+        What errors on rows of each class count in the cross-entropy.
 
     Raises
     ------
     ValueError
-        If a name is unknown, a number is out of range, or the logits have the wrong shape.
+        If a name is unknown, a number is out of range, the penalty cannot treat a rate, or the logits have
+        the wrong shape.
 
     Notes
     -----
@@ -81,21 +124,55 @@ class FairLoss(nn.Module):
     .. math:: b_{tp, g} = \sum_{i \in B, g_i = g} w_i p_i y_i \Big/ \sum_{i \in B} w_i
 
     and likewise for the other cells. Small batches hold few rows of small groups, and a penalty on their
-    noise pushes the net to constant predictions. So the rates are computed from the exponentially weighted
-    shares :math:`S` of the batches so far, and the batch supplies the gradient only: the cells are
+    noise pushes the net to constant predictions. So a penalty is computed from the exponentially weighted
+    sums :math:`S` of the batches so far, and the batch supplies the gradient only: the sums are
     :math:`S + (b - \mathrm{detach}(b))`, and
 
-    .. math:: L = \mathrm{CE} + \lambda \, \mathrm{penalty}\big(r_1(S), \dots, r_m(S)\big).
+    .. math:: L = \mathrm{CE} + \lambda \, \mathrm{penalty}(S).
 
-    In evaluation mode the rates are those of the batch, and the running statistics stay as they are.
+    The slopes of the penalty at :math:`S` are looked up anew once :math:`S` may have changed by a tenth. In
+    evaluation mode the sums are those of the batch, and the running ones stay as they are.
+
+    With the rates :math:`r_g` of :math:`k` groups, their parts :math:`s_g` of the rate's denominator and
+    :math:`\bar r = \sum_g s_g r_g`, a penalty is the sum over the rates, and the mean over the classes if
+    there are more than two, of:
+
+    * ``squared_gap``, :math:`\frac{2}{k (k - 1)} \sum_{g < h} (r_g - r_h)^2`: smooth, easy to weigh [1]_.
+    * ``absolute_gap``, :math:`\frac{2}{k (k - 1)} \sum_{g < h} |r_g - r_h|`: pulls close to parity too, with
+      a kink there [2]_.
+    * ``ermi``, :math:`\sum_g s_g (r_g - \bar r)^2 / (\bar r (1 - \bar r))`, the exponential Rényi mutual
+      information: bounded, does not collapse under a large weight [3]_.
+    * ``mutual_information``, :math:`\sum_g s_g \mathrm{KL}(r_g \,\|\, \bar r)` of coins, the prejudice
+      remover [4]_.
+    * ``kl_projection``, the divergence to predictions with equal rates, those whose odds are multiplied by
+      one factor per group, which takes its rate to :math:`\bar r` [5]_.
+    * ``hsic``, :math:`\sum_g s_g^2 \|\mu_g - \mu\|^2` with the kernel means :math:`\mu` of the outcomes, the
+      Hilbert-Schmidt independence criterion [6]_.
+    * ``mmd``, the mean over pairs of :math:`\|\mu_g - \mu_h\|^2`, the maximum mean discrepancy [7]_.
+    * ``wasserstein``, the mean over pairs of the area between the distribution functions of outcomes [8]_.
+    * ``covariance``, :math:`\sum_g \mathrm{Cov}(1_g, m)^2` with the log odds :math:`m`. For linear nets only:
+      others lower it by rows that are far from any decision [9]_.
+
+    Outcomes are what rows add to a rate: for the selection rate, the probability. ``hsic``, ``mmd`` and
+    ``wasserstein`` ask that their whole distribution agrees, not only its mean. The kernel is Gaussian, .25
+    wide; distributions are kept at 65 knots.
 
     A penalty on hard errors, such as ``abs(error_A - error_B)`` of the arg-max predictions, has no
-    gradient and trains nothing; soft cells are what makes it train.
+    gradient and trains nothing; soft sums are what makes it train.
 
     References
     ----------
-    Kamishima et al., Fairness-aware Classifier with Prejudice Remover Regularizer, ECML-PKDD 2012, for
-    training on soft rates.
+    .. [1] Han et al., FFB: A Fair Fairness Benchmark for In-Processing Group Fairness Methods, ICLR 2024.
+    .. [2] Madras et al., Learning Adversarially Fair and Transferable Representations, ICML 2018.
+    .. [3] Lowy et al., A Stochastic Optimization Framework for Fair Risk Minimization, TMLR 2022.
+    .. [4] Kamishima et al., Fairness-aware Classifier with Prejudice Remover Regularizer, ECML-PKDD 2012.
+    .. [5] Buyl, Defrance & De Bie, fairret: a Framework for Differentiable Fairness Regularization Terms,
+       ICLR 2024.
+    .. [6] Gretton et al., Measuring Statistical Dependence with Hilbert-Schmidt Norms, ALT 2005; Pérez-Suay
+       et al., Fair Kernel Learning, ECML-PKDD 2017.
+    .. [7] Gretton et al., A Kernel Two-Sample Test, JMLR 2012.
+    .. [8] Jiang et al., Wasserstein Fair Classification, UAI 2019.
+    .. [9] Zafar et al., Fairness Constraints: Mechanisms for Fair Classification, AISTATS 2017.
 
     Examples
     --------
@@ -113,38 +190,57 @@ class FairLoss(nn.Module):
     (200, 2)
     """
 
-    cell_mass: torch.Tensor
-
     def __init__(
         self,
-        constraint: str | Constraint = "demographic_parity",
+        constraint: str | Constraint | Sequence[str | Constraint] = "demographic_parity",
         n_groups: int = 2,
         penalty_weight: float = 1.0,
-        penalty: str | Penalty = "squared_gap",
+        penalty: str | PenaltyFunction = "squared_gap",
         memory: float = MEMORY,
+        n_classes: int = 2,
+        comparisons: Sequence[Comparison] | None = None,
+        class_weight: torch.Tensor | None = None,
     ) -> None:
-        super().__init__()
+        if comparisons is None:
+            comparisons = Comparison.all_groups(n_groups, n_classes)
+        super().__init__(list_constraints(constraint), comparisons, n_classes, class_weight)
         if not 0 <= memory < 1:
             raise ValueError(f"memory must be at least 0 and below 1, got {memory!r}.")
         if not penalty_weight >= 0:
             raise ValueError(f"penalty_weight must not be negative, got {penalty_weight!r}.")
-        self.constraint = get_constraint(constraint)
-        self.n_groups, self.penalty_weight, self.memory = n_groups, penalty_weight, memory
+        self.penalty_weight, self.memory = penalty_weight, memory
         self.penalty = get_penalty(penalty)
+        self.penalty.check(self.rates)
         # Sums, not averages: their ratio needs no bias correction, and weighs batches by their weight.
-        self.register_buffer("cell_mass", torch.zeros(len(CELLS), n_groups))
+        for i, comparison in enumerate(self.comparisons):
+            shape = self.penalty.shape(len(self.rates), comparison.n_groups)
+            self.register_buffer(f"running_sums_{i}", torch.zeros(shape))
+            self.register_buffer(f"running_weight_{i}", torch.zeros(()))
+        self._slopes: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._steps = 0
 
-    def fairness(self, shares: torch.Tensor) -> torch.Tensor:
-        """Return the weighted penalty for a table of cell shares of shape (4, n_groups)."""
-        rates = [values for values, _ in group_rates(self.constraint, shares)]
-        return self.penalty_weight * self.penalty(rates)
+    def group_sums(self, logits: torch.Tensor, target: Target) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Return, for every comparison, the group sums that the penalty follows from, and the weight."""
+        decided = soft_decisions(check_logits(logits, target, self.n_classes))
+        check_groups(target, self.comparisons)
+        found = []
+        for comparison in self.comparisons:
+            rows = comparison.rows(decided, logits, target)
+            found.append((self.penalty.sums(rows, self.rates, comparison.n_groups), rows.weight.sum()))
+        return found
 
-    def forward(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
+    def fairness(self, shares: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return the weighted penalty for group sums that are divided by the weight."""
+        values = [self.penalty.value(table, self.rates) for table in shares]
+        total = sum(values[1:], start=values[0])
+        return self.penalty_weight / len(values) * total
+
+    def forward(self, logits: torch.Tensor, target: Any) -> torch.Tensor:
         """Return the loss of a batch.
 
         Parameters
         ----------
-        logits : tensor of shape (n_rows, 2)
+        logits : tensor of shape (n_rows, n_classes)
             What the module returned.
         target : mapping
             ``"y"``, ``"group"`` and, optionally, ``"weight"``, tensors of shape (n_rows,).
@@ -154,18 +250,41 @@ class FairLoss(nn.Module):
         tensor of shape ()
             Task loss plus weighted penalty.
         """
-        task = task_loss(logits, target)
+        logs = check_logits(logits, target, self.n_classes).log_softmax(1)
+        task = self.task_loss(logs, target)
         if not self.penalty_weight:
             return task
-        largest = int(target["group"].max())
-        if largest >= self.n_groups:
-            raise ValueError(
-                f"The target has the group {largest}, but n_groups is {self.n_groups}: groups are numbered "
-                "from 0 to n_groups - 1."
-            )
-        sums = cell_sums(soft_decisions(logits), target, self.n_groups)
-        shares = as_shares(sums)
-        if self.training:
-            self.cell_mass.mul_(self.memory).add_(sums.detach())
-            shares = anchored(as_shares(self.cell_mass), shares)
-        return task + self.fairness(shares)
+        check_groups(target, self.comparisons)
+        views = [comparison.rows(logs.exp(), logits, target) for comparison in self.comparisons]
+        if not self.training:
+            sums = [self._sums(i, rows) / rows.weight.sum().clamp_min(TINY) for i, rows in enumerate(views)]
+            return task + self.fairness(sums)
+        moved = [self._anchored(i, rows) for i, rows in enumerate(views)]
+        self._steps += 1
+        return task + self.penalty_weight / len(moved) * sum(moved[1:], start=moved[0])
+
+    def _sums(self, i: int, rows: Rows) -> torch.Tensor:
+        return self.penalty.sums(rows, self.rates, self.comparisons[i].n_groups)
+
+    def _anchored(self, i: int, rows: Rows) -> torch.Tensor:
+        """Return the penalty of the running group sums, with the gradient of the batch's.
+
+        The penalty's slopes at the running sums are looked up again once these have changed by a tenth.
+        """
+        sums, times = self.penalty.batch(rows, self.rates, self.comparisons[i].n_groups)
+        weight = rows.weight.sum()
+        running, total = getattr(self, f"running_sums_{i}"), getattr(self, f"running_weight_{i}")
+        running.mul_(self.memory).add_(sums)
+        total.mul_(self.memory).add_(weight)
+        if i not in self._slopes or self._steps % self._patience() == 0:
+            with torch.enable_grad():
+                shares = (running / total.clamp_min(TINY)).requires_grad_()
+                value = self.penalty.value(shares, self.rates)
+                slopes = torch.autograd.grad(value, shares)[0] if value.requires_grad else 0 * running
+            self._slopes[i] = value.detach(), slopes
+        value, slopes = self._slopes[i]
+        return anchored(value, times(slopes) / weight.clamp_min(TINY))
+
+    def _patience(self) -> int:
+        """Return how many steps change the running sums by a tenth."""
+        return max(1, min(round(0.1 / (1 - self.memory)), self._steps // 10))

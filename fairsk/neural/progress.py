@@ -4,133 +4,181 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from skorch.callbacks import Callback
 
-from fairsk.neural.batching import Batches
-from fairsk.neural.cells import as_shares, cell_sums, hard_decisions, row_weights, soft_decisions
-from fairsk.neural.lagrangian import Bound
-from fairsk.neural.loss import task_loss
-from fairsk.rates import CELLS
+from fairsk.limits import Limit
+from fairsk.neural.lagrangian import HoldBound
+from fairsk.neural.standing import LARGE_BATCH, Standing, evaluate, foremost, worst_excess
 
-__all__ = ["LARGE_BATCH", "Progress", "Standing", "evaluate"]
+__all__ = ["Progress"]
 
-#: Rows per batch where nothing is learned: large enough for speed, small enough for memory.
-LARGE_BATCH = 8192
+#: The part of the training, at its end, from which the best epoch is taken: before, the learning rate is
+#: high, and bounds are met by chance or by predicting next to nothing.
+_LATE = 1 / 4
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How a net does on some rows: sums of the task loss and of the soft and hard cells, which add up."""
+class _Merit:
+    """What an epoch is judged by: how far it misses its bounds, then its loss on rows that tell.
 
-    loss_sum: float
-    soft: torch.Tensor
-    hard: torch.Tensor
+    Losses that differ by less than their uncertainty are told apart by the loss on all rows.
+    """
 
-    @property
-    def task_loss(self) -> float:
-        """The weighted mean of the task loss."""
-        return self.loss_sum / float(self.hard.sum())
+    excess: float
+    loss: float
+    uncertainty: float = 0.0
+    overall: float = 0.0
 
-    def __add__(self, other: Standing) -> Standing:
-        """Combine the sums over two disjoint sets of rows."""
-        return Standing(self.loss_sum + other.loss_sum, self.soft + other.soft, self.hard + other.hard)
-
-
-@torch.no_grad()
-def evaluate(net: Any, dataset: Any) -> Standing:
-    """Return how a net does on a dataset whose target is that of a :class:`FairLoss`."""
-    n_groups = net.criterion_.n_groups
-    empty = torch.zeros(len(CELLS), n_groups, dtype=torch.float64)
-    standing = Standing(0.0, empty, empty)
-    for X, target in Batches(dataset, batch_size=LARGE_BATCH):
-        logits = net.evaluation_step((X, target)).cpu()
-        standing += Standing(
-            float(task_loss(logits, target) * row_weights(target, logits).sum()),
-            cell_sums(soft_decisions(logits.double()), target, n_groups),
-            cell_sums(hard_decisions(logits), target, n_groups),
-        )
-    return standing
+    def beats(self, other: _Merit) -> bool:
+        if self.excess != other.excess:
+            return self.excess < other.excess
+        if abs(self.loss - other.loss) > self.uncertainty:
+            return self.loss < other.loss
+        return (self.overall, self.loss) < (other.overall, other.loss)
 
 
 class Progress(Callback):
     """Record every epoch, stop at a loss that is not finite, and put back the best epoch's weights.
 
+    Training rows are measured as the net goes over them, as its training loss is; where a bound is held, at
+    the end of the epoch, when :class:`HoldBound` looks at all of them.
+
     Parameters
     ----------
-    bound : Bound
-        What disparity is recorded, and what it is compared with if ``held``.
-    held : bool
-        Whether training holds the bound. Then the best epoch is one that meets it (on all rows) and, among
-        those, the one with the smallest task loss. Only the second half of the training counts: before,
-        the net meets bounds by predicting next to nothing.
+    limits : sequence of Limit
+        What disparities are recorded, and what they are compared with if a bound is held.
+    n_epochs : int
+        The length of the whole training.
+    hold : HoldBound, optional
+        Who holds the bounds, if training does. Then the best of the late epochs is the one that misses them
+        least, on all rows; of those that meet them, the one with the smallest task loss on all rows, if
+        its loss on rows held out is within a standard error of the smallest. Without a bound, the best is the
+        one with the smallest loss on rows held out, or the last.
+    batch_size : int
+        Rows that are evaluated at once.
     """
 
-    def __init__(self, bound: Bound, held: bool) -> None:
-        self.bound, self.held = bound, held
+    def __init__(
+        self,
+        limits: Sequence[Limit],
+        n_epochs: int,
+        hold: HoldBound | None = None,
+        batch_size: int = LARGE_BATCH,
+    ) -> None:
+        self.limits, self.n_epochs, self.hold, self.batch_size = tuple(limits), n_epochs, hold, batch_size
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Start with no records."""
         self.records_: list[dict[str, Any]] = []
-        self.best_: tuple[list[float], dict[str, torch.Tensor]] | None = None
+        self.best_epoch_ = 0
+        self.best_: tuple[_Merit, dict[str, torch.Tensor]] | None = None
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Start a new sum."""
+        self.seen_: list[Standing] = []
+        self.waiting_: list[tuple[torch.Tensor, Any]] = []
+
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
+    ) -> None:
+        """Keep what the net made of the batch, many batches at a time."""
+        if not training or self.hold is not None:
+            return
+        self.waiting_.append((y_pred.detach(), batch[1]))
+        if sum(len(logits) for logits, _ in self.waiting_) >= LARGE_BATCH:
+            self._count_waiting(net)
+
+    def _count_waiting(self, net: Any) -> None:
+        if self.waiting_:
+            logits = torch.cat([logits for logits, _ in self.waiting_])
+            targets = [target for _, target in self.waiting_]
+            target = {name: torch.cat([each[name] for each in targets]) for name in targets[0]}
+            self.seen_.append(Standing.of_logits(net.criterion_, logits, target))
+            self.waiting_ = []
 
     def on_epoch_end(
         self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
     ) -> None:
         """Record the epoch, and copy the weights if none were better."""
-        standing = everything = judged = evaluate(net, dataset_train)
-        if dataset_valid is not None:
-            judged = evaluate(net, dataset_valid)
-            everything = standing + judged
-        if not math.isfinite(everything.loss_sum):
-            raise RuntimeError(
-                f"The training diverged: the loss is {everything.loss_sum} after epoch "
-                f"{len(self.records_) + 1}. Scale the features (StandardScaler) or lower lr."
-            )
-        self.records_.append(self._record(net, standing))
-        if self.held:
-            candidate = len(self.records_) > net.max_epochs / 2
-            merit = [self.bound.excess(self.disparity(everything)), judged.task_loss]
+        held_out: Standing | None = None
+        if self.hold is not None:
+            standing, *rest = self.hold.standings_
+            held_out = rest[0] if rest else None
         else:
-            candidate = dataset_valid is not None
-            merit = [judged.task_loss + self._fairness(net, judged)]
-        if candidate and (self.best_ is None or merit < self.best_[0]):
+            self._count_waiting(net)
+            standing = sum(self.seen_[1:], start=self.seen_[0])
+            if dataset_valid is not None:
+                held_out = evaluate(net, dataset_valid, self.batch_size)
+        everything = standing if held_out is None else standing + held_out
+        if not math.isfinite(everything.loss):
+            raise RuntimeError(
+                f"The training diverged: the loss is {everything.loss} after epoch "
+                f"{len(self.records_) + 1}. Scale the features (StandardScaler), lower lr, or look for NaN "
+                "in what the module returns."
+            )
+        self.records_.append(self._record(net, standing, held_out))
+        if self.hold is not None:
+            candidate = len(self.records_) > self.n_epochs * (1 - _LATE)
+            judged = everything if held_out is None else held_out
+            merit = _Merit(
+                worst_excess(self.limits, everything),
+                judged.task_loss,
+                judged.uncertainty,
+                everything.task_loss,
+            )
+        else:
+            candidate = held_out is not None
+            merit = _Merit(0.0, self.records_[-1].get("valid_loss", 0.0))
+        if candidate and (self.best_ is None or merit.beats(self.best_[0])):
             self.best_ = merit, copy.deepcopy(net.module_.state_dict())
+            self.best_epoch_ = len(self.records_)
 
-    def disparity(self, standing: Standing) -> float:
-        """Return the constraint's difference or ratio on hard predictions."""
-        cells = dict(zip(CELLS, standing.hard.numpy(), strict=True))
-        return float(self.bound.constraint.compare(cells, self.bound.comparison))
+    def _record(self, net: Any, standing: Standing, held_out: Standing | None) -> dict[str, Any]:
+        record = {"epoch": len(self.records_) + 1, **self._measures(net, standing)}
+        if self.hold is not None:
+            record["multipliers"] = _multipliers(net.criterion_)
+        if held_out is not None:
+            measures = self._measures(net, held_out)
+            record |= {f"valid_{name}": value for name, value in measures.items()}
+        for name, value in record.items():  # for callbacks that monitor or print it
+            if isinstance(value, float) and name not in net.history[-1]:
+                net.history.record(name, value)
+        return record
 
-    @staticmethod
-    def _fairness(net: Any, standing: Standing) -> float:
-        shares = as_shares(standing.soft).to(next(net.criterion_.buffers()))
-        return float(net.criterion_.fairness(shares))
-
-    def _record(self, net: Any, standing: Standing) -> dict[str, Any]:
-        fairness = self._fairness(net, standing)
-        record: dict[str, Any] = {
-            "epoch": len(self.records_) + 1,
+    def _measures(self, net: Any, standing: Standing) -> dict[str, Any]:
+        fairness = standing.fairness(net.criterion_)
+        found = standing.disparities(self.limits)
+        return {
             "task_loss": standing.task_loss,
             "fairness": fairness,
             "loss": standing.task_loss + fairness,
-            "disparity": self.disparity(standing),
+            "disparity": foremost(self.limits, list(found.values())),
+            "disparities": found,
         }
-        if self.held:
-            upper, lower = net.criterion_.multipliers.tolist()
-            record["multipliers"] = {
-                rate.name: [high - low for high, low in zip(*pair, strict=True)]
-                for rate, *pair in zip(self.bound.constraint.rates, upper, lower, strict=True)
-            }
-        return record
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Put back the best weights, and forget what grew with the number of batches."""
         if self.best_ is not None:
             net.module_.load_state_dict(self.best_[1])
-        self.best_ = None
+        self.best_epoch_ = self.best_epoch_ or len(self.records_)
+        self.best_, self.seen_, self.waiting_ = None, [], []
         for epoch in net.history:
             epoch["batches"].clear()
+
+
+def _multipliers(criterion: Any) -> dict[str, list[float]]:
+    """Return how hard the bound presses each group's rate down (up, if negative), by the name of the rate."""
+    upper, lower = criterion.multipliers.cpu()
+    kinds = len({bound.comparison for _, bound in criterion.held})
+    named = {}
+    for i, comparison in enumerate(criterion.comparisons):
+        for j, (rate, bound) in enumerate(criterion.held):
+            kind = f" {bound.comparison}" if kinds > 1 else ""
+            pressed = (upper - lower)[i, j, : comparison.n_groups].tolist()
+            named[f"{rate.name}{kind}{comparison.name}"] = pressed
+    return named

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairsk.curves import Curve
+from fairsk.limits import ROUNDING
 from fairsk.rates import Rate, get_rate
 from fairsk.thresholds.choices import Choices
 from fairsk.thresholds.choose import ChosenRules
-from fairsk.thresholds.limits import ROUNDING
 from fairsk.thresholds.objective import Objective
 from fairsk.thresholds.search import Search
 

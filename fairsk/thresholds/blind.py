@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
+from fairsk.limits import ROUNDING, Bound
 from fairsk.rates import CELLS, Rate, get_rate
-from fairsk.thresholds.limits import ROUNDING, Bound
 from fairsk.thresholds.objective import FreeObjective, Objective
 
 __all__ = ["BlindRows", "BlindRule", "best_blind_rule"]

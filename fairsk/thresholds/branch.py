@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from fairsk.limits import ROUNDING, Bound
 from fairsk.thresholds.choices import Choices, Problem
-from fairsk.thresholds.limits import ROUNDING, Bound
 from fairsk.thresholds.sharing import best_sharing
 from fairsk.thresholds.window import range_argmax, slide
 

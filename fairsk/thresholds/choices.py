@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk.thresholds.limits import Bound
+from fairsk.limits import Bound
 from fairsk.thresholds.rules import Mixture
 
 __all__ = ["Choices", "Problem", "single"]

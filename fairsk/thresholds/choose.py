@@ -14,11 +14,11 @@ from fairsk.counts import GroupCounts, soft_counts
 from fairsk.curves import Curve
 from fairsk.groups import format_group
 from fairsk.groupwise import OutOfFold
+from fairsk.limits import Bound, Limit
 from fairsk.rates import CELLS
 from fairsk.statistics import difference_interval, ratio_interval
 from fairsk.thresholds.blind import BlindRows, BlindRule, best_blind_rule
 from fairsk.thresholds.evidence import Evidence
-from fairsk.thresholds.limits import Bound, Limit
 from fairsk.thresholds.margins import Margin
 from fairsk.thresholds.objective import FreeObjective, Objective, make_objective
 from fairsk.thresholds.report import ConstraintReport, ThresholdReport

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk.thresholds.limits import ROUNDING
+from fairsk.limits import ROUNDING
 
 __all__ = ["Envelope", "upper_hull"]
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from fairsk.counts import GroupCounts
+from fairsk.limits import Bound, Limit
 from fairsk.rates import Rate
 from fairsk.statistics import rate_standard_errors
-from fairsk.thresholds.limits import Bound, Limit
 
 __all__ = ["Margin"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from fairsk.limits import Bound
 from fairsk.thresholds.choose import prepare_search, replaced
 from fairsk.thresholds.evidence import Evidence
-from fairsk.thresholds.limits import Bound
 from fairsk.thresholds.objective import Objective
 from fairsk.thresholds.search import Candidate
 from fairsk.thresholds.wishes import Wishes

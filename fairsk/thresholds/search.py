@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from fairsk.curves import Curve
 from fairsk.groups import format_group
+from fairsk.limits import ROUNDING, Bound, Limit
 from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.thresholds.choices import Choices, Problem, single
 from fairsk.thresholds.evidence import Evidence
-from fairsk.thresholds.limits import ROUNDING, Bound, Limit
 from fairsk.thresholds.objective import FreeObjective, Objective
 from fairsk.thresholds.program import ProgramSolver
 from fairsk.thresholds.rules import Mixture, Rule

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from fairsk.limits import ROUNDING, Bound
 from fairsk.thresholds.choices import Choices, Problem
 from fairsk.thresholds.hull import Envelope
-from fairsk.thresholds.limits import ROUNDING, Bound
 from fairsk.thresholds.rules import Mixture
 
 __all__ = ["WindowSolver", "least_disparity", "range_argmax", "slide"]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from fairsk._sklearn import Interval, StrOptions
+from fairsk.limits import Limit, make_limits
 from fairsk.rates import Constraint, Rate, get_rate
-from fairsk.thresholds.limits import Limit, make_limits
 from fairsk.thresholds.objective import Goal, make_objective
 
 __all__ = ["WISH_CONSTRAINTS", "Requirements", "Wishes"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fairsk.rates import Constraint, get_constraint
 
-__all__ = ["ROUNDING", "Bound", "Limit", "make_limits"]
+__all__ = ["ROUNDING", "Bound", "Limit", "list_constraints", "make_limits"]
 
 Floats = NDArray[np.float64]
 
@@ -86,6 +86,15 @@ class Limit:
     bound: Bound
 
 
+def list_constraints(constraint: Any) -> list[Constraint]:
+    """Return the constraints that are named, one or several."""
+    several = isinstance(constraint, Sequence) and not isinstance(constraint, str)
+    constraints = [get_constraint(one) for one in (constraint if several else [constraint])]
+    if not constraints:
+        raise ValueError("constraint is empty: name at least one.")
+    return constraints
+
+
 def make_limits(constraint: Any, max_difference: Any, min_ratio: Any) -> tuple[Limit, ...]:
     """Return the constraints with their bounds.
 
@@ -102,10 +111,7 @@ def make_limits(constraint: Any, max_difference: Any, min_ratio: Any) -> tuple[L
     ValueError
         If a constraint is unknown or has two bounds or none, or lengths differ.
     """
-    several = isinstance(constraint, Sequence) and not isinstance(constraint, str)
-    constraints = [get_constraint(one) for one in (constraint if several else [constraint])]
-    if not constraints:
-        raise ValueError("constraint is empty: name at least one.")
+    constraints = list_constraints(constraint)
     differences = _each("max_difference", max_difference, len(constraints))
     ratios = _each("min_ratio", min_ratio, len(constraints))
     if max_difference is None and min_ratio is None:
