@@ -51,6 +51,24 @@ _MAX_CONTINUOUS_LEVELS = 10
 _MAX_NUMBERS = 30
 
 
+class _NamedColumns(np.ndarray):
+    """A 2-D array that knows what its columns are called, wherever scikit-learn slices and sends its rows."""
+
+    names: tuple[str, ...] = ()
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.names = getattr(source, "names", ())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _name_columns, (np.asarray(self), self.names)
+
+
+def _name_columns(array: NDArray[Any], names: tuple[str, ...]) -> _NamedColumns:
+    named = array.view(_NamedColumns)
+    named.names = names
+    return named
+
+
 @dataclass(frozen=True)
 class SensitiveColumns:
     """The sensitive attribute of some rows: one array per column, and what the columns are called."""
@@ -70,7 +88,7 @@ class SensitiveColumns:
         arrays = [column.to_array() if isinstance(column, Coded) else column for column in self.columns]
         if len(arrays) == 1:
             return arrays[0]
-        return np.column_stack([column.astype(object) for column in arrays])
+        return _name_columns(np.column_stack([column.astype(object) for column in arrays]), self.names)
 
 
 @dataclass(frozen=True)
@@ -251,6 +269,8 @@ def _from_values(values: Any) -> SensitiveColumns:
         )
     if isinstance(values, SensitiveColumns):
         return values
+    if isinstance(values, _NamedColumns) and values.shape[1:] == (len(values.names),):
+        return SensitiveColumns(values.names, tuple(np.asarray(values).T))
     frame = _as_frame(values)
     if frame is not None:
         columns = tuple(column_of(frame[:, j]) for j in range(len(frame.columns)))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -380,6 +381,8 @@ def test_sums_count_or_add_weights_of_each_group() -> None:
 def test_metadata_keep_rows_names_and_values() -> None:
     both = sensitive_columns(pd.DataFrame(COLUMNS), ["sex", "age"])
     assert both.to_metadata().tolist() == [["f", 30], ["m", 40], ["f", 50], ["m", 60]]
+    for sent in (both.to_metadata()[[1, 2]], pickle.loads(pickle.dumps(both.to_metadata()[[1, 2]]))):
+        assert sensitive_columns(None, None, sent).names == both.names  # rows of it know their columns
     assert groups_of(both.to_metadata()) == groups_of(both)
     assert groups_of(both.take(np.array([3, 0]))) == [("m", 60), ("f", 30)]
     assert sensitive_columns(None, None, both) is both

@@ -72,8 +72,9 @@ class Batches:
             rows, dataset = (outer if rows is None else outer[rows]), dataset.dataset
 
         def load(values: Any) -> Any:
-            loaded = values.tocsr() if sparse.issparse(values) else torch.as_tensor(values)
-            return loaded if rows is None else loaded[rows]
+            if sparse.issparse(values):
+                return values.tocsr() if rows is None else values.tocsr()[rows.numpy()]
+            return torch.as_tensor(values) if rows is None else torch.as_tensor(values)[rows]
 
         self.n_rows = len(dataset) if rows is None else len(rows)
         self.X = _map(load, dataset.X)
