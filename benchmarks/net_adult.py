@@ -7,8 +7,8 @@ three; with a list of constraints each has a line. Accuracy and the disparity on
 the splits, then the worst of the three. "Not met" counts the fits whose training disparity is beyond the
 bound, "warned" those that gave a ConvergenceWarning. FairClassifier does not bind groups in which fewer than
 min_group_size (30) training rows tell of the rate; they are left out on unseen rows too, and how many groups
-are compared (in each column, with margins) is in the table. Seconds are those of the processor. The last table is a grid search over bounds:
-both accuracy and disparity should grow with the bound.
+are compared (in each column, with margins) is in the table. Seconds are those of the processor. The last
+table is a grid search over bounds: both accuracy and disparity should grow with the bound.
 """
 
 from __future__ import annotations
