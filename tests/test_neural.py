@@ -14,11 +14,10 @@ import torch
 from people import people, prepare
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.compose import make_column_transformer
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_param_validation
 from skorch import NeuralNet
 from skorch.callbacks import Callback
@@ -27,24 +26,12 @@ from torch import nn
 from torch.utils.data import Subset
 
 from fairsk import Constraint, FairClassifier, FairLoss, Rate
-from fairsk.datasets import load_adult
 from fairsk.metrics import GroupCounts
 from fairsk.neural.batching import Batches
 
 FDR_PARITY = Constraint("fdr_parity", [Rate("false_discovery_rate", "fp", "tp+fp")])
 CRITERIA = ["demographic_parity", "equalized_odds", "predictive_parity", "f1_parity", FDR_PARITY]
 FAST = {"max_epochs": 4, "penalty_weight": 1.0, "random_state": 0}
-
-
-@pytest.fixture(scope="module")
-def adult():
-    """Return 4,000 prepared rows of Adult, their labels, and the frame that they come from."""
-    data = load_adult(backend="pandas")
-    frame, y = data.data.iloc[:4000], np.asarray(data.target)[:4000]
-    text = [name for name in frame.select_dtypes(exclude="number").columns if name not in ("sex", "race")]
-    numbers = list(frame.select_dtypes("number").columns)
-    encode = make_column_transformer((StandardScaler(), numbers), (OneHotEncoder(sparse_output=False), text))
-    return encode.fit_transform(frame), y, frame
 
 
 def make_rows(n=400, seed=0, k=2, shift=0.8):
