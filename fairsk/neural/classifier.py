@@ -20,10 +20,11 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
-from skorch import NeuralNet
+from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import LRScheduler
 from skorch.dataset import Dataset
 from skorch.hf import AccelerateMixin
+from skorch.utils import noop
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
@@ -341,7 +342,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
             The fitted classifier.
         """
         before = copy.copy(self) if self.warm_start and hasattr(self, "net_") else None
-        return self._train(X, y, sensitive_features, sample_weight, before)
+        return self._go_on(before, X, y, sensitive_features, sample_weight)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -375,15 +376,24 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
             The classifier.
         """
         before = copy.copy(self) if hasattr(self, "net_") else None
-        return self._train(X, y, sensitive_features, sample_weight, before, once=True, classes=classes)
+        return self._go_on(before, X, y, sensitive_features, sample_weight, once=True, classes=classes)
+
+    def _go_on(self, before: FairClassifier | None, *data: Any, **options: Any) -> Self:
+        """Train, perhaps on from before; what cannot go on leaves the classifier as it was."""
+        try:
+            return self._train(before, *data, **options)
+        except Exception:
+            if before is not None:
+                self.__dict__ = before.__dict__
+            raise
 
     def _train(
         self,
+        before: FairClassifier | None,
         X: Any,
         y: Any,
         sensitive_features: Any,
         sample_weight: Any,
-        before: FairClassifier | None,
         *,
         once: bool = False,
         classes: Any = None,
@@ -398,8 +408,12 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
             rows = np.flatnonzero(weights)  # a row of weight zero is a row that is not there
             X = {name: each[rows] for name, each in X.items()} if isinstance(X, Mapping) else X[rows]
             y, sensitive, weights = y[rows], sensitive.take(rows), weights[rows]
-        going_on = before.classes_ if once and before is not None else classes
-        self.classes_, labels = _encode_labels(y, going_on)
+        self.classes_, labels = _encode_labels(y, before.classes_ if once and before is not None else classes)
+        if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes are {np.unique(classes).tolist()} now, but were {self.classes_.tolist()} in the "
+                "first call."
+            )
         groups = encode_groups(sensitive, before._subgroups if once and before is not None else None)
         if (groups.codes < 0).any():
             raise ValueError(
@@ -437,6 +451,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         net, progress = self._net(len(y), criterion, limits, held, seeds[0], before, once)
         with _seeded(seeds[1], torch.device(self.device)):
             net.initialize()
+            net.criterion_ = _uncompiled(net.criterion_)  # changes too much from step to step
             for part in (net.module_, net.criterion_):
                 part.to(getattr(torch, self._float))
             if criterion.get("criterion__penalty_weight") and net.criterion_.penalty.linear_only:
@@ -466,6 +481,12 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
 
     def _limits(self) -> tuple[tuple[Limit, ...], bool]:
         """Return the constraints with their bounds, and whether these are to be held."""
+        names = [each.name for each in list_constraints(self.constraint)]
+        if len(set(names)) < len(names):
+            raise ValueError(
+                f"constraint names {max(names, key=names.count)} twice, and disparities are told apart by "
+                "name: give the second another one, Constraint(name, rates)."
+            )
         if self.penalty_weight is None:
             return make_limits(self.constraint, self.max_difference, self.min_ratio), True
         given = [name for name in ("max_difference", "min_ratio") if getattr(self, name) is not None]
@@ -518,6 +539,11 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
             weights = np.divide(mass.sum() / len(mass), mass, out=np.ones(len(mass)), where=mass > 0)
         else:
             weights = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
+            if not (np.isfinite(weights).all() and (weights >= 0).all() and weights[target["y"]].any()):
+                raise ValueError(
+                    "class_weight must be finite, not negative, and not zero for all rows; got "
+                    f"{self.class_weight}."
+                )
         return torch.as_tensor(weights, dtype=getattr(torch, self._float))
 
     def _net(
@@ -547,10 +573,24 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         )
         if "accelerator" in (self.net_params or {}):  # holds the devices, of which there are no copies
             extra["accelerator"] = (self.net_params or {})["accelerator"]
+        for name in extra.keys() & {"criterion", *self.get_params(deep=False)}:
+            raise ValueError(
+                f"net_params has {name!r}, which FairClassifier decides"
+                + ("." if name == "criterion" else f": give {name}= to it instead.")
+            )
         if before is not None:  # the module is there already
             extra = {name: value for name, value in extra.items() if not name.startswith("module__")}
+        elif isinstance(self.module, nn.Module) and any(name.startswith("module__") for name in extra):
+            raise ValueError(
+                "net_params has module__ parameters, but module is an instance, made already: give its "
+                "class, or make it with these parameters."
+            )
         make_net = extra.pop("net", NeuralNet)
         accelerated = inspect.isclass(make_net) and issubclass(make_net, AccelerateMixin)
+        if inspect.isclass(make_net) and issubclass(make_net, NeuralNetClassifier):
+            extra = {"callbacks__valid_acc": None, **extra}  # scores bare labels, not a target with groups
+        if accelerated and not self.verbose:  # it would print nonetheless
+            extra = {"callbacks__print_log__sink": noop, **extra}
         at_once = self._at_once(batch_size)
         hold = HoldBound(max_epochs) if held else None
         progress = Progress(limits, max_epochs, hold, at_once)
@@ -609,9 +649,14 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     def _module(self, before: FairClassifier | None) -> dict[str, Any]:
         """Return the module, or its class with the parameters that it takes."""
         if before is not None:
-            return {"module": before.net_.module_}
+            return {"module": _uncompiled(before.net_.module_)}
         if isinstance(self.module, nn.Module):
             return {"module": copy.deepcopy(self.module)}
+        if self.module is None and self.dtype == "int64":
+            raise ValueError(
+                "dtype='int64' is for modules that take token ids; the default net takes numbers: leave it "
+                "at 'float32', or give a module."
+            )
         module = MLP if self.module is None else self.module
         offered: dict[str, Any] = {
             "n_classes": len(self.classes_),
@@ -735,6 +780,11 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     with _SEEDING, torch.random.fork_rng(devices, device_type="cuda" if on_cpu else device.type):
         torch.manual_seed(seed)
         yield
+
+
+def _uncompiled(module: nn.Module) -> nn.Module:
+    """Return the module that torch.compile wrapped, or the module itself."""
+    return getattr(module, "_orig_mod", module)
 
 
 def _carry_over(old: NeuralNet, new: NeuralNet, *, with_optimizer: bool) -> None:

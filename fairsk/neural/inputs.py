@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.validation import validate_data
@@ -17,13 +18,15 @@ __all__ = ["check_inputs", "rows_of"]
 def rows_of(X: Any) -> Any:
     """Return X as something that has rows: a mapping of arrays becomes one dict of them, sliced together.
 
+    Tensors become arrays, wherever they are, and of whatever precision.
+
     Raises
     ------
     ValueError
         If a mapping is empty, or its entries have different lengths.
     """
     if not isinstance(X, Mapping) or sparse.issparse(X):  # a dok_matrix is a dict, too
-        return X
+        return _from_tensor(X)
     entries = {str(name): _as_rows(name, values) for name, values in X.items()}
     if not entries:
         raise ValueError("X is an empty dict: give at least one array of inputs.")
@@ -34,8 +37,15 @@ def rows_of(X: Any) -> Any:
     return SliceDict(**entries)
 
 
+def _from_tensor(values: Any) -> Any:
+    if not isinstance(values, torch.Tensor):
+        return values
+    values = values.detach().cpu()
+    return (values.float() if values.dtype is torch.bfloat16 else values).numpy()  # NumPy has no bfloat16
+
+
 def _as_rows(name: Any, values: Any) -> Any:
-    array = values.tocsr() if sparse.issparse(values) else np.asarray(values)
+    array = values.tocsr() if sparse.issparse(values) else np.asarray(_from_tensor(values))
     if not array.ndim:
         raise ValueError(f"The entry {name!r} of X must have one value per row, got {values!r}.")
     return array
@@ -67,15 +77,26 @@ def check_inputs(estimator: Any, X: Any, *, dtype: str, reset: bool, any_shape: 
             raise ValueError(
                 f"The net was fitted with a dict of {names}, and needs the same now; got {type(X)}."
             )
-        return validate_data(estimator, X, dtype=dtype, accept_sparse="csr", allow_nd=any_shape, reset=reset)
+        kept = "numeric" if dtype == "int64" else dtype
+        found = validate_data(estimator, X, dtype=kept, accept_sparse="csr", allow_nd=any_shape, reset=reset)
+        return _whole(found) if dtype == "int64" else found
     if reset:
         estimator.input_names_ = tuple(X)
     elif set(X) != set(getattr(estimator, "input_names_", ())):
         known = getattr(estimator, "input_names_", None)
         expected = "an array" if known is None else f"the entries {', '.join(known)}"
         raise ValueError(f"The net was fitted with {expected}; X has the entries {', '.join(X)}.")
+    if not len(X):
+        raise ValueError("Found X with 0 rows while a minimum of 1 is required.")
     floats = "float32" if dtype == "int64" else dtype
     return {name: _cast(name, values, floats) for name, values in X.items()}
+
+
+def _whole(values: Any) -> Any:
+    whole = values.astype(np.int64)
+    if values.dtype.kind == "f" and abs(values - whole).max() > 0:
+        raise ValueError("dtype='int64' is for whole numbers, such as token ids, but X has fractions.")
+    return whole
 
 
 def _cast(name: str, values: Any, floats: str) -> Any:

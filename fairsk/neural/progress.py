@@ -146,8 +146,11 @@ class Progress(Callback):
             measures = self._measures(net, held_out)
             record |= {f"valid_{name}": value for name, value in measures.items()}
         for name, value in record.items():  # for callbacks that monitor or print it
-            if isinstance(value, float) and name not in net.history[-1]:
+            if isinstance(value, float):
                 net.history.record(name, value)
+        if held_out is not None:  # skorch's own is of the loss as it trains, which is not the same
+            best = min((each["valid_loss"] for each in self.records_), default=math.inf)
+            net.history.record("valid_loss_best", record["valid_loss"] < best)
         return record
 
     def _measures(self, net: Any, standing: Standing) -> dict[str, Any]:
@@ -167,8 +170,8 @@ class Progress(Callback):
             net.module_.load_state_dict(self.best_[1])
         self.best_epoch_ = self.best_epoch_ or len(self.records_)
         self.best_, self.seen_, self.waiting_ = None, [], []
-        for epoch in net.history:
-            epoch["batches"].clear()
+        for epoch in net.history:  # but for one batch, which skorch's checkpoints look up
+            del epoch["batches"][:-1]
 
 
 def _multipliers(criterion: Any) -> dict[str, list[float]]:

@@ -69,8 +69,8 @@ class Standing:
     @torch.no_grad()
     def of_logits(cls, criterion: GroupLoss, logits: torch.Tensor, target: Target) -> Standing:
         """Measure decisions that have been made."""
-        logits = logits.detach().cpu()
-        logs = check_logits(logits, target, criterion.n_classes).log_softmax(1)
+        logits = check_logits(logits, target, criterion.n_classes).detach().cpu()
+        logs = logits.log_softmax(1)
         losses, weight = criterion.task_losses(logs, target)
         sums = criterion.group_sums(logits, target)
         return cls(
