@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,12 +23,36 @@ from fairsk.neural.cells import (
 from fairsk.neural.penalties import PenaltyFunction, get_penalty
 from fairsk.rates import Constraint, Rate
 
-__all__ = ["MEMORY", "TINY", "FairLoss", "GroupLoss"]
+__all__ = ["MEMORY", "TINY", "FairLoss", "GroupLoss", "check_target"]
 
 #: How much of the running statistics a batch leaves in place: they remember some 50 batches.
 MEMORY = 0.98
 #: Where a division by an empty sum is kept from happening.
 TINY = 1e-30
+
+
+def check_target(target: Any) -> Target:
+    """Return a target whose classes and groups are numbers that can be looked up, else say what is expected.
+
+    Raises
+    ------
+    ValueError
+        If the target is no dict of ``"y"`` and ``"group"``, or these are no whole numbers.
+    """
+    expected = (
+        "The target must be a dict of 'y', the number of each row's class, 'group', the number of its group, "
+        "and, if rows have weights, 'weight'"
+    )
+    if not isinstance(target, Mapping):
+        raise ValueError(f"{expected}; got {type(target).__name__}.")
+    numbers = {}
+    for name in ("y", "group"):
+        if name not in target:
+            raise ValueError(f"{expected}; it has no {name!r}.")
+        if target[name].is_floating_point():
+            raise ValueError(f"{expected}; {name!r} holds fractions ({target[name].dtype}): make it int64.")
+        numbers[name] = target[name].long()
+    return {**target, **numbers}
 
 
 class GroupLoss(nn.CrossEntropyLoss):
@@ -113,8 +137,8 @@ class FairLoss(GroupLoss):
     Raises
     ------
     ValueError
-        If a name is unknown, a number is out of range, the penalty cannot treat a rate, or the logits have
-        the wrong shape.
+        If a name is unknown, a number is out of range, the penalty cannot treat a rate, or the logits or the
+        target are not what is expected.
 
     Notes
     -----
@@ -201,6 +225,8 @@ class FairLoss(GroupLoss):
         comparisons: Sequence[Comparison] | None = None,
         class_weight: torch.Tensor | None = None,
     ) -> None:
+        if n_groups < 1:
+            raise ValueError(f"n_groups must be at least 1, got {n_groups!r}.")
         if comparisons is None:
             comparisons = Comparison.all_groups(n_groups, n_classes)
         super().__init__(list_constraints(constraint), comparisons, n_classes, class_weight)
@@ -250,6 +276,7 @@ class FairLoss(GroupLoss):
         tensor of shape ()
             Task loss plus weighted penalty.
         """
+        target = check_target(target)
         logs = check_logits(logits, target, self.n_classes).log_softmax(1)
         task = self.task_loss(logs, target)
         if not self.penalty_weight:

@@ -25,6 +25,7 @@ from functools import partial
 from typing import TypeAlias
 
 import torch
+from torch.nn.functional import logsigmoid
 
 from fairsk.neural.cells import Rows, cell_sums, group_sums, priced
 from fairsk.rates import CELLS, Rate, soft_cells
@@ -275,18 +276,22 @@ def wasserstein(of: _Distributions) -> torch.Tensor:
 
 def kl_projection(of: _Distributions) -> torch.Tensor:
     logits, target = of.knots.logit(_EDGE), of.pooled @ of.knots
-    tilt, tilted = _tilts(of.heights.detach(), logits, target.detach())
-    divergence = _bernoulli_divergence(tilted, of.knots.clamp(_EDGE, 1 - _EDGE))
+    tilt = _tilts(of.heights.detach(), logits, target.detach())
+    tilted = logits + tilt[:, None]
+    divergence = _odds_divergence(tilted, logits) + _odds_divergence(-tilted, -logits)
     # The second part is zero: it is the constraint times its multiplier, which has the rest of the gradient.
-    missed = (of.heights * tilted).sum(1) - target
+    missed = (of.heights * tilted.sigmoid()).sum(1) - target
     return (of.shares * ((of.heights * divergence).sum(1) - tilt * missed)).sum()
 
 
+def _odds_divergence(tilted: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """Return one outcome's part in the divergence of coins, whose chances may round to 1; odds do not."""
+    return tilted.sigmoid() * (logsigmoid(tilted) - logsigmoid(logits))
+
+
 @torch.no_grad()
-def _tilts(
-    heights: torch.Tensor, logits: torch.Tensor, target: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what to add to all logits of each group so that its mean is the target, and what they become."""
+def _tilts(heights: torch.Tensor, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return what to add to all logits of each group so that its mean is the target."""
     aim = target.logit(_EDGE)
     tilt = aim - (heights * logits.sigmoid()).sum(1).logit(_EDGE)
     for _ in range(_NEWTON_STEPS):
@@ -294,7 +299,7 @@ def _tilts(
         mean = (heights * tilted).sum(1).clamp(_EDGE, 1 - _EDGE)
         slope = (heights * tilted * (1 - tilted)).sum(1) / (mean * (1 - mean))
         tilt = tilt + ((aim - mean.logit()) / slope.clamp_min(0.05)).clamp(-4, 4)
-    return tilt, (logits + tilt[:, None]).sigmoid()
+    return tilt
 
 
 class _Covariance(Penalty):
@@ -352,6 +357,11 @@ class _OfBatch(Penalty):
             raise ValueError(
                 f"The penalty {self.name} must return a tensor with one number, computed from the "
                 f"probabilities; it returned {'one ' if isinstance(value, torch.Tensor) else ''}{found}."
+            )
+        if rows.positive.requires_grad and not value.requires_grad and value != 0:
+            raise ValueError(
+                f"The penalty {self.name} returned a number without a gradient, so there is nothing to train "
+                "by: compute it from the probabilities, not from decisions, and with torch all the way."
             )
         return value.reshape(()) * rows.weight.sum()
 
