@@ -30,7 +30,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from fairsk._sklearn import Interval, StrOptions, check_rows, fit_context, n_rows
 from fairsk.counts import check_weights
-from fairsk.groups import drop_columns, encode_groups, sensitive_columns
+from fairsk.groups import drop_columns, encode_groups, list_groups, sensitive_columns
 from fairsk.limits import Bound, Limit, list_constraints, make_limits
 from fairsk.neural.batching import HOLD_OUT_FROM, Batches, Holdout
 from fairsk.neural.cells import Comparison
@@ -414,11 +414,13 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
                 f"classes are {np.unique(classes).tolist()} now, but were {self.classes_.tolist()} in the "
                 "first call."
             )
-        groups = encode_groups(sensitive, before._subgroups if once and before is not None else None)
-        if (groups.codes < 0).any():
+        known = before._subgroups if once and before is not None else None
+        groups = encode_groups(sensitive, known)
+        if known is not None and (groups.codes < 0).any():
+            strange = [each for each in encode_groups(sensitive).labels if each not in known]
             raise ValueError(
-                "sensitive_features has groups that the first call of partial_fit did not have: give it some "
-                "rows of every group, or fit anew."
+                f"The first call of partial_fit had no rows of {list_groups(strange)}: give it some rows of "
+                "every group (of several columns, of every combination), or fit anew."
             )
         families = list_families(groups, self.combine)
         self._subgroups = groups.labels
@@ -676,11 +678,14 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         if self.keep_sensitive:
             return X
         try:
-            return rows_of(drop_columns(X, self.sensitive_features))
+            kept = rows_of(drop_columns(X, self.sensitive_features))
         except ValueError:
             if values_given:  # the values came by themselves, so X need not have the column
                 return X
             raise
+        if getattr(kept, "shape", ())[1:] == (0,) and not isinstance(kept, Mapping):
+            raise ValueError("X has no columns but the sensitive ones, and the net does not see these.")
+        return kept
 
     def _check_continues(self, before: FairClassifier) -> None:
         """Refuse to go on with data of another kind."""

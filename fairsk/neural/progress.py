@@ -119,7 +119,7 @@ class Progress(Callback):
             raise RuntimeError(
                 f"The training diverged: the loss is {everything.loss} after epoch "
                 f"{len(self.records_) + 1}. Scale the features (StandardScaler), lower lr, or look for NaN "
-                "in what the module returns."
+                "in what the module, or a penalty of your own, returns."
             )
         self.records_.append(self._record(net, standing, held_out))
         if self.hold is not None:
