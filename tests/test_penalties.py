@@ -540,6 +540,21 @@ def test_single_precision_is_precise_enough(memory):
         )
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("penalty", BUILT_IN)
+def test_nets_in_half_precision_are_counted_in_full(penalty, kind):
+    """Added up in half precision, thousands of rows would be some hundreds."""
+    logits, target = make_target(5000)
+    logits, weight = logits.to(kind), target["weight"].float()
+    loss = FairLoss("equalized_odds", n_groups=3, penalty=penalty)
+    value = float(loss.eval()(logits, {**target, "weight": weight}))
+    expected = float(make_loss(penalty, "equalized_odds").eval()(logits.double(), target))
+    assert value == pytest.approx(expected, rel=1e-5)
+    gradient = torch.autograd.grad(loss.train()(logits.requires_grad_(), target), logits)[0]
+    assert torch.isfinite(gradient).all()
+    assert gradient.dtype == kind
+
+
 # --- it trains ------------------------------------------------------------------------------------------
 
 #: Penalties differ in scale, so a weight that halves the gap does, too.
@@ -688,6 +703,12 @@ def test_an_unknown_name_gives_a_suggestion():
     assert all(name in str(caught.value) for name in BUILT_IN)
     with pytest.raises(TypeError, match="penalty must be a name or a function, got 3"):
         FairLoss(penalty=3)
+
+
+@pytest.mark.parametrize("documented", [FairLoss, FairClassifier])
+def test_every_penalty_is_documented(documented):
+    quoted = re.findall(r'``"?(\w+)"?``', documented.__doc__)
+    assert set(BUILT_IN) <= set(quoted)
 
 
 def test_a_function_gets_probabilities_labels_groups_and_weights():

@@ -84,6 +84,11 @@ class GroupLoss(nn.CrossEntropyLoss):
         rates = dict.fromkeys(rate for constraint in self.constraints for rate in constraint.rates)
         self.rates: tuple[Rate, ...] = tuple(rates)
 
+    def checked(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
+        """Return the logits if their shape is right; not in half precision, which cannot count many rows."""
+        logits = check_logits(logits, target, self.n_classes)
+        return logits.float() if logits.dtype.itemsize < torch.float32.itemsize else logits
+
     def task_losses(self, logs: torch.Tensor, target: Target) -> tuple[torch.Tensor, torch.Tensor]:
         """Return each row's cross-entropy, for the logarithms of the probabilities, and its weight."""
         weight = row_weights(target, logs)
@@ -247,7 +252,8 @@ class FairLoss(GroupLoss):
 
     def group_sums(self, logits: torch.Tensor, target: Target) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Return, for every comparison, the group sums that the penalty follows from, and the weight."""
-        decided = soft_decisions(check_logits(logits, target, self.n_classes))
+        logits = self.checked(logits, target)
+        decided = soft_decisions(logits)
         check_groups(target, self.comparisons)
         found = []
         for comparison in self.comparisons:
@@ -277,7 +283,8 @@ class FairLoss(GroupLoss):
             Task loss plus weighted penalty.
         """
         target = check_target(target)
-        logs = check_logits(logits, target, self.n_classes).log_softmax(1)
+        logits = self.checked(logits, target)
+        logs = logits.log_softmax(1)
         task = self.task_loss(logs, target)
         if not self.penalty_weight:
             return task
