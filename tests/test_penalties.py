@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from scipy.optimize import minimize
-from scipy.special import rel_entr
+from scipy.optimize import brentq, minimize
+from scipy.special import expit, logit, rel_entr
 from sklearn.base import clone
 from skorch import NeuralNet
 from torch import nn
@@ -259,9 +259,7 @@ def test_gaps_are_means_over_pairs_of_groups(constraint):
 def test_ermi_is_the_chi_square_statistic_per_unit_of_weight(constraint):
     logits, target = make_target(200, k=4)
     tables = [table for _, table in rates_of(constraint, logits, target)]
-    expected = sum(
-        stats.chi2_contingency(table, correction=False).statistic / table.sum() for table in tables
-    )
+    expected = sum(stats.chi2_contingency(table, correction=False)[0] / table.sum() for table in tables)
     assert measure("ermi", constraint, logits, target, 4) == pytest.approx(expected)
 
 
@@ -366,6 +364,22 @@ def test_kl_projection_finds_tilts_however_far_they_are(far):
     assert found == pytest.approx(expected, rel=0.02)
 
 
+@pytest.mark.parametrize("selected", [0.05, 0.5, 0.98])
+def test_kl_projection_finds_tilts_of_predictions_that_are_nearly_decisions(selected):
+    """There Newton's steps go far astray if nothing holds them."""
+    n = [round(100 * (1 - selected)), round(100 * selected), 210, 90]
+    p = np.repeat([0.004, 0.996, 0.004, 0.996], n)
+    group = np.repeat([0, 0, 1, 1], n)
+    target = {"y": torch.arange(400) % 2, "group": torch.tensor(group)}
+    expected = 0.0
+    for each in (p[group == 0], p[group == 1]):
+        tilt = brentq(lambda tilt, each=each: expit(logit(each) + tilt).mean() - p.mean(), -20, 20)
+        tilted = expit(logit(each) + tilt)
+        expected += (rel_entr(tilted, each) + rel_entr(1 - tilted, 1 - each)).sum() / len(p)
+    found = measure("kl_projection", "demographic_parity", two_columns(p), target, 2)
+    assert found == pytest.approx(expected, rel=0.02)
+
+
 def test_covariance_is_that_of_membership_and_log_odds():
     logits, target = make_target(200)
     margin, weight = (logits[:, 1] - logits[:, 0]).numpy(), target["weight"].numpy()
@@ -441,6 +455,19 @@ def test_a_group_missing_from_batches_does_no_harm(penalty, constraint):
         pulled = [(gradient[batch[1]["group"] == g] != 0).any() for g in range(3) if g != missing]
         # Absolute gaps pull at the largest and at the smallest, not at what is between them.
         assert any(pulled) if penalty in ("absolute_gap", "wasserstein") else all(pulled)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_a_batch_of_rows_that_take_no_part_adds_nothing(penalty):
+    logits, target = make_target(90)
+    comparisons = [Comparison(1, (0, 1, -1))]
+    loss = make_loss(penalty, "equalized_odds", memory=0.9, comparisons=comparisons)
+    loss(logits, target)
+    before = loss.running_sums_0.clone()
+    nobody = take(logits, target, target["group"] == 2)
+    assert not push(loss, *nobody).any()
+    torch.testing.assert_close(loss.running_sums_0, 0.9 * before)
+    assert float(fairness(loss.eval(), *nobody)) == 0
 
 
 @pytest.mark.parametrize("penalty", BUILT_IN)
