@@ -168,6 +168,9 @@ def test_scores_of_every_epoch():
     def accuracy(net, X, y):
         return float((net.predict(X).argmax(axis=1) == y).mean())
 
+    def likelihood(net, X, y):
+        return float(np.log(net.predict_proba(X)[np.arange(len(y)), y]).mean())
+
     X, y, group = make_rows()
     labels = {"target_extractor": lambda target: np.asarray(target["y"])}
     scoring = EpochScoring(
@@ -175,7 +178,7 @@ def test_scores_of_every_epoch():
     )
     classifier = FairClassifier(callbacks=[scoring], **FIXED).fit(X, y, sensitive_features=group)
     assert classifier.net_.history[-1, "accuracy"] == classifier.score(X, y)
-    cached = EpochScoring("neg_log_loss", lower_is_better=False, name="likelihood", **labels)
+    cached = EpochScoring(likelihood, lower_is_better=False, **labels)
     classifier.set_params(callbacks=[cached], early_stopping=True).fit(X, y, sensitive_features=group)
     assert np.allclose(
         classifier.net_.history[:, "likelihood"], [-epoch["valid_task_loss"] for epoch in classifier.history_]
