@@ -269,9 +269,9 @@ def main() -> None:
     told: Counter[str] = Counter()
     for case in CASES:
         told += print_case(case)
-    print("\nWarnings of these fits (# is a number):\n")
+    print("\nHow often these fits warned of what (# is a number):\n")
     for message, count in told.most_common():
-        print(f"- {count} times: {message}")
+        print(f"- {count} x {message}")
     print_front()
 
 
