@@ -492,7 +492,7 @@ def test_predict_in_another_thread():
 
 def test_warm_start_goes_on():
     X, y, group = make_rows()
-    warm = FairClassifier(warm_start=True, max_epochs=20, random_state=0)
+    warm = FairClassifier(warm_start=True, max_difference=0.15, max_epochs=20, random_state=0)
     warm.fit(X, y, sensitive_features=group)
     pulls = warm.history_[-1]["multipliers"]["selection_rate"]
     warm.set_params(lr=1e-6, max_epochs=3).fit(X, y, sensitive_features=group)

@@ -89,20 +89,17 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         """Yield X and y of each batch."""
         if not self.shuffle:
-            yield from map(self.batch, range(len(self)))
+            yield from (self.take(self._rows(position)) for position in range(len(self)))
             return
         order = torch.randperm(self.n_rows, generator=self.generator)
         for position in range(len(self)):
-            yield self._taken(order[self._rows(position)])
-
-    def batch(self, position: int) -> tuple[Any, Any]:
-        """Return one of the batches of rows in order."""
-        return self._taken(self._rows(position))
+            yield self.take(order[self._rows(position)])
 
     def _rows(self, position: int) -> slice:
         return slice(self.n_rows * position // len(self), self.n_rows * (position + 1) // len(self))
 
-    def _taken(self, rows: slice | torch.Tensor) -> tuple[Any, Any]:
+    def take(self, rows: slice | torch.Tensor) -> tuple[Any, Any]:
+        """Return X and y of these rows."""
         return _map(partial(_take, rows), self.X), _map(partial(_take, rows), self.y)
 
 

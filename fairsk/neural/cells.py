@@ -24,10 +24,10 @@ __all__ = [
     "check_groups",
     "check_logits",
     "group_sums",
-    "hard_decisions",
-    "priced",
+    "prices_of",
     "row_weights",
     "soft_decisions",
+    "worth",
 ]
 
 #: The target of a batch as a criterion gets it: ``"y"``, ``"group"`` and, if there are any, ``"weight"``.
@@ -168,11 +168,6 @@ def soft_decisions(logits: torch.Tensor) -> torch.Tensor:
     return logits.log_softmax(1).exp()  # the logarithm is what the task loss takes
 
 
-def hard_decisions(logits: torch.Tensor) -> torch.Tensor:
-    """Return 1 for the class that is predicted, else 0; doubles on the CPU, for exact sums."""
-    return torch.nn.functional.one_hot(logits.argmax(1).cpu(), logits.shape[1]).double()
-
-
 def group_sums(slot: torch.Tensor, values: torch.Tensor, n_slots: int) -> torch.Tensor:
     """Add up the values of the rows in each slot."""
     if values.requires_grad or not len(slot):
@@ -197,35 +192,42 @@ def cell_sums(rows: Rows, n_groups: int) -> torch.Tensor:
     return torch.stack([cells[cell] for cell in CELLS])
 
 
-def priced(rows: Rows, slopes: torch.Tensor) -> torch.Tensor:
-    """Return the sum over the rows of what their decisions are worth, if a cell is worth its slope.
+def prices_of(slopes: torch.Tensor) -> torch.Tensor:
+    """Return what one more positive decision is worth in each slot, if cells are worth their slopes.
 
     A row that is decided positive moves from fn to tp, or from tn to fp. So a row's part in any function of
     the cells is one price per group and label, and needs no gradient through the cells themselves.
 
     Parameters
     ----------
-    rows : Rows
-        The rows.
     slopes : tensor of shape (4, n_groups)
         What a unit of each cell is worth.
+
+    Returns
+    -------
+    tensor of shape (n_groups * 2,)
+        The prices, in the order of :attr:`Rows.slot`.
     """
     slope = dict(zip(CELLS, slopes, strict=True))
-    prices = torch.stack([slope["fp"] - slope["tn"], slope["tp"] - slope["fn"]], 1).flatten()
+    return torch.stack([slope["fp"] - slope["tn"], slope["tp"] - slope["fn"]], 1).flatten()
+
+
+def worth(rows: Rows, prices: torch.Tensor) -> torch.Tensor:
+    """Return the sum over the rows of what their decisions are worth."""
     return (rows.positive * (prices[rows.slot] * rows.weight)).sum()
 
 
 def anchored(value: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
     """Return a tensor with the value of the first and the gradient of the second."""
-    return value.to(batch.dtype) + (batch - batch.detach())
+    return batch + (value.to(batch.dtype) - batch.detach())
 
 
 def check_groups(target: Target, comparisons: Sequence[Comparison]) -> None:
     """Refuse a batch with a group that no comparison knows of."""
     n_groups = len(comparisons[0].places)
-    largest = int(target["group"].max())
-    if largest >= n_groups:
+    smallest, largest = (int(each) for each in target["group"].aminmax())
+    if smallest < 0 or largest >= n_groups:
         raise ValueError(
-            f"The target has the group {largest}, but n_groups is {n_groups}: groups are numbered from 0 to "
-            "n_groups - 1."
+            f"The target has the group {smallest if smallest < 0 else largest}, but n_groups is {n_groups}: "
+            "groups are numbered from 0 to n_groups - 1."
         )

@@ -122,8 +122,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     early_stopping : bool or "auto", default="auto"
         Whether to hold out a tenth of the rows, stratified by group and label, and keep the epoch that is
         best on them: by task loss among the late epochs that meet the bound, or by the total loss with a
-        penalty. ``"auto"`` does so from 10,000 rows on. Training goes on to its end; to end it,
-        give skorch's ``EarlyStopping`` as a callback.
+        penalty. ``"auto"`` does so from 10,000 rows on. Training goes on to its end; with a penalty, skorch's
+        ``EarlyStopping`` as a callback may end it, but under a bound it would do so before that is met.
     dtype : {"float32", "float64", "int64"}, default="float32"
         What an array X is cast to: ``"float64"`` trains in double precision, ``"int64"`` is for token ids.
         In a dict, fractions are cast to it and whole numbers to int64.
@@ -431,7 +431,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         )
         if before is not None:
             self._check_continues(before)
-        target = {"y": labels, "group": groups.codes.astype(np.int64)}
+        target = {"y": labels, "group": groups.codes.astype(np.int64), "row": np.arange(len(y))}
         if weights is not None:  # with a mean of one, so that only their proportions matter
             target["weight"] = (weights / weights.mean()).astype(self._float)
         if once and before is not None:
@@ -567,8 +567,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
                 "Raise max_epochs, lower batch_size, or leave them at 'auto'.",
                 ConvergenceWarning,
             )
-        if not held:
-            # The running sums remember one epoch, at most what the default remembers.
+        if not held and not once:
+            # The running sums remember one epoch, at most what the default remembers (and partial_fit does).
             criterion = {**criterion, "criterion__memory": min(1 - 1 / steps_per_epoch, MEMORY)}
         extra = copy.deepcopy(
             {name: value for name, value in (self.net_params or {}).items() if name != "accelerator"}
@@ -811,7 +811,7 @@ def _carry_over(old: NeuralNet, new: NeuralNet, *, with_optimizer: bool) -> None
 def _check_linear(net: NeuralNet, X: Any) -> None:
     """Refuse a net whose logits are no linear function of the features."""
     linear = False
-    if not isinstance(X, Mapping):
+    if not isinstance(X, Mapping) and X.dtype.kind == "f":
         rows = X[:64].toarray() if hasattr(X, "toarray") else X[:64]
         one, other = rows, rows[::-1].copy()
         logits = [

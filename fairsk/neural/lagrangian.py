@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,9 +26,9 @@ from fairsk.neural.cells import (
     anchored,
     cell_sums,
     check_groups,
-    check_logits,
-    priced,
+    prices_of,
     soft_decisions,
+    worth,
 )
 from fairsk.neural.loss import TINY, GroupLoss
 from fairsk.neural.standing import Standing, hard_tables
@@ -45,19 +45,27 @@ _MIN_SUPPORT = 1e-4
 #: The window aims this much inside the bound, so that it is met and not just approached.
 _MARGIN = 0.02
 #: How hard a violation pushes at once, and how much a multiplier grows if it lasts the whole training; in
-#: units of the group's stiffness.
-_PUSH, _GROWTH = 25.0, 250.0
+#: units of the group's stiffness. What is known of the rows lags behind the net, and hard pushes would make
+#: it swing; where all rows are one batch, every step is followed by a look at all of them, and nothing lags.
+_GAINS, _GAINS_FULL = (10.0, 150.0), (25.0, 500.0)
 #: The part of this that a rate is pushed with: at the start, when violations are those of random weights; the
 #: rate at which it grows over the training; and how it shrinks when violations turn over, lest a strong net
 #: swing to and fro until all its predictions are alike.
-_TRUST, _MORE_TRUST, _LESS_TRUST = 0.1, 12.0, 0.7
+_TRUST, _MORE_TRUST, _LESS_TRUST = 0.1, 6.0, 0.7
+#: Violations are let be that are less than this part of half the window.
+_SWING = 0.1
 #: No multiplier passes this, in the same units: the loss would be all push, the predictions constant.
 _MAX_MULTIPLIER = 20.0
-#: Steps between two looks at the training rows, at most.
+#: No violation makes a positive decision cost or earn more than this at once.
+_MAX_PRICE = 3.0
+#: Steps between two looks at the rows, at most.
 _MAX_INTERVAL = 5
 #: Rows looked at within an epoch per row trained on; all are looked at once more when it ends. A look is a
 #: forward pass, a quarter of a training step.
 _LOOK = 1.0
+#: Decisions are forgotten after this part of the training, or an epoch if that is shorter: in a training of
+#: few epochs, a push must not outlast its cause.
+_WINDOW = 0.05
 
 
 class BoundedLoss(GroupLoss):
@@ -77,8 +85,10 @@ class BoundedLoss(GroupLoss):
     one look to the next. The centre is the one at which the pushes cancel,
     :math:`\sum_g f^+_g = \sum_g f^-_g`, as they do at the optimum.
 
-    Between two looks at the training rows the pushes stand still, and come down to a price on the positive
-    decision of each row, one per group and label.
+    Between two looks at the rows the pushes stand still, and come down to a price on the positive decision
+    of each row, one per group and label. What a violation adds to it at once has an end: cross-entropy pulls
+    a row by at most one, and far beyond that a whole group would be decided alike, whatever the labels, and
+    could not come back. What lasts goes into the multipliers.
 
     Parameters
     ----------
@@ -117,15 +127,15 @@ class BoundedLoss(GroupLoss):
         self.register_buffer("trust", torch.full(shape[1:3], _TRUST, dtype=torch.float64))
         self.register_buffer("levels", torch.zeros(len(self.comparisons)))
         for i, comparison in enumerate(self.comparisons):
-            self.register_buffer(f"slopes_{i}", torch.zeros(len(CELLS), comparison.n_groups))
+            self.register_buffer(f"prices_{i}", torch.zeros(2 * comparison.n_groups))
         #: By comparison and bound, how much each group's rate is pushed down.
         self.pushes_: dict[tuple[int, int], Floats] = {}
-        #: By comparison and bound, how far each group was outside the window (below it, if negative).
-        self.outside_: dict[tuple[int, int], Floats] = {}
+        #: By comparison and bound, how far groups last were far outside the window (below it, if negative).
+        self.swings_: dict[tuple[int, int], Floats] = {}
 
     def group_sums(self, logits: torch.Tensor, target: Target) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Return the soft cells of every comparison, and the weight of the rows in it."""
-        decided = soft_decisions(check_logits(logits, target, self.n_classes))
+        decided = soft_decisions(self.checked(logits, target))
         views = [comparison.rows(decided, logits, target) for comparison in self.comparisons]
         return [
             (cell_sums(rows, comparison.n_groups), rows.weight.sum())
@@ -146,19 +156,19 @@ class BoundedLoss(GroupLoss):
 
     def forward(self, logits: torch.Tensor, target: Any) -> torch.Tensor:
         """Return the loss of a batch; the parameters are those of :class:`FairLoss`."""
-        logs = check_logits(logits, target, self.n_classes).log_softmax(1)
+        logs = self.checked(logits, target).log_softmax(1)
         loss = self.task_loss(logs, target)
         check_groups(target, self.comparisons)
         decided = logs.exp()
         for i, comparison in enumerate(self.comparisons):
             rows = comparison.rows(decided, logits, target)
-            worth = priced(rows, getattr(self, f"slopes_{i}"))
-            loss = loss + anchored(self.levels[i], worth / rows.weight.sum().clamp_min(TINY))
+            moved = worth(rows, getattr(self, f"prices_{i}")) / rows.weight.sum().clamp_min(TINY)
+            loss = loss + anchored(self.levels[i], moved)
         return loss
 
     @torch.no_grad()
-    def look(self, tables: Sequence[Floats], elapsed: float) -> None:
-        """Take the training rows' hard cells, and let the multipliers and pushes follow.
+    def look(self, tables: Sequence[Floats], elapsed: float, *, exact: bool = False) -> None:
+        """Take the rows' hard cells, and let the multipliers and pushes follow.
 
         Parameters
         ----------
@@ -167,11 +177,14 @@ class BoundedLoss(GroupLoss):
         elapsed : float
             The part of the training that has passed since the last look; multipliers grow by it, so
             that they keep pace with the net whatever the number of steps.
+        exact : bool, default=False
+            Whether the cells are those of the net as it is, after every step.
         """
+        push_gain, growth = _GAINS_FULL if exact else _GAINS
         multipliers = self.multipliers.cpu().numpy().copy()
         for i, table in enumerate(tables):
             shares = table / max(table.sum(), TINY)
-            slopes, level = np.zeros_like(shares), 0.0
+            slopes, level = np.zeros((2, *shares.shape)), 0.0
             for j, (rate, bound) in enumerate(self.held):
                 known = _known(rate, shares)
                 if known.sum() < 2:
@@ -181,19 +194,25 @@ class BoundedLoss(GroupLoss):
                 stiffness = _stiffness(change, shares[:, known])
                 half = (1 - _MARGIN) * _width(bound) / 2
                 trust = float(self.trust[i, j])
-                after, push, outside = _press(values, stiffness, trust, half, before, elapsed)
+                gains = push_gain * trust * stiffness, growth * elapsed * trust * stiffness
+                most = _MAX_MULTIPLIER * stiffness
+                after, push, outside = _press(values, half, before, gains, most)
                 multipliers[:, i, j, np.flatnonzero(known)] = after
-                last = self.outside_.get((i, j))
-                self.outside_[i, j] = np.zeros(len(known))
-                self.outside_[i, j][known] = outside
-                turned = last is not None and self.outside_[i, j] @ last < 0
+                swing = np.zeros(len(known))
+                swing[known] = np.where(np.abs(outside) > _SWING * half, outside, 0)
+                turned = swing @ self.swings_.get((i, j), swing) < 0
+                if swing.any():
+                    self.swings_[i, j] = swing
                 trust *= _LESS_TRUST if turned else math.exp(_MORE_TRUST * elapsed)
                 self.trust[i, j] = min(trust, 1.0)
-                slopes[:, known] += push * change
+                lasting = after[0] - after[1]
+                slopes[0][:, known] += lasting * change
+                slopes[1][:, known] += (push - lasting) * change
                 level += float(push @ values)
                 self.pushes_[i, j] = np.zeros(len(known))
                 self.pushes_[i, j][known] = push
-            getattr(self, f"slopes_{i}").copy_(torch.from_numpy(slopes))
+            lasting, passing = (prices_of(torch.from_numpy(each)) for each in slopes)
+            getattr(self, f"prices_{i}").copy_(lasting + passing.clamp(-_MAX_PRICE, _MAX_PRICE))
             self.levels[i] = level
         self.multipliers.copy_(torch.from_numpy(multipliers))
 
@@ -250,15 +269,14 @@ def _stiffness(slopes: Floats, shares: Floats) -> Floats:
 
 
 def _press(
-    values: Floats, stiffness: Floats, trust: float, half: float, multipliers: Floats, elapsed: float
+    values: Floats, half: float, multipliers: Floats, gains: tuple[Floats, Floats], most: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Return the multipliers as they go on, how much each group is pushed down, and how far it is outside."""
-    trusted = trust * stiffness
-    centre = _balanced_centre(values, half, multipliers / (_PUSH * trusted), trusted)
+    at_once, growth = gains
+    centre = _balanced_centre(values, half, multipliers / at_once, at_once)
     violation = np.stack([values - centre - half, centre - values - half])
-    multipliers = np.maximum(multipliers + _GROWTH * elapsed * trusted * violation, 0)
-    multipliers = np.minimum(multipliers, _MAX_MULTIPLIER * stiffness)
-    upper, lower = np.maximum(multipliers + _PUSH * trusted * violation, 0)
+    multipliers = np.clip(multipliers + growth * violation, 0, most)
+    upper, lower = np.maximum(multipliers + at_once * violation, 0)
     above, below = np.maximum(violation, 0)
     return multipliers, upper - lower, above - below
 
@@ -275,16 +293,20 @@ def _balanced_centre(values: Floats, half: float, lead: Floats, stiffness: Float
     down = np.maximum(outside - half + lead[0], 0)
     up = np.maximum(-outside - half + lead[1], 0)
     imbalance = (up - down) @ stiffness
-    return float(np.interp(0.0, imbalance, ends))
+    nothing = 1e-12 * np.abs(imbalance).max()  # where there is room, nothing pushes: the middle of that
+    return float(np.interp([-nothing, nothing], imbalance, ends).mean())
 
 
 class HoldBound(Callback):
-    """Look at the training rows every few steps, and update the pushes of a :class:`BoundedLoss`.
+    """Look at the rows every few steps, and update the prices of a :class:`BoundedLoss`.
 
-    Each look counts the hard cells of the next slice of the rows; when an epoch ends, all are counted. So
-    the table of all slices is always complete, and looking costs less than training, whatever the size of the
-    data. Rows that are held out are counted as well: the bound is for all rows, though these give no
-    gradient.
+    The latest decision for every row is kept: that of the batch it was trained in, that of the last look at
+    it, or that at the end of the epoch, when all are looked at. Every few steps some rows, drawn at random,
+    are looked at in between. So how the groups fare is known at any time, and looking costs less than
+    training, whatever the size of the data. Rows that are held out are counted as well: the bound is for all
+    rows, though these give no gradient.
+
+    The target must have the number of each row as ``"row"``.
 
     Parameters
     ----------
@@ -303,7 +325,10 @@ class HoldBound(Callback):
         self.n_epochs = n_epochs
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Start without rows."""
+        """Start without decisions."""
+        self.target_ = {name: torch.as_tensor(values) for name, values in y.items()}
+        self.decided_ = torch.zeros(len(y["row"]), dtype=torch.int64)
+        self.when_ = torch.zeros(len(y["row"]), dtype=torch.int64)
         self.parts_: list[Batches] = []
 
     def on_epoch_begin(
@@ -318,32 +343,49 @@ class HoldBound(Callback):
         size = math.ceil(_LOOK * per_step * self.interval_)
         parts = [dataset_train] if dataset_valid is None else [dataset_train, dataset_valid]
         self.parts_ = [Batches(part, batch_size=size) for part in parts]
-        self.slices_ = [(part, position) for part in self.parts_ for position in range(len(part))]
-        self.order_ = itertools.cycle(range(len(self.slices_)))
+        # In the order that rows come in, all of a group may stand together.
+        slices = [(part, rows) for part in self.parts_ for rows in torch.randperm(part.n_rows).split(size)]
+        self.order_: Iterator[tuple[Batches, torch.Tensor]] = itertools.cycle(slices)
         self.step_ = self.last_look_ = 0
         self._look_at_all(net)
 
     def _look_at_all(self, net: Any) -> None:
-        found = [[Standing.of(net, batch) for batch in part] for part in self.parts_]
-        self.standings_ = [sum(part[1:], start=part[0]) for part in found]
-        self.tables_ = [standing.hard for part in found for standing in part]
+        self.standings_ = []
+        for part in self.parts_:
+            found = []
+            for batch in part:
+                logits = net.criterion_.checked(net.evaluation_step(batch), batch[1])
+                self._note(logits, batch[1])
+                found.append(Standing.of_logits(net.criterion_, logits, batch[1]))
+            self.standings_.append(sum(found[1:], start=found[0]))
         self._update(net)
+
+    def _note(self, logits: torch.Tensor, target: Target) -> None:
+        rows = target["row"].cpu()
+        self.decided_[rows] = logits.detach().argmax(1).cpu()
+        self.when_[rows] = self.step_
 
     def _update(self, net: Any) -> None:
         elapsed = (self.step_ - self.last_look_) / (self.n_epochs * self.steps_)
         self.last_look_ = self.step_
-        net.criterion_.look([sum(tables) for tables in zip(*self.tables_, strict=True)], elapsed)
+        decided, target = self.decided_, self.target_
+        if _WINDOW * self.n_epochs < 1:
+            recent = self.when_ >= self.step_ - _WINDOW * self.n_epochs * self.steps_
+            decided, target = decided[recent], {name: values[recent] for name, values in target.items()}
+        net.criterion_.look(hard_tables(net.criterion_, decided, target), elapsed, exact=self.steps_ == 1)
 
-    def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
-        """Look, if it is time."""
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
+    ) -> None:
+        """Note what was decided about the batch, and look if it is time."""
         if not training:
             return
         self.step_ += 1
+        self._note(y_pred, batch[1])
         if self.step_ % self.steps_ and self.step_ % self.interval_ == 0:
-            place = next(self.order_)
-            part, position = self.slices_[place]
-            X, target = part.batch(position)
-            self.tables_[place] = hard_tables(net.criterion_, net.evaluation_step((X, target)), target)
+            part, rows = next(self.order_)
+            X, target = part.take(rows)
+            self._note(net.evaluation_step((X, target)), target)
             self._update(net)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -352,4 +394,5 @@ class HoldBound(Callback):
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Let go of the rows."""
-        self.parts_, self.slices_, self.tables_ = [], [], []
+        self.parts_, self.order_, self.target_ = [], iter(()), {}
+        del self.decided_, self.when_

@@ -247,7 +247,7 @@ class FairLoss(GroupLoss):
             shape = self.penalty.shape(len(self.rates), comparison.n_groups)
             self.register_buffer(f"running_sums_{i}", torch.zeros(shape))
             self.register_buffer(f"running_weight_{i}", torch.zeros(()))
-        self._slopes: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._levers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._steps = 0
 
     def group_sums(self, logits: torch.Tensor, target: Target) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -305,19 +305,19 @@ class FairLoss(GroupLoss):
 
         The penalty's slopes at the running sums are looked up again once these have changed by a tenth.
         """
-        sums, times = self.penalty.batch(rows, self.rates, self.comparisons[i].n_groups)
+        sums, moved = self.penalty.batch(rows, self.rates, self.comparisons[i].n_groups)
         weight = rows.weight.sum()
         running, total = getattr(self, f"running_sums_{i}"), getattr(self, f"running_weight_{i}")
         running.mul_(self.memory).add_(sums)
         total.mul_(self.memory).add_(weight)
-        if i not in self._slopes or self._steps % self._patience() == 0:
+        if i not in self._levers or self._steps % self._patience() == 0:
             with torch.enable_grad():
                 shares = (running / total.clamp_min(TINY)).requires_grad_()
                 value = self.penalty.value(shares, self.rates)
                 slopes = torch.autograd.grad(value, shares)[0] if value.requires_grad else 0 * running
-            self._slopes[i] = value.detach(), slopes
-        value, slopes = self._slopes[i]
-        return anchored(value, times(slopes) / weight.clamp_min(TINY))
+            self._levers[i] = value.detach(), self.penalty.levers(slopes)
+        value, levers = self._levers[i]
+        return anchored(value, moved(levers) / weight.clamp_min(TINY))
 
     def _patience(self) -> int:
         """Return how many steps change the running sums by a tenth."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from torch import nn
@@ -40,8 +41,10 @@ class MLP(nn.Module):
         self, n_features: int, n_classes: int = 2, hidden_layer_sizes: Sequence[int] = (64,)
     ) -> None:
         super().__init__()
-        if any(width < 1 for width in hidden_layer_sizes):
-            raise ValueError(f"hidden_layer_sizes must be positive, got {tuple(hidden_layer_sizes)}.")
+        if any(not isinstance(width, Integral) or width < 1 for width in hidden_layer_sizes):
+            raise ValueError(
+                f"hidden_layer_sizes must be positive whole numbers, got {tuple(hidden_layer_sizes)}."
+            )
         *widths, last = itertools.pairwise((n_features, *hidden_layer_sizes, n_classes))
         hidden = [layer for width in widths for layer in (nn.Linear(*width), nn.ReLU())]
         self.layers = nn.Sequential(*hidden, nn.Linear(*last))

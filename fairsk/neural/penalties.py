@@ -27,7 +27,7 @@ from typing import TypeAlias
 import torch
 from torch.nn.functional import logsigmoid
 
-from fairsk.neural.cells import Rows, cell_sums, group_sums, priced
+from fairsk.neural.cells import Rows, cell_sums, group_sums, prices_of, worth
 from fairsk.rates import CELLS, Rate, soft_cells
 
 __all__ = [
@@ -91,9 +91,13 @@ class Penalty:
     def batch(
         self, rows: Rows, rates: Sequence[Rate], n_groups: int
     ) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
-        """Return the group sums without a gradient, and a function of slopes: their product, with one."""
+        """Return the group sums without a gradient, and a function of levers: what moves them, with one."""
         sums = self.sums(rows, rates, n_groups)
-        return sums.detach(), lambda slopes: (slopes * sums).sum()
+        return sums.detach(), lambda levers: (levers * sums).sum()
+
+    def levers(self, slopes: torch.Tensor) -> torch.Tensor:
+        """Return what the function that :meth:`batch` returns needs to know of the penalty's slopes."""
+        return slopes
 
     def __repr__(self) -> str:
         return f"<penalty {self.name}>"
@@ -142,7 +146,10 @@ class _OnRates(Penalty):
     ) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
         with torch.no_grad():
             sums = cell_sums(rows, n_groups)
-        return sums, partial(priced, rows)
+        return sums, partial(worth, rows)
+
+    def levers(self, slopes: torch.Tensor) -> torch.Tensor:
+        return prices_of(slopes)
 
     def value(self, shares: torch.Tensor, rates: Sequence[Rate]) -> torch.Tensor:
         total = shares.new_zeros(())

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn.functional import one_hot
 
 from fairsk.limits import Bound, Limit
 from fairsk.neural.batching import Batches
-from fairsk.neural.cells import Target, cell_sums, check_logits, hard_decisions
+from fairsk.neural.cells import Target, cell_sums
 from fairsk.neural.loss import GroupLoss
 from fairsk.rates import CELLS, Constraint
 
@@ -27,12 +28,11 @@ LARGE_BATCH = 8192
 _ROUNDING = 1e-9
 
 
-def hard_tables(criterion: GroupLoss, logits: torch.Tensor, target: Target) -> tuple[Floats, ...]:
-    """Return the cells of the net's decisions, of shape (4, n_groups), for every comparison."""
-    logits = logits.detach().cpu()
-    decided = hard_decisions(logits)
+def hard_tables(criterion: GroupLoss, decided: torch.Tensor, target: Target) -> tuple[Floats, ...]:
+    """Return the cells of decisions for a class each, of shape (4, n_groups), for every comparison."""
+    hard = one_hot(decided, criterion.n_classes).double()  # for exact sums
     return tuple(
-        cell_sums(each.rows(decided, logits, target), each.n_groups).numpy() for each in criterion.comparisons
+        cell_sums(each.rows(hard, hard, target), each.n_groups).numpy() for each in criterion.comparisons
     )
 
 
@@ -69,7 +69,7 @@ class Standing:
     @torch.no_grad()
     def of_logits(cls, criterion: GroupLoss, logits: torch.Tensor, target: Target) -> Standing:
         """Measure decisions that have been made."""
-        logits = check_logits(logits, target, criterion.n_classes).detach().cpu()
+        logits = criterion.checked(logits, target).detach().cpu()
         logs = logits.log_softmax(1)
         losses, weight = criterion.task_losses(logs, target)
         sums = criterion.group_sums(logits, target)
@@ -77,7 +77,7 @@ class Standing:
             float((losses * weight).sum()),
             float((losses**2 * weight).sum()),
             float(weight.sum()),
-            hard_tables(criterion, logits, target),
+            hard_tables(criterion, logits.argmax(1), target),
             tuple(table.double() for table, _ in sums),
             tuple(float(weight) for _, weight in sums),
         )
