@@ -40,6 +40,8 @@ benchmarks: $(READY) $(ENGINES)
 	$(BIN)/python benchmarks/thresholds_unseen.py
 	$(BIN)/python benchmarks/threshold_speed.py
 	$(BIN)/python benchmarks/net_adult.py
+	$(BIN)/python benchmarks/net_speed.py
+	$(BIN)/python benchmarks/net_peers.py
 	$(BIN)/python benchmarks/metrics_speed.py
 	$(BIN)/python benchmarks/score_metrics_speed.py
 	$(BIN)/python benchmarks/engines_speed.py

@@ -490,6 +490,7 @@ def test_predict_in_another_thread():
     assert np.array_equal(found[0], classifier.predict_proba(X))
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # it hardly moves the second time
 def test_warm_start_goes_on():
     X, y, group = make_rows()
     warm = FairClassifier(warm_start=True, max_difference=0.15, max_epochs=20, random_state=0)
