@@ -490,7 +490,7 @@ def test_predict_in_another_thread():
     assert np.array_equal(found[0], classifier.predict_proba(X))
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # it hardly moves the second time
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # hardly trained at first
 def test_warm_start_goes_on():
     X, y, group = make_rows()
     warm = FairClassifier(warm_start=True, max_difference=0.15, max_epochs=20, random_state=0)
@@ -499,7 +499,7 @@ def test_warm_start_goes_on():
     warm.set_params(lr=1e-6, max_epochs=3).fit(X, y, sensitive_features=group)
     assert warm.n_iter_ == 23
     assert warm.history_[20]["task_loss"] == pytest.approx(warm.history_[19]["task_loss"], rel=0.05)
-    assert warm.history_[20]["multipliers"]["selection_rate"] == pytest.approx(pulls, rel=0.3)
+    assert warm.history_[20]["multipliers"]["selection_rate"] == pytest.approx(pulls, rel=0.5)
     with pytest.raises(ValueError, match="groups_ changed from"):
         warm.fit(X, y, sensitive_features=np.char.upper(group))
     with pytest.raises(ValueError, match="n_features_in_ changed from 3 to 2"):

@@ -937,7 +937,7 @@ def test_targets_that_are_no_targets_are_refused(change, message):
 
 @pytest.mark.parametrize("shape", [(30,), (30, 1), (30, 3), (29, 2)])
 def test_logits_of_the_wrong_shape_are_refused(shape):
-    with pytest.raises(ValueError, match=r"logits of shape \(n_rows, 2\).*for 30 rows it returned"):
+    with pytest.raises(ValueError, match=r"logits of shape \(n_rows, 2\).*for a batch of 30 rows it"):
         make_loss("squared_gap")(torch.zeros(shape), make_target(30)[1])
 
 

@@ -28,7 +28,7 @@ def _take(rows: slice | torch.Tensor, data: Any) -> torch.Tensor:
     """Return these rows; of a sparse matrix, a dense batch of them, so that it never becomes dense whole."""
     if sparse.issparse(data):
         return torch.from_numpy(data[rows if isinstance(rows, slice) else rows.numpy()].toarray())
-    return data[rows]
+    return data[rows].clone() if isinstance(rows, slice) else data[rows]  # nets may work in place
 
 
 class Batches:
@@ -74,6 +74,10 @@ class Batches:
         def load(values: Any) -> Any:
             if sparse.issparse(values):
                 return values.tocsr() if rows is None else values.tocsr()[rows.numpy()]
+            if isinstance(values, np.ndarray) and (
+                not values.flags.writeable or min(values.strides, default=0) < 0
+            ):
+                values = values.copy()  # torch takes neither read-only arrays nor reversed ones
             return torch.as_tensor(values) if rows is None else torch.as_tensor(values)[rows]
 
         self.n_rows = len(dataset) if rows is None else len(rows)
@@ -108,6 +112,11 @@ class Holdout:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+
+    @staticmethod
+    def n_trained(n: int) -> int:
+        """Return how many of so many rows are left to train on."""
+        return n - (n + _HELD_OUT // 2 - 1) // _HELD_OUT
 
     def __call__(self, dataset: Any, y: Any) -> tuple[Subset[Any], Subset[Any]]:
         """Return the rows to train on and the rows held out."""

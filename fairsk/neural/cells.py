@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import torch
@@ -18,15 +19,16 @@ from fairsk.rates import CELLS
 __all__ = [
     "Comparison",
     "Rows",
+    "Tally",
     "Target",
     "anchored",
     "cell_sums",
     "check_groups",
     "check_logits",
+    "decide",
     "group_sums",
     "prices_of",
     "row_weights",
-    "soft_decisions",
     "worth",
 ]
 
@@ -132,10 +134,10 @@ class Rows:
             self.outcome,
         )
 
-    @property
+    @cached_property
     def slot(self) -> torch.Tensor:
         """Where each row stands in a flat table of shape (n_groups * 2,): by group, then by label."""
-        return 2 * self.group + self.actual
+        return torch.add(self.actual, self.group, alpha=2)
 
     @property
     def margin(self) -> torch.Tensor:
@@ -157,15 +159,17 @@ def check_logits(logits: torch.Tensor, target: Target, n_classes: int) -> torch.
     if not isinstance(logits, torch.Tensor) or logits.shape != (len(target["y"]), n_classes):
         found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise ValueError(
-            f"The module must return logits of shape (n_rows, {n_classes}), one column per class; for "
-            f"{len(target['y'])} rows it returned {found}."
+            f"The module must return logits of shape (n_rows, {n_classes}), one column per class; for a "
+            f"batch of {len(target['y'])} rows it returned {found}."
         )
     return logits
 
 
-def soft_decisions(logits: torch.Tensor) -> torch.Tensor:
-    """Return the probability of each class."""
-    return logits.log_softmax(1).exp()  # the logarithm is what the task loss takes
+def decide(logits: torch.Tensor) -> torch.Tensor:
+    """Return the position of the class that is predicted for each row; of equal ones, the first."""
+    if logits.shape[1] == 2:  # faster than to look for the largest
+        return (logits[:, 1] > logits[:, 0]).long()
+    return logits.argmax(1)
 
 
 def group_sums(slot: torch.Tensor, values: torch.Tensor, n_slots: int) -> torch.Tensor:
@@ -184,12 +188,42 @@ def cell_sums(rows: Rows, n_groups: int) -> torch.Tensor:
         The cells, in the order of ``CELLS``.
     """
     slot = rows.slot
-    whole = group_sums(slot, rows.weight, 2 * n_groups).view(n_groups, 2)
-    selected = group_sums(slot, rows.positive * rows.weight, 2 * n_groups).view(n_groups, 2)
-    # What is not selected is the rest: two sums instead of four.
-    (fp, tp), (tn, fn) = selected.unbind(1), (whole - selected).unbind(1)
+    whole = group_sums(slot, rows.weight, 2 * n_groups)
+    return _as_table(group_sums(slot, rows.positive * rows.weight, 2 * n_groups), whole)
+
+
+def _as_table(selected: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
+    """Return the cells of what is selected in each slot; what is not is the rest of the whole."""
+    (fp, tp), (tn, fn) = (each.view(-1, 2).unbind(1) for each in (selected, whole - selected))
     cells = {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
     return torch.stack([cells[cell] for cell in CELLS])
+
+
+class Tally:
+    """The rows of a target in one comparison, ready to count decisions about them over and over.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Which groups, and which class.
+    target : mapping
+        The rows' ``"y"``, ``"group"`` and, if there are any, ``"weight"``, on the CPU.
+    """
+
+    def __init__(self, comparison: Comparison, target: Target) -> None:
+        place = torch.tensor(comparison.places)[target["group"]]
+        self.rows = (place >= 0).nonzero().squeeze(1)
+        self.slot = (2 * place + (target["y"] == comparison.outcome))[self.rows]
+        self.weight = row_weights(target, torch.zeros(0, dtype=torch.float64))[self.rows]
+        self.outcome, self.n_slots = comparison.outcome, 2 * comparison.n_groups
+
+    def cells(self, decided: torch.Tensor, counted: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the cells of decisions for a class each, of all rows or of those that are to be counted."""
+        weight = self.weight if counted is None else self.weight * counted[self.rows]
+        whole = group_sums(self.slot, weight, self.n_slots)
+        return _as_table(
+            group_sums(self.slot, weight * (decided[self.rows] == self.outcome), self.n_slots), whole
+        )
 
 
 def prices_of(slopes: torch.Tensor) -> torch.Tensor:
@@ -229,5 +263,5 @@ def check_groups(target: Target, comparisons: Sequence[Comparison]) -> None:
     if smallest < 0 or largest >= n_groups:
         raise ValueError(
             f"The target has the group {smallest if smallest < 0 else largest}, but n_groups is {n_groups}: "
-            "groups are numbered from 0 to n_groups - 1."
+            "groups are numbered from 0 to n_groups - 1. Give a net criterion__n_groups."
         )

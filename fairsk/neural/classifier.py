@@ -39,6 +39,7 @@ from fairsk.neural.inputs import check_inputs, rows_of
 from fairsk.neural.lagrangian import BoundedLoss, HoldBound
 from fairsk.neural.loss import MEMORY, FairLoss
 from fairsk.neural.module import MLP
+from fairsk.neural.penalties import get_penalty
 from fairsk.neural.progress import Progress
 from fairsk.neural.standing import LARGE_BATCH, Standing, evaluate, excess, foremost
 from fairsk.rates import Constraint
@@ -47,11 +48,11 @@ from fairsk.warn import warn_user
 __all__ = ["FairClassifier"]
 
 #: "auto" batches: all rows, up to so many; else about this many batches per epoch, within these sizes.
-_FULL_BATCH, _BATCHES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 1024, 40, 512, 2048
+_FULL_BATCH, _BATCHES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 1024, 40, 128, 2048
 #: ... or of as few rows as this, if the number of epochs is given and allows few steps else.
 _FEWEST_ROWS = 16
 #: "auto" epochs: this many, or as many as make enough steps. With few steps a net learns next to nothing.
-_EPOCHS, _ENOUGH_STEPS, _FEW_STEPS = 25, 250, 100
+_EPOCHS, _ENOUGH_STEPS, _ENOUGH_STEPS_FULL, _FEW_STEPS = 25, 600, 250, 100
 #: How much more rows than it is trained on at once a net of the user's predicts for at once.
 _MORE_TO_PREDICT = 4
 #: torch has one random state for all threads, so only one of them at a time may seed it.
@@ -93,7 +94,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     penalty_weight : float, optional
         Instead of holding a bound, train on ``task loss + penalty_weight * penalty``.
     penalty : str or callable, default="squared_gap"
-        What ``penalty_weight`` weighs: ``"squared_gap"``, ``"absolute_gap"``, ``"ermi"``,
+        What ``penalty_weight`` weighs, if it is given: ``"squared_gap"``, ``"absolute_gap"``, ``"ermi"``,
         ``"mutual_information"``, ``"kl_projection"``, ``"hsic"``, ``"mmd"``, ``"wasserstein"``,
         ``"covariance"`` (linear nets only), or a function of probabilities, labels and groups; see
         :class:`FairLoss`.
@@ -111,10 +112,11 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         Learning rate at the start; it falls along a cosine to a fiftieth of this (to three tenths, if all
         rows are one batch), unless ``callbacks`` has an ``LRScheduler``.
     max_epochs : int or "auto", default="auto"
-        How often the net sees every row; ``"auto"`` is 25 times, or as often as 250 steps take.
+        How often the net sees every row; ``"auto"`` is 25 times, or as often as 600 steps take (250, if all
+        rows are one batch).
     batch_size : int or "auto", default="auto"
         Rows per step, at most; -1 for all of them. ``"auto"`` takes all of up to 1024 rows, and else makes
-        about 40 steps per epoch, of 512 to 2048 rows.
+        about 40 steps per epoch, of 128 to 2048 rows.
     optimizer : torch.optim.Optimizer class, optional
         By default Adam.
     callbacks : list of skorch callbacks, optional
@@ -227,6 +229,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     n_iter_: int
     n_features_in_: int
     _subgroups: tuple[Hashable, ...]
+    _comparable: bool
 
     _parameter_constraints: dict[str, list[Any] | str] = {
         "module": [callable, None],
@@ -380,10 +383,12 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
 
     def _go_on(self, before: FairClassifier | None, *data: Any, **options: Any) -> Self:
         """Train, perhaps on from before; what cannot go on leaves the classifier as it was."""
+        weights = {} if before is None else copy.deepcopy(before.net_.module_.state_dict())
         try:
             return self._train(before, *data, **options)
         except Exception:
             if before is not None:
+                before.net_.module_.load_state_dict(weights)  # which the new net has trained
                 self.__dict__ = before.__dict__
             raise
 
@@ -431,19 +436,21 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         )
         if before is not None:
             self._check_continues(before)
-        target = {"y": labels, "group": groups.codes.astype(np.int64), "row": np.arange(len(y))}
+        target = {"y": labels, "group": groups.codes.astype(np.int64)}
         if weights is not None:  # with a mean of one, so that only their proportions matter
             target["weight"] = (weights / weights.mean()).astype(self._float)
         if once and before is not None:
             comparisons = before.net_.criterion_.comparisons
-            comparable = True
+            comparable = before._comparable
         else:
             comparisons = list_comparisons(
                 families, groups, labels, self.classes_, limits, self.min_group_size
             )
             comparable = bool(comparisons)
             comparisons = comparisons or Comparison.all_groups(len(groups.labels), len(self.classes_))
-        held = held and comparable
+        held, self._comparable = held and comparable, comparable
+        if held:  # whoever looks at decisions must know whose they are
+            target["row"] = np.arange(len(y))
         criterion = self._criterion(limits, held, comparisons, target)
         if not held and not comparable:
             criterion["criterion__penalty_weight"] = 0.0
@@ -489,6 +496,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
                 f"constraint names {max(names, key=names.count)} twice, and disparities are told apart by "
                 "name: give the second another one, Constraint(name, rates)."
             )
+        get_penalty(self.penalty)  # a name that there is not is an error, needed or not
         if self.penalty_weight is None:
             return make_limits(self.constraint, self.max_difference, self.min_ratio), True
         given = [name for name in ("max_difference", "min_ratio") if getattr(self, name) is not None]
@@ -559,6 +567,11 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         once: bool,
     ) -> tuple[NeuralNet, Progress]:
         """Return a net that is ready to be initialized; nothing of the user's is used but copies."""
+        hold_out = not once and (
+            n >= HOLD_OUT_FROM if isinstance(self.early_stopping, str) else self.early_stopping
+        )
+        if hold_out:
+            n = Holdout.n_trained(n)
         batch_size, steps_per_epoch, max_epochs = self._schedule(n)
         if held and before is None and not once and steps_per_epoch * max_epochs < _FEW_STEPS:
             warn_user(
@@ -600,17 +613,15 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         own: list[Any] = [hold] if hold is not None else []
         theirs = [each[1] if isinstance(each, tuple) else each for each in callbacks]
         if not once and not any(isinstance(each, LRScheduler) for each in theirs):
+            few = max_epochs < _EPOCHS
             decay = LRScheduler(
                 CosineAnnealingLR,
-                T_max=max_epochs * steps_per_epoch,
+                T_max=max_epochs * (steps_per_epoch if few else 1),
                 eta_min=(_FINAL_LR if steps_per_epoch > 1 else _FINAL_LR_FULL) * self.lr,
-                step_every="batch",
+                step_every="batch" if few else "epoch",  # with many epochs, once in each is fine enough
                 event_name=None,
             )
             own.append(("lr_decay", decay))
-        hold_out = not once and (
-            n >= HOLD_OUT_FROM if isinstance(self.early_stopping, str) else self.early_stopping
-        )
         params = {
             **self._module(before),
             **criterion,
@@ -639,13 +650,14 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(self.batch_size, str):
             per_epoch = 1 if n <= _FULL_BATCH else _BATCHES_PER_EPOCH
             if fixed is not None:  # few epochs need many steps each
-                per_epoch = max(per_epoch, math.ceil(_ENOUGH_STEPS / fixed))
+                per_epoch = max(per_epoch, math.ceil(_ENOUGH_STEPS_FULL / fixed))
             smallest = _SMALLEST_BATCH if fixed is None else _FEWEST_ROWS
             batch_size = int(np.clip(math.ceil(n / per_epoch), min(n, smallest), _LARGEST_BATCH))
         else:
             batch_size = n if self.batch_size == -1 else self.batch_size
         steps_per_epoch = math.ceil(n / batch_size)
-        enough = max(_EPOCHS, math.ceil(_ENOUGH_STEPS / steps_per_epoch))
+        steps = _ENOUGH_STEPS if steps_per_epoch > 1 else _ENOUGH_STEPS_FULL
+        enough = max(_EPOCHS, math.ceil(steps / steps_per_epoch))
         return batch_size, steps_per_epoch, fixed or enough
 
     def _module(self, before: FairClassifier | None) -> dict[str, Any]:
@@ -795,14 +807,15 @@ def _uncompiled(module: nn.Module) -> nn.Module:
 def _carry_over(old: NeuralNet, new: NeuralNet, *, with_optimizer: bool) -> None:
     """Let a loss of the same kind go on from its multipliers or running sums, and perhaps the optimizer."""
     state = old.criterion_.state_dict()
-    if type(old.criterion_) is type(new.criterion_) and all(
+    alike = type(old.criterion_) is type(new.criterion_) and old.criterion_.aims == new.criterion_.aims
+    if alike and all(
         name in state and state[name].shape == value.shape
         for name, value in new.criterion_.state_dict().items()
     ):
         new.criterion_.load_state_dict(state)
     if with_optimizer and type(old.optimizer_) is type(new.optimizer_):
         rates = [group["lr"] for group in new.optimizer_.param_groups]
-        new.optimizer_.load_state_dict(old.optimizer_.state_dict())
+        new.optimizer_.load_state_dict(copy.deepcopy(old.optimizer_.state_dict()))
         for group, lr in zip(new.optimizer_.param_groups, rates, strict=True):
             group["lr"] = lr
 

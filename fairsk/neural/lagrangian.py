@@ -22,16 +22,16 @@ from fairsk.limits import Bound, Limit
 from fairsk.neural.batching import Batches
 from fairsk.neural.cells import (
     Comparison,
+    Tally,
     Target,
     anchored,
-    cell_sums,
     check_groups,
+    decide,
     prices_of,
-    soft_decisions,
     worth,
 )
 from fairsk.neural.loss import TINY, GroupLoss
-from fairsk.neural.standing import Standing, hard_tables
+from fairsk.neural.standing import Standing
 from fairsk.rates import CELLS, Rate
 
 __all__ = ["BoundedLoss", "HoldBound"]
@@ -62,7 +62,7 @@ _MAX_PRICE = 3.0
 _MAX_INTERVAL = 5
 #: Rows looked at within an epoch per row trained on; all are looked at once more when it ends. A look is a
 #: forward pass, a quarter of a training step.
-_LOOK = 1.0
+_LOOK = 0.75
 #: Decisions are forgotten after this part of the training, or an epoch if that is shorter: in a training of
 #: few epochs, a push must not outlast its cause.
 _WINDOW = 0.05
@@ -133,14 +133,16 @@ class BoundedLoss(GroupLoss):
         #: By comparison and bound, how far groups last were far outside the window (below it, if negative).
         self.swings_: dict[tuple[int, int], Floats] = {}
 
-    def group_sums(self, logits: torch.Tensor, target: Target) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Return the soft cells of every comparison, and the weight of the rows in it."""
-        decided = soft_decisions(self.checked(logits, target))
-        views = [comparison.rows(decided, logits, target) for comparison in self.comparisons]
-        return [
-            (cell_sums(rows, comparison.n_groups), rows.weight.sum())
-            for comparison, rows in zip(self.comparisons, views, strict=True)
-        ]
+    @property
+    def aims(self) -> tuple[Any, ...]:
+        """What must agree for multipliers to go on in another loss of the kind."""
+        return *super().aims, tuple((rate, bound.comparison) for rate, bound in self.held)
+
+    def group_sums(
+        self, logits: torch.Tensor, target: Target, logs: torch.Tensor | None = None
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Return nothing: the fairness term follows from the cells of the decisions."""
+        return []
 
     def fairness(self, shares: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return the pushes' part of the loss for tables of cell shares of shape (4, n_groups)."""
@@ -188,6 +190,7 @@ class BoundedLoss(GroupLoss):
             for j, (rate, bound) in enumerate(self.held):
                 known = _known(rate, shares)
                 if known.sum() < 2:
+                    self.pushes_.pop((i, j), None)
                     continue
                 values, change = _scaled(rate, bound, shares[:, known])
                 before = multipliers[:, i, j, : len(known)][:, known]
@@ -326,7 +329,8 @@ class HoldBound(Callback):
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Start without decisions."""
-        self.target_ = {name: torch.as_tensor(values) for name, values in y.items()}
+        target = {name: torch.as_tensor(values) for name, values in y.items()}
+        self.tallies_ = [Tally(comparison, target) for comparison in net.criterion_.comparisons]
         self.decided_ = torch.zeros(len(y["row"]), dtype=torch.int64)
         self.when_ = torch.zeros(len(y["row"]), dtype=torch.int64)
         self.parts_: list[Batches] = []
@@ -362,17 +366,17 @@ class HoldBound(Callback):
 
     def _note(self, logits: torch.Tensor, target: Target) -> None:
         rows = target["row"].cpu()
-        self.decided_[rows] = logits.detach().argmax(1).cpu()
+        self.decided_[rows] = decide(logits.detach()).cpu()
         self.when_[rows] = self.step_
 
     def _update(self, net: Any) -> None:
         elapsed = (self.step_ - self.last_look_) / (self.n_epochs * self.steps_)
         self.last_look_ = self.step_
-        decided, target = self.decided_, self.target_
+        recent = None
         if _WINDOW * self.n_epochs < 1:
             recent = self.when_ >= self.step_ - _WINDOW * self.n_epochs * self.steps_
-            decided, target = decided[recent], {name: values[recent] for name, values in target.items()}
-        net.criterion_.look(hard_tables(net.criterion_, decided, target), elapsed, exact=self.steps_ == 1)
+        tables = [tally.cells(self.decided_, recent).numpy() for tally in self.tallies_]
+        net.criterion_.look(tables, elapsed, exact=self.steps_ == 1)
 
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
@@ -394,5 +398,5 @@ class HoldBound(Callback):
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Let go of the rows."""
-        self.parts_, self.order_, self.target_ = [], iter(()), {}
+        self.parts_, self.order_, self.tallies_ = [], iter(()), []
         del self.decided_, self.when_

@@ -18,7 +18,6 @@ from fairsk.neural.cells import (
     check_groups,
     check_logits,
     row_weights,
-    soft_decisions,
 )
 from fairsk.neural.penalties import PenaltyFunction, get_penalty
 from fairsk.rates import Constraint, Rate
@@ -84,6 +83,11 @@ class GroupLoss(nn.CrossEntropyLoss):
         rates = dict.fromkeys(rate for constraint in self.constraints for rate in constraint.rates)
         self.rates: tuple[Rate, ...] = tuple(rates)
 
+    @property
+    def aims(self) -> tuple[Any, ...]:
+        """What must agree for multipliers or running sums to go on in another loss of the kind."""
+        return self.rates, self.comparisons
+
     def checked(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
         """Return the logits if their shape is right; not in half precision, which cannot count many rows."""
         logits = check_logits(logits, target, self.n_classes)
@@ -98,11 +102,19 @@ class GroupLoss(nn.CrossEntropyLoss):
 
     def task_loss(self, logs: torch.Tensor, target: Target) -> torch.Tensor:
         """Return the weighted mean of the cross-entropy."""
+        if self.weight is None and "weight" not in target:
+            return F.nll_loss(logs, target["y"])
         losses, weight = self.task_losses(logs, target)
         return (losses * weight).sum() / weight.sum().clamp_min(TINY)
 
-    def group_sums(self, logits: torch.Tensor, target: Target) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Return, for every comparison, the sums that the fairness term follows from, and the weight."""
+    def group_sums(
+        self, logits: torch.Tensor, target: Target, logs: torch.Tensor | None = None
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Return, for every comparison, the sums that the fairness term follows from, and the weight.
+
+        If there are none, it follows from the cells of the decisions. The logarithms of the probabilities, if
+        they are known already, need not be taken again.
+        """
         raise NotImplementedError
 
     def fairness(self, shares: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -159,7 +171,7 @@ class FairLoss(GroupLoss):
 
     .. math:: L = \mathrm{CE} + \lambda \, \mathrm{penalty}(S).
 
-    The slopes of the penalty at :math:`S` are looked up anew once :math:`S` may have changed by a tenth. In
+    The slopes of the penalty at :math:`S` are looked up anew once :math:`S` may have changed by a quarter. In
     evaluation mode the sums are those of the batch, and the running ones stay as they are.
 
     With the rates :math:`r_g` of :math:`k` groups, their parts :math:`s_g` of the rate's denominator and
@@ -250,10 +262,12 @@ class FairLoss(GroupLoss):
         self._levers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._steps = 0
 
-    def group_sums(self, logits: torch.Tensor, target: Target) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    def group_sums(
+        self, logits: torch.Tensor, target: Target, logs: torch.Tensor | None = None
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Return, for every comparison, the group sums that the penalty follows from, and the weight."""
         logits = self.checked(logits, target)
-        decided = soft_decisions(logits)
+        decided = (logits.log_softmax(1) if logs is None else logs).exp()
         check_groups(target, self.comparisons)
         found = []
         for comparison in self.comparisons:
@@ -303,7 +317,7 @@ class FairLoss(GroupLoss):
     def _anchored(self, i: int, rows: Rows) -> torch.Tensor:
         """Return the penalty of the running group sums, with the gradient of the batch's.
 
-        The penalty's slopes at the running sums are looked up again once these have changed by a tenth.
+        The penalty's slopes at the running sums are looked up again once these have changed by a quarter.
         """
         sums, moved = self.penalty.batch(rows, self.rates, self.comparisons[i].n_groups)
         weight = rows.weight.sum()
@@ -320,5 +334,5 @@ class FairLoss(GroupLoss):
         return anchored(value, moved(levers) / weight.clamp_min(TINY))
 
     def _patience(self) -> int:
-        """Return how many steps change the running sums by a tenth."""
-        return max(1, min(round(0.1 / (1 - self.memory)), self._steps // 10))
+        """Return how many steps change the running sums by a quarter."""
+        return max(1, min(round(0.25 / (1 - self.memory)), self._steps // 10))

@@ -20,6 +20,8 @@ __all__ = ["Progress"]
 #: The part of the training, at its end, from which the best epoch is taken: before, the learning rate is
 #: high, and bounds are met by chance or by predicting next to nothing.
 _LATE = 1 / 4
+#: Rows whose outputs wait to be counted together.
+_MANY = 8 * LARGE_BATCH
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,12 @@ class _Merit:
     uncertainty: float = 0.0
     overall: float = 0.0
 
-    def beats(self, other: _Merit) -> bool:
-        if self.excess != other.excess:
-            return self.excess < other.excess
-        if abs(self.loss - other.loss) > self.uncertainty:
-            return self.loss < other.loss
+    def is_behind(self, lead: _Merit) -> bool:
+        return self.excess > lead.excess or self.loss > lead.loss + lead.uncertainty
+
+    def beats(self, other: _Merit, lead: _Merit) -> bool:
+        if (behind := self.is_behind(lead)) or other.is_behind(lead):
+            return not behind
         return (self.overall, self.loss) < (other.overall, other.loss)
 
 
@@ -77,6 +80,7 @@ class Progress(Callback):
         self.records_: list[dict[str, Any]] = []
         self.best_epoch_ = 0
         self.best_: tuple[_Merit, dict[str, torch.Tensor]] | None = None
+        self.lead_: _Merit | None = None
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Start a new sum."""
@@ -90,7 +94,7 @@ class Progress(Callback):
         if not training or self.hold is not None:
             return
         self.waiting_.append((y_pred.detach(), batch[1]))
-        if sum(len(logits) for logits, _ in self.waiting_) >= LARGE_BATCH:
+        if sum(len(logits) for logits, _ in self.waiting_) >= _MANY:
             self._count_waiting(net)
 
     def _count_waiting(self, net: Any) -> None:
@@ -115,9 +119,10 @@ class Progress(Callback):
             if dataset_valid is not None:
                 held_out = evaluate(net, dataset_valid, self.batch_size)
         everything = standing if held_out is None else standing + held_out
-        if not math.isfinite(everything.loss):
+        loss = everything.loss + everything.fairness(net.criterion_)
+        if not math.isfinite(loss):
             raise RuntimeError(
-                f"The training diverged: the loss is {everything.loss} after epoch "
+                f"The training diverged: the loss is {loss} after epoch "
                 f"{len(self.records_) + 1}. Scale the features (StandardScaler), lower lr, or look for NaN "
                 "in what the module, or a penalty of your own, returns."
             )
@@ -134,7 +139,15 @@ class Progress(Callback):
         else:
             candidate = held_out is not None
             merit = _Merit(0.0, self.records_[-1].get("valid_loss", 0.0))
-        if candidate and (self.best_ is None or merit.beats(self.best_[0])):
+        if candidate:
+            self._keep_if_better(merit, net)
+
+    def _keep_if_better(self, merit: _Merit, net: Any) -> None:
+        # Ties are with the smallest loss so far, lest they drift away from it one by one.
+        lead = self.lead_
+        if lead is None or (merit.excess, merit.loss) < (lead.excess, lead.loss):
+            self.lead_ = lead = merit
+        if self.best_ is None or merit.beats(self.best_[0], lead):
             self.best_ = merit, copy.deepcopy(net.module_.state_dict())
             self.best_epoch_ = len(self.records_)
 

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import one_hot
 
 from fairsk.limits import Bound, Limit
 from fairsk.neural.batching import Batches
-from fairsk.neural.cells import Target, cell_sums
-from fairsk.neural.loss import GroupLoss
+from fairsk.neural.cells import Tally, Target, decide
+from fairsk.neural.loss import TINY, GroupLoss
 from fairsk.rates import CELLS, Constraint
 
 __all__ = ["LARGE_BATCH", "Standing", "evaluate", "excess", "foremost", "hard_tables", "worst_excess"]
@@ -30,10 +29,7 @@ _ROUNDING = 1e-9
 
 def hard_tables(criterion: GroupLoss, decided: torch.Tensor, target: Target) -> tuple[Floats, ...]:
     """Return the cells of decisions for a class each, of shape (4, n_groups), for every comparison."""
-    hard = one_hot(decided, criterion.n_classes).double()  # for exact sums
-    return tuple(
-        cell_sums(each.rows(hard, hard, target), each.n_groups).numpy() for each in criterion.comparisons
-    )
+    return tuple(Tally(each, target).cells(decided).numpy() for each in criterion.comparisons)
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ class Standing:
     hard : tuple of arrays of shape (4, n_groups)
         The cells of the decisions, for every comparison.
     sums : tuple of tensors
-        What the fairness term follows from, for every comparison.
+        What the fairness term follows from, for every comparison; none, if it does from the cells.
     weights : tuple of float
         The weight of the rows that take part in each.
     """
@@ -72,12 +68,12 @@ class Standing:
         logits = criterion.checked(logits, target).detach().cpu()
         logs = logits.log_softmax(1)
         losses, weight = criterion.task_losses(logs, target)
-        sums = criterion.group_sums(logits, target)
+        sums = criterion.group_sums(logits, target, logs)
         return cls(
             float((losses * weight).sum()),
             float((losses**2 * weight).sum()),
             float(weight.sum()),
-            hard_tables(criterion, logits.argmax(1), target),
+            hard_tables(criterion, decide(logits), target),
             tuple(table.double() for table, _ in sums),
             tuple(float(weight) for _, weight in sums),
         )
@@ -111,8 +107,10 @@ class Standing:
 
     def fairness(self, criterion: GroupLoss) -> float:
         """Return the fairness term of the loss."""
-        shares = [table / weight for table, weight in zip(self.sums, self.weights, strict=True) if weight]
-        return float(criterion.fairness(shares)) if shares else 0.0
+        sums = self.sums or tuple(map(torch.from_numpy, self.hard))
+        weights = self.weights or tuple(float(table.sum()) for table in self.hard)
+        shares = [table / max(weight, TINY) for table, weight in zip(sums, weights, strict=True)]
+        return float(criterion.fairness(shares))
 
     def disparity(self, constraint: Constraint, comparison: str = "difference") -> float:
         """Return the constraint's difference or ratio, the worst over the comparisons; NaN if none has it."""
