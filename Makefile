@@ -18,8 +18,9 @@ test: $(READY) $(ENGINES) lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_matrix.py
 
 # The tests again, on the oldest versions that are supported; of the composition matrix, the cells with pandas, and
-# without the demo and the long comparisons with brute force, which know no versions. `make test-oldest CELLS=` runs all.
-CELLS := -k "not (test_cell and (polars or numpy)) and not test_demo and not equal_brute_force"
+# without the demo, the penalties and the long comparisons with brute force, which know no versions. `make test-oldest
+# CELLS=` runs all.
+CELLS := -k "not (test_cell and (polars or numpy)) and not test_demo and not test_penalties and not equal_brute_force"
 test-oldest: $(OLDEST)/.installed
 	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n 2 -p no:cacheprovider $(CELLS) $(ARGS)
 
