@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,12 +39,3 @@ def adult() -> tuple[np.ndarray, np.ndarray, Any]:
     numbers = list(frame.select_dtypes("number").columns)
     encode = make_column_transformer((StandardScaler(), numbers), (OneHotEncoder(sparse_output=False), text))
     return encode.fit_transform(frame), y, frame
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_idle_workers():
-    """Stop the processes that searches started: one that ends itself, after minutes idle, may hang the next."""
-    yield
-    executor = sys.modules.get("joblib.externals.loky.reusable_executor")
-    if executor is not None and executor._executor is not None:
-        executor._executor.shutdown(wait=True)
