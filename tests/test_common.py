@@ -144,6 +144,8 @@ def test_parameters_and_inputs_are_left_alone(cls):
 @pytest.mark.parametrize("cls", CLASSIFIERS)
 def test_round_trips_and_no_rows_kept(cls):
     params = {"random_state": 0} if "random_state" in cls._get_param_names() else {}
+    if cls is FairClassifier:
+        params["max_difference"] = 0.3  # loose: these rows are not about bounds
     sizes = []
     for n in (300, 1500):
         X, y = data_for(cls, n)
