@@ -139,6 +139,7 @@ def net(sensitive_features: Any = None) -> FairClassifier:
         max_epochs=2,
         batch_size=-1,
         lr=0.1,
+        min_group_size=5,
         random_state=0,
     )
 
