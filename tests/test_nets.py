@@ -445,10 +445,10 @@ def test_entries_of_a_dict_reach_the_module_by_name():
     columns = two_inputs(X)
     flat = np.column_stack([columns["numbers"], columns["flags"]])
     as_dict = FairClassifier(TwoInputs, **FIXED).fit(columns, y, sensitive_features=group)
+    torch.manual_seed(0)  # an instance comes with weights of its own
     as_array = FairClassifier(nn.Linear(3, 2), **FIXED)
     assert as_dict.input_names_ == ("numbers", "flags")
     assert not hasattr(as_dict, "n_features_in_")
-    torch.manual_seed(0)
     tensors = {"numbers": torch.tensor(columns["numbers"], requires_grad=True), "flags": columns["flags"]}
     lists = {name: values.tolist() for name, values in columns.items()}
     frames = {**columns, "numbers": pd.DataFrame(columns["numbers"])}

@@ -10,23 +10,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 
-from fairsk.rates import CELLS
+from fairsk.rates import CELLS, Rate
 
 __all__ = [
+    "MIN_SUPPORT",
     "Comparison",
     "Rows",
     "Tally",
     "Target",
     "anchored",
+    "as_cells",
     "cell_sums",
     "check_groups",
     "check_logits",
     "decide",
     "group_sums",
+    "known_groups",
     "prices_of",
     "row_weights",
     "worth",
@@ -34,6 +37,9 @@ __all__ = [
 
 #: The target of a batch as a criterion gets it: ``"y"``, ``"group"`` and, if there are any, ``"weight"``.
 Target: TypeAlias = Mapping[str, torch.Tensor]
+
+#: A rate with less than this share of the rows to be measured on would have an exploding gradient.
+MIN_SUPPORT = 1e-4
 
 
 @dataclass(frozen=True)
@@ -242,8 +248,18 @@ def prices_of(slopes: torch.Tensor) -> torch.Tensor:
     tensor of shape (n_groups * 2,)
         The prices, in the order of :attr:`Rows.slot`.
     """
-    slope = dict(zip(CELLS, slopes, strict=True))
+    slope = as_cells(slopes)
     return torch.stack([slope["fp"] - slope["tn"], slope["tp"] - slope["fn"]], 1).flatten()
+
+
+def as_cells(table: Any) -> dict[str, Any]:
+    """Return a table of cells, a tensor or an array, by their names."""
+    return dict(zip(CELLS, table, strict=True))
+
+
+def known_groups(rate: Rate, table: Any) -> Any:
+    """Return which groups of a table have enough weight in a rate's denominator to be measured."""
+    return rate.support(as_cells(table)) > MIN_SUPPORT * table.sum()
 
 
 def worth(rows: Rows, prices: torch.Tensor) -> torch.Tensor:

@@ -358,7 +358,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     ) -> Self:
         """Train the net on some rows for one epoch, from where it stands.
 
-        The learning rate stays at ``lr``, no rows are held out, and bounds are held on the rows of this call.
+        The learning rate stays at ``lr``, no rows are held out, and bounds are approached over many calls.
 
         Parameters
         ----------
@@ -452,7 +452,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         if held:  # whoever looks at decisions must know whose they are
             target["row"] = np.arange(len(y))
         criterion = self._criterion(limits, held, comparisons, target)
-        if not held and not comparable:
+        if not comparable:
             criterion["criterion__penalty_weight"] = 0.0
 
         random_state = check_random_state(self.random_state)

@@ -25,14 +25,16 @@ from fairsk.neural.cells import (
     Tally,
     Target,
     anchored,
+    as_cells,
     check_groups,
     decide,
+    known_groups,
     prices_of,
     worth,
 )
 from fairsk.neural.loss import TINY, GroupLoss
 from fairsk.neural.standing import Standing
-from fairsk.rates import CELLS, Rate
+from fairsk.rates import Rate
 
 __all__ = ["BoundedLoss", "HoldBound"]
 
@@ -40,8 +42,6 @@ Floats = NDArray[np.float64]
 
 #: Below this a rate's logarithm would fall without end; there a ratio is held as if the rate were this.
 _MIN_RATE = 1e-3
-#: Groups with less than this share of the rows in a rate's denominator are passed over.
-_MIN_SUPPORT = 1e-4
 #: The window aims this much inside the bound, so that it is met and not just approached.
 _MARGIN = 0.02
 #: How hard a violation pushes at once, and how much a multiplier grows if it lasts the whole training; in
@@ -150,7 +150,7 @@ class BoundedLoss(GroupLoss):
         for (i, j), push in self.pushes_.items():
             rate, bound = self.held[j]
             table = shares[i].detach().cpu().double().numpy()
-            known = _known(rate, table)
+            known = known_groups(rate, table)
             if known.any():
                 scaled, _ = _scaled(rate, bound, table[:, known])
                 total += float((push[known] * scaled).sum())
@@ -188,7 +188,7 @@ class BoundedLoss(GroupLoss):
             shares = table / max(table.sum(), TINY)
             slopes, level = np.zeros((2, *shares.shape)), 0.0
             for j, (rate, bound) in enumerate(self.held):
-                known = _known(rate, shares)
+                known = known_groups(rate, shares)
                 if known.sum() < 2:
                     self.pushes_.pop((i, j), None)
                     continue
@@ -237,18 +237,9 @@ def _width(bound: Bound) -> float:
     return -math.log(bound.value) if bound.value else math.inf
 
 
-def _as_cells(table: Floats) -> dict[str, Floats]:
-    return dict(zip(CELLS, table, strict=True))
-
-
-def _known(rate: Rate, shares: Floats) -> NDArray[np.bool_]:
-    """Return which groups have enough in the rate's denominator."""
-    return rate.support(_as_cells(shares)) > _MIN_SUPPORT
-
-
 def _scaled(rate: Rate, bound: Bound, shares: Floats) -> tuple[Floats, Floats]:
     """Return what must fit in the window, and its change with each cell, of shape (4, n_groups)."""
-    cells = _as_cells(shares)
+    cells = as_cells(shares)
     values, slopes = rate(cells), np.stack(list(rate.slopes(cells).values()))
     if bound.comparison == "difference":
         return values, slopes
@@ -263,7 +254,7 @@ def _stiffness(slopes: Floats, shares: Floats) -> Floats:
     changes by :math:`\sigma_g` (root mean square) per decision that changes. For a selection rate
     :math:`\sigma_g = 1 / s_g`, which leaves :math:`\sqrt{s_g}`: between a push per group and a push per row.
     """
-    slope, share = _as_cells(slopes), _as_cells(shares)
+    slope, share = as_cells(slopes), as_cells(shares)
     positive, negative = share["tp"] + share["fn"], share["fp"] + share["tn"]
     # A decision that changes moves a row from fn to tp, or from tn to fp.
     squares = positive * (slope["tp"] - slope["fn"]) ** 2 + negative * (slope["fp"] - slope["tn"]) ** 2

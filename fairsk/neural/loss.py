@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,7 +55,7 @@ def check_target(target: Any) -> Target:
     return {**target, **numbers}
 
 
-class GroupLoss(nn.CrossEntropyLoss):
+class GroupLoss(nn.CrossEntropyLoss, ABC):
     """Cross-entropy plus a term that depends on group sums: what :class:`FairLoss` and bounded losses share.
 
     It is a ``CrossEntropyLoss`` so that skorch knows the module's outputs for logits.
@@ -107,6 +108,7 @@ class GroupLoss(nn.CrossEntropyLoss):
         losses, weight = self.task_losses(logs, target)
         return (losses * weight).sum() / weight.sum().clamp_min(TINY)
 
+    @abstractmethod
     def group_sums(
         self, logits: torch.Tensor, target: Target, logs: torch.Tensor | None = None
     ) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -115,11 +117,10 @@ class GroupLoss(nn.CrossEntropyLoss):
         If there are none, it follows from the cells of the decisions. The logarithms of the probabilities, if
         they are known already, need not be taken again.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def fairness(self, shares: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return the fairness term for group sums that are divided by the weight."""
-        raise NotImplementedError
 
 
 class FairLoss(GroupLoss):

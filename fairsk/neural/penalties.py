@@ -19,6 +19,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,21 +28,27 @@ from typing import TypeAlias
 import torch
 from torch.nn.functional import logsigmoid
 
-from fairsk.neural.cells import Rows, cell_sums, group_sums, prices_of, worth
+from fairsk.neural.cells import (
+    MIN_SUPPORT,
+    Rows,
+    as_cells,
+    cell_sums,
+    group_sums,
+    known_groups,
+    prices_of,
+    worth,
+)
 from fairsk.rates import CELLS, Rate, soft_cells
 
 __all__ = [
     "Penalty",
     "get_penalty",
-    "known_groups",
     "register_penalty",
 ]
 
 #: What users write: of the probabilities of the positive class, the labels (0 and 1) and the groups' numbers.
 PenaltyFunction: TypeAlias = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
-#: A rate with less than this share of the rows to be measured on would have an exploding gradient.
-_MIN_SUPPORT = 1e-4
 #: Probabilities closer to 0 or 1 than this count as this where a logarithm is taken.
 _EDGE = 1e-6
 #: Intervals between the knots of a histogram. They are finer near 0 and 1, where rare outcomes lie.
@@ -52,13 +59,7 @@ _BANDWIDTH = 0.25
 _NEWTON_STEPS = 6
 
 
-def known_groups(rate: Rate, cells: torch.Tensor) -> torch.Tensor:
-    """Return which groups have enough weight in a rate's denominator, as a mask of shape (n_groups,)."""
-    cells = cells.detach()
-    return rate.support(dict(zip(CELLS, cells, strict=True))) > _MIN_SUPPORT * cells.sum()
-
-
-class Penalty:
+class Penalty(ABC):
     """A number that follows from group sums: zero at parity, positive elsewhere.
 
     Parameters
@@ -73,20 +74,20 @@ class Penalty:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def check(self, rates: Sequence[Rate]) -> None:
+    def check(self, rates: Sequence[Rate]) -> None:  # noqa: B027 - some treat them all
         """Refuse rates that the penalty cannot treat."""
 
+    @abstractmethod
     def shape(self, n_rates: int, n_groups: int) -> tuple[int, ...]:
         """Return the shape of the group sums."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sums(self, rows: Rows, rates: Sequence[Rate], n_groups: int) -> torch.Tensor:
         """Add up what the penalty needs to know of each group."""
-        raise NotImplementedError
 
+    @abstractmethod
     def value(self, shares: torch.Tensor, rates: Sequence[Rate]) -> torch.Tensor:
         """Return the penalty for group sums that are divided by the total weight."""
-        raise NotImplementedError
 
     def batch(
         self, rows: Rows, rates: Sequence[Rate], n_groups: int
@@ -154,11 +155,11 @@ class _OnRates(Penalty):
     def value(self, shares: torch.Tensor, rates: Sequence[Rate]) -> torch.Tensor:
         total = shares.new_zeros(())
         for rate in rates:
-            known = known_groups(rate, shares)
+            known = known_groups(rate, shares.detach())
             if (n_known := int(known.sum())) < 2:
                 continue  # nothing to compare
             # Groups without the rate are taken out before the division, lest it leave NaN in the gradient.
-            cells = dict(zip(CELLS, shares if n_known == len(known) else shares[:, known], strict=True))
+            cells = as_cells(shares if n_known == len(known) else shares[:, known])
             support = rate.support(cells)
             total = total + self.function(_GroupRates(rate(cells), support / support.sum()))
         return total
@@ -247,7 +248,7 @@ class _OnDistributions(Penalty):
         total, knots = shares.new_zeros(()), _knots(shares)
         for table in shares.mT:
             support = table.sum(1)
-            known = support.detach() > _MIN_SUPPORT * support.detach().sum()
+            known = support.detach() > MIN_SUPPORT * support.detach().sum()
             if int(known.sum()) < 2:
                 continue
             support, heights = support[known], table[known]

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from fairsk.limits import Bound, Limit
 from fairsk.neural.batching import Batches
-from fairsk.neural.cells import Tally, Target, decide
+from fairsk.neural.cells import Tally, Target, as_cells, decide
 from fairsk.neural.loss import TINY, GroupLoss
-from fairsk.rates import CELLS, Constraint
+from fairsk.rates import Constraint
 
 __all__ = ["LARGE_BATCH", "Standing", "evaluate", "excess", "foremost", "hard_tables", "worst_excess"]
 
@@ -115,7 +115,7 @@ class Standing:
     def disparity(self, constraint: Constraint, comparison: str = "difference") -> float:
         """Return the constraint's difference or ratio, the worst over the comparisons; NaN if none has it."""
         found = [
-            float(constraint.compare(dict(zip(CELLS, table, strict=True)), comparison))  # type: ignore[arg-type]
+            float(constraint.compare(as_cells(table), comparison))  # type: ignore[arg-type]
             for table in self.hard
         ]
         known = [value for value in found if not math.isnan(value)]
