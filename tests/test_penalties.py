@@ -22,9 +22,11 @@ from torch.utils.data import DataLoader
 
 import fairsk.neural.penalties
 from fairsk import Constraint, FairClassifier, FairLoss, Rate
+from fairsk.limits import make_limits
 from fairsk.neural import register_penalty
 from fairsk.neural.batching import Batches
 from fairsk.neural.cells import Comparison
+from fairsk.neural.lagrangian import BoundedLoss
 from fairsk.rates import CELLS, CONSTRAINTS, RATES, get_constraint, soft_cells
 
 ON_RATES = ["squared_gap", "absolute_gap", "ermi", "mutual_information"]
@@ -153,6 +155,44 @@ def test_the_gradient_of_three_classes_and_two_margins_is_that_of_finite_differe
     comparisons = [Comparison(k, places) for k in range(3) for places in margins]
     loss = make_loss(penalty, "equalized_odds", 4, n_classes=3, comparisons=comparisons, penalty_weight=3.0)
     check_gradient(loss, *make_target(120, k=4, n_classes=3))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("penalty", ["squared_gap", "hsic"])
+def test_the_gradient_is_right_with_class_weights_and_without_weights(penalty, n_classes):
+    logits, target = make_target(60, n_classes=n_classes)
+    class_weight = torch.tensor([1.0, 3.0, 0.5][:n_classes])
+    unweighted = {name: values for name, values in target.items() if name != "weight"}
+    for params, rows in (({"class_weight": class_weight}, target), ({}, unweighted)):
+        check_gradient(make_loss(penalty, n_classes=n_classes, **params), logits, rows)
+        ones = {**rows, "weight": torch.ones(len(logits))} if rows is unweighted else rows
+        loss = make_loss(penalty, n_classes=n_classes, **params)
+        torch.testing.assert_close(loss(logits, rows), loss.eval()(logits, ones))
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_a_bounded_loss_pushes_each_decision_by_its_price(weighted):
+    logits, target = make_target(80, k=4, n_classes=3)
+    if not weighted:
+        del target["weight"]
+    comparisons = [Comparison(0, (0, 1, 2, 3)), Comparison(2, (0, 1, -1, 1))]
+    class_weight = torch.tensor([1.0, 2.0, 0.5])
+    loss = BoundedLoss(make_limits("equalized_odds", 0.05, None), comparisons, 3, class_weight).double()
+    logits.requires_grad_()
+    weight = target.get("weight", torch.ones(80)).double()
+    probabilities = logits.softmax(1)
+    expected = loss.task_loss(logits.log_softmax(1), target)
+    for i, comparison in enumerate(comparisons):
+        prices = torch.randn(2 * comparison.n_groups, generator=torch.Generator().manual_seed(i)).double()
+        getattr(loss, f"prices_{i}").copy_(prices)
+        place = torch.tensor(comparison.places)[target["group"]]
+        part = weight * (place >= 0)
+        slot = (2 * place + (target["y"] == comparison.outcome)).clamp_min(0)
+        paid = (probabilities[:, comparison.outcome] * prices[slot] * part).sum() / part.sum()
+        expected = expected + paid
+    (exact,) = torch.autograd.grad(expected, logits)
+    (gradient,) = torch.autograd.grad(loss(logits, target), logits)
+    torch.testing.assert_close(gradient, exact, rtol=1e-9, atol=1e-12)
 
 
 def test_several_comparisons_and_classes_are_averaged():
@@ -465,7 +505,7 @@ def test_a_batch_of_rows_that_take_no_part_adds_nothing(penalty):
     loss(logits, target)
     before = loss.running_sums_0.clone()
     nobody = take(logits, target, target["group"] == 2)
-    assert not push(loss, *nobody).any()
+    torch.testing.assert_close(push(loss, *nobody), torch.zeros_like(nobody[0]), rtol=0, atol=1e-15)
     torch.testing.assert_close(loss.running_sums_0, 0.9 * before)
     assert float(fairness(loss.eval(), *nobody)) == 0
 

@@ -28,7 +28,9 @@ def _take(rows: slice | torch.Tensor, data: Any) -> torch.Tensor:
     """Return these rows; of a sparse matrix, a dense batch of them, so that it never becomes dense whole."""
     if sparse.issparse(data):
         return torch.from_numpy(data[rows if isinstance(rows, slice) else rows.numpy()].toarray())
-    return data[rows].clone() if isinstance(rows, slice) else data[rows]  # nets may work in place
+    if isinstance(rows, slice):
+        return data[rows].clone()  # nets may work in place
+    return data.index_select(0, rows)  # faster than data[rows]
 
 
 class Batches:

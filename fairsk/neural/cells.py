@@ -24,15 +24,17 @@ __all__ = [
     "Target",
     "anchored",
     "as_cells",
-    "cell_sums",
+    "cells_of",
     "check_groups",
     "check_logits",
     "decide",
     "group_sums",
     "known_groups",
+    "log_probabilities",
+    "price_rows",
     "prices_of",
     "row_weights",
-    "worth",
+    "slot_sums",
 ]
 
 #: The target of a batch as a criterion gets it: ``"y"``, ``"group"`` and, if there are any, ``"weight"``.
@@ -69,6 +71,15 @@ class Comparison:
         """How many places there are, taken or not."""
         return max(self.n_places, *(place + 1 for place in self.places))
 
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether all groups take part."""
+        return min(self.places) >= 0
+
+    @cached_property
+    def _as_they_are(self) -> bool:
+        return self.places == tuple(range(len(self.places)))
+
     @classmethod
     def all_groups(cls, n_groups: int, n_classes: int = 2) -> tuple[Comparison, ...]:
         """Compare all groups, in the second of two classes, or in every one of more."""
@@ -87,63 +98,91 @@ class Comparison:
         target : mapping
             The target of the batch.
         """
-        group = target["group"]
         rows = Rows(
-            decided[:, self.outcome],
-            (target["y"] == self.outcome).to(group.dtype),
-            group,
-            row_weights(target, decided),
+            decided,
+            target["y"] == self.outcome,
+            self.places_of(target["group"]),
+            None if target.get("weight") is None else row_weights(target, decided),
             logits,
             self.outcome,
         )
-        if self.places == tuple(range(len(self.places))):
-            return rows
-        rows.group = torch.tensor(self.places, device=group.device)[group]
-        return rows if min(self.places) >= 0 else rows.take(rows.group >= 0)
+        return rows if self.is_whole else rows.take(rows.group >= 0)
+
+    def places_of(self, group: torch.Tensor) -> torch.Tensor:
+        """Return the place of each row's group."""
+        if self._as_they_are:
+            return group
+        return torch.tensor(self.places, device=group.device).index_select(0, group)
 
 
 @dataclass
 class Rows:
-    """Some rows in one comparison: tensors of shape (n_rows,).
+    """Some rows in one comparison: tensors of shape (n_rows,), but for the first and the last.
 
     Attributes
     ----------
-    positive : tensor
-        How much each row is predicted positive: a probability, or 0 and 1 for decisions.
-    actual : tensor of int
-        1 for the rows that are of the class, else 0.
+    decided : tensor of shape (n_rows, n_classes)
+        How much each row is predicted to be of each class: a probability, or 0 and 1 for decisions.
+    is_actual : tensor of bool
+        Whether each row is of the class.
     group : tensor of int
         The place of each row's group.
-    weight : tensor
-        The weight of each row.
+    weight_given : tensor, optional
+        The weight of each row, if not one each.
     logits : tensor of shape (n_rows, n_classes)
         What the module returned.
     outcome : int
         The position of the class.
+    kept : tensor of bool, optional
+        Which rows of the batch these are, if not all.
     """
 
-    positive: torch.Tensor
-    actual: torch.Tensor
+    decided: torch.Tensor
+    is_actual: torch.Tensor
     group: torch.Tensor
-    weight: torch.Tensor
+    weight_given: torch.Tensor | None
     logits: torch.Tensor
     outcome: int
+    kept: torch.Tensor | None = None
 
     def take(self, keep: torch.Tensor) -> Rows:
         """Return some of the rows."""
         return Rows(
-            self.positive[keep],
-            self.actual[keep],
+            self.decided[keep],
+            self.is_actual[keep],
             self.group[keep],
-            self.weight[keep],
+            None if self.weight_given is None else self.weight_given[keep],
             self.logits[keep],
             self.outcome,
+            keep,
         )
+
+    @property
+    def positive(self) -> torch.Tensor:
+        """How much each row is predicted to be of the class."""
+        return self.decided[:, self.outcome]
+
+    @property
+    def actual(self) -> torch.Tensor:
+        """1 for the rows that are of the class, else 0."""
+        return self.is_actual.to(self.group.dtype)
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """The weight of each row."""
+        if self.weight_given is None:
+            return self.decided.new_ones(len(self.group))
+        return self.weight_given
+
+    @property
+    def total(self) -> Any:
+        """The weight of all of them, a number or a tensor of shape ()."""
+        return float(len(self.group)) if self.weight_given is None else self.weight_given.sum()
 
     @cached_property
     def slot(self) -> torch.Tensor:
         """Where each row stands in a flat table of shape (n_groups * 2,): by group, then by label."""
-        return torch.add(self.actual, self.group, alpha=2)
+        return torch.add(self.is_actual, self.group, alpha=2)
 
     @property
     def margin(self) -> torch.Tensor:
@@ -171,6 +210,14 @@ def check_logits(logits: torch.Tensor, target: Target, n_classes: int) -> torch.
     return logits
 
 
+def log_probabilities(logits: torch.Tensor) -> torch.Tensor:
+    """Return the logarithms of the probabilities of shape (n_rows, n_classes), as ``log_softmax(1)`` does.
+
+    Of a few columns torch takes them row by row, which is five times as slow as over columns that are whole.
+    """
+    return logits.T.log_softmax(0).T
+
+
 def decide(logits: torch.Tensor) -> torch.Tensor:
     """Return the position of the class that is predicted for each row; of equal ones, the first."""
     if logits.shape[1] == 2:  # faster than to look for the largest
@@ -185,21 +232,25 @@ def group_sums(slot: torch.Tensor, values: torch.Tensor, n_slots: int) -> torch.
     return torch.bincount(slot, values, n_slots)  # faster, but has no gradient
 
 
-def cell_sums(rows: Rows, n_groups: int) -> torch.Tensor:
-    """Add up the weights in every cell of each group.
+def slot_sums(rows: Rows, n_groups: int) -> torch.Tensor:
+    """Add up what is predicted positive, and the weight, in every slot: by group, then by label.
 
     Returns
     -------
-    tensor of shape (4, n_groups)
-        The cells, in the order of ``CELLS``.
+    tensor of shape (2, n_groups * 2)
+        What is predicted positive, and all of it.
     """
-    slot = rows.slot
-    whole = group_sums(slot, rows.weight, 2 * n_groups)
-    return _as_table(group_sums(slot, rows.positive * rows.weight, 2 * n_groups), whole)
+    slot, positive, weight = rows.slot, rows.positive, rows.weight_given
+    if weight is None:
+        selected = group_sums(slot, positive, 2 * n_groups)
+        return torch.stack([selected, torch.bincount(slot, None, 2 * n_groups).to(selected.dtype)])
+    selected = group_sums(slot, positive * weight, 2 * n_groups)
+    return torch.stack([selected, group_sums(slot, weight, 2 * n_groups)])
 
 
-def _as_table(selected: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
-    """Return the cells of what is selected in each slot; what is not is the rest of the whole."""
+def cells_of(sums: torch.Tensor) -> torch.Tensor:
+    """Return the cells of what :func:`slot_sums` returns, of shape (4, n_groups)."""
+    selected, whole = sums
     (fp, tp), (tn, fn) = (each.view(-1, 2).unbind(1) for each in (selected, whole - selected))
     cells = {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
     return torch.stack([cells[cell] for cell in CELLS])
@@ -217,19 +268,28 @@ class Tally:
     """
 
     def __init__(self, comparison: Comparison, target: Target) -> None:
-        place = torch.tensor(comparison.places)[target["group"]]
-        self.rows = (place >= 0).nonzero().squeeze(1)
-        self.slot = (2 * place + (target["y"] == comparison.outcome))[self.rows]
-        self.weight = row_weights(target, torch.zeros(0, dtype=torch.float64))[self.rows]
-        self.outcome, self.n_slots = comparison.outcome, 2 * comparison.n_groups
+        group, actual = comparison.places_of(target["group"]), target["y"] == comparison.outcome
+        weight = target.get("weight")
+        self.rows: torch.Tensor | None = None
+        if not comparison.is_whole:
+            self.rows = (group >= 0).nonzero().squeeze(1)
+            group, actual = group[self.rows], actual[self.rows]
+            weight = None if weight is None else weight[self.rows]
+        # Two places for each slot: for what is decided negative, and positive.
+        self.place = 2 * torch.add(actual, group, alpha=2)
+        self.weight = None if weight is None else weight.double()
+        self.outcome, self.n_places = comparison.outcome, 4 * comparison.n_groups
 
     def cells(self, decided: torch.Tensor, counted: torch.Tensor | None = None) -> torch.Tensor:
         """Return the cells of decisions for a class each, of all rows or of those that are to be counted."""
-        weight = self.weight if counted is None else self.weight * counted[self.rows]
-        whole = group_sums(self.slot, weight, self.n_slots)
-        return _as_table(
-            group_sums(self.slot, weight * (decided[self.rows] == self.outcome), self.n_slots), whole
-        )
+        if self.rows is not None:
+            decided, counted = decided[self.rows], None if counted is None else counted[self.rows]
+        weight = self.weight
+        if counted is not None:
+            weight = counted.double() if weight is None else weight * counted
+        place = self.place + (decided == self.outcome)
+        counts = torch.bincount(place, weight, self.n_places).double().view(-1, 2)
+        return cells_of(torch.stack([counts[:, 1], counts.sum(1)]))
 
 
 def prices_of(slopes: torch.Tensor) -> torch.Tensor:
@@ -262,9 +322,14 @@ def known_groups(rate: Rate, table: Any) -> Any:
     return rate.support(as_cells(table)) > MIN_SUPPORT * table.sum()
 
 
-def worth(rows: Rows, prices: torch.Tensor) -> torch.Tensor:
-    """Return the sum over the rows of what their decisions are worth."""
-    return (rows.positive * (prices[rows.slot] * rows.weight)).sum()
+def price_rows(rows: Rows, prices: torch.Tensor) -> torch.Tensor:
+    """Return the price of a positive decision of every row of the batch; zero if it takes no part."""
+    found = prices.index_select(0, rows.slot)
+    if rows.weight_given is not None:
+        found = found * rows.weight_given
+    if rows.kept is not None:
+        found = found.new_zeros(rows.kept.shape).masked_scatter_(rows.kept, found)
+    return found
 
 
 def anchored(value: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:

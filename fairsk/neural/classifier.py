@@ -33,7 +33,7 @@ from fairsk.counts import check_weights
 from fairsk.groups import drop_columns, encode_groups, list_groups, sensitive_columns
 from fairsk.limits import Bound, Limit, list_constraints, make_limits
 from fairsk.neural.batching import HOLD_OUT_FROM, Batches, Holdout
-from fairsk.neural.cells import Comparison
+from fairsk.neural.cells import Comparison, log_probabilities
 from fairsk.neural.comparisons import list_comparisons, list_families
 from fairsk.neural.inputs import check_inputs, rows_of
 from fairsk.neural.lagrangian import BoundedLoss, HoldBound
@@ -604,8 +604,10 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         accelerated = inspect.isclass(make_net) and issubclass(make_net, AccelerateMixin)
         if inspect.isclass(make_net) and issubclass(make_net, NeuralNetClassifier):
             extra = {"callbacks__valid_acc": None, **extra}  # scores bare labels, not a target with groups
-        if accelerated and not self.verbose:  # it would print nonetheless
-            extra = {"callbacks__print_log__sink": noop, **extra}
+        if not self.verbose and not any(name.startswith("callbacks__print_log") for name in extra):
+            # It formats what it does not print; an accelerated net prints nonetheless, but for a sink.
+            quiet = {"callbacks__print_log__sink": noop} if accelerated else {"callbacks__print_log": None}
+            extra = {**quiet, **extra}
         at_once = self._at_once(batch_size)
         hold = HoldBound(max_epochs) if held else None
         progress = Progress(limits, max_epochs, hold, at_once)
@@ -748,7 +750,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         seen = (getattr(self, "n_features_in_", None),)
         if hasattr(self, "input_names_") or getattr(X, "shape", (0, 0))[1:] != seen:
             X = self._without_sensitive(X)
-        return self.net_.forward(self._inputs(X, reset=False)).double().softmax(1).numpy()
+        logits = self.net_.forward(self._inputs(X, reset=False))
+        return np.ascontiguousarray(log_probabilities(logits.double()).exp().numpy())
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict the class of each row.

@@ -24,13 +24,12 @@ from fairsk.neural.cells import (
     Comparison,
     Tally,
     Target,
-    anchored,
     as_cells,
     check_groups,
     decide,
     known_groups,
+    log_probabilities,
     prices_of,
-    worth,
 )
 from fairsk.neural.loss import TINY, GroupLoss
 from fairsk.neural.standing import Standing
@@ -140,7 +139,7 @@ class BoundedLoss(GroupLoss):
 
     def group_sums(
         self, logits: torch.Tensor, target: Target, logs: torch.Tensor | None = None
-    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    ) -> list[tuple[torch.Tensor, Any]]:
         """Return nothing: the fairness term follows from the cells of the decisions."""
         return []
 
@@ -158,15 +157,16 @@ class BoundedLoss(GroupLoss):
 
     def forward(self, logits: torch.Tensor, target: Any) -> torch.Tensor:
         """Return the loss of a batch; the parameters are those of :class:`FairLoss`."""
-        logs = self.checked(logits, target).log_softmax(1)
-        loss = self.task_loss(logs, target)
+        logits = self.checked(logits, target)
         check_groups(target, self.comparisons)
+        logs = log_probabilities(logits.detach())
         decided = logs.exp()
-        for i, comparison in enumerate(self.comparisons):
-            rows = comparison.rows(decided, logits, target)
-            moved = worth(rows, getattr(self, f"prices_{i}")) / rows.weight.sum().clamp_min(TINY)
-            loss = loss + anchored(self.levels[i], moved)
-        return loss
+        views = self.views(logits, target, decided)
+        prices = [
+            getattr(self, f"prices_{i}").to(logs) / max(rows.total, TINY) for i, rows in enumerate(views)
+        ]
+        value = self.task_loss(logs, target) + self.levels.sum().to(logs)
+        return self.priced(logits, value, decided, views, prices, target)
 
     @torch.no_grad()
     def look(self, tables: Sequence[Floats], elapsed: float, *, exact: bool = False) -> None:

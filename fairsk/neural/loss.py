@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,9 +19,12 @@ from fairsk.neural.cells import (
     anchored,
     check_groups,
     check_logits,
+    log_probabilities,
+    price_rows,
     row_weights,
 )
 from fairsk.neural.penalties import PenaltyFunction, get_penalty
+from fairsk.neural.priced import priced_loss
 from fairsk.rates import Constraint, Rate
 
 __all__ = ["MEMORY", "TINY", "FairLoss", "GroupLoss", "check_target"]
@@ -96,10 +100,12 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
 
     def task_losses(self, logs: torch.Tensor, target: Target) -> tuple[torch.Tensor, torch.Tensor]:
         """Return each row's cross-entropy, for the logarithms of the probabilities, and its weight."""
-        weight = row_weights(target, logs)
-        if self.weight is not None:
-            weight = weight * self.weight.to(weight)[target["y"]]
-        return F.nll_loss(logs, target["y"], reduction="none"), weight
+        return F.nll_loss(logs, target["y"], reduction="none"), self.task_weights(target, logs)
+
+    def task_weights(self, target: Target, like: torch.Tensor) -> torch.Tensor:
+        """Return what each row counts in the task loss."""
+        weight = row_weights(target, like)
+        return weight if self.weight is None else weight * self.weight.to(weight)[target["y"]]
 
     def task_loss(self, logs: torch.Tensor, target: Target) -> torch.Tensor:
         """Return the weighted mean of the cross-entropy."""
@@ -108,10 +114,45 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
         losses, weight = self.task_losses(logs, target)
         return (losses * weight).sum() / weight.sum().clamp_min(TINY)
 
+    def views(self, logits: torch.Tensor, target: Target, decided: torch.Tensor) -> list[Rows]:
+        """Return what the rows say in each comparison, for what is decided about them."""
+        return [comparison.rows(decided, logits, target) for comparison in self.comparisons]
+
+    def priced(
+        self,
+        logits: torch.Tensor,
+        value: torch.Tensor,
+        decided: torch.Tensor,
+        views: Sequence[Rows],
+        prices: Sequence[torch.Tensor],
+        target: Target,
+    ) -> torch.Tensor:
+        """Return the loss of a value whose gradient is that of the task loss and of priced decisions.
+
+        Parameters
+        ----------
+        logits : tensor of shape (n_rows, n_classes)
+            What the gradient is by.
+        value : tensor of shape ()
+            The loss.
+        decided : tensor of shape (n_rows, n_classes)
+            The probabilities.
+        views : list of Rows
+            What the rows say in each comparison.
+        prices : list of tensors of shape (n_groups * 2,)
+            What a positive decision costs in each slot, for every comparison.
+        target : mapping
+            The target of the batch.
+        """
+        weight = self.task_weights(target, decided)
+        costs = [(rows.outcome, price_rows(rows, price)) for rows, price in zip(views, prices, strict=True)]
+        share = weight / weight.sum().clamp_min(TINY)
+        return priced_loss(logits, value, decided, target["y"], share, costs)
+
     @abstractmethod
     def group_sums(
         self, logits: torch.Tensor, target: Target, logs: torch.Tensor | None = None
-    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    ) -> list[tuple[torch.Tensor, Any]]:
         """Return, for every comparison, the sums that the fairness term follows from, and the weight.
 
         If there are none, it follows from the cells of the decisions. The logarithms of the probabilities, if
@@ -260,21 +301,17 @@ class FairLoss(GroupLoss):
             shape = self.penalty.shape(len(self.rates), comparison.n_groups)
             self.register_buffer(f"running_sums_{i}", torch.zeros(shape))
             self.register_buffer(f"running_weight_{i}", torch.zeros(()))
-        self._levers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-        self._steps = 0
+        self._known = [_Known() for _ in self.comparisons]
 
     def group_sums(
         self, logits: torch.Tensor, target: Target, logs: torch.Tensor | None = None
-    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    ) -> list[tuple[torch.Tensor, Any]]:
         """Return, for every comparison, the group sums that the penalty follows from, and the weight."""
         logits = self.checked(logits, target)
-        decided = (logits.log_softmax(1) if logs is None else logs).exp()
         check_groups(target, self.comparisons)
-        found = []
-        for comparison in self.comparisons:
-            rows = comparison.rows(decided, logits, target)
-            found.append((self.penalty.sums(rows, self.rates, comparison.n_groups), rows.weight.sum()))
-        return found
+        logs = log_probabilities(logits) if logs is None else logs
+        views = self.views(logits, target, logs.exp())
+        return [(self._sums(i, rows), rows.total) for i, rows in enumerate(views)]
 
     def fairness(self, shares: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return the weighted penalty for group sums that are divided by the weight."""
@@ -299,41 +336,68 @@ class FairLoss(GroupLoss):
         """
         target = check_target(target)
         logits = self.checked(logits, target)
-        logs = logits.log_softmax(1)
-        task = self.task_loss(logs, target)
         if not self.penalty_weight:
-            return task
+            return self.task_loss(log_probabilities(logits), target)
+        if self.training and self.penalty.of_slots:
+            try:
+                return self._priced(logits, target)
+            except (IndexError, RuntimeError):  # asked afterwards, since it takes time in every step
+                check_groups(target, self.comparisons)
+                raise
         check_groups(target, self.comparisons)
-        views = [comparison.rows(logs.exp(), logits, target) for comparison in self.comparisons]
+        logs = log_probabilities(logits)
+        task = self.task_loss(logs, target)
         if not self.training:
-            sums = [self._sums(i, rows) / rows.weight.sum().clamp_min(TINY) for i, rows in enumerate(views)]
-            return task + self.fairness(sums)
-        moved = [self._anchored(i, rows) for i, rows in enumerate(views)]
-        self._steps += 1
-        return task + self.penalty_weight / len(moved) * sum(moved[1:], start=moved[0])
+            found = self.group_sums(logits, target, logs)
+            return task + self.fairness([sums / max(weight, TINY) for sums, weight in found])
+        terms = []
+        for i, rows in enumerate(self.views(logits, target, logs.exp())):
+            sums, weight = self._sums(i, rows), rows.total
+            value, slopes = self._follow(i, sums.detach(), weight)
+            terms.append(anchored(value, (slopes * sums).sum() / max(weight, TINY)))
+        return task + self.penalty_weight / len(terms) * sum(terms[1:], start=terms[0])
+
+    def _priced(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
+        """Return the same for a penalty on slots, whose slopes are the prices of their rows' decisions."""
+        logs = log_probabilities(logits.detach())
+        decided = logs.exp()
+        views = self.views(logits, target, decided)
+        factor = self.penalty_weight / len(views)
+        loss, prices = self.task_loss(logs, target), []
+        for i, rows in enumerate(views):
+            value, slopes = self._follow(i, self._sums(i, rows), rows.total)
+            loss = loss.add(value, alpha=factor)
+            of_positive, _ = slopes  # the second is that of all rows, whatever is decided
+            prices.append(of_positive * (factor / max(rows.total, TINY)))
+        return self.priced(logits, loss, decided, views, prices, target)
 
     def _sums(self, i: int, rows: Rows) -> torch.Tensor:
         return self.penalty.sums(rows, self.rates, self.comparisons[i].n_groups)
 
-    def _anchored(self, i: int, rows: Rows) -> torch.Tensor:
-        """Return the penalty of the running group sums, with the gradient of the batch's.
+    def _follow(self, i: int, sums: torch.Tensor, weight: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add to the running group sums, and return the value and the slopes of their penalty.
 
-        The penalty's slopes at the running sums are looked up again once these have changed by a quarter.
+        These are looked up again once the sums have changed by a third.
         """
-        sums, moved = self.penalty.batch(rows, self.rates, self.comparisons[i].n_groups)
-        weight = rows.weight.sum()
+        known = self._known[i]
         running, total = getattr(self, f"running_sums_{i}"), getattr(self, f"running_weight_{i}")
-        running.mul_(self.memory).add_(sums)
+        torch.add(sums, running, alpha=self.memory, out=running)
         total.mul_(self.memory).add_(weight)
-        if i not in self._levers or self._steps % self._patience() == 0:
+        patience = max(1, min(round(1 / (3 * (1 - self.memory))), known.steps // 10))
+        if known.steps % patience == 0:
             with torch.enable_grad():
                 shares = (running / total.clamp_min(TINY)).requires_grad_()
                 value = self.penalty.value(shares, self.rates)
                 slopes = torch.autograd.grad(value, shares)[0] if value.requires_grad else 0 * running
-            self._levers[i] = value.detach(), self.penalty.levers(slopes)
-        value, levers = self._levers[i]
-        return anchored(value, moved(levers) / weight.clamp_min(TINY))
+            known.value, known.slopes = value.detach(), slopes
+        known.steps += 1
+        return known.value, known.slopes
 
-    def _patience(self) -> int:
-        """Return how many steps change the running sums by a quarter."""
-        return max(1, min(round(0.25 / (1 - self.memory)), self._steps // 10))
+
+@dataclass
+class _Known:
+    """What was last looked up about the penalty of one comparison."""
+
+    value: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
+    slopes: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
+    steps: int = 0

@@ -22,7 +22,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -32,13 +31,12 @@ from fairsk.neural.cells import (
     MIN_SUPPORT,
     Rows,
     as_cells,
-    cell_sums,
+    cells_of,
     group_sums,
     known_groups,
-    prices_of,
-    worth,
+    slot_sums,
 )
-from fairsk.rates import CELLS, Rate, soft_cells
+from fairsk.rates import Rate, soft_cells
 
 __all__ = [
     "Penalty",
@@ -70,6 +68,8 @@ class Penalty(ABC):
 
     #: Whether the penalty takes care of the disparity in linear nets only.
     linear_only = False
+    #: Whether the group sums are those of slots, so that a row's part in them is a price on its decision.
+    of_slots = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -88,17 +88,6 @@ class Penalty(ABC):
     @abstractmethod
     def value(self, shares: torch.Tensor, rates: Sequence[Rate]) -> torch.Tensor:
         """Return the penalty for group sums that are divided by the total weight."""
-
-    def batch(
-        self, rows: Rows, rates: Sequence[Rate], n_groups: int
-    ) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
-        """Return the group sums without a gradient, and a function of levers: what moves them, with one."""
-        sums = self.sums(rows, rates, n_groups)
-        return sums.detach(), lambda levers: (levers * sums).sum()
-
-    def levers(self, slopes: torch.Tensor) -> torch.Tensor:
-        """Return what the function that :meth:`batch` returns needs to know of the penalty's slopes."""
-        return slopes
 
     def __repr__(self) -> str:
         return f"<penalty {self.name}>"
@@ -126,6 +115,8 @@ class _GroupRates:
 class _OnRates(Penalty):
     """A penalty on the values of the rates."""
 
+    of_slots = True
+
     def __init__(self, function: Callable[[_GroupRates], torch.Tensor], *, of_shares: bool = False) -> None:
         super().__init__(function.__name__.strip("_"))
         self.function, self.of_shares = function, of_shares
@@ -137,29 +128,19 @@ class _OnRates(Penalty):
             )
 
     def shape(self, n_rates: int, n_groups: int) -> tuple[int, ...]:
-        return len(CELLS), n_groups
+        return 2, 2 * n_groups
 
     def sums(self, rows: Rows, rates: Sequence[Rate], n_groups: int) -> torch.Tensor:
-        return cell_sums(rows, n_groups)
-
-    def batch(
-        self, rows: Rows, rates: Sequence[Rate], n_groups: int
-    ) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
-        with torch.no_grad():
-            sums = cell_sums(rows, n_groups)
-        return sums, partial(worth, rows)
-
-    def levers(self, slopes: torch.Tensor) -> torch.Tensor:
-        return prices_of(slopes)
+        return slot_sums(rows, n_groups)
 
     def value(self, shares: torch.Tensor, rates: Sequence[Rate]) -> torch.Tensor:
-        total = shares.new_zeros(())
+        total, table = shares.new_zeros(()), cells_of(shares)
         for rate in rates:
-            known = known_groups(rate, shares.detach())
+            known = known_groups(rate, table.detach())
             if (n_known := int(known.sum())) < 2:
                 continue  # nothing to compare
             # Groups without the rate are taken out before the division, lest it leave NaN in the gradient.
-            cells = as_cells(shares if n_known == len(known) else shares[:, known])
+            cells = as_cells(table if n_known == len(known) else table[:, known])
             support = rate.support(cells)
             total = total + self.function(_GroupRates(rate(cells), support / support.sum()))
         return total
@@ -371,7 +352,7 @@ class _OfBatch(Penalty):
                 f"The penalty {self.name} returned a number without a gradient, so there is nothing to train "
                 "by: compute it from the probabilities, not from decisions, and with torch all the way."
             )
-        return value.reshape(()) * rows.weight.sum()
+        return value.reshape(()) * rows.total
 
     def value(self, shares: torch.Tensor, rates: Sequence[Rate]) -> torch.Tensor:
         return shares

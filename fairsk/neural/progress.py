@@ -86,6 +86,7 @@ class Progress(Callback):
         """Start a new sum."""
         self.seen_: list[Standing] = []
         self.waiting_: list[tuple[torch.Tensor, Any]] = []
+        self.n_waiting_ = 0
 
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
@@ -94,7 +95,8 @@ class Progress(Callback):
         if not training or self.hold is not None:
             return
         self.waiting_.append((y_pred.detach(), batch[1]))
-        if sum(len(logits) for logits, _ in self.waiting_) >= _MANY:
+        self.n_waiting_ += len(y_pred)
+        if self.n_waiting_ >= _MANY:
             self._count_waiting(net)
 
     def _count_waiting(self, net: Any) -> None:
@@ -103,7 +105,7 @@ class Progress(Callback):
             targets = [target for _, target in self.waiting_]
             target = {name: torch.cat([each[name] for each in targets]) for name in targets[0]}
             self.seen_.append(Standing.of_logits(net.criterion_, logits, target))
-            self.waiting_ = []
+            self.waiting_, self.n_waiting_ = [], 0
 
     def on_epoch_end(
         self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any

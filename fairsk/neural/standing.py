@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fairsk.limits import Bound, Limit
 from fairsk.neural.batching import Batches
-from fairsk.neural.cells import Tally, Target, as_cells, decide
+from fairsk.neural.cells import Tally, Target, as_cells, decide, log_probabilities
 from fairsk.neural.loss import TINY, GroupLoss
 from fairsk.rates import Constraint
 
@@ -66,12 +66,13 @@ class Standing:
     def of_logits(cls, criterion: GroupLoss, logits: torch.Tensor, target: Target) -> Standing:
         """Measure decisions that have been made."""
         logits = criterion.checked(logits, target).detach().cpu()
-        logs = logits.log_softmax(1)
+        logs = log_probabilities(logits)
         losses, weight = criterion.task_losses(logs, target)
+        weighted = losses * weight
         sums = criterion.group_sums(logits, target, logs)
         return cls(
-            float((losses * weight).sum()),
-            float((losses**2 * weight).sum()),
+            float(weighted.sum()),
+            float(losses @ weighted),
             float(weight.sum()),
             hard_tables(criterion, decide(logits), target),
             tuple(table.double() for table, _ in sums),
