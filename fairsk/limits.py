@@ -109,7 +109,7 @@ def make_limits(constraint: Any, max_difference: Any, min_ratio: Any) -> tuple[L
     Raises
     ------
     ValueError
-        If a constraint is unknown or has two bounds or none, or lengths differ.
+        If a constraint is unknown, has two bounds or none, or no ratio to be bounded, or lengths differ.
     """
     constraints = list_constraints(constraint)
     differences = _each("max_difference", max_difference, len(constraints))
@@ -129,6 +129,7 @@ def make_limits(constraint: Any, max_difference: Any, min_ratio: Any) -> tuple[L
         if difference is not None:
             bound = Bound(difference=one.check_max_difference(difference))
         else:
+            one.check_ratio()
             bound = Bound(ratio=ratio)
         limits.append(Limit(one, bound))
     return tuple(limits)

@@ -297,13 +297,9 @@ class Constraint:
         that can be negative (its numerator subtracts) has no such ratio, and is refused.
         """
         _check_choice("method", method, Method)
+        self.check_ratio()
         ratios = []
         for rate in self.rates:
-            if min(rate.numerator_coefficients) < 0:
-                raise ValueError(
-                    f"The ratio of {self.name!r} is not defined: {rate.name!r} can be negative, for its "
-                    f"numerator, {rate.numerator!r}, subtracts. Use the difference."
-                )
             values = rate(cells)
             if method == "between_groups":
                 largest, smallest = _extreme(values, largest=True), _extreme(values, largest=False)
@@ -340,6 +336,15 @@ class Constraint:
             return self.worst_group(cells)
         compare = {"difference": self.difference, "ratio": self.ratio}[comparison]
         return compare(cells, method=method, reference=reference)
+
+    def check_ratio(self) -> None:
+        """Refuse to compare by ratio if a rate can be negative."""
+        for rate in self.rates:
+            if min(rate.numerator_coefficients) < 0:
+                raise ValueError(
+                    f"The ratio of {self.name!r} is not defined: {rate.name!r} can be negative, for its "
+                    f"numerator, {rate.numerator!r}, subtracts. Use the difference."
+                )
 
     def check_max_difference(self, bound: float) -> float:
         """Return a bound on the difference; refuse one above 1 if the rates lie between 0 and 1."""

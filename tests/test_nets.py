@@ -34,7 +34,7 @@ from skorch.hf import AccelerateMixin
 from torch import nn
 from torch.utils.data import DataLoader
 
-from fairsk import Constraint, FairClassifier, SensitiveRouter
+from fairsk import Constraint, FairClassifier, Rate, SensitiveRouter
 from fairsk.metrics import GroupCounts, multiclass_disparity
 from fairsk.rates import RATES
 
@@ -893,14 +893,61 @@ def test_no_batch_is_left_with_a_single_row(n):
         )
 
 
+class Sure(nn.Module):
+    """A net that ends in probabilities, or in their logarithms, which are logits too."""
+
+    def __init__(self, n_features, last=nn.Softmax):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(n_features, 2), last(dim=1))
+
+    def forward(self, X):
+        return self.layers(X)
+
+
+def test_a_module_that_returns_probabilities_is_refused():
+    with pytest.raises(ValueError, match=r"The module returns probabilities.*leave out its last softmax"):
+        fit(Sure, **FIXED)
+    assert fit(Sure, **FIXED, net_params={"module__last": nn.LogSoftmax}).history_
+
+
+def test_a_schedule_given_as_a_class_is_the_only_one():
+    net = fit(callbacks=[LRScheduler], **FIXED).net_
+    assert [name for name, _ in net.callbacks_ if "lr" in name.lower()] == ["LRScheduler"]
+
+
+def test_rates_of_one_name_have_their_own_multipliers():
+    same = [
+        Constraint(name, [Rate("rate", name, f"{name}+{rest}")])
+        for name, rest in (("tp", "fn"), ("fp", "tn"))
+    ]
+    with pytest.warns(ConvergenceWarning):
+        record = fit(constraint=same, data=make_rows(800), max_difference=0.01, **FEW).history_[-1]
+    assert list(record["multipliers"]) == ["rate (tp of tp+fn)", "rate (fp of fp+tn)"]
+
+
+def test_the_ratio_of_a_rate_that_can_be_negative_is_refused_before_training():
+    lift = Constraint("lift", [Rate("lift", "tp-fp", "n")])
+    with pytest.raises(ValueError, match=r"The ratio of 'lift' is not defined.*Use the difference"):
+        FairClassifier(constraint=lift, min_ratio=0.8, max_epochs=10**9).fit(*make_rows()[:2], make_rows()[2])
+
+
+def test_a_list_of_rows_may_lack_the_sensitive_column():
+    X, y, group = make_rows()
+    rows = np.column_stack([X, group == "b"]).tolist()
+    classifier = FairClassifier(sensitive_features=3, **FIXED).fit(rows, y)
+    expected = classifier.predict_proba(rows)
+    np.testing.assert_array_equal(classifier.predict_proba(X.tolist()), expected)
+    np.testing.assert_array_equal(classifier.predict_proba(X), expected)
+
+
 @pytest.mark.parametrize(
-    "params", [{"max_difference": 0.1}, {"penalty_weight": 1.0}], ids=["bound", "penalty"]
+    "params", [{"max_difference": 0.15}, {"penalty_weight": 1.0}], ids=["bound", "penalty"]
 )
 def test_batches_of_one_row(params):
     data = make_rows(200)
     classifier = fit(data=data, batch_size=1, max_epochs=5, random_state=0, **params)
     assert classifier.score(data[0], data[1]) > 0.65
-    assert params.get("penalty_weight") or classifier.training_disparity_ <= 0.1
+    assert params.get("penalty_weight") or classifier.training_disparity_ <= 0.15
 
 
 def test_a_group_of_one_row_is_named_and_passed_over():

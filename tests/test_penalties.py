@@ -966,13 +966,28 @@ def test_labels_and_groups_may_be_whole_numbers_of_any_kind(kind, comparisons):
         (lambda target: {"group": target["group"]}, "it has no 'y'"),
         (lambda target: {**target, "group": target["group"] / 2}, "'group' holds fractions"),
         (lambda target: {**target, "group": target["group"] + 1}, "the group 3, but n_groups is 3"),
+        (lambda target: {**target, "group": target["group"] - 1}, "the group -1, but n_groups is 3"),
+        (lambda target: {**target, "y": target["y"] + 1}, "the class 2, but n_classes is 2"),
+        (lambda target: {**target, "y": target["y"] - 1}, "the class -1, but n_classes is 2"),
     ],
-    ids=["labels alone", "no groups", "no labels", "fractions", "unknown group"],
+    ids=[
+        "labels alone",
+        "no groups",
+        "no labels",
+        "fractions",
+        "unknown group",
+        "negative group",
+        "unknown class",
+        "negative class",
+    ],
 )
-def test_targets_that_are_no_targets_are_refused(change, message):
+@pytest.mark.parametrize("penalty", ["squared_gap", "hsic"])
+@pytest.mark.parametrize("places", [(0, 1, 2), (0, 1, -1)], ids=["all groups", "some groups"])
+def test_targets_that_are_no_targets_are_refused(change, message, penalty, places):
     logits, target = make_target(30)
+    loss = make_loss(penalty, comparisons=[Comparison(1, places)])
     with pytest.raises(ValueError, match=message):
-        make_loss("squared_gap")(logits, change(target))
+        loss(logits, change(target))
 
 
 @pytest.mark.parametrize("shape", [(30,), (30, 1), (30, 3), (29, 2)])

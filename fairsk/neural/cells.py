@@ -25,7 +25,7 @@ __all__ = [
     "anchored",
     "as_cells",
     "cells_of",
-    "check_groups",
+    "check_codes",
     "check_logits",
     "decide",
     "group_sums",
@@ -337,12 +337,13 @@ def anchored(value: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
     return batch + (value.to(batch.dtype) - batch.detach())
 
 
-def check_groups(target: Target, comparisons: Sequence[Comparison]) -> None:
-    """Refuse a batch with a group that no comparison knows of."""
-    n_groups = len(comparisons[0].places)
-    smallest, largest = (int(each) for each in target["group"].aminmax())
-    if smallest < 0 or largest >= n_groups:
-        raise ValueError(
-            f"The target has the group {smallest if smallest < 0 else largest}, but n_groups is {n_groups}: "
-            "groups are numbered from 0 to n_groups - 1. Give a net criterion__n_groups."
-        )
+def check_codes(target: Target, n_classes: int, comparisons: Sequence[Comparison]) -> None:
+    """Refuse a batch with a class or a group that the loss does not know of."""
+    for name, n, where in (("y", n_classes, "n_classes"), ("group", len(comparisons[0].places), "n_groups")):
+        smallest, largest = (int(each) for each in target[name].aminmax())
+        if smallest < 0 or largest >= n:
+            kind = "class" if name == "y" else "group"
+            raise ValueError(
+                f"The target has the {kind} {smallest if smallest < 0 else largest}, but {where} is {n}: "
+                f"{name!r} is numbered from 0 to {where} - 1. Give a net criterion__{where}."
+            )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import math
 import threading
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -20,46 +19,35 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
-from skorch import NeuralNet, NeuralNetClassifier
-from skorch.callbacks import LRScheduler
+from skorch import NeuralNet
 from skorch.dataset import Dataset
-from skorch.hf import AccelerateMixin
-from skorch.utils import noop
-from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from fairsk._sklearn import Interval, StrOptions, check_rows, fit_context, n_rows
 from fairsk.counts import check_weights
 from fairsk.groups import drop_columns, encode_groups, list_groups, sensitive_columns
 from fairsk.limits import Bound, Limit, list_constraints, make_limits
-from fairsk.neural.batching import HOLD_OUT_FROM, Batches, Holdout
+from fairsk.neural.assembly import (
+    assemble,
+    carry_over,
+    check_linear,
+    check_logits_of,
+    rows_at_once,
+    uncompiled,
+)
 from fairsk.neural.cells import Comparison, log_probabilities
 from fairsk.neural.comparisons import list_comparisons, list_families
 from fairsk.neural.inputs import check_inputs, rows_of
-from fairsk.neural.lagrangian import BoundedLoss, HoldBound
-from fairsk.neural.loss import MEMORY, FairLoss
-from fairsk.neural.module import MLP
+from fairsk.neural.lagrangian import BoundedLoss
+from fairsk.neural.loss import FairLoss
 from fairsk.neural.penalties import get_penalty
-from fairsk.neural.progress import Progress
-from fairsk.neural.standing import LARGE_BATCH, Standing, evaluate, excess, foremost
+from fairsk.neural.standing import Standing, evaluate, excess, foremost
 from fairsk.rates import Constraint
 from fairsk.warn import warn_user
 
 __all__ = ["FairClassifier"]
 
-#: "auto" batches: all rows, up to so many; else about this many batches per epoch, within these sizes.
-_FULL_BATCH, _BATCHES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 1024, 40, 128, 2048
-#: ... or of as few rows as this, if the number of epochs is given and allows few steps else.
-_FEWEST_ROWS = 16
-#: "auto" epochs: this many, or as many as make enough steps. With few steps a net learns next to nothing.
-_EPOCHS, _ENOUGH_STEPS, _ENOUGH_STEPS_FULL, _FEW_STEPS = 25, 600, 250, 100
-#: How much more rows than it is trained on at once a net of the user's predicts for at once.
-_MORE_TO_PREDICT = 4
 #: torch has one random state for all threads, so only one of them at a time may seed it.
 _SEEDING = threading.RLock()
-#: The learning rate falls along a cosine to this part of its start, so that the noise of batches settles and
-#: the bound is met closely; where all rows are one batch, there is none, and steps stay long enough.
-_FINAL_LR, _FINAL_LR_FULL = 0.02, 0.3
 
 
 class FairClassifier(ClassifierMixin, BaseEstimator):
@@ -457,16 +445,21 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
 
         random_state = check_random_state(self.random_state)
         seeds = random_state.randint(np.iinfo(np.int32).max, size=2).tolist()
-        net, progress = self._net(len(y), criterion, limits, held, seeds[0], before, once)
+        net, progress = assemble(
+            self, len(y), criterion, limits, held=held, seed=seeds[0], before=before, once=once
+        )
+        dataset = Dataset(X, target)
         with _seeded(seeds[1], torch.device(self.device)):
             net.initialize()
-            net.criterion_ = _uncompiled(net.criterion_)  # changes too much from step to step
+            net.criterion_ = uncompiled(net.criterion_)  # changes too much from step to step
             for part in (net.module_, net.criterion_):
                 part.to(getattr(torch, self._float))
+            if before is None:
+                check_logits_of(net, dataset)
+            else:
+                carry_over(before.net_, net, with_optimizer=once)
             if criterion.get("criterion__penalty_weight") and net.criterion_.penalty.linear_only:
-                _check_linear(net, X)
-            if before is not None:
-                _carry_over(before.net_, net, with_optimizer=once)
+                check_linear(net, X)
             net.partial_fit(X, target)
 
         self.net_ = net
@@ -479,7 +472,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         self.bounds_ = {limit.constraint.name: limit.bound.value for limit in limits} if held else {}
         kinds = {limit.constraint.name: limit.bound.comparison for limit in limits}
         self.comparison_ = kinds if len(set(kinds.values())) > 1 else limits[0].bound.comparison
-        standing = evaluate(net, Dataset(X, target), self._at_once(net.batch_size))
+        standing = evaluate(net, dataset, rows_at_once(self, net.batch_size))
         self.training_disparities_ = (
             standing.disparities(limits) if comparable else dict.fromkeys(kinds, math.nan)
         )
@@ -556,137 +549,6 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
                 )
         return torch.as_tensor(weights, dtype=getattr(torch, self._float))
 
-    def _net(
-        self,
-        n: int,
-        criterion: dict[str, Any],
-        limits: tuple[Limit, ...],
-        held: bool,
-        seed: int,
-        before: FairClassifier | None,
-        once: bool,
-    ) -> tuple[NeuralNet, Progress]:
-        """Return a net that is ready to be initialized; nothing of the user's is used but copies."""
-        hold_out = not once and (
-            n >= HOLD_OUT_FROM if isinstance(self.early_stopping, str) else self.early_stopping
-        )
-        if hold_out:
-            n = Holdout.n_trained(n)
-        batch_size, steps_per_epoch, max_epochs = self._schedule(n)
-        if held and before is None and not once and steps_per_epoch * max_epochs < _FEW_STEPS:
-            warn_user(
-                f"batch_size={self.batch_size} and max_epochs={self.max_epochs} make only "
-                f"{steps_per_epoch * max_epochs} steps for {n} rows: too few to train well under a bound. "
-                "Raise max_epochs, lower batch_size, or leave them at 'auto'.",
-                ConvergenceWarning,
-            )
-        if not held and not once:
-            # The running sums remember one epoch, at most what the default remembers (and partial_fit does).
-            criterion = {**criterion, "criterion__memory": min(1 - 1 / steps_per_epoch, MEMORY)}
-        extra = copy.deepcopy(
-            {name: value for name, value in (self.net_params or {}).items() if name != "accelerator"}
-        )
-        if "accelerator" in (self.net_params or {}):  # holds the devices, of which there are no copies
-            extra["accelerator"] = (self.net_params or {})["accelerator"]
-        for name in extra.keys() & {"criterion", *self.get_params(deep=False)}:
-            raise ValueError(
-                f"net_params has {name!r}, which FairClassifier decides"
-                + ("." if name == "criterion" else f": give {name}= to it instead.")
-            )
-        if before is not None:  # the module is there already
-            extra = {name: value for name, value in extra.items() if not name.startswith("module__")}
-        elif isinstance(self.module, nn.Module) and any(name.startswith("module__") for name in extra):
-            raise ValueError(
-                "net_params has module__ parameters, but module is an instance, made already: give its "
-                "class, or make it with these parameters."
-            )
-        make_net = extra.pop("net", NeuralNet)
-        accelerated = inspect.isclass(make_net) and issubclass(make_net, AccelerateMixin)
-        if inspect.isclass(make_net) and issubclass(make_net, NeuralNetClassifier):
-            extra = {"callbacks__valid_acc": None, **extra}  # scores bare labels, not a target with groups
-        if not self.verbose and not any(name.startswith("callbacks__print_log") for name in extra):
-            # It formats what it does not print; an accelerated net prints nonetheless, but for a sink.
-            quiet = {"callbacks__print_log__sink": noop} if accelerated else {"callbacks__print_log": None}
-            extra = {**quiet, **extra}
-        at_once = self._at_once(batch_size)
-        hold = HoldBound(max_epochs) if held else None
-        progress = Progress(limits, max_epochs, hold, at_once)
-        callbacks = copy.deepcopy(list(self.callbacks or []))
-        own: list[Any] = [hold] if hold is not None else []
-        theirs = [each[1] if isinstance(each, tuple) else each for each in callbacks]
-        if not once and not any(isinstance(each, LRScheduler) for each in theirs):
-            few = max_epochs < _EPOCHS
-            decay = LRScheduler(
-                CosineAnnealingLR,
-                T_max=max_epochs * (steps_per_epoch if few else 1),
-                eta_min=(_FINAL_LR if steps_per_epoch > 1 else _FINAL_LR_FULL) * self.lr,
-                step_every="batch" if few else "epoch",  # with many epochs, once in each is fine enough
-                event_name=None,
-            )
-            own.append(("lr_decay", decay))
-        params = {
-            **self._module(before),
-            **criterion,
-            "optimizer": self.optimizer or torch.optim.Adam,
-            "lr": self.lr,
-            "max_epochs": 1 if once else max_epochs,
-            "batch_size": batch_size,
-            "iterator_train__shuffle": True,
-            "iterator_valid__batch_size": at_once,
-            # An accelerator places the batches of a DataLoader only.
-            **({} if accelerated else {"iterator_train": Batches, "iterator_valid": Batches}),
-            "train_split": Holdout(seed) if hold_out else None,
-            "callbacks": [*own, progress, *callbacks],
-            "device": None if accelerated else self.device,
-            "verbose": self.verbose,
-        }
-        return make_net(**{**params, **extra}), progress
-
-    def _at_once(self, batch_size: int) -> int:
-        """Return how many rows to predict for at once; a large net may not have room for very many."""
-        return LARGE_BATCH if self.module is None else min(_MORE_TO_PREDICT * batch_size, LARGE_BATCH)
-
-    def _schedule(self, n: int) -> tuple[int, int, int]:
-        """Return the batch size, the steps per epoch and the number of epochs for so many rows."""
-        fixed = None if isinstance(self.max_epochs, str) else self.max_epochs
-        if isinstance(self.batch_size, str):
-            per_epoch = 1 if n <= _FULL_BATCH else _BATCHES_PER_EPOCH
-            if fixed is not None:  # few epochs need many steps each
-                per_epoch = max(per_epoch, math.ceil(_ENOUGH_STEPS_FULL / fixed))
-            smallest = _SMALLEST_BATCH if fixed is None else _FEWEST_ROWS
-            batch_size = int(np.clip(math.ceil(n / per_epoch), min(n, smallest), _LARGEST_BATCH))
-        else:
-            batch_size = n if self.batch_size == -1 else self.batch_size
-        steps_per_epoch = math.ceil(n / batch_size)
-        steps = _ENOUGH_STEPS if steps_per_epoch > 1 else _ENOUGH_STEPS_FULL
-        enough = max(_EPOCHS, math.ceil(steps / steps_per_epoch))
-        return batch_size, steps_per_epoch, fixed or enough
-
-    def _module(self, before: FairClassifier | None) -> dict[str, Any]:
-        """Return the module, or its class with the parameters that it takes."""
-        if before is not None:
-            return {"module": _uncompiled(before.net_.module_)}
-        if isinstance(self.module, nn.Module):
-            return {"module": copy.deepcopy(self.module)}
-        if self.module is None and self.dtype == "int64":
-            raise ValueError(
-                "dtype='int64' is for modules that take token ids; the default net takes numbers: leave it "
-                "at 'float32', or give a module."
-            )
-        module = MLP if self.module is None else self.module
-        offered: dict[str, Any] = {
-            "n_classes": len(self.classes_),
-            "hidden_layer_sizes": tuple(self.hidden_layer_sizes),
-        }
-        if hasattr(self, "n_features_in_"):
-            offered["n_features"] = self.n_features_in_
-        elif self.module is None:
-            raise ValueError("X is a dict, which the default net cannot take: give a module that does.")
-        accepted = inspect.signature(module).parameters.values()
-        takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted)
-        names = offered if takes_any else offered.keys() & {parameter.name for parameter in accepted}
-        return {"module": module, **{f"module__{name}": offered[name] for name in names}}
-
     def _without_sensitive(self, X: Any, *, values_given: bool = False) -> Any:
         """Return what the net sees of X: all but the sensitive column, unless the user keeps it."""
         if self.keep_sensitive:
@@ -748,7 +610,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = rows_of(X)
         seen = (getattr(self, "n_features_in_", None),)
-        if hasattr(self, "input_names_") or getattr(X, "shape", (0, 0))[1:] != seen:
+        columns = np.shape(X)[1:] if isinstance(X, list) else getattr(X, "shape", (0, 0))[1:]
+        if hasattr(self, "input_names_") or columns != seen:
             X = self._without_sensitive(X)
         logits = self.net_.forward(self._inputs(X, reset=False))
         return np.ascontiguousarray(log_probabilities(logits.double()).exp().numpy())
@@ -800,43 +663,3 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     with _SEEDING, torch.random.fork_rng(devices, device_type="cuda" if on_cpu else device.type):
         torch.manual_seed(seed)
         yield
-
-
-def _uncompiled(module: nn.Module) -> nn.Module:
-    """Return the module that torch.compile wrapped, or the module itself."""
-    return getattr(module, "_orig_mod", module)
-
-
-def _carry_over(old: NeuralNet, new: NeuralNet, *, with_optimizer: bool) -> None:
-    """Let a loss of the same kind go on from its multipliers or running sums, and perhaps the optimizer."""
-    state = old.criterion_.state_dict()
-    alike = type(old.criterion_) is type(new.criterion_) and old.criterion_.aims == new.criterion_.aims
-    if alike and all(
-        name in state and state[name].shape == value.shape
-        for name, value in new.criterion_.state_dict().items()
-    ):
-        new.criterion_.load_state_dict(state)
-    if with_optimizer and type(old.optimizer_) is type(new.optimizer_):
-        rates = [group["lr"] for group in new.optimizer_.param_groups]
-        new.optimizer_.load_state_dict(copy.deepcopy(old.optimizer_.state_dict()))
-        for group, lr in zip(new.optimizer_.param_groups, rates, strict=True):
-            group["lr"] = lr
-
-
-@torch.no_grad()
-def _check_linear(net: NeuralNet, X: Any) -> None:
-    """Refuse a net whose logits are no linear function of the features."""
-    linear = False
-    if not isinstance(X, Mapping) and X.dtype.kind == "f":
-        rows = X[:64].toarray() if hasattr(X, "toarray") else X[:64]
-        one, other = rows, rows[::-1].copy()
-        logits = [
-            net.evaluation_step((torch.as_tensor(each), None)).double()
-            for each in (one, other, one + other, 0 * one)
-        ]
-        linear = torch.allclose(logits[0] + logits[1], logits[2] + logits[3], rtol=1e-3, atol=1e-4)
-    if not linear:
-        raise ValueError(
-            "penalty='covariance' lowers the disparity of linear nets only, and this one is not: it would "
-            "move rows that are far from any decision. Set hidden_layer_sizes=(), or take another penalty."
-        )

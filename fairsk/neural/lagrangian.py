@@ -25,7 +25,6 @@ from fairsk.neural.cells import (
     Tally,
     Target,
     as_cells,
-    check_groups,
     decide,
     known_groups,
     log_probabilities,
@@ -46,11 +45,13 @@ _MARGIN = 0.02
 #: How hard a violation pushes at once, and how much a multiplier grows if it lasts the whole training; in
 #: units of the group's stiffness. What is known of the rows lags behind the net, and hard pushes would make
 #: it swing; where all rows are one batch, every step is followed by a look at all of them, and nothing lags.
-_GAINS, _GAINS_FULL = (10.0, 150.0), (25.0, 500.0)
+_GAINS, _GAINS_FULL = (10.0, 250.0), (25.0, 500.0)
+#: In fewer epochs than this, multipliers grow less: what is known of a row is old by then.
+_MANY_EPOCHS = 25
 #: The part of this that a rate is pushed with: at the start, when violations are those of random weights; the
 #: rate at which it grows over the training; and how it shrinks when violations turn over, lest a strong net
 #: swing to and fro until all its predictions are alike.
-_TRUST, _MORE_TRUST, _LESS_TRUST = 0.1, 6.0, 0.7
+_TRUST, _MORE_TRUST, _LESS_TRUST = 0.3, 6.0, 0.7
 #: Violations are let be that are less than this part of half the window.
 _SWING = 0.1
 #: No multiplier passes this, in the same units: the loss would be all push, the predictions constant.
@@ -61,7 +62,7 @@ _MAX_PRICE = 3.0
 _MAX_INTERVAL = 5
 #: Rows looked at within an epoch per row trained on; all are looked at once more when it ends. A look is a
 #: forward pass, a quarter of a training step.
-_LOOK = 0.75
+_LOOK = 1.0
 #: Decisions are forgotten after this part of the training, or an epoch if that is shorter: in a training of
 #: few epochs, a push must not outlast its cause.
 _WINDOW = 0.05
@@ -158,7 +159,6 @@ class BoundedLoss(GroupLoss):
     def forward(self, logits: torch.Tensor, target: Any) -> torch.Tensor:
         """Return the loss of a batch; the parameters are those of :class:`FairLoss`."""
         logits = self.checked(logits, target)
-        check_groups(target, self.comparisons)
         logs = log_probabilities(logits.detach())
         decided = logs.exp()
         views = self.views(logits, target, decided)
@@ -169,7 +169,7 @@ class BoundedLoss(GroupLoss):
         return self.priced(logits, value, decided, views, prices, target)
 
     @torch.no_grad()
-    def look(self, tables: Sequence[Floats], elapsed: float, *, exact: bool = False) -> None:
+    def look(self, tables: Sequence[Floats], elapsed: float, gains: tuple[float, float] = _GAINS) -> None:
         """Take the rows' hard cells, and let the multipliers and pushes follow.
 
         Parameters
@@ -179,10 +179,11 @@ class BoundedLoss(GroupLoss):
         elapsed : float
             The part of the training that has passed since the last look; multipliers grow by it, so
             that they keep pace with the net whatever the number of steps.
-        exact : bool, default=False
-            Whether the cells are those of the net as it is, after every step.
+        gains : (float, float)
+            How hard a violation pushes at once, and how much a multiplier grows if it lasts the whole
+            training; in units of the group's stiffness.
         """
-        push_gain, growth = _GAINS_FULL if exact else _GAINS
+        push_gain, growth = gains
         multipliers = self.multipliers.cpu().numpy().copy()
         for i, table in enumerate(tables):
             shares = table / max(table.sum(), TINY)
@@ -197,9 +198,14 @@ class BoundedLoss(GroupLoss):
                 stiffness = _stiffness(change, shares[:, known])
                 half = (1 - _MARGIN) * _width(bound) / 2
                 trust = float(self.trust[i, j])
-                gains = push_gain * trust * stiffness, growth * elapsed * trust * stiffness
-                most = _MAX_MULTIPLIER * stiffness
-                after, push, outside = _press(values, half, before, gains, most)
+                trusted = trust * stiffness
+                after, push, outside = _press(
+                    values,
+                    half,
+                    before,
+                    (push_gain * trusted, growth * elapsed * trusted),
+                    _MAX_MULTIPLIER * stiffness,
+                )
                 multipliers[:, i, j, np.flatnonzero(known)] = after
                 swing = np.zeros(len(known))
                 swing[known] = np.where(np.abs(outside) > _SWING * half, outside, 0)
@@ -367,7 +373,13 @@ class HoldBound(Callback):
         if _WINDOW * self.n_epochs < 1:
             recent = self.when_ >= self.step_ - _WINDOW * self.n_epochs * self.steps_
         tables = [tally.cells(self.decided_, recent).numpy() for tally in self.tallies_]
-        net.criterion_.look(tables, elapsed, exact=self.steps_ == 1)
+        net.criterion_.look(tables, elapsed, self._gains())
+
+    def _gains(self) -> tuple[float, float]:
+        if self.steps_ == 1:  # every step is followed by a look at all rows
+            return _GAINS_FULL
+        push, growth = _GAINS
+        return push, growth * math.sqrt(min(1.0, self.n_epochs / _MANY_EPOCHS))
 
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any

@@ -17,7 +17,7 @@ from fairsk.neural.cells import (
     Rows,
     Target,
     anchored,
-    check_groups,
+    check_codes,
     check_logits,
     log_probabilities,
     price_rows,
@@ -144,9 +144,12 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
         target : mapping
             The target of the batch.
         """
-        weight = self.task_weights(target, decided)
+        if self.weight is None and "weight" not in target:
+            share = decided.new_full((len(decided),), 1 / len(decided))
+        else:
+            weight = self.task_weights(target, decided)
+            share = weight / weight.sum().clamp_min(TINY)
         costs = [(rows.outcome, price_rows(rows, price)) for rows, price in zip(views, prices, strict=True)]
-        share = weight / weight.sum().clamp_min(TINY)
         return priced_loss(logits, value, decided, target["y"], share, costs)
 
     @abstractmethod
@@ -308,7 +311,7 @@ class FairLoss(GroupLoss):
     ) -> list[tuple[torch.Tensor, Any]]:
         """Return, for every comparison, the group sums that the penalty follows from, and the weight."""
         logits = self.checked(logits, target)
-        check_groups(target, self.comparisons)
+        check_codes(target, self.n_classes, self.comparisons)
         logs = log_probabilities(logits) if logs is None else logs
         views = self.views(logits, target, logs.exp())
         return [(self._sums(i, rows), rows.total) for i, rows in enumerate(views)]
@@ -342,9 +345,9 @@ class FairLoss(GroupLoss):
             try:
                 return self._priced(logits, target)
             except (IndexError, RuntimeError):  # asked afterwards, since it takes time in every step
-                check_groups(target, self.comparisons)
+                check_codes(target, self.n_classes, self.comparisons)
                 raise
-        check_groups(target, self.comparisons)
+        check_codes(target, self.n_classes, self.comparisons)
         logs = log_probabilities(logits)
         task = self.task_loss(logs, target)
         if not self.training:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -193,10 +194,13 @@ def _multipliers(criterion: Any) -> dict[str, list[float]]:
     """Return how hard the bound presses each group's rate down (up, if negative), by the name of the rate."""
     upper, lower = criterion.multipliers.cpu()
     kinds = len({bound.comparison for _, bound in criterion.held})
+    uses = Counter((rate.name, bound.comparison) for rate, bound in criterion.held)
     named = {}
     for i, comparison in enumerate(criterion.comparisons):
         for j, (rate, bound) in enumerate(criterion.held):
             kind = f" {bound.comparison}" if kinds > 1 else ""
+            if uses[rate.name, bound.comparison] > 1:  # different rates of one name
+                kind += f" ({rate.numerator} of {rate.denominator})"
             pressed = (upper - lower)[i, j, : comparison.n_groups].tolist()
             named[f"{rate.name}{kind}{comparison.name}"] = pressed
     return named
