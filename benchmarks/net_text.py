@@ -161,12 +161,14 @@ def embeddings(texts: NDArray[Any], cache: str | None) -> NDArray[np.float32]:
 
 def tfidf_net(**params: Any) -> Any:
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=3, sublinear_tf=True, dtype=np.float32)
-    decay = {"optimizer__weight_decay": 1e-4}
-    return make_pipeline(words, FairClassifier(hidden_layer_sizes=(), net_params=decay, **params))
+    settings = {"max_epochs": 25, "net_params": {"optimizer__weight_decay": 1e-4}}
+    return make_pipeline(
+        words, FairClassifier(hidden_layer_sizes=(), **settings, **params)
+    )
 
 
 def embeddings_net(**params: Any) -> Any:
-    return make_pipeline(StandardScaler(), FairClassifier(lr=5e-4, **params))
+    return make_pipeline(StandardScaler(), FairClassifier(lr=5e-4, max_epochs=25, **params))
 
 
 def transformer_net(n_epochs: int, **params: Any) -> Any:

@@ -38,7 +38,8 @@ __all__ = ["assemble", "carry_over", "check_linear", "check_logits_of", "rows_at
 _FULL_BATCH, _BATCHES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 1024, 40, 128, 2048
 #: ... or of as few rows as this, if the number of epochs is given and allows few steps else.
 _FEWEST_ROWS = 16
-#: "auto" epochs: this many, or as many as make enough steps. With few steps a net learns next to nothing.
+#: "auto" epochs: this many for each bound (they may pull against each other, and a compromise takes time), or
+#: as many as make enough steps. With few steps a net learns next to nothing.
 _EPOCHS, _ENOUGH_STEPS, _ENOUGH_STEPS_FULL, _FEW_STEPS = 25, 600, 250, 100
 #: How much more rows than it is trained on at once a net of the user's predicts for at once.
 _MORE_TO_PREDICT = 4
@@ -106,7 +107,7 @@ def assemble(
     Progress
         Its callback that keeps the records.
     """
-    plan = _plan(classifier, n, once)
+    plan = _plan(classifier, n, once, len(limits) if held else 1)
     if held and before is None and not once and plan.n_steps < _FEW_STEPS:
         warn_user(
             f"batch_size={classifier.batch_size} and max_epochs={classifier.max_epochs} make only "
@@ -152,7 +153,7 @@ def assemble(
     return make_net(**{**params, **theirs}), progress
 
 
-def _plan(classifier: FairClassifier, n: int, once: bool) -> _Plan:
+def _plan(classifier: FairClassifier, n: int, once: bool, n_bounds: int) -> _Plan:
     """Return the rows to train on, the batch size and the number of epochs for so many rows."""
     asked = classifier.early_stopping
     hold_out = not once and (n >= HOLD_OUT_FROM if isinstance(asked, str) else asked)
@@ -169,7 +170,8 @@ def _plan(classifier: FairClassifier, n: int, once: bool) -> _Plan:
         batch_size = n if classifier.batch_size == -1 else classifier.batch_size
     steps_per_epoch = math.ceil(n / batch_size)
     steps = _ENOUGH_STEPS if steps_per_epoch > 1 else _ENOUGH_STEPS_FULL
-    return _Plan(n, hold_out, batch_size, fixed or max(_EPOCHS, math.ceil(steps / steps_per_epoch)))
+    enough = max(_EPOCHS * n_bounds, math.ceil(steps / steps_per_epoch))
+    return _Plan(n, hold_out, batch_size, fixed or enough)
 
 
 def _own_params(classifier: FairClassifier, before: FairClassifier | None) -> dict[str, Any]:

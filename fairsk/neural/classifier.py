@@ -100,8 +100,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         Learning rate at the start; it falls along a cosine to a fiftieth of this (to three tenths, if all
         rows are one batch), unless ``callbacks`` has an ``LRScheduler``.
     max_epochs : int or "auto", default="auto"
-        How often the net sees every row; ``"auto"`` is 25 times, or as often as 600 steps take (250, if all
-        rows are one batch).
+        How often the net sees every row; ``"auto"`` is 25 times for each constraint that is held, or as often
+        as 600 steps take (250, if all rows are one batch).
     batch_size : int or "auto", default="auto"
         Rows per step, at most; -1 for all of them. ``"auto"`` takes all of up to 1024 rows, and else makes
         about 40 steps per epoch, of 128 to 2048 rows.
