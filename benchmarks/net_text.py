@@ -162,9 +162,7 @@ def embeddings(texts: NDArray[Any], cache: str | None) -> NDArray[np.float32]:
 def tfidf_net(**params: Any) -> Any:
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=3, sublinear_tf=True, dtype=np.float32)
     settings = {"max_epochs": 25, "net_params": {"optimizer__weight_decay": 1e-4}}
-    return make_pipeline(
-        words, FairClassifier(hidden_layer_sizes=(), **settings, **params)
-    )
+    return make_pipeline(words, FairClassifier(hidden_layer_sizes=(), **settings, **params))
 
 
 def embeddings_net(**params: Any) -> Any:

@@ -45,9 +45,9 @@ _MARGIN = 0.02
 #: How hard a violation pushes at once, and how much a multiplier grows if it lasts the whole training; in
 #: units of the group's stiffness. What is known of the rows lags behind the net, and hard pushes would make
 #: it swing; where all rows are one batch, every step is followed by a look at all of them, and nothing lags.
-_GAINS, _GAINS_FULL = (10.0, 250.0), (25.0, 500.0)
+_GAINS, _GAINS_FULL = (10.0, 150.0), (25.0, 500.0)
 #: In fewer epochs than this, multipliers grow less: what is known of a row is old by then.
-_MANY_EPOCHS = 25
+_MANY_EPOCHS = 9
 #: The part of this that a rate is pushed with: at the start, when violations are those of random weights; the
 #: rate at which it grows over the training; and how it shrinks when violations turn over, lest a strong net
 #: swing to and fro until all its predictions are alike.
