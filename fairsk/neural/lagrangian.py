@@ -40,7 +40,8 @@ Floats = NDArray[np.float64]
 
 #: Below this a rate's logarithm would fall without end; there a ratio is held as if the rate were this.
 _MIN_RATE = 1e-3
-#: The window aims this much inside the bound, so that it is met and not just approached.
+#: The window aims this much inside the bound, so that it is met and not just approached: for two groups, and
+#: more with the logarithm of their number, since it is the two farthest that count.
 _MARGIN = 0.02
 #: How hard a violation pushes at once, and how much a multiplier grows if it lasts the whole training; in
 #: units of the group's stiffness. What is known of the rows lags behind the net, and hard pushes would make
@@ -196,7 +197,7 @@ class BoundedLoss(GroupLoss):
                 values, change = _scaled(rate, bound, shares[:, known])
                 before = multipliers[:, i, j, : len(known)][:, known]
                 stiffness = _stiffness(change, shares[:, known])
-                half = (1 - _MARGIN) * _width(bound) / 2
+                half = (1 - _MARGIN * math.log2(known.sum())) * _width(bound) / 2
                 trust = float(self.trust[i, j])
                 trusted = trust * stiffness
                 after, push, outside = _press(

@@ -216,7 +216,7 @@ class FairLoss(GroupLoss):
 
     .. math:: L = \mathrm{CE} + \lambda \, \mathrm{penalty}(S).
 
-    The slopes of the penalty at :math:`S` are looked up anew once :math:`S` may have changed by a quarter. In
+    The slopes of the penalty at :math:`S` are looked up anew once :math:`S` may have changed by a third. In
     evaluation mode the sums are those of the batch, and the running ones stay as they are.
 
     With the rates :math:`r_g` of :math:`k` groups, their parts :math:`s_g` of the rate's denominator and
@@ -349,11 +349,10 @@ class FairLoss(GroupLoss):
                 raise
         check_codes(target, self.n_classes, self.comparisons)
         logs = log_probabilities(logits)
-        task = self.task_loss(logs, target)
+        task, terms = self.task_loss(logs, target), []
         if not self.training:
             found = self.group_sums(logits, target, logs)
             return task + self.fairness([sums / max(weight, TINY) for sums, weight in found])
-        terms = []
         for i, rows in enumerate(self.views(logits, target, logs.exp())):
             sums, weight = self._sums(i, rows), rows.total
             value, slopes = self._follow(i, sums.detach(), weight)
