@@ -6,17 +6,17 @@ import os
 import sys
 import warnings
 
-import sklearn.base
+import sklearn
 
 __all__ = ["warn_user"]
 
-#: Where the modules of this package lie.
-_PACKAGE = os.path.dirname(__file__) + os.sep
+#: Where the modules of this package lie, and those of scikit-learn, whose pipelines and searches call it.
+_OURS = tuple(os.path.dirname(path) + os.sep for path in (__file__, sklearn.__file__))
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn, at the innermost line that is neither in this package nor in what scikit-learn puts around it."""
-    level, frame, ours = 1, sys._getframe(), (_PACKAGE, sklearn.base.__file__)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(ours):
+    """Warn, at the innermost line that is neither in this package nor in scikit-learn."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)

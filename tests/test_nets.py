@@ -910,6 +910,23 @@ def test_a_module_that_returns_probabilities_is_refused():
     assert fit(Sure, **FIXED, net_params={"module__last": nn.LogSoftmax}).history_
 
 
+class Constant(nn.Module):
+    """A net that starts with the same logits for all rows, which happen to add up to 1."""
+
+    def __init__(self, n_features):
+        super().__init__()
+        self.layer = nn.Linear(n_features, 2)
+        nn.init.zeros_(self.layer.weight)
+        self.layer.bias.data = torch.tensor([0.0, 1.0])
+
+    def forward(self, X):
+        return self.layer(X)
+
+
+def test_logits_that_start_out_alike_are_no_probabilities():
+    assert fit(Constant, **FIXED).history_
+
+
 def test_a_schedule_given_as_a_class_is_the_only_one():
     net = fit(callbacks=[LRScheduler], **FIXED).net_
     assert [name for name, _ in net.callbacks_ if "lr" in name.lower()] == ["LRScheduler"]

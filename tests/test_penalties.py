@@ -170,6 +170,34 @@ def test_the_gradient_is_right_with_class_weights_and_without_weights(penalty, n
         torch.testing.assert_close(loss(logits, rows), loss.eval()(logits, ones))
 
 
+@pytest.mark.parametrize("penalty", ["squared_gap", "hsic"])
+def test_a_term_may_be_added_to_the_loss_in_place(penalty):
+    logits, target = make_target(30)
+    loss = make_loss(penalty)(logits.requires_grad_(), target)
+    before = loss.item()
+    loss += (logits**2).sum()
+    loss.backward()
+    expected = torch.autograd.grad(make_loss(penalty)(logits, target), logits)[0] + 2 * logits
+    torch.testing.assert_close(logits.grad, expected)
+    assert loss.item() == pytest.approx(before + (logits**2).sum().item())
+
+
+def test_second_derivatives_are_refused_where_there_are_none():
+    logits, target = make_target(30)
+    loss = make_loss("squared_gap")(logits.requires_grad_(), target)
+    with pytest.raises(RuntimeError, match="no second derivative: leave out create_graph"):
+        torch.autograd.grad(loss, logits, create_graph=True)
+
+
+@pytest.mark.parametrize("penalty", ["squared_gap", "hsic"])
+def test_logits_may_be_of_less_precision_than_the_loss(penalty):
+    logits, target = make_target(30)
+    loss, single = make_loss(penalty), logits.float().requires_grad_()
+    loss(single, {**target, "weight": target["weight"].float()}).backward()
+    (expected,) = torch.autograd.grad(make_loss(penalty)(logits.requires_grad_(), target), logits)
+    torch.testing.assert_close(single.grad.double(), expected, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("weighted", [True, False])
 def test_a_bounded_loss_pushes_each_decision_by_its_price(weighted):
     logits, target = make_target(80, k=4, n_classes=3)

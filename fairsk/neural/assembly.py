@@ -269,8 +269,11 @@ def carry_over(old: NeuralNet, new: NeuralNet, *, with_optimizer: bool) -> None:
 def check_logits_of(net: NeuralNet, dataset: Dataset) -> None:
     """Refuse a module that returns probabilities; it would train, but never be sure of anything."""
     batch = Batches(dataset).take(slice(0, _TRIED))
-    logits = net.criterion_.checked(net.evaluation_step(batch), batch[1]).float()
-    if bool((logits >= 0).all()) and torch.allclose(logits.sum(1), torch.ones(()).to(logits), atol=1e-4):
+    found = net.evaluation_step(batch)
+    logits = net.criterion_.checked(found, batch[1]).float()
+    near = max(1e-4, torch.finfo(found.dtype).eps)
+    varies = len(logits) == 1 or bool((logits != logits[0]).any())  # else they may be biases that add up to 1
+    if varies and bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < near).all()):
         raise ValueError(
             "The module returns probabilities: numbers from 0 to 1 that add up to 1 in each row. It must "
             "return logits, of which the loss makes probabilities: leave out its last softmax."

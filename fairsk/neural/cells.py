@@ -182,13 +182,17 @@ class Rows:
     @cached_property
     def slot(self) -> torch.Tensor:
         """Where each row stands in a flat table of shape (n_groups * 2,): by group, then by label."""
-        return torch.add(self.is_actual, self.group, alpha=2)
+        return _slots(self.is_actual, self.group)
 
     @property
     def margin(self) -> torch.Tensor:
         """The logarithm of the odds of being positive."""
         others = [k for k in range(self.logits.shape[1]) if k != self.outcome]
         return self.logits[:, self.outcome] - self.logits[:, others].logsumexp(1)
+
+
+def _slots(is_actual: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
+    return torch.add(is_actual, group, alpha=2)
 
 
 def row_weights(target: Target, like: torch.Tensor) -> torch.Tensor:
@@ -276,7 +280,7 @@ class Tally:
             group, actual = group[self.rows], actual[self.rows]
             weight = None if weight is None else weight[self.rows]
         # Two places for each slot: for what is decided negative, and positive.
-        self.place = 2 * torch.add(actual, group, alpha=2)
+        self.place = 2 * _slots(actual, group)
         self.weight = None if weight is None else weight.double()
         self.outcome, self.n_places = comparison.outcome, 4 * comparison.n_groups
 

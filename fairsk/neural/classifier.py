@@ -346,7 +346,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     ) -> Self:
         """Train the net on some rows for one epoch, from where it stands.
 
-        The learning rate stays at ``lr``, no rows are held out, and bounds are approached over many calls.
+        The learning rate stays at ``lr``, no rows are held out, and bounds are approached over many calls,
+        each of as many steps as it has batches: give many rows at once, or a small ``batch_size``.
 
         Parameters
         ----------
@@ -610,7 +611,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = rows_of(X)
         seen = (getattr(self, "n_features_in_", None),)
-        columns = np.shape(X)[1:] if isinstance(X, list) else getattr(X, "shape", (0, 0))[1:]
+        columns = np.shape(X)[1:] if isinstance(X, (list, tuple)) else getattr(X, "shape", (0, 0))[1:]
         if hasattr(self, "input_names_") or columns != seen:
             X = self._without_sensitive(X)
         logits = self.net_.forward(self._inputs(X, reset=False))

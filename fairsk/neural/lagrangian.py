@@ -40,8 +40,8 @@ Floats = NDArray[np.float64]
 
 #: Below this a rate's logarithm would fall without end; there a ratio is held as if the rate were this.
 _MIN_RATE = 1e-3
-#: The window aims this much inside the bound, so that it is met and not just approached: for two groups, and
-#: more with the logarithm of their number, since it is the two farthest that count.
+#: The window aims this much inside the bound, so that it is met and not just approached: for one rate of two
+#: groups, and more with the logarithm of how many rates there are, since it is the two farthest that count.
 _MARGIN = 0.02
 #: How hard a violation pushes at once, and how much a multiplier grows if it lasts the whole training; in
 #: units of the group's stiffness. What is known of the rows lags behind the net, and hard pushes would make
@@ -162,7 +162,7 @@ class BoundedLoss(GroupLoss):
         logits = self.checked(logits, target)
         logs = log_probabilities(logits.detach())
         decided = logs.exp()
-        views = self.views(logits, target, decided)
+        views = self.views(logits.detach(), target, decided)
         prices = [
             getattr(self, f"prices_{i}").to(logs) / max(rows.total, TINY) for i, rows in enumerate(views)
         ]
@@ -170,7 +170,7 @@ class BoundedLoss(GroupLoss):
         return self.priced(logits, value, decided, views, prices, target)
 
     @torch.no_grad()
-    def look(self, tables: Sequence[Floats], elapsed: float, gains: tuple[float, float] = _GAINS) -> None:
+    def look(self, tables: Sequence[Floats], elapsed: float, gains: tuple[float, float]) -> None:
         """Take the rows' hard cells, and let the multipliers and pushes follow.
 
         Parameters
@@ -197,7 +197,8 @@ class BoundedLoss(GroupLoss):
                 values, change = _scaled(rate, bound, shares[:, known])
                 before = multipliers[:, i, j, : len(known)][:, known]
                 stiffness = _stiffness(change, shares[:, known])
-                half = (1 - _MARGIN * math.log2(known.sum())) * _width(bound) / 2
+                n_rates = known.sum() * len(self.held) * len(self.comparisons)
+                half = (1 - _MARGIN * math.log2(n_rates)) * _width(bound) / 2
                 trust = float(self.trust[i, j])
                 trusted = trust * stiffness
                 after, push, outside = _press(

@@ -107,12 +107,18 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
         weight = row_weights(target, like)
         return weight if self.weight is None else weight * self.weight.to(weight)[target["y"]]
 
+    def task_shares(self, target: Target, like: torch.Tensor) -> torch.Tensor:
+        """Return the part of the task loss that each row counts."""
+        if self.weight is None and "weight" not in target:
+            return like.new_full((len(like),), 1 / max(len(like), 1))
+        weight = self.task_weights(target, like)
+        return weight / weight.sum().clamp_min(TINY)
+
     def task_loss(self, logs: torch.Tensor, target: Target) -> torch.Tensor:
         """Return the weighted mean of the cross-entropy."""
         if self.weight is None and "weight" not in target:
             return F.nll_loss(logs, target["y"])
-        losses, weight = self.task_losses(logs, target)
-        return (losses * weight).sum() / weight.sum().clamp_min(TINY)
+        return F.nll_loss(logs, target["y"], reduction="none") @ self.task_shares(target, logs)
 
     def views(self, logits: torch.Tensor, target: Target, decided: torch.Tensor) -> list[Rows]:
         """Return what the rows say in each comparison, for what is decided about them."""
@@ -144,13 +150,8 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
         target : mapping
             The target of the batch.
         """
-        if self.weight is None and "weight" not in target:
-            share = decided.new_full((len(decided),), 1 / len(decided))
-        else:
-            weight = self.task_weights(target, decided)
-            share = weight / weight.sum().clamp_min(TINY)
         costs = [(rows.outcome, price_rows(rows, price)) for rows, price in zip(views, prices, strict=True)]
-        return priced_loss(logits, value, decided, target["y"], share, costs)
+        return priced_loss(logits, value, decided, target["y"], self.task_shares(target, decided), costs)
 
     @abstractmethod
     def group_sums(
@@ -304,7 +305,7 @@ class FairLoss(GroupLoss):
             shape = self.penalty.shape(len(self.rates), comparison.n_groups)
             self.register_buffer(f"running_sums_{i}", torch.zeros(shape))
             self.register_buffer(f"running_weight_{i}", torch.zeros(()))
-        self._known = [_Known() for _ in self.comparisons]
+        self._known = [_Lookup() for _ in self.comparisons]
 
     def group_sums(
         self, logits: torch.Tensor, target: Target, logs: torch.Tensor | None = None
@@ -342,17 +343,20 @@ class FairLoss(GroupLoss):
         if not self.penalty_weight:
             return self.task_loss(log_probabilities(logits), target)
         if self.training and self.penalty.of_slots:
+            if logits.is_cuda:  # where a wrong index is no exception that one could come back from
+                check_codes(target, self.n_classes, self.comparisons)
             try:
                 return self._priced(logits, target)
             except (IndexError, RuntimeError):  # asked afterwards, since it takes time in every step
                 check_codes(target, self.n_classes, self.comparisons)
                 raise
-        check_codes(target, self.n_classes, self.comparisons)
         logs = log_probabilities(logits)
-        task, terms = self.task_loss(logs, target), []
         if not self.training:
             found = self.group_sums(logits, target, logs)
-            return task + self.fairness([sums / max(weight, TINY) for sums, weight in found])
+            penalty = self.fairness([sums / max(weight, TINY) for sums, weight in found])
+            return self.task_loss(logs, target) + penalty
+        check_codes(target, self.n_classes, self.comparisons)
+        task, terms = self.task_loss(logs, target), []
         for i, rows in enumerate(self.views(logits, target, logs.exp())):
             sums, weight = self._sums(i, rows), rows.total
             value, slopes = self._follow(i, sums.detach(), weight)
@@ -363,14 +367,14 @@ class FairLoss(GroupLoss):
         """Return the same for a penalty on slots, whose slopes are the prices of their rows' decisions."""
         logs = log_probabilities(logits.detach())
         decided = logs.exp()
-        views = self.views(logits, target, decided)
+        views = self.views(logits.detach(), target, decided)
         factor = self.penalty_weight / len(views)
         loss, prices = self.task_loss(logs, target), []
         for i, rows in enumerate(views):
             value, slopes = self._follow(i, self._sums(i, rows), rows.total)
             loss = loss.add(value, alpha=factor)
             of_positive, _ = slopes  # the second is that of all rows, whatever is decided
-            prices.append(of_positive * (factor / max(rows.total, TINY)))
+            prices.append(of_positive.to(logs) * (factor / max(rows.total, TINY)))
         return self.priced(logits, loss, decided, views, prices, target)
 
     def _sums(self, i: int, rows: Rows) -> torch.Tensor:
@@ -386,7 +390,7 @@ class FairLoss(GroupLoss):
         torch.add(sums, running, alpha=self.memory, out=running)
         total.mul_(self.memory).add_(weight)
         patience = max(1, min(round(1 / (3 * (1 - self.memory))), known.steps // 10))
-        if known.steps % patience == 0:
+        if known.steps % patience == 0 or known.slopes.device != running.device:
             with torch.enable_grad():
                 shares = (running / total.clamp_min(TINY)).requires_grad_()
                 value = self.penalty.value(shares, self.rates)
@@ -397,7 +401,7 @@ class FairLoss(GroupLoss):
 
 
 @dataclass
-class _Known:
+class _Lookup:
     """What was last looked up about the penalty of one comparison."""
 
     value: torch.Tensor = field(default_factory=lambda: torch.zeros(()))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.autograd.function import once_differentiable
 
 __all__ = ["priced_loss"]
 
@@ -58,18 +57,22 @@ def priced_loss(
     slopes.scatter_add_(1, labels[:, None], (-weight)[:, None])
     for outcome, pull in pulls:
         slopes.select(1, outcome).add_(pull)
-    return _Known.apply(logits, value, slopes)
+    return _Priced.apply(logits, value, slopes)
 
 
-class _Known(torch.autograd.Function):
+class _Priced(torch.autograd.Function):
     """A number whose slopes are known already."""
 
     @staticmethod
     def forward(ctx: Any, logits: torch.Tensor, value: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(slopes)
-        return value
+        return value.clone()  # as it is, it would be a view, to which nothing can be added in place
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, scale: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        if torch.is_grad_enabled():  # the slopes would silently count as constants
+            raise RuntimeError(
+                "A fair loss that is training has no second derivative: leave out create_graph=True, or "
+                "take a penalty on distributions, such as 'mmd'."
+            )
         return scale * ctx.saved_tensors[0], None, None
