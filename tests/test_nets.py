@@ -958,13 +958,13 @@ def test_a_list_of_rows_may_lack_the_sensitive_column():
 
 
 @pytest.mark.parametrize(
-    "params", [{"max_difference": 0.15}, {"penalty_weight": 1.0}], ids=["bound", "penalty"]
+    "params", [{"max_difference": 0.1}, {"penalty_weight": 1.0}], ids=["bound", "penalty"]
 )
 def test_batches_of_one_row(params):
     data = make_rows(200)
-    classifier = fit(data=data, batch_size=1, max_epochs=5, random_state=0, **params)
+    classifier = fit(data=data, batch_size=1, max_epochs=8, random_state=0, **params)
     assert classifier.score(data[0], data[1]) > 0.65
-    assert params.get("penalty_weight") or classifier.training_disparity_ <= 0.15
+    assert params.get("penalty_weight") or classifier.training_disparity_ <= 0.1
 
 
 def test_a_group_of_one_row_is_named_and_passed_over():
