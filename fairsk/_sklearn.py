@@ -121,9 +121,13 @@ def _routing_enabled() -> bool:
 
 def _is_router(estimator: Any) -> bool:
     """Whether the estimator passes metadata on to inner estimators."""
+    if not hasattr(estimator, "get_metadata_routing"):
+        return False
     try:
         return isinstance(estimator.get_metadata_routing(), MetadataRouter)
-    except (AttributeError, NotImplementedError):  # AdaBoost declares that it does not route
+    except (
+        NotImplementedError
+    ):  # scikit-learn's way to say that a meta-estimator (AdaBoost) does not route yet
         return False
 
 
@@ -136,7 +140,7 @@ def asks_for(estimator: Any, method: str, name: str) -> bool:
     with config_context(enable_metadata_routing=True):
         try:
             return name in get_routing_for_object(estimator).consumes(method, [name])
-        except NotImplementedError:  # an inner estimator, such as AdaBoost, declares that it does not route
+        except NotImplementedError:  # so does an inner one say it; what cannot be passed on is not asked for
             return False
 
 
