@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from fairsk.counts import GroupCounts
+from fairsk._core.counts import GroupCounts
 from fairsk.rates import CELLS, CONSTRAINTS, RATES
 from fairsk.statistics import (
     contrasts,

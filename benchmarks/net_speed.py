@@ -25,8 +25,8 @@ from skorch import NeuralNet
 from torch import nn
 
 from fairsk import FairClassifier, FairLoss
-from fairsk.neural.batching import Batches
-from fairsk.neural.module import MLP
+from fairsk.neural._data import Batches
+from fairsk.neural._module import MLP
 
 N_ROWS, N_FEATURES, BATCH = 30_000, 50, 1024
 LAYERS = (64, 64)

@@ -83,7 +83,7 @@ class Transformer(nn.Module):
         return found[order.argsort()]
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Return the logits, of shape (n_rows, n_classes)."""
+        """Return the logits, of shape (n_samples, n_classes)."""
         return self.head(self.vectors(input_ids, attention_mask))
 
 
@@ -125,10 +125,10 @@ def model_path() -> str:
     return str(get_model_path())
 
 
-def read(path: str, n_rows: int | None, seed: int = 0) -> Data:
+def read(path: str, n_samples: int | None, seed: int = 0) -> Data:
     table = pd.read_csv(path, usecols=["text", "group", "biased"]).dropna()
-    if n_rows is not None:
-        table = table.sample(n_rows, random_state=seed)
+    if n_samples is not None:
+        table = table.sample(n_samples, random_state=seed)
     return Data(table["text"].to_numpy(object), table["biased"].to_numpy(), table["group"].to_numpy(object))
 
 

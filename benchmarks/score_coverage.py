@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from fairsk.metrics.grouped_scores import GroupedScores
-from fairsk.metrics.score_estimates import auc, brier, log_loss, mean_score
+from fairsk.metrics._scores.estimates import auc, brier, log_loss, mean_score
+from fairsk.metrics._scores.grouped import GroupedScores
 
 AREAS = (0.5, 0.7, 0.9, 0.97)
 

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
-from fairsk.histograms import ScoreHistograms
-from fairsk.metrics.abroca import abroca
-from fairsk.metrics.distances import ks_distance, wasserstein_distance
-from fairsk.metrics.scores import ScoreMetrics, score_metrics
+from fairsk._core.histograms import ScoreHistograms
+from fairsk.metrics._scores.abroca import abroca
+from fairsk.metrics._scores.distances import ks_distance, wasserstein_distance
+from fairsk.metrics._scores.table import ScoreMetrics, score_metrics
 
 Array = NDArray[Any]
 

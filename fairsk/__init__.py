@@ -1,47 +1,95 @@
 """fairsk: make classifiers fair inside the scikit-learn tools that people already use.
 
-The front door. torch is imported only when :class:`FairClassifier` (or :class:`FairLoss`) is touched.
+The front door: estimators and what they are told stand here, everything else in a public subpackage such as
+:mod:`fairsk.metrics`. All of it is imported when it is first touched, so that ``import fairsk`` is fast and
+torch is loaded for :class:`FairClassifier` and :class:`FairLoss` only.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from fairsk.calibration import GroupCalibratedClassifier, ScoreRepair
-from fairsk.rates import Constraint, Rate
-from fairsk.reweighting import FairResampler, Reweigher, ReweightedClassifier
-from fairsk.routing import SensitiveRouter
-from fairsk.thresholds import GroupThresholdOptimizer
-
 if TYPE_CHECKING:
-    from fairsk.neural import FairClassifier, FairLoss
+    from fairsk import (
+        audit,
+        calibration,
+        datasets,
+        metrics,
+        model_selection,
+        neural,
+        plotting,
+        rates,
+        scoring,
+        statistics,
+        thresholds,
+    )
+    from fairsk._reweighting import FairResampler, Reweigher, ReweightedClassifier
+    from fairsk._routing import SensitiveRouter
+    from fairsk.calibration._classifier import GroupCalibratedClassifier
+    from fairsk.calibration._repair import ScoreRepair
+    from fairsk.neural._classifier import FairClassifier
+    from fairsk.neural._loss import FairLoss
+    from fairsk.rates import Constraint, Rate
+    from fairsk.thresholds._optimizer import GroupThresholdOptimizer
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Constraint",
+    # train fair
     "FairClassifier",
     "FairLoss",
-    "FairResampler",
-    "GroupCalibratedClassifier",
+    # decide and score fair
     "GroupThresholdOptimizer",
-    "Rate",
+    "ScoreRepair",
+    "GroupCalibratedClassifier",
+    # weigh fair
     "Reweigher",
     "ReweightedClassifier",
-    "ScoreRepair",
+    "FairResampler",
+    # say once which column is sensitive, and what should agree
     "SensitiveRouter",
+    "Constraint",
+    "Rate",
+    # subpackages
+    "audit",
+    "calibration",
+    "datasets",
+    "metrics",
+    "model_selection",
+    "neural",
+    "plotting",
+    "rates",
+    "scoring",
+    "statistics",
+    "thresholds",
 ]
 
-_WITH_TORCH = ("FairClassifier", "FairLoss")
+#: Where each name of the front door is defined; all other names are subpackages.
+_MODULES = {
+    "Constraint": "rates",
+    "FairClassifier": "neural._classifier",
+    "FairLoss": "neural._loss",
+    "FairResampler": "_reweighting",
+    "GroupCalibratedClassifier": "calibration._classifier",
+    "GroupThresholdOptimizer": "thresholds._optimizer",
+    "Rate": "rates",
+    "Reweigher": "_reweighting",
+    "ReweightedClassifier": "_reweighting",
+    "ScoreRepair": "calibration._repair",
+    "SensitiveRouter": "_routing",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WITH_TORCH:
-        import fairsk.neural
-
-        return getattr(fairsk.neural, name)
-    raise AttributeError(f"module 'fairsk' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module 'fairsk' has no attribute {name!r}")
+    if name not in _MODULES:
+        return importlib.import_module(f"fairsk.{name}")
+    value = getattr(importlib.import_module(f"fairsk.{_MODULES[name]}"), name)
+    globals()[name] = value  # from now on found without this function
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, "__version__"])

@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import column_or_1d
 
-from fairsk._sklearn import n_rows
-from fairsk.groups import encode_groups, sensitive_columns
+from fairsk._core.columns import sensitive_columns
+from fairsk._core.groups import encode_groups, group_strata
+from fairsk._sklearn.compat import num_samples
 
-__all__ = ["GroupStratifiedKFold", "group_strata"]
+__all__ = ["GroupStratifiedKFold"]
 
 
 class GroupStratifiedKFold(StratifiedKFold):
@@ -71,11 +72,11 @@ class GroupStratifiedKFold(StratifiedKFold):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like of shape (n_samples, n_features)
             Rows; looked at for the sensitive column only.
-        y : array-like of shape (n_rows,)
+        y : array-like of shape (n_samples,)
             Labels.
-        groups : array-like of shape (n_rows,) or (n_rows, n_columns), optional
+        groups : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The group of each row; overrides the column.
 
         Yields
@@ -85,19 +86,9 @@ class GroupStratifiedKFold(StratifiedKFold):
         """
         if y is None:
             raise ValueError("GroupStratifiedKFold balances the labels too: pass y to split.")
-        sensitive = sensitive_columns(X, self.sensitive_features, groups, n_rows=n_rows(X))
+        sensitive = sensitive_columns(X, self.sensitive_features, groups, n_samples=num_samples(X))
         codes = encode_groups(sensitive).codes
         _, labels = np.unique(column_or_1d(y), return_inverse=True)
         if len(labels) != len(codes):
             raise ValueError(f"X has {len(codes)} rows and y {len(labels)}: inconsistent numbers of samples.")
         return super().split(np.zeros((len(codes), 1)), group_strata(codes, labels, self.n_splits))
-
-
-def group_strata(codes: NDArray[np.intp], labels: NDArray[np.intp], smallest: int) -> NDArray[np.intp]:
-    """Number the (group, label) cells; cells that are too small join the largest one of their label."""
-    n_labels = int(labels.max()) + 1
-    cells = codes * n_labels + labels
-    sizes = np.bincount(cells, minlength=(int(codes.max()) + 1) * n_labels).reshape(-1, n_labels)
-    home = np.where(sizes >= smallest, np.arange(sizes.size).reshape(sizes.shape), -1)
-    largest = sizes.argmax(0) * n_labels + np.arange(n_labels)
-    return np.where(home < 0, largest, home).ravel()[cells]

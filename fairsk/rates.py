@@ -1,7 +1,7 @@
 """What a fairness criterion is: rates over confusion cells, and constraints over rates.
 
 This is the one place where a rate's formula stands. Four engines read it: hard counts
-(:mod:`fairsk.counts`), cumulative counts along sorted scores (:mod:`fairsk.thresholds`), soft counts in
+(:mod:`fairsk._core.counts`), cumulative counts along sorted scores (:mod:`fairsk.thresholds`), soft counts in
 torch (:mod:`fairsk.neural`) and interval estimates (:mod:`fairsk.statistics`). The arithmetic therefore
 uses nothing but ``+ - * /``, comparisons and a ``where``, and runs unchanged on NumPy arrays and torch
 tensors. Neither torch nor scikit-learn is imported here.

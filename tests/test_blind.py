@@ -7,7 +7,6 @@ import pickle
 
 import numpy as np
 import pytest
-from people import people, prepare
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.frozen import FrozenEstimator
@@ -15,14 +14,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit, StratifiedShuffleSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
+from toy_data import people, prepare
 
 from fairsk import GroupThresholdOptimizer
-from fairsk.limits import Bound
+from fairsk._core.bounds import Bound
 from fairsk.metrics import GroupCounts, demographic_parity_difference
 from fairsk.rates import get_constraint, get_rate
 from fairsk.scoring import make_fair_scorer
-from fairsk.thresholds.blind import BlindRows, BlindRule, best_blind_rule
-from fairsk.thresholds.objective import make_objective
+from fairsk.thresholds._blind import BlindRows, BlindRule, best_blind_rule
+from fairsk.thresholds._objective import make_objective
 
 
 def logistic():

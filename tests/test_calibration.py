@@ -7,7 +7,6 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from people import ScoreColumn, logistic, people, prepare
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV, _SigmoidCalibration
@@ -25,16 +24,11 @@ from sklearn.model_selection import (
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
+from toy_data import ScoreColumn, logistic, people, prepare
 
 from fairsk import GroupThresholdOptimizer
-from fairsk.calibration import (
-    GroupCalibratedClassifier,
-    IsotonicMap,
-    ScoreRepair,
-    SigmoidMap,
-    TemperatureMap,
-)
-from fairsk.calibration.repair import _interpolated
+from fairsk.calibration import GroupCalibratedClassifier, IsotonicMap, ScoreRepair, SigmoidMap, TemperatureMap
+from fairsk.calibration._repair import _interpolated
 from fairsk.metrics import demographic_parity_difference
 from fairsk.scoring import best_under, make_fair_scorer
 

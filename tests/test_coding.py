@@ -10,8 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from fairsk.coding import code_array, code_series, distinct_numbers
-from fairsk.groups import is_missing
+from fairsk._core.factorize import code_array, code_series, distinct_numbers, is_missing
 
 TEXT = ["b", "a", "b", "", "c", "ä", "a", "b"]
 GAPS = ["b", None, "b", "a", None, "a", "b", "c"]

@@ -8,11 +8,11 @@ import pickle
 import numpy as np
 import pytest
 import sklearn
-from people import first_column_positive, logistic, people, prepare
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from toy_data import first_column_positive, logistic, people, prepare
 
 import fairsk
 from fairsk import (

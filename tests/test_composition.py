@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow
 import pytest
 import sklearn
-from people import logistic, make_people, people, prepare
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
@@ -16,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_validate, learning_curve
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from toy_data import logistic, make_people, people, prepare
 
 from fairsk import (
     FairClassifier,

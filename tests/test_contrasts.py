@@ -7,7 +7,7 @@ import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
 
 from fairsk import Rate
-from fairsk.counts import GroupCounts
+from fairsk._core.counts import GroupCounts
 from fairsk.rates import CELLS, RATES
 from fairsk.statistics import contrasts, rate_intervals
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairsk.counts import GroupCounts, check_weights
-from fairsk.labels import positive_class
+from fairsk._core.counts import GroupCounts
+from fairsk._core.labels import positive_class
+from fairsk._core.validation import check_weights
 from fairsk.rates import CELLS, RATES
 
 count = GroupCounts.from_predictions

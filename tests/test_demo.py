@@ -8,8 +8,8 @@ import re
 import pytest
 from sklearn.utils import Bunch
 
-from fairsk import demo
-from fairsk.__main__ import main
+from fairsk._cli import demo as demo
+from fairsk._cli import main
 from fairsk.datasets import load_adult
 
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairsk import frames
+from fairsk._core import engines as frames
 from fairsk.metrics import GroupCounts
 from fairsk.rates import CELLS
 from fairsk.thresholds import ScoreHistograms

@@ -7,7 +7,6 @@ import pickle
 import numpy as np
 import pytest
 import sklearn
-from people import logistic, people
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import (
@@ -20,6 +19,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cross_val_score
+from toy_data import logistic, people
 
 from fairsk import GroupThresholdOptimizer
 from fairsk.metrics import GroupCounts, worst_group_accuracy

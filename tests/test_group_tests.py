@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportions_ztest
 
 from fairsk import Constraint, Rate
-from fairsk.counts import GroupCounts
+from fairsk._core.counts import GroupCounts
 from fairsk.rates import CELLS
 from fairsk.statistics import adjust_p_values, contrasts, max_z_test, omnibus_test, two_group_test
 

@@ -15,13 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from fairsk.groups import (
-    drop_columns,
-    encode_groups,
-    format_group,
-    sensitive_columns,
-    sort_labels,
-)
+from fairsk._core.columns import drop_columns, sensitive_columns
+from fairsk._core.groups import encode_groups, format_group, sort_labels
 
 COLUMNS = {"age": [30, 40, 50, 60], "sex": ["f", "m", "f", "m"], "race": ["b", "b", "w", "b"]}
 FRAMES: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
@@ -247,7 +242,7 @@ def test_values_must_have_one_or_two_axes(values: Any, shown: str) -> None:
 
 def test_another_number_of_rows_is_refused_with_both_numbers() -> None:
     with pytest.raises(ValueError, match="has 3 rows where 4 are expected: inconsistent numbers of samples"):
-        sensitive_columns(None, None, ["f", "m", "f"], n_rows=4)
+        sensitive_columns(None, None, ["f", "m", "f"], n_samples=4)
 
 
 def test_values_that_cannot_name_a_group_are_refused() -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from people import ScoreColumn
 from sklearn.frozen import FrozenEstimator
+from toy_data import ScoreColumn
 
 from fairsk import Constraint, GroupThresholdOptimizer, Rate
 from fairsk.metrics import GroupCounts

@@ -6,20 +6,20 @@ import warnings
 
 import numpy as np
 import pytest
-from people import ScoreColumn, logistic, people
 from sklearn.frozen import FrozenEstimator
+from toy_data import ScoreColumn, logistic, people
 
 from fairsk import GroupThresholdOptimizer
-from fairsk.counts import soft_counts
-from fairsk.groups import Grouping
-from fairsk.limits import make_limits
+from fairsk._core.bounds import bounded_constraints
+from fairsk._core.counts import soft_counts
+from fairsk._core.groups import Grouping
 from fairsk.metrics import GroupCounts
 from fairsk.rates import CELLS
 from fairsk.statistics import ratio_interval
-from fairsk.thresholds.choose import choose_rules
-from fairsk.thresholds.evidence import Evidence
-from fairsk.thresholds.margins import Margin
-from fairsk.thresholds.wishes import Wishes
+from fairsk.thresholds._choose import choose_rules
+from fairsk.thresholds._group_curves import Evidence
+from fairsk.thresholds._safety_margin import Margin
+from fairsk.thresholds._spec import Wishes
 
 
 def make_rows(seed, sizes):
@@ -109,13 +109,13 @@ def counts_of(selected, rows):
 
 
 def test_uncertain_groups_go_one_by_one_from_the_least_known():
-    limits = make_limits("demographic_parity", 0.05, None)
+    limits = bounded_constraints("demographic_parity", 0.05, None)
     counts = counts_of([500, 500, 20, 5], [1000, 1000, 40, 10])
     assert Margin(limits, 0.0).uncertain(counts) == [2, 3]
     assert Margin(limits, 1.0).uncertain(counts) == [2, 3]
     assert Margin(limits, 3.0).uncertain(counts) == [0, 2, 3]  # nobody is left to be compared with the last
-    assert Margin(make_limits("demographic_parity", 0.0, None), 1.0).uncertain(counts) == []
-    assert Margin(make_limits("demographic_parity", None, 0.0), 1.0).uncertain(counts) == []
+    assert Margin(bounded_constraints("demographic_parity", 0.0, None), 1.0).uncertain(counts) == []
+    assert Margin(bounded_constraints("demographic_parity", None, 0.0), 1.0).uncertain(counts) == []
 
 
 def test_exact_parity_needs_no_margin():

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairsk import Constraint, Rate, metrics
-from fairsk.histograms import ScoreHistograms
+from fairsk._core.histograms import ScoreHistograms
 from fairsk.metrics import (
     GroupCounts,
     GroupMetrics,
@@ -24,6 +24,7 @@ from fairsk.metrics import (
     equalized_odds_difference,
     group_metrics,
 )
+from fairsk.metrics._decisions import disparity as _disparity
 from fairsk.rates import CONSTRAINTS, RATES
 from fairsk.statistics import difference_interval, rate_intervals, ratio_interval
 
@@ -38,7 +39,7 @@ RATES_OF = {
 METHODS = ["between_groups", "to_overall"]
 DISPARITIES = [
     name
-    for name in metrics.disparities.__all__
+    for name in _disparity.__all__
     if name.endswith(("_difference", "_ratio")) and not name.startswith("average_odds")
 ]
 

@@ -19,10 +19,14 @@ from sklearn.metrics import confusion_matrix, mean_absolute_error, root_mean_squ
 from statsmodels.stats.contingency_tables import StratifiedTable
 
 from fairsk import Constraint, Rate
-from fairsk.counts import GroupCounts
-from fairsk.metrics.consistency import consistency
-from fairsk.metrics.differential import DifferentialFairness, bias_amplification, differential_fairness
-from fairsk.metrics.disparities import (
+from fairsk._core.counts import GroupCounts
+from fairsk.metrics._decisions.consistency import consistency
+from fairsk.metrics._decisions.differential import (
+    DifferentialFairness,
+    bias_amplification,
+    differential_fairness,
+)
+from fairsk.metrics._decisions.disparity import (
     average_odds_difference,
     average_odds_ratio,
     best_group,
@@ -33,16 +37,21 @@ from fairsk.metrics.disparities import (
     worst_group,
     worst_group_accuracy,
 )
-from fairsk.metrics.entropy import GeneralizedEntropy, benefit_entropy, generalized_entropy, theil_index
-from fairsk.metrics.mantel_haenszel import MantelHaenszel, mantel_haenszel_odds_ratio
-from fairsk.metrics.multiclass import multiclass_disparity, one_vs_rest_counts
-from fairsk.metrics.regression import regression_metrics
-from fairsk.metrics.scores import score_metrics
-from fairsk.metrics.strata import (
+from fairsk.metrics._decisions.entropy import (
+    GeneralizedEntropy,
+    benefit_entropy,
+    generalized_entropy,
+    theil_index,
+)
+from fairsk.metrics._decisions.mantel_haenszel import MantelHaenszel, mantel_haenszel_odds_ratio
+from fairsk.metrics._decisions.multiclass import multiclass_disparity, one_vs_rest_counts
+from fairsk.metrics._decisions.strata import (
     ConditionalDemographicDisparity,
     conditional_demographic_disparity,
     disparity_within_strata,
 )
+from fairsk.metrics._regression import regression_metrics
+from fairsk.metrics._scores.table import score_metrics
 from fairsk.rates import CELLS, CONSTRAINTS, RATES
 
 

@@ -856,7 +856,7 @@ def test_a_constraint_may_have_two_bounds_under_two_names():
     ids=["one column", "three columns", "one dimension", "tuple"],
 )
 def test_outputs_of_another_shape(module, found, params):
-    with pytest.raises(ValueError, match=rf"logits of shape \(n_rows, 2\).* rows it returned {found}"):
+    with pytest.raises(ValueError, match=rf"logits of shape \(n_samples, 2\).* rows it returned {found}"):
         fit(module, **FEW, **params)
 
 

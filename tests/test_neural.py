@@ -11,7 +11,6 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
-from people import people, prepare
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -24,10 +23,11 @@ from skorch.callbacks import Callback
 from skorch.dataset import Dataset, ValidSplit
 from torch import nn
 from torch.utils.data import Subset
+from toy_data import people, prepare
 
 from fairsk import Constraint, FairClassifier, FairLoss, Rate
 from fairsk.metrics import GroupCounts
-from fairsk.neural.batching import Batches
+from fairsk.neural._data import Batches
 
 FDR_PARITY = Constraint("fdr_parity", [Rate("false_discovery_rate", "fp", "tp+fp")])
 CRITERIA = ["demographic_parity", "equalized_odds", "predictive_parity", "f1_parity", FDR_PARITY]
@@ -134,7 +134,7 @@ def test_fair_loss_refuses_groups_and_logits_that_do_not_fit():
     target = {"y": torch.tensor([0, 1]), "group": torch.tensor([0, 2])}
     with pytest.raises(ValueError, match="the group 2, but n_groups is 2"):
         FairLoss(n_groups=2)(torch.zeros(2, 2), target)
-    with pytest.raises(ValueError, match=r"logits of shape \(n_rows, 2\).*\(2, 3\)"):
+    with pytest.raises(ValueError, match=r"logits of shape \(n_samples, 2\).*\(2, 3\)"):
         FairLoss(n_groups=3)(torch.zeros(2, 3), target)
 
 
@@ -548,7 +548,7 @@ def test_module_instance_is_copied():
 @pytest.mark.parametrize("params", [{}, {"penalty_weight": 1.0}, {"penalty_weight": 0.0}], ids=str)
 def test_module_with_the_wrong_output(params):
     X, y, group = make_rows()
-    with pytest.raises(ValueError, match=r"must return logits of shape \(n_rows, 2\).*\(\d+, 1\)"):
+    with pytest.raises(ValueError, match=r"must return logits of shape \(n_samples, 2\).*\(\d+, 1\)"):
         FairClassifier(nn.Linear(3, 1), **params).fit(X, y, sensitive_features=group)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from people import logistic, people
 from sklearn.frozen import FrozenEstimator
+from toy_data import logistic, people
 
 from fairsk import GroupThresholdOptimizer
 
@@ -64,7 +64,7 @@ def test_points_that_nothing_meets_are_not_numbers():
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.random(301), np.arange(301) % 2])
     y = (rng.random(301) < 0.3 + 0.3 * X[:, 1]).astype(int)
-    from people import ScoreColumn
+    from toy_data import ScoreColumn
 
     model = GroupThresholdOptimizer(
         FrozenEstimator(ScoreColumn().fit(X, y)), sensitive_features=1, constraint="predictive_parity"

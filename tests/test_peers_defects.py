@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from people import ScoreColumn
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import balanced_accuracy_score
+from toy_data import ScoreColumn
 
 from fairsk import Constraint, GroupThresholdOptimizer, Rate
-from fairsk.counts import GroupCounts
+from fairsk._core.counts import GroupCounts
 from fairsk.metrics import (
     accuracy_difference,
     conditional_demographic_disparity,
@@ -24,10 +24,10 @@ from fairsk.metrics import (
     mantel_haenszel_odds_ratio,
     predictive_parity_ratio,
 )
-from fairsk.metrics.consistency import consistency
-from fairsk.metrics.differential import differential_fairness
-from fairsk.metrics.entropy import benefit_entropy
-from fairsk.metrics.regression import regression_metrics
+from fairsk.metrics._decisions.consistency import consistency
+from fairsk.metrics._decisions.differential import differential_fairness
+from fairsk.metrics._decisions.entropy import benefit_entropy
+from fairsk.metrics._regression import regression_metrics
 from fairsk.scoring import make_fair_scorer
 from fairsk.statistics import bootstrap
 

@@ -20,13 +20,13 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-import fairsk.neural.penalties
+import fairsk.neural._penalties
 from fairsk import Constraint, FairClassifier, FairLoss, Rate
-from fairsk.limits import make_limits
+from fairsk._core.bounds import bounded_constraints
 from fairsk.neural import register_penalty
-from fairsk.neural.batching import Batches
-from fairsk.neural.cells import Comparison
-from fairsk.neural.lagrangian import BoundedLoss
+from fairsk.neural._bounded_loss import BoundedLoss
+from fairsk.neural._confusion import Comparison
+from fairsk.neural._data import Batches
 from fairsk.rates import CELLS, CONSTRAINTS, RATES, get_constraint, soft_cells
 
 ON_RATES = ["squared_gap", "absolute_gap", "ermi", "mutual_information"]
@@ -205,7 +205,9 @@ def test_a_bounded_loss_pushes_each_decision_by_its_price(weighted):
         del target["weight"]
     comparisons = [Comparison(0, (0, 1, 2, 3)), Comparison(2, (0, 1, -1, 1))]
     class_weight = torch.tensor([1.0, 2.0, 0.5])
-    loss = BoundedLoss(make_limits("equalized_odds", 0.05, None), comparisons, 3, class_weight).double()
+    loss = BoundedLoss(
+        bounded_constraints("equalized_odds", 0.05, None), comparisons, 3, class_weight
+    ).double()
     logits.requires_grad_()
     weight = target.get("weight", torch.ones(80)).double()
     probabilities = logits.softmax(1)
@@ -760,7 +762,7 @@ def test_every_penalty_trains_on_three_classes_and_on_margins(penalty):
 @pytest.fixture
 def registry(monkeypatch):
     """Forget afterwards what a test registers."""
-    monkeypatch.setattr(fairsk.neural.penalties, "_PENALTIES", dict(fairsk.neural.penalties._PENALTIES))
+    monkeypatch.setattr(fairsk.neural._penalties, "_PENALTIES", dict(fairsk.neural._penalties._PENALTIES))
 
 
 @pytest.mark.usefixtures("registry")
@@ -1020,7 +1022,7 @@ def test_targets_that_are_no_targets_are_refused(change, message, penalty, place
 
 @pytest.mark.parametrize("shape", [(30,), (30, 1), (30, 3), (29, 2)])
 def test_logits_of_the_wrong_shape_are_refused(shape):
-    with pytest.raises(ValueError, match=r"logits of shape \(n_rows, 2\).*for a batch of 30 rows it"):
+    with pytest.raises(ValueError, match=r"logits of shape \(n_samples, 2\).*for a batch of 30 rows it"):
         make_loss("squared_gap")(torch.zeros(shape), make_target(30)[1])
 
 
@@ -1062,7 +1064,7 @@ def literals(source):
 
 def test_no_constraint_or_rate_is_named_where_nets_are_trained():
     """What holds for built-in criteria holds for a user's own."""
-    room = Path(fairsk.neural.penalties.__file__).parent
+    room = Path(fairsk.neural._penalties.__file__).parent
     names = {*CONSTRAINTS, *RATES}
     sources = sorted(room.glob("*.py"))
     assert len(sources) > 8

@@ -10,16 +10,16 @@ from types import SimpleNamespace
 import matplotlib
 import numpy as np
 import pytest
-from people import ScoreColumn, logistic, people
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import auc, roc_auc_score, roc_curve
+from toy_data import ScoreColumn, logistic, people
 
 from fairsk import GroupThresholdOptimizer
 from fairsk.metrics import GroupCounts
 from fairsk.plotting import ThresholdDisplay, TradeoffDisplay
-from fairsk.plotting.drawing import literal, words
+from fairsk.plotting._drawing import literal, words
 from fairsk.rates import RATES
 
 HOSTILE = ("$\\frac{", "_hidden", "<script>", "a$b", "\\$x$", "", " ", "\n", "\ud800", "n" * 500)

@@ -10,10 +10,10 @@ from itertools import pairwise
 import matplotlib
 import numpy as np
 import pytest
-from people import logistic, people
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from toy_data import logistic, people
 
 from fairsk import GroupThresholdOptimizer, Rate
 from fairsk.metrics import GroupCounts, group_metrics

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fairsk import Constraint, Rate
-from fairsk.counts import GroupCounts
+from fairsk._core.counts import GroupCounts
 from fairsk.rates import CELLS, CONSTRAINTS, RATES
 from fairsk.statistics import bootstrap, noise_floor, rate_standard_errors, shrunken_rates
 

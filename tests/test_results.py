@@ -10,9 +10,9 @@ import pytest
 import fairsk.audit
 import fairsk.metrics
 import fairsk.statistics
+from fairsk._core.results import Tabular
 from fairsk.metrics import GroupCounts
 from fairsk.statistics import bootstrap, contrasts, shrunken_rates, verdict
-from fairsk.tables import Tabular
 
 RESULTS = sorted(
     {

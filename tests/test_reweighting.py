@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 import sklearn
 from imblearn.pipeline import make_pipeline as make_imblearn_pipeline
-from people import logistic, make_people, people, prepare
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import AdaBoostClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.exceptions import UnsetMetadataPassedError
@@ -16,6 +15,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from toy_data import logistic, make_people, people, prepare
 
 from fairsk import FairResampler, Reweigher, ReweightedClassifier
 from fairsk.metrics import demographic_parity_difference

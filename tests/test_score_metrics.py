@@ -14,20 +14,20 @@ from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score, roc_curve
 
-from fairsk.histograms import ScoreHistograms
-from fairsk.metrics.abroca import abroca, abroca_test
-from fairsk.metrics.calibration_error import CalibrationCurves, calibration_curves
-from fairsk.metrics.distances import ks_distance, wasserstein_distance
-from fairsk.metrics.grouped_scores import GroupedScores
-from fairsk.metrics.score_differences import (
+from fairsk._core.histograms import ScoreHistograms
+from fairsk.metrics._scores.abroca import abroca, abroca_test
+from fairsk.metrics._scores.calibration_error import CalibrationCurves, calibration_curves
+from fairsk.metrics._scores.differences import (
     auc_difference,
     brier_difference,
     calibration_error_difference,
     log_loss_difference,
     worst_group_calibration_error,
 )
-from fairsk.metrics.score_estimates import auc
-from fairsk.metrics.scores import ScoreMetrics, score_metrics
+from fairsk.metrics._scores.distances import ks_distance, wasserstein_distance
+from fairsk.metrics._scores.estimates import auc
+from fairsk.metrics._scores.grouped import GroupedScores
+from fairsk.metrics._scores.table import ScoreMetrics, score_metrics
 from fairsk.statistics import rate_intervals
 
 SKLEARN: dict[str, Callable[..., float]] = {

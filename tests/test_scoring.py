@@ -22,7 +22,7 @@ from sklearn.model_selection import (
 from sklearn.tree import DecisionTreeClassifier
 
 from fairsk import Constraint, Rate, metrics
-from fairsk.counts import GroupCounts
+from fairsk._core.counts import GroupCounts
 from fairsk.rates import CONSTRAINTS
 from fairsk.scoring import best_under, make_fair_scorer, pareto_front
 

@@ -8,7 +8,7 @@ import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from fairsk import Constraint, Rate
-from fairsk.counts import GroupCounts
+from fairsk._core.counts import GroupCounts
 from fairsk.rates import CELLS, CONSTRAINTS, RATES
 from fairsk.statistics import (
     bootstrap,

@@ -13,19 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairsk import Constraint, Rate
-from fairsk.curves import sorted_curves
-from fairsk.groups import Grouping
-from fairsk.limits import Bound
+from fairsk._core.bounds import Bound
+from fairsk._core.curves import sorted_curves
+from fairsk._core.groups import Grouping
 from fairsk.rates import CELLS, CONSTRAINTS, RATES, get_rate
-from fairsk.thresholds.branch import Branching
-from fairsk.thresholds.choices import Choices, Problem
-from fairsk.thresholds.choose import choose_rules
-from fairsk.thresholds.evidence import Evidence
-from fairsk.thresholds.hull import Envelope, upper_hull
-from fairsk.thresholds.program import ProgramSolver
-from fairsk.thresholds.sharing import best_sharing
-from fairsk.thresholds.window import WindowSolver
-from fairsk.thresholds.wishes import Wishes
+from fairsk.thresholds._choose import choose_rules
+from fairsk.thresholds._group_curves import Evidence
+from fairsk.thresholds._solvers.branch_and_bound import Branching
+from fairsk.thresholds._solvers.envelope import Envelope, upper_hull
+from fairsk.thresholds._solvers.knapsack import best_sharing
+from fairsk.thresholds._solvers.linear_program import ProgramSolver
+from fairsk.thresholds._solvers.problem import Choices, Problem
+from fairsk.thresholds._solvers.single_rate import WindowSolver
+from fairsk.thresholds._spec import Wishes
 
 
 def balanced_accuracy(cells):
@@ -222,7 +222,7 @@ def quietly(case, policy="threshold"):
 def overall_of(case):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        from fairsk.thresholds.choose import prepare_search
+        from fairsk.thresholds._choose import prepare_search
 
         return float(prepare_search(case.evidence(), case.wishes(), stacklevel=2)[1].thresholds[0])
 
@@ -423,7 +423,7 @@ def test_column_generation_equals_the_program_over_all_hull_vertices(seed):
 @pytest.mark.parametrize("seed", range(20))
 def test_windows_are_left_out_only_if_they_cannot_win(seed):
     """Large enough for the envelopes to cut: equal to looking at every window."""
-    from fairsk.thresholds.window import slide
+    from fairsk.thresholds._solvers.single_rate import slide
 
     problem, _ = random_problem(
         np.random.default_rng(seed), 2 + seed % 5, 3000, bound=Bound(difference=[0.0, 0.01, 0.1][seed % 3])
@@ -486,7 +486,7 @@ def test_the_envelope_is_the_least_concave_function_above_the_points(points):
 
 def test_branching_without_prices_is_still_exact():
     """Prices only cut the search short: with prices of zero, the same is found."""
-    from fairsk.thresholds.branch import Prices
+    from fairsk.thresholds._solvers.branch_and_bound import Prices
 
     rng = np.random.default_rng(0)
     _, curves = random_problem(rng, 3, 90)

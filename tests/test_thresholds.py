@@ -7,18 +7,18 @@ import pickle
 
 import numpy as np
 import pytest
-from people import ScoreColumn, logistic, people
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import PredefinedSplit, ShuffleSplit
 from sklearn.neighbors import KNeighborsClassifier
+from toy_data import ScoreColumn, logistic, people
 
 from fairsk import Constraint, GroupThresholdOptimizer, Rate
 from fairsk.metrics import GroupCounts, demographic_parity_difference, equal_opportunity_difference
 from fairsk.rates import CELLS, CONSTRAINTS, RATES
-from fairsk.thresholds.rules import row_uniforms
-from fairsk.thresholds.window import range_argmax
+from fairsk.thresholds._rules import row_uniforms
+from fairsk.thresholds._solvers.single_rate import range_argmax
 
 OBJECTIVES = ("accuracy", "balanced_accuracy", "f1")
 RULES = tuple(CONSTRAINTS.values())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fairsk import Constraint, Rate
-from fairsk.counts import GroupCounts
+from fairsk._core.counts import GroupCounts
 from fairsk.metrics import GroupMetrics
 from fairsk.rates import CELLS
 from fairsk.statistics import (

@@ -5,12 +5,12 @@ one part of it, ``findings`` the verdicts, ``lines`` what is printed of them, ``
 ``columns`` looks at values.
 """
 
-from fairsk.audit.dataset import DatasetAudit, audit_dataset
-from fairsk.audit.findings import Finding
-from fairsk.audit.labels import LabelDependence
-from fairsk.audit.missing import MissingValues
-from fairsk.audit.proxies import Proxies
-from fairsk.audit.shares import GroupShares
+from fairsk.audit._dataset import DatasetAudit, audit_dataset
+from fairsk.audit._findings import Finding
+from fairsk.audit._group_shares import GroupShares
+from fairsk.audit._labels import LabelDependence
+from fairsk.audit._missing import MissingValues
+from fairsk.audit._proxies import Proxies
 
 __all__ = [
     "DatasetAudit",

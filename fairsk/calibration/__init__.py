@@ -5,8 +5,8 @@ out-of-fold scores, and they are small: a grid of quantiles (``repair``), the st
 numbers (``maps``, ``classifier``). No row is kept.
 """
 
-from fairsk.calibration.classifier import GroupCalibratedClassifier
-from fairsk.calibration.maps import IsotonicMap, SigmoidMap, TemperatureMap
-from fairsk.calibration.repair import ScoreRepair
+from fairsk.calibration._classifier import GroupCalibratedClassifier
+from fairsk.calibration._maps import IsotonicMap, SigmoidMap, TemperatureMap
+from fairsk.calibration._repair import ScoreRepair
 
 __all__ = ["GroupCalibratedClassifier", "IsotonicMap", "ScoreRepair", "SigmoidMap", "TemperatureMap"]

@@ -8,13 +8,15 @@ rest. Of scores, from one sort (``grouped_scores``): ``scores`` is the table per
 ``calibration_error`` compare groups. ``regression`` is for numbers.
 """
 
-from fairsk.counts import GroupCounts
-from fairsk.histograms import ScoreHistograms
-from fairsk.metrics.abroca import AbrocaTest, abroca, abroca_test
-from fairsk.metrics.calibration_error import CalibrationCurves, calibration_curves
-from fairsk.metrics.consistency import consistency
-from fairsk.metrics.differential import DifferentialFairness, bias_amplification, differential_fairness
-from fairsk.metrics.disparities import (
+from fairsk._core.counts import GroupCounts
+from fairsk._core.histograms import ScoreHistograms
+from fairsk.metrics._decisions.consistency import consistency
+from fairsk.metrics._decisions.differential import (
+    DifferentialFairness,
+    bias_amplification,
+    differential_fairness,
+)
+from fairsk.metrics._decisions.disparity import (
     GroupRate,
     accuracy_difference,
     accuracy_ratio,
@@ -44,25 +46,32 @@ from fairsk.metrics.disparities import (
     worst_group,
     worst_group_accuracy,
 )
-from fairsk.metrics.distances import ks_distance, wasserstein_distance
-from fairsk.metrics.entropy import GeneralizedEntropy, benefit_entropy, generalized_entropy, theil_index
-from fairsk.metrics.mantel_haenszel import MantelHaenszel, mantel_haenszel_odds_ratio
-from fairsk.metrics.multiclass import multiclass_disparity, one_vs_rest_counts
-from fairsk.metrics.regression import RegressionMetrics, regression_metrics
-from fairsk.metrics.score_differences import (
+from fairsk.metrics._decisions.entropy import (
+    GeneralizedEntropy,
+    benefit_entropy,
+    generalized_entropy,
+    theil_index,
+)
+from fairsk.metrics._decisions.mantel_haenszel import MantelHaenszel, mantel_haenszel_odds_ratio
+from fairsk.metrics._decisions.multiclass import multiclass_disparity, one_vs_rest_counts
+from fairsk.metrics._decisions.strata import (
+    ConditionalDemographicDisparity,
+    conditional_demographic_disparity,
+    disparity_within_strata,
+)
+from fairsk.metrics._decisions.table import Disparities, GroupMetrics, group_metrics
+from fairsk.metrics._regression import RegressionMetrics, regression_metrics
+from fairsk.metrics._scores.abroca import AbrocaTest, abroca, abroca_test
+from fairsk.metrics._scores.calibration_error import CalibrationCurves, calibration_curves
+from fairsk.metrics._scores.differences import (
     auc_difference,
     brier_difference,
     calibration_error_difference,
     log_loss_difference,
     worst_group_calibration_error,
 )
-from fairsk.metrics.scores import ScoreMetrics, score_metrics
-from fairsk.metrics.strata import (
-    ConditionalDemographicDisparity,
-    conditional_demographic_disparity,
-    disparity_within_strata,
-)
-from fairsk.metrics.table import Disparities, GroupMetrics, group_metrics
+from fairsk.metrics._scores.distances import ks_distance, wasserstein_distance
+from fairsk.metrics._scores.table import ScoreMetrics, score_metrics
 
 __all__ = [
     "AbrocaTest",

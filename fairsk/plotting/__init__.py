@@ -3,10 +3,10 @@
 matplotlib is an extra, ``pip install "fairsk[plots]"``, and is imported when something is drawn.
 """
 
-from fairsk.plotting.disparities import DisparityDisplay
-from fairsk.plotting.rates import GroupMetricDisplay
-from fairsk.plotting.thresholds import ThresholdDisplay
-from fairsk.plotting.tradeoff import TradeoffDisplay
-from fairsk.plotting.training import TrainingDisplay
+from fairsk.plotting._disparities import DisparityDisplay
+from fairsk.plotting._rates import GroupMetricDisplay
+from fairsk.plotting._thresholds import ThresholdDisplay
+from fairsk.plotting._tradeoff import TradeoffDisplay
+from fairsk.plotting._training import TrainingDisplay
 
 __all__ = ["DisparityDisplay", "GroupMetricDisplay", "ThresholdDisplay", "TradeoffDisplay", "TrainingDisplay"]

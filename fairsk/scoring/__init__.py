@@ -4,8 +4,8 @@
 bound.
 """
 
-from fairsk.scoring.refit import BestUnder, best_under, pareto_front
-from fairsk.scoring.scorers import FairScorer, make_fair_scorer, make_group_scorer, make_tradeoff_scorer
+from fairsk.scoring._refit import BestUnder, best_under, pareto_front
+from fairsk.scoring._scorers import FairScorer, make_fair_scorer, make_group_scorer, make_tradeoff_scorer
 
 __all__ = [
     "BestUnder",

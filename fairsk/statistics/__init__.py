@@ -6,18 +6,18 @@ bootstrap), ``verdicts`` (against a tolerance) and ``shrinkage`` (rates of small
 limits of means, for scores and amounts.
 """
 
-from fairsk.statistics.contrasts import Contrasts, contrasts
-from fairsk.statistics.detectable import smallest_detectable
-from fairsk.statistics.intervals import (
+from fairsk.statistics._contrasts import Contrasts, contrasts
+from fairsk.statistics._detectable import smallest_detectable
+from fairsk.statistics._intervals import (
     difference_interval,
     rate_intervals,
     rate_standard_errors,
     ratio_interval,
 )
-from fairsk.statistics.multiplicity import adjust_p_values
-from fairsk.statistics.resampling import BootstrapResult, bootstrap, noise_floor
-from fairsk.statistics.shrinkage import ShrunkenRates, shrunken_rates
-from fairsk.statistics.tests import (
+from fairsk.statistics._multiplicity import adjust_p_values
+from fairsk.statistics._resampling import BootstrapResult, bootstrap, noise_floor
+from fairsk.statistics._shrinkage import ShrunkenRates, shrunken_rates
+from fairsk.statistics._tests import (
     MaxZTest,
     OmnibusTest,
     TwoGroupTest,
@@ -25,7 +25,7 @@ from fairsk.statistics.tests import (
     omnibus_test,
     two_group_test,
 )
-from fairsk.statistics.verdicts import PairVerdicts, Verdict, verdict
+from fairsk.statistics._verdicts import PairVerdicts, Verdict, verdict
 
 __all__ = [
     "BootstrapResult",

@@ -1,6 +1,6 @@
 """A threshold per group, the best one under bounds on disparities.
 
-The data flow: the scores of each group are sorted once (:mod:`fairsk.curves`, gathered as ``evidence``); read
+The data flow: the scores of each group are sorted once (``_core.curves``, gathered as ``evidence``); read
 what is asked for (``wishes``: bounds on rates, ``limits``, and what to maximise, ``objective``); each
 threshold becomes a point (``choices``) of a problem that a solver answers exactly: ``window`` for one rate
 (under its ``hull``), ``program`` for several (a linear program for mixtures, ``branch`` and ``sharing`` for
@@ -10,11 +10,11 @@ estimator, ``blind`` decides without the attribute, ``path`` follows the trade-o
 counts alone and ``binning`` says what that may lose.
 """
 
-from fairsk.histograms import ScoreHistograms
-from fairsk.thresholds.histograms import HistogramThresholds, thresholds_from_histograms
-from fairsk.thresholds.optimizer import GroupThresholdOptimizer
-from fairsk.thresholds.path import ParetoPath
-from fairsk.thresholds.report import ConstraintReport, ThresholdReport
+from fairsk._core.histograms import ScoreHistograms
+from fairsk.thresholds._histograms import HistogramThresholds, thresholds_from_histograms
+from fairsk.thresholds._optimizer import GroupThresholdOptimizer
+from fairsk.thresholds._path import ParetoPath
+from fairsk.thresholds._report import ConstraintReport, ThresholdReport
 
 __all__ = [
     "ConstraintReport",

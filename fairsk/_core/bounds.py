@@ -1,0 +1,157 @@
+"""How far rates may differ between groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsk.rates import Constraint, get_constraint
+
+__all__ = ["ROUNDING", "Bound", "BoundedConstraint", "list_constraints", "bounded_constraints"]
+
+Floats = NDArray[np.float64]
+
+_DEFAULT_DIFFERENCE = 0.05
+
+#: Rates that differ by no more than this are equal: sums of weights round.
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How far a rate may differ between groups: ``max - min <= difference`` or ``min >= ratio * max``.
+
+    ``slack`` is room that is added to the largest rate allowed, for rates known only up to that much.
+    """
+
+    difference: float | None = None
+    ratio: float | None = None
+    slack: float = ROUNDING
+
+    @property
+    def comparison(self) -> Literal["difference", "ratio"]:
+        """Whether it is the difference that is bounded, or the ratio."""
+        return "ratio" if self.difference is None else "difference"
+
+    @property
+    def value(self) -> float:
+        """The bound itself."""
+        return float(self.ratio or 0.0) if self.difference is None else float(self.difference)
+
+    @property
+    def line(self) -> tuple[float, float]:
+        """The bound as ``factor * largest <= smallest + room``."""
+        if self.difference is not None:
+            return 1.0, self.difference + self.slack
+        factor = self.value
+        return factor, factor * self.slack
+
+    def upper(self, lowest: Floats) -> Floats:
+        """Return the largest rate allowed beside each lowest one."""
+        factor, room = self.line
+        return np.full_like(lowest, np.inf) if factor == 0 else (lowest + room) / factor
+
+    def lower(self, highest: Floats) -> Floats:
+        """Return the smallest rate allowed beside each highest one."""
+        factor, room = self.line
+        return factor * highest - room
+
+    def disparity(self, lowest: Floats, highest: Floats) -> Floats:
+        """Return the disparity of extreme rates, signed so that less is fairer."""
+        if self.difference is not None:
+            return highest - lowest
+        return -np.divide(lowest, highest, out=np.ones_like(lowest), where=highest > 0)
+
+    def share(self, share: float) -> Bound:
+        """Return the bound tightened to a share of what it allows; a share of 0 asks for parity."""
+        if self.difference is not None:
+            return Bound(difference=share * self.difference)
+        return Bound(ratio=1 - share * (1 - self.value))
+
+    def __str__(self) -> str:
+        if self.difference is not None:
+            return f"max_difference={self.difference:g}"
+        return f"min_ratio={self.value:g}"
+
+
+@dataclass(frozen=True)
+class BoundedConstraint:
+    """A constraint and its bound."""
+
+    constraint: Constraint
+    bound: Bound
+
+
+def list_constraints(constraint: Any) -> list[Constraint]:
+    """Return the constraints that are named, one or several."""
+    several = isinstance(constraint, Sequence) and not isinstance(constraint, str)
+    constraints = [get_constraint(one) for one in (constraint if several else [constraint])]
+    if not constraints:
+        raise ValueError("constraint is empty: name at least one.")
+    return constraints
+
+
+def bounded_constraints(
+    constraint: Any, max_difference: Any, min_ratio: Any
+) -> tuple[BoundedConstraint, ...]:
+    """Return the constraints with their bounds.
+
+    Parameters
+    ----------
+    constraint : str, Constraint, or sequence of these
+        What is bounded.
+    max_difference, min_ratio : float, sequence, or None
+        A number holds for every constraint; a sequence has an entry for each, None where it is bounded by
+        the other parameter. With neither, the difference is bounded by .05.
+
+    Raises
+    ------
+    ValueError
+        If a constraint is unknown, has two bounds or none, or no ratio to be bounded, or lengths differ.
+    """
+    constraints = list_constraints(constraint)
+    differences = _each("max_difference", max_difference, len(constraints))
+    ratios = _each("min_ratio", min_ratio, len(constraints))
+    if max_difference is None and min_ratio is None:
+        differences = [_DEFAULT_DIFFERENCE] * len(constraints)
+    limits = []
+    for one, difference, ratio in zip(constraints, differences, ratios, strict=True):
+        if difference is not None and ratio is not None:
+            raise ValueError(
+                f"Give max_difference or min_ratio, not both (for {one.name}). With several constraints, "
+                "give a list with None where the other one holds: max_difference=[0.05, None], "
+                "min_ratio=[None, 0.8]."
+            )
+        if difference is None and ratio is None:
+            raise ValueError(f"{one.name} has no bound: give its max_difference or its min_ratio.")
+        if difference is not None:
+            bound = Bound(difference=one.check_max_difference(difference))
+        else:
+            one.check_ratio()
+            bound = Bound(ratio=ratio)
+        limits.append(BoundedConstraint(one, bound))
+    return tuple(limits)
+
+
+def _each(name: str, given: Any, n: int) -> list[float | None]:
+    """Return one bound per constraint."""
+    if not isinstance(given, Sequence):
+        return [None if given is None else float(given)] * n
+    if len(given) != n:
+        raise ValueError(
+            f"{name} has {_counted(len(given), 'entry', 'entries')} for "
+            f"{_counted(n, 'constraint', 'constraints')}: give one each, or a number."
+        )
+    values = [None if value is None else float(value) for value in given]
+    top = np.inf if name == "max_difference" else 1.0
+    if any(value is not None and not 0 <= value <= top for value in values):
+        raise ValueError(f"{name} must lie between 0 and {top:g}; got {list(given)}.")
+    return values
+
+
+def _counted(n: int, one: str, several: str) -> str:
+    return f"{n} {one if n == 1 else several}"

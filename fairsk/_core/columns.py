@@ -1,0 +1,338 @@
+"""Sensitive columns: selectors that pick them out of X, values passed beside it, and X without them.
+
+The only module that looks inside a frame whose rows are here. Everything else sees a list of
+one-dimensional arrays (:class:`SensitiveColumns`), or the codes and labels of a ``Grouping``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from fairsk._core.factorize import Coded, code_series
+
+__all__ = [
+    "Selector",
+    "SensitiveColumns",
+    "column_of",
+    "drop_columns",
+    "pyarrow_rows",
+    "refuse_shuffled",
+    "sensitive_columns",
+    "value_columns",
+]
+
+#: How the constructor of an estimator or scorer names columns of X.
+Selector: TypeAlias = str | int | Sequence[str] | Sequence[int] | Callable[[Any], Any] | None
+
+
+_PLACEMENT = (
+    "If an earlier step left it out: put the fair meta-estimator outside the pipeline, so that it sees the "
+    "raw X, or wrap the pipeline in SensitiveRouter, or let the earlier steps pass the column through "
+    '(a ColumnTransformer with "passthrough" and .set_output(transform="pandas")), '
+    "or pass sensitive_features= as metadata."
+)
+
+
+class _NamedColumns(np.ndarray):
+    """A 2-D array that knows what its columns are called, wherever scikit-learn slices and sends its rows."""
+
+    names: tuple[str, ...] = ()
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.names = getattr(source, "names", ())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _name_columns, (np.asarray(self), self.names)
+
+
+def _name_columns(array: NDArray[Any], names: tuple[str, ...]) -> _NamedColumns:
+    named = array.view(_NamedColumns)
+    named.names = names
+    return named
+
+
+@dataclass(frozen=True)
+class SensitiveColumns:
+    """The sensitive attribute of some rows: one array per column, and what the columns are called."""
+
+    names: tuple[str, ...]
+    columns: tuple[NDArray[Any] | Coded, ...]
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def take(self, rows: NDArray[np.intp]) -> SensitiveColumns:
+        """Return the attribute of these rows."""
+        return SensitiveColumns(self.names, tuple(column[rows] for column in self.columns))
+
+    def to_metadata(self) -> NDArray[Any]:
+        """Return the values as one array that scikit-learn can slice by rows: 1-D, or a column each."""
+        arrays = [column.to_array() if isinstance(column, Coded) else column for column in self.columns]
+        if len(arrays) == 1:
+            return arrays[0]
+        return _name_columns(np.column_stack([column.astype(object) for column in arrays]), self.names)
+
+
+def sensitive_columns(
+    X: Any, selector: Selector, values: Any = None, *, n_samples: int | None = None
+) -> SensitiveColumns:
+    """Return the sensitive attribute: the values given to the method, else the columns selected from X.
+
+    Parameters
+    ----------
+    X : array-like, frame, sparse matrix or list
+        Whatever the estimator was given; it is looked into only if ``values`` is None.
+    selector : str, int, list of these, callable or None
+        The constructor's ``sensitive_features``. A callable receives X and returns values.
+    values : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+        The method's ``sensitive_features``; overrides the selector.
+    n_samples : int, optional
+        How many rows there must be.
+
+    Raises
+    ------
+    ValueError
+        If neither is given, a column is missing, lengths differ, or values are missing.
+    TypeError
+        If ``values`` is a string or a dict.
+    """
+    if values is not None:
+        found = _from_values(values)
+    elif selector is not None:
+        found = _from_selector(X, selector)
+    else:
+        raise ValueError(
+            "Which column is sensitive? Name it in the constructor, sensitive_features='sex' (a list for "
+            "an intersection, an index or a callable for arrays), or pass the values as metadata, "
+            "sensitive_features=values, to this method."
+        )
+    refuse_shuffled(X=X, sensitive_features=values)
+    if not found.columns:
+        raise ValueError("sensitive_features names no column: give at least one.")
+    expected = n_samples if n_samples is not None else len(found)
+    if any(len(column) != expected for column in found.columns):
+        lengths = " and ".join(str(len(column)) for column in found.columns)
+        raise ValueError(
+            f"sensitive_features has {lengths} rows where {expected} are expected: inconsistent numbers of "
+            "samples. Values are matched to rows by position; where a tool takes rows away or repeats them "
+            "(a sampler in a pipeline, self-training), name the column in the constructor instead."
+        )
+    return found
+
+
+def value_columns(argument: str, values: Any, n_samples: int) -> SensitiveColumns:
+    """Return the columns of values that a function was given, one per row.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ.
+    TypeError
+        If ``values`` is a string or a dict.
+    """
+    if isinstance(values, str | bytes | dict):
+        raise TypeError(
+            f"{argument} takes values, one per row, such as X['sex'], not {type(values).__name__}; columns "
+            "are named to GroupCounts.from_frame, and to estimators and scorers."
+        )
+    found = _from_values(values)
+    if not found.columns or any(len(column) != n_samples for column in found.columns):
+        lengths = " and ".join(str(len(column)) for column in found.columns) or "no"
+        texts = isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
+        hint = f" If these are names of columns, pass the columns: X[{list(values)!r}]." if texts else ""
+        raise ValueError(
+            f"{argument} has {lengths} rows where {n_samples} are expected: inconsistent numbers of samples."
+            f"{hint}"
+        )
+    return found
+
+
+def refuse_shuffled(**given: Any) -> None:
+    """Refuse data whose pandas index is that of the first in another order: rows would meet the wrong ones.
+
+    Parameters
+    ----------
+    **given : array-like or None
+        What belongs together row by row, by the name of the argument.
+
+    Raises
+    ------
+    ValueError
+        If two have the same index in different orders.
+    """
+    indexed = [(name, data.index) for name, data in given.items() if hasattr(data, "index")]
+    known = [(name, index) for name, index in indexed if hasattr(index, "sort_values")]
+    for name, theirs in known[1:]:
+        first, ours = known[0]
+        if theirs is ours or len(ours) != len(theirs) or ours.equals(theirs):
+            continue
+        if ours.sort_values().equals(theirs.sort_values()):
+            raise ValueError(
+                f"{name} has the index of {first} in another order, but values are matched to rows by "
+                f"position. Align them first: {name}.loc[{first}.index]."
+            )
+
+
+def _from_values(values: Any) -> SensitiveColumns:
+    if isinstance(values, str | bytes | dict):
+        raise TypeError(
+            "sensitive_features passed to a method must be values, one per row, not "
+            f"{type(values).__name__}; to name a column, use the constructor's sensitive_features."
+        )
+    if isinstance(values, SensitiveColumns):
+        return values
+    if isinstance(values, _NamedColumns) and values.shape[1:] == (len(values.names),):
+        return SensitiveColumns(values.names, tuple(np.asarray(values).T))
+    frame = _as_frame(values)
+    if frame is not None:
+        columns = tuple(column_of(frame[:, j]) for j in range(len(frame.columns)))
+        return SensitiveColumns(tuple(map(str, frame.columns)), columns)
+    series = nw.from_native(values, series_only=True, pass_through=True)
+    if isinstance(series, nw.Series):
+        return SensitiveColumns((str(series.name or "sensitive_features"),), (column_of(series),))
+    array = _as_array(values.toarray() if sparse.issparse(values) else values)
+    if array.ndim == 0 or array.ndim > 2:
+        raise ValueError(
+            f"sensitive_features must have one value (or one row of values) per sample, got {array.ndim}-D."
+        )
+    if array.ndim == 1 or array.shape[1] == 1:
+        return SensitiveColumns(("sensitive_features",), (array.reshape(-1),))
+    parts = tuple(array[:, j] for j in range(array.shape[1]))
+    return SensitiveColumns(tuple(f"sensitive_features[{j}]" for j in range(len(parts))), parts)
+
+
+def _from_selector(X: Any, selector: Selector) -> SensitiveColumns:
+    if callable(selector):
+        return _from_values(selector(X))
+    keys = _as_keys(selector)
+    if isinstance(X, Mapping) and not sparse.issparse(X):  # a dok_matrix is a dict, too
+        missing = [key for key in keys if key not in X]
+        if missing:
+            raise ValueError(f"The sensitive entry {missing[0]!r} is not in X, which has: {', '.join(X)}.")
+        return SensitiveColumns(tuple(map(str, keys)), tuple(_as_array(X[key]) for key in keys))
+    frame = _as_frame(X)
+    if frame is not None:
+        positions = _frame_positions(frame, keys)
+        names = tuple(str(frame.columns[j]) for j in positions)
+        return SensitiveColumns(names, tuple(column_of(frame[:, j]) for j in positions))
+    X = X.tocsc() if sparse.issparse(X) else _as_array(X)
+    positions = _array_positions(X, keys)
+    columns = (X[:, [j]].toarray().ravel() if sparse.issparse(X) else X[:, j] for j in positions)
+    return SensitiveColumns(tuple(f"column {j}" for j in positions), tuple(columns))
+
+
+def drop_columns(X: Any, selector: Selector) -> Any:
+    """Return X without the selected columns; a callable names none, so X is returned as it is.
+
+    A frame that lacks the column already is returned unchanged.
+    """
+    if selector is None or callable(selector):
+        return X
+    keys = _as_keys(selector)
+    if isinstance(X, Mapping) and not sparse.issparse(X):  # a dok_matrix is a dict, too
+        return {key: values for key, values in X.items() if key not in keys}
+    frame = _as_frame(X)
+    if frame is not None:
+        present = [key for key in keys if isinstance(key, int) or key in frame.columns]
+        dropped = _frame_positions(frame, present)
+        return frame[:, [j for j in range(len(frame.columns)) if j not in dropped]].to_native()
+    array: Any = X.tocsr() if sparse.issparse(X) else _as_array(X)
+    dropped = _array_positions(array, keys)
+    rest = array[:, np.setdiff1d(np.arange(array.shape[1]), dropped)]
+    return rest.asformat(X.format) if sparse.issparse(X) else rest
+
+
+def pyarrow_rows(data: Any, rows: NDArray[np.intp]) -> Any:
+    """Return these rows of a pyarrow table or array; None for anything else."""
+    if not type(data).__module__.startswith("pyarrow"):
+        return None
+    return data.take(rows)
+
+
+def _as_keys(selector: Any) -> list[str | int]:
+    given = selector if isinstance(selector, list | tuple | np.ndarray) else [selector]
+    keys: list[Any] = [int(key) if isinstance(key, np.integer) else key for key in given]
+    if not all(isinstance(key, str | int) and not isinstance(key, bool) for key in keys):
+        raise TypeError(
+            "sensitive_features in a constructor selects columns of X: a name, an index, a list of these, "
+            f"or a callable of X. Got {selector!r}."
+        )
+    return keys
+
+
+def _as_frame(X: Any) -> nw.DataFrame[Any] | None:
+    """Wrap a pandas, polars or pyarrow frame; None for anything else."""
+    frame = nw.from_native(X, pass_through=True)
+    if isinstance(frame, nw.LazyFrame):
+        raise TypeError(f"A lazy frame ({type(X).__name__}) has no rows yet: collect it first.")
+    return frame if isinstance(frame, nw.DataFrame) else None
+
+
+def _as_array(values: Any) -> NDArray[Any]:
+    """Convert to an array, but not numbers and missing values to text, as NumPy does to [1, "a", nan]."""
+    array = np.asarray(values)
+    if array.dtype.kind in "US" and not isinstance(values, np.ndarray):
+        return np.asarray(values, dtype=object)
+    return array
+
+
+def column_of(series: nw.Series[Any]) -> NDArray[Any] | Coded:
+    """Return numbers and booleans as a NumPy array, and anything else coded."""
+    plain = series.dtype.is_numeric() or series.dtype == nw.Boolean
+    if plain and not series.is_null().any():
+        return series.to_numpy()
+    try:
+        return code_series(series)
+    except TypeError:  # unhashable; whoever needs groups says so, with the name
+        return np.array(series.to_list(), dtype=object)
+
+
+def _frame_positions(frame: nw.DataFrame[Any], keys: list[str | int]) -> list[int]:
+    columns: list[Any] = list(frame.columns)
+    positions = []
+    for key in keys:
+        if isinstance(key, str):
+            if key not in columns:
+                close = difflib.get_close_matches(key, map(str, columns), n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else f" {_PLACEMENT}"
+                shown = ", ".join(map(str, columns[:20])) + (", ..." if len(columns) > 20 else "")
+                raise ValueError(
+                    f"The sensitive column {key!r} is not in X, whose columns are: {shown}.{hint}"
+                )
+            key = columns.index(key)
+        positions.append(_checked_position(key, len(columns)))
+    return positions
+
+
+def _checked_position(key: int, n_columns: int) -> int:
+    if not -n_columns <= key < n_columns:
+        raise ValueError(
+            f"The sensitive column {key} is not in X, which has {n_columns} columns; integers are positions. "
+            f"{_PLACEMENT}"
+        )
+    return key % n_columns
+
+
+def _array_positions(X: Any, keys: list[str | int]) -> list[int]:
+    if X.ndim != 2:
+        raise ValueError(
+            f"Cannot select the sensitive column {keys[0]!r} from a {X.ndim}-D X (such as a list of texts): "
+            "pass sensitive_features= as metadata, or give a callable of X in the constructor."
+        )
+    positions = []
+    for key in keys:
+        if isinstance(key, str):
+            raise ValueError(
+                f"The sensitive column {key!r} cannot be found: X is an array without column names. "
+                f"Give its index instead of its name, or keep the names. {_PLACEMENT}"
+            )
+        positions.append(_checked_position(key, X.shape[1]))
+    return positions

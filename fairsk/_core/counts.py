@@ -1,0 +1,493 @@
+"""Confusion counts per group: the small table from which every rate, metric and audit follows."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fairsk._core.columns import refuse_shuffled, value_columns
+from fairsk._core.engines import column_names, count_combinations
+from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of, sort_labels
+from fairsk._core.labels import binary_labels
+from fairsk._core.results import Table, Tabular, rows
+from fairsk._core.validation import check_weights, plain_labels, read_labels
+from fairsk._core.warnings import warn_user
+from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constraint, get_rate, soft_cells
+
+__all__ = ["GroupCounts", "soft_counts", "tabulate"]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupCounts(Tabular):
+    """Weighted true and false positives and negatives per group; tables of disjoint rows add up.
+
+    It holds no rows, so it may leave the place where the data must stay. Shards, days and sites are
+    combined with ``+``; intersections are reduced to one attribute with :meth:`margin`. It prints itself,
+    ``.frame()`` has a line per group, and ``GroupMetrics(counts)`` makes rates of it.
+
+    Parameters
+    ----------
+    groups : sequence of hashable
+        The group labels; a tuple of values each for an intersection.
+    cells : mapping of str to array of shape (n_groups,) or (n_groups, n_strata)
+        Sums of weights in the cells ``tp``, ``fp``, ``fn``, ``tn``.
+    squares : mapping of str to array, optional
+        Sums of squared weights, for honest intervals; equal to ``cells`` for unweighted rows.
+    names : sequence of str, optional
+        What the sensitive attributes are called.
+    strata : sequence of hashable, optional
+        Labels of the second axis, when the counts are broken down by strata.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import GroupCounts
+    >>> monday = GroupCounts.from_predictions([1, 0, 1], [1, 1, 0], sensitive_features=["a", "a", "b"])
+    >>> tuesday = GroupCounts.from_predictions([1, 0], [1, 0], sensitive_features=["b", "c"])
+    >>> (monday + tuesday).groups
+    ('a', 'b', 'c')
+    >>> (monday + tuesday).n
+    array([2., 2., 1.])
+    """
+
+    groups: tuple[Hashable, ...]
+    cells: Mapping[str, NDArray[np.float64]]
+    squares: Mapping[str, NDArray[np.float64]]
+    names: tuple[str, ...]
+    strata: tuple[Hashable, ...] | None
+
+    def __init__(
+        self,
+        groups: Sequence[Hashable],
+        cells: Mapping[str, ArrayLike],
+        squares: Mapping[str, ArrayLike] | None = None,
+        *,
+        names: Sequence[str] = ("sensitive_features",),
+        strata: Sequence[Hashable] | None = None,
+    ) -> None:
+        if set(CELLS) - set(cells):
+            raise ValueError(f"cells must hold {', '.join(CELLS)}; got {', '.join(map(str, cells))}.")
+        if len(set(groups)) < len(groups) or len(set(strata or ())) < len(strata or ()):
+            raise ValueError("A group or stratum is listed twice: labels must be distinct.")
+        shape = (len(groups),) if strata is None else (len(groups), len(strata))
+        table = {cell: np.array(cells[cell], dtype=float) for cell in CELLS}  # copies, for arrays may change
+        second = {
+            cell: np.array((cells if squares is None else squares)[cell], dtype=float) for cell in CELLS
+        }
+        if any(value.shape != shape for value in (*table.values(), *second.values())):
+            raise ValueError(f"Every cell must have the shape {shape}: one count per group (and stratum).")
+        if any(not np.all(v >= -1e-9 * v.max(initial=1.0)) for v in (*table.values(), *second.values())):
+            raise ValueError("Counts must not be negative or NaN.")
+        for field, value in {
+            "groups": tuple(groups),
+            "cells": table,
+            "squares": second,
+            "names": tuple(names),
+            "strata": None if strata is None else tuple(strata),
+        }.items():
+            object.__setattr__(self, field, value)  # the instance is frozen
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sensitive_features: Any,
+        sample_weight: ArrayLike | None = None,
+        pos_label: Any = None,
+        strata: Any = None,
+        classes: NDArray[Any] | None = None,
+    ) -> GroupCounts:
+        """Count the confusion cells of each group.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like of shape (n_samples,)
+            Labels and predicted labels.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
+            The group of each row; several columns make an intersection.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row, not negative.
+        pos_label : label, optional
+            The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+        strata : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            Break every group's counts down by these values too.
+        classes : array, optional
+            The labels that can occur, so that an absent ``pos_label`` is not taken for a mistake.
+
+        Returns
+        -------
+        GroupCounts
+            The table of counts.
+        """
+        refuse_shuffled(
+            y_true=y_true,
+            y_pred=y_pred,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            strata=strata,
+        )
+        actual, predicted = binary_labels(y_true, y_pred, pos_label, classes=classes)
+        weights = check_weights(sample_weight, len(actual))
+        groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
+        by = None
+        if strata is not None:
+            by = encode_groups(value_columns("strata", strata, len(actual)))
+        return tabulate(actual, predicted, groups, by, weights, None if weights is None else weights**2)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        y_true: str,
+        y_pred: str,
+        sensitive_features: str | Sequence[str],
+        sample_weight: str | None = None,
+        strata: str | Sequence[str] | None = None,
+        pos_label: Any = None,
+    ) -> GroupCounts:
+        """Count the confusion cells of each group where the rows are: in a frame, a database or a cluster.
+
+        One query counts the combinations of group, label and prediction that occur; only these few counts
+        leave the engine. They are read as :meth:`from_predictions` reads rows, so both give the same table
+        and the same errors.
+
+        Parameters
+        ----------
+        frame : frame or table
+            Of pandas, polars (lazy too), pyarrow, DuckDB, PySpark, Dask or Ibis.
+        y_true, y_pred : str
+            The columns of labels and predicted labels.
+        sensitive_features : str or sequence of str
+            The column of groups; several columns make an intersection.
+        sample_weight : str, optional
+            The column of weights, not negative.
+        strata : str or sequence of str, optional
+            Break every group's counts down by these columns too.
+        pos_label : label, optional
+            The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+
+        Returns
+        -------
+        GroupCounts
+            The table of counts.
+
+        Raises
+        ------
+        ValueError
+            If a column is missing, a value in it is, or there are too many combinations to be groups and
+            labels.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> from fairsk.metrics import GroupCounts
+        >>> rows = pl.LazyFrame({"sex": ["f", "f", "m"], "hired": [1, 0, 1], "predicted": [1, 1, 0]})
+        >>> counts = GroupCounts.from_frame(
+        ...     rows, y_true="hired", y_pred="predicted", sensitive_features="sex")
+        >>> counts.groups, counts.rate("selection_rate")
+        (('f', 'm'), array([1., 0.]))
+        """
+        chosen = {
+            "y_true": column_names("y_true", y_true, single=True),
+            "y_pred": column_names("y_pred", y_pred, single=True),
+            "sensitive_features": column_names("sensitive_features", sensitive_features),
+        }
+        if strata is not None:
+            chosen["strata"] = column_names("strata", strata)
+        found = count_combinations(frame, chosen, sample_weight=sample_weight)
+        actual, predicted = binary_labels(found.columns[y_true], found.columns[y_pred], pos_label)
+        check_weights(found.doubtful, len(actual))
+        by = None if strata is None else found.groups(chosen["strata"])
+        groups = found.groups(chosen["sensitive_features"])
+        return tabulate(actual, predicted, groups, by, found.weights, found.squares)
+
+    @classmethod
+    def from_probabilities(
+        cls,
+        y_true: ArrayLike,
+        y_prob: ArrayLike,
+        *,
+        sensitive_features: Any,
+        sample_weight: ArrayLike | None = None,
+        pos_label: Any = None,
+        classes: NDArray[Any] | None = None,
+    ) -> GroupCounts:
+        """Count soft confusion cells: each row counts as positive with its probability.
+
+        The selection rate is then the mean probability, the true positive rate that of the positives, and
+        so on: what the rates would be if decisions were drawn with these probabilities.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            Labels.
+        y_prob : array-like of shape (n_samples,)
+            Probability of the positive label, from 0 to 1.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
+            The group of each row; several columns make an intersection.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row, not negative.
+        pos_label : label, optional
+            The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+        classes : array, optional
+            The labels that can occur, so that an absent ``pos_label`` is not taken for a mistake.
+
+        Returns
+        -------
+        GroupCounts
+            The table of expected counts.
+
+        Examples
+        --------
+        >>> from fairsk.metrics import GroupCounts
+        >>> counts = GroupCounts.from_probabilities([1, 0], [0.75, 0.5], sensitive_features=["a", "a"])
+        >>> [float(counts.cells[cell][0]) for cell in ("tp", "fp", "fn", "tn")]
+        [0.75, 0.5, 0.25, 0.5]
+        """
+        refuse_shuffled(
+            y_true=y_true, y_prob=y_prob, sensitive_features=sensitive_features, sample_weight=sample_weight
+        )
+        actual, _ = binary_labels(y_true, y_true, pos_label, classes=classes)
+        chance = np.asarray(y_prob, dtype=float)
+        if chance.shape != actual.shape or not ((chance >= 0) & (chance <= 1)).all():
+            raise ValueError("y_prob must hold one probability per row, from 0 to 1.")
+        weights = check_weights(sample_weight, len(actual))
+        groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
+        return soft_counts(chance, actual, groups, np.ones(len(actual)) if weights is None else weights)
+
+    @property
+    def n(self) -> NDArray[np.float64]:
+        """The (weighted) number of rows of each group, and stratum if there are strata."""
+        return sum((self.cells[cell] for cell in CELLS), start=np.zeros(1))
+
+    def rate(self, rate: Rate | str) -> NDArray[np.float64]:
+        """Return a rate, or the one of that name, of each group (and stratum)."""
+        return get_rate(rate)(self.cells)
+
+    def overall(self) -> GroupCounts:
+        """Return the table of all groups together, as one group called ``"overall"``."""
+        return GroupCounts(
+            ("overall",),
+            {cell: self.cells[cell].sum(0, keepdims=True) for cell in CELLS},
+            {cell: self.squares[cell].sum(0, keepdims=True) for cell in CELLS},
+            names=("overall",),
+            strata=self.strata,
+        )
+
+    def stratum(self, label: Hashable) -> GroupCounts:
+        """Return the table of one stratum, without strata."""
+        if self.strata is None or label not in self.strata:
+            raise ValueError(f"There is no stratum {label!r}; the strata are {self.strata}.")
+        place = self.strata.index(label)
+        cells, squares = (
+            {cell: table[cell][:, place] for cell in CELLS} for table in (self.cells, self.squares)
+        )
+        return GroupCounts(self.groups, cells, squares, names=self.names)
+
+    def margin(self, *names: str) -> GroupCounts:
+        """Return the table by these sensitive attributes only, the other ones (and strata) summed out."""
+        unknown = [name for name in names if name not in self.names]
+        if unknown or not names:
+            raise ValueError(f"margin takes names out of {list(self.names)}, got {list(names)}.")
+        keep = [self.names.index(name) for name in names]
+        parts = [label if len(self.names) > 1 else (label,) for label in self.groups]
+        labels = [tuple(part[i] for i in keep) if len(keep) > 1 else part[keep[0]] for part in parts]  # type: ignore[index]
+        return self._regrouped(labels, sort_labels(set(labels)), names)
+
+    def _regrouped(
+        self, labels: Sequence[Hashable], groups: Sequence[Hashable], names: Sequence[str]
+    ) -> GroupCounts:
+        position = {label: i for i, label in enumerate(groups)}
+        codes = [position[label] for label in labels]
+
+        def table(cells: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+            flat = {cell: v if self.strata is None else v.sum(1) for cell, v in cells.items()}
+            return {cell: np.bincount(codes, v, len(groups)).astype(float) for cell, v in flat.items()}
+
+        return GroupCounts(groups, table(self.cells), table(self.squares), names=names)
+
+    def __add__(self, other: GroupCounts) -> GroupCounts:
+        """Combine the tables of two disjoint sets of rows."""
+        if not isinstance(other, GroupCounts):
+            return NotImplemented
+        if self.names != other.names or (self.strata is None) != (other.strata is None):
+            broken = ["without" if table.strata is None else "with" for table in (self, other)]
+            raise ValueError(
+                "Only tables of the same sensitive attributes add up, all with strata or all without: "
+                f"{', '.join(self.names)} {broken[0]} strata, and {', '.join(other.names)} {broken[1]}."
+            )
+        groups = sort_labels({*self.groups, *other.groups})
+        strata = None
+        if self.strata is not None and other.strata is not None:
+            strata = sort_labels({*self.strata, *other.strata})
+        total = {
+            field: {
+                cell: np.zeros((len(groups), *([] if strata is None else [len(strata)]))) for cell in CELLS
+            }
+            for field in ("cells", "squares")
+        }
+        for part in (self, other):
+            place: Any = [groups.index(label) for label in part.groups]
+            if strata is not None and part.strata is not None:
+                place = np.ix_(place, [strata.index(label) for label in part.strata])
+            for field, table in total.items():
+                for cell in CELLS:
+                    table[cell][place] += getattr(part, field)[cell]
+        return GroupCounts(groups, total["cells"], total["squares"], names=self.names, strata=strata)
+
+    def __radd__(self, other: int) -> GroupCounts:
+        """Let ``sum(tables)`` start from its 0."""
+        return self if other == 0 else NotImplemented
+
+    def _tables(self) -> list[Table]:
+        groups = list(map(format_group, self.groups))
+        columns: dict[str, list[Any]] = {"group": groups}
+        if self.strata is not None:
+            strata = [format_group(stratum) for stratum in self.strata for _ in groups]
+            columns = {"stratum": strata, "group": groups * len(self.strata)}
+        columns |= {cell: table.T.ravel().tolist() for cell, table in self.cells.items()}
+        shown = {name: list(map(rows if name in CELLS else str, values)) for name, values in columns.items()}
+        return [Table(columns, shown, words=["group"])]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists and strings, fit for JSON; :meth:`from_dict` reads them back."""
+        return {
+            "names": list(self.names),
+            "groups": plain_labels(self.groups),
+            "strata": None if self.strata is None else plain_labels(self.strata),
+            "cells": {cell: self.cells[cell].tolist() for cell in CELLS},
+            "squares": {cell: self.squares[cell].tolist() for cell in CELLS},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> GroupCounts:
+        """Rebuild the table that :meth:`to_dict` wrote."""
+        return cls(
+            read_labels(data["groups"]),
+            data["cells"],
+            data["squares"],
+            names=data["names"],
+            strata=None if data["strata"] is None else read_labels(data["strata"]),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether two tables hold the same counts of the same groups."""
+        if not isinstance(other, GroupCounts):
+            return NotImplemented
+        return (self.names, self.groups, self.strata) == (other.names, other.groups, other.strata) and all(
+            np.array_equal(self.cells[cell], other.cells[cell])
+            and np.array_equal(self.squares[cell], other.squares[cell])
+            for cell in CELLS
+        )
+
+    def compare(
+        self,
+        constraint: Constraint | str,
+        comparison: Comparison = "difference",
+        *,
+        method: Method = "between_groups",
+        reference: Hashable = None,
+    ) -> Any:
+        """Return the disparity between the groups under a constraint.
+
+        Groups that have nothing to measure (an empty denominator) are passed over with a warning that
+        names them.
+
+        Parameters
+        ----------
+        constraint : str or Constraint
+            Which rates should agree.
+        comparison : {"difference", "ratio", "worst_group"}, default="difference"
+            Largest difference, smallest ratio, or the rate of the worst group.
+        method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+            What every group is compared with.
+        reference : hashable, optional
+            Label of the reference group, for ``method="to_reference"``.
+
+        Returns
+        -------
+        float or array of shape (n_strata,)
+            The disparity, in each stratum if there are strata; NaN (and a warning) where fewer than two
+            groups can be measured.
+        """
+        constraint = get_constraint(constraint)
+        position = None
+        if method == "to_reference":
+            if reference is None:
+                shown = ", ".join(map(repr, self.groups))
+                raise ValueError(f'method="to_reference" needs reference=, one of the groups: {shown}.')
+            position = position_of(reference, self.groups)
+        elif reference is not None:
+            raise ValueError('reference= names a group for method="to_reference" only.')
+        for rate in constraint.rates:
+            self._warn_undefined(rate, fewest=1 if comparison == "worst_group" else 2)
+        disparity = constraint.compare(self.cells, comparison, method=method, reference=position)
+        return float(disparity) if self.strata is None else disparity
+
+    def _warn_undefined(self, rate: Rate, fewest: int) -> None:
+        """Warn of groups without the rate, and of too few groups with it."""
+        measured = rate.support(self.cells).reshape(len(self.groups), -1) != 0
+        somewhere = "" if self.strata is None else " in some strata"
+        parts = []
+        if not measured.all():
+            pairs = zip(self.groups, measured.all(1), strict=True)
+            parts += [
+                f"{rate.name} cannot be measured{somewhere} for: "
+                f"{list_groups(group for group, everywhere in pairs if not everywhere)} "
+                f"(its denominator, {rate.denominator}, is empty there). The comparison passes over them."
+            ]
+        if (measured.sum(0) < fewest).any():
+            parts += [f"Fewer than two groups can be compared{somewhere}: {rate.name} gives NaN."]
+        if parts:
+            warn_user(" ".join(parts))
+
+
+def soft_counts(
+    chance: NDArray[np.float64], actual: NDArray[np.bool_], groups: Grouping, weights: NDArray[np.float64]
+) -> GroupCounts:
+    """Count expected confusion cells, when each row is selected with its chance."""
+    parts = soft_cells(chance, actual.astype(float))
+    cells = {cell: groups.sums(weights * part) for cell, part in parts.items()}
+    squares = {cell: groups.sums(weights**2 * part) for cell, part in parts.items()}
+    return GroupCounts(groups.labels, cells, squares, names=groups.names)
+
+
+def tabulate(
+    actual: NDArray[np.bool_],
+    predicted: NDArray[np.bool_],
+    groups: Grouping,
+    strata: Grouping | None,
+    weights: NDArray[np.float64] | None,
+    squares: NDArray[np.float64] | None,
+) -> GroupCounts:
+    """Add up the weights, and squared weights, of rows or of combinations that stand for many rows.
+
+    None stands for weights of one.
+    """
+    shape: tuple[int, ...] = (len(groups.labels),)
+    codes = groups.codes
+    if strata is not None:
+        shape = (*shape, len(strata.labels))
+        codes = codes * shape[1] + strata.codes
+    # One pass: the cell of each row is numbered tp=0, fp=1, fn=2, tn=3, as in CELLS.
+    cell = 3 - 2 * predicted.view(np.uint8) - actual.view(np.uint8)
+    size = int(np.prod(shape))
+    place = codes + size * cell.astype(np.intp)
+
+    def table(values: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
+        sums = np.bincount(place, values, minlength=4 * size).astype(float).reshape(4, *shape)
+        return dict(zip(CELLS, sums, strict=True))
+
+    return GroupCounts(
+        groups.labels,
+        table(weights),
+        None if squares is None else table(squares),
+        names=groups.names,
+        strata=None if strata is None else strata.labels,
+    )

@@ -1,0 +1,232 @@
+"""Counting inside an engine: one query that any frame answers, in memory, lazily, in a database or a cluster.
+
+:mod:`fairsk._core.columns` looks inside frames whose rows are here. In engines the rows stay where they are:
+what comes back is the combinations of values that occur, how many rows have each, and sums over them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsk._core.columns import SensitiveColumns
+from fairsk._core.groups import Grouping, encode_groups
+
+__all__ = ["Combinations", "column_names", "count_combinations"]
+
+Floats = NDArray[np.float64]
+
+#: No more combinations than this are collected: so many are no groups and labels.
+_MOST = 100_000
+#: With a bin of the score among the values there are more.
+_MOST_WITH_BINS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Combinations:
+    """The combinations of values that some columns of a frame hold, and what is known of the rows of each.
+
+    Parameters
+    ----------
+    columns : mapping of str to array of shape (n_combinations,)
+        The values, by the name of the column.
+    rows : array of shape (n_combinations,)
+        How many rows have these values.
+    weights, squares : array of shape (n_combinations,)
+        Sums of the weights of these rows, and of squared weights; equal to ``rows`` without weights.
+    doubtful : array of shape (n_combinations,), or None without weights
+        NaN where a weight is missing, a negative weight where there is one, else their sum: it is fit to be
+        weights if all weights are.
+    bins : integer array of shape (n_combinations,) or None
+        The bin of the score, from 0; -1 for scores that are missing or not from 0 to 1.
+    score_sums : array of shape (n_combinations,) or None
+        Sums of weight times score.
+    """
+
+    columns: Mapping[str, NDArray[Any]]
+    rows: Floats
+    weights: Floats
+    squares: Floats
+    doubtful: Floats | None
+    bins: NDArray[np.intp] | None
+    score_sums: Floats | None
+
+    def groups(self, names: Sequence[str]) -> Grouping:
+        """Return the group of each combination, by one column or several.
+
+        Raises
+        ------
+        ValueError
+            If a value is missing, or a column looks continuous.
+        """
+        columns = SensitiveColumns(tuple(names), tuple(self.columns[name] for name in names))
+        return encode_groups(columns, rows=self.rows)
+
+
+def count_combinations(
+    frame: Any,
+    columns: Mapping[str, Sequence[str]],
+    *,
+    sample_weight: str | None = None,
+    y_score: str | None = None,
+    bins: int = 1,
+) -> Combinations:
+    """Ask a frame, in one query, which combinations of values occur and how often.
+
+    Parameters
+    ----------
+    frame : frame or table of any library that narwhals knows
+        It is not changed, and its rows are not collected.
+    columns : mapping of str to sequence of str
+        For each argument of the caller, which an error names, the columns it selects.
+    sample_weight : str, optional
+        The column of weights.
+    y_score : str, optional
+        A column of scores from 0 to 1, whose bin then counts among the values.
+    bins : int, default=1
+        How many equal bins the scores have: a power of two, so that ``score * bins`` is exact and every
+        engine cuts alike.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or does not hold numbers where it must, or there are too many combinations.
+    TypeError
+        If ``frame`` is no frame.
+    """
+    lazy = _as_lazy(frame)
+    schema = lazy.collect_schema()
+    numbers = {"sample_weight": sample_weight, "y_score": y_score}
+    numeric = {
+        argument: column_names(argument, name, single=True)
+        for argument, name in numbers.items()
+        if name is not None
+    }
+    _refuse_absent({**columns, **numeric}, schema.names())
+    for argument, (name,) in numeric.items():
+        _refuse_text(argument, name, schema[name])
+
+    # Names of our own, so that no column can clash with a sum. The columns are made before they are summed:
+    # not every engine sums an expression. Floats, because small integers overflow and booleans do not add up.
+    names = list(dict.fromkeys(name for chosen in columns.values() for name in chosen))
+    keys = {f"key{i}": nw.col(name) for i, name in enumerate(names)}
+    terms: dict[str, nw.Expr] = {}
+    weight = None if sample_weight is None else nw.col(sample_weight).cast(nw.Float64)
+    if weight is not None:
+        terms |= {"weight": weight, "square": weight * weight, "unknown": weight.is_null().cast(nw.Float64)}
+    if y_score is not None:
+        score = nw.col(y_score).cast(nw.Float64)
+        keys["bin"] = _bin(score, bins)
+        terms["score"] = score if weight is None else weight * score
+    sums = [nw.col(name).sum().alias(f"sum_{name}") for name in terms]
+    lowest = [] if weight is None else [nw.col("weight").min().alias("lowest")]
+    counted = lazy.select(**keys, **terms).group_by(*keys).agg(nw.len().alias("rows"), *sums, *lowest)
+
+    most = _MOST if y_score is None else _MOST_WITH_BINS
+    table = counted.head(most + 1).collect()
+    values = {name: _values(table[f"key{i}"]) for i, name in enumerate(names)}
+    if len(table) > most:
+        _refuse_so_many(most, values)
+
+    def floats(name: str) -> Floats:
+        return np.array(table[name].to_list(), dtype=float)
+
+    rows = floats("rows")
+    return Combinations(
+        values,
+        rows,
+        weights=rows if weight is None else floats("sum_weight"),
+        squares=rows if weight is None else floats("sum_square"),
+        doubtful=None if weight is None else _doubtful(*map(floats, ("sum_unknown", "lowest", "sum_weight"))),
+        bins=None if y_score is None else _whole(floats("bin"), bins - 1),
+        score_sums=None if y_score is None else floats("sum_score"),
+    )
+
+
+def _bin(score: nw.Expr, bins: int) -> nw.Expr:
+    """Return the bin of each score as a float; engines differ in how they turn floats into integers.
+
+    A score of one gets the bin after the last. NaN is the largest number to some engines, and equal to
+    nothing to others: either way it is not between 0 and 1.
+    """
+    return nw.when((score >= 0) & (score <= 1)).then((score * bins).floor()).otherwise(nw.lit(-1.0))
+
+
+def _whole(bins: Floats, last: int) -> NDArray[np.intp]:
+    return np.where(bins >= 0, np.minimum(bins, last), -1).astype(np.intp)
+
+
+def _doubtful(unknown: Floats, lowest: Floats, total: Floats) -> Floats:
+    return np.where(unknown > 0, np.nan, np.where(lowest < 0, lowest, total))
+
+
+def _as_lazy(frame: Any) -> nw.LazyFrame[Any]:
+    known = nw.from_native(frame, pass_through=True)
+    if not isinstance(known, nw.DataFrame | nw.LazyFrame):
+        raise TypeError(
+            "from_frame takes a frame or table of pandas, polars, pyarrow, DuckDB, PySpark, Dask or Ibis, "
+            f"not {type(frame).__name__}."
+        )
+    return known.lazy()
+
+
+def _values(series: nw.Series[Any]) -> NDArray[Any]:
+    values = np.empty(len(series), dtype=object)
+    values[:] = series.to_list()
+    return values
+
+
+def column_names(argument: str, given: Any, *, single: bool = False) -> tuple[str, ...]:
+    """Return the columns that an argument names: one, or a list of them unless it takes a single one.
+
+    Raises
+    ------
+    TypeError
+        If they are not names.
+    ValueError
+        If the list is empty.
+    """
+    names = given if isinstance(given, list | tuple) and not single else [given]
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(
+            f"{argument} names {'a column' if single else 'one column or several'} of the frame by text; got "
+            f"{type(given).__name__}. Arrays of values go to from_predictions or from_scores."
+        )
+    if not names:
+        raise ValueError(f"{argument} names no column: give at least one.")
+    return tuple(names)
+
+
+def _refuse_absent(columns: Mapping[str, Sequence[str]], present: Sequence[str]) -> None:
+    for argument, names in columns.items():
+        for name in names:
+            if name not in present:
+                close = difflib.get_close_matches(name, map(str, present), n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                shown = ", ".join(map(str, present[:20])) + (", ..." if len(present) > 20 else "")
+                raise ValueError(
+                    f"The column {name!r} ({argument}) is not in the frame, whose columns are: {shown}.{hint}"
+                )
+
+
+def _refuse_text(argument: str, name: str, dtype: nw.dtypes.DType) -> None:
+    # What a column of objects holds is known only to the engine, which says so itself.
+    if not (dtype.is_numeric() or dtype in (nw.Boolean, nw.Object, nw.Unknown)):
+        raise ValueError(f"The column {name!r} ({argument}) must hold numbers; it holds {dtype}.")
+
+
+def _refuse_so_many(most: int, values: Mapping[str, NDArray[Any]]) -> None:
+    name, distinct = max(
+        ((name, len(set(column))) for name, column in values.items()), key=lambda pair: pair[1]
+    )
+    raise ValueError(
+        f"The columns hold more than {most:,} combinations of values; {name!r} alone has {distinct:,} "
+        "different ones among them. Groups and labels are few: bin what is measured, and count scores with "
+        "ScoreHistograms.from_frame or turn them into labels."
+    )

@@ -1,0 +1,181 @@
+"""Groups: every row's code, intersections of columns, and group labels in messages and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsk._core.columns import SensitiveColumns
+from fairsk._core.factorize import Coded, code_array, is_missing
+from fairsk._core.policy import refuse_measurements, refuse_missing
+
+__all__ = [
+    "Grouping",
+    "encode_groups",
+    "format_group",
+    "group_strata",
+    "list_groups",
+    "position_of",
+    "sort_labels",
+]
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Rows assigned to groups: integer codes into a tuple of labels.
+
+    A label is the value itself for one sensitive column, and a tuple of values for an intersection.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[Hashable, ...]
+    codes: NDArray[np.intp]
+
+    def sums(self, weights: NDArray[Any] | None = None) -> NDArray[np.float64]:
+        """Add up the weights (or count the rows) of each group."""
+        return np.bincount(self.codes, weights, minlength=len(self.labels)).astype(float)
+
+
+def format_group(label: Hashable) -> str:
+    """Write a group's label for a table or a message: the parts of an intersection joined by ``" & "``."""
+    return " & ".join(map(str, label)) if isinstance(label, tuple) else str(label)
+
+
+def list_groups(labels: Iterable[Hashable], most: int = 20) -> str:
+    """Write groups one after another, the first of them if there are many."""
+    names = list(map(format_group, labels))
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def position_of(group: Hashable, groups: Sequence[Hashable]) -> int:
+    """Return where a group stands among others.
+
+    Raises
+    ------
+    ValueError
+        If it is not one of them.
+    """
+    if group not in groups:
+        text = format_group(tuple(group) if isinstance(group, list) else group).casefold()
+        alike = [label for label in groups if format_group(label).casefold() == text]
+        hint = f" Did you mean {alike[0]!r}?" if alike else ""
+        shown = ", ".join(map(repr, groups[:20])) + (", ..." if len(groups) > 20 else "")
+        raise ValueError(f"The reference group {group!r} is not one of the groups: {shown}.{hint}")
+    return list(groups).index(group)
+
+
+def sort_labels(labels: Iterable[Hashable]) -> list[Any]:
+    """Sort labels of any types, in an order that depends on nothing but which labels there are."""
+    labels = list(labels)
+    try:
+        return sorted(labels, key=_by_kind)
+    except TypeError:  # values without an order
+        return sorted(labels, key=_by_text)
+
+
+def _by_kind(label: Any) -> tuple[Any, ...]:
+    if isinstance(label, tuple):
+        return ("tuple", tuple(map(_by_kind, label)))
+    if isinstance(label, int | float | np.number):  # booleans are integers
+        return ("", label)
+    return ("str" if isinstance(label, str) else type(label).__name__, label)
+
+
+def _by_text(label: Any) -> tuple[Any, ...]:
+    if isinstance(label, tuple):
+        return ("tuple", tuple(map(_by_text, label)))
+    return (type(label).__name__, str(label))
+
+
+def encode_groups(
+    sensitive: SensitiveColumns,
+    known: Sequence[Hashable] | None = None,
+    *,
+    missing_is_unknown: bool = False,
+    rows: NDArray[np.float64] | None = None,
+) -> Grouping:
+    """Assign every row to its group; several columns make an intersection of those that occur.
+
+    Parameters
+    ----------
+    sensitive : SensitiveColumns
+        The attribute, a column or several.
+    known : sequence of labels, optional
+        The groups of an earlier fit. Rows of any other group get the code -1. Without it the groups are
+        those that occur, sorted.
+    missing_is_unknown : bool, default=False
+        With ``known``, whether a missing value is one more unknown group instead of an error.
+    rows : array, optional
+        How many rows each value stands for, where an engine has counted them; an error tells how many miss
+        the value.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing (NaN, None, NA), or a column looks continuous.
+    """
+    allow_missing = missing_is_unknown and known is not None
+    parts = [
+        _factorize(name, column, allow_missing=allow_missing, rows=rows)
+        for name, column in zip(sensitive.names, sensitive.columns, strict=True)
+    ]
+    if len(parts) == 1:
+        labels, codes = parts[0]
+        found: list[Hashable] = list(labels)
+    else:
+        shape = tuple(max(len(labels), 1) for labels, _ in parts)
+        cells, codes = np.unique(
+            np.ravel_multi_index([codes for _, codes in parts], shape), return_inverse=True
+        )
+        places = np.unravel_index(cells, shape)
+        found = [
+            tuple(labels[i] for (labels, _), i in zip(parts, place, strict=True))
+            for place in zip(*places, strict=True)
+        ]
+    if known is not None:
+        position = {label: i for i, label in enumerate(known)}
+        recode = np.array([position.get(label, -1) for label in found], dtype=np.intp)
+        return Grouping(sensitive.names, tuple(known), recode[codes] if len(found) else codes)
+    return Grouping(sensitive.names, tuple(found), codes)
+
+
+def _factorize(
+    name: str,
+    column: NDArray[Any] | Coded,
+    *,
+    allow_missing: bool = False,
+    rows: NDArray[np.float64] | None = None,
+) -> tuple[list[Hashable], NDArray[np.intp]]:
+    """Return the sorted distinct values of a column and every row's position among them."""
+    try:
+        coded = column if isinstance(column, Coded) else code_array(column)
+    except TypeError:
+        raise TypeError(
+            f"The sensitive feature {name!r} holds values that cannot name a group (unhashable): "
+            "give one text, number or boolean per row, and a 2-D array or frame for several features."
+        ) from None
+    used = np.bincount(coded.codes, minlength=len(coded.values))
+    present = [value for value, count in zip(coded.values, used, strict=True) if count]
+    if not allow_missing and any(map(is_missing, present)):
+        refuse_missing(name, coded, used if rows is None else np.bincount(coded.codes, rows, len(used)))
+    refuse_measurements(name, present)
+    if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
+        return present, coded.codes  # numbers are sorted already
+    values = sort_labels(present)
+    position = {value: i for i, value in enumerate(values)}
+    recode = np.array([position.get(value, -1) for value in coded.values], dtype=np.intp)
+    return values, recode[coded.codes]
+
+
+def group_strata(codes: NDArray[np.intp], labels: NDArray[np.intp], smallest: int) -> NDArray[np.intp]:
+    """Number the (group, label) cells; cells that are too small join the largest one of their label."""
+    n_labels = int(labels.max()) + 1
+    cells = codes * n_labels + labels
+    sizes = np.bincount(cells, minlength=(int(codes.max()) + 1) * n_labels).reshape(-1, n_labels)
+    home = np.where(sizes >= smallest, np.arange(sizes.size).reshape(sizes.shape), -1)
+    largest = sizes.argmax(0) * n_labels + np.arange(n_labels)
+    return np.where(home < 0, largest, home).ravel()[cells]

@@ -1,0 +1,457 @@
+"""Histograms of scores per group: counts that any engine can make in one pass, and that add up."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fairsk._core.columns import refuse_shuffled, value_columns
+from fairsk._core.counts import GroupCounts
+from fairsk._core.curves import Curve
+from fairsk._core.engines import column_names, count_combinations
+from fairsk._core.groups import Grouping, encode_groups, sort_labels
+from fairsk._core.labels import binary_labels
+from fairsk._core.validation import check_weights, plain_labels, read_labels
+
+__all__ = ["ScoreHistograms"]
+
+Floats = NDArray[np.float64]
+
+LABELS = ("positives", "negatives")
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreHistograms:
+    """How many positives and negatives of each group have a score in each bin; tables add up.
+
+    Parameters
+    ----------
+    groups : sequence of hashable
+        The group labels.
+    edges : array-like of shape (n_bins - 1,)
+        Rising scores that separate the bins: bin 0 lies below the first, bin i holds the scores of at least
+        ``edges[i - 1]`` and below ``edges[i]``, the last one those of at least the last edge. That is
+        ``np.digitize(score, edges)``, or ``width_bucket(score, edges)`` in PostgreSQL.
+    positives, negatives : array-like of shape (n_groups, n_bins)
+        (Weighted) counts of the two labels.
+    squares : mapping of str to array-like of shape (n_groups, n_bins), optional
+        Sums of squared weights of ``positives`` and ``negatives``, for honest intervals; equal to the
+        counts for unweighted rows.
+    score_sums : array-like of shape (n_groups, n_bins), optional
+        Sums of weight times score, for calibration.
+    names : sequence of str, optional
+        What the sensitive attributes are called.
+
+    Examples
+    --------
+    >>> from fairsk.thresholds import ScoreHistograms
+    >>> monday = ScoreHistograms(["a", "b"], [0.5], [[1, 3], [2, 2]], [[4, 0], [3, 1]])
+    >>> (monday + monday).positives
+    array([[2., 6.],
+           [4., 4.]])
+    """
+
+    groups: tuple[Hashable, ...]
+    edges: Floats
+    positives: Floats
+    negatives: Floats
+    squares: Mapping[str, Floats]
+    score_sums: Floats | None
+    names: tuple[str, ...]
+
+    def __init__(
+        self,
+        groups: Sequence[Hashable],
+        edges: ArrayLike,
+        positives: ArrayLike,
+        negatives: ArrayLike,
+        *,
+        squares: Mapping[str, ArrayLike] | None = None,
+        score_sums: ArrayLike | None = None,
+        names: Sequence[str] = ("sensitive_features",),
+    ) -> None:
+        cuts = _check_edges(edges)
+        if len(set(groups)) < len(groups):
+            raise ValueError("A group is listed twice: labels must be distinct.")
+        counts = {"positives": positives, "negatives": negatives}
+        if squares is not None and set(squares) != set(LABELS):
+            raise ValueError(f"squares must hold {' and '.join(LABELS)}; got {', '.join(map(str, squares))}.")
+        tables, second = (
+            {label: np.array(given[label], dtype=float) for label in LABELS}  # copies, for they may change
+            for given in (counts, counts if squares is None else squares)
+        )
+        sums = None if score_sums is None else np.array(score_sums, dtype=float)
+        shape = (len(groups), len(cuts) + 1)
+        every = [*tables.values(), *second.values(), *([] if sums is None else [sums])]
+        if any(table.shape != shape for table in every):
+            raise ValueError(
+                f"positives, negatives, squares and score_sums must have the shape {shape}: a row per group, "
+                f"and one bin more than edges. Got {', '.join(str(table.shape) for table in every)}."
+            )
+        if not all(np.isfinite(table).all() and (table >= 0).all() for table in every[:4]):
+            raise ValueError("Counts must be finite and not negative.")
+        if sums is not None and not np.isfinite(sums).all():
+            raise ValueError("score_sums must be finite.")
+        known = {
+            "groups": tuple(groups),
+            "edges": cuts,
+            **tables,
+            "squares": second,
+            "score_sums": sums,
+            "names": tuple(names),
+        }
+        for field, value in known.items():
+            object.__setattr__(self, field, value)  # the instance is frozen
+
+    @classmethod
+    def from_scores(
+        cls,
+        y_true: ArrayLike,
+        y_score: ArrayLike,
+        *,
+        sensitive_features: Any,
+        edges: ArrayLike | None = None,
+        bins: int = 1024,
+        sample_weight: ArrayLike | None = None,
+        pos_label: Any = None,
+    ) -> ScoreHistograms:
+        """Count the scores of rows.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            Labels.
+        y_score : array-like of shape (n_samples,)
+            Finite scores that grow with the chance of the positive label; from 0 to 1 without ``edges``.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
+            The group of each row; several columns make an intersection.
+        edges : array-like of shape (n_bins - 1,), optional
+            What separates the bins; the same for all tables that are to be added.
+        bins : int, default=1024
+            Without ``edges``: how many equal bins divide the range from 0 to 1, a power of two.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row.
+        pos_label : label, optional
+            The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+
+        Returns
+        -------
+        ScoreHistograms
+            The table of counts.
+
+        Raises
+        ------
+        ValueError
+            If scores are missing or outside the range, or ``bins`` is no power of two.
+
+        Examples
+        --------
+        >>> from fairsk.thresholds import ScoreHistograms
+        >>> table = ScoreHistograms.from_scores(
+        ...     [1, 0, 1], [0.9, 0.3, 0.2], sensitive_features=["a", "a", "b"], bins=4)
+        >>> table.edges.tolist(), table.positives.tolist()
+        ([0.25, 0.5, 0.75], [[0.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0]])
+        """
+        refuse_shuffled(
+            y_true=y_true, y_score=y_score, sensitive_features=sensitive_features, sample_weight=sample_weight
+        )
+        actual, _ = binary_labels(y_true, y_true, pos_label)
+        scores = np.asarray(y_score, dtype=float)
+        if scores.shape != actual.shape or not np.isfinite(scores).all():
+            raise ValueError(f"y_score must hold {len(actual)} finite scores, one per row.")
+        if edges is None:
+            cuts = _equal_edges(bins)
+            _refuse_outside(float(np.count_nonzero((scores < 0) | (scores > 1))), len(scores))
+            place = np.minimum((scores * bins).astype(np.intp), bins - 1)
+        else:
+            cuts = _check_edges(edges)
+            place = np.searchsorted(cuts, scores, "right")
+        weights = check_weights(sample_weight, len(actual))
+        groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
+        return cls._tabulate(
+            groups,
+            cuts,
+            actual,
+            place,
+            weights,
+            None if weights is None else weights**2,
+            scores if weights is None else weights * scores,
+        )
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        y_true: str,
+        y_score: str,
+        sensitive_features: str | Sequence[str],
+        sample_weight: str | None = None,
+        pos_label: Any = None,
+        bins: int = 1024,
+    ) -> ScoreHistograms:
+        """Count scores from 0 to 1 where the rows are: in a frame, a database or a cluster.
+
+        One query counts the rows of each group, label and bin; only these counts leave the engine. They are
+        those of :meth:`from_scores`, to the last row: ``score * bins`` is exact for a power of two, so every
+        engine cuts alike. The last bin holds the score 1 too.
+
+        Parameters
+        ----------
+        frame : frame or table
+            Of pandas, polars (lazy too), pyarrow, DuckDB, PySpark, Dask or Ibis.
+        y_true, y_score : str
+            The columns of labels, and of scores that grow with the chance of the positive label.
+        sensitive_features : str or sequence of str
+            The column of groups; several columns make an intersection.
+        sample_weight : str, optional
+            The column of weights, not negative.
+        pos_label : label, optional
+            The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+        bins : int, default=1024
+            How many equal bins divide the range from 0 to 1, a power of two.
+
+        Returns
+        -------
+        ScoreHistograms
+            The table of counts.
+
+        Raises
+        ------
+        ValueError
+            If a column is missing, a value in it is, or a score lies outside 0 to 1.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> from fairsk.thresholds import ScoreHistograms
+        >>> rows = pl.LazyFrame({"sex": ["f", "f", "m"], "repaid": [1, 0, 1], "score": [0.9, 0.3, 0.2]})
+        >>> table = ScoreHistograms.from_frame(
+        ...     rows, y_true="repaid", y_score="score", sensitive_features="sex", bins=4)
+        >>> table.positives.tolist()
+        [[0.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0]]
+        """
+        cuts = _equal_edges(bins)
+        chosen = {
+            "y_true": column_names("y_true", y_true, single=True),
+            "sensitive_features": column_names("sensitive_features", sensitive_features),
+        }
+        (score,) = column_names("y_score", y_score, single=True)
+        found = count_combinations(frame, chosen, sample_weight=sample_weight, y_score=score, bins=bins)
+        actual, _ = binary_labels(found.columns[y_true], found.columns[y_true], pos_label)
+        assert found.bins is not None  # since there is a y_score
+        assert found.score_sums is not None
+        _refuse_outside(found.rows[found.bins < 0].sum(), found.rows.sum())
+        check_weights(found.doubtful, len(actual))
+        groups = found.groups(chosen["sensitive_features"])
+        return cls._tabulate(groups, cuts, actual, found.bins, found.weights, found.squares, found.score_sums)
+
+    @classmethod
+    def _tabulate(
+        cls,
+        groups: Grouping,
+        edges: Floats,
+        actual: NDArray[np.bool_],
+        bins: NDArray[np.intp],
+        weights: Floats | None,
+        squares: Floats | None,
+        score_sums: Floats,
+    ) -> ScoreHistograms:
+        """Add up rows, or combinations that stand for many rows."""
+        shape = (len(groups.labels), len(edges) + 1)
+        place = groups.codes * shape[1] + bins
+        both = place + np.where(actual, 0, shape[0] * shape[1])
+
+        def table(values: Floats | None) -> dict[str, Floats]:
+            sums = np.bincount(both, values, 2 * shape[0] * shape[1]).astype(float).reshape(2, *shape)
+            return dict(zip(LABELS, sums, strict=True))
+
+        return cls(
+            groups.labels,
+            edges,
+            **table(weights),
+            squares=None if squares is None else table(squares),
+            score_sums=np.bincount(place, score_sums, shape[0] * shape[1]).reshape(shape),
+            names=groups.names,
+        )
+
+    def __add__(self, other: ScoreHistograms) -> ScoreHistograms:
+        """Combine the tables of two disjoint sets of rows."""
+        if not isinstance(other, ScoreHistograms):
+            return NotImplemented
+        if self.names != other.names or not np.array_equal(self.edges, other.edges):
+            raise ValueError("Only histograms of the same attributes with the same edges add up.")
+        groups = sort_labels({*self.groups, *other.groups})
+        shape = (len(groups), len(self.edges) + 1)
+
+        def total(one: Floats, two: Floats) -> Floats:
+            result = np.zeros(shape)
+            for part, table in ((self, one), (other, two)):
+                result[[groups.index(label) for label in part.groups]] += table
+            return result
+
+        known = self.score_sums is not None and other.score_sums is not None
+        return ScoreHistograms(
+            groups,
+            self.edges,
+            total(self.positives, other.positives),
+            total(self.negatives, other.negatives),
+            squares={label: total(self.squares[label], other.squares[label]) for label in LABELS},
+            score_sums=total(self.score_sums, other.score_sums) if known else None,  # type: ignore[arg-type]
+            names=self.names,
+        )
+
+    def __radd__(self, other: int) -> ScoreHistograms:
+        """Let ``sum(tables)`` start from its 0."""
+        return self if other == 0 else NotImplemented
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether two tables hold the same counts of the same groups in the same bins."""
+        if not isinstance(other, ScoreHistograms):
+            return NotImplemented
+        return (self.names, self.groups) == (other.names, other.groups) and all(
+            np.array_equal(one, two) for one, two in zip(self._arrays(), other._arrays(), strict=True)
+        )
+
+    def _arrays(self) -> list[Floats]:
+        sums = np.empty(0) if self.score_sums is None else self.score_sums
+        squares = (self.squares[label] for label in LABELS)
+        return [self.edges, self.positives, self.negatives, *squares, sums]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists and strings, fit for JSON; :meth:`from_dict` reads them back."""
+        return {
+            "names": list(self.names),
+            "groups": plain_labels(self.groups),
+            "edges": self.edges.tolist(),
+            "positives": self.positives.tolist(),
+            "negatives": self.negatives.tolist(),
+            "squares": {label: self.squares[label].tolist() for label in LABELS},
+            "score_sums": None if self.score_sums is None else self.score_sums.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ScoreHistograms:
+        """Rebuild the table that :meth:`to_dict` wrote."""
+        return cls(
+            read_labels(data["groups"]),
+            data["edges"],
+            data["positives"],
+            data["negatives"],
+            squares=data["squares"],
+            score_sums=data["score_sums"],
+            names=data["names"],
+        )
+
+    def counts_at(self, threshold: float | Mapping[Hashable, float]) -> GroupCounts:
+        """Return the confusion cells when scores of at least a threshold are selected.
+
+        Parameters
+        ----------
+        threshold : float or mapping of group to float
+            One threshold for all groups, or one for each: edges, or infinities.
+
+        Returns
+        -------
+        GroupCounts
+            The table of counts, exact as if it had been counted from the rows.
+
+        Raises
+        ------
+        ValueError
+            If a threshold is not an edge, or a group has none.
+
+        Examples
+        --------
+        >>> from fairsk.thresholds import ScoreHistograms
+        >>> table = ScoreHistograms(["a", "b"], [0.5], [[1, 3], [2, 2]], [[4, 0], [3, 1]])
+        >>> table.counts_at(0.5).rate("selection_rate")
+        array([0.375, 0.375])
+        """
+        given = threshold if isinstance(threshold, Mapping) else dict.fromkeys(self.groups, threshold)
+        absent = [label for label in self.groups if label not in given]
+        if absent:
+            raise ValueError(f"Give every group a threshold: there is none for {absent}.")
+        first = np.array([self._bin_from(given[label]) for label in self.groups])
+        selected = np.arange(len(self.edges) + 1) >= first[:, None]
+
+        def cells(tables: Mapping[str, Floats]) -> dict[str, Floats]:
+            positives, negatives = (tables[label] for label in LABELS)
+            return {
+                "tp": positives.sum(1, where=selected),
+                "fp": negatives.sum(1, where=selected),
+                "fn": positives.sum(1, where=~selected),
+                "tn": negatives.sum(1, where=~selected),
+            }
+
+        counts = {"positives": self.positives, "negatives": self.negatives}
+        return GroupCounts(self.groups, cells(counts), cells(self.squares), names=self.names)
+
+    def _bin_from(self, threshold: Any) -> int:
+        """Return the first bin that a threshold selects."""
+        ends = np.concatenate([[-np.inf], self.edges, [np.inf]])
+        found = np.flatnonzero(ends == threshold)
+        if not len(found):
+            after = int(np.clip(np.searchsorted(self.edges, threshold), 1, max(len(self.edges) - 1, 1)))
+            nearest = " and ".join(repr(float(edge)) for edge in self.edges[after - 1 : after + 1])
+            raise ValueError(
+                f"The threshold {threshold!r} is not an edge, so which rows of its bin are selected is not "
+                f"known. The nearest edges are {nearest}."
+            )
+        return int(found[0])
+
+    def curves(self) -> tuple[list[Curve], Curve]:
+        """Return every group's curve and that of all rows, whose thresholds are the edges."""
+        return self._curves(self.positives, self.negatives)
+
+    def squared_curves(self) -> tuple[list[Curve], Curve]:
+        """Return the same with squared weights."""
+        return self._curves(*(self.squares[label] for label in LABELS))
+
+    def row_curves(self) -> tuple[list[Curve], Curve]:
+        """Return the same with every row counted once, or with fewer where weights within a bin differ.
+
+        So many rows of equal weights would have the same sums of weights and of squares.
+        """
+        counts = zip((self.positives, self.negatives), (self.squares[label] for label in LABELS), strict=True)
+        return self._curves(
+            *(np.divide(n**2, second, out=np.zeros_like(n), where=second > 0) for n, second in counts)
+        )
+
+    def _curves(self, positives: Floats, negatives: Floats) -> tuple[list[Curve], Curve]:
+        steps = np.append(self.edges[::-1], -np.inf)
+
+        def curve(positives: Floats, negatives: Floats) -> Curve:
+            tp, fp = (np.append(0.0, np.cumsum(bins[::-1])) for bins in (positives, negatives))
+            return Curve(steps, tp, fp, between=False)
+
+        curves = [curve(p, n) for p, n in zip(positives, negatives, strict=True)]
+        return curves, curve(positives.sum(0), negatives.sum(0))
+
+
+def _check_edges(edges: ArrayLike) -> Floats:
+    cuts = np.atleast_1d(np.array(edges, dtype=float))
+    if cuts.ndim != 1 or not len(cuts) or not np.isfinite(cuts).all() or (np.diff(cuts) <= 0).any():
+        raise ValueError("edges must be a list of finite, rising scores; n edges make n + 1 bins.")
+    return cuts
+
+
+def _equal_edges(bins: int) -> Floats:
+    if not isinstance(bins, int | np.integer) or bins < 2 or bins & (bins - 1):
+        raise ValueError(
+            f"bins must be a power of two, such as 1024, got {bins!r}: then the edges are exact numbers, and "
+            "every engine cuts alike."
+        )
+    return np.arange(1, bins) / bins
+
+
+def _refuse_outside(outside: float, n_samples: float) -> None:
+    if outside:
+        raise ValueError(
+            f"y_score is missing or not from 0 to 1 in {outside:.0f} of {n_samples:.0f} rows. Drop or fill "
+            "what is missing; map other scores to that range first, or give edges= to from_scores."
+        )

@@ -1,0 +1,58 @@
+"""Validation of arguments: weights, options, and labels that JSON can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["check_weights", "plain_labels", "read_labels"]
+
+
+def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64] | None:
+    """Return the sample weights as floats; None stands for a weight of one each.
+
+    Raises
+    ------
+    ValueError
+        If there are too few or too many, one is negative, infinite or NaN, or all are zero.
+    """
+    if sample_weight is None:
+        return None
+    try:
+        weights = np.asarray(sample_weight, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError("sample_weight must hold a number per row, such as X['weight'].") from None
+    if weights.shape != (n_samples,):
+        raise ValueError(f"sample_weight has shape {weights.shape} where ({n_samples},) is expected.")
+    if not np.all(np.isfinite(weights)) or np.any(weights < 0) or not weights.any():
+        raise ValueError("sample_weight must be finite, not negative, and not all zero.")
+    return weights
+
+
+def plain_labels(labels: Sequence[Hashable]) -> list[Any]:
+    """Return labels as JSON can hold them; :func:`read_labels` reads them back.
+
+    Raises
+    ------
+    TypeError
+        If a label is neither text nor a number.
+    """
+    return [_plain(label) for label in labels]
+
+
+def read_labels(values: Sequence[Any]) -> list[Hashable]:
+    """Return the labels that :func:`plain_labels` made plain."""
+    return [tuple(read_labels(value)) if isinstance(value, list) else value for value in values]
+
+
+def _plain(label: Any) -> Any:
+    """Return a label as JSON can hold it."""
+    if isinstance(label, tuple):
+        return [_plain(part) for part in label]
+    value = label.item() if isinstance(label, np.generic) else label
+    if not isinstance(value, str | int | float):
+        raise TypeError(f"The group {label!r} does not fit into JSON: name groups by text or numbers.")
+    return value

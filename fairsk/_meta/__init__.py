@@ -1,0 +1,1 @@
+"""Meta-estimators' shared parts: a base class, cross-fitting, scores per group."""

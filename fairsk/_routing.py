@@ -1,0 +1,134 @@
+"""One place to say which column is sensitive: read from raw X, handed to every step that asks."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+
+from fairsk._core.groups import encode_groups
+from fairsk._core.validation import check_weights
+from fairsk._meta.base import MetaClassifier
+from fairsk._sklearn.compat import HasMethods, fit_context, num_samples
+from fairsk._sklearn.routing import asks_for, fit_weighted
+from fairsk._sklearn.rows import check_rows, check_same_features
+
+__all__ = ["SensitiveRouter"]
+
+
+class SensitiveRouter(MetaClassifier):
+    """Read the sensitive column of the raw X and hand its values to every inner step that asks.
+
+    Steps that ask, at fit or at prediction, are those that request ``sensitive_features`` in
+    scikit-learn's metadata routing, as all of fairsk's estimators do by default. They are reached through
+    nested pipelines, with metadata routing off or on. So no step has to pass the column through.
+
+    Parameters
+    ----------
+    estimator : classifier
+        The classifier or pipeline to fit; it is cloned.
+    sensitive_features : str, int, list of these, or callable, optional
+        The sensitive column of X; a list makes an intersection; a callable of X returns the values.
+        Values passed to a method override it.
+    drop : bool, default=True
+        Whether the inner estimator sees X without the sensitive columns; X may then lack them at
+        prediction, unless a step asks for them there. A callable names no column, so it drops none.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        The fitted classifier.
+    classes_ : array of shape (n_classes,)
+        The labels.
+    n_features_in_ : int
+        Number of columns of the raw X.
+    feature_names_in_ : array of shape (n_features_in_,)
+        Their names, if X has text names.
+
+    Raises
+    ------
+    ValueError
+        If the sensitive column is missing or has missing values, or no inner step asks for it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fairsk import FairClassifier, SensitiveRouter
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X, y = make_classification(random_state=0)
+    >>> X[:, 0] = X[:, 0] > 0  # the sensitive column
+    >>> net = FairClassifier(max_difference=0.1, random_state=0)
+    >>> model = SensitiveRouter(make_pipeline(StandardScaler(), net), sensitive_features=0)
+    >>> model.fit(X, y).predict(X).shape
+    (100,)
+    """
+
+    _parameter_constraints = {
+        "estimator": [HasMethods(["fit"])],
+        "sensitive_features": [str, int, list, tuple, callable, None],
+        "drop": ["boolean"],
+    }
+
+    def __init__(self, estimator: Any, *, sensitive_features: Any = None, drop: bool = True) -> None:
+        self.estimator = estimator
+        self.sensitive_features = sensitive_features
+        self.drop = drop
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
+        """Fit the inner estimator, handing the sensitive values to every step that asks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,)
+            Labels.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights, delivered to the last step of nested pipelines.
+        **fit_params
+            Passed on to the inner estimator's ``fit``.
+
+        Returns
+        -------
+        SensitiveRouter
+            The fitted meta-estimator.
+        """
+        X, labels = check_rows(X, y)
+        check_same_features(self, X, reset=True)
+        if not asks_for(self.estimator, "fit", "sensitive_features"):
+            raise ValueError(
+                f"No step inside SensitiveRouter({type(self.estimator).__name__}) asks for "
+                "sensitive_features in fit. Wrap a pipeline that holds a fairsk estimator, or request it "
+                "with set_fit_request(sensitive_features=True) on your own."
+            )
+        sensitive = self._sensitive(X, sensitive_features)
+        encode_groups(sensitive)  # a missing value fails here, under its column's name
+        weights = check_weights(sample_weight, num_samples(X))
+        inner_X = self._take_out_column(X) if self.drop else X
+        with self._explaining_the_missing_column(inner_X is not X, ", or set drop=False"):
+            self.estimator_ = fit_weighted(
+                clone(self.estimator),
+                inner_X,
+                labels,
+                weights,
+                sensitive_features=sensitive.to_metadata(),
+                **fit_params,
+            )
+        return self
+
+    def _inner_X(self, X: Any) -> Any:
+        """Return X without the sensitive column, which may be absent already."""
+        return self._without_column(X) if self.drop else X

@@ -1,0 +1,1 @@
+"""scikit-learn's internals: private names, metadata routing, rows."""

@@ -1,0 +1,188 @@
+"""Columns of a data set: which values are missing, who is in which group, and a coarse code for every row."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsk._core.columns import SensitiveColumns, sensitive_columns
+from fairsk._core.factorize import Coded, code_array, is_missing
+from fairsk._core.groups import Grouping, encode_groups
+
+__all__ = [
+    "MISSING",
+    "Bins",
+    "Column",
+    "bin_column",
+    "is_unknown",
+    "label_rows",
+    "missing_rows",
+    "name_groups",
+    "read_columns",
+    "same_values",
+]
+
+#: The group of those whose group is not known.
+MISSING = "(missing)"
+#: Numbers fall into at most this many bins.
+_MOST_BINS = 32
+#: A column of labels with more distinct numbers than this is a measurement.
+_MOST_LABELS = 20
+
+Column = NDArray[Any] | Coded
+
+
+def read_columns(frame: Any) -> SensitiveColumns:
+    """Return all columns of a frame or 2-D array, read by the rules that hold for sensitive ones."""
+    if isinstance(frame, list | tuple):
+        frame = np.asarray(frame)
+    if not hasattr(frame, "shape"):
+        raise TypeError(
+            f"The audit needs the rows, as a frame or a 2-D array; got {type(frame).__name__}. Collect a "
+            "lazy frame first."
+        )
+    if len(frame.shape) != 2:
+        raise ValueError(
+            f"The audit needs a table, a frame or a 2-D array; this is {len(frame.shape)}-D. Of one column "
+            "alone make one by values.to_frame() or values.reshape(-1, 1)."
+        )
+    if 0 in frame.shape:
+        raise ValueError("The table has {} rows and {} columns: nothing to audit.".format(*frame.shape))
+    return sensitive_columns(frame, list(range(frame.shape[1])))
+
+
+def missing_rows(column: Column) -> NDArray[np.bool_]:
+    """Return which rows are None, NaN, NaT or NA."""
+    if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
+        return np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), dtype=bool)
+    coded = _code(column)
+    absent = np.array([is_missing(value) for value in coded.values], dtype=bool)
+    return absent[coded.codes]
+
+
+def _code(column: Column) -> Coded:
+    """Return the distinct values of a column; of values that cannot be hashed, their text."""
+    if isinstance(column, Coded):
+        return column
+    try:
+        return code_array(column)
+    except TypeError:
+        return code_array(np.array([None if v is None else repr(v) for v in column], dtype=object))
+
+
+def same_values(one: Column, other: Column) -> bool:
+    """Whether two columns hold the same values, row by row, and more than one of them."""
+    ours, theirs = _code(one), _code(other)
+    place = {value: i for i, value in enumerate(theirs.values)}
+    recode = np.array([place.get(value, -1) for value in ours.values], dtype=np.intp)
+    return np.array_equal(recode[ours.codes], theirs.codes) and bool(np.ptp(theirs.codes))
+
+
+def name_groups(sensitive: SensitiveColumns) -> Grouping:
+    """Assign rows to groups, those with a missing value to one that is called "(missing)"."""
+    columns = tuple(
+        _name_missing(_code(column)) if missing_rows(column).any() else column for column in sensitive.columns
+    )
+    return encode_groups(SensitiveColumns(sensitive.names, columns))
+
+
+def _name_missing(coded: Coded) -> Coded:
+    known = [value for value in coded.values if not is_missing(value)]
+    # Whole numbers with gaps arrive as 1.0, 2.0, nan; their names are 1 and 2.
+    whole = all(isinstance(value, float) and value.is_integer() for value in known)
+    values = [MISSING if is_missing(v) else int(v) if whole else v for v in coded.values]
+    position = {value: i for i, value in enumerate(dict.fromkeys(values))}
+    return Coded(list(position), np.array([position[value] for value in values], dtype=np.intp)[coded.codes])
+
+
+def is_unknown(group: Hashable) -> bool:
+    """Whether a group (or a part of an intersection) is the one of missing values."""
+    return MISSING in group if isinstance(group, tuple) else group == MISSING
+
+
+def label_rows(name: str, column: Column) -> Grouping:
+    """Return the distinct labels and every row's position among them.
+
+    Raises
+    ------
+    ValueError
+        If the labels look like measurements.
+    """
+    coded = _code(column)
+    used = np.bincount(coded.codes, minlength=len(coded.values))
+    distinct: list[Hashable] = [v for v, count in zip(coded.values, used, strict=True) if count]
+    numbers = [value for value in distinct if isinstance(value, int | float)]
+    if len(numbers) == len(distinct) and (
+        len(numbers) > _MOST_LABELS or any(isinstance(v, float) and v % 1 for v in numbers)
+    ):
+        raise ValueError(
+            f"{name} has {len(numbers)} distinct numbers, such as {numbers[0]}: the audit compares labels. "
+            "Bin it first, for example y=frame['income'] > 50_000."
+        )
+    return encode_groups(SensitiveColumns((name,), (coded,)))
+
+
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """A column in coarse codes.
+
+    Parameters
+    ----------
+    codes : array of shape (n_samples,)
+        The bin of each row, from 0. Missing values have a bin of their own.
+    n_bins : int
+        How many bins there are.
+    ordered : bool
+        Whether bins are ranges of numbers, in their order; else they are values, the most frequent first.
+    """
+
+    codes: NDArray[np.intp]
+    n_bins: int
+    ordered: bool
+
+
+def bin_column(column: Column) -> Bins:
+    """Sort the values of a column into bins, of about equally many rows each if they are numbers."""
+    numbers = _numbers(column)
+    if numbers is None:
+        coded = _code(column)
+        ranks = np.empty(len(coded.values), dtype=np.intp)
+        frequency = np.bincount(coded.codes, minlength=len(coded.values))
+        ranks[np.argsort(-frequency, kind="stable")] = np.arange(len(ranks))
+        return Bins(ranks[coded.codes], len(ranks), ordered=False)
+    absent = np.isnan(numbers)
+    known = np.sort(numbers[~absent])
+    most = min(_MOST_BINS, max(2, round(len(known) ** (1 / 3))))  # more would blur what each bin says
+    edges = np.unique(known)
+    if len(edges) > most:
+        edges = np.unique(known[np.arange(most) * len(known) // most])
+    codes = np.searchsorted(edges, numbers, side="right").astype(np.intp)
+    codes[absent] = 0  # nobody else lies below every edge
+    return Bins(codes, len(edges) + 1, ordered=True)
+
+
+def _numbers(column: Column) -> NDArray[np.float64] | None:
+    """Return the numbers (or times) of a column, NaN where missing; None if it holds anything else."""
+    if isinstance(column, np.ndarray) and column.dtype.kind in "iuf":
+        return column.astype(float)
+    if isinstance(column, np.ndarray) and column.dtype.kind == "b":
+        return None
+    coded = _code(column)
+    absent = [is_missing(value) for value in coded.values]
+    known = [value for value, gap in zip(coded.values, absent, strict=True) if not gap]
+    if known and all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
+        numbers = np.array(known, dtype=float)
+    elif known and all(isinstance(value, date) for value in known):
+        # NumPy knows no time zones: all values of a column share theirs.
+        plain = [v.replace(tzinfo=None) if getattr(v, "tzinfo", None) is not None else v for v in known]
+        numbers = np.array(plain, dtype="datetime64[us]").astype(float)
+    else:
+        return None
+    values = np.full(len(absent), np.nan)
+    values[~np.array(absent, dtype=bool)] = numbers
+    return values[coded.codes]

@@ -1,0 +1,410 @@
+"""The audit of a data set: who is in it, how labels and gaps depend on the group, and what gives it away."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from fairsk._core.columns import SensitiveColumns, refuse_shuffled, sensitive_columns
+from fairsk._core.groups import Grouping, format_group
+from fairsk._core.results import Backend, Table, Tabular, library_of
+from fairsk.audit._columns import is_unknown, label_rows, missing_rows, name_groups, read_columns, same_values
+from fairsk.audit._findings import TOLERANCES, VERDICTS, Finding, Settings, listed
+from fairsk.audit._group_shares import GroupShares, compare_shares, read_baseline, shares_example
+from fairsk.audit._labels import LabelDependence, compare_labels
+from fairsk.audit._lines import to_lines, what_to_do
+from fairsk.audit._missing import MissingValues, compare_missing
+from fairsk.audit._proxies import Proxies, measure_proxies
+from fairsk.statistics._intervals import check_confidence
+
+__all__ = ["DatasetAudit", "audit_dataset"]
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetAudit(Tabular):
+    """What an audit of a data set found, the most urgent first. Prints and renders itself.
+
+    Parameters
+    ----------
+    n_samples : int
+        Rows of the data set.
+    attributes : tuple of str
+        The sensitive attributes, and their intersection.
+    findings : tuple of Finding
+        What was checked: number, interval, p, verdict, and what to do.
+    shares : GroupShares
+        The groups and their shares.
+    labels : LabelDependence or None
+        Labels by group; None without y.
+    missing : MissingValues
+        Missing values by group.
+    proxies : Proxies or None
+        How well other columns tell the group; None if not asked for.
+    settings : Settings
+        Confidence, tolerances and the smallest group.
+    """
+
+    n_samples: int
+    attributes: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    shares: GroupShares
+    labels: LabelDependence | None
+    missing: MissingValues
+    proxies: Proxies | None
+    settings: Settings
+    library: Backend | None = None
+
+    def _tables(self) -> list[Table]:
+        names = ("verdict", "check", "attribute", "about", "measure", "value", "low", "high", "p", "advice")
+        columns = {name: [getattr(finding, name) for finding in self.findings] for name in names}
+        lines = to_lines(self.findings)
+        verdicts = [line.top.verdict for line in lines]
+        shown = {
+            "verdict": [f"{i}. {verdict}" for i, verdict in enumerate(verdicts, 1)],
+            "check": [line.top.check for line in lines],
+            "about": [line.about for line in lines],
+            "measure": [line.top.measure for line in lines],
+            "value": [line.value for line in lines],
+            "p": [line.p for line in lines],
+        }
+        counts = {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+        summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+        caption = f"Audit of {self.n_samples:,} rows by {', '.join(self.attributes)}: {summary}"
+        parts = ("shares", "labels", "missing", "proxies")
+        details = ", ".join(f".{name}" for name in parts if getattr(self, name) is not None)
+        checked = {finding.check for finding in self.findings}
+        levels = [
+            f"{check} {notice:g} / {warning:g}"
+            for check, (notice, warning) in self.settings.tolerances.items()
+            if check in checked
+        ]
+        notes = [
+            "",
+            "What to do:",
+            *what_to_do(lines),
+            "",
+            f"Levels of notice / warning: {', '.join(levels)}; groups are small below "
+            f"{self.settings.min_group_size} rows.",
+            f"Intervals hold with {self.settings.confidence:.0%} confidence; p is corrected (Holm) within a "
+            "check. OK: within its level, however certain. INCONCLUSIVE: beyond its level, perhaps by "
+            "chance; or within it, but perhaps far beyond.",
+            f"Findings that are alike share a line; .findings holds all {len(self.findings)}. "
+            f"Details: {details}.",
+        ]
+        return [Table(columns, shown, caption, notes, words=("check", "about", "measure"))]
+
+
+def audit_dataset(
+    frame: Any,
+    sensitive_features: Any,
+    y: Any = None,
+    baseline: Any = None,
+    *,
+    pos_label: Any = None,
+    confidence: float = 0.95,
+    min_group_size: int = 30,
+    tolerances: Mapping[str, tuple[float, float]] | None = None,
+    proxies: bool = True,
+    cv: int = 5,
+    random_state: Any = None,
+) -> DatasetAudit:
+    """Audit a data set before a model learns from it.
+
+    Parameters
+    ----------
+    frame : frame or array-like of shape (n_samples, n_columns)
+        The data: a pandas, polars or pyarrow frame, or a 2-D array.
+    sensitive_features : str, int, list of these, callable, or array-like
+        The sensitive columns by name or index, or their values: an array of shape (n_samples,) or (n_samples,
+        n_columns), a series or a frame. With several,
+        each is audited, and their intersection where groups, labels and sizes are.
+    y : str, int or array-like of shape (n_samples,), optional
+        The labels, or the column that holds them; any number of classes.
+    baseline : None, "equal", mapping or data, optional
+        Whom the data should hold: equal shares of the groups that occur; shares or counts by group label;
+        a reference sample with the same sensitive columns; or a mapping from attributes to any of these.
+        The key of an intersection is the tuple of its attributes, its labels are tuples of values, and such
+        a baseline for the intersection is one for each attribute too.
+    pos_label : label, optional
+        The positive label; by default the second of two. Of more labels, by default the one that differs
+        most is reported.
+    confidence : float in (0, 1), default=0.95
+        Coverage of the intervals; 1 - confidence is the level of the tests.
+    min_group_size : int, default=30
+        Smaller groups are named, and are left out where rates of groups are compared.
+    tolerances : mapping of str to (float, float), optional
+        Other levels for notice and warning, such as ``{"proxies": (0.6, 0.7)}``. By default: "group shares"
+        .1 and .3 (Cohen's w), "least represented" .8 and .5 (share by expected share), "unknown groups" .01
+        and .05 (share of rows), "group and label" .1 and .3 (Cramer's V), "label rates" .1 and .2 and
+        "missing values" .05 and .1 (largest difference between groups), "proxies" .65 and .8 (AUC).
+    proxies : bool, default=True
+        Whether to measure how well the other columns tell the group.
+    cv : int, default=5
+        Folds for that.
+    random_state : int, RandomState instance or None, default=None
+        Draws folds, the rows of large tables, and tables where expected counts are small.
+
+    Returns
+    -------
+    DatasetAudit
+        Findings with verdicts, and ``shares``, ``labels``, ``missing`` and ``proxies`` behind them.
+
+    Raises
+    ------
+    ValueError
+        If a column is not there, lengths or the order of rows differ, the labels are a sensitive column or
+        a copy of another one, shares do not add up to 1, a group of the data is not in a
+        stated baseline, y looks like a measurement, or a parameter is out of range.
+    TypeError
+        If the baseline is of no known kind, or values are given as text.
+
+    Notes
+    -----
+    Rows whose group is missing are a group of their own, "(missing)", and a finding. Missing values are
+    None, NaN and NA; text such as "?" is a value.
+
+    A verdict takes both size and significance: WARNING and NOTICE for a number beyond its level that is more
+    than chance; INCONCLUSIVE for one beyond it that may be chance, or within it but whose interval reaches
+    the warning level; else OK. NOT APPLICABLE where there is nothing to compare. It says what the rows show,
+    and not whether a use of them is right.
+
+    The chi-square of 600 rows against 400 where 500 and 500 are expected is 40, p about 2.5e-10: such shares
+    do not come about by chance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fairsk.audit import audit_dataset
+    >>> people = np.repeat([["man"], ["woman"]], [600, 400], axis=0)
+    >>> audit = audit_dataset(people, 0, baseline="equal")
+    >>> print(audit.shares)
+    Group shares
+    attribute  group  rows                 share  expected  ratio  residual  reading
+    --------------------------------------------------------------------------------
+    column 0   man     600  0.600 [0.569, 0.630]     0.500  1.200       6.3  more
+    column 0   woman   400  0.400 [0.370, 0.431]     0.500  0.800      -6.3  fewer
+    column 0: against the stated shares, chi-square 40.00, df 1, p 2.5e-10, Cohen's w 0.200 [0.138, 0.262].
+    """
+    settings = _settings(confidence, min_group_size, tolerances, cv)
+    rng = check_random_state(random_state)
+    library = library_of(frame)
+    table = read_columns(frame)
+    n_samples = len(table)
+    by_column = _selects(sensitive_features)
+    selector, values = (sensitive_features, None) if by_column else (None, sensitive_features)
+    if not callable(selector):
+        _refuse_unknown("The sensitive column", selector, frame, table)
+    refuse_shuffled(frame=frame, sensitive_features=values, y=y)
+    sensitive = sensitive_columns(frame, selector, values, n_samples=n_samples)
+    if len(set(sensitive.names)) < len(sensitive.names):
+        raise ValueError(
+            f"The sensitive columns are {listed(map(repr, sensitive.names))}: give each a name, once."
+        )
+    singles = [
+        (name, name_groups(SensitiveColumns((name,), (column,))))
+        for name, column in zip(sensitive.names, sensitive.columns, strict=True)
+    ]
+    attributes = list(singles)
+    if len(singles) > 1:
+        attributes.append((" & ".join(sensitive.names), name_groups(sensitive)))
+    target = None if y is None else _target(frame, table, y)
+    if target is not None:
+        _refuse_sensitive_labels(target, sensitive)
+    taken = {*sensitive.names, *(() if target is None else target.names)}
+    others = [pair for pair in zip(table.names, table.columns, strict=True) if pair[0] not in taken]
+
+    if target is not None and not _is_key(y):
+        _refuse_copies(target, others)
+
+    def rows_of(reference: Any, names: tuple[str, ...]) -> SensitiveColumns:
+        """Return the columns of some attributes in another sample."""
+        if by_column:
+            if np.ndim(reference) == 1:
+                example = shares_example([group for group in singles[0][1].labels if not is_unknown(group)])
+                raise ValueError(
+                    "The baseline is one column of values, which names no groups. Shares and counts are "
+                    f"written with their groups, {example}; another sample is a frame, or a 2-D array, with "
+                    "the sensitive columns."
+                )
+            if not callable(selector):
+                what = "In the baseline, the sensitive column"
+                _refuse_unknown(what, selector, reference, read_columns(reference))
+        found = sensitive_columns(reference, selector, None if by_column else reference)
+        if len(found.columns) != len(sensitive.columns):
+            raise ValueError(
+                f"The reference sample has {len(found.columns)} sensitive columns and the data have "
+                f"{len(sensitive.columns)}: give it the same columns."
+            )
+        return SensitiveColumns(names, tuple(found.columns[sensitive.names.index(name)] for name in names))
+
+    shares = GroupShares(
+        tuple(
+            compare_shares(
+                about, grouping, read_baseline(baseline, grouping, sensitive.names, rows_of), confidence, rng
+            )
+            for about, grouping in attributes
+        ),
+        settings,
+        library,
+    )
+    with_values = [*others, *zip(sensitive.names, sensitive.columns, strict=True)]
+    labels = None
+    if target is not None:
+        with_values += zip(target.names, target.columns, strict=True)
+        labels = _labels(target, attributes, pos_label, settings, rng, library)
+    absent = {name: missing_rows(column) for name, column in with_values}
+    missing = compare_missing(absent, singles, settings, rng, library)
+    told = measure_proxies(others, singles, cv, settings, rng, library) if proxies else None
+    parts = (shares, labels, missing, told)
+    found = [finding for part in parts if part is not None for finding in part.findings()]
+    found += [_small_groups(about, grouping, settings) for about, grouping in attributes]
+    return DatasetAudit(
+        n_samples=n_samples,
+        attributes=tuple(about for about, _ in attributes),
+        findings=tuple(sorted(found, key=lambda finding: VERDICTS.index(finding.verdict))),
+        shares=shares,
+        labels=labels,
+        missing=missing,
+        proxies=told,
+        settings=settings,
+        library=library,
+    )
+
+
+def _settings(
+    confidence: float, min_group_size: int, tolerances: Mapping[str, tuple[float, float]] | None, cv: int
+) -> Settings:
+    check_confidence(confidence)
+    if min_group_size < 1:
+        raise ValueError(f"min_group_size must be at least 1, got {min_group_size}.")
+    if cv < 2:
+        raise ValueError(f"cv must be at least 2 folds, got {cv}.")
+    levels = dict(TOLERANCES)
+    for check, pair in (tolerances or {}).items():
+        if check not in levels:
+            known = listed(map(repr, levels), len(levels))
+            raise ValueError(f"There is no check {check!r}: tolerances are for {known}.")
+        if np.shape(pair) != (2,):
+            raise ValueError(f"The levels of {check!r} are two, of notice and of warning; got {pair!r}.")
+        (notice, warning), upwards = pair, levels[check][0] < levels[check][1]
+        if not (notice < warning if upwards else notice > warning):
+            side = "above" if upwards else "below"
+            raise ValueError(f"The warning level of {check!r} must lie {side} its notice level, got {pair}.")
+        levels[check] = (float(notice), float(warning))
+    return Settings(confidence, min_group_size, levels)
+
+
+def _selects(sensitive_features: Any) -> bool:
+    """Whether sensitive_features names columns; else it holds their values."""
+    names = isinstance(sensitive_features, str | int | np.integer | list | tuple)
+    return names or callable(sensitive_features)
+
+
+def _is_key(given: Any) -> bool:
+    """Whether this is the name or the position of a column."""
+    return isinstance(given, str | int | np.integer)
+
+
+def _refuse_unknown(what: str, keys: Any, frame: Any, table: SensitiveColumns) -> None:
+    """Refuse names and positions of columns that the data do not have."""
+    names = list(table.names)
+    for key in keys if isinstance(keys, list | tuple) else [keys]:
+        if isinstance(key, str) and not hasattr(frame, "columns"):
+            raise ValueError(
+                f"{what} {key!r} has no name in an array: give its position, from 0 to {len(names) - 1}."
+            )
+        if isinstance(key, str) and key not in names:
+            close = difflib.get_close_matches(key, names, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            if isinstance(keys, list | tuple) and len(keys) == len(table) > 1:
+                hint = " Values, one per row, go in an array or a series: np.array(values)."
+            raise ValueError(
+                f"{what} {key!r} is not there. The columns are: {listed(map(repr, names), 20)}.{hint}"
+            )
+        if isinstance(key, int | np.integer) and not -len(names) <= key < len(names):
+            raise ValueError(f"{what} {key} is not there: there are {len(names)} columns, counted from 0.")
+
+
+def _refuse_sensitive_labels(target: SensitiveColumns, sensitive: SensitiveColumns) -> None:
+    """Refuse labels that are a sensitive column: there is nothing to compare."""
+    for name, column in zip(sensitive.names, sensitive.columns, strict=True):
+        if name in target.names:
+            raise ValueError(
+                f"The labels and a sensitive column are both {name!r}. y is what a model is to predict: give "
+                "another column, or leave y out."
+            )
+        if same_values(target.columns[0], column):
+            raise ValueError(
+                f"The labels {target.names[0]!r} and the sensitive column {name!r} have the same value in "
+                "every row. y is what a model is to predict: give another column, or leave y out."
+            )
+
+
+def _refuse_copies(target: SensitiveColumns, others: Sequence[tuple[str, Any]]) -> None:
+    """Refuse labels that are a column of the data too, where that would be taken for a proxy."""
+    for name, column in others:
+        if same_values(target.columns[0], column):
+            raise ValueError(
+                f"The labels are also the column {name!r} of the data. Say so, y={name!r}, or leave the "
+                "column out."
+            )
+
+
+def _target(frame: Any, table: SensitiveColumns, y: Any) -> SensitiveColumns:
+    """Return the column of labels, given or named."""
+    if not _is_key(y):
+        target = sensitive_columns(None, None, y, n_samples=len(table))
+        if len(target.columns) > 1:
+            raise ValueError(f"y must be one column of labels, got {len(target.columns)}.")
+        return SensitiveColumns((str(getattr(y, "name", None) or "y"),), target.columns)
+    _refuse_unknown("The column of labels", y, frame, table)
+    return sensitive_columns(frame, y if isinstance(y, str) else int(y))
+
+
+def _labels(
+    target: SensitiveColumns,
+    attributes: Sequence[tuple[str, Grouping]],
+    pos_label: Any,
+    settings: Settings,
+    rng: np.random.RandomState,
+    library: Backend | None,
+) -> LabelDependence:
+    """Compare the labels of the rows that have one."""
+    known = np.flatnonzero(~missing_rows(target.columns[0]))
+    if len(known) == 0:
+        raise ValueError("y has no labels: all are missing.")
+    labels = label_rows(target.names[0], target.columns[0][known])
+    parts = []
+    for about, grouping in attributes:
+        labelled = Grouping(grouping.names, grouping.labels, grouping.codes[known])
+        parts.append(compare_labels(about, labelled, labels, pos_label, settings, rng))
+    return LabelDependence(tuple(parts), settings, len(target) - len(known), library)
+
+
+def _small_groups(about: str, grouping: Grouping, settings: Settings) -> Finding:
+    """Name the groups that are too small to say anything about."""
+    n = {
+        group: rows
+        for group, rows in zip(grouping.labels, grouping.sums().tolist(), strict=True)
+        if not is_unknown(group)
+    }
+    small = [group for group, rows in n.items() if rows < settings.min_group_size]
+    numbers = float(len(small)), np.nan, np.nan, np.nan
+    if not n:
+        return Finding(
+            "small groups", about, about, "groups", *numbers, "NOT APPLICABLE", "No row has a known group."
+        )
+    if not small:
+        smallest = min(n, key=n.__getitem__)
+        advice = f"The smallest group, {format_group(smallest)}, has {n[smallest]:,.0f} rows."
+        return Finding("small groups", about, about, "groups", *numbers, "OK", advice)
+    advice = (
+        f"Fewer than {settings.min_group_size} rows: {listed(small)}. Their rates are too uncertain to act "
+        "on: collect more, or join groups where that makes sense."
+    )
+    return Finding("small groups", about, about, "groups", *numbers, "NOTICE", advice)

@@ -1,0 +1,178 @@
+"""Findings: what was checked, the number, how sure it is, a verdict, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsk._core.counts import GroupCounts
+from fairsk._core.groups import format_group
+from fairsk.rates import RATES, Constraint
+from fairsk.statistics import difference_interval
+
+__all__ = [
+    "TOLERANCES",
+    "VERDICTS",
+    "Finding",
+    "Settings",
+    "Verdict",
+    "extremes",
+    "largest_difference",
+    "listed",
+    "part_counts",
+]
+
+Verdict: TypeAlias = Literal["WARNING", "NOTICE", "INCONCLUSIVE", "OK", "NOT APPLICABLE"]
+#: The verdicts, the most urgent one first.
+VERDICTS: tuple[Verdict, ...] = ("WARNING", "NOTICE", "INCONCLUSIVE", "OK", "NOT APPLICABLE")
+
+#: For each check, where a number that is more than chance becomes a notice, and where a warning.
+TOLERANCES: Mapping[str, tuple[float, float]] = {
+    "group shares": (0.1, 0.3),
+    "least represented": (0.8, 0.5),
+    "unknown groups": (0.01, 0.05),
+    "group and label": (0.1, 0.3),
+    "label rates": (0.1, 0.2),
+    "missing values": (0.05, 0.1),
+    "proxies": (0.65, 0.8),
+}
+
+#: The share of rows that have something (a label, a missing value), as a constraint: equal in all groups.
+_EQUAL_PARTS = Constraint("equal_parts", [RATES["base_rate"]])
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of an audit.
+
+    Parameters
+    ----------
+    check : str
+        What was checked.
+    attribute : str
+        For which attribute, or intersection of them.
+    about : str
+        Of which attribute, column or groups.
+    measure : str
+        What ``value`` is.
+    value, low, high : float
+        The number and its limits; NaN where there is none.
+    p : float
+        How often chance alone would give as much, corrected for how often the check was made.
+    verdict : {"WARNING", "NOTICE", "INCONCLUSIVE", "OK", "NOT APPLICABLE"}
+        What to make of it.
+    advice : str
+        What to do, in a sentence.
+    """
+
+    check: str
+    attribute: str
+    about: str
+    measure: str
+    value: float
+    low: float
+    high: float
+    p: float
+    verdict: Verdict
+    advice: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all checks share.
+
+    Parameters
+    ----------
+    confidence : float, default=0.95
+        Coverage of intervals; 1 - confidence is the level of tests.
+    min_group_size : int, default=30
+        Smaller groups are named, and left out of comparisons of rates between groups.
+    tolerances : mapping of str to (float, float)
+        The notice and the warning level of each check.
+    """
+
+    confidence: float = 0.95
+    min_group_size: int = 30
+    tolerances: Mapping[str, tuple[float, float]] = field(default_factory=lambda: dict(TOLERANCES))
+
+    def judge(self, check: str, value: float, low: float, high: float, p: float) -> Verdict:
+        """Return the verdict on a number: it takes size and significance, both, to make a warning.
+
+        A number within the tolerance is OK only if its interval stays clear of the warning level. A number
+        outside it that may be chance is inconclusive, as is one within it that may be far larger. Without
+        limits and p (NaN) it is a plain fact about the rows, and no estimate.
+        """
+        if np.isnan(value):
+            return "NOT APPLICABLE"
+        notice, warning = self.tolerances[check]
+        worst = high
+        if warning < notice:  # the smaller, the worse
+            value, worst, notice, warning = -value, -low, -notice, -warning
+        slack = 1e-9  # 1 - 0.8 is a little less than 0.2
+        if value < notice - slack:
+            return "INCONCLUSIVE" if worst >= warning else "OK"
+        if p >= 1 - self.confidence or low == 0 < value:  # the test and the interval must agree
+            return "INCONCLUSIVE"
+        return "WARNING" if value >= warning - slack else "NOTICE"
+
+    def finding(
+        self,
+        check: str,
+        attribute: str,
+        measure: str,
+        numbers: tuple[float, float, float, float],
+        advice: Mapping[Verdict, str],
+        about: str = "",
+    ) -> Finding:
+        """Judge a number (value, low, high, p), and say what that verdict asks for."""
+        verdict = self.judge(check, *numbers)
+        words = advice.get(verdict) or _ADVICE[verdict]
+        return Finding(check, attribute, about or attribute, measure, *numbers, verdict, words)
+
+
+_ADVICE: Mapping[Verdict, str] = {
+    "INCONCLUSIVE": "Too few rows to tell a large difference from chance: collect more.",
+    "OK": "Nothing to do.",
+    "NOT APPLICABLE": "There is nothing to compare.",
+}
+
+
+def listed(names: Iterable[object], most: int = 5) -> str:
+    """Write names as a list, the first few of them."""
+    shown = [format_group(name) if isinstance(name, tuple) else str(name) for name in names]
+    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
+
+
+def extremes(
+    groups: Sequence[Hashable], values: NDArray[np.float64], write: Callable[[float], str], of: str = "in"
+) -> str:
+    """Say what the largest and the smallest value are, and of whom; NaN is left out."""
+    low, high = int(np.nanargmin(values)), int(np.nanargmax(values))
+    if values[low] == values[high]:
+        alike = [group for group, value in zip(groups, values, strict=True) if not np.isnan(value)]
+        return f"{write(values[low])} {of} each of {listed(map(format_group, alike))}"
+    return (
+        f"{write(values[high])} {of} {format_group(groups[high])} and {write(values[low])} {of} "
+        f"{format_group(groups[low])}"
+    )
+
+
+def part_counts(part: NDArray[np.float64], whole: NDArray[np.float64]) -> GroupCounts:
+    """Return counts of groups, called by numbers, whose base rate is the share of a part in a whole."""
+    nobody = np.zeros(len(part))
+    return GroupCounts(range(len(part)), {"tp": part, "fn": nobody, "fp": nobody, "tn": whole - part})
+
+
+def largest_difference(
+    part: NDArray[np.float64], whole: NDArray[np.float64], confidence: float
+) -> tuple[float, float, float]:
+    """Return the largest difference between groups in the share of a part, with simultaneous limits."""
+    if len(part) < 2:
+        return np.nan, np.nan, np.nan
+    counts = part_counts(part, whole)
+    low, high = difference_interval(counts, _EQUAL_PARTS, confidence)
+    return counts.compare(_EQUAL_PARTS), low, high

@@ -1,0 +1,415 @@
+"""Group shares: who is in the data, against who should be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Number
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import binomtest, fisher_exact
+
+from fairsk._core.columns import SensitiveColumns
+from fairsk._core.groups import Grouping, format_group, sort_labels
+from fairsk._core.results import Backend, Table, Tabular, number, p_value, rows, with_interval
+from fairsk.audit._chi_square import ChiSquare, fit_test, two_sample_test
+from fairsk.audit._columns import MISSING, is_unknown, name_groups
+from fairsk.audit._findings import VERDICTS, Finding, Settings, Verdict, listed, part_counts
+from fairsk.rates import RATES
+from fairsk.statistics import rate_intervals
+from fairsk.statistics._contrasts import pair_limits
+from fairsk.statistics._intervals import joint_confidence
+from fairsk.statistics._multiplicity import adjust_p_values
+
+__all__ = ["AttributeShares", "Baseline", "GroupShares", "compare_shares", "read_baseline", "shares_example"]
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """Whom the data are held against.
+
+    Parameters
+    ----------
+    values : mapping of label to float
+        Expected shares, which add up to 1; or the rows of another sample.
+    sample : bool
+        Whether it is a sample, with a sampling error of its own.
+    """
+
+    values: Mapping[Hashable, float]
+    sample: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class AttributeShares:
+    """The shares of one attribute's groups.
+
+    Parameters
+    ----------
+    attribute : str
+        What the attribute is called.
+    groups : tuple
+        Groups of the data and of the baseline.
+    rows : array of shape (n_groups,)
+        Rows of each, 0 for groups of the baseline that the data lack.
+    compared : array of shape (n_groups,)
+        Which groups are compared: not those whose group is unknown, if the baseline does not know such.
+    shares, low, high : array of shape (n_groups,)
+        Shares of the compared rows (of all rows, for a group that is not compared), with Wilson limits.
+    expected : array of shape (n_groups,)
+        The baseline's shares; NaN without one.
+    test : ChiSquare or None
+        The test against the baseline, where there is one.
+    ratio, ratio_low, ratio_high, ratio_p : float
+        Share over expected share of the group that is represented least. The limits and p hold for all
+        groups at once.
+    sample : bool
+        Whether the baseline is a sample.
+    """
+
+    attribute: str
+    groups: tuple[Hashable, ...]
+    rows: NDArray[np.float64]
+    compared: NDArray[np.bool_]
+    shares: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    test: ChiSquare | None = None
+    ratio: float = np.nan
+    ratio_low: float = np.nan
+    ratio_high: float = np.nan
+    ratio_p: float = np.nan
+    sample: bool = False
+
+    @property
+    def ratios(self) -> NDArray[np.float64]:
+        """The share of each group by its expected share: below 1, there are fewer of it than expected."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.shares / self.expected
+
+    def off(self, confidence: float) -> list[str]:
+        """Return for each group how its share departs from the baseline: "fewer", "more" or ""."""
+        if self.test is None:
+            return [""] * len(self.groups)
+        limit = ndtri(0.5 + joint_confidence(confidence, int(self.compared.sum())) / 2)
+        return ["fewer" if z < -limit else "more" if z > limit else "" for z in self._residuals()]
+
+    def _residuals(self) -> NDArray[np.float64]:
+        residuals = np.full(len(self.groups), np.nan)
+        if self.test is not None:
+            residuals[self.compared] = self.test.residuals
+        return residuals
+
+
+@dataclass(frozen=True, eq=False)
+class GroupShares(Tabular):
+    """The shares of all groups, and how they depart from a baseline. Prints and renders itself.
+
+    Parameters
+    ----------
+    parts : tuple of AttributeShares
+        One for each attribute, and one for their intersection.
+    settings : Settings
+        Confidence, tolerances and the smallest group.
+    """
+
+    parts: tuple[AttributeShares, ...]
+    settings: Settings
+    library: Backend | None = None
+
+    def _tables(self) -> list[Table]:
+        columns: dict[str, list[Any]] = {
+            "attribute": [part.attribute for part in self.parts for _ in part.groups],
+            "group": [format_group(group) for part in self.parts for group in part.groups],
+            "rows": [int(n) for part in self.parts for n in part.rows],
+        }
+        for name in ("shares", "low", "high", "expected", "ratios"):
+            columns[name.removesuffix("s")] = [
+                value for part in self.parts for value in getattr(part, name).tolist()
+            ]
+        columns["residual"] = [z for part in self.parts for z in part._residuals().tolist()]
+        columns["reading"] = [word for part in self.parts for word in part.off(self.settings.confidence)]
+        shown = {name: list(map(number, columns[name])) for name in ("attribute", "group", "rows")}
+        limits = zip(columns["share"], columns["low"], columns["high"], strict=True)
+        shown["share"] = [with_interval(*values) for values in limits]
+        if any(part.test is not None for part in self.parts):
+            shown |= {name: list(map(number, columns[name])) for name in ("expected", "ratio")}
+            shown["residual"] = [number(z, 1) for z in columns["residual"]]
+            shown["reading"] = columns["reading"]
+        notes = [
+            f"{part.attribute}: {_baseline_words(part)}, chi-square {part.test.statistic:.2f}, "
+            f"df {part.test.df}, p {p_value(part.test.p)}{part.test.remark}, "
+            f"Cohen's w {with_interval(part.test.effect, part.test.low, part.test.high)}."
+            for part in self.parts
+            if part.test is not None
+        ]
+        left_out = [part.attribute for part in self.parts if not part.compared.all()]
+        if left_out:
+            notes.append(f"{MISSING} is no group of the baseline, and not compared, for: {listed(left_out)}.")
+        return [Table(columns, shown, "Group shares", notes, words=("group", "reading"))]
+
+    def findings(self) -> list[Finding]:
+        """Return what to make of the shares."""
+        tested = adjust_p_values([np.nan if part.test is None else part.test.p for part in self.parts])
+        least = adjust_p_values([part.ratio_p for part in self.parts])
+        found = []
+        for part, p, least_p in zip(self.parts, tested.tolist(), least.tolist(), strict=True):
+            found.append(self._whole(part, p))
+            if part.test is not None:
+                found.append(self._least(part, least_p))
+            unknown = [n for group, n in zip(part.groups, part.rows, strict=True) if is_unknown(group)]
+            if unknown:
+                share = float(sum(unknown) / part.rows.sum())
+                advice = (
+                    f"The group of {sum(unknown):,.0f} rows is not known: find out why, and fill it in, for "
+                    "who does not say may differ from who does. Here they are a group of their own, "
+                    f"{MISSING}."
+                )
+                numbers = share, np.nan, np.nan, np.nan
+                found.append(
+                    self.settings.finding(
+                        "unknown groups", part.attribute, "share", numbers, dict.fromkeys(VERDICTS, advice)
+                    )
+                )
+        return found
+
+    def _whole(self, part: AttributeShares, p: float) -> Finding:
+        test = part.test
+        if test is None:
+            numbers = (np.nan, np.nan, np.nan, np.nan)
+            why = (
+                "There is one group only."
+                if part.compared.sum() < 2
+                else "No baseline is stated: give baseline= to compare the shares with those you expect."
+            )
+            advice: Mapping[Verdict, str] = {"NOT APPLICABLE": why}
+        else:
+            numbers = (test.effect, test.low, test.high, p)
+            words, whole = part.off(self.settings.confidence), part.rows[part.compared].sum()
+            fewer, more = (
+                [
+                    f"{format_group(group)} ({rows(n)} / {_expected(share * whole)})"
+                    for group, word, n, share in zip(
+                        part.groups, words, part.rows, part.expected, strict=True
+                    )
+                    if word == way
+                ]
+                for way in ("fewer", "more")
+            )
+            seen = f"Fewer rows than expected of: {listed(fewer)}. " if fewer else ""
+            seen += f"More than expected of: {listed(more)}. " if more else ""
+            mend = (
+                f"{seen}Collect more of whom there are few, or weigh rows, or say whom the data stand for; "
+                "look at the rates of each group (group_metrics)."
+            )
+            advice = {
+                "WARNING": mend,
+                "NOTICE": mend,
+                "INCONCLUSIVE": f"{seen}Too few rows to tell: w may be as large as {number(test.high)}. "
+                "Collect more.",
+                "OK": f"{seen}The shares lie close to those expected.",
+            }
+        return self.settings.finding("group shares", part.attribute, "Cohen's w", numbers, advice)
+
+    def _least(self, part: AttributeShares, p: float) -> Finding:
+        place = int(np.nanargmin(np.where(part.compared, part.ratios, np.nan)))
+        group = format_group(part.groups[place])
+        expected = part.expected[place] * part.rows[part.compared].sum()
+        seen = f"{number(int(part.rows[place]))} rows of {group} where {_expected(expected)} are expected"
+        advice: Mapping[Verdict, str] = {
+            "WARNING": f"{seen}: collect more, and look at {group} on its own until then.",
+            "NOTICE": f"{seen}: collect more, or weigh them up.",
+            "INCONCLUSIVE": f"{seen}: too few to tell whether that is chance. Collect more.",
+            "OK": f"{seen}: no group falls far short.",
+        }
+        numbers = part.ratio, part.ratio_low, part.ratio_high, p
+        about = f"{part.attribute}: {group}"
+        return self.settings.finding(
+            "least represented", part.attribute, "share / expected", numbers, advice, about
+        )
+
+
+def shares_example(groups: Sequence[Hashable]) -> str:
+    """Write shares of some groups as a baseline."""
+    shares = ", ".join(f"{group!r}: {1 / len(groups):.3g}" for group in groups[:3])
+    return f"baseline={{{shares}{', ...' if len(groups) > 3 else ''}}}"
+
+
+def _expected(n: float) -> str:
+    """Write an expected number of rows, of few of them with a decimal: 4 are fewer than 4.5."""
+    return f"{n:,.0f}" if n >= 100 else rows(round(n, 1))
+
+
+def _baseline_words(part: AttributeShares) -> str:
+    return "against another sample" if part.sample else "against the stated shares"
+
+
+# --- baselines ---------------------------------------------------------------------------------------------
+
+
+def read_baseline(
+    given: Any,
+    grouping: Grouping,
+    attributes: tuple[str, ...],
+    rows_of: Callable[[Any, tuple[str, ...]], SensitiveColumns],
+) -> Baseline | None:
+    """Return whom the data should hold of the groups of an attribute, as the user states it.
+
+    Parameters
+    ----------
+    given : None, "equal", mapping or data
+        Nothing; equal shares of all groups that occur; shares or counts by label; another sample; or a
+        mapping from attributes (a tuple of them, for an intersection) to these.
+    grouping : Grouping
+        The groups of one attribute, or of an intersection.
+    attributes : tuple of str
+        All attributes.
+    rows_of : callable
+        Reads the columns of some attributes out of another sample.
+
+    Raises
+    ------
+    ValueError
+        If shares do not add up to 1, one is not positive, a group of the data is not in the baseline, or a
+        sample has none of the groups.
+    TypeError
+        If it is none of these.
+    """
+    names = grouping.names
+    if isinstance(given, Mapping):
+        given = _of_attribute(given, names, attributes)
+    known = [group for group in grouping.labels if not is_unknown(group)]
+    about = " & ".join(names)
+    if given is None or not known:
+        return None
+    if isinstance(given, str):
+        if given != "equal":
+            raise ValueError(f'baseline must be "equal", shares, counts or another sample; got {given!r}.')
+        return Baseline(dict.fromkeys(known, 1 / len(known)))
+    if not isinstance(given, Mapping):
+        if not hasattr(given, "shape") and not isinstance(given, list):
+            raise TypeError(
+                'baseline must be "equal", a mapping from group to share or count, or another sample with '
+                f"the same columns; got {type(given).__name__}."
+            )
+        reference = name_groups(rows_of(given, names))
+        if not set(known) & set(reference.labels):
+            raise ValueError(
+                f"The reference sample has none of the groups of {about}: the data hold "
+                f"{listed(map(repr, known))}, the sample {listed(map(repr, reference.labels))}. Call groups "
+                f"alike in both; shares and counts are written with their groups, {shares_example(known)}."
+            )
+        return Baseline(dict(zip(reference.labels, reference.sums().tolist(), strict=True)), sample=True)
+    values = {label: float(value) for label, value in given.items()}
+    total = sum(values.values())
+    if not all(0 < value < np.inf for value in values.values()):
+        raise ValueError(
+            f"The baseline of {about} must expect something of every group, got {_show(given)}. A group that "
+            "should not occur at all is no group of the baseline: take its rows out of the data."
+        )
+    if abs(total - 1) > 1e-6 and any(value % 1 for value in values.values()):
+        raise ValueError(
+            f"The baseline of {about} adds up to {total:g}: shares must add up to 1, counts be whole numbers."
+        )
+    absent = [group for group in known if group not in values]
+    if absent:
+        raise ValueError(
+            f"The baseline of {about} does not say how many to expect of: {listed(map(repr, absent))}; it "
+            f"has {listed(map(repr, values))}. Give these groups a share, or take their rows out of the data."
+        )
+    return Baseline({label: value / total for label, value in values.items()})
+
+
+def _of_attribute(given: Mapping[Any, Any], names: tuple[str, ...], attributes: tuple[str, ...]) -> Any:
+    """Return the part of a baseline that is about one attribute, or about their intersection."""
+    if not given:
+        raise ValueError("The baseline is empty: give each group a share or a count.")
+    if not all(isinstance(value, Number) for value in given.values()):  # one per attribute
+        known = [*attributes, attributes]
+        strange = [key for key in given if key not in known]
+        if strange:
+            raise ValueError(
+                f"The baseline names {listed(map(repr, strange))}; the attributes are "
+                f"{listed(map(repr, known if len(attributes) > 1 else attributes))}."
+            )
+        key = names if len(names) > 1 else names[0]
+        if key in given or not isinstance(given.get(attributes), Mapping):
+            return given.get(key)
+        given = given[attributes]
+    elif len(attributes) > 1 and not all(
+        isinstance(label, tuple) and len(label) == len(attributes) for label in given
+    ):
+        raise ValueError(
+            "There are several attributes: give a baseline for each, such as baseline={"
+            f"{attributes[0]!r}: ..., {attributes[1]!r}: ...}}, or one of their intersection, with a tuple "
+            "of values for each group."
+        )
+    if len(names) == len(attributes):
+        return given
+    place = attributes.index(names[0])
+    margin: dict[Hashable, float] = {}
+    for label, value in given.items():
+        margin[label[place]] = margin.get(label[place], 0) + value
+    return margin
+
+
+def _show(given: Mapping[Any, Any]) -> str:
+    return ", ".join(f"{label!r}: {value}" for label, value in list(given.items())[:10])
+
+
+# --- comparing ---------------------------------------------------------------------------------------------
+
+
+def compare_shares(
+    attribute: str, grouping: Grouping, baseline: Baseline | None, confidence: float, rng: RandomState
+) -> AttributeShares:
+    """Count the groups of an attribute and compare their shares with a baseline, if there is one."""
+    found = dict(zip(grouping.labels, grouping.sums().tolist(), strict=True))
+    stated = {} if baseline is None else baseline.values
+    groups = tuple(sort_labels({*found, *stated}))
+    rows = np.array([found.get(group, 0.0) for group in groups])
+    # A baseline that knows nothing of missing values says nothing about how many there should be.
+    known = any(map(is_unknown, stated))
+    compared = np.array([baseline is None or known or not is_unknown(group) for group in groups])
+    whole = np.where(compared, rows[compared].sum(), rows.sum())
+    counts = part_counts(rows, whole)
+    shares, (low, high) = counts.rate("base_rate"), rate_intervals(counts, "base_rate", confidence)
+    expected = np.full(len(groups), np.nan)
+    if baseline is None or compared.sum() < 2:
+        return AttributeShares(attribute, groups, rows, compared, shares, low, high, expected)
+    others = np.array([stated.get(group, 0.0) for group in groups])
+    expected[compared] = others[compared] / others[compared].sum()
+    if baseline.sample:
+        test = two_sample_test(rows[compared], others[compared], confidence, rng)
+    else:
+        test = fit_test(rows[compared], expected[compared], confidence, rng)
+    least = _least_represented(rows[compared], others[compared], baseline.sample, confidence)
+    return AttributeShares(
+        attribute, groups, rows, compared, shares, low, high, expected, test, *least, sample=baseline.sample
+    )
+
+
+def _least_represented(
+    rows: NDArray[np.float64], others: NDArray[np.float64], sample: bool, confidence: float
+) -> tuple[float, float, float, float]:
+    """Return the smallest share over expected share, with limits and p that hold for all groups."""
+    n, m = rows.sum(), others.sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        place = int(np.nanargmin(rows / n / (others / m)))
+    level = joint_confidence(confidence, len(rows))
+    own = part_counts(rows[[place]], np.array([n]))
+    if sample:
+        other = part_counts(others[[place]], np.array([m]))
+        value, (low, high) = pair_limits(own, other, RATES["base_rate"], "ratio", level)
+        p = fisher_exact([[rows[place], n - rows[place]], [others[place], m - others[place]]]).pvalue
+    else:
+        share = others[place] / m
+        low, high = (limit / share for limit in rate_intervals(own, "base_rate", level))
+        value = own.rate("base_rate") / share
+        p = binomtest(int(rows[place]), int(n), share).pvalue
+    return float(value[0]), float(low[0]), float(high[0]), min(1.0, float(p) * len(rows))

@@ -1,0 +1,177 @@
+"""Missing values by group: what is not known, and of whom."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from fairsk._core.groups import Grouping, format_group
+from fairsk._core.results import Backend, Table, Tabular, number, p_value, with_interval
+from fairsk.audit._chi_square import ChiSquare, dependence_test
+from fairsk.audit._findings import Finding, Settings, Verdict, extremes, largest_difference, part_counts
+from fairsk.statistics import rate_intervals
+from fairsk.statistics._multiplicity import adjust_p_values
+
+__all__ = ["MissingColumn", "MissingValues", "compare_missing"]
+
+
+@dataclass(frozen=True, eq=False)
+class MissingColumn:
+    """The missing values of one column in the groups of one attribute.
+
+    Parameters
+    ----------
+    attribute, column : str
+        What they are called.
+    groups : tuple
+        Groups that occur.
+    rows, missing : array of shape (n_groups,)
+        Rows of each group, and those without a value.
+    shares, low, high : array of shape (n_groups,)
+        The share without a value, with Wilson limits.
+    test : ChiSquare or None
+        The test of dependence in groups of at least the smallest size.
+    difference, difference_low, difference_high : float
+        The largest difference between shares of these groups, and its limits for all pairs at once.
+    """
+
+    attribute: str
+    column: str
+    groups: tuple[Hashable, ...]
+    rows: NDArray[np.float64]
+    missing: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    test: ChiSquare | None
+    difference: float
+    difference_low: float
+    difference_high: float
+
+
+@dataclass(frozen=True, eq=False)
+class MissingValues(Tabular):
+    """Which columns have missing values, in which groups. Prints and renders itself.
+
+    Parameters
+    ----------
+    parts : tuple of MissingColumn
+        One for each attribute and column with missing values.
+    attributes, complete : tuple of str
+        The attributes that were looked at, and the columns without missing values.
+    settings : Settings
+        Confidence, tolerances and the smallest group.
+    """
+
+    parts: tuple[MissingColumn, ...]
+    attributes: tuple[str, ...]
+    complete: tuple[str, ...]
+    settings: Settings
+    library: Backend | None = None
+
+    def _adjusted(self) -> list[float]:
+        return adjust_p_values([np.nan if part.test is None else part.test.p for part in self.parts]).tolist()
+
+    def _tables(self) -> list[Table]:
+        adjusted = zip(self.parts, self._adjusted(), strict=True)
+        columns: dict[str, list[Any]] = {
+            "column": [part.column for part in self.parts for _ in part.groups],
+            "attribute": [part.attribute for part in self.parts for _ in part.groups],
+            "group": [format_group(group) for part in self.parts for group in part.groups],
+            "rows": [int(n) for part in self.parts for n in part.rows],
+            "missing": [int(n) for part in self.parts for n in part.missing],
+        }
+        for title, name in (("share", "shares"), ("low", "low"), ("high", "high")):
+            columns[title] = [value for part in self.parts for value in getattr(part, name).tolist()]
+        columns["adjusted_p"] = [p for part, p in adjusted for _ in part.groups]
+        names = ("column", "attribute", "group", "rows", "missing")
+        shown = {name: list(map(number, columns[name])) for name in names}
+        limits = zip(columns["share"], columns["low"], columns["high"], strict=True)
+        shown["share"] = [with_interval(*values) for values in limits]
+        shown["adjusted p"] = list(map(p_value, columns["adjusted_p"]))
+        notes = [f"No value is missing in {len(self.complete)} columns."] if self.complete else []
+        return [Table(columns, shown, "Missing values by group", notes, words=("attribute", "group"))]
+
+    def findings(self) -> list[Finding]:
+        """Return what to make of the missing values."""
+        found = []
+        pairs = list(zip(self.parts, self._adjusted(), strict=True))
+        for attribute in self.attributes:
+            these = [self._column(part, p) for part, p in pairs if part.attribute == attribute]
+            if not these:
+                numbers = (0.0, np.nan, np.nan, np.nan)  # that nothing is missing is no estimate
+                advice: Mapping[Verdict, str] = {"OK": "No other column has missing values."}
+                these = [self.settings.finding("missing values", attribute, "max - min", numbers, advice)]
+            found += these
+        return found
+
+    def _column(self, part: MissingColumn, p: float) -> Finding:
+        numbers = part.difference, part.difference_low, part.difference_high, p
+        shares = np.where(part.rows >= self.settings.min_group_size, part.shares, np.nan)
+        seen = ""
+        if not np.isnan(part.difference):
+            seen = f"{part.column} is missing for {extremes(part.groups, shares, '{:.1%}'.format, 'of')}"
+        mend = f"{seen}: find out why. To drop these rows, or to fill them in, hits groups unequally."
+        advice: Mapping[Verdict, str] = {
+            "WARNING": mend,
+            "NOTICE": mend,
+            "INCONCLUSIVE": f"{seen}: too few rows to tell whether that is chance.",
+            "OK": f"{seen}.",
+            "NOT APPLICABLE": f"Fewer than two groups have {self.settings.min_group_size} rows.",
+        }
+        about = f"{part.column} by {part.attribute}"
+        return self.settings.finding("missing values", part.attribute, "max - min", numbers, advice, about)
+
+
+def compare_missing(
+    absent: Mapping[str, NDArray[np.bool_]],
+    attributes: Sequence[tuple[str, Grouping]],
+    settings: Settings,
+    rng: RandomState,
+    library: Backend | None = None,
+) -> MissingValues:
+    """Compare the shares of missing values between the groups of each attribute.
+
+    Parameters
+    ----------
+    absent : mapping of str to array of shape (n_samples,)
+        Which rows lack a value, by column.
+    attributes : sequence of (str, Grouping)
+        The attributes; a column that is one of them is not compared with itself.
+    settings : Settings
+        Confidence and the smallest group.
+    rng : RandomState
+        Draws tables where expected counts are small.
+    library : str, optional
+        The library of the user's frame.
+    """
+    parts = []
+    for attribute, grouping in attributes:
+        rows = grouping.sums()
+        large = rows >= settings.min_group_size
+        for name, gaps in absent.items():
+            if name == attribute or not gaps.any():
+                continue
+            missing = grouping.sums(gaps.astype(float))
+            counts = part_counts(missing, rows)
+            table = np.stack([missing, rows - missing], axis=1)[large]
+            parts.append(
+                MissingColumn(
+                    attribute,
+                    name,
+                    grouping.labels,
+                    rows,
+                    missing,
+                    counts.rate("base_rate"),
+                    *rate_intervals(counts, "base_rate", settings.confidence),
+                    dependence_test(table, settings.confidence, rng),
+                    *largest_difference(missing[large], rows[large], settings.confidence),
+                )
+            )
+    complete = tuple(name for name, gaps in absent.items() if not gaps.any())
+    return MissingValues(tuple(parts), tuple(name for name, _ in attributes), complete, settings, library)

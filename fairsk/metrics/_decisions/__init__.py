@@ -1,0 +1,1 @@
+"""Metrics of decisions: labels against predicted labels."""

@@ -1,0 +1,351 @@
+"""Inequality of benefits: how unequally a classifier treats individuals, within and between groups."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import xlogy
+from sklearn.utils import column_or_1d
+
+from fairsk._core.columns import refuse_shuffled, value_columns
+from fairsk._core.counts import GroupCounts
+from fairsk._core.groups import encode_groups, format_group
+from fairsk._core.results import Backend, Table, Tabular, library_of, number, rows
+from fairsk._core.validation import check_weights
+from fairsk._core.warnings import warn_user
+from fairsk.rates import CELLS
+
+__all__ = ["GeneralizedEntropy", "benefit_entropy", "generalized_entropy", "theil_index"]
+
+Array = NDArray[np.float64]
+
+#: What a decision is worth to the one it is about, prediction - label + 1: more, less or what was merited.
+_BENEFITS = {"tp": 1.0, "fp": 2.0, "fn": 0.0, "tn": 1.0}
+
+
+@dataclass(frozen=True, eq=False)
+class GeneralizedEntropy(Tabular):
+    """The inequality of benefits, and what of it lies between and within groups.
+
+    Parameters
+    ----------
+    alpha : float
+        The weight of large benefits: 1 is Theil's index, 2 is half the squared coefficient of variation.
+    total : float
+        The generalized entropy of all rows: 0 where all benefits are equal.
+    between : float
+        What would be left if everybody had the mean benefit of the own group.
+    within : float
+        The rest, ``total - between``.
+    groups : tuple
+        Group labels.
+    n : array of shape (n_groups,)
+        The (weighted) number of rows of each group.
+    mean_benefit : array of shape (n_groups,)
+        The mean benefit of each group.
+    entropy : array of shape (n_groups,)
+        The generalized entropy inside each group; NaN where nobody has a benefit.
+    library : str or None
+        The library that :meth:`frame` makes a frame of.
+
+    Examples
+    --------
+    Of counts, which add up over shards, days and sites:
+
+    >>> from fairsk.metrics import GeneralizedEntropy, GroupCounts
+    >>> counts = GroupCounts(["a", "b"], {"tp": [60, 30], "fp": [10, 0], "fn": [0, 10], "tn": [30, 60]})
+    >>> found = GeneralizedEntropy.from_counts(counts, alpha=1)
+    >>> round(found.total, 3), round(found.between, 3), round(found.within, 3)
+    (0.069, 0.005, 0.064)
+    """
+
+    alpha: float
+    total: float
+    between: float
+    within: float
+    groups: tuple[Hashable, ...]
+    n: Array
+    mean_benefit: Array
+    entropy: Array
+    library: Backend | None = None
+
+    @classmethod
+    def from_counts(cls, counts: GroupCounts, *, alpha: float = 2.0) -> GeneralizedEntropy:
+        """Measure the benefits ``prediction - label + 1`` of counts without strata."""
+        if counts.strata is not None:
+            raise ValueError("Entropy needs counts without strata: sum them out with counts.margin.")
+        # The rows of a cell have the same benefit, so that a cell is as good as one row with its weight.
+        weights = np.concatenate([counts.cells[cell] for cell in CELLS])
+        benefits = np.repeat([_BENEFITS[cell] for cell in CELLS], len(counts.groups))
+        codes = np.tile(np.arange(len(counts.groups)), len(CELLS))
+        return cls._of(benefits, weights, codes, counts.groups, alpha)
+
+    @classmethod
+    def _of(
+        cls,
+        benefits: Array,
+        weights: Array,
+        codes: NDArray[np.intp],
+        groups: tuple[Hashable, ...],
+        alpha: float,
+    ) -> GeneralizedEntropy:
+        if not np.isfinite(alpha):
+            raise ValueError(f"alpha must be a finite number, such as 2 or 1; got {alpha!r}.")
+        n = np.bincount(codes, weights, len(groups)).astype(float)
+        with np.errstate(invalid="ignore"):
+            means = np.bincount(codes, weights * benefits, len(groups)) / n
+        mean = float(weights @ benefits / n.sum()) if n.any() else float("nan")
+        if not mean > 0:
+            warn_user("Nobody has a benefit: the entropy is NaN.")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            total = np.sum(_parts(weights, benefits / mean, alpha)) / n.sum()
+            inside = np.bincount(codes, _parts(weights, benefits / means[codes], alpha), len(groups)) / n
+            known = n > 0
+            between = np.sum(_parts(n[known], means[known] / mean, alpha)) / n.sum()
+            # A group in which nobody has a benefit is equal inside, whatever the ratio 0 / 0 says.
+            some = means > 0
+            share = n[some] / n.sum() * (means[some] / mean) ** alpha
+            within = np.sum(share * inside[some]) if mean > 0 else np.nan
+        return cls(alpha, float(total), float(between), float(within), groups, n, means, inside)
+
+    def __float__(self) -> float:
+        return self.total
+
+    def _tables(self) -> list[Table]:
+        columns = {
+            "group": list(map(format_group, self.groups)),
+            "n": self.n.tolist(),
+            "mean_benefit": self.mean_benefit.tolist(),
+            "entropy": self.entropy.tolist(),
+        }
+        shown = {name: list(map(number, values)) for name, values in columns.items()}
+        note = (
+            f"alpha {self.alpha:g}: total {number(self.total)}, of which {number(self.between)} "
+            f"between groups and {number(self.within)} within groups"
+        )
+        return [Table(columns, shown | {"n": list(map(rows, columns["n"]))}, notes=[note])]
+
+
+def _parts(weights: Array, ratio: Array, alpha: float) -> Array:
+    """Return what benefits of ``ratio`` times the mean add to the sum that becomes the entropy."""
+    if alpha == 0:
+        each = -np.log(ratio)
+    elif alpha == 1:
+        each = xlogy(ratio, ratio)
+    else:
+        each = (ratio**alpha - 1) / (alpha * (alpha - 1))
+    return np.where(weights > 0, weights * each, 0.0)  # what is infinite adds nothing where no row is
+
+
+def generalized_entropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: Any = None,
+    alpha: float = 2.0,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
+) -> GeneralizedEntropy:
+    """Measure how unequally decisions benefit individuals, and how much of it lies between groups.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples,)
+        Labels, and predicted labels (not scores).
+    sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+        The group of each row; several columns make an intersection. Without it all rows are one group.
+    alpha : float, default=2.0
+        The weight of large benefits: 1 is Theil's index, 0 the mean log deviation, 2 half the squared
+        coefficient of variation.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weight of each row, not negative.
+    pos_label : label, optional
+        The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+
+    Returns
+    -------
+    GeneralizedEntropy
+        ``total`` (from 0 up: 0 where everybody has the same benefit), ``between`` and ``within``, and a row
+        per group. ``float()`` of it is the total.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a group value is missing, the positive label cannot be told, or ``alpha`` is no
+        finite number.
+
+    Warns
+    -----
+    UserWarning
+        If nobody has a benefit (all rows are false negatives): the entropy is NaN.
+
+    Notes
+    -----
+    With the benefits ``b_i = prediction - label + 1`` (2 for a false positive, 0 for a false negative, 1 for
+    a decision that is right) and their mean m: ``E = mean((b_i / m)^alpha - 1) / (alpha (alpha - 1))``,
+    ``mean((b_i / m) ln(b_i / m))`` for alpha 1, ``-mean(ln(b_i / m))`` for alpha 0. Between groups is the
+    same with each benefit replaced by the mean of the group. With ``alpha <= 0`` a single benefit of 0, a
+    false negative, makes it infinite.
+
+    References
+    ----------
+    Speicher et al., A Unified Approach to Quantifying Algorithmic Unfairness, KDD 2018.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import generalized_entropy
+    >>> y_true = [1, 1, 0, 0, 1, 1, 0, 0]
+    >>> y_pred = [1, 1, 1, 0, 1, 0, 0, 0]
+    >>> print(generalized_entropy(y_true, y_pred, sensitive_features=list("aaaabbbb")))
+    group  n  mean_benefit  entropy
+    -------------------------------
+    a      4         1.250    0.060
+    b      4         0.750    0.167
+    alpha 2: total 0.125, of which 0.031 between groups and 0.094 within groups
+    """
+    library = library_of(sensitive_features, y_true, y_pred)
+    if sensitive_features is None:
+        sensitive_features = _one_group(len(column_or_1d(y_true)))
+    counts = GroupCounts.from_predictions(
+        y_true,
+        y_pred,
+        sensitive_features=sensitive_features,
+        sample_weight=sample_weight,
+        pos_label=pos_label,
+    )
+    return replace(GeneralizedEntropy.from_counts(counts, alpha=alpha), library=library)
+
+
+def theil_index(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: Any = None,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
+) -> GeneralizedEntropy:
+    """Measure how unequally decisions benefit individuals by Theil's index, the entropy with alpha 1.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples,)
+        Labels, and predicted labels (not scores).
+    sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+        The group of each row; several columns make an intersection. Without it all rows are one group.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weight of each row, not negative.
+    pos_label : label, optional
+        The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+
+    Returns
+    -------
+    GeneralizedEntropy
+        ``total`` (from 0, where everybody has the same benefit), ``between`` and ``within``, and a row per
+        group. ``float()`` of it is the total.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a group value is missing, or the positive label cannot be told.
+
+    Warns
+    -----
+    UserWarning
+        If nobody has a benefit (all rows are false negatives): the entropy is NaN.
+
+    Notes
+    -----
+    ``mean((b_i / m) ln(b_i / m))`` with the benefits ``b_i = prediction - label + 1`` and their mean m.
+
+    References
+    ----------
+    Speicher et al., A Unified Approach to Quantifying Algorithmic Unfairness, KDD 2018.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import theil_index
+    >>> found = theil_index([1, 1, 0, 0], [1, 0, 1, 0])
+    >>> round(found.total, 3)
+    0.347
+    """
+    return generalized_entropy(
+        y_true,
+        y_pred,
+        sensitive_features=sensitive_features,
+        alpha=1.0,
+        sample_weight=sample_weight,
+        pos_label=pos_label,
+    )
+
+
+def benefit_entropy(
+    benefits: ArrayLike,
+    *,
+    sensitive_features: Any = None,
+    alpha: float = 2.0,
+    sample_weight: ArrayLike | None = None,
+) -> GeneralizedEntropy:
+    """Measure the inequality of benefits of your own: amounts, scores, anything that is not negative.
+
+    Parameters
+    ----------
+    benefits : array-like of shape (n_samples,)
+        What each row gets, 0 or more.
+    sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+        The group of each row; several columns make an intersection. Without it all rows are one group.
+    alpha : float, default=2.0
+        The weight of large benefits, as in :func:`generalized_entropy`.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weight of each row, not negative.
+
+    Returns
+    -------
+    GeneralizedEntropy
+        ``total`` (from 0, where everybody has the same benefit), ``between`` and ``within``, and a row per
+        group. ``float()`` of it is the total.
+
+    Raises
+    ------
+    ValueError
+        If a benefit is negative, infinite or missing, lengths differ, or ``alpha`` is no finite number.
+
+    Warns
+    -----
+    UserWarning
+        If nobody has a benefit: the entropy is NaN.
+
+    Notes
+    -----
+    The formulas are those of :func:`generalized_entropy`.
+
+    References
+    ----------
+    Shorrocks, The Class of Additively Decomposable Inequality Measures, Econometrica 48(3), 1980.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import benefit_entropy
+    >>> round(benefit_entropy([1, 2, 3, 4], alpha=0).total, 4)
+    0.1218
+    """
+    refuse_shuffled(benefits=benefits, sensitive_features=sensitive_features, sample_weight=sample_weight)
+    values = column_or_1d(benefits).astype(float)
+    if len(values) == 0 or not (np.isfinite(values) & (values >= 0)).all():
+        raise ValueError("benefits must hold a number per row that is finite and not negative.")
+    weights = check_weights(sample_weight, len(values))
+    if weights is None:
+        weights = np.ones(len(values))
+    library = library_of(sensitive_features, benefits)
+    if sensitive_features is None:
+        sensitive_features = _one_group(len(values))
+    groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(values)))
+    found = GeneralizedEntropy._of(values, weights, groups.codes, groups.labels, alpha)
+    return replace(found, library=library)
+
+
+def _one_group(n_samples: int) -> NDArray[Any]:
+    return np.full(n_samples, "all", dtype=object)

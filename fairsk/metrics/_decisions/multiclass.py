@@ -1,0 +1,210 @@
+"""More than two classes: each class against the rest.
+
+The counts have the classes as their strata, so that every rate, comparison and interval of two classes works
+for each of many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import column_or_1d
+
+from fairsk._core.columns import refuse_shuffled, value_columns
+from fairsk._core.counts import GroupCounts
+from fairsk._core.groups import encode_groups, format_group, sort_labels
+from fairsk._core.labels import binary_labels
+from fairsk._core.validation import check_weights
+from fairsk._core.warnings import warn_user
+from fairsk.rates import Constraint, Method
+
+__all__ = ["multiclass_disparity", "one_vs_rest_counts"]
+
+ClassAverage: TypeAlias = Literal["worst", "mean"]
+
+
+def one_vs_rest_counts(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: Any,
+    sample_weight: ArrayLike | None = None,
+    classes: Sequence[Hashable] | NDArray[Any] | None = None,
+) -> GroupCounts:
+    """Count the confusion cells of each group, for each class against all the others.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples,)
+        Labels, and predicted labels (not scores), of any number of classes.
+    sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
+        The group of each row; several columns make an intersection.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weight of each row, not negative.
+    classes : sequence of labels, optional
+        All classes, in the order wanted; by default those that occur, sorted.
+
+    Returns
+    -------
+    GroupCounts
+        A table whose ``strata`` are the classes: ``counts.rate("precision")`` has a column per class.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a label or group value is missing, or a label is not one of the classes.
+
+    Notes
+    -----
+    Every row is counted once per class: as predicted positive in that of its prediction, and as actually
+    positive in that of its label. Sums over the classes therefore count each row as often as there are
+    classes.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import one_vs_rest_counts
+    >>> counts = one_vs_rest_counts(
+    ...     ["cat", "dog", "cow", "cat"], ["cat", "dog", "cat", "cow"], sensitive_features=list("aabb"))
+    >>> counts.strata
+    ('cat', 'cow', 'dog')
+    >>> counts.rate("selection_rate")
+    array([[0.5, 0. , 0.5],
+           [0.5, 0.5, 0. ]])
+    """
+    refuse_shuffled(
+        y_true=y_true, y_pred=y_pred, sensitive_features=sensitive_features, sample_weight=sample_weight
+    )
+    actual, predicted = column_or_1d(y_true), column_or_1d(y_pred)
+    columns = actual.tolist(), predicted.tolist()
+    seen = {*columns[0], *columns[1]}
+    labels = sort_labels(seen) if classes is None else [*classes]
+    # Called for what it refuses: missing labels, fractions, different kinds or numbers of them.
+    binary_labels(actual, predicted, next(iter(seen), None))
+    position = {label: place for place, label in enumerate(labels)}
+    strange = [label for label in sort_labels(seen) if label not in position]
+    if strange:
+        raise ValueError(f"The labels {strange} are not among the classes {labels}.")
+    weights = check_weights(sample_weight, len(actual))
+    groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
+    codes = [np.fromiter(map(position.__getitem__, column), np.intp, len(column)) for column in columns]
+    shape = (len(groups.labels), len(labels), len(labels))
+    place = np.ravel_multi_index((groups.codes, *codes), shape)
+
+    def cells(values: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
+        table = np.bincount(place, values, minlength=int(np.prod(shape))).astype(float).reshape(shape)
+        hits = np.diagonal(table, axis1=1, axis2=2)
+        wrong = table * (1 - np.eye(len(labels)))  # so that no cell is a difference of large sums
+        false_alarms, misses = wrong.sum(1), wrong.sum(2)
+        others = [np.delete(np.delete(table, k, 1), k, 2).sum((1, 2)) for k in range(len(labels))]
+        return {"tp": hits, "fp": false_alarms, "fn": misses, "tn": np.stack(others, axis=1)}
+
+    return GroupCounts(
+        groups.labels,
+        cells(weights),
+        None if weights is None else cells(weights**2),
+        names=groups.names,
+        strata=labels,
+    )
+
+
+def multiclass_disparity(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: Any,
+    average: ClassAverage | None = "worst",
+    constraint: Constraint | str = "demographic_parity",
+    comparison: Literal["difference", "ratio"] = "difference",
+    sample_weight: ArrayLike | None = None,
+    classes: Sequence[Hashable] | NDArray[Any] | None = None,
+    method: Method = "between_groups",
+    reference: Hashable = None,
+) -> float | dict[Hashable, float]:
+    """Measure a constraint's disparity between groups for each class against the rest.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples,)
+        Labels, and predicted labels (not scores), of any number of classes.
+    sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
+        The group of each row; several columns make an intersection.
+    average : {"worst", "mean"} or None, default="worst"
+        The disparity of the class with the largest one, the mean over the classes, or (None) each.
+    constraint : str or Constraint, default="demographic_parity"
+        Which rates should agree.
+    comparison : {"difference", "ratio"}, default="difference"
+        Largest difference or smallest ratio between groups.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weight of each row, not negative.
+    classes : sequence of labels, optional
+        All classes; by default those that occur.
+    method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+        Compare the groups with each other, each with the overall rate, or each with a reference group.
+    reference : hashable, optional
+        The reference group, for ``method="to_reference"``.
+
+    Returns
+    -------
+    float, or dict of label to float
+        The disparity: 0 is parity for a difference, 1 for a ratio. With ``average=None``, that of each
+        class. NaN where fewer than two groups can be measured.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a label or group value is missing, or a label is not one of the classes.
+
+    Warns
+    -----
+    UserWarning
+        If a group has nothing to measure in some class, or a class nothing to compare; it is passed over,
+        and named.
+
+    Notes
+    -----
+    ``max over classes k of (max - min over groups of rate(y = k against the rest))``: no class is given, or
+    got wrong, more often in one group than in another.
+
+    References
+    ----------
+    Putzel & Lee, Blackbox Post-Processing for Multiclass Fairness, SafeAI workshop at AAAI 2022.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import multiclass_disparity
+    >>> y = ["cat", "dog", "cow", "cat"]
+    >>> multiclass_disparity(y, y, sensitive_features=list("aabb"), average=None)
+    {'cat': 0.0, 'cow': 0.5, 'dog': 0.5}
+    """
+    for name, given, choices in (
+        ("average", average, (*get_args(ClassAverage), None)),
+        ("comparison", comparison, ("difference", "ratio")),
+    ):
+        if given not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {given!r}.")
+    counts = one_vs_rest_counts(
+        y_true,
+        y_pred,
+        sensitive_features=sensitive_features,
+        sample_weight=sample_weight,
+        classes=classes,
+    )
+    labels = counts.strata or ()
+    values = counts.compare(constraint, comparison, method=method, reference=reference)
+    if average is None:
+        return dict(zip(labels, values.tolist(), strict=True))
+    measured = ~np.isnan(values)
+    if not measured.any():
+        return float("nan")
+    if not measured.all():
+        missing = [format_group(label) for label, known in zip(labels, measured, strict=True) if not known]
+        warn_user(
+            f"Passed over {len(missing)} of {len(labels)} classes, in which groups cannot be compared: "
+            f"{', '.join(missing)}."
+        )
+    if average == "mean":
+        return float(values[measured].mean())
+    return float(values[measured].max() if comparison == "difference" else values[measured].min())

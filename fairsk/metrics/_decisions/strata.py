@@ -1,0 +1,264 @@
+"""Disparities inside strata: among people who are alike in what is held constant.
+
+Groups that apply to different departments, live in different places or bring different qualifications can
+differ in a rate although every department treats them alike, and the other way round (Simpson's paradox).
+Everything here reads counts with strata (:class:`fairsk.metrics.GroupCounts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fairsk._core.counts import GroupCounts
+from fairsk._core.groups import format_group
+from fairsk._core.results import Backend, Table, Tabular, library_of, number, rows
+from fairsk._core.warnings import warn_user
+from fairsk.rates import CELLS, RATES, Comparison, Constraint, Method
+
+__all__ = [
+    "ConditionalDemographicDisparity",
+    "conditional_demographic_disparity",
+    "disparity_within_strata",
+    "need_strata",
+]
+
+Array = NDArray[np.float64]
+
+
+def disparity_within_strata(
+    counts: GroupCounts,
+    constraint: Constraint | str,
+    comparison: Comparison = "difference",
+    *,
+    method: Method = "between_groups",
+    reference: Hashable = None,
+) -> float:
+    """Measure a constraint's disparity inside every stratum, and average it over the strata by their size.
+
+    Parameters
+    ----------
+    counts : GroupCounts
+        The table of counts, with strata.
+    constraint : str or Constraint
+        Which rates should agree.
+    comparison : {"difference", "ratio", "worst_group"}, default="difference"
+        Largest difference, smallest ratio, or the rate of the worst group.
+    method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+        What every group of a stratum is compared with there.
+    reference : hashable, optional
+        Label of the reference group, for ``method="to_reference"``.
+
+    Returns
+    -------
+    float
+        The average disparity; NaN if it can be measured in no stratum.
+
+    Raises
+    ------
+    ValueError
+        If the counts have no strata.
+
+    Warns
+    -----
+    UserWarning
+        If a stratum has nothing to compare; it is passed over, and named.
+
+    Notes
+    -----
+    ``sum_r n_r d_r / sum_r n_r`` over the strata r that have a disparity ``d_r``: how far apart groups are
+    among people who are alike in what the strata hold constant.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import GroupCounts, disparity_within_strata
+    >>> counts = GroupCounts.from_predictions(
+    ...     [1, 0, 1, 0, 1, 0], [1, 0, 0, 0, 1, 1], sensitive_features=list("aabbab"), strata=list("xxxxyy")
+    ... )
+    >>> round(disparity_within_strata(counts, "demographic_parity"), 3)  # .5 in x and 0 in y
+    0.333
+    """
+    need_strata(counts)
+    values = counts.compare(constraint, comparison, method=method, reference=reference)
+    return float(_over_strata(counts, values, "groups cannot be compared"))
+
+
+def need_strata(counts: GroupCounts) -> tuple[Hashable, ...]:
+    """Return the strata of counts; refuse counts that have none."""
+    if counts.strata is None:
+        raise ValueError("These counts have no strata: say with strata= what is held constant.")
+    return counts.strata
+
+
+def _over_strata(counts: GroupCounts, values: Array, reason: str) -> Array:
+    """Average over the last axis by the strata's sizes; strata with NaN are passed over and named."""
+    strata = need_strata(counts)
+    measured = ~np.isnan(values.reshape(-1, len(strata)).sum(0))
+    if not measured.all():
+        missing = [format_group(label) for label, known in zip(strata, measured, strict=True) if not known]
+        warn_user(
+            f"Passed over {len(missing)} of {len(strata)} strata, in which {reason}: {', '.join(missing)}."
+        )
+    if not measured.any():
+        return np.full(values.shape[:-1], np.nan)
+    return np.average(values[..., measured], axis=-1, weights=counts.n.sum(0)[measured])
+
+
+@dataclass(frozen=True, eq=False)
+class ConditionalDemographicDisparity(Tabular):
+    """The demographic disparity of every group, over all rows and within strata.
+
+    Parameters
+    ----------
+    groups : tuple
+        Group labels.
+    n : array of shape (n_groups,)
+        The (weighted) number of rows of each group.
+    unconditional : array of shape (n_groups,)
+        Share of the rejected minus share of the accepted, over all rows.
+    conditional : array of shape (n_groups,)
+        The same inside every stratum, averaged over the strata by their size.
+    strata : tuple
+        Labels of the strata.
+    library : str or None
+        The library that :meth:`frame` makes a frame of.
+
+    Examples
+    --------
+    Of counts, which add up over shards, days and sites:
+
+    >>> from fairsk.metrics import ConditionalDemographicDisparity, GroupCounts
+    >>> counts = GroupCounts.from_predictions(
+    ...     [1, 0, 0, 1], [1, 0, 0, 1], sensitive_features=list("abab"), strata=list("xxyy"))
+    >>> found = ConditionalDemographicDisparity.from_counts(counts)
+    >>> found.unconditional, found.conditional
+    (array([0., 0.]), array([0., 0.]))
+    """
+
+    groups: tuple[Hashable, ...]
+    n: Array
+    unconditional: Array
+    conditional: Array
+    strata: tuple[Hashable, ...]
+    library: Backend | None = None
+
+    @classmethod
+    def from_counts(cls, counts: GroupCounts) -> ConditionalDemographicDisparity:
+        """Measure it on a table of counts with strata."""
+        strata = need_strata(counts)
+        reason = "everybody is rejected, or nobody"
+        within = _over_strata(counts, _demographic_disparity(counts.cells), reason)
+        together = {cell: counts.cells[cell].sum(1) for cell in CELLS}
+        return cls(counts.groups, counts.n.sum(1), _demographic_disparity(together), within, strata)
+
+    def _tables(self) -> list[Table]:
+        columns = {
+            "group": list(map(format_group, self.groups)),
+            "n": self.n.tolist(),
+            "unconditional": self.unconditional.tolist(),
+            "conditional": self.conditional.tolist(),
+        }
+        shown = {name: list(map(number, values)) for name, values in columns.items()}
+        return [
+            Table(
+                columns,
+                shown | {"n": list(map(rows, columns["n"]))},
+                caption="Share of the rejected minus share of the accepted",
+                notes=[f"conditional: the average over {len(self.strata)} strata by their size"],
+            )
+        ]
+
+
+def _demographic_disparity(cells: Any) -> Array:
+    """Each group's share of the rejected minus its share of the accepted; NaN where there are none."""
+    selection = RATES["selection_rate"]
+    accepted = selection.part(cells)
+    rejected = selection.support(cells) - accepted
+    with np.errstate(invalid="ignore"):
+        return rejected / rejected.sum(0) - accepted / accepted.sum(0)
+
+
+def conditional_demographic_disparity(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: Any,
+    strata: Any,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
+) -> ConditionalDemographicDisparity:
+    """Tell whether groups are rejected more than they are accepted, over all rows and within strata.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples,)
+        Labels, and predicted labels. Only the predictions are used; give the labels twice to measure the
+        data.
+    sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
+        The group of each row; several columns make an intersection.
+    strata : array-like of shape (n_samples,) or (n_samples, n_columns)
+        What is held constant: a legitimate reason for different decisions. There is no default, because
+        the answer depends on it.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weight of each row, not negative.
+    pos_label : label, optional
+        The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+
+    Returns
+    -------
+    ConditionalDemographicDisparity
+        A row per group: ``unconditional`` and ``conditional``, each from -1 to 1. It prints itself.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a group or stratum is missing, or the positive label cannot be told.
+
+    Warns
+    -----
+    UserWarning
+        If everybody or nobody in a stratum is accepted; it is passed over, and named.
+
+    Notes
+    -----
+    ``DD(g) = P(g | rejected) - P(g | accepted)``: above 0, the group makes up more of the rejected than of
+    the accepted. ``CDD(g) = sum_r n_r DD(g | r) / sum_r n_r`` over the strata r. Shares add up to 1, so DD
+    adds up to 0 over the groups: look at each group, not at their mean.
+
+    References
+    ----------
+    Wachter, Mittelstadt & Russell, Why Fairness Cannot Be Automated, Computer Law & Security Review 41, 2021.
+
+    Examples
+    --------
+    Both departments accept women and men alike, but most women apply to the one that rejects most:
+
+    >>> import numpy as np
+    >>> from fairsk.metrics import conditional_demographic_disparity
+    >>> n = [80, 20, 8, 2, 2, 8, 20, 80]
+    >>> accepted = np.repeat([1, 0, 1, 0, 1, 0, 1, 0], n)
+    >>> sex = np.repeat(["m", "m", "f", "f", "m", "m", "f", "f"], n)
+    >>> department = np.repeat(["easy"] * 4 + ["hard"] * 4, n)
+    >>> print(conditional_demographic_disparity(
+    ...     accepted, accepted, sensitive_features=sex, strata=department))
+    Share of the rejected minus share of the accepted
+    group    n  unconditional  conditional
+    --------------------------------------
+    f      110          0.491        0.000
+    m      110         -0.491        0.000
+    conditional: the average over 2 strata by their size
+    """
+    counts = GroupCounts.from_predictions(
+        y_true,
+        y_pred,
+        sensitive_features=sensitive_features,
+        sample_weight=sample_weight,
+        pos_label=pos_label,
+        strata=strata,
+    )
+    found = ConditionalDemographicDisparity.from_counts(counts)
+    return replace(found, library=library_of(sensitive_features, strata, y_true, y_pred))

@@ -1,0 +1,135 @@
+"""Estimates from sorted scores, with their confidence limits: means of losses, and the area under the ROC."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit, ndtri, stdtrit
+
+from fairsk.metrics._scores.grouped import SortedScores
+from fairsk.rates import RATES
+from fairsk.statistics._means import mean_margins
+
+__all__ = ["Estimate", "auc", "auc_error", "brier", "log_loss", "mean_score"]
+
+Floats = NDArray[np.float64]
+
+
+class Estimate(NamedTuple):
+    """A value and its confidence limits; NaN where there is none."""
+
+    value: float
+    low: float = float("nan")
+    high: float = float("nan")
+
+
+def mean_score(part: SortedScores, confidence: float | None) -> Estimate:
+    """Return the mean score."""
+    return _mean(part, part.scores, part.scores, confidence, lowest=-np.inf)
+
+
+def brier(part: SortedScores, confidence: float | None) -> Estimate:
+    """Return the mean squared distance of scores from labels."""
+    return _mean(part, (1 - part.scores) ** 2, part.scores**2, confidence, highest=1.0)
+
+
+def log_loss(part: SortedScores, confidence: float | None) -> Estimate:
+    """Return the mean negative logarithm of the chance that the score gave to the label."""
+    # A score of exactly 0 or 1 that is wrong would cost infinitely much.
+    tiny = np.finfo(float).eps
+    chance = np.clip(part.scores, tiny, 1 - tiny)
+    return _mean(part, -np.log(chance), -np.log1p(-chance), confidence)
+
+
+def _mean(
+    part: SortedScores,
+    of_positive: Floats,
+    of_negative: Floats,
+    confidence: float | None,
+    *,
+    lowest: float = 0.0,
+    highest: float = np.inf,
+) -> Estimate:
+    """Return the weighted mean of a value that a positive and a negative has at each step, by t limits."""
+    if not part.n:
+        return Estimate(np.nan)
+    # Bins that hold no rows may have no score.
+    kept = slice(None) if not np.isnan(of_positive).any() else ~np.isnan(of_positive)
+    above, below = of_positive[kept], of_negative[kept]
+    value = float(part.positives[kept] @ above + part.negatives[kept] @ below) / part.n
+    if confidence is None:
+        return Estimate(value)
+    first, second = part.squared_positives[kept], part.squared_negatives[kept]
+    spread = first @ (above - value) ** 2 + second @ (below - value) ** 2
+    half = float(mean_margins(spread, part.n, first.sum() + second.sum(), confidence))
+    if np.isnan(half):
+        return Estimate(value)
+    return Estimate(value, max(value - half, lowest), min(value + half, highest))
+
+
+def auc(part: SortedScores, confidence: float | None) -> Estimate:
+    """Return the area under the ROC curve, with DeLong's interval on the scale of its logit.
+
+    A positive's placement is the share of the negatives below it, ties counted half; the area is the mean
+    placement. Where placements do not vary (perfect separation, one row of a label), DeLong's variance says
+    nothing, and the score interval of Hanley and McNeil's variance takes its place.
+    """
+    if not part.has_both_labels:
+        return Estimate(np.nan)
+    cells = part.curve.cells
+    tpr, fpr = RATES["true_positive_rate"](cells), RATES["false_positive_rate"](cells)
+    of_positive, of_negative = 1 - (fpr[1:] + fpr[:-1]) / 2, (tpr[1:] + tpr[:-1]) / 2
+    value = float(np.clip(part.positives @ of_positive / cells["fn"][0], 0, 1))
+    if confidence is None:
+        return Estimate(value)
+    sizes, variances = np.empty(2), np.empty(2)
+    for i, (weights, squares, placement) in enumerate(
+        (
+            (part.positives, part.squared_positives, of_positive),
+            (part.negatives, part.squared_negatives, of_negative),
+        )
+    ):
+        total = weights.sum()
+        size = sizes[i] = total**2 / squares.sum()
+        spread = squares @ (placement - value) ** 2 / total**2
+        variances[i] = spread * size / (size - 1) if size > 1 else np.inf
+    variance = variances.sum()
+    if 0 < variance < np.inf and 0 < value < 1:
+        # Satterthwaite's degrees of freedom: few positives make the variance itself uncertain.
+        freedom = variance**2 / (variances**2 / (sizes - 1)).sum()
+        half = stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(variance) / (value * (1 - value))
+        low, high = expit(logit(value) - half), expit(logit(value) + half)
+    else:
+        low, high = _hanley_mcneil_limits(value, sizes, float(ndtri(0.5 + confidence / 2)))
+    error = auc_error(part)
+    return Estimate(value, max(float(low) - error, 0.0), min(float(high) + error, 1.0))
+
+
+def auc_error(part: SortedScores) -> float:
+    """Return how far the area can lie from that of the scores before they were binned: 0 if they were not.
+
+    A positive and a negative of one bin count half; in truth they count 0 or 1.
+    """
+    if not part.has_both_labels:
+        return float("nan")
+    pairs = part.positives @ part.negatives if part.binned else 0.0
+    return float(pairs / (2 * part.curve.tp[-1] * part.curve.fp[-1]))
+
+
+def _hanley_mcneil_limits(value: float, sizes: Floats, z: float) -> tuple[float, float]:
+    """Return the areas that lie z standard errors from the value, by the variance that each would have."""
+    more = sizes.mean() - 1
+
+    def beyond(area: Floats) -> Floats:
+        spread = 1 + more * ((1 - area) / (2 - area) + area / (1 + area))
+        return np.abs(area - value) - z * np.sqrt(area * (1 - area) * spread / sizes.prod())
+
+    # Bisection of both limits at once, from the value, which is within, to the ends.
+    inner, outer = np.full(2, value), np.array([0.0, 1.0])
+    for _ in range(60):
+        middle = (inner + outer) / 2
+        inside = beyond(middle) <= 0
+        inner, outer = np.where(inside, middle, inner), np.where(inside, outer, middle)
+    return float(inner[0]), float(inner[1])

@@ -1,0 +1,292 @@
+"""The sorted scores of every group, from rows or from histograms: what score metrics are read from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fairsk._core.columns import refuse_shuffled, value_columns
+from fairsk._core.counts import GroupCounts
+from fairsk._core.curves import Curve, sorted_curves
+from fairsk._core.groups import Grouping, encode_groups, list_groups, position_of
+from fairsk._core.histograms import ScoreHistograms
+from fairsk._core.labels import binary_labels
+from fairsk._core.validation import check_weights
+from fairsk._core.warnings import warn_user
+
+__all__ = [
+    "GroupedScores",
+    "Rows",
+    "SortedScores",
+    "check_reference",
+    "largest_between",
+    "measured_pairs",
+    "read_rows",
+    "smallest_ratio",
+    "warn_unmeasured",
+]
+
+Floats = NDArray[np.float64]
+Part = TypeVar("Part")
+#: By how much a probability may miss its range: the mean of a bin of ones is not exactly 1.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class SortedScores:
+    """The rows of one group at each of its distinct scores, or bins of scores, from the highest down.
+
+    Parameters
+    ----------
+    curve : Curve
+        Weights, added up from the highest score down.
+    squares : Curve
+        Squared weights, added up likewise; the same curve if rows are not weighted.
+    scores : array of shape (n_steps,)
+        The (mean) score of the rows at each step; NaN where it is not known.
+    binned : bool, default=False
+        Whether a step is a bin, whose rows differ in score, and not one score.
+    """
+
+    curve: Curve
+    squares: Curve
+    scores: Floats
+    binned: bool = False
+
+    @cached_property
+    def positives(self) -> Floats:
+        """The weight of the positives at each step."""
+        return np.diff(self.curve.tp)
+
+    @cached_property
+    def negatives(self) -> Floats:
+        """The weight of the negatives at each step."""
+        return np.diff(self.curve.fp)
+
+    @cached_property
+    def squared_positives(self) -> Floats:
+        """The squared weights of the positives at each step."""
+        return self.positives if self.squares is self.curve else np.diff(self.squares.tp)
+
+    @cached_property
+    def squared_negatives(self) -> Floats:
+        """The squared weights of the negatives at each step."""
+        return self.negatives if self.squares is self.curve else np.diff(self.squares.fp)
+
+    @property
+    def n(self) -> float:
+        """The (weighted) number of rows."""
+        return float(self.curve.tp[-1] + self.curve.fp[-1])
+
+    @property
+    def has_both_labels(self) -> bool:
+        """Whether there are positives and negatives."""
+        return bool(self.curve.tp[-1] > 0 and self.curve.fp[-1] > 0)
+
+
+class Rows(NamedTuple):
+    """Rows that have been read and checked."""
+
+    scores: Floats
+    actual: NDArray[np.bool_]
+    groups: Grouping
+    weights: Floats | None
+
+
+def read_rows(
+    y_true: ArrayLike | None,
+    y_score: ArrayLike,
+    sensitive_features: Any,
+    sample_weight: ArrayLike | None,
+    pos_label: Any,
+) -> Rows:
+    """Read scores, labels, groups and weights; without labels all rows count as negatives."""
+    refuse_shuffled(
+        y_true=y_true, y_score=y_score, sensitive_features=sensitive_features, sample_weight=sample_weight
+    )
+    try:
+        scores = np.asarray(y_score, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError("y_score must hold numbers: scores, not labels.") from None
+    if scores.ndim == 2 and scores.shape[1] == 2:
+        raise ValueError("y_score has two columns: pass the one of the positive label, y_score[:, 1].")
+    if y_true is None:
+        actual = np.zeros(len(scores) if scores.ndim else 0, dtype=bool)
+    else:
+        actual, _ = binary_labels(y_true, y_true, pos_label)
+    if scores.shape != actual.shape or not scores.size or not np.isfinite(scores).all():
+        raise ValueError(f"y_score must hold {len(actual) or 'some'} finite scores, one per row.")
+    weights = check_weights(sample_weight, len(actual))
+    groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
+    return Rows(scores, actual, groups, weights)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupedScores:
+    """The sorted scores of every group, and of all rows together.
+
+    Parameters
+    ----------
+    names : tuple of str
+        What the sensitive attributes are called.
+    groups : tuple
+        The groups.
+    parts : list of SortedScores
+        One per group.
+    total : SortedScores
+        All rows.
+    """
+
+    names: tuple[str, ...]
+    groups: tuple[Hashable, ...]
+    parts: list[SortedScores]
+    total: SortedScores
+
+    @classmethod
+    def of_rows(
+        cls,
+        y_true: ArrayLike | None,
+        y_score: ArrayLike,
+        *,
+        sensitive_features: Any,
+        sample_weight: ArrayLike | None = None,
+        pos_label: Any = None,
+    ) -> GroupedScores:
+        """Sort the scores of rows, once; without labels all rows count as negatives."""
+        rows = read_rows(y_true, y_score, sensitive_features, sample_weight, pos_label)
+        return cls.of_groups(rows.scores, rows.actual, rows.groups, rows.weights)
+
+    @classmethod
+    def of_groups(
+        cls, scores: Floats, actual: NDArray[np.bool_], groups: Grouping, weights: Floats | None = None
+    ) -> GroupedScores:
+        """Sort the scores of rows that have been read, once."""
+        kinds = [None] if weights is None else [weights, weights**2]
+        found = sorted_curves(scores, actual, groups.codes, len(groups.labels), kinds)
+        (curves, everyone), (squares, all_squares) = found[0], found[-1]
+        return cls(
+            groups.names,
+            groups.labels,
+            [SortedScores(c, s, c.steps) for c, s in zip(curves, squares, strict=True)],
+            SortedScores(everyone, all_squares, everyone.steps),
+        )
+
+    @classmethod
+    def of_histograms(cls, histograms: ScoreHistograms) -> GroupedScores:
+        """Take the bins of histograms for steps."""
+        (curves, everyone), (squares, all_squares) = histograms.curves(), histograms.squared_curves()
+        sums = histograms.score_sums
+        table = np.full_like(histograms.positives, np.nan) if sums is None else sums
+
+        def part(curve: Curve, square: Curve, score_sums: Floats) -> SortedScores:
+            n = np.diff(curve.tp) + np.diff(curve.fp)
+            means = np.full(len(n), np.nan)
+            np.divide(score_sums[::-1], n, out=means, where=n > 0)
+            return SortedScores(curve, square, means, binned=True)
+
+        parts = [part(*given) for given in zip(curves, squares, table, strict=True)]
+        return cls(histograms.names, histograms.groups, parts, part(everyone, all_squares, table.sum(0)))
+
+    @property
+    def everyone(self) -> list[SortedScores]:
+        """The groups, and all rows after them."""
+        return [*self.parts, self.total]
+
+    @property
+    def binned(self) -> bool:
+        """Whether they come from histograms, in which the rows of a bin cannot be told apart."""
+        return self.total.binned
+
+    @property
+    def have_means(self) -> bool:
+        """Whether the scores are known, and not only their bins."""
+        return not np.isnan(self.total.scores).all()
+
+    @property
+    def are_probabilities(self) -> bool:
+        """Whether all scores lie between 0 and 1, but for rounding."""
+        lowest, highest = np.nanmin(self.total.scores), np.nanmax(self.total.scores)
+        return bool(lowest >= -_ROUNDING and highest <= 1 + _ROUNDING)
+
+    def labels(self) -> GroupCounts:
+        """Return the counts of the labels, when nobody is selected; the last group is all rows."""
+
+        def table(curves: Sequence[Curve]) -> dict[str, Floats]:
+            tables = [curve.at(0) for curve in curves]
+            return {cell: np.array([cells[cell] for cells in tables]) for cell in tables[0]}
+
+        return GroupCounts(
+            range(len(self.groups) + 1),
+            table([part.curve for part in self.everyone]),
+            table([part.squares for part in self.everyone]),
+        )
+
+
+def largest_between(
+    scores: GroupedScores,
+    prepare: Callable[[SortedScores], Part],
+    distance: Callable[[Part, Part], float],
+    *,
+    measured: Sequence[bool],
+    reference: Hashable,
+    name: str,
+    why: str,
+) -> float:
+    """Return the largest distance between two groups, or between a group and the reference.
+
+    Groups that cannot be measured are passed over with a warning that names them.
+    """
+    position = check_reference(scores.groups, reference)
+    warn_unmeasured(name, scores.groups, measured, why, fewest=2)
+    parts = {i: prepare(part) for i, part in enumerate(scores.parts) if measured[i]}
+    pairs = [pair for pair in combinations(parts, 2) if position is None or position in pair]
+    return max((distance(parts[i], parts[j]) for i, j in pairs), default=float("nan"))
+
+
+def measured_pairs(
+    groups: Sequence[Hashable], values: Floats, reference: Hashable
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the places of both sides of all pairs of groups with a value, or of those with the reference."""
+    position = check_reference(groups, reference)
+    first, second = np.triu_indices(len(groups), 1)
+    kept = ~np.isnan(values[first] + values[second])
+    if position is not None:
+        kept &= (first == position) | (second == position)
+    return first[kept], second[kept]
+
+
+def smallest_ratio(metric: str, one: Floats, other: Floats) -> float:
+    """Return the smallest ratio of the smaller to the larger value of a pair; two values of 0 agree."""
+    if not len(one):
+        return float("nan")
+    smaller, larger = np.minimum(one, other), np.maximum(one, other)
+    if (smaller < 0).any():
+        raise ValueError(f"The ratio of {metric} is not defined: some are negative. Use the difference.")
+    return float(np.divide(smaller, larger, out=np.ones_like(larger), where=larger > 0).min())
+
+
+def check_reference(groups: Sequence[Hashable], reference: Hashable) -> int | None:
+    """Return the position of the reference group; None stands for all pairs."""
+    return None if reference is None else position_of(reference, groups)
+
+
+def warn_unmeasured(
+    name: str, groups: Sequence[Hashable], measured: Sequence[bool], why: str, *, fewest: int = 0
+) -> None:
+    """Warn of groups that cannot be measured, and of fewer than are needed."""
+    missing = [group for group, known in zip(groups, measured, strict=True) if not known]
+    parts = []
+    if missing:
+        parts += [
+            f"{name} cannot be measured for: {list_groups(missing)} ({why}). Comparisons pass over them."
+        ]
+    if sum(measured) < fewest:
+        parts += [f"Fewer than two groups can be compared: {name} gives NaN."]
+    if parts:
+        warn_user(" ".join(parts))

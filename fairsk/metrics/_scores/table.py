@@ -1,0 +1,509 @@
+"""The table of score metrics per group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fairsk._core.groups import format_group
+from fairsk._core.histograms import ScoreHistograms
+from fairsk._core.results import Backend, Table, Tabular, library_of, number, percent, rows, with_interval
+from fairsk.metrics._scores import estimates as score_estimates
+from fairsk.metrics._scores.abroca import largest_abroca
+from fairsk.metrics._scores.calibration_error import Strategy, binned_scores
+from fairsk.metrics._scores.distances import Given, largest_ks, largest_wasserstein
+from fairsk.metrics._scores.grouped import (
+    GroupedScores,
+    SortedScores,
+    measured_pairs,
+    smallest_ratio,
+    warn_unmeasured,
+)
+from fairsk.statistics._intervals import check_confidence, joint_confidence, rate_intervals
+from fairsk.statistics._pairs import Estimate, difference_limits
+
+__all__ = ["ScoreMetrics", "score_metrics"]
+
+Floats = NDArray[np.float64]
+ScoreMetric: TypeAlias = Literal["base_rate", "mean_score", "auc", "brier", "log_loss", "calibration_error"]
+
+#: What is estimated from each group's sorted scores alone.
+_ESTIMATES: Mapping[str, Callable[[SortedScores, float | None], score_estimates.Estimate]] = {
+    "mean_score": score_estimates.mean_score,
+    "auc": score_estimates.auc,
+    "brier": score_estimates.brier,
+    "log_loss": score_estimates.log_loss,
+}
+
+
+@dataclass(frozen=True, init=False, eq=False)
+class ScoreMetrics(Tabular):
+    """Metrics of scores per group with their intervals, and the overall row. Prints and renders itself.
+
+    :func:`score_metrics` makes it of labels and scores, :meth:`from_histograms` of counts in bins. To compare
+    groups it keeps the distinct scores of each group and how many labels of either kind they have: it is not
+    a summary that may go where the data may not. :meth:`to_dict` and :meth:`frame` are.
+
+    Attributes
+    ----------
+    groups : tuple
+        The groups.
+    n : array of shape (n_groups,)
+        The (weighted) number of rows of each group.
+    values : dict of str to array of shape (n_groups,)
+        Each metric per group; NaN where it cannot be measured.
+    intervals : dict of str to (array, array)
+        Lower and upper limits; empty without ``confidence``. There are none for the calibration error.
+    overall : dict of str to float
+        ``n`` and each metric over all rows.
+    by_chance : array of shape (n_groups,) or None
+        The calibration error that perfectly calibrated scores would show, on average, on as many rows.
+    auc_error : array of shape (n_groups,)
+        How far the area under the ROC curve can lie from that of the scores before they were binned; 0 if
+        they were not.
+    """
+
+    confidence: float | None
+    library: Backend | None
+    _scores: GroupedScores = field(repr=False)
+    _measured: Mapping[str, Estimate] = field(repr=False)
+    _by_chance: Floats | None = field(repr=False)
+    _notes: tuple[str, ...] = field(repr=False)
+
+    def __init__(
+        self,
+        scores: GroupedScores,
+        metrics: str | Iterable[str] | None = None,
+        *,
+        confidence: float | None = 0.95,
+        n_bins: int = 10,
+        strategy: Strategy = "uniform",
+        library: Backend | None = None,
+    ) -> None:
+        if confidence is not None:
+            check_confidence(confidence)
+        chosen, notes = _choose(scores, metrics)
+        measured, by_chance = dict[str, Estimate](), None
+        for name in chosen:
+            if name == "calibration_error":
+                binned = binned_scores(scores, n_bins, strategy)
+                unknown = np.full(len(scores.groups) + 1, np.nan)
+                measured[name], by_chance = Estimate(binned.errors(), unknown, unknown), binned.by_chance()
+            else:
+                measured[name] = _estimates(name, scores, confidence)
+        for name, value in {
+            "confidence": confidence,
+            "library": library,
+            "_scores": scores,
+            "_measured": measured,
+            "_by_chance": by_chance,
+            "_notes": notes,
+        }.items():
+            object.__setattr__(self, name, value)  # the instance is frozen
+
+    @classmethod
+    def from_histograms(
+        cls,
+        histograms: ScoreHistograms,
+        *,
+        metrics: str | Iterable[str] | None = None,
+        confidence: float | None = 0.95,
+        n_bins: int = 10,
+        strategy: Strategy = "uniform",
+    ) -> ScoreMetrics:
+        """Measure histograms of scores, such as a database made.
+
+        The base rate is exact; the area under the ROC curve has a rigorous bound on its error by binning,
+        :attr:`auc_error`, by which its interval is widened. Mean score and calibration error need
+        ``score_sums``; Brier score and log loss need rows. :meth:`ks_distance` looks at the edges only, and
+        so is never above that of the rows. The interval of the mean score leaves out how scores vary within
+        a bin, which matters for a few wide ones only.
+
+        Parameters
+        ----------
+        histograms : ScoreHistograms
+            Counts per group and bin.
+        metrics, confidence, n_bins, strategy
+            As in :func:`score_metrics`. Bins of the calibration error are made of bins of the histograms.
+
+        Returns
+        -------
+        ScoreMetrics
+            The table.
+
+        Raises
+        ------
+        ValueError
+            If a metric is asked for that the histograms do not hold.
+
+        References
+        ----------
+        The bound: ``|error| <= 1/2 sum over bins of (positives in it / positives) (negatives in it /
+        negatives)``, for only pairs of one bin are in doubt, and they count half.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fairsk.metrics import ScoreMetrics
+        >>> from fairsk.thresholds import ScoreHistograms
+        >>> rng = np.random.default_rng(0)
+        >>> y_score, group = rng.random(2000), rng.choice(["a", "b"], 2000)
+        >>> y_true = rng.random(2000) < y_score
+        >>> table = ScoreHistograms.from_scores(y_true, y_score, sensitive_features=group, bins=64)
+        >>> print(ScoreMetrics.from_histograms(table, metrics=["auc", "calibration_error"]))
+        group        n                   auc  auc_error  calibration_error
+        ------------------------------------------------------------------
+        a        1,022  0.814 [0.782, 0.844]   0.005498      0.042 (0.031)
+        b          978  0.819 [0.787, 0.849]   0.005342      0.047 (0.032)
+        overall  2,000  0.817 [0.793, 0.840]   0.005407      0.039 (0.022)
+        intervals: 95%
+        in brackets: the calibration error of perfectly calibrated scores, on average
+        """
+        scores = GroupedScores.of_histograms(histograms)
+        made = cls(scores, metrics, confidence=confidence, n_bins=n_bins, strategy=strategy)
+        made.warn()
+        return made
+
+    @property
+    def groups(self) -> tuple[Hashable, ...]:
+        """The groups."""
+        return self._scores.groups
+
+    @property
+    def n(self) -> Floats:
+        """The (weighted) number of rows of each group."""
+        return np.array([part.n for part in self._scores.parts])
+
+    @property
+    def values(self) -> dict[str, Floats]:
+        """Each metric per group."""
+        return {name: found.value[:-1] for name, found in self._measured.items()}
+
+    @property
+    def intervals(self) -> dict[str, tuple[Floats, Floats]]:
+        """Lower and upper limits of each metric per group."""
+        return {
+            name: (found.low[:-1], found.high[:-1])
+            for name, found in self._measured.items()
+            if self.confidence is not None and name != "calibration_error"
+        }
+
+    @property
+    def overall(self) -> dict[str, float]:
+        """The number of rows and each metric over all of them."""
+        return {"n": self._scores.total.n} | {
+            name: float(found.value[-1]) for name, found in self._measured.items()
+        }
+
+    @property
+    def by_chance(self) -> Floats | None:
+        """The calibration error of perfectly calibrated scores, on average, on as many rows."""
+        return None if self._by_chance is None else self._by_chance[:-1]
+
+    @property
+    def auc_error(self) -> Floats:
+        """How far the area under the ROC curve can lie from that before binning."""
+        return np.array([score_estimates.auc_error(part) for part in self._scores.parts])
+
+    def difference(self, metric: str, *, reference: Hashable = None) -> float:
+        """Return the largest difference of a metric between two groups, or from the reference group.
+
+        Parameters
+        ----------
+        metric : str
+            One of the metrics in the table.
+        reference : hashable, optional
+            Compare every group with this one only.
+
+        Returns
+        -------
+        float
+            The difference, not negative: 0 is parity. NaN if fewer than two groups can be measured.
+        """
+        one, other = self._pairs(self._get(metric), reference)
+        return float(np.abs(one.value - other.value).max()) if len(one.value) else float("nan")
+
+    def ratio(self, metric: str, *, reference: Hashable = None) -> float:
+        """Return the smallest ratio of a metric between two groups, or to the reference group.
+
+        Parameters
+        ----------
+        metric : str
+            One of the metrics in the table, which cannot be negative.
+        reference : hashable, optional
+            Compare every group with this one only.
+
+        Returns
+        -------
+        float
+            The smaller value divided by the larger one, from 0 to 1: 1 is parity. NaN if fewer than two
+            groups can be measured.
+
+        Raises
+        ------
+        ValueError
+            If a value is negative, as the mean of scores that are no probabilities can be.
+        """
+        one, other = self._pairs(self._get(metric), reference)
+        return smallest_ratio(metric, one.value, other.value)
+
+    def difference_interval(self, metric: str, *, reference: Hashable = None) -> tuple[float, float]:
+        """Return the confidence interval of :meth:`difference`, held by all pairs of groups together.
+
+        Limits of two groups are combined as in :func:`fairsk.statistics.difference_interval`, at a confidence
+        that makes the intervals of all pairs hold at once (Bonferroni).
+
+        Parameters
+        ----------
+        metric : str
+            One of the metrics in the table but ``"calibration_error"``, which has no interval: noise adds to
+            it, and :attr:`by_chance` says how much.
+        reference : hashable, optional
+            Compare every group with this one only.
+
+        Returns
+        -------
+        tuple of two floats
+            Lower and upper limit; NaN if fewer than two groups can be measured.
+
+        Raises
+        ------
+        ValueError
+            If the metric is not in the table or has no interval, or the table has no ``confidence``.
+        """
+        self._get(metric)
+        if self.confidence is None or metric == "calibration_error":
+            raise ValueError(
+                f"{metric} has no interval here: "
+                + ("noise adds to it, see by_chance." if self.confidence else "confidence is None.")
+            )
+        n_groups = len(self.groups)
+        n_pairs = n_groups * (n_groups - 1) // 2 if reference is None else n_groups - 1
+        limits = _estimates(metric, self._scores, joint_confidence(self.confidence, n_pairs))
+        one, other = self._pairs(limits, reference)
+        low, high = difference_limits(one, other)
+        if not len(low):
+            return float("nan"), float("nan")
+        apart = np.maximum(0, np.maximum(low, -high))
+        return float(apart.max()), float(np.maximum(abs(low), abs(high)).max())
+
+    def ks_distance(self, *, given: Given = None, reference: Hashable = None) -> float:
+        """Return the largest gap between two groups in the share of scores above any threshold.
+
+        See :func:`fairsk.metrics.ks_distance`.
+        """
+        return largest_ks(self._scores, given, reference)
+
+    def wasserstein_distance(self, *, given: Given = None, reference: Hashable = None) -> float:
+        """Return the mean gap between the score distributions of the two groups that are furthest apart.
+
+        See :func:`fairsk.metrics.wasserstein_distance`. Of histograms, it takes every row at the mean score
+        of its bin, and is wrong by no more than the widest bin; given a label, by twice that.
+        """
+        return largest_wasserstein(self._scores, given, reference)
+
+    def abroca(self, *, reference: Hashable = None) -> float:
+        """Return the largest area between the ROC curves of two groups.
+
+        See :func:`fairsk.metrics.abroca`. Of histograms, curves are straight within a bin.
+        """
+        return largest_abroca(self._scores, reference)
+
+    def _get(self, metric: str) -> Estimate:
+        if metric not in self._measured:
+            raise ValueError(f"{metric!r} is not in this table, which has: {', '.join(self._measured)}.")
+        return self._measured[metric]
+
+    def _pairs(self, found: Estimate, reference: Hashable) -> tuple[Estimate, Estimate]:
+        """Return both sides of all pairs of groups that can be measured, or of those with the reference."""
+        sides = measured_pairs(self.groups, found.value[:-1], reference)
+        one, other = (Estimate(*(part[side] for part in found)) for side in sides)
+        return one, other
+
+    def warn(self, *, fewest: int = 0) -> None:
+        """Warn of groups in which something cannot be measured, and of too few others."""
+        known = {name: ~np.isnan(found.value[:-1]) for name, found in self._measured.items()}
+        for names, why in (
+            ([name for name in known if name == "auc"], "it needs rows of both labels"),
+            ([name for name in known if name != "auc"], "it has no rows"),
+        ):
+            if names:
+                measured = known[names[0]].tolist()  # what fails in a group without rows fails together
+                warn_unmeasured(", ".join(names), self.groups, measured, why, fewest=fewest)
+
+    def _tables(self) -> list[Table]:
+        n = [*self.n.tolist(), self._scores.total.n]
+        columns: dict[str, list[Any]] = {"group": [*map(format_group, self.groups), "overall"], "n": n}
+        shown = {"group": columns["group"], "n": list(map(rows, n))}
+        notes = []
+        for name, found in self._measured.items():
+            columns[name], low, high = (part.tolist() for part in found)
+            shown[name] = list(map(with_interval, columns[name], low, high))
+            if name == "calibration_error" and self._by_chance is not None:
+                chance = columns["calibration_error_by_chance"] = self._by_chance.tolist()
+                pairs = zip(columns[name], chance, strict=True)
+                shown[name] = [f"{number(error)} ({number(usual)})" for error, usual in pairs]
+                notes.append("in brackets: the calibration error of perfectly calibrated scores, on average")
+            elif self.confidence is not None:
+                columns |= {f"{name}_low": low, f"{name}_high": high}
+            if name == "auc" and self._scores.binned:
+                errors = [score_estimates.auc_error(part) for part in self._scores.everyone]
+                columns["auc_error"], shown["auc_error"] = errors, [number(error, 6) for error in errors]
+        if self.confidence is not None and set(self._measured) - {"calibration_error"}:
+            notes.insert(0, f"intervals: {percent(self.confidence)}")
+        return [Table(columns, shown, notes=[*notes, *self._notes])]
+
+
+def _choose(
+    scores: GroupedScores, metrics: str | Iterable[str] | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the metrics that are asked for, or all that there can be, and why others are left out."""
+    known: Sequence[str] = get_args(ScoreMetric)
+    chosen = known if metrics is None else (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    unknown = [name for name in chosen if name not in known]
+    if unknown or not chosen or len(set(chosen)) < len(chosen):
+        raise ValueError(f"metrics must be some of {', '.join(known)}, each once; got {', '.join(chosen)}.")
+    obstacles: dict[str, tuple[str, ...]] = {}
+    if scores.binned:
+        obstacles["they need rows"] = ("brier", "log_loss")
+    if not scores.have_means:
+        obstacles["the histograms have no score_sums"] = ("mean_score", "calibration_error")
+    elif not scores.are_probabilities:
+        low, high = np.nanmin(scores.total.scores), np.nanmax(scores.total.scores)
+        obstacles[f"scores run from {low:.3g} to {high:.3g} and are no probabilities"] = (
+            "brier",
+            "log_loss",
+            "calibration_error",
+        )
+    notes = []
+    for why, names in obstacles.items():
+        out = [name for name in chosen if name in names]
+        if out and metrics is not None:
+            raise ValueError(f"{', '.join(out)} cannot be measured: {why}.")
+        if out:
+            notes.append(f"left out: {', '.join(out)} ({why})")
+            chosen = tuple(name for name in chosen if name not in names)
+    return tuple(chosen), tuple(notes)
+
+
+def _estimates(metric: str, scores: GroupedScores, confidence: float | None) -> Estimate:
+    """Estimate a metric in every group, and over all rows."""
+    if metric == "base_rate":
+        labels = scores.labels()
+        value = labels.rate("base_rate")
+        unknown = np.full_like(value, np.nan)
+        limits = (unknown, unknown) if confidence is None else rate_intervals(labels, "base_rate", confidence)
+        return Estimate(value, *limits)
+    found = [_ESTIMATES[metric](part, confidence) for part in scores.everyone]
+    return Estimate(*map(np.array, zip(*found, strict=True)))
+
+
+def score_metrics(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    sensitive_features: Any,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
+    metrics: str | Iterable[str] | None = None,
+    confidence: float | None = 0.95,
+    n_bins: int = 10,
+    strategy: Strategy = "uniform",
+) -> ScoreMetrics:
+    """Tabulate how well scores rank and how far they can be taken at their word, in every group.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Labels.
+    y_score : array-like of shape (n_samples,)
+        Finite scores that grow with the chance of the positive label; probabilities for the Brier score, the
+        log loss and the calibration error.
+    sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
+        The group of each row; several columns make an intersection.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weight of each row, not negative.
+    pos_label : label, optional
+        The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+    metrics : str or iterable of str, optional
+        Some of ``base_rate``, ``mean_score``, ``auc``, ``brier``, ``log_loss`` and ``calibration_error``; by
+        default all that these scores have.
+    confidence : float in (0, 1) or None, default=0.95
+        The confidence of the intervals; None leaves them out.
+    n_bins : int, default=10
+        How many bins the calibration error has.
+    strategy : {"uniform", "quantile"}, default="uniform"
+        Bins of equal width, or bins that hold about equally many of all rows. Groups share the bins.
+
+    Returns
+    -------
+    ScoreMetrics
+        The table; it also has the distances between the groups' scores, from the same sort.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a group value is missing, the positive label cannot be told, or a metric of
+        probabilities is asked for and a score lies outside of 0 to 1.
+
+    Warns
+    -----
+    UserWarning
+        If a group has one label only, and so no area under the ROC curve: it is NaN, and the group is named.
+
+    Notes
+    -----
+    ``auc`` is the chance that a positive scores higher than a negative of the group, ties counted half
+    (DeLong's variance, on the logit scale, with Satterthwaite's degrees of freedom). ``brier`` is the mean of
+    ``(score - label)^2``, ``log_loss`` that of ``-log(chance given to the label)``; they and ``mean_score``
+    have t intervals, by linearisation if rows are weighted. ``calibration_error`` is the sum over bins of
+    ``n_b / n |label rate - mean score|``; noise adds to it, and what it would be by chance alone stands
+    beside it. ``base_rate`` has Wilson's interval. Weighted rows count by their effective number.
+
+    References
+    ----------
+    DeLong, DeLong & Clarke-Pearson, Comparing the Areas Under Two or More Correlated Receiver Operating
+    Characteristic Curves, Biometrics 44, 1988. Naeini, Cooper & Hauskrecht, Obtaining Well Calibrated
+    Probabilities Using Bayesian Binning, AAAI 2015, for the calibration error.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fairsk.metrics import score_metrics
+    >>> rng = np.random.default_rng(0)
+    >>> y_score, group = rng.random(1000), rng.choice(["a", "b"], 1000)
+    >>> y_true = rng.random(1000) < np.where(group == "a", y_score, y_score**2)
+    >>> table = score_metrics(y_true, y_score, sensitive_features=group,
+    ...                       metrics=["base_rate", "auc", "brier", "calibration_error"])
+    >>> print(table)
+    group        n             base_rate                   auc                 brier  calibration_error
+    ---------------------------------------------------------------------------------------------------
+    a          478  0.567 [0.522, 0.611]  0.819 [0.779, 0.853]  0.174 [0.157, 0.192]      0.053 (0.046)
+    b          522  0.360 [0.320, 0.402]  0.888 [0.857, 0.912]  0.161 [0.144, 0.177]      0.157 (0.043)
+    overall  1,000  0.459 [0.428, 0.490]  0.839 [0.813, 0.862]  0.167 [0.155, 0.179]      0.059 (0.032)
+    intervals: 95%
+    in brackets: the calibration error of perfectly calibrated scores, on average
+    >>> round(table.difference("auc"), 3)
+    0.069
+    """
+    scores = GroupedScores.of_rows(
+        y_true,
+        y_score,
+        sensitive_features=sensitive_features,
+        sample_weight=sample_weight,
+        pos_label=pos_label,
+    )
+    made = ScoreMetrics(
+        scores,
+        metrics,
+        confidence=confidence,
+        n_bins=n_bins,
+        strategy=strategy,
+        library=library_of(sensitive_features, y_true, y_score),
+    )
+    made.warn()
+    return made

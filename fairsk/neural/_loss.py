@@ -1,0 +1,409 @@
+"""The loss ``task + lambda * fairness``, as a criterion that any skorch net can use."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fairsk._core.bounds import list_constraints
+from fairsk.neural._confusion import (
+    Comparison,
+    Rows,
+    Target,
+    anchored,
+    check_codes,
+    check_logits,
+    log_probabilities,
+    price_rows,
+    row_weights,
+)
+from fairsk.neural._cost_sensitive import priced_loss
+from fairsk.neural._penalties import PenaltyFunction, get_penalty
+from fairsk.rates import Constraint, Rate
+
+__all__ = ["MEMORY", "TINY", "FairLoss", "GroupLoss", "check_target"]
+
+#: How much of the running statistics a batch leaves in place: they remember some 50 batches.
+MEMORY = 0.98
+#: Where a division by an empty sum is kept from happening.
+TINY = 1e-30
+
+
+def check_target(target: Any) -> Target:
+    """Return a target whose classes and groups are numbers that can be looked up, else say what is expected.
+
+    Raises
+    ------
+    ValueError
+        If the target is no dict of ``"y"`` and ``"group"``, or these are no whole numbers.
+    """
+    expected = (
+        "The target must be a dict of 'y', the number of each row's class, 'group', the number of its group, "
+        "and, if rows have weights, 'weight'"
+    )
+    if not isinstance(target, Mapping):
+        raise ValueError(f"{expected}; got {type(target).__name__}.")
+    numbers = {}
+    for name in ("y", "group"):
+        if name not in target:
+            raise ValueError(f"{expected}; it has no {name!r}.")
+        if target[name].is_floating_point():
+            raise ValueError(f"{expected}; {name!r} holds fractions ({target[name].dtype}): make it int64.")
+        numbers[name] = target[name].long()
+    return {**target, **numbers}
+
+
+class GroupLoss(nn.CrossEntropyLoss, ABC):
+    """Cross-entropy plus a term that depends on group sums: what :class:`FairLoss` and bounded losses share.
+
+    It is a ``CrossEntropyLoss`` so that skorch knows the module's outputs for logits.
+
+    Parameters
+    ----------
+    constraints : sequence of Constraint
+        Whose rates are measured.
+    comparisons : sequence of Comparison
+        Which groups are compared, in which class against the rest.
+    n_classes : int
+        How many logits there are per row.
+    class_weight : tensor of shape (n_classes,), optional
+        What errors on rows of each class count in the cross-entropy. The rates do not know of it.
+    """
+
+    def __init__(
+        self,
+        constraints: Sequence[Constraint],
+        comparisons: Sequence[Comparison],
+        n_classes: int,
+        class_weight: torch.Tensor | None = None,
+    ) -> None:
+        super().__init__(weight=class_weight)
+        self.constraints, self.comparisons, self.n_classes = tuple(constraints), tuple(comparisons), n_classes
+        rates = dict.fromkeys(rate for constraint in self.constraints for rate in constraint.rates)
+        self.rates: tuple[Rate, ...] = tuple(rates)
+
+    @property
+    def aims(self) -> tuple[Any, ...]:
+        """What must agree for multipliers or running sums to go on in another loss of the kind."""
+        return self.rates, self.comparisons
+
+    def checked(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
+        """Return the logits if their shape is right; not in half precision, which cannot count many rows."""
+        logits = check_logits(logits, target, self.n_classes)
+        return logits.float() if logits.dtype.itemsize < torch.float32.itemsize else logits
+
+    def task_losses(self, logs: torch.Tensor, target: Target) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return each row's cross-entropy, for the logarithms of the probabilities, and its weight."""
+        return F.nll_loss(logs, target["y"], reduction="none"), self.task_weights(target, logs)
+
+    def task_weights(self, target: Target, like: torch.Tensor) -> torch.Tensor:
+        """Return what each row counts in the task loss."""
+        weight = row_weights(target, like)
+        return weight if self.weight is None else weight * self.weight.to(weight)[target["y"]]
+
+    def task_shares(self, target: Target, like: torch.Tensor) -> torch.Tensor:
+        """Return the part of the task loss that each row counts."""
+        if self.weight is None and "weight" not in target:
+            return like.new_full((len(like),), 1 / max(len(like), 1))
+        weight = self.task_weights(target, like)
+        return weight / weight.sum().clamp_min(TINY)
+
+    def task_loss(self, logs: torch.Tensor, target: Target) -> torch.Tensor:
+        """Return the weighted mean of the cross-entropy."""
+        if self.weight is None and "weight" not in target:
+            return F.nll_loss(logs, target["y"])
+        return F.nll_loss(logs, target["y"], reduction="none") @ self.task_shares(target, logs)
+
+    def views(self, logits: torch.Tensor, target: Target, decided: torch.Tensor) -> list[Rows]:
+        """Return what the rows say in each comparison, for what is decided about them."""
+        return [comparison.rows(decided, logits, target) for comparison in self.comparisons]
+
+    def priced(
+        self,
+        logits: torch.Tensor,
+        value: torch.Tensor,
+        decided: torch.Tensor,
+        views: Sequence[Rows],
+        prices: Sequence[torch.Tensor],
+        target: Target,
+    ) -> torch.Tensor:
+        """Return the loss of a value whose gradient is that of the task loss and of priced decisions.
+
+        Parameters
+        ----------
+        logits : tensor of shape (n_samples, n_classes)
+            What the gradient is by.
+        value : tensor of shape ()
+            The loss.
+        decided : tensor of shape (n_samples, n_classes)
+            The probabilities.
+        views : list of Rows
+            What the rows say in each comparison.
+        prices : list of tensors of shape (n_groups * 2,)
+            What a positive decision costs in each slot, for every comparison.
+        target : mapping
+            The target of the batch.
+        """
+        costs = [(rows.outcome, price_rows(rows, price)) for rows, price in zip(views, prices, strict=True)]
+        return priced_loss(logits, value, decided, target["y"], self.task_shares(target, decided), costs)
+
+    @abstractmethod
+    def group_sums(
+        self, logits: torch.Tensor, target: Target, logs: torch.Tensor | None = None
+    ) -> list[tuple[torch.Tensor, Any]]:
+        """Return, for every comparison, the sums that the fairness term follows from, and the weight.
+
+        If there are none, it follows from the cells of the decisions. The logarithms of the probabilities, if
+        they are known already, need not be taken again.
+        """
+
+    @abstractmethod
+    def fairness(self, shares: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return the fairness term for group sums that are divided by the weight."""
+
+
+class FairLoss(GroupLoss):
+    r"""Cross-entropy plus a penalty on the differences between groups.
+
+    Use it as the criterion of any skorch ``NeuralNet`` whose module returns one logit per class, with a
+    dict of arrays as the target: ``"y"`` (the number of the class), ``"group"`` (integer codes) and,
+    optionally, ``"weight"``. The module sees nothing of the groups.
+
+    Parameters
+    ----------
+    constraint : str, Constraint or list of these, default="demographic_parity"
+        The rates that should agree. Of two classes the second is the positive one; of more, each is measured
+        against the rest.
+    n_groups : int, default=2
+        How many groups there are; codes run from 0 to ``n_groups - 1``.
+    penalty_weight : float, default=1.0
+        The weight :math:`\lambda` of the penalty, not negative.
+    penalty : str or callable, default="squared_gap"
+        What is made of the groups' rates or outcomes, see Notes; or a function of probabilities, labels
+        and groups, see :func:`fairsk.neural.register_penalty`.
+    memory : float, default=0.98
+        How much of the running group sums each batch leaves in place, from 0 (the batch alone) to
+        below 1.
+    n_classes : int, default=2
+        How many classes there are.
+    comparisons : sequence of Comparison, optional
+        Which groups are compared with which, if not all with each other.
+    class_weight : tensor of shape (n_classes,), optional
+        What errors on rows of each class count in the cross-entropy.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, a number is out of range, the penalty cannot treat a rate, or the logits or the
+        target are not what is expected.
+
+    Notes
+    -----
+    With :math:`p_i` the predicted probability of the positive class, the share of a batch :math:`B` in a
+    cell of group :math:`g` is
+
+    .. math:: b_{tp, g} = \sum_{i \in B, g_i = g} w_i p_i y_i \Big/ \sum_{i \in B} w_i
+
+    and likewise for the other cells. Small batches hold few rows of small groups, and a penalty on their
+    noise pushes the net to constant predictions. So a penalty is computed from the exponentially weighted
+    sums :math:`S` of the batches so far, and the batch supplies the gradient only: the sums are
+    :math:`S + (b - \mathrm{detach}(b))`, and
+
+    .. math:: L = \mathrm{CE} + \lambda \, \mathrm{penalty}(S).
+
+    The slopes of the penalty at :math:`S` are looked up anew once :math:`S` may have changed by a third. In
+    evaluation mode the sums are those of the batch, and the running ones stay as they are.
+
+    With the rates :math:`r_g` of :math:`k` groups, their parts :math:`s_g` of the rate's denominator and
+    :math:`\bar r = \sum_g s_g r_g`, a penalty is the sum over the rates, and the mean over the classes if
+    there are more than two, of:
+
+    * ``squared_gap``, :math:`\frac{2}{k (k - 1)} \sum_{g < h} (r_g - r_h)^2`: smooth, easy to weigh [1]_.
+    * ``absolute_gap``, :math:`\frac{2}{k (k - 1)} \sum_{g < h} |r_g - r_h|`: pulls close to parity too, with
+      a kink there [2]_.
+    * ``ermi``, :math:`\sum_g s_g (r_g - \bar r)^2 / (\bar r (1 - \bar r))`, the exponential Rényi mutual
+      information: bounded, does not collapse under a large weight [3]_.
+    * ``mutual_information``, :math:`\sum_g s_g \mathrm{KL}(r_g \,\|\, \bar r)` of coins, the prejudice
+      remover [4]_.
+    * ``kl_projection``, the divergence to predictions with equal rates, those whose odds are multiplied by
+      one factor per group, which takes its rate to :math:`\bar r` [5]_.
+    * ``hsic``, :math:`\sum_g s_g^2 \|\mu_g - \mu\|^2` with the kernel means :math:`\mu` of the outcomes, the
+      Hilbert-Schmidt independence criterion [6]_.
+    * ``mmd``, the mean over pairs of :math:`\|\mu_g - \mu_h\|^2`, the maximum mean discrepancy [7]_.
+    * ``wasserstein``, the mean over pairs of the area between the distribution functions of outcomes [8]_.
+    * ``covariance``, :math:`\sum_g \mathrm{Cov}(1_g, m)^2` with the log odds :math:`m`. For linear nets only:
+      others lower it by rows that are far from any decision [9]_.
+
+    Outcomes are what rows add to a rate: for the selection rate, the probability. ``hsic``, ``mmd`` and
+    ``wasserstein`` ask that their whole distribution agrees, not only its mean. The kernel is Gaussian, .25
+    wide; distributions are kept at 65 knots.
+
+    A penalty on hard errors, such as ``abs(error_A - error_B)`` of the arg-max predictions, has no
+    gradient and trains nothing; soft sums are what makes it train.
+
+    References
+    ----------
+    .. [1] Han et al., FFB: A Fair Fairness Benchmark for In-Processing Group Fairness Methods, ICLR 2024.
+    .. [2] Madras et al., Learning Adversarially Fair and Transferable Representations, ICML 2018.
+    .. [3] Lowy et al., A Stochastic Optimization Framework for Fair Risk Minimization, TMLR 2022.
+    .. [4] Kamishima et al., Fairness-aware Classifier with Prejudice Remover Regularizer, ECML-PKDD 2012.
+    .. [5] Buyl, Defrance & De Bie, fairret: a Framework for Differentiable Fairness Regularization Terms,
+       ICLR 2024.
+    .. [6] Gretton et al., Measuring Statistical Dependence with Hilbert-Schmidt Norms, ALT 2005; Pérez-Suay
+       et al., Fair Kernel Learning, ECML-PKDD 2017.
+    .. [7] Gretton et al., A Kernel Two-Sample Test, JMLR 2012.
+    .. [8] Jiang et al., Wasserstein Fair Classification, UAI 2019.
+    .. [9] Zafar et al., Fairness Constraints: Mechanisms for Fair Classification, AISTATS 2017.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skorch import NeuralNet
+    >>> from fairsk import FairLoss
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 3)).astype(np.float32)
+    >>> target = {"y": (X[:, 0] > 0).astype(np.int64), "group": (X[:, 1] > 0).astype(np.int64)}
+    >>> net = NeuralNet(
+    ...     torch.nn.Linear, module__in_features=3, module__out_features=2, verbose=0, train_split=None,
+    ...     criterion=FairLoss, criterion__constraint="equal_opportunity", criterion__penalty_weight=5.0,
+    ... )
+    >>> net.fit(X, target).predict_proba(X).shape
+    (200, 2)
+    """
+
+    def __init__(
+        self,
+        constraint: str | Constraint | Sequence[str | Constraint] = "demographic_parity",
+        n_groups: int = 2,
+        penalty_weight: float = 1.0,
+        penalty: str | PenaltyFunction = "squared_gap",
+        memory: float = MEMORY,
+        n_classes: int = 2,
+        comparisons: Sequence[Comparison] | None = None,
+        class_weight: torch.Tensor | None = None,
+    ) -> None:
+        if n_groups < 1:
+            raise ValueError(f"n_groups must be at least 1, got {n_groups!r}.")
+        if comparisons is None:
+            comparisons = Comparison.all_groups(n_groups, n_classes)
+        super().__init__(list_constraints(constraint), comparisons, n_classes, class_weight)
+        if not 0 <= memory < 1:
+            raise ValueError(f"memory must be at least 0 and below 1, got {memory!r}.")
+        if not penalty_weight >= 0:
+            raise ValueError(f"penalty_weight must not be negative, got {penalty_weight!r}.")
+        self.penalty_weight, self.memory = penalty_weight, memory
+        self.penalty = get_penalty(penalty)
+        self.penalty.check(self.rates)
+        # Sums, not averages: their ratio needs no bias correction, and weighs batches by their weight.
+        for i, comparison in enumerate(self.comparisons):
+            shape = self.penalty.shape(len(self.rates), comparison.n_groups)
+            self.register_buffer(f"running_sums_{i}", torch.zeros(shape))
+            self.register_buffer(f"running_weight_{i}", torch.zeros(()))
+        self._known = [_Lookup() for _ in self.comparisons]
+
+    def group_sums(
+        self, logits: torch.Tensor, target: Target, logs: torch.Tensor | None = None
+    ) -> list[tuple[torch.Tensor, Any]]:
+        """Return, for every comparison, the group sums that the penalty follows from, and the weight."""
+        logits = self.checked(logits, target)
+        check_codes(target, self.n_classes, self.comparisons)
+        logs = log_probabilities(logits) if logs is None else logs
+        views = self.views(logits, target, logs.exp())
+        return [(self._sums(i, rows), rows.total) for i, rows in enumerate(views)]
+
+    def fairness(self, shares: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return the weighted penalty for group sums that are divided by the weight."""
+        values = [self.penalty.value(table, self.rates) for table in shares]
+        total = sum(values[1:], start=values[0])
+        return self.penalty_weight / len(values) * total
+
+    def forward(self, logits: torch.Tensor, target: Any) -> torch.Tensor:
+        """Return the loss of a batch.
+
+        Parameters
+        ----------
+        logits : tensor of shape (n_samples, n_classes)
+            What the module returned.
+        target : mapping
+            ``"y"``, ``"group"`` and, optionally, ``"weight"``, tensors of shape (n_samples,).
+
+        Returns
+        -------
+        tensor of shape ()
+            Task loss plus weighted penalty.
+        """
+        target = check_target(target)
+        logits = self.checked(logits, target)
+        if not self.penalty_weight:
+            return self.task_loss(log_probabilities(logits), target)
+        if self.training and self.penalty.of_slots:
+            if logits.is_cuda:  # where a wrong index is no exception that one could come back from
+                check_codes(target, self.n_classes, self.comparisons)
+            try:
+                return self._priced(logits, target)
+            except (IndexError, RuntimeError):  # asked afterwards, since it takes time in every step
+                check_codes(target, self.n_classes, self.comparisons)
+                raise
+        logs = log_probabilities(logits)
+        if not self.training:
+            found = self.group_sums(logits, target, logs)
+            penalty = self.fairness([sums / max(weight, TINY) for sums, weight in found])
+            return self.task_loss(logs, target) + penalty
+        check_codes(target, self.n_classes, self.comparisons)
+        task, terms = self.task_loss(logs, target), []
+        for i, rows in enumerate(self.views(logits, target, logs.exp())):
+            sums, weight = self._sums(i, rows), rows.total
+            value, slopes = self._follow(i, sums.detach(), weight)
+            terms.append(anchored(value, (slopes * sums).sum() / max(weight, TINY)))
+        return task + self.penalty_weight / len(terms) * sum(terms[1:], start=terms[0])
+
+    def _priced(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
+        """Return the same for a penalty on slots, whose slopes are the prices of their rows' decisions."""
+        logs = log_probabilities(logits.detach())
+        decided = logs.exp()
+        views = self.views(logits.detach(), target, decided)
+        factor = self.penalty_weight / len(views)
+        loss, prices = self.task_loss(logs, target), []
+        for i, rows in enumerate(views):
+            value, slopes = self._follow(i, self._sums(i, rows), rows.total)
+            loss = loss.add(value, alpha=factor)
+            of_positive, _ = slopes  # the second is that of all rows, whatever is decided
+            prices.append(of_positive.to(logs) * (factor / max(rows.total, TINY)))
+        return self.priced(logits, loss, decided, views, prices, target)
+
+    def _sums(self, i: int, rows: Rows) -> torch.Tensor:
+        return self.penalty.sums(rows, self.rates, self.comparisons[i].n_groups)
+
+    def _follow(self, i: int, sums: torch.Tensor, weight: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add to the running group sums, and return the value and the slopes of their penalty.
+
+        These are looked up again once the sums have changed by a third.
+        """
+        known = self._known[i]
+        running, total = getattr(self, f"running_sums_{i}"), getattr(self, f"running_weight_{i}")
+        torch.add(sums, running, alpha=self.memory, out=running)
+        total.mul_(self.memory).add_(weight)
+        patience = max(1, min(round(1 / (3 * (1 - self.memory))), known.steps // 10))
+        if known.steps % patience == 0 or known.slopes.device != running.device:
+            with torch.enable_grad():
+                shares = (running / total.clamp_min(TINY)).requires_grad_()
+                value = self.penalty.value(shares, self.rates)
+                slopes = torch.autograd.grad(value, shares)[0] if value.requires_grad else 0 * running
+            known.value, known.slopes = value.detach(), slopes
+        known.steps += 1
+        return known.value, known.slopes
+
+
+@dataclass
+class _Lookup:
+    """What was last looked up about the penalty of one comparison."""
+
+    value: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
+    slopes: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
+    steps: int = 0

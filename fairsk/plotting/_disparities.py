@@ -1,0 +1,636 @@
+"""DisparityDisplay: how many times the rate of a reference group every group has."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fairsk._core.counts import GroupCounts
+from fairsk._core.groups import format_group
+from fairsk._core.results import Backend, Table, Tabular, library_of, number, rows, with_interval
+from fairsk.plotting._decisions import count_decisions
+from fairsk.plotting._dots import (
+    draw_dot,
+    finish,
+    group_axes,
+    label_groups,
+    refuse_strata,
+    say_not_measurable,
+)
+from fairsk.plotting._drawing import literal, require_matplotlib, words
+from fairsk.rates import Rate, get_rate
+from fairsk.statistics._contrasts import contrasts
+from fairsk.statistics._intervals import joint_confidence
+from fairsk.statistics._proportions import effective_rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.container import ErrorbarContainer
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Polygon
+
+__all__ = ["DisparityDisplay"]
+
+Floats = NDArray[np.float64]
+Order: TypeAlias = Literal["ratio", "label"]
+Band: TypeAlias = tuple[float, float] | None
+
+#: The four-fifths rule, read in both directions.
+_FOUR_FIFTHS = (0.8, 1.25)
+#: What may be written on the axis, the more important first: it is left out where there is no room.
+_TICKS = (
+    *(0.5, 2.0, 0.1, 10.0, 0.2, 5.0, 0.01, 100.0, 0.05, 20.0, 0.02, 50.0),
+    *(0.9, 1.1, 0.7, 1.5, 0.6, 3.0, 0.3, 0.4, 4.0, 0.8, 1.2),
+)
+#: Where the outermost ticks may stand, in any power of ten, so that no part of the axis is without any.
+_DIGITS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
+_MOST_TICKS = 11
+#: What is always on the axis, and how many times beyond the dots limits may lie to be on it.
+_AT_LEAST, _FAR = (0.9, 1.1), 4.0
+
+
+class DisparityDisplay(Tabular):
+    """The ratio of every group's rate to that of a reference group, with its interval, on a logarithmic axis.
+
+    On a logarithmic axis half as often and twice as often are equally far from 1. A bar that reaches into
+    the band does not rule out that the ratio lies there; one that reaches out of it does not rule out that
+    it lies outside. Bars that go on beyond the axes, to 0 or without end, end in an arrow. Make it with
+    :meth:`from_counts`, :meth:`from_predictions` or :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    groups : sequence of hashable
+        Group labels.
+    n : array of shape (n_groups,)
+        The (weighted) number of rows of each group.
+    rates : array of shape (n_groups,)
+        The rate of each group; NaN where it cannot be measured.
+    ratios : array of shape (n_groups,)
+        The rates divided by that of the reference.
+    low, high : array of shape (n_groups,)
+        Limits of the ratios, 0 and infinity where there is none; NaN for the reference.
+    few : boolean array of shape (n_groups,)
+        Which groups are measured on few rows; they are marked.
+    reference : hashable
+        The group that the others are compared with.
+    rate_name : str
+        What the rate is called.
+    confidence : float, default=0.95
+        The confidence of the limits.
+    chosen : bool, default=False
+        Whether the reference was chosen for its rate. The limits should then hold for all pairs of groups
+        together.
+    min_group_size : int, default=30
+        How many rows are not few.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes drawn on.
+    figure_ : matplotlib Figure
+        Their figure.
+    points_ : dict of group to matplotlib ErrorbarContainer
+        The dot and bar of each group that can be measured, other than the reference.
+    reference_point_ : matplotlib Line2D
+        The mark of the reference, at 1.
+    arrows_ : dict of group to list of matplotlib Line2D
+        The arrows of the groups whose bars go on beyond the axes.
+    band_ : matplotlib Polygon or None
+        The shaded band.
+
+    See Also
+    --------
+    GroupMetricDisplay : The rates themselves.
+
+    Notes
+    -----
+    The display is a table too: it prints the numbers drawn, and :meth:`frame` returns them.
+
+    The group with the highest rate is often the luckiest one as well. Against a reference that was chosen for
+    its rate, the intervals therefore are those that hold for all pairs of groups together; against one that
+    is named, each holds by itself and is shorter. If there is a natural reference, name it.
+
+    References
+    ----------
+    Donner & Zou, Closed-Form Confidence Intervals for Functions of the Normal Mean and Standard Deviation,
+    Statistical Methods in Medical Research 21, 2012, for the limits. Uniform Guidelines on Employee Selection
+    Procedures, 29 CFR 1607.4 D, for the four-fifths rule.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.plotting import DisparityDisplay
+    >>> counts = GroupCounts(["a", "b"], {"tp": [40, 20], "fp": [10, 20], "fn": [10, 30], "tn": [40, 30]})
+    >>> display = DisparityDisplay.from_counts(counts, "selection_rate")
+    >>> print(display)
+    group    n  selection_rate                 ratio
+    ------------------------------------------------
+    a      100           0.500             reference
+    b      100           0.400  0.800 [0.587, 1.087]
+    reference: a, highest rate
+    intervals: 95%
+    >>> plt.close(display.figure_)
+    """
+
+    ax_: Axes
+    figure_: Figure
+    points_: dict[Hashable, ErrorbarContainer]
+    reference_point_: Line2D
+    arrows_: dict[Hashable, list[Line2D]]
+    band_: Polygon | None
+
+    def __init__(
+        self,
+        *,
+        groups: Sequence[Hashable],
+        n: Floats,
+        rates: Floats,
+        ratios: Floats,
+        low: Floats,
+        high: Floats,
+        few: NDArray[np.bool_],
+        reference: Hashable,
+        rate_name: str,
+        confidence: float = 0.95,
+        chosen: bool = False,
+        min_group_size: int = 30,
+    ) -> None:
+        self.groups = groups
+        self.n = n
+        self.rates = rates
+        self.ratios = ratios
+        self.low = low
+        self.high = high
+        self.few = few
+        self.reference = reference
+        self.rate_name = rate_name
+        self.confidence = confidence
+        self.chosen = chosen
+        self.min_group_size = min_group_size
+
+    @classmethod
+    def from_counts(
+        cls,
+        counts: GroupCounts,
+        rate: str | Rate = "selection_rate",
+        *,
+        reference: Hashable = None,
+        confidence: float = 0.95,
+        min_group_size: int = 30,
+        order: Order = "ratio",
+        band: Band = _FOUR_FIFTHS,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Draw the ratios that counts give, wherever they were made.
+
+        Parameters
+        ----------
+        counts : GroupCounts
+            The table of counts, without strata.
+        rate : str or Rate, default="selection_rate"
+            Which rate; one that cannot be negative.
+        reference : hashable, optional
+            The group that the others are compared with. By default the one with the highest rate among those
+            measured on at least ``min_group_size`` rows (among all, if there are none).
+        confidence : float in (0, 1), default=0.95
+            The confidence of the intervals (MOVER-R), for each group by itself.
+        min_group_size : int, default=30
+            Groups measured on fewer rows (effective ones, if they are weighted) are marked.
+        order, band, ax, **kwargs
+            As in :meth:`plot`.
+
+        Returns
+        -------
+        DisparityDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+        TypeError
+            If several rates are given.
+        ValueError
+            If the counts have strata, the rate is unknown or can be negative, the reference is not a group,
+            or its rate is 0 or cannot be measured.
+
+        Warns
+        -----
+        UserWarning
+            If the rate cannot be measured in a group, for its denominator is empty there.
+        """
+        require_matplotlib(cls.__name__)
+        return cls._draw(
+            counts, rate, reference, confidence, min_group_size, None, order=order, band=band, ax=ax, **kwargs
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sensitive_features: Any,
+        rate: str | Rate = "selection_rate",
+        reference: Hashable = None,
+        sample_weight: ArrayLike | None = None,
+        pos_label: Any = None,
+        confidence: float = 0.95,
+        min_group_size: int = 30,
+        order: Order = "ratio",
+        band: Band = _FOUR_FIFTHS,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Draw the ratios of predictions.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like of shape (n_samples,)
+            Labels, and predicted labels (not scores).
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
+            The group of each row; several columns make an intersection.
+        rate : str or Rate, default="selection_rate"
+            Which rate; one that cannot be negative.
+        reference : hashable, optional
+            As in :meth:`from_counts`.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row, not negative.
+        pos_label : label, optional
+            The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+        confidence, min_group_size
+            As in :meth:`from_counts`.
+        order, band, ax, **kwargs
+            As in :meth:`plot`.
+
+        Returns
+        -------
+        DisparityDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+        ValueError
+            As in :meth:`from_counts`, and if lengths differ, a group value is missing, or the positive label
+            cannot be told.
+
+        Warns
+        -----
+        UserWarning
+            If the rate cannot be measured in a group, for its denominator is empty there.
+        """
+        require_matplotlib(cls.__name__)
+        counts = GroupCounts.from_predictions(
+            y_true,
+            y_pred,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            pos_label=pos_label,
+        )
+        library = library_of(sensitive_features, y_true, y_pred)
+        return cls._draw(
+            counts,
+            rate,
+            reference,
+            confidence,
+            min_group_size,
+            library,
+            order=order,
+            band=band,
+            ax=ax,
+            **kwargs,
+        )
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        sensitive_features: Any = None,
+        rate: str | Rate = "selection_rate",
+        reference: Hashable = None,
+        sample_weight: ArrayLike | None = None,
+        pos_label: Any = None,
+        confidence: float = 0.95,
+        min_group_size: int = 30,
+        order: Order = "ratio",
+        band: Band = _FOUR_FIFTHS,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Draw the ratios of a fitted classifier's predictions, best on rows that it was not fitted on.
+
+        Parameters
+        ----------
+        estimator : fitted classifier
+            Any of scikit-learn's, a pipeline or a search; it is not changed.
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        sensitive_features : array-like, str, int, list of str, or callable, optional
+            The group of each row: values, which are handed to ``predict`` if the estimator asks for them, or
+            the columns of X that hold them. By default the columns that the estimator names.
+        rate : str or Rate, default="selection_rate"
+            Which rate; one that cannot be negative.
+        reference : hashable, optional
+            As in :meth:`from_counts`.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row, not negative.
+        pos_label : label, optional
+            The positive label; by default the second of the estimator's two classes.
+        confidence, min_group_size
+            As in :meth:`from_counts`.
+        order, band, ax, **kwargs
+            As in :meth:`plot`.
+
+        Returns
+        -------
+        DisparityDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+        ValueError
+            As in :meth:`from_counts`, and if nobody names the groups or a group value is missing.
+
+        Warns
+        -----
+        UserWarning
+            If the rate cannot be measured in a group, for its denominator is empty there.
+        """
+        require_matplotlib(cls.__name__)
+        counts = count_decisions(estimator, X, y, sensitive_features, sample_weight, pos_label)
+        library = library_of(X, sensitive_features, y)
+        return cls._draw(
+            counts,
+            rate,
+            reference,
+            confidence,
+            min_group_size,
+            library,
+            order=order,
+            band=band,
+            ax=ax,
+            **kwargs,
+        )
+
+    @classmethod
+    def _draw(
+        cls,
+        counts: GroupCounts,
+        rate: str | Rate,
+        reference: Hashable,
+        confidence: float,
+        min_group_size: int,
+        library: Backend | None,
+        **kwargs: Any,
+    ) -> Self:
+        if not isinstance(rate, str | Rate):
+            raise TypeError(
+                f"{cls.__name__} draws one rate, a name or a Rate; got {type(rate).__name__}. Draw one "
+                "display for each, or all rates side by side with GroupMetricDisplay."
+            )
+        rate = get_rate(rate)
+        refuse_strata(cls.__name__, counts)
+        few = effective_rows(counts, rate) < min_group_size
+        chosen = reference is None
+        rates = counts.rate(rate)
+        if chosen:
+            reference = counts.groups[_highest(rates, few)]
+            n_groups = len(counts.groups)
+            level = joint_confidence(confidence, n_groups * (n_groups - 1) // 2)
+        _check_reference(reference, dict(zip(counts.groups, rates, strict=True)), rate.name)
+        against = contrasts(
+            counts,
+            rate,
+            method="to_reference",
+            reference=reference,
+            comparison="ratio",
+            confidence=level if chosen else confidence,
+        )
+        others = [counts.groups.index(group) for group in against.groups]
+        ratios, low, high = np.ones_like(rates), np.full_like(rates, np.nan), np.full_like(rates, np.nan)
+        ratios[others], low[others], high[others] = against.values, against.low, against.high
+        display = cls(
+            groups=counts.groups,
+            n=counts.n,
+            rates=rates,
+            ratios=ratios,
+            low=low,
+            high=high,
+            few=few,
+            reference=reference,
+            rate_name=rate.name,
+            confidence=confidence,
+            chosen=chosen,
+            min_group_size=min_group_size,
+        )
+        display.library = library
+        return display.plot(**kwargs)
+
+    def plot(
+        self, ax: Axes | None = None, *, order: Order = "ratio", band: Band = _FOUR_FIFTHS, **kwargs: Any
+    ) -> Self:
+        """Draw the ratios.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default in a new figure, which grows with the number of groups. The legend
+            stands beside the axes if the figure makes room for it, as one with ``layout="constrained"`` does.
+        order : {"ratio", "label"}, default="ratio"
+            Whether the group with the highest ratio stands on top, or the groups stand in the order of their
+            labels.
+        band : (float, float) or None, default=(0.8, 1.25)
+            Ratios that are shaded, by default those that the four-fifths rule lets pass; None shades none.
+        **kwargs
+            For matplotlib's ``errorbar``, for the dot and bar of every group.
+
+        Returns
+        -------
+        DisparityDisplay
+            The display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+        ValueError
+            If ``order`` is unknown, or the band does not rise from a number above 0.
+        """
+        require_matplotlib(type(self).__name__)
+        if order not in ("ratio", "label"):
+            raise ValueError(f"order must be 'ratio' or 'label'; got {order!r}.")
+        if band is not None and not 0 < band[0] < band[1] < np.inf:
+            raise ValueError(f"band must be two ratios above 0, the lower one first, or None; got {band!r}.")
+        places = np.argsort(-self.ratios, kind="stable") if order == "ratio" else np.arange(len(self.groups))
+        (axes,) = group_axes(ax, 1, len(places))
+        label_groups([axes], [self.groups[i] for i in places], self.n[places])
+        axes.set_xscale("log")
+        axes.set_xlim(*self._ends(band))
+        _write_ticks(axes, band)
+        self.points_, self.arrows_ = {}, {}
+        for line, i in enumerate(places):
+            if self.groups[i] == self.reference:
+                self._draw_reference(axes, line, scarce=bool(self.few[i]))
+            elif np.isnan(self.ratios[i]):
+                say_not_measurable(axes, line)
+            else:
+                self._draw_ratio(axes, line, i, kwargs)
+        self.band_ = None
+        if band is not None:
+            name = "four-fifths band" if tuple(band) == _FOUR_FIFTHS else "band"
+            label = f"{name} ({band[0]:.3g} to {band[1]:.3g})"
+            self.band_ = axes.axvspan(*band, color="0.5", alpha=0.18, linewidth=0, zorder=0, label=label)
+        axes.axvline(1, color="0.5", linewidth=1, zorder=1)
+        axes.set_xlabel(f"{words(self.rate_name)}, ratio to the reference", usetex=False)
+        finish([axes], grow=ax is None)
+        self.ax_, self.figure_ = axes, axes.figure
+        return self
+
+    def _ends(self, band: Band) -> tuple[float, float]:
+        """Return where the axis ends: all dots and the band are on it, and limits that are not far beyond."""
+        dots = [*self.ratios[self.ratios > 0], *(band or ()), *_AT_LEAST]
+        least, most = min(dots), max(dots)
+        limits = np.concatenate([self.low, self.high])
+        near = limits[(limits >= least / _FAR) & (limits <= most * _FAR)]
+        least, most = near.min(initial=least), near.max(initial=most)
+        room = (most / least) ** 0.05
+        return float(least / room), float(most * room)
+
+    def _draw_reference(self, axes: Any, line: int, *, scarce: bool) -> None:
+        """Draw the mark of the reference, and say in the legend which one it is and why."""
+        parts = [f"reference: {literal(format_group(self.reference))}", *self._why]
+        (self.reference_point_,) = axes.plot(
+            [1],
+            [line],
+            color=axes.xaxis.label.get_color(),
+            linestyle="none",
+            marker="s",
+            markersize=8,
+            markerfacecolor="none" if scarce else None,
+            label=",\n".join([*parts, self._scarce] if scarce else parts),
+        )
+
+    @property
+    def _why(self) -> list[str]:
+        """Why the reference is the reference, if it was not named."""
+        if not self.chosen:
+            return []
+        beaten = bool(np.nanmax(self.ratios) > 1)  # by groups of few rows
+        return [f"highest rate on {self.min_group_size} rows or more" if beaten else "highest rate"]
+
+    @property
+    def _scarce(self) -> str:
+        return f"measured on fewer than {self.min_group_size} rows"
+
+    @property
+    def _together(self) -> str:
+        """What is to be said of the intervals beside their confidence."""
+        return " (for all pairs together)" if self.chosen and len(self.groups) > 2 else ""
+
+    def _draw_ratio(self, axes: Any, line: int, place: int, style: dict[str, Any]) -> None:
+        """Draw the dot and bar of a group, with arrows where they go on beyond the axis."""
+        from matplotlib.markers import CARETLEFT, CARETRIGHT
+
+        left, right = axes.get_xlim()
+        group, scarce = self.groups[place], bool(self.few[place])
+        ratio, low, high = self.ratios[place], self.low[place], self.high[place]
+        # A logarithmic axis has no 0 and no infinity: what lies out there is drawn a little beyond the ends.
+        value, *limits = np.clip([ratio, low, high], left / 2, right * 2).tolist()
+        label = self._scarce if scarce else f"ratio, {100 * self.confidence:.4g}% interval{self._together}"
+        point = draw_dot(axes, line, value, limits, few=scarce, label=label, style=style)
+        self.points_[group] = point
+        look = {"color": point.lines[0].get_color(), "linestyle": "none", "zorder": 3}
+        look |= {"markerfacecolor": "none"} if scarce else {}
+        known = axes.get_legend_handles_labels()[1]
+        self.arrows_[group] = []
+        for end, marker, beyond in ((left, CARETLEFT, low < left), (right, CARETRIGHT, high > right)):
+            if beyond:
+                gone = ratio == 0 and end == left
+                look |= {"marker": marker, "markersize": 12 if gone else 7}
+                look["label"] = "ratio of 0" if gone and "ratio of 0" not in known else None
+                self.arrows_[group] += axes.plot([end], [line], **look)
+
+    def _tables(self) -> list[Table]:
+        shown = [
+            "reference" if group == self.reference else with_interval(*parts)
+            for group, *parts in zip(self.groups, self.ratios, self.low, self.high, strict=True)
+        ]
+        names, few = list(map(format_group, self.groups)), self.few.tolist()
+        columns = {
+            "group": names,
+            "n": self.n.tolist(),
+            self.rate_name: self.rates.tolist(),
+            "ratio": self.ratios.tolist(),
+            "ratio_low": self.low.tolist(),
+            "ratio_high": self.high.tolist(),
+            "few_rows": few,
+        }
+        marks = ["*" if scarce else " " if any(few) else "" for scarce in few]
+        notes = [
+            ", ".join([f"reference: {format_group(self.reference)}", *self._why]),
+            f"intervals: {100 * self.confidence:.4g}%{self._together}",
+        ]
+        return [
+            Table(
+                columns,
+                {
+                    "group": names,
+                    "n": list(map(rows, columns["n"])),
+                    self.rate_name: list(map(number, columns[self.rate_name])),
+                    "ratio": [text + mark for text, mark in zip(shown, marks, strict=True)],
+                },
+                notes=[*notes, f"* {self._scarce}"] if any(few) else notes,
+            )
+        ]
+
+
+def _highest(rates: Floats, few: NDArray[np.bool_]) -> int:
+    """Return the place of the highest rate, if there can be a choice not one measured on few rows."""
+    known = ~np.isnan(rates)
+    candidates = known & ~few if (known & ~few).any() else known
+    return int(np.argmax(np.where(candidates, rates, -np.inf)))
+
+
+def _check_reference(reference: Hashable, rates: dict[Hashable, float], name: str) -> None:
+    """Refuse a reference that nothing can be divided by; :func:`contrasts` refuses one that is no group."""
+    rate = rates.get(reference, 1.0)
+    if np.isnan(rate):
+        raise ValueError(
+            f"There are no ratios to {format_group(reference)!r}: its {name} cannot be measured. Name a "
+            "group that can be as reference=."
+        )
+    if rate == 0:
+        raise ValueError(
+            f"There are no ratios to {format_group(reference)!r}: its {name} is 0. Name another reference=, "
+            "or draw the rates, with GroupMetricDisplay."
+        )
+
+
+def _write_ticks(axes: Any, band: Band) -> None:
+    """Write plain numbers on a logarithmic axis, as many as have room, up to both of its ends."""
+    left, right = axes.get_xlim()
+    room = np.log(right / left) / _MOST_TICKS
+    powers = 10.0 ** np.arange(np.floor(np.log10(left)), np.floor(np.log10(right)) + 1)
+    plain = np.outer(powers, _DIGITS).ravel()
+    plain = plain[(plain >= left) & (plain <= right)]
+    shown = list[float]()
+    for tick in (1.0, *(band or ()), plain.min(), plain.max(), *_TICKS):
+        if left <= tick <= right and all(abs(np.log(tick / other)) >= room for other in shown):
+            shown.append(tick)
+    axes.set_xticks(shown, [f"{tick:.3g}" for tick in shown])
+    axes.set_xticks([], minor=True)

@@ -1,0 +1,382 @@
+"""GroupMetricDisplay: the rate of every group, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fairsk._core.counts import GroupCounts
+from fairsk._core.results import Table, Tabular, library_of
+from fairsk.metrics._decisions.table import GroupMetrics
+from fairsk.plotting._decisions import count_decisions
+from fairsk.plotting._dots import (
+    draw_dot,
+    finish,
+    group_axes,
+    label_groups,
+    refuse_strata,
+    say_not_measurable,
+    warn_not_measurable,
+)
+from fairsk.plotting._drawing import require_matplotlib, words
+from fairsk.rates import Rate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.container import ErrorbarContainer
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+__all__ = ["GroupMetricDisplay"]
+
+Order: TypeAlias = Literal["rate", "label"]
+Rates: TypeAlias = str | Rate | Iterable[str | Rate]
+
+
+class GroupMetricDisplay(Tabular):
+    """A dot for the rate of every group, a bar for its interval, and a line for all rows together.
+
+    Bars that overlap widely say that the rows cannot tell the groups apart; a group measured on few rows is
+    grey and has another marker, and one that cannot be measured has a line that says so. Several rates are
+    drawn side by side. Make it with :meth:`from_counts`, :meth:`from_predictions` or :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    metrics : GroupMetrics
+        The table to draw, without strata.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes drawn on, those of the first rate.
+    axes_ : dict of str to matplotlib Axes
+        The axes of each rate.
+    figure_ : matplotlib Figure
+        Their figure.
+    points_ : dict of str to dict of group to matplotlib ErrorbarContainer
+        For each rate, the dot and bar of each group that can be measured.
+    overall_lines_ : dict of str to matplotlib Line2D
+        The line of each rate over all rows, if that can be measured.
+
+    Raises
+    ------
+    ValueError
+        If the table has strata, or no rates.
+
+    See Also
+    --------
+    DisparityDisplay : How many times the rate of a reference group each group has.
+
+    Notes
+    -----
+    The display is a table too: it prints the numbers drawn, and :meth:`frame` returns them.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.plotting import GroupMetricDisplay
+    >>> counts = GroupCounts(["a", "b"], {"tp": [40, 20], "fp": [10, 20], "fn": [10, 30], "tn": [40, 30]})
+    >>> display = GroupMetricDisplay.from_counts(counts, "selection_rate")
+    >>> [label.get_text() for label in display.ax_.get_yticklabels()]
+    ['a  (n = 100)', 'b  (n = 100)']
+    >>> print(display)
+    group      n        selection_rate
+    ----------------------------------
+    a        100  0.500 [0.404, 0.596]
+    b        100  0.400 [0.309, 0.498]
+    overall  200  0.450 [0.383, 0.519]
+    >>> plt.close(display.figure_)
+    """
+
+    ax_: Axes
+    axes_: dict[str, Axes]
+    figure_: Figure
+    points_: dict[str, dict[Hashable, ErrorbarContainer]]
+    overall_lines_: dict[str, Line2D]
+
+    def __init__(self, metrics: GroupMetrics) -> None:
+        refuse_strata(type(self).__name__, metrics.counts)
+        if not metrics.rates:
+            raise ValueError(f"{type(self).__name__} has nothing to draw: name at least one rate.")
+        self.metrics = metrics
+        self.library = metrics.library
+
+    @classmethod
+    def from_counts(
+        cls,
+        counts: GroupCounts,
+        rate: Rates = "selection_rate",
+        *,
+        confidence: float | None = 0.95,
+        min_group_size: int = 30,
+        order: Order = "rate",
+        ax: Axes | Iterable[Axes] | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Draw the rates that counts give, wherever they were made.
+
+        Parameters
+        ----------
+        counts : GroupCounts
+            The table of counts, without strata.
+        rate : str, Rate, or iterable of these, default="selection_rate"
+            Which rate; several are drawn side by side.
+        confidence : float in (0, 1) or None, default=0.95
+            The confidence of the intervals (Wilson's), for each group by itself; None draws none.
+        min_group_size : int, default=30
+            Rates measured on fewer rows (effective ones, if they are weighted) are marked.
+        order, ax, **kwargs
+            As in :meth:`plot`.
+
+        Returns
+        -------
+        GroupMetricDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+        ValueError
+            If the counts have strata, a rate is unknown, or ``confidence`` does not lie between 0 and 1.
+
+        Warns
+        -----
+        UserWarning
+            If a rate cannot be measured in a group, for its denominator is empty there.
+        """
+        require_matplotlib(cls.__name__)
+        return cls._draw(counts, rate, confidence, min_group_size, None, order=order, ax=ax, **kwargs)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sensitive_features: Any,
+        rate: Rates = "selection_rate",
+        sample_weight: ArrayLike | None = None,
+        pos_label: Any = None,
+        confidence: float | None = 0.95,
+        min_group_size: int = 30,
+        order: Order = "rate",
+        ax: Axes | Iterable[Axes] | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Draw the rates of predictions.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like of shape (n_samples,)
+            Labels, and predicted labels (not scores).
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
+            The group of each row; several columns make an intersection.
+        rate : str, Rate, or iterable of these, default="selection_rate"
+            Which rate; several are drawn side by side.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row, not negative.
+        pos_label : label, optional
+            The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+        confidence, min_group_size
+            As in :meth:`from_counts`.
+        order, ax, **kwargs
+            As in :meth:`plot`.
+
+        Returns
+        -------
+        GroupMetricDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+        ValueError
+            If lengths differ, a group value is missing, the positive label cannot be told, or a rate is
+            unknown.
+
+        Warns
+        -----
+        UserWarning
+            If a rate cannot be measured in a group, for its denominator is empty there.
+        """
+        require_matplotlib(cls.__name__)
+        counts = GroupCounts.from_predictions(
+            y_true,
+            y_pred,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            pos_label=pos_label,
+        )
+        library = library_of(sensitive_features, y_true, y_pred)
+        return cls._draw(counts, rate, confidence, min_group_size, library, order=order, ax=ax, **kwargs)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        sensitive_features: Any = None,
+        rate: Rates = "selection_rate",
+        sample_weight: ArrayLike | None = None,
+        pos_label: Any = None,
+        confidence: float | None = 0.95,
+        min_group_size: int = 30,
+        order: Order = "rate",
+        ax: Axes | Iterable[Axes] | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Draw the rates of a fitted classifier's predictions, best on rows that it was not fitted on.
+
+        Parameters
+        ----------
+        estimator : fitted classifier
+            Any of scikit-learn's, a pipeline or a search; it is not changed.
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        sensitive_features : array-like, str, int, list of str, or callable, optional
+            The group of each row: values, which are handed to ``predict`` if the estimator asks for them, or
+            the columns of X that hold them. By default the columns that the estimator names.
+        rate : str, Rate, or iterable of these, default="selection_rate"
+            Which rate; several are drawn side by side.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row, not negative.
+        pos_label : label, optional
+            The positive label; by default the second of the estimator's two classes.
+        confidence, min_group_size
+            As in :meth:`from_counts`.
+        order, ax, **kwargs
+            As in :meth:`plot`.
+
+        Returns
+        -------
+        GroupMetricDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+        ValueError
+            If nobody names the groups, a group value is missing, or a rate is unknown.
+
+        Warns
+        -----
+        UserWarning
+            If a rate cannot be measured in a group, for its denominator is empty there.
+        """
+        require_matplotlib(cls.__name__)
+        counts = count_decisions(estimator, X, y, sensitive_features, sample_weight, pos_label)
+        library = library_of(X, sensitive_features, y)
+        return cls._draw(counts, rate, confidence, min_group_size, library, order=order, ax=ax, **kwargs)
+
+    @classmethod
+    def _draw(
+        cls,
+        counts: GroupCounts,
+        rate: Rates,
+        confidence: float | None,
+        min_group_size: int,
+        library: Any,
+        **kwargs: Any,
+    ) -> Self:
+        metrics = GroupMetrics(
+            counts, rate, confidence=confidence, min_group_size=min_group_size, library=library
+        )
+        display = cls(metrics)
+        for name, values in metrics.rates.items():
+            unknown = [group for group, value in zip(counts.groups, values, strict=True) if np.isnan(value)]
+            warn_not_measurable(name, unknown)
+        return display.plot(**kwargs)
+
+    def plot(self, ax: Axes | Iterable[Axes] | None = None, *, order: Order = "rate", **kwargs: Any) -> Self:
+        """Draw the rates.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or, for several rates, a sequence of as many, optional
+            Where to draw; by default in a new figure, which grows with the number of groups. The legend
+            stands beside the axes if the figure makes room for it, as one with ``layout="constrained"`` does.
+        order : {"rate", "label"}, default="rate"
+            Whether the group with the highest (first) rate stands on top, or the groups stand in the order of
+            their labels.
+        **kwargs
+            For matplotlib's ``errorbar``, for the dot and bar of every group.
+
+        Returns
+        -------
+        GroupMetricDisplay
+            The display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+        ValueError
+            If ``order`` is unknown, or there are not as many axes as rates.
+        """
+        require_matplotlib(type(self).__name__)
+        metrics = self.metrics
+        places = self._places(order)
+        rates = metrics.rates
+        panels = group_axes(ax, len(rates), len(places))
+        self.axes_ = dict(zip(rates, panels, strict=True))
+        self.points_, self.overall_lines_ = {}, {}
+        label_groups(panels, [metrics.groups[i] for i in places], metrics.n[places])
+        for name, axes in self.axes_.items():
+            self._draw_rate(axes, name, places, kwargs)
+            axes.set_xlabel(words(name), usetex=False)
+        finish(panels, grow=ax is None)
+        self.ax_, self.figure_ = panels[0], panels[0].figure
+        return self
+
+    def _places(self, order: Order) -> NDArray[np.intp]:
+        """Return the positions of the groups from top to bottom."""
+        if order not in ("rate", "label"):
+            raise ValueError(f"order must be 'rate' or 'label'; got {order!r}.")
+        if order == "label":
+            return np.arange(len(self.metrics.groups))
+        first = next(iter(self.metrics.rates.values()))
+        return np.argsort(-first, kind="stable")  # NaN goes last
+
+    def _draw_rate(self, axes: Any, name: str, places: NDArray[np.intp], style: dict[str, Any]) -> None:
+        """Draw one rate of all groups."""
+        metrics = self.metrics
+        values, few = metrics.rates[name], metrics.few[name]
+        limits = metrics.intervals.get(name)
+        what = "rate" if metrics.confidence is None else f"rate, {100 * metrics.confidence:.4g}% interval"
+        labels = {False: what, True: f"measured on fewer than {metrics.min_group_size} rows"}
+        self.points_[name] = {}
+        for line, i in enumerate(places):
+            if np.isnan(values[i]):
+                say_not_measurable(axes, line)
+                continue
+            ends = None if limits is None else (float(limits[0][i]), float(limits[1][i]))
+            scarce = bool(few[i])
+            self.points_[name][metrics.groups[i]] = draw_dot(
+                axes, line, float(values[i]), ends, few=scarce, label=labels[scarce], style=style
+            )
+        if not np.isnan(metrics.overall[name]):
+            self.overall_lines_[name] = axes.axvline(
+                metrics.overall[name], color="0.5", linestyle="--", linewidth=1, zorder=1, label="overall"
+            )
+        if self._lies_between_0_and_1(name):
+            left, right = axes.get_xlim()
+            axes.set_xlim(max(left, -0.02), min(right, 1.02))
+
+    def _lies_between_0_and_1(self, name: str) -> bool:
+        """Whether nothing that is drawn of a rate lies outside, so that its axis need not reach there."""
+        drawn = np.concatenate([self.metrics.rates[name], *self.metrics.intervals.get(name, ())])
+        return bool(np.nanmin(drawn, initial=0) >= 0 and np.nanmax(drawn, initial=1) <= 1)
+
+    def _tables(self) -> list[Table]:
+        return [self.metrics._tables()[0]]

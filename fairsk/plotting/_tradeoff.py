@@ -1,0 +1,213 @@
+"""TradeoffDisplay: what the objective costs as the bound on the disparity tightens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fairsk.plotting._drawing import axes_for, line_style, literal, place_legend, require_matplotlib, words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+__all__ = ["Tradeoff", "TradeoffDisplay"]
+
+Floats = NDArray[np.float64]
+
+
+class Tradeoff(Protocol):
+    """What can be drawn: the best that can be reached at each of many bounds, NaN where nothing can."""
+
+    @property
+    def constraint(self) -> str:
+        """The name of the criterion that was bounded."""
+
+    @property
+    def comparison(self) -> str:
+        """``"difference"``, bounded from above, or ``"ratio"``, bounded from below."""
+
+    @property
+    def objective(self) -> str:
+        """The name of what was maximised."""
+
+    @property
+    def bounds(self) -> Floats:
+        """The bounds."""
+
+    @property
+    def disparity(self) -> Floats:
+        """What the best thresholds within each bound have."""
+
+    @property
+    def value(self) -> Floats:
+        """The objective's value that they reach."""
+
+    @property
+    def best_mixture(self) -> Floats:
+        """The value that the best mixture of thresholds reaches within each bound."""
+
+
+class TradeoffDisplay:
+    """The objective against the disparity: what each bound costs.
+
+    The solid line is the best value that one threshold per group reaches within a disparity, a step at each
+    choice of thresholds; the dashed line above it is what mixtures of thresholds could reach.
+
+    Parameters
+    ----------
+    path : Tradeoff
+        Arrays over bounds, and what they are of; anything with these attributes.
+    name : str, optional
+        What the solid line is called in the legend, instead of "one threshold per group".
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes drawn on.
+    figure_ : matplotlib Figure
+        Their figure.
+    lines_ : list of matplotlib Line2D
+        The line of single thresholds and, if some bound has one, that of the best mixtures.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> import numpy as np
+    >>> from types import SimpleNamespace
+    >>> from fairsk.plotting import TradeoffDisplay
+    >>> path = SimpleNamespace(
+    ...     constraint="demographic_parity", comparison="difference", objective="accuracy",
+    ...     bounds=np.array([0.0, 0.05, 0.1]), disparity=np.array([0.0, 0.045, 0.1]),
+    ...     value=np.array([0.80, 0.83, 0.84]), best_mixture=np.array([0.81, 0.83, 0.84]))
+    >>> display = TradeoffDisplay(path).plot()
+    >>> display.ax_.get_xlabel()
+    'Demographic parity difference'
+    >>> plt.close(display.figure_)
+    """
+
+    ax_: Axes
+    figure_: Figure
+    lines_: list[Line2D]
+
+    def __init__(self, path: Tradeoff, *, name: str | None = None) -> None:
+        self.path = path
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+        n_points: int = 50,
+        ax: Axes | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Compute the path of an optimizer, fitted or not, and draw it.
+
+        Parameters
+        ----------
+        estimator : GroupThresholdOptimizer
+            The optimizer; it is not changed.
+        X : array-like of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column that the estimator names.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row.
+        n_points : int, default=50
+            How many bounds to compute.
+        ax, name, **kwargs
+            As in :meth:`plot`.
+
+        Returns
+        -------
+        TradeoffDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+        TypeError
+            If the estimator is no GroupThresholdOptimizer.
+        """
+        require_matplotlib(cls.__name__)
+        if not hasattr(estimator, "pareto_path"):
+            raise TypeError(
+                f"{cls.__name__} draws the path of a GroupThresholdOptimizer, got "
+                f"{type(estimator).__name__}. Put the optimizer around the pipeline; of a search, give the "
+                "best_estimator_."
+            )
+        path = estimator.pareto_path(
+            X, y, sensitive_features=sensitive_features, sample_weight=sample_weight, n_points=n_points
+        )
+        return cls(path, name=name).plot(ax, **kwargs)
+
+    def plot(self, ax: Axes | None = None, *, name: str | None = None, **kwargs: Any) -> Self:
+        """Draw the path.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default in a new figure.
+        name : str, optional
+            What the solid line is called in the legend, instead of the display's own name.
+        **kwargs
+            For matplotlib's ``plot``, for the solid line.
+
+        Returns
+        -------
+        TradeoffDisplay
+            The display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+        """
+        require_matplotlib(type(self).__name__)
+        axes: Any = axes_for(ax)
+        path = self.path
+        name = self.name if name is None else name
+        # A choice of thresholds serves every bound from its own disparity on, also beyond the last: larger
+        # differences, smaller ratios.
+        upwards = path.comparison == "difference"
+        met = np.isfinite(path.disparity) & np.isfinite(path.value)
+        order = np.flatnonzero(met)[np.argsort(path.disparity[met], kind="stable")]
+        disparity, value = path.disparity[order], path.value[order]
+        if len(order):
+            end = len(order) if upwards else 0
+            loosest = path.bounds.max() if upwards else path.bounds.min()
+            disparity, value = np.insert(disparity, end, loosest), np.insert(value, end, value[end - upwards])
+        style = line_style(
+            kwargs,
+            label="one threshold per group" if name is None else literal(name),
+            drawstyle="steps-post" if upwards else "steps-pre",
+        )
+        (line,) = axes.plot(disparity, value, **style)
+        self.lines_ = [line]
+        if np.isfinite(path.best_mixture).any():
+            self.lines_ += axes.plot(
+                path.bounds,
+                path.best_mixture,
+                color=line.get_color(),
+                linestyle="--",
+                linewidth=1,
+                label="best mixture" if name is None else f"{literal(name)}, best mixture",
+            )
+        axes.set_xlabel(f"{words(path.constraint)} {path.comparison}", usetex=False)
+        axes.set_ylabel(words(path.objective), usetex=False)
+        place_legend(axes, grow=ax is None)
+        self.ax_, self.figure_ = axes, axes.figure
+        return self

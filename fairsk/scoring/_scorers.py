@@ -1,0 +1,245 @@
+"""The scorers: callables ``scorer(estimator, X, y)`` that know the sensitive attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+from fairsk._core.columns import Selector
+from fairsk.rates import Comparison, Constraint, Method, get_constraint
+from fairsk.scoring._measures import Aggregate, Disparity, GroupPerformance, Tradeoff
+from fairsk.scoring._sensitive_scorer import Performance, SensitiveScorer
+
+__all__ = ["FairScorer", "make_fair_scorer", "make_group_scorer", "make_tradeoff_scorer"]
+
+
+class FairScorer(SensitiveScorer):
+    """A scorer that knows the sensitive attribute, made by one of the functions of this module.
+
+    Parameters
+    ----------
+    measure : Measure
+        What it measures.
+    sensitive_features : selector
+        Names the column of X.
+    shown : str
+        The call that made it, for its repr.
+    """
+
+
+def make_fair_scorer(
+    constraint: str | Constraint,
+    *,
+    sensitive_features: Selector = None,
+    comparison: Comparison = "difference",
+    method: Method = "between_groups",
+    reference: Hashable = None,
+    response_method: str = "predict",
+    pos_label: Any = None,
+) -> FairScorer:
+    """Make a scorer of a fairness constraint: greater is better, so differences are negated.
+
+    It works in ``GridSearchCV``, ``cross_validate`` and all of scikit-learn's other tools that take a
+    scorer, with metadata routing off (name the column) or on (name the column, or pass
+    ``sensitive_features`` as metadata).
+
+    Parameters
+    ----------
+    constraint : str or Constraint
+        Which rates should agree, such as ``"demographic_parity"`` or ``"equalized_odds"``.
+    sensitive_features : str, int, list of these, or callable, optional
+        The sensitive column of the X that goes *into* the estimator; a list makes an intersection; a
+        callable of X returns the values. Metadata of this name override it.
+    comparison : {"difference", "ratio", "worst_group"}, default="difference"
+        Minus the largest difference (0 is best), the smallest ratio (1 is best), or the rate of the
+        group that is worst off (negated if a lower rate is better).
+    method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+        What every group is compared with.
+    reference : hashable, optional
+        The reference group, for ``method="to_reference"``.
+    response_method : {"predict", "predict_proba"}, default="predict"
+        Whether to compare decisions, or probabilities: the selection rate is then the mean probability,
+        the true positive rate that of the positives, and so on, whatever the threshold.
+    pos_label : label, optional
+        The positive label; by default the second of the estimator's two classes.
+
+    Returns
+    -------
+    FairScorer
+        A callable ``scorer(estimator, X, y)``; it can be pickled and cloned.
+
+    Raises
+    ------
+    ValueError
+        If the constraint or the comparison is unknown.
+
+    Notes
+    -----
+    A scorer that reads a column sees it as it comes in: ``permutation_importance`` shuffles it with the
+    other columns.
+
+    Examples
+    --------
+    >>> from fairsk.datasets import load_german_credit
+    >>> from fairsk.scoring import make_fair_scorer
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.model_selection import cross_val_score
+    >>> X, y = load_german_credit(return_X_y=True)
+    >>> scorer = make_fair_scorer("demographic_parity", sensitive_features="sex")
+    >>> scorer
+    make_fair_scorer('demographic_parity', sensitive_features='sex')
+    >>> cross_val_score(DummyClassifier(), X, y, scoring=scorer, cv=3)  # everyone is selected: no gap
+    array([-0., -0., -0.])
+    """
+    chosen = get_constraint(constraint)
+    choices = {
+        "comparison": (comparison, ("difference", "ratio", "worst_group")),
+        "method": (method, ("between_groups", "to_overall", "to_reference")),
+        "response_method": (response_method, ("predict", "predict_proba")),
+    }
+    for name, (value, allowed) in choices.items():
+        _check_choice(name, value, allowed)
+    if comparison == "worst_group" and len(chosen.rates) != 1:
+        raise ValueError(f"worst_group needs a constraint with one rate; {chosen.name} has several.")
+    if comparison == "worst_group" and method != "between_groups":
+        raise ValueError(f"worst_group is a rate and compares with nothing: leave out {method=}.")
+    disparity = Disparity(chosen, comparison, method, reference, pos_label, response_method)
+    first = repr(constraint) if isinstance(constraint, str) else constraint.name
+    options = {
+        "sensitive_features": (sensitive_features, None),
+        "comparison": (comparison, "difference"),
+        "method": (method, "between_groups"),
+        "reference": (reference, None),
+        "response_method": (response_method, "predict"),
+        "pos_label": (pos_label, None),
+    }
+    return FairScorer(disparity, sensitive_features, _call("make_fair_scorer", [first], options))
+
+
+def make_group_scorer(
+    scoring: Any,
+    *,
+    sensitive_features: Selector = None,
+    comparison: Aggregate = "worst_group",
+    pos_label: Any = None,
+) -> FairScorer:
+    """Make a scorer of any performance by group: that of the worst group, or its largest difference.
+
+    Parameters
+    ----------
+    scoring : str or scorer
+        Name of a scikit-learn scorer, such as ``"accuracy"``, ``"roc_auc"`` or ``"neg_log_loss"``, or one
+        made by :func:`sklearn.metrics.make_scorer`. Scores without a threshold work like the others.
+    sensitive_features : str, int, list of these, or callable, optional
+        The sensitive column of the X that goes into the estimator. Metadata of this name override it.
+    comparison : {"worst_group", "difference", "overall"}, default="worst_group"
+        The smallest score of a group, minus the largest difference between groups, or the score of all
+        rows: the same as scikit-learn's own scorer, but handing the groups to ``predict`` if it asks for
+        them, as thresholds that get their groups as metadata do.
+    pos_label : label, optional
+        The positive label, for scores that have one; by default the second of the estimator's two classes.
+
+    Returns
+    -------
+    FairScorer
+        A callable ``scorer(estimator, X, y)``; it can be pickled and cloned.
+
+    Raises
+    ------
+    ValueError
+        If the comparison is unknown, or scikit-learn has no scorer of that name.
+    TypeError
+        If ``scoring`` is no scikit-learn scorer.
+
+    Warns
+    -----
+    UserWarning
+        If the score is not defined in a group (such as the area under the curve where all labels are the
+        same); the group is passed over, and named.
+
+    References
+    ----------
+    Sagawa et al., Distributionally Robust Neural Networks for Group Shifts, ICLR 2020, for the accuracy of
+    the worst group.
+
+    Examples
+    --------
+    >>> from fairsk.scoring import make_group_scorer
+    >>> make_group_scorer("roc_auc", sensitive_features="sex", comparison="difference")
+    make_group_scorer('roc_auc', sensitive_features='sex', comparison='difference')
+    """
+    _check_choice("comparison", comparison, ("worst_group", "difference", "overall"))
+    measure = GroupPerformance(Performance.of(scoring), comparison, pos_label)
+    options = {
+        "sensitive_features": (sensitive_features, None),
+        "comparison": (comparison, "worst_group"),
+        "pos_label": (pos_label, None),
+    }
+    return FairScorer(measure, sensitive_features, _call("make_group_scorer", [repr(scoring)], options))
+
+
+def make_tradeoff_scorer(
+    scoring: Any,
+    constraint: str | Constraint,
+    *,
+    weight: float = 1.0,
+    sensitive_features: Selector = None,
+    pos_label: Any = None,
+) -> FairScorer:
+    """Make a scorer of performance minus a weighted disparity: one number to maximise.
+
+    A bound (:func:`best_under`) says what is wanted more clearly than a weight; this is for tools that take
+    a single score.
+
+    Parameters
+    ----------
+    scoring : str or scorer
+        Name of a scikit-learn scorer, or one made by :func:`sklearn.metrics.make_scorer`.
+    constraint : str or Constraint
+        Whose difference is subtracted.
+    weight : float, default=1.0
+        How much of the score one unit of difference is worth; not negative.
+    sensitive_features : str, int, list of these, or callable, optional
+        The sensitive column of the X that goes into the estimator. Metadata of this name override it.
+    pos_label : label, optional
+        The positive label; by default the second of the estimator's two classes.
+
+    Returns
+    -------
+    FairScorer
+        A callable ``scorer(estimator, X, y)``; it can be pickled and cloned.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown or the weight is negative.
+
+    Examples
+    --------
+    >>> from fairsk.scoring import make_tradeoff_scorer
+    >>> make_tradeoff_scorer("accuracy", "equalized_odds", weight=0.5, sensitive_features="sex")
+    make_tradeoff_scorer('accuracy', 'equalized_odds', weight=0.5, sensitive_features='sex')
+    """
+    if not 0 <= weight < float("inf"):
+        raise ValueError(f"weight must be finite and not negative; got {weight!r}.")
+    chosen = get_constraint(constraint)
+    disparity = Disparity(chosen, "difference", "between_groups", None, pos_label, "predict")
+    first = [repr(scoring), repr(constraint) if isinstance(constraint, str) else chosen.name]
+    options = {
+        "weight": (weight, 1.0),
+        "sensitive_features": (sensitive_features, None),
+        "pos_label": (pos_label, None),
+    }
+    measure = Tradeoff(Performance.of(scoring), disparity, weight)
+    return FairScorer(measure, sensitive_features, _call("make_tradeoff_scorer", first, options))
+
+
+def _check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}.")
+
+
+def _call(function: str, first: list[str], options: dict[str, tuple[Any, Any]]) -> str:
+    """Write the call that made a scorer, without the options that are at their default."""
+    given = [f"{name}={value!r}" for name, (value, default) in options.items() if value != default]
+    return f"{function}({', '.join([*first, *given])})"

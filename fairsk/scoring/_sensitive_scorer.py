@@ -1,0 +1,198 @@
+"""SensitiveScorer: a scikit-learn scorer that knows the sensitive attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial, wraps
+from inspect import signature
+from typing import Any
+
+from sklearn.metrics import get_scorer
+from sklearn.utils.metadata_routing import (
+    MetadataRequest,
+    get_routing_for_object,
+)
+
+from fairsk._core.columns import sensitive_columns
+from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples
+from fairsk._sklearn.routing import RESPONSES, asks_for, call
+
+__all__ = ["Performance", "SensitiveScorer"]
+
+
+@dataclass(frozen=True)
+class Performance:
+    """One of scikit-learn's scorers, taken apart: greater is better after ``sign``."""
+
+    function: Callable[..., float]
+    sign: int
+    options: Mapping[str, Any]
+    response_method: Any
+
+    @classmethod
+    def of(cls, scoring: Any) -> Performance:
+        """Take apart a scorer, or the one of that name."""
+        scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
+        if not isinstance(scorer, BaseScorer) or isinstance(scorer, SensitiveScorer):
+            raise TypeError(
+                "scoring must be the name of a scikit-learn scorer or made by make_scorer, such as "
+                f"'accuracy' for the accuracy of the worst group; got {scoring!r}."
+            )
+        return cls(scorer._score_func, scorer._sign, dict(scorer._kwargs), scorer._response_method)
+
+    def takes(self, name: str) -> bool:
+        """Whether the function has a parameter of that name."""
+        return name in signature(self.function).parameters
+
+
+@dataclass(frozen=True)
+class _OnLabels:
+    """A measure as a function of labels and predicted labels, as scikit-learn's threshold tuning calls it."""
+
+    measure: Any
+
+    def __call__(
+        self, y_true: Any, y_pred: Any, *, sensitive_features: Any = None, sample_weight: Any = None
+    ) -> float:
+        def respond(method: Any, pos_label: Any = None) -> Any:
+            if method != "predict":
+                raise ValueError(f"A scorer of {method} does not depend on a threshold: it cannot tune one.")
+            return y_pred
+
+        if sensitive_features is None:
+            raise ValueError(
+                "This scorer was called without X and without groups, as TunedThresholdClassifierCV does. "
+                "Pass sensitive_features= to fit as metadata, with metadata routing enabled, or use "
+                "GroupThresholdOptimizer, which reads the column."
+            )
+        return self.measure(
+            y_true, respond, sensitive=sensitive_features, sample_weight=sample_weight, classes=None
+        )
+
+
+class _WithMetadata:
+    """A fitted estimator whose response methods are handed the sensitive values that they ask for."""
+
+    def __init__(self, estimator: Any, values: Any) -> None:
+        self._estimator, self._values = estimator, values
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._estimator, name)
+        if name not in RESPONSES:
+            return found
+
+        @wraps(found)
+        def respond(X: Any) -> Any:
+            return call(self._estimator, name, X, sensitive_features=self._values)
+
+        return respond
+
+
+class SensitiveScorer(BaseScorer):
+    """A scorer that knows the sensitive attribute: from the metadata it is given, else from X.
+
+    scikit-learn's own scorers never pass metadata to ``predict``; this one does if the estimator asks for
+    it. It requests ``sensitive_features`` by default, so nobody calls ``set_score_request``. Being one of
+    scikit-learn's scorers, it shares predictions with the others in multimetric scoring.
+
+    Parameters
+    ----------
+    measure : callable
+        Called as ``measure(y_true, respond, sensitive=, sample_weight=, classes=)``, where
+        ``respond(method, pos_label)`` returns predictions. Greater is better. Has the attributes
+        ``pos_label`` and ``response_method``.
+    sensitive_features : selector
+        Names the column of X.
+    shown : str
+        The scorer's repr.
+    """
+
+    def __init__(self, measure: Any, sensitive_features: Any, shown: str) -> None:
+        super().__init__(_OnLabels(measure), 1, {}, response_method=measure.response_method)
+        self._measure = measure
+        self._sensitive_features = sensitive_features
+        self._shown = shown
+
+    def __repr__(self) -> str:
+        return self._shown
+
+    def _get_pos_label(self) -> Any:
+        return self._measure.pos_label
+
+    def _get_metadata_request(self) -> MetadataRequest:
+        request = getattr(self, "_metadata_request", None)
+        request = MetadataRequest(owner=self) if request is None else get_routing_for_object(request)
+        for name, default in {"sensitive_features": True, "sample_weight": None}.items():
+            if name not in request.score.requests:
+                request.score.add_request(param=name, alias=default)
+        return request
+
+    def __call__(
+        self,
+        estimator: Any,
+        X: Any,
+        y_true: Any,
+        *,
+        sensitive_features: Any = None,
+        sample_weight: Any = None,
+    ) -> float:
+        """Score a fitted estimator: greater is better.
+
+        Parameters
+        ----------
+        estimator : fitted classifier
+            What to score.
+        X : array-like of shape (n_samples, n_features)
+            Rows to predict.
+        y_true : array-like of shape (n_samples,)
+            Their labels.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row.
+
+        Returns
+        -------
+        float
+            The score.
+        """
+        metadata = {"sensitive_features": sensitive_features, "sample_weight": sample_weight}
+        return self._score(partial(cached_call, None), estimator, X, y_true, **metadata)
+
+    def _score(
+        self,
+        method_caller: Callable[..., Any],
+        estimator: Any,
+        X: Any,
+        y_true: Any,
+        sensitive_features: Any = None,
+        sample_weight: Any = None,
+    ) -> float:
+        if sensitive_features is None and self._sensitive_features is None:
+            raise ValueError(
+                f"{self!r} was given no groups. Name the column in the scorer, sensitive_features='sex'; or "
+                "pass the values as metadata with routing enabled "
+                "(sklearn.set_config(enable_metadata_routing=True)): without it, scikit-learn hands metadata "
+                "to fit, but not to scorers."
+            )
+        sensitive = sensitive_columns(
+            X, self._sensitive_features, sensitive_features, n_samples=num_samples(X)
+        )
+        if sensitive_features is not None and any(
+            asks_for(estimator, method, "sensitive_features") for method in RESPONSES
+        ):
+            # Predictions that other scorers share were made without the values.
+            method_caller = partial(cached_call, None)
+            estimator = _WithMetadata(estimator, sensitive_features)
+
+        def respond(method: Any, pos_label: Any = None) -> Any:
+            return method_caller(estimator, method, X, pos_label=pos_label)
+
+        return self._measure(
+            y_true,
+            respond,
+            sensitive=sensitive,
+            sample_weight=sample_weight,
+            classes=getattr(estimator, "classes_", None),
+        )

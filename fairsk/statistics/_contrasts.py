@@ -1,0 +1,289 @@
+"""Signed contrasts: how far each group lies above or below what it is compared with, and how surely."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsk._core.counts import GroupCounts
+from fairsk._core.groups import format_group, position_of
+from fairsk._core.results import Table, Tabular, number, p_value, percent
+from fairsk.rates import CELLS, Rate, get_rate
+from fairsk.statistics._intervals import joint_confidence, rate_intervals
+from fairsk.statistics._multiplicity import Adjustment, adjust_p_values
+from fairsk.statistics._pairs import (
+    Estimate,
+    Limits,
+    PairComparison,
+    check_comparison,
+    difference_limits,
+    equality_z,
+    ratio_limits,
+    two_sided,
+)
+from fairsk.statistics._proportions import as_counts, refuse_strata
+
+__all__ = ["Baseline", "Contrasts", "contrasts", "pair_limits", "rest_of"]
+
+Baseline: TypeAlias = Literal["to_overall", "to_rest", "to_reference", "between_groups"]
+
+
+@dataclass(frozen=True, eq=False)
+class Contrasts(Tabular):
+    """Contrasts of one rate with their intervals and p-values, one per line. Prints and renders itself.
+
+    Parameters
+    ----------
+    rate : str
+        Which rate.
+    comparison : {"difference", "ratio"}
+        Whether a contrast is the rate minus its baseline, or divided by it.
+    confidence : float
+        The coverage probability of each interval, or of all together if ``simultaneous``.
+    simultaneous : bool
+        Whether the intervals hold together.
+    adjust : str or None
+        How ``adjusted_p_values`` are adjusted.
+    groups, baselines : tuple of length n_contrasts
+        The group of each contrast and the one it is compared with; ``"overall"`` or ``"rest"`` for all
+        groups, or all others.
+    rates, baseline_rates : array of shape (n_contrasts,)
+        The two rates of each contrast.
+    values, low, high : array of shape (n_contrasts,)
+        The contrasts and their limits; NaN where a rate cannot be measured.
+    z, p_values, adjusted_p_values : array of shape (n_contrasts,)
+        The test that the two rates are equal.
+    """
+
+    rate: str
+    comparison: str
+    confidence: float
+    simultaneous: bool
+    adjust: str | None
+    groups: tuple[Hashable, ...]
+    baselines: tuple[Hashable, ...]
+    rates: NDArray[np.float64]
+    baseline_rates: NDArray[np.float64]
+    values: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    z: NDArray[np.float64]
+    p_values: NDArray[np.float64]
+    adjusted_p_values: NDArray[np.float64]
+
+    def _tables(self) -> list[Table]:
+        columns = {
+            "group": list(map(format_group, self.groups)),
+            "baseline": list(map(format_group, self.baselines)),
+            self.rate: self.rates.tolist(),
+            "baseline_rate": self.baseline_rates.tolist(),
+            self.comparison: self.values.tolist(),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+            "z": self.z.tolist(),
+            "p": self.p_values.tolist(),
+            "adjusted_p": self.adjusted_p_values.tolist(),
+        }
+        shown = {name: list(map(number, values)) for name, values in columns.items()}
+        shown["z"] = [number(z, 2) for z in columns["z"]]
+        for name in ("p", "adjusted_p"):
+            shown[name] = list(map(p_value, columns[name]))
+        if self.adjust is None:
+            del shown["adjusted_p"]
+        together = "together" if self.simultaneous else "each"
+        notes = [f"Intervals hold with {percent(self.confidence)} confidence {together}."]
+        return [Table(columns, shown, notes=notes, words=("baseline",))]
+
+
+def contrasts(
+    counts: GroupCounts,
+    rate: Rate | str,
+    *,
+    method: Baseline = "to_overall",
+    reference: Hashable = None,
+    comparison: PairComparison = "difference",
+    confidence: float = 0.95,
+    simultaneous: bool = False,
+    adjust: Adjustment | None = "holm",
+) -> Contrasts:
+    """Compare each group with a baseline, with the sign, an interval and a test.
+
+    Parameters
+    ----------
+    counts : GroupCounts
+        The table of counts, without strata.
+    rate : str or Rate
+        Which rate.
+    method : {"to_overall", "to_rest", "to_reference", "between_groups"}, default="to_overall"
+        Compare each group with all groups together, with all other groups together, with one reference
+        group, or with every other group (all pairs).
+    reference : hashable, optional
+        Label of the reference group, for ``method="to_reference"``. Name it before looking: the group that
+        turned out highest is no reference for these intervals; use ``"between_groups"`` instead.
+    comparison : {"difference", "ratio"}, default="difference"
+        The rate minus that of the baseline (-1 to 1 for shares, 0 is parity), or divided by it (0 to
+        infinity, 1 is parity).
+    confidence : float in (0, 1), default=0.95
+        The coverage probability of each interval.
+    simultaneous : bool, default=False
+        Let all intervals hold together with that probability (Bonferroni).
+    adjust : {"holm", "bonferroni", "benjamini-hochberg"} or None, default="holm"
+        How p-values are adjusted for the number of contrasts.
+
+    Returns
+    -------
+    Contrasts
+        One contrast per group (or pair); NaN, and a warning that names the group, where the rate has an
+        empty denominator.
+
+    Raises
+    ------
+    ValueError
+        If the counts have strata, the reference is missing or unknown, a ratio is asked of a rate that can
+        be negative, or ``confidence`` does not lie between 0 and 1.
+
+    Notes
+    -----
+    Differences have Newcombe's hybrid interval [1]_ and ratios that of Donner and Zou (MOVER-R) [2]_, both
+    from Wilson limits; z is the difference by its standard error at the pooled rate. Weighted rows count by
+    their effective number.
+
+    A group is a part of the overall: with s its share of the rate's denominator, its difference to the
+    overall is (1 - s) times its difference to the rest, and with q its ratio to the rest, its ratio to the
+    overall is q / (s q + 1 - s). The limits are turned in the same way, for the shares as they are.
+
+    A contrast of -0.05 says: the group's rate lies 5 percentage points below the baseline.
+
+    References
+    ----------
+    .. [1] Newcombe, Interval Estimation for the Difference Between Independent Proportions, Statistics in
+       Medicine 17, 1998.
+    .. [2] Donner & Zou, Closed-Form Confidence Intervals for Functions of the Normal Mean and Standard
+       Deviation, Statistical Methods in Medical Research 21, 2012.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.statistics import contrasts
+    >>> y_pred = np.repeat([1, 0, 1, 0, 1, 0], [60, 40, 45, 55, 25, 25])
+    >>> group = np.repeat(["a", "b", "c"], [100, 100, 50])
+    >>> counts = GroupCounts.from_predictions(y_pred, y_pred, sensitive_features=group)
+    >>> result = contrasts(counts, "selection_rate", method="to_reference", reference="a")
+    >>> print(result)
+    group  baseline  selection_rate  baseline_rate  difference     low    high      z      p  adjusted_p
+    ----------------------------------------------------------------------------------------------------
+    b      a                  0.450          0.600      -0.150  -0.280  -0.012  -2.12  0.034       0.067
+    c      a                  0.500          0.600      -0.100  -0.261   0.066  -1.17  0.244       0.244
+    Intervals hold with 95% confidence each.
+    """
+    counts = as_counts(counts)
+    rate = get_rate(rate)
+    refuse_strata(counts, "A contrast")
+    check_comparison(comparison, rate)
+    if adjust not in (None, *get_args(Adjustment)):
+        allowed = ", ".join(map(repr, get_args(Adjustment)))
+        raise ValueError(f"adjust must be one of {allowed}, or None; got {adjust!r}.")
+    first, second = _sides(counts, method, reference)
+    own = _rows(counts, first)
+    other = rest_of(counts) if second is None else _rows(counts, second)
+    counts._warn_undefined(rate, fewest=2)
+
+    level = joint_confidence(confidence, len(first)) if simultaneous else confidence
+    values, (low, high) = pair_limits(own, other, rate, comparison, level)
+    baseline_rates = rate(other.cells)
+    if method == "to_overall":
+        total = counts.overall()
+        baseline_rates = np.where(np.isnan(baseline_rates), np.nan, total.rate(rate))
+        with np.errstate(invalid="ignore"):  # no rows at all: NaN, as all contrasts then are
+            share = rate.support(counts.cells) / rate.support(total.cells)
+        values, low, high = (_within(value, share, comparison) for value in (values, low, high))
+    z = equality_z(own, other, rate)
+    p_values = two_sided(z)
+    return Contrasts(
+        rate=rate.name,
+        comparison=comparison,
+        confidence=confidence,
+        simultaneous=simultaneous,
+        adjust=adjust,
+        groups=tuple(counts.groups[i] for i in first),
+        baselines=tuple(
+            method.removeprefix("to_") if second is None else counts.groups[second[i]]
+            for i in range(len(first))
+        ),
+        rates=rate(own.cells),
+        baseline_rates=baseline_rates,
+        values=values,
+        low=low,
+        high=high,
+        z=z,
+        p_values=p_values,
+        adjusted_p_values=p_values if adjust is None else adjust_p_values(p_values, adjust),
+    )
+
+
+def pair_limits(
+    first: GroupCounts, second: GroupCounts, rate: Rate, comparison: PairComparison, confidence: float
+) -> tuple[NDArray[np.float64], Limits]:
+    """Return the contrasts of the groups of two tables, pair by pair, and their limits."""
+    one, two = (
+        Estimate(rate(side.cells), *rate_intervals(side, rate, confidence)) for side in (first, second)
+    )
+    if comparison == "difference":
+        return one.value - two.value, difference_limits(one, two)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where((one.value == 0) & (two.value == 0), 1.0, one.value / two.value)
+    return ratio, ratio_limits(one, two)
+
+
+def rest_of(counts: GroupCounts) -> GroupCounts:
+    """Return for each group the counts of all other groups together."""
+
+    def rest(table: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+        others = {cell: table[cell].sum() - table[cell] for cell in CELLS}
+        # Where nothing is left of weights, the difference may leave a trace of rounding.
+        return {cell: np.where(left > 1e-12 * table[cell].sum(), left, 0.0) for cell, left in others.items()}
+
+    return GroupCounts(counts.groups, rest(counts.cells), rest(counts.squares))
+
+
+def _rows(counts: GroupCounts, places: NDArray[np.intp]) -> GroupCounts:
+    """Return the counts of the groups at these places, which may repeat."""
+    cells, squares = (
+        {cell: table[cell][places] for cell in CELLS} for table in (counts.cells, counts.squares)
+    )
+    return GroupCounts(range(len(places)), cells, squares)
+
+
+def _sides(
+    counts: GroupCounts, method: Baseline, reference: Hashable
+) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
+    """Return the places of the groups on both sides of the contrasts; None for all other groups."""
+    if method not in get_args(Baseline):
+        allowed = ", ".join(map(repr, get_args(Baseline)))
+        raise ValueError(f"method must be one of {allowed}; got {method!r}.")
+    if (method == "to_reference") != (reference is not None):
+        raise ValueError('method="to_reference" and reference=, the label of a group, go together.')
+    everyone = np.arange(len(counts.groups))
+    if method == "to_reference":
+        place = position_of(reference, counts.groups)
+        others = everyone[everyone != place]
+        return others, np.full(len(others), place)
+    if method == "between_groups":
+        first, second = np.triu_indices(len(everyone), 1)
+        return first, second
+    return everyone, None
+
+
+def _within(
+    value: NDArray[np.float64], share: NDArray[np.float64], comparison: PairComparison
+) -> NDArray[np.float64]:
+    """Turn contrasts with the rest into contrasts with a whole of which the group is this share."""
+    if comparison == "difference":
+        return (1 - share) * value
+    with np.errstate(divide="ignore"):
+        return 1 / (share + (1 - share) / value)

@@ -1,0 +1,191 @@
+"""What could have been seen: the smallest disparity that so many rows tell from parity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from fairsk._core.counts import GroupCounts
+from fairsk.rates import CELLS, Constraint, Rate
+from fairsk.statistics._intervals import joint_confidence
+from fairsk.statistics._pairs import PairComparison, check_comparison
+from fairsk.statistics._proportions import (
+    as_constraint,
+    as_counts,
+    rate_variances,
+    refuse_strata,
+    share_behind,
+)
+
+__all__ = ["smallest_detectable", "smallest_detectable_between"]
+
+
+def smallest_detectable(
+    counts: GroupCounts,
+    criterion: Constraint | Rate | str,
+    *,
+    comparison: PairComparison = "difference",
+    groups: Sequence[Hashable] | None = None,
+    power: float = 0.8,
+    confidence: float = 0.95,
+) -> float:
+    """Return the smallest disparity that groups of these sizes would let us tell from parity.
+
+    Parameters
+    ----------
+    counts : GroupCounts
+        The table of counts, without strata. Of the rates, only the one of all groups together is used.
+    criterion : str, Constraint or Rate
+        The rate, or the rates that should agree.
+    comparison : {"difference", "ratio"}, default="difference"
+        Which disparity.
+    groups : sequence of two labels, optional
+        The two groups that it lies between; by default any two, so that the smallest groups decide.
+    power : float in (0, 1), default=0.8
+        The probability that such a disparity is told from parity.
+    confidence : float in (0, 1), default=0.95
+        That of the test, held over all pairs of groups and all rates together (Bonferroni).
+
+    Returns
+    -------
+    float
+        A difference of at least this, or a ratio of at most this, is found with that power; NaN if no
+        disparity would be, or fewer than two groups can be measured.
+
+    Raises
+    ------
+    ValueError
+        If the counts have strata, the groups are unknown, or ``power`` or ``confidence`` is no probability.
+
+    Notes
+    -----
+    With n and m the (effective) sizes, P the rate of all groups together, and p - q = d two rates whose
+    mean, weighted by size, is P, it is the d that solves
+
+        d = z_(1 - alpha / 2) sqrt(P (1 - P) (1 / n + 1 / m)) + z_power sqrt(p (1 - p) / n + q (1 - q) / m)
+
+    for the group that makes d larger when it has the higher rate [1]_.
+
+    References
+    ----------
+    .. [1] Fleiss, Levin & Paik, Statistical Methods for Rates and Proportions, 3rd edition, Wiley, 2003,
+       section 4.2.
+
+    Examples
+    --------
+    Some 390 rows per group are needed to see that one is selected 40% of the time and the other 50%:
+
+    >>> import numpy as np
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.statistics import smallest_detectable
+    >>> y_pred = np.tile([1, 0], 390)
+    >>> counts = GroupCounts.from_predictions(y_pred, y_pred, sensitive_features=np.repeat(["a", "b"], 390))
+    >>> print(f"{smallest_detectable(counts, 'demographic_parity'):.3f}")
+    0.100
+    """
+    counts = as_counts(counts)
+    refuse_strata(counts, "A smallest disparity")
+    if not 0 < power < 1:
+        raise ValueError(f"power must lie between 0 and 1, such as 0.8; got {power!r}.")
+    constraint = as_constraint(criterion)
+    check_comparison(comparison, *constraint.rates)
+    if groups is not None and (len(set(groups)) != 2 or not set(groups) <= set(counts.groups)):
+        raise ValueError(f"Name two of the groups with groups=: {', '.join(map(repr, counts.groups))}.")
+    level = _joint(counts, constraint, confidence)
+    found = []
+    for rate in constraint.rates:
+        counts._warn_undefined(rate, fewest=2)
+        if groups is None:
+            measured = np.flatnonzero(rate.support(counts.cells) != 0)
+            pairs = tuple(measured[side] for side in np.triu_indices(len(measured), 1))
+        else:
+            pairs = tuple(np.array([counts.groups.index(group)]) for group in groups)
+        found.append(_detectable(counts, rate, pairs, comparison, level, power))
+    every = np.concatenate(found)
+    if len(every) == 0:
+        return float("nan")
+    return float(every.max() if comparison == "difference" else every.min())
+
+
+def smallest_detectable_between(
+    counts: GroupCounts, rate: Rate, pair: tuple[int, int], comparison: PairComparison, level: float
+) -> float:
+    """Return the smallest disparity between two groups that has 80% power in a test at this confidence."""
+    places = (np.array([pair[0]]), np.array([pair[1]]))
+    return float(_detectable(counts, rate, places, comparison, level, power=0.8)[0])
+
+
+def _joint(counts: GroupCounts, constraint: Constraint, confidence: float) -> float:
+    """Return the confidence of one pair and rate, if all hold together with this one."""
+    n_pairs = len(counts.groups) * (len(counts.groups) - 1) // 2
+    return joint_confidence(confidence, n_pairs * len(constraint.rates))
+
+
+def _detectable(
+    counts: GroupCounts,
+    rate: Rate,
+    pairs: tuple[NDArray[np.intp], ...],
+    comparison: PairComparison,
+    confidence: float,
+    power: float,
+) -> NDArray[np.float64]:
+    """Return the smallest disparity of one rate that each pair of groups would let us tell from parity."""
+    z = float(ndtri(0.5 + confidence / 2)), float(ndtri(power))
+    share = share_behind(rate)
+    if share is None:  # the spread of such a rate is not known elsewhere than at its pooled value
+        pooled = rate({cell: counts.cells[cell].sum(0) for cell in CELLS})
+        variance = rate_variances(counts, rate, pooled)
+        support = rate.support(counts.cells)
+        gap = sum(z) * np.sqrt(variance[pairs[0]] + variance[pairs[1]])
+        high, low = (support[side] for side in pairs)
+        return _apart(pooled, gap, high, low, lambda value: value, comparison)
+    p, n = share.effective(counts)
+    measured = n > 0
+    pooled = np.average(p[measured], weights=n[measured]) if measured.any() else float("nan")
+    sizes = [n[side] for side in pairs]
+    found = [
+        _apart(pooled, _gap(pooled, high, low, z), high, low, share.rate_at, comparison)
+        for high, low in (sizes, sizes[::-1])
+    ]
+    return np.maximum(*found) if comparison == "difference" else np.minimum(*found)
+
+
+def _gap(
+    pooled: float, high: NDArray[np.float64], low: NDArray[np.float64], z: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Return the difference of two shares at which the test has its power, by bisection.
+
+    The sizes are those of the group with the higher and the low share. It is NaN where even the largest
+    difference that leaves the mean as it is falls short.
+    """
+    part = low / (high + low)  # how much of the difference lies above the mean
+    at_parity = z[0] * np.sqrt(pooled * (1 - pooled) * (1 / high + 1 / low))
+
+    def enough(gap: NDArray[np.float64]) -> NDArray[np.bool_]:
+        p, q = np.clip((pooled + gap * part, pooled - gap * (1 - part)), 0, 1)
+        return gap >= at_parity + z[1] * np.sqrt(p * (1 - p) / high + q * (1 - q) / low)
+
+    below, above = np.zeros_like(part), np.minimum((1 - pooled) / part, pooled / (1 - part))
+    possible = enough(above) & (above > 0)
+    for _ in range(60):
+        middle = (below + above) / 2
+        found = enough(middle)
+        below, above = np.where(found, below, middle), np.where(found, middle, above)
+    return np.where(possible, above, np.nan)
+
+
+def _apart(
+    pooled: float,
+    gap: NDArray[np.float64],
+    high: NDArray[np.float64],
+    low: NDArray[np.float64],
+    rate_at: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    comparison: PairComparison,
+) -> NDArray[np.float64]:
+    """Return the disparity of rates this far apart, in groups of these sizes, around a common mean."""
+    part = low / (high + low)
+    most, least = rate_at(pooled + gap * part), rate_at(pooled - gap * (1 - part))
+    return most - least if comparison == "difference" else least / most

@@ -1,0 +1,303 @@
+"""Confidence intervals for group rates and for the disparity between groups, from counts alone.
+
+A rate that counts a part of a whole gets the Wilson interval [1]_, and so does one that is a function of
+such a part, as F1 and odds are; any other rate gets the normal interval by linearisation. Differences of
+two groups combine the limits of both, as Newcombe's hybrid method does [2]_. The largest difference over
+all pairs of groups (and all rates of a constraint) gets simultaneous pairwise intervals: a bootstrap
+percentile interval of max - min would be wrong, for that statistic is biased upwards when groups are small.
+
+Weighted rows count by their effective number, (sum of w)^2 / (sum of w^2) [3]_, or by fewer where weights
+depend on what the rate counts.
+
+References
+----------
+.. [1] Wilson, Probable Inference, the Law of Succession, and Statistical Inference, JASA 22, 1927.
+.. [2] Newcombe, Interval Estimation for the Difference Between Independent Proportions, Statistics in
+   Medicine 17, 1998.
+.. [3] Kish, Survey Sampling, Wiley, 1965.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from fairsk._core.counts import GroupCounts
+from fairsk._core.groups import position_of
+from fairsk.rates import Constraint, Rate, get_rate
+from fairsk.statistics._pairs import Estimate, Limits, PairComparison, difference_limits, ratio_limits
+from fairsk.statistics._proportions import (
+    as_constraint,
+    as_counts,
+    rate_variances,
+    refuse_strata,
+    share_behind,
+)
+
+__all__ = [
+    "PairDisparities",
+    "check_confidence",
+    "difference_interval",
+    "joint_confidence",
+    "limits_of_worst",
+    "pair_disparities",
+    "rate_intervals",
+    "rate_standard_errors",
+    "ratio_interval",
+]
+
+
+def check_confidence(confidence: float) -> None:
+    """Refuse a confidence that is no probability between 0 and 1."""
+    if not isinstance(confidence, int | float | np.number) or not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, such as 0.95; got {confidence!r}.")
+
+
+def rate_standard_errors(counts: GroupCounts, rate: Rate | str) -> NDArray[np.float64]:
+    """Return the standard error of a rate in every group, by linearisation.
+
+    Parameters
+    ----------
+    counts : GroupCounts
+        The table of counts.
+    rate : str or Rate
+        Which rate.
+
+    Returns
+    -------
+    array
+        Standard errors, shaped like the counts; NaN where the rate has an empty denominator.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.statistics import rate_standard_errors
+    >>> counts = GroupCounts.from_predictions([1] * 10, [1] * 8 + [0] * 2, sensitive_features=["a"] * 10)
+    >>> rate_standard_errors(counts, "selection_rate").round(4)  # sqrt(.8 * .2 / 10)
+    array([0.1265])
+    """
+    counts = as_counts(counts)
+    rate = get_rate(rate)
+    return np.sqrt(rate_variances(counts, rate, rate(counts.cells)))
+
+
+def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.95) -> Limits:
+    """Return the lower and upper confidence limit of a rate in every group.
+
+    Parameters
+    ----------
+    counts : GroupCounts
+        The table of counts.
+    rate : str or Rate
+        Which rate.
+    confidence : float in (0, 1), default=0.95
+        The coverage probability.
+
+    Returns
+    -------
+    tuple of two arrays
+        Limits, shaped like the counts; NaN where the rate has an empty denominator.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.statistics import rate_intervals
+    >>> counts = GroupCounts.from_predictions([1] * 10, [1] * 8 + [0] * 2, sensitive_features=["a"] * 10)
+    >>> low, high = rate_intervals(counts, "selection_rate")
+    >>> print(f"{low[0]:.3f} to {high[0]:.3f}")
+    0.490 to 0.943
+    """
+    counts = as_counts(counts)
+    check_confidence(confidence)
+    rate = get_rate(rate)
+    z = float(ndtri(0.5 + confidence / 2))
+    value = rate(counts.cells)
+    share = share_behind(rate)
+    if share is None:
+        half = z * rate_standard_errors(counts, rate)
+        return value - half, value + half
+    p, n = share.effective(counts)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        center = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+        half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    # A share of exactly 0 or 1 touches its end of the interval; rounding must not exclude it.
+    ends = np.minimum(center - half, p), np.maximum(center + half, p)
+    low, high = (np.where(np.isnan(value), value, share.rate_at(end)) for end in ends)
+    return low, high
+
+
+def difference_interval(
+    counts: GroupCounts, criterion: Constraint | Rate | str, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Return a confidence interval for the difference of a rate between groups (max - min over groups).
+
+    Parameters
+    ----------
+    counts : GroupCounts
+        The table of counts, without strata.
+    criterion : str, Constraint or Rate
+        The rate, or the rates that should agree.
+    confidence : float in (0, 1), default=0.95
+        The coverage probability, held simultaneously over all pairs of groups and all rates (Bonferroni),
+        and therefore at least this for their maximum.
+
+    Returns
+    -------
+    tuple of two floats
+        Lower and upper limit; NaN if fewer than two groups can be measured.
+
+    Raises
+    ------
+    ValueError
+        If ``confidence`` does not lie between 0 and 1, or the counts have strata.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.statistics import difference_interval
+    >>> y_pred = np.repeat([1, 0, 1, 0], [60, 40, 45, 55])
+    >>> counts = GroupCounts.from_predictions(y_pred, y_pred, sensitive_features=np.repeat(["a", "b"], 100))
+    >>> low, high = difference_interval(counts, "demographic_parity")
+    >>> print(f"{low:.3f} to {high:.3f}")
+    0.012 to 0.280
+    """
+    return limits_of_worst(pair_disparities(counts, criterion, "difference", confidence), "difference")
+
+
+def ratio_interval(
+    counts: GroupCounts, criterion: Constraint | Rate | str, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Return a confidence interval for the ratio of a rate between groups (min / max over groups).
+
+    The ratio of two groups combines the limits of both, by the method of variance estimates recovery
+    (MOVER-R) [1]_.
+
+    Parameters
+    ----------
+    counts : GroupCounts
+        The table of counts, without strata.
+    criterion : str, Constraint or Rate
+        The rate, or the rates that should agree; none that can be negative.
+    confidence : float in (0, 1), default=0.95
+        The coverage probability, held simultaneously over all pairs of groups and all rates (Bonferroni),
+        and therefore at least this for their minimum.
+
+    Returns
+    -------
+    tuple of two floats
+        Lower and upper limit, between 0 and 1; NaN if fewer than two groups can be measured.
+
+    Raises
+    ------
+    ValueError
+        If ``confidence`` does not lie between 0 and 1, or the counts have strata.
+
+    References
+    ----------
+    .. [1] Donner & Zou, Closed-Form Confidence Intervals for Functions of the Normal Mean and Standard
+       Deviation, Statistical Methods in Medical Research 21, 2012.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.statistics import ratio_interval
+    >>> y_pred = np.repeat([1, 0, 1, 0], [60, 40, 45, 55])
+    >>> counts = GroupCounts.from_predictions(y_pred, y_pred, sensitive_features=np.repeat(["a", "b"], 100))
+    >>> low, high = ratio_interval(counts, "demographic_parity")
+    >>> print(f"{low:.3f} to {high:.3f}")
+    0.571 to 0.978
+    """
+    return limits_of_worst(pair_disparities(counts, criterion, "ratio", confidence), "ratio")
+
+
+def joint_confidence(confidence: float, n_intervals: int) -> float:
+    """Return the confidence of each of some intervals that hold together with this one (Bonferroni)."""
+    check_confidence(confidence)
+    return 1 - (1 - confidence) / max(1, n_intervals)
+
+
+@dataclass(frozen=True, eq=False)
+class PairDisparities:
+    """How far pairs of groups lie apart in a rate, whichever of the two has the higher one.
+
+    Parameters
+    ----------
+    rate : Rate
+        The rate.
+    first, second : integer array of shape (n_pairs,)
+        The positions of the groups of each pair that have the rate.
+    value, low, high : array of shape (n_pairs,)
+        The absolute difference, or the smaller over the larger rate, and its limits.
+    level : float
+        The confidence of each interval, such that all hold together with the one asked for.
+    rates : array of shape (n_groups,)
+        The rate of every group.
+    """
+
+    rate: Rate
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    value: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    level: float
+    rates: NDArray[np.float64]
+
+    def lowest_first(self, place: int) -> tuple[int, int]:
+        """Return the positions of the groups of a pair, the one with the lower rate first."""
+        one, other = int(self.first[place]), int(self.second[place])
+        return (one, other) if self.rates[one] <= self.rates[other] else (other, one)
+
+
+def pair_disparities(
+    counts: GroupCounts,
+    criterion: Constraint | Rate | str,
+    comparison: PairComparison,
+    confidence: float,
+    reference: Hashable = None,
+) -> list[PairDisparities]:
+    """Compare all pairs of groups, or all groups with a reference, in every rate of a constraint.
+
+    The limits are such that the intervals of all pairs and rates hold together (Bonferroni).
+    """
+    counts = as_counts(counts)
+    refuse_strata(counts, "An interval")
+    constraint = as_constraint(criterion)
+    n = len(counts.groups)
+    pairs = np.triu_indices(n, 1)
+    if reference is not None:
+        base = position_of(reference, counts.groups)
+        pairs = (np.delete(np.arange(n), base), np.full(n - 1, base))
+    level = joint_confidence(confidence, len(pairs[0]) * len(constraint.rates))
+    found = []
+    for rate in constraint.rates:
+        rates: NDArray[np.float64] = rate(counts.cells)
+        limits = (rates, *rate_intervals(counts, rate, level))
+        defined = ~np.isnan(rates[pairs[0]] - rates[pairs[1]])
+        places = [side[defined] for side in pairs]
+        first, second = (Estimate(*(part[side] for part in limits)) for side in places)
+        both = {cell: np.stack([table[side] for side in places]) for cell, table in counts.cells.items()}
+        value = Constraint(rate.name, rate).compare(both, comparison)
+        if comparison == "difference":
+            below, above = difference_limits(first, second)
+            low, high = np.maximum(0, np.maximum(below, -above)), np.maximum(np.abs(below), np.abs(above))
+        else:  # the smaller rate may be either of the two
+            ways = ratio_limits(first, second), ratio_limits(second, first)
+            low, high = (np.minimum(*(np.clip(way[end], 0, 1) for way in ways)) for end in (0, 1))
+        found.append(PairDisparities(rate, places[0], places[1], value, low, high, level, rates))
+    return found
+
+
+def limits_of_worst(found: Iterable[PairDisparities], comparison: PairComparison) -> tuple[float, float]:
+    """Return the limits of the largest difference, or smallest ratio; NaN if no two groups are compared."""
+    known = [part for part in found if len(part.value)]
+    if not known:
+        return float("nan"), float("nan")
+    worst = max if comparison == "difference" else min
+    return float(worst(worst(part.low) for part in known)), float(worst(worst(part.high) for part in known))

@@ -1,0 +1,143 @@
+"""The proportion behind a rate, and on how many rows it effectively stands.
+
+Most rates count a part of a whole. Some others are increasing functions of such a proportion, as F1 is of
+tp / (tp + fp + fn) and the odds fn / fp are of fn / (fn + fp). What is known of proportions (intervals,
+tests, draws) then holds for them too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsk._core.counts import GroupCounts
+from fairsk.rates import CELLS, CONSTRAINTS, Constraint, Rate, get_constraint, get_rate
+
+__all__ = [
+    "Share",
+    "as_constraint",
+    "as_counts",
+    "effective_rows",
+    "need_share",
+    "rate_variances",
+    "refuse_strata",
+    "share_behind",
+]
+
+
+@dataclass(frozen=True)
+class Share:
+    """A rate, the proportion that it is an increasing function of, and a cell on either side of it."""
+
+    rate: Rate
+    proportion: Rate
+    part: str
+    rest: str
+
+    def rate_at(self, proportion: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the rate of a group in which this proportion counts for it."""
+        nothing = dict.fromkeys(CELLS, 0.0 * proportion)
+        return self.rate(nothing | {self.part: proportion, self.rest: 1 - proportion})
+
+    def effective(self, counts: GroupCounts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the proportion of each group, and the effective number of rows it is a proportion of.
+
+        Unweighted rows count as they are. Else the number is Kish's (sum of w)^2 / (sum of w^2) over the
+        rows of the whole, or p (1 - p) / variance if that is less: weights may depend on what the rate
+        counts, and a few heavy rows then make it less certain than Kish's number says. Groups that do not
+        have the rate have no proportion (NaN) of no rows.
+        """
+        measured = self.rate.support(counts.cells) != 0
+        p, support = self.proportion(counts.cells), self.proportion.support(counts.cells)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            kish = support**2 / self.proportion.support(counts.squares)
+            implied = p * (1 - p) / rate_variances(counts, self.proportion, p)
+            fewer = (p > 0) & (p < 1) & (implied < kish * (1 - 1e-9))  # not by rounding alone
+        n = np.where(fewer, implied, kish)
+        return np.where(measured, p, np.nan), np.where(measured, n, 0.0)
+
+
+def effective_rows(counts: GroupCounts, rate: Rate) -> NDArray[np.float64]:
+    """Return on how many rows, effectively, each group's rate is measured."""
+    share = share_behind(rate)
+    if share is not None:
+        return share.effective(counts)[1]
+    # Some rates count a cell more than once; rows are counted once.
+    counted = [cell for cell, factor in zip(CELLS, rate.denominator_coefficients, strict=True) if factor]
+    total, squares = (
+        np.sum([table[cell] for cell in counted], 0) for table in (counts.cells, counts.squares)
+    )
+    return np.divide(total**2, squares, out=np.zeros_like(total), where=squares > 0)
+
+
+def rate_variances(counts: GroupCounts, rate: Rate, at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the variance of a rate in every group by linearisation, were its value the one given."""
+    support = rate.support(counts.cells)
+    terms = zip(rate.numerator_coefficients, rate.denominator_coefficients, CELLS, strict=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return sum(
+            (counts.squares[cell] * ((above - at * below) / support) ** 2 for above, below, cell in terms),
+            start=np.zeros(1),
+        )
+
+
+def share_behind(rate: Rate) -> Share | None:
+    """Return the proportion that a rate is an increasing function of, if there is one.
+
+    There is one if all cells of the numerator enter the rate alike, and so do all other cells of the
+    denominator.
+    """
+    pairs = dict(
+        zip(CELLS, zip(rate.numerator_coefficients, rate.denominator_coefficients, strict=True), strict=True)
+    )
+    parts = [cell for cell, (above, _) in pairs.items() if above]
+    rests = [cell for cell, (above, below) in pairs.items() if below and not above]
+    alike = len({pairs[cell] for cell in parts}) == 1 == len({pairs[cell] for cell in rests})
+    if not alike or pairs[parts[0]][0] < 0:
+        return None
+    return Share(rate, Rate(rate.name, "+".join(parts), "+".join(parts + rests)), parts[0], rests[0])
+
+
+def need_share(rate: Rate, what: str) -> Share:
+    """Return the proportion behind a rate; refuse a rate without one."""
+    share = share_behind(rate)
+    if share is None:
+        raise ValueError(
+            f"{what} counts rows, and {rate.name!r} ({rate.numerator}) / ({rate.denominator}) is not a "
+            "function of one proportion of rows. fairsk.statistics.contrasts compares such rates too."
+        )
+    return share
+
+
+def as_constraint(criterion: Constraint | Rate | str) -> Constraint:
+    """Return a constraint, or the one that a rate (or the rate of that name) agrees between groups."""
+    if isinstance(criterion, str) and criterion not in CONSTRAINTS:
+        name = criterion
+        try:
+            criterion = get_rate(name)
+        except ValueError:
+            return get_constraint(name)  # its message suggests a name
+    return Constraint(criterion.name, criterion) if isinstance(criterion, Rate) else get_constraint(criterion)
+
+
+def as_counts(given: Any) -> GroupCounts:
+    """Return counts, or those that a table is made of."""
+    counts = given if isinstance(given, GroupCounts) else getattr(given, "counts", None)
+    if not isinstance(counts, GroupCounts):
+        raise TypeError(
+            f"counts must be a GroupCounts, or a table made of it, got {type(given).__name__}: "
+            "GroupCounts.from_predictions and GroupCounts.from_frame make them."
+        )
+    return counts
+
+
+def refuse_strata(counts: GroupCounts, what: str) -> None:
+    """Refuse counts that are broken down by strata."""
+    if counts.strata is not None:
+        raise ValueError(
+            f"{what} needs counts without strata: take one, counts.stratum(label), or sum them out with "
+            "counts.margin."
+        )

@@ -1,0 +1,395 @@
+"""Verdicts: whether a disparity keeps a tolerance, breaks it, or cannot be told at this number of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsk._core.counts import GroupCounts
+from fairsk._core.groups import format_group
+from fairsk._core.results import Table, Tabular, number, percent, printable, with_interval
+from fairsk.rates import Constraint, Rate
+from fairsk.statistics._detectable import smallest_detectable_between
+from fairsk.statistics._intervals import PairDisparities, limits_of_worst, pair_disparities
+from fairsk.statistics._pairs import PairComparison
+from fairsk.statistics._proportions import as_constraint, as_counts, effective_rows, refuse_strata
+
+__all__ = ["Outcome", "PairVerdicts", "Verdict", "verdict"]
+
+Outcome: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+
+#: Two numbers that differ by less are the same: 0.4 / 0.5 is not below 0.8.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class PairVerdicts(Tabular):
+    """The verdict on every pair of groups in every rate. Prints and renders itself.
+
+    Parameters
+    ----------
+    columns : mapping of str to list
+        ``rate``, the group with the ``lowest`` and the one with the ``highest`` rate, these rates, the
+        ``value`` of the disparity with its limits ``low`` and ``high``, and the ``verdict``.
+    confidence : float
+        The coverage probability of all intervals together.
+    """
+
+    columns: Mapping[str, list[Any]]
+    confidence: float
+
+    def _tables(self) -> list[Table]:
+        shown = {name: list(map(number, values)) for name, values in self.columns.items()}
+        limits = zip(*(self.columns[name] for name in ("value", "low", "high")), strict=True)
+        shown["value"] = [with_interval(*parts) for parts in limits]
+        del shown["low"], shown["high"]
+        note = f"{percent(self.confidence)} intervals, for all of these at once"
+        return [Table(self.columns, shown, notes=[note], words=["rate", "lowest", "highest", "verdict"])]
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict(Tabular):
+    """A disparity against its tolerance. Prints as sentences, renders as a table.
+
+    Parameters
+    ----------
+    outcome : {"PASS", "FAIL", "INCONCLUSIVE"}
+        Whether the interval lies within the tolerance, wholly beyond it, or on both sides of the bound.
+    criterion, rate : str
+        Which constraint, and the one of its rates on which the groups lie furthest apart.
+    comparison : {"difference", "ratio"}
+        What is bounded.
+    reference : hashable
+        The group that all others are compared with; None if all groups are compared with each other.
+    value, low, high : float
+        The disparity and its interval.
+    bound, confidence : float
+        The tolerance, and the coverage probability of the interval.
+    meets_bound : bool
+        Whether the value, taken as it is, keeps the bound.
+    groups : tuple of two labels
+        The two groups that lie furthest apart, the one with the lower rate first.
+    group_rates : tuple of two floats
+        Their rates.
+    pairs : PairVerdicts
+        The same for every pair that was compared.
+    smallest_detectable : float
+        The smallest disparity between these two groups that would be told from parity with 80% power; NaN
+        if none would be.
+    min_group_size : int
+        Groups with fewer (effective) rows to measure a rate on are called small.
+    small_groups : tuple of labels
+        Groups that are small; they are part of the comparison.
+    unmeasured : mapping of str to tuple of labels
+        For each rate that some groups do not have (its denominator is empty), these groups.
+    """
+
+    outcome: Outcome
+    criterion: str
+    rate: str
+    comparison: PairComparison
+    reference: Hashable
+    value: float
+    low: float
+    high: float
+    bound: float
+    confidence: float
+    meets_bound: bool
+    groups: tuple[Hashable, ...]
+    group_rates: tuple[float, ...]
+    pairs: PairVerdicts
+    smallest_detectable: float
+    min_group_size: int
+    small_groups: tuple[Hashable, ...]
+    unmeasured: Mapping[str, tuple[Hashable, ...]]
+
+    def _sentences(self) -> list[str]:
+        """Say the verdict in words."""
+        if np.isnan(self.value):
+            told = ["INCONCLUSIVE: fewer than two groups can be measured."]
+        else:
+            told = [*self._numbers(), *self._reasons()]
+        if self.small_groups:
+            named = ", ".join(map(format_group, self.small_groups))
+            told.append(f"Fewer than {self.min_group_size} rows to measure on: {named}.")
+        for rate, groups in self.unmeasured.items():
+            told.append(f"{rate} cannot be measured for: {', '.join(map(format_group, groups))}.")
+        return told
+
+    def _numbers(self) -> list[str]:
+        """Say the disparity and its interval, and which two groups lie furthest apart."""
+        (lowest, highest), (least, most) = map(format_group, self.groups), map(_written, self.group_rates)
+        interval = f"({percent(self.confidence)} interval {number(self.low)} to {number(self.high)})"
+        columns = self.pairs.columns
+        if len(columns["value"]) == 1:
+            return [
+                f"{self.outcome}: {self.criterion} {self.comparison} {number(self.value)} {interval}, "
+                f"{self.rate} from {least} ({lowest}) to {most} ({highest})."
+            ]
+        # The interval is that of the worst of all pairs, and not of the pair that lies furthest apart.
+        extreme = "largest difference" if self.comparison == "difference" else "smallest ratio"
+        whose = "two groups" if self.reference is None else f"a group and {format_group(self.reference)}"
+        pairs = list(zip(columns["rate"], columns["lowest"], columns["highest"], strict=True))
+        place = pairs.index((self.rate, lowest, highest))
+        own = with_interval(*(columns[name][place] for name in ("value", "low", "high")))
+        return [
+            f"{self.outcome}: {self.criterion}, {extreme} of {whose} {number(self.value)} {interval}.",
+            f"Furthest apart: {lowest} ({least}) and {highest} ({most}) in {self.rate}, {own}.",
+        ]
+
+    def _reasons(self) -> list[str]:
+        """Say what the interval rules out."""
+        side = "above" if self.comparison == "difference" else "below"
+        beyond = f"a {self.comparison} {side} {self.bound:g}"
+        if self.outcome == "PASS":
+            return [f"{beyond[0].upper()}{beyond[1:]} is ruled out at this n."]
+        if self.outcome == "FAIL":
+            columns = self.pairs.columns
+            failing = [i for i, outcome in enumerate(columns["verdict"]) if outcome == "FAIL"]
+            # The limit nearest to the bound says how surely it is broken: name the pair that breaks it most.
+            surest = max if self.comparison == "difference" else min
+            nearest = columns["low" if self.comparison == "difference" else "high"]
+            worst = surest(failing, key=lambda i: nearest[i])
+            rate, lowest, highest = (columns[name][worst] for name in ("rate", "lowest", "highest"))
+            shown = with_interval(*(columns[name][worst] for name in ("value", "low", "high")))
+            others = "" if len(failing) == 1 else f", and {len(failing) - 1} more (see .pairs)"
+            return [f"There is {beyond} between {lowest} and {highest}: {shown} in {rate}{others}."]
+        if self.unmeasured and self._keeps_bound:
+            return [f"Where it can be measured, {beyond} is ruled out; elsewhere nothing is known."]
+        told = [f"These rows do not settle whether there is {beyond}."]
+        if np.isfinite(self.smallest_detectable):
+            or_more = "more" if self.comparison == "difference" else "less"
+            told.append(
+                f"Between these two groups a {self.comparison} of {number(self.smallest_detectable)} or "
+                f"{or_more} would be told from parity with 80% power."
+            )
+        else:
+            told.append(
+                "Nothing between these two groups would be told from parity with 80% power: they are too "
+                "small, or the rate lies too near its end."
+            )
+        return told
+
+    @property
+    def _keeps_bound(self) -> bool:
+        return all(outcome == "PASS" for outcome in self.pairs.columns["verdict"])
+
+    def __str__(self) -> str:
+        return "\n".join(map(printable, self._sentences()))
+
+    def _tables(self) -> list[Table]:
+        names = [format_group(group) for group in self.groups] or ["", ""]
+        rates = self.group_rates or (np.nan, np.nan)
+        columns: dict[str, list[Any]] = {
+            "verdict": [self.outcome],
+            "criterion": [self.criterion],
+            "comparison": [self.comparison],
+            "bound": [self.bound],
+            "value": [self.value],
+            "low": [self.low],
+            "high": [self.high],
+            "rate": [self.rate],
+            "lowest": names[:1],
+            "highest": names[1:],
+        }
+        shown = {name: list(map(number, values)) for name, values in columns.items()}
+        shown["value"] = [with_interval(self.value, self.low, self.high)]
+        del shown["low"], shown["high"]
+        columns |= {
+            "lowest_rate": [float(rates[0])],
+            "highest_rate": [float(rates[1])],
+            "reference": ["" if self.reference is None else format_group(self.reference)],
+            "confidence": [self.confidence],
+            "meets_bound": [self.meets_bound],
+            "smallest_detectable": [self.smallest_detectable],
+            "min_group_size": [self.min_group_size],
+            "small_groups": [", ".join(map(format_group, self.small_groups))],
+            "unmeasured": [
+                "; ".join(f"{r}: {', '.join(map(format_group, g))}" for r, g in self.unmeasured.items())
+            ],
+        }
+        words = ["verdict", "criterion", "comparison", "rate", "lowest", "highest"]
+        return [Table(columns, shown, notes=self._sentences(), words=words)]
+
+
+def verdict(
+    counts: GroupCounts,
+    criterion: Constraint | Rate | str,
+    *,
+    max_difference: float | None = None,
+    min_ratio: float | None = None,
+    reference: Hashable = None,
+    confidence: float = 0.95,
+    min_group_size: int = 30,
+) -> Verdict:
+    """Judge a disparity against a tolerance, by its interval.
+
+    Parameters
+    ----------
+    counts : GroupCounts
+        The table of counts, without strata; or a table made of it, such as :func:`group_metrics` returns.
+    criterion : str, Constraint or Rate
+        The rate, or the rates that should agree.
+    max_difference : float >= 0, optional
+        The largest difference that is tolerated, such as 0.05.
+    min_ratio : float in (0, 1], optional
+        The smallest ratio that is tolerated, such as 0.8. Give one of the two.
+    reference : hashable, optional
+        Label of a group: every other group is compared with it, in either direction (a ratio is the smaller
+        over the larger rate). By default all groups are compared with each other. Name it before you look
+        at the rates.
+    confidence : float in (0, 1), default=0.95
+        The coverage probability of the interval, over all compared pairs and all rates together.
+    min_group_size : int, default=30
+        Groups with fewer rows to measure a rate on are named; none is left out.
+
+    Returns
+    -------
+    Verdict
+        FAIL if the interval of some pair lies wholly beyond the bound; PASS if those of all pairs keep it
+        and every group has every rate; else INCONCLUSIVE. ``.pairs`` has the verdict on each.
+
+    Raises
+    ------
+    ValueError
+        If not exactly one tolerance is given or it bounds nothing, the reference is not a group, or the
+        counts have strata.
+
+    Warns
+    -----
+    UserWarning
+        If a group has nothing to measure a rate on; what is not measured never passes.
+
+    Notes
+    -----
+    A small disparity on few rows is no evidence of parity, and a large one none of unequal treatment; both
+    are INCONCLUSIVE. The interval is that of :func:`difference_interval` or :func:`ratio_interval` (over the
+    pairs with the reference, if there is one). Bounds are compared up to rounding, so that 40 of 100 against
+    50 of 100 keep a ratio of 0.8.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.statistics import verdict
+    >>> y_pred = np.repeat([1, 0, 1, 0], [60, 40, 45, 55])
+    >>> counts = GroupCounts.from_predictions(y_pred, y_pred, sensitive_features=np.repeat(["a", "b"], 100))
+    >>> print(verdict(counts, "demographic_parity", max_difference=0.05))
+    INCONCLUSIVE: demographic_parity difference 0.150 (95% interval 0.012 to 0.280), selection_rate from
+    0.450 (b) to 0.600 (a). These rows do not settle whether there is a difference above 0.05. Between
+    these two groups a difference of 0.197 or more would be told from parity with 80% power.
+    """
+    counts = as_counts(counts)
+    refuse_strata(counts, "A verdict")
+    constraint = as_constraint(criterion)
+    comparison, bound = _tolerance(constraint, max_difference, min_ratio)
+    for rate in constraint.rates:
+        counts._warn_undefined(rate, fewest=2)
+    found = pair_disparities(counts, constraint, comparison, confidence, reference)
+    # Seen from the bound, whether a disparity is worse: larger for differences, smaller for ratios.
+    worse, extreme = (1, max) if comparison == "difference" else (-1, min)
+    known = [part for part in found if len(part.value)]
+    value = float(extreme(extreme(part.value) for part in known)) if known else float("nan")
+    low, high = limits_of_worst(found, comparison)
+    if reference is not None and not known:
+        raise ValueError(
+            f"The rate cannot be measured for the reference, {format_group(reference)}, or for no other "
+            "group: name another reference."
+        )
+    pairs = _judge(counts, found, comparison, bound, worse)
+    missing = {rate.name: _named(counts, rate.support(counts.cells) == 0) for rate in constraint.rates}
+    unmeasured = {name: absent for name, absent in missing.items() if absent}
+    outcome: Outcome = "INCONCLUSIVE"
+    if "FAIL" in pairs["verdict"]:
+        outcome = "FAIL"
+    elif known and not unmeasured and set(pairs["verdict"]) == {"PASS"}:
+        outcome = "PASS"
+    rate, detectable = constraint.rates[0], float("nan")
+    groups: tuple[Hashable, ...] = ()
+    rates: tuple[float, ...] = ()
+    if known:
+        furthest = extreme(known, key=lambda part: extreme(part.value))
+        rate, tied = furthest.rate, furthest.value == extreme(furthest.value)
+        # Every ratio to a rate of 0 is 0: of these, the largest difference lies furthest apart.
+        apart = abs(furthest.rates[furthest.first] - furthest.rates[furthest.second])
+        place = int(np.argmax(np.where(tied, apart, -1)))
+        ends = furthest.lowest_first(place)
+        groups = tuple(counts.groups[g] for g in ends)
+        rates = tuple(float(rate(counts.cells)[g]) for g in ends)
+        detectable = smallest_detectable_between(counts, rate, ends, comparison, furthest.level)
+    fewest = np.min([effective_rows(counts, rate) for rate in constraint.rates], axis=0)
+    measured = np.all([rate.support(counts.cells) != 0 for rate in constraint.rates], axis=0)
+    return Verdict(
+        outcome=outcome,
+        criterion=constraint.name,
+        rate=rate.name,
+        comparison=comparison,
+        reference=reference,
+        value=value,
+        low=low,
+        high=high,
+        bound=bound,
+        confidence=confidence,
+        meets_bound=bool(worse * (value - bound) <= _ROUNDING),
+        groups=groups,
+        group_rates=rates,
+        pairs=PairVerdicts(pairs, confidence),
+        smallest_detectable=detectable,
+        min_group_size=min_group_size,
+        small_groups=_named(counts, measured & (fewest < min_group_size)),
+        unmeasured=unmeasured,
+    )
+
+
+def _judge(
+    counts: GroupCounts, found: list[PairDisparities], comparison: PairComparison, bound: float, worse: int
+) -> dict[str, list[Any]]:
+    """Return the verdict on every pair, as the columns of a table."""
+    titles = ("rate", "lowest", "highest", "lowest_rate", "highest_rate", "value", "low", "high", "verdict")
+    columns: dict[str, list[Any]] = {title: [] for title in titles}
+    for part in found:
+        for place, limits in enumerate(zip(part.value, part.low, part.high, strict=True)):
+            ends = part.lowest_first(place)
+            value, low, high = map(float, limits)
+            mildest, worst = (low, high) if comparison == "difference" else (high, low)
+            outcome = "INCONCLUSIVE"
+            if worse * (worst - bound) <= _ROUNDING:
+                outcome = "PASS"
+            elif worse * (mildest - bound) > _ROUNDING:
+                outcome = "FAIL"
+            names = [format_group(counts.groups[g]) for g in ends]
+            line = [part.rate.name, *names, *(float(part.rates[g]) for g in ends), value, low, high, outcome]
+            for column, entry in zip(columns.values(), line, strict=True):
+                column.append(entry)
+    return columns
+
+
+def _tolerance(
+    constraint: Constraint, max_difference: float | None, min_ratio: float | None
+) -> tuple[PairComparison, float]:
+    """Return what is bounded, and the bound."""
+    if (max_difference is None) == (min_ratio is None):
+        raise ValueError("Give one tolerance: max_difference, such as 0.05, or min_ratio, such as 0.8.")
+    given = max_difference if min_ratio is None else min_ratio
+    if not isinstance(given, int | float | np.number):
+        raise TypeError(f"A tolerance is a number, such as 0.05 or 0.8; got {given!r}.")
+    if max_difference is not None:
+        if not max_difference >= 0:
+            raise ValueError(f"max_difference must not be negative; got {max_difference!r}.")
+        return "difference", constraint.check_max_difference(max_difference)
+    if min_ratio is None or not 0 < min_ratio <= 1:
+        raise ValueError(f"min_ratio must lie above 0 and at most at 1, such as 0.8; got {min_ratio!r}.")
+    return "ratio", min_ratio
+
+
+def _written(rate: float) -> str:
+    """Write a rate: one that is small but not 0 does not look like 0."""
+    return number(rate) if rate == 0 or rate >= 0.0005 else f"{rate:.1e}"
+
+
+def _named(counts: GroupCounts, which: NDArray[np.bool_]) -> tuple[Hashable, ...]:
+    return tuple(group for group, chosen in zip(counts.groups, which, strict=True) if chosen)

@@ -1,0 +1,69 @@
+"""How a group is decided: a threshold, or a mixture of them, and the hash that decides mixtures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsk._core.curves import Curve
+
+__all__ = ["Mixture", "Rule", "row_uniforms"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Positions of thresholds on a group's curve, with the probability of each."""
+
+    positions: NDArray[np.intp]
+    probabilities: Floats
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one group is decided: a threshold, or several with a probability each."""
+
+    thresholds: Floats
+    probabilities: Floats
+
+    def chance(self, scores: Floats) -> Floats:
+        """Return each score's chance to be selected: 0 or 1 if there is one threshold."""
+        return (scores[:, None] >= self.thresholds) @ self.probabilities
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether there is more than one threshold."""
+        return len(self.thresholds) > 1
+
+    @classmethod
+    def single(cls, threshold: float) -> Rule:
+        """Return the rule that selects every score of at least the threshold."""
+        return cls(np.array([threshold]), np.ones(1))
+
+    @classmethod
+    def on(cls, curve: Curve, mixture: Mixture) -> Rule:
+        """Return a mixture of positions on a curve as a rule for scores."""
+        return cls(curve.threshold(mixture.positions), mixture.probabilities)
+
+    def cells(self, curve: Curve) -> dict[str, float]:
+        """Return the (expected) cells of a curve's rows under the rule, whose thresholds may be any."""
+        places = curve.positions(self.thresholds)
+        return {cell: float(at @ self.probabilities) for cell, at in curve.at(places).items()}
+
+
+def row_uniforms(scores: Floats) -> Floats:
+    """Return a number in [0, 1) per row that depends on nothing but its score.
+
+    It stands in for a random draw, so that a mixture of thresholds decides the same way for the same row
+    every time, whatever other rows are present (Cotter, Narasimhan & Gupta, On Making Stochastic
+    Classifiers Deterministic, NeurIPS 2019). The bits of the score are mixed by the finalizer of SplitMix64
+    (Steele, Lea & Flood, OOPSLA 2014).
+    """
+    bits = np.ascontiguousarray(scores, dtype=np.float64).view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    bits = bits ^ (bits >> np.uint64(31))
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53

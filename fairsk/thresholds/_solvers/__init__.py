@@ -1,0 +1,1 @@
+"""Exact solvers of the threshold problem; they know neither rows nor scores."""

@@ -1,0 +1,80 @@
+"""The problem that the solvers see: a point per threshold, bounds on how far the rates may lie apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsk._core.bounds import Bound
+from fairsk.thresholds._rules import Mixture
+
+__all__ = ["Choices", "Problem", "single"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The thresholds that one group may choose from.
+
+    Parameters
+    ----------
+    position : integer array of shape (n_choices,)
+        Where on the group's curve each threshold stands.
+    rates : array of shape (n_rates, n_choices)
+        The bounded rates at each of them.
+    utility : array of shape (n_choices,)
+        What each contributes to the objective.
+    selected : array of shape (n_choices,)
+        How many rows (what weight of them) each selects.
+    """
+
+    position: Ints
+    rates: Floats
+    utility: Floats
+    selected: Floats
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def take(self, chosen: Ints | NDArray[np.bool_] | slice) -> Choices:
+        """Return some of the choices."""
+        return Choices(
+            self.position[chosen], self.rates[:, chosen], self.utility[chosen], self.selected[chosen]
+        )
+
+    def sorted_by(self, rate: int) -> Choices:
+        """Return the choices by rising rate; most rates rise, or fall, along the curve as it is."""
+        steps = np.diff(self.rates[rate])
+        if (steps >= 0).all():
+            return self
+        if (steps <= 0).all():
+            return self.take(slice(None, None, -1))
+        return self.take(np.argsort(self.rates[rate], kind="stable"))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Choose a threshold per group: the greatest total utility with every rate within its bound.
+
+    Parameters
+    ----------
+    groups : list of Choices
+        One per group.
+    bounds : tuple of Bound
+        One per rate.
+    capacity : float, optional
+        How much all groups together may select.
+    """
+
+    groups: list[Choices]
+    bounds: tuple[Bound, ...]
+    capacity: float | None = None
+
+
+def single(positions: Ints | list[int]) -> list[Mixture]:
+    """Return one threshold per group as mixtures of one."""
+    return [Mixture(np.array([position], dtype=np.intp), np.ones(1)) for position in positions]

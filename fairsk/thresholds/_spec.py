@@ -1,0 +1,131 @@
+"""What the user asks of the thresholds, read off the parameters and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from fairsk._core.bounds import BoundedConstraint, bounded_constraints
+from fairsk._sklearn.compat import Interval, StrOptions
+from fairsk.rates import Constraint, Rate, get_rate
+from fairsk.thresholds._objective import Goal, make_objective
+
+__all__ = ["WISH_CONSTRAINTS", "Requirements", "Wishes"]
+
+#: What the parameters may be, as scikit-learn checks them.
+WISH_CONSTRAINTS: dict[str, Any] = {
+    "constraint": [str, Constraint, list, tuple],
+    "max_difference": [Interval(Real, 0, None, closed="left"), list, tuple, None],
+    "min_ratio": [Interval(Real, 0, 1, closed="both"), list, tuple, None],
+    "objective": [str, Rate, Mapping, callable],
+    "min_rates": [Mapping, None],
+    "capacity": [Interval(Real, 0, 1, closed="right"), None],
+    "level_up": ["boolean", Real],
+    "min_group_size": [Interval(Integral, 1, None, closed="left")],
+    "margin": [StrOptions({"1se"}), Interval(Real, 0, 1, closed="left")],
+}
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What is asked of the thresholds beside the limits on disparities.
+
+    Parameters
+    ----------
+    min_rates : mapping of Rate to float
+        What each rate must at least be, in every group where it can be measured.
+    capacity : float, optional
+        The largest share of all rows that may be selected.
+    level_up : bool or float
+        Whether no group's threshold may lie above that for all rows alike, or above this number.
+    """
+
+    min_rates: Mapping[Rate, float] = field(default_factory=dict)
+    capacity: float | None = None
+    level_up: bool | float = False
+
+    @classmethod
+    def of(
+        cls, min_rates: Mapping[str | Rate, float] | None, capacity: float | None, level_up: Any
+    ) -> Requirements:
+        """Read the requirements off the parameters.
+
+        Raises
+        ------
+        ValueError
+            If a rate is unknown, cannot be bounded from below, or what it must be is no number it can have.
+        """
+        rates = {}
+        for name, least in (min_rates or {}).items():
+            rate = get_rate(name)
+            if rate.lower_is_better:
+                raise ValueError(
+                    f"min_rates cannot hold {rate.name}, which is better the lower it is: give the minimum "
+                    "of its counterpart, such as true_negative_rate for false_positive_rate."
+                )
+            if not np.isfinite(least) or least < 0 or (rate.is_share and least > 1):
+                raise ValueError(
+                    f"min_rates[{rate.name!r}] must lie between 0 and 1 (five percent is 0.05); "
+                    f"got {least!r}."
+                )
+            rates[rate] = float(least)
+        if isinstance(level_up, bool | np.bool_):
+            return cls(rates, capacity, bool(level_up))
+        if not np.isfinite(level_up):
+            raise ValueError(
+                f"level_up must be True, False or the highest threshold allowed; got {level_up!r}."
+            )
+        return cls(rates, capacity, float(level_up))
+
+    def in_words(self) -> tuple[str, ...]:
+        """Say what is required."""
+        words = [f"{rate.name} at least {least:g} per group" for rate, least in self.min_rates.items()]
+        if self.capacity is not None:
+            words.append(f"at most {self.capacity:.4g} of all rows selected")
+        if self.level_up is True:
+            words.append("no group's threshold above the overall one")
+        elif self.level_up is not False:
+            words.append(f"no group's threshold above {self.level_up:g}")
+        return tuple(words)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is asked of the thresholds; the parameters are those of ``GroupThresholdOptimizer``."""
+
+    limits: tuple[BoundedConstraint, ...]
+    objective: Goal
+    requirements: Requirements
+    policy: str
+    margin: float | str
+    min_group_size: int
+
+    @classmethod
+    def of(
+        cls,
+        constraint: Any,
+        max_difference: Any,
+        min_ratio: Any,
+        *,
+        objective: Goal,
+        min_rates: Mapping[str | Rate, float] | None,
+        capacity: float | None,
+        level_up: bool | float,
+        policy: str,
+        margin: float | str,
+        min_group_size: int,
+    ) -> Wishes:
+        """Read the wishes off the parameters; what cannot be is refused before anything is fitted."""
+        make_objective(objective, 1.0, 1.0)
+        return cls(
+            bounded_constraints(constraint, max_difference, min_ratio),
+            objective,
+            Requirements.of(min_rates, capacity, level_up),
+            policy,
+            margin,
+            min_group_size,
+        )
