@@ -8,7 +8,6 @@ imbalanced-learn's pipelines.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from fairsk._core.columns import SensitiveColumns, sensitive_columns
 from fairsk._core.groups import Grouping, encode_groups, format_group
 from fairsk._core.validation import check_weights
+from fairsk._core.warnings import warn_user
 from fairsk._meta.base import MetaClassifier
 from fairsk._sklearn.compat import HasMethods, fit_context, num_samples
 from fairsk._sklearn.routing import fit_weighted
@@ -136,12 +136,10 @@ class Reweigher(TransformerMixin, BaseEstimator):
         with np.errstate(divide="ignore", invalid="ignore"):
             self.weights_ = np.where(cells > 0, expected / cells, np.nan)
         for group, label in zip(*np.nonzero(cells == 0), strict=True):
-            warnings.warn(
+            warn_user(
                 f"Group {format_group(groups.labels[group])} has no rows with the label "
                 f"{self.classes_[label]}: no weights can make the label rates equal. The other cells get "
-                "their usual weights; merge small groups to avoid this.",
-                UserWarning,
-                stacklevel=4,
+                "their usual weights; merge small groups of sensitive_features to avoid this."
             )
         return self
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Real
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from fairsk._core.groups import format_group
+from fairsk._core.warnings import warn_user
 from fairsk._meta.groupwise import OutOfFold
 from fairsk._sklearn.compat import Interval, StrOptions
 from fairsk.calibration._mapper import ScoreMapper
@@ -199,11 +199,9 @@ class GroupCalibratedClassifier(ScoreMapper):
                 self.maps_[label] = kind.fit(scores[own], actual[own], counted)
                 self.own_weights_[label] = size / (size + float(self.shrinkage))
         if small:
-            warnings.warn(
+            warn_user(
                 f"Fewer than {_FEWEST_ROWS} rows, or only one label, in: {', '.join(small)}. These groups "
-                "get the map of all rows; merge small groups for one of their own.",
-                UserWarning,
-                stacklevel=4,
+                "get the map of all rows; merge small groups of sensitive_features for one of their own."
             )
 
     def _map(self, scores: Floats, codes: NDArray[np.intp]) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Real
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairsk._core.groups import format_group
+from fairsk._core.warnings import warn_user
 from fairsk._meta.groupwise import OutOfFold
 from fairsk._sklearn.compat import Interval
 from fairsk._sklearn.routing import response_of
@@ -189,18 +189,14 @@ class ScoreRepair(ScoreMapper):
         self.barycenter_ = np.maximum.accumulate(average)  # sums can fall by a rounding error
         absent = [format_group(label) for label, share in self.shares_.items() if share == 0]
         if absent:
-            warnings.warn(
+            warn_user(
                 f"No held-out row with a weight belongs to: {', '.join(absent)}. The scores of these groups "
-                "are repaired as those of all rows together.",
-                UserWarning,
-                stacklevel=4,
+                "of sensitive_features are repaired as those of all rows together."
             )
         if len(self.groups_) == 1:
-            warnings.warn(
+            warn_user(
                 f"There is only one group, {format_group(self.groups_[0])}: its scores stay as they are. "
-                "Check that sensitive_features names the right column.",
-                UserWarning,
-                stacklevel=4,
+                "Check that sensitive_features names the right column."
             )
 
     def _map(self, scores: Floats, codes: NDArray[np.intp]) -> Floats:
