@@ -21,7 +21,7 @@ from fairsk.audit._columns import MISSING, is_unknown, name_groups
 from fairsk.audit._findings import VERDICTS, Finding, Settings, Verdict, listed, part_counts
 from fairsk.rates import RATES
 from fairsk.statistics import rate_intervals
-from fairsk.statistics._contrasts import pair_limits
+from fairsk.statistics._contrasts import pair_intervals
 from fairsk.statistics._intervals import joint_confidence
 from fairsk.statistics._multiplicity import adjust_p_values
 
@@ -405,7 +405,7 @@ def _least_represented(
     own = part_counts(rows[[place]], np.array([n]))
     if sample:
         other = part_counts(others[[place]], np.array([m]))
-        value, (low, high) = pair_limits(own, other, RATES["base_rate"], "ratio", level)
+        value, (low, high) = pair_intervals(own, other, RATES["base_rate"], "ratio", level)
         p = fisher_exact([[rows[place], n - rows[place]], [others[place], m - others[place]]]).pvalue
     else:
         share = others[place] / m

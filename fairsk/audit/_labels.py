@@ -30,7 +30,7 @@ from fairsk.audit._chi_square import ChiSquare, dependence_test
 from fairsk.audit._findings import Finding, Settings, Verdict, extremes, largest_difference, part_counts
 from fairsk.rates import RATES
 from fairsk.statistics import rate_intervals, smallest_detectable
-from fairsk.statistics._contrasts import pair_limits, rest_of
+from fairsk.statistics._contrasts import pair_intervals, rest_of
 from fairsk.statistics._intervals import joint_confidence
 from fairsk.statistics._multiplicity import adjust_p_values
 
@@ -225,7 +225,7 @@ def compare_labels(
 
     limits = [rate_intervals(side, "base_rate", settings.confidence) for side in counts]
     with_rest = [
-        pair_limits(rest_of(side), side, RATES["base_rate"], "difference", settings.confidence)
+        pair_intervals(rest_of(side), side, RATES["base_rate"], "difference", settings.confidence)
         for side in counts
     ]
     middle = (one + two) / 2

@@ -230,7 +230,7 @@ def _warn_if(where: Any, groups: tuple[Hashable, ...], what: str) -> None:
 
 def noise_floor(
     counts: GroupCounts,
-    criterion: Constraint | Rate | str,
+    constraint: Constraint | Rate | str,
     *,
     comparison: PairComparison = "difference",
     n_resamples: int = 10_000,
@@ -242,7 +242,7 @@ def noise_floor(
     ----------
     counts : GroupCounts
         The table of counts, without strata.
-    criterion : str, Rate or Constraint
+    constraint : str, Constraint or Rate
         The rate, or the rates that should agree; each a share, or a function of one as F1 is.
     comparison : {"difference", "ratio"}, default="difference"
         Largest difference (the floor lies above 0), or smallest ratio (below 1).
@@ -280,7 +280,7 @@ def noise_floor(
     counts = as_counts(counts)
     refuse_strata(counts, "A noise floor")
     check_resamples(n_resamples)
-    constraint, rng = as_constraint(criterion), np.random.default_rng(random_state)
+    constraint, rng = as_constraint(constraint), np.random.default_rng(random_state)
     check_comparison(comparison, *constraint.rates)
     disparities = []
     for rate in constraint.rates:

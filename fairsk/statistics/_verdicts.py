@@ -14,7 +14,7 @@ from fairsk._core.groups import format_group
 from fairsk._core.results import Result, Table, number, percent, printable, with_interval
 from fairsk.rates import Constraint, Rate
 from fairsk.statistics._detectable import smallest_detectable_between
-from fairsk.statistics._intervals import PairDisparities, limits_of_worst, pair_disparities
+from fairsk.statistics._intervals import PairDisparities, pair_disparities, worst_interval
 from fairsk.statistics._pairs import PairComparison
 from fairsk.statistics._proportions import as_constraint, as_counts, effective_rows, refuse_strata
 
@@ -59,7 +59,7 @@ class Verdict(Result):
     ----------
     outcome : {"PASS", "FAIL", "INCONCLUSIVE"}
         Whether the interval lies within the tolerance, wholly beyond it, or on both sides of the bound.
-    criterion, rate : str
+    constraint, rate : str
         Which constraint, and the one of its rates on which the groups lie furthest apart.
     comparison : {"difference", "ratio"}
         What is bounded.
@@ -89,7 +89,7 @@ class Verdict(Result):
     """
 
     outcome: Outcome
-    criterion: str
+    constraint: str
     rate: str
     comparison: PairComparison
     reference: Hashable
@@ -127,7 +127,7 @@ class Verdict(Result):
         columns = self.pairs.columns
         if len(columns["value"]) == 1:
             return [
-                f"{self.outcome}: {self.criterion} {self.comparison} {number(self.value)} {interval}, "
+                f"{self.outcome}: {self.constraint} {self.comparison} {number(self.value)} {interval}, "
                 f"{self.rate} from {least} ({lowest}) to {most} ({highest})."
             ]
         # The interval is that of the worst of all pairs, and not of the pair that lies furthest apart.
@@ -137,7 +137,7 @@ class Verdict(Result):
         place = pairs.index((self.rate, lowest, highest))
         own = with_interval(*(columns[name][place] for name in ("value", "low", "high")))
         return [
-            f"{self.outcome}: {self.criterion}, {extreme} of {whose} {number(self.value)} {interval}.",
+            f"{self.outcome}: {self.constraint}, {extreme} of {whose} {number(self.value)} {interval}.",
             f"Furthest apart: {lowest} ({least}) and {highest} ({most}) in {self.rate}, {own}.",
         ]
 
@@ -186,7 +186,7 @@ class Verdict(Result):
         rates = self.group_rates or (np.nan, np.nan)
         columns: dict[str, list[Any]] = {
             "verdict": [self.outcome],
-            "criterion": [self.criterion],
+            "constraint": [self.constraint],
             "comparison": [self.comparison],
             "bound": [self.bound],
             "value": [self.value],
@@ -212,13 +212,13 @@ class Verdict(Result):
                 "; ".join(f"{r}: {', '.join(map(format_group, g))}" for r, g in self.unmeasured.items())
             ],
         }
-        words = ["verdict", "criterion", "comparison", "rate", "lowest", "highest"]
+        words = ["verdict", "constraint", "comparison", "rate", "lowest", "highest"]
         return [Table(columns, shown, notes=self._sentences(), words=words)]
 
 
 def verdict(
     counts: GroupCounts,
-    criterion: Constraint | Rate | str,
+    constraint: Constraint | Rate | str,
     *,
     max_difference: float | None = None,
     min_ratio: float | None = None,
@@ -232,7 +232,7 @@ def verdict(
     ----------
     counts : GroupCounts
         The table of counts, without strata; or a table made of it, such as :func:`group_metrics` returns.
-    criterion : str, Constraint or Rate
+    constraint : str, Constraint or Rate
         The rate, or the rates that should agree.
     max_difference : float >= 0, optional
         The largest difference that is tolerated, such as 0.05.
@@ -285,7 +285,7 @@ def verdict(
     """
     counts = as_counts(counts)
     refuse_strata(counts, "A verdict")
-    constraint = as_constraint(criterion)
+    constraint = as_constraint(constraint)
     comparison, bound = _tolerance(constraint, max_difference, min_ratio)
     for rate in constraint.rates:
         counts.warn_undefined(rate, fewest=2)
@@ -294,7 +294,7 @@ def verdict(
     worse, extreme = (1, max) if comparison == "difference" else (-1, min)
     known = [part for part in found if len(part.value)]
     value = float(extreme(extreme(part.value) for part in known)) if known else float("nan")
-    low, high = limits_of_worst(found, comparison)
+    low, high = worst_interval(found, comparison)
     if reference is not None and not known:
         raise ValueError(
             f"The rate cannot be measured for the reference, {format_group(reference)}, or for no other "
@@ -325,7 +325,7 @@ def verdict(
     measured = np.all([rate.support(counts.cells) != 0 for rate in constraint.rates], axis=0)
     return Verdict(
         outcome=outcome,
-        criterion=constraint.name,
+        constraint=constraint.name,
         rate=rate.name,
         comparison=comparison,
         reference=reference,

@@ -24,7 +24,7 @@ from fairsk.metrics._scores.grouped import (
     warn_unmeasured,
 )
 from fairsk.statistics._intervals import check_confidence, joint_confidence, rate_intervals
-from fairsk.statistics._pairs import Estimate, difference_limits
+from fairsk.statistics._pairs import Estimate, newcombe_interval
 
 __all__ = ["ScoreMetrics", "score_metrics"]
 
@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 ScoreMetric: TypeAlias = Literal["base_rate", "mean_score", "auc", "brier", "log_loss", "calibration_error"]
 
 #: What is estimated from each group's sorted scores alone.
-_ESTIMATES: Mapping[str, Callable[[SortedScores, float | None], score_estimates.Estimate]] = {
+_ESTIMATES: Mapping[str, Callable[[SortedScores, float | None], Estimate[float]]] = {
     "mean_score": score_estimates.mean_score,
     "auc": score_estimates.auc,
     "brier": score_estimates.brier,
@@ -70,7 +70,7 @@ class ScoreMetrics(Tabular):
     confidence: float | None
     library: Backend | None
     _scores: GroupedScores = field(repr=False)
-    _measured: Mapping[str, Estimate] = field(repr=False)
+    _measured: Mapping[str, Estimate[Floats]] = field(repr=False)
     _by_chance: Floats | None = field(repr=False)
     _notes: tuple[str, ...] = field(repr=False)
 
@@ -87,7 +87,7 @@ class ScoreMetrics(Tabular):
         if confidence is not None:
             check_confidence(confidence)
         chosen, notes = _choose(scores, metrics)
-        measured, by_chance = dict[str, Estimate](), None
+        measured, by_chance = dict[str, Estimate[Floats]](), None
         for name in chosen:
             if name == "calibration_error":
                 binned = binned_scores(scores, n_bins, strategy)
@@ -285,7 +285,7 @@ class ScoreMetrics(Tabular):
         n_pairs = n_groups * (n_groups - 1) // 2 if reference is None else n_groups - 1
         limits = _estimates(metric, self._scores, joint_confidence(self.confidence, n_pairs))
         one, other = self._pairs(limits, reference)
-        low, high = difference_limits(one, other)
+        low, high = newcombe_interval(one, other)
         if not len(low):
             return float("nan"), float("nan")
         apart = np.maximum(0, np.maximum(low, -high))
@@ -313,12 +313,14 @@ class ScoreMetrics(Tabular):
         """
         return largest_abroca(self._scores, reference)
 
-    def _get(self, metric: str) -> Estimate:
+    def _get(self, metric: str) -> Estimate[Floats]:
         if metric not in self._measured:
             raise ValueError(f"{metric!r} is not in this table, which has: {', '.join(self._measured)}.")
         return self._measured[metric]
 
-    def _pairs(self, found: Estimate, reference: Hashable) -> tuple[Estimate, Estimate]:
+    def _pairs(
+        self, found: Estimate[Floats], reference: Hashable
+    ) -> tuple[Estimate[Floats], Estimate[Floats]]:
         """Return both sides of all pairs of groups that can be measured, or of those with the reference."""
         sides = measured_pairs(self.groups, found.value[:-1], reference)
         one, other = (Estimate(*(part[side] for part in found)) for side in sides)
@@ -390,7 +392,7 @@ def _choose(
     return tuple(chosen), tuple(notes)
 
 
-def _estimates(metric: str, scores: GroupedScores, confidence: float | None) -> Estimate:
+def _estimates(metric: str, scores: GroupedScores, confidence: float | None) -> Estimate[Floats]:
     """Estimate a metric in every group, and over all rows."""
     if metric == "base_rate":
         labels = scores.labels()
