@@ -1,4 +1,4 @@
-"""What a fairness criterion is: rates over confusion cells, and constraints over rates.
+"""Group rates and fairness constraints: ratios of sums of confusion cells, and which of them should agree.
 
 This is the one place where a rate's formula stands. Four engines read it: hard counts
 (:mod:`fairsk._core.counts`), cumulative counts along sorted scores (:mod:`fairsk.thresholds`), soft counts in
@@ -172,6 +172,12 @@ class Rate:
         """Whether the denominator depends on the labels only, so that the rate is linear in the decisions."""
         tp, fp, fn, tn = self.denominator_coefficients
         return tp == fn and fp == tn
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether the rate depends on the labels, and not on the decisions alone."""
+        vectors = (self.numerator_coefficients, self.denominator_coefficients)
+        return any(tp != fp or fn != tn for tp, fp, fn, tn in vectors)
 
     @property
     def is_share(self) -> bool:
@@ -452,8 +458,9 @@ def get_rate(rate: Rate | str) -> Rate:
     if score and rate not in RATES and float(score[1]) > 0:
         return f_beta(float(score[1]))
     if rate not in RATES:
-        if rate in CONSTRAINTS:
-            names = " and ".join(repr(part.name) for part in CONSTRAINTS[rate].rates)
+        constraint = CONSTRAINTS.get(_CONSTRAINTS_ALSO_CALLED.get(rate, rate))
+        if constraint is not None:
+            names = " and ".join(repr(part.name) for part in constraint.rates)
             raise ValueError(
                 f"{rate!r} is a criterion, not a rate: it asks that {names} agree. Name the rate."
             )
@@ -540,12 +547,24 @@ _ALL_CONSTRAINTS = (
 CONSTRAINTS: Mapping[str, Constraint] = {constraint.name: constraint for constraint in _ALL_CONSTRAINTS}
 
 
+#: What others call some of the constraints.
+_CONSTRAINTS_ALSO_CALLED = {
+    "disparate_impact": "demographic_parity",
+    "statistical_parity": "demographic_parity",
+}
+
+
 def get_constraint(constraint: Constraint | str) -> Constraint:
-    """Look up a built-in constraint by name; a :class:`Constraint` is returned as it is."""
+    """Look up a built-in constraint by name; a :class:`Constraint` is returned as it is.
+
+    The names are those of :data:`CONSTRAINTS`, and ``"disparate_impact"`` and ``"statistical_parity"`` for
+    ``"demographic_parity"``. Disparate impact is usually judged by the ratio: ``comparison="ratio"``.
+    """
     if isinstance(constraint, Constraint):
         return constraint
     if not isinstance(constraint, str):
         raise TypeError(f"constraint must be a name or a fairsk.Constraint, got {constraint!r}.")
+    constraint = _CONSTRAINTS_ALSO_CALLED.get(constraint, constraint)
     if constraint not in CONSTRAINTS:
         rate = constraint.removesuffix("_parity")  # as others name constraints on a rate
         same = [known for known in CONSTRAINTS.values() if rate in RATES and known.rates == (RATES[rate],)]

@@ -130,6 +130,7 @@ class DifferentialFairness(Tabular):
 
 def _outcomes(counts: GroupCounts, rate: Rate) -> tuple[tuple[Hashable, ...], Array]:
     """Return the outcomes, and how many rows of each group have each."""
+    counts.check_labels(rate)
     part = rate.part(counts.cells)
     if counts.strata is None:
         return ("negative", "positive"), np.stack([rate.support(counts.cells) - part, part], axis=1)

@@ -93,6 +93,7 @@ class MantelHaenszel(Tabular):
         check_confidence(confidence)
         base = position_of(reference, counts.groups)
         others = [place for place in range(len(counts.groups)) if place != base]
+        counts.check_labels(rate)
         part, support = rate.part(counts.cells), rate.support(counts.cells)
         rest = support - part
         # Weighted rows count by their effective number where it is a matter of chance.

@@ -294,7 +294,8 @@ def _with_overall(counts: GroupCounts) -> GroupCounts:
         return {cell: np.concatenate([ours[cell], all_of_it[cell]]) for cell in ours}
 
     labels = (*range(len(counts.groups)), "overall")
-    return GroupCounts(labels, stacked("cells"), stacked("squares"), strata=counts.strata)
+    cells, squares = stacked("cells"), stacked("squares")
+    return GroupCounts(labels, cells, squares, strata=counts.strata, labelled=counts.labelled)
 
 
 def _flat(values: NDArray[Any]) -> list[Any]:
