@@ -77,7 +77,7 @@ def test_statistics_of_selection_need_no_labels_and_others_are_errors() -> None:
         statistics.smallest_detectable,
         statistics.contrasts,
         statistics.omnibus_test,
-        statistics.max_z_test,
+        lambda counts, rate: statistics.max_z_test(counts, rate, random_state=0),
         statistics.shrunken_rates,
         lambda counts, rate: statistics.noise_floor(counts, rate, random_state=0),
         lambda counts, rate: statistics.verdict(counts, rate, max_difference=0.1),
