@@ -281,7 +281,7 @@ class Constraint:
         array
             The disparity; NaN if fewer than two groups have the rate.
         """
-        _check_choice("method", method, Method)
+        check_choice("method", method, Method)
         gaps = []
         for rate in self.rates:
             values = rate(cells)
@@ -302,7 +302,7 @@ class Constraint:
         so that two rates of zero have the ratio 1. The parameters are those of :meth:`difference`. A rate
         that can be negative (its numerator subtracts) has no such ratio, and is refused.
         """
-        _check_choice("method", method, Method)
+        check_choice("method", method, Method)
         self.check_ratio()
         ratios = []
         for rate in self.rates:
@@ -335,7 +335,7 @@ class Constraint:
         reference: int | None = None,
     ) -> Array:
         """Evaluate the comparison of that name: ``"difference"``, ``"ratio"`` or ``"worst_group"``."""
-        _check_choice("comparison", comparison, Comparison)
+        check_choice("comparison", comparison, Comparison)
         if comparison == "worst_group":
             if method != "between_groups":
                 raise ValueError(f"worst_group is a rate and compares with nothing: leave out {method=}.")
@@ -381,7 +381,7 @@ def _defined(values: Array, baseline: Array) -> Array:
     return _where(values == values, values, baseline)
 
 
-def _check_choice(name: str, given: Any, choices: Any) -> None:
+def check_choice(name: str, given: Any, choices: Any) -> None:
     """Refuse a value that is not among those of a ``Literal``."""
     if given not in get_args(choices):
         allowed = ", ".join(map(repr, get_args(choices)))
