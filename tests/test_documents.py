@@ -31,7 +31,7 @@ MODULES = ["fairsk", *(f"fairsk.{name}" for name in fairsk.__all__ if name.islow
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_public_name_is_listed(module):
-    """In a row that begins with its module, or, in short, with its stem in the row of differences and ratios."""
+    """In a row that begins with its module; differences and ratios may be listed by their stem."""
     text = (ROOT / "docs" / "api.md").read_text()
     listed = "\n".join(row for row in text.splitlines() if row.startswith(f"| `{module}`"))
     for name in importlib.import_module(module).__all__:
