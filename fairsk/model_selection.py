@@ -1,4 +1,4 @@
-"""Splitters that keep every group and label in every fold."""
+"""Splitters: folds stratified by group and label."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ class GroupStratifiedKFold(StratifiedKFold):
     ------
     ValueError
         If the sensitive column is missing, or every label has fewer rows than there are folds.
+
+    See Also
+    --------
+    sklearn.model_selection.StratifiedKFold : Folds stratified by label alone.
+    sklearn.model_selection.StratifiedGroupKFold : Folds that keep the rows of a group together.
 
     Examples
     --------
