@@ -150,7 +150,7 @@ class OutOfFold:
         The fitted classifier to predict with; None where only the scores were wanted.
     scores : array of shape (n_samples,) or (n_samples, n_scores)
         The out-of-fold scores.
-    actual : boolean array of shape (n_samples,)
+    actual : bool array of shape (n_samples,)
         Which rows are positive.
     groups : Grouping
         The group of each row.

@@ -281,7 +281,7 @@ class GroupCalibratedClassifier(MetaClassifier):
         if small:
             warn_user(
                 f"Fewer than {_MIN_ROWS} rows, or only one label, in: {', '.join(small)}. These groups "
-                "get the map of all rows; merge small groups for one of their own."
+                "get the map of all rows; merge small groups of sensitive_features for one of their own."
             )
 
     def _map(self, scores: Floats, codes: NDArray[np.intp]) -> Floats:

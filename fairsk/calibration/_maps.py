@@ -76,7 +76,7 @@ class IsotonicMap:
         ----------
         scores : array of shape (n_samples,)
             The scores, as they are.
-        actual : boolean array of shape (n_samples,)
+        actual : bool array of shape (n_samples,)
             Which rows are positive.
         weights : array of shape (n_samples,)
             The weight of each row.
@@ -141,7 +141,7 @@ class SigmoidMap:
         ----------
         scores : array of shape (n_samples,)
             Decision scores, or log-odds.
-        actual : boolean array of shape (n_samples,)
+        actual : bool array of shape (n_samples,)
             Which rows are positive.
         weights : array of shape (n_samples,)
             The weight of each row.
@@ -218,7 +218,7 @@ class TemperatureMap:
         ----------
         scores : array of shape (n_samples,)
             Decision scores, or log-odds.
-        actual : boolean array of shape (n_samples,)
+        actual : bool array of shape (n_samples,)
             Which rows are positive.
         weights : array of shape (n_samples,)
             The weight of each row.

@@ -268,7 +268,7 @@ class ScoreRepair(MetaClassifier):
         if absent:
             warn_user(
                 f"No held-out row with a weight belongs to: {', '.join(absent)}. The scores of these groups "
-                "are repaired as those of all rows together."
+                "of sensitive_features are repaired as those of all rows together."
             )
         if len(self.groups_) == 1:
             warn_user(
