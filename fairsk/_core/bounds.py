@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fairsk.rates import Constraint, get_constraint
 
-__all__ = ["ROUNDING", "Bound", "BoundedConstraint", "list_constraints", "bounded_constraints"]
+__all__ = ["ROUNDING", "Bound", "BoundedConstraint", "bounded_constraints", "list_constraints"]
 
 Floats = NDArray[np.float64]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from itertools import cycle
@@ -17,6 +16,7 @@ from fairsk._core.curves import sorted_curves
 from fairsk._core.groups import Grouping, format_group
 from fairsk._core.labels import binary_labels
 from fairsk._core.validation import check_weights
+from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import positive_scores
 from fairsk._sklearn.rows import check_rows
@@ -326,11 +326,9 @@ class _Rows:
         weights = np.ones(len(codes)) if weights is None else weights
         known = codes >= 0
         if not known.all():
-            warnings.warn(
+            warn_user(
                 f"{np.sum(~known)} of {len(known)} rows belong to groups that did not occur in fit: they are "
-                "left out.",
-                UserWarning,
-                stacklevel=3,
+                "left out."
             )
         groups = Grouping(sensitive.names, tuple(estimator.groups_), codes[known])
         return cls(scores[known], actual[known], chance[known], groups, weights[known])
@@ -368,4 +366,4 @@ def _refuse_or_warn(left_out: list[Hashable], n_drawn: int) -> None:
     )
     if not n_drawn:
         raise ValueError(f"{message} There is no other one to draw.")
-    warnings.warn(f"{message} They are left out.", UserWarning, stacklevel=3)
+    warn_user(f"{message} They are left out.")
