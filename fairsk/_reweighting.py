@@ -250,8 +250,8 @@ class Reweigher(TransformerMixin, BaseEstimator):
 class ReweightedClassifier(MetaClassifier):
     """Fit a classifier with fair weights: delivered to its last step, through nested pipelines.
 
-    Wraps the *whole* pipeline, so that it sees the raw X. The weights are those of Kamiran and Calders [1]_ or
-    of another ``reweigher``. They need no metadata request and arrive with metadata routing off or on. An
+    Wraps the *whole* pipeline, so that it sees the raw X. The weights are those of Kamiran and Calders [1]_,
+    or of another ``reweigher``. They need no metadata request and arrive with metadata routing off or on. An
     estimator that takes no ``sample_weight`` is fitted on rows drawn with probability proportional to the
     weights.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import json
 import pkgutil
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,30 +19,57 @@ from sklearn.utils.metadata_routing import MetadataRequest
 
 import fairsk
 
+ROOT = Path(__file__).parents[1]
+
 
 def is_public(name):
     return not any(part.startswith("_") for part in name.split("."))
 
 
-def run_python(code):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+@pytest.fixture(scope="module")
+def fresh():
+    """Return what a fresh interpreter sees, step by step; one for all tests, since torch takes seconds."""
+    code = """
+import json, sys
 
+def loaded():
+    return [name for name in ("torch", "skorch", "matplotlib") if name in sys.modules]
 
-def test_import_does_not_load_torch_nor_a_frame_library():
-    loaded = run_python(
-        "import sys, fairsk, fairsk.metrics, fairsk.scoring, fairsk.datasets, fairsk.model_selection;"
-        "print([m for m in ('torch', 'skorch', 'matplotlib', 'pandas', 'polars') if m in sys.modules])"
+import fairsk
+seen = {"import": loaded(), "dir": dir(fairsk)}
+rooms = [name for name in fairsk.__all__ if name.islower() and name != "neural"]
+seen["subpackages"] = [getattr(fairsk, name).__name__ for name in rooms]
+seen["all but the nets"] = loaded()
+from fairsk import FairClassifier
+seen["learning rate"], seen["the nets"] = FairClassifier().lr, loaded()
+print(json.dumps(seen))
+"""
+    return json.loads(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     )
-    # scikit-learn itself may import pandas; what matters is that torch waits until it is needed
-    assert "torch" not in loaded
-    assert "skorch" not in loaded
 
 
-def test_the_net_is_there_when_touched():
-    assert run_python("from fairsk import FairClassifier; print(FairClassifier().lr > 0)") == "True\n"
-    assert "FairClassifier" in dir(fairsk)
+def test_an_import_loads_neither_torch_nor_matplotlib(fresh):
+    # scikit-learn itself may import pandas; what matters is that these wait until they are needed
+    assert fresh["import"] == []
+    assert fresh["all but the nets"] == []
+
+
+def test_subpackages_are_there_without_being_imported(fresh):
+    expected = [f"fairsk.{name}" for name in fairsk.__all__ if name.islower() and name != "neural"]
+    assert fresh["subpackages"] == expected
+
+
+def test_the_net_is_there_when_touched(fresh):
+    assert fresh["learning rate"] > 0
+    assert fresh["the nets"] == ["torch", "skorch"]
     with pytest.raises(AttributeError, match="has no attribute 'UnfairClassifier'"):
         _ = fairsk.UnfairClassifier
+
+
+def test_dir_shows_public_names_only(fresh):
+    assert fresh["dir"] == dir(fairsk) == sorted([*fairsk.__all__, "__version__"])
+    assert all(is_public(name) for name in fairsk.__all__)
 
 
 def modules():
@@ -50,13 +79,6 @@ def modules():
 
 def test_the_public_modules_are_those_of_the_front_door():
     assert modules() == [f"fairsk.{name}" for name in sorted(fairsk.__all__) if name.islower()]
-
-
-def test_subpackages_are_there_without_being_imported_and_dir_shows_public_names_only():
-    found = run_python("import fairsk, sys; fairsk.metrics; print('torch' in sys.modules, dir(fairsk))")
-    assert found.startswith("False")
-    assert dir(fairsk) == sorted([*fairsk.__all__, "__version__"])
-    assert all(is_public(name) for name in fairsk.__all__)
 
 
 @pytest.mark.parametrize("name", ["fairsk", *modules()])
@@ -96,3 +118,37 @@ def test_private_names_are_read_in_one_module_only():
 
 def test_the_package_is_typed():
     assert (Path(fairsk.__file__).parent / "py.typed").exists()
+
+
+#: A line in the wrong room, and the contract that it breaks.
+MISPLACED = {
+    "metrics/_decisions/table.py": ("import torch", "torch and skorch in neural only"),
+    "neural/_loss.py": ("import matplotlib", "matplotlib in plotting only"),
+    "_core/counts.py": ("import fairsk.statistics", "Layers: imports go downwards"),
+    "thresholds/_search.py": ("import fairsk.calibration", "Layers: imports go downwards"),
+}
+
+
+@pytest.fixture(scope="module")
+def contracts(tmp_path_factory):
+    """Return what import-linter says of a copy of the package with all those lines in it."""
+    pytest.importorskip("importlinter", reason="in the extra dev, which the oldest versions go without")
+    copy = tmp_path_factory.mktemp("misplaced")
+    shutil.copytree(ROOT / "fairsk", copy / "fairsk", ignore=shutil.ignore_patterns("__pycache__", "data"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    for name, (line, _) in MISPLACED.items():
+        with (copy / "fairsk" / name).open("a") as module:
+            module.write(f"\n{line}\n")
+    code = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=copy, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", MISPLACED)
+def test_a_line_in_the_wrong_room_breaks_a_contract(name, contracts):
+    line, contract = MISPLACED[name]
+    broken = contracts.partition("Broken contracts")[2]
+    assert contract in broken
+    room = "fairsk." + name.removesuffix(".py").replace("/", ".")
+    assert f"{room} -> {line.removeprefix('import ')} (l." in broken
