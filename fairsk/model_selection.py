@@ -1,4 +1,4 @@
-"""Splitters that keep every group and label in every fold."""
+"""Splitters: folds stratified by group and label."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ class GroupStratifiedKFold(StratifiedKFold):
 
     See Also
     --------
+    sklearn.model_selection.StratifiedKFold : Folds stratified by label alone.
     sklearn.model_selection.StratifiedGroupKFold : Keeps a group's rows together in one fold: the opposite.
     fairsk.scoring.make_fair_scorer : Scores each fold by a disparity, which needs every group in it.
 

@@ -132,6 +132,18 @@ def test_column_and_metadata_give_the_same(cls, routing):
     np.testing.assert_array_equal(column.predict(X), metadata.predict(X.drop(columns="sex"), **asked))
 
 
+@pytest.mark.parametrize("cls", [cls for cls in CLASSIFIERS if cls is not FairClassifier])
+def test_score_is_the_accuracy_of_scikit_learn(cls):
+    X, y = data_for(cls)
+    model = make(cls, sensitive_features="sex").fit(X, y)
+    hits, weights = model.predict(X) == y, np.arange(len(y)) % 7
+    assert 0.6 < model.score(X, y) == pytest.approx(hits.mean())
+    assert model.score(X, y, sample_weight=weights) == pytest.approx(np.average(hits, weights=weights))
+    assert model.score(X, list(y)) == model.score(X, np.reshape(y, (-1, 1))) == model.score(X, y)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.score(X, y[:-1])
+
+
 @pytest.mark.parametrize("cls", sorted(public_estimators(), key=lambda c: c.__name__))
 def test_parameters_and_inputs_are_left_alone(cls):
     X, y = data_for(cls)

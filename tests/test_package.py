@@ -13,6 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from sklearn.base import BaseEstimator
+from sklearn.metrics import get_scorer
+from sklearn.utils.metadata_routing import MetadataRequest
 
 import fairsk
 
@@ -88,15 +91,29 @@ def test_public_names_exist_and_are_documented(name):
             assert item.__doc__, f"{name}.{public} has no docstring"
 
 
-def test_only_one_module_touches_private_sklearn_names():
+def private_attributes():
+    """Return the private attributes of scikit-learn's estimators, scorers and requests."""
+    owners = [BaseEstimator(), get_scorer("accuracy"), MetadataRequest(owner="x")]
+    names = {name for owner in owners for name in {*dir(owner), *vars(owner)}}
+    return {name for name in names | {"_metadata_request"} if name.startswith("_") and name[1] != "_"}
+
+
+def test_private_names_are_read_in_one_module_only():
+    private = private_attributes()
+    assert {"_score_func", "_get_metadata_request", "_metadata_request"} <= private
     for path in Path(fairsk.__file__).parent.rglob("*.py"):
-        if path.parent.name == "_sklearn" and path.name == "compat.py":
+        if path.parts[-2:] == ("_sklearn", "compat.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sklearn"):
-                assert "._" not in node.module, f"{path.name} imports from {node.module}"
-                for alias in node.names:
-                    assert not alias.name.startswith("_"), f"{path.name} imports {alias.name}"
+            where = f"{path.name}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sklearn":
+                names = [*node.module.split("."), *(alias.name for alias in node.names)]
+                assert not any(name.startswith("_") for name in names), f"{where} imports a private name"
+            elif isinstance(node, ast.Import):
+                parts = [part for alias in node.names for part in alias.name.split(".")]
+                assert "sklearn" not in parts or not any(p.startswith("_") for p in parts), where
+            elif isinstance(node, ast.Attribute) and node.attr in private:
+                assert getattr(node.value, "id", "") == "self", f"{where} reads the private {node.attr}"
 
 
 def test_the_package_is_typed():
