@@ -12,7 +12,7 @@ from sklearn.utils import column_or_1d
 
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.groups import encode_groups, format_group
-from fairsk._core.results import Backend, Table, Tabular, library_of, number, percent, rows, with_interval
+from fairsk._core.results import Backend, Result, Table, library_of, number, percent, rows, with_interval
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk.metrics._scores.distances import largest_ks, largest_wasserstein
@@ -35,8 +35,8 @@ _MEANS = {
 _POWERS = {"mae": 1.0, "rmse": 0.5}
 
 
-@dataclass(frozen=True, eq=False)
-class RegressionMetrics(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class RegressionMetrics(Result):
     """A table of errors and means per group, with intervals. It prints and renders itself.
 
     Parameters
@@ -57,6 +57,10 @@ class RegressionMetrics(Tabular):
         The coverage probability of the limits.
     library : str or None
         The library that :meth:`frame` makes a frame of.
+
+    See Also
+    --------
+    regression_metrics : What makes it.
 
     Examples
     --------
@@ -163,6 +167,11 @@ def regression_metrics(
     -----
     UserWarning
         If a group has no rows that count; its values are NaN, and it is named.
+
+    See Also
+    --------
+    group_metrics : Any other function of targets and predictions per group.
+    score_metrics : The same for scores.
 
     Notes
     -----

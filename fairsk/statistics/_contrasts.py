@@ -249,7 +249,7 @@ def rest_of(counts: GroupCounts) -> GroupCounts:
         # Where nothing is left of weights, the difference may leave a trace of rounding.
         return {cell: np.where(left > 1e-12 * table[cell].sum(), left, 0.0) for cell, left in others.items()}
 
-    return GroupCounts(counts.groups, rest(counts.cells), rest(counts.squares))
+    return GroupCounts(counts.groups, rest(counts.cells), rest(counts.squares), labelled=counts.labelled)
 
 
 def _take(counts: GroupCounts, places: NDArray[np.intp]) -> GroupCounts:
@@ -257,7 +257,7 @@ def _take(counts: GroupCounts, places: NDArray[np.intp]) -> GroupCounts:
     cells, squares = (
         {cell: table[cell][places] for cell in CELLS} for table in (counts.cells, counts.squares)
     )
-    return GroupCounts(range(len(places)), cells, squares)
+    return GroupCounts(range(len(places)), cells, squares, labelled=counts.labelled)
 
 
 def _sides(

@@ -123,7 +123,7 @@ def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.
     check_confidence(confidence)
     rate = get_rate(rate)
     z = float(ndtri(0.5 + confidence / 2))
-    value = rate(counts.cells)
+    value = counts.rate(rate)
     share = share_behind(rate)
     if share is None:
         half = z * rate_standard_errors(counts, rate)

@@ -50,6 +50,7 @@ class Share:
         counts, and a few heavy rows then make it less certain than Kish's number says. Groups that do not
         have the rate have no proportion (NaN) of no rows.
         """
+        counts.check_labels(self.rate)
         measured = self.rate.support(counts.cells) != 0
         p, support = self.proportion(counts.cells), self.proportion.support(counts.cells)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -62,6 +63,7 @@ class Share:
 
 def effective_rows(counts: GroupCounts, rate: Rate) -> NDArray[np.float64]:
     """Return on how many rows, effectively, each group's rate is measured."""
+    counts.check_labels(rate)
     share = share_behind(rate)
     if share is not None:
         return share.effective(counts)[1]
@@ -75,6 +77,7 @@ def effective_rows(counts: GroupCounts, rate: Rate) -> NDArray[np.float64]:
 
 def rate_variances(counts: GroupCounts, rate: Rate, at: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the variance of a rate in every group by linearisation, were its value the one given."""
+    counts.check_labels(rate)
     support = rate.support(counts.cells)
     terms = zip(rate.numerator_coefficients, rate.denominator_coefficients, CELLS, strict=True)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -119,7 +122,7 @@ def as_constraint(constraint: Constraint | Rate | str) -> Constraint:
         try:
             constraint = get_rate(name)
         except ValueError:
-            return get_constraint(name)  # its message suggests a name
+            return get_constraint(name)  # by another of its names, or with a message that suggests one
     if isinstance(constraint, Rate):
         return Constraint(constraint.name, constraint)
     return get_constraint(constraint)

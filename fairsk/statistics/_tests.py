@@ -430,7 +430,7 @@ def _one(counts: GroupCounts, group: Hashable) -> GroupCounts:
     cells, squares = (
         {cell: table[cell][place] for cell in CELLS} for table in (counts.cells, counts.squares)
     )
-    return GroupCounts([group], cells, squares, names=counts.names)
+    return GroupCounts([group], cells, squares, names=counts.names, labelled=counts.labelled)
 
 
 def _exact_p(parts: NDArray[np.int64], sizes: NDArray[np.int64], seen: float) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairsk._core.groups import format_group
 from fairsk._core.histograms import ScoreHistograms
-from fairsk._core.results import Backend, Table, Tabular, library_of, number, percent, rows, with_interval
+from fairsk._core.results import Backend, Result, Table, library_of, number, percent, rows, with_interval
 from fairsk.metrics._scores import estimates as score_estimates
 from fairsk.metrics._scores.abroca import largest_abroca
 from fairsk.metrics._scores.calibration_error import Strategy, binned_scores
@@ -40,8 +40,8 @@ _ESTIMATES: Mapping[str, Callable[[SortedScores, float | None], Estimate[float]]
 }
 
 
-@dataclass(frozen=True, init=False, eq=False)
-class ScoreMetrics(Tabular):
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class ScoreMetrics(Result):
     """Metrics of scores per group with their intervals, and the overall row. Prints and renders itself.
 
     :func:`score_metrics` makes it of labels and scores, :meth:`from_histograms` of counts in bins. To compare
@@ -65,6 +65,10 @@ class ScoreMetrics(Tabular):
     auc_error : array of shape (n_groups,)
         How far the area under the ROC curve can lie from that of the scores before they were binned; 0 if
         they were not.
+
+    See Also
+    --------
+    score_metrics : What makes it of rows.
     """
 
     confidence: float | None
@@ -95,15 +99,14 @@ class ScoreMetrics(Tabular):
                 measured[name], by_chance = Estimate(binned.errors(), unknown, unknown), binned.by_chance()
             else:
                 measured[name] = _estimates(name, scores, confidence)
-        for name, value in {
-            "confidence": confidence,
-            "library": library,
-            "_scores": scores,
-            "_measured": measured,
-            "_by_chance": by_chance,
-            "_notes": notes,
-        }.items():
-            object.__setattr__(self, name, value)  # the instance is frozen
+        self._set(
+            confidence=confidence,
+            library=library,
+            _scores=scores,
+            _measured=measured,
+            _by_chance=by_chance,
+            _notes=notes,
+        )
 
     @classmethod
     def from_histograms(
@@ -456,6 +459,12 @@ def score_metrics(
     -----
     UserWarning
         If a group has one label only, and so no area under the ROC curve: it is NaN, and the group is named.
+
+    See Also
+    --------
+    group_metrics : Rates of decisions, and any other function of scores.
+    calibration_curves : Where scores are miscalibrated.
+    auc_difference : One of the differences that have a name of their own.
 
     Notes
     -----
