@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 from skorch.dataset import Dataset
 
-from fairsk._core.bounds import Bound, BoundedConstraint, list_constraints, bounded_constraints
+from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints, list_constraints
 from fairsk._core.columns import drop_columns, sensitive_columns
 from fairsk._core.groups import encode_groups, list_groups
 from fairsk._core.validation import check_weights
