@@ -54,7 +54,7 @@ def test_the_rule_is_about_as_good_as_any_of_its_form(seed, constraint):
     found = best_blind_rule(rows, [rate], (bound,), objective, 0.5)
 
     def judge(rule):
-        selected = rule.margin(rows.scores, rows.chances) > 0
+        selected = rule.excess(rows.scores, rows.groups) > 0
         counts = GroupCounts.from_predictions(rows.actual, selected, sensitive_features=rows.codes)
         return float(counts.compare(constraint)), np.mean(selected == rows.actual)
 
@@ -75,7 +75,7 @@ def test_several_groups_and_rates_meet_their_bounds(seed):
     rates = [get_rate("true_positive_rate"), get_rate("false_positive_rate")]
     objective = make_objective("f1", rows.actual.sum(), (~rows.actual).sum())
     rule = best_blind_rule(rows, rates, (Bound(difference=0.06), Bound(ratio=0.6)), objective, 0.4)
-    selected = rule.margin(rows.scores, rows.chances) > 0
+    selected = rule.excess(rows.scores, rows.groups) > 0
     counts = GroupCounts.from_predictions(rows.actual, selected, sensitive_features=rows.codes)
     values = [counts.rate(rate) for rate in rates]
     assert np.ptp(values[0]) <= 0.06 + 1e-9
@@ -89,7 +89,7 @@ def test_capacity_and_minimum_rates_hold():
     rates = [get_rate("selection_rate")]
     least = ((get_rate("true_positive_rate"), 0.55),)
     rule = best_blind_rule(rows, rates, (Bound(difference=0.1),), objective, 0.5, 0.45, least)
-    selected = rule.margin(rows.scores, rows.chances) > 0
+    selected = rule.excess(rows.scores, rows.groups) > 0
     counts = GroupCounts.from_predictions(rows.actual, selected, sensitive_features=rows.codes)
     assert selected.mean() <= 0.45
     assert counts.rate(get_rate("true_positive_rate")).min() >= 0.55

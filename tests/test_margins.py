@@ -1,4 +1,4 @@
-"""Margins: with a confidence, unseen rows meet the bound that often; hopeless groups are named."""
+"""Margins: with a confidence, unseen rows meet the bound that often; groups with too few rows are named."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.frozen import FrozenEstimator
+from threshold_tools import choose_thresholds
 from toy_data import ScoreColumn, logistic, people
 
 from fairsk import GroupThresholdOptimizer
@@ -17,9 +18,8 @@ from fairsk._held_out.safety_margin import SafetyMargin
 from fairsk.metrics import GroupCounts
 from fairsk.rates import CELLS
 from fairsk.statistics import ratio_interval
-from fairsk.thresholds._choose import choose_rules
-from fairsk.thresholds._group_curves import Evidence
-from fairsk.thresholds._spec import Wishes
+from fairsk.thresholds._group_curves import GroupCurves
+from fairsk.thresholds._spec import ThresholdSpec
 
 
 def make_rows(seed, sizes):
@@ -31,13 +31,13 @@ def make_rows(seed, sizes):
 
 
 def choose(rows, margin, *, max_difference=None, min_ratio=None, constraint="demographic_parity"):
-    wishes = Wishes.of(
+    spec = ThresholdSpec.from_parameters(
         constraint, max_difference, min_ratio, objective="accuracy", min_rates=None, capacity=None,
         level_up=False, policy="threshold", margin=margin, min_group_size=1,
     )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        return choose_rules(Evidence.of_rows(*rows), wishes, 1)
+        return choose_thresholds(GroupCurves.from_rows(*rows), spec)
 
 
 def truth(rules, n=100_000):
@@ -45,7 +45,7 @@ def truth(rules, n=100_000):
     scores, actual, groups = make_rows(99, [n] * len(rules))
     chance = np.empty(len(scores))
     for g, rule in enumerate(rules):
-        chance[groups.codes == g] = rule.chance(scores[groups.codes == g])
+        chance[groups.codes == g] = rule.selection_probability(scores[groups.codes == g])
     return soft_counts(chance, actual, groups, np.ones(len(scores)))
 
 

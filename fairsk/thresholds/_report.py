@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
-from fairsk._held_out.report import BoundReport, json_number
+import numpy as np
 
-__all__ = ["Policy", "ThresholdReport"]
+from fairsk._core.counts import GroupCounts
+from fairsk._core.warnings import warn_user
+from fairsk._held_out.report import BoundReport, MeasuredOn, json_number, report_fields
+from fairsk.thresholds._search import Search, Solution
+from fairsk.thresholds._spec import ThresholdSpec
 
-#: What a policy turned out to be: a threshold per group, mixtures of them, or no look at the group.
-Policy: TypeAlias = Literal["threshold", "randomized", "blind"]
+__all__ = ["ThresholdReport", "measure", "threshold_report", "warn_if_constant"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -48,7 +51,7 @@ class ThresholdReport(BoundReport):
         chosen on histograms.
     """
 
-    policy: Policy
+    policy: Literal["threshold", "randomized", "blind"]
     solver: str
     reason: str
     thresholds: Mapping[Hashable, Any]
@@ -106,6 +109,63 @@ class ThresholdReport(BoundReport):
         shown = list(map(_written, thresholds))
         is_mixed = any(isinstance(threshold, list) for threshold in thresholds)
         return {"threshold": list(shown) if is_mixed else thresholds}, {"threshold": shown}
+
+
+def threshold_report(
+    search: Search, solution: Solution, *, pos_label: Hashable, measured_on: MeasuredOn
+) -> ThresholdReport:
+    """Measure what a solution achieves on the rows that it was searched on."""
+    counts = search.curves.counts(solution.rules)
+    if np.isfinite(search.overall.threshold):  # without the bound, some are selected and some are not
+        warn_if_constant(counts, search.spec)
+    is_mixed = any(rule.is_mixed for rule in solution.rules)
+    pairs = zip(search.curves.labels, solution.rules, strict=True)
+    return ThresholdReport(
+        **measure(search, counts, pos_label=pos_label, measured_on=measured_on),
+        policy="randomized" if is_mixed else "threshold",
+        solver=solution.solver,
+        reason=solution.reason,
+        thresholds={label: rule.pairs if is_mixed else rule.pairs[0][0] for label, rule in pairs},
+        optimality_gap=_gap(search, solution),
+    )
+
+
+def measure(
+    search: Search, counts: GroupCounts, *, pos_label: Hashable, measured_on: MeasuredOn
+) -> dict[str, Any]:
+    """Return the fields of a report that follow from counts and from what was asked for."""
+    return report_fields(
+        counts,
+        search.spec.constraints,
+        search.objective,
+        pos_label=pos_label,
+        value_without_bound=search.overall.value,
+        measured_on=measured_on,
+        covered=[counts.groups[g] for g in search.measured],
+        exempt=[counts.groups[g] for g in search.exempt],
+        margin=search.margin,
+    ) | {"requirements": search.spec.requirements.in_words()}
+
+
+def warn_if_constant(counts: GroupCounts, spec: ThresholdSpec) -> None:
+    """Warn if the bound leaves nothing better than the same decision for every row."""
+    (selected,) = counts.overall().rate("selection_rate")
+    if selected not in (0, 1):
+        return
+    mixing = ", or allow policy='randomized'" if spec.can_mix else ""
+    warn_user(
+        f"The thresholds select {'nobody' if selected == 0 else 'everybody'}: under this bound on "
+        f"{spec.constraint_names} the same decision for every row is the best that they can do. Loosen the "
+        f"bound{mixing}."
+    )
+
+
+def _gap(search: Search, solution: Solution) -> float | None:
+    """Return how far a solution is at most below the best mixtures; None where that is not known."""
+    if solution.upper_bound is None:
+        return None
+    gap = float(search.objective.better(solution.upper_bound, solution.value))
+    return None if np.isnan(gap) else max(0.0, gap)
 
 
 def _written(threshold: Any) -> str:
