@@ -236,7 +236,9 @@ def print_front() -> None:
     train, _ = train_test_split(np.arange(len(y)), test_size=0.3, stratify=y, random_state=SEEDS[0])
     classifier = FairClassifier(random_state=SEEDS[0])
     search = GridSearchCV(
-        SensitiveRouter(make_pipeline(make_encoder(), classifier), sensitive_features="sex", drop=False),
+        SensitiveRouter(
+            make_pipeline(make_encoder(), classifier), sensitive_features="sex", keep_sensitive=True
+        ),
         {"estimator__fairclassifier__max_difference": BOUNDS},
         scoring={
             "accuracy": "accuracy",

@@ -20,6 +20,7 @@ from scipy.spatial.distance import jensenshannon
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.contingency_tables import Table
 from statsmodels.stats.proportion import proportion_confint
+from toy_data import columns_of
 
 from fairsk.audit import audit_dataset
 from fairsk.audit._chi_square import dependence_test, fit_test, two_sample_test
@@ -777,9 +778,10 @@ def test_findings_come_most_urgent_first_with_advice_as_plain_data():
     places = [order.index(finding.verdict) for finding in audit.findings]
     assert places == sorted(places)
     assert all(finding.advice for finding in audit.findings)
-    data = json.loads(json.dumps(audit.to_dict()))
-    assert data["verdict"] == [finding.verdict for finding in audit.findings]
-    assert set(data) >= {"check", "about", "measure", "value", "low", "high", "p", "advice"}
+    data = json.loads(json.dumps(audit.to_dict()))["findings"]
+    assert [line["verdict"] for line in data] == [finding.verdict for finding in audit.findings]
+    assert set(data[0]) >= {"check", "about", "measure", "value", "low", "high", "p", "advice"}
+    assert columns_of(audit)["verdict"] == [finding.verdict for finding in audit.findings]
     for part in (audit.shares, audit.labels, audit.missing, audit.proxies):
         json.dumps(part.to_dict())
 
@@ -801,7 +803,7 @@ def test_findings_that_answer_one_question_share_a_line():
     assert f".findings holds all {len(audit.findings)}" in text
     (nothing,) = [line for line in lines if line.top.verdict == "NOT APPLICABLE"]
     assert nothing.about == "age, sex & age"
-    assert len(audit.to_dict()["check"]) == len(audit.findings)
+    assert len(audit.frame("polars")) == len(audit.findings)
 
 
 def test_the_more_urgent_of_two_findings_leads_and_equal_advice_is_given_once():

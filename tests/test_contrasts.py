@@ -210,7 +210,7 @@ def test_one_group_has_nothing_to_be_compared_with() -> None:
 def test_the_table_prints_escapes_and_becomes_a_frame() -> None:
     result = contrasts(selections((3, 9), (5, 9), labels=["<b>", "a"]), "selection_rate")
     assert "&lt;b&gt;" in result._repr_html_()
-    assert result.to_dict()["group"] == ["<b>", "a"]
+    assert result.frame("polars")["group"].to_list() == ["<b>", "a"]
     assert list(result.frame("polars").columns)[:2] == ["group", "baseline"]
     assert "adjusted" not in str(contrasts(selections((3, 9), (5, 9)), "selection_rate", adjust=None))
 

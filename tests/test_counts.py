@@ -82,7 +82,7 @@ def test_strata_are_a_second_axis() -> None:
     assert counts.n.tolist() == [[1, 2], [0, 7]]
     assert counts.cells["fp"].tolist() == [[0, 2], [0, 0]]
     assert counts.squares["fn"].tolist() == [[0, 0], [0, 9]]
-    assert counts.margin("sensitive_features") == count(y, p, **FOUR, sample_weight=[1, 2, 3, 4])
+    assert counts.marginal("sensitive_features") == count(y, p, **FOUR, sample_weight=[1, 2, 3, 4])
 
 
 def test_strata_are_compared_one_by_one() -> None:
@@ -253,7 +253,7 @@ def test_strata_and_intersections_add_up_too(one: Any, two: Any) -> None:
         return count(y, p, sensitive_features=both, strata=strata)
 
     assert table(one) + table(two) == table(one + two)
-    assert (table(one) + table(two)).margin("group") == table(one + two).margin("group")
+    assert (table(one) + table(two)).marginal("group") == table(one + two).marginal("group")
 
 
 def test_groups_of_mixed_types_add_up() -> None:
@@ -287,12 +287,12 @@ def test_margins_sum_the_other_attributes_out() -> None:
     counts = count(y, p, sensitive_features=frame, sample_weight=weights)
     for names in (["sex"], ["race", "sex"], ["old"]):
         expected = count(y, p, sensitive_features=frame[names], sample_weight=weights)
-        assert counts.margin(*names) == expected
+        assert counts.marginal(*names) == expected
     assert counts.overall().n.tolist() == [10]
     assert counts.overall().squares["tp"].tolist() == [17]
     for wrong in (["gender"], []):
-        with pytest.raises(ValueError, match="margin takes names out of"):
-            counts.margin(*wrong)
+        with pytest.raises(ValueError, match="marginal takes names out of"):
+            counts.marginal(*wrong)
 
 
 # --- writing and reading ------------------------------------------------------------------------------
@@ -315,7 +315,7 @@ def test_a_table_survives_json_and_pickle(groups: Any, strata: Any) -> None:
     counts = count(
         [1, 0, 1, 0], [1, 1, 0, 0], sensitive_features=groups, strata=strata, sample_weight=[0.1, 2, 3, 4]
     )
-    read = GroupCounts.from_dict(json.loads(json.dumps(counts.to_dict(), allow_nan=False)))
+    read = GroupCounts.from_state(json.loads(json.dumps(counts.to_state(), allow_nan=False)))
     assert read == counts
     assert read.groups == counts.groups
     assert pickle.loads(pickle.dumps(counts)) == counts
@@ -324,7 +324,7 @@ def test_a_table_survives_json_and_pickle(groups: Any, strata: Any) -> None:
 def test_labels_that_json_cannot_hold_are_named() -> None:
     days = np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[D]")
     with pytest.raises(TypeError, match="does not fit into JSON: name groups by text or numbers"):
-        count([1, 0], [1, 0], sensitive_features=days).to_dict()
+        count([1, 0], [1, 0], sensitive_features=days).to_state()
 
 
 @pytest.mark.parametrize(
@@ -418,4 +418,4 @@ def test_a_warning_of_many_numbers_points_at_the_line_that_counts() -> None:
 def test_labels_within_labels_survive_json() -> None:
     groups = [("a", (1, 2)), ("b", (1, (True, "x")))]
     counts = GroupCounts(groups, {cell: [1, 2] for cell in CELLS}, names=("one", "two"))
-    assert GroupCounts.from_dict(json.loads(json.dumps(counts.to_dict()))) == counts
+    assert GroupCounts.from_state(json.loads(json.dumps(counts.to_state()))) == counts

@@ -223,7 +223,7 @@ def test_a_day_with_one_label_alone_adds_up_but_has_no_thresholds():
 
 def test_a_table_survives_json_and_pickle():
     for table in (make_table(4)[0], ScoreHistograms([("a", 1), ("b", 2)], [0.5], [[1, 2]] * 2, [[3, 4]] * 2)):
-        read = ScoreHistograms.from_dict(json.loads(json.dumps(table.to_dict(), allow_nan=False)))
+        read = ScoreHistograms.from_state(json.loads(json.dumps(table.to_state(), allow_nan=False)))
         assert read == table
         assert read.groups == table.groups
         assert pickle.loads(pickle.dumps(table)) == table

@@ -13,7 +13,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
-from toy_data import logistic, people
+from toy_data import columns_of, logistic, people
 
 from fairsk import GroupThresholdOptimizer, Rate
 from fairsk.metrics import GroupCounts, group_metrics
@@ -77,7 +77,7 @@ def shown(texts):
 
 def numbers(display):
     """Return the numbers drawn, as text, for NaN equals nothing."""
-    return repr(display.to_dict())
+    return repr(columns_of(display))
 
 
 def names(ax):
@@ -230,7 +230,7 @@ def test_intervals_can_be_left_out(counts):
 
 def test_the_numbers_drawn_are_a_table(counts):
     display = GroupMetricDisplay.from_counts(counts, min_group_size=5)
-    columns = display.to_dict()
+    columns = columns_of(display)
     assert columns["group"] == [*counts.groups, "overall"]
     for group, value, low, high in zip(
         *list(columns.values())[:1], *list(columns.values())[2:5], strict=True
@@ -269,7 +269,7 @@ def test_strata_are_refused_and_can_be_drawn_one_by_one(display):
     with pytest.raises(ValueError, match=r"counts\.stratum\(label\), or sum them out, counts\.margin"):
         display.from_counts(counts, "accuracy")
     display.from_counts(counts.stratum(1), "accuracy")
-    display.from_counts(counts.margin(*counts.names), "accuracy")
+    display.from_counts(counts.marginal(*counts.names), "accuracy")
 
 
 # --- DisparityDisplay ----------------------------------------------------------------------------------
@@ -417,7 +417,7 @@ def test_one_group_alone_is_its_own_reference():
 
 def test_the_ratios_drawn_are_a_table(counts):
     display = DisparityDisplay.from_counts(counts, reference="b")
-    columns = display.to_dict()
+    columns = columns_of(display)
     assert list(columns) == ["group", "n", "selection_rate", "ratio", "ratio_low", "ratio_high", "few_rows"]
     assert columns["group"] == list(counts.groups)
     assert columns["few_rows"] == [False, False, True, False, False]
@@ -484,7 +484,7 @@ def test_groups_of_an_estimator_come_from_a_column_or_as_values(display, library
     expected = numbers(display.from_counts(counts))
     for given in ("sex", 3, lambda X: X["sex"], X["sex"], X["sex"].to_list()):
         assert numbers(display.from_estimator(model, X, y, sensitive_features=given)) == expected
-    both = display.from_estimator(model, X, y, sensitive_features=["sex", "race"]).to_dict()
+    both = columns_of(display.from_estimator(model, X, y, sensitive_features=["sex", "race"]))
     assert "M & w" in both["group"]
     with pytest.raises(
         ValueError, match=r"Pipeline names no sensitive column\. Give sensitive_features=: the name"
@@ -537,7 +537,7 @@ def test_rows_without_a_positive_label_have_a_rate_of_0():
     model = logistic().fit(*people(seed=1))
     turned_down = (y == "no") & (model.predict(X) == "no")
     drawn = GroupMetricDisplay.from_estimator(model, X[turned_down], y[turned_down], sensitive_features="sex")
-    assert drawn.to_dict()["selection_rate"] == [0, 0, 0]
+    assert columns_of(drawn)["selection_rate"] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("display", BOTH)
@@ -617,12 +617,12 @@ def test_dark_figures_keep_their_contrast(display, counts, plt):
 
 @pytest.mark.parametrize("display", BOTH)
 def test_displays_can_be_pickled_and_do_not_change_the_counts(display, counts):
-    before = counts.to_dict()
+    before = counts.to_state()
     drawn = display.from_counts(counts)
     copied = pickle.loads(pickle.dumps(drawn))
     assert numbers(copied) == numbers(drawn)
     assert legend(copied.plot()) == legend(drawn)
-    assert counts.to_dict() == before
+    assert counts.to_state() == before
 
 
 @pytest.mark.parametrize("display", BOTH)

@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from toy_data import columns_of
 
 from fairsk import FairClassifier, SensitiveRouter
 from fairsk.plotting import TrainingDisplay
@@ -167,7 +168,7 @@ def test_differences_and_ratios_have_a_panel_each():
         assert display.bound_lines_[name].get_ydata() == [limit, limit]
     assert shown_in(display, "difference") == ["Demographic parity", "bound: at most 0.05", "held-out rows"]
     assert shown_in(display, "ratio") == ["Equalized odds", "bound: at least 0.8", "held-out rows"]
-    assert {f"{DP}_difference", f"{EO}_ratio", f"valid_{EO}_ratio"} <= set(display.to_dict())
+    assert {f"{DP}_difference", f"{EO}_ratio", f"valid_{EO}_ratio"} <= set(columns_of(display))
     assert f"bound: {EO}_ratio at least 0.8" in str(display)
 
 
@@ -319,7 +320,7 @@ def test_hostile_names_are_written_as_they_are(plt):
     with plt.rc_context({"text.usetex": True}):  # names are no TeX programs
         display = TrainingDisplay(records, bounds=dict.fromkeys(HOSTILE, 0.1), groups=HOSTILE)
         assert "<script>" not in display._repr_html_()
-        assert "\n" not in display.to_dict()
+        assert "\n" not in columns_of(display)
     display.plot()
     shown = ["$\\frac{", " _hidden", "<script>", "a$b", "''", r"'\n'"]
     assert shown_in(display, "multipliers of $\\frac{")[:-1] == shown
@@ -395,7 +396,7 @@ def test_nothing_that_was_given_is_changed_and_displays_can_be_pickled():
 def test_the_table_has_every_epoch_and_prints_some():
     records = history(90, held_out=True)
     display = TrainingDisplay(records, bounds={DP: 0.05}, best_epoch=47)
-    columns = display.to_dict()
+    columns = columns_of(display)
     assert columns["epoch"] == list(range(1, 91))
     for name in ("task_loss", "loss", "valid_task_loss", "valid_loss"):
         assert columns[name] == [record[name] for record in records]

@@ -288,7 +288,8 @@ def test_what_cannot_be_shrunk_is_nan_or_refused() -> None:
         result = shrunken_rates(counts, "true_positive_rate")
     assert np.isnan(result.shrunken).tolist() == [False, True, False]
     assert "&lt;empty&gt;" in result._repr_html_()
-    assert list(result.to_dict()) == ["group", "n", "true_positive_rate", "low", "high", "shrunken"]
+    columns = ["group", "n", "true_positive_rate", "low", "high", "shrunken"]
+    assert list(result.frame("polars").columns) == columns
     sure = GroupCounts("abc", {"tp": [9, 0, 0], "fp": [0, 0, 5], "fn": [0, 9, 0], "tn": [1, 1, 1]})
     with pytest.warns(UserWarning, match="cannot be measured for: c"):
         np.testing.assert_array_equal(shrunken_rates(sure, "true_positive_rate").shrunken, [1, 0, np.nan])

@@ -46,4 +46,4 @@ def test_limits_are_called_low_and_high_and_more_than_one_p_value_p_values(resul
     ids=lambda result: type(result).__name__,
 )
 def test_limits_are_called_low_and_high_in_frames_too(result: Tabular) -> None:
-    assert {"low", "high"} <= set(result.to_dict())
+    assert {"low", "high"} <= set(result.frame("polars").columns)

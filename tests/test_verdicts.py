@@ -205,7 +205,7 @@ def test_it_renders_as_a_table_with_labels_escaped() -> None:
     result = verdict(GroupCounts(["<i>", "b"], cells), "demographic_parity", min_ratio=0.8)
     assert "&lt;i&gt;" in result._repr_html_()
     assert "<i>" not in result._repr_html_()
-    assert result.to_dict()["verdict"] == ["INCONCLUSIVE"]
+    assert result.frame("polars")["verdict"].to_list() == ["INCONCLUSIVE"]
 
 
 @pytest.mark.parametrize(

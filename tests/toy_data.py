@@ -63,6 +63,11 @@ class ScoreColumn(ClassifierMixin, BaseEstimator):
         return self.classes_[(self.decision_function(X) >= 0.5).astype(int)]
 
 
+def columns_of(result: Any) -> dict[str, list[Any]]:
+    """Return the columns of the table that a result becomes as a frame."""
+    return result.frame("polars").to_dict(as_series=False)
+
+
 class FirstColumnPositive:
     """Group rows by the sign of the first column: a selector for scikit-learn's estimator checks."""
 

@@ -13,7 +13,7 @@ from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.engines import column_names, count_combinations
 from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of, sort_labels
 from fairsk._core.labels import binary_labels
-from fairsk._core.results import Table, Tabular, rows
+from fairsk._core.results import Result, Table, rows
 from fairsk._core.validation import check_weights, plain_labels, read_labels
 from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constraint, get_rate, soft_cells
@@ -21,12 +21,12 @@ from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constr
 __all__ = ["GroupCounts", "soft_counts", "tabulate"]
 
 
-@dataclass(frozen=True, eq=False)
-class GroupCounts(Tabular):
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class GroupCounts(Result):
     """Weighted true and false positives and negatives per group; tables of disjoint rows add up.
 
     It holds no rows, so it may leave the place where the data must stay. Shards, days and sites are
-    combined with ``+``; intersections are reduced to one attribute with :meth:`margin`. It prints itself,
+    combined with ``+``; intersections are reduced to one attribute with :meth:`marginal`. It prints itself,
     ``.frame()`` has a line per group, and ``GroupMetrics(counts)`` makes rates of it.
 
     Parameters
@@ -81,14 +81,13 @@ class GroupCounts(Tabular):
             raise ValueError(f"Every cell must have the shape {shape}: one count per group (and stratum).")
         if any(not np.all(v >= -1e-9 * v.max(initial=1.0)) for v in (*table.values(), *second.values())):
             raise ValueError("Counts must not be negative or NaN.")
-        for field, value in {
-            "groups": tuple(groups),
-            "cells": table,
-            "squares": second,
-            "names": tuple(names),
-            "strata": None if strata is None else tuple(strata),
-        }.items():
-            object.__setattr__(self, field, value)  # the instance is frozen
+        self._set(
+            groups=tuple(groups),
+            cells=table,
+            squares=second,
+            names=tuple(names),
+            strata=None if strata is None else tuple(strata),
+        )
 
     @classmethod
     def from_predictions(
@@ -309,11 +308,11 @@ class GroupCounts(Tabular):
         )
         return GroupCounts(self.groups, cells, squares, names=self.names)
 
-    def margin(self, *names: str) -> GroupCounts:
+    def marginal(self, *names: str) -> GroupCounts:
         """Return the table by these sensitive attributes only, the other ones (and strata) summed out."""
         unknown = [name for name in names if name not in self.names]
         if unknown or not names:
-            raise ValueError(f"margin takes names out of {list(self.names)}, got {list(names)}.")
+            raise ValueError(f"marginal takes names out of {list(self.names)}, got {list(names)}.")
         keep = [self.names.index(name) for name in names]
         parts = [label if len(self.names) > 1 else (label,) for label in self.groups]
         labels = [tuple(part[i] for i in keep) if len(keep) > 1 else part[keep[0]] for part in parts]  # type: ignore[index]
@@ -374,8 +373,8 @@ class GroupCounts(Tabular):
         shown = {name: list(map(rows if name in CELLS else str, values)) for name, values in columns.items()}
         return [Table(columns, shown, words=["group"])]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists and strings, fit for JSON; :meth:`from_dict` reads them back."""
+    def to_state(self) -> dict[str, Any]:
+        """Return the counts as plain values, fit for JSON; :meth:`from_state` restores the table."""
         return {
             "names": list(self.names),
             "groups": plain_labels(self.groups),
@@ -385,14 +384,14 @@ class GroupCounts(Tabular):
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> GroupCounts:
-        """Rebuild the table that :meth:`to_dict` wrote."""
+    def from_state(cls, state: Mapping[str, Any]) -> GroupCounts:
+        """Restore the table that :meth:`to_state` wrote."""
         return cls(
-            read_labels(data["groups"]),
-            data["cells"],
-            data["squares"],
-            names=data["names"],
-            strata=None if data["strata"] is None else read_labels(data["strata"]),
+            read_labels(state["groups"]),
+            state["cells"],
+            state["squares"],
+            names=state["names"],
+            strata=None if state["strata"] is None else read_labels(state["strata"]),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -445,12 +444,25 @@ class GroupCounts(Tabular):
         elif reference is not None:
             raise ValueError('reference= names a group for method="to_reference" only.')
         for rate in constraint.rates:
-            self._warn_undefined(rate, fewest=1 if comparison == "worst_group" else 2)
+            self.warn_undefined(rate, fewest=1 if comparison == "worst_group" else 2)
         disparity = constraint.compare(self.cells, comparison, method=method, reference=position)
         return float(disparity) if self.strata is None else disparity
 
-    def _warn_undefined(self, rate: Rate, fewest: int) -> None:
-        """Warn of groups without the rate, and of too few groups with it."""
+    def warn_undefined(self, rate: Rate, fewest: int) -> None:
+        """Warn of groups that do not have a rate, and of too few groups that have it.
+
+        Parameters
+        ----------
+        rate : Rate
+            The rate that is about to be used.
+        fewest : int
+            How many groups must have it.
+
+        Warns
+        -----
+        UserWarning
+            If the rate has an empty denominator in a group; the group is named.
+        """
         measured = rate.support(self.cells).reshape(len(self.groups), -1) != 0
         somewhere = "" if self.strata is None else " in some strata"
         parts = []

@@ -13,8 +13,9 @@ from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.curves import Curve
 from fairsk._core.engines import column_names, count_combinations
-from fairsk._core.groups import Grouping, encode_groups, sort_labels
+from fairsk._core.groups import Grouping, encode_groups, format_group, sort_labels
 from fairsk._core.labels import binary_labels
+from fairsk._core.results import Result, Table, rows
 from fairsk._core.validation import check_weights, plain_labels, read_labels
 
 __all__ = ["ScoreHistograms"]
@@ -24,8 +25,8 @@ Floats = NDArray[np.float64]
 LABELS = ("positives", "negatives")
 
 
-@dataclass(frozen=True, eq=False)
-class ScoreHistograms:
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class ScoreHistograms(Result):
     """How many positives and negatives of each group have a score in each bin; tables add up.
 
     Parameters
@@ -96,16 +97,9 @@ class ScoreHistograms:
             raise ValueError("Counts must be finite and not negative.")
         if sums is not None and not np.isfinite(sums).all():
             raise ValueError("score_sums must be finite.")
-        known = {
-            "groups": tuple(groups),
-            "edges": cuts,
-            **tables,
-            "squares": second,
-            "score_sums": sums,
-            "names": tuple(names),
-        }
-        for field, value in known.items():
-            object.__setattr__(self, field, value)  # the instance is frozen
+        self._set(
+            groups=tuple(groups), edges=cuts, **tables, squares=second, score_sums=sums, names=tuple(names)
+        )
 
     @classmethod
     def from_scores(
@@ -322,8 +316,26 @@ class ScoreHistograms:
         squares = (self.squares[label] for label in LABELS)
         return [self.edges, self.positives, self.negatives, *squares, sums]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists and strings, fit for JSON; :meth:`from_dict` reads them back."""
+    def _tables(self) -> list[Table]:
+        """Return one table: a line per group and bin as a frame, a line per group in print."""
+        groups, n_bins = list(map(format_group, self.groups)), len(self.edges) + 1
+        ends = np.concatenate([[-np.inf], self.edges, [np.inf]]).tolist()
+        columns: dict[str, list[Any]] = {
+            "group": [group for group in groups for _ in range(n_bins)],
+            "low": ends[:-1] * len(groups),
+            "high": ends[1:] * len(groups),
+            "positives": self.positives.ravel().tolist(),
+            "negatives": self.negatives.ravel().tolist(),
+        }
+        shown = {
+            "group": groups,
+            "positives": list(map(rows, self.positives.sum(1))),
+            "negatives": list(map(rows, self.negatives.sum(1))),
+        }
+        return [Table(columns, shown, notes=[f"in {n_bins:,} bins of scores"])]
+
+    def to_state(self) -> dict[str, Any]:
+        """Return the counts as plain values, fit for JSON; :meth:`from_state` restores the table."""
         return {
             "names": list(self.names),
             "groups": plain_labels(self.groups),
@@ -335,16 +347,16 @@ class ScoreHistograms:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ScoreHistograms:
-        """Rebuild the table that :meth:`to_dict` wrote."""
+    def from_state(cls, state: Mapping[str, Any]) -> ScoreHistograms:
+        """Restore the table that :meth:`to_state` wrote."""
         return cls(
-            read_labels(data["groups"]),
-            data["edges"],
-            data["positives"],
-            data["negatives"],
-            squares=data["squares"],
-            score_sums=data["score_sums"],
-            names=data["names"],
+            read_labels(state["groups"]),
+            state["edges"],
+            state["positives"],
+            state["negatives"],
+            squares=state["squares"],
+            score_sums=state["score_sums"],
+            names=state["names"],
         )
 
     def counts_at(self, threshold: float | Mapping[Hashable, float]) -> GroupCounts:

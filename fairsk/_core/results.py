@@ -1,27 +1,61 @@
-"""How results look: tables that print as text, render as escaped HTML, and become a frame of any library."""
+"""Results: values that print as text, render as escaped HTML, become a frame, and say all they hold as JSON.
+
+A result class derives from :class:`Result` and is a frozen dataclass (``eq=False, repr=False``)::
+
+    @dataclass(frozen=True, eq=False, repr=False)
+    class Gap(Result):
+        rate: str
+        groups: tuple[Hashable, ...]
+        values: NDArray[np.float64]
+        library: Backend | None = None
+
+        def _tables(self) -> list[Table]:
+            return [Table({"group": list(map(format_group, self.groups)), self.rate: self.values.tolist()})]
+
+``repr`` is what ``print`` shows. ``to_dict`` returns every public field and property; a field that only the
+result itself needs has a leading underscore, or ``field(repr=False)`` if users may read it but a record would
+be no better for it (such as thousands of draws). ``frame`` returns the first table, in the library of the
+data if ``library`` says which. Arrays and mappings become read-only when they are stored. A class that takes
+other types than it keeps writes its own ``__init__`` (``@dataclass(init=False, ...)``) and ends it with
+``self._set(field=value, ...)``.
+
+Results are equal only if they are the same object, for arrays of numbers with NaN have no one truth value.
+Two kinds of table that add up, :class:`GroupCounts` and :class:`ScoreHistograms`, compare by their counts
+instead, and so cannot be hashed. What restores an object is ``to_state`` and ``from_state``, and they alone
+have it; ``to_dict`` is a record for people and other programs.
+"""
 
 from __future__ import annotations
 
 import html
 import importlib.util
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 import narwhals as nw
 import numpy as np
 
+from fairsk._core.groups import format_group
+from fairsk.rates import Constraint, Rate
+
 __all__ = [
     "Backend",
     "Entries",
+    "Result",
     "Table",
     "Tabular",
     "library_of",
     "number",
     "p_value",
     "percent",
+    "plain",
     "printable",
+    "read_only",
     "rows",
     "with_interval",
 ]
@@ -124,11 +158,19 @@ class Entries:
         return f"<table>{''.join(rows)}</table>"
 
 
-class Tabular(ABC):
+class Result(ABC):
     """A result made of tables, the first of which is the one that :meth:`frame` returns."""
 
     #: The library of the user's own data, if they came in a frame.
     library: Backend | None = None
+
+    def __post_init__(self) -> None:
+        self._set(**{field.name: getattr(self, field.name) for field in fields(self)})  # type: ignore[arg-type]
+
+    def _set(self, **values: Any) -> None:
+        """Store fields, for the instance is frozen; arrays and mappings are stored read-only."""
+        for name, value in values.items():
+            object.__setattr__(self, name, read_only(value))
 
     @abstractmethod
     def _tables(self) -> Sequence[Table | Entries]:
@@ -138,8 +180,19 @@ class Tabular(ABC):
         return next(table for table in self._tables() if isinstance(table, Table))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the (first) table as columns; any dataframe library reads them."""
-        return {name: list(values) for name, values in self._first().columns.items()}
+        """Return all that the result says as plain values, fit for JSON.
+
+        Returns
+        -------
+        dict of str to value
+            Every public attribute: numbers, text, lists and dictionaries. NaN is None, infinity is ``"inf"``
+            or ``"-inf"``, and the keys of a mapping from groups are the groups as tables show them.
+        """
+        return {name: plain(value) for name, value in self._content().items()}
+
+    def _content(self) -> dict[str, Any]:
+        """Return what :meth:`to_dict` says, before it is made plain: public fields, then properties."""
+        return {name: getattr(self, name) for name in _public_names(self)}
 
     def frame(self, backend: Backend | None = None) -> Any:
         """Return the (first) table as a frame.
@@ -148,14 +201,100 @@ class Tabular(ABC):
         ----------
         backend : {"pandas", "polars", "pyarrow"}, optional
             The library; by default that of the data, else the first one that is installed.
+
+        Returns
+        -------
+        frame
+            A line per group, pair of groups, or whatever else the table lists.
+
+        Raises
+        ------
+        ImportError
+            If the library, or any of them, is not installed.
         """
         return self._first().frame(backend or self.library)
 
     def __str__(self) -> str:
         return "\n\n".join(table.text() for table in self._tables())
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_html_(self) -> str:
         return "".join(table.html() for table in self._tables())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: _writable(value) for name, value in vars(self).items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._set(**state)
+
+
+#: The former name of :class:`Result`.
+Tabular = Result
+
+
+def read_only(value: Any) -> Any:
+    """Return arrays and mappings, also those inside of tuples and mappings, such that they cannot be changed.
+
+    An array becomes a view, so that one that the caller still holds stays writable for the caller.
+    """
+    if isinstance(value, np.ndarray):
+        view = value.view()
+        view.flags.writeable = False
+        return view
+    if type(value) is tuple:
+        return tuple(map(read_only, value))
+    if type(value) in (dict, MappingProxyType):
+        return MappingProxyType({key: read_only(item) for key, item in value.items()})
+    return value
+
+
+def _writable(value: Any) -> Any:
+    """Return mappings as dictionaries, which unlike read-only ones can be pickled and copied."""
+    if type(value) is tuple:
+        return tuple(map(_writable, value))
+    if isinstance(value, MappingProxyType):
+        return {key: _writable(item) for key, item in value.items()}
+    return value
+
+
+def _public_names(value: Any) -> Iterator[str]:
+    """Yield the names of the public fields (or attributes) and properties of a result."""
+    if is_dataclass(value):
+        names = [field.name for field in fields(value) if field.repr]
+    else:
+        names = [name for name in vars(value) if not name.endswith("_")]
+    for parent in reversed(type(value).__mro__):
+        names += [key for key, kind in vars(parent).items() if isinstance(kind, property | cached_property)]
+    yield from (name for name in dict.fromkeys(names) if not name.startswith("_") and name != "library")
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it: see :meth:`Result.to_dict`."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return float(value)
+        return None if math.isnan(value) else str(value)
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist()) if value.dtype.kind not in "mM" else plain(value.astype(str).tolist())
+    if isinstance(value, Result):
+        return value.to_dict()
+    if isinstance(value, Rate | Constraint):
+        return value.name
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: plain(getattr(value, name)) for name in _public_names(value)}
+    if isinstance(value, Mapping):
+        keys = [key if isinstance(key, str) else format_group(key) for key in value]
+        items = list(map(plain, value.values()))
+        if len(set(keys)) < len(keys):  # such as 1 and "1": no keys of one dictionary
+            return [[plain(key), item] for key, item in zip(value, items, strict=True)]
+        return dict(zip(keys, items, strict=True))
+    if isinstance(value, list | tuple | set | frozenset | range):
+        return list(map(plain, value))
+    return str(value)
 
 
 def library_of(*data: Any) -> Backend | None:

@@ -11,8 +11,7 @@ import numpy as np
 from fairsk._core.bounds import BoundedConstraint
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Entries, Table, Tabular, number, rows
-from fairsk._core.validation import plain_labels
+from fairsk._core.results import Backend, Entries, Result, Table, number, rows
 from fairsk._held_out.objective import FreeObjective, Objective
 from fairsk._held_out.safety_margin import SafetyMargin
 from fairsk.rates import CELLS, Rate
@@ -61,20 +60,9 @@ class ConstraintReport:
         excess = self.disparity - self.bound
         return excess if self.comparison == "difference" else -excess
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the entries as JSON can hold them."""
-        return {
-            "constraint": self.constraint,
-            "rates": [rate.name for rate in self.rates],
-            "comparison": self.comparison,
-            "bound": json_number(self.bound),
-            "disparity": json_number(self.disparity),
-            "interval": [json_number(end) for end in self.interval],
-        }
-
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class BoundReport(Tabular):
+class BoundReport(Result):
     """What the decisions of an estimator that holds bounds achieve.
 
     With several constraints, ``constraint``, ``comparison``, ``bound``, ``disparity`` and ``interval`` are
@@ -104,6 +92,8 @@ class BoundReport(Tabular):
         95% margin of error greater than the bound; with one, too few rows to keep it.
     margin : float
         How many standard errors of its disparity every pair of groups stays away from its bound.
+    library : {"pandas", "polars", "pyarrow"}, optional
+        The library of the data, which :meth:`frame` returns.
     """
 
     pos_label: Hashable
@@ -116,6 +106,7 @@ class BoundReport(Tabular):
     exempt: tuple[Hashable, ...] = ()
     uncertain: tuple[Hashable, ...] = ()
     margin: float = 0.0
+    library: Backend | None = None
 
     @property
     def groups(self) -> tuple[Hashable, ...]:
@@ -153,41 +144,34 @@ class BoundReport(Tabular):
         """The 95% confidence interval of the disparity under the (binding) constraint."""
         return self.binding.interval
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all that the report says as JSON can hold it: NaN is None, infinity is ``"inf"``.
-
-        What stands under ``constraint``, ``bound`` and so on is that of the :attr:`binding` constraint.
-
-        Raises
-        ------
-        TypeError
-            If a group is neither text nor a number.
-        """
+    def _content(self) -> dict[str, Any]:
+        """Return what ``to_dict`` says: what the binding constraint says, all of them, a record per group."""
+        binding = self.binding
         return {
-            **self.binding.to_dict(),
+            "constraint": binding.constraint,
+            "comparison": binding.comparison,
+            "bound": binding.bound,
+            "disparity": binding.disparity,
+            "interval": binding.interval,
             "objective": self.objective,
-            "value": json_number(self.value),
-            "value_without_bound": json_number(self.value_without_bound),
-            "pos_label": plain_labels([self.pos_label])[0],
-            "constraints": [part.to_dict() for part in self.constraints],
+            "value": self.value,
+            "value_without_bound": self.value_without_bound,
+            "pos_label": self.pos_label,
+            "constraints": self.constraints,
             "groups": self._group_records(),
-            "exempt": plain_labels(self.exempt),
-            "uncertain": plain_labels(self.uncertain),
+            "exempt": self.exempt,
+            "uncertain": self.uncertain,
             "margin": self.margin,
             "measured_on": self.measured_on,
         }
 
     def _group_records(self) -> list[dict[str, Any]]:
         """Return what is said of each group: its size, its counts, and the bounded rates."""
-        values = {rate.name: self.counts.rate(rate) for rate in self._rates()}
+        table = {"n": self.counts.n, **self.counts.cells}
+        table |= {rate.name: self.counts.rate(rate) for rate in self._rates()}
         return [
-            {
-                "group": label,
-                "n": float(self.counts.n[g]),
-                **{cell: float(self.counts.cells[cell][g]) for cell in CELLS},
-                **{name: json_number(value[g]) for name, value in values.items()},
-            }
-            for g, label in enumerate(plain_labels(self.groups))
+            {"group": label, **{name: values[g] for name, values in table.items()}}
+            for g, label in enumerate(self.groups)
         ]
 
     def _rates(self) -> list[Rate]:
@@ -327,10 +311,3 @@ def report_fields(
         "uncertain": uncertain,
         "margin": kept,
     }
-
-
-def json_number(value: float | None) -> float | str | None:
-    """Return a number as JSON can hold it: NaN as None, infinities as text that ``float`` reads."""
-    if value is None or np.isnan(value):
-        return None
-    return float(value) if np.isfinite(value) else str(float(value))

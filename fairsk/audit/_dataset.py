@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from fairsk._core.columns import SensitiveColumns, refuse_shuffled, sensitive_columns
 from fairsk._core.groups import Grouping, format_group
-from fairsk._core.results import Backend, Table, Tabular, library_of
+from fairsk._core.results import Backend, Result, Table, library_of
 from fairsk.audit._columns import is_unknown, label_rows, missing_rows, name_groups, read_columns, same_values
 from fairsk.audit._findings import TOLERANCES, VERDICTS, Finding, Settings, listed
 from fairsk.audit._group_shares import GroupShares, compare_shares, read_baseline, shares_example
@@ -25,8 +25,8 @@ from fairsk.statistics._intervals import check_confidence
 __all__ = ["DatasetAudit", "audit_dataset"]
 
 
-@dataclass(frozen=True, eq=False)
-class DatasetAudit(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class DatasetAudit(Result):
     """What an audit of a data set found, the most urgent first. Prints and renders itself.
 
     Parameters

@@ -15,7 +15,7 @@ from scipy.stats import binomtest, fisher_exact
 
 from fairsk._core.columns import SensitiveColumns
 from fairsk._core.groups import Grouping, format_group, sort_labels
-from fairsk._core.results import Backend, Table, Tabular, number, p_value, rows, with_interval
+from fairsk._core.results import Backend, Result, Table, number, p_value, rows, with_interval
 from fairsk.audit._chi_square import ChiSquare, fit_test, two_sample_test
 from fairsk.audit._columns import MISSING, is_unknown, name_groups
 from fairsk.audit._findings import VERDICTS, Finding, Settings, Verdict, listed, part_counts
@@ -106,8 +106,8 @@ class AttributeShares:
         return residuals
 
 
-@dataclass(frozen=True, eq=False)
-class GroupShares(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class GroupShares(Result):
     """The shares of all groups, and how they depart from a baseline. Prints and renders itself.
 
     Parameters

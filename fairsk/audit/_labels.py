@@ -25,7 +25,7 @@ from scipy.special import rel_entr
 
 from fairsk._core.groups import Grouping, format_group
 from fairsk._core.labels import positive_class
-from fairsk._core.results import Backend, Table, Tabular, number, p_value, with_interval
+from fairsk._core.results import Backend, Result, Table, number, p_value, with_interval
 from fairsk.audit._chi_square import ChiSquare, dependence_test
 from fairsk.audit._findings import Finding, Settings, Verdict, extremes, largest_difference, part_counts
 from fairsk.rates import RATES
@@ -99,8 +99,8 @@ class AttributeLabels:
     detectable: float
 
 
-@dataclass(frozen=True, eq=False)
-class LabelDependence(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class LabelDependence(Result):
     """How labels depend on groups. Prints and renders itself.
 
     Parameters

@@ -11,7 +11,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from fairsk._core.groups import Grouping, format_group
-from fairsk._core.results import Backend, Table, Tabular, number, p_value, with_interval
+from fairsk._core.results import Backend, Result, Table, number, p_value, with_interval
 from fairsk.audit._chi_square import ChiSquare, dependence_test
 from fairsk.audit._findings import Finding, Settings, Verdict, extremes, largest_difference, part_counts
 from fairsk.statistics import rate_intervals
@@ -54,8 +54,8 @@ class MissingColumn:
     difference_high: float
 
 
-@dataclass(frozen=True, eq=False)
-class MissingValues(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class MissingValues(Result):
     """Which columns have missing values, in which groups. Prints and renders itself.
 
     Parameters

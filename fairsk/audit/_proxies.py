@@ -28,7 +28,7 @@ from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from fairsk._core.groups import Grouping, format_group
-from fairsk._core.results import Backend, Table, Tabular, number, p_value, with_interval
+from fairsk._core.results import Backend, Result, Table, number, p_value, with_interval
 from fairsk.audit._columns import Bins, Column, bin_column
 from fairsk.audit._findings import Finding, Settings, Verdict, listed
 from fairsk.statistics._intervals import joint_confidence
@@ -73,8 +73,8 @@ class Proxy:
     mean_auc: float
 
 
-@dataclass(frozen=True, eq=False)
-class Proxies(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class Proxies(Result):
     """How well other columns tell the group. Prints and renders itself.
 
     Parameters

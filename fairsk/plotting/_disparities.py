@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Backend, Table, Tabular, library_of, number, rows, with_interval
+from fairsk._core.results import Backend, Result, Table, library_of, number, rows, with_interval
 from fairsk.plotting._decisions import count_decisions
 from fairsk.plotting._dots import (
     draw_dot,
@@ -53,7 +53,7 @@ _MOST_TICKS = 11
 _AT_LEAST, _FAR = (0.9, 1.1), 4.0
 
 
-class DisparityDisplay(Tabular):
+class DisparityDisplay(Result):
     """The ratio of every group's rate to that of a reference group, with its interval, on a logarithmic axis.
 
     On a logarithmic axis half as often and twice as often are equally far from 1. A bar that reaches into

@@ -37,7 +37,7 @@ def refuse_strata(display: str, counts: GroupCounts) -> None:
     if counts.strata is not None:
         raise ValueError(
             f"{display} draws groups without strata: draw one stratum, counts.stratum(label), or sum them "
-            "out, counts.margin(*counts.names)."
+            "out, counts.marginal(*counts.names)."
         )
 
 

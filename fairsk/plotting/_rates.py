@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.results import Table, Tabular, library_of
+from fairsk._core.results import Result, Table, library_of
 from fairsk.metrics._decisions.table import GroupMetrics
 from fairsk.plotting._decisions import count_decisions
 from fairsk.plotting._dots import (
@@ -36,7 +36,7 @@ Order: TypeAlias = Literal["rate", "label"]
 Rates: TypeAlias = str | Rate | Iterable[str | Rate]
 
 
-class GroupMetricDisplay(Tabular):
+class GroupMetricDisplay(Result):
     """A dot for the rate of every group, a bar for its interval, and a line for all rows together.
 
     Bars that overlap widely say that the rows cannot tell the groups apart; a group measured on few rows is

@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.groups import format_group, list_groups
-from fairsk._core.results import Table, Tabular, number
+from fairsk._core.results import Result, Table, number
 from fairsk._core.warnings import warn_user
 from fairsk.plotting._drawing import line_style, literal, place_legend, require_matplotlib, words
 
@@ -46,7 +46,7 @@ _PANEL, _AROUND, _BETWEEN = 1.8, 0.6, 0.3
 _MOST_PRINTED = 20
 
 
-class TrainingDisplay(Tabular):
+class TrainingDisplay(Result):
     """Loss, disparity and multipliers of a training, one above the other over the epochs.
 
     The first panel has the task loss and the total loss, which is the task loss and the fairness term. The

@@ -21,6 +21,7 @@ from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import Grouping, encode_groups, format_group
 from fairsk._core.labels import positive_class
 from fairsk._core.validation import check_weights
+from fairsk._core.warnings import warn_user
 from fairsk.rates import Comparison, Constraint, Method
 from fairsk.scoring._sensitive_scorer import Performance
 
@@ -129,11 +130,9 @@ class GroupPerformance:
         undefined = np.isnan(values)
         if undefined.any():
             named = ", ".join(format_group(groups.labels[g]) for g in np.flatnonzero(undefined))
-            warnings.warn(
+            warn_user(
                 f"The score is not defined for: {named} (such as a group with one label only). "
-                "The comparison passes over them.",
-                UserWarning,
-                stacklevel=4,
+                "The comparison passes over them."
             )
         if (~undefined).sum() < (2 if self.comparison == "difference" else 1):
             return float("nan")

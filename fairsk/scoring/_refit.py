@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fairsk._core.warnings import warn_user
 
 __all__ = ["BestUnder", "best_under", "pareto_front"]
 
@@ -83,11 +84,9 @@ class BestUnder(str):
         feasible = excess <= 1e-12  # room for rounding in the mean over folds
         if not feasible.any():
             winner = int(np.lexsort((-score, excess))[0])
-            warnings.warn(
+            warn_user(
                 f"No candidate meets {self!r}: the least disparate one is chosen, which exceeds a bound by "
-                f"{excess[winner]:.4f}. Widen the bound or the search.",
-                UserWarning,
-                stacklevel=2,
+                f"{excess[winner]:.4f}. Widen the bound or the search."
             )
             return winner
         return int(np.argmax(np.where(feasible, score, -np.inf)))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, position_of
-from fairsk._core.results import Table, Tabular, number, p_value, percent
+from fairsk._core.results import Result, Table, number, p_value, percent
 from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.statistics._intervals import joint_confidence, rate_intervals
 from fairsk.statistics._multiplicity import Adjustment, adjust_p_values
@@ -32,8 +32,8 @@ __all__ = ["Baseline", "Contrasts", "contrasts", "pair_limits", "rest_of"]
 Baseline: TypeAlias = Literal["to_overall", "to_rest", "to_reference", "between_groups"]
 
 
-@dataclass(frozen=True, eq=False)
-class Contrasts(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class Contrasts(Result):
     """Contrasts of one rate with their intervals and p-values, one per line. Prints and renders itself.
 
     Parameters
@@ -191,7 +191,7 @@ def contrasts(
     first, second = _sides(counts, method, reference)
     own = _rows(counts, first)
     other = rest_of(counts) if second is None else _rows(counts, second)
-    counts._warn_undefined(rate, fewest=2)
+    counts.warn_undefined(rate, fewest=2)
 
     level = joint_confidence(confidence, len(first)) if simultaneous else confidence
     values, (low, high) = pair_limits(own, other, rate, comparison, level)

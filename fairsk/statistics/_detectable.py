@@ -97,7 +97,7 @@ def smallest_detectable(
     level = _joint(counts, constraint, confidence)
     found = []
     for rate in constraint.rates:
-        counts._warn_undefined(rate, fewest=2)
+        counts.warn_undefined(rate, fewest=2)
         if groups is None:
             measured = np.flatnonzero(rate.support(counts.cells) != 0)
             pairs = tuple(measured[side] for side in np.triu_indices(len(measured), 1))

@@ -139,5 +139,5 @@ def refuse_strata(counts: GroupCounts, what: str) -> None:
     if counts.strata is not None:
         raise ValueError(
             f"{what} needs counts without strata: take one, counts.stratum(label), or sum them out with "
-            "counts.margin."
+            "counts.marginal."
         )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Table, Tabular, number, with_interval
+from fairsk._core.results import Result, Table, number, with_interval
 from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, CONSTRAINTS, Constraint, Rate, get_constraint, get_rate
 from fairsk.statistics._intervals import check_confidence
@@ -24,8 +24,8 @@ __all__ = ["BootstrapResult", "bootstrap", "check_resamples", "noise_floor"]
 Statistic: TypeAlias = Callable[[Mapping[str, Any]], Any] | Constraint | Rate | str
 
 
-@dataclass(frozen=True, eq=False)
-class BootstrapResult(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class BootstrapResult(Result):
     """A statistic with its spread over resampled counts. Prints and renders itself.
 
     Parameters
@@ -145,7 +145,7 @@ def bootstrap(
         check_confidence(confidence)
         _refuse_extremes(function)
     if isinstance(function, Rate):
-        counts._warn_undefined(function, fewest=1)
+        counts.warn_undefined(function, fewest=1)
     estimate = np.asarray(function(counts.cells), dtype=float)
     drawn = _resampled(counts, n_resamples, np.random.default_rng(random_state))
     replicates = np.asarray(function(drawn), dtype=float)
@@ -285,7 +285,7 @@ def noise_floor(
     disparities = []
     for rate in constraint.rates:
         share = need_share(rate, "The noise floor")
-        counts._warn_undefined(rate, fewest=2)
+        counts.warn_undefined(rate, fewest=2)
         p, n = share.effective(counts)
         if (n > 0).sum() < 2:
             continue

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Table, Tabular, number, rows, with_interval
+from fairsk._core.results import Result, Table, number, rows, with_interval
 from fairsk.rates import Rate, get_rate
 from fairsk.statistics._intervals import rate_intervals
 from fairsk.statistics._proportions import as_counts, need_share, refuse_strata
@@ -18,8 +18,8 @@ from fairsk.statistics._proportions import as_counts, need_share, refuse_strata
 __all__ = ["ShrunkenRates", "shrunken_rates"]
 
 
-@dataclass(frozen=True, eq=False)
-class ShrunkenRates(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class ShrunkenRates(Result):
     """Raw rates with intervals, and beside them the shrunken ones. Prints and renders itself.
 
     Parameters
@@ -132,7 +132,7 @@ def shrunken_rates(counts: GroupCounts, rate: Rate | str, *, confidence: float =
     rate = get_rate(rate)
     refuse_strata(counts, "Shrinking")
     share = need_share(rate, "Shrinking")
-    counts._warn_undefined(rate, fewest=1)
+    counts.warn_undefined(rate, fewest=1)
     p, n = share.effective(counts)
     measured = n > 0
     mean, correlation = _moments(p[measured], n[measured])

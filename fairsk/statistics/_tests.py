@@ -13,7 +13,7 @@ from scipy.stats import hypergeom
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Table, Tabular, number, p_value
+from fairsk._core.results import Result, Table, number, p_value
 from fairsk.rates import CELLS, Constraint, Rate, get_rate
 from fairsk.statistics._multiplicity import adjust_p_values
 from fairsk.statistics._pairs import equality_z, two_sided
@@ -45,8 +45,8 @@ def _rounded(p: NDArray[np.float64], n: NDArray[np.float64]) -> tuple[Any, Any, 
     return np.minimum(whole, sizes), sizes, "" if exact else _ROUNDED
 
 
-@dataclass(frozen=True, eq=False)
-class OmnibusTest(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class OmnibusTest(Result):
     """The chi-square test that all groups have the same rate, for each rate of a constraint.
 
     Parameters
@@ -136,7 +136,7 @@ def omnibus_test(counts: GroupCounts, criterion: Constraint | Rate | str) -> Omn
     statistics, freedom = [], []
     for rate in constraint.rates:
         p, n = need_share(rate, "The chi-square test").effective(counts)
-        counts._warn_undefined(rate, fewest=2)
+        counts.warn_undefined(rate, fewest=2)
         p, n = p[n > 0], n[n > 0]
         freedom.append(max(len(n) - 1, 0))
         if len(n) < 2:
@@ -157,8 +157,8 @@ def omnibus_test(counts: GroupCounts, criterion: Constraint | Rate | str) -> Omn
     )
 
 
-@dataclass(frozen=True, eq=False)
-class MaxZTest(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class MaxZTest(Result):
     """The permutation test that no group differs from the others. Prints and renders itself.
 
     Parameters
@@ -263,7 +263,7 @@ def max_z_test(
     refuse_strata(counts, "A test of groups")
     check_resamples(n_resamples)
     p, n = need_share(rate, "The permutation test").effective(counts)
-    counts._warn_undefined(rate, fewest=2)
+    counts.warn_undefined(rate, fewest=2)
     parts, sizes, note = _rounded(p, n)
     measured = sizes > 0
     z, adjusted = np.full((2, len(n)), np.nan)
@@ -299,8 +299,8 @@ def _z_against_rest(parts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArr
     return np.divide(excess, spread, out=np.zeros_like(excess), where=spread > 0)
 
 
-@dataclass(frozen=True, eq=False)
-class TwoGroupTest(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class TwoGroupTest(Result):
     """The test that two groups have the same rate. Prints and renders itself.
 
     Parameters
@@ -405,7 +405,7 @@ def two_group_test(
         raise ValueError(f"Name two of the groups with groups=: {shown}.")
     first, second = (_one(counts, group) for group in pair)
     both = first + second
-    both._warn_undefined(rate, fewest=2)
+    both.warn_undefined(rate, fewest=2)
     z, note = float(equality_z(first, second, rate)[0]), ""
     p = float(two_sided(np.array(z)))
     if method != "pooled_z":

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Table, Tabular, number, percent, printable, with_interval
+from fairsk._core.results import Result, Table, number, percent, printable, with_interval
 from fairsk.rates import Constraint, Rate
 from fairsk.statistics._detectable import smallest_detectable_between
 from fairsk.statistics._intervals import PairDisparities, limits_of_worst, pair_disparities
@@ -26,8 +26,8 @@ Outcome: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 _ROUNDING = 1e-9
 
 
-@dataclass(frozen=True, eq=False)
-class PairVerdicts(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class PairVerdicts(Result):
     """The verdict on every pair of groups in every rate. Prints and renders itself.
 
     Parameters
@@ -51,8 +51,8 @@ class PairVerdicts(Tabular):
         return [Table(self.columns, shown, notes=[note], words=["rate", "lowest", "highest", "verdict"])]
 
 
-@dataclass(frozen=True, eq=False)
-class Verdict(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class Verdict(Result):
     """A disparity against its tolerance. Prints as sentences, renders as a table.
 
     Parameters
@@ -288,7 +288,7 @@ def verdict(
     constraint = as_constraint(criterion)
     comparison, bound = _tolerance(constraint, max_difference, min_ratio)
     for rate in constraint.rates:
-        counts._warn_undefined(rate, fewest=2)
+        counts.warn_undefined(rate, fewest=2)
     found = pair_disparities(counts, constraint, comparison, confidence, reference)
     # Seen from the bound, whether a disparity is worse: larger for differences, smaller for ratios.
     worse, extreme = (1, max) if comparison == "difference" else (-1, min)

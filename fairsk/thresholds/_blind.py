@@ -18,19 +18,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
+from sklearn.dummy import DummyClassifier
+from sklearn.frozen import FrozenEstimator
 
 from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint, bounded_rates
 from fairsk._core.counts import GroupCounts, soft_counts
 from fairsk._held_out.objective import FreeObjective, Objective
 from fairsk._held_out.report import MeasuredOn
-from fairsk._meta.groupwise import OutOfFold
+from fairsk._meta.cross_fit import OutOfFold, TrainingData, cross_fit, split_rows
 from fairsk._sklearn.compat import num_samples
-from fairsk._sklearn.routing import call
+from fairsk._sklearn.routing import call, positive_scores
 from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._report import ThresholdReport, measure, warn_if_constant
@@ -42,8 +45,8 @@ __all__ = [
     "BlindRows",
     "BlindRule",
     "best_blind_rule",
-    "fit_blind_policy",
-    "group_probabilities",
+    "choose_blind_policy",
+    "cross_fit_blind",
 ]
 
 Floats = NDArray[np.float64]
@@ -124,36 +127,109 @@ class BlindRows:
 
 @dataclass(frozen=True)
 class BlindPolicy:
-    """A fitted blind policy: a rule, and the model that guesses the groups.
+    """A fitted blind policy: the classifier, the model that guesses the groups, and the rule.
 
     Parameters
     ----------
-    rule : BlindRule
-        With a price for every group; 0 for those that cannot be measured.
+    estimator : classifier
+        Scores rows by ``predict_proba``.
     group_estimator : classifier
         Its classes are positions among the groups.
+    rule : BlindRule
+        With a price for every group; 0 for those that cannot be measured.
+    pos_label : label
+        The positive class.
     """
 
-    rule: BlindRule
+    estimator: Any
     group_estimator: Any
+    rule: BlindRule
+    pos_label: Hashable
 
-    def predict(self, X: Any, scores: Floats) -> NDArray[np.bool_]:
+    def predict(self, X: Any) -> NDArray[np.bool_]:
         """Return which rows are selected; X is without the sensitive column."""
-        groups = group_probabilities(self.group_estimator, X, n_groups=len(self.rule.prices))
+        scores = positive_scores(self.estimator, X, "predict_proba", self.pos_label)
+        groups = _group_probabilities(self.group_estimator, X, n_groups=len(self.rule.prices))
         return self.rule.excess(scores, groups) > 0
 
 
-def group_probabilities(model: Any, X: Any, *, n_groups: int) -> Floats:
-    """Return each row's probability to belong to each group; 0 for groups that the model has not seen."""
+def _group_probabilities(model: Any, X: Any, *, n_groups: int, sensitive_features: Any = None) -> Floats:
+    """Return each row's probability to belong to each group; 0 for groups that the model has not seen.
+
+    It does not look at ``sensitive_features``.
+    """
     probabilities = np.zeros((num_samples(X), n_groups))
     probabilities[:, model.classes_] = call(model, "predict_proba", X)
     return probabilities
 
 
-def fit_blind_policy(
-    out_of_fold: OutOfFold,
-    probabilities: Floats,
+def cross_fit_blind(
+    estimator: Any,
     group_estimator: Any,
+    training: TrainingData,
+    *,
+    min_group_size: int,
+    cv: Any,
+    refit: bool,
+    random_state: Any,
+    n_jobs: int | None,
+) -> tuple[OutOfFold, OutOfFold]:
+    """Cross-fit a classifier and a model of the groups on the same folds; neither is told the groups.
+
+    Parameters
+    ----------
+    estimator : classifier
+        With ``predict_proba``.
+    group_estimator : classifier or None
+        What learns the groups; by default a clone of the classifier.
+    training : TrainingData
+        The rows, without the sensitive column.
+    min_group_size : int
+        Where fewer than two groups have as many rows, there is nothing to compare, and no model is learned.
+    cv, refit, random_state, n_jobs
+        As in :func:`~fairsk._meta.cross_fit.cross_fit`.
+
+    Returns
+    -------
+    tuple of two OutOfFold
+        The same rows with their scores, and with their probabilities of the groups.
+    """
+    inner = group_estimator
+    if inner is None:
+        inner = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+    if (training.groups.sums() >= min_group_size).sum() < 2:
+        inner = DummyClassifier()
+    splits = split_rows(training, cv, random_state)
+    out_of_fold = cross_fit(
+        estimator,
+        training,
+        partial(positive_scores, response_method="predict_proba", positive=training.positive),
+        cv=splits,
+        share_groups=False,
+        refit=refit,
+        random_state=random_state,
+        n_jobs=n_jobs,
+    )
+    groups_out_of_fold = cross_fit(
+        inner,
+        # What the user passes on to fit is meant for the classifier.
+        training if inner is estimator else replace(training, fit_params={}),
+        partial(_group_probabilities, n_groups=len(training.groups.labels)),
+        target=training.groups.codes,
+        cv=splits,
+        share_groups=False,
+        refit=refit,
+        random_state=random_state,
+        n_jobs=n_jobs,
+    )
+    if isinstance(estimator, FrozenEstimator):  # it has scored all rows, in their order
+        out_of_fold = out_of_fold.take(groups_out_of_fold.rows)
+    return out_of_fold, groups_out_of_fold
+
+
+def choose_blind_policy(
+    out_of_fold: OutOfFold,
+    groups_out_of_fold: OutOfFold,
     spec: ThresholdSpec,
     *,
     pos_label: Hashable,
@@ -163,12 +239,8 @@ def fit_blind_policy(
 
     Parameters
     ----------
-    out_of_fold : OutOfFold
-        Rows with a weight, their scores, labels and true groups.
-    probabilities : array of shape (n_samples, n_groups)
-        Their out-of-fold probabilities of the groups.
-    group_estimator : classifier
-        The fitted model of the groups, for prediction.
+    out_of_fold, groups_out_of_fold : OutOfFold
+        The same rows with their scores, and with their probabilities of the groups.
     spec : ThresholdSpec
         What is asked for.
     pos_label, measured_on
@@ -185,22 +257,21 @@ def fit_blind_policy(
         If the policy is not open to a rate or requirement, or no rule meets the bounds.
     """
     _check_blind_spec(spec)
-    curves = GroupCurves.from_rows(
-        out_of_fold.scores, out_of_fold.actual, out_of_fold.groups, out_of_fold.weights
-    )
+    present, probabilities = out_of_fold.present(), groups_out_of_fold.present().scores
+    curves = GroupCurves.from_rows(present.scores, present.actual, present.groups, present.weights)
     search = Search.prepare(curves, spec)
     position = np.full(len(curves.labels), -1)
     position[search.measured] = np.arange(len(search.measured))
     rows = BlindRows(
-        out_of_fold.scores,
+        present.scores,
         probabilities[:, search.measured],
-        out_of_fold.actual,
-        position[out_of_fold.groups.codes],
-        out_of_fold.mass,
+        present.actual,
+        position[present.groups.codes],
+        present.mass,
     )
 
     def count(selected: NDArray[np.bool_]) -> GroupCounts:
-        return soft_counts(selected.astype(float), rows.actual, out_of_fold.groups, rows.weights)
+        return soft_counts(selected.astype(float), rows.actual, present.groups, rows.weights)
 
     rule, constraints = _choose_rule(rows, search, count)
     selected = rule.excess(rows.scores, rows.groups) > 0
@@ -220,7 +291,10 @@ def fit_blind_policy(
         report = replace(report, blindness_cost=_blindness_cost(search, constraints, report.value))
     prices = np.zeros((len(curves.labels), len(spec.rates)))
     prices[search.measured] = rule.prices
-    return BlindPolicy(replace(rule, prices=prices), group_estimator), report, search.overall.threshold
+    policy = BlindPolicy(
+        out_of_fold.estimator, groups_out_of_fold.estimator, replace(rule, prices=prices), pos_label
+    )
+    return policy, report, search.overall.threshold
 
 
 def _check_blind_spec(spec: ThresholdSpec) -> None:

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from fairsk._core.bounds import ROUNDING, BoundedConstraint
 from fairsk._core.curves import Curve
 from fairsk._core.histograms import ScoreHistograms
-from fairsk._core.results import Entries, Table, Tabular
+from fairsk._core.results import Entries, Result, Table
 from fairsk._held_out.objective import Objective, ObjectiveLike
-from fairsk._held_out.report import json_number
 from fairsk._held_out.safety_margin import MarginLike
 from fairsk._sklearn.compat import validate_parameters
 from fairsk.rates import Constraint, Rate, get_rate
@@ -33,7 +32,7 @@ _PIECES = 8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class HistogramThresholds(Tabular):
+class HistogramThresholds(Result):
     """The thresholds that histograms gave: rows of a group with a score of at least its own are selected.
 
     Parameters
@@ -55,9 +54,8 @@ class HistogramThresholds(Tabular):
     def _tables(self) -> Sequence[Table | Entries]:
         return self.report._tables()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all that the report says, and the overall threshold, as JSON can hold it."""
-        return {**self.report.to_dict(), "overall_threshold": json_number(self.overall_threshold)}
+    def _content(self) -> dict[str, Any]:
+        return {**self.report._content(), "overall_threshold": self.overall_threshold}
 
 
 def thresholds_from_histograms(

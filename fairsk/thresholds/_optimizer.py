@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from fairsk._core.policy import UnknownGroup
+from fairsk._core.results import library_of
 from fairsk._held_out.objective import ObjectiveLike
 from fairsk._held_out.report import MeasuredOn
 from fairsk._held_out.safety_margin import MarginLike
-from fairsk._meta.groupwise import GroupwiseClassifier, OutOfFold, TrainingRows
+from fairsk._meta.base import MetaClassifier
+from fairsk._meta.cross_fit import OutOfFold, TrainingData, check_training_data, cross_fit
+from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, as_labels, group_codes
 from fairsk._sklearn.compat import HasMethods, fit_context
-from fairsk._sklearn.routing import positive_scores
+from fairsk._sklearn.routing import ResponseMethod, positive_scores
 from fairsk._sklearn.rows import check_same_features
 from fairsk.rates import Constraint, Rate
-from fairsk.thresholds._blind import BlindPolicy, fit_blind_policy, group_probabilities
+from fairsk.thresholds._blind import BlindPolicy, choose_blind_policy, cross_fit_blind
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._path import ParetoPath, trace_path
-from fairsk.thresholds._report import threshold_report
+from fairsk.thresholds._report import ThresholdReport, threshold_report
 from fairsk.thresholds._rules import ThresholdRule, row_uniforms
 from fairsk.thresholds._search import Search
 from fairsk.thresholds._spec import SPEC_PARAMETERS, Policy, ThresholdSpec, options
@@ -32,7 +34,7 @@ from fairsk.thresholds._spec import SPEC_PARAMETERS, Policy, ThresholdSpec, opti
 __all__ = ["GroupThresholdOptimizer"]
 
 
-class GroupThresholdOptimizer(GroupwiseClassifier):
+class GroupThresholdOptimizer(MetaClassifier):
     r"""Pick a threshold per group: the best ones under a bound on the disparity, exactly.
 
     The scores of the wrapped classifier are thresholded differently in each group. The thresholds
@@ -194,6 +196,8 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
     True
     """
 
+    report_: ThresholdReport
+    _binary_only = True
     _blind: BlindPolicy | None
     _rules: list[ThresholdRule]
 
@@ -201,8 +205,7 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
     __metadata_request__score = {"sensitive_features": True}
 
     _parameter_constraints = {
-        "estimator": [HasMethods(["fit", "predict_proba"]), HasMethods(["fit", "decision_function"])],
-        **GroupwiseClassifier._groupwise_constraints,
+        **GROUPWISE_PARAMETERS,
         **SPEC_PARAMETERS,
         "policy": [options(Policy)],
         "group_estimator": [HasMethods(["fit", "predict_proba"]), None],
@@ -224,10 +227,10 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         group_estimator: Any = None,
         cv: Any = 5,
         refit: bool = True,
-        response_method: Literal["auto", "predict_proba", "decision_function"] = "auto",
+        response_method: ResponseMethod = "auto",
         min_group_size: int = 30,
         margin: MarginLike = 0.0,
-        unknown_group: Literal["error", "overall"] = "error",
+        unknown_group: UnknownGroup = "error",
         pos_label: Any = None,
         random_state: Any = None,
         n_jobs: int | None = None,
@@ -283,38 +286,31 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
             The fitted meta-estimator.
         """
         spec = self._spec()
-        training = self._training_rows(X, y, sensitive_features, sample_weight, fit_params)
+        training = self._training_data(X, y, sensitive_features, sample_weight, fit_params)
         if self.policy == "blind":
-            return self._fit_blind(training, spec)
-        self.estimator_, out_of_fold = self._fit_out_of_fold(training)
+            self._fit_blind(training, spec)
+        else:
+            self._fit_by_group(training, spec)
+        self.report_ = replace(self.report_, library=library_of(X, sensitive_features))
+        self.groups_ = self.report_.groups
+        self.thresholds_ = dict(self.report_.thresholds)
+        return self
+
+    def _fit_by_group(self, training: TrainingData, spec: ThresholdSpec) -> None:
+        """Choose a rule per group on out-of-fold scores."""
+        out_of_fold = self._score(training)
         search = Search.prepare(_group_curves(out_of_fold), spec)
         solution = search.choose()
         self.report_ = threshold_report(
             search, solution, pos_label=training.positive, measured_on=self._measured_on
         )
-        self.groups_ = self.report_.groups
-        self.thresholds_ = dict(self.report_.thresholds)
         self.overall_threshold_ = search.overall.threshold
         self._rules, self._blind = solution.rules, None
+        self.estimator_ = out_of_fold.estimator
         self._copy_feature_record()
-        return self
 
-    def _fit_blind(self, training: TrainingRows, spec: ThresholdSpec) -> Self:
+    def _fit_blind(self, training: TrainingData, spec: ThresholdSpec) -> None:
         """Fit the classifier and a model of the groups, neither of which sees the attribute, and a rule."""
-        out_of_fold, group_estimator, probabilities = self._cross_fit_blind(training)
-        self._blind, self.report_, self.overall_threshold_ = fit_blind_policy(
-            out_of_fold.present(),
-            probabilities,
-            group_estimator,
-            spec,
-            pos_label=training.positive,
-            measured_on=self._measured_on,
-        )
-        self.groups_, self.thresholds_, self._rules = self.report_.groups, {}, []
-        return self
-
-    def _cross_fit_blind(self, training: TrainingRows) -> tuple[OutOfFold, Any, NDArray[np.float64]]:
-        """Fit classifier and group model on the same folds; return the scores, the model, its responses."""
         if self.response_method == "decision_function" or not hasattr(self.estimator, "predict_proba"):
             raise ValueError(
                 "policy='blind' weighs chances: the estimator needs predict_proba, and response_method must "
@@ -323,29 +319,25 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         if isinstance(self.group_estimator, FrozenEstimator):
             raise ValueError("group_estimator learns the groups of these rows: it must not be a prefit one.")
         check_same_features(self, training.X, reset=True)
-        X = training.X
-        training = replace(training, X=self._take_out_column(X))
-        inner = self.group_estimator
-        if inner is None:
-            inner = (
-                self.estimator.estimator if isinstance(self.estimator, FrozenEstimator) else self.estimator
+        X = self._take_out_column(training.X)
+        with self._explaining_the_missing_column(X is not training.X):
+            out_of_fold, groups_out_of_fold = cross_fit_blind(
+                self.estimator,
+                self.group_estimator,
+                replace(training, X=X),
+                min_group_size=self.min_group_size,
+                cv=self.cv,
+                **self._fit_options,
             )
-        if (training.groups.sums() >= self.min_group_size).sum() < 2:  # no groups that could be compared
-            inner = DummyClassifier()
-        with self._explaining_the_missing_column(training.X is not X):
-            splits = self._splits(training)  # the same for both
-            self.estimator_, out_of_fold = self._fit_out_of_fold(training, blind=True, splits=splits)
-            respond = partial(_respond_groups, n_groups=len(training.groups.labels))
-            # What the user passes on to fit is meant for the classifier.
-            for_groups = training if inner is self.estimator else replace(training, fit_params={})
-            group_estimator, rows, probabilities = self._cross_fit(
-                inner, for_groups, training.groups.codes, respond, splits
-            )
-        if isinstance(self.estimator, FrozenEstimator):
-            out_of_fold = out_of_fold.take(rows)
-        if out_of_fold.weights is not None:
-            probabilities = probabilities[out_of_fold.weights > 0]  # of the rows that are present
-        return out_of_fold, group_estimator, probabilities
+        self._blind, self.report_, self.overall_threshold_ = choose_blind_policy(
+            out_of_fold,
+            groups_out_of_fold,
+            spec,
+            pos_label=training.positive,
+            measured_on=self._measured_on,
+        )
+        self._rules = []
+        self.estimator_ = out_of_fold.estimator
 
     @fit_context(prefer_skip_nested_validation=False)
     def pareto_path(
@@ -384,9 +376,10 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
             raise ValueError(f"n_points must be at least 2, got {n_points}.")
         if self.policy == "blind":
             raise ValueError("A path follows thresholds per group, which policy='blind' has none of.")
-        training = self._training_rows(X, y, sensitive_features, sample_weight, fit_params)
-        out_of_fold = self._fit_out_of_fold(training, keep=False)[1]
-        return trace_path(_group_curves(out_of_fold), self._spec(), n_points)
+        spec = self._spec()
+        training = self._training_data(X, y, sensitive_features, sample_weight, fit_params)
+        out_of_fold = self._score(training, scores_only=True)
+        return trace_path(_group_curves(out_of_fold), spec, n_points)
 
     def predict(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
         """Predict the class of each row by the threshold of its group.
@@ -411,18 +404,16 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         check_is_fitted(self)
         positive = self.report_.pos_label
         if self._blind is not None:
-            X = self._without_column(X)
-            scores = positive_scores(self.estimator_, X, self.response_method, positive)
-            return self._as_labels(self._blind.predict(X, scores), positive)
+            return as_labels(self._blind.predict(self._without_column(X)), self.classes_, positive)
         sensitive = self._sensitive(X, sensitive_features, predicting=True)
         scores = positive_scores(self.estimator_, X, self.response_method, positive, sensitive.to_metadata())
-        codes = self._known_codes(sensitive)
+        codes = group_codes(sensitive, self.groups_, self.unknown_group)
         probability = ThresholdRule.single(self.overall_threshold_).selection_probability(scores)
         for code, rule in enumerate(self._rules):
             in_group = codes == code
             probability[in_group] = rule.selection_probability(scores[in_group])
         selected = probability > (row_uniforms(scores) if self.report_.policy == "randomized" else 0.5)
-        return self._as_labels(selected, positive)
+        return as_labels(selected, self.classes_, positive)
 
     @property
     def group_estimator_(self) -> Any:
@@ -447,6 +438,36 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
             min_group_size=self.min_group_size,
         )
 
+    def _training_data(
+        self, X: Any, y: Any, sensitive_features: Any, sample_weight: Any, fit_params: dict[str, Any]
+    ) -> TrainingData:
+        """Return the arguments of ``fit``, validated."""
+        return check_training_data(
+            X,
+            y,
+            selector=self.sensitive_features,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            pos_label=self.pos_label,
+            fit_params=fit_params,
+        )
+
+    def _score(self, training: TrainingData, *, scores_only: bool = False) -> OutOfFold:
+        """Return the fitted classifier, and scores of models that did not see the rows."""
+        return cross_fit(
+            self.estimator,
+            training,
+            partial(positive_scores, response_method=self.response_method, positive=training.positive),
+            cv=self.cv,
+            scores_only=scores_only,
+            **self._fit_options,
+        )
+
+    @property
+    def _fit_options(self) -> dict[str, Any]:
+        """What all fits of inner models have in common."""
+        return {"refit": self.refit, "random_state": self.random_state, "n_jobs": self.n_jobs}
+
     @property
     def _measured_on(self) -> MeasuredOn:
         """The rows that thresholds are chosen on: all of them if the classifier was fitted to others."""
@@ -460,8 +481,3 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
 def _group_curves(out_of_fold: OutOfFold) -> GroupCurves:
     rows = out_of_fold.present()
     return GroupCurves.from_rows(rows.scores, rows.actual, rows.groups, rows.weights)
-
-
-def _respond_groups(model: Any, X: Any, values: Any, *, n_groups: int) -> NDArray[np.float64]:
-    """Return each row's probability to belong to each group, without looking at the values."""
-    return group_probabilities(model, X, n_groups=n_groups)

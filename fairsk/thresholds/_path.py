@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.bounds import Bound, BoundedConstraint
 from fairsk._core.groups import format_group
-from fairsk._core.results import Table, Tabular
+from fairsk._core.results import Result, Table
 from fairsk._held_out.objective import Objective
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._search import Search, Solution
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ParetoPath(Tabular):
+class ParetoPath(Result):
     """The best thresholds at one bound after another, on the rows that they were chosen on.
 
     Parameters

@@ -10,7 +10,7 @@ import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.warnings import warn_user
-from fairsk._held_out.report import BoundReport, MeasuredOn, json_number, report_fields
+from fairsk._held_out.report import BoundReport, MeasuredOn, report_fields
 from fairsk.thresholds._search import Search, Solution
 from fairsk.thresholds._spec import ThresholdSpec
 
@@ -28,7 +28,7 @@ class ThresholdReport(BoundReport):
     ----------
     pos_label, objective, value, value_without_bound, constraints, counts, measured_on
         As in :class:`~fairsk._held_out.report.BoundReport`.
-    exempt, uncertain, margin
+    exempt, uncertain, margin, library
         Likewise; exempt groups have the overall threshold.
     policy : {"threshold", "randomized", "blind"}
         Whether each group has one threshold, or a mixture, or no group is looked at.
@@ -60,28 +60,21 @@ class ThresholdReport(BoundReport):
     blindness_cost: float | None = None
     binning_loss: float | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all that the report says as JSON can hold it: NaN is None, infinity is ``"inf"``.
-
-        What stands under ``constraint``, ``bound`` and so on is that of the binding constraint; a mixture of
-        thresholds is a list of (threshold, probability) pairs.
-        """
+    def _content(self) -> dict[str, Any]:
         return {
-            **super().to_dict(),
+            **super()._content(),
             "policy": self.policy,
             "solver": self.solver,
             "reason": self.reason,
-            "requirements": list(self.requirements),
-            "optimality_gap": json_number(self.optimality_gap),
-            "blindness_cost": json_number(self.blindness_cost),
-            "binning_loss": json_number(self.binning_loss),
+            "requirements": self.requirements,
+            "optimality_gap": self.optimality_gap,
+            "blindness_cost": self.blindness_cost,
+            "binning_loss": self.binning_loss,
         }
 
     def _group_records(self) -> list[dict[str, Any]]:
         records = super()._group_records()
-        for label, record in zip(self.groups, records, strict=True):
-            record["threshold"] = _plain(self.thresholds.get(label))
-        return records
+        return [{**record, "threshold": self.thresholds.get(record["group"])} for record in records]
 
     def _lines(self) -> list[tuple[str, str]]:
         value = self._value()
@@ -173,10 +166,3 @@ def _written(threshold: Any) -> str:
     if not isinstance(threshold, list):
         return f"{threshold:.4f}"
     return " or ".join(f"{t:.4f} ({p:.1%})" for t, p in threshold)
-
-
-def _plain(threshold: Any) -> Any:
-    """Return a threshold, or a mixture, as JSON can hold it."""
-    if isinstance(threshold, list):
-        return [[json_number(part) for part in pair] for pair in threshold]
-    return json_number(threshold)

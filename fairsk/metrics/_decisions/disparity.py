@@ -409,7 +409,7 @@ def best_group(
 
 
 def _extreme_group(counts: GroupCounts, rate: Rate, *, worst: bool) -> GroupRate:
-    counts._warn_undefined(rate, fewest=1)
+    counts.warn_undefined(rate, fewest=1)
     values = counts.rate(rate)
     if np.isnan(values).all():
         return GroupRate(None, float("nan"))

@@ -77,7 +77,7 @@ class GeneralizedEntropy(Tabular):
     def from_counts(cls, counts: GroupCounts, *, alpha: float = 2.0) -> GeneralizedEntropy:
         """Measure the benefits ``prediction - label + 1`` of counts without strata."""
         if counts.strata is not None:
-            raise ValueError("Entropy needs counts without strata: sum them out with counts.margin.")
+            raise ValueError("Entropy needs counts without strata: sum them out with counts.marginal.")
         # The rows of a cell have the same benefit, so that a cell is as good as one row with its weight.
         weights = np.concatenate([counts.cells[cell] for cell in CELLS])
         benefits = np.repeat([_BENEFITS[cell] for cell in CELLS], len(counts.groups))

@@ -392,5 +392,5 @@ def group_metrics(
         library=library_of(sensitive_features, y_true, y_pred),
     )
     for rate in table._chosen:
-        counts._warn_undefined(rate, fewest=0)
+        counts.warn_undefined(rate, fewest=0)
     return table
