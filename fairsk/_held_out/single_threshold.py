@@ -3,7 +3,7 @@
 One sort of the scores gives the confusion cells of all rows, and of each group, at every threshold that can
 be told apart; objective, rates and bounds are then read off for all of them at once. That costs O(n log n)
 for any one number of groups, and no candidate is left out: every distinct score is one, and so is selecting
-nobody.
+no row.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class SingleThreshold:
     Parameters
     ----------
     threshold : float
-        Infinity selects nobody, and minus infinity everybody.
+        Infinity selects no row, and minus infinity every row.
     value : float
-        The objective's value over all rows; NaN where it is not defined (the precision of nobody).
+        The objective's value over all rows; NaN where it is not defined (a precision where no row is selected).
     violation : float
         By how much the most violated bound is exceeded, in units of its disparity; 0 if all bounds hold,
         infinity if some rate is not defined at any threshold.
@@ -157,7 +157,7 @@ def best_threshold_on_curves(
     violation = _violation(everyone.thresholds, curves, constraints)
     least = violation[is_open].min()
     is_open &= violation <= least + (ROUNDING if least > 0 else 0.0)  # equally bad ones differ by rounding
-    # A NaN (nobody is selected, for a precision) is worse than any value, but open.
+    # A NaN (a precision where no row is selected) is worse than any value, but open.
     loss = np.where(is_open, np.where(np.isnan(loss), np.finfo(float).max, loss), np.inf)
     best = int(np.argmin(loss))
     threshold = float(everyone.threshold(np.array([best]))[0])

@@ -53,7 +53,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 _MAX_CUTS = 120
-#: How many other base thresholds are tried, from nobody's to everybody's score.
+#: How many other base thresholds are tried, from the lowest to the highest score.
 _BASES = 11
 #: How many rows serve to explore from many starts, in few rounds; then the best are carried on with all rows.
 _EXPLORED_ROWS = 20_000
@@ -174,7 +174,7 @@ def cross_fit_blind(
     random_state: Any,
     n_jobs: int | None,
 ) -> tuple[OutOfFold, OutOfFold]:
-    """Cross-fit a classifier and a model of the groups on the same folds; neither is told the groups.
+    """Cross-fit a classifier and a model of the groups on the same folds; neither sees the groups when it predicts.
 
     Parameters
     ----------

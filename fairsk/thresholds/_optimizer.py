@@ -79,11 +79,11 @@ class GroupThresholdOptimizer(MetaClassifier):
         the same answer every time, for any subset of rows; it is open to constraints whose rates have
         fixed denominators. ``"auto"`` mixes only if that gains more than .005 of the objective, or if the
         bound cannot be met without. ``"blind"``: no thresholds per group, for those who may not use the
-        attribute at prediction: a second model learns each row's chances of belonging to the groups, and
-        rows are selected by these and the score. Neither model sees the column that ``sensitive_features``
+        attribute at prediction: a second model learns each row's probabilities of belonging to the groups,
+        and rows are selected by these and the score. Neither model sees the column that ``sensitive_features``
         names then; with a callable, or values passed to ``fit``, see to it that X does not hold it.
     group_estimator : classifier, optional
-        With ``policy="blind"``, what learns the chances of the groups (``predict_proba``); by default a
+        With ``policy="blind"``, what learns the probabilities of the groups (``predict_proba``); by default a
         clone of ``estimator``.
     cv : int, float, splitter or None, default=5
         Number of folds for the out-of-fold scores, stratified by group and label; a float for one split

@@ -83,7 +83,7 @@ class BranchAndBound:
         self._bounds = problem.bounds
         self._capacity = problem.capacity
         self._duals = duals
-        # Positions become indices here, so that the choice can be told after groups have been cut and sorted.
+        # Positions become indices here: they identify the points after groups have been cut and sorted.
         groups = [replace(group, position=np.arange(len(group))) for group in problem.groups]
         self._root = _Node(groups, duals.reduced_cost)
 
