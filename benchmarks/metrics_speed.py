@@ -89,7 +89,7 @@ def main() -> None:
             lambda values=values: fairlearn.demographic_parity_difference(y, p, sensitive_features=values), 2
         )
         report(f"a disparity, 1M rows, 20 text groups ({kind}); fairlearn", ours, theirs, ">= 40x")
-        table = seconds(lambda values=values: group_metrics(y, p, sensitive_features=values, rates=RATES))
+        table = seconds(lambda values=values: group_metrics(y, p, sensitive_features=values, metrics=RATES))
         theirs = seconds(lambda values=values: frame(y, p, values), 1)
         report(f"four metrics with intervals ({kind}); fairlearn's MetricFrame", table, theirs, ">= 100x")
         limit = seconds(lambda values=values: np.bincount(4 * pd.factorize(values)[0] + 2 * y + p))

@@ -1,4 +1,4 @@
-"""What a fairness criterion is: rates over confusion cells, and constraints over rates.
+"""Group rates and fairness constraints: ratios of sums of confusion cells, and which of them should agree.
 
 This is the one place where a rate's formula stands. Four engines read it: hard counts
 (:mod:`fairsk._core.counts`), cumulative counts along sorted scores (:mod:`fairsk.thresholds`), soft counts in
@@ -174,6 +174,12 @@ class Rate:
         return tp == fn and fp == tn
 
     @property
+    def needs_labels(self) -> bool:
+        """Whether the rate depends on the labels, and not on the decisions alone."""
+        vectors = (self.numerator_coefficients, self.denominator_coefficients)
+        return any(tp != fp or fn != tn for tp, fp, fn, tn in vectors)
+
+    @property
     def is_share(self) -> bool:
         """Whether the rate counts a part of its denominator, so that it lies between 0 and 1."""
         pairs = zip(self.numerator_coefficients, self.denominator_coefficients, strict=True)
@@ -275,7 +281,7 @@ class Constraint:
         array
             The disparity; NaN if fewer than two groups have the rate.
         """
-        _check_choice("method", method, Method)
+        check_choice("method", method, Method)
         gaps = []
         for rate in self.rates:
             values = rate(cells)
@@ -296,7 +302,7 @@ class Constraint:
         so that two rates of zero have the ratio 1. The parameters are those of :meth:`difference`. A rate
         that can be negative (its numerator subtracts) has no such ratio, and is refused.
         """
-        _check_choice("method", method, Method)
+        check_choice("method", method, Method)
         self.check_ratio()
         ratios = []
         for rate in self.rates:
@@ -329,7 +335,7 @@ class Constraint:
         reference: int | None = None,
     ) -> Array:
         """Evaluate the comparison of that name: ``"difference"``, ``"ratio"`` or ``"worst_group"``."""
-        _check_choice("comparison", comparison, Comparison)
+        check_choice("comparison", comparison, Comparison)
         if comparison == "worst_group":
             if method != "between_groups":
                 raise ValueError(f"worst_group is a rate and compares with nothing: leave out {method=}.")
@@ -375,7 +381,7 @@ def _defined(values: Array, baseline: Array) -> Array:
     return _where(values == values, values, baseline)
 
 
-def _check_choice(name: str, given: Any, choices: Any) -> None:
+def check_choice(name: str, given: Any, choices: Any) -> None:
     """Refuse a value that is not among those of a ``Literal``."""
     if given not in get_args(choices):
         allowed = ", ".join(map(repr, get_args(choices)))
@@ -452,8 +458,9 @@ def get_rate(rate: Rate | str) -> Rate:
     if score and rate not in RATES and float(score[1]) > 0:
         return f_beta(float(score[1]))
     if rate not in RATES:
-        if rate in CONSTRAINTS:
-            names = " and ".join(repr(part.name) for part in CONSTRAINTS[rate].rates)
+        constraint = CONSTRAINTS.get(_CONSTRAINTS_ALSO_CALLED.get(rate, rate))
+        if constraint is not None:
+            names = " and ".join(repr(part.name) for part in constraint.rates)
             raise ValueError(
                 f"{rate!r} is a criterion, not a rate: it asks that {names} agree. Name the rate."
             )
@@ -540,12 +547,24 @@ _ALL_CONSTRAINTS = (
 CONSTRAINTS: Mapping[str, Constraint] = {constraint.name: constraint for constraint in _ALL_CONSTRAINTS}
 
 
+#: What others call some of the constraints.
+_CONSTRAINTS_ALSO_CALLED = {
+    "disparate_impact": "demographic_parity",
+    "statistical_parity": "demographic_parity",
+}
+
+
 def get_constraint(constraint: Constraint | str) -> Constraint:
-    """Look up a built-in constraint by name; a :class:`Constraint` is returned as it is."""
+    """Look up a built-in constraint by name; a :class:`Constraint` is returned as it is.
+
+    The names are those of :data:`CONSTRAINTS`, and ``"disparate_impact"`` and ``"statistical_parity"`` for
+    ``"demographic_parity"``. Disparate impact is usually judged by the ratio: ``comparison="ratio"``.
+    """
     if isinstance(constraint, Constraint):
         return constraint
     if not isinstance(constraint, str):
         raise TypeError(f"constraint must be a name or a fairsk.Constraint, got {constraint!r}.")
+    constraint = _CONSTRAINTS_ALSO_CALLED.get(constraint, constraint)
     if constraint not in CONSTRAINTS:
         rate = constraint.removesuffix("_parity")  # as others name constraints on a rate
         same = [known for known in CONSTRAINTS.values() if rate in RATES and known.rates == (RATES[rate],)]

@@ -649,7 +649,9 @@ def test_without_matplotlib_the_error_names_the_extra(display, counts, monkeypat
 
 def test_the_table_of_rates_draws_itself(counts):
     y = np.arange(100) % 2
-    metrics = group_metrics(y, y, sensitive_features=y, rates=["selection_rate", "accuracy"], confidence=0.8)
+    metrics = group_metrics(
+        y, y, sensitive_features=y, metrics=["selection_rate", "accuracy"], confidence=0.8
+    )
     display = metrics.plot(order="label")
     assert list(display.axes_) == ["selection_rate", "accuracy"]
     assert "rate, 80% interval" in legend(display)

@@ -20,6 +20,7 @@ import sklearn.utils.parallel
 from imblearn.pipeline import make_pipeline as make_resampling_pipeline
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -48,6 +49,7 @@ SCORES: dict[str, Any] = {
     "y_score": [0.1, 0.5, 0.3],
     "sensitive_features": ["a", "a", "b"],
 }
+RIGHT = LABELS | {"y_pred": LABELS["y_true"]}
 STRATA = LABELS | {"strata": ["x", "y", "x"]}
 COUNTS = GroupCounts.from_predictions(**WEIGHTED)
 NOBODY = GroupCounts(["a"], {"tp": [0], "fp": [0], "fn": [3], "tn": [0]})
@@ -56,15 +58,15 @@ CASES: dict[str, Callable[[], Any]] = {
     "difference": lambda: metrics.equal_opportunity_difference(**LABELS),
     "average": lambda: metrics.average_odds_difference(**LABELS),
     "strata": lambda: metrics.demographic_parity_difference(**STRATA),
-    "strata of counts": lambda: metrics.disparity_within_strata(
-        GroupCounts.from_predictions(**STRATA), "demographic_parity"
-    ),
+    "disparity": lambda: metrics.disparity(**LABELS, constraint="equalized_odds"),
+    "functions": lambda: metrics.group_metrics(**LABELS, metrics=roc_auc_score),
+    "resamples": lambda: metrics.group_metrics(**RIGHT, metrics=accuracy_score, n_resamples=9),
     "worst group": lambda: metrics.worst_group(**LABELS, rate="true_positive_rate"),
-    "worst accuracy": lambda: metrics.worst_group_accuracy(**WEIGHTED),
+    "worst accuracy": lambda: metrics.worst_group(**WEIGHTED),
     "table": lambda: metrics.group_metrics(**LABELS),
     "classes": lambda: metrics.multiclass_disparity(**LABELS, constraint="equal_opportunity"),
-    "Theil": lambda: metrics.theil_index([1, 1], [0, 0]),
-    "benefits": lambda: metrics.benefit_entropy([0, 0]),
+    "Theil": lambda: metrics.generalized_entropy([1, 1], [0, 0], alpha=1),
+    "benefits": lambda: metrics.generalized_entropy(benefits=[0, 0]),
     "entropy of counts": lambda: metrics.GeneralizedEntropy.from_counts(NOBODY),
     "epsilon": lambda: metrics.differential_fairness(**WEIGHTED),
     "epsilon of counts": lambda: metrics.DifferentialFairness.from_counts(COUNTS),
@@ -94,7 +96,7 @@ def test_warnings_point_at_the_line_of_the_user(name: str) -> None:
 
 def test_the_table_of_rates_names_the_groups_that_lack_one() -> None:
     with pytest.warns(UserWarning, match=r"true_positive_rate cannot be measured for: b \(its denominator"):
-        metrics.group_metrics(**LABELS, rates="true_positive_rate")
+        metrics.group_metrics(**LABELS, metrics="true_positive_rate")
 
 
 # --- estimators -------------------------------------------------------------------------------------------

@@ -41,6 +41,9 @@ class GroupCounts(Result):
         What the sensitive attributes are called.
     strata : sequence of hashable, optional
         Labels of the second axis, when the counts are broken down by strata.
+    labelled : bool, default=True
+        Whether the rows had labels. Without labels all rows are counted as negatives: ``fp`` holds the
+        selected and ``tn`` the rejected, and any rate that depends on the label is an error.
 
     Examples
     --------
@@ -58,6 +61,7 @@ class GroupCounts(Result):
     squares: Mapping[str, NDArray[np.float64]]
     names: tuple[str, ...]
     strata: tuple[Hashable, ...] | None
+    labelled: bool
 
     def __init__(
         self,
@@ -67,6 +71,7 @@ class GroupCounts(Result):
         *,
         names: Sequence[str] = ("sensitive_features",),
         strata: Sequence[Hashable] | None = None,
+        labelled: bool = True,
     ) -> None:
         if set(CELLS) - set(cells):
             raise ValueError(f"cells must hold {', '.join(CELLS)}; got {', '.join(map(str, cells))}.")
@@ -81,18 +86,23 @@ class GroupCounts(Result):
             raise ValueError(f"Every cell must have the shape {shape}: one count per group (and stratum).")
         if any(not np.all(v >= -1e-9 * v.max(initial=1.0)) for v in (*table.values(), *second.values())):
             raise ValueError("Counts must not be negative or NaN.")
+        if not labelled and any(table[cell].any() for cell in ("tp", "fn")):
+            raise ValueError(
+                "Counts without labels have no tp and fn: fp counts the selected, tn the others."
+            )
         self._set(
             groups=tuple(groups),
             cells=table,
             squares=second,
             names=tuple(names),
             strata=None if strata is None else tuple(strata),
+            labelled=labelled,
         )
 
     @classmethod
     def from_predictions(
         cls,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         y_pred: ArrayLike,
         *,
         sensitive_features: Any,
@@ -105,8 +115,11 @@ class GroupCounts(Result):
 
         Parameters
         ----------
-        y_true, y_pred : array-like of shape (n_samples,)
-            Labels and predicted labels.
+        y_true : array-like of shape (n_samples,) or None
+            Labels. None where there are none: selection alone is counted then, and a rate that depends on
+            the label is an error.
+        y_pred : array-like of shape (n_samples,)
+            Predicted labels.
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
             The group of each row; several columns make an intersection.
         sample_weight : array-like of shape (n_samples,), optional
@@ -136,14 +149,15 @@ class GroupCounts(Result):
         by = None
         if strata is not None:
             by = encode_groups(value_columns("strata", strata, len(actual)))
-        return tabulate(actual, predicted, groups, by, weights, None if weights is None else weights**2)
+        squares = None if weights is None else weights**2
+        return tabulate(actual, predicted, groups, by, weights, squares, labelled=y_true is not None)
 
     @classmethod
     def from_frame(
         cls,
         frame: Any,
         *,
-        y_true: str,
+        y_true: str | None = None,
         y_pred: str,
         sensitive_features: str | Sequence[str],
         sample_weight: str | None = None,
@@ -160,8 +174,11 @@ class GroupCounts(Result):
         ----------
         frame : frame or table
             Of pandas, polars (lazy too), pyarrow, DuckDB, PySpark, Dask or Ibis.
-        y_true, y_pred : str
-            The columns of labels and predicted labels.
+        y_true : str, optional
+            The column of labels. Without it selection alone is counted, and a rate that depends on the
+            label is an error.
+        y_pred : str
+            The column of predicted labels.
         sensitive_features : str or sequence of str
             The column of groups; several columns make an intersection.
         sample_weight : str, optional
@@ -192,24 +209,27 @@ class GroupCounts(Result):
         >>> counts.groups, counts.rate("selection_rate")
         (('f', 'm'), array([1., 0.]))
         """
-        chosen = {
-            "y_true": column_names("y_true", y_true, single=True),
+        chosen = {} if y_true is None else {"y_true": column_names("y_true", y_true, single=True)}
+        chosen |= {
             "y_pred": column_names("y_pred", y_pred, single=True),
             "sensitive_features": column_names("sensitive_features", sensitive_features),
         }
         if strata is not None:
             chosen["strata"] = column_names("strata", strata)
         found = count_combinations(frame, chosen, sample_weight=sample_weight)
-        actual, predicted = binary_labels(found.columns[y_true], found.columns[y_pred], pos_label)
+        labels = None if y_true is None else found.columns[y_true]
+        actual, predicted = binary_labels(labels, found.columns[y_pred], pos_label)
         check_weights(found.doubtful, len(actual))
         by = None if strata is None else found.groups(chosen["strata"])
         groups = found.groups(chosen["sensitive_features"])
-        return tabulate(actual, predicted, groups, by, found.weights, found.squares)
+        return tabulate(
+            actual, predicted, groups, by, found.weights, found.squares, labelled=y_true is not None
+        )
 
     @classmethod
     def from_probabilities(
         cls,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         y_prob: ArrayLike,
         *,
         sensitive_features: Any,
@@ -224,8 +244,8 @@ class GroupCounts(Result):
 
         Parameters
         ----------
-        y_true : array-like of shape (n_samples,)
-            Labels.
+        y_true : array-like of shape (n_samples,) or None
+            Labels; None where there are none, and selection alone is counted.
         y_prob : array-like of shape (n_samples,)
             Probability of the positive label, from 0 to 1.
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
@@ -252,13 +272,17 @@ class GroupCounts(Result):
         refuse_shuffled(
             y_true=y_true, y_prob=y_prob, sensitive_features=sensitive_features, sample_weight=sample_weight
         )
-        actual, _ = binary_labels(y_true, y_true, pos_label, classes=classes)
         chance = np.asarray(y_prob, dtype=float)
+        if y_true is None:
+            actual = np.zeros(chance.shape[:1], dtype=bool)
+        else:
+            actual, _ = binary_labels(y_true, y_true, pos_label, classes=classes)
         if chance.shape != actual.shape or not ((chance >= 0) & (chance <= 1)).all():
             raise ValueError("y_prob must hold one probability per row, from 0 to 1.")
         weights = check_weights(sample_weight, len(actual))
         groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
-        return soft_counts(chance, actual, groups, np.ones(len(actual)) if weights is None else weights)
+        weights = np.ones(len(actual)) if weights is None else weights
+        return soft_counts(chance, actual, groups, weights, labelled=y_true is not None)
 
     @property
     def n(self) -> NDArray[np.float64]:
@@ -267,7 +291,18 @@ class GroupCounts(Result):
 
     def rate(self, rate: Rate | str) -> NDArray[np.float64]:
         """Return a rate, or the one of that name, of each group (and stratum)."""
-        return get_rate(rate)(self.cells)
+        rate = get_rate(rate)
+        self.check_labels(rate)
+        return rate(self.cells)
+
+    def check_labels(self, *rates: Rate) -> None:
+        """Refuse rates that depend on the label, if the rows had none."""
+        needing = [rate.name for rate in rates if rate.needs_labels]
+        if needing and not self.labelled:
+            raise ValueError(
+                f"{', '.join(needing)} depends on the labels, and there are none: y_true is None. Without "
+                "labels only selection can be measured."
+            )
 
     def overall(self) -> GroupCounts:
         """Return the table of all groups together, as one group called ``"overall"``."""
@@ -277,6 +312,7 @@ class GroupCounts(Result):
             {cell: self.squares[cell].sum(0, keepdims=True) for cell in CELLS},
             names=("overall",),
             strata=self.strata,
+            labelled=self.labelled,
         )
 
     def take(self, groups: Sequence[Hashable]) -> GroupCounts:
@@ -306,7 +342,7 @@ class GroupCounts(Result):
         cells, squares = (
             {cell: table[cell][:, place] for cell in CELLS} for table in (self.cells, self.squares)
         )
-        return GroupCounts(self.groups, cells, squares, names=self.names)
+        return GroupCounts(self.groups, cells, squares, names=self.names, labelled=self.labelled)
 
     def marginal(self, *names: str) -> GroupCounts:
         """Return the table by these sensitive attributes only, the other ones (and strata) summed out."""
@@ -328,7 +364,9 @@ class GroupCounts(Result):
             flat = {cell: v if self.strata is None else v.sum(1) for cell, v in cells.items()}
             return {cell: np.bincount(codes, v, len(groups)).astype(float) for cell, v in flat.items()}
 
-        return GroupCounts(groups, table(self.cells), table(self.squares), names=names)
+        return GroupCounts(
+            groups, table(self.cells), table(self.squares), names=names, labelled=self.labelled
+        )
 
     def __add__(self, other: GroupCounts) -> GroupCounts:
         """Combine the tables of two disjoint sets of rows."""
@@ -340,6 +378,8 @@ class GroupCounts(Result):
                 "Only tables of the same sensitive attributes add up, all with strata or all without: "
                 f"{', '.join(self.names)} {broken[0]} strata, and {', '.join(other.names)} {broken[1]}."
             )
+        if self.labelled != other.labelled:
+            raise ValueError("Tables with labels and tables without (y_true=None) do not add up.")
         groups = sort_labels({*self.groups, *other.groups})
         strata = None
         if self.strata is not None and other.strata is not None:
@@ -357,7 +397,14 @@ class GroupCounts(Result):
             for field, table in total.items():
                 for cell in CELLS:
                     table[cell][place] += getattr(part, field)[cell]
-        return GroupCounts(groups, total["cells"], total["squares"], names=self.names, strata=strata)
+        return GroupCounts(
+            groups,
+            total["cells"],
+            total["squares"],
+            names=self.names,
+            strata=strata,
+            labelled=self.labelled,
+        )
 
     def __radd__(self, other: int) -> GroupCounts:
         """Let ``sum(tables)`` start from its 0."""
@@ -369,8 +416,14 @@ class GroupCounts(Result):
         if self.strata is not None:
             strata = [format_group(stratum) for stratum in self.strata for _ in groups]
             columns = {"stratum": strata, "group": groups * len(self.strata)}
-        columns |= {cell: table.T.ravel().tolist() for cell, table in self.cells.items()}
-        shown = {name: list(map(rows if name in CELLS else str, values)) for name, values in columns.items()}
+        titles = dict(zip(CELLS, CELLS, strict=True))
+        if not self.labelled:
+            titles = {"fp": "selected", "tn": "rejected"}
+        columns |= {title: self.cells[cell].T.ravel().tolist() for cell, title in titles.items()}
+        shown = {
+            name: list(map(rows if name in titles.values() else str, values))
+            for name, values in columns.items()
+        }
         return [Table(columns, shown, words=["group"])]
 
     def to_state(self) -> dict[str, Any]:
@@ -381,6 +434,7 @@ class GroupCounts(Result):
             "strata": None if self.strata is None else plain_labels(self.strata),
             "cells": {cell: self.cells[cell].tolist() for cell in CELLS},
             "squares": {cell: self.squares[cell].tolist() for cell in CELLS},
+            "labelled": self.labelled,
         }
 
     @classmethod
@@ -392,13 +446,15 @@ class GroupCounts(Result):
             state["squares"],
             names=state["names"],
             strata=None if state["strata"] is None else read_labels(state["strata"]),
+            labelled=state.get("labelled", True),
         )
 
     def __eq__(self, other: object) -> bool:
         """Tell whether two tables hold the same counts of the same groups."""
         if not isinstance(other, GroupCounts):
             return NotImplemented
-        return (self.names, self.groups, self.strata) == (other.names, other.groups, other.strata) and all(
+        ours, theirs = ((t.names, t.groups, t.strata, t.labelled) for t in (self, other))
+        return ours == theirs and all(
             np.array_equal(self.cells[cell], other.cells[cell])
             and np.array_equal(self.squares[cell], other.squares[cell])
             for cell in CELLS
@@ -458,11 +514,17 @@ class GroupCounts(Result):
         fewest : int
             How many groups must have it.
 
+        Raises
+        ------
+        ValueError
+            If the rate depends on labels, and there are none.
+
         Warns
         -----
         UserWarning
             If the rate has an empty denominator in a group; the group is named.
         """
+        self.check_labels(rate)
         measured = rate.support(self.cells).reshape(len(self.groups), -1) != 0
         somewhere = "" if self.strata is None else " in some strata"
         parts = []
@@ -480,13 +542,18 @@ class GroupCounts(Result):
 
 
 def soft_counts(
-    chance: NDArray[np.float64], actual: NDArray[np.bool_], groups: Grouping, weights: NDArray[np.float64]
+    chance: NDArray[np.float64],
+    actual: NDArray[np.bool_],
+    groups: Grouping,
+    weights: NDArray[np.float64],
+    *,
+    labelled: bool = True,
 ) -> GroupCounts:
     """Count expected confusion cells, when each row is selected with its chance."""
     parts = soft_cells(chance, actual.astype(float))
     cells = {cell: groups.sums(weights * part) for cell, part in parts.items()}
     squares = {cell: groups.sums(weights**2 * part) for cell, part in parts.items()}
-    return GroupCounts(groups.labels, cells, squares, names=groups.names)
+    return GroupCounts(groups.labels, cells, squares, names=groups.names, labelled=labelled)
 
 
 def tabulate(
@@ -496,10 +563,12 @@ def tabulate(
     strata: Grouping | None,
     weights: NDArray[np.float64] | None,
     squares: NDArray[np.float64] | None,
+    *,
+    labelled: bool = True,
 ) -> GroupCounts:
     """Add up the weights, and squared weights, of rows or of combinations that stand for many rows.
 
-    None stands for weights of one.
+    None stands for weights of one. Rows without labels are to be given as negatives.
     """
     shape: tuple[int, ...] = (len(groups.labels),)
     codes = groups.codes
@@ -521,4 +590,5 @@ def tabulate(
         None if squares is None else table(squares),
         names=groups.names,
         strata=None if strata is None else strata.labels,
+        labelled=labelled,
     )

@@ -40,8 +40,10 @@ def binary_labels(
 
     Parameters
     ----------
-    y_true, y_pred : array-like of shape (n_samples,)
-        Labels and predicted labels (not scores).
+    y_true : array-like of shape (n_samples,) or None
+        Labels. None where there are none: no row is a positive then.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels (not scores).
     pos_label : label, optional
         The positive label. Without it the labels must be 0 and 1, -1 and 1, or booleans, and 1 (True)
         is positive. With more than two labels it is compared with all the others.
@@ -53,13 +55,14 @@ def binary_labels(
     ValueError
         If the positive label cannot be told, never occurs, or predictions are not labels.
     """
-    actual, predicted = _labels("y_true", y_true), _labels("y_pred", y_pred)
+    predicted = _labels("y_pred", y_pred)
+    actual = predicted if y_true is None else _labels("y_true", y_true)
     if len(actual) != len(predicted):
         raise ValueError(
             f"y_true has {len(actual)} rows and y_pred {len(predicted)}: inconsistent numbers of samples."
         )
     if len(actual) == 0:
-        raise ValueError("y_true is empty: there is nothing to count.")
+        raise ValueError(f"{'y_pred' if y_true is None else 'y_true'} is empty: there is nothing to count.")
     seen_actual, seen_predicted = set(actual.values), set(predicted.values)
     if any(isinstance(label, str) for label in seen_actual) != any(
         isinstance(label, str) for label in seen_predicted
@@ -91,7 +94,8 @@ def binary_labels(
         pos_label = 1
     elif pos_label not in seen and (classes is None or pos_label not in classes.tolist()):
         raise ValueError(f"pos_label={pos_label!r} never occurs: the labels are {_show(seen)}.")
-    return actual.equals(pos_label), predicted.equals(pos_label)
+    selected = predicted.equals(pos_label)
+    return np.zeros_like(selected) if y_true is None else actual.equals(pos_label), selected
 
 
 def _refuse_alike(labels: set[Any]) -> None:

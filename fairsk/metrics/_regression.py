@@ -12,13 +12,12 @@ from sklearn.utils import column_or_1d
 
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.groups import encode_groups, format_group
-from fairsk._core.results import Backend, Table, Tabular, library_of, number, percent, rows, with_interval
+from fairsk._core.results import Backend, Result, Table, library_of, number, percent, rows, with_interval
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk.metrics._scores.distances import largest_ks, largest_wasserstein
 from fairsk.metrics._scores.grouped import GroupedScores, measured_pairs, smallest_ratio
-from fairsk.statistics._intervals import check_confidence
-from fairsk.statistics._means import mean_margins
+from fairsk.statistics._intervals import check_confidence, mean_half_widths
 
 __all__ = ["RegressionMetrics", "regression_metrics"]
 
@@ -36,8 +35,8 @@ _MEANS = {
 _POWERS = {"mae": 1.0, "rmse": 0.5}
 
 
-@dataclass(frozen=True, eq=False)
-class RegressionMetrics(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class RegressionMetrics(Result):
     """A table of errors and means per group, with intervals. It prints and renders itself.
 
     Parameters
@@ -58,6 +57,10 @@ class RegressionMetrics(Tabular):
         The coverage probability of the limits.
     library : str or None
         The library that :meth:`frame` makes a frame of.
+
+    See Also
+    --------
+    regression_metrics : What makes it.
 
     Examples
     --------
@@ -165,6 +168,11 @@ def regression_metrics(
     UserWarning
         If a group has no rows that count; its values are NaN, and it is named.
 
+    See Also
+    --------
+    group_metrics : Any other function of targets and predictions per group.
+    score_metrics : The same for scores.
+
     Notes
     -----
     With the error ``e = prediction - label``: ``mean_error = mean(e)`` says whether a group is over- or
@@ -262,7 +270,7 @@ def _means(
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = add(weights * amounts) / n
     spread = add((weights * (amounts - mean[codes])) ** 2)
-    return mean, mean_margins(spread, n, squares, confidence)
+    return mean, mean_half_widths(spread, n, squares, confidence)
 
 
 def _limits(mean: Array, half: Array, power: float | None) -> Array:

@@ -379,4 +379,4 @@ class GroupMetricDisplay(Result):
         return bool(np.nanmin(drawn, initial=0) >= 0 and np.nanmax(drawn, initial=1) <= 1)
 
     def _tables(self) -> list[Table]:
-        return [self.metrics._tables()[0]]
+        return [self.metrics.rate_table()]

@@ -13,7 +13,7 @@ from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Result, Table, number, with_interval
 from fairsk._core.warnings import warn_user
-from fairsk.rates import CELLS, CONSTRAINTS, Constraint, Rate, get_constraint, get_rate
+from fairsk.rates import CELLS, Constraint, Rate, get_constraint, get_rate
 from fairsk.statistics._intervals import check_confidence
 from fairsk.statistics._pairs import PairComparison, check_comparison
 from fairsk.statistics._proportions import as_constraint, as_counts, need_share, refuse_strata
@@ -146,6 +146,11 @@ def bootstrap(
         _refuse_extremes(function)
     if isinstance(function, Rate):
         counts.warn_undefined(function, fewest=1)
+    compared = getattr(function, "__self__", None)  # a constraint, if the function is one of its methods
+    if isinstance(compared, Constraint):
+        counts.check_labels(*compared.rates)
+    elif not isinstance(function, Rate) and not counts.labelled:
+        raise ValueError("A function of the cells needs labels, and there are none: y_true is None.")
     estimate = np.asarray(function(counts.cells), dtype=float)
     drawn = _resampled(counts, n_resamples, np.random.default_rng(random_state))
     replicates = np.asarray(function(drawn), dtype=float)
@@ -182,7 +187,11 @@ def check_resamples(n_resamples: int, fewest: int = 1) -> None:
 def _function(statistic: Statistic) -> Callable[[Mapping[str, Any]], Any]:
     """Return the function of the cells that a name, a rate or a constraint stands for."""
     if isinstance(statistic, str):
-        statistic = get_constraint(statistic) if statistic in CONSTRAINTS else get_rate(statistic)
+        name = statistic
+        try:
+            statistic = get_constraint(name)
+        except ValueError:
+            statistic = get_rate(name)
     return statistic.difference if isinstance(statistic, Constraint) else statistic
 
 
@@ -230,7 +239,7 @@ def _warn_if(where: Any, groups: tuple[Hashable, ...], what: str) -> None:
 
 def noise_floor(
     counts: GroupCounts,
-    criterion: Constraint | Rate | str,
+    constraint: Constraint | Rate | str,
     *,
     comparison: PairComparison = "difference",
     n_resamples: int = 10_000,
@@ -242,7 +251,7 @@ def noise_floor(
     ----------
     counts : GroupCounts
         The table of counts, without strata.
-    criterion : str, Rate or Constraint
+    constraint : str, Constraint or Rate
         The rate, or the rates that should agree; each a share, or a function of one as F1 is.
     comparison : {"difference", "ratio"}, default="difference"
         Largest difference (the floor lies above 0), or smallest ratio (below 1).
@@ -280,7 +289,7 @@ def noise_floor(
     counts = as_counts(counts)
     refuse_strata(counts, "A noise floor")
     check_resamples(n_resamples)
-    constraint, rng = as_constraint(criterion), np.random.default_rng(random_state)
+    constraint, rng = as_constraint(constraint), np.random.default_rng(random_state)
     check_comparison(comparison, *constraint.rates)
     disparities = []
     for rate in constraint.rates:

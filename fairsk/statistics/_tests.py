@@ -83,14 +83,14 @@ class OmnibusTest(Result):
         return [Table(columns, shown, notes=[together] if len(self.rates) > 1 else [])]
 
 
-def omnibus_test(counts: GroupCounts, criterion: Constraint | Rate | str) -> OmnibusTest:
+def omnibus_test(counts: GroupCounts, constraint: Constraint | Rate | str) -> OmnibusTest:
     """Test that all groups have the same rate, by the chi-square test of homogeneity.
 
     Parameters
     ----------
     counts : GroupCounts
         The table of counts, without strata.
-    criterion : str, Rate or Constraint
+    constraint : str, Constraint or Rate
         The rate, or the rates that should agree; each must be a share, or a function of one as F1 is.
 
     Returns
@@ -132,7 +132,7 @@ def omnibus_test(counts: GroupCounts, criterion: Constraint | Rate | str) -> Omn
     """
     counts = as_counts(counts)
     refuse_strata(counts, "A test of groups")
-    constraint = as_constraint(criterion)
+    constraint = as_constraint(constraint)
     statistics, freedom = [], []
     for rate in constraint.rates:
         p, n = need_share(rate, "The chi-square test").effective(counts)
@@ -430,7 +430,7 @@ def _one(counts: GroupCounts, group: Hashable) -> GroupCounts:
     cells, squares = (
         {cell: table[cell][place] for cell in CELLS} for table in (counts.cells, counts.squares)
     )
-    return GroupCounts([group], cells, squares, names=counts.names)
+    return GroupCounts([group], cells, squares, names=counts.names, labelled=counts.labelled)
 
 
 def _exact_p(parts: NDArray[np.int64], sizes: NDArray[np.int64], seen: float) -> float:

@@ -56,6 +56,10 @@ def consistency(
         If X holds text or missing values, lengths differ, a column to drop is not in X, there are too few
         rows for so many neighbours, or the positive label cannot be told.
 
+    See Also
+    --------
+    generalized_entropy : How unequally decisions benefit individuals.
+
     Notes
     -----
     ``1 - mean_i |d_i - mean of d_j over the nearest neighbours j of i|``, where d is 1 for a positive

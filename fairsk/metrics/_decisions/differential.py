@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Backend, Table, Tabular, library_of, number, rows
+from fairsk._core.results import Backend, Result, Table, library_of, number, rows
 from fairsk._core.warnings import warn_user
 from fairsk.metrics._decisions.multiclass import one_vs_rest_counts
 from fairsk.rates import RATES, Rate
@@ -21,8 +21,8 @@ __all__ = ["DifferentialFairness", "bias_amplification", "differential_fairness"
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class DifferentialFairness(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class DifferentialFairness(Result):
     """How far apart the chances of an outcome lie between any two groups, as a logarithm.
 
     Parameters
@@ -44,6 +44,10 @@ class DifferentialFairness(Tabular):
         The smoothed chance of each outcome; NaN for a group without rows.
     library : str or None
         The library that :meth:`frame` makes a frame of.
+
+    See Also
+    --------
+    differential_fairness : What makes it of rows.
 
     Examples
     --------
@@ -130,6 +134,7 @@ class DifferentialFairness(Tabular):
 
 def _outcomes(counts: GroupCounts, rate: Rate) -> tuple[tuple[Hashable, ...], Array]:
     """Return the outcomes, and how many rows of each group have each."""
+    counts.check_labels(rate)
     part = rate.part(counts.cells)
     if counts.strata is None:
         return ("negative", "positive"), np.stack([rate.support(counts.cells) - part, part], axis=1)
@@ -183,6 +188,11 @@ def differential_fairness(
     -----
     UserWarning
         If a group has no rows that count, or fewer than two have any.
+
+    See Also
+    --------
+    bias_amplification : The same for the predictions minus the labels.
+    disparity : Differences and ratios of rates.
 
     Notes
     -----
@@ -258,6 +268,10 @@ def bias_amplification(
     -----
     UserWarning
         If a group has no rows that count, or fewer than two have any.
+
+    See Also
+    --------
+    differential_fairness : What is compared.
 
     Notes
     -----

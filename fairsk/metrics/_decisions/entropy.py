@@ -14,12 +14,12 @@ from sklearn.utils import column_or_1d
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import encode_groups, format_group
-from fairsk._core.results import Backend, Table, Tabular, library_of, number, rows
+from fairsk._core.results import Backend, Result, Table, library_of, number, rows
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
-from fairsk.rates import CELLS
+from fairsk.rates import CELLS, RATES
 
-__all__ = ["GeneralizedEntropy", "benefit_entropy", "generalized_entropy", "theil_index"]
+__all__ = ["GeneralizedEntropy", "generalized_entropy"]
 
 Array = NDArray[np.float64]
 
@@ -27,8 +27,8 @@ Array = NDArray[np.float64]
 _BENEFITS = {"tp": 1.0, "fp": 2.0, "fn": 0.0, "tn": 1.0}
 
 
-@dataclass(frozen=True, eq=False)
-class GeneralizedEntropy(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class GeneralizedEntropy(Result):
     """The inequality of benefits, and what of it lies between and within groups.
 
     Parameters
@@ -51,6 +51,10 @@ class GeneralizedEntropy(Tabular):
         The generalized entropy inside each group; NaN where nobody has a benefit.
     library : str or None
         The library that :meth:`frame` makes a frame of.
+
+    See Also
+    --------
+    generalized_entropy : What makes it of rows.
 
     Examples
     --------
@@ -76,6 +80,7 @@ class GeneralizedEntropy(Tabular):
     @classmethod
     def from_counts(cls, counts: GroupCounts, *, alpha: float = 2.0) -> GeneralizedEntropy:
         """Measure the benefits ``prediction - label + 1`` of counts without strata."""
+        counts.check_labels(RATES["error_rate"])
         if counts.strata is not None:
             raise ValueError("Entropy needs counts without strata: sum them out with counts.marginal.")
         # The rows of a cell have the same benefit, so that a cell is as good as one row with its weight.
@@ -142,9 +147,10 @@ def _parts(weights: Array, ratio: Array, alpha: float) -> Array:
 
 
 def generalized_entropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
+    y_true: ArrayLike | None = None,
+    y_pred: ArrayLike | None = None,
     *,
+    benefits: ArrayLike | None = None,
     sensitive_features: Any = None,
     alpha: float = 2.0,
     sample_weight: ArrayLike | None = None,
@@ -152,10 +158,14 @@ def generalized_entropy(
 ) -> GeneralizedEntropy:
     """Measure how unequally decisions benefit individuals, and how much of it lies between groups.
 
+    Theil's index is this with ``alpha=1``.
+
     Parameters
     ----------
-    y_true, y_pred : array-like of shape (n_samples,)
-        Labels, and predicted labels (not scores).
+    y_true, y_pred : array-like of shape (n_samples,), optional
+        Labels, and predicted labels (not scores): the benefit of a row is ``prediction - label + 1``.
+    benefits : array-like of shape (n_samples,), optional
+        Benefits of your own instead, 0 or more each: amounts, scores, anything that is not negative.
     sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
         The group of each row; several columns make an intersection. Without it all rows are one group.
     alpha : float, default=2.0
@@ -174,26 +184,33 @@ def generalized_entropy(
 
     Raises
     ------
+    TypeError
+        If it gets neither labels and predictions nor benefits, or both.
     ValueError
-        If lengths differ, a group value is missing, the positive label cannot be told, or ``alpha`` is no
-        finite number.
+        If lengths differ, a group value is missing, the positive label cannot be told, a benefit is
+        negative, infinite or missing, or ``alpha`` is no finite number.
 
     Warns
     -----
     UserWarning
         If nobody has a benefit (all rows are false negatives): the entropy is NaN.
 
+    See Also
+    --------
+    consistency : Whether people who are alike are treated alike.
+    differential_fairness : One number over all groups, of the chances of outcomes.
+
     Notes
     -----
-    With the benefits ``b_i = prediction - label + 1`` (2 for a false positive, 0 for a false negative, 1 for
-    a decision that is right) and their mean m: ``E = mean((b_i / m)^alpha - 1) / (alpha (alpha - 1))``,
-    ``mean((b_i / m) ln(b_i / m))`` for alpha 1, ``-mean(ln(b_i / m))`` for alpha 0. Between groups is the
-    same with each benefit replaced by the mean of the group. With ``alpha <= 0`` a single benefit of 0, a
-    false negative, makes it infinite.
+    With the benefits ``b_i`` (2 for a false positive, 0 for a false negative, 1 for a decision that is right)
+    and their mean m: ``E = mean((b_i / m)^alpha - 1) / (alpha (alpha - 1))``, ``mean((b_i / m) ln(b_i / m))``
+    for alpha 1, ``-mean(ln(b_i / m))`` for alpha 0. Between groups is the same with each benefit replaced by
+    the mean of the group. With ``alpha <= 0`` a single benefit of 0, a false negative, makes it infinite.
 
     References
     ----------
-    Speicher et al., A Unified Approach to Quantifying Algorithmic Unfairness, KDD 2018.
+    Shorrocks, The Class of Additively Decomposable Inequality Measures, Econometrica 48(3), 1980; of
+    decisions: Speicher et al., A Unified Approach to Quantifying Algorithmic Unfairness, KDD 2018.
 
     Examples
     --------
@@ -206,7 +223,20 @@ def generalized_entropy(
     a      4         1.250    0.060
     b      4         0.750    0.167
     alpha 2: total 0.125, of which 0.031 between groups and 0.094 within groups
+
+    Theil's index of benefits 1, 0, 2, 1, whose mean is 1: a quarter of 2 ln 2.
+
+    >>> round(float(generalized_entropy([1, 1, 0, 0], [1, 0, 1, 0], alpha=1)), 3)
+    0.347
+    >>> round(float(generalized_entropy(benefits=[1, 0, 2, 1], alpha=1)), 3)
+    0.347
     """
+    if benefits is not None:
+        if y_true is not None or y_pred is not None:
+            raise TypeError("Give y_true and y_pred, or benefits=, not both.")
+        return _entropy_of_benefits(benefits, sensitive_features, alpha, sample_weight)
+    if y_true is None or y_pred is None:
+        raise TypeError("generalized_entropy needs y_true and y_pred, or benefits=.")
     library = library_of(sensitive_features, y_true, y_pred)
     if sensitive_features is None:
         sensitive_features = _one_group(len(column_or_1d(y_true)))
@@ -220,118 +250,10 @@ def generalized_entropy(
     return replace(GeneralizedEntropy.from_counts(counts, alpha=alpha), library=library)
 
 
-def theil_index(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sensitive_features: Any = None,
-    sample_weight: ArrayLike | None = None,
-    pos_label: Any = None,
+def _entropy_of_benefits(
+    benefits: ArrayLike, sensitive_features: Any, alpha: float, sample_weight: ArrayLike | None
 ) -> GeneralizedEntropy:
-    """Measure how unequally decisions benefit individuals by Theil's index, the entropy with alpha 1.
-
-    Parameters
-    ----------
-    y_true, y_pred : array-like of shape (n_samples,)
-        Labels, and predicted labels (not scores).
-    sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
-        The group of each row; several columns make an intersection. Without it all rows are one group.
-    sample_weight : array-like of shape (n_samples,), optional
-        Weight of each row, not negative.
-    pos_label : label, optional
-        The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
-
-    Returns
-    -------
-    GeneralizedEntropy
-        ``total`` (from 0, where everybody has the same benefit), ``between`` and ``within``, and a row per
-        group. ``float()`` of it is the total.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, a group value is missing, or the positive label cannot be told.
-
-    Warns
-    -----
-    UserWarning
-        If nobody has a benefit (all rows are false negatives): the entropy is NaN.
-
-    Notes
-    -----
-    ``mean((b_i / m) ln(b_i / m))`` with the benefits ``b_i = prediction - label + 1`` and their mean m.
-
-    References
-    ----------
-    Speicher et al., A Unified Approach to Quantifying Algorithmic Unfairness, KDD 2018.
-
-    Examples
-    --------
-    >>> from fairsk.metrics import theil_index
-    >>> found = theil_index([1, 1, 0, 0], [1, 0, 1, 0])
-    >>> round(found.total, 3)
-    0.347
-    """
-    return generalized_entropy(
-        y_true,
-        y_pred,
-        sensitive_features=sensitive_features,
-        alpha=1.0,
-        sample_weight=sample_weight,
-        pos_label=pos_label,
-    )
-
-
-def benefit_entropy(
-    benefits: ArrayLike,
-    *,
-    sensitive_features: Any = None,
-    alpha: float = 2.0,
-    sample_weight: ArrayLike | None = None,
-) -> GeneralizedEntropy:
-    """Measure the inequality of benefits of your own: amounts, scores, anything that is not negative.
-
-    Parameters
-    ----------
-    benefits : array-like of shape (n_samples,)
-        What each row gets, 0 or more.
-    sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
-        The group of each row; several columns make an intersection. Without it all rows are one group.
-    alpha : float, default=2.0
-        The weight of large benefits, as in :func:`generalized_entropy`.
-    sample_weight : array-like of shape (n_samples,), optional
-        Weight of each row, not negative.
-
-    Returns
-    -------
-    GeneralizedEntropy
-        ``total`` (from 0, where everybody has the same benefit), ``between`` and ``within``, and a row per
-        group. ``float()`` of it is the total.
-
-    Raises
-    ------
-    ValueError
-        If a benefit is negative, infinite or missing, lengths differ, or ``alpha`` is no finite number.
-
-    Warns
-    -----
-    UserWarning
-        If nobody has a benefit: the entropy is NaN.
-
-    Notes
-    -----
-    The formulas are those of :func:`generalized_entropy`.
-
-    References
-    ----------
-    Shorrocks, The Class of Additively Decomposable Inequality Measures, Econometrica 48(3), 1980.
-
-    Examples
-    --------
-    >>> from fairsk.metrics import benefit_entropy
-    >>> round(benefit_entropy([1, 2, 3, 4], alpha=0).total, 4)
-    0.1218
-    """
+    """Return the entropy of benefits that the user measured."""
     refuse_shuffled(benefits=benefits, sensitive_features=sensitive_features, sample_weight=sample_weight)
     values = column_or_1d(benefits).astype(float)
     if len(values) == 0 or not (np.isfinite(values) & (values >= 0)).all():

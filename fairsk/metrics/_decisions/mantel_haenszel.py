@@ -13,7 +13,7 @@ from scipy.stats import chi2
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, position_of
-from fairsk._core.results import Backend, Table, Tabular, library_of, number, p_value, percent
+from fairsk._core.results import Backend, Result, Table, library_of, number, p_value, percent
 from fairsk._core.warnings import warn_user
 from fairsk.metrics._decisions.strata import need_strata
 from fairsk.rates import Rate, get_rate
@@ -24,8 +24,8 @@ __all__ = ["MantelHaenszel", "mantel_haenszel_odds_ratio"]
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class MantelHaenszel(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class MantelHaenszel(Result):
     """Each group's odds against those of a reference group, pooled over strata.
 
     Parameters
@@ -48,6 +48,10 @@ class MantelHaenszel(Tabular):
         The coverage probability of the limits.
     library : str or None
         The library that :meth:`frame` makes a frame of.
+
+    See Also
+    --------
+    mantel_haenszel_odds_ratio : What makes it of rows.
 
     Examples
     --------
@@ -93,6 +97,7 @@ class MantelHaenszel(Tabular):
         check_confidence(confidence)
         base = position_of(reference, counts.groups)
         others = [place for place in range(len(counts.groups)) if place != base]
+        counts.check_labels(rate)
         part, support = rate.part(counts.cells), rate.support(counts.cells)
         rest = support - part
         # Weighted rows count by their effective number where it is a matter of chance.
@@ -182,7 +187,7 @@ def _cochran_mantel_haenszel(a: Array, b: Array, c: Array, d: Array) -> Array:
 
 
 def mantel_haenszel_odds_ratio(
-    y_true: ArrayLike,
+    y_true: ArrayLike | None,
     y_pred: ArrayLike,
     *,
     sensitive_features: Any,
@@ -230,6 +235,11 @@ def mantel_haenszel_odds_ratio(
     -----
     UserWarning
         If no stratum compares a group with the reference; it is named, and its odds ratio is NaN.
+
+    See Also
+    --------
+    conditional_demographic_disparity : Shares of the rejected and the accepted within strata.
+    disparity : Differences and ratios, also within ``strata``.
 
     Notes
     -----

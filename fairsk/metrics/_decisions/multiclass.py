@@ -57,6 +57,11 @@ def one_vs_rest_counts(
     ValueError
         If lengths differ, a label or group value is missing, or a label is not one of the classes.
 
+    See Also
+    --------
+    multiclass_disparity : One number of all classes.
+    GroupCounts : The table, and what can be done with it.
+
     Notes
     -----
     Every row is counted once per class: as predicted positive in that of its prediction, and as actually
@@ -162,6 +167,11 @@ def multiclass_disparity(
     UserWarning
         If a group has nothing to measure in some class, or a class nothing to compare; it is passed over,
         and named.
+
+    See Also
+    --------
+    disparity : The same for two classes.
+    one_vs_rest_counts : What it is measured on.
 
     Notes
     -----

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Backend, Table, Tabular, library_of, number, rows
+from fairsk._core.results import Backend, Result, Table, library_of, number, rows
 from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, RATES, Comparison, Constraint, Method
 
@@ -75,7 +75,8 @@ def disparity_within_strata(
 
     Examples
     --------
-    >>> from fairsk.metrics import GroupCounts, disparity_within_strata
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.metrics._decisions.strata import disparity_within_strata
     >>> counts = GroupCounts.from_predictions(
     ...     [1, 0, 1, 0, 1, 0], [1, 0, 0, 0, 1, 1], sensitive_features=list("aabbab"), strata=list("xxxxyy")
     ... )
@@ -108,8 +109,8 @@ def _over_strata(counts: GroupCounts, values: Array, reason: str) -> Array:
     return np.average(values[..., measured], axis=-1, weights=counts.n.sum(0)[measured])
 
 
-@dataclass(frozen=True, eq=False)
-class ConditionalDemographicDisparity(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class ConditionalDemographicDisparity(Result):
     """The demographic disparity of every group, over all rows and within strata.
 
     Parameters
@@ -126,6 +127,10 @@ class ConditionalDemographicDisparity(Tabular):
         Labels of the strata.
     library : str or None
         The library that :meth:`frame` makes a frame of.
+
+    See Also
+    --------
+    conditional_demographic_disparity : What makes it of rows.
 
     Examples
     --------
@@ -183,7 +188,7 @@ def _demographic_disparity(cells: Any) -> Array:
 
 
 def conditional_demographic_disparity(
-    y_true: ArrayLike,
+    y_true: ArrayLike | None,
     y_pred: ArrayLike,
     *,
     sensitive_features: Any,
@@ -196,8 +201,8 @@ def conditional_demographic_disparity(
     Parameters
     ----------
     y_true, y_pred : array-like of shape (n_samples,)
-        Labels, and predicted labels. Only the predictions are used; give the labels twice to measure the
-        data.
+        Labels, and predicted labels. Only the predictions are used, so that ``y_true`` may be None; give
+        the labels as predictions to measure the data.
     sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
         The group of each row; several columns make an intersection.
     strata : array-like of shape (n_samples,) or (n_samples, n_columns)
@@ -222,6 +227,11 @@ def conditional_demographic_disparity(
     -----
     UserWarning
         If everybody or nobody in a stratum is accepted; it is passed over, and named.
+
+    See Also
+    --------
+    demographic_parity_difference : The gap in the selection rate, also within ``strata``.
+    mantel_haenszel_odds_ratio : The odds against a reference group, pooled over strata.
 
     Notes
     -----

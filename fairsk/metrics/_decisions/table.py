@@ -7,25 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Backend, Table, Tabular, library_of, percent, rows, with_interval
-from fairsk.rates import CELLS, Constraint, Rate, get_rate
+from fairsk._core.results import Backend, Result, Table, percent, rows, with_interval
+from fairsk.metrics._decisions.disparity import GroupRate, extreme_group
+from fairsk.rates import CELLS, Constraint, Method, Rate, get_rate
 from fairsk.statistics._intervals import difference_interval, rate_intervals, ratio_interval
 from fairsk.statistics._proportions import effective_rows
 
-__all__ = ["Disparities", "GroupMetrics", "group_metrics"]
+__all__ = ["DEFAULT_RATES", "Disparities", "GroupMetrics"]
 
 Floats = NDArray[np.float64]
 Limits = tuple[Floats, Floats]
 
-_DEFAULT_RATES = ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "precision")
+DEFAULT_RATES = ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "precision")
 
 
-@dataclass(frozen=True, init=False, eq=False)
-class GroupMetrics(Tabular):
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class GroupMetrics(Result):
     """Rates per group with their intervals, the overall row, and the disparities between the groups.
 
     It prints, renders as HTML, becomes a frame and plots itself. :func:`group_metrics` makes it of labels and
@@ -45,6 +46,8 @@ class GroupMetrics(Tabular):
 
     Attributes
     ----------
+    measured_rates : tuple of Rate
+        The rates in the table.
     groups : tuple
         Group labels.
     strata : tuple or None
@@ -65,6 +68,11 @@ class GroupMetrics(Tabular):
     ValueError
         If two rates have the same name, or ``confidence`` does not lie between 0 and 1.
 
+    See Also
+    --------
+    group_metrics : What makes it of labels and predictions.
+    GroupFunctionMetrics : The same for any function of labels and predictions.
+
     Examples
     --------
     >>> from fairsk.metrics import GroupCounts, GroupMetrics
@@ -83,15 +91,16 @@ class GroupMetrics(Tabular):
     """
 
     counts: GroupCounts
+    measured_rates: tuple[Rate, ...]
     confidence: float | None
     min_group_size: int
+    intervals: Mapping[str, Limits]
     library: Backend | None
-    _chosen: tuple[Rate, ...]
 
     def __init__(
         self,
         counts: GroupCounts,
-        rates: str | Rate | Iterable[str | Rate] = _DEFAULT_RATES,
+        rates: str | Rate | Iterable[str | Rate] = DEFAULT_RATES,
         *,
         confidence: float | None = 0.95,
         min_group_size: int = 30,
@@ -101,17 +110,14 @@ class GroupMetrics(Tabular):
         titles = ["group", "n", *(rate.name for rate in chosen)]
         if len(set(titles)) < len(titles):
             raise ValueError(f"Each column of the table needs a name of its own, got: {', '.join(titles)}.")
-        for name, value in {
-            "counts": counts,
-            "confidence": confidence,
-            "min_group_size": min_group_size,
-            "library": library,
-            "_chosen": chosen,
-            "intervals": {} if confidence is None else _limits(counts, chosen, confidence),
-        }.items():
-            object.__setattr__(self, name, value)  # the instance is frozen
-
-    intervals: Mapping[str, Limits]
+        self._set(
+            counts=counts,
+            measured_rates=chosen,
+            confidence=confidence,
+            min_group_size=min_group_size,
+            intervals={} if confidence is None else _limits(counts, chosen, confidence),
+            library=library,
+        )
 
     @property
     def groups(self) -> tuple[Hashable, ...]:
@@ -131,24 +137,107 @@ class GroupMetrics(Tabular):
     @property
     def rates(self) -> dict[str, Floats]:
         """Each rate per group."""
-        return {rate.name: self.counts.rate(rate) for rate in self._chosen}
+        return {rate.name: self.counts.rate(rate) for rate in self.measured_rates}
 
     @property
     def few(self) -> dict[str, NDArray[np.bool_]]:
         """Where a rate is measured on few rows."""
-        sizes = {rate.name: effective_rows(self.counts, rate) for rate in self._chosen}
+        sizes = {rate.name: effective_rows(self.counts, rate) for rate in self.measured_rates}
         return {name: size < self.min_group_size for name, size in sizes.items()}
 
     @property
     def overall(self) -> dict[str, Any]:
         """The number of rows and each rate over all of them."""
         total = self.counts.overall()
-        values = {"n": total.n[0]} | {rate.name: total.rate(rate)[0] for rate in self._chosen}
+        values = {"n": total.n[0]} | {rate.name: total.rate(rate)[0] for rate in self.measured_rates}
         return values if self.strata is not None else {name: float(v) for name, v in values.items()}
 
     def disparities(self) -> Disparities:
         """Return the largest difference and the smallest ratio of every rate, with intervals."""
         return Disparities.of(self)
+
+    def difference(self, rate: str, *, method: Method = "between_groups", reference: Hashable = None) -> Any:
+        """Return the largest difference of a rate between groups.
+
+        Parameters
+        ----------
+        rate : str
+            One of the rates in the table.
+        method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+            Compare the groups with each other, each with the overall rate, or each with a reference group.
+        reference : hashable, optional
+            The reference group, for ``method="to_reference"``.
+
+        Returns
+        -------
+        float, or array of shape (n_strata,)
+            The difference, not negative: 0 is parity. NaN if fewer than two groups can be measured.
+        """
+        return self.counts.compare(self._constraint(rate), "difference", method=method, reference=reference)
+
+    def ratio(self, rate: str, *, method: Method = "between_groups", reference: Hashable = None) -> Any:
+        """Return the smallest ratio of a rate between groups.
+
+        Parameters
+        ----------
+        rate : str
+            One of the rates in the table, which cannot be negative.
+        method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+            As in :meth:`difference`.
+        reference : hashable, optional
+            The reference group, for ``method="to_reference"``.
+
+        Returns
+        -------
+        float, or array of shape (n_strata,)
+            From 0 to 1: 1 is parity. NaN if fewer than two groups can be measured.
+        """
+        return self.counts.compare(self._constraint(rate), "ratio", method=method, reference=reference)
+
+    def lowest(self, rate: str) -> GroupRate:
+        """Return the group with the lowest value of a rate, and that value.
+
+        Parameters
+        ----------
+        rate : str
+            One of the rates in the table, which has no strata.
+
+        Returns
+        -------
+        GroupRate
+            The pair ``group, value``; ``None`` and NaN if no group can be measured.
+        """
+        return self._extreme(rate, largest=False)
+
+    def highest(self, rate: str) -> GroupRate:
+        """Return the group with the highest value of a rate, and that value.
+
+        Parameters
+        ----------
+        rate : str
+            One of the rates in the table, which has no strata.
+
+        Returns
+        -------
+        GroupRate
+            The pair ``group, value``; ``None`` and NaN if no group can be measured.
+        """
+        return self._extreme(rate, largest=True)
+
+    def _constraint(self, rate: str) -> Constraint:
+        known = {measured.name: measured for measured in self.measured_rates}
+        if rate not in known:
+            raise ValueError(f"{rate!r} is not in this table, which has: {', '.join(known)}.")
+        return Constraint(rate, known[rate])
+
+    def _extreme(self, rate: str, *, largest: bool) -> GroupRate:
+        (measured,) = self._constraint(rate).rates
+        if self.strata is not None:
+            raise ValueError("The table has strata: look at disparities(), which has a line for each.")
+        return extreme_group(self.counts, measured, largest=largest)
+
+    def _content(self) -> dict[str, Any]:
+        return super()._content() | {"disparities": self.disparities().columns}
 
     def plot(self, ax: Any = None, **kwargs: Any) -> Any:
         """Draw the rates and their intervals: a :class:`fairsk.plotting.GroupMetricDisplay`.
@@ -175,19 +264,20 @@ class GroupMetrics(Tabular):
         given = {"min_group_size": self.min_group_size} | (
             {} if self.confidence is None else {"confidence": self.confidence}
         )
-        return GroupMetricDisplay.from_counts(self.counts, self._chosen, ax=ax, **given | kwargs)
+        return GroupMetricDisplay.from_counts(self.counts, self.measured_rates, ax=ax, **given | kwargs)
 
     def _tables(self) -> Sequence[Table]:
-        tables = [self._rate_table()]
-        if len(self.groups) > 1 and self._chosen:
+        tables = [self.rate_table()]
+        if len(self.groups) > 1 and self.measured_rates:
             tables += self.disparities()._tables()
         return tables
 
-    def _rate_table(self) -> Table:
+    def rate_table(self) -> Table:
+        """Return the table of rates, without that of disparities."""
         names = list(map(format_group, self.groups))
         names.append("all rows" if "overall" in names else "overall")
         table = _with_overall(self.counts)
-        limits = {} if self.confidence is None else _limits(table, self._chosen, self.confidence)
+        limits = {} if self.confidence is None else _limits(table, self.measured_rates, self.confidence)
         columns: dict[str, list[Any]] = {}
         if self.strata is not None:
             columns["stratum"] = [format_group(stratum) for stratum in self.strata for _ in names]
@@ -196,7 +286,7 @@ class GroupMetrics(Tabular):
         shown = {name: list(map(str, values)) for name, values in columns.items()}
         shown["n"] = list(map(rows, columns["n"]))
         marked = False
-        for rate in self._chosen:
+        for rate in self.measured_rates:
             values = columns[rate.name] = _flat(table.rate(rate))
             low, high = map(_flat, limits.get(rate.name, (np.full_like(table.n, np.nan),) * 2))
             if self.confidence is not None:
@@ -215,8 +305,8 @@ class GroupMetrics(Tabular):
         return Table(columns, shown, notes=notes, words=["group"])
 
 
-@dataclass(frozen=True, eq=False)
-class Disparities(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class Disparities(Result):
     """The largest difference and the smallest ratio of every rate, with intervals, and between which groups.
 
     Parameters
@@ -226,6 +316,10 @@ class Disparities(Tabular):
         strata, ``stratum`` before them.
     confidence : float or None
         The confidence of the intervals, simultaneous over all pairs of groups.
+
+    See Also
+    --------
+    group_metrics : The table of rates that it belongs to.
     """
 
     columns: Mapping[str, list[Any]]
@@ -257,7 +351,7 @@ def _compared(metrics: GroupMetrics) -> Iterator[dict[str, Any]]:
     """Yield a line per stratum and rate."""
     for stratum in metrics.strata or [None]:
         counts = metrics.counts if metrics.strata is None else metrics.counts.stratum(stratum)
-        for rate in metrics._chosen:
+        for rate in metrics.measured_rates:
             constraint = Constraint(rate.name, rate)
             values = counts.rate(rate)
             known = np.flatnonzero(~np.isnan(values))
@@ -294,103 +388,10 @@ def _with_overall(counts: GroupCounts) -> GroupCounts:
         return {cell: np.concatenate([ours[cell], all_of_it[cell]]) for cell in ours}
 
     labels = (*range(len(counts.groups)), "overall")
-    return GroupCounts(labels, stacked("cells"), stacked("squares"), strata=counts.strata)
+    cells, squares = stacked("cells"), stacked("squares")
+    return GroupCounts(labels, cells, squares, strata=counts.strata, labelled=counts.labelled)
 
 
 def _flat(values: NDArray[Any]) -> list[Any]:
     """Return values of groups (and strata) as one list, stratum by stratum."""
     return values.T.ravel().tolist()
-
-
-def group_metrics(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sensitive_features: Any,
-    rates: str | Rate | Iterable[str | Rate] = _DEFAULT_RATES,
-    sample_weight: ArrayLike | None = None,
-    pos_label: Any = None,
-    strata: Any = None,
-    confidence: float | None = 0.95,
-    min_group_size: int = 30,
-) -> GroupMetrics:
-    """Tabulate rates per group with n, intervals, the overall row, and the disparities between groups.
-
-    Parameters
-    ----------
-    y_true, y_pred : array-like of shape (n_samples,)
-        Labels, and predicted labels (not scores).
-    sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
-        The group of each row; several columns make an intersection.
-    rates : str, Rate, or iterable of these, optional
-        Which rates; by default selection, true positive and false positive rate, accuracy and precision.
-    sample_weight : array-like of shape (n_samples,), optional
-        Weight of each row, not negative.
-    pos_label : label, optional
-        The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
-    strata : array-like of shape (n_samples,) or (n_samples, n_columns), optional
-        Values to hold constant: the table is broken down by them too.
-    confidence : float in (0, 1) or None, default=0.95
-        The confidence of the intervals: Wilson's for rates, Newcombe's for differences and MOVER-R for
-        ratios, the latter two for all pairs of groups at once. None leaves them out.
-    min_group_size : int, default=30
-        A rate that is measured on fewer rows is marked with a star. Nothing is left out.
-
-    Returns
-    -------
-    GroupMetrics
-        The table; ``.frame()`` makes it a frame of the library that the data came in.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, a group value is missing, the positive label cannot be told, or two rates have
-        the same name.
-
-    Warns
-    -----
-    UserWarning
-        If a group has nothing to measure a rate on (an empty denominator): it is NaN, and the group is named.
-
-    See Also
-    --------
-    fairsk.statistics : Contrasts, tests, verdicts and the bootstrap, all from ``.counts``.
-
-    Examples
-    --------
-    >>> from fairsk.metrics import group_metrics
-    >>> y_true = [1, 1, 0, 0, 1, 1, 0, 0]
-    >>> y_pred = [1, 1, 1, 0, 1, 0, 1, 0]
-    >>> table = group_metrics(y_true, y_pred, sensitive_features=list("aaaabbbb"), confidence=None,
-    ...                       rates=["selection_rate", "true_positive_rate"], min_group_size=4)
-    >>> print(table)
-    group    n  selection_rate  true_positive_rate
-    ----------------------------------------------
-    a        4           0.750              1.000*
-    b        4           0.500              0.500*
-    overall  8           0.625              0.750
-    * measured on fewer than 4 rows
-    <BLANKLINE>
-    rate                difference  ratio  lowest  highest
-    ------------------------------------------------------
-    selection_rate           0.250  0.667  b       a
-    true_positive_rate       0.500  0.500  b       a
-    """
-    counts = GroupCounts.from_predictions(
-        y_true,
-        y_pred,
-        sensitive_features=sensitive_features,
-        sample_weight=sample_weight,
-        pos_label=pos_label,
-        strata=strata,
-    )
-    table = GroupMetrics(
-        counts,
-        rates,
-        confidence=confidence,
-        min_group_size=min_group_size,
-        library=library_of(sensitive_features, y_true, y_pred),
-    )
-    for rate in table._chosen:
-        counts.warn_undefined(rate, fewest=0)
-    return table

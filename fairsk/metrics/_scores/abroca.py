@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairsk._core.curves import Curve
 from fairsk._core.groups import Grouping
-from fairsk._core.results import Table, Tabular, number, p_value
+from fairsk._core.results import Result, Table, number, p_value
 from fairsk.metrics._scores.grouped import GroupedScores, largest_between, read_rows
 from fairsk.rates import RATES
 from fairsk.statistics._resampling import check_resamples
@@ -153,8 +153,8 @@ def abroca(
     return largest_abroca(scores, reference)
 
 
-@dataclass(frozen=True, eq=False)
-class AbrocaTest(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class AbrocaTest(Result):
     """An area between ROC curves beside what chance alone gives.
 
     Parameters
@@ -167,6 +167,10 @@ class AbrocaTest(Tabular):
         How often chance alone gives at least this value.
     n_resamples : int
         How many permutations tell.
+
+    See Also
+    --------
+    abroca_test : What makes it.
     """
 
     value: float
@@ -227,6 +231,10 @@ def abroca_test(
     -----
     UserWarning
         If a group has one label only; it is passed over, and named.
+
+    See Also
+    --------
+    abroca : The statistic.
 
     Notes
     -----

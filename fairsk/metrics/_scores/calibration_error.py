@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.histograms import ScoreHistograms
-from fairsk._core.results import Backend, Table, Tabular, library_of, number, percent, rows, with_interval
+from fairsk._core.results import Backend, Result, Table, library_of, number, percent, rows, with_interval
 from fairsk.metrics._scores.grouped import GroupedScores, warn_unmeasured
 from fairsk.rates import CELLS, Constraint
 from fairsk.statistics._intervals import check_confidence, rate_intervals
@@ -106,8 +106,8 @@ def _edges(scores: GroupedScores, n_bins: int, strategy: Strategy) -> Floats:
     return np.unique(cuts[np.abs(cuts - shares[:, None]).argmin(1)]) if len(shares) else shares
 
 
-@dataclass(frozen=True, eq=False)
-class CalibrationCurves(Tabular):
+@dataclass(frozen=True, eq=False, repr=False)
+class CalibrationCurves(Result):
     """Label rates beside mean scores in each bin of scores, for every group. Prints and renders itself.
 
     Parameters
@@ -135,6 +135,10 @@ class CalibrationCurves(Tabular):
         The (weighted) number of rows, and the share of positives among them; NaN in a bin without rows.
     intervals : tuple of two arrays of shape (n_groups, n_bins)
         Wilson limits of the label rates.
+
+    See Also
+    --------
+    calibration_curves : What makes it of rows.
     """
 
     counts: GroupCounts
@@ -311,6 +315,11 @@ def calibration_curves(
     ValueError
         If lengths differ, a group value is missing, scores are no probabilities, or the positive label cannot
         be told.
+
+    See Also
+    --------
+    calibration_error_difference : One number.
+    score_metrics : The calibration error of every group.
 
     Notes
     -----

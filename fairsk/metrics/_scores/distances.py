@@ -130,6 +130,11 @@ def ks_distance(
     UserWarning
         If a group has no rows with that label; it is passed over, and named.
 
+    See Also
+    --------
+    wasserstein_distance : The mean gap, not the largest.
+    score_metrics : Metrics of scores per group.
+
     Notes
     -----
     ``sup over t of |F_a(t) - F_b(t)|``, where F is a group's distribution of scores. Whatever threshold is
@@ -195,6 +200,11 @@ def wasserstein_distance(
     -----
     UserWarning
         If a group has no rows with that label; it is passed over, and named.
+
+    See Also
+    --------
+    ks_distance : The largest gap in the share above any threshold.
+    score_metrics : Metrics of scores per group.
 
     Notes
     -----

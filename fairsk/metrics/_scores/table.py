@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairsk._core.groups import format_group
 from fairsk._core.histograms import ScoreHistograms
-from fairsk._core.results import Backend, Table, Tabular, library_of, number, percent, rows, with_interval
+from fairsk._core.results import Backend, Result, Table, library_of, number, percent, rows, with_interval
 from fairsk.metrics._scores import estimates as score_estimates
 from fairsk.metrics._scores.abroca import largest_abroca
 from fairsk.metrics._scores.calibration_error import Strategy, binned_scores
@@ -24,7 +24,7 @@ from fairsk.metrics._scores.grouped import (
     warn_unmeasured,
 )
 from fairsk.statistics._intervals import check_confidence, joint_confidence, rate_intervals
-from fairsk.statistics._pairs import Estimate, difference_limits
+from fairsk.statistics._pairs import Estimate, newcombe_interval
 
 __all__ = ["ScoreMetrics", "score_metrics"]
 
@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 ScoreMetric: TypeAlias = Literal["base_rate", "mean_score", "auc", "brier", "log_loss", "calibration_error"]
 
 #: What is estimated from each group's sorted scores alone.
-_ESTIMATES: Mapping[str, Callable[[SortedScores, float | None], score_estimates.Estimate]] = {
+_ESTIMATES: Mapping[str, Callable[[SortedScores, float | None], Estimate[float]]] = {
     "mean_score": score_estimates.mean_score,
     "auc": score_estimates.auc,
     "brier": score_estimates.brier,
@@ -40,8 +40,8 @@ _ESTIMATES: Mapping[str, Callable[[SortedScores, float | None], score_estimates.
 }
 
 
-@dataclass(frozen=True, init=False, eq=False)
-class ScoreMetrics(Tabular):
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class ScoreMetrics(Result):
     """Metrics of scores per group with their intervals, and the overall row. Prints and renders itself.
 
     :func:`score_metrics` makes it of labels and scores, :meth:`from_histograms` of counts in bins. To compare
@@ -65,12 +65,16 @@ class ScoreMetrics(Tabular):
     auc_error : array of shape (n_groups,)
         How far the area under the ROC curve can lie from that of the scores before they were binned; 0 if
         they were not.
+
+    See Also
+    --------
+    score_metrics : What makes it of rows.
     """
 
     confidence: float | None
     library: Backend | None
     _scores: GroupedScores = field(repr=False)
-    _measured: Mapping[str, Estimate] = field(repr=False)
+    _measured: Mapping[str, Estimate[Floats]] = field(repr=False)
     _by_chance: Floats | None = field(repr=False)
     _notes: tuple[str, ...] = field(repr=False)
 
@@ -87,7 +91,7 @@ class ScoreMetrics(Tabular):
         if confidence is not None:
             check_confidence(confidence)
         chosen, notes = _choose(scores, metrics)
-        measured, by_chance = dict[str, Estimate](), None
+        measured, by_chance = dict[str, Estimate[Floats]](), None
         for name in chosen:
             if name == "calibration_error":
                 binned = binned_scores(scores, n_bins, strategy)
@@ -95,15 +99,14 @@ class ScoreMetrics(Tabular):
                 measured[name], by_chance = Estimate(binned.errors(), unknown, unknown), binned.by_chance()
             else:
                 measured[name] = _estimates(name, scores, confidence)
-        for name, value in {
-            "confidence": confidence,
-            "library": library,
-            "_scores": scores,
-            "_measured": measured,
-            "_by_chance": by_chance,
-            "_notes": notes,
-        }.items():
-            object.__setattr__(self, name, value)  # the instance is frozen
+        self._set(
+            confidence=confidence,
+            library=library,
+            _scores=scores,
+            _measured=measured,
+            _by_chance=by_chance,
+            _notes=notes,
+        )
 
     @classmethod
     def from_histograms(
@@ -285,7 +288,7 @@ class ScoreMetrics(Tabular):
         n_pairs = n_groups * (n_groups - 1) // 2 if reference is None else n_groups - 1
         limits = _estimates(metric, self._scores, joint_confidence(self.confidence, n_pairs))
         one, other = self._pairs(limits, reference)
-        low, high = difference_limits(one, other)
+        low, high = newcombe_interval(one, other)
         if not len(low):
             return float("nan"), float("nan")
         apart = np.maximum(0, np.maximum(low, -high))
@@ -313,12 +316,14 @@ class ScoreMetrics(Tabular):
         """
         return largest_abroca(self._scores, reference)
 
-    def _get(self, metric: str) -> Estimate:
+    def _get(self, metric: str) -> Estimate[Floats]:
         if metric not in self._measured:
             raise ValueError(f"{metric!r} is not in this table, which has: {', '.join(self._measured)}.")
         return self._measured[metric]
 
-    def _pairs(self, found: Estimate, reference: Hashable) -> tuple[Estimate, Estimate]:
+    def _pairs(
+        self, found: Estimate[Floats], reference: Hashable
+    ) -> tuple[Estimate[Floats], Estimate[Floats]]:
         """Return both sides of all pairs of groups that can be measured, or of those with the reference."""
         sides = measured_pairs(self.groups, found.value[:-1], reference)
         one, other = (Estimate(*(part[side] for part in found)) for side in sides)
@@ -390,7 +395,7 @@ def _choose(
     return tuple(chosen), tuple(notes)
 
 
-def _estimates(metric: str, scores: GroupedScores, confidence: float | None) -> Estimate:
+def _estimates(metric: str, scores: GroupedScores, confidence: float | None) -> Estimate[Floats]:
     """Estimate a metric in every group, and over all rows."""
     if metric == "base_rate":
         labels = scores.labels()
@@ -454,6 +459,12 @@ def score_metrics(
     -----
     UserWarning
         If a group has one label only, and so no area under the ROC curve: it is NaN, and the group is named.
+
+    See Also
+    --------
+    group_metrics : Rates of decisions, and any other function of scores.
+    calibration_curves : Where scores are miscalibrated.
+    auc_difference : One of the differences that have a name of their own.
 
     Notes
     -----
