@@ -14,9 +14,9 @@ from sklearn.frozen import FrozenEstimator
 from toy_data import ScoreColumn
 
 from fairsk import Constraint, GroupThresholdOptimizer, Rate
-from fairsk.metrics import GroupCounts
+from fairsk.metrics import GroupCounts, ScoreHistograms
 from fairsk.rates import CONSTRAINTS, RATES
-from fairsk.thresholds import ScoreHistograms, thresholds_from_histograms
+from fairsk.thresholds import thresholds_from_histograms
 
 
 def make_rows(seed, n=2000, n_groups=3):

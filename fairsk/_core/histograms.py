@@ -49,7 +49,7 @@ class ScoreHistograms(Result):
 
     Examples
     --------
-    >>> from fairsk.thresholds import ScoreHistograms
+    >>> from fairsk.metrics import ScoreHistograms
     >>> monday = ScoreHistograms(["a", "b"], [0.5], [[1, 3], [2, 2]], [[4, 0], [3, 1]])
     >>> (monday + monday).positives
     array([[2., 6.],
@@ -144,7 +144,7 @@ class ScoreHistograms(Result):
 
         Examples
         --------
-        >>> from fairsk.thresholds import ScoreHistograms
+        >>> from fairsk.metrics import ScoreHistograms
         >>> table = ScoreHistograms.from_scores(
         ...     [1, 0, 1], [0.9, 0.3, 0.2], sensitive_features=["a", "a", "b"], bins=4)
         >>> table.edges.tolist(), table.positives.tolist()
@@ -222,7 +222,7 @@ class ScoreHistograms(Result):
         Examples
         --------
         >>> import polars as pl
-        >>> from fairsk.thresholds import ScoreHistograms
+        >>> from fairsk.metrics import ScoreHistograms
         >>> rows = pl.LazyFrame({"sex": ["f", "f", "m"], "repaid": [1, 0, 1], "score": [0.9, 0.3, 0.2]})
         >>> table = ScoreHistograms.from_frame(
         ...     rows, y_true="repaid", y_score="score", sensitive_features="sex", bins=4)
@@ -379,7 +379,7 @@ class ScoreHistograms(Result):
 
         Examples
         --------
-        >>> from fairsk.thresholds import ScoreHistograms
+        >>> from fairsk.metrics import ScoreHistograms
         >>> table = ScoreHistograms(["a", "b"], [0.5], [[1, 3], [2, 2]], [[4, 0], [3, 1]])
         >>> table.counts_at(0.5).rate("selection_rate")
         array([0.375, 0.375])

@@ -23,7 +23,7 @@ from fairsk._sklearn.rows import check_rows
 from fairsk.plotting._drawing import axes_for, line_style, literal, place_legend, require_matplotlib
 from fairsk.rates import RATES
 from fairsk.thresholds._report import ThresholdReport
-from fairsk.thresholds._rules import Rule
+from fairsk.thresholds._rules import ThresholdRule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -206,7 +206,7 @@ class ThresholdDisplay:
             mixed=mixed,
             exempt=report.exempt,
             attribute=" & ".join(rows.groups.names),
-            pos_label=report.positive,
+            pos_label=report.pos_label,
             name=name,
         )
         return display.plot(ax, plot_chance_level=plot_chance_level, **kwargs)
@@ -308,7 +308,7 @@ class _Rows:
         strangers = sorted(set(labels.tolist()) - set(estimator.classes_.tolist()), key=str)
         if strangers:
             raise ValueError(f"y has labels that did not occur in fit: {', '.join(map(repr, strangers))}.")
-        positive, randomized = estimator.report_.positive, estimator.report_.policy == "randomized"
+        positive, randomized = estimator.report_.pos_label, estimator.report_.policy == "randomized"
         sensitive = estimator._sensitive(X, sensitive_features)
         codes = estimator._known_codes(sensitive)
         seen = estimator._inner_X(X)  # without the sensitive column, if the policy is blind
@@ -320,8 +320,9 @@ class _Rows:
         chance = selected.astype(float)
         if randomized:
             for code, group in enumerate(estimator.groups_):
-                own = codes == code
-                chance[own] = Rule(*np.transpose(estimator.thresholds_[group])).chance(scores[own])
+                in_group = codes == code
+                rule = ThresholdRule(*np.transpose(estimator.thresholds_[group]))
+                chance[in_group] = rule.selection_probability(scores[in_group])
         weights = check_weights(sample_weight, num_samples(X))
         weights = np.ones(len(codes)) if weights is None else weights
         known = codes >= 0
@@ -341,7 +342,12 @@ class _Rows:
     def parts(self, label: Hashable, pairs: list[tuple[float, float]]) -> Floats:
         """Return the rates of a group under each threshold of its mixture alone."""
         group = self.groups.labels.index(label)
-        return np.array([self.rates(Rule.single(at).chance(self.scores))[group] for at, _ in pairs])
+        return np.array(
+            [
+                self.rates(ThresholdRule.single(at).selection_probability(self.scores))[group]
+                for at, _ in pairs
+            ]
+        )
 
     def curves(self, groups: NDArray[np.intp]) -> tuple[dict[Hashable, Floats], dict[Hashable, Floats]]:
         """Return the false and the true positive rates of these groups at all thresholds."""

@@ -149,7 +149,7 @@ class ScoreMetrics(Tabular):
         --------
         >>> import numpy as np
         >>> from fairsk.metrics import ScoreMetrics
-        >>> from fairsk.thresholds import ScoreHistograms
+        >>> from fairsk.metrics import ScoreHistograms
         >>> rng = np.random.default_rng(0)
         >>> y_score, group = rng.random(2000), rng.choice(["a", "b"], 2000)
         >>> y_true = rng.random(2000) < y_score
