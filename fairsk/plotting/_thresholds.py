@@ -17,6 +17,7 @@ from fairsk._core.groups import Grouping, format_group
 from fairsk._core.labels import binary_labels
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
+from fairsk._meta.groupwise import group_codes
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import positive_scores
 from fairsk._sklearn.rows import check_rows
@@ -310,7 +311,7 @@ class _Rows:
             raise ValueError(f"y has labels that did not occur in fit: {', '.join(map(repr, strangers))}.")
         positive, randomized = estimator.report_.pos_label, estimator.report_.policy == "randomized"
         sensitive = estimator._sensitive(X, sensitive_features)
-        codes = estimator._known_codes(sensitive)
+        codes = group_codes(sensitive, estimator.groups_, estimator.unknown_group)
         seen = estimator._inner_X(X)  # without the sensitive column, if the policy is blind
         scores = positive_scores(
             estimator.estimator_, seen, estimator.response_method, positive, sensitive.to_metadata()

@@ -28,7 +28,7 @@ from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint, bounded_rate
 from fairsk._core.counts import GroupCounts, soft_counts
 from fairsk._held_out.objective import FreeObjective, Objective
 from fairsk._held_out.report import MeasuredOn
-from fairsk._meta.groupwise import OutOfFold
+from fairsk._meta.cross_fit import OutOfFold
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import call
 from fairsk.rates import CELLS, Rate, get_rate

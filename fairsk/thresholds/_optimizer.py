@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,12 +13,15 @@ from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from fairsk._core.policy import UnknownGroup
 from fairsk._held_out.objective import ObjectiveLike
 from fairsk._held_out.report import MeasuredOn
 from fairsk._held_out.safety_margin import MarginLike
-from fairsk._meta.groupwise import GroupwiseClassifier, OutOfFold, TrainingRows
+from fairsk._meta.base import MetaClassifier
+from fairsk._meta.cross_fit import OutOfFold, TrainingData, check_training_data, cross_fit, split_rows
+from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, as_labels, group_codes
 from fairsk._sklearn.compat import HasMethods, fit_context
-from fairsk._sklearn.routing import positive_scores
+from fairsk._sklearn.routing import ResponseMethod, positive_scores
 from fairsk._sklearn.rows import check_same_features
 from fairsk.rates import Constraint, Rate
 from fairsk.thresholds._blind import BlindPolicy, fit_blind_policy, group_probabilities
@@ -32,7 +35,7 @@ from fairsk.thresholds._spec import SPEC_PARAMETERS, Policy, ThresholdSpec, opti
 __all__ = ["GroupThresholdOptimizer"]
 
 
-class GroupThresholdOptimizer(GroupwiseClassifier):
+class GroupThresholdOptimizer(MetaClassifier):
     r"""Pick a threshold per group: the best ones under a bound on the disparity, exactly.
 
     The scores of the wrapped classifier are thresholded differently in each group. The thresholds
@@ -194,6 +197,7 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
     True
     """
 
+    _binary_only = True
     _blind: BlindPolicy | None
     _rules: list[ThresholdRule]
 
@@ -201,8 +205,7 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
     __metadata_request__score = {"sensitive_features": True}
 
     _parameter_constraints = {
-        "estimator": [HasMethods(["fit", "predict_proba"]), HasMethods(["fit", "decision_function"])],
-        **GroupwiseClassifier._groupwise_constraints,
+        **GROUPWISE_PARAMETERS,
         **SPEC_PARAMETERS,
         "policy": [options(Policy)],
         "group_estimator": [HasMethods(["fit", "predict_proba"]), None],
@@ -224,10 +227,10 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         group_estimator: Any = None,
         cv: Any = 5,
         refit: bool = True,
-        response_method: Literal["auto", "predict_proba", "decision_function"] = "auto",
+        response_method: ResponseMethod = "auto",
         min_group_size: int = 30,
         margin: MarginLike = 0.0,
-        unknown_group: Literal["error", "overall"] = "error",
+        unknown_group: UnknownGroup = "error",
         pos_label: Any = None,
         random_state: Any = None,
         n_jobs: int | None = None,
@@ -283,10 +286,11 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
             The fitted meta-estimator.
         """
         spec = self._spec()
-        training = self._training_rows(X, y, sensitive_features, sample_weight, fit_params)
+        training = self._check_training_data(X, y, sensitive_features, sample_weight, fit_params)
         if self.policy == "blind":
             return self._fit_blind(training, spec)
-        self.estimator_, out_of_fold = self._fit_out_of_fold(training)
+        out_of_fold = self._cross_fit_scores(training, cv=self.cv)
+        self.estimator_ = out_of_fold.estimator
         search = Search.prepare(_group_curves(out_of_fold), spec)
         solution = search.choose()
         self.report_ = threshold_report(
@@ -299,13 +303,14 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         self._copy_feature_record()
         return self
 
-    def _fit_blind(self, training: TrainingRows, spec: ThresholdSpec) -> Self:
+    def _fit_blind(self, training: TrainingData, spec: ThresholdSpec) -> Self:
         """Fit the classifier and a model of the groups, neither of which sees the attribute, and a rule."""
-        out_of_fold, group_estimator, probabilities = self._cross_fit_blind(training)
+        out_of_fold, of_groups = self._cross_fit_blind(training)
+        self.estimator_ = out_of_fold.estimator
         self._blind, self.report_, self.overall_threshold_ = fit_blind_policy(
             out_of_fold.present(),
-            probabilities,
-            group_estimator,
+            of_groups.present().scores,
+            of_groups.estimator,
             spec,
             pos_label=training.positive,
             measured_on=self._measured_on,
@@ -313,8 +318,8 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         self.groups_, self.thresholds_, self._rules = self.report_.groups, {}, []
         return self
 
-    def _cross_fit_blind(self, training: TrainingRows) -> tuple[OutOfFold, Any, NDArray[np.float64]]:
-        """Fit classifier and group model on the same folds; return the scores, the model, its responses."""
+    def _cross_fit_blind(self, training: TrainingData) -> tuple[OutOfFold, OutOfFold]:
+        """Cross-fit classifier and group model on the same folds; return the rows scored by either."""
         if self.response_method == "decision_function" or not hasattr(self.estimator, "predict_proba"):
             raise ValueError(
                 "policy='blind' weighs chances: the estimator needs predict_proba, and response_method must "
@@ -333,19 +338,48 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         if (training.groups.sums() >= self.min_group_size).sum() < 2:  # no groups that could be compared
             inner = DummyClassifier()
         with self._explaining_the_missing_column(training.X is not X):
-            splits = self._splits(training)  # the same for both
-            self.estimator_, out_of_fold = self._fit_out_of_fold(training, blind=True, splits=splits)
-            respond = partial(_respond_groups, n_groups=len(training.groups.labels))
-            # What the user passes on to fit is meant for the classifier.
-            for_groups = training if inner is self.estimator else replace(training, fit_params={})
-            group_estimator, rows, probabilities = self._cross_fit(
-                inner, for_groups, training.groups.codes, respond, splits
+            splits = split_rows(training, self.cv, self.random_state)  # the same for both
+            out_of_fold = self._cross_fit_scores(training, cv=splits, share_groups=False)
+            of_groups = cross_fit(
+                inner,
+                # What the user passes on to fit is meant for the classifier.
+                training if inner is self.estimator else replace(training, fit_params={}),
+                partial(_respond_groups, n_groups=len(training.groups.labels)),
+                target=training.groups.codes,
+                cv=splits,
+                refit=self.refit,
+                share_groups=False,
+                random_state=self.random_state,
+                n_jobs=self.n_jobs,
             )
-        if isinstance(self.estimator, FrozenEstimator):
-            out_of_fold = out_of_fold.take(rows)
-        if out_of_fold.weights is not None:
-            probabilities = probabilities[out_of_fold.weights > 0]  # of the rows that are present
-        return out_of_fold, group_estimator, probabilities
+        if isinstance(self.estimator, FrozenEstimator):  # it has scored all rows, in their order
+            out_of_fold = out_of_fold.take(of_groups.rows)
+        return out_of_fold, of_groups
+
+    def _check_training_data(
+        self, X: Any, y: Any, sensitive_features: Any, sample_weight: Any, fit_params: dict[str, Any]
+    ) -> TrainingData:
+        return check_training_data(
+            X,
+            y,
+            selector=self.sensitive_features,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            pos_label=self.pos_label,
+            fit_params=fit_params,
+        )
+
+    def _cross_fit_scores(self, training: TrainingData, **options: Any) -> OutOfFold:
+        """Score the rows by clones of the classifier that were fitted without them."""
+        return cross_fit(
+            self.estimator,
+            training,
+            partial(positive_scores, response_method=self.response_method, positive=training.positive),
+            refit=self.refit,
+            random_state=self.random_state,
+            n_jobs=self.n_jobs,
+            **options,
+        )
 
     @fit_context(prefer_skip_nested_validation=False)
     def pareto_path(
@@ -384,8 +418,8 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
             raise ValueError(f"n_points must be at least 2, got {n_points}.")
         if self.policy == "blind":
             raise ValueError("A path follows thresholds per group, which policy='blind' has none of.")
-        training = self._training_rows(X, y, sensitive_features, sample_weight, fit_params)
-        out_of_fold = self._fit_out_of_fold(training, keep=False)[1]
+        training = self._check_training_data(X, y, sensitive_features, sample_weight, fit_params)
+        out_of_fold = self._cross_fit_scores(training, cv=self.cv, scores_only=True)
         return trace_path(_group_curves(out_of_fold), self._spec(), n_points)
 
     def predict(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
@@ -413,16 +447,16 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         if self._blind is not None:
             X = self._without_column(X)
             scores = positive_scores(self.estimator_, X, self.response_method, positive)
-            return self._as_labels(self._blind.predict(X, scores), positive)
+            return as_labels(self._blind.predict(X, scores), self.classes_, positive)
         sensitive = self._sensitive(X, sensitive_features, predicting=True)
         scores = positive_scores(self.estimator_, X, self.response_method, positive, sensitive.to_metadata())
-        codes = self._known_codes(sensitive)
+        codes = group_codes(sensitive, self.groups_, self.unknown_group)
         probability = ThresholdRule.single(self.overall_threshold_).selection_probability(scores)
         for code, rule in enumerate(self._rules):
             in_group = codes == code
             probability[in_group] = rule.selection_probability(scores[in_group])
         selected = probability > (row_uniforms(scores) if self.report_.policy == "randomized" else 0.5)
-        return self._as_labels(selected, positive)
+        return as_labels(selected, self.classes_, positive)
 
     @property
     def group_estimator_(self) -> Any:
@@ -462,6 +496,6 @@ def _group_curves(out_of_fold: OutOfFold) -> GroupCurves:
     return GroupCurves.from_rows(rows.scores, rows.actual, rows.groups, rows.weights)
 
 
-def _respond_groups(model: Any, X: Any, values: Any, *, n_groups: int) -> NDArray[np.float64]:
-    """Return each row's probability to belong to each group, without looking at the values."""
+def _respond_groups(model: Any, X: Any, *, sensitive_features: Any, n_groups: int) -> NDArray[np.float64]:
+    """Return each row's probability to belong to each group; the groups themselves are not shared."""
     return group_probabilities(model, X, n_groups=n_groups)
