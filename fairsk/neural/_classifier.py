@@ -1,55 +1,51 @@
-"""FairClassifier: a scikit-learn classifier that trains a net to be fair."""
+"""FairClassifier: a scikit-learn classifier that trains a net under a bound on its disparity."""
 
 from __future__ import annotations
 
 import copy
 import math
-import threading
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
-from skorch.dataset import Dataset
 
-from fairsk._core.bounds import Bound, BoundedConstraint, list_constraints, bounded_constraints
+from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints, list_constraints
 from fairsk._core.columns import drop_columns, sensitive_columns
-from fairsk._core.groups import encode_groups, list_groups
+from fairsk._core.groups import Grouping, encode_groups, list_groups
 from fairsk._core.validation import check_weights
-from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import Interval, StrOptions, fit_context, num_samples
 from fairsk._sklearn.rows import check_rows
-from fairsk.neural._bounded_loss import BoundedLoss
-from fairsk.neural._comparisons import list_comparisons, list_families
-from fairsk.neural._confusion import Comparison, log_probabilities
-from fairsk.neural._evaluation import Standing, evaluate, excess, foremost
-from fairsk.neural._inputs import check_inputs, rows_of
-from fairsk.neural._loss import FairLoss
-from fairsk.neural._penalties import get_penalty
-from fairsk.neural._training import (
-    assemble,
-    carry_over,
-    check_linear,
-    check_logits_of,
-    rows_at_once,
-    uncompiled,
+from fairsk.neural._comparisons import (
+    Combine,
+    GroupComparison,
+    compared_classes,
+    list_comparisons,
+    list_families,
 )
+from fairsk.neural._confusion import log_probabilities
+from fairsk.neural._data import (
+    INPUT_ATTRIBUTES,
+    Dtype,
+    as_rows,
+    balance_classes,
+    check_inputs,
+    encode_labels,
+    take_samples,
+)
+from fairsk.neural._evaluation import binding, warn_of_violations
+from fairsk.neural._penalties import PenaltyFunction, get_penalty
+from fairsk.neural._training import TrainingPlan, TrainingResult, train
 from fairsk.rates import Constraint
 
 __all__ = ["FairClassifier"]
-
-#: torch has one random state for all threads, so only one of them at a time may seed it.
-_SEEDING = threading.RLock()
 
 
 class FairClassifier(ClassifierMixin, BaseEstimator):
@@ -217,9 +213,11 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     classes_: NDArray[Any]
     groups_: tuple[Hashable, ...]
     n_iter_: int
+    best_epoch_: int
     n_features_in_: int
-    _subgroups: tuple[Hashable, ...]
-    _comparable: bool
+    #: The groups of the rows (with margins, ``groups_`` has those of the columns), and how they are compared.
+    _row_groups: tuple[Hashable, ...]
+    _comparisons: tuple[GroupComparison, ...]
 
     _parameter_constraints: dict[str, list[Any] | str] = {
         "module": [callable, None],
@@ -230,6 +228,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         "min_ratio": [Interval(Real, 0, 1, closed="both"), list, tuple, None],
         "penalty_weight": [Interval(Real, 0, None, closed="left"), None],
         "penalty": [str, callable],
+        "pos_label": "no_validation",  # one of the classes
         "keep_sensitive": ["boolean"],
         "min_group_size": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -257,28 +256,29 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         module: Any = None,
         *,
         sensitive_features: Any = None,
-        combine: str = "intersection",
+        combine: Combine = "intersection",
         constraint: str | Constraint | Sequence[str | Constraint] = "demographic_parity",
         max_difference: float | Sequence[float | None] | None = None,
         min_ratio: float | Sequence[float | None] | None = None,
         penalty_weight: float | None = None,
-        penalty: Any = "squared_gap",
+        penalty: str | PenaltyFunction = "squared_gap",
+        pos_label: Any = None,
         keep_sensitive: bool = False,
         min_group_size: int = 30,
-        class_weight: Any = None,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         hidden_layer_sizes: Sequence[int] = (64,),
         lr: float = 0.002,
-        max_epochs: int | str = "auto",
-        batch_size: int | str = "auto",
-        optimizer: Any = None,
-        callbacks: list[Any] | None = None,
-        early_stopping: bool | str = "auto",
-        dtype: str = "float32",
-        device: Any = "cpu",
+        max_epochs: int | Literal["auto"] = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        optimizer: Callable[..., torch.optim.Optimizer] | None = None,
+        callbacks: Sequence[Any] | None = None,
+        early_stopping: bool | Literal["auto"] = "auto",
+        dtype: Dtype = "float32",
+        device: str | torch.device = "cpu",
         random_state: Any = None,
         warm_start: bool = False,
         verbose: int = 0,
-        net_params: dict[str, Any] | None = None,
+        net_params: Mapping[str, Any] | None = None,
     ) -> None:
         self.module = module
         self.sensitive_features = sensitive_features
@@ -288,6 +288,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         self.min_ratio = min_ratio
         self.penalty_weight = penalty_weight
         self.penalty = penalty
+        self.pos_label = pos_label
         self.keep_sensitive = keep_sensitive
         self.min_group_size = min_group_size
         self.class_weight = class_weight
@@ -334,8 +335,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         FairClassifier
             The fitted classifier.
         """
-        before = copy.copy(self) if self.warm_start and hasattr(self, "net_") else None
-        return self._go_on(before, X, y, sensitive_features, sample_weight)
+        continues = self.warm_start and hasattr(self, "net_")
+        return self._train(X, y, sensitive_features, sample_weight, continues=continues)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -369,124 +370,40 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         FairClassifier
             The classifier.
         """
-        before = copy.copy(self) if hasattr(self, "net_") else None
-        return self._go_on(before, X, y, sensitive_features, sample_weight, once=True, classes=classes)
-
-    def _go_on(self, before: FairClassifier | None, *data: Any, **options: Any) -> Self:
-        """Train, perhaps on from before; what cannot go on leaves the classifier as it was."""
-        weights = {} if before is None else copy.deepcopy(before.net_.module_.state_dict())
-        try:
-            return self._train(before, *data, **options)
-        except Exception:
-            if before is not None:
-                before.net_.module_.load_state_dict(weights)  # which the new net has trained
-                self.__dict__ = before.__dict__
-            raise
+        continues = hasattr(self, "net_")
+        return self._train(
+            X, y, sensitive_features, sample_weight, continues=continues, is_partial=True, classes=classes
+        )
 
     def _train(
         self,
-        before: FairClassifier | None,
         X: Any,
         y: Any,
         sensitive_features: Any,
         sample_weight: Any,
         *,
-        once: bool = False,
-        classes: Any = None,
+        continues: bool,
+        is_partial: bool = False,
+        classes: ArrayLike | None = None,
     ) -> Self:
-        limits, held = self._limits()
-        X, y = check_rows(rows_of(X), y)
-        sensitive = sensitive_columns(
-            X, self.sensitive_features, sensitive_features, n_samples=num_samples(X)
-        )
-        X = self._without_sensitive(X, values_given=sensitive_features is not None)
-        X = self._inputs(X, reset=not once or before is None)
-        weights = check_weights(sample_weight, len(y))
-        if weights is not None and not weights.all():
-            rows = np.flatnonzero(weights)  # a row of weight zero is a row that is not there
-            X = {name: each[rows] for name, each in X.items()} if isinstance(X, Mapping) else X[rows]
-            y, sensitive, weights = y[rows], sensitive.take(rows), weights[rows]
-        self.classes_, labels = _encode_labels(y, before.classes_ if once and before is not None else classes)
-        if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
-            raise ValueError(
-                f"classes are {np.unique(classes).tolist()} now, but were {self.classes_.tolist()} in the "
-                "first call."
-            )
-        known = before._subgroups if once and before is not None else None
-        groups = encode_groups(sensitive, known)
-        if known is not None and (groups.codes < 0).any():
-            strange = [each for each in encode_groups(sensitive).labels if each not in known]
-            raise ValueError(
-                f"The first call of partial_fit had no rows of {list_groups(strange)}: give it some rows of "
-                "every group (of several columns, of every combination), or fit anew."
-            )
-        families = list_families(groups, self.combine)
-        self._subgroups = groups.labels
-        self.groups_ = (
-            groups.labels
-            if len(families) == 1
-            else tuple((column, value) for column, values, _ in families for value in values)
-        )
-        if before is not None:
-            self._check_continues(before)
-        target = {"y": labels, "group": groups.codes.astype(np.int64)}
-        if weights is not None:  # with a mean of one, so that only their proportions matter
-            target["weight"] = (weights / weights.mean()).astype(self._float)
-        if once and before is not None:
-            comparisons = before.net_.criterion_.comparisons
-            comparable = before._comparable
-        else:
-            comparisons = list_comparisons(
-                families, groups, labels, self.classes_, limits, self.min_group_size
-            )
-            comparable = bool(comparisons)
-            comparisons = comparisons or Comparison.all_groups(len(groups.labels), len(self.classes_))
-        held, self._comparable = held and comparable, comparable
-        if held:  # whoever looks at decisions must know whose they are
-            target["row"] = np.arange(len(y))
-        criterion = self._criterion(limits, held, comparisons, target)
-        if not comparable:
-            criterion["criterion__penalty_weight"] = 0.0
-
-        random_state = check_random_state(self.random_state)
-        seeds = random_state.randint(np.iinfo(np.int32).max, size=2).tolist()
-        net, progress = assemble(
-            self, len(y), criterion, limits, held=held, seed=seeds[0], before=before, once=once
-        )
-        dataset = Dataset(X, target)
-        with _seeded(seeds[1], torch.device(self.device)):
-            net.initialize()
-            net.criterion_ = uncompiled(net.criterion_)  # changes too much from step to step
-            for part in (net.module_, net.criterion_):
-                part.to(getattr(torch, self._float))
-            if before is None:
-                check_logits_of(net, dataset)
-            else:
-                carry_over(before.net_, net, with_optimizer=once)
-            if criterion.get("criterion__penalty_weight") and net.criterion_.penalty.linear_only:
-                check_linear(net, X)
-            net.partial_fit(X, target)
-
-        self.net_ = net
-        n_before = before.n_iter_ if before is not None else 0
-        for record in progress.records_:
-            record["epoch"] += n_before
-        self.history_ = [*(before.history_ if before is not None else []), *progress.records_]
-        self.n_iter_ = len(self.history_)
-        self.best_epoch_ = n_before + progress.best_epoch_
-        self.bounds_ = {limit.constraint.name: limit.bound.value for limit in limits} if held else {}
-        kinds = {limit.constraint.name: limit.bound.comparison for limit in limits}
-        self.comparison_ = kinds if len(set(kinds.values())) > 1 else limits[0].bound.comparison
-        standing = evaluate(net, dataset, rows_at_once(self, net.batch_size))
-        self.training_disparities_ = (
-            standing.disparities(limits) if comparable else dict.fromkeys(kinds, math.nan)
-        )
-        self.training_disparity_ = foremost(limits, list(self.training_disparities_.values()))
-        if held and not once:
-            self._judge(limits, standing)
+        """Train a net, perhaps the one of the last fit further; what fails leaves the classifier as it was."""
+        bounds, is_bounded = self._bounds()
+        streams = continues and is_partial  # classes, groups and comparisons are those of the first call
+        data = self._read(X, y, sensitive_features, sample_weight, classes, streams=streams)
+        if continues:
+            self._refuse_changes(data)
+        comparisons = self._comparisons if streams else self._compare(data, bounds)
+        is_bounded = is_bounded and bool(comparisons)
+        plan = self._plan(data, bounds, comparisons, is_bounded=is_bounded, is_partial=is_partial)
+        target = data.target(with_rows=is_bounded)
+        result = train(plan, data.X, target, self.net_ if continues else None)
+        self._keep(data, comparisons, result, continues=continues)
+        self._measure(bounds, result, is_bounded=is_bounded)
+        if is_bounded and not is_partial:
+            warn_of_violations(bounds, result.sums, self.classes_, comparisons[0].class_index)
         return self
 
-    def _limits(self) -> tuple[tuple[BoundedConstraint, ...], bool]:
+    def _bounds(self) -> tuple[tuple[BoundedConstraint, ...], bool]:
         """Return the constraints with their bounds, and whether these are to be held."""
         names = [each.name for each in list_constraints(self.constraint)]
         if len(set(names)) < len(names):
@@ -494,110 +411,178 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
                 f"constraint names {max(names, key=names.count)} twice, and disparities are told apart by "
                 "name: give the second another one, Constraint(name, rates)."
             )
-        get_penalty(self.penalty)  # a name that there is not is an error, needed or not
+        get_penalty(self.penalty)  # an unknown name is an error, needed or not
         if self.penalty_weight is None:
             return bounded_constraints(self.constraint, self.max_difference, self.min_ratio), True
-        given = [name for name in ("max_difference", "min_ratio") if getattr(self, name) is not None]
-        if given:
+        others = [name for name in ("max_difference", "min_ratio") if getattr(self, name) is not None]
+        if others:
             raise ValueError(
-                f"Give one of max_difference, min_ratio and penalty_weight, not {given[0]} and "
+                f"Give one of max_difference, min_ratio and penalty_weight, not {others[0]} and "
                 "penalty_weight: the first two are bounds that training holds, the third is the fixed weight "
                 "of a penalty."
             )
         unbounded = Bound(difference=math.inf)
         return tuple(BoundedConstraint(each, unbounded) for each in list_constraints(self.constraint)), False
 
-    @property
-    def _float(self) -> str:
-        return "float64" if self.dtype == "float64" else "float32"
-
-    def _inputs(self, X: Any, *, reset: bool) -> Any:
-        """Return what the net is fed."""
-        return check_inputs(self, X, dtype=self.dtype, reset=reset, any_shape=self.module is not None)
-
-    def _criterion(
+    def _read(
         self,
-        limits: tuple[BoundedConstraint, ...],
-        held: bool,
-        comparisons: tuple[Comparison, ...],
-        target: dict[str, NDArray[Any]],
-    ) -> dict[str, Any]:
-        """Return the loss and its parameters, in skorch's terms."""
-        shared = {
-            "criterion__comparisons": comparisons,
-            "criterion__n_classes": len(self.classes_),
-            "criterion__class_weight": self._class_weights(target),
-        }
-        if held:
-            return {**shared, "criterion": BoundedLoss, "criterion__limits": limits}
-        return {
-            **shared,
-            "criterion": FairLoss,
-            "criterion__constraint": [limit.constraint for limit in limits],
-            "criterion__penalty_weight": self.penalty_weight or 0.0,
-            "criterion__penalty": self.penalty,
-        }
+        X: Any,
+        y: Any,
+        sensitive_features: Any,
+        sample_weight: Any,
+        classes: ArrayLike | None,
+        *,
+        streams: bool,
+    ) -> _TrainingData:
+        """Return the rows to train on, checked and encoded, without those of weight zero."""
+        X, y = check_rows(as_rows(X), y)
+        sensitive = sensitive_columns(
+            X, self.sensitive_features, sensitive_features, n_samples=num_samples(X)
+        )
+        X = self._without_sensitive(X, has_values=sensitive_features is not None)
+        recorder = copy.copy(
+            self
+        )  # scikit-learn records what X looks like before all else is known to be right
+        X = check_inputs(recorder, X, dtype=self.dtype, reset=not streams, any_shape=self.module is not None)
+        weight = check_weights(sample_weight, len(y))
+        if weight is not None and not weight.all():
+            rows = np.flatnonzero(weight)  # a row of weight zero is a row that is not there
+            X, y, sensitive, weight = take_samples(X, rows), y[rows], sensitive.take(rows), weight[rows]
+        labels_seen, labels = encode_labels(y, self.classes_ if streams else classes)
+        if classes is not None and not np.array_equal(np.unique(classes), labels_seen):
+            raise ValueError(
+                f"classes are {np.unique(classes).tolist()} now, but were {labels_seen.tolist()} in the first "
+                "call."
+            )
+        groups = encode_groups(sensitive, self._row_groups if streams else None)
+        if (groups.codes < 0).any():
+            new = [each for each in encode_groups(sensitive).labels if each not in groups.labels]
+            raise ValueError(
+                f"The first call of partial_fit had no rows of {list_groups(new)}: give it some rows of every "
+                "group (of several columns, of every combination), or fit anew."
+            )
+        inputs = {name: vars(recorder)[name] for name in INPUT_ATTRIBUTES if name in vars(recorder)}
+        return _TrainingData(X, inputs, labels_seen, labels, groups, weight, self.dtype == "float64")
 
-    def _class_weights(self, target: dict[str, NDArray[Any]]) -> torch.Tensor | None:
-        """Return what each class counts in the task loss."""
-        if self.class_weight is None:
-            return None
-        if self.class_weight == "balanced":  # of weighted rows, which scikit-learn would need as rows
-            mass = np.bincount(target["y"], target.get("weight"), len(self.classes_))
-            weights = np.divide(mass.sum() / len(mass), mass, out=np.ones(len(mass)), where=mass > 0)
-        else:
-            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
-            if not (np.isfinite(weights).all() and (weights >= 0).all() and weights[target["y"]].any()):
-                raise ValueError(
-                    "class_weight must be finite, not negative, and not zero for all rows; got "
-                    f"{self.class_weight}."
-                )
-        return torch.as_tensor(weights, dtype=getattr(torch, self._float))
-
-    def _without_sensitive(self, X: Any, *, values_given: bool = False) -> Any:
-        """Return what the net sees of X: all but the sensitive column, unless the user keeps it."""
-        if self.keep_sensitive:
-            return X
-        try:
-            kept = rows_of(drop_columns(X, self.sensitive_features))
-        except ValueError:
-            if values_given:  # the values came by themselves, so X need not have the column
-                return X
-            raise
-        if getattr(kept, "shape", ())[1:] == (0,) and not isinstance(kept, Mapping):
-            raise ValueError("X has no columns but the sensitive ones, and the net does not see these.")
-        return kept
-
-    def _check_continues(self, before: FairClassifier) -> None:
-        """Refuse to go on with data of another kind."""
+    def _refuse_changes(self, data: _TrainingData) -> None:
+        """Refuse to train the net of the last fit further on data of another kind."""
+        changed = {**data.inputs, "classes_": data.classes, "groups_": self._group_names(data.groups)}
         for name in ("n_features_in_", "input_names_", "classes_", "groups_"):
-            old, new = getattr(before, name, None), getattr(self, name, None)
+            old, new = getattr(self, name, None), changed.get(name)
             if not np.array_equal(old, new):  # type: ignore[arg-type]
                 raise ValueError(
                     f"Training goes on with the net of the last fit, but {name} changed from {old} to "
                     f"{new}. Fit with warm_start=False."
                 )
 
-    def _judge(self, limits: tuple[BoundedConstraint, ...], standing: Standing) -> None:
-        """Warn if the final predictions do not have what was asked for."""
-        missed = []
-        for limit in limits:
-            disparity = self.training_disparities_[limit.constraint.name]
-            if excess(limit.bound, disparity):
-                word = "most" if limit.bound.comparison == "difference" else "least"
-                missed.append(
-                    f"The {limit.constraint.name} {limit.bound.comparison} of the training rows is "
-                    f"{disparity:.5g}; it should be at {word} {limit.bound}."
-                )
-        if missed:
-            advice = "Train longer (max_epochs), loosen the bound or merge small groups."
-            warn_user(" ".join([*missed, advice]), ConvergenceWarning)
-        elif len(self.classes_) == 2 and standing.selected in (0.0, 1.0):
-            warn_user(
-                f"The bound is met by predicting {self.classes_.tolist()[int(standing.selected)]!r} for "
-                "every training row. Loosen it, train longer (max_epochs) or merge small groups.",
-                ConvergenceWarning,
-            )
+    def _group_names(self, groups: Grouping) -> tuple[Hashable, ...]:
+        """Return the groups that are compared: of several margins, with the column."""
+        families = list_families(groups, self.combine)
+        if len(families) == 1:
+            return groups.labels
+        return tuple((family.column, value) for family in families for value in family.groups)
+
+    def _compare(
+        self, data: _TrainingData, bounds: Sequence[BoundedConstraint]
+    ) -> tuple[GroupComparison, ...]:
+        """Return which groups are compared in which class; none, if there is nothing to compare."""
+        return list_comparisons(
+            list_families(data.groups, self.combine),
+            data.groups,
+            data.labels,
+            data.classes,
+            compared_classes(data.classes, self.pos_label),
+            bounds,
+            self.min_group_size,
+        )
+
+    def _plan(
+        self,
+        data: _TrainingData,
+        bounds: tuple[BoundedConstraint, ...],
+        comparisons: tuple[GroupComparison, ...],
+        *,
+        is_bounded: bool,
+        is_partial: bool,
+    ) -> TrainingPlan:
+        """Return everything that the training follows."""
+        class_weight = balance_classes(self.class_weight, data.classes, data.labels, data.weight)
+        dtype = torch.float64 if self.dtype == "float64" else torch.float32
+        seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
+        compared = compared_classes(data.classes, self.pos_label)
+        return TrainingPlan(
+            n_samples=len(data.labels),
+            n_classes=len(data.classes),
+            n_features=data.inputs.get("n_features_in_"),
+            bounds=bounds,
+            is_bounded=is_bounded,
+            comparisons=comparisons or GroupComparison.all_groups(len(data.groups.labels), compared),
+            class_weight=None if class_weight is None else torch.as_tensor(class_weight, dtype=dtype),
+            penalty=self.penalty,
+            penalty_weight=(self.penalty_weight or 0.0) if comparisons else 0.0,
+            module=self.module,
+            hidden_layer_sizes=self.hidden_layer_sizes,
+            dtype=self.dtype,
+            device=self.device,
+            optimizer=self.optimizer,
+            lr=self.lr,
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            early_stopping=self.early_stopping,
+            callbacks=self.callbacks or [],
+            verbose=self.verbose,
+            net_params=self.net_params or {},
+            reserved=frozenset(self.get_params(deep=False)),
+            is_partial=is_partial,
+            seeds=(int(seeds[0]), int(seeds[1])),
+        )
+
+    def _keep(
+        self,
+        data: _TrainingData,
+        comparisons: tuple[GroupComparison, ...],
+        result: TrainingResult,
+        *,
+        continues: bool,
+    ) -> None:
+        """Set the fitted attributes; nothing can fail any more."""
+        earlier = self.history_ if continues else []
+        for record in result.records:
+            record["epoch"] += len(earlier)
+        for name in INPUT_ATTRIBUTES:
+            vars(self).pop(name, None)
+        vars(self).update(data.inputs)
+        self.net_, self.classes_ = result.net, data.classes
+        self._row_groups, self._comparisons = data.groups.labels, comparisons
+        self.groups_ = self._group_names(data.groups)
+        self.history_ = [*earlier, *result.records]
+        self.n_iter_ = len(self.history_)
+        self.best_epoch_ = len(earlier) + result.best_epoch
+
+    def _measure(
+        self, bounds: tuple[BoundedConstraint, ...], result: TrainingResult, *, is_bounded: bool
+    ) -> None:
+        self.bounds_ = {each.constraint.name: each.bound.value for each in bounds} if is_bounded else {}
+        kinds = {each.constraint.name: each.bound.comparison for each in bounds}
+        self.comparison_ = kinds if len(set(kinds.values())) > 1 else bounds[0].bound.comparison
+        self.training_disparities_ = (
+            result.sums.disparities(bounds) if self._comparisons else dict.fromkeys(kinds, math.nan)
+        )
+        self.training_disparity_ = binding(bounds, list(self.training_disparities_.values()))
+
+    def _without_sensitive(self, X: Any, *, has_values: bool = False) -> Any:
+        """Return what the net sees of X: all but the sensitive column, unless the user keeps it."""
+        if self.keep_sensitive:
+            return X
+        try:
+            rest = as_rows(drop_columns(X, self.sensitive_features))
+        except ValueError:
+            if has_values:  # they came apart from X, which need not have the column
+                return X
+            raise
+        if getattr(rest, "shape", ())[1:] == (0,) and not isinstance(rest, Mapping):
+            raise ValueError("X has no columns but the sensitive ones, and the net does not see these.")
+        return rest
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class.
@@ -613,12 +598,13 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
             Probabilities, in the order of ``classes_``.
         """
         check_is_fitted(self)
-        X = rows_of(X)
-        seen = (getattr(self, "n_features_in_", None),)
+        X = as_rows(X)
+        # An array with as many columns as the net was trained on is taken for one without the sensitive column.
         columns = np.shape(X)[1:] if isinstance(X, (list, tuple)) else getattr(X, "shape", (0, 0))[1:]
-        if hasattr(self, "input_names_") or columns != seen:
+        if hasattr(self, "input_names_") or columns != (getattr(self, "n_features_in_", None),):
             X = self._without_sensitive(X)
-        logits = self.net_.forward(self._inputs(X, reset=False))
+        inputs = check_inputs(self, X, dtype=self.dtype, reset=False, any_shape=self.module is not None)
+        logits = self.net_.forward(inputs)
         return np.ascontiguousarray(log_probabilities(logits.double()).exp().numpy())
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -643,28 +629,42 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _encode_labels(y: NDArray[Any], classes: Any = None) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return the classes, and the position of each row's."""
-    check_classification_targets(y)
-    known = np.unique(y if classes is None else np.asarray(classes))
-    if len(known) == 1:
-        raise ValueError(
-            f"A classifier needs two classes to tell apart; y has one class only: {known.tolist()[0]!r}."
-        )
-    strange = np.setdiff1d(y, known)
-    if len(strange):
-        raise ValueError(
-            f"y has the label {strange.tolist()[0]!r}, which is not one of the classes {known.tolist()}: "
-            "name all of them in the first call of partial_fit, classes=."
-        )
-    return known, np.searchsorted(known, y).astype(np.int64)
+@dataclass(frozen=True)
+class _TrainingData:
+    """Rows to train on, checked and encoded.
 
+    Attributes
+    ----------
+    X : array, sparse matrix or dict of arrays
+        What the net is fed.
+    inputs : dict
+        The fitted attributes that say what it looks like.
+    classes : array of shape (n_classes,)
+        The classes.
+    labels : array of int of shape (n_samples,)
+        The index of each row's class.
+    groups : Grouping
+        The group of each row.
+    weight : array of shape (n_samples,) or None
+        The weight of each row.
+    is_double : bool
+        Whether the net trains in double precision.
+    """
 
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch inside the block, which other threads wait for, and put its random state back afterwards."""
-    on_cpu = device.type == "cpu"
-    devices = [] if on_cpu else [device if device.index is not None else torch.device(device.type, 0)]
-    with _SEEDING, torch.random.fork_rng(devices, device_type="cuda" if on_cpu else device.type):
-        torch.manual_seed(seed)
-        yield
+    X: Any
+    inputs: dict[str, Any]
+    classes: NDArray[Any]
+    labels: NDArray[np.int64]
+    groups: Grouping
+    weight: NDArray[np.float64] | None
+    is_double: bool
+
+    def target(self, *, with_rows: bool) -> dict[str, NDArray[Any]]:
+        """Return the target of the loss; with the number of each row, if decisions must be told apart."""
+        target: dict[str, NDArray[Any]] = {"y": self.labels, "group": self.groups.codes.astype(np.int64)}
+        if self.weight is not None:  # with a mean of one, so that only their proportions matter
+            scaled = self.weight / self.weight.mean()
+            target["weight"] = scaled.astype(np.float64 if self.is_double else np.float32)
+        if with_rows:
+            target["row"] = np.arange(len(self.labels))
+        return target

@@ -1,23 +1,33 @@
-"""How a net does on some rows: sums that add up over batches, and what follows from them."""
+"""Evaluation of a net on some rows: sums that add up over batches, and disparities."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from fairsk._core.bounds import Bound, BoundedConstraint
-from fairsk.neural._confusion import Tally, Target, as_cells, decide, log_probabilities
+from fairsk._core.warnings import warn_user
+from fairsk.neural._confusion import Target, as_cells, log_probabilities, predicted_class
 from fairsk.neural._data import Batches
 from fairsk.neural._loss import TINY, GroupLoss
 from fairsk.rates import Constraint
 
-__all__ = ["LARGE_BATCH", "Standing", "evaluate", "excess", "foremost", "hard_tables", "worst_excess"]
+__all__ = [
+    "LARGE_BATCH",
+    "EvaluationSums",
+    "binding",
+    "evaluate",
+    "max_violation",
+    "violation",
+    "warn_of_violations",
+]
 
 Floats = NDArray[np.float64]
 
@@ -27,67 +37,56 @@ LARGE_BATCH = 8192
 _ROUNDING = 1e-9
 
 
-def hard_tables(criterion: GroupLoss, decided: torch.Tensor, target: Target) -> tuple[Floats, ...]:
-    """Return the cells of decisions for a class each, of shape (4, n_groups), for every comparison."""
-    return tuple(Tally(each, target).cells(decided).numpy() for each in criterion.comparisons)
-
-
 @dataclass(frozen=True)
-class Standing:
+class EvaluationSums:
     """Sums over some rows.
 
     Attributes
     ----------
     loss, squares, weight : float
         The sums of the weighted task loss, of its squares, and of its weights.
-    hard : tuple of arrays of shape (4, n_groups)
+    hard_cells : tuple of arrays of shape (4, n_groups)
         The cells of the decisions, for every comparison.
-    sums : tuple of tensors
+    group_sums : tuple of tensors
         What the fairness term follows from, for every comparison; none, if it does from the cells.
-    weights : tuple of float
+    group_weights : tuple of float
         The weight of the rows that take part in each.
     """
 
     loss: float
     squares: float
     weight: float
-    hard: tuple[Floats, ...]
-    sums: tuple[torch.Tensor, ...]
-    weights: tuple[float, ...]
+    hard_cells: tuple[Floats, ...]
+    group_sums: tuple[torch.Tensor, ...]
+    group_weights: tuple[float, ...]
 
     @classmethod
     @torch.no_grad()
-    def of(cls, net: Any, batch: Any) -> Standing:
-        """Let the net decide about the rows of a batch."""
-        return cls.of_logits(net.criterion_, net.evaluation_step(batch), batch[1])
-
-    @classmethod
-    @torch.no_grad()
-    def of_logits(cls, criterion: GroupLoss, logits: torch.Tensor, target: Target) -> Standing:
-        """Measure decisions that have been made."""
+    def from_logits(cls, criterion: GroupLoss, logits: torch.Tensor, target: Target) -> EvaluationSums:
+        """Add up over the rows of a batch what the net returned for them."""
         logits = criterion.checked(logits, target).detach().cpu()
         logs = log_probabilities(logits)
         losses, weight = criterion.task_losses(logs, target)
-        weighted = losses * weight
+        weighted, predicted = losses * weight, predicted_class(logits)
         sums = criterion.group_sums(logits, target, logs)
         return cls(
             float(weighted.sum()),
             float(losses @ weighted),
             float(weight.sum()),
-            hard_tables(criterion, decide(logits), target),
+            tuple(each.counter(target).cells(predicted).numpy() for each in criterion.comparisons),
             tuple(table.double() for table, _ in sums),
             tuple(float(weight) for _, weight in sums),
         )
 
-    def __add__(self, other: Standing) -> Standing:
+    def __add__(self, other: EvaluationSums) -> EvaluationSums:
         """Combine the sums over two disjoint sets of rows."""
-        return Standing(
+        return EvaluationSums(
             self.loss + other.loss,
             self.squares + other.squares,
             self.weight + other.weight,
-            _added(self.hard, other.hard),
-            _added(self.sums, other.sums),
-            _added(self.weights, other.weights),
+            _add_each(self.hard_cells, other.hard_cells),
+            _add_each(self.group_sums, other.group_sums),
+            _add_each(self.group_weights, other.group_weights),
         )
 
     @property
@@ -96,43 +95,41 @@ class Standing:
         return self.loss / self.weight
 
     @property
-    def uncertainty(self) -> float:
+    def standard_error(self) -> float:
         """The standard error of the task loss."""
         return math.sqrt(max(self.squares / self.weight - self.task_loss**2, 0.0) / self.weight)
 
     @property
-    def selected(self) -> float:
+    def selected_share(self) -> float:
         """The share of the rows that are decided positive in the first comparison."""
-        tp, fp = self.hard[0][:2].sum(1)
-        return float((tp + fp) / self.hard[0].sum())
+        tp, fp = self.hard_cells[0][:2].sum(1)
+        return float((tp + fp) / self.hard_cells[0].sum())
 
     def fairness(self, criterion: GroupLoss) -> float:
         """Return the fairness term of the loss."""
-        sums = self.sums or tuple(map(torch.from_numpy, self.hard))
-        weights = self.weights or tuple(float(table.sum()) for table in self.hard)
+        sums = self.group_sums or tuple(map(torch.from_numpy, self.hard_cells))
+        weights = self.group_weights or tuple(float(table.sum()) for table in self.hard_cells)
         shares = [table / max(weight, TINY) for table, weight in zip(sums, weights, strict=True)]
         return float(criterion.fairness(shares))
 
-    def disparity(self, constraint: Constraint, comparison: str = "difference") -> float:
-        """Return the constraint's difference or ratio, the worst over the comparisons; NaN if none has it."""
-        found = [
-            float(constraint.compare(as_cells(table), comparison))  # type: ignore[arg-type]
-            for table in self.hard
-        ]
-        known = [value for value in found if not math.isnan(value)]
-        if not known:
-            return math.nan
-        return max(known) if comparison == "difference" else min(known)
+    def disparity_by_comparison(
+        self, constraint: Constraint, comparison: Literal["difference", "ratio"]
+    ) -> list[float]:
+        """Return the constraint's difference or ratio in every comparison, NaN where there is none."""
+        return [float(constraint.compare(as_cells(table), comparison)) for table in self.hard_cells]
 
-    def disparities(self, limits: Sequence[BoundedConstraint]) -> dict[str, float]:
-        """Return the disparity of every constraint, by its name."""
-        return {
-            limit.constraint.name: self.disparity(limit.constraint, limit.bound.comparison)
-            for limit in limits
-        }
+    def disparities(self, bounds: Sequence[BoundedConstraint]) -> dict[str, float]:
+        """Return the disparity of every constraint by its name, the worst over the comparisons."""
+        worst = {}
+        for bounded in bounds:
+            kind = bounded.bound.comparison
+            values = self.disparity_by_comparison(bounded.constraint, kind)
+            defined = [value for value in values if not math.isnan(value)] or [math.nan]
+            worst[bounded.constraint.name] = max(defined) if kind == "difference" else min(defined)
+        return worst
 
 
-def excess(bound: Bound, disparity: float) -> float:
+def violation(bound: Bound, disparity: float) -> float:
     """Return how far a disparity is beyond the bound: 0 if it is held, infinite if it is undefined."""
     if math.isnan(disparity):
         return math.inf
@@ -144,25 +141,54 @@ def _beyond(bound: Bound, disparity: float) -> float:
     return disparity - bound.value if bound.comparison == "difference" else bound.value - disparity
 
 
-def foremost(limits: Sequence[BoundedConstraint], disparities: Sequence[float]) -> float:
+def binding(bounds: Sequence[BoundedConstraint], disparities: Sequence[float]) -> float:
     """Return the disparity that is farthest beyond its bound, or closest to it; NaN if none is defined."""
-    pairs = zip(limits, disparities, strict=True)
-    known = [(_beyond(limit.bound, value), value) for limit, value in pairs if not math.isnan(value)]
-    return max(known)[1] if known else math.nan
+    pairs = zip(bounds, disparities, strict=True)
+    defined = [(_beyond(bounded.bound, value), value) for bounded, value in pairs if not math.isnan(value)]
+    return max(defined)[1] if defined else math.nan
 
 
-def worst_excess(limits: Sequence[BoundedConstraint], standing: Standing) -> float:
-    """Return how far the decisions are beyond the bound that they miss most."""
-    found = standing.disparities(limits)
-    return max(excess(limit.bound, found[limit.constraint.name]) for limit in limits)
+def max_violation(bounds: Sequence[BoundedConstraint], sums: EvaluationSums) -> float:
+    """Return how far the decisions are beyond the bound that they violate most."""
+    disparities = sums.disparities(bounds)
+    return max(violation(bounded.bound, disparities[bounded.constraint.name]) for bounded in bounds)
+
+
+def warn_of_violations(
+    bounds: Sequence[BoundedConstraint], sums: EvaluationSums, classes: NDArray[Any], class_index: int
+) -> None:
+    """Warn of bounds that are violated, or met by predicting the same of two classes for every row."""
+    disparities = sums.disparities(bounds)
+    messages = []
+    for bounded in bounds:
+        name, kind = bounded.constraint.name, bounded.bound.comparison
+        if violation(bounded.bound, disparities[name]):
+            word = "most" if kind == "difference" else "least"
+            messages.append(
+                f"The {name} {kind} of the training rows is {disparities[name]:.5g}; it should be at {word} "
+                f"{bounded.bound}."
+            )
+    if messages:
+        advice = "Train longer (max_epochs), loosen the bound or merge small groups."
+        warn_user(" ".join([*messages, advice]), ConvergenceWarning)
+    elif len(classes) == 2 and sums.selected_share in (0.0, 1.0):
+        predicted = class_index if sums.selected_share else 1 - class_index
+        warn_user(
+            f"The bound is met by predicting {classes.tolist()[predicted]!r} for every training row. Loosen "
+            "it, train longer (max_epochs) or merge small groups.",
+            ConvergenceWarning,
+        )
 
 
 @torch.no_grad()
-def evaluate(net: Any, dataset: Any, batch_size: int = LARGE_BATCH) -> Standing:
-    """Return how a net does on a dataset whose target is that of a :class:`FairLoss`."""
-    found = [Standing.of(net, batch) for batch in Batches(dataset, batch_size=batch_size)]
-    return sum(found[1:], start=found[0])
+def evaluate(net: Any, dataset: Any, batch_size: int = LARGE_BATCH) -> EvaluationSums:
+    """Return the sums over a dataset whose target is that of a :class:`FairLoss`."""
+    batches = Batches(dataset, batch_size=batch_size)
+    first, *others = (
+        EvaluationSums.from_logits(net.criterion_, net.evaluation_step(batch), batch[1]) for batch in batches
+    )
+    return sum(others, start=first)
 
 
-def _added(ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:
+def _add_each(ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(one + other for one, other in zip(ours, theirs, strict=True))
