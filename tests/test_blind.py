@@ -18,11 +18,11 @@ from toy_data import people, prepare
 
 from fairsk import GroupThresholdOptimizer
 from fairsk._core.bounds import Bound
+from fairsk._held_out.objective import make_objective
 from fairsk.metrics import GroupCounts, demographic_parity_difference
 from fairsk.rates import get_constraint, get_rate
 from fairsk.scoring import make_fair_scorer
 from fairsk.thresholds._blind import BlindRows, BlindRule, best_blind_rule
-from fairsk.thresholds._objective import make_objective
 
 
 def logistic():
@@ -159,20 +159,20 @@ def test_both_models_are_fitted_on_the_same_folds():
     for splitter in (ShuffleSplit, KFold):
         params = {"n_splits": 2} | ({"shuffle": True} if splitter is KFold else {"test_size": 0.5})
         fresh = [splitter(**params, random_state=np.random.RandomState(3)) for _ in range(2)]
-        once = blind(cv=list(fresh[0].split(X)), max_difference=0.1).fit(X, y).report_
-        assert blind(cv=fresh[1], max_difference=0.1).fit(X, y).report_ == once
+        once = blind(cv=list(fresh[0].split(X)), max_difference=0.1).fit(X, y).report_.to_dict()
+        assert blind(cv=fresh[1], max_difference=0.1).fit(X, y).report_.to_dict() == once
         assert (
             blind(
                 cv=iter(list(splitter(**params, random_state=np.random.RandomState(3)).split(X))),
                 max_difference=0.1,
             )
             .fit(X, y)
-            .report_
+            .report_.to_dict()
             == once
         )
     first = next(StratifiedShuffleSplit(1, test_size=0.4, random_state=np.random.RandomState(3)).split(X, y))
     share = blind(cv=0.4, random_state=np.random.RandomState(3), max_difference=0.1).fit(X, y).report_
-    assert share == blind(cv=[first], max_difference=0.1).fit(X, y).report_
+    assert share.to_dict() == blind(cv=[first], max_difference=0.1).fit(X, y).report_.to_dict()
 
 
 def test_it_is_searched_and_cross_validated_like_any_other(routing):

@@ -13,12 +13,12 @@ from fairsk import GroupThresholdOptimizer
 from fairsk._core.bounds import bounded_constraints
 from fairsk._core.counts import soft_counts
 from fairsk._core.groups import Grouping
+from fairsk._held_out.safety_margin import SafetyMargin
 from fairsk.metrics import GroupCounts
 from fairsk.rates import CELLS
 from fairsk.statistics import ratio_interval
 from fairsk.thresholds._choose import choose_rules
 from fairsk.thresholds._group_curves import Evidence
-from fairsk.thresholds._safety_margin import Margin
 from fairsk.thresholds._spec import Wishes
 
 
@@ -109,13 +109,17 @@ def counts_of(selected, rows):
 
 
 def test_uncertain_groups_go_one_by_one_from_the_least_known():
-    limits = bounded_constraints("demographic_parity", 0.05, None)
+    constraints = bounded_constraints("demographic_parity", 0.05, None)
     counts = counts_of([500, 500, 20, 5], [1000, 1000, 40, 10])
-    assert Margin(limits, 0.0).uncertain(counts) == [2, 3]
-    assert Margin(limits, 1.0).uncertain(counts) == [2, 3]
-    assert Margin(limits, 3.0).uncertain(counts) == [0, 2, 3]  # nobody is left to be compared with the last
-    assert Margin(bounded_constraints("demographic_parity", 0.0, None), 1.0).uncertain(counts) == []
-    assert Margin(bounded_constraints("demographic_parity", None, 0.0), 1.0).uncertain(counts) == []
+    assert SafetyMargin(constraints, 0.0).uncertain(counts) == [2, 3]
+    assert SafetyMargin(constraints, 1.0).uncertain(counts) == [2, 3]
+    assert SafetyMargin(constraints, 3.0).uncertain(counts) == [
+        0,
+        2,
+        3,
+    ]  # one alone has nothing to be compared with
+    assert SafetyMargin(bounded_constraints("demographic_parity", 0.0, None), 1.0).uncertain(counts) == []
+    assert SafetyMargin(bounded_constraints("demographic_parity", None, 0.0), 1.0).uncertain(counts) == []
 
 
 def test_exact_parity_needs_no_margin():

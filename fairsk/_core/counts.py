@@ -280,6 +280,25 @@ class GroupCounts(Tabular):
             strata=self.strata,
         )
 
+    def take(self, groups: Sequence[Hashable]) -> GroupCounts:
+        """Return the table of some of the groups, in the order in which they are named.
+
+        Examples
+        --------
+        >>> from fairsk.metrics import GroupCounts
+        >>> counts = GroupCounts.from_predictions([1, 0, 1], [1, 1, 0], sensitive_features=["a", "b", "c"])
+        >>> counts.take(["c", "a"]).groups
+        ('c', 'a')
+        """
+        unknown = [label for label in groups if label not in self.groups]
+        if unknown:
+            raise ValueError(f"There is no group {unknown[0]!r}; the groups are {self.groups}.")
+        places = np.array([self.groups.index(label) for label in groups], dtype=np.intp)
+        cells, squares = (
+            {cell: table[cell][places] for cell in CELLS} for table in (self.cells, self.squares)
+        )
+        return GroupCounts(groups, cells, squares, names=self.names, strata=self.strata)
+
     def stratum(self, label: Hashable) -> GroupCounts:
         """Return the table of one stratum, without strata."""
         if self.strata is None or label not in self.strata:

@@ -206,7 +206,7 @@ class ThresholdDisplay:
             mixed=mixed,
             exempt=report.exempt,
             attribute=" & ".join(rows.groups.names),
-            pos_label=report.positive,
+            pos_label=report.pos_label,
             name=name,
         )
         return display.plot(ax, plot_chance_level=plot_chance_level, **kwargs)
@@ -308,7 +308,7 @@ class _Rows:
         strangers = sorted(set(labels.tolist()) - set(estimator.classes_.tolist()), key=str)
         if strangers:
             raise ValueError(f"y has labels that did not occur in fit: {', '.join(map(repr, strangers))}.")
-        positive, randomized = estimator.report_.positive, estimator.report_.policy == "randomized"
+        positive, randomized = estimator.report_.pos_label, estimator.report_.policy == "randomized"
         sensitive = estimator._sensitive(X, sensitive_features)
         codes = estimator._known_codes(sensitive)
         seen = estimator._inner_X(X)  # without the sensitive column, if the policy is blind

@@ -11,10 +11,11 @@ counts alone and ``binning`` says what that may lose.
 """
 
 from fairsk._core.histograms import ScoreHistograms
+from fairsk._held_out.report import ConstraintReport
 from fairsk.thresholds._histograms import HistogramThresholds, thresholds_from_histograms
 from fairsk.thresholds._optimizer import GroupThresholdOptimizer
 from fairsk.thresholds._path import ParetoPath
-from fairsk.thresholds._report import ConstraintReport, ThresholdReport
+from fairsk.thresholds._report import ThresholdReport
 
 __all__ = [
     "ConstraintReport",

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from fairsk._core.bounds import ROUNDING
 from fairsk._core.curves import Curve
+from fairsk._held_out.objective import Objective
 from fairsk.rates import Rate, get_rate
 from fairsk.thresholds._choose import ChosenRules
-from fairsk.thresholds._objective import Objective
 from fairsk.thresholds._search import Search
 from fairsk.thresholds._solvers.problem import Choices
 
@@ -36,7 +36,7 @@ def binning_loss(chosen: ChosenRules) -> float | None:
     relaxed = _RelaxedSearch(**{field.name: getattr(search, field.name) for field in fields(search)})
     if not all(rate.is_share for rate in relaxed.rates if not rate.has_fixed_denominator):
         return None
-    widened = tuple(replace(bound, slack=relaxed.piece + ROUNDING) for bound in chosen.bounds)
+    widened = tuple(replace(bound, tolerance=relaxed.piece + ROUNDING) for bound in chosen.bounds)
     best = relaxed.best(widened)
     found = best.mixed if "randomized" in (report.policy, search.policy) else best.single
     loss = float("nan") if found is None else float(search.objective.better(found.value, report.value))
@@ -70,9 +70,7 @@ class _RelaxedSearch(Search):
         n_bins = len(corners) // 4
         ranges = [self._range(rate, cells, n_bins) for rate in self.rates]
         is_open = np.ones(n_bins, dtype=bool)
-        highest = self.requirements.level_up
-        if not isinstance(highest, bool):
-            is_open &= self.evidence.curves[group].steps <= highest
+        is_open &= self.evidence.curves[group].steps <= self.requirements.highest
         for rate, least in self.requirements.min_rates.items():
             if self.evidence.most_rows(rate)[group] >= self.min_group_size:
                 is_open &= self._range(rate, cells, n_bins)[1] >= least - ROUNDING

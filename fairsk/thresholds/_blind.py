@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from fairsk._core.bounds import ROUNDING, Bound
+from fairsk._held_out.objective import FreeObjective, Objective
 from fairsk.rates import CELLS, Rate, get_rate
-from fairsk.thresholds._objective import FreeObjective, Objective
 
 __all__ = ["BlindRows", "BlindRule", "best_blind_rule"]
 

@@ -10,29 +10,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk._core.bounds import Bound, BoundedConstraint
+from fairsk._core.bounds import Bound, BoundedConstraint, bounded_rates
 from fairsk._core.counts import GroupCounts, soft_counts
 from fairsk._core.curves import Curve
 from fairsk._core.groups import format_group
+from fairsk._held_out.objective import FreeObjective, Objective, objective_of_rows
+from fairsk._held_out.report import MeasuredOn, report_fields
+from fairsk._held_out.safety_margin import SafetyMargin
+from fairsk._held_out.single_threshold import best_threshold_on_curves
 from fairsk._meta.groupwise import OutOfFold
 from fairsk.rates import CELLS
-from fairsk.statistics import difference_interval, ratio_interval
 from fairsk.thresholds._blind import BlindRows, BlindRule, best_blind_rule
 from fairsk.thresholds._group_curves import Evidence
-from fairsk.thresholds._objective import FreeObjective, Objective, make_objective
-from fairsk.thresholds._report import ConstraintReport, ThresholdReport
+from fairsk.thresholds._report import ThresholdReport
 from fairsk.thresholds._rules import Rule
-from fairsk.thresholds._safety_margin import Margin
-from fairsk.thresholds._search import Search, Solution, overall_rule
+from fairsk.thresholds._search import Search, Solution
 from fairsk.thresholds._spec import Wishes
 
 __all__ = ["ChosenRules", "choose_blind", "choose_rules", "prepare_search"]
 
 Floats = NDArray[np.float64]
-
-
-#: By how much the linear program may exceed a bound.
-_SOLVER_ROUNDING = 1e-7
 
 
 @dataclass(frozen=True)
@@ -49,11 +46,13 @@ class ChosenRules:
 def prepare_search(evidence: Evidence, wishes: Wishes, *, stacklevel: int) -> tuple[Search, Rule, list[int]]:
     """Return the search for the groups that can be measured, the rule of others, and which are too small."""
     everyone = evidence.everyone
-    if not min(everyone.tp[-1], everyone.fp[-1]) > 0:
-        raise ValueError("All rows with a weight are of one class: there is nothing to separate.")
-    objective = make_objective(wishes.objective, float(everyone.tp[-1]), float(everyone.fp[-1]))
-    overall = overall_rule(everyone, objective, wishes.requirements)
+    objective = objective_of_rows(wishes.objective, everyone)
     requirements = wishes.requirements
+    overall = Rule.single(
+        best_threshold_on_curves(
+            everyone, objective, capacity=requirements.capacity, highest=requirements.highest
+        ).threshold
+    )
     if requirements.level_up is True:
         requirements = replace(requirements, level_up=float(overall.thresholds[0]))
     measured, small = _measured(evidence, wishes, stacklevel + 1)
@@ -82,15 +81,19 @@ def choose_rules(
     search, overall, small = prepare_search(evidence, wishes, stacklevel=stacklevel + 1)
     rules = [overall] * len(evidence.labels)
     solution = Solution([], float("nan"), "the unconstrained optimum", "nothing can be compared", None)
-    margin = Margin.of(wishes.margin, wishes.limits, len(search.measured))
+    margin = SafetyMargin.from_parameter(wishes.margin, wishes.limits, len(search.measured))
     bounds = search.bounds
     if search.measured:
 
         def count(found: Solution) -> GroupCounts:
             counts = evidence.counts(replaced(rules, search.measured, found.rules))
-            return _subset(counts, search.measured)
+            return counts.take([counts.groups[g] for g in search.measured])
 
-        solution, bounds = margin.choose(search.solve, count, bounds)
+        def solve(constraints: tuple[BoundedConstraint, ...]) -> Solution:
+            return search.solve(tuple(bound for _, bound in bounded_rates(constraints)))
+
+        solution, tightened = margin.choose(solve, count)
+        bounds = tuple(bound for _, bound in bounded_rates(tightened))
         rules = replaced(rules, search.measured, solution.rules)
     counts = evidence.counts(rules)
     if np.isfinite(overall.thresholds[0]):  # without the bound, some are selected and some are not
@@ -104,7 +107,7 @@ def choose_rules(
         search.measured,
         positive=positive,
         policy="randomized" if mixed else "threshold",
-        method=solution.method,
+        solver=solution.method,
         reason=solution.reason,
         optimality_gap=_gap(search.objective, solution),
         thresholds={label: _shown(rule, mixed) for label, rule in zip(labels, rules, strict=True)},
@@ -112,7 +115,6 @@ def choose_rules(
         overall=overall,
         exempt=tuple(evidence.labels[g] for g in small),
         margin=margin,
-        stacklevel=stacklevel + 1,
     )
     return ChosenRules(rules, overall, report, search, bounds)
 
@@ -148,11 +150,12 @@ def choose_blind(
     )
     base = float(overall.thresholds[0])
 
-    margin = Margin.of(wishes.margin, wishes.limits, len(search.measured))
+    margin = SafetyMargin.from_parameter(wishes.margin, wishes.limits, len(search.measured))
     bounds = search.bounds
     if search.measured:
 
-        def solve(bounds: tuple[Bound, ...]) -> BlindRule:
+        def solve(constraints: tuple[BoundedConstraint, ...]) -> BlindRule:
+            bounds = tuple(bound for _, bound in bounded_rates(constraints))
             found = best_blind_rule(
                 rows,
                 rates,
@@ -173,9 +176,10 @@ def choose_blind(
         def count(found: BlindRule) -> GroupCounts:
             chosen = (found.margin(rows.scores, rows.chances) > 0).astype(float)
             counts = soft_counts(chosen, unseen.actual, unseen.groups, weights)
-            return _subset(counts, search.measured)
+            return counts.take([counts.groups[g] for g in search.measured])
 
-        rule, bounds = margin.choose(solve, count, bounds)
+        rule, tightened = margin.choose(solve, count)
+        bounds = tuple(bound for _, bound in bounded_rates(tightened))
         selected = rule.margin(rows.scores, rows.chances) > 0
     else:
         rule = BlindRule(base, np.zeros((0, len(rates))), np.zeros((len(rates), 2)))
@@ -189,7 +193,7 @@ def choose_blind(
         search.measured,
         positive=positive,
         policy="blind",
-        method="prices of the groups (cutting planes and exact sweeps)",
+        solver="prices of the groups (cutting planes and exact sweeps)",
         reason="as asked for",
         optimality_gap=None,
         thresholds={},
@@ -197,7 +201,6 @@ def choose_blind(
         overall=overall,
         exempt=tuple(evidence.labels[g] for g in small),
         margin=margin,
-        stacklevel=stacklevel + 1,
     )
     if search.measured:
         aware = search.best(bounds)
@@ -215,47 +218,27 @@ def make_report(
     objective: Objective | FreeObjective,
     measured: list[int],
     *,
+    positive: Hashable,
     everyone: Curve,
     overall: Rule,
     exempt: tuple[Hashable, ...],
-    margin: Margin,
-    stacklevel: int,
+    margin: SafetyMargin,
+    measured_on: MeasuredOn = "out of fold",
     **known: Any,
 ) -> ThresholdReport:
     """Measure what rules achieve; ``counts`` are those of all groups, ``known`` is what is known already."""
-    covered = _subset(counts, measured)
-    uncertain = tuple(covered.groups[g] for g in margin.uncertain(covered)) if measured else ()
-    kept = len(measured) - len(uncertain) > 1 and margin.is_kept(covered)
-    if margin.n_errors and measured and not kept:
-        warnings.warn(
-            f"No thresholds keep margin={wishes.margin!r}. The bound holds on the rows seen, and nothing is "
-            f"promised for others{_named('; too few rows in: ', uncertain)}.",
-            UserWarning,
-            stacklevel=stacklevel,
-        )
-    elif margin.n_errors and uncertain:
-        warnings.warn(
-            f"Too few rows to keep margin={wishes.margin!r} for: {_named('', uncertain)}. For these groups "
-            "the bound holds on the rows seen, and nothing is promised for others.",
-            UserWarning,
-            stacklevel=stacklevel,
-        )
-    return ThresholdReport(
-        objective=objective.name,
-        value=float(objective.value({cell: counts.cells[cell].sum() for cell in CELLS})),
-        overall_value=float(objective.value(overall.cells(everyone))),
-        constraints=tuple(_constraint_report(limit, covered) for limit in wishes.limits),
-        counts=counts,
+    fields = report_fields(
+        counts,
+        wishes.limits,
+        objective,
+        pos_label=positive,
+        value_without_bound=float(objective.value(overall.cells(everyone))),
+        measured_on=measured_on,
+        covered=[counts.groups[g] for g in measured],
         exempt=exempt,
-        uncertain=uncertain,
-        margin=margin.n_errors if kept else 0.0,
-        requirements=wishes.requirements.in_words(),
-        **known,
+        margin=margin,
     )
-
-
-def _named(before: str, groups: tuple[Hashable, ...]) -> str:
-    return before + ", ".join(map(format_group, groups)) if groups else ""
+    return ThresholdReport(**fields, requirements=wishes.requirements.in_words(), **known)
 
 
 def _gap(objective: Objective | FreeObjective, solution: Solution) -> float | None:
@@ -274,15 +257,6 @@ def _shown(rule: Rule, mixed: bool) -> float | list[tuple[float, float]]:
 def replaced(rules: list[Rule], positions: list[int], new: list[Rule]) -> list[Rule]:
     by_position = dict(zip(positions, new, strict=True))
     return [by_position.get(g, rule) for g, rule in enumerate(rules)]
-
-
-def _subset(counts: GroupCounts, chosen: list[int]) -> GroupCounts:
-    return GroupCounts(
-        [counts.groups[g] for g in chosen],
-        {cell: counts.cells[cell][chosen] for cell in CELLS},
-        {cell: counts.squares[cell][chosen] for cell in CELLS},
-        names=counts.names,
-    )
 
 
 # --- who can be measured ------------------------------------------------------------------------------
@@ -330,17 +304,3 @@ def _warn_if_constant(counts: GroupCounts, limits: tuple[BoundedConstraint, ...]
             UserWarning,
             stacklevel=stacklevel,
         )
-
-
-def _constraint_report(limit: BoundedConstraint, counts: GroupCounts) -> ConstraintReport:
-    constraint, bound = limit.constraint, limit.bound
-    disparity, interval = float("nan"), (float("nan"), float("nan"))
-    if len(counts.groups) > 1:
-        disparity = float(counts.compare(constraint, "ratio" if bound.difference is None else "difference"))
-        intervals = ratio_interval if bound.difference is None else difference_interval
-        interval = intervals(counts, constraint)
-    if abs(disparity - bound.value) < _SOLVER_ROUNDING:  # only rounding sets it apart from the bound
-        disparity = bound.value
-    return ConstraintReport(
-        constraint.name, constraint.rates, bound.comparison, bound.value, disparity, interval
-    )

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fairsk._core.histograms import ScoreHistograms
+from fairsk._held_out.objective import ObjectiveLike
+from fairsk._held_out.safety_margin import MarginLike
 from fairsk._sklearn.compat import StrOptions, validate_parameters
 from fairsk.rates import Constraint, Rate
 from fairsk.thresholds._binning import binning_loss
 from fairsk.thresholds._choose import choose_rules
 from fairsk.thresholds._group_curves import Evidence
-from fairsk.thresholds._objective import Goal
 from fairsk.thresholds._report import ThresholdReport
 from fairsk.thresholds._spec import WISH_CONSTRAINTS, Wishes
 
@@ -46,13 +47,13 @@ def thresholds_from_histograms(
     constraint: str | Constraint | Sequence[str | Constraint] = "demographic_parity",
     max_difference: float | Sequence[float | None] | None = None,
     min_ratio: float | Sequence[float | None] | None = None,
-    objective: Goal = "accuracy",
+    objective: ObjectiveLike = "accuracy",
     min_rates: Mapping[str | Rate, float] | None = None,
     capacity: float | None = None,
     level_up: bool | float = False,
     policy: str = "auto",
     min_group_size: int = 30,
-    margin: float | str = 0.0,
+    margin: MarginLike = 0.0,
 ) -> HistogramThresholds:
     """Choose a threshold per group from histograms of scores.
 

@@ -13,6 +13,8 @@ from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from fairsk._held_out.objective import ObjectiveLike
+from fairsk._held_out.safety_margin import MarginLike
 from fairsk._meta.groupwise import GroupwiseClassifier, OutOfFold, TrainingRows
 from fairsk._sklearn.compat import HasMethods, StrOptions, fit_context, num_samples
 from fairsk._sklearn.routing import call, positive_scores
@@ -20,7 +22,6 @@ from fairsk._sklearn.rows import check_same_features
 from fairsk.rates import Constraint, Rate
 from fairsk.thresholds._choose import choose_blind, choose_rules
 from fairsk.thresholds._group_curves import Evidence
-from fairsk.thresholds._objective import Goal
 from fairsk.thresholds._path import ParetoPath, trace_path
 from fairsk.thresholds._rules import Rule, row_uniforms
 from fairsk.thresholds._spec import WISH_CONSTRAINTS, Wishes
@@ -201,7 +202,7 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         constraint: str | Constraint | Sequence[str | Constraint] = "demographic_parity",
         max_difference: float | Sequence[float | None] | None = None,
         min_ratio: float | Sequence[float | None] | None = None,
-        objective: Goal = "accuracy",
+        objective: ObjectiveLike = "accuracy",
         min_rates: Mapping[str | Rate, float] | None = None,
         capacity: float | None = None,
         level_up: bool | float = False,
@@ -211,7 +212,7 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         refit: bool = True,
         response_method: str = "auto",
         min_group_size: int = 30,
-        margin: float | str = 0.0,
+        margin: MarginLike = 0.0,
         unknown_group: str = "error",
         pos_label: Any = None,
         random_state: Any = None,

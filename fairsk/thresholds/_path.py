@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairsk._core.bounds import Bound
+from fairsk._held_out.objective import Objective
 from fairsk.thresholds._choose import prepare_search, replaced
 from fairsk.thresholds._group_curves import Evidence
-from fairsk.thresholds._objective import Objective
 from fairsk.thresholds._search import Candidate
 from fairsk.thresholds._spec import Wishes
 

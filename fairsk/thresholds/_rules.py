@@ -48,6 +48,13 @@ class Rule:
         """Return a mixture of positions on a curve as a rule for scores."""
         return cls(curve.threshold(mixture.positions), mixture.probabilities)
 
+    def capped(self, highest: float) -> Rule:
+        """Return the rule with no threshold above the highest one allowed.
+
+        Where that lies between two scores, as a threshold that was chosen for it does, it changes no row.
+        """
+        return Rule(np.minimum(self.thresholds, highest), self.probabilities)
+
     def cells(self, curve: Curve) -> dict[str, float]:
         """Return the (expected) cells of a curve's rows under the rule, whose thresholds may be any."""
         places = curve.positions(self.thresholds)

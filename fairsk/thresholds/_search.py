@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint
 from fairsk._core.curves import Curve
 from fairsk._core.groups import format_group
+from fairsk._held_out.objective import FreeObjective, Objective
+from fairsk._held_out.single_threshold import reachable_positions
 from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.thresholds._group_curves import Evidence
-from fairsk.thresholds._objective import FreeObjective, Objective
 from fairsk.thresholds._rules import Mixture, Rule
 from fairsk.thresholds._solvers.linear_program import ProgramSolver
 from fairsk.thresholds._solvers.problem import Choices, Problem, single
 from fairsk.thresholds._solvers.single_rate import WindowSolver, least_disparity
 from fairsk.thresholds._spec import Requirements
 
-__all__ = ["Best", "Candidate", "Search", "Solution", "overall_rule"]
+__all__ = ["Best", "Candidate", "Search", "Solution"]
 
 Floats = NDArray[np.float64]
 Solver = WindowSolver | ProgramSolver
@@ -65,42 +66,6 @@ class Best:
 
     single: Candidate | None
     mixed: Candidate | None
-
-
-def overall_rule(curve: Curve, objective: Objective | FreeObjective, requirements: Requirements) -> Rule:
-    """Return the best threshold for all rows alike, without a bound on any disparity."""
-    cells = curve.cells
-    loss = np.asarray(objective.better(0.0, objective.value(cells)))
-    if np.isnan(loss).all():
-        raise ValueError(
-            f"The objective {objective.name!r} is NaN for every threshold: nothing can be chosen."
-        )
-    shut = ~_not_above(curve, requirements.level_up)
-    if requirements.capacity is not None:
-        shut |= _SELECTION(cells) > requirements.capacity + ROUNDING
-    if shut.all():
-        asked = replace(requirements, min_rates={}).in_words()
-        raise ValueError(f"No threshold for all rows alike has {' and '.join(asked)}. Ask for less.")
-    # A NaN (nobody is selected, for a precision) is worse than any value, but open.
-    loss = np.where(shut, np.inf, np.where(np.isnan(loss), np.finfo(float).max, loss))
-    best = np.array([np.argmin(loss)])
-    return _capped(Rule.on(curve, Mixture(best, np.ones(1))), requirements.level_up)
-
-
-def _not_above(curve: Curve, highest: bool | float) -> NDArray[np.bool_]:
-    """Return which positions a threshold can reach that is not above the highest one, if there is one."""
-    if isinstance(highest, bool):
-        return np.ones(len(curve), dtype=bool)
-    if not curve.between:
-        return curve.thresholds <= highest
-    return np.append(curve.steps < highest, True)  # the first score that is left out lies below it
-
-
-def _capped(rule: Rule, highest: bool | float) -> Rule:
-    """Return a rule with no threshold above the highest one; between two scores that changes nothing."""
-    return (
-        rule if isinstance(highest, bool) else replace(rule, thresholds=np.minimum(rule.thresholds, highest))
-    )
 
 
 @dataclass(frozen=True)
@@ -168,7 +133,7 @@ class Search:
 
     def _open(self, group: int, cells: Mapping[str, Floats]) -> NDArray[np.bool_]:
         curve = self.evidence.curves[group]
-        is_open = _not_above(curve, self.requirements.level_up)
+        is_open = reachable_positions(curve, self.requirements.highest)
         for rate, least in self.requirements.min_rates.items():
             if self.evidence.most_rows(rate)[group] >= self.min_group_size:
                 is_open &= rate(cells) >= least - ROUNDING
@@ -245,9 +210,8 @@ class Search:
         if mixtures is None:
             return None
         cells = self._total(mixtures)
-        highest = self.requirements.level_up
         rules = [
-            _capped(Rule.on(curve, mixture), highest)
+            Rule.on(curve, mixture).capped(self.requirements.highest)
             for curve, mixture in zip(self._curves, mixtures, strict=True)
         ]
         return Candidate(rules, cells, float(self.objective.value(cells)), solver)

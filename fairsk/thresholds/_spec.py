@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from fairsk._core.bounds import BoundedConstraint, bounded_constraints
+from fairsk._held_out.objective import ObjectiveLike, make_objective
+from fairsk._held_out.safety_margin import MarginLike
 from fairsk._sklearn.compat import Interval, StrOptions
 from fairsk.rates import Constraint, Rate, get_rate
-from fairsk.thresholds._objective import Goal, make_objective
 
 __all__ = ["WISH_CONSTRAINTS", "Requirements", "Wishes"]
 
@@ -81,6 +82,11 @@ class Requirements:
             )
         return cls(rates, capacity, float(level_up))
 
+    @property
+    def highest(self) -> float:
+        """What no threshold may exceed: infinity unless ``level_up`` is a number."""
+        return np.inf if isinstance(self.level_up, bool) else self.level_up
+
     def in_words(self) -> tuple[str, ...]:
         """Say what is required."""
         words = [f"{rate.name} at least {least:g} per group" for rate, least in self.min_rates.items()]
@@ -98,10 +104,10 @@ class Wishes:
     """What is asked of the thresholds; the parameters are those of ``GroupThresholdOptimizer``."""
 
     limits: tuple[BoundedConstraint, ...]
-    objective: Goal
+    objective: ObjectiveLike
     requirements: Requirements
     policy: str
-    margin: float | str
+    margin: MarginLike
     min_group_size: int
 
     @classmethod
@@ -111,12 +117,12 @@ class Wishes:
         max_difference: Any,
         min_ratio: Any,
         *,
-        objective: Goal,
+        objective: ObjectiveLike,
         min_rates: Mapping[str | Rate, float] | None,
         capacity: float | None,
         level_up: bool | float,
         policy: str,
-        margin: float | str,
+        margin: MarginLike,
         min_group_size: int,
     ) -> Wishes:
         """Read the wishes off the parameters; what cannot be is refused before anything is fitted."""
