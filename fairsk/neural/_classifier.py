@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -13,36 +10,25 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
-from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints, list_constraints
-from fairsk._core.columns import drop_columns, sensitive_columns
-from fairsk._core.groups import Grouping, encode_groups, list_groups
-from fairsk._core.validation import check_weights
-from fairsk._sklearn.compat import Interval, StrOptions, fit_context, num_samples
-from fairsk._sklearn.rows import check_rows
-from fairsk.neural._comparisons import (
-    Combine,
-    GroupComparison,
-    compared_classes,
-    list_comparisons,
-    list_families,
-)
+from fairsk._sklearn.compat import Interval, StrOptions, fit_context
+from fairsk.neural._comparisons import Combine, GroupComparison, GroupComparisons, training_bounds
 from fairsk.neural._confusion import log_probabilities
 from fairsk.neural._data import (
     INPUT_ATTRIBUTES,
     Dtype,
+    TrainingData,
     as_rows,
-    balance_classes,
     check_inputs,
-    encode_labels,
-    take_samples,
+    read_training_data,
+    without_sensitive,
 )
-from fairsk.neural._evaluation import binding, warn_of_violations
-from fairsk.neural._penalties import PenaltyFunction, get_penalty
-from fairsk.neural._training import TrainingPlan, TrainingResult, train
+from fairsk.neural._evaluation import TrainingReport, training_report, warn_of_violations
+from fairsk.neural._penalties import PenaltyFunction
+from fairsk.neural._training import TrainingPlan, train
 from fairsk.rates import Constraint
 
 __all__ = ["FairClassifier"]
@@ -68,8 +54,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         Of several sensitive columns, whether the groups are those of their intersection, or whether those of
         each column are compared by themselves.
     constraint : str, Constraint or list of these, default="demographic_parity"
-        The rates that should agree between groups. Of two classes the second is the positive one; of more,
-        the rates of each class against the rest should agree.
+        The rates that should agree between groups.
     max_difference : float, list, or None
         Hold the constraint's difference at or below this; of several constraints, a number for all or a list
         with one for each. At most one of ``max_difference``, ``min_ratio`` and ``penalty_weight`` is given;
@@ -84,6 +69,9 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         ``"mutual_information"``, ``"kl_projection"``, ``"hsic"``, ``"mmd"``, ``"wasserstein"``,
         ``"covariance"`` (linear nets only), or a function of probabilities, labels and groups; see
         :class:`FairLoss`.
+    pos_label : label, optional
+        The class whose rates should agree between groups, against the rest. By default the second of two
+        classes; of more, the rates of each against the rest should agree.
     keep_sensitive : bool, default=False
         Whether the net sees the sensitive column of X, which must then be numeric.
     min_group_size : int, default=30
@@ -132,25 +120,22 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     ----------
     net_ : skorch.NeuralNet
         The trained net.
+    report_ : TrainingReport
+        What the predictions for the rows of the last fit, held out or not, achieve: the disparity under each
+        constraint, its bound (infinite with a penalty) and interval, the counts of every group, and which
+        groups are too small; print it. Of several constraints, ``report_.disparity`` is that of the one that
+        is farthest beyond its bound or closest to it; of more than two classes, and with margins,
+        the report is about the class and the column where that is so. NaN if there is nothing to compare.
     classes_ : array of shape (n_classes,)
-        The labels; the second of two is the positive one, whose prediction counts as being selected.
+        The labels.
     groups_ : tuple
         The groups seen in ``fit``, sorted; tuples of values for an intersection; (column, value) if the
         margins of several columns are compared.
-    bounds_ : dict of str to float
-        The bound on each constraint that training held; empty with a penalty.
-    comparison_ : {"difference", "ratio"} or dict
-        What is bounded (and what disparities are); by constraint, if they differ.
-    training_disparity_ : float
-        The disparity of the predictions for the rows of the last fit, held out or not; of several, the one
-        farthest beyond its bound or closest to it. NaN if there was nothing to compare.
-    training_disparities_ : dict of str to float
-        The disparity for each constraint; of more than two classes, of the worst one.
     history_ : list of dict
         For every epoch ``task_loss``, ``fairness`` (the fairness term), ``loss`` (their sum), ``disparity``,
-        ``disparities`` (by constraint) and, if a bound is held, ``multipliers`` (the pull on each group's
-        rates; the higher, the more the bound costs); with the prefix ``valid_`` what rows held out have of
-        these. With a penalty, training rows are measured while the net goes over them.
+        ``disparities`` (by constraint) and, if a bound is held, ``multipliers`` (the push on each group's
+        rates, positive down; the larger, the more the bound costs); with the prefix ``valid_`` what rows held
+        out have of these. With a penalty, training rows are measured while the net goes over them.
     n_iter_ : int
         How many epochs were trained.
     best_epoch_ : int
@@ -165,8 +150,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     Raises
     ------
     ValueError
-        If parameters contradict each other, a name is unknown, y has one class, a label was not there
-        when training began, or the constraint cannot be measured in two groups.
+        If parameters contradict each other, a name is unknown, y has one class, or not ``pos_label``, a label
+        was not there when training began, or the constraint cannot be measured in two groups.
     RuntimeError
         If the training diverges.
 
@@ -176,6 +161,13 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         If there is one group only, or groups have too few rows to measure a rate on.
     ConvergenceWarning
         If the bound is not met, or met by predicting the same class for every row.
+
+    See Also
+    --------
+    FairLoss : The loss with a penalty, for a skorch net of your own.
+    GroupThresholdOptimizer : Holds bounds by a threshold per group, for any classifier.
+    SensitiveRouter : Hands the sensitive column to the last step of a pipeline.
+    fairsk.plotting.TrainingDisplay : Draws the history.
 
     Notes
     -----
@@ -199,7 +191,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     >>> X = rng.normal(size=(600, 2)) + 0.8 * (group == "a")[:, None]
     >>> y = (X.sum(axis=1) + rng.normal(size=600) > 1).astype(int)
     >>> fair = FairClassifier(max_difference=0.1, random_state=0).fit(X, y, sensitive_features=group)
-    >>> bool(fair.training_disparity_ <= 0.1)
+    >>> bool(fair.report_.disparity <= 0.1)
     True
     >>> fair.predict(X[:3]).shape
     (3,)
@@ -209,6 +201,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     __metadata_request__partial_fit = {"sensitive_features": True}
 
     net_: NeuralNet
+    report_: TrainingReport
     history_: list[dict[str, Any]]
     classes_: NDArray[Any]
     groups_: tuple[Hashable, ...]
@@ -335,8 +328,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         FairClassifier
             The fitted classifier.
         """
-        continues = self.warm_start and hasattr(self, "net_")
-        return self._train(X, y, sensitive_features, sample_weight, continues=continues)
+        previous = self if self.warm_start and hasattr(self, "net_") else None
+        return self._train(previous, X, y, sensitive_features, sample_weight)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -370,219 +363,67 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         FairClassifier
             The classifier.
         """
-        continues = hasattr(self, "net_")
+        previous = self if hasattr(self, "net_") else None
         return self._train(
-            X, y, sensitive_features, sample_weight, continues=continues, is_partial=True, classes=classes
+            previous, X, y, sensitive_features, sample_weight, is_partial=True, classes=classes
         )
 
     def _train(
         self,
+        previous: FairClassifier | None,
         X: Any,
         y: Any,
         sensitive_features: Any,
         sample_weight: Any,
         *,
-        continues: bool,
         is_partial: bool = False,
         classes: ArrayLike | None = None,
     ) -> Self:
-        """Train a net, perhaps the one of the last fit further; what fails leaves the classifier as it was."""
-        bounds, is_bounded = self._bounds()
-        streams = continues and is_partial  # classes, groups and comparisons are those of the first call
-        data = self._read(X, y, sensitive_features, sample_weight, classes, streams=streams)
-        if continues:
-            self._refuse_changes(data)
-        comparisons = self._comparisons if streams else self._compare(data, bounds)
-        is_bounded = is_bounded and bool(comparisons)
-        plan = self._plan(data, bounds, comparisons, is_bounded=is_bounded, is_partial=is_partial)
-        target = data.target(with_rows=is_bounded)
-        result = train(plan, data.X, target, self.net_ if continues else None)
-        self._keep(data, comparisons, result, continues=continues)
-        self._measure(bounds, result, is_bounded=is_bounded)
-        if is_bounded and not is_partial:
-            warn_of_violations(bounds, result.sums, self.classes_, comparisons[0].class_index)
+        """Train a net, perhaps the previous one further; what fails leaves the classifier as it was."""
+        bounds = training_bounds(
+            self.constraint, self.max_difference, self.min_ratio, self.penalty_weight, self.penalty
+        )
+        is_stream = (
+            is_partial and previous is not None
+        )  # classes, groups and comparisons are of the first call
+        data = read_training_data(
+            self, X, y, sensitive_features, sample_weight, classes=classes, is_stream=is_stream
+        )
+        compared = GroupComparisons.of(data.groups, data.classes, self.combine, self.pos_label)
+        if previous is not None:
+            previous._refuse_changes(data, compared.groups)
+        comparisons = self._comparisons if is_stream else None
+        if comparisons is None:
+            comparisons = compared.large_enough(data.labels, bounds, self.min_group_size)
+        plan = TrainingPlan.of(self.get_params(deep=False), data, bounds, comparisons, is_partial=is_partial)
+        result = train(plan, data, None if previous is None else previous.net_)
+        report = training_report(result.predicted, data, bounds, compared, comparisons)
+
+        earlier = [] if previous is None else previous.history_
+        for record in result.records:
+            record["epoch"] += len(earlier)
+        for name in INPUT_ATTRIBUTES:
+            self.__dict__.pop(name, None)
+        self.__dict__.update(data.inputs)
+        self.net_, self.report_ = result.net, report
+        self.classes_, self.groups_ = data.classes, compared.groups
+        self._row_groups, self._comparisons = data.groups.labels, comparisons
+        self.history_ = [*earlier, *result.records]
+        self.n_iter_, self.best_epoch_ = len(self.history_), len(earlier) + result.best_epoch
+        if plan.is_bounded and not is_partial:
+            warn_of_violations(report, data.classes)
         return self
 
-    def _bounds(self) -> tuple[tuple[BoundedConstraint, ...], bool]:
-        """Return the constraints with their bounds, and whether these are to be held."""
-        names = [each.name for each in list_constraints(self.constraint)]
-        if len(set(names)) < len(names):
-            raise ValueError(
-                f"constraint names {max(names, key=names.count)} twice, and disparities are told apart by "
-                "name: give the second another one, Constraint(name, rates)."
-            )
-        get_penalty(self.penalty)  # an unknown name is an error, needed or not
-        if self.penalty_weight is None:
-            return bounded_constraints(self.constraint, self.max_difference, self.min_ratio), True
-        others = [name for name in ("max_difference", "min_ratio") if getattr(self, name) is not None]
-        if others:
-            raise ValueError(
-                f"Give one of max_difference, min_ratio and penalty_weight, not {others[0]} and "
-                "penalty_weight: the first two are bounds that training holds, the third is the fixed weight "
-                "of a penalty."
-            )
-        unbounded = Bound(difference=math.inf)
-        return tuple(BoundedConstraint(each, unbounded) for each in list_constraints(self.constraint)), False
-
-    def _read(
-        self,
-        X: Any,
-        y: Any,
-        sensitive_features: Any,
-        sample_weight: Any,
-        classes: ArrayLike | None,
-        *,
-        streams: bool,
-    ) -> _TrainingData:
-        """Return the rows to train on, checked and encoded, without those of weight zero."""
-        X, y = check_rows(as_rows(X), y)
-        sensitive = sensitive_columns(
-            X, self.sensitive_features, sensitive_features, n_samples=num_samples(X)
-        )
-        X = self._without_sensitive(X, has_values=sensitive_features is not None)
-        recorder = copy.copy(
-            self
-        )  # scikit-learn records what X looks like before all else is known to be right
-        X = check_inputs(recorder, X, dtype=self.dtype, reset=not streams, any_shape=self.module is not None)
-        weight = check_weights(sample_weight, len(y))
-        if weight is not None and not weight.all():
-            rows = np.flatnonzero(weight)  # a row of weight zero is a row that is not there
-            X, y, sensitive, weight = take_samples(X, rows), y[rows], sensitive.take(rows), weight[rows]
-        labels_seen, labels = encode_labels(y, self.classes_ if streams else classes)
-        if classes is not None and not np.array_equal(np.unique(classes), labels_seen):
-            raise ValueError(
-                f"classes are {np.unique(classes).tolist()} now, but were {labels_seen.tolist()} in the first "
-                "call."
-            )
-        groups = encode_groups(sensitive, self._row_groups if streams else None)
-        if (groups.codes < 0).any():
-            new = [each for each in encode_groups(sensitive).labels if each not in groups.labels]
-            raise ValueError(
-                f"The first call of partial_fit had no rows of {list_groups(new)}: give it some rows of every "
-                "group (of several columns, of every combination), or fit anew."
-            )
-        inputs = {name: vars(recorder)[name] for name in INPUT_ATTRIBUTES if name in vars(recorder)}
-        return _TrainingData(X, inputs, labels_seen, labels, groups, weight, self.dtype == "float64")
-
-    def _refuse_changes(self, data: _TrainingData) -> None:
+    def _refuse_changes(self, data: TrainingData, groups: tuple[Hashable, ...]) -> None:
         """Refuse to train the net of the last fit further on data of another kind."""
-        changed = {**data.inputs, "classes_": data.classes, "groups_": self._group_names(data.groups)}
+        now = {**data.inputs, "classes_": data.classes, "groups_": groups}
         for name in ("n_features_in_", "input_names_", "classes_", "groups_"):
-            old, new = getattr(self, name, None), changed.get(name)
+            old, new = getattr(self, name, None), now.get(name)
             if not np.array_equal(old, new):  # type: ignore[arg-type]
                 raise ValueError(
                     f"Training goes on with the net of the last fit, but {name} changed from {old} to "
                     f"{new}. Fit with warm_start=False."
                 )
-
-    def _group_names(self, groups: Grouping) -> tuple[Hashable, ...]:
-        """Return the groups that are compared: of several margins, with the column."""
-        families = list_families(groups, self.combine)
-        if len(families) == 1:
-            return groups.labels
-        return tuple((family.column, value) for family in families for value in family.groups)
-
-    def _compare(
-        self, data: _TrainingData, bounds: Sequence[BoundedConstraint]
-    ) -> tuple[GroupComparison, ...]:
-        """Return which groups are compared in which class; none, if there is nothing to compare."""
-        return list_comparisons(
-            list_families(data.groups, self.combine),
-            data.groups,
-            data.labels,
-            data.classes,
-            compared_classes(data.classes, self.pos_label),
-            bounds,
-            self.min_group_size,
-        )
-
-    def _plan(
-        self,
-        data: _TrainingData,
-        bounds: tuple[BoundedConstraint, ...],
-        comparisons: tuple[GroupComparison, ...],
-        *,
-        is_bounded: bool,
-        is_partial: bool,
-    ) -> TrainingPlan:
-        """Return everything that the training follows."""
-        class_weight = balance_classes(self.class_weight, data.classes, data.labels, data.weight)
-        dtype = torch.float64 if self.dtype == "float64" else torch.float32
-        seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
-        compared = compared_classes(data.classes, self.pos_label)
-        return TrainingPlan(
-            n_samples=len(data.labels),
-            n_classes=len(data.classes),
-            n_features=data.inputs.get("n_features_in_"),
-            bounds=bounds,
-            is_bounded=is_bounded,
-            comparisons=comparisons or GroupComparison.all_groups(len(data.groups.labels), compared),
-            class_weight=None if class_weight is None else torch.as_tensor(class_weight, dtype=dtype),
-            penalty=self.penalty,
-            penalty_weight=(self.penalty_weight or 0.0) if comparisons else 0.0,
-            module=self.module,
-            hidden_layer_sizes=self.hidden_layer_sizes,
-            dtype=self.dtype,
-            device=self.device,
-            optimizer=self.optimizer,
-            lr=self.lr,
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            early_stopping=self.early_stopping,
-            callbacks=self.callbacks or [],
-            verbose=self.verbose,
-            net_params=self.net_params or {},
-            reserved=frozenset(self.get_params(deep=False)),
-            is_partial=is_partial,
-            seeds=(int(seeds[0]), int(seeds[1])),
-        )
-
-    def _keep(
-        self,
-        data: _TrainingData,
-        comparisons: tuple[GroupComparison, ...],
-        result: TrainingResult,
-        *,
-        continues: bool,
-    ) -> None:
-        """Set the fitted attributes; nothing can fail any more."""
-        earlier = self.history_ if continues else []
-        for record in result.records:
-            record["epoch"] += len(earlier)
-        for name in INPUT_ATTRIBUTES:
-            vars(self).pop(name, None)
-        vars(self).update(data.inputs)
-        self.net_, self.classes_ = result.net, data.classes
-        self._row_groups, self._comparisons = data.groups.labels, comparisons
-        self.groups_ = self._group_names(data.groups)
-        self.history_ = [*earlier, *result.records]
-        self.n_iter_ = len(self.history_)
-        self.best_epoch_ = len(earlier) + result.best_epoch
-
-    def _measure(
-        self, bounds: tuple[BoundedConstraint, ...], result: TrainingResult, *, is_bounded: bool
-    ) -> None:
-        self.bounds_ = {each.constraint.name: each.bound.value for each in bounds} if is_bounded else {}
-        kinds = {each.constraint.name: each.bound.comparison for each in bounds}
-        self.comparison_ = kinds if len(set(kinds.values())) > 1 else bounds[0].bound.comparison
-        self.training_disparities_ = (
-            result.sums.disparities(bounds) if self._comparisons else dict.fromkeys(kinds, math.nan)
-        )
-        self.training_disparity_ = binding(bounds, list(self.training_disparities_.values()))
-
-    def _without_sensitive(self, X: Any, *, has_values: bool = False) -> Any:
-        """Return what the net sees of X: all but the sensitive column, unless the user keeps it."""
-        if self.keep_sensitive:
-            return X
-        try:
-            rest = as_rows(drop_columns(X, self.sensitive_features))
-        except ValueError:
-            if has_values:  # they came apart from X, which need not have the column
-                return X
-            raise
-        if getattr(rest, "shape", ())[1:] == (0,) and not isinstance(rest, Mapping):
-            raise ValueError("X has no columns but the sensitive ones, and the net does not see these.")
-        return rest
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class.
@@ -599,10 +440,10 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = as_rows(X)
-        # An array with as many columns as the net was trained on is taken for one without the sensitive column.
+        # An array with as many columns as the net was trained on does not have the sensitive column.
         columns = np.shape(X)[1:] if isinstance(X, (list, tuple)) else getattr(X, "shape", (0, 0))[1:]
         if hasattr(self, "input_names_") or columns != (getattr(self, "n_features_in_", None),):
-            X = self._without_sensitive(X)
+            X = without_sensitive(X, self.sensitive_features, keep=self.keep_sensitive)
         inputs = check_inputs(self, X, dtype=self.dtype, reset=False, any_shape=self.module is not None)
         logits = self.net_.forward(inputs)
         return np.ascontiguousarray(log_probabilities(logits.double()).exp().numpy())
@@ -627,44 +468,3 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-@dataclass(frozen=True)
-class _TrainingData:
-    """Rows to train on, checked and encoded.
-
-    Attributes
-    ----------
-    X : array, sparse matrix or dict of arrays
-        What the net is fed.
-    inputs : dict
-        The fitted attributes that say what it looks like.
-    classes : array of shape (n_classes,)
-        The classes.
-    labels : array of int of shape (n_samples,)
-        The index of each row's class.
-    groups : Grouping
-        The group of each row.
-    weight : array of shape (n_samples,) or None
-        The weight of each row.
-    is_double : bool
-        Whether the net trains in double precision.
-    """
-
-    X: Any
-    inputs: dict[str, Any]
-    classes: NDArray[Any]
-    labels: NDArray[np.int64]
-    groups: Grouping
-    weight: NDArray[np.float64] | None
-    is_double: bool
-
-    def target(self, *, with_rows: bool) -> dict[str, NDArray[Any]]:
-        """Return the target of the loss; with the number of each row, if decisions must be told apart."""
-        target: dict[str, NDArray[Any]] = {"y": self.labels, "group": self.groups.codes.astype(np.int64)}
-        if self.weight is not None:  # with a mean of one, so that only their proportions matter
-            scaled = self.weight / self.weight.mean()
-            target["weight"] = scaled.astype(np.float64 if self.is_double else np.float32)
-        if with_rows:
-            target["row"] = np.arange(len(self.labels))
-        return target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,19 +12,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fairsk._core.bounds import BoundedConstraint
+from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints, list_constraints
 from fairsk._core.groups import Grouping, format_group, list_groups, sort_labels
 from fairsk._core.warnings import warn_user
 from fairsk.neural._confusion import BatchView, ConfusionCounter, Target, row_weights
+from fairsk.neural._penalties import get_penalty
 from fairsk.rates import CELLS, Rate
 
 __all__ = [
     "Combine",
     "Family",
     "GroupComparison",
+    "GroupComparisons",
     "compared_classes",
-    "list_comparisons",
-    "list_families",
+    "training_bounds",
 ]
 
 #: Of several sensitive columns: the groups of their intersection, or those of each column by itself.
@@ -43,6 +45,8 @@ class GroupComparison:
         same index are one group here: so the margins of an intersection are compared.
     name : str, default=""
         What tells this comparison from others, for tables and messages.
+    column : str, default=""
+        The column whose groups are compared, if several are, each by itself.
     min_n_groups : int, default=0
         The least number of groups, in case the last ones take no part.
     """
@@ -50,6 +54,7 @@ class GroupComparison:
     class_index: int
     group_index: tuple[int, ...]
     name: str = ""
+    column: str = ""
     min_n_groups: int = 0
 
     @property
@@ -111,38 +116,6 @@ class GroupComparison:
         return torch.tensor(self.group_index, device=group.device).index_select(0, group)
 
 
-@dataclass(frozen=True)
-class Family:
-    """Groups that are compared with each other: those of an intersection, or of one of several columns.
-
-    Attributes
-    ----------
-    column : str
-        The column, if there are several families.
-    groups : tuple
-        Its groups.
-    group_index : array of int
-        The index among them of every group of the rows.
-    """
-
-    column: str
-    groups: tuple[Hashable, ...]
-    group_index: NDArray[np.intp]
-
-
-def list_families(groups: Grouping, combine: Combine) -> list[Family]:
-    """Return the groups as they are or, of several columns, the groups of each column by itself."""
-    if combine == "intersection" or len(groups.names) == 1:
-        return [Family("", groups.labels, np.arange(len(groups.labels)))]
-    families = []
-    for j, column in enumerate(groups.names):
-        values = [label[j] for label in groups.labels]  # type: ignore[index]
-        distinct = sort_labels(dict.fromkeys(values))
-        position = {value: i for i, value in enumerate(distinct)}
-        families.append(Family(column, tuple(distinct), np.array([position[value] for value in values])))
-    return families
-
-
 def compared_classes(classes: NDArray[Any], pos_label: Any = None) -> tuple[int, ...]:
     """Return the indices of the classes that are measured: the positive one, or all of more than two.
 
@@ -159,87 +132,170 @@ def compared_classes(classes: NDArray[Any], pos_label: Any = None) -> tuple[int,
     return (1,) if len(labels) == 2 else tuple(range(len(labels)))
 
 
-def list_comparisons(
-    families: Sequence[Family],
-    groups: Grouping,
-    labels: NDArray[np.int64],
-    classes: NDArray[Any],
-    class_indices: Sequence[int],
-    bounds: Sequence[BoundedConstraint],
-    min_group_size: int,
-) -> tuple[GroupComparison, ...]:
-    """Return what is compared; warn of groups that are too small, and of comparisons that are left out.
+@dataclass(frozen=True)
+class Family:
+    """Groups that are compared with each other: those of an intersection, or of one of several columns.
 
-    Parameters
+    Attributes
     ----------
-    families : sequence of Family
-        What :func:`list_families` made of the groups.
+    column : str
+        The column, if there are several families.
     groups : Grouping
-        The group of each row.
-    labels : array of shape (n_samples,)
-        The index of each row's class.
+        Its groups, and that of each row.
+    of_intersection : array of int
+        The index among them of every group of the intersection.
+    """
+
+    column: str
+    groups: Grouping
+    of_intersection: NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class GroupComparisons:
+    """All comparisons that there could be: each family of groups, in each class that is measured.
+
+    Attributes
+    ----------
+    families : tuple of Family
+        The groups as they are or, of several columns, the groups of each column by itself.
     classes : array of shape (n_classes,)
         The classes.
-    class_indices : sequence of int
-        Those that are measured, each against the rest.
-    bounds : sequence of BoundedConstraint
-        The constraints whose rates are measured.
-    min_group_size : int
-        A group with fewer rows than this to measure a rate on takes no part.
+    class_indices : tuple of int
+        The indices of those that are measured, each against the rest.
+    """
+
+    families: tuple[Family, ...]
+    classes: NDArray[Any]
+    class_indices: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls, groups: Grouping, classes: NDArray[Any], combine: Combine, pos_label: Any = None
+    ) -> GroupComparisons:
+        """Compare all groups of some rows."""
+        return cls(_families(groups, combine), classes, compared_classes(classes, pos_label))
+
+    @property
+    def groups(self) -> tuple[Hashable, ...]:
+        """The groups; of several families, with their columns."""
+        if len(self.families) == 1:
+            return self.families[0].groups.labels
+        return tuple((each.column, value) for each in self.families for value in each.groups.labels)
+
+    def large_enough(
+        self, labels: NDArray[np.int64], bounds: Sequence[BoundedConstraint], min_group_size: int
+    ) -> tuple[GroupComparison, ...]:
+        """Return the comparisons of groups with enough rows; warn of the others.
+
+        Parameters
+        ----------
+        labels : array of shape (n_samples,)
+            The index of each row's class.
+        bounds : sequence of BoundedConstraint
+            The constraints whose rates are measured.
+        min_group_size : int
+            A group with fewer rows than this to measure a rate on takes no part.
+
+        Returns
+        -------
+        tuple of GroupComparison
+            What is compared; none, if there is nothing to compare.
+
+        Raises
+        ------
+        ValueError
+            If a rate can be measured in fewer than two groups, however small.
+        """
+        rates = list(dict.fromkeys(rate for bounded in bounds for rate in bounded.constraint.rates))
+        smallest: dict[str, tuple[int, str]] = {}
+        comparisons, left_out = [], []
+        for family in self.families:
+            names, column = family.groups.labels, family.column
+            if len(names) < 2:
+                warn_user(
+                    f"All rows are of one group{f' of {column}' if column else ''}, "
+                    f"{format_group(names[0])}: there is nothing to compare, and training does not regard it."
+                )
+                continue
+            for k in self.class_indices:
+                suffix = f" of {self.classes.tolist()[k]}" if len(self.classes) > 2 else ""
+                positives, negatives = (family.groups.sums(each) for each in (labels == k, labels != k))
+                sizes = [(rate, _support_sizes(rate, positives, negatives)) for rate in rates]
+                for rate, size in sizes:
+                    if (size > 0).sum() < 2:
+                        empty = [name for name, n in zip(names, size, strict=True) if not n]
+                        raise ValueError(
+                            f"{_named(bounds)} compares nothing: {rate.name}{suffix} (with the denominator "
+                            f"{rate.denominator}) cannot be measured for {list_groups(empty)}, so fewer than "
+                            "two groups are left. Choose another constraint or merge groups."
+                        )
+                takes_part = np.all([size >= min_group_size for _, size in sizes], axis=0)
+                for rate, size in sizes:
+                    for g in np.flatnonzero(size < min_group_size):
+                        group, n = format_group(names[g]), int(size[g])
+                        smallest[group] = min(smallest.get(group, (n + 1, "")), (n, f"{rate.name}{suffix}"))
+                name = suffix + (f", {column}" if column else "")
+                if takes_part.sum() < 2:
+                    left_out.append(name)
+                    continue
+                index = np.where(takes_part[family.of_intersection], family.of_intersection, -1)
+                comparisons.append(GroupComparison(k, tuple(index.tolist()), name, column, len(names)))
+        if smallest:
+            small = list_groups(f"{group} ({n} for {rate})" for group, (n, rate) in smallest.items())
+            warn_user(
+                f"Fewer than min_group_size={min_group_size} rows to measure in: {small}. Training passes "
+                "over these groups: no bound covers them."
+            )
+        if left_out:
+            warn_user(
+                f"Fewer than two groups can be compared under {_named(bounds)}{' and'.join(left_out)}: "
+                "training does not regard it, and nothing is promised about the disparity."
+            )
+        return tuple(comparisons)
+
+
+def training_bounds(
+    constraint: Any, max_difference: Any, min_ratio: Any, penalty_weight: float | None, penalty: Any
+) -> tuple[BoundedConstraint, ...]:
+    """Return the constraints with the bounds that are held, infinite ones with a penalty.
 
     Raises
     ------
     ValueError
-        If a rate can be measured in fewer than two groups, however small.
+        If a name is unknown or not unique, or the parameters contradict each other.
     """
-    rates = list(dict.fromkeys(rate for bounded in bounds for rate in bounded.constraint.rates))
-    smallest: dict[str, tuple[int, str]] = {}
-    comparisons, left_out = [], []
-    for family in families:
-        names, column = family.groups, family.column
-        if len(names) < 2:
-            warn_user(
-                f"All rows are of one group{f' of {column}' if column else ''}, {format_group(names[0])}: "
-                "there is nothing to compare, and training does not regard it."
+    constraints = list_constraints(constraint)
+    names = [each.name for each in constraints]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"constraint names {max(names, key=names.count)} twice, and disparities are told apart by "
+            "name: give the second another one, Constraint(name, rates)."
+        )
+    get_penalty(penalty)  # an unknown name is an error, needed or not
+    if penalty_weight is None:
+        return bounded_constraints(constraint, max_difference, min_ratio)
+    for name, value in (("max_difference", max_difference), ("min_ratio", min_ratio)):
+        if value is not None:
+            raise ValueError(
+                f"Give one of max_difference, min_ratio and penalty_weight, not {name} and "
+                "penalty_weight: the first two are bounds that training holds, the third is the fixed weight "
+                "of a penalty."
             )
-            continue
-        of_rows = family.group_index[groups.codes]
-        for k in class_indices:
-            suffix = f" of {classes.tolist()[k]}" if len(classes) > 2 else ""
-            positives = np.bincount(of_rows, labels == k, len(names))
-            negatives = np.bincount(of_rows, labels != k, len(names))
-            sizes = [(rate, _support_sizes(rate, positives, negatives)) for rate in rates]
-            for rate, size in sizes:
-                if (size > 0).sum() < 2:
-                    empty = [name for name, n in zip(names, size, strict=True) if not n]
-                    raise ValueError(
-                        f"{_named(bounds)} compares nothing: {rate.name}{suffix} (with the denominator "
-                        f"{rate.denominator}) cannot be measured for {list_groups(empty)}, so fewer than two "
-                        "groups are left. Choose another constraint or merge groups."
-                    )
-            takes_part = np.all([size >= min_group_size for _, size in sizes], axis=0)
-            for rate, size in sizes:
-                for g in np.flatnonzero(size < min_group_size):
-                    group, n = format_group(names[g]), int(size[g])
-                    smallest[group] = min(smallest.get(group, (n + 1, "")), (n, f"{rate.name}{suffix}"))
-            name = suffix + (f", {column}" if column else "")
-            if takes_part.sum() < 2:
-                left_out.append(name)
-                continue
-            index = np.where(takes_part[family.group_index], family.group_index, -1)
-            comparisons.append(GroupComparison(k, tuple(index.tolist()), name, len(names)))
-    if smallest:
-        small = list_groups(f"{group} ({n} for {rate})" for group, (n, rate) in smallest.items())
-        warn_user(
-            f"Fewer than min_group_size={min_group_size} rows to measure in: {small}. Training passes over "
-            "these groups: no bound covers them."
-        )
-    if left_out:
-        warn_user(
-            f"Fewer than two groups can be compared under {_named(bounds)}{' and'.join(left_out)}: training "
-            "does not regard it, and nothing is promised about the disparity."
-        )
-    return tuple(comparisons)
+    return tuple(BoundedConstraint(each, Bound(difference=math.inf)) for each in constraints)
+
+
+def _families(groups: Grouping, combine: Combine) -> tuple[Family, ...]:
+    if combine == "intersection" or len(groups.names) == 1:
+        return (Family("", groups, np.arange(len(groups.labels))),)
+    families = []
+    for j, column in enumerate(groups.names):
+        values = [label[j] for label in groups.labels]  # type: ignore[index]
+        distinct = sort_labels(dict.fromkeys(values))
+        position = {value: i for i, value in enumerate(distinct)}
+        index = np.array([position[value] for value in values], dtype=np.intp)
+        families.append(Family(column, Grouping((column,), tuple(distinct), index[groups.codes]), index))
+    return tuple(families)
 
 
 def _support_sizes(rate: Rate, positives: NDArray[Any], negatives: NDArray[Any]) -> NDArray[Any]:

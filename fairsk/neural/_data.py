@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
@@ -17,17 +19,25 @@ from sklearn.utils.validation import validate_data
 from skorch.helper import SliceDict
 from torch.utils.data import Subset
 
+from fairsk._core.columns import drop_columns, sensitive_columns
+from fairsk._core.groups import Grouping, encode_groups, list_groups
+from fairsk._core.validation import check_weights
+from fairsk._sklearn.compat import num_samples
+from fairsk._sklearn.rows import check_rows
+
 __all__ = [
     "HOLD_OUT_FROM",
     "INPUT_ATTRIBUTES",
     "Batches",
     "Dtype",
     "Holdout",
+    "TrainingData",
     "as_rows",
     "balance_classes",
     "check_inputs",
     "encode_labels",
-    "take_samples",
+    "read_training_data",
+    "without_sensitive",
 ]
 
 #: What an array of inputs is cast to.
@@ -144,11 +154,6 @@ def _cast(name: str, values: Any, floats: str) -> Any:
     return values.astype(floats, copy=False)
 
 
-def take_samples(X: Any, rows: NDArray[np.intp]) -> Any:
-    """Return some rows of checked inputs."""
-    return {name: each[rows] for name, each in X.items()} if isinstance(X, Mapping) else X[rows]
-
-
 def encode_labels(
     y: NDArray[Any], classes: ArrayLike | None = None
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -211,6 +216,123 @@ def _take(rows: slice | torch.Tensor, data: Any) -> torch.Tensor:
     if isinstance(rows, slice):
         return data[rows].clone()  # nets may work in place
     return data.index_select(0, rows)  # faster than data[rows]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Rows to train on, checked and encoded.
+
+    Attributes
+    ----------
+    X : array, sparse matrix or dict of arrays
+        What the net is fed.
+    inputs : dict
+        The fitted attributes that say what it looks like.
+    classes : array of shape (n_classes,)
+        The classes.
+    labels : array of int of shape (n_samples,)
+        The index of each row's class.
+    groups : Grouping
+        The group of each row.
+    weight : array of shape (n_samples,) or None
+        The weight of each row.
+    """
+
+    X: Any
+    inputs: dict[str, Any]
+    classes: NDArray[Any]
+    labels: NDArray[np.int64]
+    groups: Grouping
+    weight: NDArray[np.float64] | None
+
+    def target(self, dtype: type[np.floating[Any]], *, with_rows: bool) -> dict[str, NDArray[Any]]:
+        """Return the target of the loss; with the number of each row, if decisions must be told apart."""
+        target: dict[str, NDArray[Any]] = {"y": self.labels, "group": self.groups.codes.astype(np.int64)}
+        if self.weight is not None:  # with a mean of one, so that only their proportions matter
+            target["weight"] = (self.weight / self.weight.mean()).astype(dtype)
+        if with_rows:
+            target["row"] = np.arange(len(self.labels))
+        return target
+
+
+def read_training_data(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sensitive_features: Any,
+    sample_weight: Any,
+    *,
+    classes: ArrayLike | None,
+    is_stream: bool,
+) -> TrainingData:
+    """Return the rows to train on, checked and encoded, without those of weight zero.
+
+    Parameters
+    ----------
+    estimator : FairClassifier
+        Has the parameters ``sensitive_features``, ``keep_sensitive``, ``dtype`` and ``module``, and perhaps
+        the fitted attributes to compare inputs with; it is not changed.
+    X, y, sensitive_features, sample_weight
+        As in its ``fit``.
+    classes : array-like of shape (n_classes,), optional
+        All classes; by default those of y.
+    is_stream : bool
+        Whether classes, groups and inputs must be those of the first call of ``partial_fit``.
+
+    Raises
+    ------
+    ValueError
+        If rows are not what they must be, or not what they were.
+    """
+    X, y = check_rows(as_rows(X), y)
+    sensitive = sensitive_columns(
+        X, estimator.sensitive_features, sensitive_features, n_samples=num_samples(X)
+    )
+    has_values = sensitive_features is not None
+    X = without_sensitive(
+        X, estimator.sensitive_features, keep=estimator.keep_sensitive, has_values=has_values
+    )
+    recorder = copy.copy(estimator)  # scikit-learn records what X looks like before the rest is checked
+    any_shape = estimator.module is not None
+    X = check_inputs(recorder, X, dtype=estimator.dtype, reset=not is_stream, any_shape=any_shape)
+    weight = check_weights(sample_weight, len(y))
+    if weight is not None and not weight.all():
+        rows = np.flatnonzero(weight)  # a row of weight zero is a row that is not there
+        X = {name: each[rows] for name, each in X.items()} if isinstance(X, Mapping) else X[rows]
+        y, sensitive, weight = y[rows], sensitive.take(rows), weight[rows]
+    all_classes, labels = encode_labels(y, estimator.classes_ if is_stream else classes)
+    if classes is not None and not np.array_equal(np.unique(classes), all_classes):
+        raise ValueError(
+            f"classes are {np.unique(classes).tolist()} now, but were {all_classes.tolist()} in the first "
+            "call."
+        )
+    groups = encode_groups(sensitive, estimator._row_groups if is_stream else None)
+    if is_stream and (groups.codes < 0).any():
+        new = [each for each in encode_groups(sensitive).labels if each not in groups.labels]
+        raise ValueError(
+            f"The first call of partial_fit had no rows of {list_groups(new)}: give it some rows of "
+            "every group (of several columns, of every combination), or fit anew."
+        )
+    inputs = {name: vars(recorder)[name] for name in INPUT_ATTRIBUTES if name in vars(recorder)}
+    return TrainingData(X, inputs, all_classes, labels, groups, weight)
+
+
+def without_sensitive(X: Any, selector: Any, *, keep: bool, has_values: bool = False) -> Any:
+    """Return what the net sees of X: all but the sensitive columns, unless the user keeps them.
+
+    If the groups came apart from X (``has_values``), it need not have these columns.
+    """
+    if keep:
+        return X
+    try:
+        rest = as_rows(drop_columns(X, selector))
+    except ValueError:
+        if has_values:
+            return X
+        raise
+    if getattr(rest, "shape", ())[1:] == (0,) and not isinstance(rest, Mapping):
+        raise ValueError("X has no columns but the sensitive ones, and the net does not see these.")
+    return rest
 
 
 class Batches:

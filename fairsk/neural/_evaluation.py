@@ -1,10 +1,10 @@
-"""Evaluation of a net on some rows: sums that add up over batches, and disparities."""
+"""Evaluation of a net on some rows: sums that add up over batches, and the report of its training."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,18 +13,25 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from fairsk._core.bounds import Bound, BoundedConstraint
+from fairsk._core.counts import GroupCounts, tabulate
 from fairsk._core.warnings import warn_user
+from fairsk._held_out.objective import make_objective
+from fairsk._held_out.report import BoundReport, ConstraintReport, report_fields
+from fairsk.neural._comparisons import GroupComparison, GroupComparisons
 from fairsk.neural._confusion import Target, as_cells, log_probabilities, predicted_class
-from fairsk.neural._data import Batches
+from fairsk.neural._data import Batches, TrainingData
 from fairsk.neural._loss import TINY, GroupLoss
 from fairsk.rates import Constraint
 
 __all__ = [
     "LARGE_BATCH",
     "EvaluationSums",
+    "TrainingReport",
     "binding",
     "evaluate",
     "max_violation",
+    "predict_classes",
+    "training_report",
     "violation",
     "warn_of_violations",
 ]
@@ -99,12 +106,6 @@ class EvaluationSums:
         """The standard error of the task loss."""
         return math.sqrt(max(self.squares / self.weight - self.task_loss**2, 0.0) / self.weight)
 
-    @property
-    def selected_share(self) -> float:
-        """The share of the rows that are decided positive in the first comparison."""
-        tp, fp = self.hard_cells[0][:2].sum(1)
-        return float((tp + fp) / self.hard_cells[0].sum())
-
     def fairness(self, criterion: GroupLoss) -> float:
         """Return the fairness term of the loss."""
         sums = self.group_sums or tuple(map(torch.from_numpy, self.hard_cells))
@@ -154,32 +155,6 @@ def max_violation(bounds: Sequence[BoundedConstraint], sums: EvaluationSums) -> 
     return max(violation(bounded.bound, disparities[bounded.constraint.name]) for bounded in bounds)
 
 
-def warn_of_violations(
-    bounds: Sequence[BoundedConstraint], sums: EvaluationSums, classes: NDArray[Any], class_index: int
-) -> None:
-    """Warn of bounds that are violated, or met by predicting the same of two classes for every row."""
-    disparities = sums.disparities(bounds)
-    messages = []
-    for bounded in bounds:
-        name, kind = bounded.constraint.name, bounded.bound.comparison
-        if violation(bounded.bound, disparities[name]):
-            word = "most" if kind == "difference" else "least"
-            messages.append(
-                f"The {name} {kind} of the training rows is {disparities[name]:.5g}; it should be at {word} "
-                f"{bounded.bound}."
-            )
-    if messages:
-        advice = "Train longer (max_epochs), loosen the bound or merge small groups."
-        warn_user(" ".join([*messages, advice]), ConvergenceWarning)
-    elif len(classes) == 2 and sums.selected_share in (0.0, 1.0):
-        predicted = class_index if sums.selected_share else 1 - class_index
-        warn_user(
-            f"The bound is met by predicting {classes.tolist()[predicted]!r} for every training row. Loosen "
-            "it, train longer (max_epochs) or merge small groups.",
-            ConvergenceWarning,
-        )
-
-
 @torch.no_grad()
 def evaluate(net: Any, dataset: Any, batch_size: int = LARGE_BATCH) -> EvaluationSums:
     """Return the sums over a dataset whose target is that of a :class:`FairLoss`."""
@@ -192,3 +167,147 @@ def evaluate(net: Any, dataset: Any, batch_size: int = LARGE_BATCH) -> Evaluatio
 
 def _add_each(ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(one + other for one, other in zip(ours, theirs, strict=True))
+
+
+@torch.no_grad()
+def predict_classes(net: Any, dataset: Any, batch_size: int = LARGE_BATCH) -> NDArray[np.intp]:
+    """Return the index of the class that a net predicts for each row of a dataset."""
+    batches = Batches(dataset, batch_size=batch_size)
+    logits = (net.criterion_.checked(net.evaluation_step(batch), batch[1]) for batch in batches)
+    return torch.cat([predicted_class(each).cpu() for each in logits]).numpy()
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class TrainingReport(BoundReport):
+    """What the decisions of a trained net achieve on the rows that it was trained on.
+
+    With more than two classes (each against the rest), or several columns whose groups are compared by
+    themselves, it is about the class and column whose bound is exceeded by most, or comes nearest to be;
+    ``others`` has the reports of the rest.
+
+    Parameters
+    ----------
+    pos_label, objective, value, value_without_bound, constraints, counts, measured_on
+        As in :class:`~fairsk._held_out.report.BoundReport`.
+    exempt, uncertain, margin
+        Likewise.
+    column : str
+        The column whose groups are compared, if several are; else empty.
+    others : tuple of TrainingReport
+        The other classes and columns.
+    """
+
+    column: str = ""
+    others: tuple[TrainingReport, ...] = ()
+
+    @property
+    def worst(self) -> tuple[ConstraintReport, ...]:
+        """Each constraint where it is exceeded by most, over all classes and columns."""
+        each = zip(*(report.constraints for report in (self, *self.others)), strict=True)
+        return tuple(_most_violated(parts) for parts in each)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all that the report says as JSON can hold it: NaN is None, infinity is ``"inf"``."""
+        others = [report.to_dict() for report in self.others]
+        return {**super().to_dict(), "column": self.column, "others": others}
+
+    def _lines(self) -> list[tuple[str, str]]:
+        column = [("column", self.column)] if self.column else []
+        others = [
+            (
+                "beside",
+                f"{report.pos_label}{f' by {report.column}' if report.column else ''}: "
+                f"{report.constraint} {report.comparison} {report.disparity:.4f}",
+            )
+            for report in self.others
+        ]
+        return [*column, *super()._lines(), *others]
+
+
+def _most_violated(parts: Sequence[ConstraintReport]) -> ConstraintReport:
+    return max(parts, key=lambda part: -math.inf if math.isnan(part.violation) else part.violation)
+
+
+def training_report(
+    predicted: NDArray[np.intp],
+    data: TrainingData,
+    bounds: tuple[BoundedConstraint, ...],
+    compared: GroupComparisons,
+    comparisons: Sequence[GroupComparison],
+) -> TrainingReport:
+    """Measure decisions about the rows that a net was trained on.
+
+    Parameters
+    ----------
+    predicted : array of int of shape (n_samples,)
+        The index of the class that is predicted for each row.
+    data : TrainingData
+        The rows.
+    bounds : tuple of BoundedConstraint
+        The constraints with their bounds.
+    compared : GroupComparisons
+        All comparisons that there could be.
+    comparisons : sequence of GroupComparison
+        Those that training regarded: of groups with enough rows.
+    """
+    weight = data.weight
+    accuracy = float(np.average(predicted == data.labels, weights=weight))
+    regarded = {(each.column, each.class_index): each for each in comparisons}
+    reports = []
+    for family in compared.families:
+        for k in compared.class_indices:
+            counts = tabulate(
+                data.labels == k,
+                predicted == k,
+                family.groups,
+                None,
+                weight,
+                None if weight is None else weight**2,
+            )
+            comparison = regarded.get((family.column, k))
+            covered = () if comparison is None else set(comparison.group_index)
+            fields = report_fields(
+                counts,
+                bounds,
+                make_objective("accuracy", *_label_sums(counts)),
+                pos_label=data.classes.tolist()[k],
+                value_without_bound=None,
+                measured_on="training",
+                exempt=[label for g, label in enumerate(counts.groups) if g not in covered],
+                subject="decisions",
+            )
+            reports.append(TrainingReport(**{**fields, "value": accuracy}, column=family.column))
+    first = max(reports, key=lambda each: -math.inf if math.isnan(each.disparity) else each.binding.violation)
+    return replace(first, others=tuple(report for report in reports if report is not first))
+
+
+def _label_sums(counts: GroupCounts) -> tuple[float, float]:
+    """Return the weight of the positives, and of the negatives."""
+    positives = counts.cells["tp"] + counts.cells["fn"]
+    return float(positives.sum()), float((counts.n - positives).sum())
+
+
+def warn_of_violations(report: TrainingReport, classes: NDArray[Any]) -> None:
+    """Warn of bounds that are violated, or met by predicting the same of two classes for every row."""
+    messages = []
+    for part in report.worst:
+        if not part.violation <= _ROUNDING:  # or NaN
+            word = "most" if part.comparison == "difference" else "least"
+            bound = f"{'max_difference' if part.comparison == 'difference' else 'min_ratio'}={part.bound:g}"
+            messages.append(
+                f"The {part.constraint} {part.comparison} of the training rows is {part.disparity:.5g}; it "
+                f"should be at {word} {bound}."
+            )
+    if messages:
+        advice = "Train longer (max_epochs), loosen the bound or merge small groups."
+        warn_user(" ".join([*messages, advice]), ConvergenceWarning)
+        return
+    selected = float((report.counts.cells["tp"] + report.counts.cells["fp"]).sum())
+    if len(classes) == 2 and selected in (0.0, float(report.counts.n.sum())):
+        [other] = [label for label in classes.tolist() if label != report.pos_label]
+        only = report.pos_label if selected else other
+        warn_user(
+            f"The bound is met by predicting {only!r} for every training row. Loosen it, train longer "
+            "(max_epochs) or merge small groups.",
+            ConvergenceWarning,
+        )

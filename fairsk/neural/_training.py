@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import LRScheduler
 from skorch.dataset import Dataset
@@ -27,9 +28,9 @@ from fairsk._core.bounds import BoundedConstraint
 from fairsk._core.warnings import warn_user
 from fairsk.neural._bounded_loss import BoundedLoss
 from fairsk.neural._callbacks import EpochRecorder, MultiplierUpdate
-from fairsk.neural._comparisons import GroupComparison
-from fairsk.neural._data import HOLD_OUT_FROM, Batches, Dtype, Holdout
-from fairsk.neural._evaluation import LARGE_BATCH, EvaluationSums, evaluate
+from fairsk.neural._comparisons import GroupComparison, compared_classes
+from fairsk.neural._data import HOLD_OUT_FROM, Batches, Dtype, Holdout, TrainingData, balance_classes
+from fairsk.neural._evaluation import LARGE_BATCH, predict_classes
 from fairsk.neural._loss import MEMORY, FairLoss
 from fairsk.neural._module import MLP
 from fairsk.neural._penalties import PenaltyFunction
@@ -105,6 +106,21 @@ class Schedule:
         return self.steps_per_epoch * self.n_epochs
 
 
+#: Parameters of the estimator that the plan has under the same name.
+_TAKEN_OVER = (
+    "module",
+    "hidden_layer_sizes",
+    "dtype",
+    "device",
+    "optimizer",
+    "lr",
+    "max_epochs",
+    "batch_size",
+    "early_stopping",
+    "verbose",
+)
+
+
 @dataclass(frozen=True)
 class TrainingPlan:
     """Everything that a training follows: parameters of the estimator, and facts about its data.
@@ -125,9 +141,10 @@ class TrainingPlan:
         What each class counts in the task loss.
     penalty, penalty_weight
         The penalty, and its weight.
-    module, hidden_layer_sizes, dtype, device, optimizer, lr, max_epochs, batch_size, early_stopping, callbacks, \
-verbose, net_params
-        Parameters of the estimator.
+    module, hidden_layer_sizes, dtype, device, optimizer, lr, max_epochs, batch_size
+        As in the estimator.
+    early_stopping, callbacks, verbose, net_params
+        As in the estimator.
     reserved : frozenset of str
         Its other parameters, which ``net_params`` may not have.
     is_partial : bool
@@ -160,6 +177,44 @@ verbose, net_params
     reserved: frozenset[str]
     is_partial: bool
     seeds: tuple[int, int]
+
+    @classmethod
+    def of(
+        cls,
+        params: Mapping[str, Any],
+        data: TrainingData,
+        bounds: tuple[BoundedConstraint, ...],
+        comparisons: tuple[GroupComparison, ...],
+        *,
+        is_partial: bool,
+    ) -> TrainingPlan:
+        """Make the plan of the parameters of a FairClassifier and of its data.
+
+        Without comparisons there is nothing to hold, and nothing to weigh with a penalty.
+        """
+        class_weight = balance_classes(params["class_weight"], data.classes, data.labels, data.weight)
+        dtype = torch.float64 if params["dtype"] == "float64" else torch.float32
+        seeds = check_random_state(params["random_state"]).randint(np.iinfo(np.int32).max, size=2)
+        if not comparisons:
+            comparable = compared_classes(data.classes, params["pos_label"])
+            placeholders = GroupComparison.all_groups(len(data.groups.labels), comparable)
+        return cls(
+            n_samples=len(data.labels),
+            n_classes=len(data.classes),
+            n_features=data.inputs.get("n_features_in_"),
+            bounds=bounds,
+            is_bounded=params["penalty_weight"] is None and bool(comparisons),
+            comparisons=comparisons or placeholders,
+            class_weight=None if class_weight is None else torch.as_tensor(class_weight, dtype=dtype),
+            penalty=params["penalty"],
+            penalty_weight=(params["penalty_weight"] or 0.0) if comparisons else 0.0,
+            callbacks=params["callbacks"] or [],
+            net_params=params["net_params"] or {},
+            reserved=frozenset(params),
+            is_partial=is_partial,
+            seeds=(int(seeds[0]), int(seeds[1])),
+            **{name: params[name] for name in _TAKEN_OVER},
+        )
 
     @property
     def float_dtype(self) -> torch.dtype:
@@ -202,32 +257,29 @@ verbose, net_params
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training leaves behind: the net, the records of its epochs, and its evaluation on all rows."""
+    """What a training leaves behind: the net, the records of its epochs, and its decisions about all rows."""
 
     net: NeuralNet
     records: list[dict[str, Any]]
     best_epoch: int
-    sums: EvaluationSums
+    predicted: NDArray[np.intp]
 
 
-def train(
-    plan: TrainingPlan, X: Any, target: dict[str, NDArray[Any]], previous: NeuralNet | None = None
-) -> TrainingResult:
+def train(plan: TrainingPlan, data: TrainingData, previous: NeuralNet | None = None) -> TrainingResult:
     """Train a net, perhaps the previous one further; if that fails, the previous one stays as it was.
 
     Parameters
     ----------
     plan : TrainingPlan
         What is trained, and how.
-    X : array, sparse matrix or dict of arrays
-        Checked inputs.
-    target : dict of arrays of shape (n_samples,)
-        ``"y"``, ``"group"`` and, if rows have weights, ``"weight"``; under a bound also ``"row"``.
+    data : TrainingData
+        The rows.
     previous : NeuralNet, optional
         The net whose module is trained further.
     """
     net, recorder = build_net(plan, previous)
-    dataset = Dataset(X, target)
+    dtype = np.float64 if plan.float_dtype is torch.float64 else np.float32
+    dataset = Dataset(data.X, data.target(dtype, with_rows=plan.is_bounded))
     with _weights_kept_on_error(previous), _seeded(plan.seeds[1], torch.device(plan.device)):
         net.initialize()
         net.criterion_ = _uncompiled(net.criterion_)  # changes too much from step to step
@@ -242,11 +294,10 @@ def train(
             and plan.penalty_weight
             and net.criterion_.penalty.linear_only
         ):
-            _refuse_nonlinear(net, X)
-        net.partial_fit(X, target)
-    return TrainingResult(
-        net, recorder.records_, recorder.best_epoch_, evaluate(net, dataset, plan.rows_at_once)
-    )
+            _refuse_nonlinear(net, data.X)
+        net.partial_fit(dataset.X, dataset.y)
+        predicted = predict_classes(net, dataset, plan.rows_at_once)
+    return TrainingResult(net, recorder.records_, recorder.best_epoch_, predicted)
 
 
 def build_net(plan: TrainingPlan, previous: NeuralNet | None = None) -> tuple[NeuralNet, EpochRecorder]:
