@@ -54,20 +54,17 @@ class Controller:
     full_growth_epochs : int
         In fewer epochs than this multipliers grow by less, as the square root: the decisions that violations
         are counted on are then older, in units of the training, and multipliers that outrun them overshoot.
+    initial_scale, warmup : float
+        Forces start at this part of what they are later, and reach that after this part of the training:
+        the first violations are those of random weights, and rates such as precision, which a few decisions
+        change in small groups, do not come back from hard pushes then.
     max_multiplier : float
         No multiplier passes this: where a bound cannot be met, the loss would become all push, and the
         predictions constant.
-    max_price : float
-        No violation makes a positive decision cost (or earn) more than this at once. Cross-entropy pulls a
-        row by at most one: far beyond that a whole group is decided alike, whatever the labels, and does not
-        come back within a short training.
     margin : float
         The window is narrower than the bound by this part of it, so that the bound is met and not just
         approached; for one rate of two groups, and by more with the logarithm of how many rates there are,
         since it is the two farthest that count.
-    memory : float
-        Decisions are forgotten after this part of the training, or an epoch if that is shorter: in a training
-        of few epochs, a push must not outlast its cause.
     update_interval : int
         Steps between two updates, at most.
     refresh : float
@@ -78,12 +75,16 @@ class Controller:
     gain: float = 10.0
     growth: float = 150.0
     full_growth_epochs: int = 9
+    initial_scale: float = 0.3
+    warmup: float = 0.2
     max_multiplier: float = 20.0
-    max_price: float = 3.0
     margin: float = 0.02
-    memory: float = 0.05
     update_interval: int = 5
     refresh: float = 1.0
+
+    def step_scale(self, elapsed: float) -> float:
+        """Return the part of the forces that is applied after a part of the training."""
+        return self.initial_scale ** max(0.0, 1 - elapsed / self.warmup)
 
     def growth_in(self, elapsed: float, n_epochs: int) -> float:
         """Return how much a multiplier grows per violation in a part of a training of so many epochs."""
@@ -122,8 +123,7 @@ class BoundedLoss(GroupLoss):
     ================= ====================================================================
 
     Between two updates the forces stand still, and come down to a price on the positive decision of each
-    row, one per group and label. What violations add to it at once has an end; what lasts goes into the
-    multipliers.
+    row, one per group and label.
 
     Parameters
     ----------
@@ -146,6 +146,7 @@ class BoundedLoss(GroupLoss):
     """
 
     multipliers: torch.Tensor
+    elapsed: torch.Tensor
     offset: torch.Tensor
 
     def __init__(
@@ -162,6 +163,8 @@ class BoundedLoss(GroupLoss):
         n_groups = max(each.n_groups for each in self.comparisons)
         shape = (2, len(self.comparisons), len(self.rate_bounds), n_groups)
         self.register_buffer("multipliers", torch.zeros(shape, dtype=torch.float64))
+        #: The part of the training that has passed, in units of its planned length.
+        self.register_buffer("elapsed", torch.zeros((), dtype=torch.float64))
         #: The part of the loss that no decision changes, for every comparison.
         self.register_buffer("offset", torch.zeros(len(self.comparisons)))
         for i, comparison in enumerate(self.comparisons):
@@ -206,23 +209,26 @@ class BoundedLoss(GroupLoss):
         return self.cost_sensitive_loss(logits, value, probabilities, views, prices, target)
 
     @torch.no_grad()
-    def update_multipliers(self, tables: Sequence[Floats], growth: float) -> None:
+    def update_multipliers(self, tables: Sequence[Floats], elapsed: float, n_epochs: int) -> None:
         """Let multipliers and forces follow the decisions about the rows.
 
         Parameters
         ----------
         tables : sequence of arrays of shape (4, n_groups)
             Hard cells, for every comparison.
-        growth : float
-            How much a multiplier grows for a violation of one, in units of the group's stiffness: in
-            proportion to the part of the training that has passed since the last update, so that multipliers
-            keep pace with the net whatever the number of steps.
+        elapsed : float
+            The part of the training that has passed since the last update; multipliers grow by it, so that
+            they keep pace with the net whatever the number of steps.
+        n_epochs : int
+            The length of the whole training.
         """
-        settings = self.controller
+        settings, scale = self.controller, self.controller.step_scale(float(self.elapsed))
+        growth = settings.growth_in(elapsed, n_epochs)
+        self.elapsed += elapsed
         multipliers = self.multipliers.cpu().numpy().copy()
         for i, table in enumerate(tables):
             shares = table / max(table.sum(), TINY)
-            lasting_slopes, passing_slopes, offset = np.zeros(shares.shape), np.zeros(shares.shape), 0.0
+            total_slopes, offset = np.zeros(shares.shape), 0.0
             for j, (rate, bound) in enumerate(self.rate_bounds):
                 measured = measurable_groups(rate, shares)
                 if measured.sum() < 2:
@@ -237,22 +243,16 @@ class BoundedLoss(GroupLoss):
                     values,
                     half_width,
                     before,
-                    gain=settings.gain * stiffness,
-                    growth=growth * stiffness,
+                    gain=scale * settings.gain * stiffness,
+                    growth=scale * growth * stiffness,
                     max_multiplier=settings.max_multiplier * stiffness,
                 )
                 multipliers[:, i, j, np.flatnonzero(measured)] = after
-                lasting = after[0] - after[1]
-                lasting_slopes[:, measured] += lasting * slopes
-                passing_slopes[:, measured] += (force - lasting) * slopes
+                total_slopes[:, measured] += force * slopes
                 offset += float(force @ values)
                 self.forces_[i, j] = np.zeros(len(measured))
                 self.forces_[i, j][measured] = force
-            lasting_prices, passing_prices = (
-                slot_prices(torch.from_numpy(each)) for each in (lasting_slopes, passing_slopes)
-            )
-            most = settings.max_price
-            getattr(self, f"prices_{i}").copy_(lasting_prices + passing_prices.clamp(-most, most))
+            getattr(self, f"prices_{i}").copy_(slot_prices(torch.from_numpy(total_slopes)))
             self.offset[i] = offset
         self.multipliers.copy_(torch.from_numpy(multipliers))
 

@@ -30,21 +30,17 @@ _COUNTED_TOGETHER = 8 * LARGE_BATCH
 
 @dataclass
 class _Decisions:
-    """The latest decision about every row, and the step at which it was made."""
+    """The latest decision about every row."""
 
     counters: list[ConfusionCounter]
     predicted: torch.Tensor
-    steps: torch.Tensor
 
-    def note(self, logits: torch.Tensor, target: Target, step: int) -> None:
-        rows = target["row"].cpu()
-        self.predicted[rows] = predicted_class(logits.detach()).cpu()
-        self.steps[rows] = step
+    def note(self, logits: torch.Tensor, target: Target) -> None:
+        self.predicted[target["row"].cpu()] = predicted_class(logits.detach()).cpu()
 
-    def tables(self, since: float | None) -> list[Any]:
-        """Return the cells of the decisions, or of those that were made from a step on."""
-        recent = None if since is None else self.steps >= since
-        return [counter.cells(self.predicted, recent).numpy() for counter in self.counters]
+    def tables(self) -> list[Any]:
+        """Return the cells of the decisions, for every comparison."""
+        return [counter.cells(self.predicted).numpy() for counter in self.counters]
 
 
 @dataclass
@@ -72,8 +68,8 @@ class _Walk:
         # In the order that rows come in, all of a group may stand together.
         slices = [(part, rows) for part in parts for rows in torch.randperm(part.n_samples).split(size)]
         counters = [comparison.counter(target) for comparison in net.criterion_.comparisons]
-        none = torch.zeros(n_samples, dtype=torch.int64)
-        return cls(_Decisions(counters, none, none.clone()), parts, steps, interval, itertools.cycle(slices))
+        decisions = _Decisions(counters, torch.zeros(n_samples, dtype=torch.int64))
+        return cls(decisions, parts, steps, interval, itertools.cycle(slices))
 
 
 class MultiplierUpdate(Callback):
@@ -126,11 +122,11 @@ class MultiplierUpdate(Callback):
         if walk is None or not training:
             return
         walk.step += 1
-        walk.decisions.note(y_pred, batch[1], walk.step)
+        walk.decisions.note(y_pred, batch[1])
         if walk.step % walk.steps_per_epoch and walk.step % walk.interval == 0:
             part, rows = next(walk.order)
             X, target = part.take(rows)
-            walk.decisions.note(net.evaluation_step((X, target)), target, walk.step)
+            walk.decisions.note(net.evaluation_step((X, target)), target)
             self._update(net, walk)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -148,19 +144,15 @@ class MultiplierUpdate(Callback):
             sums = []
             for batch in part:
                 logits = net.criterion_.checked(net.evaluation_step(batch), batch[1])
-                walk.decisions.note(logits, batch[1], walk.step)
+                walk.decisions.note(logits, batch[1])
                 sums.append(EvaluationSums.from_logits(net.criterion_, logits, batch[1]))
             self.sums_.append(sum(sums[1:], start=sums[0]))
         self._update(net, walk)
 
     def _update(self, net: Any, walk: _Walk) -> None:
-        settings: Controller = net.criterion_.controller
         elapsed = (walk.step - walk.last_update) / (self.n_epochs * walk.steps_per_epoch)
         walk.last_update = walk.step
-        epochs_kept = settings.memory * self.n_epochs
-        since = walk.step - epochs_kept * walk.steps_per_epoch if epochs_kept < 1 else None
-        growth = settings.growth_in(elapsed, self.n_epochs)
-        net.criterion_.update_multipliers(walk.decisions.tables(since), growth)
+        net.criterion_.update_multipliers(walk.decisions.tables(), elapsed, self.n_epochs)
 
 
 @dataclass(frozen=True)

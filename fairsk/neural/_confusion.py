@@ -259,15 +259,12 @@ class ConfusionCounter:
             mask.nonzero().squeeze(1),
         )
 
-    def cells(self, predicted: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the cells, of shape (4, n_groups), of predicted classes; with a mask, of the rows in it."""
+    def cells(self, predicted: torch.Tensor) -> torch.Tensor:
+        """Return the cells, of shape (4, n_groups), of predicted classes."""
         if self.rows is not None:
-            predicted, mask = predicted[self.rows], None if mask is None else mask[self.rows]
-        weight = self.weight
-        if mask is not None:
-            weight = mask.double() if weight is None else weight * mask
+            predicted = predicted[self.rows]
         index = self._index + (predicted == self.class_index)
-        counts = torch.bincount(index, weight, 4 * self.n_groups).double().view(-1, 2)
+        counts = torch.bincount(index, self.weight, 4 * self.n_groups).double().view(-1, 2)
         return cells_from_slots(torch.stack([counts[:, 1], counts.sum(1)]))
 
 
