@@ -20,7 +20,7 @@ from skorch.helper import SliceDict
 from torch.utils.data import Subset
 
 from fairsk._core.columns import drop_columns, sensitive_columns
-from fairsk._core.groups import Grouping, encode_groups, list_groups
+from fairsk._core.groups import Grouping, encode_groups, encode_known_groups
 from fairsk._core.validation import check_weights
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.rows import check_rows
@@ -306,13 +306,10 @@ def read_training_data(
             f"classes are {np.unique(classes).tolist()} now, but were {all_classes.tolist()} in the first "
             "call."
         )
-    groups = encode_groups(sensitive, estimator._row_groups if is_stream else None)
-    if is_stream and (groups.codes < 0).any():
-        new = [each for each in encode_groups(sensitive).labels if each not in groups.labels]
-        raise ValueError(
-            f"The first call of partial_fit had no rows of {list_groups(new)}: give it some rows of "
-            "every group (of several columns, of every combination), or fit anew."
-        )
+    if is_stream:
+        groups = encode_known_groups(sensitive, estimator._row_groups, during="partial_fit")
+    else:
+        groups = encode_groups(sensitive)
     inputs = {name: vars(recorder)[name] for name in INPUT_ATTRIBUTES if name in vars(recorder)}
     return TrainingData(X, inputs, all_classes, labels, groups, weight)
 
