@@ -174,7 +174,7 @@ def test_a_larger_penalty_weight_leaves_a_smaller_gap(adult):
     gaps = [
         FairClassifier(penalty_weight=weight, max_epochs=10, random_state=0)
         .fit(X, y, sensitive_features=frame["sex"])
-        .training_disparity_
+        .report_.disparity
         for weight in (0.0, 1.0, 20.0)
     ]
     assert gaps[0] > gaps[1] > gaps[2]
@@ -200,7 +200,7 @@ def test_the_bound_is_held_on_the_training_rows(adult, constraint, params):
     classifier.fit(X, y, sensitive_features=frame["sex"])
     comparison = "ratio" if "min_ratio" in params else "difference"
     measured = disparity(y, classifier.predict(X), frame["sex"], constraint, comparison)
-    assert classifier.training_disparity_ == pytest.approx(measured)
+    assert classifier.report_.disparity == pytest.approx(measured)
     if comparison == "ratio":
         assert params["min_ratio"] <= measured <= 1
     else:
@@ -212,7 +212,7 @@ def test_the_bound_costs_no_more_than_it_must(adult):
     X, y, frame = adult
     classifier = FairClassifier(max_difference=0.1, random_state=0)
     classifier.fit(X, y, sensitive_features=frame["sex"])
-    assert 0.085 <= classifier.training_disparity_ <= 0.1
+    assert 0.085 <= classifier.report_.disparity <= 0.1
 
 
 def test_bound_over_an_intersection(adult):
@@ -229,7 +229,7 @@ def test_small_batches_and_full_batches_hold_the_bound(batch_size):
     X, y, group = make_rows(800)
     classifier = FairClassifier(batch_size=batch_size, max_difference=0.05, random_state=0)
     classifier.fit(X, y, sensitive_features=group)
-    assert classifier.training_disparity_ <= 0.05
+    assert classifier.report_.disparity <= 0.05
     assert classifier.score(X, y) > 0.65  # .8 without a bound, .69 by the feature that the groups share
 
 
@@ -247,7 +247,7 @@ def test_history_tells_each_epoch():
     }
     fixed = FairClassifier(**FAST).fit(X, y, sensitive_features=group)
     assert "multipliers" not in fixed.history_[-1]
-    assert fixed.history_[-1]["disparity"] == pytest.approx(fixed.training_disparity_)
+    assert fixed.history_[-1]["disparity"] == pytest.approx(fixed.report_.disparity)
 
 
 def test_a_bound_that_is_not_met_is_reported_with_both_numbers():
@@ -315,9 +315,9 @@ def test_weights_are_worth_repeated_rows():
     rows = np.repeat(np.arange(len(y)), weight)
     repeated = FairClassifier(**params).fit(X[rows], y[rows], sensitive_features=group[rows])
     assert np.allclose(weighted.predict_proba(X), repeated.predict_proba(X), atol=1e-3)
-    assert weighted.training_disparity_ == pytest.approx(repeated.training_disparity_, abs=0.02)
+    assert weighted.report_.disparity == pytest.approx(repeated.report_.disparity, abs=0.02)
     measured = disparity(y, weighted.predict(X), group, "demographic_parity", weights=weight)
-    assert weighted.training_disparity_ == pytest.approx(measured)
+    assert weighted.report_.disparity == pytest.approx(measured)
 
 
 def test_only_the_proportions_of_weights_matter():
@@ -337,7 +337,7 @@ def test_a_group_without_positives_is_named_and_passed_over():
     with pytest.warns(UserWarning, match=r"Fewer than min_group_size=30 .*: c \(0 for true_pos") as caught:
         classifier.fit(X, y, sensitive_features=group)
     assert caught[0].filename == __file__
-    assert classifier.training_disparity_ <= 0.1
+    assert classifier.report_.disparity <= 0.1
 
 
 def test_a_rate_measurable_in_one_group_only_is_an_error():
@@ -352,7 +352,7 @@ def test_one_group_is_trained_without_a_fairness_term():
     with pytest.warns(UserWarning, match="All rows are of one group, a: there is nothing to compare"):
         classifier = FairClassifier(random_state=0).fit(X, y, sensitive_features=["a"] * len(y))
     assert classifier.score(X, y) > 0.7
-    assert np.isnan(classifier.training_disparity_)
+    assert np.isnan(classifier.report_.disparity)
 
 
 # --- the sensitive column --------------------------------------------------------------------------------
@@ -593,7 +593,7 @@ def test_early_stopping_holds_the_bound(adult):
     X, y, frame = adult
     classifier = FairClassifier(early_stopping=True, max_difference=0.05, random_state=0)
     classifier.fit(X, y, sensitive_features=frame["sex"])
-    assert classifier.training_disparity_ <= 0.05
+    assert classifier.report_.disparity <= 0.05
     assert classifier.score(X, y) > 0.82
 
 
