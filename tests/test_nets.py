@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import warnings
 
@@ -652,6 +653,58 @@ def test_every_class_is_held_to_the_bound(params, comparison):
     assert set(classifier.history_[-1]["multipliers"]) == {
         f"{rate} of {label}" for rate in rates for label in ("low", "middle", "high")
     }
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_one_class_is_held_to_the_bound(n_classes):
+    X, y, group = make_rows(n_classes=n_classes)
+    labels = np.array(["low", "middle", "high"][:n_classes])[y]
+    classifier = fit(data=(X, labels, group), pos_label="low", max_difference=0.1, random_state=0)
+    is_low = (labels == "low").astype(int)
+    predicted = (classifier.predict(X) == "low").astype(int)
+    assert classifier.report_.pos_label == "low"
+    assert classifier.report_.others == ()
+    assert classifier.report_.disparity == pytest.approx(gap(is_low, predicted, group))
+    assert classifier.report_.disparity <= 0.1
+    assert [each.class_index for each in classifier.net_.criterion_.comparisons] == [
+        classifier.classes_.tolist().index("low")
+    ]
+
+
+def test_a_positive_label_is_one_of_the_classes():
+    with pytest.raises(ValueError, match=r"pos_label='yes' is not one of the classes \[0, 1\]"):
+        fit(pos_label="yes", **FIXED)
+
+
+def test_the_report_says_what_was_reached_and_on_which_rows():
+    X, y, group = make_rows()
+    group[:5] = "z"
+    with pytest.warns(UserWarning, match="Fewer than min_group_size=30"):
+        classifier = fit(data=(X, y, group), max_difference=0.1, max_epochs=60, random_state=0)
+    report, predicted = classifier.report_, classifier.predict(X)
+    assert (report.measured_on, report.objective) == ("training", "accuracy")
+    assert report.value == pytest.approx(classifier.score(X, y))
+    assert (report.groups, report.exempt, report.margin) == (("a", "b", "z"), ("z",), 0.0)
+    assert report.counts.n.tolist() == [np.sum(group == name) for name in "abz"]
+    assert report.counts.cells["tp"].sum() == np.sum((predicted == 1) & (y == 1))
+    low, high = report.interval
+    assert low <= report.disparity <= high
+    assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["bound"] == 0.1
+    assert "demographic_parity, difference at most 0.1" in str(report)
+    free = fit(**FIXED).report_
+    assert free.bound == np.inf
+    assert "no bound" in str(free)
+
+
+def test_the_report_is_about_the_class_that_is_worst_and_has_the_others():
+    X, y, group = make_rows(n_classes=3)
+    report = fit(data=(X, y, group), **FIXED).report_
+    parts = [report, *report.others]
+    assert sorted(part.pos_label for part in parts) == [0, 1, 2]
+    assert report.disparity == max(part.disparity for part in parts)
+    assert report.worst[0].disparity == report.disparity
+    assert all(part.value == report.value for part in parts)  # the accuracy of all classes
+    assert len(report.to_dict()["others"]) == 2
 
 
 def test_several_classes_in_searches():
