@@ -229,7 +229,7 @@ def _most_violated(parts: Sequence[ConstraintReport]) -> ConstraintReport:
 
 
 def _severity(part: ConstraintReport) -> tuple[bool, float, float]:
-    """Return what violations are sorted by: undefined ones first, then, of equal ones, the larger disparity."""
+    """Return what parts are sorted by: the violation, if it is defined, then the disparity."""
     if math.isnan(part.violation):
         return False, 0.0, 0.0
     return True, part.violation, part.disparity
