@@ -383,9 +383,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         bounds = training_bounds(
             self.constraint, self.max_difference, self.min_ratio, self.penalty_weight, self.penalty
         )
-        is_stream = (
-            is_partial and previous is not None
-        )  # classes, groups and comparisons are of the first call
+        # A stream has the classes, groups and comparisons of the first call of partial_fit.
+        is_stream = is_partial and previous is not None
         data = read_training_data(
             self, X, y, sensitive_features, sample_weight, classes=classes, is_stream=is_stream
         )

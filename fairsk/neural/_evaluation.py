@@ -225,7 +225,14 @@ class TrainingReport(BoundReport):
 
 
 def _most_violated(parts: Sequence[ConstraintReport]) -> ConstraintReport:
-    return max(parts, key=lambda part: -math.inf if math.isnan(part.violation) else part.violation)
+    return max(parts, key=_severity)
+
+
+def _severity(part: ConstraintReport) -> tuple[bool, float, float]:
+    """Return what parts are sorted by: the violation, if it is defined, then the disparity."""
+    if math.isnan(part.violation):
+        return False, 0.0, 0.0
+    return True, part.violation, part.disparity
 
 
 def training_report(
@@ -277,7 +284,7 @@ def training_report(
                 subject="decisions",
             )
             reports.append(TrainingReport(**{**fields, "value": accuracy}, column=family.column))
-    first = max(reports, key=lambda each: -math.inf if math.isnan(each.disparity) else each.binding.violation)
+    first = max(reports, key=lambda report: _severity(report.binding))
     return replace(first, others=tuple(report for report in reports if report is not first))
 
 
