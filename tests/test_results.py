@@ -26,6 +26,7 @@ from fairsk._core.results import Result, plain
 from fairsk._held_out.report import BoundReport, constraint_reports
 from fairsk.audit import audit_dataset
 from fairsk.metrics import GroupCounts, ScoreHistograms
+from fairsk.neural._evaluation import TrainingReport
 from fairsk.statistics import (
     bootstrap,
     contrasts,
@@ -88,6 +89,17 @@ def drawn(display: Any) -> Any:
     return made
 
 
+#: What a report says of decisions under a bound.
+ACHIEVED: dict[str, Any] = {
+    "pos_label": 1,
+    "objective": "accuracy",
+    "value": 0.6,
+    "value_without_bound": None,
+    "constraints": constraint_reports(bounded_constraints("equalized_odds", 0.1, None), COUNTS),
+    "counts": COUNTS,
+    "measured_on": "training",
+}
+
 #: One of every class of results.
 RESULTS: dict[str, Callable[[], Any]] = {
     "GroupCounts": lambda: COUNTS,
@@ -130,14 +142,9 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "MissingValues": lambda: audited().missing,
     "Proxies": lambda: audited().proxies,
     # what was fitted, and what is drawn
-    "BoundReport": lambda: BoundReport(
-        pos_label=1,
-        objective="accuracy",
-        value=0.6,
-        value_without_bound=None,
-        constraints=constraint_reports(bounded_constraints("equalized_odds", 0.1, None), COUNTS),
-        counts=COUNTS,
-        measured_on="training",
+    "BoundReport": lambda: BoundReport(**ACHIEVED),
+    "TrainingReport": lambda: TrainingReport(
+        **ACHIEVED, column="sex", others=(TrainingReport(**ACHIEVED, column="race"),)
     ),
     "ThresholdReport": lambda: optimizer("equalized_odds")[0].report_,
     "ParetoPath": pareto_path,
@@ -149,7 +156,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
 
 #: What a report says in other places of its record: of each group, and of the binding constraint at the top.
 IN_OTHER_PLACES = {"binding", "counts", "thresholds", "report"}
-REPORTS = ("BoundReport", "ThresholdReport", "HistogramThresholds")
+REPORTS = ("BoundReport", "ThresholdReport", "HistogramThresholds", "TrainingReport")
 
 every_result = pytest.mark.parametrize("name", RESULTS)
 
