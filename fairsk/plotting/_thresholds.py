@@ -80,6 +80,11 @@ class ThresholdDisplay:
     chance_level_ : matplotlib Line2D or None
         The diagonal.
 
+    See Also
+    --------
+    TradeoffDisplay : What a bound on the disparity costs.
+    GroupMetricDisplay : The rates at the chosen thresholds.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt

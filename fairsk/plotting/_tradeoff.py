@@ -73,6 +73,11 @@ class TradeoffDisplay:
     lines_ : list of matplotlib Line2D
         The line of single thresholds and, if some bound has one, that of the best mixtures.
 
+    See Also
+    --------
+    ThresholdDisplay : The thresholds of one bound.
+    TrainingDisplay : The course of a training under a bound.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
