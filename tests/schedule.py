@@ -2,7 +2,8 @@
 
 ``make test`` runs every test on the newest versions. ``make test-oldest`` leaves out those of
 :data:`NEWEST_ONLY`: no version of a library can break them that does not break other tests too.
-``make test-full`` leaves out none. A test stands here by its file, or by its file and name.
+``make test-full`` leaves out none. A test stands here by its file, in ``tests`` or ``docs``, or by its file
+and name.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ DRAWING = "texts and positions of what test_plotting.py draws with the oldest ma
 
 #: What runs on the newest versions only, and why.
 NEWEST_ONLY = {
+    "comments.md": TRAINING,
+    "nets.md": TRAINING,
     "test_blind.py": SIMULATION,
     "test_calibration.py::test_temperature_has_the_least_log_loss": SIMULATION,
     "test_calibration.py::test_calibration_makes_probabilities_of_anything": SIMULATION,
@@ -54,6 +57,9 @@ AGAIN = "runs lines that the tests of single estimators run as well, many times 
 
 #: What runs without a measurement of coverage, which slows Python down by a third and more, and why.
 NOT_MEASURED = {
+    "comments.md": AGAIN,
+    "nets.md": AGAIN,
+    "sensitive_attribute.md": AGAIN,
     "test_blind.py::test_the_rule_is_about_as_good_as_any_of_its_form": AGAIN,
     "test_common.py::test_sklearn_checks": AGAIN,
     "test_composition.py": AGAIN,

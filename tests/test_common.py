@@ -87,6 +87,13 @@ def test_every_public_estimator_is_covered():
     assert public_estimators() == {type(estimator) for estimator in CHECKED} | NOT_CHECKED
 
 
+@pytest.mark.parametrize("cls", sorted(public_estimators(), key=lambda c: c.__name__))
+def test_no_class_has_more_than_one_base_of_this_package(cls):
+    """Shared procedures are functions: a reader finds a method in the class, or in its one base."""
+    ours = [base for base in cls.__mro__ if base.__module__.startswith("fairsk")]
+    assert len(ours) <= 2, ours
+
+
 def make(cls, **params):
     """Return an estimator of the class that works on the people."""
     inner = {

@@ -22,7 +22,7 @@ def test_the_readme_examples_run_as_pasted(capsys):
     promised = re.search(r"how surely:\n\n```\n(.*?)```", text, flags=re.DOTALL)[1]
     assert promised in printed
     assert "{'max_difference': 0.04}" in printed
-    assert namespace["net"].estimator_[-1].training_disparity_ <= 0.05 + 1e-3
+    assert namespace["net"].estimator_[-1].report_.disparity <= 0.05 + 1e-3
 
 
 #: The modules of docs/api.md: every public one.

@@ -272,7 +272,7 @@ def test_a_rule_of_refitting_points_at_the_line_of_the_user() -> None:
 
 
 def test_functions_are_named_where_no_line_of_the_user_is_on_the_stack() -> None:
-    (message,) = in_a_thread(partial(metrics.group_metrics, **LABELS, rates="true_positive_rate"))
+    (message,) = in_a_thread(partial(metrics.group_metrics, **LABELS, metrics="true_positive_rate"))
     assert message.startswith("group_metrics: true_positive_rate cannot be measured for: b")
 
 

@@ -117,7 +117,8 @@ class BoundReport(Result):
     def binding(self) -> ConstraintReport:
         """The constraint that exceeds its bound by most, or else comes nearest to it."""
         compared = [part for part in self.constraints if not np.isnan(part.violation)]
-        return max(compared or self.constraints[:1], key=lambda part: part.violation)
+        # Without bounds all violations are -inf, and the largest disparity comes first.
+        return max(compared or self.constraints[:1], key=lambda part: (part.violation, part.disparity))
 
     @property
     def constraint(self) -> str:

@@ -15,11 +15,7 @@ from fairsk._core.policy import UnknownGroup
 from fairsk._sklearn.compat import HasMethods, Interval, StrOptions
 from fairsk._sklearn.routing import ResponseMethod
 
-__all__ = [
-    "GROUPWISE_PARAMETERS",
-    "as_labels",
-    "group_codes",
-]
+__all__ = ["GROUPWISE_PARAMETERS", "as_labels", "group_codes"]
 
 #: What scikit-learn checks of the parameters that these classifiers share (``_parameter_constraints``).
 GROUPWISE_PARAMETERS: dict[str, Any] = {

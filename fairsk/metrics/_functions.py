@@ -261,7 +261,9 @@ class GroupFunctionMetrics(Result):
         gap, gaps = values[measured][first] - values[measured][second], drawn[first] - drawn[second]
         spread = gaps.std(axis=1)
         furthest = (np.abs(gaps - gap[:, None]) / spread[:, None]).max(axis=0)
-        reach = np.quantile(furthest, self.confidence) * spread
+        # The smallest draw that at most a share 1 - confidence of these draws and one more would exceed.
+        place = int(np.ceil((len(furthest) + 1) * self.confidence)) - 1
+        reach = np.sort(furthest)[min(place, len(furthest) - 1)] * spread
         low, high = gap - reach, gap + reach
         apart = np.maximum(0, np.maximum(low, -high))
         return float(apart.max()), float(np.maximum(abs(low), abs(high)).max())
@@ -454,7 +456,10 @@ def _bind(
     reads_scores = predicted is None or (scores is not None and _reads_scores(name, function, parameters))
     row_params, constants = dict[str, Any](), dict[str, Any]()
     for param, value in params.items():
-        (row_params if _is_per_row(name, param, value, len(labels)) else constants)[param] = value
+        if _is_per_row(name, param, value, len(labels)):
+            row_params[param] = np.asarray(value)
+        else:
+            constants[param] = value
     if weights is not None and "sample_weight" not in params:
         if "sample_weight" not in parameters:
             raise ValueError(
@@ -538,6 +543,7 @@ def _measure(
         if reason is not None:
             warn_user(f"{name} cannot be measured over all rows: {reason}.")
         by_message: dict[tuple[type[Warning], str], list[Hashable]] = {key: [] for key in said}
+        on_all_rows = set(said)
         undefined: dict[str, list[Hashable]] = {}
         values[name] = np.full(len(members), np.nan)
         for g, at in enumerate(members):
@@ -553,8 +559,9 @@ def _measure(
                 "Comparisons pass over them."
             )
         for (category, message), named in by_message.items():
-            where = f"in group {list_groups(named)}" if named else "over all rows"
-            warn_user(f"{name} warns {where}: {message}", category)
+            places = ["over all rows"] if (category, message) in on_all_rows else []
+            places += [f"in group {list_groups(named)}"] if named else []
+            warn_user(f"{name} warns {' and '.join(places)}: {message}", category)
     return values, overall
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, position_of
-from fairsk._core.results import Result, Table, number, p_value, percent
+from fairsk._core.results import Backend, Result, Table, number, p_value, percent
 from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.statistics._intervals import joint_confidence, rate_intervals
 from fairsk.statistics._multiplicity import Adjustment, adjust_p_values
@@ -75,6 +75,7 @@ class Contrasts(Result):
     z: NDArray[np.float64]
     p_values: NDArray[np.float64]
     adjusted_p_values: NDArray[np.float64]
+    library: Backend | None = None
 
     def _tables(self) -> list[Table]:
         columns = {
@@ -224,6 +225,7 @@ def contrasts(
         z=z,
         p_values=p_values,
         adjusted_p_values=p_values if adjust is None else adjust_p_values(p_values, adjust),
+        library=counts.library,
     )
 
 

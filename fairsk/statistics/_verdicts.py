@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Result, Table, number, percent, printable, with_interval
+from fairsk._core.results import Backend, Result, Table, number, percent, printable, with_interval
 from fairsk.rates import Constraint, Rate
 from fairsk.statistics._detectable import smallest_detectable_between
 from fairsk.statistics._intervals import PairDisparities, pair_disparities, worst_interval
@@ -56,6 +56,7 @@ class PairVerdicts(Result):
     high: NDArray[np.float64]
     outcomes: tuple[Outcome, ...]
     confidence: float
+    library: Backend | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -138,6 +139,7 @@ class Verdict(Result):
     min_group_size: int
     small_groups: tuple[Hashable, ...]
     unmeasured: Mapping[str, tuple[Hashable, ...]]
+    library: Backend | None = None
 
     def _sentences(self) -> list[str]:
         """Say the verdict in words."""
@@ -374,6 +376,7 @@ def verdict(
         min_group_size=min_group_size,
         small_groups=_select(counts, has_rates & (fewest < min_group_size)),
         unmeasured=unmeasured,
+        library=counts.library,
     )
 
 
@@ -413,6 +416,7 @@ def _judge_pairs(
         high=high,
         outcomes=tuple(outcomes),
         confidence=confidence,
+        library=counts.library,
     )
 
 

@@ -60,6 +60,8 @@ class ScoreMetrics(Result):
         Lower and upper limits; empty without ``confidence``. There are none for the calibration error.
     overall : dict of str to float
         ``n`` and each metric over all rows.
+    overall_intervals : dict of str to (float, float)
+        Lower and upper limits over all rows; empty without ``confidence``.
     by_chance : array of shape (n_groups,) or None
         The calibration error that perfectly calibrated scores would show, on average, on as many rows.
     auc_error : array of shape (n_groups,)
@@ -203,6 +205,14 @@ class ScoreMetrics(Result):
         }
 
     @property
+    def overall_intervals(self) -> dict[str, tuple[float, float]]:
+        """Lower and upper limits of each metric over all rows."""
+        return {
+            name: (float(self._measured[name].low[-1]), float(self._measured[name].high[-1]))
+            for name in self.intervals
+        }
+
+    @property
     def by_chance(self) -> Floats | None:
         """The calibration error of perfectly calibrated scores, on average, on as many rows."""
         return None if self._by_chance is None else self._by_chance[:-1]
@@ -211,6 +221,11 @@ class ScoreMetrics(Result):
     def auc_error(self) -> Floats:
         """How far the area under the ROC curve can lie from that before binning."""
         return np.array([score_estimates.auc_error(part) for part in self._scores.parts])
+
+    def _content(self) -> dict[str, Any]:
+        by_chance = None if self._by_chance is None else self._by_chance[-1]
+        error = score_estimates.auc_error(self._scores.total)
+        return super()._content() | {"overall_by_chance": by_chance, "overall_auc_error": error}
 
     def difference(self, metric: str, *, reference: Hashable = None) -> float:
         """Return the largest difference of a metric between two groups, or from the reference group.
