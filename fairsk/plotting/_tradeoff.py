@@ -132,7 +132,11 @@ class TradeoffDisplay:
             Weight of each row.
         n_points : int, default=50
             How many bounds to compute.
-        ax, name, **kwargs
+        ax : matplotlib Axes, optional
+            As in :meth:`plot`.
+        name : str, optional
+            As in :meth:`plot`.
+        **kwargs
             As in :meth:`plot`.
 
         Returns
