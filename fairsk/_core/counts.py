@@ -222,26 +222,26 @@ class GroupCounts(Result):
         >>> counts.groups, counts.rate("selection_rate")
         (('f', 'm'), array([1., 0.]))
         """
-        chosen = {} if y_true is None else {"y_true": column_names("y_true", y_true, single=True)}
-        chosen |= {
+        columns = {} if y_true is None else {"y_true": column_names("y_true", y_true, single=True)}
+        columns |= {
             "y_pred": column_names("y_pred", y_pred, single=True),
             "sensitive_features": column_names("sensitive_features", sensitive_features),
         }
         if strata is not None:
-            chosen["strata"] = column_names("strata", strata)
-        found = count_combinations(frame, chosen, sample_weight=sample_weight)
-        labels = None if y_true is None else found.columns[y_true]
-        actual, predicted = binary_labels(labels, found.columns[y_pred], pos_label)
-        check_weights(found.doubtful, len(actual))
-        by = None if strata is None else found.groups(chosen["strata"])
-        groups = found.groups(chosen["sensitive_features"])
+            columns["strata"] = column_names("strata", strata)
+        combinations = count_combinations(frame, columns, sample_weight=sample_weight)
+        labels = None if y_true is None else combinations.columns[y_true]
+        actual, predicted = binary_labels(labels, combinations.columns[y_pred], pos_label)
+        check_weights(combinations.doubtful, len(actual))
+        by = None if strata is None else combinations.groups(columns["strata"])
+        groups = combinations.groups(columns["sensitive_features"])
         return tabulate(
             actual,
             predicted,
             groups,
             by,
-            found.weights,
-            found.squares,
+            combinations.weights,
+            combinations.squares,
             labelled=y_true is not None,
             library=library_of(frame),
         )

@@ -95,10 +95,10 @@ def sorted_curves(
     together = order[np.argsort(small[order], kind="stable")]
     by_group = np.split(together, np.cumsum(np.bincount(codes, minlength=n_groups))[:-1])
 
-    def curve(rows: NDArray[np.intp], own: Floats | None) -> Curve:
-        return _curve(scores[rows], actual[rows], None if own is None else own[rows])
+    def curve(rows: NDArray[np.intp], weight: Floats | None) -> Curve:
+        return _curve(scores[rows], actual[rows], None if weight is None else weight[rows])
 
-    return [([curve(rows, own) for rows in by_group], curve(order, own)) for own in weights]
+    return [([curve(rows, weight) for rows in by_group], curve(order, weight)) for weight in weights]
 
 
 def _curve(scores: Floats, actual: NDArray[np.bool_], weights: Floats | None) -> Curve:

@@ -91,8 +91,8 @@ class ScoreHistograms(Result):
         if squares is not None and set(squares) != set(LABELS):
             raise ValueError(f"squares must hold {' and '.join(LABELS)}; got {', '.join(map(str, squares))}.")
         tables, second = (
-            {label: np.array(given[label], dtype=float) for label in LABELS}  # copies, for they may change
-            for given in (counts, counts if squares is None else squares)
+            {label: np.array(source[label], dtype=float) for label in LABELS}  # copies, for they may change
+            for source in (counts, counts if squares is None else squares)
         )
         sums = None if score_sums is None else np.array(score_sums, dtype=float)
         shape = (len(groups), len(cuts) + 1)
@@ -246,26 +246,28 @@ class ScoreHistograms(Result):
         [[0.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0]]
         """
         cuts = _equal_edges(bins)
-        chosen = {
+        columns = {
             "y_true": column_names("y_true", y_true, single=True),
             "sensitive_features": column_names("sensitive_features", sensitive_features),
         }
         (score,) = column_names("y_score", y_score, single=True)
-        found = count_combinations(frame, chosen, sample_weight=sample_weight, y_score=score, bins=bins)
-        actual, _ = binary_labels(found.columns[y_true], found.columns[y_true], pos_label)
-        assert found.bins is not None  # since there is a y_score
-        assert found.score_sums is not None
-        _refuse_outside(found.rows[found.bins < 0].sum(), found.rows.sum())
-        check_weights(found.doubtful, len(actual))
-        groups = found.groups(chosen["sensitive_features"])
+        combinations = count_combinations(
+            frame, columns, sample_weight=sample_weight, y_score=score, bins=bins
+        )
+        actual, _ = binary_labels(combinations.columns[y_true], combinations.columns[y_true], pos_label)
+        assert combinations.bins is not None  # since there is a y_score
+        assert combinations.score_sums is not None
+        _refuse_outside(combinations.rows[combinations.bins < 0].sum(), combinations.rows.sum())
+        check_weights(combinations.doubtful, len(actual))
+        groups = combinations.groups(columns["sensitive_features"])
         return cls._tabulate(
             groups,
             cuts,
             actual,
-            found.bins,
-            found.weights,
-            found.squares,
-            found.score_sums,
+            combinations.bins,
+            combinations.weights,
+            combinations.squares,
+            combinations.score_sums,
             library_of(frame),
         )
 
@@ -315,14 +317,14 @@ class ScoreHistograms(Result):
                 result[[groups.index(label) for label in part.groups]] += table
             return result
 
-        known = self.score_sums is not None and other.score_sums is not None
+        summed = self.score_sums is not None and other.score_sums is not None
         return ScoreHistograms(
             groups,
             self.edges,
             total(self.positives, other.positives),
             total(self.negatives, other.negatives),
             squares={label: total(self.squares[label], other.squares[label]) for label in LABELS},
-            score_sums=total(self.score_sums, other.score_sums) if known else None,  # type: ignore[arg-type]
+            score_sums=total(self.score_sums, other.score_sums) if summed else None,  # type: ignore[arg-type]
             names=self.names,
             library=self.library or other.library,
         )
@@ -429,11 +431,11 @@ class ScoreHistograms(Result):
         >>> table.counts_at(0.5).rate("selection_rate")
         array([0.375, 0.375])
         """
-        given = threshold if isinstance(threshold, Mapping) else dict.fromkeys(self.groups, threshold)
-        absent = [label for label in self.groups if label not in given]
+        thresholds = threshold if isinstance(threshold, Mapping) else dict.fromkeys(self.groups, threshold)
+        absent = [label for label in self.groups if label not in thresholds]
         if absent:
             raise ValueError(f"Give every group a threshold: there is none for {absent}.")
-        first = np.array([self._bin_from(given[label]) for label in self.groups])
+        first = np.array([self._bin_from(thresholds[label]) for label in self.groups])
         selected = np.arange(len(self.edges) + 1) >= first[:, None]
 
         def cells(tables: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -453,15 +455,15 @@ class ScoreHistograms(Result):
     def _bin_from(self, threshold: Any) -> int:
         """Return the first bin that a threshold selects."""
         ends = np.concatenate([[-np.inf], self.edges, [np.inf]])
-        found = np.flatnonzero(ends == threshold)
-        if not len(found):
+        places = np.flatnonzero(ends == threshold)
+        if not len(places):
             after = int(np.clip(np.searchsorted(self.edges, threshold), 1, max(len(self.edges) - 1, 1)))
             nearest = " and ".join(repr(float(edge)) for edge in self.edges[after - 1 : after + 1])
             raise ValueError(
                 f"The threshold {threshold!r} is not an edge, so which rows of its bin are selected is not "
                 f"known. The nearest edges are {nearest}."
             )
-        return int(found[0])
+        return int(places[0])
 
     def curves(self) -> tuple[list[Curve], Curve]:
         """Return the cumulative counts of every group and of all rows, whose thresholds are the edges.

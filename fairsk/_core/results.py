@@ -301,9 +301,9 @@ def plain(value: Any) -> Any:
 def library_of(*data: Any) -> Backend | None:
     """Return the library of the first frame or series among some data, if it is one that we can make."""
     for values in data:
-        known = nw.from_native(values, pass_through=True, allow_series=True)
-        if isinstance(known, nw.DataFrame | nw.LazyFrame | nw.Series):
-            name = known.implementation.value
+        native = nw.from_native(values, pass_through=True, allow_series=True)
+        if isinstance(native, nw.DataFrame | nw.LazyFrame | nw.Series):
+            name = native.implementation.value
             return name if name in _BACKENDS else None
     return None
 

@@ -199,8 +199,8 @@ def dependence_test(table: NDArray[np.float64], confidence: float, rng: RandomSt
     seen = table[np.ix_(rows, columns)]
     p = seen / n
     a, b = p.sum(1, keepdims=True), p.sum(0, keepdims=True)
-    own = p**2 / (a * b)
-    slope = 2 * p / (a * b) - own.sum(1, keepdims=True) / a - own.sum(0, keepdims=True) / b
+    parts = p**2 / (a * b)
+    slope = 2 * p / (a * b) - parts.sum(1, keepdims=True) / a - parts.sum(0, keepdims=True) / b
     test = _independence(seen, n * _variance(p, slope), scale, confidence, rng)
     corrected = max(0.0, test.statistic - test.df * n / (n - 1))
     with np.errstate(divide="ignore", invalid="ignore"):

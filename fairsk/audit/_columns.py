@@ -92,9 +92,9 @@ def name_groups(sensitive: SensitiveColumns) -> Grouping:
 
 
 def _name_missing(coded: Coded) -> Coded:
-    known = [value for value in coded.values if not is_missing(value)]
+    present = [value for value in coded.values if not is_missing(value)]
     # Whole numbers with gaps arrive as 1.0, 2.0, nan; their names are 1 and 2.
-    whole = all(isinstance(value, float) and value.is_integer() for value in known)
+    whole = all(isinstance(value, float) and value.is_integer() for value in present)
     values = [MISSING if is_missing(v) else int(v) if whole else v for v in coded.values]
     position = {value: i for i, value in enumerate(dict.fromkeys(values))}
     return Coded(list(position), np.array([position[value] for value in values], dtype=np.intp)[coded.codes])
@@ -156,13 +156,13 @@ def bin_column(column: Column) -> Bins:
         ranks[np.argsort(-frequency, kind="stable")] = np.arange(len(ranks))
         return Bins(ranks[coded.codes], len(ranks), ordered=False)
     absent = np.isnan(numbers)
-    known = np.sort(numbers[~absent])
-    most = min(_MOST_BINS, max(2, round(len(known) ** (1 / 3))))  # more would blur what each bin says
-    edges = np.unique(known)
+    measured = np.sort(numbers[~absent])
+    most = min(_MOST_BINS, max(2, round(len(measured) ** (1 / 3))))  # more would blur what each bin says
+    edges = np.unique(measured)
     if len(edges) > most:
-        edges = np.unique(known[np.arange(most) * len(known) // most])
+        edges = np.unique(measured[np.arange(most) * len(measured) // most])
     codes = np.searchsorted(edges, numbers, side="right").astype(np.intp)
-    codes[absent] = 0  # nobody else lies below every edge
+    codes[absent] = 0  # no other row lies below every edge
     return Bins(codes, len(edges) + 1, ordered=True)
 
 
@@ -174,12 +174,12 @@ def _numbers(column: Column) -> NDArray[np.float64] | None:
         return None
     coded = _code(column)
     absent = [is_missing(value) for value in coded.values]
-    known = [value for value, gap in zip(coded.values, absent, strict=True) if not gap]
-    if known and all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
-        numbers = np.array(known, dtype=float)
-    elif known and all(isinstance(value, date) for value in known):
+    present = [value for value, gap in zip(coded.values, absent, strict=True) if not gap]
+    if present and all(isinstance(value, int | float) and not isinstance(value, bool) for value in present):
+        numbers = np.array(present, dtype=float)
+    elif present and all(isinstance(value, date) for value in present):
         # NumPy knows no time zones: all values of a column share theirs.
-        plain = [v.replace(tzinfo=None) if getattr(v, "tzinfo", None) is not None else v for v in known]
+        plain = [v.replace(tzinfo=None) if getattr(v, "tzinfo", None) is not None else v for v in present]
         numbers = np.array(plain, dtype="datetime64[us]").astype(float)
     else:
         return None

@@ -239,13 +239,13 @@ def audit_dataset(
             if not callable(selector):
                 what = "In the baseline, the sensitive column"
                 _refuse_unknown(what, selector, reference, read_columns(reference))
-        found = sensitive_columns(reference, selector, None if by_column else reference)
-        if len(found.columns) != len(sensitive.columns):
+        sample = sensitive_columns(reference, selector, None if by_column else reference)
+        if len(sample.columns) != len(sensitive.columns):
             raise ValueError(
-                f"The reference sample has {len(found.columns)} sensitive columns and the data have "
+                f"The reference sample has {len(sample.columns)} sensitive columns and the data have "
                 f"{len(sensitive.columns)}: give it the same columns."
             )
-        return SensitiveColumns(names, tuple(found.columns[sensitive.names.index(name)] for name in names))
+        return SensitiveColumns(names, tuple(sample.columns[sensitive.names.index(name)] for name in names))
 
     shares = GroupShares(
         tuple(
@@ -264,18 +264,18 @@ def audit_dataset(
         labels = _labels(target, attributes, pos_label, settings, rng, library)
     absent = {name: missing_rows(column) for name, column in with_values}
     missing = compare_missing(absent, singles, settings, rng, library)
-    told = measure_proxies(others, singles, cv, settings, rng, library) if proxies else None
-    parts = (shares, labels, missing, told)
-    found = [finding for part in parts if part is not None for finding in part.findings()]
-    found += [_small_groups(about, grouping, settings) for about, grouping in attributes]
+    measured = measure_proxies(others, singles, cv, settings, rng, library) if proxies else None
+    parts = (shares, labels, missing, measured)
+    findings = [finding for part in parts if part is not None for finding in part.findings()]
+    findings += [_small_groups(about, grouping, settings) for about, grouping in attributes]
     return DatasetAudit(
         n_samples=n_samples,
         attributes=tuple(about for about, _ in attributes),
-        findings=tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))),
+        findings=tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))),
         shares=shares,
         labels=labels,
         missing=missing,
-        proxies=told,
+        proxies=measured,
         settings=settings,
         library=library,
     )
@@ -292,8 +292,8 @@ def _settings(
     levels = dict(TOLERANCES)
     for check, pair in (tolerances or {}).items():
         if check not in levels:
-            known = listed(map(repr, levels), len(levels))
-            raise ValueError(f"There is no check {check!r}: tolerances are for {known}.")
+            checks = listed(map(repr, levels), len(levels))
+            raise ValueError(f"There is no check {check!r}: tolerances are for {checks}.")
         if np.shape(pair) != (2,):
             raise ValueError(f"The levels of {check!r} are two, of notice and of warning; got {pair!r}.")
         (notice, warning), upwards = pair, levels[check][0] < levels[check][1]
@@ -310,9 +310,9 @@ def _selects(sensitive_features: Any) -> bool:
     return names or callable(sensitive_features)
 
 
-def _is_key(given: Any) -> bool:
+def _is_key(key: Any) -> bool:
     """Whether this is the name or the position of a column."""
-    return isinstance(given, str | int | np.integer)
+    return isinstance(key, str | int | np.integer)
 
 
 def _refuse_unknown(what: str, keys: Any, frame: Any, table: SensitiveColumns) -> None:
@@ -380,15 +380,15 @@ def _labels(
     library: Backend | None,
 ) -> LabelDependence:
     """Compare the labels of the rows that have one."""
-    known = np.flatnonzero(~missing_rows(target.columns[0]))
-    if len(known) == 0:
+    with_label = np.flatnonzero(~missing_rows(target.columns[0]))
+    if len(with_label) == 0:
         raise ValueError("y has no labels: all are missing.")
-    labels = label_rows(target.names[0], target.columns[0][known])
+    labels = label_rows(target.names[0], target.columns[0][with_label])
     parts = []
     for about, grouping in attributes:
-        labelled = Grouping(grouping.names, grouping.labels, grouping.codes[known])
+        labelled = Grouping(grouping.names, grouping.labels, grouping.codes[with_label])
         parts.append(compare_labels(about, labelled, labels, pos_label, settings, rng))
-    return LabelDependence(tuple(parts), settings, len(target) - len(known), library)
+    return LabelDependence(tuple(parts), settings, len(target) - len(with_label), library)
 
 
 def _small_groups(about: str, grouping: Grouping, settings: Settings) -> Finding:

@@ -151,7 +151,7 @@ def listed(names: Iterable[object], most: int = 5) -> str:
 def extremes(
     groups: Sequence[Hashable], values: NDArray[np.float64], write: Callable[[float], str], of: str = "in"
 ) -> str:
-    """Say what the largest and the smallest value are, and of whom; NaN is left out."""
+    """Say what the largest and the smallest value are, and of which groups; NaN is left out."""
     low, high = int(np.nanargmin(values)), int(np.nanargmax(values))
     if values[low] == values[high]:
         alike = [group for group, value in zip(groups, values, strict=True) if not np.isnan(value)]

@@ -30,7 +30,7 @@ __all__ = ["AttributeShares", "Baseline", "GroupShares", "compare_shares", "read
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """Whom the data are held against.
+    """The shares that are expected, or another sample.
 
     Parameters
     ----------
@@ -157,11 +157,11 @@ class GroupShares(Result):
         """Return what to make of the shares."""
         tested = adjust_p_values([np.nan if part.test is None else part.test.p for part in self.parts])
         least = adjust_p_values([part.ratio_p for part in self.parts])
-        found = []
+        findings = []
         for part, p, least_p in zip(self.parts, tested.tolist(), least.tolist(), strict=True):
-            found.append(self._whole(part, p))
+            findings.append(self._whole(part, p))
             if part.test is not None:
-                found.append(self._least(part, least_p))
+                findings.append(self._least(part, least_p))
             unknown = [n for group, n in zip(part.groups, part.rows, strict=True) if is_unknown(group)]
             if unknown:
                 share = float(sum(unknown) / part.rows.sum())
@@ -171,12 +171,12 @@ class GroupShares(Result):
                     f"{MISSING}."
                 )
                 numbers = share, np.nan, np.nan, np.nan
-                found.append(
+                findings.append(
                     self.settings.finding(
                         "unknown groups", part.attribute, "share", numbers, dict.fromkeys(SEVERITIES, advice)
                     )
                 )
-        return found
+        return findings
 
     def _whole(self, part: AttributeShares, p: float) -> Finding:
         test = part.test
@@ -253,16 +253,16 @@ def _baseline_words(part: AttributeShares) -> str:
 
 
 def read_baseline(
-    given: Any,
+    baseline: Any,
     grouping: Grouping,
     attributes: tuple[str, ...],
     rows_of: Callable[[Any, tuple[str, ...]], SensitiveColumns],
 ) -> Baseline | None:
-    """Return whom the data should hold of the groups of an attribute, as the user states it.
+    """Return the expected shares of the groups of an attribute, as the user states them.
 
     Parameters
     ----------
-    given : None, "equal", mapping or data
+    baseline : None, "equal", mapping or data
         Nothing; equal shares of all groups that occur; shares or counts by label; another sample; or a
         mapping from attributes (a tuple of them, for an intersection) to these.
     grouping : Grouping
@@ -281,42 +281,42 @@ def read_baseline(
         If it is none of these.
     """
     names = grouping.names
-    if isinstance(given, Mapping):
-        given = _of_attribute(given, names, attributes)
-    known = [group for group in grouping.labels if not is_unknown(group)]
+    if isinstance(baseline, Mapping):
+        baseline = _of_attribute(baseline, names, attributes)
+    groups = [group for group in grouping.labels if not is_unknown(group)]
     about = " & ".join(names)
-    if given is None or not known:
+    if baseline is None or not groups:
         return None
-    if isinstance(given, str):
-        if given != "equal":
-            raise ValueError(f'baseline must be "equal", shares, counts or another sample; got {given!r}.')
-        return Baseline(dict.fromkeys(known, 1 / len(known)))
-    if not isinstance(given, Mapping):
-        if not hasattr(given, "shape") and not isinstance(given, list):
+    if isinstance(baseline, str):
+        if baseline != "equal":
+            raise ValueError(f'baseline must be "equal", shares, counts or another sample; got {baseline!r}.')
+        return Baseline(dict.fromkeys(groups, 1 / len(groups)))
+    if not isinstance(baseline, Mapping):
+        if not hasattr(baseline, "shape") and not isinstance(baseline, list):
             raise TypeError(
                 'baseline must be "equal", a mapping from group to share or count, or another sample with '
-                f"the same columns; got {type(given).__name__}."
+                f"the same columns; got {type(baseline).__name__}."
             )
-        reference = name_groups(rows_of(given, names))
-        if not set(known) & set(reference.labels):
+        reference = name_groups(rows_of(baseline, names))
+        if not set(groups) & set(reference.labels):
             raise ValueError(
                 f"The reference sample has none of the groups of {about}: the data hold "
-                f"{listed(map(repr, known))}, the sample {listed(map(repr, reference.labels))}. Call groups "
-                f"alike in both; shares and counts are written with their groups, {shares_example(known)}."
+                f"{listed(map(repr, groups))}, the sample {listed(map(repr, reference.labels))}. Call groups "
+                f"alike in both; shares and counts are written with their groups, {shares_example(groups)}."
             )
         return Baseline(dict(zip(reference.labels, reference.sums().tolist(), strict=True)), sample=True)
-    values = {label: float(value) for label, value in given.items()}
+    values = {label: float(value) for label, value in baseline.items()}
     total = sum(values.values())
     if not all(0 < value < np.inf for value in values.values()):
         raise ValueError(
-            f"The baseline of {about} must expect something of every group, got {_show(given)}. A group that "
-            "should not occur at all is no group of the baseline: take its rows out of the data."
+            f"The baseline of {about} must expect something of every group, got {_show(baseline)}. A group "
+            "that should not occur at all is no group of the baseline: take its rows out of the data."
         )
     if abs(total - 1) > 1e-6 and any(value % 1 for value in values.values()):
         raise ValueError(
             f"The baseline of {about} adds up to {total:g}: shares must add up to 1, counts be whole numbers."
         )
-    absent = [group for group in known if group not in values]
+    absent = [group for group in groups if group not in values]
     if absent:
         raise ValueError(
             f"The baseline of {about} does not say how many to expect of: {listed(map(repr, absent))}; it "
@@ -325,24 +325,24 @@ def read_baseline(
     return Baseline({label: value / total for label, value in values.items()})
 
 
-def _of_attribute(given: Mapping[Any, Any], names: tuple[str, ...], attributes: tuple[str, ...]) -> Any:
+def _of_attribute(baseline: Mapping[Any, Any], names: tuple[str, ...], attributes: tuple[str, ...]) -> Any:
     """Return the part of a baseline that is about one attribute, or about their intersection."""
-    if not given:
+    if not baseline:
         raise ValueError("The baseline is empty: give each group a share or a count.")
-    if not all(isinstance(value, Number) for value in given.values()):  # one per attribute
-        known = [*attributes, attributes]
-        strange = [key for key in given if key not in known]
-        if strange:
+    if not all(isinstance(value, Number) for value in baseline.values()):  # one per attribute
+        keys = [*attributes, attributes]
+        unknown = [key for key in baseline if key not in keys]
+        if unknown:
             raise ValueError(
-                f"The baseline names {listed(map(repr, strange))}; the attributes are "
-                f"{listed(map(repr, known if len(attributes) > 1 else attributes))}."
+                f"The baseline names {listed(map(repr, unknown))}; the attributes are "
+                f"{listed(map(repr, keys if len(attributes) > 1 else attributes))}."
             )
         key = names if len(names) > 1 else names[0]
-        if key in given or not isinstance(given.get(attributes), Mapping):
-            return given.get(key)
-        given = given[attributes]
+        if key in baseline or not isinstance(baseline.get(attributes), Mapping):
+            return baseline.get(key)
+        baseline = baseline[attributes]
     elif len(attributes) > 1 and not all(
-        isinstance(label, tuple) and len(label) == len(attributes) for label in given
+        isinstance(label, tuple) and len(label) == len(attributes) for label in baseline
     ):
         raise ValueError(
             "There are several attributes: give a baseline for each, such as baseline={"
@@ -350,16 +350,16 @@ def _of_attribute(given: Mapping[Any, Any], names: tuple[str, ...], attributes: 
             "of values for each group."
         )
     if len(names) == len(attributes):
-        return given
+        return baseline
     place = attributes.index(names[0])
-    margin: dict[Hashable, float] = {}
-    for label, value in given.items():
-        margin[label[place]] = margin.get(label[place], 0) + value
-    return margin
+    marginal: dict[Hashable, float] = {}
+    for label, value in baseline.items():
+        marginal[label[place]] = marginal.get(label[place], 0) + value
+    return marginal
 
 
-def _show(given: Mapping[Any, Any]) -> str:
-    return ", ".join(f"{label!r}: {value}" for label, value in list(given.items())[:10])
+def _show(values: Mapping[Any, Any]) -> str:
+    return ", ".join(f"{label!r}: {value}" for label, value in list(values.items())[:10])
 
 
 # --- comparing ---------------------------------------------------------------------------------------------
@@ -369,13 +369,13 @@ def compare_shares(
     attribute: str, grouping: Grouping, baseline: Baseline | None, confidence: float, rng: RandomState
 ) -> AttributeShares:
     """Count the groups of an attribute and compare their shares with a baseline, if there is one."""
-    found = dict(zip(grouping.labels, grouping.sums().tolist(), strict=True))
+    observed = dict(zip(grouping.labels, grouping.sums().tolist(), strict=True))
     stated = {} if baseline is None else baseline.values
-    groups = tuple(sort_labels({*found, *stated}))
-    rows = np.array([found.get(group, 0.0) for group in groups])
+    groups = tuple(sort_labels({*observed, *stated}))
+    rows = np.array([observed.get(group, 0.0) for group in groups])
     # A baseline that knows nothing of missing values says nothing about how many there should be.
-    known = any(map(is_unknown, stated))
-    compared = np.array([baseline is None or known or not is_unknown(group) for group in groups])
+    unknown_stated = any(map(is_unknown, stated))
+    compared = np.array([baseline is None or unknown_stated or not is_unknown(group) for group in groups])
     whole = np.where(compared, rows[compared].sum(), rows.sum())
     counts = part_counts(rows, whole)
     shares, (low, high) = counts.rate("base_rate"), rate_intervals(counts, "base_rate", confidence)
@@ -402,14 +402,14 @@ def _least_represented(
     with np.errstate(divide="ignore", invalid="ignore"):
         place = int(np.nanargmin(rows / n / (others / m)))
     level = joint_confidence(confidence, len(rows))
-    own = part_counts(rows[[place]], np.array([n]))
+    group = part_counts(rows[[place]], np.array([n]))
     if sample:
-        other = part_counts(others[[place]], np.array([m]))
-        value, (low, high) = pair_intervals(own, other, RATES["base_rate"], "ratio", level)
+        other_group = part_counts(others[[place]], np.array([m]))
+        value, (low, high) = pair_intervals(group, other_group, RATES["base_rate"], "ratio", level)
         p = fisher_exact([[rows[place], n - rows[place]], [others[place], m - others[place]]]).pvalue
     else:
         share = others[place] / m
-        low, high = (limit / share for limit in rate_intervals(own, "base_rate", level))
-        value = own.rate("base_rate") / share
+        low, high = (limit / share for limit in rate_intervals(group, "base_rate", level))
+        value = group.rate("base_rate") / share
         p = binomtest(int(rows[place]), int(n), share).pvalue
     return float(value[0]), float(low[0]), float(high[0]), min(1.0, float(p) * len(rows))

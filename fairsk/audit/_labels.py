@@ -152,10 +152,10 @@ class LabelDependence(Result):
         """Return what to make of the labels."""
         whole = adjust_p_values([np.nan if part.test is None else part.test.p for part in self.parts])
         pairs = adjust_p_values([part.p for part in self.parts])
-        found = []
+        findings = []
         for part, whole_p, pair_p in zip(self.parts, whole.tolist(), pairs.tolist(), strict=True):
-            found += [self._dependence(part, whole_p), self._difference(part, pair_p)]
-        return found
+            findings += [self._dependence(part, whole_p), self._difference(part, pair_p)]
+        return findings
 
     def _dependence(self, part: AttributeLabels, p: float) -> Finding:
         test = part.test
@@ -234,7 +234,7 @@ def compare_labels(
     level = joint_confidence(settings.confidence, len(candidates))
     widest = max(
         ((*largest_difference(table[large, j], whole[large], level), j) for j in candidates),
-        key=lambda found: np.nan_to_num(found[0]),
+        key=lambda difference: np.nan_to_num(difference[0]),
     )
     part = table[large][:, widest[3]]
     among_large = dependence_test(np.stack([part, whole[large] - part], axis=1), settings.confidence, rng)

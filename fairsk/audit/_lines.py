@@ -97,8 +97,8 @@ def to_lines(findings: Sequence[Finding]) -> list[Line]:
         if twin is not None and SEVERITIES.index(twin.severity) < SEVERITIES.index(lead.severity):
             lead, twin = twin, lead
         key = _shared_by(lead)
-        known = lines.get(key)
-        lines[key] = Line((lead,), twin) if known is None else Line((*known.alike, lead))
+        line = lines.get(key)
+        lines[key] = Line((lead,), twin) if line is None else Line((*line.alike, lead))
     return sorted(lines.values(), key=lambda line: SEVERITIES.index(line.top.severity))
 
 

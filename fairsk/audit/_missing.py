@@ -101,7 +101,7 @@ class MissingValues(Result):
 
     def findings(self) -> list[Finding]:
         """Return what to make of the missing values."""
-        found = []
+        findings = []
         pairs = list(zip(self.parts, self.adjusted_p_values, strict=True))
         for attribute in self.attributes:
             these = [self._column(part, p) for part, p in pairs if part.attribute == attribute]
@@ -109,8 +109,8 @@ class MissingValues(Result):
                 numbers = (0.0, np.nan, np.nan, np.nan)  # that nothing is missing is no estimate
                 advice: Mapping[Severity, str] = {"OK": "No other column has missing values."}
                 these = [self.settings.finding("missing values", attribute, "max - min", numbers, advice)]
-            found += these
-        return found
+            findings += these
+        return findings
 
     def _column(self, part: MissingColumn, p: float) -> Finding:
         numbers = part.difference, part.difference_low, part.difference_high, p

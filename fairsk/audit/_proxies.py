@@ -140,7 +140,7 @@ class Proxies(Result):
 
     def findings(self) -> list[Finding]:
         """Return what to make of the proxies."""
-        found = []
+        findings = []
         pairs = list(zip(self.parts, self.adjusted_p_values, strict=True))
         for attribute in self.attributes:
             these = [self._column(part, p) for part, p in pairs if part.attribute == attribute]
@@ -153,8 +153,8 @@ class Proxies(Result):
                 )
                 advice: Mapping[Severity, str] = {"NOT APPLICABLE": why}
                 these = [self.settings.finding("proxies", attribute, "AUC", (nan, nan, nan, nan), advice)]
-            found += these
-        return found
+            findings += these
+        return findings
 
     def _column(self, part: Proxy, p: float) -> Finding:
         group = format_group(part.group)
@@ -227,11 +227,11 @@ def measure_proxies(
         scores = {name: _shares_by_bin(one, rows, group, fold, len(large)) for name, one in bins.items()}
         if len(bins) > 1:
             scores[ALL_COLUMNS] = _boosted(list(bins.values()), rows, group, fold, len(large), rng)
-        found = [
+        proxies = [
             _best_told(attribute, name, labels, _areas(score, group, fold), cv, settings.confidence)
             for name, score in scores.items()
         ]
-        parts += sorted(found, key=lambda proxy: -proxy.auc)
+        parts += sorted(proxies, key=lambda proxy: -proxy.auc)
     names = tuple(name for name, _ in attributes)
     return Proxies(
         tuple(parts), not_measured, names, tuple(bins), fewest, len(drawn), n_samples, settings, library
@@ -305,12 +305,12 @@ def _best_told(
     attribute: str,
     column: str,
     labels: Sequence[Hashable],
-    found: tuple[Floats, Floats],
+    area_estimates: tuple[Floats, Floats],
     cv: int,
     confidence: float,
 ) -> Proxy:
     """Return how well a column tells the group that it tells best."""
-    areas, variances = found
+    areas, variances = area_estimates
     # Of two groups each is the other's rest: their areas are one.
     n_looks = len(labels) if len(labels) > 2 else 1
     best = int(areas[:n_looks].argmax())

@@ -1,4 +1,4 @@
-"""DisparityDisplay: how many times the rate of a reference group every group has."""
+"""DisparityDisplay: the ratio of every group's rate to that of a reference group."""
 
 from __future__ import annotations
 
@@ -385,13 +385,13 @@ class DisparityDisplay(GroupDisplay):
         self.points_[group] = point
         look = {"color": point.lines[0].get_color(), "linestyle": "none", "zorder": 3}
         look |= {"markerfacecolor": "none"} if scarce else {}
-        known = axes.get_legend_handles_labels()[1]
+        labels = axes.get_legend_handles_labels()[1]
         self.arrows_[group] = []
         for end, marker, beyond in ((left, CARETLEFT, low < left), (right, CARETRIGHT, high > right)):
             if beyond:
                 gone = ratio == 0 and end == left
                 look |= {"marker": marker, "markersize": 12 if gone else 7}
-                look["label"] = "ratio of 0" if gone and "ratio of 0" not in known else None
+                look["label"] = "ratio of 0" if gone and "ratio of 0" not in labels else None
                 self.arrows_[group] += axes.plot([end], [line], **look)
 
     def _tables(self) -> list[Table]:
@@ -430,8 +430,8 @@ class DisparityDisplay(GroupDisplay):
 
 def _highest(rates: Floats, few: NDArray[np.bool_]) -> int:
     """Return the place of the highest rate, if there can be a choice not one measured on few rows."""
-    known = ~np.isnan(rates)
-    candidates = known & ~few if (known & ~few).any() else known
+    measured = ~np.isnan(rates)
+    candidates = measured & ~few if (measured & ~few).any() else measured
     return int(np.argmax(np.where(candidates, rates, -np.inf)))
 
 

@@ -1,4 +1,4 @@
-"""What the displays of groups share: one line per group, with a dot, a bar and the number of rows."""
+"""Panels of groups: one line per group, with a dot, a bar and the number of rows."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def group_axes(ax: Any, n_panels: int, n_groups: int) -> list[Any]:
         If as many axes as panels are needed and others are given.
     """
     if ax is not None:
-        given = list(np.ravel(np.asarray(ax, dtype=object)))
-        if len(given) != n_panels:
-            raise ValueError(f"Every rate needs axes of its own: give {n_panels}, not {len(given)}, as ax=.")
-        return given
+        panels = list(np.ravel(np.asarray(ax, dtype=object)))
+        if len(panels) != n_panels:
+            raise ValueError(f"Every rate needs axes of its own: give {n_panels}, not {len(panels)}, as ax=.")
+        return panels
     import matplotlib.pyplot as plt
 
     width = _PANEL if n_panels == 1 else _PANEL_OF_SEVERAL * n_panels
@@ -94,13 +94,13 @@ def draw_dot(
 ) -> Any:
     """Draw a value and its bar on a line, and return what was drawn."""
     bar = None if limits is None else [[max(0.0, value - limits[0])], [max(0.0, limits[1] - value)]]
-    known = axes.get_legend_handles_labels()[1]
+    labels = axes.get_legend_handles_labels()[1]
     defaults = {"linestyle": "none", "markersize": 6, "capsize": 2.5, "elinewidth": 1.4, **_LOOKS[few]}
     return axes.errorbar(
         [value],
         [line],
         xerr=bar,
-        **line_style(style, **defaults) | {"label": "_" + label if label in known else label},
+        **line_style(style, **defaults) | {"label": "_" + label if label in labels else label},
     )
 
 

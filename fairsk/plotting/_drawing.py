@@ -1,4 +1,4 @@
-"""What the displays share: matplotlib when it is there, axes, a legend, and names written as they are."""
+"""Drawing helpers of all displays: the import of matplotlib, axes, legends, and names written as they are."""
 
 from __future__ import annotations
 

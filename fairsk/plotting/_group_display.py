@@ -1,4 +1,4 @@
-"""Displays of groups: what draws counts also draws predictions, and the decisions of an estimator."""
+"""Base class of displays of groups, drawn from counts, predictions or a fitted estimator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GroupMetricDisplay: the rate of every group, and how sure it is."""
+"""GroupMetricDisplay: the rate of every group with its interval."""
 
 from __future__ import annotations
 

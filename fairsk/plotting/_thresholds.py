@@ -1,4 +1,4 @@
-"""ThresholdDisplay: every group's ROC curve, and where on it the chosen threshold lies."""
+"""ThresholdDisplay: every group's ROC curve with the chosen threshold on it."""
 
 from __future__ import annotations
 
@@ -317,9 +317,9 @@ class _Rows:
     ) -> Self:
         """Let a fitted optimizer score and decide the rows."""
         X, labels = check_rows(X, y)
-        strangers = sorted(set(labels.tolist()) - set(estimator.classes_.tolist()), key=str)
-        if strangers:
-            raise ValueError(f"y has labels that did not occur in fit: {', '.join(map(repr, strangers))}.")
+        unknown = sorted(set(labels.tolist()) - set(estimator.classes_.tolist()), key=str)
+        if unknown:
+            raise ValueError(f"y has labels that did not occur in fit: {', '.join(map(repr, unknown))}.")
         positive, randomized = estimator.report_.pos_label, estimator.report_.policy == "randomized"
         sensitive = estimator._sensitive(X, sensitive_features)
         codes = group_codes(sensitive, estimator.groups_, estimator.unknown_group)
@@ -337,14 +337,14 @@ class _Rows:
                 chance[in_group] = rule.selection_probability(scores[in_group])
         weights = check_weights(sample_weight, num_samples(X))
         weights = np.ones(len(codes)) if weights is None else weights
-        known = codes >= 0
-        if not known.all():
+        in_fit = codes >= 0
+        if not in_fit.all():
             warn_user(
-                f"{np.sum(~known)} of {len(known)} rows belong to groups that did not occur in fit: they are "
-                "left out."
+                f"{np.sum(~in_fit)} of {len(in_fit)} rows belong to groups that did not occur in fit: they "
+                "are left out."
             )
-        groups = Grouping(sensitive.names, tuple(estimator.groups_), codes[known])
-        return cls(scores[known], actual[known], chance[known], groups, weights[known])
+        groups = Grouping(sensitive.names, tuple(estimator.groups_), codes[in_fit])
+        return cls(scores[in_fit], actual[in_fit], chance[in_fit], groups, weights[in_fit])
 
     def rates(self, chance: Floats) -> Floats:
         """Return each group's false and true positive rate, NaN where it has none."""
@@ -363,10 +363,10 @@ class _Rows:
 
     def curves(self, groups: NDArray[np.intp]) -> tuple[dict[Hashable, Floats], dict[Hashable, Floats]]:
         """Return the false and the true positive rates of these groups at all thresholds."""
-        own = np.isin(self.groups.codes, groups)
-        codes = np.searchsorted(groups, self.groups.codes[own])
-        kinds = [self.weights[own]]
-        ((curves, _),) = sorted_curves(self.scores[own], self.actual[own], codes, len(groups), kinds)
+        rows = np.isin(self.groups.codes, groups)
+        codes = np.searchsorted(groups, self.groups.codes[rows])
+        kinds = [self.weights[rows]]
+        ((curves, _),) = sorted_curves(self.scores[rows], self.actual[rows], codes, len(groups), kinds)
         pairs = list(zip((self.groups.labels[i] for i in groups), curves, strict=True))
         return (
             {label: _FPR(curve.cells) for label, curve in pairs},

@@ -1,4 +1,4 @@
-"""TradeoffDisplay: what the objective costs as the bound on the disparity tightens."""
+"""TradeoffDisplay: the objective against the bound on the disparity."""
 
 from __future__ import annotations
 

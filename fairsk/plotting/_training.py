@@ -1,4 +1,4 @@
-"""TrainingDisplay: how loss, disparity and multipliers went from epoch to epoch."""
+"""TrainingDisplay: loss, disparity and multipliers over the epochs."""
 
 from __future__ import annotations
 
@@ -371,10 +371,10 @@ class TrainingDisplay(Result):
         }
         if held_out:
             defaults |= {"linestyle": "--", "fillstyle": "none", "linewidth": 1}
-        given = line_style(style, **defaults)
+        look = line_style(style, **defaults)
         if held_out:
-            given["label"] = f"_held out: {label}"  # one entry explains all dashed lines
-        return axes.plot(self._curves.epochs, values, **given)[0]
+            look["label"] = f"_held out: {label}"  # one entry explains all dashed lines
+        return axes.plot(self._curves.epochs, values, **look)[0]
 
     def _mark_best_epoch(self) -> None:
         """Draw a line at the epoch whose weights were kept."""
@@ -529,8 +529,8 @@ def _measured(curves: Mapping[str, Floats]) -> dict[str, Floats]:
 
 def _labels(groups: Groups | None, rate: str, width: int) -> list[Hashable]:
     """Return the groups that the multipliers of a rate belong to."""
-    own = groups.get(rate) if isinstance(groups, Mapping) else groups
-    labels: list[Hashable] = [*(range(width) if own is None else own)]
+    names = groups.get(rate) if isinstance(groups, Mapping) else groups
+    labels: list[Hashable] = [*(range(width) if names is None else names)]
     if len(labels) != width or len(set(labels)) != width:
         raise ValueError(
             f"groups must name what the multipliers belong to, each once: {width} of {rate}; got "
@@ -610,26 +610,26 @@ def _trained(display: str, estimator: Any) -> Any:
 
 def _groups_of(trained: Any) -> dict[str, Sequence[Hashable]]:
     """Return the groups that the multipliers of each rate belong to; with margins, the values of a column."""
-    found: dict[str, Sequence[Hashable]] = {}
+    groups: dict[str, Sequence[Hashable]] = {}
     for rate, rows in _spread(trained.history_, "multipliers").items():
-        own = trained.groups_
-        if trained.combine == "margins" and all(isinstance(group, tuple) for group in own):
-            own = [value for column, value in own if rate.endswith(f", {column}")]
+        labels = trained.groups_
+        if trained.combine == "margins" and all(isinstance(group, tuple) for group in labels):
+            labels = [value for column, value in labels if rate.endswith(f", {column}")]
         width = next(len(row) for row in rows if row is not None)
-        found[rate] = own[:width]  # groups at the end that take no part are not counted
-    return found
+        groups[rate] = labels[:width]  # groups at the end that take no part are not counted
+    return groups
 
 
 def _panels(ax: Any, names: Sequence[str]) -> list[Any]:
     """Return the axes given, or those of a new figure, one above the other with shared epochs."""
     if ax is not None:
-        given = list(np.ravel(np.asarray(ax, dtype=object)))
-        if len(given) != len(names):
+        panels = list(np.ravel(np.asarray(ax, dtype=object)))
+        if len(panels) != len(names):
             raise ValueError(
-                f"Every panel needs axes of its own: give {len(names)}, not {len(given)}, as ax=, for "
+                f"Every panel needs axes of its own: give {len(names)}, not {len(panels)}, as ax=, for "
                 f"{', '.join(names)}."
             )
-        return given
+        return panels
     import matplotlib.pyplot as plt
 
     size = (plt.rcParams["figure.figsize"][0], _PANEL * len(names) + _AROUND)

@@ -1,4 +1,4 @@
-"""What could have been seen: the smallest disparity that so many rows tell from parity."""
+"""Power: the smallest disparity that groups of these sizes let a test detect."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def smallest_detectable(
     if groups is not None and (len(set(groups)) != 2 or not set(groups) <= set(counts.groups)):
         raise ValueError(f"Name two of the groups with groups=: {', '.join(map(repr, counts.groups))}.")
     level = _joint(counts, constraint, confidence)
-    found = []
+    smallest = []
     for rate in constraint.rates:
         counts.warn_undefined(rate, fewest=2)
         if groups is None:
@@ -108,11 +108,11 @@ def smallest_detectable(
             pairs = tuple(measured[side] for side in np.triu_indices(len(measured), 1))
         else:
             pairs = tuple(np.array([counts.groups.index(group)]) for group in groups)
-        found.append(_detectable(counts, rate, pairs, comparison, level, power))
-    every = np.concatenate(found)
-    if len(every) == 0:
+        smallest.append(_detectable(counts, rate, pairs, comparison, level, power))
+    of_all_rates = np.concatenate(smallest)
+    if len(of_all_rates) == 0:
         return float("nan")
-    return float(every.max() if comparison == "difference" else every.min())
+    return float(of_all_rates.max() if comparison == "difference" else of_all_rates.min())
 
 
 def smallest_detectable_between(
@@ -151,11 +151,11 @@ def _detectable(
     measured = n > 0
     pooled = np.average(p[measured], weights=n[measured]) if measured.any() else float("nan")
     sizes = [n[side] for side in pairs]
-    found = [
+    either_way = [
         _apart(pooled, _gap(pooled, high, low, z), high, low, share.rate_at, comparison)
         for high, low in (sizes, sizes[::-1])
     ]
-    return np.maximum(*found) if comparison == "difference" else np.minimum(*found)
+    return np.maximum(*either_way) if comparison == "difference" else np.minimum(*either_way)
 
 
 def _gap(
@@ -177,8 +177,8 @@ def _gap(
     possible = enough(above) & (above > 0)
     for _ in range(60):
         middle = (below + above) / 2
-        found = enough(middle)
-        below, above = np.where(found, below, middle), np.where(found, middle, above)
+        suffices = enough(middle)
+        below, above = np.where(suffices, below, middle), np.where(suffices, middle, above)
     return np.where(possible, above, np.nan)
 
 

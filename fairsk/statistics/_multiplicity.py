@@ -1,4 +1,4 @@
-"""Many tests at once: p-values adjusted for how many there are."""
+"""Multiple testing: p-values adjusted for the number of tests."""
 
 from __future__ import annotations
 
@@ -66,15 +66,15 @@ def adjust_p_values(p_values: ArrayLike, method: Adjustment = "holm") -> NDArray
             f"method must be one of {', '.join(map(repr, get_args(Adjustment)))}; got {method!r}."
         )
     tested = ~np.isnan(p)
-    given, adjusted = p[tested], p.copy()
-    if len(given) == 0:
+    values, adjusted = p[tested], p.copy()
+    if len(values) == 0:
         return adjusted
     if method == "benjamini-hochberg":
-        adjusted[tested] = false_discovery_control(given)
+        adjusted[tested] = false_discovery_control(values)
     elif method == "bonferroni":
-        adjusted[tested] = np.minimum(1, len(given) * given)
+        adjusted[tested] = np.minimum(1, len(values) * values)
     else:
-        order = np.argsort(given)
-        stepped = np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1))
+        order = np.argsort(values)
+        stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
         adjusted[np.flatnonzero(tested)[order]] = np.minimum(1, stepped)
     return adjusted

@@ -1,4 +1,4 @@
-"""Resampling without rows: the bootstrap on the cells, and what chance makes of equal groups."""
+"""Resampling from counts: the bootstrap of any function of the cells, and the noise floor of a disparity."""
 
 from __future__ import annotations
 
@@ -166,18 +166,18 @@ def bootstrap(
             f"{replicates.shape}, where {(*estimate.shape, n_resamples)} is expected. It must keep that axis."
         )
     measured = np.isfinite(estimate)
-    known = np.where(np.isfinite(replicates), replicates, np.nan)
-    some = measured & ~np.isnan(known).all(-1)
+    draws = np.where(np.isfinite(replicates), replicates, np.nan)
+    defined = measured & ~np.isnan(draws).all(-1)
     error, low, high = (np.full(estimate.shape, np.nan) for _ in range(3))
-    error[some] = np.nanstd(known[some], axis=-1)
-    varies = some & (error > 0)
+    error[defined] = np.nanstd(draws[defined], axis=-1)
+    varies = defined & (error > 0)
     if confidence is not None:
         for limit, tail in ((low, (1 - confidence) / 2), (high, (1 + confidence) / 2)):
-            limit[varies] = np.nanquantile(known[varies], tail, axis=-1)
+            limit[varies] = np.nanquantile(draws[varies], tail, axis=-1)
         _warn_if(
-            some & ~varies, counts.groups, "does not vary in the resamples, which know no interval for it"
+            defined & ~varies, counts.groups, "does not vary in the resamples, which know no interval for it"
         )
-    lost = np.where(measured, np.isnan(known).mean(-1), 0.0)
+    lost = np.where(measured, np.isnan(draws).mean(-1), 0.0)
     _warn_if(lost > 0, counts.groups, f"is undefined in up to {lost.max(initial=0):.1%} of the resamples")
     return BootstrapResult(counts.groups, estimate, error, low, high, confidence, replicates, counts.library)
 

@@ -1,4 +1,4 @@
-"""Rates of small groups, drawn towards the mean of all as far as chance alone explains their spread."""
+"""Shrunken rates: empirical Bayes estimates of the rates of many small groups."""
 
 from __future__ import annotations
 

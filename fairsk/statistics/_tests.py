@@ -1,4 +1,4 @@
-"""Tests that groups have equal rates: of all groups at once, of each against the others, of just two."""
+"""Tests of equal rates: the chi-square test, a permutation test of each group, and tests of two groups."""
 
 from __future__ import annotations
 
