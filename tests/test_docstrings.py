@@ -28,7 +28,6 @@ UNFINISHED = {
     "fairsk.Constraint",
     "fairsk.FairClassifier",
     "fairsk.FairLoss",
-    "fairsk.GroupThresholdOptimizer",
     "fairsk.Rate",
     "fairsk.audit.DatasetAudit",
     "fairsk.audit.Finding",
@@ -139,11 +138,6 @@ UNFINISHED = {
     "fairsk.statistics.smallest_detectable",
     "fairsk.statistics.two_group_test",
     "fairsk.statistics.verdict",
-    "fairsk.thresholds.ConstraintReport",
-    "fairsk.thresholds.HistogramThresholds",
-    "fairsk.thresholds.ParetoPath",
-    "fairsk.thresholds.ThresholdReport",
-    "fairsk.thresholds.thresholds_from_histograms",
 }
 
 

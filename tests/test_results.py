@@ -21,7 +21,10 @@ from toy_data import columns_of
 
 import fairsk.plotting
 from fairsk import Constraint, GroupThresholdOptimizer, Rate, metrics
+from fairsk._core.bounds import bounded_constraints
 from fairsk._core.results import Result, plain
+from fairsk._held_out.objective import make_objective
+from fairsk._held_out.report import BoundReport, report_fields
 from fairsk.audit import audit_dataset
 from fairsk.metrics import GroupCounts, ScoreHistograms
 from fairsk.statistics import (
@@ -33,6 +36,7 @@ from fairsk.statistics import (
     two_group_test,
     verdict,
 )
+from fairsk.thresholds import thresholds_from_histograms
 
 COUNTS = GroupCounts(["a", "b"], {"tp": [40, 20], "fp": [10, 20], "fn": [10, 30], "tn": [40, 30]})
 
@@ -53,10 +57,31 @@ def audited() -> Any:
     return audit_dataset(PEOPLE, ["sex", "race"], HIRED, {"sex": "equal"}, random_state=0)
 
 
-def thresholds_report() -> Any:
+def by_thresholds() -> tuple[GroupThresholdOptimizer, Any]:
     X = np.column_stack([SCORE, PEOPLE["sex"] == "m"])
-    model = GroupThresholdOptimizer(LogisticRegression(), sensitive_features=1, constraint="equalized_odds")
+    return GroupThresholdOptimizer(LogisticRegression(), sensitive_features=1, constraint="equalized_odds"), X
+
+
+def thresholds_report() -> Any:
+    model, X = by_thresholds()
     return model.fit(X, HIRED).report_
+
+
+def pareto_path() -> Any:
+    model, X = by_thresholds()
+    return model.pareto_path(X, HIRED, n_points=4)
+
+
+def bound_report() -> Any:
+    fields = report_fields(
+        COUNTS,
+        bounded_constraints("equalized_odds", 0.1, None),
+        make_objective("accuracy", 100, 100),
+        pos_label=1,
+        value_without_bound=None,
+        measured_on="training",
+    )
+    return BoundReport(**fields)
 
 
 def training_display() -> Any:
@@ -123,6 +148,9 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "Proxies": lambda: audited().proxies,
     # what was fitted, and what is drawn
     "ThresholdReport": thresholds_report,
+    "BoundReport": bound_report,
+    "ParetoPath": pareto_path,
+    "HistogramThresholds": lambda: thresholds_from_histograms(ScoreHistograms.from_scores(**SCORED, bins=32)),
     "DisparityDisplay": lambda: drawn(fairsk.plotting.DisparityDisplay),
     "GroupMetricDisplay": lambda: drawn(fairsk.plotting.GroupMetricDisplay),
     "TrainingDisplay": training_display,

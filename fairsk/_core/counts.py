@@ -333,7 +333,22 @@ class GroupCounts(Result):
         )
 
     def take(self, groups: Sequence[Hashable]) -> GroupCounts:
-        """Return the table of some of the groups, in the order in which they are named.
+        """Return the table of some of the groups.
+
+        Parameters
+        ----------
+        groups : sequence of labels
+            The groups, in the order in which they are to be.
+
+        Returns
+        -------
+        GroupCounts
+            Their counts, with strata if there are any.
+
+        Raises
+        ------
+        ValueError
+            If there is no such group.
 
         Examples
         --------
