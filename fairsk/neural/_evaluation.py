@@ -206,10 +206,8 @@ class TrainingReport(BoundReport):
         each = zip(*(report.constraints for report in (self, *self.others)), strict=True)
         return tuple(_most_violated(parts) for parts in each)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all that the report says as JSON can hold it: NaN is None, infinity is ``"inf"``."""
-        others = [report.to_dict() for report in self.others]
-        return {**super().to_dict(), "column": self.column, "others": others}
+    def _content(self) -> dict[str, Any]:
+        return super()._content() | {"column": self.column, "worst": self.worst, "others": self.others}
 
     def _lines(self) -> list[tuple[str, str]]:
         column = [("column", self.column)] if self.column else []
