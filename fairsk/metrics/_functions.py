@@ -18,12 +18,12 @@ from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of
 from fairsk._core.labels import binary_labels
 from fairsk._core.results import Backend, Result, Table, library_of, percent, rows, with_interval
-from fairsk._core.validation import check_weights
+from fairsk._core.validation import check_choice, check_weights
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.rows import take_rows
 from fairsk.metrics._decisions.disparity import GroupRate
 from fairsk.metrics._decisions.table import Disparities
-from fairsk.rates import CELLS, Method, Rate, check_choice
+from fairsk.rates import CELLS, Method, Rate
 from fairsk.statistics._intervals import check_confidence
 
 __all__ = ["GroupFunctionMetrics", "function_name", "measure_functions"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fairsk._core.warnings import warn_user
 
 __all__ = ["BestUnder", "best_under", "pareto_front"]
 
@@ -25,24 +26,37 @@ class BestUnder(str):
 
     It is also the name of the score that it maximises: scikit-learn looks up the scorer for
     ``search.score`` by what it was given as ``refit``, and would otherwise find none.
+
+    Parameters
+    ----------
+    score : str
+        Name of the score that is maximised.
+    max_difference, min_ratio, min_score : tuple of (str, float)
+        The bounds: pairs of a scorer's name and a number.
+
+    See Also
+    --------
+    best_under : What makes it.
     """
 
-    at_most: tuple[tuple[str, float], ...]
-    at_least: tuple[tuple[str, float], ...]
+    max_difference: tuple[tuple[str, float], ...]
+    min_ratio: tuple[tuple[str, float], ...]
+    min_score: tuple[tuple[str, float], ...]
 
     def __new__(
         cls,
         score: str,
-        at_most: tuple[tuple[str, float], ...],
-        at_least: tuple[tuple[str, float], ...] = (),
+        max_difference: tuple[tuple[str, float], ...] = (),
+        min_ratio: tuple[tuple[str, float], ...] = (),
+        min_score: tuple[tuple[str, float], ...] = (),
     ) -> BestUnder:
-        """Make the rule; the bounds are pairs of a scorer's name and a number."""
+        """Make the rule."""
         rule = super().__new__(cls, score)
-        rule.at_most, rule.at_least = at_most, at_least
+        rule.max_difference, rule.min_ratio, rule.min_score = max_difference, min_ratio, min_score
         return rule
 
     def __getnewargs__(self) -> tuple[Any, ...]:
-        return self.score, self.at_most, self.at_least
+        return self.score, self.max_difference, self.min_ratio, self.min_score
 
     @property
     def score(self) -> str:
@@ -63,57 +77,68 @@ class BestUnder(str):
             Its position among the candidates.
         """
         score = _mean_scores(cv_results, self.score)
-        excess = np.zeros_like(score)
-        for name, bound in self.at_most:
+        violation = np.zeros_like(score)
+        for name, bound in self.max_difference:
             values = _mean_scores(cv_results, name)
             if np.nanmax(values, initial=-np.inf) > 0:
                 raise ValueError(
-                    f"{name}={bound} bounds a disparity from above, but the scores of {name!r} are positive: "
-                    f"it is not a negated difference. For a ratio write at_least={{{name!r}: {bound}}}."
+                    f"max_difference bounds {name!r} by {bound}, but its scores are positive: it is not a "
+                    f"negated difference. For a ratio write min_ratio={{{name!r}: {bound}}}, for another "
+                    f"score min_score={{{name!r}: {bound}}}."
                 )
-            excess = np.maximum(excess, -values - bound)
-        for name, bound in self.at_least:
-            excess = np.maximum(excess, bound - _mean_scores(cv_results, name))
-        if not np.isfinite(score + excess).any():
+            violation = np.maximum(violation, -values - bound)
+        for name, bound in (*self.min_ratio, *self.min_score):
+            violation = np.maximum(violation, bound - _mean_scores(cv_results, name))
+        if not np.isfinite(score + violation).any():
             raise ValueError(
                 "Every candidate has a score of NaN: none can be chosen. Run the search with "
                 'error_score="raise" to see why.'
             )
-        excess = np.where(np.isfinite(score + excess), excess, np.inf)
-        feasible = excess <= 1e-12  # room for rounding in the mean over folds
+        violation = np.where(np.isfinite(score + violation), violation, np.inf)
+        feasible = violation <= 1e-12  # slack for rounding in the mean over folds
         if not feasible.any():
-            winner = int(np.lexsort((-score, excess))[0])
-            warnings.warn(
+            winner = int(np.lexsort((-score, violation))[0])
+            warn_user(
                 f"No candidate meets {self!r}: the least disparate one is chosen, which exceeds a bound by "
-                f"{excess[winner]:.4f}. Widen the bound or the search.",
-                UserWarning,
-                stacklevel=2,
+                f"{violation[winner]:.4f}. Widen the bound or the search."
             )
             return winner
         return int(np.argmax(np.where(feasible, score, -np.inf)))
 
     def __repr__(self) -> str:
-        bounds = [f"{name}={bound}" for name, bound in self.at_most]
-        if self.at_least:
-            bounds.append(f"at_least={dict(self.at_least)}")
-        return f"best_under({', '.join([repr(self.score), *bounds])})"
+        bounds = {
+            "max_difference": self.max_difference,
+            "min_ratio": self.min_ratio,
+            "min_score": self.min_score,
+        }
+        shown = [f"{name}={dict(bound)}" for name, bound in bounds.items() if bound]
+        return f"best_under({', '.join([repr(self.score), *shown])})"
 
 
-def best_under(score: str, /, *, at_least: Mapping[str, float] | None = None, **at_most: float) -> BestUnder:
-    """Choose the candidate with the best score among those within a disparity bound.
+def best_under(
+    score: str,
+    *,
+    max_difference: Mapping[str, float] | None = None,
+    min_ratio: Mapping[str, float] | None = None,
+    min_score: Mapping[str, float] | None = None,
+) -> BestUnder:
+    """Choose the candidate with the best score among those within bounds on other scores.
 
     Give it to a search as ``refit``; ``search.score`` is then the score that it maximises. If no candidate
     is within the bounds, the one that exceeds them least is chosen, with a warning. Scores of differences
-    are negated, so ``cv_results_["mean_test_dp"]`` holds minus the disparity that ``dp=0.05`` bounds.
+    are negated, so ``cv_results_["mean_test_dp"]`` holds minus the disparity that
+    ``max_difference={"dp": 0.05}`` bounds.
 
     Parameters
     ----------
     score : str
         Name of the scorer to maximise (``"score"`` in a search with one scorer).
-    at_least : dict of str to float, optional
-        Smallest mean test score of ratio scorers, such as ``{"dp_ratio": 0.8}``.
-    **at_most : float
-        Largest mean disparity of difference scorers, such as ``dp=0.05``.
+    max_difference : dict of str to float, optional
+        Largest mean disparity of scorers of differences, by the scorer's name, such as ``{"dp": 0.05}``.
+    min_ratio : dict of str to float, optional
+        Smallest mean disparity of scorers of ratios, such as ``{"di": 0.8}``: from 0 to 1.
+    min_score : dict of str to float, optional
+        Smallest mean of any other score, such as ``{"recall": 0.6}``.
 
     Returns
     -------
@@ -122,25 +147,52 @@ def best_under(score: str, /, *, at_least: Mapping[str, float] | None = None, **
 
     Raises
     ------
+    TypeError
+        If a bound is not given by the name of its scorer.
     ValueError
-        If no bound is given, or a bound is negative or not finite.
+        If no bound is given, or one is not finite, a difference negative, or a ratio not between 0 and 1.
+
+    Warns
+    -----
+    UserWarning
+        When it is called and no candidate is within the bounds.
+
+    See Also
+    --------
+    make_fair_scorer : Makes the scorers of differences and ratios.
+    pareto_front : All candidates that no other one beats.
 
     Examples
     --------
     >>> from fairsk.scoring import best_under
-    >>> rule = best_under("acc", dp=0.05)
+    >>> rule = best_under("acc", max_difference={"dp": 0.05})
     >>> rule
-    best_under('acc', dp=0.05)
+    best_under('acc', max_difference={'dp': 0.05})
     >>> rule({"mean_test_acc": [0.86, 0.84, 0.83], "mean_test_dp": [-0.18, -0.04, -0.01]})
     1
     """
-    bounds = {**at_most, **(at_least or {})}
-    if not bounds:
-        raise ValueError("best_under needs a bound, such as best_under('acc', dp=0.05).")
-    for name, bound in bounds.items():
-        if not 0 <= bound < np.inf:
-            raise ValueError(f"The bound {name}={bound} must be finite and not negative.")
-    return BestUnder(score, tuple(at_most.items()), tuple((at_least or {}).items()))
+    limits = {"max_difference": max_difference, "min_ratio": min_ratio, "min_score": min_score}
+    bounds = {}
+    for parameter, given in limits.items():
+        if given is not None and not isinstance(given, Mapping):
+            raise TypeError(
+                f"{parameter} names the scorer of each bound, such as {parameter}={{'dp': 0.05}}; "
+                f"got {given!r}."
+            )
+        bounds[parameter] = tuple((given or {}).items())
+        for name, bound in bounds[parameter]:
+            lowest = -np.inf if parameter == "min_score" else 0
+            highest = 1 if parameter == "min_ratio" else np.inf
+            if not (lowest <= bound <= highest and np.isfinite(bound)):
+                asked = {
+                    "max_difference": "finite and not negative",
+                    "min_ratio": "between 0 and 1",
+                    "min_score": "finite",
+                }
+                raise ValueError(f"{parameter}[{name!r}]={bound} must be {asked[parameter]}.")
+    if not any(bounds.values()):
+        raise ValueError("best_under needs a bound, such as best_under('acc', max_difference={'dp': 0.05}).")
+    return BestUnder(score, **bounds)
 
 
 def pareto_front(cv_results: Mapping[str, Any], *scores: str) -> NDArray[np.intp]:
@@ -163,6 +215,10 @@ def pareto_front(cv_results: Mapping[str, Any], *scores: str) -> NDArray[np.intp
     ------
     ValueError
         If a scorer is unknown or fewer than two are named.
+
+    See Also
+    --------
+    best_under : Chooses one candidate, under a bound.
 
     Examples
     --------

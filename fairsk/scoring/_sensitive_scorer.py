@@ -1,4 +1,4 @@
-"""SensitiveScorer: a scikit-learn scorer that knows the sensitive attribute."""
+"""Scorers that know the sensitive attribute: scikit-learn's scorers, with groups."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class SensitiveScorer(BaseScorer):
         self,
         estimator: Any,
         X: Any,
-        y_true: Any,
+        y_true: Any = None,
         *,
         sensitive_features: Any = None,
         sample_weight: Any = None,
@@ -145,8 +145,8 @@ class SensitiveScorer(BaseScorer):
             What to score.
         X : array-like of shape (n_samples, n_features)
             Rows to predict.
-        y_true : array-like of shape (n_samples,)
-            Their labels.
+        y_true : array-like of shape (n_samples,), optional
+            Their labels; a scorer of the selection rate needs none.
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The group of each row; overrides the column.
         sample_weight : array-like of shape (n_samples,), optional
