@@ -45,6 +45,12 @@ class GroupCounts(Result):
         Whether the rows had labels. Without labels all rows are counted as negatives: ``fp`` holds the
         selected and ``tn`` the rejected, and any rate that depends on the label is an error.
 
+    See Also
+    --------
+    group_metrics : Rates per group, with intervals; its ``.counts`` is such a table.
+    ScoreHistograms : The same for scores, in bins.
+    one_vs_rest_counts : Counts of each of several classes.
+
     Examples
     --------
     >>> from fairsk.metrics import GroupCounts

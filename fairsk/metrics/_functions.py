@@ -101,7 +101,7 @@ class GroupFunctionMetrics(Result):
         Lower and upper percentiles of each metric per group over the resamples; empty without them.
     overall_intervals : mapping of str to (float, float)
         The same over all rows.
-    few : boolean array of shape (n_groups,)
+    few : array of bool of shape (n_groups,)
         Which groups have fewer rows (effective ones, if they are weighted) than ``min_group_size``.
     confidence : float or None
         The confidence of the intervals.

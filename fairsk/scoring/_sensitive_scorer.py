@@ -106,6 +106,10 @@ class SensitiveScorer(BaseScorer):
         Names the column of X.
     shown : str
         The scorer's repr.
+
+    See Also
+    --------
+    make_fair_scorer, make_group_scorer, make_tradeoff_scorer : What makes it.
     """
 
     def __init__(self, measure: Any, sensitive_features: Any, shown: str) -> None:
