@@ -846,6 +846,14 @@ def test_amounts_must_be_finite_numbers(y: Any, p: Any, message: str) -> None:
         regression_metrics(y, p, sensitive_features=[0, 1])
 
 
+def test_entropy_is_of_decisions_or_of_benefits() -> None:
+    with pytest.raises(TypeError, match="Give y_true and y_pred, or benefits=, not both"):
+        generalized_entropy([1, 0], [1, 1], benefits=[1, 2])
+    for arguments in ({}, {"y_true": [1, 0]}, {"y_pred": [1, 0]}):
+        with pytest.raises(TypeError, match="needs y_true and y_pred, or benefits="):
+            generalized_entropy(**arguments)
+
+
 # --- what all of them share ---------------------------------------------------------------------------
 
 RESULTS = {

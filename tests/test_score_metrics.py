@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from itertools import combinations
@@ -13,6 +14,7 @@ import pytest
 from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score, roc_curve
+from toy_data import columns_of
 
 from fairsk._core.histograms import ScoreHistograms
 from fairsk.metrics._scores.abroca import abroca, abroca_test
@@ -287,7 +289,11 @@ def test_the_abroca_test_says_what_chance_gives_and_repeats_itself() -> None:
     assert (one.value, one.by_chance, one.p_value) == (two.value, two.by_chance, two.p_value)
     assert one.value == abroca(**rows)
     assert 0 < one.by_chance < 0.5
-    assert list(one.to_dict()) == ["abroca", "by_chance", "p"]
+    assert list(columns_of(one)) == ["abroca", "by_chance", "p"]
+    record = one.to_dict()
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert (record["value"], record["p_value"]) == (one.value, one.p_value)
+    assert repr(one) == str(one)
     with pytest.raises(ValueError, match="n_resamples must be at least 1"):
         abroca_test(**rows, n_resamples=0)
 
@@ -617,12 +623,20 @@ def test_tables_print_and_escape_and_do_not_change_their_input() -> None:
     assert "&lt;b&gt;" in table._repr_html_()
     assert "<b>" not in table._repr_html_()
     assert len(str(table).splitlines()) == 7
-    assert set(table.to_dict()) >= {"group", "n", "auc", "auc_low", "auc_high", "calibration_error_by_chance"}
+    columns = {"group", "n", "auc", "auc_low", "auc_high", "calibration_error_by_chance"}
+    assert set(columns_of(table)) >= columns
+    record = table.to_dict()
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert record["values"]["auc"] == table.values["auc"].tolist()
+    assert record["overall"]["brier"] == table.overall["brier"]
+    assert set(record["intervals"]) == set(table.values) - {"calibration_error"}
+    assert record["confidence"] == 0.95
     assert all(v is None or np.array_equal(v, before[name]) for name, v in rows.items())
     rows["y_prob"] = rows.pop("y_score")
     curves = calibration_curves(**rows, confidence=0.9)
     assert "&lt;b&gt;" in curves._repr_html_()
-    assert set(curves.to_dict()) >= {
+    assert json.loads(json.dumps(curves.to_dict(), allow_nan=False)) == curves.to_dict()
+    assert set(columns_of(curves)) >= {
         "group",
         "bin_low",
         "bin_high",

@@ -330,8 +330,8 @@ RESULTS = results(acc=[0.9, 0.8, 0.7], dp=[-0.3, -0.1, -0.05], ratio=[0.5, 0.7, 
         (best_under("acc", dp=0.3), 0),
         (best_under("acc", dp=0.2), 1),
         (best_under("acc", dp=0.05), 2),
-        (best_under("acc", at_least={"ratio": 0.6}), 1),
-        (best_under("acc", dp=0.2, at_least={"ratio": 0.8}), 2),
+        (best_under("acc", min_ratio={"ratio": 0.6}), 1),
+        (best_under("acc", dp=0.2, min_ratio={"ratio": 0.8}), 2),
         (best_under("acc", dp=0.2, eo=0.1), 2),
         (best_under("acc", eo=0.1, dp=0.2), 2),
     ],
@@ -342,35 +342,37 @@ def test_the_best_candidate_within_the_bounds_wins(rule: Any, index: int) -> Non
 
 
 def test_without_a_candidate_within_the_bounds_the_least_disparate_wins() -> None:
-    with pytest.warns(
-        UserWarning, match=r"No candidate meets best_under\('acc', dp=0.01\).*exceeds a bound by 0.0400"
-    ):
-        assert best_under("acc", dp=0.01)(RESULTS) == 2
+    tight = best_under("acc", dp=0.01)
+    said = r"No candidate meets best_under\('acc', dp=0.01\).*exceeds a bound by 0.0400"
+    with pytest.warns(UserWarning, match=said):
+        assert tight(RESULTS) == 2
     with pytest.warns(UserWarning, match="No candidate meets"):
-        assert best_under("acc", at_least={"ratio": 0.95})(RESULTS) == 2
+        assert best_under("acc", min_ratio={"ratio": 0.95})(RESULTS) == 2
     with pytest.warns(UserWarning, match="No candidate meets"):  # of equally disparate ones the best
-        assert best_under("acc", dp=0.01)(results(acc=[0.7, 0.8, 0.6], dp=[-0.2, -0.2, -0.3])) == 1
+        assert tight(results(acc=[0.7, 0.8, 0.6], dp=[-0.2, -0.2, -0.3])) == 1
 
 
 def test_candidates_with_a_nan_never_win() -> None:
-    nan = float("nan")
-    assert best_under("acc", dp=0.2)(results(acc=[nan, 0.9, 0.7], dp=[-0.1, nan, -0.1])) == 2
+    nan, rule = float("nan"), best_under("acc", dp=0.2)
+    assert rule(results(acc=[nan, 0.9, 0.7], dp=[-0.1, nan, -0.1])) == 2
     with pytest.warns(UserWarning, match="No candidate meets"):
-        assert best_under("acc", dp=0.2)(results(acc=[nan, 0.9, 0.7], dp=[-0.1, nan, -0.9])) == 2
+        assert rule(results(acc=[nan, 0.9, 0.7], dp=[-0.1, nan, -0.9])) == 2
     for dp in ([nan, nan], [-0.1, nan]):
         with pytest.raises(ValueError, match="Every candidate has a score of NaN"):
-            best_under("acc", dp=0.2)(results(acc=[nan, 0.9], dp=dp))
+            rule(results(acc=[nan, 0.9], dp=dp))
 
 
 def test_a_ratio_that_is_bounded_like_a_difference_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"'ratio' are positive.*write at_least=\{'ratio': 0.8\}"):
+    with pytest.raises(
+        ValueError, match=r"ratio=0.8 bounds a difference, .* are positive.*write min_ratio=\{'ratio': 0.8\}"
+    ):
         best_under("acc", ratio=0.8)(RESULTS)
 
 
 def test_an_unknown_scorer_is_answered_with_all() -> None:
     for call in (
         lambda: best_under("acc", f1=0.1)(RESULTS),
-        lambda: best_under("acc", at_least={"f1": 0.1})(RESULTS),
+        lambda: best_under("acc", min_ratio={"f1": 0.1})(RESULTS),
         lambda: pareto_front(RESULTS, "acc", "f1"),
     ):
         with pytest.raises(ValueError, match="There is no scorer 'f1'; the scorers are: acc, dp, ratio, eo"):
@@ -387,15 +389,43 @@ def test_a_scorer_may_be_called_score() -> None:
     ("bounds", "message"),
     [
         ({}, "needs a bound"),
-        ({"dp": -0.1}, "must be finite and not negative"),
+        ({"min_ratio": {}}, "needs a bound"),
+        ({"dp": -0.1}, "max_difference of 'dp' must be finite and not negative; got -0.1"),
         ({"dp": float("nan")}, "must be finite and not negative"),
         ({"dp": float("inf")}, "must be finite and not negative"),
-        ({"at_least": {"ratio": -1}}, "must be finite and not negative"),
+        ({"min_ratio": {"ratio": -1}}, "must be between 0 and 1"),
+        ({"min_ratio": {"ratio": 1.25}}, "must be between 0 and 1"),
+        ({"min_score": {"acc": float("nan")}}, "must be finite"),
     ],
 )
 def test_impossible_bounds_are_refused(bounds: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         best_under("acc", **bounds)
+
+
+def test_a_bound_is_given_by_the_name_of_its_scorer() -> None:
+    with pytest.raises(TypeError, match=r"min_ratio names the scorer .* min_ratio=\{'di': 0.8\}"):
+        best_under("acc", min_ratio=0.8)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"The bound on 'dp' must be a number, such as dp=0.05"):
+        best_under("acc", dp="0.05")  # type: ignore[arg-type]
+
+
+def test_any_other_score_is_bounded_from_below() -> None:
+    table = results(acc=[0.9, 0.8, 0.7], loss=[-2.0, -0.5, -0.1], dp=[-0.1, -0.2, -0.3])
+    rule = best_under("acc", min_score={"loss": -0.5})
+    assert rule(table) == 1
+    assert repr(rule) == "best_under('acc', min_score={'loss': -0.5})"
+    both = best_under("loss", min_score={"acc": 0.75}, dp=0.25)
+    assert both(table) == 1
+    assert pickle.loads(pickle.dumps(both))(table) == 1
+
+
+def test_a_scorer_of_selection_needs_no_labels() -> None:
+    for options in ({}, {"comparison": "ratio"}, {"response_method": "predict_proba"}):
+        scorer = make_fair_scorer("disparate_impact", sensitive_features="man", **options)
+        assert scorer(MODEL, X) == pytest.approx(scorer(MODEL, X, Y), rel=1e-12)
+    with pytest.raises(ValueError, match="true_positive_rate depends on the labels"):
+        make_fair_scorer("equal_opportunity", sensitive_features="man")(MODEL, X)
 
 
 levels = st.one_of(st.integers(0, 3).map(float), st.just(float("nan")))

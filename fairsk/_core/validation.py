@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["check_weights", "plain_labels", "read_labels"]
+from fairsk.rates import check_choice
+
+__all__ = ["check_choice", "check_weights", "plain_labels", "read_labels"]
 
 
 def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64] | None:

@@ -18,12 +18,12 @@ from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of
 from fairsk._core.labels import binary_labels
 from fairsk._core.results import Backend, Result, Table, library_of, percent, rows, with_interval
-from fairsk._core.validation import check_weights
+from fairsk._core.validation import check_choice, check_weights
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.rows import take_rows
 from fairsk.metrics._decisions.disparity import GroupRate
 from fairsk.metrics._decisions.table import Disparities
-from fairsk.rates import CELLS, Method, Rate, check_choice
+from fairsk.rates import CELLS, Method, Rate
 from fairsk.statistics._intervals import check_confidence
 
 __all__ = ["GroupFunctionMetrics", "function_name", "measure_functions"]
@@ -101,7 +101,7 @@ class GroupFunctionMetrics(Result):
         Lower and upper percentiles of each metric per group over the resamples; empty without them.
     overall_intervals : mapping of str to (float, float)
         The same over all rows.
-    few : boolean array of shape (n_groups,)
+    few : array of bool of shape (n_groups,)
         Which groups have fewer rows (effective ones, if they are weighted) than ``min_group_size``.
     confidence : float or None
         The confidence of the intervals.

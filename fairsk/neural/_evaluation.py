@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from fairsk._core.bounds import Bound, BoundedConstraint
 from fairsk._core.counts import GroupCounts, tabulate
 from fairsk._core.warnings import warn_user
-from fairsk._held_out.objective import make_objective
+from fairsk._held_out.objective import ACCURACY, make_objective
 from fairsk._held_out.report import BoundReport, ConstraintReport, report_fields
 from fairsk.neural._comparisons import GroupComparison, GroupComparisons
 from fairsk.neural._confusion import Target, as_cells, log_probabilities, predicted_class
@@ -274,7 +274,7 @@ def training_report(
             fields = report_fields(
                 counts,
                 bounds,
-                make_objective("accuracy", *_label_sums(counts)),
+                make_objective(ACCURACY, *_label_sums(counts)),
                 pos_label=data.classes.tolist()[k],
                 value_without_bound=None,
                 measured_on="training",

@@ -4,12 +4,12 @@
 bound.
 """
 
-from fairsk.scoring._refit import BestUnder, best_under, pareto_front
-from fairsk.scoring._scorers import FairScorer, make_fair_scorer, make_group_scorer, make_tradeoff_scorer
+from fairsk.scoring._refit import BestUnder as BestUnder
+from fairsk.scoring._refit import best_under, pareto_front
+from fairsk.scoring._scorers import make_fair_scorer, make_group_scorer, make_tradeoff_scorer
+from fairsk.scoring._sensitive_scorer import SensitiveScorer as SensitiveScorer
 
 __all__ = [
-    "BestUnder",
-    "FairScorer",
     "best_under",
     "make_fair_scorer",
     "make_group_scorer",

@@ -1,4 +1,4 @@
-"""What a scorer measures: disparities, performance by group, and performance minus disparity.
+"""Measures behind scorers: disparities, performance by group, and performance minus disparity.
 
 A measure is called with labels and a function that responds with predictions, so that it asks for what it
 needs and scorers can share it. Greater is better.
@@ -25,8 +25,10 @@ from fairsk._core.warnings import warn_user
 from fairsk.rates import Comparison, Constraint, Method
 from fairsk.scoring._sensitive_scorer import Performance
 
-__all__ = ["Aggregate", "Disparity", "GroupPerformance", "Measure", "Tradeoff"]
+__all__ = ["Aggregate", "Disparity", "GroupPerformance", "Measure", "ScoredResponse", "Tradeoff"]
 
+#: What a disparity is measured on: decisions, or the probability of the positive label.
+ScoredResponse: TypeAlias = Literal["predict", "predict_proba"]
 Aggregate: TypeAlias = Literal["worst_group", "difference", "overall"]
 Respond: TypeAlias = Callable[..., NDArray[Any]]
 
@@ -44,7 +46,7 @@ class Measure(Protocol):
 
     def __call__(
         self,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         respond: Respond,
         *,
         sensitive: Any,
@@ -63,11 +65,11 @@ class Disparity:
     method: Method
     reference: Hashable
     pos_label: Any
-    response_method: str
+    response_method: ScoredResponse
 
     def __call__(
         self,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         respond: Respond,
         *,
         sensitive: Any,
@@ -112,7 +114,7 @@ class GroupPerformance:
 
     def __call__(
         self,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         respond: Respond,
         *,
         sensitive: Any,
@@ -160,7 +162,7 @@ class Tradeoff:
 
     def __call__(
         self,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         respond: Respond,
         *,
         sensitive: Any,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -26,24 +27,37 @@ class BestUnder(str):
 
     It is also the name of the score that it maximises: scikit-learn looks up the scorer for
     ``search.score`` by what it was given as ``refit``, and would otherwise find none.
+
+    Parameters
+    ----------
+    score : str
+        Name of the score that is maximised.
+    max_difference, min_ratio, min_score : tuple of (str, float)
+        The bounds: pairs of a scorer's name and a number.
+
+    See Also
+    --------
+    best_under : What makes it.
     """
 
-    at_most: tuple[tuple[str, float], ...]
-    at_least: tuple[tuple[str, float], ...]
+    max_difference: tuple[tuple[str, float], ...]
+    min_ratio: tuple[tuple[str, float], ...]
+    min_score: tuple[tuple[str, float], ...]
 
     def __new__(
         cls,
         score: str,
-        at_most: tuple[tuple[str, float], ...],
-        at_least: tuple[tuple[str, float], ...] = (),
+        max_difference: tuple[tuple[str, float], ...] = (),
+        min_ratio: tuple[tuple[str, float], ...] = (),
+        min_score: tuple[tuple[str, float], ...] = (),
     ) -> BestUnder:
-        """Make the rule; the bounds are pairs of a scorer's name and a number."""
+        """Make the rule."""
         rule = super().__new__(cls, score)
-        rule.at_most, rule.at_least = at_most, at_least
+        rule.max_difference, rule.min_ratio, rule.min_score = max_difference, min_ratio, min_score
         return rule
 
     def __getnewargs__(self) -> tuple[Any, ...]:
-        return self.score, self.at_most, self.at_least
+        return self.score, self.max_difference, self.min_ratio, self.min_score
 
     @property
     def score(self) -> str:
@@ -64,42 +78,50 @@ class BestUnder(str):
             Its position among the candidates.
         """
         score = _mean_scores(cv_results, self.score)
-        excess = np.zeros_like(score)
-        for name, bound in self.at_most:
+        violation = np.zeros_like(score)
+        for name, bound in self.max_difference:
             values = _mean_scores(cv_results, name)
             if np.nanmax(values, initial=-np.inf) > 0:
                 raise ValueError(
-                    f"{name}={bound} bounds a disparity from above, but the scores of {name!r} are positive: "
-                    f"it is not a negated difference. For a ratio write at_least={{{name!r}: {bound}}}."
+                    f"{name}={bound} bounds a difference, but the scores of {name!r} are positive: it is not "
+                    f"a negated difference. For a ratio write min_ratio={{{name!r}: {bound}}}, for another "
+                    f"score min_score={{{name!r}: {bound}}}."
                 )
-            excess = np.maximum(excess, -values - bound)
-        for name, bound in self.at_least:
-            excess = np.maximum(excess, bound - _mean_scores(cv_results, name))
-        if not np.isfinite(score + excess).any():
+            violation = np.maximum(violation, -values - bound)
+        for name, bound in (*self.min_ratio, *self.min_score):
+            violation = np.maximum(violation, bound - _mean_scores(cv_results, name))
+        if not np.isfinite(score + violation).any():
             raise ValueError(
                 "Every candidate has a score of NaN: none can be chosen. Run the search with "
                 'error_score="raise" to see why.'
             )
-        excess = np.where(np.isfinite(score + excess), excess, np.inf)
-        feasible = excess <= 1e-12  # room for rounding in the mean over folds
+        violation = np.where(np.isfinite(score + violation), violation, np.inf)
+        feasible = violation <= 1e-12  # slack for rounding in the mean over folds
         if not feasible.any():
-            winner = int(np.lexsort((-score, excess))[0])
+            winner = int(np.lexsort((-score, violation))[0])
             warn_user(
                 f"No candidate meets {self!r}: the least disparate one is chosen, which exceeds a bound by "
-                f"{excess[winner]:.4f}. Widen the bound or the search."
+                f"{violation[winner]:.4f}. Widen the bound or the search."
             )
             return winner
         return int(np.argmax(np.where(feasible, score, -np.inf)))
 
     def __repr__(self) -> str:
-        bounds = [f"{name}={bound}" for name, bound in self.at_most]
-        if self.at_least:
-            bounds.append(f"at_least={dict(self.at_least)}")
-        return f"best_under({', '.join([repr(self.score), *bounds])})"
+        shown = [f"{name}={bound}" for name, bound in self.max_difference]
+        others = {"min_ratio": self.min_ratio, "min_score": self.min_score}
+        shown += [f"{name}={dict(bounds)}" for name, bounds in others.items() if bounds]
+        return f"best_under({', '.join([repr(self.score), *shown])})"
 
 
-def best_under(score: str, /, *, at_least: Mapping[str, float] | None = None, **at_most: float) -> BestUnder:
-    """Choose the candidate with the best score among those within a disparity bound.
+def best_under(
+    score: str,
+    /,
+    *,
+    min_ratio: Mapping[str, float] | None = None,
+    min_score: Mapping[str, float] | None = None,
+    **max_difference: float,
+) -> BestUnder:
+    """Choose the candidate with the best score among those within bounds on other scores.
 
     Give it to a search as ``refit``; ``search.score`` is then the score that it maximises. If no candidate
     is within the bounds, the one that exceeds them least is chosen, with a warning. Scores of differences
@@ -109,10 +131,12 @@ def best_under(score: str, /, *, at_least: Mapping[str, float] | None = None, **
     ----------
     score : str
         Name of the scorer to maximise (``"score"`` in a search with one scorer).
-    at_least : dict of str to float, optional
-        Smallest mean test score of ratio scorers, such as ``{"dp_ratio": 0.8}``.
-    **at_most : float
-        Largest mean disparity of difference scorers, such as ``dp=0.05``.
+    min_ratio : dict of str to float, optional
+        Smallest mean disparity of scorers of ratios, such as ``{"di": 0.8}``: from 0 to 1.
+    min_score : dict of str to float, optional
+        Smallest mean of any other score, such as ``{"recall": 0.6}``.
+    **max_difference : float
+        Largest mean disparity of scorers of differences, by the scorer's name: ``dp=0.05``.
 
     Returns
     -------
@@ -121,8 +145,20 @@ def best_under(score: str, /, *, at_least: Mapping[str, float] | None = None, **
 
     Raises
     ------
+    TypeError
+        If a bound is not given by the name of its scorer.
     ValueError
-        If no bound is given, or a bound is negative or not finite.
+        If no bound is given, or one is not finite, a difference negative, or a ratio not between 0 and 1.
+
+    Warns
+    -----
+    UserWarning
+        When it is called and no candidate is within the bounds.
+
+    See Also
+    --------
+    make_fair_scorer : Makes the scorers of differences and ratios.
+    pareto_front : All candidates that no other one beats.
 
     Examples
     --------
@@ -133,13 +169,35 @@ def best_under(score: str, /, *, at_least: Mapping[str, float] | None = None, **
     >>> rule({"mean_test_acc": [0.86, 0.84, 0.83], "mean_test_dp": [-0.18, -0.04, -0.01]})
     1
     """
-    bounds = {**at_most, **(at_least or {})}
-    if not bounds:
+    bounds = {
+        "max_difference": _checked_bounds("max_difference", max_difference, lowest=0.0),
+        "min_ratio": _checked_bounds("min_ratio", min_ratio or {}, lowest=0.0, highest=1.0),
+        "min_score": _checked_bounds("min_score", min_score or {}),
+    }
+    if not any(bounds.values()):
         raise ValueError("best_under needs a bound, such as best_under('acc', dp=0.05).")
+    return BestUnder(score, **bounds)
+
+
+def _checked_bounds(
+    parameter: str, bounds: Mapping[str, float], lowest: float = -np.inf, highest: float = np.inf
+) -> tuple[tuple[str, float], ...]:
+    """Return pairs of a scorer's name and its bound."""
+    if not isinstance(bounds, Mapping):
+        raise TypeError(
+            f"{parameter} names the scorer of each bound, such as {parameter}={{'di': 0.8}}; got {bounds!r}."
+        )
     for name, bound in bounds.items():
-        if not 0 <= bound < np.inf:
-            raise ValueError(f"The bound {name}={bound} must be finite and not negative.")
-    return BestUnder(score, tuple(at_most.items()), tuple((at_least or {}).items()))
+        if not isinstance(bound, Real):
+            raise TypeError(f"The bound on {name!r} must be a number, such as {name}=0.05; got {bound!r}.")
+        if not (lowest <= bound <= highest and np.isfinite(bound)):
+            asked = {
+                "max_difference": "finite and not negative",
+                "min_ratio": "between 0 and 1",
+                "min_score": "finite",
+            }
+            raise ValueError(f"{parameter} of {name!r} must be {asked[parameter]}; got {bound}.")
+    return tuple(bounds.items())
 
 
 def pareto_front(cv_results: Mapping[str, Any], *scores: str) -> NDArray[np.intp]:
@@ -162,6 +220,10 @@ def pareto_front(cv_results: Mapping[str, Any], *scores: str) -> NDArray[np.intp
     ------
     ValueError
         If a scorer is unknown or fewer than two are named.
+
+    See Also
+    --------
+    best_under : Chooses one candidate, under a bound.
 
     Examples
     --------

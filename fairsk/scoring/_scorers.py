@@ -1,4 +1,4 @@
-"""The scorers: callables ``scorer(estimator, X, y)`` that know the sensitive attribute."""
+"""Scorers of disparity and of performance by group: callables ``scorer(estimator, X, y)``."""
 
 from __future__ import annotations
 
@@ -6,25 +6,12 @@ from collections.abc import Hashable
 from typing import Any
 
 from fairsk._core.columns import Selector
+from fairsk._core.validation import check_choice
 from fairsk.rates import Comparison, Constraint, Method, get_constraint
-from fairsk.scoring._measures import Aggregate, Disparity, GroupPerformance, Tradeoff
+from fairsk.scoring._measures import Aggregate, Disparity, GroupPerformance, ScoredResponse, Tradeoff
 from fairsk.scoring._sensitive_scorer import Performance, SensitiveScorer
 
-__all__ = ["FairScorer", "make_fair_scorer", "make_group_scorer", "make_tradeoff_scorer"]
-
-
-class FairScorer(SensitiveScorer):
-    """A scorer that knows the sensitive attribute, made by one of the functions of this module.
-
-    Parameters
-    ----------
-    measure : Measure
-        What it measures.
-    sensitive_features : selector
-        Names the column of X.
-    shown : str
-        The call that made it, for its repr.
-    """
+__all__ = ["make_fair_scorer", "make_group_scorer", "make_tradeoff_scorer"]
 
 
 def make_fair_scorer(
@@ -34,9 +21,9 @@ def make_fair_scorer(
     comparison: Comparison = "difference",
     method: Method = "between_groups",
     reference: Hashable = None,
-    response_method: str = "predict",
+    response_method: ScoredResponse = "predict",
     pos_label: Any = None,
-) -> FairScorer:
+) -> SensitiveScorer:
     """Make a scorer of a fairness constraint: greater is better, so differences are negated.
 
     It works in ``GridSearchCV``, ``cross_validate`` and all of scikit-learn's other tools that take a
@@ -65,13 +52,19 @@ def make_fair_scorer(
 
     Returns
     -------
-    FairScorer
+    SensitiveScorer
         A callable ``scorer(estimator, X, y)``; it can be pickled and cloned.
 
     Raises
     ------
     ValueError
         If the constraint or the comparison is unknown.
+
+    See Also
+    --------
+    make_group_scorer : Any of scikit-learn's scores, of the worst group.
+    best_under : Chooses among the candidates of a search under a bound on this score.
+    fairsk.metrics.disparity : The same number, of predictions.
 
     Notes
     -----
@@ -92,13 +85,9 @@ def make_fair_scorer(
     array([-0., -0., -0.])
     """
     chosen = get_constraint(constraint)
-    choices = {
-        "comparison": (comparison, ("difference", "ratio", "worst_group")),
-        "method": (method, ("between_groups", "to_overall", "to_reference")),
-        "response_method": (response_method, ("predict", "predict_proba")),
-    }
-    for name, (value, allowed) in choices.items():
-        _check_choice(name, value, allowed)
+    check_choice("comparison", comparison, Comparison)
+    check_choice("method", method, Method)
+    check_choice("response_method", response_method, ScoredResponse)
     if comparison == "worst_group" and len(chosen.rates) != 1:
         raise ValueError(f"worst_group needs a constraint with one rate; {chosen.name} has several.")
     if comparison == "worst_group" and method != "between_groups":
@@ -113,7 +102,7 @@ def make_fair_scorer(
         "response_method": (response_method, "predict"),
         "pos_label": (pos_label, None),
     }
-    return FairScorer(disparity, sensitive_features, _call("make_fair_scorer", [first], options))
+    return SensitiveScorer(disparity, sensitive_features, _call("make_fair_scorer", [first], options))
 
 
 def make_group_scorer(
@@ -122,7 +111,7 @@ def make_group_scorer(
     sensitive_features: Selector = None,
     comparison: Aggregate = "worst_group",
     pos_label: Any = None,
-) -> FairScorer:
+) -> SensitiveScorer:
     """Make a scorer of any performance by group: that of the worst group, or its largest difference.
 
     Parameters
@@ -141,7 +130,7 @@ def make_group_scorer(
 
     Returns
     -------
-    FairScorer
+    SensitiveScorer
         A callable ``scorer(estimator, X, y)``; it can be pickled and cloned.
 
     Raises
@@ -157,6 +146,11 @@ def make_group_scorer(
         If the score is not defined in a group (such as the area under the curve where all labels are the
         same); the group is passed over, and named.
 
+    See Also
+    --------
+    make_fair_scorer : The disparity of rates.
+    make_tradeoff_scorer : Performance minus disparity.
+
     References
     ----------
     Sagawa et al., Distributionally Robust Neural Networks for Group Shifts, ICLR 2020, for the accuracy of
@@ -168,14 +162,14 @@ def make_group_scorer(
     >>> make_group_scorer("roc_auc", sensitive_features="sex", comparison="difference")
     make_group_scorer('roc_auc', sensitive_features='sex', comparison='difference')
     """
-    _check_choice("comparison", comparison, ("worst_group", "difference", "overall"))
+    check_choice("comparison", comparison, Aggregate)
     measure = GroupPerformance(Performance.of(scoring), comparison, pos_label)
     options = {
         "sensitive_features": (sensitive_features, None),
         "comparison": (comparison, "worst_group"),
         "pos_label": (pos_label, None),
     }
-    return FairScorer(measure, sensitive_features, _call("make_group_scorer", [repr(scoring)], options))
+    return SensitiveScorer(measure, sensitive_features, _call("make_group_scorer", [repr(scoring)], options))
 
 
 def make_tradeoff_scorer(
@@ -185,7 +179,7 @@ def make_tradeoff_scorer(
     weight: float = 1.0,
     sensitive_features: Selector = None,
     pos_label: Any = None,
-) -> FairScorer:
+) -> SensitiveScorer:
     """Make a scorer of performance minus a weighted disparity: one number to maximise.
 
     A bound (:func:`best_under`) says what is wanted more clearly than a weight; this is for tools that take
@@ -206,13 +200,18 @@ def make_tradeoff_scorer(
 
     Returns
     -------
-    FairScorer
+    SensitiveScorer
         A callable ``scorer(estimator, X, y)``; it can be pickled and cloned.
 
     Raises
     ------
     ValueError
         If a name is unknown or the weight is negative.
+
+    See Also
+    --------
+    best_under : A bound in the place of a weight.
+    make_fair_scorer : The disparity alone.
 
     Examples
     --------
@@ -231,12 +230,7 @@ def make_tradeoff_scorer(
         "pos_label": (pos_label, None),
     }
     measure = Tradeoff(Performance.of(scoring), disparity, weight)
-    return FairScorer(measure, sensitive_features, _call("make_tradeoff_scorer", first, options))
-
-
-def _check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}.")
+    return SensitiveScorer(measure, sensitive_features, _call("make_tradeoff_scorer", first, options))
 
 
 def _call(function: str, first: list[str], options: dict[str, tuple[Any, Any]]) -> str:

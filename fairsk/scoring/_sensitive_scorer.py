@@ -1,4 +1,4 @@
-"""SensitiveScorer: a scikit-learn scorer that knows the sensitive attribute."""
+"""Scorers that know the sensitive attribute: scikit-learn's scorers, with groups."""
 
 from __future__ import annotations
 
@@ -106,6 +106,10 @@ class SensitiveScorer(BaseScorer):
         Names the column of X.
     shown : str
         The scorer's repr.
+
+    See Also
+    --------
+    make_fair_scorer, make_group_scorer, make_tradeoff_scorer : What makes it.
     """
 
     def __init__(self, measure: Any, sensitive_features: Any, shown: str) -> None:
@@ -132,7 +136,7 @@ class SensitiveScorer(BaseScorer):
         self,
         estimator: Any,
         X: Any,
-        y_true: Any,
+        y_true: Any = None,
         *,
         sensitive_features: Any = None,
         sample_weight: Any = None,
@@ -145,8 +149,8 @@ class SensitiveScorer(BaseScorer):
             What to score.
         X : array-like of shape (n_samples, n_features)
             Rows to predict.
-        y_true : array-like of shape (n_samples,)
-            Their labels.
+        y_true : array-like of shape (n_samples,), optional
+            Their labels; a scorer of the selection rate needs none.
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The group of each row; overrides the column.
         sample_weight : array-like of shape (n_samples,), optional

@@ -79,7 +79,20 @@ class GeneralizedEntropy(Result):
 
     @classmethod
     def from_counts(cls, counts: GroupCounts, *, alpha: float = 2.0) -> GeneralizedEntropy:
-        """Measure the benefits ``prediction - label + 1`` of counts without strata."""
+        """Measure the benefits ``prediction - label + 1`` of counts.
+
+        Parameters
+        ----------
+        counts : GroupCounts
+            The table of counts, without strata.
+        alpha : float, default=2.0
+            The weight of large benefits.
+
+        Returns
+        -------
+        GeneralizedEntropy
+            The entropy, and its parts.
+        """
         counts.check_labels(RATES["error_rate"])
         if counts.strata is not None:
             raise ValueError("Entropy needs counts without strata: sum them out with counts.marginal.")

@@ -86,9 +86,19 @@ class MantelHaenszel(Result):
         rate: Rate | str = "selection_rate",
         confidence: float = 0.95,
     ) -> MantelHaenszel:
-        """Compare the groups of a table of counts with strata.
+        """Compare the groups of a table of counts.
 
-        The parameters are those of :func:`mantel_haenszel_odds_ratio`.
+        Parameters
+        ----------
+        counts : GroupCounts
+            The table of counts, with strata.
+        reference, rate, confidence
+            As in :func:`mantel_haenszel_odds_ratio`.
+
+        Returns
+        -------
+        MantelHaenszel
+            The odds ratio of every group against the reference.
         """
         need_strata(counts)
         rate = get_rate(rate)

@@ -153,7 +153,18 @@ class ConditionalDemographicDisparity(Result):
 
     @classmethod
     def from_counts(cls, counts: GroupCounts) -> ConditionalDemographicDisparity:
-        """Measure it on a table of counts with strata."""
+        """Measure it on counts.
+
+        Parameters
+        ----------
+        counts : GroupCounts
+            The table of counts, with strata.
+
+        Returns
+        -------
+        ConditionalDemographicDisparity
+            The disparity of every group.
+        """
         strata = need_strata(counts)
         reason = "everybody is rejected, or nobody"
         within = _over_strata(counts, _demographic_disparity(counts.cells), reason)

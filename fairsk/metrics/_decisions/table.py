@@ -43,6 +43,8 @@ class GroupMetrics(Result):
     min_group_size : int, default=30
         A rate that is measured on fewer rows (effective ones, if they are weighted) is marked. It is a
         mark only: nothing is left out.
+    library : str or None
+        The library that :meth:`frame` makes a frame of.
 
     Attributes
     ----------
@@ -336,6 +338,8 @@ class Disparities(Result):
         strata, ``stratum`` before them.
     confidence : float or None
         The confidence of the intervals, simultaneous over all pairs of groups.
+    library : str or None
+        The library that :meth:`frame` makes a frame of.
 
     See Also
     --------
@@ -348,7 +352,18 @@ class Disparities(Result):
 
     @classmethod
     def of(cls, metrics: GroupMetrics) -> Disparities:
-        """Compare the groups of a table."""
+        """Compare the groups of a table.
+
+        Parameters
+        ----------
+        metrics : GroupMetrics
+            The table.
+
+        Returns
+        -------
+        Disparities
+            A line per rate, and stratum if there are any.
+        """
         lines = list(_compared(metrics))
         columns = {name: [line[name] for line in lines] for name in lines[0]} if lines else {}
         return cls(columns, metrics.confidence, metrics.library)

@@ -117,7 +117,7 @@ def abroca(
 
     See Also
     --------
-    abroca_test : Is it more than chance?
+    abroca_test : Whether it is more than chance.
     auc_difference : The difference of the areas, to which parts of curves that cross add nothing.
 
     Notes
