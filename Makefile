@@ -6,23 +6,28 @@ READY := $(VENV)/.installed
 ENGINES := $(VENV)/.engines
 OLDEST := .venv-oldest
 
-.PHONY: demo test test-oldest lint types format benchmarks clean
+# One thread per worker: more of them on the same cores only wait for each other. A worker takes neighbouring tests,
+# which share what their module has fitted, and takes over from the other when it has none left.
+PYTEST := -m pytest -n 2 --dist worksteal
+
+.PHONY: demo test test-full test-oldest lint types format benchmarks clean
+test test-full test-oldest benchmarks: export OMP_NUM_THREADS := 1
 
 demo: $(READY)
 	$(BIN)/python -m fairsk demo $(ARGS)
 
-# One thread per worker: more of them on the same cores only wait for each other.
+# Of the composition matrix, the cells that cover every pair of levels (tests/matrix.py).
 test: $(READY) $(ENGINES) lint types
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --ignore=tests/test_matrix.py \
-		--cov --cov-report=term --cov-fail-under=95 $(ARGS)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_matrix.py
+	$(BIN)/python $(PYTEST) --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 
-# The tests again, on the oldest versions that are supported; of the composition matrix, the cells with pandas, and
-# without the demo, the penalties and the long comparisons with brute force, which know no versions. `make test-oldest
-# CELLS=` runs all.
-CELLS := -k "not (test_cell and (polars or numpy)) and not test_demo and not test_penalties and not equal_brute_force"
+# Every cell of the matrix, and every test on the oldest versions too.
+test-full: $(OLDEST)/.installed
+	$(MAKE) test ARGS="--full-matrix"
+	$(OLDEST)/bin/python $(PYTEST) -p no:cacheprovider --full-matrix
+
+# On the oldest versions that are supported, the tests that a version can break (tests/schedule.py).
 test-oldest: $(OLDEST)/.installed
-	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n 2 -p no:cacheprovider $(CELLS) $(ARGS)
+	$(OLDEST)/bin/python $(PYTEST) -p no:cacheprovider --by-version $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -36,7 +41,6 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmarks: export OMP_NUM_THREADS := 1
 benchmarks: $(READY) $(ENGINES)
 	$(BIN)/python benchmarks/thresholds_adult.py
 	$(BIN)/python benchmarks/thresholds_unseen.py

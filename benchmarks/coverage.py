@@ -203,7 +203,8 @@ def random_supports(repeats: int, rng: np.random.Generator) -> dict[str, float]:
         hits = []
         for _ in range(repeats):
             drawn = rng.multinomial(size, chances).T
-            found = contrasts(GroupCounts(range(3), dict(zip(CELLS, drawn, strict=True))), rate, adjust=None)
+            counts = GroupCounts(range(3), dict(zip(CELLS, drawn, strict=True)))
+            found = contrasts(counts, rate, method="to_overall", adjust=None)
             hits.append(covered(found.low, truth, found.high))
         for group, share in enumerate(np.mean(hits, axis=0)):
             shares[f"{rate}, n {size}, group {group + 1}"] = float(share)

@@ -27,8 +27,7 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from fairsk.metrics import GroupCounts
-from fairsk.thresholds import ScoreHistograms
+from fairsk.metrics import GroupCounts, ScoreHistograms
 
 Job = Callable[[], Any]
 

@@ -138,7 +138,7 @@ def compared(
     groups = pd.MultiIndex.from_frame(known).unique().sort_values()  # as the classifier numbers them
     codes = groups.get_indexer(pd.MultiIndex.from_frame(unseen))
     for comparison in classifier.net_.criterion_.comparisons:
-        places = np.array(comparison.places)[codes]
+        places = np.array(comparison.group_index)[codes]
         yield places >= 0, places[places >= 0]
 
 
@@ -164,11 +164,11 @@ def measure(case: Case, seed: int) -> Run:
         for name, value in disparities.items():
             disparities[name] = float(worst(value, counts.compare(name, case.comparison)))
     return Run(
-        classifier.training_disparities_,
+        {part.constraint: part.disparity for part in classifier.report_.worst},
         disparities,
         float(np.mean(predicted == y[test])),
         seconds,
-        [len(set(each.places) - {-1}) for each in classifier.net_.criterion_.comparisons],
+        [len(set(each.group_index) - {-1}) for each in classifier.net_.criterion_.comparisons],
         any(issubclass(warning.category, ConvergenceWarning) for warning in caught),
         [re.sub(r"\d+(\.\d+)?", "#", str(warning.message)).partition(". ")[0] for warning in caught],
     )
@@ -236,7 +236,9 @@ def print_front() -> None:
     train, _ = train_test_split(np.arange(len(y)), test_size=0.3, stratify=y, random_state=SEEDS[0])
     classifier = FairClassifier(random_state=SEEDS[0])
     search = GridSearchCV(
-        SensitiveRouter(make_pipeline(make_encoder(), classifier), sensitive_features="sex", drop=False),
+        SensitiveRouter(
+            make_pipeline(make_encoder(), classifier), sensitive_features="sex", keep_sensitive=True
+        ),
         {"estimator__fairclassifier__max_difference": BOUNDS},
         scoring={
             "accuracy": "accuracy",

@@ -211,7 +211,7 @@ def run(model: Any, X: Any, data: Data, train: NDArray[Any], test: NDArray[Any])
     model.fit(X[train], data.labels[train], sensitive_features=data.groups[train])
     seconds = time.process_time() - start
     if isinstance(model, GroupThresholdOptimizer):
-        bounded = list(model.report_.disparity)
+        bounded = [part.disparity for part in model.report_.constraints]
         predicted = model.predict(X[test], sensitive_features=data.groups[test])
     else:
         bounded = gaps(data.labels[train], model.predict(X[train]), data.groups[train])

@@ -1,4 +1,4 @@
-"""The command line: ``python -m fairsk demo``."""
+"""The command line without its script: ``python -m fairsk demo``."""
 
 from fairsk._cli import main
 

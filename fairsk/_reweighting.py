@@ -1,4 +1,4 @@
-"""Weigh fair: give every (group, label) cell the weight that makes label and group independent.
+"""Reweighing: a weight per (group, label) cell that makes label and group independent.
 
 A scikit-learn ``Pipeline`` cannot carry weights from a transformer to the step after it. So there are
 three forms of one idea: :class:`Reweigher` learns the weights, :class:`ReweightedClassifier` learns them
@@ -8,7 +8,6 @@ imbalanced-learn's pipelines.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from fairsk._core.columns import SensitiveColumns, sensitive_columns
 from fairsk._core.groups import Grouping, encode_groups, format_group
 from fairsk._core.validation import check_weights
+from fairsk._core.warnings import warn_user
 from fairsk._meta.base import MetaClassifier
 from fairsk._sklearn.compat import HasMethods, fit_context, num_samples
 from fairsk._sklearn.routing import fit_weighted
@@ -66,13 +66,18 @@ class Reweigher(TransformerMixin, BaseEstimator):
     UserWarning
         If a group lacks a label altogether: no weight can then make the rates equal.
 
+    See Also
+    --------
+    ReweightedClassifier : Deliver the weights to a classifier, through nested pipelines.
+    FairResampler : Draw rows instead of weighing them.
+
     Notes
     -----
     For a row of group :math:`s` with label :math:`y` the weight is
 
     .. math:: W(s, y) = \frac{P(s)\,P(y)}{P(s, y)},
 
-    with probabilities weighted by ``sample_weight`` if it is given.
+    with probabilities weighted by ``sample_weight`` if there is one.
 
     References
     ----------
@@ -132,16 +137,15 @@ class Reweigher(TransformerMixin, BaseEstimator):
         cells = np.bincount(
             np.ravel_multi_index((groups.codes, labels), shape), weights, minlength=shape[0] * shape[1]
         ).reshape(shape)
+        # The mass that each cell would have if label and group were independent: P(s) P(y) of the total.
         expected = np.outer(cells.sum(1), cells.sum(0)) / cells.sum()
         with np.errstate(divide="ignore", invalid="ignore"):
             self.weights_ = np.where(cells > 0, expected / cells, np.nan)
         for group, label in zip(*np.nonzero(cells == 0), strict=True):
-            warnings.warn(
+            warn_user(
                 f"Group {format_group(groups.labels[group])} has no rows with the label "
                 f"{self.classes_[label]}: no weights can make the label rates equal. The other cells get "
-                "their usual weights; merge small groups to avoid this.",
-                UserWarning,
-                stacklevel=4,
+                "their usual weights; merge small groups of sensitive_features to avoid this."
             )
         return self
 
@@ -163,7 +167,18 @@ class Reweigher(TransformerMixin, BaseEstimator):
         return X
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """Return the names of the columns, which are those that came in."""
+        """Return the names of the columns, which are those that came in.
+
+        Parameters
+        ----------
+        input_features : array-like of str, optional
+            The names; by default those seen in ``fit``, or x0, x1, ...
+
+        Returns
+        -------
+        array of shape (n_features_in_,)
+            The names.
+        """
         check_is_fitted(self)
         names = input_features if input_features is not None else getattr(self, "feature_names_in_", None)
         if names is None:
@@ -203,8 +218,9 @@ class Reweigher(TransformerMixin, BaseEstimator):
         return self._weigh(labels, sensitive, check_weights(sample_weight, len(labels)))
 
     def _weigh(
-        self, labels: NDArray[Any], sensitive: SensitiveColumns, given: NDArray[np.float64] | None
+        self, labels: NDArray[Any], sensitive: SensitiveColumns, sample_weight: NDArray[np.float64] | None
     ) -> NDArray[np.float64]:
+        """Return the fair weight of each row, times the weight that it comes with."""
         position = {label: i for i, label in enumerate(self.classes_.tolist())}
         columns = np.array([position.get(label, -1) for label in labels.tolist()], dtype=np.intp)
         groups = encode_groups(sensitive, self.groups_)
@@ -215,8 +231,9 @@ class Reweigher(TransformerMixin, BaseEstimator):
                 f"{', '.join(map(str, self.classes_))}."
             )
         weights = self.weights_[groups.codes, columns]
-        if given is not None:
-            weights = np.where(given > 0, weights * given, 0)  # a row of weight 0 is as good as absent
+        if sample_weight is not None:
+            # A row of weight 0 is as good as absent, also in a cell that has no weight.
+            weights = np.where(sample_weight > 0, weights * sample_weight, 0)
         if np.isnan(weights).any():
             group = format_group(self.groups_[groups.codes[np.isnan(weights)][0]])
             raise ValueError(f"Group {group} has rows with a label that it did not have in fit.")
@@ -233,9 +250,10 @@ class Reweigher(TransformerMixin, BaseEstimator):
 class ReweightedClassifier(MetaClassifier):
     """Fit a classifier with fair weights: delivered to its last step, through nested pipelines.
 
-    Wraps the *whole* pipeline, so that it sees the raw X. The weights need no metadata request and arrive
-    with metadata routing off or on. An estimator that takes no ``sample_weight`` is fitted on rows drawn
-    with probability proportional to the weights.
+    Wraps the *whole* pipeline, so that it sees the raw X. The weights are those of Kamiran and Calders [1]_,
+    or of another ``reweigher``. They need no metadata request and arrive with metadata routing off or on. An
+    estimator that takes no ``sample_weight`` is fitted on rows drawn with probability proportional to the
+    weights.
 
     Parameters
     ----------
@@ -263,6 +281,13 @@ class ReweightedClassifier(MetaClassifier):
     ------
     ValueError
         If the sensitive column is missing or has missing values.
+
+    See Also
+    --------
+    Reweigher : The weights alone.
+    FairResampler : Draw rows instead, in pipelines of imbalanced-learn.
+    FairClassifier : Train a net under a bound on the disparity.
+    GroupThresholdOptimizer : Decide by a threshold per group, under a bound.
 
     References
     ----------
@@ -366,9 +391,6 @@ class FairResampler(BaseEstimator):
     later step needs the attribute too, name the column. With metadata the number of rows is never that of
     X (if need be, the largest cell has one row less), so that such a step fails instead of mixing rows up.
 
-    Later steps of a pipeline that are given groups as metadata would get those of the old rows. Name the
-    column instead; with metadata, the number of rows always changes, so that such a step notices.
-
     Parameters
     ----------
     sensitive_features : str, int, list of these, or callable, optional
@@ -379,7 +401,7 @@ class FairResampler(BaseEstimator):
 
     Attributes
     ----------
-    sample_indices_ : array of shape (n_new_rows,)
+    sample_indices_ : array of shape (n_samples_new,)
         Position of each new row among the old ones, sorted.
     groups_ : tuple
         The groups, sorted.
@@ -388,6 +410,11 @@ class FairResampler(BaseEstimator):
     ------
     ValueError
         If the sensitive column is missing or has missing values.
+
+    See Also
+    --------
+    Reweigher : Weights instead of rows.
+    ReweightedClassifier : Deliver the weights to a classifier, in any pipeline.
 
     References
     ----------
@@ -413,7 +440,22 @@ class FairResampler(BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: ArrayLike, sensitive_features: Any = None) -> Self:
-        """Choose the rows; :meth:`fit_resample` returns them too. The parameters are the same."""
+        """Choose the rows; :meth:`fit_resample` returns them too.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows: an array, frame, sparse matrix or list.
+        y : array-like of shape (n_samples,)
+            Labels; any number of classes.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+
+        Returns
+        -------
+        FairResampler
+            The fitted sampler.
+        """
         X, labels = check_rows(X, y)
         check_same_features(self, X, reset=True)
         sensitive = sensitive_columns(
@@ -425,7 +467,7 @@ class FairResampler(BaseEstimator):
         self.groups_ = groups.labels
         rows = _uniform_sample(groups, labels, weights, check_random_state(self.random_state))
         if sensitive_features is not None and len(rows) == len(labels):
-            # Later steps of a pipeline get the values of the old rows: let the lengths tell that they differ.
+            # Later steps of a pipeline get the values of the old rows: lengths that differ make them fail.
             rows = _without_one(rows, groups, labels)
         self.sample_indices_ = rows
         return self
@@ -461,8 +503,8 @@ def _uniform_sample(
         for label in np.unique(labels):
             rows = np.flatnonzero((groups.codes == group) & (labels == label))
             if len(rows):
-                wanted = int(np.rint(weights[rows].sum()))
-                copies, rest = divmod(wanted, len(rows))  # every row equally often, then some once more
+                size = int(np.rint(weights[rows].sum()))
+                copies, rest = divmod(size, len(rows))  # every row equally often, then some once more
                 extra = rng.choice(rows, rest, replace=False)
                 chosen.append(np.concatenate([np.repeat(rows, copies), extra]))
     return np.sort(np.concatenate(chosen)).astype(np.intp)

@@ -1,4 +1,4 @@
-"""One place to say which column is sensitive: read from raw X, handed to every step that asks."""
+"""Routing of the sensitive column: SensitiveRouter reads it from raw X, for every step that asks."""
 
 from __future__ import annotations
 
@@ -31,9 +31,11 @@ class SensitiveRouter(MetaClassifier):
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of X; a list makes an intersection; a callable of X returns the values.
         Values passed to a method override it.
-    drop : bool, default=True
-        Whether the inner estimator sees X without the sensitive columns; X may then lack them at
-        prediction, unless a step asks for them there. A callable names no column, so it drops none.
+    keep_sensitive : bool, default=False
+        Whether the inner estimator sees the sensitive columns of X. If not, X may lack them at prediction,
+        unless a step asks for them there: an X with as many columns as the inner estimator was fitted on is
+        then taken for one without them. In an array the sensitive columns must be the ones that are left out,
+        for it has no names to check. A callable names no column, so all of X is kept.
 
     Attributes
     ----------
@@ -50,6 +52,12 @@ class SensitiveRouter(MetaClassifier):
     ------
     ValueError
         If the sensitive column is missing or has missing values, or no inner step asks for it.
+
+    See Also
+    --------
+    FairClassifier : The net that asks for the sensitive values in ``fit``.
+    ReweightedClassifier : Fair weights for a pipeline that it wraps, or for a step inside a router.
+    GroupThresholdOptimizer : A threshold per group, for a pipeline that it wraps.
 
     Examples
     --------
@@ -69,13 +77,15 @@ class SensitiveRouter(MetaClassifier):
     _parameter_constraints = {
         "estimator": [HasMethods(["fit"])],
         "sensitive_features": [str, int, list, tuple, callable, None],
-        "drop": ["boolean"],
+        "keep_sensitive": ["boolean"],
     }
 
-    def __init__(self, estimator: Any, *, sensitive_features: Any = None, drop: bool = True) -> None:
+    def __init__(
+        self, estimator: Any, *, sensitive_features: Any = None, keep_sensitive: bool = False
+    ) -> None:
         self.estimator = estimator
         self.sensitive_features = sensitive_features
-        self.drop = drop
+        self.keep_sensitive = keep_sensitive
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -117,8 +127,8 @@ class SensitiveRouter(MetaClassifier):
         sensitive = self._sensitive(X, sensitive_features)
         encode_groups(sensitive)  # a missing value fails here, under its column's name
         weights = check_weights(sample_weight, num_samples(X))
-        inner_X = self._take_out_column(X) if self.drop else X
-        with self._explaining_the_missing_column(inner_X is not X, ", or set drop=False"):
+        inner_X = X if self.keep_sensitive else self._take_out_column(X)
+        with self._explaining_the_missing_column(inner_X is not X, ", or set keep_sensitive=True"):
             self.estimator_ = fit_weighted(
                 clone(self.estimator),
                 inner_X,
@@ -130,5 +140,5 @@ class SensitiveRouter(MetaClassifier):
         return self
 
     def _inner_X(self, X: Any) -> Any:
-        """Return X without the sensitive column, which may be absent already."""
-        return self._without_column(X) if self.drop else X
+        """Return X without the sensitive column, which may be absent already, unless it is kept."""
+        return X if self.keep_sensitive else self._without_column(X)

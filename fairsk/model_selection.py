@@ -1,4 +1,4 @@
-"""Splitters that keep every group and label in every fold."""
+"""Splitters: folds stratified by group and label."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ __all__ = ["GroupStratifiedKFold"]
 class GroupStratifiedKFold(StratifiedKFold):
     """K folds with the same share of every (group, label) cell, as far as its size allows.
 
-    Not to be confused with scikit-learn's ``StratifiedGroupKFold``, which keeps a group's rows together.
     A cell with fewer rows than folds is spread with the other rows of its label.
 
     Parameters
@@ -39,6 +38,12 @@ class GroupStratifiedKFold(StratifiedKFold):
     ------
     ValueError
         If the sensitive column is missing, or every label has fewer rows than there are folds.
+
+    See Also
+    --------
+    sklearn.model_selection.StratifiedKFold : Folds stratified by label alone.
+    sklearn.model_selection.StratifiedGroupKFold : Keeps a group's rows together in one fold: the opposite.
+    fairsk.scoring.make_fair_scorer : Scores each fold by a disparity, which needs every group in it.
 
     Examples
     --------
@@ -68,7 +73,7 @@ class GroupStratifiedKFold(StratifiedKFold):
     def split(
         self, X: Any, y: ArrayLike, groups: Any = None
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Yield the positions of training and test rows of each fold.
+        """Return the positions of training and test rows of each fold.
 
         Parameters
         ----------
@@ -79,10 +84,15 @@ class GroupStratifiedKFold(StratifiedKFold):
         groups : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The group of each row; overrides the column.
 
-        Yields
-        ------
-        tuple of two arrays
+        Returns
+        -------
+        iterator of tuples of two arrays
             Positions of the training rows and of the test rows.
+
+        Raises
+        ------
+        ValueError
+            If labels are missing or their number is not that of the rows, or the sensitive column is missing.
         """
         if y is None:
             raise ValueError("GroupStratifiedKFold balances the labels too: pass y to split.")

@@ -1,6 +1,7 @@
 """The composition matrix as data: which models, in which of scikit-learn's tools, how, with what outcome.
 
-``test_matrix.py`` runs every cell. ``python tests/matrix.py`` writes the table of ``docs/composition.md``.
+``test_matrix.py`` runs the cells of :func:`pairwise_cells`; with ``--full-matrix`` it runs all :func:`cells`.
+``python tests/matrix.py`` writes the table of ``docs/composition.md``.
 """
 
 from __future__ import annotations
@@ -682,13 +683,35 @@ TOOLS = {
 }
 
 
+ROUTING, CHANNELS, LIBRARIES = (False, True), ("column", "metadata"), ("pandas", "polars", "numpy")
+BACKENDS = ("2 loky", "2 threading")
+
+
 def cells() -> Iterator[Cell]:
     """Yield every cell; parallel ones with pandas, the column and routing on: the flag is thread-local."""
-    for model, tool, routing in itertools.product(MODELS, TOOLS, (False, True)):
-        for channel, library in itertools.product(("column", "metadata"), ("pandas", "polars", "numpy")):
+    for model, tool, routing in itertools.product(MODELS, TOOLS, ROUTING):
+        for channel, library in itertools.product(CHANNELS, LIBRARIES):
             yield Cell(model, tool, routing, channel, library)
         if TOOLS[tool].parallel and routing:
-            yield from (Cell(model, tool, routing, jobs=jobs) for jobs in ("2 loky", "2 threading"))
+            yield from (Cell(model, tool, routing, jobs=jobs) for jobs in BACKENDS)
+
+
+def pairwise_cells() -> Iterator[Cell]:
+    """Yield six cells of each model in each tool, with every pair of routing, channel and library.
+
+    Six rows are needed for the pairs of routing and library. They suffice if the channel of a row is the
+    parity of its routing and of a bit for its library, and the three bits are not all alike: then both
+    channels meet both routings and all libraries. To flip the bits makes the other six rows. The bits that
+    differ from the other two take turns, and tools (as well as models) that stand side by side have opposite
+    ones: together they have all twelve rows, and both of the backends (a model in a tool gets one of them).
+    """
+    for (m, model), (t, tool) in itertools.product(enumerate(MODELS), enumerate(TOOLS)):
+        flipped, odd_one = (m + t) % 2, (m // 2 + t // 2) % 3
+        for routing, (i, library) in itertools.product(ROUTING, enumerate(LIBRARIES)):
+            channel = CHANNELS[routing ^ (i == odd_one) ^ flipped]
+            yield Cell(model, tool, routing, channel, library)
+        if TOOLS[tool].parallel:
+            yield Cell(model, tool, True, jobs=BACKENDS[flipped])
 
 
 # --- what cannot work, and why --------------------------------------------------------------------------
@@ -838,7 +861,9 @@ Every model of fairsk in every tool of scikit-learn, with the sensitive attribut
 metadata, with metadata routing off or on, as pandas, polars or NumPy: {n} combinations. In short: **name the
 column, and it works in either mode**; where two rows say "no" even so, a note says what to do instead.
 
-`tests/test_matrix.py` runs all of them, and `python tests/matrix.py` writes this page from the same table.
+`make test-full` runs all of them. Continuous integration runs {n_pairwise}: of every model in every tool six
+that hold each pair of routing, channel and library, chosen so that two tools that stand side by side run all
+twelve, and one of the two kinds of jobs. `python tests/matrix.py` writes this page from the same table.
 "Yes" means that the numbers are the same in every mode and library, and those of a loop by hand wherever
 there is one. "No" means that an error is raised, and the note names the way; no score is wrong. (With its
 default `error_score=np.nan`, scikit-learn makes NaN of an error while scoring, and a warning that shows it.)
@@ -895,7 +920,9 @@ def render() -> str:
         rows.append("| " + " | ".join([tool, *shown]) + " |")
     head = ["| " + " | ".join(["tool", *COLUMNS]) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
     listed = [f"{i}. {note}" for i, note in enumerate(used, start=1)]
-    parts = [INTRODUCTION.format(n=f"{len(everything):,}"), *head, *rows, "", "## Notes", "", *listed, ""]
+    n_pairwise = len(list(pairwise_cells()))
+    introduction = INTRODUCTION.format(n=f"{len(everything):,}", n_pairwise=f"{n_pairwise:,}")
+    parts = [introduction, *head, *rows, "", "## Notes", "", *listed, ""]
     return "\n".join(parts)
 
 

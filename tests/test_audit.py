@@ -1,4 +1,4 @@
-"""The dataset audit: its numbers against independent ones, its verdicts, and what it does with odd data."""
+"""The dataset audit: its numbers against independent ones, its severities, and what it does with odd data."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def test_the_founding_example_has_a_chi_square_of_forty():
     assert shares["reading"].tolist() == ["more", "fewer"]
     assert shares["residual"].tolist() == pytest.approx([math.sqrt(40), -math.sqrt(40)])
     # 400 where 500 are expected is exactly the notice level, .8: no rounding may hide it.
-    assert only(audit, "least represented").verdict == "NOTICE"
-    assert only(audit, "group shares").verdict == "NOTICE"
+    assert only(audit, "least represented").severity == "NOTICE"
+    assert only(audit, "group shares").severity == "NOTICE"
 
 
 @pytest.mark.parametrize("counts", [[60, 40, 30], [500, 480, 20, 0], [7, 93]])
@@ -235,13 +235,13 @@ def test_the_upper_limit_is_that_of_what_chance_gives_on_average():
 def test_checks_of_one_question_do_not_disagree_on_few_balanced_rows():
     frame = pd.DataFrame({"sex": ["m", "f"] * 30})
     audit = audit_dataset(frame, "sex", [0, 0, 1, 1] * 15, baseline="equal")
-    verdicts = {finding.check: finding.verdict for finding in audit.findings}
+    severities = {finding.check: finding.severity for finding in audit.findings}
     questions = ("group shares", "group and label", "label rates")
-    assert {verdicts[check] for check in questions} == {"INCONCLUSIVE"}
+    assert {severities[check] for check in questions} == {"INCONCLUSIVE"}
     assert "The rate of 1 is 0.500 in each of f, m." in only(audit, "label rates").advice
 
 
-# --- verdicts ---------------------------------------------------------------------------------------------
+# --- severities -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_checks_of_one_question_do_not_disagree_on_few_balanced_rows():
         ("label rates", np.nan, np.nan, np.nan, np.nan, "NOT APPLICABLE"),
     ],
 )
-def test_a_verdict_takes_size_and_significance(check, value, low, high, p, expected):
+def test_a_severity_takes_size_and_significance(check, value, low, high, p, expected):
     assert Settings().judge(check, value, low, high, p) == expected
 
 
@@ -271,7 +271,7 @@ def test_a_tiny_difference_in_very_many_rows_is_ok():
         np.repeat(list(counts), list(counts.values()))[:, None], 0, baseline="equal", proxies=False
     )
     assert audit.shares.parts[0].test.p < 1e-8
-    assert {f.verdict for f in audit.findings if f.check in ("group shares", "least represented")} == {"OK"}
+    assert {f.severity for f in audit.findings if f.check in ("group shares", "least represented")} == {"OK"}
 
 
 def test_a_large_difference_in_few_rows_is_inconclusive():
@@ -279,9 +279,9 @@ def test_a_large_difference_in_few_rows_is_inconclusive():
     audit = audit_dataset(frame, "sex", baseline="equal", random_state=0)
     assert audit.shares.parts[0].test.effect > 0.3
     finding = only(audit, "group shares")
-    assert finding.verdict == "INCONCLUSIVE"
+    assert finding.severity == "INCONCLUSIVE"
     assert "Collect more" in finding.advice
-    assert only(audit, "least represented").verdict == "INCONCLUSIVE"
+    assert only(audit, "least represented").severity == "INCONCLUSIVE"
 
 
 def test_data_without_any_pattern_raise_hardly_an_alarm():
@@ -292,8 +292,8 @@ def test_data_without_any_pattern_raise_hardly_an_alarm():
         frame.loc[rng.random(800) < 0.1, "x"] = np.nan
         y = rng.integers(0, 2, 800)
         audit = audit_dataset(frame, "g", y, baseline={"a": 1, "b": 1, "c": 1}, cv=3)
-        assert not any(finding.verdict == "WARNING" for finding in audit.findings)
-        alarms += [finding.check for finding in audit.findings if finding.verdict == "NOTICE"]
+        assert not any(finding.severity == "WARNING" for finding in audit.findings)
+        alarms += [finding.check for finding in audit.findings if finding.severity == "NOTICE"]
     # Each check errs in at most 5% of such data sets, that is in two of forty.
     assert all(alarms.count(check) <= 5 for check in TOLERANCES)
 
@@ -303,7 +303,7 @@ def test_levels_are_stated_and_can_be_changed():
     assert "group shares 0.1 / 0.3" in str(usual)
     strict = audit_dataset(founding(), "sex", baseline="equal", tolerances={"group shares": (0.05, 0.15)})
     assert "group shares 0.05 / 0.15" in str(strict)
-    assert only(strict, "group shares").verdict == "WARNING"
+    assert only(strict, "group shares").severity == "WARNING"
     assert TOLERANCES["group shares"] == (0.1, 0.3)
 
 
@@ -320,7 +320,7 @@ def test_shares_have_wilson_limits():
 
 def test_without_a_baseline_nothing_is_compared():
     audit = audit_dataset(founding(), "sex")
-    assert only(audit, "group shares").verdict == "NOT APPLICABLE"
+    assert only(audit, "group shares").severity == "NOT APPLICABLE"
     assert "baseline=" in only(audit, "group shares").advice
     assert "expected" not in str(audit.shares)
 
@@ -348,7 +348,7 @@ def test_a_group_that_the_data_lack_is_reported():
     assert part.groups == ("man", "neither", "woman")
     assert part.rows.tolist() == [600, 0, 400]
     finding = only(audit, "least represented")
-    assert (finding.verdict, finding.value, finding.about) == ("WARNING", 0, "sex: neither")
+    assert (finding.severity, finding.value, finding.about) == ("WARNING", 0, "sex: neither")
     assert "0 rows of neither where 100 are expected" in finding.advice
 
 
@@ -406,7 +406,7 @@ def test_a_baseline_of_the_intersection_is_one_of_each_attribute():
 def test_a_baseline_of_one_attribute_says_nothing_of_the_others():
     audit = audit_dataset(two_attributes(), ["sex", "age"], baseline={"sex": "equal"})
     assert [part.test is None for part in audit.shares.parts] == [False, True, True]
-    assert only(audit, "group shares", "age").verdict == "NOT APPLICABLE"
+    assert only(audit, "group shares", "age").severity == "NOT APPLICABLE"
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
@@ -422,7 +422,7 @@ def test_rows_without_a_group_are_a_group_and_a_finding(kind):
     assert part.shares.tolist() == pytest.approx([0.25, 2 / 3, 1 / 3])
     assert part.test.p == pytest.approx(stats.chisquare([100, 50]).pvalue)
     finding = only(audit, "unknown groups")
-    assert (finding.value, finding.verdict) == (0.25, "WARNING")
+    assert (finding.value, finding.severity) == (0.25, "WARNING")
     assert "(missing)" in str(audit.labels)
     assert "(missing) is no group of the baseline, and not compared, for: sex." in str(audit.shares)
 
@@ -491,8 +491,8 @@ def test_of_many_labels_the_one_that_differs_most_is_shown():
     }
     assert part.widest == max(gaps, key=gaps.__getitem__)
     assert part.difference == pytest.approx(max(gaps.values()))
-    assert only(audit, "label rates").verdict == "WARNING"
-    assert only(audit, "group and label").verdict == "WARNING"
+    assert only(audit, "label rates").severity == "WARNING"
+    assert only(audit, "group and label").severity == "WARNING"
 
 
 def test_small_groups_are_named_and_not_compared():
@@ -502,7 +502,7 @@ def test_small_groups_are_named_and_not_compared():
     assert audit.labels.parts[0].difference == 0
     assert audit.labels.parts[0].rates.tolist() == [0.5, 0.5, 1]
     finding = only(audit, "small groups")
-    assert finding.verdict == "NOTICE"
+    assert finding.severity == "NOTICE"
     assert finding.value == 1
     assert "Fewer than 30 rows: c." in finding.advice
     assert audit_dataset(frame, "g", y, min_group_size=2, random_state=0).labels.parts[0].difference == 0.5
@@ -521,7 +521,7 @@ def test_rows_without_a_label_are_left_out_and_said_to_be():
 def test_few_labels_say_what_could_have_been_seen():
     frame, y = pd.DataFrame({"g": ["a", "b"] * 20}), [0, 0, 1, 1, 0, 0, 1, 0] * 5
     finding = only(audit_dataset(frame, "g", y, min_group_size=10), "label rates")
-    assert finding.verdict == "INCONCLUSIVE"
+    assert finding.severity == "INCONCLUSIVE"
     assert "with 80% power" in finding.advice
 
 
@@ -547,9 +547,9 @@ def test_missing_values_are_counted_by_group(kind):
     table = [[absent[sex == s].sum(), (~absent)[sex == s].sum()] for s in "FM"]
     assert part.test.p == pytest.approx(stats.chi2_contingency(table, correction=False).pvalue)
     finding = only(audit, "missing values", "income by sex")
-    assert finding.verdict == "WARNING"
+    assert finding.severity == "WARNING"
     assert "of F and 0.0% of M" in finding.advice
-    assert only(audit, "missing values", "shoe by sex").verdict == "OK"
+    assert only(audit, "missing values", "shoe by sex").severity == "OK"
     assert set(audit.missing.complete) == {"hours", "city", "hired", "sex"}
 
 
@@ -577,7 +577,7 @@ def test_a_column_that_gives_the_group_away_is_found():
     columns["title"] = ["Ms" if sex == "F" else "Mr" for sex in columns["sex"]]
     audit = audit_dataset(pd.DataFrame(columns), "sex", "hired", random_state=0)
     assert proxy(audit, "title").auc == 1
-    assert only(audit, "proxies", "title for sex").verdict == "WARNING"
+    assert only(audit, "proxies", "title for sex").severity == "WARNING"
     city = proxy(audit, "city")
     assert city.low < 0.5 < city.high
     # The hours are normal with means 8 / 6 standard deviations apart: AUC = Phi(d / sqrt(2)).
@@ -685,7 +685,7 @@ def test_a_weak_proxy_is_said_to_tell_something_and_no_more():
     audit = audit_dataset(frame, "g", random_state=0)
     for about in ("x for g", f"{ALL_COLUMNS} for g"):
         finding = only(audit, "proxies", about)
-        assert finding.verdict == "NOTICE"
+        assert finding.severity == "NOTICE"
         assert finding.advice.startswith("This tells something of who is ")
         assert "hides little" not in finding.advice
 
@@ -711,7 +711,7 @@ def test_groups_too_small_to_be_told_are_named():
     assert audit.proxies.not_measured == {"sex": ("X",)}
     assert "Too few rows to be told, for sex: X." in str(audit.proxies)
     few = audit_dataset(pd.DataFrame(people(20)), "sex", random_state=0)
-    assert only(few, "proxies").verdict == "NOT APPLICABLE"
+    assert only(few, "proxies").severity == "NOT APPLICABLE"
 
 
 def test_the_same_seed_gives_the_same_audit():
@@ -775,13 +775,13 @@ def test_input_is_left_as_it_was():
 def test_findings_come_most_urgent_first_with_advice_as_plain_data():
     audit = audit_dataset(pd.DataFrame(people()), "sex", "hired", "equal", random_state=0)
     order = ["WARNING", "NOTICE", "INCONCLUSIVE", "OK", "NOT APPLICABLE"]
-    places = [order.index(finding.verdict) for finding in audit.findings]
+    places = [order.index(finding.severity) for finding in audit.findings]
     assert places == sorted(places)
     assert all(finding.advice for finding in audit.findings)
     data = json.loads(json.dumps(audit.to_dict()))["findings"]
-    assert [line["verdict"] for line in data] == [finding.verdict for finding in audit.findings]
+    assert [line["severity"] for line in data] == [finding.severity for finding in audit.findings]
     assert set(data[0]) >= {"check", "about", "measure", "value", "low", "high", "p", "advice"}
-    assert columns_of(audit)["verdict"] == [finding.verdict for finding in audit.findings]
+    assert columns_of(audit)["severity"] == [finding.severity for finding in audit.findings]
     for part in (audit.shares, audit.labels, audit.missing, audit.proxies):
         json.dumps(part.to_dict())
 
@@ -791,24 +791,24 @@ def test_findings_that_answer_one_question_share_a_line():
     audit = audit_dataset(pd.DataFrame(columns), ["sex", "age"], "hired", {"sex": "equal"}, random_state=0)
     lines = to_lines(audit.findings)
     told = [finding for line in lines for finding in (*line.alike, line.twin) if finding is not None]
-    twins_of_ok = [f for f in audit.findings if f.verdict == "OK" and f.check == "group and label"]
+    twins_of_ok = [f for f in audit.findings if f.severity == "OK" and f.check == "group and label"]
     assert {id(f) for f in audit.findings} - {id(f) for f in told} <= {id(f) for f in twins_of_ok}
     assert len(lines) < len(audit.findings)
     (sex,) = [line for line in lines if line.about == "sex" and line.top.check == "label rates"]
     assert "The rate of 1 is" in sex.advice
     v = only(audit, "group and label", "sex")
     assert f"Group and label (Cramer's V): {v.value:.3f} [" in sex.advice
-    assert sex.advice.endswith(f", {v.verdict}.")
+    assert sex.advice.endswith(f", {v.severity}.")
     text = str(audit)
     assert f".findings holds all {len(audit.findings)}" in text
-    (nothing,) = [line for line in lines if line.top.verdict == "NOT APPLICABLE"]
+    (nothing,) = [line for line in lines if line.top.severity == "NOT APPLICABLE"]
     assert nothing.about == "age, sex & age"
     assert len(audit.frame("polars")) == len(audit.findings)
 
 
 def test_the_more_urgent_of_two_findings_leads_and_equal_advice_is_given_once():
-    def finding(check: str, verdict: Any, about: str = "sex", advice: str = "Act.") -> Finding:
-        return Finding(check, "sex", about, "number", 0.5, 0.4, 0.6, 0.01, verdict, advice)
+    def finding(check: str, severity: Any, about: str = "sex", advice: str = "Act.") -> Finding:
+        return Finding(check, "sex", about, "number", 0.5, 0.4, 0.6, 0.01, severity, advice)
 
     lines = to_lines(
         [
@@ -830,7 +830,7 @@ def test_the_more_urgent_of_two_findings_leads_and_equal_advice_is_given_once():
 
 def test_nothing_missing_is_a_fact_without_limits():
     finding = only(audit_dataset(founding(), "sex"), "missing values")
-    assert (finding.value, finding.verdict) == (0, "OK")
+    assert (finding.value, finding.severity) == (0, "OK")
     assert np.isnan([finding.low, finding.high, finding.p]).all()
 
 
@@ -855,8 +855,10 @@ def test_parts_that_are_not_asked_for_are_none():
 def test_one_group_alone_has_nothing_to_compare():
     frame = pd.DataFrame({"g": ["a"] * 50, "x": range(50)})
     audit = audit_dataset(frame, "g", [0, 1] * 25, "equal", random_state=0)
-    verdicts = {finding.check: finding.verdict for finding in audit.findings}
-    assert verdicts["group shares"] == verdicts["label rates"] == verdicts["proxies"] == "NOT APPLICABLE"
+    severities = {finding.check: finding.severity for finding in audit.findings}
+    assert (
+        severities["group shares"] == severities["label rates"] == severities["proxies"] == "NOT APPLICABLE"
+    )
 
 
 def test_adult_is_audited_in_seconds_with_what_is_known_of_it():
@@ -865,7 +867,7 @@ def test_adult_is_audited_in_seconds_with_what_is_known_of_it():
     part = audit.labels.parts[0]
     assert part.rates == pytest.approx([0.114, 0.312], abs=1e-3)
     assert proxy_of(audit, "relationship", "sex").auc > 0.8
-    assert only(audit, "proxies", f"{ALL_COLUMNS} for sex").verdict == "WARNING"
+    assert only(audit, "proxies", f"{ALL_COLUMNS} for sex").severity == "WARNING"
     assert audit.proxies.n_used == 20_000
 
 
@@ -969,7 +971,7 @@ def test_the_order_of_rows_and_the_names_of_groups_change_no_number():
     shuffled = frame.sample(frac=1, random_state=0).replace({"sex": {"F": "z", "M": "a"}})
     one, two = (audit_dataset(data, "sex", "hired", "equal", proxies=False) for data in (frame, shuffled))
     for first, second in zip(one.findings, two.findings, strict=True):
-        assert (first.check, first.verdict) == (second.check, second.verdict)
+        assert (first.check, first.severity) == (second.check, second.severity)
         assert (first.value, first.p) == pytest.approx((second.value, second.p), nan_ok=True)
     for ours, theirs in ((one.shares, two.shares), (one.labels, two.labels)):
         for mine, other in zip(ours.parts, theirs.parts, strict=True):
@@ -986,9 +988,9 @@ def test_a_reference_of_values_needs_as_many_columns():
 def test_those_of_an_unknown_group_are_not_the_smallest_group() -> None:
     group = ["a"] * 40 + ["b"] * 50 + [None] * 10
     small = only(audit_dataset(pd.DataFrame({"group": group}), "group"), "small groups")
-    assert (small.verdict, small.advice) == ("OK", "The smallest group, a, has 40 rows.")
+    assert (small.severity, small.advice) == ("OK", "The smallest group, a, has 40 rows.")
     nobody = only(audit_dataset(pd.DataFrame({"group": [None] * 9}), "group"), "small groups")
-    assert (nobody.verdict, nobody.advice) == ("NOT APPLICABLE", "No row has a known group.")
+    assert (nobody.severity, nobody.advice) == ("NOT APPLICABLE", "No row has a known group.")
 
 
 def test_random_tables_are_drawn_a_few_at_a_time() -> None:

@@ -18,11 +18,11 @@ from toy_data import people, prepare
 
 from fairsk import GroupThresholdOptimizer
 from fairsk._core.bounds import Bound
+from fairsk._held_out.objective import make_objective
 from fairsk.metrics import GroupCounts, demographic_parity_difference
 from fairsk.rates import get_constraint, get_rate
 from fairsk.scoring import make_fair_scorer
 from fairsk.thresholds._blind import BlindRows, BlindRule, best_blind_rule
-from fairsk.thresholds._objective import make_objective
 
 
 def logistic():
@@ -54,7 +54,7 @@ def test_the_rule_is_about_as_good_as_any_of_its_form(seed, constraint):
     found = best_blind_rule(rows, [rate], (bound,), objective, 0.5)
 
     def judge(rule):
-        selected = rule.margin(rows.scores, rows.chances) > 0
+        selected = rule.excess(rows.scores, rows.groups) > 0
         counts = GroupCounts.from_predictions(rows.actual, selected, sensitive_features=rows.codes)
         return float(counts.compare(constraint)), np.mean(selected == rows.actual)
 
@@ -75,7 +75,7 @@ def test_several_groups_and_rates_meet_their_bounds(seed):
     rates = [get_rate("true_positive_rate"), get_rate("false_positive_rate")]
     objective = make_objective("f1", rows.actual.sum(), (~rows.actual).sum())
     rule = best_blind_rule(rows, rates, (Bound(difference=0.06), Bound(ratio=0.6)), objective, 0.4)
-    selected = rule.margin(rows.scores, rows.chances) > 0
+    selected = rule.excess(rows.scores, rows.groups) > 0
     counts = GroupCounts.from_predictions(rows.actual, selected, sensitive_features=rows.codes)
     values = [counts.rate(rate) for rate in rates]
     assert np.ptp(values[0]) <= 0.06 + 1e-9
@@ -89,7 +89,7 @@ def test_capacity_and_minimum_rates_hold():
     rates = [get_rate("selection_rate")]
     least = ((get_rate("true_positive_rate"), 0.55),)
     rule = best_blind_rule(rows, rates, (Bound(difference=0.1),), objective, 0.5, 0.45, least)
-    selected = rule.margin(rows.scores, rows.chances) > 0
+    selected = rule.excess(rows.scores, rows.groups) > 0
     counts = GroupCounts.from_predictions(rows.actual, selected, sensitive_features=rows.codes)
     assert selected.mean() <= 0.45
     assert counts.rate(get_rate("true_positive_rate")).min() >= 0.55
@@ -159,20 +159,20 @@ def test_both_models_are_fitted_on_the_same_folds():
     for splitter in (ShuffleSplit, KFold):
         params = {"n_splits": 2} | ({"shuffle": True} if splitter is KFold else {"test_size": 0.5})
         fresh = [splitter(**params, random_state=np.random.RandomState(3)) for _ in range(2)]
-        once = blind(cv=list(fresh[0].split(X)), max_difference=0.1).fit(X, y).report_
-        assert blind(cv=fresh[1], max_difference=0.1).fit(X, y).report_ == once
+        once = blind(cv=list(fresh[0].split(X)), max_difference=0.1).fit(X, y).report_.to_dict()
+        assert blind(cv=fresh[1], max_difference=0.1).fit(X, y).report_.to_dict() == once
         assert (
             blind(
                 cv=iter(list(splitter(**params, random_state=np.random.RandomState(3)).split(X))),
                 max_difference=0.1,
             )
             .fit(X, y)
-            .report_
+            .report_.to_dict()
             == once
         )
     first = next(StratifiedShuffleSplit(1, test_size=0.4, random_state=np.random.RandomState(3)).split(X, y))
     share = blind(cv=0.4, random_state=np.random.RandomState(3), max_difference=0.1).fit(X, y).report_
-    assert share == blind(cv=[first], max_difference=0.1).fit(X, y).report_
+    assert share.to_dict() == blind(cv=[first], max_difference=0.1).fit(X, y).report_.to_dict()
 
 
 def test_it_is_searched_and_cross_validated_like_any_other(routing):

@@ -26,8 +26,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 from toy_data import ScoreColumn, logistic, people, prepare
 
-from fairsk import GroupThresholdOptimizer
-from fairsk.calibration import GroupCalibratedClassifier, IsotonicMap, ScoreRepair, SigmoidMap, TemperatureMap
+from fairsk import GroupCalibratedClassifier, GroupThresholdOptimizer, ScoreRepair
+from fairsk.calibration import IsotonicMap, SigmoidMap, TemperatureMap
 from fairsk.calibration._repair import _interpolated
 from fairsk.metrics import demographic_parity_difference
 from fairsk.scoring import best_under, make_fair_scorer

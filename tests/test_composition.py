@@ -28,7 +28,10 @@ from fairsk.scoring import best_under, make_fair_scorer
 
 
 def quick_net(**params):
-    return FairClassifier(hidden_layer_sizes=(8,), max_epochs=5, random_state=0, **params)
+    """Return a net of twenty steps; ``batch_size="auto"`` would make 250 of them."""
+    return FairClassifier(
+        hidden_layer_sizes=(8,), max_epochs=5, batch_size=100, lr=0.02, random_state=0, **params
+    )
 
 
 def quick_router():
@@ -41,18 +44,18 @@ MODELS = {
         {"estimator__logisticregression__C": [0.1, 1.0]},
     ),
     "thresholds": (
-        lambda: GroupThresholdOptimizer(logistic(), sensitive_features="sex", cv=3),
+        lambda: GroupThresholdOptimizer(logistic(), sensitive_features="sex", cv=2),
         {"max_difference": [0.02, 0.1]},
     ),
     "net": (quick_router, {"estimator__fairclassifier__penalty_weight": [0.1, 10.0]}),
     "thresholds over reweighted": (
         lambda: GroupThresholdOptimizer(
-            ReweightedClassifier(logistic(), sensitive_features="sex"), sensitive_features="sex", cv=3
+            ReweightedClassifier(logistic(), sensitive_features="sex"), sensitive_features="sex", cv=2
         ),
         {"max_difference": [0.02, 0.1]},
     ),
     "thresholds over a net": (
-        lambda: GroupThresholdOptimizer(quick_router(), sensitive_features="sex", cv=3),
+        lambda: GroupThresholdOptimizer(quick_router(), sensitive_features="sex", cv=2),
         {"max_difference": [0.02, 0.1]},
     ),
 }

@@ -95,10 +95,11 @@ def test_contrasts_are_what_their_names_say(rate: Any, weighted: bool) -> None:
     counts = drawn(weighted=weighted)
     rates, rate_of = counts.rate(rate), dict(zip(counts.groups, counts.rate(rate), strict=True))
     overall = counts.overall().rate(rate)[0]
-    result = contrasts(counts, rate)
+    result = contrasts(counts, rate, method="to_overall")
     np.testing.assert_allclose(result.values, rates - overall, atol=1e-12)
     assert result.baselines == ("overall",) * 4
-    np.testing.assert_allclose(contrasts(counts, rate, comparison="ratio").values, rates / overall)
+    ratios = contrasts(counts, rate, method="to_overall", comparison="ratio").values
+    np.testing.assert_allclose(ratios, rates / overall)
     for i, label in enumerate(counts.groups):
         others = [group for group in counts.groups if group != label]
         rest = sum(_only(counts, group) for group in others)
@@ -124,7 +125,7 @@ def _only(counts: GroupCounts, group: str) -> GroupCounts:
 def test_the_overall_holds_the_group_itself_and_its_interval_knows(comparison: Any) -> None:
     counts = selections((30, 60), (20, 60), (100, 300))
     to_rest = contrasts(counts, "selection_rate", method="to_rest", comparison=comparison)
-    result = contrasts(counts, "selection_rate", comparison=comparison)
+    result = contrasts(counts, "selection_rate", method="to_overall", comparison=comparison)
     np.testing.assert_allclose(result.p_values, to_rest.p_values)
     parity = 0 if comparison == "difference" else 1
     assert np.all((result.low > parity) == (to_rest.low > parity))
@@ -156,10 +157,17 @@ def test_simultaneous_intervals_are_those_of_more_confidence() -> None:
     assert "95% confidence together" in str(together)
 
 
+def test_groups_are_compared_with_each_other_unless_a_baseline_is_named() -> None:
+    counts = selections((30, 60), (20, 60), (100, 300))
+    result = contrasts(counts, "selection_rate")
+    assert [*zip(result.groups, result.baselines, strict=True)] == [("a", "b"), ("a", "c"), ("b", "c")]
+    np.testing.assert_allclose(result.values, [1 / 6, 1 / 6, 0], atol=1e-12)
+
+
 def test_order_and_names_of_groups_change_nothing() -> None:
     parts = [(30, 60), (20, 60), (100, 300)]
-    one = contrasts(selections(*parts, labels="xyz"), "selection_rate")
-    two = contrasts(selections(*parts[::-1], labels="cba"), "selection_rate")
+    one = contrasts(selections(*parts, labels="xyz"), "selection_rate", method="to_overall")
+    two = contrasts(selections(*parts[::-1], labels="cba"), "selection_rate", method="to_overall")
     for name in ("values", "low", "high", "z", "p_values", "adjusted_p_values"):
         np.testing.assert_allclose(getattr(one, name), getattr(two, name)[::-1])
 
@@ -208,7 +216,8 @@ def test_one_group_has_nothing_to_be_compared_with() -> None:
 
 
 def test_the_table_prints_escapes_and_becomes_a_frame() -> None:
-    result = contrasts(selections((3, 9), (5, 9), labels=["<b>", "a"]), "selection_rate")
+    counts = selections((3, 9), (5, 9), labels=["<b>", "a"])
+    result = contrasts(counts, "selection_rate", method="to_overall")
     assert "&lt;b&gt;" in result._repr_html_()
     assert result.frame("polars")["group"].to_list() == ["<b>", "a"]
     assert list(result.frame("polars").columns)[:2] == ["group", "baseline"]

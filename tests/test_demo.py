@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 from sklearn.utils import Bunch
@@ -79,3 +84,16 @@ def test_the_extra_is_named_when_it_is_missing(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main(["demo"])
     assert 'pip install "fairsk[demo]"' in capsys.readouterr().err
+
+
+def test_the_script_and_the_module_are_the_same_command(capsys):
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert project["scripts"].keys() == {"fairsk"}
+    assert resolve_name(project["scripts"]["fairsk"]) is main
+    with pytest.raises(SystemExit) as exit_:
+        main(["--help"])
+    assert exit_.value.code == 0
+    said = capsys.readouterr().out
+    assert said.startswith("usage: fairsk ")
+    command = [sys.executable, "-m", "fairsk", "--help"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == said

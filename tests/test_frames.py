@@ -18,9 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairsk._core import engines as frames
-from fairsk.metrics import GroupCounts
+from fairsk.metrics import GroupCounts, ScoreHistograms
 from fairsk.rates import CELLS
-from fairsk.thresholds import ScoreHistograms
 
 Load = Callable[[pa.Table], Any]
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from fairsk._core.columns import drop_columns, sensitive_columns
-from fairsk._core.groups import encode_groups, format_group, sort_labels
+from fairsk._core.groups import encode_groups, encode_known_groups, format_group, sort_labels
 
 COLUMNS = {"age": [30, 40, 50, 60], "sex": ["f", "m", "f", "m"], "race": ["b", "b", "w", "b"]}
 FRAMES: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
@@ -199,7 +199,7 @@ def test_values_of_any_kind_give_the_same_groups(values: Any) -> None:
     ids=lambda values: type(values).__name__,
 )
 def test_integers_floats_and_booleans_name_the_same_groups(values: Any) -> None:
-    grouping = encode_groups(sensitive_columns(None, None, values), known=(0, 1))
+    grouping = encode_groups(sensitive_columns(None, None, values), groups=(0, 1))
     assert grouping.codes.tolist() == [1, 0, 1]
     assert groups_of(values) == [1, 0, 1]
 
@@ -296,22 +296,50 @@ def test_the_message_names_the_column_with_missing_values() -> None:
         groups_of(pd.DataFrame({"sex": ["f", "m"], "race": ["b", None]}))
 
 
+@pytest.mark.parametrize("columns", [1, 2])
+def test_the_policy_for_unknown_groups(columns: int) -> None:
+    """Refuse them and say which, or give them the code -1: see fairsk._core.policy."""
+    values = ["f", "x", "m", "x"] if columns == 1 else [["f", 1], ["x", 1], ["m", 1], ["x", 1]]
+    groups = ("f", "m") if columns == 1 else (("f", 1), ("m", 1))
+    name = "x" if columns == 1 else "x & 1"
+    sensitive = sensitive_columns(None, None, values)
+    with pytest.raises(ValueError, match=rf"^2 of 4 rows belong to groups .* in fit: {name}\. Fit on data"):
+        encode_known_groups(sensitive, groups)
+    with pytest.raises(ValueError, match=f"^The first call of partial_fit had no rows of {name}: give it"):
+        encode_known_groups(sensitive, groups, during="partial_fit")
+    grouping = encode_known_groups(sensitive, groups, "overall")
+    assert grouping.labels == groups
+    assert grouping.codes.tolist() == [0, -1, 1, -1]
+    assert encode_known_groups(sensitive.take(np.array([2, 0])), groups).codes.tolist() == [1, 0]
+
+
+def test_the_policy_for_missing_groups() -> None:
+    sensitive = sensitive_columns(None, None, ["f", None, "m"])
+    for during in ("predict", "partial_fit"):
+        with pytest.raises(ValueError, match=r"is missing \(NaN or None\) in 1 of 3 rows"):
+            encode_known_groups(sensitive, ("f", "m"), during=during)  # type: ignore[arg-type]
+    assert encode_known_groups(sensitive, ("f", "m"), "overall").codes.tolist() == [0, -1, 1]
+
+
 def test_a_missing_value_may_be_one_more_unknown_group_at_prediction() -> None:
     for values in (["f", None, "x", float("nan")], pd.Series(["f", pd.NA, "x", pd.NA], dtype="string")):
         grouping = encode_groups(
-            sensitive_columns(None, None, values), known=("f", "m"), missing_is_unknown=True
+            sensitive_columns(None, None, values), groups=("f", "m"), missing_is_unknown=True
         )
         assert grouping.codes.tolist() == [0, -1, -1, -1]
     numbers = sensitive_columns(None, None, [*map(float, range(12)), float("nan")])
-    assert encode_groups(numbers, known=range(12), missing_is_unknown=True).codes.tolist() == [*range(12), -1]
+    assert encode_groups(numbers, groups=range(12), missing_is_unknown=True).codes.tolist() == [
+        *range(12),
+        -1,
+    ]
 
 
 def test_groups_that_were_not_known_get_the_code_minus_one() -> None:
-    grouping = encode_groups(sensitive_columns(None, None, ["m", "x", "f"]), known=("f", "m", "d"))
+    grouping = encode_groups(sensitive_columns(None, None, ["m", "x", "f"]), groups=("f", "m", "d"))
     assert grouping.labels == ("f", "m", "d")
     assert grouping.codes.tolist() == [1, -1, 0]
     pairs = sensitive_columns(None, None, pd.DataFrame({"sex": ["f", "m"], "race": ["b", "w"]}))
-    assert encode_groups(pairs, known=(("m", "w"), ("f", "w"))).codes.tolist() == [-1, 0]
+    assert encode_groups(pairs, groups=(("m", "w"), ("f", "w"))).codes.tolist() == [-1, 0]
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.float32, object])
@@ -368,7 +396,7 @@ def test_labels_of_any_types_have_one_order(values: list[Any], random: Any) -> N
 
 
 def test_sums_count_or_add_weights_of_each_group() -> None:
-    grouping = encode_groups(sensitive_columns(None, None, ["b", "a", "b"]), known=None)
+    grouping = encode_groups(sensitive_columns(None, None, ["b", "a", "b"]), groups=None)
     assert grouping.sums().tolist() == [1, 2]
     assert grouping.sums(np.array([0.5, 2, 0.25])).tolist() == [2, 0.75]
 

@@ -14,9 +14,9 @@ from sklearn.frozen import FrozenEstimator
 from toy_data import ScoreColumn
 
 from fairsk import Constraint, GroupThresholdOptimizer, Rate
-from fairsk.metrics import GroupCounts
+from fairsk.metrics import GroupCounts, ScoreHistograms
 from fairsk.rates import CONSTRAINTS, RATES
-from fairsk.thresholds import ScoreHistograms, thresholds_from_histograms
+from fairsk.thresholds import thresholds_from_histograms
 
 
 def make_rows(seed, n=2000, n_groups=3):
@@ -85,6 +85,17 @@ def test_more_bins_lose_less():
     ]
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 0.002
+
+
+def test_the_result_prints_its_report_and_is_a_record():
+    score, label, group = make_rows(2)
+    found = thresholds_from_histograms(histograms(score, label, group, 100), max_difference=0.02)
+    assert repr(found) == str(found.report)
+    record = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert record["overall_threshold"] == found.overall_threshold
+    assert record["measured_on"] == "held out"
+    assert record["binning_loss"] == found.report.binning_loss
+    assert {part["group"]: part["threshold"] for part in record["groups"]} == dict(found.thresholds)
 
 
 def test_the_thresholds_do_to_the_rows_what_the_report_says():

@@ -1,4 +1,4 @@
-"""Margins: with a confidence, unseen rows meet the bound that often; hopeless groups are named."""
+"""Margins: with a confidence, unseen rows meet the bound that often; groups with too few rows are named."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.frozen import FrozenEstimator
+from threshold_tools import choose_thresholds
 from toy_data import ScoreColumn, logistic, people
 
 from fairsk import GroupThresholdOptimizer
 from fairsk._core.bounds import bounded_constraints
 from fairsk._core.counts import soft_counts
 from fairsk._core.groups import Grouping
+from fairsk._held_out.safety_margin import SafetyMargin
 from fairsk.metrics import GroupCounts
 from fairsk.rates import CELLS
 from fairsk.statistics import ratio_interval
-from fairsk.thresholds._choose import choose_rules
-from fairsk.thresholds._group_curves import Evidence
-from fairsk.thresholds._safety_margin import Margin
-from fairsk.thresholds._spec import Wishes
+from fairsk.thresholds._group_curves import GroupCurves
+from fairsk.thresholds._spec import ThresholdSpec
 
 
 def make_rows(seed, sizes):
@@ -31,13 +31,13 @@ def make_rows(seed, sizes):
 
 
 def choose(rows, margin, *, max_difference=None, min_ratio=None, constraint="demographic_parity"):
-    wishes = Wishes.of(
+    spec = ThresholdSpec.from_parameters(
         constraint, max_difference, min_ratio, objective="accuracy", min_rates=None, capacity=None,
         level_up=False, policy="threshold", margin=margin, min_group_size=1,
     )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        return choose_rules(Evidence.of_rows(*rows), wishes, 1)
+        return choose_thresholds(GroupCurves.from_rows(*rows), spec)
 
 
 def truth(rules, n=100_000):
@@ -45,7 +45,7 @@ def truth(rules, n=100_000):
     scores, actual, groups = make_rows(99, [n] * len(rules))
     chance = np.empty(len(scores))
     for g, rule in enumerate(rules):
-        chance[groups.codes == g] = rule.chance(scores[groups.codes == g])
+        chance[groups.codes == g] = rule.selection_probability(scores[groups.codes == g])
     return soft_counts(chance, actual, groups, np.ones(len(scores)))
 
 
@@ -109,13 +109,17 @@ def counts_of(selected, rows):
 
 
 def test_uncertain_groups_go_one_by_one_from_the_least_known():
-    limits = bounded_constraints("demographic_parity", 0.05, None)
+    constraints = bounded_constraints("demographic_parity", 0.05, None)
     counts = counts_of([500, 500, 20, 5], [1000, 1000, 40, 10])
-    assert Margin(limits, 0.0).uncertain(counts) == [2, 3]
-    assert Margin(limits, 1.0).uncertain(counts) == [2, 3]
-    assert Margin(limits, 3.0).uncertain(counts) == [0, 2, 3]  # nobody is left to be compared with the last
-    assert Margin(bounded_constraints("demographic_parity", 0.0, None), 1.0).uncertain(counts) == []
-    assert Margin(bounded_constraints("demographic_parity", None, 0.0), 1.0).uncertain(counts) == []
+    assert SafetyMargin(constraints, 0.0).uncertain(counts) == [2, 3]
+    assert SafetyMargin(constraints, 1.0).uncertain(counts) == [2, 3]
+    assert SafetyMargin(constraints, 3.0).uncertain(counts) == [
+        0,
+        2,
+        3,
+    ]  # one alone has nothing to be compared with
+    assert SafetyMargin(bounded_constraints("demographic_parity", 0.0, None), 1.0).uncertain(counts) == []
+    assert SafetyMargin(bounded_constraints("demographic_parity", None, 0.0), 1.0).uncertain(counts) == []
 
 
 def test_exact_parity_needs_no_margin():

@@ -2,40 +2,74 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
+import json
 import pkgutil
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from sklearn.base import BaseEstimator
+from sklearn.metrics import get_scorer
+from sklearn.utils.metadata_routing import MetadataRequest
 
 import fairsk
+
+ROOT = Path(__file__).parents[1]
 
 
 def is_public(name):
     return not any(part.startswith("_") for part in name.split("."))
 
 
-def run_python(code):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+@pytest.fixture(scope="module")
+def fresh():
+    """Return what a fresh interpreter sees, step by step; one for all tests, since torch takes seconds."""
+    code = """
+import json, sys
 
+def loaded():
+    return [name for name in ("torch", "skorch", "matplotlib") if name in sys.modules]
 
-def test_import_does_not_load_torch_nor_a_frame_library():
-    loaded = run_python(
-        "import sys, fairsk, fairsk.metrics, fairsk.scoring, fairsk.datasets, fairsk.model_selection;"
-        "print([m for m in ('torch', 'skorch', 'matplotlib', 'pandas', 'polars') if m in sys.modules])"
+import fairsk
+seen = {"import": loaded(), "dir": dir(fairsk)}
+rooms = [name for name in fairsk.__all__ if name.islower() and name != "neural"]
+seen["subpackages"] = [getattr(fairsk, name).__name__ for name in rooms]
+seen["all but the nets"] = loaded()
+from fairsk import FairClassifier
+seen["learning rate"], seen["the nets"] = FairClassifier().lr, loaded()
+print(json.dumps(seen))
+"""
+    return json.loads(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     )
-    # scikit-learn itself may import pandas; what matters is that torch waits until it is needed
-    assert "torch" not in loaded
-    assert "skorch" not in loaded
 
 
-def test_the_net_is_there_when_touched():
-    assert run_python("from fairsk import FairClassifier; print(FairClassifier().lr > 0)") == "True\n"
-    assert "FairClassifier" in dir(fairsk)
+def test_an_import_loads_neither_torch_nor_matplotlib(fresh):
+    # scikit-learn itself may import pandas; what matters is that these wait until they are needed
+    assert fresh["import"] == []
+    assert fresh["all but the nets"] == []
+
+
+def test_subpackages_are_there_without_being_imported(fresh):
+    expected = [f"fairsk.{name}" for name in fairsk.__all__ if name.islower() and name != "neural"]
+    assert fresh["subpackages"] == expected
+
+
+def test_the_net_is_there_when_touched(fresh):
+    assert fresh["learning rate"] > 0
+    assert fresh["the nets"] == ["torch", "skorch"]
     with pytest.raises(AttributeError, match="has no attribute 'UnfairClassifier'"):
         _ = fairsk.UnfairClassifier
+
+
+def test_dir_shows_public_names_only(fresh):
+    assert fresh["dir"] == dir(fairsk) == sorted([*fairsk.__all__, "__version__"])
+    assert all(is_public(name) for name in fairsk.__all__)
 
 
 def modules():
@@ -45,13 +79,6 @@ def modules():
 
 def test_the_public_modules_are_those_of_the_front_door():
     assert modules() == [f"fairsk.{name}" for name in sorted(fairsk.__all__) if name.islower()]
-
-
-def test_subpackages_are_there_without_being_imported_and_dir_shows_public_names_only():
-    found = run_python("import fairsk, sys; fairsk.metrics; print('torch' in sys.modules, dir(fairsk))")
-    assert found.startswith("False")
-    assert dir(fairsk) == sorted([*fairsk.__all__, "__version__"])
-    assert all(is_public(name) for name in fairsk.__all__)
 
 
 @pytest.mark.parametrize("name", ["fairsk", *modules()])
@@ -64,21 +91,64 @@ def test_public_names_exist_and_are_documented(name):
             assert item.__doc__, f"{name}.{public} has no docstring"
 
 
-def test_only_one_module_touches_private_sklearn_names():
-    import ast
-    from pathlib import Path
+def private_attributes():
+    """Return the private attributes of scikit-learn's estimators, scorers and requests."""
+    owners = [BaseEstimator(), get_scorer("accuracy"), MetadataRequest(owner="x")]
+    names = {name for owner in owners for name in {*dir(owner), *vars(owner)}}
+    return {name for name in names | {"_metadata_request"} if name.startswith("_") and name[1] != "_"}
 
+
+def test_private_names_are_read_in_one_module_only():
+    private = private_attributes()
+    assert {"_score_func", "_get_metadata_request", "_metadata_request"} <= private
     for path in Path(fairsk.__file__).parent.rglob("*.py"):
-        if path.parent.name == "_sklearn" and path.name == "compat.py":
+        if path.parts[-2:] == ("_sklearn", "compat.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sklearn"):
-                assert "._" not in node.module, f"{path.name} imports from {node.module}"
-                for alias in node.names:
-                    assert not alias.name.startswith("_"), f"{path.name} imports {alias.name}"
+            where = f"{path.name}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sklearn":
+                names = [*node.module.split("."), *(alias.name for alias in node.names)]
+                assert not any(name.startswith("_") for name in names), f"{where} imports a private name"
+            elif isinstance(node, ast.Import):
+                parts = [part for alias in node.names for part in alias.name.split(".")]
+                assert "sklearn" not in parts or not any(p.startswith("_") for p in parts), where
+            elif isinstance(node, ast.Attribute) and node.attr in private:
+                assert getattr(node.value, "id", "") == "self", f"{where} reads the private {node.attr}"
 
 
 def test_the_package_is_typed():
-    from pathlib import Path
-
     assert (Path(fairsk.__file__).parent / "py.typed").exists()
+
+
+#: A line in the wrong room, and the contract that it breaks.
+MISPLACED = {
+    "metrics/_decisions/table.py": ("import torch", "torch and skorch in neural only"),
+    "neural/_loss.py": ("import matplotlib", "matplotlib in plotting only"),
+    "_core/counts.py": ("import fairsk.statistics", "Layers: imports go downwards"),
+    "thresholds/_search.py": ("import fairsk.calibration", "Layers: imports go downwards"),
+}
+
+
+@pytest.fixture(scope="module")
+def contracts(tmp_path_factory):
+    """Return what import-linter says of a copy of the package with all those lines in it."""
+    pytest.importorskip("importlinter", reason="in the extra dev, which the oldest versions go without")
+    copy = tmp_path_factory.mktemp("misplaced")
+    shutil.copytree(ROOT / "fairsk", copy / "fairsk", ignore=shutil.ignore_patterns("__pycache__", "data"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    for name, (line, _) in MISPLACED.items():
+        with (copy / "fairsk" / name).open("a") as module:
+            module.write(f"\n{line}\n")
+    code = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=copy, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", MISPLACED)
+def test_a_line_in_the_wrong_room_breaks_a_contract(name, contracts):
+    line, contract = MISPLACED[name]
+    broken = contracts.partition("Broken contracts")[2]
+    assert contract in broken
+    room = "fairsk." + name.removesuffix(".py").replace("/", ".")
+    assert f"{room} -> {line.removeprefix('import ')} (l." in broken

@@ -37,6 +37,8 @@ def test_every_point_is_a_fit_at_its_bound(constraint, library):
 def test_ratios_run_down_from_parity_and_the_end_is_free():
     X, y = people(n=700)
     path = optimizer(min_ratio=0.8).pareto_path(X, y, n_points=5)
+    assert str(path).startswith("accuracy under bounds on demographic_parity\nmin_ratio  ratio  accuracy")
+    assert path.to_dict()["bounds"] == path.bounds.tolist()
     assert path.comparison == "ratio"
     assert path.bounds[0] == 1
     assert (np.diff(path.bounds) < 0).all()

@@ -25,7 +25,7 @@ from fairsk import Constraint, FairClassifier, FairLoss, Rate
 from fairsk._core.bounds import bounded_constraints
 from fairsk.neural import register_penalty
 from fairsk.neural._bounded_loss import BoundedLoss
-from fairsk.neural._confusion import Comparison
+from fairsk.neural._comparisons import GroupComparison
 from fairsk.neural._data import Batches
 from fairsk.rates import CELLS, CONSTRAINTS, RATES, get_constraint, soft_cells
 
@@ -152,7 +152,7 @@ def test_the_gradient_is_that_of_finite_differences(penalty, constraint):
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_the_gradient_of_three_classes_and_two_margins_is_that_of_finite_differences(penalty):
     margins = ((0, 0, 1, 1), (0, 1, -1, 2))  # in the second, one of the four groups takes no part
-    comparisons = [Comparison(k, places) for k in range(3) for places in margins]
+    comparisons = [GroupComparison(k, index) for k in range(3) for index in margins]
     loss = make_loss(penalty, "equalized_odds", 4, n_classes=3, comparisons=comparisons, penalty_weight=3.0)
     check_gradient(loss, *make_target(120, k=4, n_classes=3))
 
@@ -203,7 +203,7 @@ def test_a_bounded_loss_pushes_each_decision_by_its_price(weighted):
     logits, target = make_target(80, k=4, n_classes=3)
     if not weighted:
         del target["weight"]
-    comparisons = [Comparison(0, (0, 1, 2, 3)), Comparison(2, (0, 1, -1, 1))]
+    comparisons = [GroupComparison(0, (0, 1, 2, 3)), GroupComparison(2, (0, 1, -1, 1))]
     class_weight = torch.tensor([1.0, 2.0, 0.5])
     loss = BoundedLoss(
         bounded_constraints("equalized_odds", 0.05, None), comparisons, 3, class_weight
@@ -215,10 +215,10 @@ def test_a_bounded_loss_pushes_each_decision_by_its_price(weighted):
     for i, comparison in enumerate(comparisons):
         prices = torch.randn(2 * comparison.n_groups, generator=torch.Generator().manual_seed(i)).double()
         getattr(loss, f"prices_{i}").copy_(prices)
-        place = torch.tensor(comparison.places)[target["group"]]
+        place = torch.tensor(comparison.group_index)[target["group"]]
         part = weight * (place >= 0)
-        slot = (2 * place + (target["y"] == comparison.outcome)).clamp_min(0)
-        paid = (probabilities[:, comparison.outcome] * prices[slot] * part).sum() / part.sum()
+        slot = (2 * place + (target["y"] == comparison.class_index)).clamp_min(0)
+        paid = (probabilities[:, comparison.class_index] * prices[slot] * part).sum() / part.sum()
         expected = expected + paid
     (exact,) = torch.autograd.grad(expected, logits)
     (gradient,) = torch.autograd.grad(loss(logits, target), logits)
@@ -228,7 +228,7 @@ def test_a_bounded_loss_pushes_each_decision_by_its_price(weighted):
 def test_several_comparisons_and_classes_are_averaged():
     logits, target = make_target(200, k=4, n_classes=3)
     margins = ((0, 0, 1, 1), (0, 1, 0, 1))
-    comparisons = [Comparison(k, places) for k in range(3) for places in margins]
+    comparisons = [GroupComparison(k, index) for k in range(3) for index in margins]
     params = {"n_groups": 4, "n_classes": 3}
     each = [
         measure("mmd", "equalized_odds", logits, target, comparisons=[one], **params) for one in comparisons
@@ -530,7 +530,7 @@ def test_a_group_missing_from_batches_does_no_harm(penalty, constraint):
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_a_batch_of_rows_that_take_no_part_adds_nothing(penalty):
     logits, target = make_target(90)
-    comparisons = [Comparison(1, (0, 1, -1))]
+    comparisons = [GroupComparison(1, (0, 1, -1))]
     loss = make_loss(penalty, "equalized_odds", memory=0.9, comparisons=comparisons)
     loss(logits, target)
     before = loss.running_sums_0.clone()
@@ -681,7 +681,7 @@ def unfair(adult):
     return {
         layers: FairClassifier(penalty_weight=0.0, hidden_layer_sizes=layers, **QUICK)
         .fit(X, y, sensitive_features=frame["sex"])
-        .training_disparity_
+        .report_.disparity
         for layers in ((), (16,))
     }
 
@@ -695,7 +695,7 @@ def test_every_penalty_moves_the_hard_gap(adult, unfair, penalty):
     )
     classifier.fit(X, y, sensitive_features=frame["sex"])
     assert unfair[layers] > 0.15
-    assert classifier.training_disparity_ < 0.6 * unfair[layers]
+    assert classifier.report_.disparity < 0.6 * unfair[layers]
     assert classifier.score(X, y) > 0.81  # .753 by predicting the same for all
     first, last = classifier.history_[0], classifier.history_[-1]
     assert last["loss"] == pytest.approx(last["task_loss"] + last["fairness"])
@@ -751,9 +751,9 @@ def test_every_penalty_trains_on_three_classes_and_on_margins(penalty):
         random_state=0,
     )
     classifier.fit(X, y, sensitive_features=both)
-    assert set(classifier.training_disparities_) == {"demographic_parity", OWN.name}
+    assert [part.constraint for part in classifier.report_.constraints] == ["demographic_parity", OWN.name]
     assert classifier.history_[-1]["fairness"] > 0
-    assert classifier.bounds_ == {}
+    assert classifier.report_.bound == float("inf")
 
 
 # --- functions and names of one's own -------------------------------------------------------------------
@@ -816,7 +816,7 @@ def test_a_function_gets_probabilities_labels_groups_and_weights():
         return 0 * probabilities.sum()
 
     logits, target = make_target(60, n_classes=3)
-    make_loss(look, n_classes=3, comparisons=[Comparison(2, (0, -1, 1))])(logits, target)
+    make_loss(look, n_classes=3, comparisons=[GroupComparison(2, (0, -1, 1))])(logits, target)
     part = target["group"] != 1
     torch.testing.assert_close(seen["p"], logits.softmax(1)[part, 2])
     assert torch.equal(seen["y"], (target["y"] == 2).long()[part])
@@ -978,7 +978,9 @@ def test_the_cross_entropy_is_that_of_torch():
 
 
 @pytest.mark.parametrize("kind", [torch.bool, torch.uint8, torch.int32])
-@pytest.mark.parametrize("comparisons", [None, [Comparison(1, (1, 0))]], ids=["as they are", "renumbered"])
+@pytest.mark.parametrize(
+    "comparisons", [None, [GroupComparison(1, (1, 0))]], ids=["as they are", "renumbered"]
+)
 def test_labels_and_groups_may_be_whole_numbers_of_any_kind(kind, comparisons):
     logits, target = make_target(60, k=2)
     short = {**target, "y": target["y"].to(kind), "group": target["group"].to(kind)}
@@ -1015,7 +1017,7 @@ def test_labels_and_groups_may_be_whole_numbers_of_any_kind(kind, comparisons):
 @pytest.mark.parametrize("places", [(0, 1, 2), (0, 1, -1)], ids=["all groups", "some groups"])
 def test_targets_that_are_no_targets_are_refused(change, message, penalty, places):
     logits, target = make_target(30)
-    loss = make_loss(penalty, comparisons=[Comparison(1, places)])
+    loss = make_loss(penalty, comparisons=[GroupComparison(1, places)])
     with pytest.raises(ValueError, match=message):
         loss(logits, change(target))
 

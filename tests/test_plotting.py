@@ -77,7 +77,7 @@ def test_points_are_the_rates_of_the_predictions(fitted, library):
     X, y = people(library, seed=2)
     display = ThresholdDisplay.from_estimator(fitted, X, y)
     counts = GroupCounts.from_predictions(
-        y, fitted.predict(X), sensitive_features=X["sex"], pos_label=fitted.report_.positive
+        y, fitted.predict(X), sensitive_features=X["sex"], pos_label=fitted.report_.pos_label
     )
     assert set(display.points_) == {"F", "M"}
     for group, drawn in display.points_.items():

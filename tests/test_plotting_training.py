@@ -442,13 +442,9 @@ class Trained(ClassifierMixin, BaseEstimator):
     def fit(self, X, y, sensitive_features=None):
         self.classes_ = np.unique(y)
         self.history_ = history(self.epochs)
-        self.bounds_, self.comparison_, self.groups_, self.best_epoch_ = (
-            {DP: 0.05},
-            "difference",
-            ("a", "b"),
-            2,
-        )
-        self.training_disparities_ = self.history_[1]["disparities"]
+        held = SimpleNamespace(constraint=DP, bound=0.05, comparison="difference")
+        self.report_ = SimpleNamespace(constraints=(held,))
+        self.groups_, self.best_epoch_ = ("a", "b"), 2
         return self
 
     def predict(self, X):

@@ -1,49 +1,300 @@
-"""What results are called is the same everywhere."""
+"""What every result offers: its repr, its record for JSON, its frame, and that it cannot be changed."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import inspect
+import json
+import pickle
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score
+from toy_data import columns_of
 
-import fairsk.audit
-import fairsk.metrics
-import fairsk.statistics
-from fairsk._core.results import Tabular
-from fairsk.metrics import GroupCounts
-from fairsk.statistics import bootstrap, contrasts, shrunken_rates, verdict
-
-RESULTS = sorted(
-    {
-        found
-        for module in (fairsk.metrics, fairsk.statistics, fairsk.audit)
-        for found in vars(module).values()
-        if isinstance(found, type) and issubclass(found, Tabular)
-    },
-    key=lambda found: found.__name__,
+import fairsk.plotting
+from fairsk import Constraint, GroupThresholdOptimizer, Rate, metrics
+from fairsk._core.results import Result, plain
+from fairsk.audit import audit_dataset
+from fairsk.metrics import GroupCounts, ScoreHistograms
+from fairsk.statistics import (
+    bootstrap,
+    contrasts,
+    max_z_test,
+    omnibus_test,
+    shrunken_rates,
+    two_group_test,
+    verdict,
 )
+
 COUNTS = GroupCounts(["a", "b"], {"tp": [40, 20], "fp": [10, 20], "fn": [10, 30], "tn": [40, 30]})
 
+# Two attributes, labels that depend on them, scores that depend on labels; one column with gaps.
+RNG = np.random.default_rng(0)
+N = 400
+PEOPLE = pd.DataFrame({"sex": RNG.choice(["f", "m"], N), "race": RNG.choice(["b", "w"], N)})
+SCORE = RNG.normal(size=N)
+HIRED = (SCORE + (PEOPLE["sex"] == "m") + RNG.normal(size=N) > 0.5).astype(int).to_numpy()
+PEOPLE["score"] = np.where(RNG.random(N) < 0.1, np.nan, SCORE)
+PREDICTED = (SCORE > 0.4).astype(int)
+PROBABILITY = 1 / (1 + np.exp(-SCORE))
+ROWS: dict[str, Any] = {"y_true": HIRED, "y_pred": PREDICTED, "sensitive_features": PEOPLE["sex"]}
+SCORED: dict[str, Any] = {"y_true": HIRED, "y_score": PROBABILITY, "sensitive_features": PEOPLE["sex"]}
 
-@pytest.mark.parametrize("result", RESULTS, ids=lambda found: found.__name__)
-def test_limits_are_called_low_and_high_and_more_than_one_p_value_p_values(result: Any) -> None:
-    kinds = {field.name: str(field.type) for field in dataclasses.fields(result)}
+
+def audited() -> Any:
+    return audit_dataset(PEOPLE, ["sex", "race"], HIRED, {"sex": "equal"}, random_state=0)
+
+
+def thresholds_report() -> Any:
+    X = np.column_stack([SCORE, PEOPLE["sex"] == "m"])
+    model = GroupThresholdOptimizer(LogisticRegression(), sensitive_features=1, constraint="equalized_odds")
+    return model.fit(X, HIRED).report_
+
+
+def training_display() -> Any:
+    history = [
+        {"epoch": 1, "task_loss": 0.6, "loss": 0.7, "disparities": {"demographic_parity": 0.2}},
+        {"epoch": 2, "task_loss": 0.5, "loss": 0.5, "disparities": {"demographic_parity": 0.04}},
+    ]
+    return fairsk.plotting.TrainingDisplay(history, bounds={"demographic_parity": 0.05}, best_epoch=2)
+
+
+def drawn(display: Any) -> Any:
+    import matplotlib
+
+    matplotlib.use("Agg", force=True)
+    import matplotlib.pyplot as plt
+
+    made = display.from_counts(COUNTS, "selection_rate")
+    plt.close("all")
+    for name in [name for name in vars(made) if name.endswith("_")]:
+        delattr(made, name)  # what matplotlib drew
+    return made
+
+
+#: One of every class of results.
+RESULTS: dict[str, Callable[[], Any]] = {
+    "GroupCounts": lambda: COUNTS,
+    "ScoreHistograms": lambda: ScoreHistograms.from_scores(**SCORED, bins=8),
+    # metrics
+    "GroupMetrics": lambda: metrics.group_metrics(**ROWS),
+    "GroupFunctionMetrics": lambda: metrics.group_metrics(
+        **ROWS, metrics=accuracy_score, confidence=0.9, n_resamples=50, random_state=0
+    ),
+    "Disparities": lambda: metrics.group_metrics(**ROWS).disparities(),
+    "ScoreMetrics": lambda: metrics.score_metrics(**SCORED),
+    "CalibrationCurves": lambda: metrics.calibration_curves(
+        HIRED, PROBABILITY, sensitive_features=PEOPLE["sex"]
+    ),
+    "AbrocaTest": lambda: metrics.abroca_test(**SCORED, n_resamples=20, random_state=0),
+    "GeneralizedEntropy": lambda: metrics.GeneralizedEntropy.from_counts(COUNTS),
+    "DifferentialFairness": lambda: metrics.differential_fairness(**ROWS),
+    "MantelHaenszel": lambda: metrics.mantel_haenszel_odds_ratio(
+        **ROWS, strata=PEOPLE["race"], reference="m"
+    ),
+    "ConditionalDemographicDisparity": lambda: metrics.conditional_demographic_disparity(
+        **ROWS, strata=PEOPLE["race"]
+    ),
+    "RegressionMetrics": lambda: metrics.regression_metrics(
+        HIRED + SCORE, SCORE, sensitive_features=PEOPLE["sex"]
+    ),
+    # statistics
+    "Contrasts": lambda: contrasts(COUNTS, "selection_rate"),
+    "OmnibusTest": lambda: omnibus_test(COUNTS, "equalized_odds"),
+    "MaxZTest": lambda: max_z_test(COUNTS, "selection_rate", n_resamples=99, random_state=0),
+    "TwoGroupTest": lambda: two_group_test(COUNTS, "selection_rate"),
+    "BootstrapResult": lambda: bootstrap(COUNTS, "selection_rate", n_resamples=99, random_state=0),
+    "ShrunkenRates": lambda: shrunken_rates(COUNTS, "selection_rate"),
+    "Verdict": lambda: verdict(COUNTS, "equalized_odds", max_difference=0.1),
+    "PairVerdicts": lambda: verdict(COUNTS, "equalized_odds", max_difference=0.1).pairs,
+    # audit
+    "DatasetAudit": audited,
+    "GroupShares": lambda: audited().shares,
+    "LabelDependence": lambda: audited().labels,
+    "MissingValues": lambda: audited().missing,
+    "Proxies": lambda: audited().proxies,
+    # what was fitted, and what is drawn
+    "ThresholdReport": thresholds_report,
+    "DisparityDisplay": lambda: drawn(fairsk.plotting.DisparityDisplay),
+    "GroupMetricDisplay": lambda: drawn(fairsk.plotting.GroupMetricDisplay),
+    "TrainingDisplay": training_display,
+}
+
+every_result = pytest.mark.parametrize("name", RESULTS)
+
+
+def result_classes(parent: type = Result) -> Iterator[type]:
+    for child in parent.__subclasses__():
+        if child.__module__.startswith("fairsk.") and not inspect.isabstract(child):
+            yield child
+        yield from result_classes(child)
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from leaves(part)
+    else:
+        yield value
+
+
+def arrays(value: Any) -> Iterator[np.ndarray]:
+    """Yield the arrays inside of a value, which no dictionary may hold that can be changed."""
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, tuple | Mapping):
+        assert type(value) is not dict
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from arrays(part)
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            if not field.name.startswith("_"):
+                yield from arrays(getattr(value, field.name))
+
+
+def test_every_class_of_results_is_among_these() -> None:
+    assert {child.__name__ for child in result_classes()} == set(RESULTS)
+
+
+@every_result
+def test_what_is_shown_is_what_is_printed(name: str) -> None:
+    result = RESULTS[name]()
+    assert type(result).__name__ == name
+    assert repr(result) == str(result)
+    assert "array(" not in repr(result)
+    assert "<table>" in result._repr_html_()
+
+
+@every_result
+def test_the_record_is_complete_and_fit_for_json(name: str) -> None:
+    result = RESULTS[name]()
+    record = result.to_dict()
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    public = [key for key in vars(result) if not key.startswith("_") and key != "library"]
+    if dataclasses.is_dataclass(result):
+        public = [field.name for field in dataclasses.fields(result) if field.repr]
+        public = [key for key in public if not key.startswith("_") and key != "library"]
+    public += [
+        key
+        for parent in type(result).__mro__
+        for key, kind in vars(parent).items()
+        if isinstance(kind, property | cached_property) and not key.startswith("_")
+    ]
+    assert set(public) <= set(record)
+    # Every number of the table stands in the record.
+    numbers = {round(float(leaf), 9) for leaf in leaves(record) if isinstance(leaf, int | float)}
+    for title, column in columns_of(result).items():
+        for value in column:
+            if isinstance(value, float) and np.isfinite(value):
+                assert round(value, 9) in numbers, title
+
+
+@every_result
+def test_a_frame_comes_in_the_library_that_is_asked_for(name: str) -> None:
+    result = RESULTS[name]()
+    assert isinstance(result.frame("pandas"), pd.DataFrame)
+    assert isinstance(result.frame("polars"), pl.DataFrame)
+
+
+@pytest.mark.parametrize(
+    "name", ["GroupMetrics", "DatasetAudit", "Disparities", "Proxies", "LabelDependence"]
+)
+def test_a_frame_comes_in_the_library_of_the_data(name: str) -> None:
+    assert isinstance(RESULTS[name]().frame(), pd.DataFrame)
+
+
+def test_what_is_made_of_counts_comes_in_the_library_of_the_data_too() -> None:
+    rows = pl.DataFrame({"y": HIRED, "p": PREDICTED, "sex": PEOPLE["sex"].to_list(), "score": PROBABILITY})
+    counted = GroupCounts.from_frame(rows, y_true="y", y_pred="p", sensitive_features="sex")
+    given = GroupCounts.from_predictions(HIRED, PREDICTED, sensitive_features=rows["sex"])
+    binned = ScoreHistograms.from_frame(rows, y_true="y", y_score="score", sensitive_features="sex")
+    for counts in (counted, given, counted + counted, given.marginal(*given.names)):
+        for result in (
+            counts,
+            contrasts(counts, "selection_rate"),
+            verdict(counts, "selection_rate", max_difference=0.1).pairs,
+            bootstrap(counts, "selection_rate", n_resamples=9, random_state=0),
+            metrics.GroupMetrics(counts),
+            fairsk.plotting.GroupMetricDisplay(metrics.GroupMetrics(counts)),
+        ):
+            assert isinstance(result.frame(), pl.DataFrame)
+    assert isinstance((binned + binned).frame(), pl.DataFrame)
+    assert isinstance(binned.counts_at(0.5).frame(), pl.DataFrame)
+
+
+@every_result
+def test_copies_and_pickles_say_the_same(name: str) -> None:
+    result = RESULTS[name]()
+    for other in (pickle.loads(pickle.dumps(result)), copy.deepcopy(result), copy.copy(result)):
+        assert other.to_dict() == result.to_dict()
+        assert str(other) == str(result)
+
+
+@pytest.mark.parametrize("name", [name for name in RESULTS if "Display" not in name])
+def test_nothing_in_a_result_can_be_changed(name: str) -> None:
+    result = RESULTS[name]()
+    for one in (result, pickle.loads(pickle.dumps(result))):
+        field = dataclasses.fields(one)[0].name
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(one, field, None)
+        for array in arrays(one):
+            assert not array.flags.writeable
+
+
+def test_counts_cannot_be_changed_through_a_table() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        COUNTS.cells["tp"][0] = 1e9
+    with pytest.raises(TypeError):
+        COUNTS.cells["tp"] = np.zeros(2)  # type: ignore[index]
+    mine = np.array([1.0, 2.0])
+    table = GroupCounts(["a", "b"], dict.fromkeys(("tp", "fp", "fn", "tn"), mine))
+    mine[0] = 5  # an array that was given stays that of the giver
+    assert table.cells["tp"].tolist() == [1, 2]
+
+
+def test_tables_of_counts_are_equal_by_value_and_other_results_by_identity() -> None:
+    assert copy.deepcopy(COUNTS) == COUNTS
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(COUNTS)
+    result = contrasts(COUNTS, "selection_rate")
+    assert result == result
+    assert copy.deepcopy(result) != result
+    assert len({result, result}) == 1
+
+
+def test_plain_values() -> None:
+    labels = {("f", 1): np.float64("nan"), ("m", 2): np.inf}
+    assert plain(labels) == {"f & 1": None, "m & 2": "inf"}
+    assert plain({1: 0.5, "1": 0.25}) == [[1, 0.5], ["1", 0.25]]
+    assert plain((np.arange(2), np.bool_(True), np.datetime64("2026-01-02"), pd.Timestamp("2026-01-02"))) == [
+        [0, 1],
+        True,
+        "2026-01-02",
+        "2026-01-02 00:00:00",
+    ]
+    assert plain([Rate("fdr", "fp", "tp+fp"), Constraint("parity", "selection_rate")]) == ["fdr", "parity"]
+    assert plain(COUNTS) == COUNTS.to_dict()
+
+
+@pytest.mark.parametrize("child", [*result_classes()], ids=lambda child: child.__name__)
+def test_intervals_are_called_low_and_high_and_more_than_one_p_value_p_values(child: Any) -> None:
+    if not dataclasses.is_dataclass(child):
+        pytest.skip("a display")
+    kinds = {field.name: str(field.type) for field in dataclasses.fields(child)}
     assert not {"lower", "upper", "ks", "wasserstein"} & set(kinds)
     assert ("low" in kinds) == ("high" in kinds)
     assert kinds.get("p_value", "float") == "float"
     assert kinds.get("p_values", "array") != "float"
 
 
-@pytest.mark.parametrize(
-    "result",
-    [
-        contrasts(COUNTS, "selection_rate"),
-        bootstrap(COUNTS, "selection_rate", n_resamples=99, random_state=0),
-        shrunken_rates(COUNTS, "selection_rate"),
-        verdict(COUNTS, "selection_rate", max_difference=0.1),
-    ],
-    ids=lambda result: type(result).__name__,
-)
-def test_limits_are_called_low_and_high_in_frames_too(result: Tabular) -> None:
-    assert {"low", "high"} <= set(result.frame("polars").columns)
+@pytest.mark.parametrize("name", ["Contrasts", "BootstrapResult", "ShrunkenRates", "Verdict"])
+def test_limits_are_called_low_and_high_in_frames_too(name: str) -> None:
+    assert {"low", "high"} <= set(columns_of(RESULTS[name]()))

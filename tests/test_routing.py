@@ -72,7 +72,7 @@ def test_every_step_that_asks_is_reached_at_fit_and_at_predict(wrap, routing, li
 def test_kept_if_asked(routing):
     X, y = people()
     model = SensitiveRouter(make_pipeline(Witness(), prepare(), AsksAtPredict()), sensitive_features="sex")
-    model.set_params(drop=False).fit(X, y).predict(X)
+    model.set_params(keep_sensitive=True).fit(X, y).predict(X)
     assert "sex" in model.estimator_[0].columns_
 
 
@@ -177,4 +177,4 @@ def test_a_step_that_wants_the_dropped_column_is_told_who_took_it():
     with pytest.raises(ValueError, match="sex") as caught:
         model.fit(X, y)
     assert "had taken the sensitive column ('sex') out of X" in caught.value.__notes__[0]
-    model.set_params(drop=False).fit(X, y)
+    model.set_params(keep_sensitive=True).fit(X, y)

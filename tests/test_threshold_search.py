@@ -11,21 +11,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threshold_tools import choose_thresholds
 
 from fairsk import Constraint, Rate
 from fairsk._core.bounds import Bound
 from fairsk._core.curves import sorted_curves
 from fairsk._core.groups import Grouping
 from fairsk.rates import CELLS, CONSTRAINTS, RATES, get_rate
-from fairsk.thresholds._choose import choose_rules
-from fairsk.thresholds._group_curves import Evidence
-from fairsk.thresholds._solvers.branch_and_bound import Branching
+from fairsk.thresholds._group_curves import GroupCurves
+from fairsk.thresholds._search import Search
+from fairsk.thresholds._solvers.branch_and_bound import BranchAndBound, Duals
 from fairsk.thresholds._solvers.envelope import Envelope, upper_hull
-from fairsk.thresholds._solvers.knapsack import best_sharing
-from fairsk.thresholds._solvers.linear_program import ProgramSolver
-from fairsk.thresholds._solvers.problem import Choices, Problem
+from fairsk.thresholds._solvers.knapsack import best_within_capacity
+from fairsk.thresholds._solvers.linear_program import LinearProgramSolver
+from fairsk.thresholds._solvers.problem import OperatingPoints, Problem
 from fairsk.thresholds._solvers.single_rate import WindowSolver
-from fairsk.thresholds._spec import Wishes
+from fairsk.thresholds._spec import ThresholdSpec
 
 
 def balanced_accuracy(cells):
@@ -85,9 +86,9 @@ class Case:
     capacity: float | None
     level_up: bool | float
 
-    def wishes(self, policy="threshold"):
+    def spec(self, policy="threshold"):
         pairs = list(zip(self.bounds, self.by_ratio, strict=True))
-        return Wishes.of(
+        return ThresholdSpec.from_parameters(
             list(self.constraints),
             [None if by_ratio else bound for bound, by_ratio in pairs],
             [bound if by_ratio else None for bound, by_ratio in pairs],
@@ -100,9 +101,9 @@ class Case:
             min_group_size=1,
         )
 
-    def evidence(self):
+    def curves(self):
         n_groups = int(self.codes.max()) + 1
-        return Evidence.of_rows(
+        return GroupCurves.from_rows(
             self.scores, self.actual, Grouping(("group",), tuple(range(n_groups)), self.codes), self.weights
         )
 
@@ -216,15 +217,13 @@ def brute_force(case, overall):
 def quietly(case, policy="threshold"):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # tiny groups, constant decisions
-        return choose_rules(case.evidence(), case.wishes(policy), positive=1)
+        return choose_thresholds(case.curves(), case.spec(policy))
 
 
 def overall_of(case):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        from fairsk.thresholds._choose import prepare_search
-
-        return float(prepare_search(case.evidence(), case.wishes(), stacklevel=2)[1].thresholds[0])
+        return Search.prepare(case.curves(), case.spec()).overall.threshold
 
 
 def check(case):
@@ -248,7 +247,7 @@ def check(case):
     # What the report says is what the rules do to the rows.
     weights = np.ones(len(case.scores)) if case.weights is None else case.weights
     selected = np.concatenate(
-        [rule.chance(case.scores[case.codes == g]) > 0.5 for g, rule in enumerate(found.rules)]
+        [rule.selection_probability(case.scores[case.codes == g]) > 0.5 for g, rule in enumerate(found.rules)]
     )
     counted = found.report.counts
     for cell, part in {"tp": selected & case.actual, "fn": ~selected & case.actual}.items():
@@ -304,17 +303,17 @@ def test_linear_and_ratio_functions_are_maximised_like_the_rates_that_they_are(o
     rng = np.random.default_rng(seed)
     n = 400
     actual = rng.random(n) < 0.4
-    evidence = Evidence.of_rows(
+    curves = GroupCurves.from_rows(
         rng.random(n) + 0.5 * actual, actual, Grouping(("g",), (0, 1, 2), rng.integers(0, 3, n))
     )
     known = "balanced_accuracy" if objective is balanced_accuracy else Rate("jaccard", "tp", "tp+fp+fn")
     values = []
     for goal in (objective, known):
-        wishes = Wishes.of(
+        spec = ThresholdSpec.from_parameters(
             "demographic_parity", 0.03, None, objective=goal, min_rates=None, capacity=None,
             level_up=False, policy="threshold", margin=0.0, min_group_size=1,
         )  # fmt: skip
-        values.append(choose_rules(evidence, wishes, 1).report.value)
+        values.append(choose_thresholds(curves, spec).report.value)
     assert values[0] == pytest.approx(values[1], abs=1e-9)
 
 
@@ -333,13 +332,13 @@ def test_other_functions_come_close_to_the_optimum(seed, one_at_a_time):
     rules = (CONSTRAINTS["equal_opportunity"],)
     case = Case(scores, actual, codes, None, rules, (0.05,), (False,), "accuracy", {}, None, False)
     goal = scalar if one_at_a_time else geometric_mean
-    wishes = replace(case.wishes(), objective=goal)
-    found = choose_rules(case.evidence(), wishes, 1).report
+    spec = replace(case.spec(), objective=goal)
+    found = choose_thresholds(case.curves(), spec).report
     OBJECTIVES["geometric mean"] = (goal, lambda tp, fp, fn, tn: np.sqrt(tp / (tp + fn) * tn / (tn + fp)))
     expected = brute_force(replace(case, objective="geometric mean"), np.inf)
     del OBJECTIVES["geometric mean"]
     assert found.optimality_gap is None
-    assert "many directions" in found.method
+    assert "many directions" in found.solver
     assert expected - 0.02 <= found.value <= expected + 1e-9
 
 
@@ -355,7 +354,7 @@ def random_problem(rng, n_groups, n, *, capacity=False, bound=None):
     for curve in curves:
         cells = curve.cells
         groups.append(
-            Choices(
+            OperatingPoints(
                 np.arange(len(curve)),
                 np.array([RATES["selection_rate"](cells)]),
                 cells["tp"] + cells["tn"],
@@ -370,7 +369,7 @@ def random_problem(rng, n_groups, n, *, capacity=False, bound=None):
 @pytest.mark.parametrize("seed", range(10))
 def test_the_linear_program_agrees_with_the_envelopes(seed, bound):
     problem, _ = random_problem(np.random.default_rng(seed), 2 + seed % 4, 600, bound=bound)
-    window, program = WindowSolver(problem), ProgramSolver(problem)
+    window, program = WindowSolver(problem), LinearProgramSolver(problem)
     assert program.upper == pytest.approx(window.upper, abs=1e-6 * 600)
     for solver in (window, program):
         rates, total = [], 0.0
@@ -399,10 +398,10 @@ def test_column_generation_equals_the_program_over_all_hull_vertices(seed):
     for curve in curves:
         cells = curve.cells
         rates = np.array([RATES["true_positive_rate"](cells), RATES["false_positive_rate"](cells)])
-        groups.append(Choices(np.arange(len(curve)), rates, cells["tp"] + cells["tn"], cells["tp"]))
+        groups.append(OperatingPoints(np.arange(len(curve)), rates, cells["tp"] + cells["tn"], cells["tp"]))
         upper = Envelope.over(curve.fp, curve.tp).choices
         blocks.append(np.union1d(upper, Envelope.over(curve.fp, -curve.tp).choices))
-    found = ProgramSolver(Problem(groups, bounds)).upper
+    found = LinearProgramSolver(Problem(groups, bounds)).upper
     n = sum(map(len, blocks))
     cost, one, rows, limits = np.zeros(n + 2), np.zeros((3, n + 2)), [], []
     start = 0
@@ -440,7 +439,7 @@ def test_windows_are_left_out_only_if_they_cannot_win(seed):
 def test_sharing_a_capacity_equals_brute_force(seed):
     rng = np.random.default_rng(seed)
     groups = [
-        Choices(
+        OperatingPoints(
             np.arange(m),
             np.zeros((1, m)),
             rng.integers(0, 20, m).astype(float),
@@ -455,13 +454,13 @@ def test_sharing_a_capacity_equals_brute_force(seed):
         if sum(g.selected[i] for g, i in zip(groups, pick, strict=True)) <= capacity
     ]
     for price in (0.0, 0.7, 5.0):
-        found = best_sharing(groups, capacity, price, -np.inf)
+        found = best_within_capacity(groups, capacity, price, -np.inf)
         if not totals:
             assert found is None
             continue
         assert found[1] == max(totals)
         assert sum(g.utility[i] for g, i in zip(groups, found[0], strict=True)) == found[1]
-        assert best_sharing(groups, capacity, price, found[1]) is None
+        assert best_within_capacity(groups, capacity, price, found[1]) is None
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -484,20 +483,18 @@ def test_the_envelope_is_the_least_concave_function_above_the_points(points):
     assert len(upper_hull(envelope.rate, envelope.utility)) == len(envelope.rate)
 
 
-def test_branching_without_prices_is_still_exact():
-    """Prices only cut the search short: with prices of zero, the same is found."""
-    from fairsk.thresholds._solvers.branch_and_bound import Prices
-
+def test_branching_without_dual_values_is_still_exact():
+    """Dual values only cut the search short: with those of zero, the same is found."""
     rng = np.random.default_rng(0)
     _, curves = random_problem(rng, 3, 90)
     groups = []
     for curve in curves:
         cells = curve.cells
         rates = np.array([RATES["true_positive_rate"](cells), RATES["false_positive_rate"](cells)])
-        groups.append(Choices(np.arange(len(curve)), rates, cells["tp"] + cells["tn"], cells["tp"]))
+        groups.append(OperatingPoints(np.arange(len(curve)), rates, cells["tp"] + cells["tn"], cells["tp"]))
     problem = Problem(groups, (Bound(difference=0.1), Bound(difference=0.1)))
-    positions = ProgramSolver(problem).thresholds()
+    positions = LinearProgramSolver(problem).thresholds()
     expected = sum(g.utility[i] for g, i in zip(groups, positions, strict=True))
     best = max(float(g.utility.max()) for g in groups)
-    free = Prices([best - g.utility for g in groups], np.zeros((3, 2)), np.zeros(2), 0.0, value=3 * best)
-    assert Branching(problem, free).search(-np.inf)[1] == expected
+    free = Duals([best - g.utility for g in groups], np.zeros((3, 2)), np.zeros(2), 0.0, value=3 * best)
+    assert BranchAndBound(problem, free).search(-np.inf)[1] == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import pickle
 
 import numpy as np
@@ -295,8 +296,8 @@ def test_folds_are_shuffled_only_by_a_random_state():
     X, y = people(n=300)
     model = GroupThresholdOptimizer(logistic(), sensitive_features="sex")
     shuffled = [clone(model).set_params(random_state=seed).fit(X, y).report_ for seed in (1, 1, 2)]
-    assert shuffled[0] == shuffled[1]
-    assert clone(model).fit(X, y).report_ == clone(model).fit(X, y).report_
+    assert shuffled[0].to_dict() == shuffled[1].to_dict()
+    assert clone(model).fit(X, y).report_.to_dict() == clone(model).fit(X, y).report_.to_dict()
 
 
 def test_renaming_groups_changes_nothing():
@@ -327,6 +328,58 @@ def test_the_report_prints_and_escapes_group_names():
     assert "demographic_parity, difference at most 0.05" in str(model.report_)
     assert "<script>" not in model.report_._repr_html_()
     assert "&lt;script&gt;" in model.report_._repr_html_()
+
+
+def test_a_report_is_a_complete_record_that_json_can_hold():
+    X, y = people(n=600)
+    groups = np.where(np.arange(600) < 7, "few", X["sex"])
+    with pytest.warns(UserWarning, match="few"):
+        model = GroupThresholdOptimizer(logistic(), min_rates={"recall": 0.3}).fit(
+            X, y, sensitive_features=groups
+        )
+    report = model.report_
+    record = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert record["constraint"] == "demographic_parity"
+    assert (record["comparison"], record["bound"]) == ("difference", 0.05)
+    assert (record["disparity"], record["value"]) == (report.disparity, report.value)
+    assert record["interval"] == list(report.interval)
+    assert record["objective"] == "accuracy"
+    assert (record["policy"], record["solver"]) == ("threshold", "the exact sliding window")
+    assert record["measured_on"] == "out of fold"
+    assert record["pos_label"] == "yes"
+    assert record["exempt"] == ["few"]
+    assert record["requirements"] == ["true_positive_rate at least 0.3 per group"]
+    assert [part["group"] for part in record["groups"]] == ["F", "M", "few"]
+    for part in record["groups"]:
+        selected = part["tp"] + part["fp"]
+        assert part["n"] == (groups == part["group"]).sum()
+        assert part["selection_rate"] == pytest.approx(selected / part["n"])
+        assert part["threshold"] == model.thresholds_[part["group"]]
+    assert type(report.frame()).__module__.startswith("pandas")
+    assert repr(report) == str(report)
+
+
+def test_mixtures_and_infinite_thresholds_are_in_the_record_too():
+    rng = np.random.default_rng(1)
+    actual, groups = rng.integers(0, 2, 60), rng.integers(0, 2, 60)
+    problem = 0.5 * actual + rng.random(60), actual, groups, np.ones(60)
+    mixed = fit_prefit(problem, policy="randomized", constraint="equalized_odds", max_difference=0.0)
+    record = json.loads(json.dumps(mixed.report_.to_dict(), allow_nan=False))
+    for part in record["groups"]:
+        pairs = [[float(at), probability] for at, probability in part["threshold"]]
+        assert pairs == [list(pair) for pair in mixed.thresholds_[part["group"]]]
+        assert sum(probability for _, probability in pairs) == pytest.approx(1)
+    assert record["measured_on"] == "held out"
+    scores, groups = np.tile([0.2, 0.8], 40), np.repeat([0, 1], 40)
+    actual = np.where(groups == 0, scores > 0.5, np.arange(80) % 3 > 0).astype(int)
+    with pytest.warns(UserWarning, match="select everybody"):
+        everyone = fit_prefit(
+            (scores, actual, groups, np.ones(80)),
+            constraint="equalized_odds",
+            max_difference=0.0,
+            policy="threshold",
+        )
+    assert [part["threshold"] for part in everyone.report_.to_dict()["groups"]] == ["-inf", "-inf"]
 
 
 # --- bad input ---------------------------------------------------------------------------------------
@@ -482,12 +535,25 @@ def test_several_constraints_hold_at_once_each_with_its_own_bound(library):
         max_difference=[None, 0.05],
     ).fit(X, y)
     report = model.report_
-    assert report.constraint == ("demographic_parity", "equal_opportunity")
-    assert report.comparison == ("ratio", "difference")
-    assert report.bound == (0.8, 0.05)
-    assert report.disparity[0] >= 0.8 - 1e-9
-    assert report.disparity[1] <= 0.05 + 1e-9
-    assert all(low <= d <= high for d, (low, high) in zip(report.disparity, report.interval, strict=True))
+    parity, opportunity = report.constraints
+    assert (parity.constraint, parity.comparison, parity.bound) == ("demographic_parity", "ratio", 0.8)
+    assert (opportunity.constraint, opportunity.comparison, opportunity.bound) == (
+        "equal_opportunity",
+        "difference",
+        0.05,
+    )
+    assert parity.disparity >= 0.8 - 1e-9
+    assert opportunity.disparity <= 0.05 + 1e-9
+    assert all(low <= part.disparity <= high for part in report.constraints for low, high in [part.interval])
+    # The report's own entries are those of the constraint that comes nearest to its bound.
+    left = [parity.disparity - 0.8, 0.05 - opportunity.disparity]
+    nearest = report.constraints[int(np.argmin(left))]
+    assert (report.constraint, report.comparison, report.bound) == (
+        nearest.constraint,
+        nearest.comparison,
+        nearest.bound,
+    )
+    assert (report.disparity, report.interval) == (nearest.disparity, nearest.interval)
     with pytest.raises(AttributeError, match="no attribute 'disparities'"):
         _ = report.disparities
 

@@ -1,4 +1,4 @@
-"""The command line: ``python -m fairsk demo``."""
+"""The command line: ``fairsk demo``, or ``python -m fairsk demo``."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line and run what it asks for; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fairsk", description="Make classifiers fair inside scikit-learn."
-    )
+    parser = argparse.ArgumentParser(prog="fairsk", description="Make classifiers fair inside scikit-learn.")
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser(
         "demo", help="compare all of fairsk's approaches on bundled data, in under two minutes"

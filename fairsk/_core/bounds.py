@@ -1,4 +1,4 @@
-"""How far rates may differ between groups."""
+"""Bounds on disparities: how far rates may differ between groups."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk.rates import Constraint, get_constraint
+from fairsk.rates import Constraint, Rate, get_constraint
 
-__all__ = ["ROUNDING", "Bound", "BoundedConstraint", "bounded_constraints", "list_constraints"]
+__all__ = [
+    "ROUNDING",
+    "Bound",
+    "BoundedConstraint",
+    "bounded_constraints",
+    "bounded_rates",
+    "list_constraints",
+]
 
 Floats = NDArray[np.float64]
 
@@ -25,12 +32,12 @@ ROUNDING = 1e-12
 class Bound:
     """How far a rate may differ between groups: ``max - min <= difference`` or ``min >= ratio * max``.
 
-    ``slack`` is room that is added to the largest rate allowed, for rates known only up to that much.
+    ``tolerance`` is added to the largest rate allowed, for rates that are known only up to that much.
     """
 
     difference: float | None = None
     ratio: float | None = None
-    slack: float = ROUNDING
+    tolerance: float = ROUNDING
 
     @property
     def comparison(self) -> Literal["difference", "ratio"]:
@@ -44,27 +51,33 @@ class Bound:
 
     @property
     def line(self) -> tuple[float, float]:
-        """The bound as ``factor * largest <= smallest + room``."""
+        """The bound as ``factor * largest <= smallest + slack``."""
         if self.difference is not None:
-            return 1.0, self.difference + self.slack
+            return 1.0, self.difference + self.tolerance
         factor = self.value
-        return factor, factor * self.slack
+        return factor, factor * self.tolerance
 
     def upper(self, lowest: Floats) -> Floats:
         """Return the largest rate allowed beside each lowest one."""
-        factor, room = self.line
-        return np.full_like(lowest, np.inf) if factor == 0 else (lowest + room) / factor
+        factor, slack = self.line
+        return np.full_like(lowest, np.inf) if factor == 0 else (lowest + slack) / factor
 
     def lower(self, highest: Floats) -> Floats:
         """Return the smallest rate allowed beside each highest one."""
-        factor, room = self.line
-        return factor * highest - room
+        factor, slack = self.line
+        return factor * highest - slack
 
     def disparity(self, lowest: Floats, highest: Floats) -> Floats:
         """Return the disparity of extreme rates, signed so that less is fairer."""
         if self.difference is not None:
             return highest - lowest
         return -np.divide(lowest, highest, out=np.ones_like(lowest), where=highest > 0)
+
+    def violation(self, lowest: Floats, highest: Floats) -> Floats:
+        """Return by how much the disparity of extreme rates exceeds the bound; 0 where it is met."""
+        signed_bound = -self.value if self.difference is None else self.value
+        excess = self.disparity(lowest, highest) - signed_bound
+        return np.where(highest <= self.upper(lowest), 0.0, excess)
 
     def share(self, share: float) -> Bound:
         """Return the bound tightened to a share of what it allows; a share of 0 asks for parity."""
@@ -80,10 +93,19 @@ class Bound:
 
 @dataclass(frozen=True)
 class BoundedConstraint:
-    """A constraint and its bound."""
+    """A constraint and its bound, which holds for each of its rates."""
 
     constraint: Constraint
     bound: Bound
+
+    def share(self, share: float) -> BoundedConstraint:
+        """Return the constraint with its bound tightened to a share of what it allows."""
+        return BoundedConstraint(self.constraint, self.bound.share(share))
+
+
+def bounded_rates(constraints: Sequence[BoundedConstraint]) -> list[tuple[Rate, Bound]]:
+    """Return every rate that some constraints bound, with its bound."""
+    return [(rate, each.bound) for each in constraints for rate in each.constraint.rates]
 
 
 def list_constraints(constraint: Any) -> list[Constraint]:
@@ -118,7 +140,7 @@ def bounded_constraints(
     ratios = _each("min_ratio", min_ratio, len(constraints))
     if max_difference is None and min_ratio is None:
         differences = [_DEFAULT_DIFFERENCE] * len(constraints)
-    limits = []
+    bounded = []
     for one, difference, ratio in zip(constraints, differences, ratios, strict=True):
         if difference is not None and ratio is not None:
             raise ValueError(
@@ -133,23 +155,23 @@ def bounded_constraints(
         else:
             one.check_ratio()
             bound = Bound(ratio=ratio)
-        limits.append(BoundedConstraint(one, bound))
-    return tuple(limits)
+        bounded.append(BoundedConstraint(one, bound))
+    return tuple(bounded)
 
 
-def _each(name: str, given: Any, n: int) -> list[float | None]:
+def _each(name: str, bounds: Any, n: int) -> list[float | None]:
     """Return one bound per constraint."""
-    if not isinstance(given, Sequence):
-        return [None if given is None else float(given)] * n
-    if len(given) != n:
+    if not isinstance(bounds, Sequence):
+        return [None if bounds is None else float(bounds)] * n
+    if len(bounds) != n:
         raise ValueError(
-            f"{name} has {_counted(len(given), 'entry', 'entries')} for "
+            f"{name} has {_counted(len(bounds), 'entry', 'entries')} for "
             f"{_counted(n, 'constraint', 'constraints')}: give one each, or a number."
         )
-    values = [None if value is None else float(value) for value in given]
+    values = [None if value is None else float(value) for value in bounds]
     top = np.inf if name == "max_difference" else 1.0
     if any(value is not None and not 0 <= value <= top for value in values):
-        raise ValueError(f"{name} must lie between 0 and {top:g}; got {list(given)}.")
+        raise ValueError(f"{name} must lie between 0 and {top:g}; got {list(bounds)}.")
     return values
 
 

@@ -84,12 +84,12 @@ class SensitiveColumns:
 def sensitive_columns(
     X: Any, selector: Selector, values: Any = None, *, n_samples: int | None = None
 ) -> SensitiveColumns:
-    """Return the sensitive attribute: the values given to the method, else the columns selected from X.
+    """Return the sensitive attribute: the values passed to the method, else the columns selected from X.
 
     Parameters
     ----------
     X : array-like, frame, sparse matrix or list
-        Whatever the estimator was given; it is looked into only if ``values`` is None.
+        The X of the estimator's method; it is looked into only if ``values`` is None.
     selector : str, int, list of these, callable or None
         The constructor's ``sensitive_features``. A callable receives X and returns values.
     values : array-like of shape (n_samples,) or (n_samples, n_columns), optional
@@ -100,14 +100,14 @@ def sensitive_columns(
     Raises
     ------
     ValueError
-        If neither is given, a column is missing, lengths differ, or values are missing.
+        If both are None, a column is missing, lengths differ, or values are missing.
     TypeError
         If ``values`` is a string or a dict.
     """
     if values is not None:
-        found = _from_values(values)
+        sensitive = _from_values(values)
     elif selector is not None:
-        found = _from_selector(X, selector)
+        sensitive = _from_selector(X, selector)
     else:
         raise ValueError(
             "Which column is sensitive? Name it in the constructor, sensitive_features='sex' (a list for "
@@ -115,21 +115,21 @@ def sensitive_columns(
             "sensitive_features=values, to this method."
         )
     refuse_shuffled(X=X, sensitive_features=values)
-    if not found.columns:
+    if not sensitive.columns:
         raise ValueError("sensitive_features names no column: give at least one.")
-    expected = n_samples if n_samples is not None else len(found)
-    if any(len(column) != expected for column in found.columns):
-        lengths = " and ".join(str(len(column)) for column in found.columns)
+    expected = n_samples if n_samples is not None else len(sensitive)
+    if any(len(column) != expected for column in sensitive.columns):
+        lengths = " and ".join(str(len(column)) for column in sensitive.columns)
         raise ValueError(
             f"sensitive_features has {lengths} rows where {expected} are expected: inconsistent numbers of "
             "samples. Values are matched to rows by position; where a tool takes rows away or repeats them "
             "(a sampler in a pipeline, self-training), name the column in the constructor instead."
         )
-    return found
+    return sensitive
 
 
 def value_columns(argument: str, values: Any, n_samples: int) -> SensitiveColumns:
-    """Return the columns of values that a function was given, one per row.
+    """Return the columns of values that a function takes as an argument, one value per row.
 
     Raises
     ------
@@ -143,24 +143,24 @@ def value_columns(argument: str, values: Any, n_samples: int) -> SensitiveColumn
             f"{argument} takes values, one per row, such as X['sex'], not {type(values).__name__}; columns "
             "are named to GroupCounts.from_frame, and to estimators and scorers."
         )
-    found = _from_values(values)
-    if not found.columns or any(len(column) != n_samples for column in found.columns):
-        lengths = " and ".join(str(len(column)) for column in found.columns) or "no"
+    sensitive = _from_values(values)
+    if not sensitive.columns or any(len(column) != n_samples for column in sensitive.columns):
+        lengths = " and ".join(str(len(column)) for column in sensitive.columns) or "no"
         texts = isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
         hint = f" If these are names of columns, pass the columns: X[{list(values)!r}]." if texts else ""
         raise ValueError(
             f"{argument} has {lengths} rows where {n_samples} are expected: inconsistent numbers of samples."
             f"{hint}"
         )
-    return found
+    return sensitive
 
 
-def refuse_shuffled(**given: Any) -> None:
+def refuse_shuffled(**arguments: Any) -> None:
     """Refuse data whose pandas index is that of the first in another order: rows would meet the wrong ones.
 
     Parameters
     ----------
-    **given : array-like or None
+    **arguments : array-like or None
         What belongs together row by row, by the name of the argument.
 
     Raises
@@ -168,13 +168,14 @@ def refuse_shuffled(**given: Any) -> None:
     ValueError
         If two have the same index in different orders.
     """
-    indexed = [(name, data.index) for name, data in given.items() if hasattr(data, "index")]
-    known = [(name, index) for name, index in indexed if hasattr(index, "sort_values")]
-    for name, theirs in known[1:]:
-        first, ours = known[0]
-        if theirs is ours or len(ours) != len(theirs) or ours.equals(theirs):
+    # A list has a method called index; only the index of pandas can be sorted.
+    indexes = [(name, data.index) for name, data in arguments.items() if hasattr(data, "index")]
+    indexes = [(name, index) for name, index in indexes if hasattr(index, "sort_values")]
+    for name, index in indexes[1:]:
+        first, reference = indexes[0]
+        if index is reference or len(reference) != len(index) or reference.equals(index):
             continue
-        if ours.sort_values().equals(theirs.sort_values()):
+        if reference.sort_values().equals(index.sort_values()):
             raise ValueError(
                 f"{name} has the index of {first} in another order, but values are matched to rows by "
                 f"position. Align them first: {name}.loc[{first}.index]."
@@ -258,8 +259,8 @@ def pyarrow_rows(data: Any, rows: NDArray[np.intp]) -> Any:
 
 
 def _as_keys(selector: Any) -> list[str | int]:
-    given = selector if isinstance(selector, list | tuple | np.ndarray) else [selector]
-    keys: list[Any] = [int(key) if isinstance(key, np.integer) else key for key in given]
+    entries = selector if isinstance(selector, list | tuple | np.ndarray) else [selector]
+    keys: list[Any] = [int(key) if isinstance(key, np.integer) else key for key in entries]
     if not all(isinstance(key, str | int) and not isinstance(key, bool) for key in keys):
         raise TypeError(
             "sensitive_features in a constructor selects columns of X: a name, an index, a list of these, "
@@ -291,7 +292,7 @@ def column_of(series: nw.Series[Any]) -> NDArray[Any] | Coded:
         return series.to_numpy()
     try:
         return code_series(series)
-    except TypeError:  # unhashable; whoever needs groups says so, with the name
+    except TypeError:  # unhashable; encode_groups refuses them, with the column's name
         return np.array(series.to_list(), dtype=object)
 
 

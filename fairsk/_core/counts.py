@@ -13,7 +13,7 @@ from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.engines import column_names, count_combinations
 from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of, sort_labels
 from fairsk._core.labels import binary_labels
-from fairsk._core.results import Result, Table, rows
+from fairsk._core.results import Backend, Result, Table, library_of, rows
 from fairsk._core.validation import check_weights, plain_labels, read_labels
 from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constraint, get_rate, soft_cells
@@ -44,6 +44,8 @@ class GroupCounts(Result):
     labelled : bool, default=True
         Whether the rows had labels. Without labels all rows are counted as negatives: ``fp`` holds the
         selected and ``tn`` the rejected, and any rate that depends on the label is an error.
+    library : {"pandas", "polars", "pyarrow"}, optional
+        The library of the data, in which :meth:`frame` and what is made of the counts come.
 
     See Also
     --------
@@ -68,6 +70,7 @@ class GroupCounts(Result):
     names: tuple[str, ...]
     strata: tuple[Hashable, ...] | None
     labelled: bool
+    library: Backend | None
 
     def __init__(
         self,
@@ -78,6 +81,7 @@ class GroupCounts(Result):
         names: Sequence[str] = ("sensitive_features",),
         strata: Sequence[Hashable] | None = None,
         labelled: bool = True,
+        library: Backend | None = None,
     ) -> None:
         if set(CELLS) - set(cells):
             raise ValueError(f"cells must hold {', '.join(CELLS)}; got {', '.join(map(str, cells))}.")
@@ -103,6 +107,7 @@ class GroupCounts(Result):
             names=tuple(names),
             strata=None if strata is None else tuple(strata),
             labelled=labelled,
+            library=library,
         )
 
     @classmethod
@@ -156,7 +161,10 @@ class GroupCounts(Result):
         if strata is not None:
             by = encode_groups(value_columns("strata", strata, len(actual)))
         squares = None if weights is None else weights**2
-        return tabulate(actual, predicted, groups, by, weights, squares, labelled=y_true is not None)
+        library = library_of(sensitive_features, y_true, y_pred)
+        return tabulate(
+            actual, predicted, groups, by, weights, squares, labelled=y_true is not None, library=library
+        )
 
     @classmethod
     def from_frame(
@@ -229,7 +237,14 @@ class GroupCounts(Result):
         by = None if strata is None else found.groups(chosen["strata"])
         groups = found.groups(chosen["sensitive_features"])
         return tabulate(
-            actual, predicted, groups, by, found.weights, found.squares, labelled=y_true is not None
+            actual,
+            predicted,
+            groups,
+            by,
+            found.weights,
+            found.squares,
+            labelled=y_true is not None,
+            library=library_of(frame),
         )
 
     @classmethod
@@ -288,7 +303,8 @@ class GroupCounts(Result):
         weights = check_weights(sample_weight, len(actual))
         groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
         weights = np.ones(len(actual)) if weights is None else weights
-        return soft_counts(chance, actual, groups, weights, labelled=y_true is not None)
+        library = library_of(sensitive_features, y_true, y_prob)
+        return soft_counts(chance, actual, groups, weights, labelled=y_true is not None, library=library)
 
     @property
     def n(self) -> NDArray[np.float64]:
@@ -319,7 +335,27 @@ class GroupCounts(Result):
             names=("overall",),
             strata=self.strata,
             labelled=self.labelled,
+            library=self.library,
         )
+
+    def take(self, groups: Sequence[Hashable]) -> GroupCounts:
+        """Return the table of some of the groups, in the order in which they are named.
+
+        Examples
+        --------
+        >>> from fairsk.metrics import GroupCounts
+        >>> counts = GroupCounts.from_predictions([1, 0, 1], [1, 1, 0], sensitive_features=["a", "b", "c"])
+        >>> counts.take(["c", "a"]).groups
+        ('c', 'a')
+        """
+        unknown = [label for label in groups if label not in self.groups]
+        if unknown:
+            raise ValueError(f"There is no group {unknown[0]!r}; the groups are {self.groups}.")
+        places = np.array([self.groups.index(label) for label in groups], dtype=np.intp)
+        cells, squares = (
+            {cell: table[cell][places] for cell in CELLS} for table in (self.cells, self.squares)
+        )
+        return GroupCounts(groups, cells, squares, names=self.names, strata=self.strata)
 
     def stratum(self, label: Hashable) -> GroupCounts:
         """Return the table of one stratum, without strata."""
@@ -329,7 +365,9 @@ class GroupCounts(Result):
         cells, squares = (
             {cell: table[cell][:, place] for cell in CELLS} for table in (self.cells, self.squares)
         )
-        return GroupCounts(self.groups, cells, squares, names=self.names, labelled=self.labelled)
+        return GroupCounts(
+            self.groups, cells, squares, names=self.names, labelled=self.labelled, library=self.library
+        )
 
     def marginal(self, *names: str) -> GroupCounts:
         """Return the table by these sensitive attributes only, the other ones (and strata) summed out."""
@@ -352,7 +390,12 @@ class GroupCounts(Result):
             return {cell: np.bincount(codes, v, len(groups)).astype(float) for cell, v in flat.items()}
 
         return GroupCounts(
-            groups, table(self.cells), table(self.squares), names=names, labelled=self.labelled
+            groups,
+            table(self.cells),
+            table(self.squares),
+            names=names,
+            labelled=self.labelled,
+            library=self.library,
         )
 
     def __add__(self, other: GroupCounts) -> GroupCounts:
@@ -391,6 +434,7 @@ class GroupCounts(Result):
             names=self.names,
             strata=strata,
             labelled=self.labelled,
+            library=self.library or other.library,
         )
 
     def __radd__(self, other: int) -> GroupCounts:
@@ -535,12 +579,13 @@ def soft_counts(
     weights: NDArray[np.float64],
     *,
     labelled: bool = True,
+    library: Backend | None = None,
 ) -> GroupCounts:
     """Count expected confusion cells, when each row is selected with its chance."""
     parts = soft_cells(chance, actual.astype(float))
     cells = {cell: groups.sums(weights * part) for cell, part in parts.items()}
     squares = {cell: groups.sums(weights**2 * part) for cell, part in parts.items()}
-    return GroupCounts(groups.labels, cells, squares, names=groups.names, labelled=labelled)
+    return GroupCounts(groups.labels, cells, squares, names=groups.names, labelled=labelled, library=library)
 
 
 def tabulate(
@@ -552,6 +597,7 @@ def tabulate(
     squares: NDArray[np.float64] | None,
     *,
     labelled: bool = True,
+    library: Backend | None = None,
 ) -> GroupCounts:
     """Add up the weights, and squared weights, of rows or of combinations that stand for many rows.
 
@@ -578,4 +624,5 @@ def tabulate(
         names=groups.names,
         strata=None if strata is None else strata.labels,
         labelled=labelled,
+        library=library,
     )

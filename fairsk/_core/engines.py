@@ -1,4 +1,4 @@
-"""Counting inside an engine: one query that any frame answers, in memory, lazily, in a database or a cluster.
+"""Counts from dataframe and SQL engines: one aggregation query, in memory, in a database or on a cluster.
 
 :mod:`fairsk._core.columns` looks inside frames whose rows are here. In engines the rows stay where they are:
 what comes back is the combinations of values that occur, how many rows have each, and sums over them.
@@ -30,7 +30,7 @@ _MOST_WITH_BINS = 1_000_000
 
 @dataclass(frozen=True)
 class Combinations:
-    """The combinations of values that some columns of a frame hold, and what is known of the rows of each.
+    """The combinations of values in some columns of a frame, with the number, weights and scores of the rows.
 
     Parameters
     ----------
@@ -112,8 +112,8 @@ def count_combinations(
     for argument, (name,) in numeric.items():
         _refuse_text(argument, name, schema[name])
 
-    # Names of our own, so that no column can clash with a sum. The columns are made before they are summed:
-    # not every engine sums an expression. Floats, because small integers overflow and booleans do not add up.
+    # The columns get new names, so that none can clash with a sum. They are made before they are summed: not
+    # every engine sums an expression. Floats, because small integers overflow and booleans do not add up.
     names = list(dict.fromkeys(name for chosen in columns.values() for name in chosen))
     keys = {f"key{i}": nw.col(name) for i, name in enumerate(names)}
     terms: dict[str, nw.Expr] = {}
@@ -167,13 +167,13 @@ def _doubtful(unknown: Floats, lowest: Floats, total: Floats) -> Floats:
 
 
 def _as_lazy(frame: Any) -> nw.LazyFrame[Any]:
-    known = nw.from_native(frame, pass_through=True)
-    if not isinstance(known, nw.DataFrame | nw.LazyFrame):
+    wrapped = nw.from_native(frame, pass_through=True)
+    if not isinstance(wrapped, nw.DataFrame | nw.LazyFrame):
         raise TypeError(
             "from_frame takes a frame or table of pandas, polars, pyarrow, DuckDB, PySpark, Dask or Ibis, "
             f"not {type(frame).__name__}."
         )
-    return known.lazy()
+    return wrapped.lazy()
 
 
 def _values(series: nw.Series[Any]) -> NDArray[Any]:
@@ -182,7 +182,7 @@ def _values(series: nw.Series[Any]) -> NDArray[Any]:
     return values
 
 
-def column_names(argument: str, given: Any, *, single: bool = False) -> tuple[str, ...]:
+def column_names(argument: str, value: Any, *, single: bool = False) -> tuple[str, ...]:
     """Return the columns that an argument names: one, or a list of them unless it takes a single one.
 
     Raises
@@ -192,11 +192,11 @@ def column_names(argument: str, given: Any, *, single: bool = False) -> tuple[st
     ValueError
         If the list is empty.
     """
-    names = given if isinstance(given, list | tuple) and not single else [given]
+    names = value if isinstance(value, list | tuple) and not single else [value]
     if not all(isinstance(name, str) for name in names):
         raise TypeError(
             f"{argument} names {'a column' if single else 'one column or several'} of the frame by text; got "
-            f"{type(given).__name__}. Arrays of values go to from_predictions or from_scores."
+            f"{type(value).__name__}. Arrays of values go to from_predictions or from_scores."
         )
     if not names:
         raise ValueError(f"{argument} names no column: give at least one.")
@@ -216,7 +216,7 @@ def _refuse_absent(columns: Mapping[str, Sequence[str]], present: Sequence[str])
 
 
 def _refuse_text(argument: str, name: str, dtype: nw.dtypes.DType) -> None:
-    # What a column of objects holds is known only to the engine, which says so itself.
+    # Only the engine knows what a column of objects holds; its error says so.
     if not (dtype.is_numeric() or dtype in (nw.Boolean, nw.Object, nw.Unknown)):
         raise ValueError(f"The column {name!r} ({argument}) must hold numbers; it holds {dtype}.")
 

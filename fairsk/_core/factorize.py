@@ -1,7 +1,7 @@
-"""Columns as codes: their distinct values, and the position of every row's value among them.
+"""Factorized columns: the distinct values, and an integer code per row, the value's position among them.
 
 Sorting a million texts takes seconds; hashing them takes a tenth of one, and a dataframe library that
-hashes its own columns a hundredth.
+hashes its columns itself a hundredth.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Coded:
 
     def equals(self, value: Any) -> NDArray[np.bool_]:
         """Return which rows hold a value."""
-        return np.array([bool(known == value) for known in self.values], dtype=bool)[self.codes]
+        return np.array([bool(each == value) for each in self.values], dtype=bool)[self.codes]
 
     def to_array(self) -> NDArray[Any]:
         """Return the rows' values."""
@@ -62,7 +62,7 @@ def code_array(column: NDArray[Any]) -> Coded:
 
 
 class _Positions(dict[Any, int]):
-    """A dictionary that numbers what it is asked for, in the order of asking: one pass finds and codes."""
+    """A dictionary that numbers its keys in the order of their first look-up: one pass finds and codes."""
 
     def __missing__(self, value: Any) -> int:
         self[value] = number = len(self)
@@ -93,7 +93,7 @@ def distinct_numbers(column: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int
 
 
 def code_series(series: nw.Series[Any]) -> Coded:
-    """Code a column of a frame, by its own library's hashing where there is one."""
+    """Code a column of a frame, by the hashing of its library where there is one."""
     native: Any = series.to_native()
     if series.implementation.is_pandas():
         codes, values = native.factorize()

@@ -1,21 +1,28 @@
-"""Groups: every row's code, intersections of columns, and group labels in messages and tables."""
+"""Groups: an integer code per row, intersections of columns, and group labels in messages and tables."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fairsk._core.columns import SensitiveColumns
 from fairsk._core.factorize import Coded, code_array, is_missing
-from fairsk._core.policy import refuse_measurements, refuse_missing
+from fairsk._core.policy import (
+    UnknownGroup,
+    accepts_unknown,
+    refuse_measurements,
+    refuse_missing,
+    refuse_unknown,
+)
 
 __all__ = [
     "Grouping",
     "encode_groups",
+    "encode_known_groups",
     "format_group",
     "group_strata",
     "list_groups",
@@ -38,6 +45,10 @@ class Grouping:
     def sums(self, weights: NDArray[Any] | None = None) -> NDArray[np.float64]:
         """Add up the weights (or count the rows) of each group."""
         return np.bincount(self.codes, weights, minlength=len(self.labels)).astype(float)
+
+    def take(self, rows: NDArray[np.intp]) -> Grouping:
+        """Return the groups of these rows, among the same labels."""
+        return Grouping(self.names, self.labels, self.codes[rows])
 
 
 def format_group(label: Hashable) -> str:
@@ -93,7 +104,7 @@ def _by_text(label: Any) -> tuple[Any, ...]:
 
 def encode_groups(
     sensitive: SensitiveColumns,
-    known: Sequence[Hashable] | None = None,
+    groups: Sequence[Hashable] | None = None,
     *,
     missing_is_unknown: bool = False,
     rows: NDArray[np.float64] | None = None,
@@ -104,11 +115,11 @@ def encode_groups(
     ----------
     sensitive : SensitiveColumns
         The attribute, a column or several.
-    known : sequence of labels, optional
+    groups : sequence of labels, optional
         The groups of an earlier fit. Rows of any other group get the code -1. Without it the groups are
         those that occur, sorted.
     missing_is_unknown : bool, default=False
-        With ``known``, whether a missing value is one more unknown group instead of an error.
+        With ``groups``, whether a missing value is one more unknown group instead of an error.
     rows : array, optional
         How many rows each value stands for, where an engine has counted them; an error tells how many miss
         the value.
@@ -118,29 +129,65 @@ def encode_groups(
     ValueError
         If a value is missing (NaN, None, NA), or a column looks continuous.
     """
-    allow_missing = missing_is_unknown and known is not None
+    allow_missing = missing_is_unknown and groups is not None
     parts = [
         _factorize(name, column, allow_missing=allow_missing, rows=rows)
         for name, column in zip(sensitive.names, sensitive.columns, strict=True)
     ]
     if len(parts) == 1:
-        labels, codes = parts[0]
-        found: list[Hashable] = list(labels)
+        values, codes = parts[0]
+        labels: list[Hashable] = list(values)
     else:
-        shape = tuple(max(len(labels), 1) for labels, _ in parts)
+        # Several columns are digits of one number: the distinct numbers are the combinations that occur.
+        shape = tuple(max(len(values), 1) for values, _ in parts)
         cells, codes = np.unique(
             np.ravel_multi_index([codes for _, codes in parts], shape), return_inverse=True
         )
         places = np.unravel_index(cells, shape)
-        found = [
-            tuple(labels[i] for (labels, _), i in zip(parts, place, strict=True))
+        labels = [
+            tuple(values[i] for (values, _), i in zip(parts, place, strict=True))
             for place in zip(*places, strict=True)
         ]
-    if known is not None:
-        position = {label: i for i, label in enumerate(known)}
-        recode = np.array([position.get(label, -1) for label in found], dtype=np.intp)
-        return Grouping(sensitive.names, tuple(known), recode[codes] if len(found) else codes)
-    return Grouping(sensitive.names, tuple(found), codes)
+    if groups is not None:
+        position = {label: i for i, label in enumerate(groups)}
+        recode = np.array([position.get(label, -1) for label in labels], dtype=np.intp)
+        return Grouping(sensitive.names, tuple(groups), recode[codes] if len(labels) else codes)
+    return Grouping(sensitive.names, tuple(labels), codes)
+
+
+def encode_known_groups(
+    sensitive: SensitiveColumns,
+    groups: Sequence[Hashable],
+    unknown_group: UnknownGroup = "error",
+    *,
+    during: Literal["predict", "partial_fit"] = "predict",
+) -> Grouping:
+    """Assign every row to one of the groups of an earlier fit, by the policy for unknown groups.
+
+    Parameters
+    ----------
+    sensitive : SensitiveColumns
+        The attribute, a column or several.
+    groups : sequence of labels
+        The groups of the earlier fit.
+    unknown_group : {"error", "overall"}, default="error"
+        The policy for groups that are not among them, and for missing ones: refuse them, or give them the
+        code -1 (see :mod:`fairsk._core.policy`).
+    during : {"predict", "partial_fit"}, default="predict"
+        What the rows are for; an error says so.
+
+    Raises
+    ------
+    ValueError
+        If a group is unknown or missing, unless the policy accepts it; if a column looks continuous.
+    """
+    accepted = accepts_unknown(unknown_group)
+    grouping = encode_groups(sensitive, groups, missing_is_unknown=accepted)
+    unknown = np.flatnonzero(grouping.codes < 0)
+    if len(unknown) and not accepted:
+        labels = encode_groups(sensitive.take(unknown)).labels
+        refuse_unknown(during, list_groups(labels), len(unknown), len(grouping.codes))
+    return grouping
 
 
 def _factorize(

@@ -15,7 +15,7 @@ from fairsk._core.curves import Curve
 from fairsk._core.engines import column_names, count_combinations
 from fairsk._core.groups import Grouping, encode_groups, format_group, sort_labels
 from fairsk._core.labels import binary_labels
-from fairsk._core.results import Result, Table, rows
+from fairsk._core.results import Backend, Result, Table, library_of, rows
 from fairsk._core.validation import check_weights, plain_labels, read_labels
 
 __all__ = ["ScoreHistograms"]
@@ -46,10 +46,12 @@ class ScoreHistograms(Result):
         Sums of weight times score, for calibration.
     names : sequence of str, optional
         What the sensitive attributes are called.
+    library : {"pandas", "polars", "pyarrow"}, optional
+        The library of the data, in which :meth:`frame` and what is made of the counts come.
 
     Examples
     --------
-    >>> from fairsk.thresholds import ScoreHistograms
+    >>> from fairsk.metrics import ScoreHistograms
     >>> monday = ScoreHistograms(["a", "b"], [0.5], [[1, 3], [2, 2]], [[4, 0], [3, 1]])
     >>> (monday + monday).positives
     array([[2., 6.],
@@ -63,6 +65,7 @@ class ScoreHistograms(Result):
     squares: Mapping[str, Floats]
     score_sums: Floats | None
     names: tuple[str, ...]
+    library: Backend | None
 
     def __init__(
         self,
@@ -74,6 +77,7 @@ class ScoreHistograms(Result):
         squares: Mapping[str, ArrayLike] | None = None,
         score_sums: ArrayLike | None = None,
         names: Sequence[str] = ("sensitive_features",),
+        library: Backend | None = None,
     ) -> None:
         cuts = _check_edges(edges)
         if len(set(groups)) < len(groups):
@@ -98,7 +102,13 @@ class ScoreHistograms(Result):
         if sums is not None and not np.isfinite(sums).all():
             raise ValueError("score_sums must be finite.")
         self._set(
-            groups=tuple(groups), edges=cuts, **tables, squares=second, score_sums=sums, names=tuple(names)
+            groups=tuple(groups),
+            edges=cuts,
+            **tables,
+            squares=second,
+            score_sums=sums,
+            names=tuple(names),
+            library=library,
         )
 
     @classmethod
@@ -144,7 +154,7 @@ class ScoreHistograms(Result):
 
         Examples
         --------
-        >>> from fairsk.thresholds import ScoreHistograms
+        >>> from fairsk.metrics import ScoreHistograms
         >>> table = ScoreHistograms.from_scores(
         ...     [1, 0, 1], [0.9, 0.3, 0.2], sensitive_features=["a", "a", "b"], bins=4)
         >>> table.edges.tolist(), table.positives.tolist()
@@ -174,6 +184,7 @@ class ScoreHistograms(Result):
             weights,
             None if weights is None else weights**2,
             scores if weights is None else weights * scores,
+            library_of(sensitive_features, y_true, y_score),
         )
 
     @classmethod
@@ -222,7 +233,7 @@ class ScoreHistograms(Result):
         Examples
         --------
         >>> import polars as pl
-        >>> from fairsk.thresholds import ScoreHistograms
+        >>> from fairsk.metrics import ScoreHistograms
         >>> rows = pl.LazyFrame({"sex": ["f", "f", "m"], "repaid": [1, 0, 1], "score": [0.9, 0.3, 0.2]})
         >>> table = ScoreHistograms.from_frame(
         ...     rows, y_true="repaid", y_score="score", sensitive_features="sex", bins=4)
@@ -242,7 +253,16 @@ class ScoreHistograms(Result):
         _refuse_outside(found.rows[found.bins < 0].sum(), found.rows.sum())
         check_weights(found.doubtful, len(actual))
         groups = found.groups(chosen["sensitive_features"])
-        return cls._tabulate(groups, cuts, actual, found.bins, found.weights, found.squares, found.score_sums)
+        return cls._tabulate(
+            groups,
+            cuts,
+            actual,
+            found.bins,
+            found.weights,
+            found.squares,
+            found.score_sums,
+            library_of(frame),
+        )
 
     @classmethod
     def _tabulate(
@@ -254,6 +274,7 @@ class ScoreHistograms(Result):
         weights: Floats | None,
         squares: Floats | None,
         score_sums: Floats,
+        library: Backend | None,
     ) -> ScoreHistograms:
         """Add up rows, or combinations that stand for many rows."""
         shape = (len(groups.labels), len(edges) + 1)
@@ -271,6 +292,7 @@ class ScoreHistograms(Result):
             squares=None if squares is None else table(squares),
             score_sums=np.bincount(place, score_sums, shape[0] * shape[1]).reshape(shape),
             names=groups.names,
+            library=library,
         )
 
     def __add__(self, other: ScoreHistograms) -> ScoreHistograms:
@@ -297,6 +319,7 @@ class ScoreHistograms(Result):
             squares={label: total(self.squares[label], other.squares[label]) for label in LABELS},
             score_sums=total(self.score_sums, other.score_sums) if known else None,  # type: ignore[arg-type]
             names=self.names,
+            library=self.library or other.library,
         )
 
     def __radd__(self, other: int) -> ScoreHistograms:
@@ -379,7 +402,7 @@ class ScoreHistograms(Result):
 
         Examples
         --------
-        >>> from fairsk.thresholds import ScoreHistograms
+        >>> from fairsk.metrics import ScoreHistograms
         >>> table = ScoreHistograms(["a", "b"], [0.5], [[1, 3], [2, 2]], [[4, 0], [3, 1]])
         >>> table.counts_at(0.5).rate("selection_rate")
         array([0.375, 0.375])
@@ -401,7 +424,9 @@ class ScoreHistograms(Result):
             }
 
         counts = {"positives": self.positives, "negatives": self.negatives}
-        return GroupCounts(self.groups, cells(counts), cells(self.squares), names=self.names)
+        return GroupCounts(
+            self.groups, cells(counts), cells(self.squares), names=self.names, library=self.library
+        )
 
     def _bin_from(self, threshold: Any) -> int:
         """Return the first bin that a threshold selects."""

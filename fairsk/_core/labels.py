@@ -1,4 +1,4 @@
-"""Which label is the positive one: the outcome that the rates count."""
+"""Labels: the positive class (the outcome that rates count), and checks of true and predicted labels."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def positive_class(classes: NDArray[Any], pos_label: Any = None) -> Any:
     ValueError
         If ``pos_label`` is not one of the classes, or there are not exactly two and none is named.
     """
-    known = classes.tolist()
+    labels = classes.tolist()
     if pos_label is not None:
-        if pos_label not in known:
-            raise ValueError(f"pos_label={pos_label!r} is not one of the classes {known}.")
+        if pos_label not in labels:
+            raise ValueError(f"pos_label={pos_label!r} is not one of the classes {labels}.")
         return pos_label
-    if len(known) != 2:
-        raise ValueError(f"y has {len(known)} classes, {known}: name the positive one with pos_label=.")
-    return known[1]
+    if len(labels) != 2:
+        raise ValueError(f"y has {len(labels)} classes, {labels}: name the positive one with pos_label=.")
+    return labels[1]
 
 
 def binary_labels(
@@ -76,11 +76,11 @@ def binary_labels(
         raise ValueError(
             f"y_true and y_pred have no label in common: {_show(seen_actual)} and {_show(seen_predicted)}."
         )
-    known = seen_actual if classes is None else seen_actual | set(classes.tolist())
-    strange = seen_predicted - known
-    if strange and len(seen) > 2 and len(known) <= 2:
+    possible = seen_actual if classes is None else seen_actual | set(classes.tolist())
+    unexpected = seen_predicted - possible
+    if unexpected and len(seen) > 2 and len(possible) <= 2:
         raise ValueError(
-            f"y_pred holds {_show(strange)}, which y_true does not have: its labels are "
+            f"y_pred holds {_show(unexpected)}, which y_true does not have: its labels are "
             f"{_show(seen_actual)}. Are they spelt alike?"
         )
     _refuse_alike(seen)

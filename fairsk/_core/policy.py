@@ -1,18 +1,37 @@
 """Policies for group values: missing ones, measurements, and groups that did not occur in ``fit``.
 
-Each is stated here once: what is refused, what is warned of, and in which words.
+Each policy is stated here once: what is refused, what is warned of, and in which words.
+
+* A missing value is refused (:func:`refuse_missing`) wherever groups are told apart.
+* Fractions are refused as groups, and many different numbers are warned of (:func:`refuse_measurements`).
+* A group that did not occur in ``fit``, or a missing value, *at prediction*: the estimators' parameter
+  ``unknown_group`` decides (:data:`UnknownGroup`). ``"error"`` refuses both (:func:`refuse_unknown`);
+  ``"overall"`` gives both the code -1, and the estimators treat such rows as all rows together.
+* A group that did not occur in the first call, *in a later call of* ``partial_fit``, is always refused
+  (:func:`refuse_unknown`): its rates have no place in the loss.
+
+:func:`fairsk._core.groups.encode_known_groups` applies the last two.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, NoReturn, TypeAlias
 
 from numpy.typing import NDArray
 
 from fairsk._core.factorize import Coded, is_missing
 from fairsk._core.warnings import warn_user
 
-__all__ = ["refuse_measurements", "refuse_missing"]
+__all__ = [
+    "UnknownGroup",
+    "accepts_unknown",
+    "refuse_measurements",
+    "refuse_missing",
+    "refuse_unknown",
+]
+
+#: What happens at prediction to groups that did not occur in ``fit``, and to missing ones.
+UnknownGroup: TypeAlias = Literal["error", "overall"]
 
 #: More distinct values than this, some of them fractions, look like measurements.
 _MAX_CONTINUOUS_LEVELS = 10
@@ -20,8 +39,59 @@ _MAX_CONTINUOUS_LEVELS = 10
 _MAX_NUMBERS = 30
 
 
-def refuse_missing(name: str, coded: Coded, used: NDArray[Any]) -> None:
-    """Refuse rows whose group is missing."""
+def accepts_unknown(unknown_group: UnknownGroup) -> bool:
+    """Whether unknown groups, and missing values, get the code -1 instead of an error."""
+    return unknown_group == "overall"
+
+
+def refuse_unknown(
+    during: Literal["predict", "partial_fit"], names: str, n_unknown: int, n_samples: int
+) -> NoReturn:
+    """Refuse rows of groups that did not occur in ``fit``, or in the first call of ``partial_fit``.
+
+    Parameters
+    ----------
+    during : {"predict", "partial_fit"}
+        Where the rows occur.
+    names : str
+        The unknown groups, as they are written in messages.
+    n_unknown, n_samples : int
+        How many rows belong to them, of how many.
+
+    Raises
+    ------
+    ValueError
+        Always.
+    """
+    if during == "partial_fit":
+        raise ValueError(
+            f"The first call of partial_fit had no rows of {names}: give it some rows of "
+            "every group (of several columns, of every combination), or fit anew."
+        )
+    raise ValueError(
+        f"{n_unknown} of {n_samples} rows belong to groups that did not occur in fit: {names}. "
+        "Fit on data that has them, or set unknown_group='overall' to treat them as all rows together are "
+        "treated."
+    )
+
+
+def refuse_missing(name: str, coded: Coded, used: NDArray[Any]) -> NoReturn:
+    """Refuse rows whose group is missing.
+
+    Parameters
+    ----------
+    name : str
+        The sensitive feature.
+    coded : Coded
+        Its values.
+    used : array of shape (n_values,)
+        How many rows have each value.
+
+    Raises
+    ------
+    ValueError
+        Always.
+    """
     missing = used[[is_missing(value) for value in coded.values]].sum()
     raise ValueError(
         f"The sensitive feature {name!r} is missing (NaN or None) in {missing:.0f} of {used.sum():.0f} rows. "
@@ -31,7 +101,28 @@ def refuse_missing(name: str, coded: Coded, used: NDArray[Any]) -> None:
 
 
 def refuse_measurements(name: str, values: list[Any]) -> None:
-    """Refuse fractions as group names, and warn of very many numbers."""
+    """Refuse fractions as group names, and warn of very many numbers.
+
+    Both look at numbers only: the same values as text (``X["dose"].astype(str)``) are names of groups,
+    however many there are.
+
+    Parameters
+    ----------
+    name : str
+        The sensitive feature.
+    values : list
+        Its distinct values.
+
+    Raises
+    ------
+    ValueError
+        If there are more than 10 values, and a fraction among them.
+
+    Warns
+    -----
+    UserWarning
+        If there are more than 30 values, all of them numbers.
+    """
     example = "first: X['age'] >= 40 (in a constructor, a callable: lambda X: X['age'] >= 40)."
     if len(values) > _MAX_CONTINUOUS_LEVELS and any(isinstance(v, float) and v % 1 > 0 for v in values):
         raise ValueError(

@@ -17,7 +17,8 @@ result itself needs has a leading underscore, or ``field(repr=False)`` if users 
 be no better for it (such as thousands of draws). ``frame`` returns the first table, in the library of the
 data if ``library`` says which. Arrays and mappings become read-only when they are stored. A class that takes
 other types than it keeps writes its own ``__init__`` (``@dataclass(init=False, ...)``) and ends it with
-``self._set(field=value, ...)``.
+``self._set(field=value, ...)``. A part of a result that is no table itself, such as what was measured of one
+attribute, is a :class:`Record`.
 
 Results are equal only if they are the same object, for arrays of numbers with NaN have no one truth value.
 Two kinds of table that add up, :class:`GroupCounts` and :class:`ScoreHistograms`, compare by their counts
@@ -46,6 +47,7 @@ from fairsk.rates import Constraint, Rate
 __all__ = [
     "Backend",
     "Entries",
+    "Record",
     "Result",
     "Table",
     "Tabular",
@@ -158,11 +160,8 @@ class Entries:
         return f"<table>{''.join(rows)}</table>"
 
 
-class Result(ABC):
-    """A result made of tables, the first of which is the one that :meth:`frame` returns."""
-
-    #: The library of the user's own data, if they came in a frame.
-    library: Backend | None = None
+class Record:
+    """A frozen dataclass whose arrays and mappings are read-only: a part of a result, or a result."""
 
     def __post_init__(self) -> None:
         self._set(**{field.name: getattr(self, field.name) for field in fields(self)})  # type: ignore[arg-type]
@@ -171,6 +170,19 @@ class Result(ABC):
         """Store fields, for the instance is frozen; arrays and mappings are stored read-only."""
         for name, value in values.items():
             object.__setattr__(self, name, read_only(value))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: _writable(value) for name, value in vars(self).items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._set(**state)
+
+
+class Result(Record, ABC):
+    """A result made of tables, the first of which is the one that :meth:`frame` returns."""
+
+    #: The library of the user's own data, if they came in a frame.
+    library: Backend | None = None
 
     @abstractmethod
     def _tables(self) -> Sequence[Table | Entries]:
@@ -222,12 +234,6 @@ class Result(ABC):
 
     def _repr_html_(self) -> str:
         return "".join(table.html() for table in self._tables())
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: _writable(value) for name, value in vars(self).items()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self._set(**state)
 
 
 #: The former name of :class:`Result`.

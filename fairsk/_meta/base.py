@@ -1,4 +1,4 @@
-"""What the meta-estimators share: a classifier around another one that knows which column is sensitive."""
+"""MetaClassifier: a classifier around another one that knows which column is sensitive."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
@@ -21,10 +21,9 @@ from fairsk._sklearn.routing import RESPONSES, asks_for, call
 __all__ = ["MetaClassifier"]
 
 
-def _inner_has(method: str) -> Callable[[Any], bool]:
+def _offers(method: str) -> Callable[[Any], bool]:
     def check(self: Any) -> bool:
-        getattr(getattr(self, "estimator_", self.estimator), method)
-        return True
+        return self._has_response(method)
 
     return check
 
@@ -32,15 +31,20 @@ def _inner_has(method: str) -> Callable[[Any], bool]:
 class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """A classifier around another one that sees raw X and knows which column is sensitive.
 
+    The values of the attribute come from the method's argument, else from the column; they are handed on to
+    inner steps that ask for them.
+
     Subclasses have the parameters ``estimator`` and ``sensitive_features`` and set ``estimator_`` in
-    ``fit``. The values of the attribute come from the method's argument, else from the column; they are
-    handed on to inner steps that ask for them.
+    ``fit``. They may override ``_inner_X`` (what the inner estimator sees of X), or ``_has_response`` and
+    ``_respond`` (which response methods there are, and what they return), and say by ``_binary_only`` that
+    they take two classes. Every estimator derives from this class directly.
     """
 
     estimator: Any
     sensitive_features: Any
     estimator_: Any
     _rest_shape: tuple[int, ...]
+    _binary_only = False
 
     __metadata_request__fit = {"sensitive_features": True}
     # To predict, the wrapper itself has no use for the values; the router below asks if the inner one does.
@@ -70,17 +74,25 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return rest
 
     def _without_column(self, X: Any) -> Any:
-        """Return rows to predict without the sensitive column, which may be absent already."""
+        """Return rows to predict without the sensitive column, which may be absent already.
+
+        The number of columns decides whether it is there. X with as many columns as were left in ``fit`` is
+        taken for X without the sensitive column and passed on as it is; from any other X the column is
+        dropped. For a frame that is safe: the inner estimator compares the names. An array has no names: one
+        with that number of columns is always taken for the other features in their order, so the sensitive
+        column stands in its place there, or it is what is left out. If any other column is left out instead,
+        nothing can tell. Without a shape (a dict of arrays) the column is dropped if it is there.
+        """
         present = getattr(X, "shape", ())[1:] != self._rest_shape
         return drop_columns(X, self.sensitive_features) if present else X
 
     @contextmanager
-    def _explaining_the_missing_column(self, taken_out: bool, otherwise: str = "") -> Iterator[None]:
+    def _explaining_the_missing_column(self, dropped: bool, otherwise: str = "") -> Iterator[None]:
         """Add to an error inside that the sensitive column had been taken out of X, if it was."""
         try:
             yield
         except Exception as error:
-            if taken_out:
+            if dropped:
                 error.add_note(
                     f"{type(self).__name__} had taken the sensitive column ({self.sensitive_features!r}) out "
                     f"of X before: take it out of the inner transformers too{otherwise}."
@@ -91,15 +103,22 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """Return what the inner estimator sees of X."""
         return X
 
+    # --- responses --------------------------------------------------------------------------------------
+
+    def _has_response(self, method: str) -> bool:
+        """Whether there is a response method of this name, before ``fit`` or after it."""
+        getattr(getattr(self, "estimator_", self.estimator), method)  # its AttributeError says what lacks it
+        return True
+
     def _respond(self, method: str, X: Any, values: Any) -> Any:
         """Call a response method of the inner estimator, with the attribute only if it asks for it."""
         check_is_fitted(self)
-        known = values is not None or self.sensitive_features is not None
-        if known and asks_for(self.estimator_, method, "sensitive_features"):
+        has_groups = values is not None or self.sensitive_features is not None
+        if has_groups and asks_for(self.estimator_, method, "sensitive_features"):
             values = self._sensitive(X, values).to_metadata()
         return call(self.estimator_, method, self._inner_X(X), sensitive_features=values)
 
-    @available_if(_inner_has("predict"))
+    @available_if(_offers("predict"))
     def predict(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
         """Predict the class of each row.
 
@@ -117,25 +136,81 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         return self._respond("predict", X, sensitive_features)
 
-    @available_if(_inner_has("predict_proba"))
+    @available_if(_offers("predict_proba"))
     def predict_proba(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
-        """Return the inner estimator's class probabilities; the parameters are those of ``predict``."""
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Probabilities, in the order of ``classes_``.
+        """
         return self._respond("predict_proba", X, sensitive_features)
 
-    @available_if(_inner_has("predict_log_proba"))
+    @available_if(_offers("predict_log_proba"))
     def predict_log_proba(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
-        """Return the logarithm of the class probabilities; the parameters are those of ``predict``."""
+        """Return the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Logarithms, in the order of ``classes_``.
+        """
         return self._respond("predict_log_proba", X, sensitive_features)
 
-    @available_if(_inner_has("decision_function"))
+    @available_if(_offers("decision_function"))
     def decision_function(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
-        """Return the inner estimator's decision scores; the parameters are those of ``predict``."""
+        """Return the decision score of each row, or of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_classes)
+            Decision scores; of two classes those of the second.
+        """
         return self._respond("decision_function", X, sensitive_features)
 
     def score(self, X: Any, y: Any, sensitive_features: Any = None, sample_weight: Any = None) -> float:
-        """Return the accuracy of ``predict`` on X and y; ``sensitive_features`` is handed to it."""
+        """Return the accuracy of ``predict`` on X and y.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row, for ``predict``.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row.
+
+        Returns
+        -------
+        float
+            The share of rows, by weight, whose label is predicted.
+        """
         predicted = self.predict(X, sensitive_features=sensitive_features)
-        return float(np.average(np.asarray(predicted) == np.asarray(y), weights=sample_weight))
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -143,7 +218,13 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return self.estimator_.classes_
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Say which metadata this estimator uses and passes on (scikit-learn's metadata routing)."""
+        """Say which metadata this estimator uses and passes on (scikit-learn's metadata routing).
+
+        Returns
+        -------
+        MetadataRouter
+            The requests of this estimator and of the inner one.
+        """
         mapping = MethodMapping().add(caller="fit", callee="fit").add(caller="score", callee="predict")
         for method in RESPONSES:
             mapping.add(caller=method, callee=method)
@@ -156,6 +237,8 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         inner = get_tags(self.estimator)
         tags.input_tags = inner.input_tags
         tags.classifier_tags = inner.classifier_tags or tags.classifier_tags
+        if self._binary_only:
+            tags.classifier_tags.multi_class = False
         return tags
 
     def _copy_feature_record(self) -> None:

@@ -1,17 +1,18 @@
-"""Metadata routing: how sensitive values and weights travel inside scikit-learn. Two ideas live here:
+"""Metadata routing: sensitive values and weights on their way through scikit-learn's pipelines and searches.
 
-* **Asking.** Whether an estimator (or a step deep inside it) wants a piece of metadata is asked in
-  scikit-learn's own language, metadata routing, whose requests can be read in either mode. Where a
-  router must pass something on, routing is switched on for that one call, in this thread only; the user's
+* **Requests.** :func:`asks_for` reads in the metadata requests of an estimator (and of the steps inside it)
+  whether it wants a piece of metadata: they can be read with routing on or off. Where a router must pass
+  something on, :func:`call` switches routing on for that one call, in this thread only; the user's
   setting is never touched.
-* **Weights.** A ``Pipeline`` cannot hand weights to its last step unless somebody requested them;
+* **Weights.** A ``Pipeline`` cannot hand weights to its last step unless that step requests them;
   :func:`fit_weighted` makes that request on the user's behalf, on a clone.
+* **Scores.** :func:`positive_scores` reads the score of the positive class off any binary classifier.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +21,26 @@ from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
-from sklearn.utils.metadata_routing import (
-    MetadataRequest,
-    MetadataRouter,
-    get_routing_for_object,
-)
+from sklearn.utils.metadata_routing import MetadataRouter, get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
-from fairsk._sklearn.compat import MethodMetadataRequest, simple_methods
+from fairsk._sklearn.compat import own_requests, request_lastingly
 from fairsk._sklearn.rows import take_fit_params, take_rows
 
-__all__ = ["RESPONSES", "asks_for", "call", "fit_weighted", "positive_scores", "response_of"]
+__all__ = [
+    "RESPONSES",
+    "ResponseMethod",
+    "asks_for",
+    "call",
+    "fit_weighted",
+    "positive_scores",
+    "response_of",
+]
 
+#: Where the scores of a classifier come from; ``"auto"`` takes the first of the two that it has.
+ResponseMethod: TypeAlias = Literal["auto", "predict_proba", "decision_function"]
 
+#: The methods that return something for each row.
 RESPONSES = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
 
@@ -47,9 +55,7 @@ def _is_router(estimator: Any) -> bool:
         return False
     try:
         return isinstance(estimator.get_metadata_routing(), MetadataRouter)
-    except (
-        NotImplementedError
-    ):  # scikit-learn's way to say that a meta-estimator (AdaBoost) does not route yet
+    except NotImplementedError:  # a meta-estimator of scikit-learn (AdaBoost) that does not route yet
         return False
 
 
@@ -62,7 +68,7 @@ def asks_for(estimator: Any, method: str, name: str) -> bool:
     with config_context(enable_metadata_routing=True):
         try:
             return name in get_routing_for_object(estimator).consumes(method, [name])
-        except NotImplementedError:  # so does an inner one say it; what cannot be passed on is not asked for
+        except NotImplementedError:  # an inner one does not route; what cannot be passed on is not asked for
             return False
 
 
@@ -101,41 +107,9 @@ def _request_weights(estimator: Any, wanted: bool) -> None:
         for child in _children(estimator):
             _request_weights(child, wanted)
     for method in ("fit", "score"):
-        setter = getattr(estimator, f"set_{method}_request", None)
-        if setter is None or "sample_weight" not in _requestable(estimator, method):
-            continue
-        if _requestable(estimator, method)["sample_weight"] is None:
-            setter(sample_weight=wanted and method == "fit")
-            estimator._metadata_request = _LastingRequest.of(estimator._metadata_request)
-
-
-class _LastingRequest(MetadataRequest):
-    """Requests that outlive their session.
-
-    imbalanced-learn adds a method to those of scikit-learn when it is imported. scikit-learn's own requests
-    fail in a session with more methods than the one (such as a worker process) that they were made in.
-    """
-
-    @classmethod
-    def of(cls, request: MetadataRequest) -> _LastingRequest:
-        lasting = cls(owner=request.owner)
-        for method in simple_methods():
-            own = MethodMetadataRequest(request.owner, method, dict(getattr(request, method).requests))
-            setattr(lasting, method, own)
-        return lasting
-
-    def __sklearn_clone__(self) -> _LastingRequest:
-        return self.of(self)
-
-    def __getattr__(self, name: str) -> Any:
-        if name in simple_methods() and "owner" in vars(self):
-            return MethodMetadataRequest(self.owner, name)
-        return super().__getattr__(name)
-
-
-def _requestable(estimator: Any, method: str) -> dict[str, Any]:
-    request = getattr(estimator, "_get_metadata_request", None)
-    return getattr(request(), method).requests if request is not None else {}
+        requests = own_requests(estimator, method) if hasattr(estimator, f"set_{method}_request") else {}
+        if "sample_weight" in requests and requests["sample_weight"] is None:
+            request_lastingly(estimator, method, sample_weight=wanted and method == "fit")
 
 
 def fit_weighted(
@@ -156,7 +130,7 @@ def fit_weighted(
     Parameters
     ----------
     estimator : estimator
-        The caller's own clone: weight requests are set on it and on its inner estimators.
+        A clone that belongs to the caller: weight requests are set on it and on its inner estimators.
     X, y : array-like
         Training data.
     sample_weight : array of shape (n_samples,) or None
@@ -199,8 +173,8 @@ def fit_weighted(
         ) from error
 
 
-def response_of(estimator: Any, response_method: str) -> str | None:
-    """Return the response method that scores come from, None if the estimator does not have it."""
+def response_of(estimator: Any, response_method: ResponseMethod) -> str | None:
+    """Return the response method that scores come from, None if the estimator lacks it."""
     methods = ("predict_proba", "decision_function") if response_method == "auto" else (response_method,)
     return next((method for method in methods if hasattr(estimator, method)), None)
 
@@ -208,7 +182,7 @@ def response_of(estimator: Any, response_method: str) -> str | None:
 def positive_scores(
     estimator: Any,
     X: Any,
-    response_method: str,
+    response_method: ResponseMethod,
     positive: Any,
     sensitive_features: Any = None,
 ) -> NDArray[np.float64]:

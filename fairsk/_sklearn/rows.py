@@ -1,4 +1,4 @@
-"""Rows of any container: indexing, checking and recording them as scikit-learn does."""
+"""Rows of any container: indexing and validation of X and y, as scikit-learn does it, without conversion."""
 
 from __future__ import annotations
 

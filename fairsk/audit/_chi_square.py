@@ -1,4 +1,4 @@
-"""Chi-square tests of counts: against stated shares, against a second sample, and for dependence.
+"""Chi-square tests: of counts against stated shares, against a second sample, and of dependence.
 
 Where an expected count is below 5 the chi-square distribution is a poor guide, and p comes from tables drawn
 at random under the hypothesis instead. Effect sizes have limits from the noncentral chi-square distribution
@@ -28,6 +28,8 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc, chndtrinc, ndtri
 from scipy.stats import random_table
 
+from fairsk._core.results import Record
+
 __all__ = ["ChiSquare", "dependence_test", "fit_test", "two_sample_test"]
 
 #: Below this expected count p comes from random tables: Cochran's rule.
@@ -40,7 +42,7 @@ _LARGE = 1_000.0
 
 
 @dataclass(frozen=True, eq=False)
-class ChiSquare:
+class ChiSquare(Record):
     """A chi-square test, its effect size, and where the counts depart from what is expected.
 
     Parameters

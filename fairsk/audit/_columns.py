@@ -1,4 +1,4 @@
-"""Columns of a data set: which values are missing, who is in which group, and a coarse code for every row."""
+"""Columns of a data set: missing values, groups, and coarse bins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit of a data set: who is in it, how labels and gaps depend on the group, and what gives it away."""
+"""The audit of a data set: group shares, labels and missing values by group, and proxies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fairsk._core.columns import SensitiveColumns, refuse_shuffled, sensitive_co
 from fairsk._core.groups import Grouping, format_group
 from fairsk._core.results import Backend, Result, Table, library_of
 from fairsk.audit._columns import is_unknown, label_rows, missing_rows, name_groups, read_columns, same_values
-from fairsk.audit._findings import TOLERANCES, VERDICTS, Finding, Settings, listed
+from fairsk.audit._findings import SEVERITIES, TOLERANCES, Finding, Settings, listed
 from fairsk.audit._group_shares import GroupShares, compare_shares, read_baseline, shares_example
 from fairsk.audit._labels import LabelDependence, compare_labels
 from fairsk.audit._lines import to_lines, what_to_do
@@ -36,7 +36,7 @@ class DatasetAudit(Result):
     attributes : tuple of str
         The sensitive attributes, and their intersection.
     findings : tuple of Finding
-        What was checked: number, interval, p, verdict, and what to do.
+        What was checked: number, interval, p, severity, and what to do.
     shares : GroupShares
         The groups and their shares.
     labels : LabelDependence or None
@@ -60,20 +60,20 @@ class DatasetAudit(Result):
     library: Backend | None = None
 
     def _tables(self) -> list[Table]:
-        names = ("verdict", "check", "attribute", "about", "measure", "value", "low", "high", "p", "advice")
+        names = ("severity", "check", "attribute", "about", "measure", "value", "low", "high", "p", "advice")
         columns = {name: [getattr(finding, name) for finding in self.findings] for name in names}
         lines = to_lines(self.findings)
-        verdicts = [line.top.verdict for line in lines]
+        severities = [line.top.severity for line in lines]
         shown = {
-            "verdict": [f"{i}. {verdict}" for i, verdict in enumerate(verdicts, 1)],
+            "severity": [f"{i}. {severity}" for i, severity in enumerate(severities, 1)],
             "check": [line.top.check for line in lines],
             "about": [line.about for line in lines],
             "measure": [line.top.measure for line in lines],
             "value": [line.value for line in lines],
             "p": [line.p for line in lines],
         }
-        counts = {verdict: verdicts.count(verdict) for verdict in VERDICTS}
-        summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+        counts = {severity: severities.count(severity) for severity in SEVERITIES}
+        summary = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
         caption = f"Audit of {self.n_samples:,} rows by {', '.join(self.attributes)}: {summary}"
         parts = ("shares", "labels", "missing", "proxies")
         details = ", ".join(f".{name}" for name in parts if getattr(self, name) is not None)
@@ -152,7 +152,7 @@ def audit_dataset(
     Returns
     -------
     DatasetAudit
-        Findings with verdicts, and ``shares``, ``labels``, ``missing`` and ``proxies`` behind them.
+        Findings with severities, and ``shares``, ``labels``, ``missing`` and ``proxies`` behind them.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def audit_dataset(
     Rows whose group is missing are a group of their own, "(missing)", and a finding. Missing values are
     None, NaN and NA; text such as "?" is a value.
 
-    A verdict takes both size and significance: WARNING and NOTICE for a number beyond its level that is more
+    A severity takes both size and significance: WARNING and NOTICE for a number beyond its level that is more
     than chance; INCONCLUSIVE for one beyond it that may be chance, or within it but whose interval reaches
     the warning level; else OK. NOT APPLICABLE where there is nothing to compare. It says what the rows show,
     and not whether a use of them is right.
@@ -266,7 +266,7 @@ def audit_dataset(
     return DatasetAudit(
         n_samples=n_samples,
         attributes=tuple(about for about, _ in attributes),
-        findings=tuple(sorted(found, key=lambda finding: VERDICTS.index(finding.verdict))),
+        findings=tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))),
         shares=shares,
         labels=labels,
         missing=missing,

@@ -1,4 +1,4 @@
-"""Findings: what was checked, the number, how sure it is, a verdict, and what to do."""
+"""Findings of an audit: a check, its number with interval and p-value, a severity, and advice."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
+from fairsk._core.results import Record
 from fairsk.rates import RATES, Constraint
 from fairsk.statistics import difference_interval
 
 __all__ = [
+    "SEVERITIES",
     "TOLERANCES",
-    "VERDICTS",
     "Finding",
     "Settings",
-    "Verdict",
+    "Severity",
     "extremes",
     "largest_difference",
     "listed",
     "part_counts",
 ]
 
-Verdict: TypeAlias = Literal["WARNING", "NOTICE", "INCONCLUSIVE", "OK", "NOT APPLICABLE"]
-#: The verdicts, the most urgent one first.
-VERDICTS: tuple[Verdict, ...] = ("WARNING", "NOTICE", "INCONCLUSIVE", "OK", "NOT APPLICABLE")
+Severity: TypeAlias = Literal["WARNING", "NOTICE", "INCONCLUSIVE", "OK", "NOT APPLICABLE"]
+#: The severities, the most urgent one first.
+SEVERITIES: tuple[Severity, ...] = ("WARNING", "NOTICE", "INCONCLUSIVE", "OK", "NOT APPLICABLE")
 
 #: For each check, where a number that is more than chance becomes a notice, and where a warning.
 TOLERANCES: Mapping[str, tuple[float, float]] = {
@@ -63,7 +64,7 @@ class Finding:
         The number and its limits; NaN where there is none.
     p : float
         How often chance alone would give as much, corrected for how often the check was made.
-    verdict : {"WARNING", "NOTICE", "INCONCLUSIVE", "OK", "NOT APPLICABLE"}
+    severity : {"WARNING", "NOTICE", "INCONCLUSIVE", "OK", "NOT APPLICABLE"}
         What to make of it.
     advice : str
         What to do, in a sentence.
@@ -77,12 +78,12 @@ class Finding:
     low: float
     high: float
     p: float
-    verdict: Verdict
+    severity: Severity
     advice: str
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Record):
     """What all checks share.
 
     Parameters
@@ -99,8 +100,8 @@ class Settings:
     min_group_size: int = 30
     tolerances: Mapping[str, tuple[float, float]] = field(default_factory=lambda: dict(TOLERANCES))
 
-    def judge(self, check: str, value: float, low: float, high: float, p: float) -> Verdict:
-        """Return the verdict on a number: it takes size and significance, both, to make a warning.
+    def judge(self, check: str, value: float, low: float, high: float, p: float) -> Severity:
+        """Return the severity of a number: it takes size and significance, both, to make a warning.
 
         A number within the tolerance is OK only if its interval stays clear of the warning level. A number
         outside it that may be chance is inconclusive, as is one within it that may be far larger. Without
@@ -125,16 +126,16 @@ class Settings:
         attribute: str,
         measure: str,
         numbers: tuple[float, float, float, float],
-        advice: Mapping[Verdict, str],
+        advice: Mapping[Severity, str],
         about: str = "",
     ) -> Finding:
-        """Judge a number (value, low, high, p), and say what that verdict asks for."""
-        verdict = self.judge(check, *numbers)
-        words = advice.get(verdict) or _ADVICE[verdict]
-        return Finding(check, attribute, about or attribute, measure, *numbers, verdict, words)
+        """Judge a number (value, low, high, p), and say what that severity asks for."""
+        severity = self.judge(check, *numbers)
+        words = advice.get(severity) or _ADVICE[severity]
+        return Finding(check, attribute, about or attribute, measure, *numbers, severity, words)
 
 
-_ADVICE: Mapping[Verdict, str] = {
+_ADVICE: Mapping[Severity, str] = {
     "INCONCLUSIVE": "Too few rows to tell a large difference from chance: collect more.",
     "OK": "Nothing to do.",
     "NOT APPLICABLE": "There is nothing to compare.",
@@ -163,8 +164,8 @@ def extremes(
 
 def part_counts(part: NDArray[np.float64], whole: NDArray[np.float64]) -> GroupCounts:
     """Return counts of groups, called by numbers, whose base rate is the share of a part in a whole."""
-    nobody = np.zeros(len(part))
-    return GroupCounts(range(len(part)), {"tp": part, "fn": nobody, "fp": nobody, "tn": whole - part})
+    none = np.zeros(len(part))
+    return GroupCounts(range(len(part)), {"tp": part, "fn": none, "fp": none, "tn": whole - part})
 
 
 def largest_difference(

@@ -1,4 +1,4 @@
-"""Group shares: who is in the data, against who should be."""
+"""Group shares: the groups of a data set against a baseline."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from scipy.stats import binomtest, fisher_exact
 
 from fairsk._core.columns import SensitiveColumns
 from fairsk._core.groups import Grouping, format_group, sort_labels
-from fairsk._core.results import Backend, Result, Table, number, p_value, rows, with_interval
+from fairsk._core.results import Backend, Record, Result, Table, number, p_value, rows, with_interval
 from fairsk.audit._chi_square import ChiSquare, fit_test, two_sample_test
 from fairsk.audit._columns import MISSING, is_unknown, name_groups
-from fairsk.audit._findings import VERDICTS, Finding, Settings, Verdict, listed, part_counts
+from fairsk.audit._findings import SEVERITIES, Finding, Settings, Severity, listed, part_counts
 from fairsk.rates import RATES
 from fairsk.statistics import rate_intervals
-from fairsk.statistics._contrasts import pair_limits
+from fairsk.statistics._contrasts import pair_intervals
 from fairsk.statistics._intervals import joint_confidence
 from fairsk.statistics._multiplicity import adjust_p_values
 
@@ -45,7 +45,7 @@ class Baseline:
 
 
 @dataclass(frozen=True, eq=False)
-class AttributeShares:
+class AttributeShares(Record):
     """The shares of one attribute's groups.
 
     Parameters
@@ -173,7 +173,7 @@ class GroupShares(Result):
                 numbers = share, np.nan, np.nan, np.nan
                 found.append(
                     self.settings.finding(
-                        "unknown groups", part.attribute, "share", numbers, dict.fromkeys(VERDICTS, advice)
+                        "unknown groups", part.attribute, "share", numbers, dict.fromkeys(SEVERITIES, advice)
                     )
                 )
         return found
@@ -187,7 +187,7 @@ class GroupShares(Result):
                 if part.compared.sum() < 2
                 else "No baseline is stated: give baseline= to compare the shares with those you expect."
             )
-            advice: Mapping[Verdict, str] = {"NOT APPLICABLE": why}
+            advice: Mapping[Severity, str] = {"NOT APPLICABLE": why}
         else:
             numbers = (test.effect, test.low, test.high, p)
             words, whole = part.off(self.settings.confidence), part.rows[part.compared].sum()
@@ -221,7 +221,7 @@ class GroupShares(Result):
         group = format_group(part.groups[place])
         expected = part.expected[place] * part.rows[part.compared].sum()
         seen = f"{number(int(part.rows[place]))} rows of {group} where {_expected(expected)} are expected"
-        advice: Mapping[Verdict, str] = {
+        advice: Mapping[Severity, str] = {
             "WARNING": f"{seen}: collect more, and look at {group} on its own until then.",
             "NOTICE": f"{seen}: collect more, or weigh them up.",
             "INCONCLUSIVE": f"{seen}: too few to tell whether that is chance. Collect more.",
@@ -405,7 +405,7 @@ def _least_represented(
     own = part_counts(rows[[place]], np.array([n]))
     if sample:
         other = part_counts(others[[place]], np.array([m]))
-        value, (low, high) = pair_limits(own, other, RATES["base_rate"], "ratio", level)
+        value, (low, high) = pair_intervals(own, other, RATES["base_rate"], "ratio", level)
         p = fisher_exact([[rows[place], n - rows[place]], [others[place], m - others[place]]]).pvalue
     else:
         share = others[place] / m

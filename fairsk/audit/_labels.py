@@ -1,4 +1,4 @@
-"""Groups and labels: does the label depend on the group, and how far apart are the shares of a label?
+"""Dependence of labels on groups: association, and differences of label rates.
 
 The measures per group compare it (d) with all other rows (a), as audits of labels before training do [1]_:
 class imbalance (n_a - n_d) / (n_a + n_d), the difference of base rates DPL = q_a - q_d, the
@@ -25,12 +25,12 @@ from scipy.special import rel_entr
 
 from fairsk._core.groups import Grouping, format_group
 from fairsk._core.labels import positive_class
-from fairsk._core.results import Backend, Result, Table, number, p_value, with_interval
+from fairsk._core.results import Backend, Record, Result, Table, number, p_value, with_interval
 from fairsk.audit._chi_square import ChiSquare, dependence_test
-from fairsk.audit._findings import Finding, Settings, Verdict, extremes, largest_difference, part_counts
+from fairsk.audit._findings import Finding, Settings, Severity, extremes, largest_difference, part_counts
 from fairsk.rates import RATES
 from fairsk.statistics import rate_intervals, smallest_detectable
-from fairsk.statistics._contrasts import pair_limits, rest_of
+from fairsk.statistics._contrasts import pair_intervals, rest_of
 from fairsk.statistics._intervals import joint_confidence
 from fairsk.statistics._multiplicity import adjust_p_values
 
@@ -45,7 +45,7 @@ _MEASURES = {
 
 
 @dataclass(frozen=True, eq=False)
-class AttributeLabels:
+class AttributeLabels(Record):
     """The labels of one attribute's groups, each group against all other rows.
 
     Parameters
@@ -163,7 +163,7 @@ class LabelDependence(Result):
         numbers = (nan, nan, nan, nan) if test is None else (test.effect, test.low, test.high, p)
         tell = f"The label can be guessed from {part.attribute}: a model trained on it will learn that. "
         why = "Find out whether the world or the way labels were made is behind it before you train."
-        advice: Mapping[Verdict, str] = {
+        advice: Mapping[Severity, str] = {
             "WARNING": tell + why,
             "NOTICE": f"The label depends on {part.attribute} to some degree. {why}",
             "OK": "Label and group hardly depend on each other.",
@@ -185,7 +185,7 @@ class LabelDependence(Result):
             "bound the disparity in training (FairClassifier) or give groups thresholds of their own "
             "(GroupThresholdOptimizer)."
         )
-        advice: Mapping[Verdict, str] = {
+        advice: Mapping[Severity, str] = {
             "WARNING": mend,
             "NOTICE": mend,
             "INCONCLUSIVE": f"{seen}. Too few rows to tell how far apart they are: {_power(part)}. Collect "
@@ -225,7 +225,7 @@ def compare_labels(
 
     limits = [rate_intervals(side, "base_rate", settings.confidence) for side in counts]
     with_rest = [
-        pair_limits(rest_of(side), side, RATES["base_rate"], "difference", settings.confidence)
+        pair_intervals(rest_of(side), side, RATES["base_rate"], "difference", settings.confidence)
         for side in counts
     ]
     middle = (one + two) / 2

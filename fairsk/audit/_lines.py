@@ -1,4 +1,4 @@
-"""The lines of a printed audit: findings that answer one question, or say the same, share one.
+"""Printed lines of an audit: findings that answer one question, or say the same, share a line.
 
 All findings stay in the audit's ``findings`` and ``frame()``; this is only about what is read first.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fairsk._core.results import p_value, with_interval
-from fairsk.audit._findings import VERDICTS, Finding, listed
+from fairsk.audit._findings import SEVERITIES, Finding, listed
 from fairsk.audit._proxies import ALL_COLUMNS
 
 __all__ = ["Line", "to_lines", "what_to_do"]
@@ -27,7 +27,7 @@ class Line:
     Parameters
     ----------
     alike : tuple of Finding
-        Findings of one check with one verdict.
+        Findings of one check with one severity.
     twin : Finding or None
         What the same question looks like in another number, which is no more urgent.
     """
@@ -70,15 +70,15 @@ class Line:
         """What to do, and what the twin says."""
         top, twin = self.top, self.twin
         advice = top.advice
-        if top.verdict == "INCONCLUSIVE" and len(self.alike) > 1:
+        if top.severity == "INCONCLUSIVE" and len(self.alike) > 1:
             of = f" {_OF.get(top.check, '')} {top.attribute}"
             names = listed(finding.about.removesuffix(of) for finding in self.alike)
             advice = f"Too few rows to tell: {names}."
-        if twin is None or twin.verdict == "NOT APPLICABLE":
+        if twin is None or twin.severity == "NOT APPLICABLE":
             return advice
         what = twin.measure if twin.about == twin.attribute else f"{twin.measure}, {twin.about}"
         numbers = with_interval(twin.value, twin.low, twin.high)
-        return f"{advice} {twin.check.capitalize()} ({what}): {numbers}, {twin.verdict}."
+        return f"{advice} {twin.check.capitalize()} ({what}): {numbers}, {twin.severity}."
 
 
 def to_lines(findings: Sequence[Finding]) -> list[Line]:
@@ -94,29 +94,29 @@ def to_lines(findings: Sequence[Finding]) -> list[Line]:
         if twins.get((_TWINS.get(finding.check, ""), finding.attribute)) is finding:
             continue
         lead, twin = finding, twins.get((finding.check, finding.attribute))
-        if twin is not None and VERDICTS.index(twin.verdict) < VERDICTS.index(lead.verdict):
+        if twin is not None and SEVERITIES.index(twin.severity) < SEVERITIES.index(lead.severity):
             lead, twin = twin, lead
         key = _shared_by(lead)
         known = lines.get(key)
         lines[key] = Line((lead,), twin) if known is None else Line((*known.alike, lead))
-    return sorted(lines.values(), key=lambda line: VERDICTS.index(line.top.verdict))
+    return sorted(lines.values(), key=lambda line: SEVERITIES.index(line.top.severity))
 
 
 def _shared_by(finding: Finding) -> tuple[str, ...]:
     """Return what a finding has in common with those that share its line."""
-    if finding.verdict == "OK":
-        return finding.verdict, finding.check
-    if finding.verdict == "NOT APPLICABLE":
-        return finding.verdict, finding.check, finding.advice
-    if finding.verdict == "INCONCLUSIVE":
-        return finding.verdict, finding.check, finding.attribute
-    return finding.verdict, finding.check, finding.attribute, finding.about
+    if finding.severity == "OK":
+        return finding.severity, finding.check
+    if finding.severity == "NOT APPLICABLE":
+        return finding.severity, finding.check, finding.advice
+    if finding.severity == "INCONCLUSIVE":
+        return finding.severity, finding.check, finding.attribute
+    return finding.severity, finding.check, finding.attribute, finding.about
 
 
 def what_to_do(lines: Sequence[Line]) -> list[str]:
     """Return the advice of all lines that call for some, each after the numbers of its lines."""
     numbers: dict[str, list[str]] = {}
     for i, line in enumerate(lines, 1):
-        if line.top.verdict != "OK":
+        if line.top.severity != "OK":
             numbers.setdefault(line.advice, []).append(str(i))
     return [f"{', '.join(those)}. {advice}" for advice, those in numbers.items()] or ["Nothing."]

@@ -1,4 +1,4 @@
-"""Missing values by group: what is not known, and of whom."""
+"""Missing values by group."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from fairsk._core.groups import Grouping, format_group
-from fairsk._core.results import Backend, Result, Table, number, p_value, with_interval
+from fairsk._core.results import Backend, Record, Result, Table, number, p_value, with_interval
 from fairsk.audit._chi_square import ChiSquare, dependence_test
-from fairsk.audit._findings import Finding, Settings, Verdict, extremes, largest_difference, part_counts
+from fairsk.audit._findings import Finding, Settings, Severity, extremes, largest_difference, part_counts
 from fairsk.statistics import rate_intervals
 from fairsk.statistics._multiplicity import adjust_p_values
 
@@ -21,7 +21,7 @@ __all__ = ["MissingColumn", "MissingValues", "compare_missing"]
 
 
 @dataclass(frozen=True, eq=False)
-class MissingColumn:
+class MissingColumn(Record):
     """The missing values of one column in the groups of one attribute.
 
     Parameters
@@ -74,11 +74,13 @@ class MissingValues(Result):
     settings: Settings
     library: Backend | None = None
 
-    def _adjusted(self) -> list[float]:
+    @property
+    def adjusted_p_values(self) -> list[float]:
+        """The p-value of each part, adjusted for how many there are (Holm)."""
         return adjust_p_values([np.nan if part.test is None else part.test.p for part in self.parts]).tolist()
 
     def _tables(self) -> list[Table]:
-        adjusted = zip(self.parts, self._adjusted(), strict=True)
+        adjusted = zip(self.parts, self.adjusted_p_values, strict=True)
         columns: dict[str, list[Any]] = {
             "column": [part.column for part in self.parts for _ in part.groups],
             "attribute": [part.attribute for part in self.parts for _ in part.groups],
@@ -100,12 +102,12 @@ class MissingValues(Result):
     def findings(self) -> list[Finding]:
         """Return what to make of the missing values."""
         found = []
-        pairs = list(zip(self.parts, self._adjusted(), strict=True))
+        pairs = list(zip(self.parts, self.adjusted_p_values, strict=True))
         for attribute in self.attributes:
             these = [self._column(part, p) for part, p in pairs if part.attribute == attribute]
             if not these:
                 numbers = (0.0, np.nan, np.nan, np.nan)  # that nothing is missing is no estimate
-                advice: Mapping[Verdict, str] = {"OK": "No other column has missing values."}
+                advice: Mapping[Severity, str] = {"OK": "No other column has missing values."}
                 these = [self.settings.finding("missing values", attribute, "max - min", numbers, advice)]
             found += these
         return found
@@ -117,7 +119,7 @@ class MissingValues(Result):
         if not np.isnan(part.difference):
             seen = f"{part.column} is missing for {extremes(part.groups, shares, '{:.1%}'.format, 'of')}"
         mend = f"{seen}: find out why. To drop these rows, or to fill them in, hits groups unequally."
-        advice: Mapping[Verdict, str] = {
+        advice: Mapping[Severity, str] = {
             "WARNING": mend,
             "NOTICE": mend,
             "INCONCLUSIVE": f"{seen}: too few rows to tell whether that is chance.",

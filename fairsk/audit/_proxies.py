@@ -1,4 +1,4 @@
-"""Proxies: how well the other columns tell which group a row belongs to.
+"""Proxies: columns that predict the group of a row.
 
 Each column alone is cut into bins, whose shares of every group, learned on some rows, rank the others. All
 columns together go to boosted trees. The number is the area under the ROC curve, one group against all
@@ -30,7 +30,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from fairsk._core.groups import Grouping, format_group
 from fairsk._core.results import Backend, Result, Table, number, p_value, with_interval
 from fairsk.audit._columns import Bins, Column, bin_column
-from fairsk.audit._findings import Finding, Settings, Verdict, listed
+from fairsk.audit._findings import Finding, Settings, Severity, listed
 from fairsk.statistics._intervals import joint_confidence
 from fairsk.statistics._multiplicity import adjust_p_values
 
@@ -105,7 +105,9 @@ class Proxies(Result):
     settings: Settings
     library: Backend | None = None
 
-    def _adjusted(self) -> list[float]:
+    @property
+    def adjusted_p_values(self) -> list[float]:
+        """The p-value of each part, adjusted for how many there are (Holm)."""
         return adjust_p_values([part.p for part in self.parts]).tolist()
 
     def _tables(self) -> list[Table]:
@@ -117,7 +119,7 @@ class Proxies(Result):
             "low": [part.low for part in self.parts],
             "high": [part.high for part in self.parts],
             "mean_auc": [part.mean_auc for part in self.parts],
-            "adjusted_p": self._adjusted(),
+            "adjusted_p": self.adjusted_p_values,
         }
         shown = {name: columns[name] for name in ("column", "attribute")}
         shown["group told best"] = columns["group"]
@@ -139,7 +141,7 @@ class Proxies(Result):
     def findings(self) -> list[Finding]:
         """Return what to make of the proxies."""
         found = []
-        pairs = list(zip(self.parts, self._adjusted(), strict=True))
+        pairs = list(zip(self.parts, self.adjusted_p_values, strict=True))
         for attribute in self.attributes:
             these = [self._column(part, p) for part, p in pairs if part.attribute == attribute]
             if not these:
@@ -149,7 +151,7 @@ class Proxies(Result):
                     if self.columns
                     else "There are no columns beside the sensitive ones and the labels."
                 )
-                advice: Mapping[Verdict, str] = {"NOT APPLICABLE": why}
+                advice: Mapping[Severity, str] = {"NOT APPLICABLE": why}
                 these = [self.settings.finding("proxies", attribute, "AUC", (nan, nan, nan, nan), advice)]
             found += these
         return found
@@ -166,7 +168,7 @@ class Proxies(Result):
             else f"{seen}: leaving out {part.attribute} hides little. Keep {part.column} only if you can say "
             "why it is needed."
         )
-        advice: Mapping[Verdict, str] = {
+        advice: Mapping[Severity, str] = {
             "WARNING": mend,
             "NOTICE": f"This tells something of who is {group}: a model that does not see {part.attribute} "
             "can still act on it to some degree. Compare its rates between groups (group_metrics).",

@@ -1,12 +1,11 @@
-"""Maps of scores, one per group: the repair that makes groups score alike, and calibration per group.
+"""Calibration maps of :class:`fairsk.GroupCalibratedClassifier`, as it keeps them in ``maps_``.
 
-Both keep the wrapped classifier and change what its scores become (``mapper``). The maps are learned on
-out-of-fold scores, and they are small: a grid of quantiles (``repair``), the steps of an isotonic fit, or two
-numbers (``maps``, ``classifier``). No row is kept.
+The estimators of scores have the front door: :class:`fairsk.GroupCalibratedClassifier` calibrates per group,
+:class:`fairsk.ScoreRepair` makes groups score alike. Both keep the wrapped classifier and change what its
+scores become. Their maps are learned on out-of-fold scores, and they are small: the corners of an isotonic
+fit, one or two numbers, or a grid of quantiles. No row is kept.
 """
 
-from fairsk.calibration._classifier import GroupCalibratedClassifier
 from fairsk.calibration._maps import IsotonicMap, SigmoidMap, TemperatureMap
-from fairsk.calibration._repair import ScoreRepair
 
-__all__ = ["GroupCalibratedClassifier", "IsotonicMap", "ScoreRepair", "SigmoidMap", "TemperatureMap"]
+__all__ = ["IsotonicMap", "SigmoidMap", "TemperatureMap"]

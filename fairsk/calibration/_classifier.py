@@ -1,32 +1,39 @@
-"""GroupCalibratedClassifier: a probability that means the same in every group."""
+"""Calibration per group: GroupCalibratedClassifier, with shrinkage towards the map of all rows."""
 
 from __future__ import annotations
 
-import warnings
+from functools import partial
 from numbers import Real
-from typing import Any
+from typing import Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
+from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.groups import format_group
-from fairsk._meta.groupwise import OutOfFold
-from fairsk._sklearn.compat import Interval, StrOptions
-from fairsk.calibration._mapper import ScoreMapper
+from fairsk._core.policy import UnknownGroup
+from fairsk._core.warnings import warn_user
+from fairsk._meta.base import MetaClassifier
+from fairsk._meta.cross_fit import OutOfFold, check_training_data, cross_fit
+from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, group_codes
+from fairsk._sklearn.compat import Interval, StrOptions, fit_context
+from fairsk._sklearn.routing import ResponseMethod, positive_scores, response_of
+from fairsk.calibration._mapper import as_response, offers_response
 from fairsk.calibration._maps import MAPS, IsotonicMap
 
 __all__ = ["GroupCalibratedClassifier"]
 
 Floats = NDArray[np.float64]
+Method: TypeAlias = Literal["isotonic", "sigmoid", "temperature"]
 
-#: A group with fewer rows (in effect) gets no map of its own.
-_FEWEST_ROWS = 10
-#: Probabilities this close to 0 or 1 have no log-odds to speak of.
-_LEAST_CHANCE = 1e-6
+#: A group with fewer (effective) rows gets the map of all rows.
+_MIN_ROWS = 10
+#: Probabilities are cut off this far away from 0 and 1, where log-odds are infinite.
+_MIN_PROBABILITY = 1e-6
 
 
-class GroupCalibratedClassifier(ScoreMapper):
+class GroupCalibratedClassifier(MetaClassifier):
     r"""Calibrate probabilities in every group, small groups with the help of all rows.
 
     Of the rows with a calibrated probability of .7, 70 % are positive: in every group, not only on average
@@ -69,8 +76,8 @@ class GroupCalibratedClassifier(ScoreMapper):
     Attributes
     ----------
     maps_ : dict
-        For each group its own map, before it is mixed: an :class:`IsotonicMap`, :class:`SigmoidMap` or
-        :class:`TemperatureMap`.
+        For each group its own map, before it is mixed: an :class:`~fairsk.calibration.IsotonicMap`,
+        :class:`~fairsk.calibration.SigmoidMap` or :class:`~fairsk.calibration.TemperatureMap`.
     overall_map_ : IsotonicMap, SigmoidMap or TemperatureMap
         The map of all rows together.
     own_weights_ : dict
@@ -92,6 +99,13 @@ class GroupCalibratedClassifier(ScoreMapper):
     -----
     UserWarning
         If a group has fewer than 10 rows or only one label: it gets the map of all rows.
+
+    See Also
+    --------
+    ScoreRepair : Give every group the same distribution of scores instead.
+    GroupThresholdOptimizer : Decide by a threshold per group.
+    fairsk.metrics.score_metrics : Measure calibration in every group.
+    sklearn.calibration.CalibratedClassifierCV : One map for all rows.
 
     Notes
     -----
@@ -133,7 +147,7 @@ class GroupCalibratedClassifier(ScoreMapper):
     A model that gives both groups the same probabilities, where the positives are 20 % and 80 %:
 
     >>> import numpy as np
-    >>> from fairsk.calibration import GroupCalibratedClassifier
+    >>> from fairsk import GroupCalibratedClassifier
     >>> from sklearn.dummy import DummyClassifier
     >>> group = np.repeat([0, 1], 500)
     >>> y = np.tile([0, 0, 0, 0, 1], 200) ^ group
@@ -145,9 +159,19 @@ class GroupCalibratedClassifier(ScoreMapper):
     array([0.2, 0.8])
     """
 
+    _binary_only = True
+    _response: Any  # the method of the fitted classifier that its scores come from
+
+    # Every response depends on the group, so all of them ask for it.
+    __metadata_request__predict = {"sensitive_features": True}
+    __metadata_request__predict_proba = {"sensitive_features": True}
+    __metadata_request__predict_log_proba = {"sensitive_features": True}
+    __metadata_request__decision_function = {"sensitive_features": True}
+    __metadata_request__score = {"sensitive_features": True}
+
     _parameter_constraints = {
-        **ScoreMapper._parameter_constraints,
-        "method": [StrOptions(set(MAPS))],
+        **GROUPWISE_PARAMETERS,
+        "method": [StrOptions(set(get_args(Method)))],
         "shrinkage": [Interval(Real, 0, None, closed="left")],
     }
 
@@ -156,12 +180,12 @@ class GroupCalibratedClassifier(ScoreMapper):
         estimator: Any,
         *,
         sensitive_features: Any = None,
-        method: str = "isotonic",
+        method: Method = "isotonic",
         shrinkage: float = 50.0,
         cv: Any = 5,
         refit: bool = True,
-        response_method: str = "auto",
-        unknown_group: str = "error",
+        response_method: ResponseMethod = "auto",
+        unknown_group: UnknownGroup = "error",
         pos_label: Any = None,
         random_state: Any = None,
         n_jobs: int | None = None,
@@ -178,9 +202,65 @@ class GroupCalibratedClassifier(ScoreMapper):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def _learn(self, unseen: OutOfFold) -> None:
-        scores, actual = unseen.scores, unseen.actual
-        codes, weights = unseen.groups.codes, unseen.mass
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
+        """Learn the maps on out-of-fold scores and refit the classifier.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, passed on as they are.
+        y : array-like of shape (n_samples,)
+            Labels; two classes.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row, for the classifier and for the maps.
+        **fit_params
+            Passed on to the classifier's ``fit``; values per row are split with the rows.
+
+        Returns
+        -------
+        GroupCalibratedClassifier
+            The fitted meta-estimator.
+        """
+        training = check_training_data(
+            X,
+            y,
+            selector=self.sensitive_features,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            pos_label=self.pos_label,
+            fit_params=fit_params,
+        )
+        out_of_fold = cross_fit(
+            self.estimator,
+            training,
+            partial(positive_scores, response_method=self.response_method, positive=training.positive),
+            cv=self.cv,
+            refit=self.refit,
+            random_state=self.random_state,
+            n_jobs=self.n_jobs,
+        )
+        self.groups_ = training.groups.labels
+        self._positive = training.positive
+        self._response = response_of(out_of_fold.estimator, self.response_method)
+        self._learn(out_of_fold.present())
+        self.estimator_ = out_of_fold.estimator
+        self._copy_feature_record()
+        return self
+
+    def _learn(self, out_of_fold: OutOfFold) -> None:
+        """Learn the map of all rows, and one for every group that is large enough."""
+        scores, actual = out_of_fold.scores, out_of_fold.actual
+        codes, weights = out_of_fold.groups.codes, out_of_fold.mass
         kind = MAPS[self.method]
         self._reads_log_odds = self._response == "predict_proba" and kind is not IsotonicMap
         scores = self._inputs(scores)
@@ -188,39 +268,49 @@ class GroupCalibratedClassifier(ScoreMapper):
         self.maps_, self.own_weights_ = {}, {}
         small = []
         for code, label in enumerate(self.groups_):
-            own = codes == code
-            counted = _effective(weights[own])
-            size = float(counted.sum())
+            in_group = codes == code
+            effective = _effective(weights[in_group])
+            size = float(effective.sum())
             # A sum of equal weights can miss the number of rows by a rounding error.
-            if size < _FEWEST_ROWS - 1e-9 or len(np.unique(actual[own])) < 2:
+            if size < _MIN_ROWS - 1e-9 or len(np.unique(actual[in_group])) < 2:
                 small.append(format_group(label))
                 self.maps_[label], self.own_weights_[label] = self.overall_map_, 0.0
             else:
-                self.maps_[label] = kind.fit(scores[own], actual[own], counted)
+                self.maps_[label] = kind.fit(scores[in_group], actual[in_group], effective)
                 self.own_weights_[label] = size / (size + float(self.shrinkage))
         if small:
-            warnings.warn(
-                f"Fewer than {_FEWEST_ROWS} rows, or only one label, in: {', '.join(small)}. These groups "
-                "get the map of all rows; merge small groups for one of their own.",
-                UserWarning,
-                stacklevel=4,
+            warn_user(
+                f"Fewer than {_MIN_ROWS} rows, or only one label, in: {', '.join(small)}. These groups "
+                "get the map of all rows; merge small groups of sensitive_features for one of their own."
             )
 
     def _map(self, scores: Floats, codes: NDArray[np.intp]) -> Floats:
+        """Return probabilities of the positive class; the code -1 stands for unknown groups."""
         scores = self._inputs(scores)
-        chance = self.overall_map_(scores)
+        probabilities = self.overall_map_(scores)
         for code, label in enumerate(self.groups_):
-            own = codes == code
-            weight = self.own_weights_[label]
-            chance[own] = weight * self.maps_[label](scores[own]) + (1 - weight) * chance[own]
-        return np.clip(chance, 0, 1)  # a mixture can leave the range by a rounding error
+            in_group = codes == code
+            weight, group_map = self.own_weights_[label], self.maps_[label]
+            mixed = weight * group_map(scores[in_group]) + (1 - weight) * probabilities[in_group]
+            probabilities[in_group] = mixed
+        return np.clip(probabilities, 0, 1)  # a mixture can leave the range by a rounding error
 
     def _inputs(self, scores: Floats) -> Floats:
         """Return what the maps read of scores."""
-        return logit(np.clip(scores, _LEAST_CHANCE, 1 - _LEAST_CHANCE)) if self._reads_log_odds else scores
+        if not self._reads_log_odds:
+            return scores
+        return logit(np.clip(scores, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY))
 
-    def _offered(self) -> str:
-        return "predict_proba"
+    def _has_response(self, method: str) -> bool:
+        return offers_response(method, "predict_proba")
+
+    def _respond(self, method: str, X: Any, values: Any) -> NDArray[Any]:
+        """Map the scores of the inner estimator, and make the response of them."""
+        check_is_fitted(self)
+        sensitive = self._sensitive(X, values, predicting=True)
+        scores = positive_scores(self.estimator_, X, self._response, self._positive, sensitive.to_metadata())
+        mapped = self._map(scores, group_codes(sensitive, self.groups_, self.unknown_group))
+        return as_response(method, mapped, "predict_proba", self.classes_, self._positive)
 
 
 def _effective(weights: Floats) -> Floats:

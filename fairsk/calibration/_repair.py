@@ -1,19 +1,24 @@
-"""ScoreRepair: the same scores for every group."""
+"""Repair of scores: ScoreRepair gives every group the same distribution, their Wasserstein barycentre."""
 
 from __future__ import annotations
 
-import warnings
+from functools import partial
 from numbers import Real
-from typing import Any
+from typing import Any, Self, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.groups import format_group
-from fairsk._meta.groupwise import OutOfFold
-from fairsk._sklearn.compat import Interval
-from fairsk._sklearn.routing import response_of
-from fairsk.calibration._mapper import ScoreMapper
+from fairsk._core.policy import UnknownGroup
+from fairsk._core.warnings import warn_user
+from fairsk._meta.base import MetaClassifier
+from fairsk._meta.cross_fit import OutOfFold, check_training_data, cross_fit
+from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, group_codes
+from fairsk._sklearn.compat import Interval, fit_context
+from fairsk._sklearn.routing import ResponseMethod, positive_scores, response_of
+from fairsk.calibration._mapper import Output, as_response, offers_response
 
 __all__ = ["ScoreRepair"]
 
@@ -23,12 +28,12 @@ Floats = NDArray[np.float64]
 _LEVELS = np.linspace(0, 1, 1001)
 
 
-class ScoreRepair(ScoreMapper):
+class ScoreRepair(MetaClassifier):
     r"""Give every group the same distribution of scores: their Wasserstein barycentre.
 
-    Each score is replaced by the score that stands at the same rank in the average of all groups. Whoever
-    sets a threshold later, and wherever, selects the same share of every group. Within a group nobody
-    changes places.
+    Each score is replaced by the score that stands at the same rank in the average of all groups. Any
+    threshold that is set later selects the same share of every group. Within a group the order of the rows
+    stays the same.
 
     Parameters
     ----------
@@ -88,6 +93,12 @@ class ScoreRepair(ScoreMapper):
     UserWarning
         If there is only one group, or no held-out row with a weight belongs to a group.
 
+    See Also
+    --------
+    GroupCalibratedClassifier : Make probabilities right in every group instead.
+    GroupThresholdOptimizer : Decide by a threshold per group, under a bound.
+    fairsk.metrics.score_metrics : Measure how far the distributions of scores lie apart.
+
     Notes
     -----
     With :math:`F_g` the distribution function, :math:`Q_g` the quantile function and :math:`p_g` the share
@@ -101,7 +112,7 @@ class ScoreRepair(ScoreMapper):
 
     *Resolution.* Quantile functions are kept at 1001 levels and are linear between them, so parity holds up
     to .001 on the rows that they were learned on, and up to sampling error on others. A score that many
-    rows share stands in the middle of their ranks: tied rows cannot be told apart and stay tied, and parity
+    rows share stands in the middle of their ranks: tied rows cannot be separated and stay tied, and parity
     then holds up to the share of the largest tie.
 
     *Order.* Within a group the map never falls, and it rises wherever the barycentre does. Scores beyond
@@ -122,7 +133,7 @@ class ScoreRepair(ScoreMapper):
 
     Examples
     --------
-    >>> from fairsk.calibration import ScoreRepair
+    >>> from fairsk import ScoreRepair
     >>> from fairsk.datasets import load_german_credit
     >>> from fairsk.metrics import demographic_parity_difference
     >>> from sklearn.compose import make_column_selector, make_column_transformer
@@ -144,8 +155,18 @@ class ScoreRepair(ScoreMapper):
     [0.01, 0.0, 0.01, 0.0]
     """
 
+    _binary_only = True
+    _response: Any  # the method of the fitted classifier that its scores come from
+
+    # Every response depends on the group, so all of them ask for it.
+    __metadata_request__predict = {"sensitive_features": True}
+    __metadata_request__predict_proba = {"sensitive_features": True}
+    __metadata_request__predict_log_proba = {"sensitive_features": True}
+    __metadata_request__decision_function = {"sensitive_features": True}
+    __metadata_request__score = {"sensitive_features": True}
+
     _parameter_constraints = {
-        **ScoreMapper._parameter_constraints,
+        **GROUPWISE_PARAMETERS,
         "strength": [Interval(Real, 0, 1, closed="both")],
     }
 
@@ -157,8 +178,8 @@ class ScoreRepair(ScoreMapper):
         strength: float = 1.0,
         cv: Any = 5,
         refit: bool = True,
-        response_method: str = "auto",
-        unknown_group: str = "error",
+        response_method: ResponseMethod = "auto",
+        unknown_group: UnknownGroup = "error",
         pos_label: Any = None,
         random_state: Any = None,
         n_jobs: int | None = None,
@@ -174,8 +195,64 @@ class ScoreRepair(ScoreMapper):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def _learn(self, unseen: OutOfFold) -> None:
-        scores, codes, weights = unseen.scores, unseen.groups.codes, unseen.mass
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
+        """Learn the quantiles on out-of-fold scores and refit the classifier.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, passed on as they are.
+        y : array-like of shape (n_samples,)
+            Labels; two classes.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row, for the classifier and for the quantiles.
+        **fit_params
+            Passed on to the classifier's ``fit``; values per row are split with the rows.
+
+        Returns
+        -------
+        ScoreRepair
+            The fitted meta-estimator.
+        """
+        training = check_training_data(
+            X,
+            y,
+            selector=self.sensitive_features,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            pos_label=self.pos_label,
+            fit_params=fit_params,
+        )
+        out_of_fold = cross_fit(
+            self.estimator,
+            training,
+            partial(positive_scores, response_method=self.response_method, positive=training.positive),
+            cv=self.cv,
+            refit=self.refit,
+            random_state=self.random_state,
+            n_jobs=self.n_jobs,
+        )
+        self.groups_ = training.groups.labels
+        self._positive = training.positive
+        self._response = response_of(out_of_fold.estimator, self.response_method)
+        self._learn(out_of_fold.present())
+        self.estimator_ = out_of_fold.estimator
+        self._copy_feature_record()
+        return self
+
+    def _learn(self, out_of_fold: OutOfFold) -> None:
+        """Learn the quantiles of every group and of all rows, and the average of the groups' quantiles."""
+        scores, codes, weights = out_of_fold.scores, out_of_fold.groups.codes, out_of_fold.mass
         self.overall_quantiles_ = _quantiles(scores, weights)
         sums = np.bincount(codes, weights, minlength=len(self.groups_))
         self.shares_ = dict(zip(self.groups_, (sums / sums.sum()).tolist(), strict=True))
@@ -189,33 +266,41 @@ class ScoreRepair(ScoreMapper):
         self.barycenter_ = np.maximum.accumulate(average)  # sums can fall by a rounding error
         absent = [format_group(label) for label, share in self.shares_.items() if share == 0]
         if absent:
-            warnings.warn(
+            warn_user(
                 f"No held-out row with a weight belongs to: {', '.join(absent)}. The scores of these groups "
-                "are repaired as those of all rows together.",
-                UserWarning,
-                stacklevel=4,
+                "of sensitive_features are repaired as those of all rows together."
             )
         if len(self.groups_) == 1:
-            warnings.warn(
+            warn_user(
                 f"There is only one group, {format_group(self.groups_[0])}: its scores stay as they are. "
-                "Check that sensitive_features names the right column.",
-                UserWarning,
-                stacklevel=4,
+                "Check that sensitive_features names the right column."
             )
 
     def _map(self, scores: Floats, codes: NDArray[np.intp]) -> Floats:
+        """Return repaired scores of the positive class; the code -1 stands for unknown groups."""
         bounded = self._response == "predict_proba"
         repaired = np.empty_like(scores)
-        ways = [self.overall_quantiles_, *self.quantiles_.values()]
-        for code, quantiles in enumerate(ways, start=-1):
-            own = codes == code
-            repaired[own] = _transported(scores[own], quantiles, self.barycenter_, bounded=bounded)
+        for code, quantiles in enumerate([self.overall_quantiles_, *self.quantiles_.values()], start=-1):
+            in_group = codes == code
+            repaired[in_group] = _transported(scores[in_group], quantiles, self.barycenter_, bounded=bounded)
         return (1 - self.strength) * scores + self.strength * repaired
 
-    def _offered(self) -> str | None:
-        if hasattr(self, "estimator_"):
-            return self._response
-        return response_of(self.estimator, self.response_method)
+    @property
+    def _output(self) -> Output:
+        """What the repaired scores are, before ``fit`` or after it."""
+        fitted = hasattr(self, "estimator_")
+        return cast(Output, self._response if fitted else response_of(self.estimator, self.response_method))
+
+    def _has_response(self, method: str) -> bool:
+        return offers_response(method, self._output)
+
+    def _respond(self, method: str, X: Any, values: Any) -> NDArray[Any]:
+        """Map the scores of the inner estimator, and make the response of them."""
+        check_is_fitted(self)
+        sensitive = self._sensitive(X, values, predicting=True)
+        scores = positive_scores(self.estimator_, X, self._response, self._positive, sensitive.to_metadata())
+        mapped = self._map(scores, group_codes(sensitive, self.groups_, self.unknown_group))
+        return as_response(method, mapped, self._output, self.classes_, self._positive)
 
 
 def _quantiles(scores: Floats, weights: Floats) -> Floats:

@@ -81,7 +81,7 @@ def _bunch(
 
 
 def load_adult(*, return_X_y: bool = False, backend: Backend | None = None) -> Any:
-    """Load the Adult census income data: who earns more than 50,000 dollars a year?
+    """Load the Adult census income data, which say who earns more than 50,000 dollars a year.
 
     Parameters
     ----------
@@ -101,6 +101,11 @@ def load_adult(*, return_X_y: bool = False, backend: Backend | None = None) -> A
     ImportError
         If no dataframe library is installed.
 
+    See Also
+    --------
+    load_german_credit : A smaller table, with text and numbers.
+    fairsk.audit.audit_dataset : What a table says about its groups before any model is trained.
+
     References
     ----------
     Becker & Kohavi, Adult, UCI Machine Learning Repository, 1996, licence CC BY 4.0.
@@ -116,7 +121,7 @@ def load_adult(*, return_X_y: bool = False, backend: Backend | None = None) -> A
 
 
 def load_german_credit(*, return_X_y: bool = False, backend: Backend | None = None) -> Any:
-    """Load the German credit data: who is a good credit risk?
+    """Load the German credit data, which say who is a good credit risk.
 
     Parameters
     ----------
@@ -136,6 +141,11 @@ def load_german_credit(*, return_X_y: bool = False, backend: Backend | None = No
     ------
     ImportError
         If no dataframe library is installed.
+
+    See Also
+    --------
+    load_adult : A larger table, with two sensitive columns.
+    fairsk.audit.audit_dataset : What a table says about its groups before any model is trained.
 
     References
     ----------

@@ -17,8 +17,7 @@ from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk.metrics._scores.distances import largest_ks, largest_wasserstein
 from fairsk.metrics._scores.grouped import GroupedScores, measured_pairs, smallest_ratio
-from fairsk.statistics._intervals import check_confidence
-from fairsk.statistics._means import mean_margins
+from fairsk.statistics._intervals import check_confidence, mean_half_widths
 
 __all__ = ["RegressionMetrics", "regression_metrics"]
 
@@ -271,7 +270,7 @@ def _means(
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = add(weights * amounts) / n
     spread = add((weights * (amounts - mean[codes])) ** 2)
-    return mean, mean_margins(spread, n, squares, confidence)
+    return mean, mean_half_widths(spread, n, squares, confidence)
 
 
 def _limits(mean: Array, half: Array, power: float | None) -> Array:

@@ -1,7 +1,8 @@
-"""Train fair: a neural classifier under a disparity bound or penalty. The only room with torch."""
+"""Training fair: a neural classifier under a bound on its disparity or with a penalty on it.
 
-from fairsk.neural._classifier import FairClassifier
-from fairsk.neural._loss import FairLoss
+The only room with torch. :class:`fairsk.FairClassifier` and :class:`fairsk.FairLoss` are at the front door.
+"""
+
 from fairsk.neural._penalties import register_penalty
 
-__all__ = ["FairClassifier", "FairLoss", "register_penalty"]
+__all__ = ["register_penalty"]

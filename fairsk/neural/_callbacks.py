@@ -1,163 +1,327 @@
-"""What is recorded after every epoch, and which epoch's weights are kept."""
+"""Callbacks of the training: multipliers updated every few steps, epochs recorded, the best weights kept."""
 
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from skorch.callbacks import Callback
 
 from fairsk._core.bounds import BoundedConstraint
-from fairsk.neural._bounded_loss import HoldBound
-from fairsk.neural._evaluation import LARGE_BATCH, Standing, evaluate, foremost, worst_excess
+from fairsk.neural._bounded_loss import BoundedLoss, Controller
+from fairsk.neural._confusion import ConfusionCounter, Target, predicted_class
+from fairsk.neural._data import Batches
+from fairsk.neural._evaluation import LARGE_BATCH, EvaluationSums, binding, evaluate, max_violation
 
-__all__ = ["Progress"]
+__all__ = ["EpochRecorder", "MultiplierUpdate"]
 
 #: The part of the training, at its end, from which the best epoch is taken: before, the learning rate is
 #: high, and bounds are met by chance or by predicting next to nothing.
 _LATE = 1 / 4
-#: Rows whose outputs wait to be counted together.
-_MANY = 8 * LARGE_BATCH
+#: Rows whose outputs wait to be counted together: counting a small batch costs as much as counting many.
+_COUNTED_TOGETHER = 8 * LARGE_BATCH
 
 
-@dataclass(frozen=True)
-class _Merit:
-    """What an epoch is judged by: how far it misses its bounds, then its loss on rows that tell.
+@dataclass
+class _Decisions:
+    """The latest decision about every row."""
 
-    Losses that differ by less than their uncertainty are told apart by the loss on all rows.
-    """
+    counters: list[ConfusionCounter]
+    predicted: torch.Tensor
 
-    excess: float
-    loss: float
-    uncertainty: float = 0.0
-    overall: float = 0.0
+    def note(self, logits: torch.Tensor, target: Target) -> None:
+        self.predicted[target["row"].cpu()] = predicted_class(logits.detach()).cpu()
 
-    def is_behind(self, lead: _Merit) -> bool:
-        return self.excess > lead.excess or self.loss > lead.loss + lead.uncertainty
-
-    def beats(self, other: _Merit, lead: _Merit) -> bool:
-        if (behind := self.is_behind(lead)) or other.is_behind(lead):
-            return not behind
-        return (self.overall, self.loss) < (other.overall, other.loss)
+    def tables(self) -> list[Any]:
+        """Return the cells of the decisions, for every comparison."""
+        return [counter.cells(self.predicted).numpy() for counter in self.counters]
 
 
-class Progress(Callback):
-    """Record every epoch, stop at a loss that is not finite, and put back the best epoch's weights.
+@dataclass
+class _Walk:
+    """A walk over all rows, on which decisions about some are refreshed every few steps."""
 
-    Training rows are measured as the net goes over them, as its training loss is; where a bound is held, at
-    the end of the epoch, when :class:`HoldBound` looks at all of them.
+    decisions: _Decisions
+    parts: list[Batches]
+    steps_per_epoch: int
+    interval: int
+    order: Iterator[tuple[Batches, torch.Tensor]]
+    step: int = 0
+    last_update: int = 0
+
+    @classmethod
+    def over(cls, net: Any, datasets: Sequence[Any], target: Target) -> _Walk:
+        """Plan the walk over the rows that are trained on and those that are held out."""
+        settings: Controller = net.criterion_.controller
+        n_trained, n_samples = len(datasets[0]), len(target["row"])
+        steps = len(net.get_iterator(datasets[0], training=True))
+        per_step = n_trained / steps
+        interval = min(max(1, math.ceil(n_trained / (settings.refresh * per_step))), settings.update_interval)
+        size = math.ceil(settings.refresh * per_step * interval)
+        parts = [Batches(dataset, batch_size=size) for dataset in datasets]
+        # In the order that rows come in, all of a group may stand together.
+        slices = [(part, rows) for part in parts for rows in torch.randperm(part.n_samples).split(size)]
+        counters = [comparison.counter(target) for comparison in net.criterion_.comparisons]
+        decisions = _Decisions(counters, torch.zeros(n_samples, dtype=torch.int64))
+        return cls(decisions, parts, steps, interval, itertools.cycle(slices))
+
+
+class MultiplierUpdate(Callback):
+    """Update the multipliers of a :class:`BoundedLoss` every few steps.
+
+    The latest decision about every row is kept: that of the batch it was trained in, that of its last
+    refresh, or that at the end of the epoch, when all are decided about. Every few steps this is done for
+    some rows, drawn at random. So the rates of the groups are known at any time, and it costs less than
+    training, whatever the size of the data. Rows that are held out are counted as well: the bound is for all
+    rows, though these give no gradient.
+
+    The target must have the number of each row as ``"row"``.
 
     Parameters
     ----------
-    limits : sequence of BoundedConstraint
-        What disparities are recorded, and what they are compared with if a bound is held.
     n_epochs : int
         The length of the whole training.
-    hold : HoldBound, optional
-        Who holds the bounds, if training does. Then the best of the late epochs is the one that misses them
-        least, on all rows; of those that meet them, the one with the smallest task loss on all rows, if
-        its loss on rows held out is within a standard error of the smallest. Without a bound, the best is the
-        one with the smallest loss on rows held out, or the last.
-    batch_size : int
-        Rows that are evaluated at once.
+
+    Attributes
+    ----------
+    sums_ : list of EvaluationSums
+        The evaluation at the end of the epoch, of the rows that the net is trained on and of those held out.
     """
 
-    def __init__(
-        self,
-        limits: Sequence[BoundedConstraint],
-        n_epochs: int,
-        hold: HoldBound | None = None,
-        batch_size: int = LARGE_BATCH,
-    ) -> None:
-        self.limits, self.n_epochs, self.hold, self.batch_size = tuple(limits), n_epochs, hold, batch_size
+    def __init__(self, n_epochs: int) -> None:
+        self.n_epochs = n_epochs
+        self.sums_: list[EvaluationSums] = []
+        self.target_: Target = {}
+        self.walk_: _Walk | None = None
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Start with no records."""
-        self.records_: list[dict[str, Any]] = []
-        self.best_epoch_ = 0
-        self.best_: tuple[_Merit, dict[str, torch.Tensor]] | None = None
-        self.lead_: _Merit | None = None
+        """Take the target of all rows."""
+        self.target_ = {name: torch.as_tensor(values) for name, values in y.items()}
+        self.walk_ = None
 
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
-        """Start a new sum."""
-        self.seen_: list[Standing] = []
-        self.waiting_: list[tuple[torch.Tensor, Any]] = []
-        self.n_waiting_ = 0
+    def on_epoch_begin(
+        self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
+    ) -> None:
+        """Decide about all rows before the first step."""
+        if self.walk_ is None:
+            datasets = [dataset_train] if dataset_valid is None else [dataset_train, dataset_valid]
+            self.walk_ = _Walk.over(net, datasets, self.target_)
+            self._evaluate_all(net, self.walk_)
 
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
     ) -> None:
-        """Keep what the net made of the batch, many batches at a time."""
-        if not training or self.hold is not None:
+        """Note the decisions about the batch, and update the multipliers if it is time."""
+        walk = self.walk_
+        if walk is None or not training:
             return
-        self.waiting_.append((y_pred.detach(), batch[1]))
-        self.n_waiting_ += len(y_pred)
-        if self.n_waiting_ >= _MANY:
-            self._count_waiting(net)
+        walk.step += 1
+        walk.decisions.note(y_pred, batch[1])
+        if walk.step % walk.steps_per_epoch and walk.step % walk.interval == 0:
+            part, rows = next(walk.order)
+            X, target = part.take(rows)
+            walk.decisions.note(net.evaluation_step((X, target)), target)
+            self._update(net, walk)
 
-    def _count_waiting(self, net: Any) -> None:
-        if self.waiting_:
-            logits = torch.cat([logits for logits, _ in self.waiting_])
-            targets = [target for _, target in self.waiting_]
-            target = {name: torch.cat([each[name] for each in targets]) for name in targets[0]}
-            self.seen_.append(Standing.of_logits(net.criterion_, logits, target))
-            self.waiting_, self.n_waiting_ = [], 0
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Decide about all rows, and update the multipliers."""
+        if self.walk_ is not None:
+            self._evaluate_all(net, self.walk_)
+
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Let go of the rows."""
+        self.walk_, self.target_ = None, {}
+
+    def _evaluate_all(self, net: Any, walk: _Walk) -> None:
+        self.sums_ = []
+        for part in walk.parts:
+            sums = []
+            for batch in part:
+                logits = net.criterion_.checked(net.evaluation_step(batch), batch[1])
+                walk.decisions.note(logits, batch[1])
+                sums.append(EvaluationSums.from_logits(net.criterion_, logits, batch[1]))
+            self.sums_.append(sum(sums[1:], start=sums[0]))
+        self._update(net, walk)
+
+    def _update(self, net: Any, walk: _Walk) -> None:
+        elapsed = (walk.step - walk.last_update) / (self.n_epochs * walk.steps_per_epoch)
+        walk.last_update = walk.step
+        net.criterion_.update_multipliers(walk.decisions.tables(), elapsed, self.n_epochs)
+
+
+@dataclass(frozen=True)
+class _EpochScore:
+    """What an epoch is judged by: the largest violation of a bound, then the loss on rows that tell.
+
+    Losses that differ by less than their standard error are compared by the loss on all rows.
+    """
+
+    violation: float
+    loss: float
+    standard_error: float = 0.0
+    loss_of_all: float = 0.0
+
+    def is_behind(self, lead: _EpochScore) -> bool:
+        return self.violation > lead.violation or self.loss > lead.loss + lead.standard_error
+
+    def beats(self, other: _EpochScore, lead: _EpochScore) -> bool:
+        if (behind := self.is_behind(lead)) or other.is_behind(lead):
+            return not behind
+        return (self.loss_of_all, self.loss) < (other.loss_of_all, other.loss)
+
+
+@dataclass
+class _BestEpoch:
+    """The best epoch so far, with its weights."""
+
+    epoch: int = 0
+    weights: dict[str, torch.Tensor] | None = None
+    score: _EpochScore | None = None
+    lead: _EpochScore | None = None
+
+    def consider(self, epoch: int, score: _EpochScore, module: Any) -> None:
+        """Keep the weights of the module, if no epoch before was better."""
+        # Ties are with the smallest loss so far; with the best one they would drift away from it one by one.
+        if self.lead is None or (score.violation, score.loss) < (self.lead.violation, self.lead.loss):
+            self.lead = score
+        if self.score is None or score.beats(self.score, self.lead):
+            self.epoch, self.score, self.weights = epoch, score, copy.deepcopy(module.state_dict())
+
+
+@dataclass
+class _RunningEvaluation:
+    """Outputs of the batches of an epoch, added up many batches at a time."""
+
+    sums: list[EvaluationSums] = field(default_factory=list)
+    waiting: list[tuple[torch.Tensor, Any]] = field(default_factory=list)
+    n_waiting: int = 0
+
+    def add(self, criterion: Any, logits: torch.Tensor, target: Any) -> None:
+        self.waiting.append((logits, target))
+        self.n_waiting += len(logits)
+        if self.n_waiting >= _COUNTED_TOGETHER:
+            self._count(criterion)
+
+    def total(self, criterion: Any) -> EvaluationSums:
+        """Return the sums over all batches."""
+        self._count(criterion)
+        return sum(self.sums[1:], start=self.sums[0])
+
+    def _count(self, criterion: Any) -> None:
+        if not self.waiting:
+            return
+        logits = torch.cat([logits for logits, _ in self.waiting])
+        targets = [target for _, target in self.waiting]
+        target = {name: torch.cat([each[name] for each in targets]) for name in targets[0]}
+        self.sums.append(EvaluationSums.from_logits(criterion, logits, target))
+        self.waiting, self.n_waiting = [], 0
+
+
+class EpochRecorder(Callback):
+    """Record every epoch, stop at a loss that is not finite, and put back the best epoch's weights.
+
+    Training rows are measured as the net goes over them, as its training loss is; where a bound is held, at
+    the end of the epoch, when :class:`MultiplierUpdate` evaluates all of them.
+
+    Parameters
+    ----------
+    bounds : sequence of BoundedConstraint
+        What disparities are recorded, and what they are compared with if a bound is held.
+    n_epochs : int
+        The length of the whole training.
+    update : MultiplierUpdate, optional
+        What holds the bounds, if training does. Then the best of the late epochs is the one with the least
+        violation on all rows; of those without any, the one with the smallest task loss on all rows, if
+        its loss on rows held out is within a standard error of the smallest. Without a bound, the best is the
+        one with the smallest loss on rows held out, or the last.
+    batch_size : int
+        Rows that are evaluated at once.
+
+    Attributes
+    ----------
+    records_ : list of dict
+        What is recorded of each epoch.
+    best_epoch_ : int
+        The epoch whose weights were put back, counted from 1.
+    """
+
+    def __init__(
+        self,
+        bounds: Sequence[BoundedConstraint],
+        n_epochs: int,
+        update: MultiplierUpdate | None = None,
+        batch_size: int = LARGE_BATCH,
+    ) -> None:
+        self.bounds, self.n_epochs, self.update, self.batch_size = tuple(bounds), n_epochs, update, batch_size
+        self.records_: list[dict[str, Any]] = []
+        self.best_epoch_ = 0
+        self.best_ = _BestEpoch()
+        self.running_ = _RunningEvaluation()
+
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Start with no records."""
+        self.records_, self.best_epoch_, self.best_ = [], 0, _BestEpoch()
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Start new sums."""
+        self.running_ = _RunningEvaluation()
+
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
+    ) -> None:
+        """Keep the outputs of the batch to be counted."""
+        if training and self.update is None:
+            self.running_.add(net.criterion_, y_pred.detach(), batch[1])
 
     def on_epoch_end(
         self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
     ) -> None:
         """Record the epoch, and copy the weights if none were better."""
-        held_out: Standing | None = None
-        if self.hold is not None:
-            standing, *rest = self.hold.standings_
-            held_out = rest[0] if rest else None
-        else:
-            self._count_waiting(net)
-            standing = sum(self.seen_[1:], start=self.seen_[0])
-            if dataset_valid is not None:
-                held_out = evaluate(net, dataset_valid, self.batch_size)
-        everything = standing if held_out is None else standing + held_out
-        loss = everything.loss + everything.fairness(net.criterion_)
+        trained, held_out = self._evaluate(net, dataset_valid)
+        every_row = trained if held_out is None else trained + held_out
+        epoch = len(self.records_) + 1
+        loss = every_row.loss + every_row.fairness(net.criterion_)
         if not math.isfinite(loss):
             raise RuntimeError(
-                f"The training diverged: the loss is {loss} after epoch "
-                f"{len(self.records_) + 1}. Scale the features (StandardScaler), lower lr, or look for NaN "
-                "in what the module, or a penalty of your own, returns."
+                f"The training diverged: the loss is {loss} after epoch {epoch}. Scale the features "
+                "(StandardScaler), lower lr, or look for NaN in what the module, or a penalty of your own, "
+                "returns."
             )
-        self.records_.append(self._record(net, standing, held_out))
-        if self.hold is not None:
-            candidate = len(self.records_) > self.n_epochs * (1 - _LATE)
-            judged = everything if held_out is None else held_out
-            merit = _Merit(
-                worst_excess(self.limits, everything),
-                judged.task_loss,
-                judged.uncertainty,
-                everything.task_loss,
-            )
-        else:
-            candidate = held_out is not None
-            merit = _Merit(0.0, self.records_[-1].get("valid_loss", 0.0))
-        if candidate:
-            self._keep_if_better(merit, net)
+        self.records_.append(self._record(net, epoch, trained, held_out))
+        if self.update is not None:
+            if epoch > self.n_epochs * (1 - _LATE):
+                telling = every_row if held_out is None else held_out
+                score = _EpochScore(
+                    max_violation(self.bounds, every_row),
+                    telling.task_loss,
+                    telling.standard_error,
+                    every_row.task_loss,
+                )
+                self.best_.consider(epoch, score, net.module_)
+        elif held_out is not None:
+            score = _EpochScore(0.0, self.records_[-1]["valid_loss"])
+            self.best_.consider(epoch, score, net.module_)
 
-    def _keep_if_better(self, merit: _Merit, net: Any) -> None:
-        # Ties are with the smallest loss so far, lest they drift away from it one by one.
-        lead = self.lead_
-        if lead is None or (merit.excess, merit.loss) < (lead.excess, lead.loss):
-            self.lead_ = lead = merit
-        if self.best_ is None or merit.beats(self.best_[0], lead):
-            self.best_ = merit, copy.deepcopy(net.module_.state_dict())
-            self.best_epoch_ = len(self.records_)
+    def _evaluate(self, net: Any, dataset_valid: Any) -> tuple[EvaluationSums, EvaluationSums | None]:
+        """Return the sums over the rows trained on, and over those held out."""
+        if self.update is not None:
+            trained, *rest = self.update.sums_
+            return trained, rest[0] if rest else None
+        trained = self.running_.total(net.criterion_)
+        return trained, None if dataset_valid is None else evaluate(net, dataset_valid, self.batch_size)
 
-    def _record(self, net: Any, standing: Standing, held_out: Standing | None) -> dict[str, Any]:
-        record = {"epoch": len(self.records_) + 1, **self._measures(net, standing)}
-        if self.hold is not None:
-            record["multipliers"] = _multipliers(net.criterion_)
+    def _record(
+        self, net: Any, epoch: int, trained: EvaluationSums, held_out: EvaluationSums | None
+    ) -> dict[str, Any]:
+        record = {"epoch": epoch, **self._measures(net, trained)}
+        if self.update is not None:
+            record["multipliers"] = _named_multipliers(net.criterion_)
         if held_out is not None:
             measures = self._measures(net, held_out)
             record |= {f"valid_{name}": value for name, value in measures.items()}
@@ -169,38 +333,38 @@ class Progress(Callback):
             net.history.record("valid_loss_best", record["valid_loss"] < best)
         return record
 
-    def _measures(self, net: Any, standing: Standing) -> dict[str, Any]:
-        fairness = standing.fairness(net.criterion_)
-        found = standing.disparities(self.limits)
+    def _measures(self, net: Any, sums: EvaluationSums) -> dict[str, Any]:
+        fairness = sums.fairness(net.criterion_)
+        disparities = sums.disparities(self.bounds)
         return {
-            "task_loss": standing.task_loss,
+            "task_loss": sums.task_loss,
             "fairness": fairness,
-            "loss": standing.task_loss + fairness,
-            "disparity": foremost(self.limits, list(found.values())),
-            "disparities": found,
+            "loss": sums.task_loss + fairness,
+            "disparity": binding(self.bounds, list(disparities.values())),
+            "disparities": disparities,
         }
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Put back the best weights, and forget what grew with the number of batches."""
-        if self.best_ is not None:
-            net.module_.load_state_dict(self.best_[1])
-        self.best_epoch_ = self.best_epoch_ or len(self.records_)
-        self.best_, self.seen_, self.waiting_ = None, [], []
+        if self.best_.weights is not None:
+            net.module_.load_state_dict(self.best_.weights)
+        self.best_epoch_ = self.best_.epoch or len(self.records_)
+        self.best_, self.running_ = _BestEpoch(), _RunningEvaluation()
         for epoch in net.history:  # but for one batch, which skorch's checkpoints look up
             del epoch["batches"][:-1]
 
 
-def _multipliers(criterion: Any) -> dict[str, list[float]]:
-    """Return how hard the bound presses each group's rate down (up, if negative), by the name of the rate."""
+def _named_multipliers(criterion: BoundedLoss) -> dict[str, list[float]]:
+    """Return the multiplier of each group by the name of the rate: positive down, negative up."""
     upper, lower = criterion.multipliers.cpu()
-    kinds = len({bound.comparison for _, bound in criterion.held})
-    uses = Counter((rate.name, bound.comparison) for rate, bound in criterion.held)
+    kinds = len({bound.comparison for _, bound in criterion.rate_bounds})
+    uses = Counter((rate.name, bound.comparison) for rate, bound in criterion.rate_bounds)
     named = {}
     for i, comparison in enumerate(criterion.comparisons):
-        for j, (rate, bound) in enumerate(criterion.held):
+        for j, (rate, bound) in enumerate(criterion.rate_bounds):
             kind = f" {bound.comparison}" if kinds > 1 else ""
             if uses[rate.name, bound.comparison] > 1:  # different rates of one name
                 kind += f" ({rate.numerator} of {rate.denominator})"
-            pressed = (upper - lower)[i, j, : comparison.n_groups].tolist()
-            named[f"{rate.name}{kind}{comparison.name}"] = pressed
+            of_groups = (upper - lower)[i, j, : comparison.n_groups].tolist()
+            named[f"{rate.name}{kind}{comparison.name}"] = of_groups
     return named

@@ -1,55 +1,37 @@
-"""FairClassifier: a scikit-learn classifier that trains a net to be fair."""
+"""FairClassifier: a scikit-learn classifier that trains a net under a bound on its disparity."""
 
 from __future__ import annotations
 
-import copy
-import math
-import threading
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, check_random_state
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
-from skorch.dataset import Dataset
 
-from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints, list_constraints
-from fairsk._core.columns import drop_columns, sensitive_columns
-from fairsk._core.groups import encode_groups, list_groups
-from fairsk._core.validation import check_weights
-from fairsk._core.warnings import warn_user
-from fairsk._sklearn.compat import Interval, StrOptions, fit_context, num_samples
-from fairsk._sklearn.rows import check_rows
-from fairsk.neural._bounded_loss import BoundedLoss
-from fairsk.neural._comparisons import list_comparisons, list_families
-from fairsk.neural._confusion import Comparison, log_probabilities
-from fairsk.neural._evaluation import Standing, evaluate, excess, foremost
-from fairsk.neural._inputs import check_inputs, rows_of
-from fairsk.neural._loss import FairLoss
-from fairsk.neural._penalties import get_penalty
-from fairsk.neural._training import (
-    assemble,
-    carry_over,
-    check_linear,
-    check_logits_of,
-    rows_at_once,
-    uncompiled,
+from fairsk._sklearn.compat import Interval, StrOptions, fit_context
+from fairsk.neural._comparisons import Combine, GroupComparison, GroupComparisons, training_bounds
+from fairsk.neural._confusion import log_probabilities
+from fairsk.neural._data import (
+    INPUT_ATTRIBUTES,
+    Dtype,
+    TrainingData,
+    as_rows,
+    check_inputs,
+    read_training_data,
+    without_sensitive,
 )
+from fairsk.neural._evaluation import TrainingReport, training_report, warn_of_violations
+from fairsk.neural._penalties import PenaltyFunction
+from fairsk.neural._training import TrainingPlan, train
 from fairsk.rates import Constraint
 
 __all__ = ["FairClassifier"]
-
-#: torch has one random state for all threads, so only one of them at a time may seed it.
-_SEEDING = threading.RLock()
 
 
 class FairClassifier(ClassifierMixin, BaseEstimator):
@@ -72,8 +54,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         Of several sensitive columns, whether the groups are those of their intersection, or whether those of
         each column are compared by themselves.
     constraint : str, Constraint or list of these, default="demographic_parity"
-        The rates that should agree between groups. Of two classes the second is the positive one; of more,
-        the rates of each class against the rest should agree.
+        The rates that should agree between groups.
     max_difference : float, list, or None
         Hold the constraint's difference at or below this; of several constraints, a number for all or a list
         with one for each. At most one of ``max_difference``, ``min_ratio`` and ``penalty_weight`` is given;
@@ -88,6 +69,9 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         ``"mutual_information"``, ``"kl_projection"``, ``"hsic"``, ``"mmd"``, ``"wasserstein"``,
         ``"covariance"`` (linear nets only), or a function of probabilities, labels and groups; see
         :class:`FairLoss`.
+    pos_label : label, optional
+        The class whose rates should agree between groups, against the rest. By default the second of two
+        classes; of more, the rates of each against the rest should agree.
     keep_sensitive : bool, default=False
         Whether the net sees the sensitive column of X, which must then be numeric.
     min_group_size : int, default=30
@@ -136,25 +120,22 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     ----------
     net_ : skorch.NeuralNet
         The trained net.
+    report_ : TrainingReport
+        What the predictions for the rows of the last fit, held out or not, achieve: the disparity under each
+        constraint, its bound (infinite with a penalty) and interval, the counts of every group, and which
+        groups are too small; print it. Of several constraints, ``report_.disparity`` is that of the one that
+        is farthest beyond its bound or closest to it; of more than two classes, and with margins,
+        the report is about the class and the column where that is so. NaN if there is nothing to compare.
     classes_ : array of shape (n_classes,)
-        The labels; the second of two is the positive one, whose prediction counts as being selected.
+        The labels.
     groups_ : tuple
         The groups seen in ``fit``, sorted; tuples of values for an intersection; (column, value) if the
         margins of several columns are compared.
-    bounds_ : dict of str to float
-        The bound on each constraint that training held; empty with a penalty.
-    comparison_ : {"difference", "ratio"} or dict
-        What is bounded (and what disparities are); by constraint, if they differ.
-    training_disparity_ : float
-        The disparity of the predictions for the rows of the last fit, held out or not; of several, the one
-        farthest beyond its bound or closest to it. NaN if there was nothing to compare.
-    training_disparities_ : dict of str to float
-        The disparity for each constraint; of more than two classes, of the worst one.
     history_ : list of dict
         For every epoch ``task_loss``, ``fairness`` (the fairness term), ``loss`` (their sum), ``disparity``,
-        ``disparities`` (by constraint) and, if a bound is held, ``multipliers`` (the pull on each group's
-        rates; the higher, the more the bound costs); with the prefix ``valid_`` what rows held out have of
-        these. With a penalty, training rows are measured while the net goes over them.
+        ``disparities`` (by constraint) and, if a bound is held, ``multipliers`` (the push on each group's
+        rates, positive down; the larger, the more the bound costs); with the prefix ``valid_`` what rows held
+        out have of these. With a penalty, training rows are measured while the net goes over them.
     n_iter_ : int
         How many epochs were trained.
     best_epoch_ : int
@@ -169,8 +150,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     Raises
     ------
     ValueError
-        If parameters contradict each other, a name is unknown, y has one class, a label was not there
-        when training began, or the constraint cannot be measured in two groups.
+        If parameters contradict each other, a name is unknown, y has one class, or not ``pos_label``, a label
+        was not there when training began, or the constraint cannot be measured in two groups.
     RuntimeError
         If the training diverges.
 
@@ -180,6 +161,13 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         If there is one group only, or groups have too few rows to measure a rate on.
     ConvergenceWarning
         If the bound is not met, or met by predicting the same class for every row.
+
+    See Also
+    --------
+    FairLoss : The loss with a penalty, for a skorch net of your own.
+    GroupThresholdOptimizer : Holds bounds by a threshold per group, for any classifier.
+    SensitiveRouter : Hands the sensitive column to the last step of a pipeline.
+    fairsk.plotting.TrainingDisplay : Draws the history.
 
     Notes
     -----
@@ -203,7 +191,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     >>> X = rng.normal(size=(600, 2)) + 0.8 * (group == "a")[:, None]
     >>> y = (X.sum(axis=1) + rng.normal(size=600) > 1).astype(int)
     >>> fair = FairClassifier(max_difference=0.1, random_state=0).fit(X, y, sensitive_features=group)
-    >>> bool(fair.training_disparity_ <= 0.1)
+    >>> bool(fair.report_.disparity <= 0.1)
     True
     >>> fair.predict(X[:3]).shape
     (3,)
@@ -213,13 +201,16 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     __metadata_request__partial_fit = {"sensitive_features": True}
 
     net_: NeuralNet
+    report_: TrainingReport
     history_: list[dict[str, Any]]
     classes_: NDArray[Any]
     groups_: tuple[Hashable, ...]
     n_iter_: int
+    best_epoch_: int
     n_features_in_: int
-    _subgroups: tuple[Hashable, ...]
-    _comparable: bool
+    #: The groups of the rows (with margins, ``groups_`` has those of the columns), and how they are compared.
+    _row_groups: tuple[Hashable, ...]
+    _comparisons: tuple[GroupComparison, ...]
 
     _parameter_constraints: dict[str, list[Any] | str] = {
         "module": [callable, None],
@@ -230,6 +221,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         "min_ratio": [Interval(Real, 0, 1, closed="both"), list, tuple, None],
         "penalty_weight": [Interval(Real, 0, None, closed="left"), None],
         "penalty": [str, callable],
+        "pos_label": "no_validation",  # one of the classes
         "keep_sensitive": ["boolean"],
         "min_group_size": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -257,28 +249,29 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         module: Any = None,
         *,
         sensitive_features: Any = None,
-        combine: str = "intersection",
+        combine: Combine = "intersection",
         constraint: str | Constraint | Sequence[str | Constraint] = "demographic_parity",
         max_difference: float | Sequence[float | None] | None = None,
         min_ratio: float | Sequence[float | None] | None = None,
         penalty_weight: float | None = None,
-        penalty: Any = "squared_gap",
+        penalty: str | PenaltyFunction = "squared_gap",
+        pos_label: Any = None,
         keep_sensitive: bool = False,
         min_group_size: int = 30,
-        class_weight: Any = None,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         hidden_layer_sizes: Sequence[int] = (64,),
         lr: float = 0.002,
-        max_epochs: int | str = "auto",
-        batch_size: int | str = "auto",
-        optimizer: Any = None,
-        callbacks: list[Any] | None = None,
-        early_stopping: bool | str = "auto",
-        dtype: str = "float32",
-        device: Any = "cpu",
+        max_epochs: int | Literal["auto"] = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        optimizer: Callable[..., torch.optim.Optimizer] | None = None,
+        callbacks: Sequence[Any] | None = None,
+        early_stopping: bool | Literal["auto"] = "auto",
+        dtype: Dtype = "float32",
+        device: str | torch.device = "cpu",
         random_state: Any = None,
         warm_start: bool = False,
         verbose: int = 0,
-        net_params: dict[str, Any] | None = None,
+        net_params: Mapping[str, Any] | None = None,
     ) -> None:
         self.module = module
         self.sensitive_features = sensitive_features
@@ -288,6 +281,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         self.min_ratio = min_ratio
         self.penalty_weight = penalty_weight
         self.penalty = penalty
+        self.pos_label = pos_label
         self.keep_sensitive = keep_sensitive
         self.min_group_size = min_group_size
         self.class_weight = class_weight
@@ -334,8 +328,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         FairClassifier
             The fitted classifier.
         """
-        before = copy.copy(self) if self.warm_start and hasattr(self, "net_") else None
-        return self._go_on(before, X, y, sensitive_features, sample_weight)
+        previous = self if self.warm_start and hasattr(self, "net_") else None
+        return self._train(previous, X, y, sensitive_features, sample_weight)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -369,235 +363,66 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         FairClassifier
             The classifier.
         """
-        before = copy.copy(self) if hasattr(self, "net_") else None
-        return self._go_on(before, X, y, sensitive_features, sample_weight, once=True, classes=classes)
-
-    def _go_on(self, before: FairClassifier | None, *data: Any, **options: Any) -> Self:
-        """Train, perhaps on from before; what cannot go on leaves the classifier as it was."""
-        weights = {} if before is None else copy.deepcopy(before.net_.module_.state_dict())
-        try:
-            return self._train(before, *data, **options)
-        except Exception:
-            if before is not None:
-                before.net_.module_.load_state_dict(weights)  # which the new net has trained
-                self.__dict__ = before.__dict__
-            raise
+        previous = self if hasattr(self, "net_") else None
+        return self._train(
+            previous, X, y, sensitive_features, sample_weight, is_partial=True, classes=classes
+        )
 
     def _train(
         self,
-        before: FairClassifier | None,
+        previous: FairClassifier | None,
         X: Any,
         y: Any,
         sensitive_features: Any,
         sample_weight: Any,
         *,
-        once: bool = False,
-        classes: Any = None,
+        is_partial: bool = False,
+        classes: ArrayLike | None = None,
     ) -> Self:
-        limits, held = self._limits()
-        X, y = check_rows(rows_of(X), y)
-        sensitive = sensitive_columns(
-            X, self.sensitive_features, sensitive_features, n_samples=num_samples(X)
+        """Train a net, perhaps the previous one further; what fails leaves the classifier as it was."""
+        bounds = training_bounds(
+            self.constraint, self.max_difference, self.min_ratio, self.penalty_weight, self.penalty
         )
-        X = self._without_sensitive(X, values_given=sensitive_features is not None)
-        X = self._inputs(X, reset=not once or before is None)
-        weights = check_weights(sample_weight, len(y))
-        if weights is not None and not weights.all():
-            rows = np.flatnonzero(weights)  # a row of weight zero is a row that is not there
-            X = {name: each[rows] for name, each in X.items()} if isinstance(X, Mapping) else X[rows]
-            y, sensitive, weights = y[rows], sensitive.take(rows), weights[rows]
-        self.classes_, labels = _encode_labels(y, before.classes_ if once and before is not None else classes)
-        if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
-            raise ValueError(
-                f"classes are {np.unique(classes).tolist()} now, but were {self.classes_.tolist()} in the "
-                "first call."
-            )
-        known = before._subgroups if once and before is not None else None
-        groups = encode_groups(sensitive, known)
-        if known is not None and (groups.codes < 0).any():
-            strange = [each for each in encode_groups(sensitive).labels if each not in known]
-            raise ValueError(
-                f"The first call of partial_fit had no rows of {list_groups(strange)}: give it some rows of "
-                "every group (of several columns, of every combination), or fit anew."
-            )
-        families = list_families(groups, self.combine)
-        self._subgroups = groups.labels
-        self.groups_ = (
-            groups.labels
-            if len(families) == 1
-            else tuple((column, value) for column, values, _ in families for value in values)
+        # A stream has the classes, groups and comparisons of the first call of partial_fit.
+        is_stream = is_partial and previous is not None
+        data = read_training_data(
+            self, X, y, sensitive_features, sample_weight, classes=classes, is_stream=is_stream
         )
-        if before is not None:
-            self._check_continues(before)
-        target = {"y": labels, "group": groups.codes.astype(np.int64)}
-        if weights is not None:  # with a mean of one, so that only their proportions matter
-            target["weight"] = (weights / weights.mean()).astype(self._float)
-        if once and before is not None:
-            comparisons = before.net_.criterion_.comparisons
-            comparable = before._comparable
-        else:
-            comparisons = list_comparisons(
-                families, groups, labels, self.classes_, limits, self.min_group_size
-            )
-            comparable = bool(comparisons)
-            comparisons = comparisons or Comparison.all_groups(len(groups.labels), len(self.classes_))
-        held, self._comparable = held and comparable, comparable
-        if held:  # whoever looks at decisions must know whose they are
-            target["row"] = np.arange(len(y))
-        criterion = self._criterion(limits, held, comparisons, target)
-        if not comparable:
-            criterion["criterion__penalty_weight"] = 0.0
+        compared = GroupComparisons.of(data.groups, data.classes, self.combine, self.pos_label)
+        if previous is not None:
+            previous._refuse_changes(data, compared.groups)
+        comparisons = self._comparisons if is_stream else None
+        if comparisons is None:
+            comparisons = compared.large_enough(data.labels, bounds, self.min_group_size)
+        plan = TrainingPlan.of(self.get_params(deep=False), data, bounds, comparisons, is_partial=is_partial)
+        result = train(plan, data, None if previous is None else previous.net_)
+        report = training_report(result.predicted, data, bounds, compared, comparisons)
 
-        random_state = check_random_state(self.random_state)
-        seeds = random_state.randint(np.iinfo(np.int32).max, size=2).tolist()
-        net, progress = assemble(
-            self, len(y), criterion, limits, held=held, seed=seeds[0], before=before, once=once
-        )
-        dataset = Dataset(X, target)
-        with _seeded(seeds[1], torch.device(self.device)):
-            net.initialize()
-            net.criterion_ = uncompiled(net.criterion_)  # changes too much from step to step
-            for part in (net.module_, net.criterion_):
-                part.to(getattr(torch, self._float))
-            if before is None:
-                check_logits_of(net, dataset)
-            else:
-                carry_over(before.net_, net, with_optimizer=once)
-            if criterion.get("criterion__penalty_weight") and net.criterion_.penalty.linear_only:
-                check_linear(net, X)
-            net.partial_fit(X, target)
-
-        self.net_ = net
-        n_before = before.n_iter_ if before is not None else 0
-        for record in progress.records_:
-            record["epoch"] += n_before
-        self.history_ = [*(before.history_ if before is not None else []), *progress.records_]
-        self.n_iter_ = len(self.history_)
-        self.best_epoch_ = n_before + progress.best_epoch_
-        self.bounds_ = {limit.constraint.name: limit.bound.value for limit in limits} if held else {}
-        kinds = {limit.constraint.name: limit.bound.comparison for limit in limits}
-        self.comparison_ = kinds if len(set(kinds.values())) > 1 else limits[0].bound.comparison
-        standing = evaluate(net, dataset, rows_at_once(self, net.batch_size))
-        self.training_disparities_ = (
-            standing.disparities(limits) if comparable else dict.fromkeys(kinds, math.nan)
-        )
-        self.training_disparity_ = foremost(limits, list(self.training_disparities_.values()))
-        if held and not once:
-            self._judge(limits, standing)
+        earlier = [] if previous is None else previous.history_
+        for record in result.records:
+            record["epoch"] += len(earlier)
+        for name in INPUT_ATTRIBUTES:
+            self.__dict__.pop(name, None)
+        self.__dict__.update(data.inputs)
+        self.net_, self.report_ = result.net, report
+        self.classes_, self.groups_ = data.classes, compared.groups
+        self._row_groups, self._comparisons = data.groups.labels, comparisons
+        self.history_ = [*earlier, *result.records]
+        self.n_iter_, self.best_epoch_ = len(self.history_), len(earlier) + result.best_epoch
+        if plan.is_bounded and not is_partial:
+            warn_of_violations(report, data.classes)
         return self
 
-    def _limits(self) -> tuple[tuple[BoundedConstraint, ...], bool]:
-        """Return the constraints with their bounds, and whether these are to be held."""
-        names = [each.name for each in list_constraints(self.constraint)]
-        if len(set(names)) < len(names):
-            raise ValueError(
-                f"constraint names {max(names, key=names.count)} twice, and disparities are told apart by "
-                "name: give the second another one, Constraint(name, rates)."
-            )
-        get_penalty(self.penalty)  # a name that there is not is an error, needed or not
-        if self.penalty_weight is None:
-            return bounded_constraints(self.constraint, self.max_difference, self.min_ratio), True
-        given = [name for name in ("max_difference", "min_ratio") if getattr(self, name) is not None]
-        if given:
-            raise ValueError(
-                f"Give one of max_difference, min_ratio and penalty_weight, not {given[0]} and "
-                "penalty_weight: the first two are bounds that training holds, the third is the fixed weight "
-                "of a penalty."
-            )
-        unbounded = Bound(difference=math.inf)
-        return tuple(BoundedConstraint(each, unbounded) for each in list_constraints(self.constraint)), False
-
-    @property
-    def _float(self) -> str:
-        return "float64" if self.dtype == "float64" else "float32"
-
-    def _inputs(self, X: Any, *, reset: bool) -> Any:
-        """Return what the net is fed."""
-        return check_inputs(self, X, dtype=self.dtype, reset=reset, any_shape=self.module is not None)
-
-    def _criterion(
-        self,
-        limits: tuple[BoundedConstraint, ...],
-        held: bool,
-        comparisons: tuple[Comparison, ...],
-        target: dict[str, NDArray[Any]],
-    ) -> dict[str, Any]:
-        """Return the loss and its parameters, in skorch's terms."""
-        shared = {
-            "criterion__comparisons": comparisons,
-            "criterion__n_classes": len(self.classes_),
-            "criterion__class_weight": self._class_weights(target),
-        }
-        if held:
-            return {**shared, "criterion": BoundedLoss, "criterion__limits": limits}
-        return {
-            **shared,
-            "criterion": FairLoss,
-            "criterion__constraint": [limit.constraint for limit in limits],
-            "criterion__penalty_weight": self.penalty_weight or 0.0,
-            "criterion__penalty": self.penalty,
-        }
-
-    def _class_weights(self, target: dict[str, NDArray[Any]]) -> torch.Tensor | None:
-        """Return what each class counts in the task loss."""
-        if self.class_weight is None:
-            return None
-        if self.class_weight == "balanced":  # of weighted rows, which scikit-learn would need as rows
-            mass = np.bincount(target["y"], target.get("weight"), len(self.classes_))
-            weights = np.divide(mass.sum() / len(mass), mass, out=np.ones(len(mass)), where=mass > 0)
-        else:
-            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
-            if not (np.isfinite(weights).all() and (weights >= 0).all() and weights[target["y"]].any()):
-                raise ValueError(
-                    "class_weight must be finite, not negative, and not zero for all rows; got "
-                    f"{self.class_weight}."
-                )
-        return torch.as_tensor(weights, dtype=getattr(torch, self._float))
-
-    def _without_sensitive(self, X: Any, *, values_given: bool = False) -> Any:
-        """Return what the net sees of X: all but the sensitive column, unless the user keeps it."""
-        if self.keep_sensitive:
-            return X
-        try:
-            kept = rows_of(drop_columns(X, self.sensitive_features))
-        except ValueError:
-            if values_given:  # the values came by themselves, so X need not have the column
-                return X
-            raise
-        if getattr(kept, "shape", ())[1:] == (0,) and not isinstance(kept, Mapping):
-            raise ValueError("X has no columns but the sensitive ones, and the net does not see these.")
-        return kept
-
-    def _check_continues(self, before: FairClassifier) -> None:
-        """Refuse to go on with data of another kind."""
+    def _refuse_changes(self, data: TrainingData, groups: tuple[Hashable, ...]) -> None:
+        """Refuse to train the net of the last fit further on data of another kind."""
+        now = {**data.inputs, "classes_": data.classes, "groups_": groups}
         for name in ("n_features_in_", "input_names_", "classes_", "groups_"):
-            old, new = getattr(before, name, None), getattr(self, name, None)
+            old, new = getattr(self, name, None), now.get(name)
             if not np.array_equal(old, new):  # type: ignore[arg-type]
                 raise ValueError(
                     f"Training goes on with the net of the last fit, but {name} changed from {old} to "
                     f"{new}. Fit with warm_start=False."
                 )
-
-    def _judge(self, limits: tuple[BoundedConstraint, ...], standing: Standing) -> None:
-        """Warn if the final predictions do not have what was asked for."""
-        missed = []
-        for limit in limits:
-            disparity = self.training_disparities_[limit.constraint.name]
-            if excess(limit.bound, disparity):
-                word = "most" if limit.bound.comparison == "difference" else "least"
-                missed.append(
-                    f"The {limit.constraint.name} {limit.bound.comparison} of the training rows is "
-                    f"{disparity:.5g}; it should be at {word} {limit.bound}."
-                )
-        if missed:
-            advice = "Train longer (max_epochs), loosen the bound or merge small groups."
-            warn_user(" ".join([*missed, advice]), ConvergenceWarning)
-        elif len(self.classes_) == 2 and standing.selected in (0.0, 1.0):
-            warn_user(
-                f"The bound is met by predicting {self.classes_.tolist()[int(standing.selected)]!r} for "
-                "every training row. Loosen it, train longer (max_epochs) or merge small groups.",
-                ConvergenceWarning,
-            )
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class.
@@ -613,12 +438,13 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
             Probabilities, in the order of ``classes_``.
         """
         check_is_fitted(self)
-        X = rows_of(X)
-        seen = (getattr(self, "n_features_in_", None),)
+        X = as_rows(X)
+        # An array with as many columns as the net was trained on does not have the sensitive column.
         columns = np.shape(X)[1:] if isinstance(X, (list, tuple)) else getattr(X, "shape", (0, 0))[1:]
-        if hasattr(self, "input_names_") or columns != seen:
-            X = self._without_sensitive(X)
-        logits = self.net_.forward(self._inputs(X, reset=False))
+        if hasattr(self, "input_names_") or columns != (getattr(self, "n_features_in_", None),):
+            X = without_sensitive(X, self.sensitive_features, keep=self.keep_sensitive)
+        inputs = check_inputs(self, X, dtype=self.dtype, reset=False, any_shape=self.module is not None)
+        logits = self.net_.forward(inputs)
         return np.ascontiguousarray(log_probabilities(logits.double()).exp().numpy())
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -641,30 +467,3 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _encode_labels(y: NDArray[Any], classes: Any = None) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return the classes, and the position of each row's."""
-    check_classification_targets(y)
-    known = np.unique(y if classes is None else np.asarray(classes))
-    if len(known) == 1:
-        raise ValueError(
-            f"A classifier needs two classes to tell apart; y has one class only: {known.tolist()[0]!r}."
-        )
-    strange = np.setdiff1d(y, known)
-    if len(strange):
-        raise ValueError(
-            f"y has the label {strange.tolist()[0]!r}, which is not one of the classes {known.tolist()}: "
-            "name all of them in the first call of partial_fit, classes=."
-        )
-    return known, np.searchsorted(known, y).astype(np.int64)
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch inside the block, which other threads wait for, and put its random state back afterwards."""
-    on_cpu = device.type == "cpu"
-    devices = [] if on_cpu else [device if device.index is not None else torch.device(device.type, 0)]
-    with _SEEDING, torch.random.fork_rng(devices, device_type="cuda" if on_cpu else device.type):
-        torch.manual_seed(seed)
-        yield

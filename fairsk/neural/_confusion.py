@@ -2,12 +2,13 @@
 
 A table of cells is a tensor of shape (4, n_groups) whose rows are the cells in the order of ``CELLS``. Cells
 are used as *shares* of the total weight, so that tables of batches of any size can be compared. One class is
-measured against the rest; who is compared with whom is said by a :class:`Comparison`.
+measured against the rest. A *slot* is a group and a label (negative, positive): a flat table of slots has the
+shape (2 * n_groups,), by group and then by label.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -18,23 +19,23 @@ from fairsk.rates import CELLS, Rate
 
 __all__ = [
     "MIN_SUPPORT",
-    "Comparison",
-    "Rows",
-    "Tally",
+    "BatchView",
+    "ConfusionCounter",
     "Target",
-    "anchored",
     "as_cells",
-    "cells_of",
+    "cells_from_slots",
     "check_codes",
     "check_logits",
-    "decide",
     "group_sums",
-    "known_groups",
     "log_probabilities",
-    "price_rows",
-    "prices_of",
+    "measurable_groups",
+    "predicted_class",
+    "row_prices",
     "row_weights",
+    "slot_indices",
+    "slot_prices",
     "slot_sums",
+    "with_gradient_of",
 ]
 
 #: The target of a batch as a criterion gets it: ``"y"``, ``"group"`` and, if there are any, ``"weight"``.
@@ -44,155 +45,85 @@ Target: TypeAlias = Mapping[str, torch.Tensor]
 MIN_SUPPORT = 1e-4
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Groups that are compared with each other, in one class against the rest.
-
-    Parameters
-    ----------
-    outcome : int
-        The position of the class that is measured.
-    places : tuple of int
-        For every group of the rows its place in this comparison, or -1 if it takes no part. Groups with the
-        same place are one group here: so the margins of an intersection are compared.
-    name : str, default=""
-        What tells this comparison from others, for tables and messages.
-    n_places : int, default=0
-        How many places there are at least, taken or not.
-    """
-
-    outcome: int
-    places: tuple[int, ...]
-    name: str = ""
-    n_places: int = 0
-
-    @property
-    def n_groups(self) -> int:
-        """How many places there are, taken or not."""
-        return max(self.n_places, *(place + 1 for place in self.places))
-
-    @cached_property
-    def is_whole(self) -> bool:
-        """Whether all groups take part."""
-        return min(self.places) >= 0
-
-    @cached_property
-    def _as_they_are(self) -> bool:
-        return self.places == tuple(range(len(self.places)))
-
-    @classmethod
-    def all_groups(cls, n_groups: int, n_classes: int = 2) -> tuple[Comparison, ...]:
-        """Compare all groups, in the second of two classes, or in every one of more."""
-        outcomes = [1] if n_classes == 2 else range(n_classes)
-        return tuple(cls(outcome, tuple(range(n_groups))) for outcome in outcomes)
-
-    def rows(self, decided: torch.Tensor, logits: torch.Tensor, target: Target) -> Rows:
-        """Return what the rows of a batch say in this comparison, without those that take no part.
-
-        Parameters
-        ----------
-        decided : tensor of shape (n_samples, n_classes)
-            How much each row is predicted to be of each class.
-        logits : tensor of shape (n_samples, n_classes)
-            What the module returned.
-        target : mapping
-            The target of the batch.
-        """
-        rows = Rows(
-            decided,
-            target["y"] == self.outcome,
-            self.places_of(target["group"]),
-            None if target.get("weight") is None else row_weights(target, decided),
-            logits,
-            self.outcome,
-        )
-        return rows if self.is_whole else rows.take(rows.group >= 0)
-
-    def places_of(self, group: torch.Tensor) -> torch.Tensor:
-        """Return the place of each row's group."""
-        if self._as_they_are:
-            return group
-        return torch.tensor(self.places, device=group.device).index_select(0, group)
-
-
 @dataclass
-class Rows:
-    """Some rows in one comparison: tensors of shape (n_samples,), but for the first and the last.
+class BatchView:
+    """The rows of a batch in one comparison: tensors of shape (n_samples,), but for the first and the last.
 
     Attributes
     ----------
-    decided : tensor of shape (n_samples, n_classes)
-        How much each row is predicted to be of each class: a probability, or 0 and 1 for decisions.
-    is_actual : tensor of bool
-        Whether each row is of the class.
+    probabilities : tensor of shape (n_samples, n_classes)
+        The predicted probability of each class.
+    in_class : tensor of bool
+        Whether each row's label is the class that is measured.
     group : tensor of int
-        The place of each row's group.
-    weight_given : tensor, optional
+        The index of each row's group in the comparison.
+    sample_weight : tensor, optional
         The weight of each row, if not one each.
     logits : tensor of shape (n_samples, n_classes)
         What the module returned.
-    outcome : int
-        The position of the class.
-    kept : tensor of bool, optional
+    class_index : int
+        The index of the class.
+    mask : tensor of bool, optional
         Which rows of the batch these are, if not all.
     """
 
-    decided: torch.Tensor
-    is_actual: torch.Tensor
+    probabilities: torch.Tensor
+    in_class: torch.Tensor
     group: torch.Tensor
-    weight_given: torch.Tensor | None
+    sample_weight: torch.Tensor | None
     logits: torch.Tensor
-    outcome: int
-    kept: torch.Tensor | None = None
+    class_index: int
+    mask: torch.Tensor | None = None
 
-    def take(self, keep: torch.Tensor) -> Rows:
+    def take(self, mask: torch.Tensor) -> BatchView:
         """Return some of the rows."""
-        return Rows(
-            self.decided[keep],
-            self.is_actual[keep],
-            self.group[keep],
-            None if self.weight_given is None else self.weight_given[keep],
-            self.logits[keep],
-            self.outcome,
-            keep,
+        return BatchView(
+            self.probabilities[mask],
+            self.in_class[mask],
+            self.group[mask],
+            None if self.sample_weight is None else self.sample_weight[mask],
+            self.logits[mask],
+            self.class_index,
+            mask,
         )
 
     @property
-    def positive(self) -> torch.Tensor:
-        """How much each row is predicted to be of the class."""
-        return self.decided[:, self.outcome]
+    def probability(self) -> torch.Tensor:
+        """The predicted probability of the class."""
+        return self.probabilities[:, self.class_index]
 
     @property
-    def actual(self) -> torch.Tensor:
-        """1 for the rows that are of the class, else 0."""
-        return self.is_actual.to(self.group.dtype)
+    def label(self) -> torch.Tensor:
+        """1 for the rows of the class, else 0."""
+        return self.in_class.to(self.group.dtype)
 
     @property
     def weight(self) -> torch.Tensor:
         """The weight of each row."""
-        if self.weight_given is None:
-            return self.decided.new_ones(len(self.group))
-        return self.weight_given
+        if self.sample_weight is None:
+            return self.probabilities.new_ones(len(self.group))
+        return self.sample_weight
 
     @property
-    def total(self) -> Any:
-        """The weight of all of them, a number or a tensor of shape ()."""
-        return float(len(self.group)) if self.weight_given is None else self.weight_given.sum()
+    def total_weight(self) -> Any:
+        """The weight of all rows, a number or a tensor of shape ()."""
+        return float(len(self.group)) if self.sample_weight is None else self.sample_weight.sum()
 
     @cached_property
     def slot(self) -> torch.Tensor:
-        """Where each row stands in a flat table of shape (n_groups * 2,): by group, then by label."""
-        return _slots(self.is_actual, self.group)
+        """The index of each row's slot."""
+        return slot_indices(self.in_class, self.group)
 
     @property
-    def margin(self) -> torch.Tensor:
-        """The logarithm of the odds of being positive."""
-        others = [k for k in range(self.logits.shape[1]) if k != self.outcome]
-        return self.logits[:, self.outcome] - self.logits[:, others].logsumexp(1)
+    def log_odds(self) -> torch.Tensor:
+        """The logarithm of the odds of the class."""
+        others = [k for k in range(self.logits.shape[1]) if k != self.class_index]
+        return self.logits[:, self.class_index] - self.logits[:, others].logsumexp(1)
 
 
-def _slots(is_actual: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
-    return torch.add(is_actual, group, alpha=2)
+def slot_indices(in_class: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
+    """Return the index of each row's slot."""
+    return torch.add(in_class, group, alpha=2)
 
 
 def row_weights(target: Target, like: torch.Tensor) -> torch.Tensor:
@@ -206,12 +137,24 @@ def row_weights(target: Target, like: torch.Tensor) -> torch.Tensor:
 def check_logits(logits: torch.Tensor, target: Target, n_classes: int) -> torch.Tensor:
     """Return the logits if they have a row per target and a column per class, else say what is expected."""
     if not isinstance(logits, torch.Tensor) or logits.shape != (len(target["y"]), n_classes):
-        found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        actual = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise ValueError(
             f"The module must return logits of shape (n_samples, {n_classes}), one column per class; for a "
-            f"batch of {len(target['y'])} rows it returned {found}."
+            f"batch of {len(target['y'])} rows it returned {actual}."
         )
     return logits
+
+
+def check_codes(target: Target, n_classes: int, n_groups: int) -> None:
+    """Refuse a batch with a class or a group whose number the loss does not have."""
+    for name, n, where in (("y", n_classes, "n_classes"), ("group", n_groups, "n_groups")):
+        smallest, largest = (int(each) for each in target[name].aminmax())
+        if smallest < 0 or largest >= n:
+            kind = "class" if name == "y" else "group"
+            raise ValueError(
+                f"The target has the {kind} {smallest if smallest < 0 else largest}, but {where} is {n}: "
+                f"{name!r} is numbered from 0 to {where} - 1. Give a net criterion__{where}."
+            )
 
 
 def log_probabilities(logits: torch.Tensor) -> torch.Tensor:
@@ -222,37 +165,37 @@ def log_probabilities(logits: torch.Tensor) -> torch.Tensor:
     return logits.T.log_softmax(0).T
 
 
-def decide(logits: torch.Tensor) -> torch.Tensor:
-    """Return the position of the class that is predicted for each row; of equal ones, the first."""
-    if logits.shape[1] == 2:  # faster than to look for the largest
+def predicted_class(logits: torch.Tensor) -> torch.Tensor:
+    """Return the index of the class that is predicted for each row; of equal logits, the first."""
+    if logits.shape[1] == 2:  # faster than argmax
         return (logits[:, 1] > logits[:, 0]).long()
     return logits.argmax(1)
 
 
-def group_sums(slot: torch.Tensor, values: torch.Tensor, n_slots: int) -> torch.Tensor:
-    """Add up the values of the rows in each slot."""
-    if values.requires_grad or not len(slot):
-        return values.new_zeros(n_slots).index_add(0, slot, values)
-    return torch.bincount(slot, values, n_slots)  # faster, but has no gradient
+def group_sums(index: torch.Tensor, values: torch.Tensor, n: int) -> torch.Tensor:
+    """Add up the values of the rows with each index (of a group, or of a slot)."""
+    if values.requires_grad or not len(index):
+        return values.new_zeros(n).index_add(0, index, values)
+    return torch.bincount(index, values, n)  # faster, but has no gradient
 
 
-def slot_sums(rows: Rows, n_groups: int) -> torch.Tensor:
-    """Add up what is predicted positive, and the weight, in every slot: by group, then by label.
+def slot_sums(view: BatchView, n_groups: int) -> torch.Tensor:
+    """Add up the probability of the class, and the weight, in every slot.
 
     Returns
     -------
     tensor of shape (2, n_groups * 2)
-        What is predicted positive, and all of it.
+        The (weighted) probabilities, and the weights.
     """
-    slot, positive, weight = rows.slot, rows.positive, rows.weight_given
+    slot, probability, weight = view.slot, view.probability, view.sample_weight
     if weight is None:
-        selected = group_sums(slot, positive, 2 * n_groups)
+        selected = group_sums(slot, probability, 2 * n_groups)
         return torch.stack([selected, torch.bincount(slot, None, 2 * n_groups).to(selected.dtype)])
-    selected = group_sums(slot, positive * weight, 2 * n_groups)
+    selected = group_sums(slot, probability * weight, 2 * n_groups)
     return torch.stack([selected, group_sums(slot, weight, 2 * n_groups)])
 
 
-def cells_of(sums: torch.Tensor) -> torch.Tensor:
+def cells_from_slots(sums: torch.Tensor) -> torch.Tensor:
     """Return the cells of what :func:`slot_sums` returns, of shape (4, n_groups)."""
     selected, whole = sums
     (fp, tp), (tn, fn) = (each.view(-1, 2).unbind(1) for each in (selected, whole - selected))
@@ -260,94 +203,101 @@ def cells_of(sums: torch.Tensor) -> torch.Tensor:
     return torch.stack([cells[cell] for cell in CELLS])
 
 
-class Tally:
-    """The rows of a target in one comparison, ready to count decisions about them over and over.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        Which groups, and which class.
-    target : mapping
-        The rows' ``"y"``, ``"group"`` and, if there are any, ``"weight"``, on the CPU.
-    """
-
-    def __init__(self, comparison: Comparison, target: Target) -> None:
-        group, actual = comparison.places_of(target["group"]), target["y"] == comparison.outcome
-        weight = target.get("weight")
-        self.rows: torch.Tensor | None = None
-        if not comparison.is_whole:
-            self.rows = (group >= 0).nonzero().squeeze(1)
-            group, actual = group[self.rows], actual[self.rows]
-            weight = None if weight is None else weight[self.rows]
-        # Two places for each slot: for what is decided negative, and positive.
-        self.place = 2 * _slots(actual, group)
-        self.weight = None if weight is None else weight.double()
-        self.outcome, self.n_places = comparison.outcome, 4 * comparison.n_groups
-
-    def cells(self, decided: torch.Tensor, counted: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the cells of decisions for a class each, of all rows or of those that are to be counted."""
-        if self.rows is not None:
-            decided, counted = decided[self.rows], None if counted is None else counted[self.rows]
-        weight = self.weight
-        if counted is not None:
-            weight = counted.double() if weight is None else weight * counted
-        place = self.place + (decided == self.outcome)
-        counts = torch.bincount(place, weight, self.n_places).double().view(-1, 2)
-        return cells_of(torch.stack([counts[:, 1], counts.sum(1)]))
-
-
-def prices_of(slopes: torch.Tensor) -> torch.Tensor:
-    """Return what one more positive decision is worth in each slot, if cells are worth their slopes.
-
-    A row that is decided positive moves from fn to tp, or from tn to fp. So a row's part in any function of
-    the cells is one price per group and label, and needs no gradient through the cells themselves.
-
-    Parameters
-    ----------
-    slopes : tensor of shape (4, n_groups)
-        What a unit of each cell is worth.
-
-    Returns
-    -------
-    tensor of shape (n_groups * 2,)
-        The prices, in the order of :attr:`Rows.slot`.
-    """
-    slope = as_cells(slopes)
-    return torch.stack([slope["fp"] - slope["tn"], slope["tp"] - slope["fn"]], 1).flatten()
-
-
 def as_cells(table: Any) -> dict[str, Any]:
     """Return a table of cells, a tensor or an array, by their names."""
     return dict(zip(CELLS, table, strict=True))
 
 
-def known_groups(rate: Rate, table: Any) -> Any:
+def measurable_groups(rate: Rate, table: Any) -> Any:
     """Return which groups of a table have enough weight in a rate's denominator to be measured."""
     return rate.support(as_cells(table)) > MIN_SUPPORT * table.sum()
 
 
-def price_rows(rows: Rows, prices: torch.Tensor) -> torch.Tensor:
+class ConfusionCounter:
+    """The labels and groups of some rows, ready to count decisions about these over and over.
+
+    Parameters
+    ----------
+    group : tensor of int of shape (n_samples,)
+        The index of each row's group.
+    in_class : tensor of bool of shape (n_samples,)
+        Whether each row's label is the class that is measured.
+    class_index : int
+        The index of the class.
+    n_groups : int
+        The number of groups.
+    weight : tensor of shape (n_samples,), optional
+        The weight of each row.
+    rows : tensor of int, optional
+        Which rows these are of those that decisions are about, if not all.
+    """
+
+    def __init__(
+        self,
+        group: torch.Tensor,
+        in_class: torch.Tensor,
+        class_index: int,
+        n_groups: int,
+        weight: torch.Tensor | None = None,
+        rows: torch.Tensor | None = None,
+    ) -> None:
+        self.group, self.in_class, self.class_index, self.n_groups = group, in_class, class_index, n_groups
+        self.weight = None if weight is None else weight.double()
+        self.rows = rows
+        # Two counts for each slot: of rows that are decided negative, and positive.
+        self._index = 2 * slot_indices(in_class, group)
+
+    def take(self, mask: torch.Tensor) -> ConfusionCounter:
+        """Return the counter of some of the rows."""
+        weight = None if self.weight is None else self.weight[mask]
+        return ConfusionCounter(
+            self.group[mask],
+            self.in_class[mask],
+            self.class_index,
+            self.n_groups,
+            weight,
+            mask.nonzero().squeeze(1),
+        )
+
+    def cells(self, predicted: torch.Tensor) -> torch.Tensor:
+        """Return the cells, of shape (4, n_groups), of predicted classes."""
+        if self.rows is not None:
+            predicted = predicted[self.rows]
+        index = self._index + (predicted == self.class_index)
+        counts = torch.bincount(index, self.weight, 4 * self.n_groups).double().view(-1, 2)
+        return cells_from_slots(torch.stack([counts[:, 1], counts.sum(1)]))
+
+
+def slot_prices(slopes: torch.Tensor) -> torch.Tensor:
+    """Return what one more positive decision costs in each slot, if cells cost their slopes.
+
+    A row that is decided positive moves from fn to tp, or from tn to fp. So a row's part in any function of
+    the cells is one price per slot, and needs no gradient through the cells themselves.
+
+    Parameters
+    ----------
+    slopes : tensor of shape (4, n_groups)
+        What a unit of each cell costs.
+
+    Returns
+    -------
+    tensor of shape (n_groups * 2,)
+        The prices, in the order of :attr:`BatchView.slot`.
+    """
+    slope = as_cells(slopes)
+    return torch.stack([slope["fp"] - slope["tn"], slope["tp"] - slope["fn"]], 1).flatten()
+
+
+def row_prices(view: BatchView, prices: torch.Tensor) -> torch.Tensor:
     """Return the price of a positive decision of every row of the batch; zero if it takes no part."""
-    found = prices.index_select(0, rows.slot)
-    if rows.weight_given is not None:
-        found = found * rows.weight_given
-    if rows.kept is not None:
-        found = found.new_zeros(rows.kept.shape).masked_scatter_(rows.kept, found)
-    return found
+    of_rows = prices.index_select(0, view.slot)
+    if view.sample_weight is not None:
+        of_rows = of_rows * view.sample_weight
+    if view.mask is not None:
+        of_rows = of_rows.new_zeros(view.mask.shape).masked_scatter_(view.mask, of_rows)
+    return of_rows
 
 
-def anchored(value: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
-    """Return a tensor with the value of the first and the gradient of the second."""
+def with_gradient_of(batch: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Return a tensor with the gradient of the first and the value of the second."""
     return batch + (value.to(batch.dtype) - batch.detach())
-
-
-def check_codes(target: Target, n_classes: int, comparisons: Sequence[Comparison]) -> None:
-    """Refuse a batch with a class or a group that the loss does not know of."""
-    for name, n, where in (("y", n_classes, "n_classes"), ("group", len(comparisons[0].places), "n_groups")):
-        smallest, largest = (int(each) for each in target[name].aminmax())
-        if smallest < 0 or largest >= n:
-            kind = "class" if name == "y" else "group"
-            raise ValueError(
-                f"The target has the {kind} {smallest if smallest < 0 else largest}, but {where} is {n}: "
-                f"{name!r} is numbered from 0 to {where} - 1. Give a net criterion__{where}."
-            )

@@ -1,4 +1,7 @@
-"""Cross-entropy with a price on each decision, which is what a loss is within a step, in closed form."""
+"""Cost-sensitive cross-entropy: a price on the decision for a class, with the gradient in closed form.
+
+Between two updates of its multipliers or running sums, every loss of this package is of this form.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,13 @@ from typing import Any
 
 import torch
 
-__all__ = ["priced_loss"]
+__all__ = ["cost_sensitive_cross_entropy"]
 
 
-def priced_loss(
+def cost_sensitive_cross_entropy(
     logits: torch.Tensor,
     value: torch.Tensor,
-    decided: torch.Tensor,
+    probabilities: torch.Tensor,
     labels: torch.Tensor,
     weight: torch.Tensor,
     prices: Sequence[tuple[int, torch.Tensor]],
@@ -21,7 +24,7 @@ def priced_loss(
     r"""Return a loss of known value, with the gradient of cross-entropy and priced decisions.
 
     With the probabilities :math:`p_{ij}`, the labels :math:`y_i`, the weights :math:`w_i` and the prices
-    :math:`c_{ik}` of deciding for the class :math:`k`, it is that of
+    :math:`c_{ik}` of deciding for the class :math:`k`, the gradient is that of
 
     .. math:: - \sum_i w_i \log p_{i y_i} + \sum_{ik} c_{ik} p_{ik},
               \qquad \text{by the logits} \qquad
@@ -35,42 +38,43 @@ def priced_loss(
         What the gradient is passed on to.
     value : tensor of shape ()
         What the loss is.
-    decided : tensor of shape (n_samples, n_classes)
-        The probabilities, without a gradient.
+    probabilities : tensor of shape (n_samples, n_classes)
+        The predicted probability of each class, without a gradient.
     labels : tensor of int of shape (n_samples,)
-        The position of each row's class.
+        The index of each row's class.
     weight : tensor of shape (n_samples,)
         What each row's cross-entropy counts.
     prices : sequence of (int, tensor of shape (n_samples,))
-        The position of a class, and what each row's decision for it costs.
+        The index of a class, and what each row's decision for it costs.
 
     Returns
     -------
     tensor of shape ()
         The loss.
     """
-    pulls = [(outcome, price * decided[:, outcome]) for outcome, price in prices]
-    total = weight
-    for _, pull in pulls:
-        total = total - pull
-    slopes = decided * total[:, None]
-    slopes.scatter_add_(1, labels[:, None], (-weight)[:, None])
-    for outcome, pull in pulls:
-        slopes.select(1, outcome).add_(pull)
-    return _Priced.apply(logits, value, slopes)
+    # Terms with p_ij, then -w_i at the label, then c_ik p_ik at the priced classes.
+    paid = [(k, price * probabilities[:, k]) for k, price in prices]
+    factor = weight
+    for _, of_rows in paid:
+        factor = factor - of_rows
+    gradient = probabilities * factor[:, None]
+    gradient.scatter_add_(1, labels[:, None], (-weight)[:, None])
+    for k, of_rows in paid:
+        gradient.select(1, k).add_(of_rows)
+    return _KnownGradient.apply(logits, value, gradient)
 
 
-class _Priced(torch.autograd.Function):
-    """A number whose slopes are known already."""
+class _KnownGradient(torch.autograd.Function):
+    """A number with a gradient that has been computed."""
 
     @staticmethod
-    def forward(ctx: Any, logits: torch.Tensor, value: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(slopes)
+    def forward(ctx: Any, logits: torch.Tensor, value: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(gradient)
         return value.clone()  # as it is, it would be a view, to which nothing can be added in place
 
     @staticmethod
     def backward(ctx: Any, scale: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        if torch.is_grad_enabled():  # the slopes would silently count as constants
+        if torch.is_grad_enabled():  # the gradient would silently count as a constant
             raise RuntimeError(
                 "A fair loss that is training has no second derivative: leave out create_graph=True, or "
                 "take a penalty on distributions, such as 'mmd'."

@@ -1,20 +1,205 @@
-"""Which rows go where: batches, each taken with one indexing operation, and rows held out."""
+"""Data of a net: inputs checked and cast, labels encoded, batches, and rows held out."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+from skorch.helper import SliceDict
 from torch.utils.data import Subset
 
-__all__ = ["HOLD_OUT_FROM", "Batches", "Holdout"]
+from fairsk._core.columns import drop_columns, sensitive_columns
+from fairsk._core.groups import Grouping, encode_groups, encode_known_groups
+from fairsk._core.validation import check_weights
+from fairsk._sklearn.compat import num_samples
+from fairsk._sklearn.rows import check_rows
 
+__all__ = [
+    "HOLD_OUT_FROM",
+    "INPUT_ATTRIBUTES",
+    "Batches",
+    "Dtype",
+    "Holdout",
+    "TrainingData",
+    "as_rows",
+    "balance_classes",
+    "check_inputs",
+    "encode_labels",
+    "read_training_data",
+    "without_sensitive",
+]
+
+#: What an array of inputs is cast to.
+Dtype: TypeAlias = Literal["float32", "float64", "int64"]
+
+#: The fitted attributes that say what inputs look like.
+INPUT_ATTRIBUTES = ("n_features_in_", "feature_names_in_", "input_names_")
 #: One row in so many is held out; by default, if there are at least so many rows.
 _HELD_OUT, HOLD_OUT_FROM = 10, 10_000
+
+
+def as_rows(X: Any) -> Any:
+    """Return X as something that has rows: a mapping of arrays becomes one dict of them, sliced together.
+
+    Tensors become arrays, wherever they are, and of whatever precision.
+
+    Raises
+    ------
+    ValueError
+        If a mapping is empty, or its entries have different lengths.
+    """
+    if not isinstance(X, Mapping) or sparse.issparse(X):  # a dok_matrix is a dict, too
+        return _from_tensor(X)
+    entries = {str(name): _as_entry(name, values) for name, values in X.items()}
+    if not entries:
+        raise ValueError("X is an empty dict: give at least one array of inputs.")
+    lengths = {name: values.shape[0] for name, values in entries.items()}
+    if len(set(lengths.values())) > 1:
+        each = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise ValueError(f"The entries of X have different numbers of rows: {each}.")
+    return SliceDict(**entries)
+
+
+def _from_tensor(values: Any) -> Any:
+    if not isinstance(values, torch.Tensor):
+        return values
+    values = values.detach().cpu()
+    return (values.float() if values.dtype is torch.bfloat16 else values).numpy()  # NumPy has no bfloat16
+
+
+def _as_entry(name: Any, values: Any) -> Any:
+    array = values.tocsr() if sparse.issparse(values) else np.asarray(_from_tensor(values))
+    if not array.ndim:
+        raise ValueError(f"The entry {name!r} of X must have one value per row, got {values!r}.")
+    return array
+
+
+def check_inputs(estimator: BaseEstimator, X: Any, *, dtype: Dtype, reset: bool, any_shape: bool) -> Any:
+    """Return what the net is fed, and record (or compare with the record) what it looks like.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Has (or gets) the ``n_features_in_`` and ``feature_names_in_``, as in scikit-learn's
+        ``validate_data``, or ``input_names_`` for a dict.
+    X : array-like, sparse matrix, or SliceDict
+        The rows.
+    dtype : {"float32", "float64", "int64"}
+        What an array is cast to. In a dict, numbers with fractions are cast to it (to float32, if it is of
+        whole numbers), whole numbers to int64, and booleans are left.
+    reset : bool
+        Whether to record rather than compare.
+    any_shape : bool
+        Whether rows may have more dimensions than one.
+    """
+    if reset:  # nothing is left of an earlier fit to another kind of inputs
+        for name in INPUT_ATTRIBUTES:
+            estimator.__dict__.pop(name, None)
+    if not isinstance(X, Mapping) or sparse.issparse(X):
+        if not reset and hasattr(estimator, "input_names_"):
+            names = ", ".join(estimator.input_names_)
+            raise ValueError(
+                f"The net was fitted with a dict of {names}, and needs the same now; got {type(X)}."
+            )
+        array = validate_data(
+            estimator,
+            X,
+            dtype="numeric" if dtype == "int64" else dtype,
+            accept_sparse="csr",
+            allow_nd=any_shape,
+            reset=reset,
+        )
+        return _as_integers(array) if dtype == "int64" else array
+    if reset:
+        estimator.input_names_ = tuple(X)
+    elif set(X) != set(getattr(estimator, "input_names_", ())):
+        fitted = getattr(estimator, "input_names_", None)
+        expected = "an array" if fitted is None else f"the entries {', '.join(fitted)}"
+        raise ValueError(f"The net was fitted with {expected}; X has the entries {', '.join(X)}.")
+    if not len(X):
+        raise ValueError("Found X with 0 rows while a minimum of 1 is required.")
+    floats = "float32" if dtype == "int64" else dtype
+    return {name: _cast(name, values, floats) for name, values in X.items()}
+
+
+def _as_integers(values: Any) -> Any:
+    whole = values.astype(np.int64)
+    if values.dtype.kind == "f" and abs(values - whole).max() > 0:
+        raise ValueError("dtype='int64' is for whole numbers, such as token ids, but X has fractions.")
+    return whole
+
+
+def _cast(name: str, values: Any, floats: str) -> Any:
+    kind = values.dtype.kind
+    if kind == "b":
+        return values
+    if kind in "iu" and not sparse.issparse(values):
+        return values.astype(np.int64, copy=False)
+    if kind not in "fiu":
+        raise ValueError(f"The entry {name!r} of X must hold numbers, not {values.dtype}: encode it first.")
+    stored: NDArray[Any] = values.data if sparse.issparse(values) else values
+    if not np.isfinite(stored).all():
+        raise ValueError(f"The entry {name!r} of X contains NaN or infinite values: impute or drop them.")
+    return values.astype(floats, copy=False)
+
+
+def encode_labels(
+    y: NDArray[Any], classes: ArrayLike | None = None
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the classes, and the index of each row's; by default the classes are those of the rows.
+
+    Raises
+    ------
+    ValueError
+        If there is one class only, or a label is not one of the classes.
+    """
+    check_classification_targets(y)
+    labels = np.unique(y if classes is None else np.asarray(classes))
+    if len(labels) == 1:
+        raise ValueError(
+            f"A classifier needs two classes to tell apart; y has one class only: {labels.tolist()[0]!r}."
+        )
+    new = np.setdiff1d(y, labels)
+    if len(new):
+        raise ValueError(
+            f"y has the label {new.tolist()[0]!r}, which is not one of the classes {labels.tolist()}: "
+            "name all of them in the first call of partial_fit, classes=."
+        )
+    return labels, np.searchsorted(labels, y).astype(np.int64)
+
+
+def balance_classes(
+    class_weight: Any, classes: NDArray[Any], labels: NDArray[np.int64], weight: NDArray[Any] | None
+) -> NDArray[np.float64] | None:
+    """Return what each class counts in the task loss, None for one each.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite, or they are zero for all rows.
+    """
+    if class_weight is None:
+        return None
+    if class_weight == "balanced":  # of weighted rows, which scikit-learn would need as rows
+        mass = np.bincount(labels, weight, len(classes))
+        return np.divide(mass.sum() / len(mass), mass, out=np.ones(len(mass)), where=mass > 0)
+    weights = compute_class_weight(class_weight, classes=classes, y=classes)
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights[labels].any()):
+        raise ValueError(
+            f"class_weight must be finite, not negative, and not zero for all rows; got {class_weight}."
+        )
+    return weights
 
 
 def _map(function: Callable[[Any], Any], data: Any) -> Any:
@@ -31,6 +216,120 @@ def _take(rows: slice | torch.Tensor, data: Any) -> torch.Tensor:
     if isinstance(rows, slice):
         return data[rows].clone()  # nets may work in place
     return data.index_select(0, rows)  # faster than data[rows]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Rows to train on, checked and encoded.
+
+    Attributes
+    ----------
+    X : array, sparse matrix or dict of arrays
+        What the net is fed.
+    inputs : dict
+        The fitted attributes that say what it looks like.
+    classes : array of shape (n_classes,)
+        The classes.
+    labels : array of int of shape (n_samples,)
+        The index of each row's class.
+    groups : Grouping
+        The group of each row.
+    weight : array of shape (n_samples,) or None
+        The weight of each row.
+    """
+
+    X: Any
+    inputs: dict[str, Any]
+    classes: NDArray[Any]
+    labels: NDArray[np.int64]
+    groups: Grouping
+    weight: NDArray[np.float64] | None
+
+    def target(self, dtype: type[np.floating[Any]], *, with_rows: bool) -> dict[str, NDArray[Any]]:
+        """Return the target of the loss; with the number of each row, if decisions must be told apart."""
+        target: dict[str, NDArray[Any]] = {"y": self.labels, "group": self.groups.codes.astype(np.int64)}
+        if self.weight is not None:  # with a mean of one, so that only their proportions matter
+            target["weight"] = (self.weight / self.weight.mean()).astype(dtype)
+        if with_rows:
+            target["row"] = np.arange(len(self.labels))
+        return target
+
+
+def read_training_data(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sensitive_features: Any,
+    sample_weight: Any,
+    *,
+    classes: ArrayLike | None,
+    is_stream: bool,
+) -> TrainingData:
+    """Return the rows to train on, checked and encoded, without those of weight zero.
+
+    Parameters
+    ----------
+    estimator : FairClassifier
+        Has the parameters ``sensitive_features``, ``keep_sensitive``, ``dtype`` and ``module``, and perhaps
+        the fitted attributes to compare inputs with; it is not changed.
+    X, y, sensitive_features, sample_weight
+        As in its ``fit``.
+    classes : array-like of shape (n_classes,), optional
+        All classes; by default those of y.
+    is_stream : bool
+        Whether classes, groups and inputs must be those of the first call of ``partial_fit``.
+
+    Raises
+    ------
+    ValueError
+        If rows are not what they must be, or not what they were.
+    """
+    X, y = check_rows(as_rows(X), y)
+    sensitive = sensitive_columns(
+        X, estimator.sensitive_features, sensitive_features, n_samples=num_samples(X)
+    )
+    has_values = sensitive_features is not None
+    X = without_sensitive(
+        X, estimator.sensitive_features, keep=estimator.keep_sensitive, has_values=has_values
+    )
+    recorder = copy.copy(estimator)  # scikit-learn records what X looks like before the rest is checked
+    any_shape = estimator.module is not None
+    X = check_inputs(recorder, X, dtype=estimator.dtype, reset=not is_stream, any_shape=any_shape)
+    weight = check_weights(sample_weight, len(y))
+    if weight is not None and not weight.all():
+        rows = np.flatnonzero(weight)  # a row of weight zero is a row that is not there
+        X = {name: each[rows] for name, each in X.items()} if isinstance(X, Mapping) else X[rows]
+        y, sensitive, weight = y[rows], sensitive.take(rows), weight[rows]
+    all_classes, labels = encode_labels(y, estimator.classes_ if is_stream else classes)
+    if classes is not None and not np.array_equal(np.unique(classes), all_classes):
+        raise ValueError(
+            f"classes are {np.unique(classes).tolist()} now, but were {all_classes.tolist()} in the first "
+            "call."
+        )
+    if is_stream:
+        groups = encode_known_groups(sensitive, estimator._row_groups, during="partial_fit")
+    else:
+        groups = encode_groups(sensitive)
+    inputs = {name: vars(recorder)[name] for name in INPUT_ATTRIBUTES if name in vars(recorder)}
+    return TrainingData(X, inputs, all_classes, labels, groups, weight)
+
+
+def without_sensitive(X: Any, selector: Any, *, keep: bool, has_values: bool = False) -> Any:
+    """Return what the net sees of X: all but the sensitive columns, unless the user keeps them.
+
+    If the groups came apart from X (``has_values``), it need not have these columns.
+    """
+    if keep:
+        return X
+    try:
+        rest = as_rows(drop_columns(X, selector))
+    except ValueError:
+        if has_values:
+            return X
+        raise
+    if getattr(rest, "shape", ())[1:] == (0,) and not isinstance(rest, Mapping):
+        raise ValueError("X has no columns but the sensitive ones, and the net does not see these.")
+    return rest
 
 
 class Batches:

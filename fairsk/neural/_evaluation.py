@@ -1,23 +1,40 @@
-"""How a net does on some rows: sums that add up over batches, and what follows from them."""
+"""Evaluation of a net on some rows: sums that add up over batches, and the report of its training."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from fairsk._core.bounds import Bound, BoundedConstraint
-from fairsk.neural._confusion import Tally, Target, as_cells, decide, log_probabilities
-from fairsk.neural._data import Batches
+from fairsk._core.counts import GroupCounts, tabulate
+from fairsk._core.warnings import warn_user
+from fairsk._held_out.objective import make_objective
+from fairsk._held_out.report import BoundReport, ConstraintReport, report_fields
+from fairsk.neural._comparisons import GroupComparison, GroupComparisons
+from fairsk.neural._confusion import Target, as_cells, log_probabilities, predicted_class
+from fairsk.neural._data import Batches, TrainingData
 from fairsk.neural._loss import TINY, GroupLoss
 from fairsk.rates import Constraint
 
-__all__ = ["LARGE_BATCH", "Standing", "evaluate", "excess", "foremost", "hard_tables", "worst_excess"]
+__all__ = [
+    "LARGE_BATCH",
+    "EvaluationSums",
+    "TrainingReport",
+    "binding",
+    "evaluate",
+    "max_violation",
+    "predict_classes",
+    "training_report",
+    "violation",
+    "warn_of_violations",
+]
 
 Floats = NDArray[np.float64]
 
@@ -27,67 +44,56 @@ LARGE_BATCH = 8192
 _ROUNDING = 1e-9
 
 
-def hard_tables(criterion: GroupLoss, decided: torch.Tensor, target: Target) -> tuple[Floats, ...]:
-    """Return the cells of decisions for a class each, of shape (4, n_groups), for every comparison."""
-    return tuple(Tally(each, target).cells(decided).numpy() for each in criterion.comparisons)
-
-
 @dataclass(frozen=True)
-class Standing:
+class EvaluationSums:
     """Sums over some rows.
 
     Attributes
     ----------
     loss, squares, weight : float
         The sums of the weighted task loss, of its squares, and of its weights.
-    hard : tuple of arrays of shape (4, n_groups)
+    hard_cells : tuple of arrays of shape (4, n_groups)
         The cells of the decisions, for every comparison.
-    sums : tuple of tensors
+    group_sums : tuple of tensors
         What the fairness term follows from, for every comparison; none, if it does from the cells.
-    weights : tuple of float
+    group_weights : tuple of float
         The weight of the rows that take part in each.
     """
 
     loss: float
     squares: float
     weight: float
-    hard: tuple[Floats, ...]
-    sums: tuple[torch.Tensor, ...]
-    weights: tuple[float, ...]
+    hard_cells: tuple[Floats, ...]
+    group_sums: tuple[torch.Tensor, ...]
+    group_weights: tuple[float, ...]
 
     @classmethod
     @torch.no_grad()
-    def of(cls, net: Any, batch: Any) -> Standing:
-        """Let the net decide about the rows of a batch."""
-        return cls.of_logits(net.criterion_, net.evaluation_step(batch), batch[1])
-
-    @classmethod
-    @torch.no_grad()
-    def of_logits(cls, criterion: GroupLoss, logits: torch.Tensor, target: Target) -> Standing:
-        """Measure decisions that have been made."""
+    def from_logits(cls, criterion: GroupLoss, logits: torch.Tensor, target: Target) -> EvaluationSums:
+        """Add up over the rows of a batch what the net returned for them."""
         logits = criterion.checked(logits, target).detach().cpu()
         logs = log_probabilities(logits)
         losses, weight = criterion.task_losses(logs, target)
-        weighted = losses * weight
+        weighted, predicted = losses * weight, predicted_class(logits)
         sums = criterion.group_sums(logits, target, logs)
         return cls(
             float(weighted.sum()),
             float(losses @ weighted),
             float(weight.sum()),
-            hard_tables(criterion, decide(logits), target),
+            tuple(each.counter(target).cells(predicted).numpy() for each in criterion.comparisons),
             tuple(table.double() for table, _ in sums),
             tuple(float(weight) for _, weight in sums),
         )
 
-    def __add__(self, other: Standing) -> Standing:
+    def __add__(self, other: EvaluationSums) -> EvaluationSums:
         """Combine the sums over two disjoint sets of rows."""
-        return Standing(
+        return EvaluationSums(
             self.loss + other.loss,
             self.squares + other.squares,
             self.weight + other.weight,
-            _added(self.hard, other.hard),
-            _added(self.sums, other.sums),
-            _added(self.weights, other.weights),
+            _add_each(self.hard_cells, other.hard_cells),
+            _add_each(self.group_sums, other.group_sums),
+            _add_each(self.group_weights, other.group_weights),
         )
 
     @property
@@ -96,43 +102,35 @@ class Standing:
         return self.loss / self.weight
 
     @property
-    def uncertainty(self) -> float:
+    def standard_error(self) -> float:
         """The standard error of the task loss."""
         return math.sqrt(max(self.squares / self.weight - self.task_loss**2, 0.0) / self.weight)
 
-    @property
-    def selected(self) -> float:
-        """The share of the rows that are decided positive in the first comparison."""
-        tp, fp = self.hard[0][:2].sum(1)
-        return float((tp + fp) / self.hard[0].sum())
-
     def fairness(self, criterion: GroupLoss) -> float:
         """Return the fairness term of the loss."""
-        sums = self.sums or tuple(map(torch.from_numpy, self.hard))
-        weights = self.weights or tuple(float(table.sum()) for table in self.hard)
+        sums = self.group_sums or tuple(map(torch.from_numpy, self.hard_cells))
+        weights = self.group_weights or tuple(float(table.sum()) for table in self.hard_cells)
         shares = [table / max(weight, TINY) for table, weight in zip(sums, weights, strict=True)]
         return float(criterion.fairness(shares))
 
-    def disparity(self, constraint: Constraint, comparison: str = "difference") -> float:
-        """Return the constraint's difference or ratio, the worst over the comparisons; NaN if none has it."""
-        found = [
-            float(constraint.compare(as_cells(table), comparison))  # type: ignore[arg-type]
-            for table in self.hard
-        ]
-        known = [value for value in found if not math.isnan(value)]
-        if not known:
-            return math.nan
-        return max(known) if comparison == "difference" else min(known)
+    def disparity_by_comparison(
+        self, constraint: Constraint, comparison: Literal["difference", "ratio"]
+    ) -> list[float]:
+        """Return the constraint's difference or ratio in every comparison, NaN where there is none."""
+        return [float(constraint.compare(as_cells(table), comparison)) for table in self.hard_cells]
 
-    def disparities(self, limits: Sequence[BoundedConstraint]) -> dict[str, float]:
-        """Return the disparity of every constraint, by its name."""
-        return {
-            limit.constraint.name: self.disparity(limit.constraint, limit.bound.comparison)
-            for limit in limits
-        }
+    def disparities(self, bounds: Sequence[BoundedConstraint]) -> dict[str, float]:
+        """Return the disparity of every constraint by its name, the worst over the comparisons."""
+        worst = {}
+        for bounded in bounds:
+            kind = bounded.bound.comparison
+            values = self.disparity_by_comparison(bounded.constraint, kind)
+            defined = [value for value in values if not math.isnan(value)] or [math.nan]
+            worst[bounded.constraint.name] = max(defined) if kind == "difference" else min(defined)
+        return worst
 
 
-def excess(bound: Bound, disparity: float) -> float:
+def violation(bound: Bound, disparity: float) -> float:
     """Return how far a disparity is beyond the bound: 0 if it is held, infinite if it is undefined."""
     if math.isnan(disparity):
         return math.inf
@@ -144,25 +142,179 @@ def _beyond(bound: Bound, disparity: float) -> float:
     return disparity - bound.value if bound.comparison == "difference" else bound.value - disparity
 
 
-def foremost(limits: Sequence[BoundedConstraint], disparities: Sequence[float]) -> float:
+def binding(bounds: Sequence[BoundedConstraint], disparities: Sequence[float]) -> float:
     """Return the disparity that is farthest beyond its bound, or closest to it; NaN if none is defined."""
-    pairs = zip(limits, disparities, strict=True)
-    known = [(_beyond(limit.bound, value), value) for limit, value in pairs if not math.isnan(value)]
-    return max(known)[1] if known else math.nan
+    pairs = zip(bounds, disparities, strict=True)
+    defined = [(_beyond(bounded.bound, value), value) for bounded, value in pairs if not math.isnan(value)]
+    return max(defined)[1] if defined else math.nan
 
 
-def worst_excess(limits: Sequence[BoundedConstraint], standing: Standing) -> float:
-    """Return how far the decisions are beyond the bound that they miss most."""
-    found = standing.disparities(limits)
-    return max(excess(limit.bound, found[limit.constraint.name]) for limit in limits)
+def max_violation(bounds: Sequence[BoundedConstraint], sums: EvaluationSums) -> float:
+    """Return how far the decisions are beyond the bound that they violate most."""
+    disparities = sums.disparities(bounds)
+    return max(violation(bounded.bound, disparities[bounded.constraint.name]) for bounded in bounds)
 
 
 @torch.no_grad()
-def evaluate(net: Any, dataset: Any, batch_size: int = LARGE_BATCH) -> Standing:
-    """Return how a net does on a dataset whose target is that of a :class:`FairLoss`."""
-    found = [Standing.of(net, batch) for batch in Batches(dataset, batch_size=batch_size)]
-    return sum(found[1:], start=found[0])
+def evaluate(net: Any, dataset: Any, batch_size: int = LARGE_BATCH) -> EvaluationSums:
+    """Return the sums over a dataset whose target is that of a :class:`FairLoss`."""
+    batches = Batches(dataset, batch_size=batch_size)
+    first, *others = (
+        EvaluationSums.from_logits(net.criterion_, net.evaluation_step(batch), batch[1]) for batch in batches
+    )
+    return sum(others, start=first)
 
 
-def _added(ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:
+def _add_each(ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(one + other for one, other in zip(ours, theirs, strict=True))
+
+
+@torch.no_grad()
+def predict_classes(net: Any, dataset: Any, batch_size: int = LARGE_BATCH) -> NDArray[np.intp]:
+    """Return the index of the class that a net predicts for each row of a dataset."""
+    batches = Batches(dataset, batch_size=batch_size)
+    logits = (net.criterion_.checked(net.evaluation_step(batch), batch[1]) for batch in batches)
+    return torch.cat([predicted_class(each).cpu() for each in logits]).numpy()
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class TrainingReport(BoundReport):
+    """What the decisions of a trained net achieve on the rows that it was trained on.
+
+    With more than two classes (each against the rest), or several columns whose groups are compared by
+    themselves, it is about the class and column whose bound is exceeded by most, or comes nearest to be;
+    ``others`` has the reports of the rest.
+
+    Parameters
+    ----------
+    pos_label, objective, value, value_without_bound, constraints, counts, measured_on
+        As in :class:`~fairsk._held_out.report.BoundReport`.
+    exempt, uncertain, margin
+        Likewise.
+    column : str
+        The column whose groups are compared, if several are; else empty.
+    others : tuple of TrainingReport
+        The other classes and columns.
+    """
+
+    column: str = ""
+    others: tuple[TrainingReport, ...] = ()
+
+    @property
+    def worst(self) -> tuple[ConstraintReport, ...]:
+        """Each constraint where it is exceeded by most, over all classes and columns."""
+        each = zip(*(report.constraints for report in (self, *self.others)), strict=True)
+        return tuple(_most_violated(parts) for parts in each)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all that the report says as JSON can hold it: NaN is None, infinity is ``"inf"``."""
+        others = [report.to_dict() for report in self.others]
+        return {**super().to_dict(), "column": self.column, "others": others}
+
+    def _lines(self) -> list[tuple[str, str]]:
+        column = [("column", self.column)] if self.column else []
+        others = [
+            (
+                "beside",
+                f"{report.pos_label}{f' by {report.column}' if report.column else ''}: "
+                f"{report.constraint} {report.comparison} {report.disparity:.4f}",
+            )
+            for report in self.others
+        ]
+        return [*column, *super()._lines(), *others]
+
+
+def _most_violated(parts: Sequence[ConstraintReport]) -> ConstraintReport:
+    return max(parts, key=_severity)
+
+
+def _severity(part: ConstraintReport) -> tuple[bool, float, float]:
+    """Return what parts are sorted by: the violation, if it is defined, then the disparity."""
+    if math.isnan(part.violation):
+        return False, 0.0, 0.0
+    return True, part.violation, part.disparity
+
+
+def training_report(
+    predicted: NDArray[np.intp],
+    data: TrainingData,
+    bounds: tuple[BoundedConstraint, ...],
+    compared: GroupComparisons,
+    comparisons: Sequence[GroupComparison],
+) -> TrainingReport:
+    """Measure decisions about the rows that a net was trained on.
+
+    Parameters
+    ----------
+    predicted : array of int of shape (n_samples,)
+        The index of the class that is predicted for each row.
+    data : TrainingData
+        The rows.
+    bounds : tuple of BoundedConstraint
+        The constraints with their bounds.
+    compared : GroupComparisons
+        All comparisons that there could be.
+    comparisons : sequence of GroupComparison
+        Those that training regarded: of groups with enough rows.
+    """
+    weight = data.weight
+    accuracy = float(np.average(predicted == data.labels, weights=weight))
+    regarded = {(each.column, each.class_index): each for each in comparisons}
+    reports = []
+    for family in compared.families:
+        for k in compared.class_indices:
+            counts = tabulate(
+                data.labels == k,
+                predicted == k,
+                family.groups,
+                None,
+                weight,
+                None if weight is None else weight**2,
+            )
+            comparison = regarded.get((family.column, k))
+            covered = () if comparison is None else set(comparison.group_index)
+            fields = report_fields(
+                counts,
+                bounds,
+                make_objective("accuracy", *_label_sums(counts)),
+                pos_label=data.classes.tolist()[k],
+                value_without_bound=None,
+                measured_on="training",
+                exempt=[label for g, label in enumerate(counts.groups) if g not in covered],
+                subject="decisions",
+            )
+            reports.append(TrainingReport(**{**fields, "value": accuracy}, column=family.column))
+    first = max(reports, key=lambda report: _severity(report.binding))
+    return replace(first, others=tuple(report for report in reports if report is not first))
+
+
+def _label_sums(counts: GroupCounts) -> tuple[float, float]:
+    """Return the weight of the positives, and of the negatives."""
+    positives = counts.cells["tp"] + counts.cells["fn"]
+    return float(positives.sum()), float((counts.n - positives).sum())
+
+
+def warn_of_violations(report: TrainingReport, classes: NDArray[Any]) -> None:
+    """Warn of bounds that are violated, or met by predicting the same of two classes for every row."""
+    messages = []
+    for part in report.worst:
+        if not part.violation <= _ROUNDING:  # or NaN
+            word = "most" if part.comparison == "difference" else "least"
+            bound = f"{'max_difference' if part.comparison == 'difference' else 'min_ratio'}={part.bound:g}"
+            messages.append(
+                f"The {part.constraint} {part.comparison} of the training rows is {part.disparity:.5g}; it "
+                f"should be at {word} {bound}."
+            )
+    if messages:
+        advice = "Train longer (max_epochs), loosen the bound or merge small groups."
+        warn_user(" ".join([*messages, advice]), ConvergenceWarning)
+        return
+    selected = float((report.counts.cells["tp"] + report.counts.cells["fp"]).sum())
+    if len(classes) == 2 and selected in (0.0, float(report.counts.n.sum())):
+        [other] = [label for label in classes.tolist() if label != report.pos_label]
+        only = report.pos_label if selected else other
+        warn_user(
+            f"The bound is met by predicting {only!r} for every training row. Loosen it, train longer "
+            "(max_epochs) or merge small groups.",
+            ConvergenceWarning,
+        )

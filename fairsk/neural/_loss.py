@@ -1,4 +1,4 @@
-"""The loss ``task + lambda * fairness``, as a criterion that any skorch net can use."""
+"""Losses: cross-entropy plus a fairness term that depends on sums over groups."""
 
 from __future__ import annotations
 
@@ -7,32 +7,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from fairsk._core.bounds import list_constraints
+from fairsk.neural._comparisons import GroupComparison, compared_classes
 from fairsk.neural._confusion import (
-    Comparison,
-    Rows,
+    BatchView,
     Target,
-    anchored,
     check_codes,
     check_logits,
     log_probabilities,
-    price_rows,
+    row_prices,
     row_weights,
+    with_gradient_of,
 )
-from fairsk.neural._cost_sensitive import priced_loss
+from fairsk.neural._cost_sensitive import cost_sensitive_cross_entropy
 from fairsk.neural._penalties import PenaltyFunction, get_penalty
 from fairsk.rates import Constraint, Rate
 
 __all__ = ["MEMORY", "TINY", "FairLoss", "GroupLoss", "check_target"]
 
-#: How much of the running statistics a batch leaves in place: they remember some 50 batches.
+#: How much of the running sums a batch leaves in place: they remember some 50 batches.
 MEMORY = 0.98
-#: Where a division by an empty sum is kept from happening.
+#: The least divisor: no sum is divided by zero.
 TINY = 1e-30
+#: The slopes of a penalty are computed anew once one part in three of its running sums is new, and more often
+#: at first, when the sums of few batches change most: after one step in ten of those so far.
+_NEW_PART, _STEPS_PART = 3, 10
 
 
 def check_target(target: Any) -> Target:
@@ -62,13 +66,15 @@ def check_target(target: Any) -> Target:
 class GroupLoss(nn.CrossEntropyLoss, ABC):
     """Cross-entropy plus a term that depends on group sums: what :class:`FairLoss` and bounded losses share.
 
-    It is a ``CrossEntropyLoss`` so that skorch knows the module's outputs for logits.
+    The type tells skorch that the module returns logits: it has no other way to learn so from a criterion,
+    and without it the ``predict_proba`` of a plain net with this loss would return them as they are. The
+    target is a dict all the same.
 
     Parameters
     ----------
     constraints : sequence of Constraint
-        Whose rates are measured.
-    comparisons : sequence of Comparison
+        The constraints whose rates are measured.
+    comparisons : sequence of GroupComparison
         Which groups are compared, in which class against the rest.
     n_classes : int
         How many logits there are per row.
@@ -79,7 +85,7 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
     def __init__(
         self,
         constraints: Sequence[Constraint],
-        comparisons: Sequence[Comparison],
+        comparisons: Sequence[GroupComparison],
         n_classes: int,
         class_weight: torch.Tensor | None = None,
     ) -> None:
@@ -90,7 +96,7 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
 
     @property
     def aims(self) -> tuple[Any, ...]:
-        """What must agree for multipliers or running sums to go on in another loss of the kind."""
+        """What must agree for multipliers or running sums to be handed on to another loss of the type."""
         return self.rates, self.comparisons
 
     def checked(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
@@ -120,16 +126,20 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
             return F.nll_loss(logs, target["y"])
         return F.nll_loss(logs, target["y"], reduction="none") @ self.task_shares(target, logs)
 
-    def views(self, logits: torch.Tensor, target: Target, decided: torch.Tensor) -> list[Rows]:
-        """Return what the rows say in each comparison, for what is decided about them."""
-        return [comparison.rows(decided, logits, target) for comparison in self.comparisons]
+    def views(self, logits: torch.Tensor, target: Target, probabilities: torch.Tensor) -> list[BatchView]:
+        """Return the rows as each comparison sees them."""
+        return [comparison.view(probabilities, logits, target) for comparison in self.comparisons]
 
-    def priced(
+    def check_codes(self, target: Target) -> None:
+        """Refuse a class or a group whose number the loss does not have."""
+        check_codes(target, self.n_classes, len(self.comparisons[0].group_index))
+
+    def cost_sensitive_loss(
         self,
         logits: torch.Tensor,
         value: torch.Tensor,
-        decided: torch.Tensor,
-        views: Sequence[Rows],
+        probabilities: torch.Tensor,
+        views: Sequence[BatchView],
         prices: Sequence[torch.Tensor],
         target: Target,
     ) -> torch.Tensor:
@@ -138,20 +148,23 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
         Parameters
         ----------
         logits : tensor of shape (n_samples, n_classes)
-            What the gradient is by.
+            What the gradient is passed on to.
         value : tensor of shape ()
             The loss.
-        decided : tensor of shape (n_samples, n_classes)
-            The probabilities.
-        views : list of Rows
-            What the rows say in each comparison.
+        probabilities : tensor of shape (n_samples, n_classes)
+            The predicted probability of each class.
+        views : list of BatchView
+            The rows as each comparison sees them.
         prices : list of tensors of shape (n_groups * 2,)
             What a positive decision costs in each slot, for every comparison.
         target : mapping
             The target of the batch.
         """
-        costs = [(rows.outcome, price_rows(rows, price)) for rows, price in zip(views, prices, strict=True)]
-        return priced_loss(logits, value, decided, target["y"], self.task_shares(target, decided), costs)
+        costs = [
+            (view.class_index, row_prices(view, price)) for view, price in zip(views, prices, strict=True)
+        ]
+        shares = self.task_shares(target, probabilities)
+        return cost_sensitive_cross_entropy(logits, value, probabilities, target["y"], shares, costs)
 
     @abstractmethod
     def group_sums(
@@ -159,8 +172,8 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
     ) -> list[tuple[torch.Tensor, Any]]:
         """Return, for every comparison, the sums that the fairness term follows from, and the weight.
 
-        If there are none, it follows from the cells of the decisions. The logarithms of the probabilities, if
-        they are known already, need not be taken again.
+        If there are none, it follows from the cells of the decisions. ``logs`` are the logarithms of the
+        probabilities, if they have been computed.
         """
 
     @abstractmethod
@@ -192,7 +205,7 @@ class FairLoss(GroupLoss):
         below 1.
     n_classes : int, default=2
         How many classes there are.
-    comparisons : sequence of Comparison, optional
+    comparisons : sequence of GroupComparison, optional
         Which groups are compared with which, if not all with each other.
     class_weight : tensor of shape (n_classes,), optional
         What errors on rows of each class count in the cross-entropy.
@@ -202,6 +215,11 @@ class FairLoss(GroupLoss):
     ValueError
         If a name is unknown, a number is out of range, the penalty cannot treat a rate, or the logits or the
         target are not what is expected.
+
+    See Also
+    --------
+    FairClassifier : A scikit-learn classifier that trains with it, or under a bound.
+    fairsk.neural.register_penalty : Names a penalty.
 
     Notes
     -----
@@ -217,7 +235,7 @@ class FairLoss(GroupLoss):
 
     .. math:: L = \mathrm{CE} + \lambda \, \mathrm{penalty}(S).
 
-    The slopes of the penalty at :math:`S` are looked up anew once :math:`S` may have changed by a third. In
+    The slopes of the penalty at :math:`S` are computed anew once :math:`S` may have changed by a third. In
     evaluation mode the sums are those of the batch, and the running ones stay as they are.
 
     With the rates :math:`r_g` of :math:`k` groups, their parts :math:`s_g` of the rate's denominator and
@@ -229,15 +247,15 @@ class FairLoss(GroupLoss):
       a kink there [2]_.
     * ``ermi``, :math:`\sum_g s_g (r_g - \bar r)^2 / (\bar r (1 - \bar r))`, the exponential Rényi mutual
       information: bounded, does not collapse under a large weight [3]_.
-    * ``mutual_information``, :math:`\sum_g s_g \mathrm{KL}(r_g \,\|\, \bar r)` of coins, the prejudice
-      remover [4]_.
+    * ``mutual_information``, :math:`\sum_g s_g \mathrm{KL}(r_g \,\|\, \bar r)` of Bernoulli distributions,
+      the prejudice remover [4]_.
     * ``kl_projection``, the divergence to predictions with equal rates, those whose odds are multiplied by
       one factor per group, which takes its rate to :math:`\bar r` [5]_.
     * ``hsic``, :math:`\sum_g s_g^2 \|\mu_g - \mu\|^2` with the kernel means :math:`\mu` of the outcomes, the
       Hilbert-Schmidt independence criterion [6]_.
     * ``mmd``, the mean over pairs of :math:`\|\mu_g - \mu_h\|^2`, the maximum mean discrepancy [7]_.
     * ``wasserstein``, the mean over pairs of the area between the distribution functions of outcomes [8]_.
-    * ``covariance``, :math:`\sum_g \mathrm{Cov}(1_g, m)^2` with the log odds :math:`m`. For linear nets only:
+    * ``covariance``, :math:`\sum_g \mathrm{Cov}(1_g, l)^2` with the log odds :math:`l`. For linear nets only:
       others lower it by rows that are far from any decision [9]_.
 
     Outcomes are what rows add to a rate: for the selection rate, the probability. ``hsic``, ``mmd`` and
@@ -285,13 +303,14 @@ class FairLoss(GroupLoss):
         penalty: str | PenaltyFunction = "squared_gap",
         memory: float = MEMORY,
         n_classes: int = 2,
-        comparisons: Sequence[Comparison] | None = None,
+        comparisons: Sequence[GroupComparison] | None = None,
         class_weight: torch.Tensor | None = None,
     ) -> None:
         if n_groups < 1:
             raise ValueError(f"n_groups must be at least 1, got {n_groups!r}.")
         if comparisons is None:
-            comparisons = Comparison.all_groups(n_groups, n_classes)
+            classes = compared_classes(np.arange(n_classes))
+            comparisons = GroupComparison.all_groups(n_groups, classes)
         super().__init__(list_constraints(constraint), comparisons, n_classes, class_weight)
         if not 0 <= memory < 1:
             raise ValueError(f"memory must be at least 0 and below 1, got {memory!r}.")
@@ -305,17 +324,17 @@ class FairLoss(GroupLoss):
             shape = self.penalty.shape(len(self.rates), comparison.n_groups)
             self.register_buffer(f"running_sums_{i}", torch.zeros(shape))
             self.register_buffer(f"running_weight_{i}", torch.zeros(()))
-        self._known = [_Lookup() for _ in self.comparisons]
+        self._slopes = [_PenaltySlopes() for _ in self.comparisons]
 
     def group_sums(
         self, logits: torch.Tensor, target: Target, logs: torch.Tensor | None = None
     ) -> list[tuple[torch.Tensor, Any]]:
         """Return, for every comparison, the group sums that the penalty follows from, and the weight."""
         logits = self.checked(logits, target)
-        check_codes(target, self.n_classes, self.comparisons)
+        self.check_codes(target)
         logs = log_probabilities(logits) if logs is None else logs
         views = self.views(logits, target, logs.exp())
-        return [(self._sums(i, rows), rows.total) for i, rows in enumerate(views)]
+        return [(self._sums(i, view), view.total_weight) for i, view in enumerate(views)]
 
     def fairness(self, shares: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return the weighted penalty for group sums that are divided by the weight."""
@@ -342,67 +361,67 @@ class FairLoss(GroupLoss):
         logits = self.checked(logits, target)
         if not self.penalty_weight:
             return self.task_loss(log_probabilities(logits), target)
-        if self.training and self.penalty.of_slots:
-            if logits.is_cuda:  # where a wrong index is no exception that one could come back from
-                check_codes(target, self.n_classes, self.comparisons)
+        if self.training and self.penalty.has_prices:
+            if logits.is_cuda:  # where a wrong index is an error that the process does not recover from
+                self.check_codes(target)
             try:
-                return self._priced(logits, target)
-            except (IndexError, RuntimeError):  # asked afterwards, since it takes time in every step
-                check_codes(target, self.n_classes, self.comparisons)
+                return self._cost_sensitive(logits, target)
+            except (IndexError, RuntimeError):  # checked afterwards, since it takes time in every step
+                self.check_codes(target)
                 raise
         logs = log_probabilities(logits)
         if not self.training:
-            found = self.group_sums(logits, target, logs)
-            penalty = self.fairness([sums / max(weight, TINY) for sums, weight in found])
+            pairs = self.group_sums(logits, target, logs)
+            penalty = self.fairness([sums / max(weight, TINY) for sums, weight in pairs])
             return self.task_loss(logs, target) + penalty
-        check_codes(target, self.n_classes, self.comparisons)
+        self.check_codes(target)
         task, terms = self.task_loss(logs, target), []
-        for i, rows in enumerate(self.views(logits, target, logs.exp())):
-            sums, weight = self._sums(i, rows), rows.total
-            value, slopes = self._follow(i, sums.detach(), weight)
-            terms.append(anchored(value, (slopes * sums).sum() / max(weight, TINY)))
+        for i, view in enumerate(self.views(logits, target, logs.exp())):
+            sums, weight = self._sums(i, view), view.total_weight
+            value, slopes = self._update_sums(i, sums.detach(), weight)
+            terms.append(with_gradient_of((slopes * sums).sum() / max(weight, TINY), value))
         return task + self.penalty_weight / len(terms) * sum(terms[1:], start=terms[0])
 
-    def _priced(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
+    def _cost_sensitive(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
         """Return the same for a penalty on slots, whose slopes are the prices of their rows' decisions."""
         logs = log_probabilities(logits.detach())
-        decided = logs.exp()
-        views = self.views(logits.detach(), target, decided)
+        probabilities = logs.exp()
+        views = self.views(logits.detach(), target, probabilities)
         factor = self.penalty_weight / len(views)
         loss, prices = self.task_loss(logs, target), []
-        for i, rows in enumerate(views):
-            value, slopes = self._follow(i, self._sums(i, rows), rows.total)
+        for i, view in enumerate(views):
+            value, slopes = self._update_sums(i, self._sums(i, view), view.total_weight)
             loss = loss.add(value, alpha=factor)
-            of_positive, _ = slopes  # the second is that of all rows, whatever is decided
-            prices.append(of_positive.to(logs) * (factor / max(rows.total, TINY)))
-        return self.priced(logits, loss, decided, views, prices, target)
+            of_positive, _ = slopes  # the second are those of the weights, whatever is decided
+            prices.append(of_positive.to(logs) * (factor / max(view.total_weight, TINY)))
+        return self.cost_sensitive_loss(logits, loss, probabilities, views, prices, target)
 
-    def _sums(self, i: int, rows: Rows) -> torch.Tensor:
-        return self.penalty.sums(rows, self.rates, self.comparisons[i].n_groups)
+    def _sums(self, i: int, view: BatchView) -> torch.Tensor:
+        return self.penalty.sums(view, self.rates, self.comparisons[i].n_groups)
 
-    def _follow(self, i: int, sums: torch.Tensor, weight: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def _update_sums(self, i: int, sums: torch.Tensor, weight: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Add to the running group sums, and return the value and the slopes of their penalty.
 
-        These are looked up again once the sums have changed by a third.
+        These are computed anew once the sums may have changed by a third.
         """
-        known = self._known[i]
+        latest = self._slopes[i]
         running, total = getattr(self, f"running_sums_{i}"), getattr(self, f"running_weight_{i}")
         torch.add(sums, running, alpha=self.memory, out=running)
         total.mul_(self.memory).add_(weight)
-        patience = max(1, min(round(1 / (3 * (1 - self.memory))), known.steps // 10))
-        if known.steps % patience == 0 or known.slopes.device != running.device:
+        interval = max(1, min(round(1 / (_NEW_PART * (1 - self.memory))), latest.steps // _STEPS_PART))
+        if latest.steps % interval == 0 or latest.slopes.device != running.device:
             with torch.enable_grad():
                 shares = (running / total.clamp_min(TINY)).requires_grad_()
                 value = self.penalty.value(shares, self.rates)
                 slopes = torch.autograd.grad(value, shares)[0] if value.requires_grad else 0 * running
-            known.value, known.slopes = value.detach(), slopes
-        known.steps += 1
-        return known.value, known.slopes
+            latest.value, latest.slopes = value.detach(), slopes
+        latest.steps += 1
+        return latest.value, latest.slopes
 
 
 @dataclass
-class _Lookup:
-    """What was last looked up about the penalty of one comparison."""
+class _PenaltySlopes:
+    """The latest value and slopes of the penalty of one comparison."""
 
     value: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
     slopes: torch.Tensor = field(default_factory=lambda: torch.zeros(()))

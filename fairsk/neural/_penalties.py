@@ -1,4 +1,4 @@
-r"""How far groups are from agreeing, as one number that a net can be trained to make small.
+r"""Fairness penalties: differentiable measures of disparity, zero at parity.
 
 A penalty is a function of *group sums*: sums over the rows of each group, from which it computes a number
 that is zero where the groups agree and positive elsewhere. There are three kinds of sums:
@@ -6,7 +6,7 @@ that is zero where the groups agree and positive elsewhere. There are three kind
 * the confusion cells, from which the rates of the groups follow;
 * the distribution of the rows' *outcomes*, what each row adds to a rate's numerator per unit of its
   denominator: for the selection rate the probability itself, for the error rate the probability to be wrong;
-* the sums of the rows' margins, the logarithms of their odds.
+* the sums of the rows' log odds.
 
 Sums of batches add up, so that a running sum stands for the rows of many batches, and a group that is
 missing from one of them does no harm. Distributions are kept as histograms, in which each row is split
@@ -29,11 +29,11 @@ from torch.nn.functional import logsigmoid
 
 from fairsk.neural._confusion import (
     MIN_SUPPORT,
-    Rows,
+    BatchView,
     as_cells,
-    cells_of,
+    cells_from_slots,
     group_sums,
-    known_groups,
+    measurable_groups,
     slot_sums,
 )
 from fairsk.rates import Rate, soft_cells
@@ -66,10 +66,10 @@ class Penalty(ABC):
         What the penalty is called.
     """
 
-    #: Whether the penalty takes care of the disparity in linear nets only.
+    #: Whether the penalty lowers the disparity of linear nets only.
     linear_only = False
     #: Whether the group sums are those of slots, so that a row's part in them is a price on its decision.
-    of_slots = False
+    has_prices = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -82,7 +82,7 @@ class Penalty(ABC):
         """Return the shape of the group sums."""
 
     @abstractmethod
-    def sums(self, rows: Rows, rates: Sequence[Rate], n_groups: int) -> torch.Tensor:
+    def sums(self, view: BatchView, rates: Sequence[Rate], n_groups: int) -> torch.Tensor:
         """Add up what the penalty needs to know of each group."""
 
     @abstractmethod
@@ -102,7 +102,10 @@ class Penalty(ABC):
 
 @dataclass(frozen=True)
 class _GroupRates:
-    """One rate of the groups that have it, and each group's part of its denominator, adding up to 1."""
+    """One rate of the groups that have it.
+
+    ``shares`` is each group's part of the rate's denominator; they add up to 1.
+    """
 
     values: torch.Tensor
     shares: torch.Tensor
@@ -115,7 +118,7 @@ class _GroupRates:
 class _OnRates(Penalty):
     """A penalty on the values of the rates."""
 
-    of_slots = True
+    has_prices = True
 
     def __init__(self, function: Callable[[_GroupRates], torch.Tensor], *, of_shares: bool = False) -> None:
         super().__init__(function.__name__.strip("_"))
@@ -130,17 +133,17 @@ class _OnRates(Penalty):
     def shape(self, n_rates: int, n_groups: int) -> tuple[int, ...]:
         return 2, 2 * n_groups
 
-    def sums(self, rows: Rows, rates: Sequence[Rate], n_groups: int) -> torch.Tensor:
-        return slot_sums(rows, n_groups)
+    def sums(self, view: BatchView, rates: Sequence[Rate], n_groups: int) -> torch.Tensor:
+        return slot_sums(view, n_groups)
 
     def value(self, shares: torch.Tensor, rates: Sequence[Rate]) -> torch.Tensor:
-        total, table = shares.new_zeros(()), cells_of(shares)
+        total, table = shares.new_zeros(()), cells_from_slots(shares)
         for rate in rates:
-            known = known_groups(rate, table.detach())
-            if (n_known := int(known.sum())) < 2:
+            measured = measurable_groups(rate, table.detach())
+            if (n_measured := int(measured.sum())) < 2:
                 continue  # nothing to compare
-            # Groups without the rate are taken out before the division, lest it leave NaN in the gradient.
-            cells = as_cells(table if n_known == len(known) else table[:, known])
+            # Groups without the rate are taken out: a division by zero would leave NaN in the gradient.
+            cells = as_cells(table if n_measured == len(measured) else table[:, measured])
             support = rate.support(cells)
             total = total + self.function(_GroupRates(rate(cells), support / support.sum()))
         return total
@@ -168,7 +171,7 @@ def mutual_information(rates: _GroupRates) -> torch.Tensor:
 
 
 def _bernoulli_divergence(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
-    """Return the Kullback-Leibler divergence of a coin with the chance p from one with the chance q."""
+    """Return the Kullback-Leibler divergence of Bernoulli distributions with the means p and q."""
     return p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
 
 
@@ -208,17 +211,17 @@ class _OnDistributions(Penalty):
     def shape(self, n_rates: int, n_groups: int) -> tuple[int, ...]:
         return n_rates, _INTERVALS + 1, n_groups
 
-    def sums(self, rows: Rows, rates: Sequence[Rate], n_groups: int) -> torch.Tensor:
-        knots = _knots(rows.positive)
-        cells = soft_cells(rows.positive, rows.actual)
+    def sums(self, view: BatchView, rates: Sequence[Rate], n_groups: int) -> torch.Tensor:
+        knots = _knots(view.probability)
+        cells = soft_cells(view.probability, view.label)
         tables = []
         for rate in rates:
             support = rate.support(cells)
             outcome = rate.part(cells) / (support + (support == 0))
             left = (torch.bucketize(outcome.detach(), knots, right=True) - 1).clamp(0, _INTERVALS - 1)
             fraction = (outcome - knots[left]) / (knots[left + 1] - knots[left])
-            weight = support * rows.weight
-            slot = rows.group * (_INTERVALS + 1) + left
+            weight = support * view.weight
+            slot = view.group * (_INTERVALS + 1) + left
             n_slots = n_groups * (_INTERVALS + 1)
             table = group_sums(slot, weight * (1 - fraction), n_slots)
             table = table + group_sums(slot + 1, weight * fraction, n_slots)
@@ -229,10 +232,10 @@ class _OnDistributions(Penalty):
         total, knots = shares.new_zeros(()), _knots(shares)
         for table in shares.mT:
             support = table.sum(1)
-            known = support.detach() > MIN_SUPPORT * support.detach().sum()
-            if int(known.sum()) < 2:
+            measured = support.detach() > MIN_SUPPORT * support.detach().sum()
+            if int(measured.sum()) < 2:
                 continue
-            support, heights = support[known], table[known]
+            support, heights = support[measured], table[measured]
             heights = heights / support[:, None]
             total = total + self.function(_Distributions(heights, support / support.sum(), knots))
         return total
@@ -274,7 +277,7 @@ def kl_projection(of: _Distributions) -> torch.Tensor:
 
 
 def _odds_divergence(tilted: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-    """Return one outcome's part in the divergence of coins, whose chances may round to 1; odds do not."""
+    """Return one outcome's part in the divergence of Bernoulli distributions, whose means may round to 1."""
     return tilted.sigmoid() * (logsigmoid(tilted) - logsigmoid(logits))
 
 
@@ -292,7 +295,7 @@ def _tilts(heights: torch.Tensor, logits: torch.Tensor, target: torch.Tensor) ->
 
 
 class _Covariance(Penalty):
-    """The squared covariance between the membership in each group and the margin, summed over the groups."""
+    """The squared covariance of membership in each group and the log odds, summed over the groups."""
 
     linear_only = True
 
@@ -303,27 +306,27 @@ class _Covariance(Penalty):
     def shape(self, n_rates: int, n_groups: int) -> tuple[int, ...]:
         return n_rates, 2, n_groups
 
-    def sums(self, rows: Rows, rates: Sequence[Rate], n_groups: int) -> torch.Tensor:
-        if_not, if_so = (soft_cells(torch.full_like(rows.positive, x), rows.actual) for x in (0, 1))
+    def sums(self, view: BatchView, rates: Sequence[Rate], n_groups: int) -> torch.Tensor:
+        if_not, if_so = (soft_cells(torch.full_like(view.probability, x), view.label) for x in (0, 1))
         tables = []
         for rate in rates:
-            # The margin counts as much as the decision moves the rate, and with the sign of that.
-            moved = rows.weight * (rate.part(if_so) - rate.part(if_not))
-            weight = rows.weight * rate.support(if_so)
-            columns = (weight, moved * rows.margin)
-            tables.append(torch.stack([group_sums(rows.group, column, n_groups) for column in columns]))
+            # Log odds count as much as the decision moves the rate, and with the sign of that.
+            moved = view.weight * (rate.part(if_so) - rate.part(if_not))
+            weight = view.weight * rate.support(if_so)
+            columns = (weight, moved * view.log_odds)
+            tables.append(torch.stack([group_sums(view.group, column, n_groups) for column in columns]))
         return torch.stack(tables)
 
     def value(self, shares: torch.Tensor, rates: Sequence[Rate]) -> torch.Tensor:
         total = shares.new_zeros(())
-        for support, margins in shares:
+        for support, log_odds in shares:
             overall = support.sum().clamp_min(_EDGE)
-            total = total + (((margins - support * margins.sum() / overall) / overall) ** 2).sum()
+            total = total + (((log_odds - support * log_odds.sum() / overall) / overall) ** 2).sum()
         return total
 
 
 class _OfBatch(Penalty):
-    """A function of users' own, of the rows of a batch; its running value is the mean over the batches."""
+    """A user's function of the rows of a batch; its running value is the mean over the batches."""
 
     def __init__(self, function: PenaltyFunction) -> None:
         super().__init__(getattr(function, "__name__", type(function).__name__))
@@ -336,23 +339,23 @@ class _OfBatch(Penalty):
     def shape(self, n_rates: int, n_groups: int) -> tuple[int, ...]:
         return ()
 
-    def sums(self, rows: Rows, rates: Sequence[Rate], n_groups: int) -> torch.Tensor:
-        if not len(rows.group):
-            return rows.positive.sum()
-        weights = {"sample_weight": rows.weight} if self.takes_weights else {}
-        value = self.function(rows.positive, rows.actual, rows.group, **weights)
+    def sums(self, view: BatchView, rates: Sequence[Rate], n_groups: int) -> torch.Tensor:
+        if not len(view.group):
+            return view.probability.sum()
+        weights = {"sample_weight": view.weight} if self.takes_weights else {}
+        value = self.function(view.probability, view.label, view.group, **weights)
         if not isinstance(value, torch.Tensor) or value.numel() != 1:
             found = f"of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)
             raise ValueError(
                 f"The penalty {self.name} must return a tensor with one number, computed from the "
                 f"probabilities; it returned {'one ' if isinstance(value, torch.Tensor) else ''}{found}."
             )
-        if rows.positive.requires_grad and not value.requires_grad and value != 0:
+        if view.probability.requires_grad and not value.requires_grad and value != 0:
             raise ValueError(
                 f"The penalty {self.name} returned a number without a gradient, so there is nothing to train "
                 "by: compute it from the probabilities, not from decisions, and with torch all the way."
             )
-        return value.reshape(()) * rows.total
+        return value.reshape(()) * view.total_weight
 
     def value(self, shares: torch.Tensor, rates: Sequence[Rate]) -> torch.Tensor:
         return shares
@@ -375,7 +378,7 @@ _PENALTIES: dict[str, Penalty] = {
 
 
 def register_penalty(name: str, function: PenaltyFunction) -> None:
-    """Give a penalty of one's own a name that ``penalty=`` understands.
+    """Give a function a name that ``penalty=`` understands.
 
     The name is known in this process only; where others are started, for a search with ``n_jobs``, give the
     function itself as ``penalty=``.
@@ -396,6 +399,11 @@ def register_penalty(name: str, function: PenaltyFunction) -> None:
         If the name is taken.
     TypeError
         If the function is not callable.
+
+    See Also
+    --------
+    fairsk.FairClassifier : Trains with it.
+    fairsk.FairLoss : The loss that it becomes a part of; lists the built-in penalties.
 
     Examples
     --------

@@ -1,17 +1,21 @@
-"""The skorch net that a FairClassifier trains: its module, batches, schedule, callbacks and parameters."""
+"""Training of a net: its plan, the skorch net that is built from the plan, and the result."""
 
 from __future__ import annotations
 
 import copy
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import LRScheduler
 from skorch.dataset import Dataset
@@ -22,172 +26,348 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from fairsk._core.bounds import BoundedConstraint
 from fairsk._core.warnings import warn_user
-from fairsk.neural._bounded_loss import HoldBound
-from fairsk.neural._callbacks import Progress
-from fairsk.neural._data import HOLD_OUT_FROM, Batches, Holdout
-from fairsk.neural._evaluation import LARGE_BATCH
-from fairsk.neural._loss import MEMORY
+from fairsk.neural._bounded_loss import BoundedLoss
+from fairsk.neural._callbacks import EpochRecorder, MultiplierUpdate
+from fairsk.neural._comparisons import GroupComparison, compared_classes
+from fairsk.neural._data import HOLD_OUT_FROM, Batches, Dtype, Holdout, TrainingData, balance_classes
+from fairsk.neural._evaluation import LARGE_BATCH, predict_classes
+from fairsk.neural._loss import MEMORY, FairLoss
 from fairsk.neural._module import MLP
+from fairsk.neural._penalties import PenaltyFunction
 
-if TYPE_CHECKING:
-    from fairsk.neural._classifier import FairClassifier
+__all__ = ["DEFAULTS", "Defaults", "Schedule", "TrainingPlan", "TrainingResult", "build_net", "train"]
 
-__all__ = ["assemble", "carry_over", "check_linear", "check_logits_of", "rows_at_once", "uncompiled"]
-
-#: "auto" batches: all rows, up to so many; else about this many batches per epoch, within these sizes.
-_FULL_BATCH, _BATCHES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 1024, 40, 128, 2048
-#: ... or of as few rows as this, if the number of epochs is given and allows few steps else.
-_FEWEST_ROWS = 16
-#: "auto" epochs: this many for each bound (they may pull against each other, and a compromise takes time), or
-#: as many as make enough steps. With few steps a net learns next to nothing.
-_EPOCHS, _ENOUGH_STEPS, _ENOUGH_STEPS_FULL, _FEW_STEPS = 25, 600, 250, 100
+#: torch has one random state for all threads, so only one of them at a time may seed it.
+_SEEDING = threading.RLock()
 #: How much more rows than it is trained on at once a net of the user's predicts for at once.
 _MORE_TO_PREDICT = 4
-#: The learning rate falls along a cosine to this part of its start, so that the noise of batches settles and
-#: the bound is met closely; where all rows are one batch, there is none, and steps stay long enough.
-_FINAL_LR, _FINAL_LR_FULL = 0.02, 0.3
 #: Rows that a module is tried on before it is trained.
 _TRIED = 64
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Defaults:
+    """How batches and epochs follow from the number of rows, and the learning rate from its start.
+
+    Parameters
+    ----------
+    full_batch : int
+        Up to so many rows make one batch: a step over them costs little more than one over a part.
+    batches_per_epoch, min_batch_size, max_batch_size : int
+        More rows make about this many batches, within these sizes: steps enough to learn by and to follow a
+        bound, each of rows enough to be worth its overhead and to hold some of every group.
+    min_batch_size_in_few_epochs : int
+        ... or batches of as few rows as this, if the number of epochs is given and allows few steps else.
+    epochs : int
+        This many epochs for each bound: several may pull against each other, and a compromise takes time.
+    min_steps, min_full_steps : int
+        ... or as many as make this many steps (of parts of the rows; of all rows): with few steps a net
+        learns next to nothing, however often it sees the rows.
+    few_steps : int
+        Under a bound, fewer steps than this are warned about.
+    final_lr, full_final_lr : float
+        The learning rate falls along a cosine to this part of its start, so that the noise of batches settles
+        and the bound is met closely; where all rows are one batch there is none, and steps stay long enough.
+    """
+
+    full_batch: int = 1024
+    batches_per_epoch: int = 40
+    min_batch_size: int = 128
+    max_batch_size: int = 2048
+    min_batch_size_in_few_epochs: int = 16
+    epochs: int = 25
+    min_steps: int = 600
+    min_full_steps: int = 250
+    few_steps: int = 100
+    final_lr: float = 0.02
+    full_final_lr: float = 0.3
+
+
+DEFAULTS = Defaults()
+
+
+@dataclass(frozen=True)
+class Schedule:
     """How the rows are gone through."""
 
-    n_samples: int
+    n_trained: int
     hold_out: bool
     batch_size: int
     n_epochs: int
 
     @property
     def steps_per_epoch(self) -> int:
-        return math.ceil(self.n_samples / self.batch_size)
+        """The number of batches."""
+        return math.ceil(self.n_trained / self.batch_size)
 
     @property
     def n_steps(self) -> int:
+        """The number of steps of the whole training."""
         return self.steps_per_epoch * self.n_epochs
 
 
-def assemble(
-    classifier: FairClassifier,
-    n: int,
-    criterion: dict[str, Any],
-    limits: Sequence[BoundedConstraint],
-    *,
-    held: bool,
-    seed: int,
-    before: FairClassifier | None = None,
-    once: bool = False,
-) -> tuple[NeuralNet, Progress]:
+#: Parameters of the estimator that the plan has under the same name.
+_TAKEN_OVER = (
+    "module",
+    "hidden_layer_sizes",
+    "dtype",
+    "device",
+    "optimizer",
+    "lr",
+    "max_epochs",
+    "batch_size",
+    "early_stopping",
+    "verbose",
+)
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Everything that a training follows: parameters of the estimator, and facts about its data.
+
+    Parameters
+    ----------
+    n_samples, n_classes : int
+        Rows and classes.
+    n_features : int or None
+        Columns, if the inputs are an array.
+    bounds : sequence of BoundedConstraint
+        What disparities are recorded, and bounded if ``is_bounded``.
+    is_bounded : bool
+        Whether the loss holds bounds, rather than adds a penalty.
+    comparisons : sequence of GroupComparison
+        Which groups are compared, in which class.
+    class_weight : tensor or None
+        What each class counts in the task loss.
+    penalty, penalty_weight
+        The penalty, and its weight.
+    module, hidden_layer_sizes, dtype, device, optimizer, lr, max_epochs, batch_size
+        As in the estimator.
+    early_stopping, callbacks, verbose, net_params
+        As in the estimator.
+    reserved : frozenset of str
+        Its other parameters, which ``net_params`` may not have.
+    is_partial : bool
+        Whether the net sees the rows once, and will see others later.
+    seeds : (int, int)
+        Decide which rows are held out, and how the net is trained.
+    """
+
+    n_samples: int
+    n_classes: int
+    n_features: int | None
+    bounds: tuple[BoundedConstraint, ...]
+    is_bounded: bool
+    comparisons: tuple[GroupComparison, ...]
+    class_weight: torch.Tensor | None
+    penalty: str | PenaltyFunction
+    penalty_weight: float
+    module: Any
+    hidden_layer_sizes: Sequence[int]
+    dtype: Dtype
+    device: Any
+    optimizer: Any
+    lr: float
+    max_epochs: int | Literal["auto"]
+    batch_size: int | Literal["auto"]
+    early_stopping: bool | Literal["auto"]
+    callbacks: Sequence[Any]
+    verbose: int
+    net_params: Mapping[str, Any]
+    reserved: frozenset[str]
+    is_partial: bool
+    seeds: tuple[int, int]
+
+    @classmethod
+    def of(
+        cls,
+        params: Mapping[str, Any],
+        data: TrainingData,
+        bounds: tuple[BoundedConstraint, ...],
+        comparisons: tuple[GroupComparison, ...],
+        *,
+        is_partial: bool,
+    ) -> TrainingPlan:
+        """Make the plan of the parameters of a FairClassifier and of its data.
+
+        Without comparisons there is nothing to hold, and nothing to weigh with a penalty.
+        """
+        class_weight = balance_classes(params["class_weight"], data.classes, data.labels, data.weight)
+        dtype = torch.float64 if params["dtype"] == "float64" else torch.float32
+        seeds = check_random_state(params["random_state"]).randint(np.iinfo(np.int32).max, size=2)
+        if not comparisons:
+            comparable = compared_classes(data.classes, params["pos_label"])
+            placeholders = GroupComparison.all_groups(len(data.groups.labels), comparable)
+        return cls(
+            n_samples=len(data.labels),
+            n_classes=len(data.classes),
+            n_features=data.inputs.get("n_features_in_"),
+            bounds=bounds,
+            is_bounded=params["penalty_weight"] is None and bool(comparisons),
+            comparisons=comparisons or placeholders,
+            class_weight=None if class_weight is None else torch.as_tensor(class_weight, dtype=dtype),
+            penalty=params["penalty"],
+            penalty_weight=(params["penalty_weight"] or 0.0) if comparisons else 0.0,
+            callbacks=params["callbacks"] or [],
+            net_params=params["net_params"] or {},
+            reserved=frozenset(params),
+            is_partial=is_partial,
+            seeds=(int(seeds[0]), int(seeds[1])),
+            **{name: params[name] for name in _TAKEN_OVER},
+        )
+
+    @property
+    def float_dtype(self) -> torch.dtype:
+        """The precision of the net."""
+        return torch.float64 if self.dtype == "float64" else torch.float32
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows to predict for at once; a large net may not have room for very many."""
+        if self.module is None:
+            return LARGE_BATCH
+        return min(_MORE_TO_PREDICT * self.schedule.batch_size, LARGE_BATCH)
+
+    @property
+    def schedule(self) -> Schedule:
+        """The rows to train on, the batch size and the number of epochs."""
+        n, by_size = self.n_samples, self.n_samples >= HOLD_OUT_FROM
+        hold_out = not self.is_partial and (by_size if self.early_stopping == "auto" else self.early_stopping)
+        if hold_out:
+            n = Holdout.n_trained(n)
+        n_epochs = None if self.max_epochs == "auto" else self.max_epochs
+        batch_size = self._batch_size(n, n_epochs)
+        steps_per_epoch = math.ceil(n / batch_size)
+        if n_epochs is None:
+            steps = DEFAULTS.min_steps if steps_per_epoch > 1 else DEFAULTS.min_full_steps
+            n_bounds = len(self.bounds) if self.is_bounded else 1
+            n_epochs = max(DEFAULTS.epochs * n_bounds, math.ceil(steps / steps_per_epoch))
+        return Schedule(n, bool(hold_out), batch_size, n_epochs)
+
+    def _batch_size(self, n: int, n_epochs: int | None) -> int:
+        if self.batch_size != "auto":
+            return n if self.batch_size == -1 else self.batch_size
+        per_epoch = 1 if n <= DEFAULTS.full_batch else DEFAULTS.batches_per_epoch
+        smallest = DEFAULTS.min_batch_size
+        if n_epochs is not None:  # few epochs need many steps each
+            per_epoch = max(per_epoch, math.ceil(DEFAULTS.min_full_steps / n_epochs))
+            smallest = DEFAULTS.min_batch_size_in_few_epochs
+        return int(np.clip(math.ceil(n / per_epoch), min(n, smallest), DEFAULTS.max_batch_size))
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training leaves behind: the net, the records of its epochs, and its decisions about all rows."""
+
+    net: NeuralNet
+    records: list[dict[str, Any]]
+    best_epoch: int
+    predicted: NDArray[np.intp]
+
+
+def train(plan: TrainingPlan, data: TrainingData, previous: NeuralNet | None = None) -> TrainingResult:
+    """Train a net, perhaps the previous one further; if that fails, the previous one stays as it was.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+        What is trained, and how.
+    data : TrainingData
+        The rows.
+    previous : NeuralNet, optional
+        The net whose module is trained further.
+    """
+    net, recorder = build_net(plan, previous)
+    dtype = np.float64 if plan.float_dtype is torch.float64 else np.float32
+    dataset = Dataset(data.X, data.target(dtype, with_rows=plan.is_bounded))
+    with _weights_kept_on_error(previous), _seeded(plan.seeds[1], torch.device(plan.device)):
+        net.initialize()
+        net.criterion_ = _uncompiled(net.criterion_)  # changes too much from step to step
+        for part in (net.module_, net.criterion_):
+            part.to(plan.float_dtype)
+        if previous is None:
+            _refuse_probabilities(net, dataset)
+        else:
+            _carry_over(previous, net, with_optimizer=plan.is_partial)
+        if (
+            isinstance(net.criterion_, FairLoss)
+            and plan.penalty_weight
+            and net.criterion_.penalty.linear_only
+        ):
+            _refuse_nonlinear(net, data.X)
+        net.partial_fit(dataset.X, dataset.y)
+        predicted = predict_classes(net, dataset, plan.rows_at_once)
+    return TrainingResult(net, recorder.records_, recorder.best_epoch_, predicted)
+
+
+def build_net(plan: TrainingPlan, previous: NeuralNet | None = None) -> tuple[NeuralNet, EpochRecorder]:
     """Return a net that is ready to be initialized; nothing of the user's is used but copies.
 
     Parameters
     ----------
-    classifier : FairClassifier
-        Whose parameters the net follows, and what is known of its data.
-    n : int
-        Rows.
-    criterion : dict
-        The loss and its parameters, in skorch's terms.
-    limits : sequence of BoundedConstraint
-        What disparities are recorded, and bounded if ``held``.
-    held : bool
-        Whether the loss holds bounds.
-    seed : int
-        Decides which rows are held out.
-    before : FairClassifier, optional
-        Whose module is trained further.
-    once : bool, default=False
-        Whether the net sees the rows once, and will see others later.
+    plan : TrainingPlan
+        What the net follows.
+    previous : NeuralNet, optional
+        The net whose module is trained further.
 
     Returns
     -------
     skorch.NeuralNet
         The net.
-    Progress
+    EpochRecorder
         Its callback that keeps the records.
     """
-    plan = _plan(classifier, n, once, len(limits) if held else 1)
-    if held and before is None and not once and plan.n_steps < _FEW_STEPS:
+    schedule = plan.schedule
+    if plan.is_bounded and previous is None and not plan.is_partial and schedule.n_steps < DEFAULTS.few_steps:
         warn_user(
-            f"batch_size={classifier.batch_size} and max_epochs={classifier.max_epochs} make only "
-            f"{plan.n_steps} steps for {plan.n_samples} rows: too few to train well under a bound. Raise "
-            "max_epochs, lower batch_size, or leave them at 'auto'.",
+            f"batch_size={plan.batch_size} and max_epochs={plan.max_epochs} make only {schedule.n_steps} "
+            f"steps for {schedule.n_trained} rows: too few to train well under a bound. Raise max_epochs, "
+            "lower batch_size, or leave them at 'auto'.",
             ConvergenceWarning,
         )
-    if not held and not once:
-        # The running sums remember one epoch, at most what the default remembers (and partial_fit does).
-        criterion = {**criterion, "criterion__memory": min(1 - 1 / plan.steps_per_epoch, MEMORY)}
-    theirs = _own_params(classifier, before)
-    make_net = theirs.pop("net", NeuralNet)
+    params = _user_params(plan, previous)
+    make_net = params.pop("net", NeuralNet)
     accelerated = inspect.isclass(make_net) and issubclass(make_net, AccelerateMixin)
     if inspect.isclass(make_net) and issubclass(make_net, NeuralNetClassifier):
-        theirs = {"callbacks__valid_acc": None, **theirs}  # scores bare labels, not a target with groups
-    if not classifier.verbose and not any(name.startswith("callbacks__print_log") for name in theirs):
+        params = {"callbacks__valid_acc": None, **params}  # scores bare labels, not a target with groups
+    if not plan.verbose and not any(name.startswith("callbacks__print_log") for name in params):
         # It formats what it does not print; an accelerated net prints nonetheless, but for a sink.
         quiet = {"callbacks__print_log__sink": noop} if accelerated else {"callbacks__print_log": None}
-        theirs = {**quiet, **theirs}
-    at_once = rows_at_once(classifier, plan.batch_size)
-    hold = HoldBound(plan.n_epochs) if held else None
-    progress = Progress(limits, plan.n_epochs, hold, at_once)
-    callbacks = copy.deepcopy(list(classifier.callbacks or []))
-    own: list[Any] = [hold] if hold is not None else []
-    if not once and not any(issubclass(_kind(each), LRScheduler) for each in callbacks):
-        own.append(("lr_decay", _decay(classifier.lr, plan)))
-    params = {
-        **_module(classifier, before),
-        **criterion,
-        "optimizer": classifier.optimizer or torch.optim.Adam,
-        "lr": classifier.lr,
-        "max_epochs": 1 if once else plan.n_epochs,
-        "batch_size": plan.batch_size,
+        params = {**quiet, **params}
+    update = MultiplierUpdate(schedule.n_epochs) if plan.is_bounded else None
+    recorder = EpochRecorder(plan.bounds, schedule.n_epochs, update, plan.rows_at_once)
+    defaults = {
+        **_module(plan, previous),
+        **_criterion(plan),
+        "optimizer": plan.optimizer or torch.optim.Adam,
+        "lr": plan.lr,
+        "max_epochs": 1 if plan.is_partial else schedule.n_epochs,
+        "batch_size": schedule.batch_size,
         "iterator_train__shuffle": True,
-        "iterator_valid__batch_size": at_once,
+        "iterator_valid__batch_size": plan.rows_at_once,
         # An accelerator places the batches of a DataLoader only.
         **({} if accelerated else {"iterator_train": Batches, "iterator_valid": Batches}),
-        "train_split": Holdout(seed) if plan.hold_out else None,
-        "callbacks": [*own, progress, *callbacks],
-        "device": None if accelerated else classifier.device,
-        "verbose": classifier.verbose,
+        "train_split": Holdout(plan.seeds[0]) if schedule.hold_out else None,
+        "callbacks": _callbacks(plan, update, recorder),
+        "device": None if accelerated else plan.device,
+        "verbose": plan.verbose,
     }
-    return make_net(**{**params, **theirs}), progress
+    return make_net(**{**defaults, **params}), recorder
 
 
-def _plan(classifier: FairClassifier, n: int, once: bool, n_bounds: int) -> _Plan:
-    """Return the rows to train on, the batch size and the number of epochs for so many rows."""
-    asked = classifier.early_stopping
-    hold_out = not once and (n >= HOLD_OUT_FROM if isinstance(asked, str) else asked)
-    if hold_out:
-        n = Holdout.n_trained(n)
-    fixed = None if isinstance(classifier.max_epochs, str) else classifier.max_epochs
-    if isinstance(classifier.batch_size, str):
-        per_epoch = 1 if n <= _FULL_BATCH else _BATCHES_PER_EPOCH
-        if fixed is not None:  # few epochs need many steps each
-            per_epoch = max(per_epoch, math.ceil(_ENOUGH_STEPS_FULL / fixed))
-        smallest = _SMALLEST_BATCH if fixed is None else _FEWEST_ROWS
-        batch_size = int(np.clip(math.ceil(n / per_epoch), min(n, smallest), _LARGEST_BATCH))
-    else:
-        batch_size = n if classifier.batch_size == -1 else classifier.batch_size
-    steps_per_epoch = math.ceil(n / batch_size)
-    steps = _ENOUGH_STEPS if steps_per_epoch > 1 else _ENOUGH_STEPS_FULL
-    enough = max(_EPOCHS * n_bounds, math.ceil(steps / steps_per_epoch))
-    return _Plan(n, hold_out, batch_size, fixed or enough)
-
-
-def _own_params(classifier: FairClassifier, before: FairClassifier | None) -> dict[str, Any]:
+def _user_params(plan: TrainingPlan, previous: NeuralNet | None) -> dict[str, Any]:
     """Return copies of the user's own parameters of the net, if they contradict nothing."""
-    given = classifier.net_params or {}
-    params = copy.deepcopy({name: value for name, value in given.items() if name != "accelerator"})
-    if "accelerator" in given:  # holds the devices, of which there are no copies
-        params["accelerator"] = given["accelerator"]
-    for name in params.keys() & {"criterion", *classifier.get_params(deep=False)}:
+    params = copy.deepcopy({name: value for name, value in plan.net_params.items() if name != "accelerator"})
+    if "accelerator" in plan.net_params:  # holds the devices, of which there are no copies
+        params["accelerator"] = plan.net_params["accelerator"]
+    for name in params.keys() & {"criterion", *plan.reserved}:
         raise ValueError(
             f"net_params has {name!r}, which FairClassifier decides"
             + ("." if name == "criterion" else f": give {name}= to it instead.")
         )
-    if before is not None:  # the module is there already
+    if previous is not None:  # the module is there already
         return {name: value for name, value in params.items() if not name.startswith("module__")}
-    if isinstance(classifier.module, nn.Module) and any(name.startswith("module__") for name in params):
+    if isinstance(plan.module, nn.Module) and any(name.startswith("module__") for name in params):
         raise ValueError(
             "net_params has module__ parameters, but module is an instance, made already: give its "
             "class, or make it with these parameters."
@@ -195,43 +375,25 @@ def _own_params(classifier: FairClassifier, before: FairClassifier | None) -> di
     return params
 
 
-def _kind(callback: Any) -> type:
-    """Return the class of a callback, which may come with a name, and as a class."""
-    if isinstance(callback, tuple):
-        callback = callback[1]
-    return callback if inspect.isclass(callback) else type(callback)
-
-
-def _decay(lr: float, plan: _Plan) -> LRScheduler:
-    few = plan.n_epochs < _EPOCHS
-    return LRScheduler(
-        CosineAnnealingLR,
-        T_max=plan.n_epochs * (plan.steps_per_epoch if few else 1),
-        eta_min=(_FINAL_LR if plan.steps_per_epoch > 1 else _FINAL_LR_FULL) * lr,
-        step_every="batch" if few else "epoch",  # with many epochs, once in each is fine enough
-        event_name=None,
-    )
-
-
-def _module(classifier: FairClassifier, before: FairClassifier | None) -> dict[str, Any]:
+def _module(plan: TrainingPlan, previous: NeuralNet | None) -> dict[str, Any]:
     """Return the module, or its class with the parameters that it takes."""
-    if before is not None:
-        return {"module": uncompiled(before.net_.module_)}
-    if isinstance(classifier.module, nn.Module):
-        return {"module": copy.deepcopy(classifier.module)}
-    if classifier.module is None and classifier.dtype == "int64":
+    if previous is not None:
+        return {"module": _uncompiled(previous.module_)}
+    if isinstance(plan.module, nn.Module):
+        return {"module": copy.deepcopy(plan.module)}
+    if plan.module is None and plan.dtype == "int64":
         raise ValueError(
             "dtype='int64' is for modules that take token ids; the default net takes numbers: leave it "
             "at 'float32', or give a module."
         )
-    module = MLP if classifier.module is None else classifier.module
+    module = MLP if plan.module is None else plan.module
     offered: dict[str, Any] = {
-        "n_classes": len(classifier.classes_),
-        "hidden_layer_sizes": tuple(classifier.hidden_layer_sizes),
+        "n_classes": plan.n_classes,
+        "hidden_layer_sizes": tuple(plan.hidden_layer_sizes),
     }
-    if hasattr(classifier, "n_features_in_"):
-        offered["n_features"] = classifier.n_features_in_
-    elif classifier.module is None:
+    if plan.n_features is not None:
+        offered["n_features"] = plan.n_features
+    elif plan.module is None:
         raise ValueError("X is a dict, which the default net cannot take: give a module that does.")
     accepted = inspect.signature(module).parameters.values()
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted)
@@ -239,18 +401,85 @@ def _module(classifier: FairClassifier, before: FairClassifier | None) -> dict[s
     return {"module": module, **{f"module__{name}": offered[name] for name in names}}
 
 
-def rows_at_once(classifier: FairClassifier, batch_size: int) -> int:
-    """Return how many rows to predict for at once; a large net may not have room for very many."""
-    return LARGE_BATCH if classifier.module is None else min(_MORE_TO_PREDICT * batch_size, LARGE_BATCH)
+def _criterion(plan: TrainingPlan) -> dict[str, Any]:
+    """Return the loss and its parameters, in skorch's terms."""
+    criterion: dict[str, Any] = {
+        "criterion__comparisons": plan.comparisons,
+        "criterion__n_classes": plan.n_classes,
+        "criterion__class_weight": plan.class_weight,
+    }
+    if plan.is_bounded:
+        return {**criterion, "criterion": BoundedLoss, "criterion__bounds": plan.bounds}
+    criterion |= {
+        "criterion": FairLoss,
+        "criterion__constraint": [bounded.constraint for bounded in plan.bounds],
+        "criterion__penalty_weight": plan.penalty_weight,
+        "criterion__penalty": plan.penalty,
+    }
+    if not plan.is_partial:
+        # The running sums remember one epoch, at most what the default remembers (and partial_fit does).
+        criterion["criterion__memory"] = min(1 - 1 / plan.schedule.steps_per_epoch, MEMORY)
+    return criterion
 
 
-def uncompiled(module: nn.Module) -> nn.Module:
+def _callbacks(plan: TrainingPlan, update: MultiplierUpdate | None, recorder: EpochRecorder) -> list[Any]:
+    """Return the callbacks, ours before the user's, which may monitor what ours record."""
+    callbacks = copy.deepcopy(list(plan.callbacks))
+    ours: list[Any] = [] if update is None else [update]
+    if not plan.is_partial and not any(issubclass(_class_of(each), LRScheduler) for each in callbacks):
+        ours.append(("lr_decay", _lr_decay(plan)))
+    return [*ours, recorder, *callbacks]
+
+
+def _class_of(callback: Any) -> type:
+    """Return the class of a callback, which may come with a name, and as a class."""
+    if isinstance(callback, tuple):
+        callback = callback[1]
+    return callback if inspect.isclass(callback) else type(callback)
+
+
+def _lr_decay(plan: TrainingPlan) -> LRScheduler:
+    schedule = plan.schedule
+    few = schedule.n_epochs < DEFAULTS.epochs
+    final = DEFAULTS.final_lr if schedule.steps_per_epoch > 1 else DEFAULTS.full_final_lr
+    return LRScheduler(
+        CosineAnnealingLR,
+        T_max=schedule.n_epochs * (schedule.steps_per_epoch if few else 1),
+        eta_min=final * plan.lr,
+        step_every="batch" if few else "epoch",  # with many epochs, once in each is fine enough
+        event_name=None,
+    )
+
+
+def _uncompiled(module: nn.Module) -> nn.Module:
     """Return the module that torch.compile wrapped, or the module itself."""
     return getattr(module, "_orig_mod", module)
 
 
-def carry_over(old: NeuralNet, new: NeuralNet, *, with_optimizer: bool) -> None:
-    """Let a loss of the same kind go on from its multipliers or running sums, and perhaps the optimizer."""
+@contextmanager
+def _weights_kept_on_error(net: NeuralNet | None) -> Iterator[None]:
+    """Put back the weights of a net's module, which another net trains further, if that fails."""
+    weights = {} if net is None else copy.deepcopy(net.module_.state_dict())
+    try:
+        yield
+    except Exception:
+        if net is not None:
+            net.module_.load_state_dict(weights)
+        raise
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch inside the block, which other threads wait for, and put its random state back afterwards."""
+    on_cpu = device.type == "cpu"
+    devices = [] if on_cpu else [device if device.index is not None else torch.device(device.type, 0)]
+    with _SEEDING, torch.random.fork_rng(devices, device_type="cuda" if on_cpu else device.type):
+        torch.manual_seed(seed)
+        yield
+
+
+def _carry_over(old: NeuralNet, new: NeuralNet, *, with_optimizer: bool) -> None:
+    """Let a loss of the same type go on from its multipliers or running sums, and perhaps the optimizer."""
     state = old.criterion_.state_dict()
     alike = type(old.criterion_) is type(new.criterion_) and old.criterion_.aims == new.criterion_.aims
     if alike and all(
@@ -266,12 +495,12 @@ def carry_over(old: NeuralNet, new: NeuralNet, *, with_optimizer: bool) -> None:
 
 
 @torch.no_grad()
-def check_logits_of(net: NeuralNet, dataset: Dataset) -> None:
+def _refuse_probabilities(net: NeuralNet, dataset: Dataset) -> None:
     """Refuse a module that returns probabilities; it would train, but never be sure of anything."""
     batch = Batches(dataset).take(slice(0, _TRIED))
-    found = net.evaluation_step(batch)
-    logits = net.criterion_.checked(found, batch[1]).float()
-    near = max(1e-4, torch.finfo(found.dtype).eps)
+    outputs = net.evaluation_step(batch)
+    logits = net.criterion_.checked(outputs, batch[1]).float()
+    near = max(1e-4, torch.finfo(outputs.dtype).eps)
     varies = len(logits) == 1 or bool((logits != logits[0]).any())  # else they may be biases that add up to 1
     if varies and bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < near).all()):
         raise ValueError(
@@ -281,8 +510,8 @@ def check_logits_of(net: NeuralNet, dataset: Dataset) -> None:
 
 
 @torch.no_grad()
-def check_linear(net: NeuralNet, X: Any) -> None:
-    """Refuse a net whose logits are no linear function of the features."""
+def _refuse_nonlinear(net: NeuralNet, X: Any) -> None:
+    """Refuse a net whose logits are no linear function of the features, for a penalty that needs one."""
     linear = False
     if not isinstance(X, Mapping) and X.dtype.kind == "f":
         rows = X[:_TRIED].toarray() if hasattr(X, "toarray") else X[:_TRIED]

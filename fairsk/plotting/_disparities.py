@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Backend, Result, Table, library_of, number, rows, with_interval
-from fairsk.plotting._decisions import count_decisions
+from fairsk._core.results import Table, number, rows, with_interval
+from fairsk.metrics._decisions.table import GroupMetrics
 from fairsk.plotting._dots import (
     draw_dot,
     finish,
@@ -21,10 +21,10 @@ from fairsk.plotting._dots import (
     say_not_measurable,
 )
 from fairsk.plotting._drawing import literal, require_matplotlib, words
-from fairsk.rates import Rate, get_rate
+from fairsk.plotting._group_display import GroupDisplay
+from fairsk.rates import Rate
 from fairsk.statistics._contrasts import contrasts
 from fairsk.statistics._intervals import joint_confidence
-from fairsk.statistics._proportions import effective_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ _MOST_TICKS = 11
 _AT_LEAST, _FAR = (0.9, 1.1), 4.0
 
 
-class DisparityDisplay(Result):
+class DisparityDisplay(GroupDisplay):
     """The ratio of every group's rate to that of a reference group, with its interval, on a logarithmic axis.
 
     On a logarithmic axis half as often and twice as often are equally far from 1. A bar that reaches into
@@ -63,29 +63,11 @@ class DisparityDisplay(Result):
 
     Parameters
     ----------
-    groups : sequence of hashable
-        Group labels.
-    n : array of shape (n_groups,)
-        The (weighted) number of rows of each group.
-    rates : array of shape (n_groups,)
-        The rate of each group; NaN where it cannot be measured.
-    ratios : array of shape (n_groups,)
-        The rates divided by that of the reference.
-    low, high : array of shape (n_groups,)
-        Limits of the ratios, 0 and infinity where there is none; NaN for the reference.
-    few : boolean array of shape (n_groups,)
-        Which groups are measured on few rows; they are marked.
-    reference : hashable
-        The group that the others are compared with.
-    rate_name : str
-        What the rate is called.
-    confidence : float, default=0.95
-        The confidence of the limits.
-    chosen : bool, default=False
-        Whether the reference was chosen for its rate. The limits should then hold for all pairs of groups
-        together.
-    min_group_size : int, default=30
-        How many rows are not few.
+    metrics : GroupMetrics
+        The table of one rate, which cannot be negative, without strata and with a confidence.
+    reference : hashable, optional
+        The group that the others are compared with. By default the one with the highest rate among those
+        measured on at least ``metrics.min_group_size`` rows (among all, if there are none).
 
     Attributes
     ----------
@@ -101,6 +83,12 @@ class DisparityDisplay(Result):
         The arrows of the groups whose bars go on beyond the axes.
     band_ : matplotlib Polygon or None
         The shaded band.
+
+    Raises
+    ------
+    ValueError
+        If the table has strata, no confidence or not one rate, the reference is not a group, or its rate is 0
+        or cannot be measured.
 
     See Also
     --------
@@ -144,34 +132,75 @@ class DisparityDisplay(Result):
     arrows_: dict[Hashable, list[Line2D]]
     band_: Polygon | None
 
-    def __init__(
-        self,
-        *,
-        groups: Sequence[Hashable],
-        n: Floats,
-        rates: Floats,
-        ratios: Floats,
-        low: Floats,
-        high: Floats,
-        few: NDArray[np.bool_],
-        reference: Hashable,
-        rate_name: str,
-        confidence: float = 0.95,
-        chosen: bool = False,
-        min_group_size: int = 30,
-    ) -> None:
-        self.groups = groups
-        self.n = n
-        self.rates = rates
-        self.ratios = ratios
-        self.low = low
-        self.high = high
-        self.few = few
+    #: The group that the others are compared with.
+    reference: Hashable
+    #: Whether it was chosen for its rate; the intervals then hold for all pairs of groups together.
+    chosen: bool
+    #: The rates divided by that of the reference, with their intervals: NaN for the reference itself.
+    ratios: Floats
+    low: Floats
+    high: Floats
+
+    def __init__(self, metrics: GroupMetrics, reference: Hashable = None) -> None:
+        display, counts = type(self).__name__, metrics.counts
+        refuse_strata(display, counts)
+        if len(metrics.measured_rates) != 1 or metrics.confidence is None:
+            raise ValueError(
+                f"{display} draws one rate with its intervals: give a table of one, with a confidence."
+            )
+        (rate,) = metrics.measured_rates
+        self.metrics = metrics
+        self.library = metrics.library
+        self.chosen = reference is None
+        level = metrics.confidence
+        if self.chosen:
+            reference = counts.groups[_highest(self.rates, self.few)]
+            n_groups = len(counts.groups)
+            level = joint_confidence(metrics.confidence, n_groups * (n_groups - 1) // 2)
+        _check_reference(reference, dict(zip(counts.groups, self.rates, strict=True)), rate.name)
         self.reference = reference
-        self.rate_name = rate_name
-        self.confidence = confidence
-        self.chosen = chosen
-        self.min_group_size = min_group_size
+        against = contrasts(
+            counts, rate, method="to_reference", reference=reference, comparison="ratio", confidence=level
+        )
+        others = [counts.groups.index(group) for group in against.groups]
+        self.ratios = np.ones_like(self.rates)
+        self.low, self.high = np.full((2, len(counts.groups)), np.nan)
+        self.ratios[others], self.low[others], self.high[others] = against.values, against.low, against.high
+
+    @property
+    def groups(self) -> tuple[Hashable, ...]:
+        """Group labels."""
+        return self.metrics.groups
+
+    @property
+    def n(self) -> Floats:
+        """The (weighted) number of rows of each group."""
+        return self.metrics.n
+
+    @property
+    def rate_name(self) -> str:
+        """What the rate is called."""
+        return self.metrics.measured_rates[0].name
+
+    @property
+    def rates(self) -> Floats:
+        """The rate of each group; NaN where it cannot be measured."""
+        return self.metrics.rates[self.rate_name]
+
+    @property
+    def few(self) -> NDArray[np.bool_]:
+        """Which groups are measured on few rows; they are marked."""
+        return self.metrics.few[self.rate_name]
+
+    @property
+    def confidence(self) -> float:
+        """The confidence of the intervals."""
+        return float(self.metrics.confidence or np.nan)
+
+    @property
+    def min_group_size(self) -> int:
+        """How many rows are not few."""
+        return self.metrics.min_group_size
 
     @classmethod
     def from_counts(
@@ -226,220 +255,14 @@ class DisparityDisplay(Result):
             If the rate cannot be measured in a group, for its denominator is empty there.
         """
         require_matplotlib(cls.__name__)
-        return cls._draw(
-            counts, rate, reference, confidence, min_group_size, None, order=order, band=band, ax=ax, **kwargs
-        )
-
-    @classmethod
-    def from_predictions(
-        cls,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        *,
-        sensitive_features: Any,
-        rate: str | Rate = "selection_rate",
-        reference: Hashable = None,
-        sample_weight: ArrayLike | None = None,
-        pos_label: Any = None,
-        confidence: float = 0.95,
-        min_group_size: int = 30,
-        order: Order = "ratio",
-        band: Band = _FOUR_FIFTHS,
-        ax: Axes | None = None,
-        **kwargs: Any,
-    ) -> Self:
-        """Draw the ratios of predictions.
-
-        Parameters
-        ----------
-        y_true, y_pred : array-like of shape (n_samples,)
-            Labels, and predicted labels (not scores).
-        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
-            The group of each row; several columns make an intersection.
-        rate : str or Rate, default="selection_rate"
-            Which rate; one that cannot be negative.
-        reference : hashable, optional
-            As in :meth:`from_counts`.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weight of each row, not negative.
-        pos_label : label, optional
-            The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
-        confidence, min_group_size
-            As in :meth:`from_counts`.
-        order, band, ax, **kwargs
-            As in :meth:`plot`.
-
-        Returns
-        -------
-        DisparityDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is missing.
-        ValueError
-            As in :meth:`from_counts`, and if lengths differ, a group value is missing, or the positive label
-            cannot be told.
-
-        Warns
-        -----
-        UserWarning
-            If the rate cannot be measured in a group, for its denominator is empty there.
-        """
-        require_matplotlib(cls.__name__)
-        counts = GroupCounts.from_predictions(
-            y_true,
-            y_pred,
-            sensitive_features=sensitive_features,
-            sample_weight=sample_weight,
-            pos_label=pos_label,
-        )
-        library = library_of(sensitive_features, y_true, y_pred)
-        return cls._draw(
-            counts,
-            rate,
-            reference,
-            confidence,
-            min_group_size,
-            library,
-            order=order,
-            band=band,
-            ax=ax,
-            **kwargs,
-        )
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: ArrayLike,
-        *,
-        sensitive_features: Any = None,
-        rate: str | Rate = "selection_rate",
-        reference: Hashable = None,
-        sample_weight: ArrayLike | None = None,
-        pos_label: Any = None,
-        confidence: float = 0.95,
-        min_group_size: int = 30,
-        order: Order = "ratio",
-        band: Band = _FOUR_FIFTHS,
-        ax: Axes | None = None,
-        **kwargs: Any,
-    ) -> Self:
-        """Draw the ratios of a fitted classifier's predictions, best on rows that it was not fitted on.
-
-        Parameters
-        ----------
-        estimator : fitted classifier
-            Any of scikit-learn's, a pipeline or a search; it is not changed.
-        X : array-like of shape (n_samples, n_features)
-            The rows.
-        y : array-like of shape (n_samples,)
-            Their labels.
-        sensitive_features : array-like, str, int, list of str, or callable, optional
-            The group of each row: values, which are handed to ``predict`` if the estimator asks for them, or
-            the columns of X that hold them. By default the columns that the estimator names.
-        rate : str or Rate, default="selection_rate"
-            Which rate; one that cannot be negative.
-        reference : hashable, optional
-            As in :meth:`from_counts`.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weight of each row, not negative.
-        pos_label : label, optional
-            The positive label; by default the second of the estimator's two classes.
-        confidence, min_group_size
-            As in :meth:`from_counts`.
-        order, band, ax, **kwargs
-            As in :meth:`plot`.
-
-        Returns
-        -------
-        DisparityDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is missing.
-        ValueError
-            As in :meth:`from_counts`, and if nobody names the groups or a group value is missing.
-
-        Warns
-        -----
-        UserWarning
-            If the rate cannot be measured in a group, for its denominator is empty there.
-        """
-        require_matplotlib(cls.__name__)
-        counts = count_decisions(estimator, X, y, sensitive_features, sample_weight, pos_label)
-        library = library_of(X, sensitive_features, y)
-        return cls._draw(
-            counts,
-            rate,
-            reference,
-            confidence,
-            min_group_size,
-            library,
-            order=order,
-            band=band,
-            ax=ax,
-            **kwargs,
-        )
-
-    @classmethod
-    def _draw(
-        cls,
-        counts: GroupCounts,
-        rate: str | Rate,
-        reference: Hashable,
-        confidence: float,
-        min_group_size: int,
-        library: Backend | None,
-        **kwargs: Any,
-    ) -> Self:
         if not isinstance(rate, str | Rate):
             raise TypeError(
                 f"{cls.__name__} draws one rate, a name or a Rate; got {type(rate).__name__}. Draw one "
                 "display for each, or all rates side by side with GroupMetricDisplay."
             )
-        rate = get_rate(rate)
-        refuse_strata(cls.__name__, counts)
-        few = effective_rows(counts, rate) < min_group_size
-        chosen = reference is None
-        rates = counts.rate(rate)
-        if chosen:
-            reference = counts.groups[_highest(rates, few)]
-            n_groups = len(counts.groups)
-            level = joint_confidence(confidence, n_groups * (n_groups - 1) // 2)
-        _check_reference(reference, dict(zip(counts.groups, rates, strict=True)), rate.name)
-        against = contrasts(
-            counts,
-            rate,
-            method="to_reference",
-            reference=reference,
-            comparison="ratio",
-            confidence=level if chosen else confidence,
-        )
-        others = [counts.groups.index(group) for group in against.groups]
-        ratios, low, high = np.ones_like(rates), np.full_like(rates, np.nan), np.full_like(rates, np.nan)
-        ratios[others], low[others], high[others] = against.values, against.low, against.high
-        display = cls(
-            groups=counts.groups,
-            n=counts.n,
-            rates=rates,
-            ratios=ratios,
-            low=low,
-            high=high,
-            few=few,
-            reference=reference,
-            rate_name=rate.name,
-            confidence=confidence,
-            chosen=chosen,
-            min_group_size=min_group_size,
-        )
-        display.library = library
-        return display.plot(**kwargs)
+        metrics = GroupMetrics(counts, rate, confidence=confidence, min_group_size=min_group_size)
+        display = cls(metrics, reference)
+        return display.plot(ax, order=order, band=band, **kwargs)
 
     def plot(
         self, ax: Axes | None = None, *, order: Order = "ratio", band: Band = _FOUR_FIFTHS, **kwargs: Any

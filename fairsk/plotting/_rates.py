@@ -6,12 +6,11 @@ from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.results import Result, Table, library_of
+from fairsk._core.results import Table
 from fairsk.metrics._decisions.table import GroupMetrics
-from fairsk.plotting._decisions import count_decisions
 from fairsk.plotting._dots import (
     draw_dot,
     finish,
@@ -22,6 +21,7 @@ from fairsk.plotting._dots import (
     warn_not_measurable,
 )
 from fairsk.plotting._drawing import require_matplotlib, words
+from fairsk.plotting._group_display import GroupDisplay
 from fairsk.rates import Rate
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ Order: TypeAlias = Literal["rate", "label"]
 Rates: TypeAlias = str | Rate | Iterable[str | Rate]
 
 
-class GroupMetricDisplay(Result):
+class GroupMetricDisplay(GroupDisplay):
     """A dot for the rate of every group, a bar for its interval, and a line for all rows together.
 
     Bars that overlap widely say that the rows cannot tell the groups apart; a group measured on few rows is
@@ -150,153 +150,12 @@ class GroupMetricDisplay(Result):
             If a rate cannot be measured in a group, for its denominator is empty there.
         """
         require_matplotlib(cls.__name__)
-        return cls._draw(counts, rate, confidence, min_group_size, None, order=order, ax=ax, **kwargs)
-
-    @classmethod
-    def from_predictions(
-        cls,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        *,
-        sensitive_features: Any,
-        rate: Rates = "selection_rate",
-        sample_weight: ArrayLike | None = None,
-        pos_label: Any = None,
-        confidence: float | None = 0.95,
-        min_group_size: int = 30,
-        order: Order = "rate",
-        ax: Axes | Iterable[Axes] | None = None,
-        **kwargs: Any,
-    ) -> Self:
-        """Draw the rates of predictions.
-
-        Parameters
-        ----------
-        y_true, y_pred : array-like of shape (n_samples,)
-            Labels, and predicted labels (not scores).
-        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
-            The group of each row; several columns make an intersection.
-        rate : str, Rate, or iterable of these, default="selection_rate"
-            Which rate; several are drawn side by side.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weight of each row, not negative.
-        pos_label : label, optional
-            The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
-        confidence, min_group_size
-            As in :meth:`from_counts`.
-        order, ax, **kwargs
-            As in :meth:`plot`.
-
-        Returns
-        -------
-        GroupMetricDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is missing.
-        ValueError
-            If lengths differ, a group value is missing, the positive label cannot be told, or a rate is
-            unknown.
-
-        Warns
-        -----
-        UserWarning
-            If a rate cannot be measured in a group, for its denominator is empty there.
-        """
-        require_matplotlib(cls.__name__)
-        counts = GroupCounts.from_predictions(
-            y_true,
-            y_pred,
-            sensitive_features=sensitive_features,
-            sample_weight=sample_weight,
-            pos_label=pos_label,
-        )
-        library = library_of(sensitive_features, y_true, y_pred)
-        return cls._draw(counts, rate, confidence, min_group_size, library, order=order, ax=ax, **kwargs)
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: ArrayLike,
-        *,
-        sensitive_features: Any = None,
-        rate: Rates = "selection_rate",
-        sample_weight: ArrayLike | None = None,
-        pos_label: Any = None,
-        confidence: float | None = 0.95,
-        min_group_size: int = 30,
-        order: Order = "rate",
-        ax: Axes | Iterable[Axes] | None = None,
-        **kwargs: Any,
-    ) -> Self:
-        """Draw the rates of a fitted classifier's predictions, best on rows that it was not fitted on.
-
-        Parameters
-        ----------
-        estimator : fitted classifier
-            Any of scikit-learn's, a pipeline or a search; it is not changed.
-        X : array-like of shape (n_samples, n_features)
-            The rows.
-        y : array-like of shape (n_samples,)
-            Their labels.
-        sensitive_features : array-like, str, int, list of str, or callable, optional
-            The group of each row: values, which are handed to ``predict`` if the estimator asks for them, or
-            the columns of X that hold them. By default the columns that the estimator names.
-        rate : str, Rate, or iterable of these, default="selection_rate"
-            Which rate; several are drawn side by side.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weight of each row, not negative.
-        pos_label : label, optional
-            The positive label; by default the second of the estimator's two classes.
-        confidence, min_group_size
-            As in :meth:`from_counts`.
-        order, ax, **kwargs
-            As in :meth:`plot`.
-
-        Returns
-        -------
-        GroupMetricDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is missing.
-        ValueError
-            If nobody names the groups, a group value is missing, or a rate is unknown.
-
-        Warns
-        -----
-        UserWarning
-            If a rate cannot be measured in a group, for its denominator is empty there.
-        """
-        require_matplotlib(cls.__name__)
-        counts = count_decisions(estimator, X, y, sensitive_features, sample_weight, pos_label)
-        library = library_of(X, sensitive_features, y)
-        return cls._draw(counts, rate, confidence, min_group_size, library, order=order, ax=ax, **kwargs)
-
-    @classmethod
-    def _draw(
-        cls,
-        counts: GroupCounts,
-        rate: Rates,
-        confidence: float | None,
-        min_group_size: int,
-        library: Any,
-        **kwargs: Any,
-    ) -> Self:
-        metrics = GroupMetrics(
-            counts, rate, confidence=confidence, min_group_size=min_group_size, library=library
-        )
+        metrics = GroupMetrics(counts, rate, confidence=confidence, min_group_size=min_group_size)
         display = cls(metrics)
         for name, values in metrics.rates.items():
             unknown = [group for group, value in zip(counts.groups, values, strict=True) if np.isnan(value)]
             warn_not_measurable(name, unknown)
-        return display.plot(**kwargs)
+        return display.plot(ax, order=order, **kwargs)
 
     def plot(self, ax: Axes | Iterable[Axes] | None = None, *, order: Order = "rate", **kwargs: Any) -> Self:
         """Draw the rates.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from itertools import cycle
@@ -17,13 +16,15 @@ from fairsk._core.curves import sorted_curves
 from fairsk._core.groups import Grouping, format_group
 from fairsk._core.labels import binary_labels
 from fairsk._core.validation import check_weights
+from fairsk._core.warnings import warn_user
+from fairsk._meta.groupwise import group_codes
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import positive_scores
 from fairsk._sklearn.rows import check_rows
 from fairsk.plotting._drawing import axes_for, line_style, literal, place_legend, require_matplotlib
 from fairsk.rates import RATES
 from fairsk.thresholds._report import ThresholdReport
-from fairsk.thresholds._rules import Rule
+from fairsk.thresholds._rules import ThresholdRule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -206,7 +207,7 @@ class ThresholdDisplay:
             mixed=mixed,
             exempt=report.exempt,
             attribute=" & ".join(rows.groups.names),
-            pos_label=report.positive,
+            pos_label=report.pos_label,
             name=name,
         )
         return display.plot(ax, plot_chance_level=plot_chance_level, **kwargs)
@@ -308,9 +309,9 @@ class _Rows:
         strangers = sorted(set(labels.tolist()) - set(estimator.classes_.tolist()), key=str)
         if strangers:
             raise ValueError(f"y has labels that did not occur in fit: {', '.join(map(repr, strangers))}.")
-        positive, randomized = estimator.report_.positive, estimator.report_.policy == "randomized"
+        positive, randomized = estimator.report_.pos_label, estimator.report_.policy == "randomized"
         sensitive = estimator._sensitive(X, sensitive_features)
-        codes = estimator._known_codes(sensitive)
+        codes = group_codes(sensitive, estimator.groups_, estimator.unknown_group)
         seen = estimator._inner_X(X)  # without the sensitive column, if the policy is blind
         scores = positive_scores(
             estimator.estimator_, seen, estimator.response_method, positive, sensitive.to_metadata()
@@ -320,17 +321,16 @@ class _Rows:
         chance = selected.astype(float)
         if randomized:
             for code, group in enumerate(estimator.groups_):
-                own = codes == code
-                chance[own] = Rule(*np.transpose(estimator.thresholds_[group])).chance(scores[own])
+                in_group = codes == code
+                rule = ThresholdRule(*np.transpose(estimator.thresholds_[group]))
+                chance[in_group] = rule.selection_probability(scores[in_group])
         weights = check_weights(sample_weight, num_samples(X))
         weights = np.ones(len(codes)) if weights is None else weights
         known = codes >= 0
         if not known.all():
-            warnings.warn(
+            warn_user(
                 f"{np.sum(~known)} of {len(known)} rows belong to groups that did not occur in fit: they are "
-                "left out.",
-                UserWarning,
-                stacklevel=3,
+                "left out."
             )
         groups = Grouping(sensitive.names, tuple(estimator.groups_), codes[known])
         return cls(scores[known], actual[known], chance[known], groups, weights[known])
@@ -343,7 +343,12 @@ class _Rows:
     def parts(self, label: Hashable, pairs: list[tuple[float, float]]) -> Floats:
         """Return the rates of a group under each threshold of its mixture alone."""
         group = self.groups.labels.index(label)
-        return np.array([self.rates(Rule.single(at).chance(self.scores))[group] for at, _ in pairs])
+        return np.array(
+            [
+                self.rates(ThresholdRule.single(at).selection_probability(self.scores))[group]
+                for at, _ in pairs
+            ]
+        )
 
     def curves(self, groups: NDArray[np.intp]) -> tuple[dict[Hashable, Floats], dict[Hashable, Floats]]:
         """Return the false and the true positive rates of these groups at all thresholds."""
@@ -368,4 +373,4 @@ def _refuse_or_warn(left_out: list[Hashable], n_drawn: int) -> None:
     )
     if not n_drawn:
         raise ValueError(f"{message} There is no other one to draw.")
-    warnings.warn(f"{message} They are left out.", UserWarning, stacklevel=3)
+    warn_user(f"{message} They are left out.")

@@ -208,10 +208,11 @@ class TrainingDisplay(Result):
         """
         require_matplotlib(cls.__name__)
         trained = _trained(cls.__name__, estimator)
+        parts = trained.report_.constraints
         display = cls(
             trained.history_,
-            bounds=trained.bounds_,
-            comparison=trained.comparison_,
+            bounds={part.constraint: part.bound for part in parts if np.isfinite(part.bound)},
+            comparison={part.constraint: part.comparison for part in parts},
             groups=_groups_of(trained),
             best_epoch=trained.best_epoch_,
         )
@@ -588,7 +589,7 @@ def _lower(name: str) -> str:
 def _trained(display: str, estimator: Any) -> Any:
     """Return the fitted FairClassifier that an estimator is or ends in."""
     inner = estimator
-    while not hasattr(inner, "training_disparities_"):
+    while not hasattr(inner, "best_epoch_"):
         check_is_fitted(inner)
         if isinstance(inner, Pipeline):
             inner = inner[-1]

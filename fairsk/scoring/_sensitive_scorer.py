@@ -15,7 +15,7 @@ from sklearn.utils.metadata_routing import (
 )
 
 from fairsk._core.columns import sensitive_columns
-from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples
+from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples, scorer_parts
 from fairsk._sklearn.routing import RESPONSES, asks_for, call
 
 __all__ = ["Performance", "SensitiveScorer"]
@@ -39,7 +39,7 @@ class Performance:
                 "scoring must be the name of a scikit-learn scorer or made by make_scorer, such as "
                 f"'accuracy' for the accuracy of the worst group; got {scoring!r}."
             )
-        return cls(scorer._score_func, scorer._sign, dict(scorer._kwargs), scorer._response_method)
+        return cls(*scorer_parts(scorer))
 
     def takes(self, name: str) -> bool:
         """Whether the function has a parameter of that name."""

@@ -1,12 +1,13 @@
-"""How sure a number is: functions of group counts, known to no estimator.
+"""Statistics: intervals, contrasts, tests, verdicts and the bootstrap, all functions of group counts.
 
-``shares`` says which proportion stands behind a rate; ``pairs`` compares two groups. On these stand
-``intervals``, ``contrasts`` (each group against a baseline), ``tests``, ``multiplicity``, ``resampling`` (the
-bootstrap), ``verdicts`` (against a tolerance) and ``shrinkage`` (rates of small groups). ``means`` has the
-limits of means, for scores and amounts.
+``_proportions`` says which proportion stands behind a rate, and ``_pairs`` compares two groups. On these
+stand ``_intervals`` (of rates, disparities and means), ``_contrasts`` (each group against a baseline),
+``_tests``, ``_multiplicity`` (p-values of many tests), ``_resampling`` (the bootstrap), ``_verdicts``
+(against a tolerance), ``_detectable`` (power) and ``_shrinkage`` (rates of small groups). None of them knows
+an estimator.
 """
 
-from fairsk.statistics._contrasts import Contrasts, contrasts
+from fairsk.statistics._contrasts import contrasts
 from fairsk.statistics._detectable import smallest_detectable
 from fairsk.statistics._intervals import (
     difference_interval,
@@ -15,27 +16,12 @@ from fairsk.statistics._intervals import (
     ratio_interval,
 )
 from fairsk.statistics._multiplicity import adjust_p_values
-from fairsk.statistics._resampling import BootstrapResult, bootstrap, noise_floor
-from fairsk.statistics._shrinkage import ShrunkenRates, shrunken_rates
-from fairsk.statistics._tests import (
-    MaxZTest,
-    OmnibusTest,
-    TwoGroupTest,
-    max_z_test,
-    omnibus_test,
-    two_group_test,
-)
-from fairsk.statistics._verdicts import PairVerdicts, Verdict, verdict
+from fairsk.statistics._resampling import bootstrap, noise_floor
+from fairsk.statistics._shrinkage import shrunken_rates
+from fairsk.statistics._tests import max_z_test, omnibus_test, two_group_test
+from fairsk.statistics._verdicts import verdict
 
 __all__ = [
-    "BootstrapResult",
-    "Contrasts",
-    "MaxZTest",
-    "OmnibusTest",
-    "PairVerdicts",
-    "ShrunkenRates",
-    "TwoGroupTest",
-    "Verdict",
     "adjust_p_values",
     "bootstrap",
     "contrasts",

@@ -1,4 +1,4 @@
-"""Signed contrasts: how far each group lies above or below what it is compared with, and how surely."""
+"""Contrasts: signed differences and ratios of a group to a baseline, with intervals and tests."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, position_of
-from fairsk._core.results import Result, Table, number, p_value, percent
+from fairsk._core.results import Backend, Result, Table, number, p_value, percent
 from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.statistics._intervals import joint_confidence, rate_intervals
 from fairsk.statistics._multiplicity import Adjustment, adjust_p_values
 from fairsk.statistics._pairs import (
     Estimate,
-    Limits,
+    Interval,
     PairComparison,
     check_comparison,
-    difference_limits,
     equality_z,
-    ratio_limits,
+    mover_r_interval,
+    newcombe_interval,
     two_sided,
 )
 from fairsk.statistics._proportions import as_counts, refuse_strata
 
-__all__ = ["Baseline", "Contrasts", "contrasts", "pair_limits", "rest_of"]
+__all__ = ["ContrastMethod", "Contrasts", "contrasts", "pair_intervals", "rest_of"]
 
-Baseline: TypeAlias = Literal["to_overall", "to_rest", "to_reference", "between_groups"]
+#: What a group is compared with: :data:`fairsk.rates.Method`, and all other groups together.
+ContrastMethod: TypeAlias = Literal["between_groups", "to_overall", "to_rest", "to_reference"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,7 +47,7 @@ class Contrasts(Result):
         The coverage probability of each interval, or of all together if ``simultaneous``.
     simultaneous : bool
         Whether the intervals hold together.
-    adjust : str or None
+    adjust : {"holm", "bonferroni", "benjamini-hochberg"} or None
         How ``adjusted_p_values`` are adjusted.
     groups, baselines : tuple of length n_contrasts
         The group of each contrast and the one it is compared with; ``"overall"`` or ``"rest"`` for all
@@ -60,10 +61,10 @@ class Contrasts(Result):
     """
 
     rate: str
-    comparison: str
+    comparison: PairComparison
     confidence: float
     simultaneous: bool
-    adjust: str | None
+    adjust: Adjustment | None
     groups: tuple[Hashable, ...]
     baselines: tuple[Hashable, ...]
     rates: NDArray[np.float64]
@@ -74,6 +75,7 @@ class Contrasts(Result):
     z: NDArray[np.float64]
     p_values: NDArray[np.float64]
     adjusted_p_values: NDArray[np.float64]
+    library: Backend | None = None
 
     def _tables(self) -> list[Table]:
         columns = {
@@ -103,7 +105,7 @@ def contrasts(
     counts: GroupCounts,
     rate: Rate | str,
     *,
-    method: Baseline = "to_overall",
+    method: ContrastMethod = "between_groups",
     reference: Hashable = None,
     comparison: PairComparison = "difference",
     confidence: float = 0.95,
@@ -118,9 +120,9 @@ def contrasts(
         The table of counts, without strata.
     rate : str or Rate
         Which rate.
-    method : {"to_overall", "to_rest", "to_reference", "between_groups"}, default="to_overall"
-        Compare each group with all groups together, with all other groups together, with one reference
-        group, or with every other group (all pairs).
+    method : {"between_groups", "to_overall", "to_rest", "to_reference"}, default="between_groups"
+        Compare each group with every other group (all pairs), with all groups together, with all other
+        groups together, or with one reference group.
     reference : hashable, optional
         Label of the reference group, for ``method="to_reference"``. Name it before looking: the group that
         turned out highest is no reference for these intervals; use ``"between_groups"`` instead.
@@ -189,20 +191,20 @@ def contrasts(
         allowed = ", ".join(map(repr, get_args(Adjustment)))
         raise ValueError(f"adjust must be one of {allowed}, or None; got {adjust!r}.")
     first, second = _sides(counts, method, reference)
-    own = _rows(counts, first)
-    other = rest_of(counts) if second is None else _rows(counts, second)
+    groups = _take(counts, first)
+    baselines = rest_of(counts) if second is None else _take(counts, second)
     counts.warn_undefined(rate, fewest=2)
 
     level = joint_confidence(confidence, len(first)) if simultaneous else confidence
-    values, (low, high) = pair_limits(own, other, rate, comparison, level)
-    baseline_rates = rate(other.cells)
+    values, (low, high) = pair_intervals(groups, baselines, rate, comparison, level)
+    baseline_rates = rate(baselines.cells)
     if method == "to_overall":
         total = counts.overall()
         baseline_rates = np.where(np.isnan(baseline_rates), np.nan, total.rate(rate))
         with np.errstate(invalid="ignore"):  # no rows at all: NaN, as all contrasts then are
             share = rate.support(counts.cells) / rate.support(total.cells)
         values, low, high = (_within(value, share, comparison) for value in (values, low, high))
-    z = equality_z(own, other, rate)
+    z = equality_z(groups, baselines, rate)
     p_values = two_sided(z)
     return Contrasts(
         rate=rate.name,
@@ -215,7 +217,7 @@ def contrasts(
             method.removeprefix("to_") if second is None else counts.groups[second[i]]
             for i in range(len(first))
         ),
-        rates=rate(own.cells),
+        rates=rate(groups.cells),
         baseline_rates=baseline_rates,
         values=values,
         low=low,
@@ -223,21 +225,22 @@ def contrasts(
         z=z,
         p_values=p_values,
         adjusted_p_values=p_values if adjust is None else adjust_p_values(p_values, adjust),
+        library=counts.library,
     )
 
 
-def pair_limits(
+def pair_intervals(
     first: GroupCounts, second: GroupCounts, rate: Rate, comparison: PairComparison, confidence: float
-) -> tuple[NDArray[np.float64], Limits]:
-    """Return the contrasts of the groups of two tables, pair by pair, and their limits."""
+) -> tuple[NDArray[np.float64], Interval]:
+    """Return the contrasts of the groups of two tables, pair by pair, and their intervals."""
     one, two = (
         Estimate(rate(side.cells), *rate_intervals(side, rate, confidence)) for side in (first, second)
     )
     if comparison == "difference":
-        return one.value - two.value, difference_limits(one, two)
+        return one.value - two.value, newcombe_interval(one, two)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where((one.value == 0) & (two.value == 0), 1.0, one.value / two.value)
-    return ratio, ratio_limits(one, two)
+    return ratio, mover_r_interval(one, two)
 
 
 def rest_of(counts: GroupCounts) -> GroupCounts:
@@ -251,7 +254,7 @@ def rest_of(counts: GroupCounts) -> GroupCounts:
     return GroupCounts(counts.groups, rest(counts.cells), rest(counts.squares), labelled=counts.labelled)
 
 
-def _rows(counts: GroupCounts, places: NDArray[np.intp]) -> GroupCounts:
+def _take(counts: GroupCounts, places: NDArray[np.intp]) -> GroupCounts:
     """Return the counts of the groups at these places, which may repeat."""
     cells, squares = (
         {cell: table[cell][places] for cell in CELLS} for table in (counts.cells, counts.squares)
@@ -260,23 +263,23 @@ def _rows(counts: GroupCounts, places: NDArray[np.intp]) -> GroupCounts:
 
 
 def _sides(
-    counts: GroupCounts, method: Baseline, reference: Hashable
+    counts: GroupCounts, method: ContrastMethod, reference: Hashable
 ) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
     """Return the places of the groups on both sides of the contrasts; None for all other groups."""
-    if method not in get_args(Baseline):
-        allowed = ", ".join(map(repr, get_args(Baseline)))
+    if method not in get_args(ContrastMethod):
+        allowed = ", ".join(map(repr, get_args(ContrastMethod)))
         raise ValueError(f"method must be one of {allowed}; got {method!r}.")
     if (method == "to_reference") != (reference is not None):
         raise ValueError('method="to_reference" and reference=, the label of a group, go together.')
-    everyone = np.arange(len(counts.groups))
+    places = np.arange(len(counts.groups))
     if method == "to_reference":
-        place = position_of(reference, counts.groups)
-        others = everyone[everyone != place]
-        return others, np.full(len(others), place)
+        reference_place = position_of(reference, counts.groups)
+        others = np.delete(places, reference_place)
+        return others, np.full(len(others), reference_place)
     if method == "between_groups":
-        first, second = np.triu_indices(len(everyone), 1)
+        first, second = np.triu_indices(len(places), 1)
         return first, second
-    return everyone, None
+    return places, None
 
 
 def _within(

@@ -25,7 +25,7 @@ __all__ = ["smallest_detectable", "smallest_detectable_between"]
 
 def smallest_detectable(
     counts: GroupCounts,
-    criterion: Constraint | Rate | str,
+    constraint: Constraint | Rate | str,
     *,
     comparison: PairComparison = "difference",
     groups: Sequence[Hashable] | None = None,
@@ -38,7 +38,7 @@ def smallest_detectable(
     ----------
     counts : GroupCounts
         The table of counts, without strata. Of the rates, only the one of all groups together is used.
-    criterion : str, Constraint or Rate
+    constraint : str, Constraint or Rate
         The rate, or the rates that should agree.
     comparison : {"difference", "ratio"}, default="difference"
         Which disparity.
@@ -90,7 +90,7 @@ def smallest_detectable(
     refuse_strata(counts, "A smallest disparity")
     if not 0 < power < 1:
         raise ValueError(f"power must lie between 0 and 1, such as 0.8; got {power!r}.")
-    constraint = as_constraint(criterion)
+    constraint = as_constraint(constraint)
     check_comparison(comparison, *constraint.rates)
     if groups is not None and (len(set(groups)) != 2 or not set(groups) <= set(counts.groups)):
         raise ValueError(f"Name two of the groups with groups=: {', '.join(map(repr, counts.groups))}.")

@@ -1,4 +1,4 @@
-"""Confidence intervals for group rates and for the disparity between groups, from counts alone.
+"""Confidence intervals of group rates, of the disparity between groups, and of means.
 
 A rate that counts a part of a whole gets the Wilson interval [1]_, and so does one that is a function of
 such a part, as F1 and odds are; any other rate gets the normal interval by linearisation. Differences of
@@ -7,7 +7,7 @@ all pairs of groups (and all rates of a constraint) gets simultaneous pairwise i
 percentile interval of max - min would be wrong, for that statistic is biased upwards when groups are small.
 
 Weighted rows count by their effective number, (sum of w)^2 / (sum of w^2) [3]_, or by fewer where weights
-depend on what the rate counts.
+depend on what the rate counts. Means (of scores, of amounts) have Student's interval.
 
 References
 ----------
@@ -21,15 +21,22 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import position_of
 from fairsk.rates import Constraint, Rate, get_rate
-from fairsk.statistics._pairs import Estimate, Limits, PairComparison, difference_limits, ratio_limits
+from fairsk.statistics._pairs import (
+    Estimate,
+    Interval,
+    PairComparison,
+    mover_r_interval,
+    newcombe_interval,
+)
 from fairsk.statistics._proportions import (
     as_constraint,
     as_counts,
@@ -43,11 +50,12 @@ __all__ = [
     "check_confidence",
     "difference_interval",
     "joint_confidence",
-    "limits_of_worst",
+    "mean_half_widths",
     "pair_disparities",
     "rate_intervals",
     "rate_standard_errors",
     "ratio_interval",
+    "worst_interval",
 ]
 
 
@@ -85,8 +93,8 @@ def rate_standard_errors(counts: GroupCounts, rate: Rate | str) -> NDArray[np.fl
     return np.sqrt(rate_variances(counts, rate, rate(counts.cells)))
 
 
-def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.95) -> Limits:
-    """Return the lower and upper confidence limit of a rate in every group.
+def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.95) -> Interval:
+    """Return the confidence interval of a rate in every group.
 
     Parameters
     ----------
@@ -100,7 +108,7 @@ def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.
     Returns
     -------
     tuple of two arrays
-        Limits, shaped like the counts; NaN where the rate has an empty denominator.
+        Lower and upper limits, shaped like the counts; NaN where the rate has an empty denominator.
 
     Examples
     --------
@@ -131,7 +139,7 @@ def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.
 
 
 def difference_interval(
-    counts: GroupCounts, criterion: Constraint | Rate | str, confidence: float = 0.95
+    counts: GroupCounts, constraint: Constraint | Rate | str, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Return a confidence interval for the difference of a rate between groups (max - min over groups).
 
@@ -139,7 +147,7 @@ def difference_interval(
     ----------
     counts : GroupCounts
         The table of counts, without strata.
-    criterion : str, Constraint or Rate
+    constraint : str, Constraint or Rate
         The rate, or the rates that should agree.
     confidence : float in (0, 1), default=0.95
         The coverage probability, held simultaneously over all pairs of groups and all rates (Bonferroni),
@@ -166,11 +174,11 @@ def difference_interval(
     >>> print(f"{low:.3f} to {high:.3f}")
     0.012 to 0.280
     """
-    return limits_of_worst(pair_disparities(counts, criterion, "difference", confidence), "difference")
+    return worst_interval(pair_disparities(counts, constraint, "difference", confidence), "difference")
 
 
 def ratio_interval(
-    counts: GroupCounts, criterion: Constraint | Rate | str, confidence: float = 0.95
+    counts: GroupCounts, constraint: Constraint | Rate | str, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Return a confidence interval for the ratio of a rate between groups (min / max over groups).
 
@@ -181,7 +189,7 @@ def ratio_interval(
     ----------
     counts : GroupCounts
         The table of counts, without strata.
-    criterion : str, Constraint or Rate
+    constraint : str, Constraint or Rate
         The rate, or the rates that should agree; none that can be negative.
     confidence : float in (0, 1), default=0.95
         The coverage probability, held simultaneously over all pairs of groups and all rates (Bonferroni),
@@ -213,7 +221,7 @@ def ratio_interval(
     >>> print(f"{low:.3f} to {high:.3f}")
     0.571 to 0.978
     """
-    return limits_of_worst(pair_disparities(counts, criterion, "ratio", confidence), "ratio")
+    return worst_interval(pair_disparities(counts, constraint, "ratio", confidence), "ratio")
 
 
 def joint_confidence(confidence: float, n_intervals: int) -> float:
@@ -257,7 +265,7 @@ class PairDisparities:
 
 def pair_disparities(
     counts: GroupCounts,
-    criterion: Constraint | Rate | str,
+    constraint: Constraint | Rate | str,
     comparison: PairComparison,
     confidence: float,
     reference: Hashable = None,
@@ -268,36 +276,60 @@ def pair_disparities(
     """
     counts = as_counts(counts)
     refuse_strata(counts, "An interval")
-    constraint = as_constraint(criterion)
+    constraint = as_constraint(constraint)
     n = len(counts.groups)
     pairs = np.triu_indices(n, 1)
     if reference is not None:
         base = position_of(reference, counts.groups)
         pairs = (np.delete(np.arange(n), base), np.full(n - 1, base))
     level = joint_confidence(confidence, len(pairs[0]) * len(constraint.rates))
-    found = []
+    disparities = []
     for rate in constraint.rates:
         rates: NDArray[np.float64] = rate(counts.cells)
-        limits = (rates, *rate_intervals(counts, rate, level))
+        estimate = Estimate(rates, *rate_intervals(counts, rate, level))
         defined = ~np.isnan(rates[pairs[0]] - rates[pairs[1]])
         places = [side[defined] for side in pairs]
-        first, second = (Estimate(*(part[side] for part in limits)) for side in places)
+        first, second = (Estimate(*(part[side] for part in estimate)) for side in places)
         both = {cell: np.stack([table[side] for side in places]) for cell, table in counts.cells.items()}
         value = Constraint(rate.name, rate).compare(both, comparison)
         if comparison == "difference":
-            below, above = difference_limits(first, second)
+            below, above = newcombe_interval(first, second)
             low, high = np.maximum(0, np.maximum(below, -above)), np.maximum(np.abs(below), np.abs(above))
         else:  # the smaller rate may be either of the two
-            ways = ratio_limits(first, second), ratio_limits(second, first)
+            ways = mover_r_interval(first, second), mover_r_interval(second, first)
             low, high = (np.minimum(*(np.clip(way[end], 0, 1) for way in ways)) for end in (0, 1))
-        found.append(PairDisparities(rate, places[0], places[1], value, low, high, level, rates))
-    return found
+        disparities.append(PairDisparities(rate, places[0], places[1], value, low, high, level, rates))
+    return disparities
 
 
-def limits_of_worst(found: Iterable[PairDisparities], comparison: PairComparison) -> tuple[float, float]:
-    """Return the limits of the largest difference, or smallest ratio; NaN if no two groups are compared."""
-    known = [part for part in found if len(part.value)]
-    if not known:
+def worst_interval(disparities: Iterable[PairDisparities], comparison: PairComparison) -> tuple[float, float]:
+    """Return the interval of the largest difference, or smallest ratio; NaN if no two groups are compared."""
+    measured = [part for part in disparities if len(part.value)]
+    if not measured:
         return float("nan"), float("nan")
     worst = max if comparison == "difference" else min
-    return float(worst(worst(part.low) for part in known)), float(worst(worst(part.high) for part in known))
+    low, high = (worst(worst(getattr(part, end)) for part in measured) for end in ("low", "high"))
+    return float(low), float(high)
+
+
+def mean_half_widths(spread: Any, n: Any, squares: Any, confidence: float) -> NDArray[np.float64]:
+    """Return half the width of Student's interval of weighted means, by linearisation.
+
+    The degrees of freedom are the effective number of rows less one; with fewer than two effective rows
+    the spread cannot be estimated, and there is no interval (NaN).
+
+    Parameters
+    ----------
+    spread : array-like
+        Sums of squared weights times squared distances from the mean.
+    n, squares : array-like
+        Sums of weights, and of squared weights.
+    confidence : float in (0, 1)
+        The coverage probability.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = np.asarray(n, dtype=float) ** 2 / squares
+        enough = size > 2 - 1e-9  # two rows of the same weight may come out as less by rounding
+        freedom = np.where(enough, size - 1, 1.0)
+        half = stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(spread * size / freedom) / n
+        return np.where(enough, half, np.nan)

@@ -1,8 +1,8 @@
-"""Two groups against each other: limits of their difference and ratio, and the test that they agree.
+"""Comparisons of two groups: intervals of their difference and ratio, and the test that they are equal.
 
-Every interval for a pair of groups in this package comes from here. Both combine the limits of the two
-rates, by the method of variance estimates recovery: for differences of proportions it is Newcombe's hybrid
-method [1]_, for ratios that of Donner and Zou [2]_.
+Every interval for a pair of groups in this package comes from here. Both combine the intervals of the two
+rates, by the method of variance estimates recovery (MOVER): for differences of proportions it is Newcombe's
+hybrid method [1]_, for ratios that of Donner and Zou [2]_.
 
 References
 ----------
@@ -14,7 +14,7 @@ References
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,17 +26,20 @@ from fairsk.statistics._proportions import rate_variances, share_behind
 
 __all__ = [
     "Estimate",
-    "Limits",
+    "Interval",
     "PairComparison",
     "check_comparison",
-    "difference_limits",
     "equality_z",
-    "ratio_limits",
+    "mover_r_interval",
+    "newcombe_interval",
     "two_sided",
 ]
 
-Limits: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+Floats = NDArray[np.float64]
+#: Lower and upper confidence limits.
+Interval: TypeAlias = tuple[Floats, Floats]
 PairComparison: TypeAlias = Literal["difference", "ratio"]
+Values = TypeVar("Values", float, Floats)
 
 
 def check_comparison(comparison: PairComparison, *rates: Rate) -> None:
@@ -51,24 +54,24 @@ def check_comparison(comparison: PairComparison, *rates: Rate) -> None:
             )
 
 
-class Estimate(NamedTuple):
-    """Rates of some groups and their confidence limits."""
+class Estimate(NamedTuple, Generic[Values]):
+    """A number, or the rates of some groups, with the confidence interval; NaN where there is none."""
 
-    value: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    value: Values
+    low: Values
+    high: Values
 
 
-def difference_limits(first: Estimate, second: Estimate) -> Limits:
-    """Return the limits of the first rate minus the second."""
+def newcombe_interval(first: Estimate[Floats], second: Estimate[Floats]) -> Interval:
+    """Return the interval of the first rate minus the second."""
     gap = first.value - second.value
     low = gap - np.hypot(first.value - first.low, second.high - second.value)
     high = gap + np.hypot(first.high - first.value, second.value - second.low)
     return low, high
 
 
-def ratio_limits(first: Estimate, second: Estimate) -> Limits:
-    """Return the limits of the first rate divided by the second; the upper one may be infinite."""
+def mover_r_interval(first: Estimate[Floats], second: Estimate[Floats]) -> Interval:
+    """Return the interval of the first rate divided by the second; its upper end may be infinite."""
     product = first.value * second.value
     lower_a, upper_a = (limit * (2 * first.value - limit) for limit in (first.low, first.high))
     lower_b, upper_b = (limit * (2 * second.value - limit) for limit in (second.low, second.high))

@@ -1,8 +1,8 @@
-"""The proportion behind a rate, and on how many rows it effectively stands.
+"""Proportions behind rates, and the effective numbers of rows that they are measured on.
 
 Most rates count a part of a whole. Some others are increasing functions of such a proportion, as F1 is of
-tp / (tp + fp + fn) and the odds fn / fp are of fn / (fn + fp). What is known of proportions (intervals,
-tests, draws) then holds for them too.
+tp / (tp + fp + fn) and the odds fn / fp are of fn / (fn + fp). Intervals, tests and draws of proportions
+then hold for them too.
 """
 
 from __future__ import annotations
@@ -115,23 +115,25 @@ def need_share(rate: Rate, what: str) -> Share:
     return share
 
 
-def as_constraint(criterion: Constraint | Rate | str) -> Constraint:
+def as_constraint(constraint: Constraint | Rate | str) -> Constraint:
     """Return a constraint, or the one that a rate (or the rate of that name) agrees between groups."""
-    if isinstance(criterion, str) and criterion not in CONSTRAINTS:
-        name = criterion
+    if isinstance(constraint, str) and constraint not in CONSTRAINTS:
+        name = constraint
         try:
-            criterion = get_rate(name)
+            constraint = get_rate(name)
         except ValueError:
             return get_constraint(name)  # by another of its names, or with a message that suggests one
-    return Constraint(criterion.name, criterion) if isinstance(criterion, Rate) else get_constraint(criterion)
+    if isinstance(constraint, Rate):
+        return Constraint(constraint.name, constraint)
+    return get_constraint(constraint)
 
 
-def as_counts(given: Any) -> GroupCounts:
+def as_counts(table: Any) -> GroupCounts:
     """Return counts, or those that a table is made of."""
-    counts = given if isinstance(given, GroupCounts) else getattr(given, "counts", None)
+    counts = table if isinstance(table, GroupCounts) else getattr(table, "counts", None)
     if not isinstance(counts, GroupCounts):
         raise TypeError(
-            f"counts must be a GroupCounts, or a table made of it, got {type(given).__name__}: "
+            f"counts must be a GroupCounts, or a table made of it, got {type(table).__name__}: "
             "GroupCounts.from_predictions and GroupCounts.from_frame make them."
         )
     return counts

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Result, Table, number, with_interval
+from fairsk._core.results import Backend, Result, Table, number, with_interval
 from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, Constraint, Rate, get_constraint, get_rate
 from fairsk.statistics._intervals import check_confidence
@@ -51,6 +51,7 @@ class BootstrapResult(Result):
     high: NDArray[np.float64]
     confidence: float | None
     replicates: NDArray[np.float64] = field(repr=False)
+    library: Backend | None = None
 
     def _tables(self) -> list[Table]:
         flat = [np.ravel(part) for part in (self.estimate, self.standard_error, self.low, self.high)]
@@ -173,7 +174,7 @@ def bootstrap(
         )
     lost = np.where(measured, np.isnan(known).mean(-1), 0.0)
     _warn_if(lost > 0, counts.groups, f"is undefined in up to {lost.max(initial=0):.1%} of the resamples")
-    return BootstrapResult(counts.groups, estimate, error, low, high, confidence, replicates)
+    return BootstrapResult(counts.groups, estimate, error, low, high, confidence, replicates, counts.library)
 
 
 def check_resamples(n_resamples: int, fewest: int = 1) -> None:
@@ -239,7 +240,7 @@ def _warn_if(where: Any, groups: tuple[Hashable, ...], what: str) -> None:
 
 def noise_floor(
     counts: GroupCounts,
-    criterion: Constraint | Rate | str,
+    constraint: Constraint | Rate | str,
     *,
     comparison: PairComparison = "difference",
     n_resamples: int = 10_000,
@@ -251,7 +252,7 @@ def noise_floor(
     ----------
     counts : GroupCounts
         The table of counts, without strata.
-    criterion : str, Rate or Constraint
+    constraint : str, Constraint or Rate
         The rate, or the rates that should agree; each a share, or a function of one as F1 is.
     comparison : {"difference", "ratio"}, default="difference"
         Largest difference (the floor lies above 0), or smallest ratio (below 1).
@@ -289,7 +290,7 @@ def noise_floor(
     counts = as_counts(counts)
     refuse_strata(counts, "A noise floor")
     check_resamples(n_resamples)
-    constraint, rng = as_constraint(criterion), np.random.default_rng(random_state)
+    constraint, rng = as_constraint(constraint), np.random.default_rng(random_state)
     check_comparison(comparison, *constraint.rates)
     disparities = []
     for rate in constraint.rates:

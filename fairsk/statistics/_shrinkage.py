@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Result, Table, number, rows, with_interval
+from fairsk._core.results import Backend, Result, Table, number, rows, with_interval
 from fairsk.rates import Rate, get_rate
 from fairsk.statistics._intervals import rate_intervals
 from fairsk.statistics._proportions import as_counts, need_share, refuse_strata
@@ -50,6 +50,7 @@ class ShrunkenRates(Result):
     shrunken: NDArray[np.float64]
     mean: float
     correlation: float
+    library: Backend | None = None
 
     def _tables(self) -> list[Table]:
         columns = {
@@ -149,6 +150,7 @@ def shrunken_rates(counts: GroupCounts, rate: Rate | str, *, confidence: float =
         shrunken=share.rate_at(mean + kept * (p - mean)),
         mean=float(share.rate_at(np.array(mean))),
         correlation=correlation,
+        library=counts.library,
     )
 
 

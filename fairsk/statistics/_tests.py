@@ -13,7 +13,7 @@ from scipy.stats import hypergeom
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Result, Table, number, p_value
+from fairsk._core.results import Backend, Result, Table, number, p_value
 from fairsk.rates import CELLS, Constraint, Rate, get_rate
 from fairsk.statistics._multiplicity import adjust_p_values
 from fairsk.statistics._pairs import equality_z, two_sided
@@ -65,6 +65,7 @@ class OmnibusTest(Result):
     degrees_of_freedom: NDArray[np.float64]
     p_values: NDArray[np.float64]
     p_value: float
+    library: Backend | None = None
 
     def _tables(self) -> list[Table]:
         columns = {
@@ -83,14 +84,14 @@ class OmnibusTest(Result):
         return [Table(columns, shown, notes=[together] if len(self.rates) > 1 else [])]
 
 
-def omnibus_test(counts: GroupCounts, criterion: Constraint | Rate | str) -> OmnibusTest:
+def omnibus_test(counts: GroupCounts, constraint: Constraint | Rate | str) -> OmnibusTest:
     """Test that all groups have the same rate, by the chi-square test of homogeneity.
 
     Parameters
     ----------
     counts : GroupCounts
         The table of counts, without strata.
-    criterion : str, Rate or Constraint
+    constraint : str, Constraint or Rate
         The rate, or the rates that should agree; each must be a share, or a function of one as F1 is.
 
     Returns
@@ -132,7 +133,7 @@ def omnibus_test(counts: GroupCounts, criterion: Constraint | Rate | str) -> Omn
     """
     counts = as_counts(counts)
     refuse_strata(counts, "A test of groups")
-    constraint = as_constraint(criterion)
+    constraint = as_constraint(constraint)
     statistics, freedom = [], []
     for rate in constraint.rates:
         p, n = need_share(rate, "The chi-square test").effective(counts)
@@ -154,6 +155,7 @@ def omnibus_test(counts: GroupCounts, criterion: Constraint | Rate | str) -> Omn
         degrees_of_freedom=np.array(freedom, dtype=float),
         p_values=p_values,
         p_value=float(np.fmin.reduce(adjust_p_values(p_values, "bonferroni"))),
+        library=counts.library,
     )
 
 
@@ -183,6 +185,7 @@ class MaxZTest(Result):
     adjusted_p_values: NDArray[np.float64]
     p_value: float
     note: str = ""
+    library: Backend | None = None
 
     def _tables(self) -> list[Table]:
         columns = {
@@ -287,6 +290,7 @@ def max_z_test(
         adjusted_p_values=adjusted,
         p_value=float(np.fmin.reduce(adjusted)),
         note=note,
+        library=counts.library,
     )
 
 
@@ -305,8 +309,10 @@ class TwoGroupTest(Result):
 
     Parameters
     ----------
-    rate, method : str
-        Which rate and which test.
+    rate : str
+        Which rate.
+    method : {"pooled_z", "mid_p", "fisher"}
+        Which test.
     groups : tuple of two labels
         The groups.
     rates : array of shape (2,)
@@ -320,12 +326,13 @@ class TwoGroupTest(Result):
     """
 
     rate: str
-    method: str
+    method: TwoGroupMethod
     groups: tuple[Hashable, Hashable]
     rates: NDArray[np.float64]
     z: float
     p_value: float
     note: str = ""
+    library: Backend | None = None
 
     def _tables(self) -> list[Table]:
         columns = {"group": list(map(format_group, self.groups)), self.rate: self.rates.tolist()}
@@ -421,6 +428,7 @@ def two_group_test(
         z=z,
         p_value=p,
         note=note,
+        library=counts.library,
     )
 
 

@@ -1,4 +1,4 @@
-"""Verdicts: whether a disparity keeps a tolerance, breaks it, or cannot be told at this number of rows."""
+"""Verdicts: a disparity and its interval against a tolerance, PASS, FAIL or INCONCLUSIVE."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Result, Table, number, percent, printable, with_interval
+from fairsk._core.results import Backend, Result, Table, number, percent, printable, with_interval
 from fairsk.rates import Constraint, Rate
 from fairsk.statistics._detectable import smallest_detectable_between
-from fairsk.statistics._intervals import PairDisparities, limits_of_worst, pair_disparities
+from fairsk.statistics._intervals import PairDisparities, pair_disparities, worst_interval
 from fairsk.statistics._pairs import PairComparison
 from fairsk.statistics._proportions import as_constraint, as_counts, effective_rows, refuse_strata
 
@@ -32,23 +32,56 @@ class PairVerdicts(Result):
 
     Parameters
     ----------
-    columns : mapping of str to list
-        ``rate``, the group with the ``lowest`` and the one with the ``highest`` rate, these rates, the
-        ``value`` of the disparity with its limits ``low`` and ``high``, and the ``verdict``.
+    rates : tuple of str, of length n_pairs
+        The rate in which two groups are compared.
+    lowest, highest : tuple of length n_pairs
+        The group with the lower and the one with the higher rate.
+    lowest_rates, highest_rates : array of shape (n_pairs,)
+        Their rates.
+    values, low, high : array of shape (n_pairs,)
+        The disparities and their intervals.
+    outcomes : tuple of {"PASS", "FAIL", "INCONCLUSIVE"}
+        The verdict on each.
     confidence : float
         The coverage probability of all intervals together.
     """
 
-    columns: Mapping[str, list[Any]]
+    rates: tuple[str, ...]
+    lowest: tuple[Hashable, ...]
+    highest: tuple[Hashable, ...]
+    lowest_rates: NDArray[np.float64]
+    highest_rates: NDArray[np.float64]
+    values: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    outcomes: tuple[Outcome, ...]
     confidence: float
+    library: Backend | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def value_shown(self, place: int) -> str:
+        """Write the disparity of a pair with its interval."""
+        return with_interval(self.values[place], self.low[place], self.high[place])
 
     def _tables(self) -> list[Table]:
-        shown = {name: list(map(number, values)) for name, values in self.columns.items()}
-        limits = zip(*(self.columns[name] for name in ("value", "low", "high")), strict=True)
-        shown["value"] = [with_interval(*parts) for parts in limits]
+        columns: dict[str, list[Any]] = {
+            "rate": list(self.rates),
+            "lowest": list(map(format_group, self.lowest)),
+            "highest": list(map(format_group, self.highest)),
+            "lowest_rate": self.lowest_rates.tolist(),
+            "highest_rate": self.highest_rates.tolist(),
+            "value": self.values.tolist(),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+            "verdict": list(self.outcomes),
+        }
+        shown = {name: list(map(number, column)) for name, column in columns.items()}
+        shown["value"] = list(map(self.value_shown, range(len(self))))
         del shown["low"], shown["high"]
         note = f"{percent(self.confidence)} intervals, for all of these at once"
-        return [Table(self.columns, shown, notes=[note], words=["rate", "lowest", "highest", "verdict"])]
+        return [Table(columns, shown, notes=[note], words=["rate", "lowest", "highest", "verdict"])]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,7 +92,7 @@ class Verdict(Result):
     ----------
     outcome : {"PASS", "FAIL", "INCONCLUSIVE"}
         Whether the interval lies within the tolerance, wholly beyond it, or on both sides of the bound.
-    criterion, rate : str
+    constraint, rate : str
         Which constraint, and the one of its rates on which the groups lie furthest apart.
     comparison : {"difference", "ratio"}
         What is bounded.
@@ -89,7 +122,7 @@ class Verdict(Result):
     """
 
     outcome: Outcome
-    criterion: str
+    constraint: str
     rate: str
     comparison: PairComparison
     reference: Hashable
@@ -99,46 +132,47 @@ class Verdict(Result):
     bound: float
     confidence: float
     meets_bound: bool
-    groups: tuple[Hashable, ...]
-    group_rates: tuple[float, ...]
+    groups: tuple[Hashable, Hashable] | tuple[()]
+    group_rates: tuple[float, float] | tuple[()]
     pairs: PairVerdicts
     smallest_detectable: float
     min_group_size: int
     small_groups: tuple[Hashable, ...]
     unmeasured: Mapping[str, tuple[Hashable, ...]]
+    library: Backend | None = None
 
     def _sentences(self) -> list[str]:
         """Say the verdict in words."""
         if np.isnan(self.value):
-            told = ["INCONCLUSIVE: fewer than two groups can be measured."]
+            sentences = ["INCONCLUSIVE: fewer than two groups can be measured."]
         else:
-            told = [*self._numbers(), *self._reasons()]
+            sentences = [*self._numbers(), *self._reasons()]
         if self.small_groups:
-            named = ", ".join(map(format_group, self.small_groups))
-            told.append(f"Fewer than {self.min_group_size} rows to measure on: {named}.")
+            names = ", ".join(map(format_group, self.small_groups))
+            sentences.append(f"Fewer than {self.min_group_size} rows to measure on: {names}.")
         for rate, groups in self.unmeasured.items():
-            told.append(f"{rate} cannot be measured for: {', '.join(map(format_group, groups))}.")
-        return told
+            sentences.append(f"{rate} cannot be measured for: {', '.join(map(format_group, groups))}.")
+        return sentences
 
     def _numbers(self) -> list[str]:
         """Say the disparity and its interval, and which two groups lie furthest apart."""
         (lowest, highest), (least, most) = map(format_group, self.groups), map(_written, self.group_rates)
         interval = f"({percent(self.confidence)} interval {number(self.low)} to {number(self.high)})"
-        columns = self.pairs.columns
-        if len(columns["value"]) == 1:
+        if len(self.pairs) == 1:
             return [
-                f"{self.outcome}: {self.criterion} {self.comparison} {number(self.value)} {interval}, "
+                f"{self.outcome}: {self.constraint} {self.comparison} {number(self.value)} {interval}, "
                 f"{self.rate} from {least} ({lowest}) to {most} ({highest})."
             ]
         # The interval is that of the worst of all pairs, and not of the pair that lies furthest apart.
         extreme = "largest difference" if self.comparison == "difference" else "smallest ratio"
-        whose = "two groups" if self.reference is None else f"a group and {format_group(self.reference)}"
-        pairs = list(zip(columns["rate"], columns["lowest"], columns["highest"], strict=True))
-        place = pairs.index((self.rate, lowest, highest))
-        own = with_interval(*(columns[name][place] for name in ("value", "low", "high")))
+        groups = "two groups" if self.reference is None else f"a group and {format_group(self.reference)}"
+        pairs: list[Any] = [
+            *zip(self.pairs.rates, zip(self.pairs.lowest, self.pairs.highest, strict=True), strict=True)
+        ]
+        value = self.pairs.value_shown(pairs.index((self.rate, self.groups)))
         return [
-            f"{self.outcome}: {self.criterion}, {extreme} of {whose} {number(self.value)} {interval}.",
-            f"Furthest apart: {lowest} ({least}) and {highest} ({most}) in {self.rate}, {own}.",
+            f"{self.outcome}: {self.constraint}, {extreme} of {groups} {number(self.value)} {interval}.",
+            f"Furthest apart: {lowest} ({least}) and {highest} ({most}) in {self.rate}, {value}.",
         ]
 
     def _reasons(self) -> list[str]:
@@ -148,35 +182,35 @@ class Verdict(Result):
         if self.outcome == "PASS":
             return [f"{beyond[0].upper()}{beyond[1:]} is ruled out at this n."]
         if self.outcome == "FAIL":
-            columns = self.pairs.columns
-            failing = [i for i, outcome in enumerate(columns["verdict"]) if outcome == "FAIL"]
+            pairs = self.pairs
+            failing = [i for i, outcome in enumerate(pairs.outcomes) if outcome == "FAIL"]
             # The limit nearest to the bound says how surely it is broken: name the pair that breaks it most.
             surest = max if self.comparison == "difference" else min
-            nearest = columns["low" if self.comparison == "difference" else "high"]
+            nearest = pairs.low if self.comparison == "difference" else pairs.high
             worst = surest(failing, key=lambda i: nearest[i])
-            rate, lowest, highest = (columns[name][worst] for name in ("rate", "lowest", "highest"))
-            shown = with_interval(*(columns[name][worst] for name in ("value", "low", "high")))
+            lowest, highest = format_group(pairs.lowest[worst]), format_group(pairs.highest[worst])
+            disparity = f"{pairs.value_shown(worst)} in {pairs.rates[worst]}"
             others = "" if len(failing) == 1 else f", and {len(failing) - 1} more (see .pairs)"
-            return [f"There is {beyond} between {lowest} and {highest}: {shown} in {rate}{others}."]
+            return [f"There is {beyond} between {lowest} and {highest}: {disparity}{others}."]
         if self.unmeasured and self._keeps_bound:
             return [f"Where it can be measured, {beyond} is ruled out; elsewhere nothing is known."]
-        told = [f"These rows do not settle whether there is {beyond}."]
+        sentences = [f"These rows do not settle whether there is {beyond}."]
         if np.isfinite(self.smallest_detectable):
             or_more = "more" if self.comparison == "difference" else "less"
-            told.append(
+            sentences.append(
                 f"Between these two groups a {self.comparison} of {number(self.smallest_detectable)} or "
                 f"{or_more} would be told from parity with 80% power."
             )
         else:
-            told.append(
+            sentences.append(
                 "Nothing between these two groups would be told from parity with 80% power: they are too "
                 "small, or the rate lies too near its end."
             )
-        return told
+        return sentences
 
     @property
     def _keeps_bound(self) -> bool:
-        return all(outcome == "PASS" for outcome in self.pairs.columns["verdict"])
+        return all(outcome == "PASS" for outcome in self.pairs.outcomes)
 
     def __str__(self) -> str:
         return "\n".join(map(printable, self._sentences()))
@@ -186,7 +220,7 @@ class Verdict(Result):
         rates = self.group_rates or (np.nan, np.nan)
         columns: dict[str, list[Any]] = {
             "verdict": [self.outcome],
-            "criterion": [self.criterion],
+            "constraint": [self.constraint],
             "comparison": [self.comparison],
             "bound": [self.bound],
             "value": [self.value],
@@ -212,13 +246,13 @@ class Verdict(Result):
                 "; ".join(f"{r}: {', '.join(map(format_group, g))}" for r, g in self.unmeasured.items())
             ],
         }
-        words = ["verdict", "criterion", "comparison", "rate", "lowest", "highest"]
+        words = ["verdict", "constraint", "comparison", "rate", "lowest", "highest"]
         return [Table(columns, shown, notes=self._sentences(), words=words)]
 
 
 def verdict(
     counts: GroupCounts,
-    criterion: Constraint | Rate | str,
+    constraint: Constraint | Rate | str,
     *,
     max_difference: float | None = None,
     min_ratio: float | None = None,
@@ -232,7 +266,7 @@ def verdict(
     ----------
     counts : GroupCounts
         The table of counts, without strata; or a table made of it, such as :func:`group_metrics` returns.
-    criterion : str, Constraint or Rate
+    constraint : str, Constraint or Rate
         The rate, or the rates that should agree.
     max_difference : float >= 0, optional
         The largest difference that is tolerated, such as 0.05.
@@ -285,47 +319,47 @@ def verdict(
     """
     counts = as_counts(counts)
     refuse_strata(counts, "A verdict")
-    constraint = as_constraint(criterion)
+    constraint = as_constraint(constraint)
     comparison, bound = _tolerance(constraint, max_difference, min_ratio)
     for rate in constraint.rates:
         counts.warn_undefined(rate, fewest=2)
-    found = pair_disparities(counts, constraint, comparison, confidence, reference)
+    disparities = pair_disparities(counts, constraint, comparison, confidence, reference)
     # Seen from the bound, whether a disparity is worse: larger for differences, smaller for ratios.
     worse, extreme = (1, max) if comparison == "difference" else (-1, min)
-    known = [part for part in found if len(part.value)]
-    value = float(extreme(extreme(part.value) for part in known)) if known else float("nan")
-    low, high = limits_of_worst(found, comparison)
-    if reference is not None and not known:
+    measured = [part for part in disparities if len(part.value)]
+    value = float(extreme(extreme(part.value) for part in measured)) if measured else float("nan")
+    low, high = worst_interval(disparities, comparison)
+    if reference is not None and not measured:
         raise ValueError(
             f"The rate cannot be measured for the reference, {format_group(reference)}, or for no other "
             "group: name another reference."
         )
-    pairs = _judge(counts, found, comparison, bound, worse)
-    missing = {rate.name: _named(counts, rate.support(counts.cells) == 0) for rate in constraint.rates}
+    pairs = _judge_pairs(counts, disparities, comparison, bound, worse, confidence)
+    missing = {rate.name: _select(counts, rate.support(counts.cells) == 0) for rate in constraint.rates}
     unmeasured = {name: absent for name, absent in missing.items() if absent}
     outcome: Outcome = "INCONCLUSIVE"
-    if "FAIL" in pairs["verdict"]:
+    if "FAIL" in pairs.outcomes:
         outcome = "FAIL"
-    elif known and not unmeasured and set(pairs["verdict"]) == {"PASS"}:
+    elif measured and not unmeasured and set(pairs.outcomes) == {"PASS"}:
         outcome = "PASS"
     rate, detectable = constraint.rates[0], float("nan")
-    groups: tuple[Hashable, ...] = ()
-    rates: tuple[float, ...] = ()
-    if known:
-        furthest = extreme(known, key=lambda part: extreme(part.value))
+    groups: tuple[Hashable, Hashable] | tuple[()] = ()
+    rates: tuple[float, float] | tuple[()] = ()
+    if measured:
+        furthest = extreme(measured, key=lambda part: extreme(part.value))
         rate, tied = furthest.rate, furthest.value == extreme(furthest.value)
         # Every ratio to a rate of 0 is 0: of these, the largest difference lies furthest apart.
         apart = abs(furthest.rates[furthest.first] - furthest.rates[furthest.second])
         place = int(np.argmax(np.where(tied, apart, -1)))
         ends = furthest.lowest_first(place)
-        groups = tuple(counts.groups[g] for g in ends)
-        rates = tuple(float(rate(counts.cells)[g]) for g in ends)
+        groups = counts.groups[ends[0]], counts.groups[ends[1]]
+        rates = float(rate(counts.cells)[ends[0]]), float(rate(counts.cells)[ends[1]])
         detectable = smallest_detectable_between(counts, rate, ends, comparison, furthest.level)
     fewest = np.min([effective_rows(counts, rate) for rate in constraint.rates], axis=0)
-    measured = np.all([rate.support(counts.cells) != 0 for rate in constraint.rates], axis=0)
+    has_rates = np.all([rate.support(counts.cells) != 0 for rate in constraint.rates], axis=0)
     return Verdict(
         outcome=outcome,
-        criterion=constraint.name,
+        constraint=constraint.name,
         rate=rate.name,
         comparison=comparison,
         reference=reference,
@@ -337,35 +371,53 @@ def verdict(
         meets_bound=bool(worse * (value - bound) <= _ROUNDING),
         groups=groups,
         group_rates=rates,
-        pairs=PairVerdicts(pairs, confidence),
+        pairs=pairs,
         smallest_detectable=detectable,
         min_group_size=min_group_size,
-        small_groups=_named(counts, measured & (fewest < min_group_size)),
+        small_groups=_select(counts, has_rates & (fewest < min_group_size)),
         unmeasured=unmeasured,
+        library=counts.library,
     )
 
 
-def _judge(
-    counts: GroupCounts, found: list[PairDisparities], comparison: PairComparison, bound: float, worse: int
-) -> dict[str, list[Any]]:
-    """Return the verdict on every pair, as the columns of a table."""
-    titles = ("rate", "lowest", "highest", "lowest_rate", "highest_rate", "value", "low", "high", "verdict")
-    columns: dict[str, list[Any]] = {title: [] for title in titles}
-    for part in found:
-        for place, limits in enumerate(zip(part.value, part.low, part.high, strict=True)):
-            ends = part.lowest_first(place)
-            value, low, high = map(float, limits)
-            mildest, worst = (low, high) if comparison == "difference" else (high, low)
-            outcome = "INCONCLUSIVE"
-            if worse * (worst - bound) <= _ROUNDING:
-                outcome = "PASS"
-            elif worse * (mildest - bound) > _ROUNDING:
-                outcome = "FAIL"
-            names = [format_group(counts.groups[g]) for g in ends]
-            line = [part.rate.name, *names, *(float(part.rates[g]) for g in ends), value, low, high, outcome]
-            for column, entry in zip(columns.values(), line, strict=True):
-                column.append(entry)
-    return columns
+def _judge_pairs(
+    counts: GroupCounts,
+    disparities: list[PairDisparities],
+    comparison: PairComparison,
+    bound: float,
+    worse: int,
+    confidence: float,
+) -> PairVerdicts:
+    """Return the verdict on every pair."""
+    pairs = [(part, place) for part in disparities for place in range(len(part.value))]
+    ends = [part.lowest_first(place) for part, place in pairs]
+    values, low, high = (
+        np.array([getattr(part, name)[place] for part, place in pairs], dtype=float)
+        for name in ("value", "low", "high")
+    )
+    mildest, worst = (low, high) if comparison == "difference" else (high, low)
+    passes, fails = worse * (worst - bound) <= _ROUNDING, worse * (mildest - bound) > _ROUNDING
+    outcomes: list[Outcome] = [
+        "PASS" if keeps else "FAIL" if breaks else "INCONCLUSIVE"
+        for keeps, breaks in zip(passes, fails, strict=True)
+    ]
+    lowest_rates, highest_rates = (
+        np.array([part.rates[pair[side]] for (part, _), pair in zip(pairs, ends, strict=True)], dtype=float)
+        for side in (0, 1)
+    )
+    return PairVerdicts(
+        rates=tuple(part.rate.name for part, _ in pairs),
+        lowest=tuple(counts.groups[lowest] for lowest, _ in ends),
+        highest=tuple(counts.groups[highest] for _, highest in ends),
+        lowest_rates=lowest_rates,
+        highest_rates=highest_rates,
+        values=values,
+        low=low,
+        high=high,
+        outcomes=tuple(outcomes),
+        confidence=confidence,
+        library=counts.library,
+    )
 
 
 def _tolerance(
@@ -374,9 +426,9 @@ def _tolerance(
     """Return what is bounded, and the bound."""
     if (max_difference is None) == (min_ratio is None):
         raise ValueError("Give one tolerance: max_difference, such as 0.05, or min_ratio, such as 0.8.")
-    given = max_difference if min_ratio is None else min_ratio
-    if not isinstance(given, int | float | np.number):
-        raise TypeError(f"A tolerance is a number, such as 0.05 or 0.8; got {given!r}.")
+    tolerance = max_difference if min_ratio is None else min_ratio
+    if not isinstance(tolerance, int | float | np.number):
+        raise TypeError(f"A tolerance is a number, such as 0.05 or 0.8; got {tolerance!r}.")
     if max_difference is not None:
         if not max_difference >= 0:
             raise ValueError(f"max_difference must not be negative; got {max_difference!r}.")
@@ -391,5 +443,6 @@ def _written(rate: float) -> str:
     return number(rate) if rate == 0 or rate >= 0.0005 else f"{rate:.1e}"
 
 
-def _named(counts: GroupCounts, which: NDArray[np.bool_]) -> tuple[Hashable, ...]:
-    return tuple(group for group, chosen in zip(counts.groups, which, strict=True) if chosen)
+def _select(counts: GroupCounts, mask: NDArray[np.bool_]) -> tuple[Hashable, ...]:
+    """Return the groups where a mask is true."""
+    return tuple(group for group, chosen in zip(counts.groups, mask, strict=True) if chosen)

@@ -1,27 +1,18 @@
-"""A threshold per group, the best one under bounds on disparities.
+"""Thresholds per group: the best ones under bounds on disparities, from rows or from counts alone.
 
-The data flow: the scores of each group are sorted once (``_core.curves``, gathered as ``evidence``); read
-what is asked for (``wishes``: bounds on rates, ``limits``, and what to maximise, ``objective``); each
-threshold becomes a point (``choices``) of a problem that a solver answers exactly: ``window`` for one rate
-(under its ``hull``), ``program`` for several (a linear program for mixtures, ``branch`` and ``sharing`` for
-single thresholds). ``search`` picks solver and policy, ``choose`` says who can be measured, keeps
-``margins`` and tells what is achieved (``report``), as ``rules`` per group. Around that: ``optimizer`` is the
-estimator, ``blind`` decides without the attribute, ``path`` follows the trade-off, ``histograms`` works from
-counts alone and ``binning`` says what that may lose.
+The data flow: the scores of each group are sorted once (``_core.curves``, gathered as ``_group_curves``).
+What is asked for stands in ``_spec``: bounds, an objective (``_held_out.objective``) and requirements.
+``_search`` says which groups can be measured and which thresholds are admissible; each of these becomes an
+operating point of a problem (``_solvers.problem``) that a solver answers exactly: ``_solvers.single_rate``
+for one rate (under its concave ``envelope``), ``_solvers.linear_program`` for several (mixtures; and
+``branch_and_bound`` with ``knapsack`` for single thresholds). The ``Solution`` is a rule per group
+(``_rules``), and ``_report`` measures what the rules achieve.
+
+Around that: ``_optimizer`` is the estimator, ``_blind`` decides without the attribute, ``_path`` follows the
+trade-off, and ``_histograms`` works from counts alone and says what that may lose. The estimator has its door
+in ``fairsk``, and ``ScoreHistograms`` in ``fairsk.metrics``.
 """
 
-from fairsk._core.histograms import ScoreHistograms
-from fairsk.thresholds._histograms import HistogramThresholds, thresholds_from_histograms
-from fairsk.thresholds._optimizer import GroupThresholdOptimizer
-from fairsk.thresholds._path import ParetoPath
-from fairsk.thresholds._report import ConstraintReport, ThresholdReport
+from fairsk.thresholds._histograms import thresholds_from_histograms
 
-__all__ = [
-    "ConstraintReport",
-    "GroupThresholdOptimizer",
-    "HistogramThresholds",
-    "ParetoPath",
-    "ScoreHistograms",
-    "ThresholdReport",
-    "thresholds_from_histograms",
-]
+__all__ = ["thresholds_from_histograms"]

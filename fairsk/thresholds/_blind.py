@@ -1,11 +1,11 @@
-"""Decisions that do not look at the attribute: rows pay for how likely they belong to each group.
+"""The blind policy: decisions that do not look at the attribute; rows pay for their probable groups.
 
 Where the attribute may not be used at prediction, a second model guesses it. To select a row moves the rate
-of each group by an amount that can be expected from the row's score and from its chances of belonging to the
-groups. A row is selected if what it adds to the objective exceeds what that costs, at a price per group and
-rate: the form that the best such rule has [1]_ [2]_. The prices are the multipliers of the bounds, found by
-cutting planes on the dual function [3]_. Then they are scaled, and each one is moved, by exact sweeps over
-the true groups and labels: along a line of prices, every row's decision flips once.
+of each group by an amount that can be expected from the row's score and from its probabilities of belonging
+to the groups. A row is selected if what it adds to the objective exceeds what that costs, at a price per
+group and rate: the form that the best such rule has [1]_ [2]_. The prices start from the dual values of the
+bounds, found by cutting planes on the dual function [3]_. Then they are scaled, and each one is moved, by
+exact line searches over the true groups and labels: along a line of prices, a row's decision flips once.
 
 References
 ----------
@@ -16,31 +16,52 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
+from sklearn.dummy import DummyClassifier
+from sklearn.frozen import FrozenEstimator
 
-from fairsk._core.bounds import ROUNDING, Bound
+from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint, bounded_rates
+from fairsk._core.counts import GroupCounts, soft_counts
+from fairsk._held_out.objective import FreeObjective, Objective
+from fairsk._held_out.report import MeasuredOn
+from fairsk._meta.cross_fit import OutOfFold, TrainingData, cross_fit, split_rows
+from fairsk._sklearn.compat import num_samples
+from fairsk._sklearn.routing import call, positive_scores
 from fairsk.rates import CELLS, Rate, get_rate
-from fairsk.thresholds._objective import FreeObjective, Objective
+from fairsk.thresholds._group_curves import GroupCurves
+from fairsk.thresholds._report import ThresholdReport, measure, warn_if_constant
+from fairsk.thresholds._search import Search
+from fairsk.thresholds._spec import ThresholdSpec
 
-__all__ = ["BlindRows", "BlindRule", "best_blind_rule"]
+__all__ = [
+    "BlindPolicy",
+    "BlindRows",
+    "BlindRule",
+    "best_blind_rule",
+    "choose_blind_policy",
+    "cross_fit_blind",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 _MAX_CUTS = 120
-#: How many other base thresholds are tried, from nobody's to everybody's score.
+#: How many other base thresholds are tried, from the lowest to the highest score.
 _BASES = 11
 #: How many rows serve to explore from many starts, in few rounds; then the best are carried on with all rows.
 _EXPLORED_ROWS = 20_000
 _FEW_ROUNDS = 3
 _MANY_ROUNDS = 20
 _CARRIED_ON = 3
-#: Anything worth no more than this exceeds a bound.
-_NOT_ALLOWED = -1e250
+#: Any score that is no greater than this belongs to a rule that violates a bound.
+_INFEASIBLE = -1e250
 _CHUNK = 65536
 #: What a capacity limits.
 _SELECTION = get_rate("selection_rate")
@@ -48,7 +69,7 @@ _SELECTION = get_rate("selection_rate")
 
 @dataclass(frozen=True)
 class BlindRule:
-    """Select a row if its score exceeds the base threshold by more than its chances of the groups cost.
+    """Select a row if its score exceeds the base threshold by more than its probable groups cost.
 
     Parameters
     ----------
@@ -64,36 +85,274 @@ class BlindRule:
     prices: Floats
     steps: Floats
 
-    def margin(self, scores: Floats, chances: Floats) -> Floats:
-        """Return by how much a row's score exceeds what is asked of it; it is selected above 0."""
+    def excess(self, scores: Floats, groups: Floats) -> Floats:
+        """Return by how much a row's score exceeds what is required of it; it is selected above 0.
+
+        ``groups`` has the probability that each row belongs to each group.
+        """
         per_group = np.stack([scores, 1 - scores], axis=1) @ self.steps.T @ self.prices.T
-        return scores - self.base - (per_group * chances).sum(1)
+        return scores - self.base - (per_group * groups).sum(1)
 
 
 @dataclass(frozen=True)
 class BlindRows:
-    """Rows with their scores and chances out of fold, and with the true labels and groups.
+    """Rows with their out-of-fold scores, and with the true labels and groups.
 
-    ``scores`` are chances of the positive label; ``chances`` has a column per group that can be measured;
-    ``codes`` are the true groups, -1 for others.
+    Parameters
+    ----------
+    scores : array of shape (n_samples,)
+        Probabilities of the positive label.
+    groups : array of shape (n_samples, n_groups)
+        Probabilities of the groups that can be measured.
+    actual : boolean array of shape (n_samples,)
+        Whether the label is the positive one.
+    codes : integer array of shape (n_samples,)
+        The true groups, -1 for those that cannot be measured.
+    weights : array of shape (n_samples,)
+        The weights.
     """
 
     scores: Floats
-    chances: Floats
+    groups: Floats
     actual: NDArray[np.bool_]
     codes: Ints
     weights: Floats
 
-    def take(self, chosen: Ints) -> BlindRows:
+    def take(self, rows: Ints) -> BlindRows:
         """Return some of the rows."""
-        own = self.scores[chosen], self.chances[chosen], self.actual[chosen]
-        return BlindRows(*own, self.codes[chosen], self.weights[chosen])
+        return BlindRows(
+            self.scores[rows], self.groups[rows], self.actual[rows], self.codes[rows], self.weights[rows]
+        )
+
+
+@dataclass(frozen=True)
+class BlindPolicy:
+    """A fitted blind policy: the classifier, the model that guesses the groups, and the rule.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Scores rows by ``predict_proba``.
+    group_estimator : classifier
+        Its classes are positions among the groups.
+    rule : BlindRule
+        With a price for every group; 0 for those that cannot be measured.
+    pos_label : label
+        The positive class.
+    """
+
+    estimator: Any
+    group_estimator: Any
+    rule: BlindRule
+    pos_label: Hashable
+
+    def predict(self, X: Any) -> NDArray[np.bool_]:
+        """Return which rows are selected; X is without the sensitive column."""
+        scores = positive_scores(self.estimator, X, "predict_proba", self.pos_label)
+        groups = _group_probabilities(self.group_estimator, X, n_groups=len(self.rule.prices))
+        return self.rule.excess(scores, groups) > 0
+
+
+def _group_probabilities(model: Any, X: Any, *, n_groups: int, sensitive_features: Any = None) -> Floats:
+    """Return each row's probability to belong to each group; 0 for groups that the model has not seen.
+
+    It does not look at ``sensitive_features``.
+    """
+    probabilities = np.zeros((num_samples(X), n_groups))
+    probabilities[:, model.classes_] = call(model, "predict_proba", X)
+    return probabilities
+
+
+def cross_fit_blind(
+    estimator: Any,
+    group_estimator: Any,
+    training: TrainingData,
+    *,
+    min_group_size: int,
+    cv: Any,
+    refit: bool,
+    random_state: Any,
+    n_jobs: int | None,
+) -> tuple[OutOfFold, OutOfFold]:
+    """Cross-fit a classifier and a model of the groups on the same folds; neither sees the groups when it predicts.
+
+    Parameters
+    ----------
+    estimator : classifier
+        With ``predict_proba``.
+    group_estimator : classifier or None
+        What learns the groups; by default a clone of the classifier.
+    training : TrainingData
+        The rows, without the sensitive column.
+    min_group_size : int
+        Where fewer than two groups have as many rows, there is nothing to compare, and no model is learned.
+    cv, refit, random_state, n_jobs
+        As in :func:`~fairsk._meta.cross_fit.cross_fit`.
+
+    Returns
+    -------
+    tuple of two OutOfFold
+        The same rows with their scores, and with their probabilities of the groups.
+    """
+    inner = group_estimator
+    if inner is None:
+        inner = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+    if (training.groups.sums() >= min_group_size).sum() < 2:
+        inner = DummyClassifier()
+    splits = split_rows(training, cv, random_state)
+    out_of_fold = cross_fit(
+        estimator,
+        training,
+        partial(positive_scores, response_method="predict_proba", positive=training.positive),
+        cv=splits,
+        share_groups=False,
+        refit=refit,
+        random_state=random_state,
+        n_jobs=n_jobs,
+    )
+    groups_out_of_fold = cross_fit(
+        inner,
+        # What the user passes on to fit is meant for the classifier.
+        training if inner is estimator else replace(training, fit_params={}),
+        partial(_group_probabilities, n_groups=len(training.groups.labels)),
+        target=training.groups.codes,
+        cv=splits,
+        share_groups=False,
+        refit=refit,
+        random_state=random_state,
+        n_jobs=n_jobs,
+    )
+    if isinstance(estimator, FrozenEstimator):  # it has scored all rows, in their order
+        out_of_fold = out_of_fold.take(groups_out_of_fold.rows)
+    return out_of_fold, groups_out_of_fold
+
+
+def choose_blind_policy(
+    out_of_fold: OutOfFold,
+    groups_out_of_fold: OutOfFold,
+    spec: ThresholdSpec,
+    *,
+    pos_label: Hashable,
+    measured_on: MeasuredOn,
+) -> tuple[BlindPolicy, ThresholdReport, float]:
+    """Choose a rule that sees scores and probabilities of groups only, and measure what that costs.
+
+    Parameters
+    ----------
+    out_of_fold, groups_out_of_fold : OutOfFold
+        The same rows with their scores, and with their probabilities of the groups.
+    spec : ThresholdSpec
+        What is asked for.
+    pos_label, measured_on
+        For the report.
+
+    Returns
+    -------
+    tuple
+        The policy, its report, and the best threshold for all rows alike.
+
+    Raises
+    ------
+    ValueError
+        If the policy is not open to a rate or requirement, or no rule meets the bounds.
+    """
+    _check_blind_spec(spec)
+    present, probabilities = out_of_fold.present(), groups_out_of_fold.present().scores
+    curves = GroupCurves.from_rows(present.scores, present.actual, present.groups, present.weights)
+    search = Search.prepare(curves, spec)
+    position = np.full(len(curves.labels), -1)
+    position[search.measured] = np.arange(len(search.measured))
+    rows = BlindRows(
+        present.scores,
+        probabilities[:, search.measured],
+        present.actual,
+        position[present.groups.codes],
+        present.mass,
+    )
+
+    def count(selected: NDArray[np.bool_]) -> GroupCounts:
+        return soft_counts(selected.astype(float), rows.actual, present.groups, rows.weights)
+
+    rule, constraints = _choose_rule(rows, search, count)
+    selected = rule.excess(rows.scores, rows.groups) > 0
+    if not search.measured:  # as everywhere else, a score at the overall threshold is selected
+        selected = rows.scores >= rule.base
+    counts = count(selected)
+    warn_if_constant(counts, spec)
+    report = ThresholdReport(
+        **measure(search, counts, pos_label=pos_label, measured_on=measured_on),
+        policy="blind",
+        solver="prices of the groups (cutting planes and exact sweeps)",
+        reason="as asked for",
+        thresholds={},
+        optimality_gap=None,
+    )
+    if search.measured:
+        report = replace(report, blindness_cost=_blindness_cost(search, constraints, report.value))
+    prices = np.zeros((len(curves.labels), len(spec.rates)))
+    prices[search.measured] = rule.prices
+    policy = BlindPolicy(
+        out_of_fold.estimator, groups_out_of_fold.estimator, replace(rule, prices=prices), pos_label
+    )
+    return policy, report, search.overall.threshold
+
+
+def _check_blind_spec(spec: ThresholdSpec) -> None:
+    """Refuse what a blind policy cannot do."""
+    unfit = [rate.name for rate in spec.rates if not rate.has_fixed_denominator]
+    if unfit:
+        raise ValueError(
+            f"policy='blind' is open to rates with fixed denominators only, which {' and '.join(unfit)} has "
+            "not; use policy='threshold' if the groups may be used at prediction."
+        )
+    if spec.requirements.level_up is not False:
+        raise ValueError("policy='blind' has no thresholds to level: leave out level_up.")
+
+
+def _choose_rule(
+    rows: BlindRows, search: Search, count: Callable[[NDArray[np.bool_]], GroupCounts]
+) -> tuple[BlindRule, tuple[BoundedConstraint, ...]]:
+    """Return the best rule under the loosest bounds that keep the margin, and these bounds."""
+    spec, base = search.spec, search.overall.threshold
+    if not search.measured:
+        n_rates = len(spec.rates)
+        return BlindRule(base, np.zeros((0, n_rates)), np.zeros((n_rates, 2))), spec.constraints
+
+    def solve(constraints: tuple[BoundedConstraint, ...]) -> BlindRule:
+        rates, bounds = zip(*bounded_rates(constraints), strict=True)
+        rule = best_blind_rule(
+            rows,
+            rates,
+            bounds,
+            search.objective,
+            base,
+            spec.requirements.capacity,
+            tuple(spec.requirements.min_rates.items()),
+        )
+        if rule is None:
+            required = [*dict.fromkeys(map(str, bounds)), *spec.requirements.in_words()]
+            raise ValueError(
+                f"No blind rule was found that meets {', '.join(required)}. Loosen the bound, or use "
+                "policy='auto' if the groups may be used at prediction."
+            )
+        return rule
+
+    return search.margin.choose(
+        solve, lambda rule: search.covered(count(rule.excess(rows.scores, rows.groups) > 0))
+    )
+
+
+def _blindness_cost(search: Search, constraints: tuple[BoundedConstraint, ...], value: float) -> float | None:
+    """Return how much more thresholds per group would reach; None if no thresholds meet the bounds."""
+    values = [solution.value for solution in search.best(constraints) if solution is not None]
+    costs = [max(0.0, float(search.objective.better(other, value))) for other in values]
+    return max(costs, default=None)
 
 
 def best_blind_rule(
     rows: BlindRows,
-    rates: list[Rate],
-    bounds: tuple[Bound, ...],
+    rates: Sequence[Rate],
+    bounds: Sequence[Bound],
     objective: Objective | FreeObjective,
     base: float,
     capacity: float | None = None,
@@ -116,26 +375,28 @@ def best_blind_rule(
     min_rates : tuple of pairs
         What rates must at least be, in every group.
     """
-    every = len(rows.scores)
-    few = rows.take(np.arange(0, every, -(-every // _EXPLORED_ROWS)))
+    n = len(rows.scores)
+    few = rows.take(np.arange(0, n, -(-n // _EXPLORED_ROWS)))
     steps = np.array([_steps(rate) for rate in rates])
-    judges = [_Judge(part, rates, bounds, objective, capacity, min_rates) for part in (few, rows)]
+    on_few, on_all = (
+        _CoordinateSearch(part, rates, bounds, objective, capacity, min_rates) for part in (few, rows)
+    )
     inside = float(np.clip(base, rows.scores.min(), rows.scores.max()))
-    prices = _dual_prices(rows, rates, bounds, steps, inside)
-    free = np.zeros_like(prices)
+    duals = _dual_values(rows, rates, bounds, steps, inside)
+    free = np.zeros_like(duals)
     bases = np.append(np.quantile(rows.scores, np.linspace(0, 1, _BASES)), inside)
     starts = [BlindRule(float(at), free, steps) for at in np.unique(bases)]
-    starts += [judges[0].sweep(start, prices).rule for start in starts]
-    explored = sorted((judges[0].climb(start, _FEW_ROUNDS) for start in starts), reverse=True)
-    best = max(judges[1].climb(tried.rule, _MANY_ROUNDS) for tried in explored[:_CARRIED_ON])
-    return best.rule if best.worth > _NOT_ALLOWED else None
+    starts += [on_few.line_search(start, duals).rule for start in starts]
+    explored = sorted((on_few.ascend(start, _FEW_ROUNDS) for start in starts), reverse=True)
+    best = max(on_all.ascend(candidate.rule, _MANY_ROUNDS) for candidate in explored[:_CARRIED_ON])
+    return best.rule if best.score > _INFEASIBLE else None
 
 
 @dataclass(frozen=True, order=True)
-class _Tried:
-    """A rule and its worth: that of the objective, if all bounds are met; else far below, by the excess."""
+class _Candidate:
+    """A rule and its score: the objective if all bounds are met, else far below that, by the violation."""
 
-    worth: float
+    score: float
     rule: BlindRule = field(compare=False)
 
 
@@ -154,15 +415,15 @@ def _axes(prices: Floats) -> list[Floats]:
     return axes
 
 
-def _dual_prices(
-    rows: BlindRows, rates: list[Rate], bounds: tuple[Bound, ...], steps: Floats, base: float
+def _dual_values(
+    rows: BlindRows, rates: Sequence[Rate], bounds: Sequence[Bound], steps: Floats, base: float
 ) -> Floats:
-    """Return the prices at which the expected gain of the bounded problem is least: its multipliers.
+    """Return the prices at which the expected gain of the bounded problem is least: its dual values.
 
-    The dual function is the largest gain at given prices; a linear program over its cutting planes gives the
+    The dual function is the largest gain at some prices; a linear program over its cutting planes gives the
     prices to try next.
     """
-    n_groups, n_rates = rows.chances.shape[1], len(rates)
+    n_groups, n_rates = rows.groups.shape[1], len(rates)
     member = np.eye(n_groups)[rows.codes] * (rows.codes >= 0)[:, None] * rows.weights[:, None]
     positives, negatives = rows.actual @ member, ~rows.actual @ member
     none = np.zeros(n_groups)
@@ -172,12 +433,12 @@ def _dual_prices(
     total = rows.weights.sum()
     gain = (rows.scores - base) * rows.weights / total
     moves = np.stack([rows.scores, 1 - rows.scores], axis=1) @ steps.T  # of each rate's numerator, by a row
-    weighted = rows.chances * rows.weights[:, None]
-    factors, rooms = np.array([bound.line for bound in bounds]).T
-    rooms = np.maximum(rooms, 0.0)
+    weighted = rows.groups * rows.weights[:, None]
+    factors, slack = np.array([bound.line for bound in bounds]).T
+    slack = np.maximum(slack, 0.0)
     size = n_groups * n_rates
     # Variables: the height of the planes, then the price of "not above" and of "not below" of each rate.
-    cost = np.concatenate([[1.0], np.tile(rooms, n_groups), np.zeros(size)])
+    cost = np.concatenate([[1.0], np.tile(slack, n_groups), np.zeros(size)])
     balance = np.zeros((n_rates, 1 + 2 * size))
     for j in range(n_rates):
         balance[j, 1 + j : 1 + size : n_rates] = 1
@@ -187,16 +448,16 @@ def _dual_prices(
     lowest = np.inf
     best = prices
     for _ in range(_MAX_CUTS):
-        worth = gain - ((moves @ (prices / supports).T) * rows.chances).sum(1) * rows.weights
-        chosen = worth > 0
-        moved = (weighted[chosen].T @ moves[chosen]) / supports  # of each group's rate, by those selected
+        net_gain = gain - ((moves @ (prices / supports).T) * rows.groups).sum(1) * rows.weights
+        selected = net_gain > 0
+        moved = (weighted[selected].T @ moves[selected]) / supports  # of each group's rate, by those selected
         rate = start + moved
-        height = float(worth[chosen].sum() - (prices * start).sum())
+        height = float(net_gain[selected].sum() - (prices * start).sum())
         # The plane falls with each price as fast as the rate is high: z >= height - rate * (price - prices).
         offset = height + float((prices * rate).sum())
         planes.append(np.concatenate([[-1.0], -(rate * factors).ravel(), rate.ravel()]))
         heights.append(-offset)
-        value = height + _room_cost(prices, rooms)
+        value = height + _slack_cost(prices, slack)
         if value < lowest:
             lowest, best = value, prices
         solution = linprog(
@@ -217,26 +478,26 @@ def _dual_prices(
     return best * total / supports
 
 
-def _room_cost(prices: Floats, rooms: Floats) -> float:
-    return float((np.maximum(prices, 0).sum(0) * rooms).sum())
+def _slack_cost(prices: Floats, slack: Floats) -> float:
+    return float((np.maximum(prices, 0).sum(0) * slack).sum())
 
 
-class _Judge:
-    """Counts what decisions do to the true groups and labels, along a line of prices."""
+class _CoordinateSearch:
+    """Coordinate ascent over base threshold and prices, by exact line searches on true groups and labels."""
 
     def __init__(
         self,
         rows: BlindRows,
-        rates: list[Rate],
-        bounds: tuple[Bound, ...],
+        rates: Sequence[Rate],
+        bounds: Sequence[Bound],
         objective: Objective | FreeObjective,
         capacity: float | None,
         min_rates: tuple[tuple[Rate, float], ...],
     ) -> None:
         self._rows, self._objective = rows, objective
-        self._limits = list(zip(rates, bounds, strict=True))
+        self._bounded = list(zip(rates, bounds, strict=True))
         self._capacity, self._min_rates = capacity, min_rates
-        self._n_groups = rows.chances.shape[1]
+        self._n_groups = rows.groups.shape[1]
         # A table of cells: positives and negatives of each group, and of those in no group.
         self._place = np.where(rows.codes < 0, self._n_groups, rows.codes)
         size = self._n_groups + 1
@@ -245,43 +506,44 @@ class _Judge:
             False: np.bincount(self._place, rows.weights * ~rows.actual, size),
         }
 
-    def climb(self, rule: BlindRule, n_rounds: int) -> _Tried:
+    def ascend(self, rule: BlindRule, n_rounds: int) -> _Candidate:
         """Move one price, or all, or the base at a time, as long as that helps."""
-        best = self.sweep(rule, np.zeros_like(rule.prices))
+        best = self.line_search(rule, np.zeros_like(rule.prices))
         for _ in range(n_rounds):
-            before = best.worth
+            before = best.score
             for direction in (*_axes(rule.prices), best.rule.prices, None):
-                best = max(best, self.sweep(best.rule, direction))
-            if best.worth <= before:
+                best = max(best, self.line_search(best.rule, direction))
+            if best.score <= before:
                 break
         return best
 
-    def sweep(self, rule: BlindRule, direction: Floats | None) -> _Tried:
+    def line_search(self, rule: BlindRule, direction: Floats | None) -> _Candidate:
         """Return the best rule along a line of prices, or of base thresholds."""
         rows = self._rows
-        margin = rule.margin(rows.scores, rows.chances)
+        excess = rule.excess(rows.scores, rows.groups)
         if direction is None:
-            slope = np.ones(len(margin))
+            slope = np.ones(len(excess))
         else:
             moved = BlindRule(rule.base, rule.prices + direction, rule.steps)
-            slope = margin - moved.margin(rows.scores, rows.chances)
-        flips = np.divide(margin, slope, out=np.full_like(margin, np.nan), where=np.abs(slope) > 1e-15)
+            slope = excess - moved.excess(rows.scores, rows.groups)
+        # The excess is linear along the line: a row's decision flips where it passes 0.
+        flips = np.divide(excess, slope, out=np.full_like(excess, np.nan), where=np.abs(slope) > 1e-15)
         order = np.argsort(flips)  # NaN last: these rows are decided the same way all along
         order = order[: int(np.isfinite(flips).sum())]
-        selected = np.where(np.isnan(flips), margin > 0, slope > 0)
-        worth, at = self._best_step(order, flips[order], selected, slope)
+        selected = np.where(np.isnan(flips), excess > 0, slope > 0)
+        score, at = self._best_step(order, flips[order], selected, slope)
         if direction is None:
-            return _Tried(worth, BlindRule(rule.base + at, rule.prices, rule.steps))
-        return _Tried(worth, BlindRule(rule.base, rule.prices + at * direction, rule.steps))
+            return _Candidate(score, BlindRule(rule.base + at, rule.prices, rule.steps))
+        return _Candidate(score, BlindRule(rule.base, rule.prices + at * direction, rule.steps))
 
     def _best_step(
         self, order: Ints, at: Floats, selected: NDArray[np.bool_], slope: Floats
     ) -> tuple[float, float]:
-        """Return the greatest worth along the line, and where it is reached."""
+        """Return the greatest score along the line, and where it is reached."""
         rows, size = self._rows, self._n_groups + 1
-        chosen = rows.weights * selected
-        tp = np.bincount(self._place, chosen * rows.actual, size)
-        fp = np.bincount(self._place, chosen * ~rows.actual, size)
+        selected_weights = rows.weights * selected
+        tp = np.bincount(self._place, selected_weights * rows.actual, size)
+        fp = np.bincount(self._place, selected_weights * ~rows.actual, size)
         best = (-np.inf, 0.0)
         n = len(order)
         for first in range(0, n + 1, _CHUNK):
@@ -297,16 +559,16 @@ class _Judge:
                 tps_used, fps_used, here, after = tps[:-1], fps[:-1], here[:-1], after[:-1]
             else:
                 tps_used, fps_used = tps, fps
-            worth = self._worth(tps_used.T, fps_used.T)
-            worth[~(after > here)] = -np.inf  # rows that flip together cannot be told apart
-            i = int(np.argmax(worth))
-            if worth[i] > best[0]:
-                best = float(worth[i]), _between(here[i], after[i])
+            scores = self._scores(tps_used.T, fps_used.T)
+            scores[~(after > here)] = -np.inf  # rows that flip together cannot be told apart
+            i = int(np.argmax(scores))
+            if scores[i] > best[0]:
+                best = float(scores[i]), _between(here[i], after[i])
             tp, fp = tps[-1], fps[-1]
         return best
 
-    def _worth(self, tp: Floats, fp: Floats) -> Floats:
-        """Return how good the cells are (groups in rows, steps in columns); far below if not allowed."""
+    def _scores(self, tp: Floats, fp: Floats) -> Floats:
+        """Return how good the cells are (groups in rows, steps in columns); far below at a violation."""
         everyone = {
             "tp": tp,
             "fp": fp,
@@ -316,16 +578,16 @@ class _Judge:
         total = {cell: everyone[cell].sum(0) for cell in CELLS}
         value = np.asarray(self._objective.better(self._objective.value(total), 0.0), dtype=float)
         groups = {cell: everyone[cell][:-1] for cell in CELLS}
-        excess = np.where(np.isnan(value), np.inf, 0.0)
-        for rate, bound in self._limits:
+        violation = np.where(np.isnan(value), np.inf, 0.0)
+        for rate, bound in self._bounded:
             values = rate(groups)
             lowest, highest = values.min(0), values.max(0)  # NaN if any group's rate is undefined
-            excess = np.maximum(excess, np.nan_to_num(highest - bound.upper(lowest), nan=np.inf))
+            violation = np.maximum(violation, np.nan_to_num(highest - bound.upper(lowest), nan=np.inf))
         for rate, least in self._min_rates:
-            excess = np.maximum(excess, np.nan_to_num(least - ROUNDING - rate(groups), nan=0.0).max(0))
+            violation = np.maximum(violation, np.nan_to_num(least - ROUNDING - rate(groups), nan=0.0).max(0))
         if self._capacity is not None:
-            excess = np.maximum(excess, _SELECTION(total) - self._capacity - ROUNDING)
-        return np.where(excess > 0, _NOT_ALLOWED * (1 + excess), value)
+            violation = np.maximum(violation, _SELECTION(total) - self._capacity - ROUNDING)
+        return np.where(violation > 0, _INFEASIBLE * (1 + violation), value)
 
 
 def _between(low: float, high: float) -> float:

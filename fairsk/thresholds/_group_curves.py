@@ -1,8 +1,8 @@
-"""What thresholds are chosen on: every group's curve, and the counts that rules for it give."""
+"""GroupCurves: the cumulative counts of every group that thresholds are chosen on."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +12,15 @@ from fairsk._core.counts import GroupCounts
 from fairsk._core.curves import Curve, sorted_curves
 from fairsk._core.groups import Grouping
 from fairsk.rates import CELLS, Rate
-from fairsk.thresholds._rules import Rule
+from fairsk.thresholds._rules import ThresholdRule
 
-__all__ = ["Evidence"]
+__all__ = ["GroupCurves"]
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Evidence:
+class GroupCurves:
     """The curves of all groups.
 
     Parameters
@@ -29,41 +29,41 @@ class Evidence:
         What the sensitive attributes are called.
     labels : tuple
         The groups.
-    curves : list of Curve
+    weighted : list of Curve
         Of each group, the (weighted) counts at its thresholds.
-    rows, squares : list of Curve
+    unweighted, squared : list of Curve
         The same with every row counted once, and with squared weights; without weights, the same curves.
     everyone : Curve
-        Of all groups together.
+        Of all groups together, weighted.
     """
 
     names: tuple[str, ...]
     labels: tuple[Hashable, ...]
-    curves: list[Curve]
-    rows: list[Curve]
-    squares: list[Curve]
+    weighted: list[Curve]
+    unweighted: list[Curve]
+    squared: list[Curve]
     everyone: Curve
 
     @classmethod
-    def of_rows(
+    def from_rows(
         cls, scores: Floats, actual: NDArray[np.bool_], groups: Grouping, weights: Floats | None = None
-    ) -> Evidence:
+    ) -> GroupCurves:
         """Sort the rows of each group by their scores; weights are positive."""
         kinds = [None] if weights is None else [weights, None, weights**2]
-        found = sorted_curves(scores, actual, groups.codes, len(groups.labels), kinds)
-        (curves, everyone), (rows, _), (squares, _) = found if len(found) == 3 else found * 3
-        return cls(groups.names, groups.labels, curves, rows, squares, everyone)
+        curves = sorted_curves(scores, actual, groups.codes, len(groups.labels), kinds)
+        (weighted, everyone), (unweighted, _), (squared, _) = curves if len(curves) == 3 else curves * 3
+        return cls(groups.names, groups.labels, weighted, unweighted, squared, everyone)
 
-    def counts(self, rules: list[Rule]) -> GroupCounts:
+    def counts(self, rules: Sequence[ThresholdRule]) -> GroupCounts:
         """Return the (expected) counts of all groups when each follows its rule."""
 
         def table(curves: list[Curve]) -> dict[str, Floats]:
             parts = [rule.cells(curve) for curve, rule in zip(curves, rules, strict=True)]
             return {cell: np.array([part[cell] for part in parts]) for cell in CELLS}
 
-        squares = None if self.squares is self.curves else table(self.squares)
-        return GroupCounts(self.labels, table(self.curves), squares, names=self.names)
+        squares = None if self.squared is self.weighted else table(self.squared)
+        return GroupCounts(self.labels, table(self.weighted), squares, names=self.names)
 
     def most_rows(self, rate: Rate) -> Floats:
         """Return how many rows of each group a rate can be measured on, at the most."""
-        return np.array([max(rate.support(curve.at(end)) for end in (0, -1)) for curve in self.rows])
+        return np.array([max(rate.support(curve.at(end)) for end in (0, -1)) for curve in self.unweighted])

@@ -7,28 +7,34 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from fairsk._meta.groupwise import GroupwiseClassifier, OutOfFold, TrainingRows
-from fairsk._sklearn.compat import HasMethods, StrOptions, fit_context, num_samples
-from fairsk._sklearn.routing import call, positive_scores
+from fairsk._core.policy import UnknownGroup
+from fairsk._core.results import library_of
+from fairsk._held_out.objective import ObjectiveLike
+from fairsk._held_out.report import MeasuredOn
+from fairsk._held_out.safety_margin import MarginLike
+from fairsk._meta.base import MetaClassifier
+from fairsk._meta.cross_fit import OutOfFold, TrainingData, check_training_data, cross_fit
+from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, as_labels, group_codes
+from fairsk._sklearn.compat import HasMethods, fit_context
+from fairsk._sklearn.routing import ResponseMethod, positive_scores
 from fairsk._sklearn.rows import check_same_features
 from fairsk.rates import Constraint, Rate
-from fairsk.thresholds._choose import choose_blind, choose_rules
-from fairsk.thresholds._group_curves import Evidence
-from fairsk.thresholds._objective import Goal
+from fairsk.thresholds._blind import BlindPolicy, choose_blind_policy, cross_fit_blind
+from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._path import ParetoPath, trace_path
-from fairsk.thresholds._rules import Rule, row_uniforms
-from fairsk.thresholds._spec import WISH_CONSTRAINTS, Wishes
+from fairsk.thresholds._report import ThresholdReport, threshold_report
+from fairsk.thresholds._rules import ThresholdRule, row_uniforms
+from fairsk.thresholds._search import Search
+from fairsk.thresholds._spec import SPEC_PARAMETERS, Policy, ThresholdSpec, options
 
 __all__ = ["GroupThresholdOptimizer"]
 
 
-class GroupThresholdOptimizer(GroupwiseClassifier):
+class GroupThresholdOptimizer(MetaClassifier):
     r"""Pick a threshold per group: the best ones under a bound on the disparity, exactly.
 
     The scores of the wrapped classifier are thresholded differently in each group. The thresholds
@@ -73,11 +79,11 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         the same answer every time, for any subset of rows; it is open to constraints whose rates have
         fixed denominators. ``"auto"`` mixes only if that gains more than .005 of the objective, or if the
         bound cannot be met without. ``"blind"``: no thresholds per group, for those who may not use the
-        attribute at prediction: a second model learns each row's chances of belonging to the groups, and
-        rows are selected by these and the score. Neither model sees the column that ``sensitive_features``
+        attribute at prediction: a second model learns each row's probabilities of belonging to the groups,
+        and rows are selected by these and the score. Neither model sees the column that ``sensitive_features``
         names then; with a callable, or values passed to ``fit``, see to it that X does not hold it.
     group_estimator : classifier, optional
-        With ``policy="blind"``, what learns the chances of the groups (``predict_proba``); by default a
+        With ``policy="blind"``, what learns the probabilities of the groups (``predict_proba``); by default a
         clone of ``estimator``.
     cv : int, float, splitter or None, default=5
         Number of folds for the out-of-fold scores, stratified by group and label; a float for one split
@@ -134,6 +140,14 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
     UserWarning
         If a group is exempt, or fewer than two groups can be compared.
 
+    See Also
+    --------
+    fairsk.thresholds.thresholds_from_histograms : The same from counts per bin of scores.
+    fairsk.FairClassifier : Holds a bound in training, without the attribute at prediction.
+    fairsk.ScoreRepair : Repairs scores, for thresholds that others set.
+    fairsk.plotting.ThresholdDisplay : Draws every group's ROC curve and its threshold.
+    sklearn.model_selection.TunedThresholdClassifierCV : One threshold for all rows, without a bound.
+
     Notes
     -----
     With :math:`u_g(\tau)` the utility and :math:`r_g(\tau)` the rate of group :math:`g` at threshold
@@ -144,7 +158,7 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
     over all observed rates :math:`t`: one sort, a sliding window and a range maximum, for any number of
     groups; only those :math:`t` are looked at for which the concave envelopes of the points :math:`(r_g,
     u_g)` leave room. Several rates (equalized odds, a list of constraints) or a capacity take a linear
-    program over the thresholds, solved by column generation, for mixtures [1]_; its prices bound a
+    program over the thresholds, solved by column generation, for mixtures [1]_; its dual values bound a
     branch-and-bound search for single thresholds. Ratios such as F1 are maximised by Dinkelbach's iteration
     around either [2]_. ``report_.optimality_gap`` is the distance to the optimum of the linear program.
 
@@ -182,14 +196,18 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
     True
     """
 
+    report_: ThresholdReport
+    _binary_only = True
+    _blind: BlindPolicy | None
+    _rules: list[ThresholdRule]
+
     __metadata_request__predict = {"sensitive_features": True}
     __metadata_request__score = {"sensitive_features": True}
 
     _parameter_constraints = {
-        "estimator": [HasMethods(["fit", "predict_proba"]), HasMethods(["fit", "decision_function"])],
-        **GroupwiseClassifier._groupwise_constraints,
-        **WISH_CONSTRAINTS,
-        "policy": [StrOptions({"auto", "threshold", "randomized", "blind"})],
+        **GROUPWISE_PARAMETERS,
+        **SPEC_PARAMETERS,
+        "policy": [options(Policy)],
         "group_estimator": [HasMethods(["fit", "predict_proba"]), None],
     }
 
@@ -201,18 +219,18 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         constraint: str | Constraint | Sequence[str | Constraint] = "demographic_parity",
         max_difference: float | Sequence[float | None] | None = None,
         min_ratio: float | Sequence[float | None] | None = None,
-        objective: Goal = "accuracy",
+        objective: ObjectiveLike = "accuracy",
         min_rates: Mapping[str | Rate, float] | None = None,
         capacity: float | None = None,
         level_up: bool | float = False,
-        policy: str = "auto",
+        policy: Policy = "auto",
         group_estimator: Any = None,
         cv: Any = 5,
         refit: bool = True,
-        response_method: str = "auto",
+        response_method: ResponseMethod = "auto",
         min_group_size: int = 30,
-        margin: float | str = 0.0,
-        unknown_group: str = "error",
+        margin: MarginLike = 0.0,
+        unknown_group: UnknownGroup = "error",
         pos_label: Any = None,
         random_state: Any = None,
         n_jobs: int | None = None,
@@ -267,26 +285,31 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
         GroupThresholdOptimizer
             The fitted meta-estimator.
         """
-        wishes = self._wishes()
-        given = self._training_rows(X, y, sensitive_features, sample_weight, fit_params)
-        for name in ("group_estimator_", "_rule", "_rest_shape", "_rules"):  # of an earlier fit
-            if hasattr(self, name):
-                delattr(self, name)
+        spec = self._spec()
+        training = self._training_data(X, y, sensitive_features, sample_weight, fit_params)
         if self.policy == "blind":
-            return self._fit_blind(given, wishes)
-        self.estimator_, unseen = self._fit_out_of_fold(given)
-        evidence = _evidence(unseen)
-        chosen = choose_rules(evidence, wishes, given.positive, stacklevel=4)
-        self.groups_ = evidence.labels
-        self.overall_threshold_ = float(chosen.overall.thresholds[0])
-        self.thresholds_ = dict(chosen.report.thresholds)
-        self.report_ = chosen.report
-        self._rules = chosen.rules
-        self._positive = given.positive
-        self._copy_feature_record()
+            self._fit_blind(training, spec)
+        else:
+            self._fit_by_group(training, spec)
+        self.report_ = replace(self.report_, library=library_of(X, sensitive_features))
+        self.groups_ = self.report_.groups
+        self.thresholds_ = dict(self.report_.thresholds)
         return self
 
-    def _fit_blind(self, given: TrainingRows, wishes: Wishes) -> Self:
+    def _fit_by_group(self, training: TrainingData, spec: ThresholdSpec) -> None:
+        """Choose a rule per group on out-of-fold scores."""
+        out_of_fold = self._score(training)
+        search = Search.prepare(_group_curves(out_of_fold), spec)
+        solution = search.choose()
+        self.report_ = threshold_report(
+            search, solution, pos_label=training.positive, measured_on=self._measured_on
+        )
+        self.overall_threshold_ = search.overall.threshold
+        self._rules, self._blind = solution.rules, None
+        self.estimator_ = out_of_fold.estimator
+        self._copy_feature_record()
+
+    def _fit_blind(self, training: TrainingData, spec: ThresholdSpec) -> None:
         """Fit the classifier and a model of the groups, neither of which sees the attribute, and a rule."""
         if self.response_method == "decision_function" or not hasattr(self.estimator, "predict_proba"):
             raise ValueError(
@@ -295,35 +318,26 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
             )
         if isinstance(self.group_estimator, FrozenEstimator):
             raise ValueError("group_estimator learns the groups of these rows: it must not be a prefit one.")
-        check_same_features(self, given.X, reset=True)
-        X = given.X
-        given = replace(given, X=self._take_out_column(X))
-        inner = self.group_estimator
-        if inner is None:
-            inner = (
-                self.estimator.estimator if isinstance(self.estimator, FrozenEstimator) else self.estimator
+        check_same_features(self, training.X, reset=True)
+        X = self._take_out_column(training.X)
+        with self._explaining_the_missing_column(X is not training.X):
+            out_of_fold, groups_out_of_fold = cross_fit_blind(
+                self.estimator,
+                self.group_estimator,
+                replace(training, X=X),
+                min_group_size=self.min_group_size,
+                cv=self.cv,
+                **self._fit_options,
             )
-        if (given.groups.sums() >= self.min_group_size).sum() < 2:  # no groups that could be compared
-            inner = DummyClassifier()
-        with self._explaining_the_missing_column(given.X is not X):
-            splits = self._splits(given)  # the same for both
-            self.estimator_, unseen = self._fit_out_of_fold(given, blind=True, splits=splits)
-            respond = partial(_group_chances, n_groups=len(given.groups.labels))
-            # What the user passes on to fit is meant for the classifier.
-            own = given if inner is self.estimator else replace(given, fit_params={})
-            self.group_estimator_, rows, chances = self._cross_fit(
-                inner, own, given.groups.codes, respond, splits
-            )
-        if isinstance(self.estimator, FrozenEstimator):
-            unseen = unseen.take(rows)
-        if unseen.weights is not None:
-            chances = chances[unseen.weights > 0]  # of the rows that are present
-        self._rule, self.report_, self.groups_, self.overall_threshold_ = choose_blind(
-            unseen.present(), chances, wishes, given.positive, stacklevel=5
+        self._blind, self.report_, self.overall_threshold_ = choose_blind_policy(
+            out_of_fold,
+            groups_out_of_fold,
+            spec,
+            pos_label=training.positive,
+            measured_on=self._measured_on,
         )
-        self.thresholds_ = {}
-        self._positive = given.positive
-        return self
+        self._rules = []
+        self.estimator_ = out_of_fold.estimator
 
     @fit_context(prefer_skip_nested_validation=False)
     def pareto_path(
@@ -362,9 +376,10 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
             raise ValueError(f"n_points must be at least 2, got {n_points}.")
         if self.policy == "blind":
             raise ValueError("A path follows thresholds per group, which policy='blind' has none of.")
-        given = self._training_rows(X, y, sensitive_features, sample_weight, fit_params)
-        unseen = self._fit_out_of_fold(given, keep=False)[1]
-        return trace_path(_evidence(unseen), self._wishes(), n_points, stacklevel=4)
+        spec = self._spec()
+        training = self._training_data(X, y, sensitive_features, sample_weight, fit_params)
+        out_of_fold = self._score(training, scores_only=True)
+        return trace_path(_group_curves(out_of_fold), spec, n_points)
 
     def predict(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
         """Predict the class of each row by the threshold of its group.
@@ -387,26 +402,30 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
             If a group did not occur in ``fit`` or is missing, unless ``unknown_group="overall"``.
         """
         check_is_fitted(self)
-        if self.report_.policy == "blind":
-            X = self._without_column(X)
-            scores = positive_scores(self.estimator_, X, self.response_method, self._positive)
-            chances = _group_chances(self.group_estimator_, X, None, n_groups=len(self.groups_))
-            return self._as_labels(self._rule.margin(scores, chances) > 0, self._positive)
+        positive = self.report_.pos_label
+        if self._blind is not None:
+            return as_labels(self._blind.predict(self._without_column(X)), self.classes_, positive)
         sensitive = self._sensitive(X, sensitive_features, predicting=True)
-        scores = positive_scores(
-            self.estimator_, X, self.response_method, self._positive, sensitive.to_metadata()
-        )
-        codes = self._known_codes(sensitive)
-        chance = Rule.single(self.overall_threshold_).chance(scores)
+        scores = positive_scores(self.estimator_, X, self.response_method, positive, sensitive.to_metadata())
+        codes = group_codes(sensitive, self.groups_, self.unknown_group)
+        probability = ThresholdRule.single(self.overall_threshold_).selection_probability(scores)
         for code, rule in enumerate(self._rules):
-            own = codes == code
-            chance[own] = rule.chance(scores[own])
-        selected = chance > (row_uniforms(scores) if self.report_.policy == "randomized" else 0.5)
-        return self._as_labels(selected, self._positive)
+            in_group = codes == code
+            probability[in_group] = rule.selection_probability(scores[in_group])
+        selected = probability > (row_uniforms(scores) if self.report_.policy == "randomized" else 0.5)
+        return as_labels(selected, self.classes_, positive)
 
-    def _wishes(self) -> Wishes:
-        """Return what the parameters ask of the thresholds."""
-        return Wishes.of(
+    @property
+    def group_estimator_(self) -> Any:
+        """With ``policy="blind"``, the fitted model of the groups."""
+        policy = getattr(self, "_blind", None)
+        if policy is None:
+            raise AttributeError("There is a group_estimator_ after fit with policy='blind' only.")
+        return policy.group_estimator
+
+    def _spec(self) -> ThresholdSpec:
+        """Return what the parameters ask of the thresholds, validated."""
+        return ThresholdSpec.from_parameters(
             self.constraint,
             self.max_difference,
             self.min_ratio,
@@ -419,18 +438,46 @@ class GroupThresholdOptimizer(GroupwiseClassifier):
             min_group_size=self.min_group_size,
         )
 
+    def _training_data(
+        self, X: Any, y: Any, sensitive_features: Any, sample_weight: Any, fit_params: dict[str, Any]
+    ) -> TrainingData:
+        """Return the arguments of ``fit``, validated."""
+        return check_training_data(
+            X,
+            y,
+            selector=self.sensitive_features,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            pos_label=self.pos_label,
+            fit_params=fit_params,
+        )
+
+    def _score(self, training: TrainingData, *, scores_only: bool = False) -> OutOfFold:
+        """Return the fitted classifier, and scores of models that did not see the rows."""
+        return cross_fit(
+            self.estimator,
+            training,
+            partial(positive_scores, response_method=self.response_method, positive=training.positive),
+            cv=self.cv,
+            scores_only=scores_only,
+            **self._fit_options,
+        )
+
+    @property
+    def _fit_options(self) -> dict[str, Any]:
+        """What all fits of inner models have in common."""
+        return {"refit": self.refit, "random_state": self.random_state, "n_jobs": self.n_jobs}
+
+    @property
+    def _measured_on(self) -> MeasuredOn:
+        """The rows that thresholds are chosen on: all of them if the classifier was fitted to others."""
+        return "held out" if isinstance(self.estimator, FrozenEstimator) else "out of fold"
+
     def _inner_X(self, X: Any) -> Any:
         """Return X without the sensitive column if the policy may not look at it."""
-        return self._without_column(X) if self.report_.policy == "blind" else X
+        return X if self._blind is None else self._without_column(X)
 
 
-def _evidence(unseen: OutOfFold) -> Evidence:
-    rows = unseen.present()
-    return Evidence.of_rows(rows.scores, rows.actual, rows.groups, rows.weights)
-
-
-def _group_chances(model: Any, X: Any, values: Any, *, n_groups: int) -> NDArray[np.float64]:
-    """Return each row's chance to belong to each group; 0 for groups that the model has not seen."""
-    chances = np.zeros((num_samples(X), n_groups))
-    chances[:, model.classes_] = call(model, "predict_proba", X)
-    return chances
+def _group_curves(out_of_fold: OutOfFold) -> GroupCurves:
+    rows = out_of_fold.present()
+    return GroupCurves.from_rows(rows.scores, rows.actual, rows.groups, rows.weights)

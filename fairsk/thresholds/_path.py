@@ -1,27 +1,29 @@
-"""The trade-off as a path: what the objective costs as the bound is tightened."""
+"""ParetoPath: what the objective costs as the bound is tightened."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk._core.bounds import Bound
-from fairsk.thresholds._choose import prepare_search, replaced
-from fairsk.thresholds._group_curves import Evidence
-from fairsk.thresholds._objective import Objective
-from fairsk.thresholds._search import Candidate
-from fairsk.thresholds._spec import Wishes
+from fairsk._core.bounds import Bound, BoundedConstraint
+from fairsk._core.groups import format_group
+from fairsk._core.results import Result, Table
+from fairsk._held_out.objective import Objective
+from fairsk.thresholds._group_curves import GroupCurves
+from fairsk.thresholds._search import Search, Solution
+from fairsk.thresholds._spec import ThresholdSpec
 
 __all__ = ["ParetoPath", "trace_path"]
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class ParetoPath:
+@dataclass(frozen=True, eq=False, repr=False)
+class ParetoPath(Result):
     """The best thresholds at one bound after another, on the rows that they were chosen on.
 
     Parameters
@@ -45,7 +47,7 @@ class ParetoPath:
     """
 
     constraint: str
-    comparison: str
+    comparison: Literal["difference", "ratio"]
     objective: str
     bounds: Floats
     disparity: Floats
@@ -53,47 +55,56 @@ class ParetoPath:
     best_mixture: Floats
     thresholds: Mapping[Hashable, Floats]
 
+    def _tables(self) -> list[Table]:
+        limit = "max_difference" if self.comparison == "difference" else "min_ratio"
+        columns: dict[str, list[Any]] = {
+            limit: self.bounds.tolist(),
+            self.comparison: self.disparity.tolist(),
+            self.objective: self.value.tolist(),
+            "best_mixture": self.best_mixture.tolist(),
+        }
+        for label, thresholds in self.thresholds.items():
+            columns[f"threshold of {format_group(label)}"] = thresholds.tolist()
+        return [Table(columns, caption=f"{self.objective} under bounds on {self.constraint}")]
 
-def trace_path(evidence: Evidence, wishes: Wishes, n_points: int, *, stacklevel: int = 2) -> ParetoPath:
+
+def trace_path(curves: GroupCurves, spec: ThresholdSpec, n_points: int) -> ParetoPath:
     """Follow the best single thresholds from parity to where the bound no longer matters."""
-    if len(wishes.limits) != 1:
+    if len(spec.constraints) != 1:
         raise ValueError("A path varies the bound of one constraint: give one, not a list.")
-    (limit,) = wishes.limits
-    search, overall, _ = prepare_search(
-        evidence, replace(wishes, policy="threshold"), stacklevel=stacklevel + 1
-    )
+    (bounded,) = spec.constraints
+    search = Search.prepare(curves, spec)
     if not search.measured:
         raise ValueError("There is no trade-off to follow: fewer than two groups can be compared.")
-    n_rates = len(limit.constraint.rates)
+    constraint, comparison = bounded.constraint, bounded.bound.comparison
 
-    def disparity_of(found: Candidate | None) -> float:
-        if found is None:
+    def best(bound: Bound) -> tuple[Solution | None, Solution | None]:
+        return search.best((BoundedConstraint(constraint, bound),))
+
+    def disparity_of(solution: Solution | None) -> float:
+        if solution is None:
             return float("nan")
-        rules = replaced([overall] * len(evidence.labels), search.measured, found.rules)
-        cells = {cell: values[search.measured] for cell, values in evidence.counts(rules).cells.items()}
-        return float(limit.constraint.compare(cells, limit.bound.comparison))
+        counts = search.covered(curves.counts(solution.rules))
+        return float(constraint.compare(counts.cells, comparison))
 
-    free = search.best((search.loosest(limit.bound),) * n_rates).single
-    if free is None:
+    unbounded, _ = best(search.loosest(bounded.bound))
+    if unbounded is None:
         raise ValueError("No thresholds meet what is asked for, even without a bound on the disparity.")
-    by_difference = limit.bound.difference is not None
-    bounds = np.linspace(0.0 if by_difference else 1.0, disparity_of(free), n_points)
-    points = []
-    for at in bounds:
-        bound = Bound(difference=float(at)) if by_difference else Bound(ratio=float(at))
-        points.append(search.best((bound,) * n_rates))
-    singles = [point.single for point in points]
-    bounded = isinstance(search.objective, Objective)
+    by_difference = comparison == "difference"
+    bounds = np.linspace(0.0 if by_difference else 1.0, disparity_of(unbounded), n_points)
+    points = [best(Bound(difference=at) if by_difference else Bound(ratio=at)) for at in bounds.tolist()]
+    singles = [single for single, _ in points]
+    is_exact = isinstance(search.objective, Objective)  # else nothing is known of what could be reached
     return ParetoPath(
-        constraint=limit.constraint.name,
-        comparison=limit.bound.comparison,
+        constraint=constraint.name,
+        comparison=comparison,
         objective=search.objective.name,
         bounds=bounds,
         disparity=np.array([disparity_of(single) for single in singles]),
         value=np.array([np.nan if single is None else single.value for single in singles]),
-        best_mixture=np.array([p.mixed.value if bounded and p.mixed else np.nan for p in points]),
+        best_mixture=np.array([mixed.value if is_exact and mixed else np.nan for _, mixed in points]),
         thresholds={
-            evidence.labels[g]: np.array([np.nan if s is None else s.rules[i].thresholds[0] for s in singles])
-            for i, g in enumerate(search.measured)
+            curves.labels[g]: np.array([np.nan if s is None else s.rules[g].thresholds[0] for s in singles])
+            for g in search.measured
         },
     )

@@ -1,88 +1,47 @@
-"""What chosen thresholds achieve, as an object that prints itself."""
+"""The report of thresholds per group: policy, solver, thresholds, and what they leave to be gained."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import format_group
-from fairsk._core.results import Entries, Table, Tabular, number, rows
-from fairsk.rates import Rate
+from fairsk._core.warnings import warn_user
+from fairsk._held_out.report import BoundReport, MeasuredOn, report_fields
+from fairsk.thresholds._search import Search, Solution
+from fairsk.thresholds._spec import ThresholdSpec
 
-__all__ = ["ConstraintReport", "ThresholdReport"]
-
-
-@dataclass(frozen=True)
-class ConstraintReport:
-    """What the thresholds achieve under one constraint.
-
-    Parameters
-    ----------
-    constraint : str
-        What was bounded.
-    rates : tuple of Rate
-        The rates that should agree.
-    comparison : {"difference", "ratio"}
-        Whether the difference was bounded from above, or the ratio from below.
-    bound : float
-        The bound that was asked for.
-    disparity : float
-        The largest difference (or smallest ratio) between groups that are not exempt; for mixtures, the
-        expected one.
-    interval : tuple of two floats
-        A 95% confidence interval for it, simultaneous over all pairs of groups and all rates.
-    """
-
-    constraint: str
-    rates: tuple[Rate, ...]
-    comparison: str
-    bound: float
-    disparity: float
-    interval: tuple[float, float]
+__all__ = ["ThresholdReport", "measure", "threshold_report", "warn_if_constant"]
 
 
-@dataclass(frozen=True)
-class ThresholdReport(Tabular):
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class ThresholdReport(BoundReport):
     """What the thresholds achieve on the rows that they were chosen on (out of fold, unless prefit).
 
-    With one constraint, its ``constraint``, ``comparison``, ``bound``, ``disparity`` and ``interval`` are
-    also attributes of the report; with several, these are tuples.
+    With several constraints, ``constraint``, ``comparison``, ``bound``, ``disparity`` and ``interval`` are
+    those of the binding one: the one that exceeds its bound by most, or comes nearest to it.
 
     Parameters
     ----------
-    positive : label
-        The class whose prediction counts as being selected.
-    objective : str
-        What was maximised.
-    value : float
-        The objective's value over all rows.
-    overall_value : float
-        What the best threshold for all rows alike reaches, without a bound.
+    pos_label, objective, value, value_without_bound, constraints, counts, measured_on
+        As in :class:`~fairsk._held_out.report.BoundReport`.
+    exempt, uncertain, margin, library
+        Likewise; exempt groups have the overall threshold.
+    policy : {"threshold", "randomized", "blind"}
+        Whether each group has one threshold, or a mixture, or no group is looked at.
+    solver : str
+        The algorithm that chose the thresholds.
+    reason : str
+        Why this policy.
+    thresholds : dict
+        Each group's threshold, or (threshold, probability) pairs; empty for a blind policy.
     optimality_gap : float or None
         How far the value is at most from the best that any policy of thresholds, mixed ones included,
         could reach under the bounds (as tightened by a margin); None where the objective is a function of the
         cells, the policy blind, or nothing can be compared.
-    policy : {"threshold", "randomized", "blind"}
-        Whether each group has one threshold, or a mixture, or no group is looked at.
-    method, reason : str
-        How the policy was found, and why this one.
-    constraints : tuple of ConstraintReport
-        One per constraint.
-    thresholds : dict
-        Each group's threshold, or (threshold, probability) pairs; empty for a blind policy.
-    counts : GroupCounts
-        The (expected) confusion cells of all groups: every rate and interval follows from them.
-    exempt : tuple
-        Groups too small to measure; they have the overall threshold, and the bounds do not cover them.
-    uncertain : tuple
-        Groups that the bounds cover on the rows seen, but of which these say too little: without a margin, a
-        95% margin of error greater than the bound; with one, too few rows to keep it.
-    margin : float
-        How many standard errors of its disparity every pair of groups stays away from its bound.
     requirements : tuple of str
         What else was asked for, in words.
     blindness_cost : float or None
@@ -92,86 +51,114 @@ class ThresholdReport(Tabular):
         chosen on histograms.
     """
 
-    positive: Hashable
-    objective: str
-    value: float
-    overall_value: float
-    optimality_gap: float | None
-    policy: str
-    method: str
+    policy: Literal["threshold", "randomized", "blind"]
+    solver: str
     reason: str
-    constraints: tuple[ConstraintReport, ...]
     thresholds: Mapping[Hashable, Any]
-    counts: GroupCounts
-    exempt: tuple[Hashable, ...]
-    uncertain: tuple[Hashable, ...]
-    margin: float = 0.0
+    optimality_gap: float | None
     requirements: tuple[str, ...] = ()
     blindness_cost: float | None = None
     binning_loss: float | None = None
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in ("constraint", "comparison", "bound", "disparity", "interval"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        values = tuple(getattr(part, name) for part in self.constraints)
-        return values[0] if len(values) == 1 else values
+    def _content(self) -> dict[str, Any]:
+        return {
+            **super()._content(),
+            "policy": self.policy,
+            "solver": self.solver,
+            "reason": self.reason,
+            "requirements": self.requirements,
+            "optimality_gap": self.optimality_gap,
+            "blindness_cost": self.blindness_cost,
+            "binning_loss": self.binning_loss,
+        }
+
+    def _group_records(self) -> list[dict[str, Any]]:
+        records = super()._group_records()
+        return [{**record, "threshold": self.thresholds.get(record["group"])} for record in records]
 
     def _lines(self) -> list[tuple[str, str]]:
-        lines = [("positive", str(self.positive))]
-        for part in self.constraints:
-            limit = "at most" if part.comparison == "difference" else "at least"
-            low, high = part.interval
-            reached = f"{part.disparity:.4f} (95% interval {low:.4f} to {high:.4f})"
-            if np.isnan(part.disparity):
-                reached = "nothing can be compared"
-            lines += [
-                ("constraint", f"{part.constraint}, {part.comparison} {limit} {part.bound:g}"),
-                (part.comparison, reached),
-            ]
-        below = ""
+        value = self._value()
         if self.optimality_gap is not None:
-            below = f"; at most {self.optimality_gap:.4f} below the best under it"
-        lines += [
-            (self.objective, f"{self.value:.4f} ({self.overall_value:.4f} without a bound){below}"),
-            ("policy", f"{self.policy}, by {self.method}: {self.reason}"),
+            value += f"; at most {self.optimality_gap:.4f} below the best under it"
+        lines = [
+            *self._constraint_lines(),
+            (self.objective, value),
+            ("policy", f"{self.policy}, by {self.solver}: {self.reason}"),
         ]
         if self.requirements:
             (share,) = self.counts.overall().rate("selection_rate")
             lines.append(("also", "; ".join([*self.requirements, f"{share:.4f} of all rows are selected"])))
-        if self.margin:
-            lines.append(("margin", f"{self.margin:.2f} standard errors between every two groups"))
+        lines += self._margin_lines()
         if self.blindness_cost is not None:
             lines.append(("blindness", f"thresholds per group would reach {self.blindness_cost:.4f} more"))
         if self.binning_loss is not None:
             lines.append(("binning", f"between the edges at most {self.binning_loss:.4f} more is possible"))
-        if self.exempt:
-            lines.append(("exempt", ", ".join(map(format_group, self.exempt))))
-        if self.uncertain:
-            lines.append(
-                (
-                    "uncertain",
-                    f"{', '.join(map(format_group, self.uncertain))} (too few rows to promise the bound)",
-                )
-            )
-        return lines
+        return [*lines, *self._group_lines()]
 
-    def _tables(self) -> Sequence[Table | Entries]:
-        """Return an entry per finding, then a line per group: its threshold, its size, the bounded rates."""
-        counts = self.counts
-        rates = list(dict.fromkeys(rate for part in self.constraints for rate in part.rates))
-        columns: dict[str, list[Any]] = {"group": list(map(format_group, counts.groups))}
-        shown: dict[str, list[str]] = {"group": columns["group"]}
-        if self.thresholds:
-            chosen = [self.thresholds[label] for label in counts.groups]
-            shown["threshold"] = list(map(_written, chosen))
-            mixed = any(isinstance(threshold, list) for threshold in chosen)
-            columns["threshold"] = shown["threshold"] if mixed else chosen
-        columns["n"] = counts.n.tolist()
-        shown["n"] = list(map(rows, columns["n"]))
-        for rate in rates:
-            columns[rate.name] = counts.rate(rate).tolist()
-            shown[rate.name] = [number(value, 4) for value in columns[rate.name]]
-        return [Entries(self._lines()), Table(columns, shown)]
+    def _decision_columns(self) -> tuple[dict[str, list[Any]], dict[str, list[str]]]:
+        if not self.thresholds:
+            return {}, {}
+        thresholds = [self.thresholds[label] for label in self.groups]
+        shown = list(map(_written, thresholds))
+        is_mixed = any(isinstance(threshold, list) for threshold in thresholds)
+        return {"threshold": list(shown) if is_mixed else thresholds}, {"threshold": shown}
+
+
+def threshold_report(
+    search: Search, solution: Solution, *, pos_label: Hashable, measured_on: MeasuredOn
+) -> ThresholdReport:
+    """Measure what a solution achieves on the rows that it was searched on."""
+    counts = search.curves.counts(solution.rules)
+    if np.isfinite(search.overall.threshold):  # without the bound, some are selected and some are not
+        warn_if_constant(counts, search.spec)
+    is_mixed = any(rule.is_mixed for rule in solution.rules)
+    pairs = zip(search.curves.labels, solution.rules, strict=True)
+    return ThresholdReport(
+        **measure(search, counts, pos_label=pos_label, measured_on=measured_on),
+        policy="randomized" if is_mixed else "threshold",
+        solver=solution.solver,
+        reason=solution.reason,
+        thresholds={label: rule.pairs if is_mixed else rule.pairs[0][0] for label, rule in pairs},
+        optimality_gap=_gap(search, solution),
+    )
+
+
+def measure(
+    search: Search, counts: GroupCounts, *, pos_label: Hashable, measured_on: MeasuredOn
+) -> dict[str, Any]:
+    """Return the fields of a report that follow from counts and from what was asked for."""
+    return report_fields(
+        counts,
+        search.spec.constraints,
+        search.objective,
+        pos_label=pos_label,
+        value_without_bound=search.overall.value,
+        measured_on=measured_on,
+        covered=[counts.groups[g] for g in search.measured],
+        exempt=[counts.groups[g] for g in search.exempt],
+        margin=search.margin,
+    ) | {"requirements": search.spec.requirements.in_words()}
+
+
+def warn_if_constant(counts: GroupCounts, spec: ThresholdSpec) -> None:
+    """Warn if the bound leaves nothing better than the same decision for every row."""
+    (selected,) = counts.overall().rate("selection_rate")
+    if selected not in (0, 1):
+        return
+    mixing = ", or allow policy='randomized'" if spec.can_mix else ""
+    warn_user(
+        f"The thresholds select {'nobody' if selected == 0 else 'everybody'}: under this bound on "
+        f"{spec.constraint_names} the same decision for every row is the best that they can do. Loosen the "
+        f"bound{mixing}."
+    )
+
+
+def _gap(search: Search, solution: Solution) -> float | None:
+    """Return how far a solution is at most below the best mixtures; None where that is not known."""
+    if solution.upper_bound is None:
+        return None
+    gap = float(search.objective.better(solution.upper_bound, solution.value))
+    return None if np.isnan(gap) else max(0.0, gap)
 
 
 def _written(threshold: Any) -> str:

@@ -1,4 +1,4 @@
-"""How a group is decided: a threshold, or a mixture of them, and the hash that decides mixtures."""
+"""Threshold rules: a threshold or a mixture of them per group, and the hash that decides mixtures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.curves import Curve
 
-__all__ = ["Mixture", "Rule", "row_uniforms"]
+__all__ = ["Mixture", "ThresholdRule", "row_uniforms"]
 
 Floats = NDArray[np.float64]
 
@@ -23,35 +23,47 @@ class Mixture:
 
 
 @dataclass(frozen=True)
-class Rule:
+class ThresholdRule:
     """How one group is decided: a threshold, or several with a probability each."""
 
     thresholds: Floats
     probabilities: Floats
 
-    def chance(self, scores: Floats) -> Floats:
-        """Return each score's chance to be selected: 0 or 1 if there is one threshold."""
-        return (scores[:, None] >= self.thresholds) @ self.probabilities
+    @classmethod
+    def single(cls, threshold: float) -> ThresholdRule:
+        """Return the rule that selects every score of at least the threshold."""
+        return cls(np.array([threshold]), np.ones(1))
+
+    @classmethod
+    def on(cls, curve: Curve, mixture: Mixture) -> ThresholdRule:
+        """Return a mixture of positions on a curve as a rule for scores."""
+        return cls(curve.threshold(mixture.positions), mixture.probabilities)
 
     @property
     def is_mixed(self) -> bool:
         """Whether there is more than one threshold."""
         return len(self.thresholds) > 1
 
-    @classmethod
-    def single(cls, threshold: float) -> Rule:
-        """Return the rule that selects every score of at least the threshold."""
-        return cls(np.array([threshold]), np.ones(1))
+    @property
+    def pairs(self) -> list[tuple[float, float]]:
+        """The thresholds with their probabilities."""
+        return list(zip(self.thresholds.tolist(), self.probabilities.tolist(), strict=True))
 
-    @classmethod
-    def on(cls, curve: Curve, mixture: Mixture) -> Rule:
-        """Return a mixture of positions on a curve as a rule for scores."""
-        return cls(curve.threshold(mixture.positions), mixture.probabilities)
+    def selection_probability(self, scores: Floats) -> Floats:
+        """Return the probability that each score is selected: 0 or 1 if there is one threshold."""
+        return (scores[:, None] >= self.thresholds) @ self.probabilities
+
+    def capped(self, highest: float) -> ThresholdRule:
+        """Return the rule with no threshold above the highest one allowed.
+
+        A threshold that leaves out no score above that may be lowered to it: it stays between two scores.
+        """
+        return ThresholdRule(np.minimum(self.thresholds, highest), self.probabilities)
 
     def cells(self, curve: Curve) -> dict[str, float]:
         """Return the (expected) cells of a curve's rows under the rule, whose thresholds may be any."""
-        places = curve.positions(self.thresholds)
-        return {cell: float(at @ self.probabilities) for cell, at in curve.at(places).items()}
+        positions = curve.positions(self.thresholds)
+        return {cell: float(values @ self.probabilities) for cell, values in curve.at(positions).items()}
 
 
 def row_uniforms(scores: Floats) -> Floats:
@@ -66,4 +78,4 @@ def row_uniforms(scores: Floats) -> Floats:
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     bits = bits ^ (bits >> np.uint64(31))
-    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53  # the 53 bits that a float holds

@@ -1,31 +1,43 @@
-"""From curves to a rule per group: which thresholds are open, and which solver and policy answer."""
+"""The search for thresholds: which groups and thresholds are eligible, which solver and policy answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint
+from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint, bounded_rates
+from fairsk._core.counts import GroupCounts
 from fairsk._core.curves import Curve
 from fairsk._core.groups import format_group
-from fairsk.rates import CELLS, Rate, get_rate
-from fairsk.thresholds._group_curves import Evidence
-from fairsk.thresholds._objective import FreeObjective, Objective
-from fairsk.thresholds._rules import Mixture, Rule
-from fairsk.thresholds._solvers.linear_program import ProgramSolver
-from fairsk.thresholds._solvers.problem import Choices, Problem, single
+from fairsk._core.warnings import warn_user
+from fairsk._held_out.objective import FreeObjective, Objective, objective_of_rows
+from fairsk._held_out.safety_margin import SafetyMargin
+from fairsk._held_out.single_threshold import (
+    SingleThreshold,
+    best_threshold_on_curves,
+    reachable_positions,
+)
+from fairsk.rates import CELLS, get_rate
+from fairsk.thresholds._group_curves import GroupCurves
+from fairsk.thresholds._rules import Mixture, ThresholdRule
+from fairsk.thresholds._solvers.linear_program import LinearProgramSolver
+from fairsk.thresholds._solvers.problem import OperatingPoints, Problem, as_mixtures
 from fairsk.thresholds._solvers.single_rate import WindowSolver, least_disparity
-from fairsk.thresholds._spec import Requirements
+from fairsk.thresholds._spec import Requirements, ThresholdSpec
 
-__all__ = ["Best", "Candidate", "Search", "Solution", "overall_rule"]
+__all__ = ["PointsOf", "Search", "Solution", "observed_points"]
 
 Floats = NDArray[np.float64]
-Solver = WindowSolver | ProgramSolver
-Pick = Callable[[Solver], list[Mixture] | None]
+Solver: TypeAlias = WindowSolver | LinearProgramSolver
+#: What a solver is asked for.
+Kind: TypeAlias = Literal["thresholds", "mixtures"]
+#: What a group may choose from: the curve that its points stand on, and the points.
+PointsOf: TypeAlias = "Callable[[Search, int], tuple[Curve, OperatingPoints]]"
 
 #: With ``policy="auto"``, mix thresholds if that gains more than this share of the objective's range.
 WORTH_MIXING = 0.005
@@ -36,256 +48,156 @@ _SELECTION = get_rate("selection_rate")
 
 @dataclass(frozen=True)
 class Solution:
-    """A rule per measured group, how it was found, and what the best mixture of thresholds reaches."""
+    """A decision rule per group, and what the rules reach.
 
-    rules: list[Rule]
-    value: float
-    method: str
-    reason: str
-    upper: float | None
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A rule per measured group, its total cells and value, and the solver that gave it."""
-
-    rules: list[Rule]
-    cells: dict[str, float]
-    value: float
-    solver: Solver
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best single thresholds and the best mixtures; None where nothing meets the bounds.
-
-    Mixtures of rates without fixed denominators cannot be realised, but bound from above what single
-    thresholds can reach.
+    Parameters
+    ----------
+    rules : list of ThresholdRule
+        One per group; those that take no part have the overall threshold.
+    cells : mapping of str to float
+        The (expected) confusion cells of all rows.
+    value : float
+        The objective's value over all rows.
+    solver : str
+        The algorithm.
+    constraints : tuple of BoundedConstraint
+        The bounds that it kept, tightened by a margin if there is one.
+    reason : str
+        Why this policy.
+    upper_bound : float or None
+        The value that no mixtures of thresholds exceed under the bounds; None where it is not known.
     """
 
-    single: Candidate | None
-    mixed: Candidate | None
+    rules: list[ThresholdRule]
+    cells: Mapping[str, float]
+    value: float
+    solver: str
+    constraints: tuple[BoundedConstraint, ...]
+    reason: str = ""
+    upper_bound: float | None = None
 
 
-def overall_rule(curve: Curve, objective: Objective | FreeObjective, requirements: Requirements) -> Rule:
-    """Return the best threshold for all rows alike, without a bound on any disparity."""
+def observed_points(search: Search, group: int) -> tuple[Curve, OperatingPoints]:
+    """Return a group's curve, and the points on it that meet all requirements of one group.
+
+    Utilities are filled in later, for one objective after another.
+    """
+    curve = search.curves.weighted[group]
     cells = curve.cells
-    loss = np.asarray(objective.better(0.0, objective.value(cells)))
-    if np.isnan(loss).all():
-        raise ValueError(
-            f"The objective {objective.name!r} is NaN for every threshold: nothing can be chosen."
-        )
-    shut = ~_not_above(curve, requirements.level_up)
-    if requirements.capacity is not None:
-        shut |= _SELECTION(cells) > requirements.capacity + ROUNDING
-    if shut.all():
-        asked = replace(requirements, min_rates={}).in_words()
-        raise ValueError(f"No threshold for all rows alike has {' and '.join(asked)}. Ask for less.")
-    # A NaN (nobody is selected, for a precision) is worse than any value, but open.
-    loss = np.where(shut, np.inf, np.where(np.isnan(loss), np.finfo(float).max, loss))
-    best = np.array([np.argmin(loss)])
-    return _capped(Rule.on(curve, Mixture(best, np.ones(1))), requirements.level_up)
+    rates = np.array([rate(cells) for rate in search.spec.rates])
+    is_open = _is_admissible(search, group, cells) & ~np.isnan(rates).any(0)
+    selected = _SELECTION.part(cells)
+    points = OperatingPoints(np.arange(len(curve)), rates, selected, selected)
+    return curve, points if is_open.all() else points.take(np.flatnonzero(is_open))
 
 
-def _not_above(curve: Curve, highest: bool | float) -> NDArray[np.bool_]:
-    """Return which positions a threshold can reach that is not above the highest one, if there is one."""
-    if isinstance(highest, bool):
-        return np.ones(len(curve), dtype=bool)
-    if not curve.between:
-        return curve.thresholds <= highest
-    return np.append(curve.steps < highest, True)  # the first score that is left out lies below it
-
-
-def _capped(rule: Rule, highest: bool | float) -> Rule:
-    """Return a rule with no threshold above the highest one; between two scores that changes nothing."""
-    return (
-        rule if isinstance(highest, bool) else replace(rule, thresholds=np.minimum(rule.thresholds, highest))
-    )
+def _is_admissible(search: Search, group: int, cells: Mapping[str, Floats]) -> NDArray[np.bool_]:
+    """Return which positions on a group's curve meet the requirements."""
+    curves, least_rows = search.curves, search.spec.min_group_size
+    admissible = reachable_positions(curves.weighted[group], search.requirements.highest)
+    for rate, least in search.requirements.min_rates.items():
+        if curves.most_rows(rate)[group] >= least_rows:
+            admissible &= rate(cells) >= least - ROUNDING
+    for rate in search.spec.rates:
+        if not rate.has_fixed_denominator:  # how many rows it is measured on depends on the threshold
+            admissible &= rate.support(curves.unweighted[group].cells) >= least_rows
+    return admissible
 
 
 @dataclass(frozen=True)
 class Search:
-    """The search for the best rules of the groups that can be measured.
+    """The search for the best rules of the groups that can be measured; :meth:`prepare` makes one.
 
     Parameters
     ----------
-    evidence : Evidence
+    curves : GroupCurves
         Every group's curve.
-    measured : list of int
-        The groups that take part.
-    limits : tuple of BoundedConstraint
-        Bounds on disparities.
+    spec : ThresholdSpec
+        What is asked for.
     objective : Objective or FreeObjective
         What to maximise over all rows.
     requirements : Requirements
-        What else is asked of the thresholds; ``level_up`` is a number, or False.
-    policy : {"auto", "threshold", "randomized"}
-        One threshold per group, or a mixture.
-    fixed : mapping of str to float
-        The cells of the groups that do not take part.
-    min_group_size : int
-        The fewest rows that a rate may be measured on.
+        Those of the specification; ``level_up`` is a number, or False.
+    overall : SingleThreshold
+        The best threshold for all rows alike, without a bound.
+    measured : list of int
+        The groups that take part.
+    exempt : list of int
+        Those that are too small to.
+    points_of : callable
+        Returns what a group may choose from: by default its observed thresholds.
     """
 
-    evidence: Evidence
-    measured: list[int]
-    limits: tuple[BoundedConstraint, ...]
+    curves: GroupCurves
+    spec: ThresholdSpec
     objective: Objective | FreeObjective
     requirements: Requirements
-    policy: str
-    fixed: Mapping[str, float]
-    min_group_size: int
+    overall: SingleThreshold
+    measured: list[int]
+    exempt: list[int]
+    points_of: PointsOf = observed_points
 
-    @property
-    def bounds(self) -> tuple[Bound, ...]:
-        """The bound of each rate, as they were asked for."""
-        return tuple(limit.bound for limit in self.limits for _ in limit.constraint.rates)
-
-    @property
-    def rates(self) -> list[Rate]:
-        """The bounded rates."""
-        return [rate for limit in self.limits for rate in limit.constraint.rates]
-
-    @cached_property
-    def _curves(self) -> list[Curve]:
-        return [self.evidence.curves[g] for g in self.measured]
-
-    @cached_property
-    def _choices(self) -> list[Choices]:
-        """The thresholds that each group may choose from; their utilities are filled in later."""
-        found = []
-        for g, curve in zip(self.measured, self._curves, strict=True):
-            cells = curve.cells
-            rates = np.array([rate(cells) for rate in self.rates])
-            is_open = self._open(g, cells) & ~np.isnan(rates).any(0)
-            selected = _SELECTION.part(cells)
-            every = Choices(np.arange(len(curve)), rates, selected, selected)
-            chosen = every if is_open.all() else every.take(np.flatnonzero(is_open))
-            if not len(chosen):
-                raise ValueError(self._closed(g))
-            found.append(chosen)
-        return found
-
-    def _open(self, group: int, cells: Mapping[str, Floats]) -> NDArray[np.bool_]:
-        curve = self.evidence.curves[group]
-        is_open = _not_above(curve, self.requirements.level_up)
-        for rate, least in self.requirements.min_rates.items():
-            if self.evidence.most_rows(rate)[group] >= self.min_group_size:
-                is_open &= rate(cells) >= least - ROUNDING
-        for rate in self.rates:
-            if not rate.has_fixed_denominator:  # how many rows it is measured on depends on the threshold
-                is_open &= rate.support(self.evidence.rows[group].cells) >= self.min_group_size
-        return is_open
-
-    def _closed(self, group: int) -> str:
-        asked = list(replace(self.requirements, capacity=None).in_words())
-        asked += [
-            f"at least {self.min_group_size} rows to measure {rate.name} on (min_group_size)"
-            for rate in self.rates
-            if not rate.has_fixed_denominator
-        ]
-        return (
-            f"No threshold of the group {format_group(self.evidence.labels[group])} has all that is asked "
-            f"for: {'; '.join(asked)}. Ask for less."
+    @classmethod
+    def prepare(cls, curves: GroupCurves, spec: ThresholdSpec) -> Search:
+        """Find the overall threshold and the groups that can be measured; warn of those that cannot."""
+        objective, requirements = objective_of_rows(spec.objective, curves.everyone), spec.requirements
+        overall = best_threshold_on_curves(
+            curves.everyone, objective, capacity=requirements.capacity, highest=requirements.highest
         )
+        if requirements.level_up is True:
+            requirements = replace(requirements, level_up=overall.threshold)
+        measured, exempt = _eligible_groups(curves, spec)
+        return cls(curves, spec, objective, requirements, overall, measured, exempt)
 
-    # --- one objective after another -------------------------------------------------------------------
+    @property
+    def margin(self) -> SafetyMargin:
+        """The margin that the bounds are to be kept with."""
+        return SafetyMargin.from_parameter(self.spec.margin, self.spec.constraints, len(self.measured))
 
-    def _solver(self, bounds: tuple[Bound, ...], objective: Objective, value: float) -> Solver:
-        groups = [
-            replace(choices, utility=objective.utility(curve.cells, value)[choices.position])
-            for curve, choices in zip(self._curves, self._choices, strict=True)
-        ]
-        capacity = None
-        if self.requirements.capacity is not None:
-            total = _SELECTION.support(self.evidence.everyone.at(-1))
-            left = float(self.requirements.capacity * total - _SELECTION.part(self.fixed))
-            capacity = left if abs(left) > ROUNDING * total else 0.0
-        problem = Problem(groups, bounds, capacity)
-        return WindowSolver(problem) if len(bounds) == 1 and capacity is None else ProgramSolver(problem)
+    def covered(self, counts: GroupCounts) -> GroupCounts:
+        """Return the counts of the groups that the bounds cover."""
+        return counts.take([counts.groups[g] for g in self.measured])
 
-    def _total(self, mixtures: list[Mixture]) -> dict[str, float]:
-        total = {cell: float(self.fixed.get(cell, 0.0)) for cell in CELLS}
-        for curve, mixture in zip(self._curves, mixtures, strict=True):
-            for cell, at in curve.at(mixture.positions).items():
-                total[cell] += float(at @ mixture.probabilities)
-        return total
-
-    def _maximise(self, bounds: tuple[Bound, ...], pick: Pick, first: Solver | None) -> Candidate | None:
-        """Return the best of what is picked from the solvers for one linear objective, or several in turn."""
-        objective = self.objective
-        if isinstance(objective, FreeObjective):
-            return self._explore(bounds, objective, pick)
-        found = self._found(first or self._solver(bounds, objective, objective.start), pick)
-        for _ in range(_MAX_DINKELBACH):
-            if found is None or objective.is_linear or np.isnan(found.value):
-                return found
-            better = self._found(self._solver(bounds, objective, found.value), pick)
-            if better is None or not objective.better(better.value, found.value) > 1e-14:
-                return found
-            found = better
-        return found
-
-    def _explore(self, bounds: tuple[Bound, ...], objective: FreeObjective, pick: Pick) -> Candidate | None:
-        best: Candidate | None = None
-        for direction in objective.directions():
-            found = self._found(self._solver(bounds, direction, 0.0), pick)
-            if found is not None and (best is None or not found.value <= best.value):
-                best = found
-        for _ in range(_MAX_DINKELBACH):
-            steepest = None if best is None else objective.steepest(best.cells)
-            found = None if steepest is None else self._found(self._solver(bounds, steepest, 0.0), pick)
-            if best is None or found is None or not found.value > best.value:
-                return best
-            best = found
-        return best
-
-    def _found(self, solver: Solver, pick: Pick) -> Candidate | None:
-        mixtures = pick(solver)
-        if mixtures is None:
-            return None
-        cells = self._total(mixtures)
-        highest = self.requirements.level_up
-        rules = [
-            _capped(Rule.on(curve, mixture), highest)
-            for curve, mixture in zip(self._curves, mixtures, strict=True)
-        ]
-        return Candidate(rules, cells, float(self.objective.value(cells)), solver)
+    def choose(self) -> Solution:
+        """Return the rules under the loosest bounds that keep the margin, by the policy asked for."""
+        if not self.measured:
+            rules = self._with_overall([])
+            return Solution(
+                rules,
+                self._fixed,
+                float(self.objective.value(self._fixed)),
+                "the unconstrained optimum",
+                self.spec.constraints,
+                "nothing can be compared",
+            )
+        solution, _ = self.margin.choose(
+            self.solve, lambda solution: self.covered(self.curves.counts(solution.rules))
+        )
+        return solution
 
     # --- one policy ------------------------------------------------------------------------------------
 
-    def loosest(self, bound: Bound) -> Bound:
-        """Return the bound of the same kind that restricts nothing."""
-        if bound.difference is None:
-            return Bound(ratio=0.0)
-        values = [choices.rates for choices in self._choices]
-        return Bound(difference=float(max(v.max() for v in values) - min(v.min() for v in values)))
+    def solve(self, constraints: tuple[BoundedConstraint, ...]) -> Solution:
+        """Return the rules under these bounds, by the policy asked for.
 
-    def best(self, bounds: tuple[Bound, ...]) -> Best:
-        """Return the best single thresholds under the bounds, and the best mixtures of thresholds."""
-        mixed = self._maximise(bounds, _mixtures, None)
-        single = None
-        if mixed is not None and self.policy != "randomized":
-            is_linear = isinstance(self.objective, Objective) and self.objective.is_linear
-            single = self._maximise(bounds, _thresholds, mixed.solver if is_linear else None)
-        return Best(single, mixed)
-
-    def solve(self, bounds: tuple[Bound, ...]) -> Solution:
-        """Return each group's rule under the bounds, by the policy that was asked for."""
-        can_mix = all(rate.has_fixed_denominator for rate in self.rates)
-        if self.policy == "randomized" and not can_mix:
+        Raises
+        ------
+        ValueError
+            If nothing meets them, or the policy is not open to a rate.
+        """
+        policy, can_mix = self.spec.policy, self.spec.can_mix
+        if policy == "randomized" and not can_mix:
             raise ValueError(
-                f"policy='randomized' is not open to {self._named}, whose rates do not have fixed "
-                "denominators; use policy='threshold'."
+                f"policy='randomized' is not open to {self.spec.constraint_names}, whose rates do not have "
+                "fixed denominators; use policy='threshold'."
             )
-        best = self.best(bounds)
-        single, mixed = best.single, best.mixed
-        if mixed is None or (single is None and (self.policy == "threshold" or not can_mix)):
-            raise ValueError(self._infeasible(bounds))
+        single, mixed = self.best(constraints, only_mixtures=policy == "randomized")
+        if mixed is None or (single is None and (policy == "threshold" or not can_mix)):
+            raise ValueError(self._infeasible(constraints))
         gain = np.inf if single is None else max(0.0, self.objective.better(mixed.value, single.value))
-        upper = mixed.value if isinstance(self.objective, Objective) else None
+        upper_bound = mixed.value if isinstance(self.objective, Objective) else None
         worth_mixing = gain > WORTH_MIXING * self.objective.span(mixed.value)
-        if self.policy != "auto":
+        if policy != "auto":
             reason = "as asked for"
         elif not can_mix:
             reason = "a mixture cannot hold a rate without a fixed denominator"
@@ -295,48 +207,220 @@ class Search:
             reason = f"mixing would gain {gain:.4f}"
         else:
             reason = f"single thresholds would lose {gain:.4f}"
-        if single is not None and (self.policy == "threshold" or not can_mix or not worth_mixing):
-            return self._solution(single, single.solver.method, upper, reason)
-        return self._solution(mixed, mixed.solver.mixing_method, upper, reason)
+        if single is not None and (policy == "threshold" or not can_mix or not worth_mixing):
+            return replace(single, reason=reason, upper_bound=upper_bound)
+        return replace(mixed, reason=reason, upper_bound=upper_bound)
 
-    def _solution(self, found: Candidate, method: str, upper: float | None, reason: str) -> Solution:
+    def best(
+        self, constraints: tuple[BoundedConstraint, ...], *, only_mixtures: bool = False
+    ) -> tuple[Solution | None, Solution | None]:
+        """Return the best single thresholds under the bounds, and the best mixtures of thresholds.
+
+        Each is None where nothing meets the bounds. Mixtures of rates without fixed denominators cannot be
+        realised, but bound from above what single thresholds can reach.
+        """
+        objective = self.objective
+        first = None  # one solver answers for both, at the first step
+        if isinstance(objective, Objective):
+            first = self._solver(constraints, objective, objective.start)
+        mixed = self._maximise(constraints, "mixtures", first)
+        if mixed is None or only_mixtures:
+            return None, mixed
+        return self._maximise(constraints, "thresholds", first), mixed
+
+    def loosest(self, bound: Bound) -> Bound:
+        """Return the bound of the same kind that restricts nothing."""
+        if bound.difference is None:
+            return Bound(ratio=0.0)
+        values = [points.rates for points in self._points]
+        return Bound(difference=float(max(v.max() for v in values) - min(v.min() for v in values)))
+
+    # --- one objective after another -------------------------------------------------------------------
+
+    def _maximise(
+        self, constraints: tuple[BoundedConstraint, ...], kind: Kind, first: Solver | None
+    ) -> Solution | None:
+        """Return the best of its kind: from one linear objective, or from several in turn."""
+        objective = self.objective
+        if isinstance(objective, FreeObjective):
+            return self._explore(constraints, kind, objective)
+        solver = first or self._solver(constraints, objective, objective.start)
+        solution = self._solution(solver, kind, constraints)
+        # Dinkelbach: maximise numerator - value * denominator at the value reached, until it stays.
+        for _ in range(_MAX_DINKELBACH):
+            if solution is None or objective.is_linear or np.isnan(solution.value):
+                return solution
+            better = self._solution(self._solver(constraints, objective, solution.value), kind, constraints)
+            if better is None or not objective.better(better.value, solution.value) > 1e-14:
+                return solution
+            solution = better
+        return solution
+
+    def _explore(
+        self, constraints: tuple[BoundedConstraint, ...], kind: Kind, objective: FreeObjective
+    ) -> Solution | None:
+        """Return the best over linear objectives in many directions, then uphill from there."""
+
+        def along(direction: Objective) -> Solution | None:
+            return self._solution(self._solver(constraints, direction, 0.0), kind, constraints)
+
+        best: Solution | None = None
+        for direction in objective.directions():
+            solution = along(direction)
+            if solution is not None and (best is None or not solution.value <= best.value):
+                best = solution
+        for _ in range(_MAX_DINKELBACH):
+            steepest = None if best is None else objective.steepest(best.cells)
+            solution = None if steepest is None else along(steepest)
+            if best is None or solution is None or not solution.value > best.value:
+                return best
+            best = solution
+        return best
+
+    def _solver(
+        self, constraints: tuple[BoundedConstraint, ...], objective: Objective, value: float
+    ) -> Solver:
+        """Return the solver of the problem with the utilities of a linear objective."""
+        groups = [
+            replace(points, utility=objective.utility(curve.cells, value)[points.position])
+            for curve, points in zip(self._curves, self._points, strict=True)
+        ]
+        capacity = None
+        if self.requirements.capacity is not None:
+            total = _SELECTION.support(self.curves.everyone.at(-1))
+            left = float(self.requirements.capacity * total - _SELECTION.part(self._fixed))
+            capacity = left if abs(left) > ROUNDING * total else 0.0
+        bounds = tuple(bound for _, bound in bounded_rates(constraints))
+        problem = Problem(groups, bounds, capacity)
+        if len(bounds) == 1 and capacity is None:
+            return WindowSolver(problem)
+        return LinearProgramSolver(problem)
+
+    def _solution(
+        self, solver: Solver, kind: Kind, constraints: tuple[BoundedConstraint, ...]
+    ) -> Solution | None:
+        """Return what a solver answers, as rules for all groups; None if nothing meets the bounds."""
+        if kind == "mixtures":
+            mixtures, name = solver.mixtures(), solver.mixing_name
+        else:
+            positions = solver.thresholds()
+            mixtures, name = None if positions is None else as_mixtures(positions), solver.name
+        if mixtures is None:
+            return None
+        cells = self._total(mixtures)
+        rules = [
+            ThresholdRule.on(curve, mixture).capped(self.requirements.highest)
+            for curve, mixture in zip(self._curves, mixtures, strict=True)
+        ]
         if isinstance(self.objective, FreeObjective):
-            method += ", over linear objectives in many directions"
+            name += ", over linear objectives in many directions"
         elif not self.objective.is_linear:
-            method += " inside Dinkelbach's iteration"
-        return Solution(found.rules, found.value, method, reason, upper)
+            name += " inside Dinkelbach's iteration"
+        value = float(self.objective.value(cells))
+        return Solution(self._with_overall(rules), cells, value, name, constraints)
+
+    def _total(self, mixtures: Sequence[Mixture]) -> dict[str, float]:
+        """Return the (expected) cells of all rows."""
+        total = {cell: float(self._fixed.get(cell, 0.0)) for cell in CELLS}
+        for curve, mixture in zip(self._curves, mixtures, strict=True):
+            for cell, values in curve.at(mixture.positions).items():
+                total[cell] += float(values @ mixture.probabilities)
+        return total
+
+    def _with_overall(self, rules: Sequence[ThresholdRule]) -> list[ThresholdRule]:
+        """Return one rule per group: those of the measured groups, and the overall threshold for others."""
+        by_group = dict(zip(self.measured, rules, strict=True))
+        overall = ThresholdRule.single(self.overall.threshold)
+        return [by_group.get(g, overall) for g in range(len(self.curves.labels))]
+
+    # --- what the groups may choose from ---------------------------------------------------------------
+
+    @cached_property
+    def _fixed(self) -> Mapping[str, float]:
+        """The cells of the groups that take no part, under the overall threshold."""
+        fixed = dict.fromkeys(CELLS, 0.0)
+        overall = ThresholdRule.single(self.overall.threshold)
+        for g, curve in enumerate(self.curves.weighted):
+            if g not in self.measured:
+                for cell, value in overall.cells(curve).items():
+                    fixed[cell] += value
+        return fixed
+
+    @cached_property
+    def _candidates(self) -> list[tuple[Curve, OperatingPoints]]:
+        candidates = [self.points_of(self, g) for g in self.measured]
+        for g, (_, points) in zip(self.measured, candidates, strict=True):
+            if not len(points):
+                raise ValueError(self._inadmissible(g))
+        return candidates
 
     @property
-    def _named(self) -> str:
-        return " and ".join(limit.constraint.name for limit in self.limits)
+    def _curves(self) -> list[Curve]:
+        return [curve for curve, _ in self._candidates]
 
-    def _infeasible(self, bounds: tuple[Bound, ...]) -> str:
+    @property
+    def _points(self) -> list[OperatingPoints]:
+        return [points for _, points in self._candidates]
+
+    # --- why nothing can be chosen ---------------------------------------------------------------------
+
+    def _inadmissible(self, group: int) -> str:
+        """Say that no threshold of a group meets its requirements."""
+        least = self.spec.min_group_size
+        required = list(replace(self.requirements, capacity=None).in_words())
+        required += [
+            f"at least {least} rows to measure {rate.name} on (min_group_size)"
+            for rate in self.spec.rates
+            if not rate.has_fixed_denominator
+        ]
+        return (
+            f"No threshold of the group {format_group(self.curves.labels[group])} has all that is asked "
+            f"for: {'; '.join(required)}. Ask for less."
+        )
+
+    def _infeasible(self, constraints: tuple[BoundedConstraint, ...]) -> str:
+        """Say that nothing meets the bounds, and what each rate alone could reach."""
+        pairs, named = bounded_rates(constraints), self.spec.constraint_names
+        required = ", ".join(dict.fromkeys(str(bound) for _, bound in pairs))
+        others = self.requirements.in_words()
+        if others:
+            return (
+                f"No thresholds meet {required} for {named} together with what else is asked for "
+                f"({'; '.join(others)}). Loosen one of them."
+            )
         reached = []
-        for j, (rate, bound) in enumerate(zip(self.rates, bounds, strict=True)):
-            least = least_disparity(self._choices, bound, j)
-            alone = f" of {rate.name} alone" if len(bounds) > 1 else ""
+        for j, (rate, bound) in enumerate(pairs):
+            least = least_disparity(self._points, bound, j)
+            alone = f" of {rate.name} alone" if len(pairs) > 1 else ""
             if bound.difference is not None:
                 reached.append(f"the least difference{alone} is {least:.4f}")
             else:
                 reached.append(f"the largest ratio{alone} is {-least:.4f}")
-        asked = ", ".join(dict.fromkeys(map(str, bounds)))
-        also = self.requirements.in_words()
-        if also:
-            return (
-                f"No thresholds meet {asked} for {self._named} together with what else is asked for "
-                f"({'; '.join(also)}). Loosen one of them."
-            )
         return (
-            f"No thresholds meet {asked} for {self._named}: {' and '.join(reached)}. Loosen the bound, or "
+            f"No thresholds meet {required} for {named}: {' and '.join(reached)}. Loosen the bound, or "
             "choose a constraint that thresholds can always meet: demographic_parity, equal_opportunity or "
             "equalized_odds."
         )
 
 
-def _mixtures(solver: Solver) -> list[Mixture] | None:
-    return solver.mixtures() if np.isfinite(solver.upper) else None
-
-
-def _thresholds(solver: Solver) -> list[Mixture] | None:
-    positions = solver.thresholds()
-    return None if positions is None else single(positions)
+def _eligible_groups(curves: GroupCurves, spec: ThresholdSpec) -> tuple[list[int], list[int]]:
+    """Return the groups that can be compared, and those with too few rows to measure; warn about these."""
+    least = spec.min_group_size
+    small: dict[int, str] = {}
+    for rate in spec.rates:
+        most = curves.most_rows(rate)
+        for g in np.flatnonzero(most < least):
+            small[int(g)] = f"{format_group(curves.labels[g])} ({most[g]:g} for {rate.name})"
+    measured = [g for g in range(len(curves.labels)) if g not in small]
+    if small:
+        warn_user(
+            f"Fewer than min_group_size={least} rows to measure in: {', '.join(small.values())}. "
+            "The bound does not cover these groups; they get the overall threshold."
+        )
+    if len(measured) < 2:
+        warn_user(
+            f"Fewer than two groups can be compared under {spec.constraint_names}: every group gets the "
+            "overall threshold, and nothing is promised about the disparity."
+        )
+        measured = []
+    return measured, sorted(small)

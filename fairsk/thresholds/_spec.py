@@ -1,23 +1,29 @@
-"""What the user asks of the thresholds, read off the parameters and checked."""
+"""ThresholdSpec: the validated parameters of a search for thresholds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from fairsk._core.bounds import BoundedConstraint, bounded_constraints
+from fairsk._held_out.objective import ObjectiveLike, make_objective
+from fairsk._held_out.safety_margin import MarginLike
 from fairsk._sklearn.compat import Interval, StrOptions
 from fairsk.rates import Constraint, Rate, get_rate
-from fairsk.thresholds._objective import Goal, make_objective
 
-__all__ = ["WISH_CONSTRAINTS", "Requirements", "Wishes"]
+__all__ = ["SPEC_PARAMETERS", "GroupPolicy", "Policy", "Requirements", "ThresholdSpec", "options"]
+
+#: The policies that decide by group.
+GroupPolicy: TypeAlias = Literal["auto", "threshold", "randomized"]
+#: All policies.
+Policy: TypeAlias = Literal["auto", "threshold", "randomized", "blind"]
 
 #: What the parameters may be, as scikit-learn checks them.
-WISH_CONSTRAINTS: dict[str, Any] = {
+SPEC_PARAMETERS: dict[str, Any] = {
     "constraint": [str, Constraint, list, tuple],
     "max_difference": [Interval(Real, 0, None, closed="left"), list, tuple, None],
     "min_ratio": [Interval(Real, 0, 1, closed="both"), list, tuple, None],
@@ -30,9 +36,14 @@ WISH_CONSTRAINTS: dict[str, Any] = {
 }
 
 
+def options(alias: Any) -> StrOptions:
+    """Return the options of a Literal type, as scikit-learn checks them."""
+    return StrOptions(set(get_args(alias)))
+
+
 @dataclass(frozen=True)
 class Requirements:
-    """What is asked of the thresholds beside the limits on disparities.
+    """What is required of the thresholds beside the bounds on disparities.
 
     Parameters
     ----------
@@ -49,7 +60,7 @@ class Requirements:
     level_up: bool | float = False
 
     @classmethod
-    def of(
+    def from_parameters(
         cls, min_rates: Mapping[str | Rate, float] | None, capacity: float | None, level_up: Any
     ) -> Requirements:
         """Read the requirements off the parameters.
@@ -81,6 +92,11 @@ class Requirements:
             )
         return cls(rates, capacity, float(level_up))
 
+    @property
+    def highest(self) -> float:
+        """What no threshold may exceed: infinity unless ``level_up`` is a number."""
+        return np.inf if isinstance(self.level_up, bool) else self.level_up
+
     def in_words(self) -> tuple[str, ...]:
         """Say what is required."""
         words = [f"{rate.name} at least {least:g} per group" for rate, least in self.min_rates.items()]
@@ -94,38 +110,53 @@ class Requirements:
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What is asked of the thresholds; the parameters are those of ``GroupThresholdOptimizer``."""
+class ThresholdSpec:
+    """The validated parameters; their meaning is that of ``GroupThresholdOptimizer``'s."""
 
-    limits: tuple[BoundedConstraint, ...]
-    objective: Goal
+    constraints: tuple[BoundedConstraint, ...]
+    objective: ObjectiveLike
     requirements: Requirements
-    policy: str
-    margin: float | str
+    policy: Policy
+    margin: MarginLike
     min_group_size: int
 
     @classmethod
-    def of(
+    def from_parameters(
         cls,
         constraint: Any,
         max_difference: Any,
         min_ratio: Any,
         *,
-        objective: Goal,
+        objective: ObjectiveLike,
         min_rates: Mapping[str | Rate, float] | None,
         capacity: float | None,
         level_up: bool | float,
-        policy: str,
-        margin: float | str,
+        policy: Policy,
+        margin: MarginLike,
         min_group_size: int,
-    ) -> Wishes:
-        """Read the wishes off the parameters; what cannot be is refused before anything is fitted."""
+    ) -> ThresholdSpec:
+        """Read the specification off the parameters; what cannot be is refused before anything is fitted."""
         make_objective(objective, 1.0, 1.0)
         return cls(
             bounded_constraints(constraint, max_difference, min_ratio),
             objective,
-            Requirements.of(min_rates, capacity, level_up),
+            Requirements.from_parameters(min_rates, capacity, level_up),
             policy,
             margin,
             min_group_size,
         )
+
+    @property
+    def rates(self) -> list[Rate]:
+        """The bounded rates."""
+        return [rate for each in self.constraints for rate in each.constraint.rates]
+
+    @property
+    def can_mix(self) -> bool:
+        """Whether mixtures of thresholds can hold all bounded rates: those with fixed denominators."""
+        return all(rate.has_fixed_denominator for rate in self.rates)
+
+    @property
+    def constraint_names(self) -> str:
+        """The names of the constraints, for messages."""
+        return " and ".join(each.constraint.name for each in self.constraints)

@@ -62,8 +62,12 @@ class GroupMetrics(Result):
         Lower and upper limits of each rate per group (Wilson); empty without ``confidence``.
     few : dict of str to boolean array of shape (n_groups,)
         Where a rate is measured on fewer than ``min_group_size`` rows.
+    effective_rows : dict of str to array of shape (n_groups,)
+        The number of rows that each rate is measured on, effective ones if they are weighted.
     overall : dict of str to float
         ``n`` and each rate over all rows; arrays if there are strata.
+    overall_intervals : dict of str to (float, float)
+        Lower and upper limits of each rate over all rows; empty without ``confidence``.
 
     Raises
     ------
@@ -118,7 +122,7 @@ class GroupMetrics(Result):
             confidence=confidence,
             min_group_size=min_group_size,
             intervals={} if confidence is None else _limits(counts, chosen, confidence),
-            library=library,
+            library=library or counts.library,
         )
 
     @property
@@ -144,8 +148,7 @@ class GroupMetrics(Result):
     @property
     def few(self) -> dict[str, NDArray[np.bool_]]:
         """Where a rate is measured on few rows."""
-        sizes = {rate.name: effective_rows(self.counts, rate) for rate in self.measured_rates}
-        return {name: size < self.min_group_size for name, size in sizes.items()}
+        return {name: size < self.min_group_size for name, size in self.effective_rows.items()}
 
     @property
     def overall(self) -> dict[str, Any]:
@@ -153,6 +156,18 @@ class GroupMetrics(Result):
         total = self.counts.overall()
         values = {"n": total.n[0]} | {rate.name: total.rate(rate)[0] for rate in self.measured_rates}
         return values if self.strata is not None else {name: float(v) for name, v in values.items()}
+
+    @property
+    def overall_intervals(self) -> dict[str, Limits]:
+        """Lower and upper limits of each rate over all rows; empty without ``confidence``."""
+        total = self.counts.overall()
+        limits = {} if self.confidence is None else _limits(total, self.measured_rates, self.confidence)
+        return {name: (low[0], high[0]) for name, (low, high) in limits.items()}
+
+    @property
+    def effective_rows(self) -> dict[str, Floats]:
+        """The number of rows that each rate is measured on, effective ones if they are weighted."""
+        return {rate.name: effective_rows(self.counts, rate) for rate in self.measured_rates}
 
     def disparities(self) -> Disparities:
         """Return the largest difference and the smallest ratio of every rate, with intervals."""
@@ -239,7 +254,12 @@ class GroupMetrics(Result):
         return extreme_group(self.counts, measured, largest=largest)
 
     def _content(self) -> dict[str, Any]:
-        return super()._content() | {"disparities": self.disparities().columns}
+        total = self.counts.overall()
+        sizes = {rate.name: effective_rows(total, rate)[0] for rate in self.measured_rates}
+        return super()._content() | {
+            "overall_effective_rows": sizes,
+            "disparities": self.disparities().columns,
+        }
 
     def plot(self, ax: Any = None, **kwargs: Any) -> Any:
         """Draw the rates and their intervals: a :class:`fairsk.plotting.GroupMetricDisplay`.

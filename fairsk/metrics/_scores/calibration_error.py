@@ -166,7 +166,7 @@ class CalibrationCurves(Result):
         Examples
         --------
         >>> from fairsk.metrics import CalibrationCurves
-        >>> from fairsk.thresholds import ScoreHistograms
+        >>> from fairsk.metrics import ScoreHistograms
         >>> table = ScoreHistograms.from_scores(
         ...     [0, 1, 1, 1], [0.2, 0.4, 0.7, 0.9], sensitive_features=list("aaaa"), bins=4)
         >>> CalibrationCurves.from_histograms(table, n_bins=2).label_rates

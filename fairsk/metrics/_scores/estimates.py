@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri, stdtrit
 
 from fairsk.metrics._scores.grouped import SortedScores
 from fairsk.rates import RATES
-from fairsk.statistics._means import mean_margins
+from fairsk.statistics._intervals import mean_half_widths
+from fairsk.statistics._pairs import Estimate
 
-__all__ = ["Estimate", "auc", "auc_error", "brier", "log_loss", "mean_score"]
+__all__ = ["auc", "auc_error", "brier", "log_loss", "mean_score"]
 
 Floats = NDArray[np.float64]
 
 
-class Estimate(NamedTuple):
-    """A value and its confidence limits; NaN where there is none."""
-
-    value: float
-    low: float = float("nan")
-    high: float = float("nan")
+def _without_interval(value: float) -> Estimate[float]:
+    return Estimate(value, float("nan"), float("nan"))
 
 
-def mean_score(part: SortedScores, confidence: float | None) -> Estimate:
+def mean_score(part: SortedScores, confidence: float | None) -> Estimate[float]:
     """Return the mean score."""
     return _mean(part, part.scores, part.scores, confidence, lowest=-np.inf)
 
 
-def brier(part: SortedScores, confidence: float | None) -> Estimate:
+def brier(part: SortedScores, confidence: float | None) -> Estimate[float]:
     """Return the mean squared distance of scores from labels."""
     return _mean(part, (1 - part.scores) ** 2, part.scores**2, confidence, highest=1.0)
 
 
-def log_loss(part: SortedScores, confidence: float | None) -> Estimate:
+def log_loss(part: SortedScores, confidence: float | None) -> Estimate[float]:
     """Return the mean negative logarithm of the chance that the score gave to the label."""
     # A score of exactly 0 or 1 that is wrong would cost infinitely much.
     tiny = np.finfo(float).eps
@@ -51,25 +46,25 @@ def _mean(
     *,
     lowest: float = 0.0,
     highest: float = np.inf,
-) -> Estimate:
+) -> Estimate[float]:
     """Return the weighted mean of a value that a positive and a negative has at each step, by t limits."""
     if not part.n:
-        return Estimate(np.nan)
+        return _without_interval(np.nan)
     # Bins that hold no rows may have no score.
     kept = slice(None) if not np.isnan(of_positive).any() else ~np.isnan(of_positive)
     above, below = of_positive[kept], of_negative[kept]
     value = float(part.positives[kept] @ above + part.negatives[kept] @ below) / part.n
     if confidence is None:
-        return Estimate(value)
+        return _without_interval(value)
     first, second = part.squared_positives[kept], part.squared_negatives[kept]
     spread = first @ (above - value) ** 2 + second @ (below - value) ** 2
-    half = float(mean_margins(spread, part.n, first.sum() + second.sum(), confidence))
+    half = float(mean_half_widths(spread, part.n, first.sum() + second.sum(), confidence))
     if np.isnan(half):
-        return Estimate(value)
+        return _without_interval(value)
     return Estimate(value, max(value - half, lowest), min(value + half, highest))
 
 
-def auc(part: SortedScores, confidence: float | None) -> Estimate:
+def auc(part: SortedScores, confidence: float | None) -> Estimate[float]:
     """Return the area under the ROC curve, with DeLong's interval on the scale of its logit.
 
     A positive's placement is the share of the negatives below it, ties counted half; the area is the mean
@@ -77,13 +72,13 @@ def auc(part: SortedScores, confidence: float | None) -> Estimate:
     nothing, and the score interval of Hanley and McNeil's variance takes its place.
     """
     if not part.has_both_labels:
-        return Estimate(np.nan)
+        return _without_interval(np.nan)
     cells = part.curve.cells
     tpr, fpr = RATES["true_positive_rate"](cells), RATES["false_positive_rate"](cells)
     of_positive, of_negative = 1 - (fpr[1:] + fpr[:-1]) / 2, (tpr[1:] + tpr[:-1]) / 2
     value = float(np.clip(part.positives @ of_positive / cells["fn"][0], 0, 1))
     if confidence is None:
-        return Estimate(value)
+        return _without_interval(value)
     sizes, variances = np.empty(2), np.empty(2)
     for i, (weights, squares, placement) in enumerate(
         (

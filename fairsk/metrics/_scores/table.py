@@ -24,7 +24,7 @@ from fairsk.metrics._scores.grouped import (
     warn_unmeasured,
 )
 from fairsk.statistics._intervals import check_confidence, joint_confidence, rate_intervals
-from fairsk.statistics._pairs import Estimate, difference_limits
+from fairsk.statistics._pairs import Estimate, newcombe_interval
 
 __all__ = ["ScoreMetrics", "score_metrics"]
 
@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 ScoreMetric: TypeAlias = Literal["base_rate", "mean_score", "auc", "brier", "log_loss", "calibration_error"]
 
 #: What is estimated from each group's sorted scores alone.
-_ESTIMATES: Mapping[str, Callable[[SortedScores, float | None], score_estimates.Estimate]] = {
+_ESTIMATES: Mapping[str, Callable[[SortedScores, float | None], Estimate[float]]] = {
     "mean_score": score_estimates.mean_score,
     "auc": score_estimates.auc,
     "brier": score_estimates.brier,
@@ -60,6 +60,8 @@ class ScoreMetrics(Result):
         Lower and upper limits; empty without ``confidence``. There are none for the calibration error.
     overall : dict of str to float
         ``n`` and each metric over all rows.
+    overall_intervals : dict of str to (float, float)
+        Lower and upper limits over all rows; empty without ``confidence``.
     by_chance : array of shape (n_groups,) or None
         The calibration error that perfectly calibrated scores would show, on average, on as many rows.
     auc_error : array of shape (n_groups,)
@@ -74,7 +76,7 @@ class ScoreMetrics(Result):
     confidence: float | None
     library: Backend | None
     _scores: GroupedScores = field(repr=False)
-    _measured: Mapping[str, Estimate] = field(repr=False)
+    _measured: Mapping[str, Estimate[Floats]] = field(repr=False)
     _by_chance: Floats | None = field(repr=False)
     _notes: tuple[str, ...] = field(repr=False)
 
@@ -91,7 +93,7 @@ class ScoreMetrics(Result):
         if confidence is not None:
             check_confidence(confidence)
         chosen, notes = _choose(scores, metrics)
-        measured, by_chance = dict[str, Estimate](), None
+        measured, by_chance = dict[str, Estimate[Floats]](), None
         for name in chosen:
             if name == "calibration_error":
                 binned = binned_scores(scores, n_bins, strategy)
@@ -152,7 +154,7 @@ class ScoreMetrics(Result):
         --------
         >>> import numpy as np
         >>> from fairsk.metrics import ScoreMetrics
-        >>> from fairsk.thresholds import ScoreHistograms
+        >>> from fairsk.metrics import ScoreHistograms
         >>> rng = np.random.default_rng(0)
         >>> y_score, group = rng.random(2000), rng.choice(["a", "b"], 2000)
         >>> y_true = rng.random(2000) < y_score
@@ -203,6 +205,14 @@ class ScoreMetrics(Result):
         }
 
     @property
+    def overall_intervals(self) -> dict[str, tuple[float, float]]:
+        """Lower and upper limits of each metric over all rows."""
+        return {
+            name: (float(self._measured[name].low[-1]), float(self._measured[name].high[-1]))
+            for name in self.intervals
+        }
+
+    @property
     def by_chance(self) -> Floats | None:
         """The calibration error of perfectly calibrated scores, on average, on as many rows."""
         return None if self._by_chance is None else self._by_chance[:-1]
@@ -211,6 +221,11 @@ class ScoreMetrics(Result):
     def auc_error(self) -> Floats:
         """How far the area under the ROC curve can lie from that before binning."""
         return np.array([score_estimates.auc_error(part) for part in self._scores.parts])
+
+    def _content(self) -> dict[str, Any]:
+        by_chance = None if self._by_chance is None else self._by_chance[-1]
+        error = score_estimates.auc_error(self._scores.total)
+        return super()._content() | {"overall_by_chance": by_chance, "overall_auc_error": error}
 
     def difference(self, metric: str, *, reference: Hashable = None) -> float:
         """Return the largest difference of a metric between two groups, or from the reference group.
@@ -288,7 +303,7 @@ class ScoreMetrics(Result):
         n_pairs = n_groups * (n_groups - 1) // 2 if reference is None else n_groups - 1
         limits = _estimates(metric, self._scores, joint_confidence(self.confidence, n_pairs))
         one, other = self._pairs(limits, reference)
-        low, high = difference_limits(one, other)
+        low, high = newcombe_interval(one, other)
         if not len(low):
             return float("nan"), float("nan")
         apart = np.maximum(0, np.maximum(low, -high))
@@ -316,12 +331,14 @@ class ScoreMetrics(Result):
         """
         return largest_abroca(self._scores, reference)
 
-    def _get(self, metric: str) -> Estimate:
+    def _get(self, metric: str) -> Estimate[Floats]:
         if metric not in self._measured:
             raise ValueError(f"{metric!r} is not in this table, which has: {', '.join(self._measured)}.")
         return self._measured[metric]
 
-    def _pairs(self, found: Estimate, reference: Hashable) -> tuple[Estimate, Estimate]:
+    def _pairs(
+        self, found: Estimate[Floats], reference: Hashable
+    ) -> tuple[Estimate[Floats], Estimate[Floats]]:
         """Return both sides of all pairs of groups that can be measured, or of those with the reference."""
         sides = measured_pairs(self.groups, found.value[:-1], reference)
         one, other = (Estimate(*(part[side] for part in found)) for side in sides)
@@ -393,7 +410,7 @@ def _choose(
     return tuple(chosen), tuple(notes)
 
 
-def _estimates(metric: str, scores: GroupedScores, confidence: float | None) -> Estimate:
+def _estimates(metric: str, scores: GroupedScores, confidence: float | None) -> Estimate[Floats]:
     """Estimate a metric in every group, and over all rows."""
     if metric == "base_rate":
         labels = scores.labels()

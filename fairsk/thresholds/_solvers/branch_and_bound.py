@@ -1,9 +1,9 @@
-"""The best threshold per group under bounds on several rates, exactly: branch and bound over windows.
+"""Branch and bound over windows: the best threshold per group under bounds on several rates, exactly.
 
 Branch on the lowest value t of one rate: its window holds some of each group's thresholds, and the other
-rates are searched among those. What a window can give at most follows from its own range maxima, with the
-other rates paid for at the prices that the linear program sets; windows are visited from the most promising
-on, until none promises more than has been found.
+rates are searched among those. An upper bound of a window follows from its own range maxima, and from the
+dual values of the linear program, at which the other rates are paid for; windows are visited from the
+greatest upper bound on, until none exceeds the incumbent.
 """
 
 from __future__ import annotations
@@ -14,115 +14,114 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairsk._core.bounds import ROUNDING, Bound
-from fairsk.thresholds._solvers.knapsack import best_sharing
-from fairsk.thresholds._solvers.problem import Choices, Problem
+from fairsk.thresholds._solvers.knapsack import best_within_capacity
+from fairsk.thresholds._solvers.problem import OperatingPoints, Problem
 from fairsk.thresholds._solvers.single_rate import range_argmax, slide
 
-__all__ = ["Branching", "Prices"]
+__all__ = ["BranchAndBound", "Duals"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Prices:
-    """What the linear program says of every threshold and rate, in units of the utility.
+class Duals:
+    """The dual values of the linear program, in units of the utility.
 
     Parameters
     ----------
-    shortfall : list of arrays
+    reduced_cost : list of arrays
         Per group, how far a choice that has this threshold is at least below the optimum.
     rates : array of shape (n_groups, n_rates)
         What a unit of each rate costs.
-    rooms : array of shape (n_rates,)
-        What the room that each bound leaves is worth, at the least (a negative number).
-    selected : float
+    slack : array of shape (n_rates,)
+        What the slack of each bound is worth, at the least (a negative number).
+    capacity : float
         What a selected row costs, if there is a capacity.
     value : float
         The optimum.
     """
 
-    shortfall: list[Floats]
+    reduced_cost: list[Floats]
     rates: Floats
-    rooms: Floats
-    selected: float
+    slack: Floats
+    capacity: float
     value: float
 
-    def take(self, kept: list[Ints]) -> Prices:
-        """Return the prices of some of the thresholds."""
-        parts = [s[k] for s, k in zip(self.shortfall, kept, strict=True)]
-        return replace(self, shortfall=parts)
+    def take(self, index: list[Ints]) -> Duals:
+        """Return the dual values of some of the thresholds."""
+        parts = [cost[i] for cost, i in zip(self.reduced_cost, index, strict=True)]
+        return replace(self, reduced_cost=parts)
 
 
 @dataclass(frozen=True)
 class _Node:
-    """What is left of each group: its choices, and what the prices say of them."""
+    """What is left of each group: its points, and their reduced costs."""
 
-    groups: list[Choices]
-    shortfall: list[Floats]
+    groups: list[OperatingPoints]
+    reduced_cost: list[Floats]
 
-    def take(self, chosen: list[Ints]) -> _Node:
+    def take(self, index: list[Ints]) -> _Node:
         return _Node(
-            [group.take(c) for group, c in zip(self.groups, chosen, strict=True)],
-            [part[c] for part, c in zip(self.shortfall, chosen, strict=True)],
+            [group.take(i) for group, i in zip(self.groups, index, strict=True)],
+            [cost[i] for cost, i in zip(self.reduced_cost, index, strict=True)],
         )
 
 
-class Branching:
+class BranchAndBound:
     """A search for the best choice of one threshold per group.
 
     Parameters
     ----------
     problem : Problem
         What to choose from, under which bounds.
-    prices : Prices
-        From the linear program over these choices, or over more.
+    duals : Duals
+        From the linear program over these points, or over more.
     """
 
-    def __init__(self, problem: Problem, prices: Prices) -> None:
+    def __init__(self, problem: Problem, duals: Duals) -> None:
         self._bounds = problem.bounds
         self._capacity = problem.capacity
-        self._prices = prices
-        # Positions become indices here, so that the choice can be told after groups have been cut and sorted.
-        groups = [
-            Choices(np.arange(len(group)), group.rates, group.utility, group.selected)
-            for group in problem.groups
-        ]
-        self._root = _Node(groups, prices.shortfall)
+        self._duals = duals
+        # Positions become indices here: they identify the points after groups have been cut and sorted.
+        groups = [replace(group, position=np.arange(len(group))) for group in problem.groups]
+        self._root = _Node(groups, duals.reduced_cost)
 
     def search(self, incumbent: float) -> tuple[list[int], float] | None:
         """Return the best choice with a total utility above the incumbent's, and that total."""
         if not all(map(len, self._root.groups)):
             return None
-        return self._search(self._root, list(range(len(self._bounds))), incumbent)
+        return self._branch(self._root, list(range(len(self._bounds))), incumbent)
 
-    def _search(self, node: _Node, remaining: list[int], incumbent: float) -> tuple[list[int], float] | None:
-        if len(remaining) == 1:
-            return self._last(node, remaining[0], incumbent)
-        promises = {rate: self._promise(node, rate) for rate in remaining}
-        branch = min(promises, key=lambda rate: int((promises[rate][1] > incumbent).sum()))
-        lowest, promised = promises[branch]
-        rest = [rate for rate in remaining if rate != branch]
+    def _branch(self, node: _Node, rates: list[int], incumbent: float) -> tuple[list[int], float] | None:
+        """Search a node under the bounds on some rates."""
+        if len(rates) == 1:
+            return self._leaf(node, rates[0], incumbent)
+        upper_bounds = {rate: self._upper_bounds(node, rate) for rate in rates}
+        # Branch on the rate that leaves the fewest windows open.
+        branch = min(upper_bounds, key=lambda rate: int((upper_bounds[rate][1] > incumbent).sum()))
+        lowest, upper_bound = upper_bounds[branch]
+        others = [rate for rate in rates if rate != branch]
         order = [np.argsort(group.rates[branch], kind="stable") for group in node.groups]
         node = node.take(order)
-        hopeful = promised > incumbent
-        lowest, promised = lowest[hopeful], promised[hopeful]
+        is_open = upper_bound > incumbent
+        lowest, upper_bound = lowest[is_open], upper_bound[is_open]
         highest = self._bounds[branch].upper(lowest)
         starts = [np.searchsorted(g.rates[branch], lowest - ROUNDING) for g in node.groups]
         stops = [np.searchsorted(g.rates[branch], highest, "right") for g in node.groups]
-        can_meet = np.all([self._can_meet(node.groups, starts, stops, rate) for rate in rest], axis=0)
-        winner = None
-        for i in np.flatnonzero(can_meet)[np.argsort(-promised[can_meet], kind="stable")]:
-            if promised[i] <= incumbent:
-                break  # no later window promises more
+        can_meet = np.all([self._can_meet(node.groups, starts, stops, rate) for rate in others], axis=0)
+        best = None
+        for i in np.flatnonzero(can_meet)[np.argsort(-upper_bound[can_meet], kind="stable")]:
+            if upper_bound[i] <= incumbent:
+                break  # no later window can reach more
             inside = [np.arange(a[i], b[i]) for a, b in zip(starts, stops, strict=True)]
-            found = self._search(node.take(inside), rest, incumbent)
-            if found is not None:
-                winner, incumbent = found, found[1]
-        return winner
+            better = self._branch(node.take(inside), others, incumbent)
+            if better is not None:
+                best, incumbent = better, better[1]
+        return best
 
     def _can_meet(
-        self, groups: list[Choices], starts: list[Ints], stops: list[Ints], rate: int
+        self, groups: list[OperatingPoints], starts: list[Ints], stops: list[Ints], rate: int
     ) -> NDArray[np.bool_]:
         """Return in which stretches of the groups another rate can come close enough for its bound."""
         least, most = np.full(len(starts[0]), -np.inf), np.full(len(starts[0]), np.inf)
@@ -133,57 +132,57 @@ class Branching:
             most[some] = np.minimum(most[some], values[range_argmax(values, first, last)])
         return some & (self._bounds[rate].lower(least) <= most + ROUNDING)
 
-    def _last(self, node: _Node, rate: int, incumbent: float) -> tuple[list[int], float] | None:
-        """Search the one rate that is left."""
-        room = self._prices.value - incumbent
-        node = node.take([np.flatnonzero(s <= room) for s in node.shortfall])  # others cannot do better
+    def _leaf(self, node: _Node, rate: int, incumbent: float) -> tuple[list[int], float] | None:
+        """Search under the bound on the one rate that is left."""
+        max_gap = self._duals.value - incumbent
+        node = node.take([np.flatnonzero(cost <= max_gap) for cost in node.reduced_cost])  # others fall short
         if not all(map(len, node.groups)):
             return None
         if self._capacity is not None:
-            return self._share(node, rate, incumbent)
+            return self._leaf_with_capacity(node, rate, incumbent)
         groups = [group.sorted_by(rate) for group in node.groups]
-        windows = slide(groups, self._bounds[rate], rate, _levels(groups, self._bounds[rate], rate))
+        windows = slide(groups, self._bounds[rate], rate, _lowest_rates(groups, self._bounds[rate], rate))
         best = windows.best()
         if best is None or best[1] <= incumbent:
             return None
         return [int(group.position[i]) for group, i in zip(groups, best[0], strict=True)], best[1]
 
-    def _share(self, node: _Node, rate: int, incumbent: float) -> tuple[list[int], float] | None:
+    def _leaf_with_capacity(self, node: _Node, rate: int, incumbent: float) -> tuple[list[int], float] | None:
         """Search the windows of the last rate, in each of which the groups share the capacity."""
-        lowest, promised = self._promise(node, rate)
+        lowest, upper_bound = self._upper_bounds(node, rate)
         highest = self._bounds[rate].upper(lowest)
         groups = [group.sorted_by(rate) for group in node.groups]
-        winner = None
-        for i in np.argsort(-promised, kind="stable"):
-            if promised[i] <= incumbent:
+        best = None
+        for i in np.argsort(-upper_bound, kind="stable"):
+            if upper_bound[i] <= incumbent:
                 break
             inside = []
             for group in groups:
                 values = group.rates[rate]
                 start = np.searchsorted(values, lowest[i] - ROUNDING)
                 inside.append(group.take(slice(start, np.searchsorted(values, highest[i], "right"))))
-            found = best_sharing(inside, self._capacity or 0.0, self._prices.selected, incumbent)
-            if found is not None:
-                incumbent = found[1]
-                winner = [int(group.position[i]) for group, i in zip(inside, found[0], strict=True)]
-        return None if winner is None else (winner, incumbent)
+            better = best_within_capacity(inside, self._capacity or 0.0, self._duals.capacity, incumbent)
+            if better is not None:
+                incumbent = better[1]
+                best = [int(group.position[i]) for group, i in zip(inside, better[0], strict=True)]
+        return None if best is None else (best, incumbent)
 
-    def _promise(self, node: _Node, rate: int) -> tuple[Floats, Floats]:
-        """Return the lowest values of a rate, and what the window above each of them can give at most."""
+    def _upper_bounds(self, node: _Node, rate: int) -> tuple[Floats, Floats]:
+        """Return the lowest values of a rate, and the upper bound of the window above each of them."""
         plain, priced = [], []
-        for group, shortfall, prices in zip(node.groups, node.shortfall, self._prices.rates, strict=True):
-            # What a choice adds, after paying for all rates but this one.
-            after_prices = prices[rate] * group.rates[rate] - shortfall
+        for group, cost, duals in zip(node.groups, node.reduced_cost, self._duals.rates, strict=True):
+            # What a point adds, after paying for all rates but this one.
+            after_duals = duals[rate] * group.rates[rate] - cost
             order = np.argsort(group.rates[rate], kind="stable")
             plain.append(group.take(order))
-            priced.append(replace(plain[-1], utility=after_prices[order]))
-        lowest = _levels(plain, self._bounds[rate], rate)
-        own = slide(plain, self._bounds[rate], rate, lowest).total
+            priced.append(replace(plain[-1], utility=after_duals[order]))
+        lowest = _lowest_rates(plain, self._bounds[rate], rate)
+        primal = slide(plain, self._bounds[rate], rate, lowest).total
         dual = slide(priced, self._bounds[rate], rate, lowest).total
-        return lowest, np.minimum(own, dual + self._prices.value + self._prices.rooms[rate])
+        return lowest, np.minimum(primal, dual + self._duals.value + self._duals.slack[rate])
 
 
-def _levels(groups: list[Choices], bound: Bound, rate: int) -> Floats:
+def _lowest_rates(groups: list[OperatingPoints], bound: Bound, rate: int) -> Floats:
     """Return the lowest values that a rate can have: no less than what every group can come up to."""
     values = np.unique(np.concatenate([group.rates[rate] for group in groups]))
     start = bound.lower(max(group.rates[rate, 0] for group in groups))

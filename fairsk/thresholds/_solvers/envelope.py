@@ -1,4 +1,4 @@
-"""The upper hull of points: what mixtures of thresholds can reach."""
+"""Concave envelopes of operating points: what mixtures of thresholds can reach."""
 
 from __future__ import annotations
 
@@ -49,20 +49,26 @@ def _highest_of_each(x: Floats, y: Floats) -> Ints:
 class Envelope:
     """The least concave function above a group's points (rate, utility).
 
-    What a group gains if its rate must be a given number, and thresholds may be mixed for it. ``choices``
-    are the positions of the vertices among the points.
+    What a group gains if its rate must be a given number, and thresholds may be mixed for it.
+
+    Parameters
+    ----------
+    rate, utility : arrays of shape (n_vertices,)
+        The vertices, by rising rate.
+    vertices : integer array of shape (n_vertices,)
+        Their positions among the points.
     """
 
     rate: Floats
     utility: Floats
-    choices: Ints
+    vertices: Ints
 
     @classmethod
     def over(cls, rate: Floats, utility: Floats) -> Envelope:
         """Return the envelope of points that are sorted by rate; there must be one."""
         top = _highest_of_each(rate, utility)
-        choices = top[upper_hull(rate[top], utility[top])]
-        return cls(rate[choices], utility[choices], choices)
+        vertices = top[upper_hull(rate[top], utility[top])]
+        return cls(rate[vertices], utility[vertices], vertices)
 
     @property
     def peak(self) -> float:
@@ -80,9 +86,9 @@ class Envelope:
         """Return the vertices that are mixed to reach a rate on the envelope, and their probabilities."""
         right = int(np.clip(np.searchsorted(self.rate, rate), 0, len(self.rate) - 1))
         if right == 0 or self.rate[right] <= rate:
-            return self.choices[[right]], np.ones(1)
+            return self.vertices[[right]], np.ones(1)
         left = right - 1
         share = (rate - self.rate[left]) / (self.rate[right] - self.rate[left])
         if not _LEAST_SHARE < share < 1 - _LEAST_SHARE:
-            return self.choices[[right if share > 0.5 else left]], np.ones(1)
-        return self.choices[[left, right]], np.array([1 - share, share])
+            return self.vertices[[right if share > 0.5 else left]], np.ones(1)
+        return self.vertices[[left, right]], np.array([1 - share, share])

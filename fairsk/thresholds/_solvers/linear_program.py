@@ -1,19 +1,20 @@
-"""Several rates at once, or a capacity: a linear program for mixtures, and the prices that it sets.
+"""The linear program for several rates, or a capacity: mixtures of thresholds, and dual values.
 
 A group may follow one threshold with some probability and another one otherwise. In the linear program each
-threshold is a column with a probability; it is solved over few columns, and those that its prices show to be
-worth more are added, until there are none (column generation). The optimum is that of Hardt, Price & Srebro
+threshold is a column with a probability; it is solved over few columns, and those of negative reduced cost
+are added, until there are none (column generation). The optimum is that of Hardt, Price & Srebro
 (NeurIPS 2016), with a tolerance and for any rates; where all rates have fixed denominators it can be
 realised by mixing, and in any case it bounds from above what thresholds without mixing can reach.
 
-The prices also tell how much a choice of thresholds that contains a given one must at least fall short of
-that optimum. So once a good choice is known, most thresholds can be struck out before the exact search
-begins, and the search is cut short by the same prices.
+The reduced cost of a threshold is how much a choice that contains it must at least fall short of that
+optimum. So once a good choice is known, most thresholds can be struck out before the exact search begins,
+and the search is pruned by the same dual values.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -21,10 +22,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from fairsk.thresholds._rules import Mixture
-from fairsk.thresholds._solvers.branch_and_bound import Branching, Prices
-from fairsk.thresholds._solvers.problem import Choices, Problem
+from fairsk.thresholds._solvers.branch_and_bound import BranchAndBound, Duals
+from fairsk.thresholds._solvers.problem import OperatingPoints, Problem
 
-__all__ = ["ProgramSolver"]
+__all__ = ["LinearProgramSolver"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -34,74 +35,119 @@ _MAX_ROUNDS = 200
 _STRETCHES = 8
 #: How many thresholds of each group take part in the first, small search.
 _TRIED_FIRST = 64
+#: By how much bounds may be exceeded at the optimum.
+_EXCESS = 1e-10
 
 
-@dataclass
-class ProgramSolver:
-    """Solve a problem by linear programming (mixtures), and by search under its prices (thresholds).
+@dataclass(frozen=True)
+class _Optimum:
+    """The optimum of the linear program: the best mixtures, and the dual values."""
 
-    ``upper`` is the greatest utility that mixtures reach; minus infinity if nothing meets the bounds.
+    mixtures: list[Mixture]
+    duals: Duals
+
+
+class LinearProgramSolver:
+    """The solution of any problem: mixtures by linear programming, thresholds by search under its duals.
+
+    Parameters
+    ----------
+    problem : Problem
+        What to choose from, under which bounds.
     """
 
-    problem: Problem
-    upper: float = field(init=False)
-    method = "branch and bound"
-    mixing_method = "a linear program (HiGHS)"
+    name = "branch and bound"
+    mixing_name = "a linear program (HiGHS)"
 
-    def __post_init__(self) -> None:
-        self.upper = -np.inf
-        if not all(map(len, self.problem.groups)) or (self.problem.capacity or 0.0) < 0:
-            return
-        program = _Program(self.problem)
-        if not program.maximise() and not (program.become_feasible() and program.maximise()):
-            return
-        self.upper = program.value
-        self._mixtures = program.mixtures()
-        self._prices = program.prices()
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
 
-    def mixtures(self) -> list[Mixture]:
-        """Return the best mixture of thresholds per group; ``upper`` must be finite."""
-        return self._mixtures
+    @cached_property
+    def _optimum(self) -> _Optimum | None:
+        """The optimum; None if nothing meets the bounds."""
+        if self._problem.is_empty or (self._problem.capacity or 0.0) < 0:
+            return None
+        return _ColumnGeneration(self._problem).optimum()
+
+    @property
+    def upper_bound(self) -> float:
+        """The greatest utility that mixtures reach; minus infinity if nothing meets the bounds."""
+        return -np.inf if self._optimum is None else self._optimum.duals.value
+
+    def mixtures(self) -> list[Mixture] | None:
+        """Return the best mixture of thresholds per group; None if nothing meets the bounds."""
+        return None if self._optimum is None else self._optimum.mixtures
 
     def thresholds(self) -> list[int] | None:
         """Return the position of each group's best threshold; None if no choice meets the bounds."""
-        if not np.isfinite(self.upper):
+        if self._optimum is None:
             return None
-        # A choice that has a threshold of some shortfall is at least that far below the optimum of mixtures.
-        shortfall = self._prices.shortfall
-        allowed = max(
-            float(np.partition(s, min(_TRIED_FIRST, len(s)) - 1)[min(_TRIED_FIRST, len(s)) - 1])
-            for s in shortfall
-        )
-        found: tuple[list[int], float] | None = None
+        duals = self._optimum.duals
+        costs = duals.reduced_cost
+        # Search among thresholds of small reduced cost, and widen that until no other can be part of a
+        # better choice: a choice that has a threshold is at least its reduced cost below the optimum.
+        max_cost = max(_smallest(cost, _TRIED_FIRST) for cost in costs)
+        best: tuple[list[int], float] | None = None
         while True:
-            found = self._search([np.flatnonzero(s <= allowed) for s in shortfall], found)
-            needed = np.inf if found is None else self.upper - found[1] + self._rounding
-            if needed <= allowed or allowed >= max(float(s.max()) for s in shortfall):
+            best = self._search(duals, [np.flatnonzero(cost <= max_cost) for cost in costs], best)
+            gap = np.inf if best is None else duals.value - best[1] + self._rounding
+            if gap <= max_cost or max_cost >= max(float(cost.max()) for cost in costs):
                 break
-            allowed = min(needed, 16 * allowed + self._rounding)
-        if found is None:
+            max_cost = min(gap, 16 * max_cost + self._rounding)
+        if best is None:
             return None
-        return [int(group.position[i]) for group, i in zip(self.problem.groups, found[0], strict=True)]
+        return [int(group.position[i]) for group, i in zip(self._problem.groups, best[0], strict=True)]
 
     @property
     def _rounding(self) -> float:
-        return 1e-9 * max(float(np.abs(group.utility).max()) for group in self.problem.groups)
+        return 1e-9 * max(float(np.abs(group.utility).max()) for group in self._problem.groups)
 
     def _search(
-        self, kept: list[Ints], found: tuple[list[int], float] | None
+        self, duals: Duals, index: list[Ints], incumbent: tuple[list[int], float] | None
     ) -> tuple[list[int], float] | None:
-        """Return the best choice among the thresholds that are kept, or what was found before."""
-        groups = [group.take(k) for group, k in zip(self.problem.groups, kept, strict=True)]
-        problem = Problem(groups, self.problem.bounds, self.problem.capacity)
-        incumbent = -np.inf if found is None else found[1]
-        better = Branching(problem, self._prices.take(kept)).search(incumbent)
+        """Return the best choice among some of the thresholds, or the incumbent."""
+        groups = [group.take(i) for group, i in zip(self._problem.groups, index, strict=True)]
+        problem = Problem(groups, self._problem.bounds, self._problem.capacity)
+        reached = -np.inf if incumbent is None else incumbent[1]
+        better = BranchAndBound(problem, duals.take(index)).search(reached)
         if better is None:
-            return found
-        return [int(k[i]) for k, i in zip(kept, better[0], strict=True)], better[1]
+            return incumbent
+        return [int(i[point]) for i, point in zip(index, better[0], strict=True)], better[1]
 
 
-class _Program:
+def _smallest(values: Floats, k: int) -> float:
+    """Return the k-th smallest of the values, or the largest if there are fewer."""
+    place = min(k, len(values)) - 1
+    return float(np.partition(values, place)[place])
+
+
+@dataclass(frozen=True)
+class _Master:
+    """The solution of the linear program over the columns so far, with utilities divided by the scale.
+
+    Parameters
+    ----------
+    columns : list of arrays
+        Of each group, the positions of its columns among its points.
+    probabilities : list of arrays
+        The probability of each column.
+    excess : float
+        By how much bounds are exceeded.
+    row_duals, group_duals : arrays
+        The dual values of the bounds (and the capacity, last), and of "probabilities sum to one".
+    value : float
+        The optimum.
+    """
+
+    columns: list[Ints]
+    probabilities: list[Floats]
+    excess: float
+    row_duals: Floats
+    group_duals: Floats
+    value: float
+
+
+class _ColumnGeneration:
     """The linear program over a growing set of columns.
 
     Variables: a probability per column; the lowest value of each rate; by how much the bounds are exceeded,
@@ -112,141 +158,171 @@ class _Program:
         self._problem = problem
         self._groups, self._bounds = problem.groups, problem.bounds
         self._scale = max(float(np.abs(group.utility).max()) for group in self._groups) or 1.0
-        self._room = 1.0 if not problem.capacity else problem.capacity
+        self._capacity_unit = 1.0 if not problem.capacity else problem.capacity
         self._columns = [_first_columns(group) for group in self._groups]
-        self.value = -np.inf
 
-    def become_feasible(self) -> bool:
+    def optimum(self) -> _Optimum | None:
+        """Return the optimum over all columns; None if the bounds cannot be met."""
+        best = self._maximise()
+        if best is None and self._become_feasible():
+            best = self._maximise()
+        if best is None:
+            return None
+        master, reduced_costs, value = best
+        return _Optimum(self._mixtures(master), self._duals(master, reduced_costs, value))
+
+    def _become_feasible(self) -> bool:
         """Generate columns until the bounds can be met; say whether they can."""
         for _ in range(_MAX_ROUNDS):
-            if self._solve_once(feasible_only=True) and self._excess <= 1e-10:
+            master = self._solve(feasible_only=True)
+            if master is None:
+                return False
+            if master.excess <= _EXCESS:
                 return True
-            if not self._generate(feasible_only=True):
-                break
+            if not self._add_columns(self._reduced_costs(master, feasible_only=True)):
+                return False
         return False
 
-    def maximise(self) -> bool:
-        """Generate columns until none is worth more; say whether there is a solution over those so far."""
-        for _ in range(_MAX_ROUNDS):
-            if not self._solve_once(feasible_only=False):
-                return False
-            if not self._generate(feasible_only=False):
+    def _maximise(self) -> tuple[_Master, list[Floats], float] | None:
+        """Generate columns until none has a negative reduced cost; return the reduced costs and the value.
+
+        None if there is no solution over the columns so far.
+        """
+        n_rounds = 0
+        while True:
+            master = self._solve(feasible_only=False)
+            if master is None:
+                return None
+            reduced_costs = self._reduced_costs(master, feasible_only=False)
+            n_rounds += 1
+            if n_rounds == _MAX_ROUNDS or not self._add_columns(reduced_costs):
                 break
-        for shortfall in self._shortfall:  # whatever is left below 0 is what the optimum may still rise by
-            below = min(0.0, float(shortfall.min()))
-            shortfall -= below
-            self.value -= below * self._scale
-        return True
+        # Whatever is left below 0 is what the optimum may still rise by: so the value bounds it from above.
+        value = master.value * self._scale
+        for cost in reduced_costs:
+            below = min(0.0, float(cost.min()))
+            cost -= below
+            value -= below * self._scale
+        return master, reduced_costs, value
 
-    def _generate(self, *, feasible_only: bool) -> bool:
-        """Add the columns that are worth more than they cost; say whether there are any."""
-        self._shortfall = self._priced(feasible_only)
-        pairs = zip(self._shortfall, self._columns, strict=True)
-        fresh = [_most_wanted(shortfall, columns) for shortfall, columns in pairs]
-        self._columns = [np.union1d(old, new) for old, new in zip(self._columns, fresh, strict=True)]
-        return any(map(len, fresh))
+    def _add_columns(self, reduced_costs: list[Floats]) -> bool:
+        """Add columns of negative reduced cost; say whether there are any."""
+        pairs = zip(reduced_costs, self._columns, strict=True)
+        entering = [_price_columns(cost, columns) for cost, columns in pairs]
+        self._columns = [np.union1d(old, new) for old, new in zip(self._columns, entering, strict=True)]
+        return any(map(len, entering))
 
-    def _solve_once(self, *, feasible_only: bool) -> bool:
-        """Solve over the columns so far; say whether there is a solution."""
+    def _solve(self, *, feasible_only: bool) -> _Master | None:
+        """Solve over the columns so far; None if there is no solution."""
         sizes = [len(columns) for columns in self._columns]
         starts = np.concatenate([[0], np.cumsum(sizes)])
         n_columns, n_rates = int(starts[-1]), len(self._bounds)
         excess = n_columns + n_rates
         n_rows = 2 * n_rates * len(self._groups) + (self._problem.capacity is not None)
-        table, limits = np.zeros((n_rows, excess + 1)), np.zeros(n_rows)
+        table, rhs = np.zeros((n_rows, excess + 1)), np.zeros(n_rows)
         each_is_one = np.zeros((len(self._groups), excess + 1))
         cost = np.zeros(excess + 1)
         row = 0
         for g, (group, columns) in enumerate(zip(self._groups, self._columns, strict=True)):
-            own = slice(starts[g], starts[g + 1])
-            each_is_one[g, own] = 1
+            of_group = slice(starts[g], starts[g + 1])
+            each_is_one[g, of_group] = 1
             if not feasible_only:
-                cost[own] = -group.utility[columns] / self._scale
+                cost[of_group] = -group.utility[columns] / self._scale
             for j, bound in enumerate(self._bounds):
-                factor, room = bound.line
-                table[row, own], table[row, n_columns + j] = -group.rates[j, columns], 1
-                table[row + 1, own], table[row + 1, n_columns + j] = factor * group.rates[j, columns], -1
-                limits[row + 1] = room
+                # lowest <= rate, and factor * rate <= lowest + slack
+                factor, slack = bound.line
+                table[row, of_group], table[row, n_columns + j] = -group.rates[j, columns], 1
+                table[row + 1, of_group], table[row + 1, n_columns + j] = factor * group.rates[j, columns], -1
+                rhs[row + 1] = slack
                 row += 2
             if self._problem.capacity is not None:
-                table[-1, own] = group.selected[columns] / self._room
+                table[-1, of_group] = group.selected[columns] / self._capacity_unit
         if self._problem.capacity is not None:
-            limits[-1] = 1.0 if self._problem.capacity else 0.0
+            rhs[-1] = 1.0 if self._problem.capacity else 0.0
         table[:, excess] = -1
         if feasible_only:
             cost[excess] = 1
         solution = linprog(
             cost,
             A_ub=table,
-            b_ub=limits,
+            b_ub=rhs,
             A_eq=each_is_one,
             b_eq=np.ones(len(self._groups)),
             bounds=[(0, None)] * n_columns
             + [(None, None)] * n_rates
-            + [(0, None if feasible_only else 1e-10)],
+            + [(0, None if feasible_only else _EXCESS)],
             method="highs",
         )
         if solution.status == 2:  # infeasible
-            return False
+            return None
         if not solution.success:
             raise RuntimeError(f"The linear program failed: {solution.message}")
-        self._probabilities = np.split(np.clip(solution.x[:n_columns], 0, None), starts[1:-1])
-        self._excess = float(solution.x[excess])
-        self._row_prices = solution.ineqlin.marginals
-        self._group_prices = solution.eqlin.marginals
-        self.value = -float(solution.fun) * self._scale
-        return True
+        return _Master(
+            self._columns,
+            np.split(np.clip(solution.x[:n_columns], 0, None), starts[1:-1]),
+            float(solution.x[excess]),
+            solution.ineqlin.marginals,
+            solution.eqlin.marginals,
+            -float(solution.fun),
+        )
 
-    def _priced(self, feasible_only: bool) -> list[Floats]:
-        """Return how much more every threshold costs than the prices pay for it: at the end, never less."""
-        shortfall = []
-        for group, prices, base in zip(self._groups, self._rate_prices, self._group_prices, strict=True):
-            cost = prices @ group.rates - base
+    def _reduced_costs(self, master: _Master, *, feasible_only: bool) -> list[Floats]:
+        """Return by how much every threshold costs more than it gains: at the end, never less."""
+        reduced_costs = []
+        rate_duals = self._rate_duals(master)
+        for group, duals, base in zip(self._groups, rate_duals, master.group_duals, strict=True):
+            cost = duals @ group.rates - base
             if not feasible_only:
                 cost -= group.utility / self._scale
             if self._problem.capacity is not None:
-                cost += self._capacity_price * group.selected
-            shortfall.append(cost)
-        return shortfall
+                cost += self._capacity_dual(master) * group.selected
+            reduced_costs.append(cost)
+        return reduced_costs
 
-    @property
-    def _capacity_price(self) -> float:
-        """What a selected row costs."""
-        return 0.0 if self._problem.capacity is None else float(-self._row_prices[-1] / self._room)
+    def _capacity_dual(self, master: _Master) -> float:
+        """Return what a selected row costs."""
+        if self._problem.capacity is None:
+            return 0.0
+        return float(-master.row_duals[-1] / self._capacity_unit)
 
-    @property
-    def _rate_prices(self) -> Floats:
-        """What a unit of each rate costs in each group."""
+    def _bound_duals(self, master: _Master) -> tuple[Floats, Floats]:
+        """Return the dual values of "not below the lowest", and of "not above it by too much"."""
         n_rates = len(self._bounds)
-        above, below = (
-            self._row_prices[start : 2 * n_rates * len(self._groups) : 2].reshape(-1, n_rates)
-            for start in (0, 1)
-        )
+        stop = 2 * n_rates * len(self._groups)
+        above, below = (master.row_duals[start:stop:2].reshape(-1, n_rates) for start in (0, 1))
+        return above, below
+
+    def _rate_duals(self, master: _Master) -> Floats:
+        """Return what a unit of each rate costs in each group."""
+        above, below = self._bound_duals(master)
         factors = np.array([bound.line[0] for bound in self._bounds])
         return above - factors * below
 
-    def mixtures(self) -> list[Mixture]:
-        found = []
-        for group, columns, probability in zip(self._groups, self._columns, self._probabilities, strict=True):
+    def _mixtures(self, master: _Master) -> list[Mixture]:
+        """Return the columns that are used, with their probabilities."""
+        mixtures = []
+        for group, columns, probability in zip(
+            self._groups, master.columns, master.probabilities, strict=True
+        ):
             used = probability > 1e-7  # as much as HiGHS allows rows to be exceeded by
-            found.append(Mixture(group.position[columns[used]], probability[used] / probability[used].sum()))
-        return found
+            shares = probability[used] / probability[used].sum()
+            mixtures.append(Mixture(group.position[columns[used]], shares))
+        return mixtures
 
-    def prices(self) -> Prices:
-        """Return what the bounds are worth at the optimum, in units of the utility."""
-        n_rates = len(self._bounds)
-        below = self._row_prices[1 : 2 * n_rates * len(self._groups) : 2].reshape(-1, n_rates)
-        rooms = np.array([bound.line[1] for bound in self._bounds])
-        return Prices(
-            [shortfall * self._scale for shortfall in self._shortfall],
-            self._rate_prices * self._scale,
-            below.sum(0) * rooms * self._scale,
-            self._capacity_price * self._scale,
-            self.value,
+    def _duals(self, master: _Master, reduced_costs: list[Floats], value: float) -> Duals:
+        """Return the dual values in units of the utility."""
+        _, below = self._bound_duals(master)
+        slack = np.array([bound.line[1] for bound in self._bounds])
+        return Duals(
+            [cost * self._scale for cost in reduced_costs],
+            self._rate_duals(master) * self._scale,
+            below.sum(0) * slack * self._scale,
+            self._capacity_dual(master) * self._scale,
+            value,
         )
 
 
-def _first_columns(group: Choices) -> Ints:
+def _first_columns(group: OperatingPoints) -> Ints:
     """Return thresholds to begin with: extremes of what counts, and some in between."""
     extremes = [np.argmax(group.utility), np.argmin(group.selected), np.argmax(group.selected)]
     extremes += [*np.argmin(group.rates, axis=1), *np.argmax(group.rates, axis=1)]
@@ -254,8 +330,8 @@ def _first_columns(group: Choices) -> Ints:
     return np.union1d(np.array(extremes, dtype=np.intp), spread)
 
 
-def _most_wanted(shortfall: Floats, present: Ints) -> Ints:
-    """Return the threshold of least shortfall in each stretch, where that is negative."""
-    edges = np.linspace(0, len(shortfall), min(len(shortfall), _STRETCHES) + 1).astype(np.intp)
-    found = np.array([a + np.argmin(shortfall[a:b]) for a, b in pairwise(edges)], dtype=np.intp)
-    return np.setdiff1d(found[shortfall[found] < -1e-9], present)
+def _price_columns(reduced_cost: Floats, present: Ints) -> Ints:
+    """Return the threshold of least reduced cost in each stretch, where that is negative."""
+    edges = np.linspace(0, len(reduced_cost), min(len(reduced_cost), _STRETCHES) + 1).astype(np.intp)
+    least = np.array([a + np.argmin(reduced_cost[a:b]) for a, b in pairwise(edges)], dtype=np.intp)
+    return np.setdiff1d(least[reduced_cost[least] < -1e-9], present)

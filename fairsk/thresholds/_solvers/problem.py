@@ -1,7 +1,8 @@
-"""The problem that the solvers see: a point per threshold, bounds on how far the rates may lie apart."""
+"""The problem that the solvers see: operating points per group, bounds on how far the rates may lie apart."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,25 +11,25 @@ from numpy.typing import NDArray
 from fairsk._core.bounds import Bound
 from fairsk.thresholds._rules import Mixture
 
-__all__ = ["Choices", "Problem", "single"]
+__all__ = ["OperatingPoints", "Problem", "as_mixtures"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Choices:
+class OperatingPoints:
     """The thresholds that one group may choose from.
 
     Parameters
     ----------
-    position : integer array of shape (n_choices,)
+    position : integer array of shape (n_points,)
         Where on the group's curve each threshold stands.
-    rates : array of shape (n_rates, n_choices)
+    rates : array of shape (n_rates, n_points)
         The bounded rates at each of them.
-    utility : array of shape (n_choices,)
+    utility : array of shape (n_points,)
         What each contributes to the objective.
-    selected : array of shape (n_choices,)
+    selected : array of shape (n_points,)
         How many rows (what weight of them) each selects.
     """
 
@@ -40,14 +41,14 @@ class Choices:
     def __len__(self) -> int:
         return len(self.position)
 
-    def take(self, chosen: Ints | NDArray[np.bool_] | slice) -> Choices:
-        """Return some of the choices."""
-        return Choices(
-            self.position[chosen], self.rates[:, chosen], self.utility[chosen], self.selected[chosen]
+    def take(self, index: Ints | NDArray[np.bool_] | slice) -> OperatingPoints:
+        """Return some of the points."""
+        return OperatingPoints(
+            self.position[index], self.rates[:, index], self.utility[index], self.selected[index]
         )
 
-    def sorted_by(self, rate: int) -> Choices:
-        """Return the choices by rising rate; most rates rise, or fall, along the curve as it is."""
+    def sorted_by(self, rate: int) -> OperatingPoints:
+        """Return the points by rising rate; most rates rise, or fall, along the curve as it is."""
         steps = np.diff(self.rates[rate])
         if (steps >= 0).all():
             return self
@@ -62,7 +63,7 @@ class Problem:
 
     Parameters
     ----------
-    groups : list of Choices
+    groups : list of OperatingPoints
         One per group.
     bounds : tuple of Bound
         One per rate.
@@ -70,11 +71,16 @@ class Problem:
         How much all groups together may select.
     """
 
-    groups: list[Choices]
+    groups: list[OperatingPoints]
     bounds: tuple[Bound, ...]
     capacity: float | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether some group has nothing to choose from."""
+        return not all(map(len, self.groups))
 
-def single(positions: Ints | list[int]) -> list[Mixture]:
+
+def as_mixtures(positions: Sequence[int]) -> list[Mixture]:
     """Return one threshold per group as mixtures of one."""
     return [Mixture(np.array([position], dtype=np.intp), np.ones(1)) for position in positions]

@@ -1,4 +1,4 @@
-"""The best threshold per group under a bound on one rate, exactly.
+"""The solver for one bounded rate: a sliding window over its observed values, exactly.
 
 Any choice of thresholds that meets the bound has a smallest rate t, and t is one of the observed rates.
 For each such t, every group may take any threshold whose rate lies in the window [t, t + bound]
@@ -13,7 +13,8 @@ choice found so far form an interval. Its maximum is what mixtures of thresholds
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from fairsk._core.bounds import ROUNDING, Bound
 from fairsk.thresholds._rules import Mixture
 from fairsk.thresholds._solvers.envelope import Envelope
-from fairsk.thresholds._solvers.problem import Choices, Problem
+from fairsk.thresholds._solvers.problem import OperatingPoints, Problem
 
 __all__ = ["WindowSolver", "least_disparity", "range_argmax", "slide"]
 
@@ -35,17 +36,17 @@ _TRIED_FIRST = 32
 def range_argmax(values: Floats, first: Ints, last: Ints) -> Ints:
     """Return the position of the maximum of ``values[first : last + 1]`` for each (non-empty) range.
 
-    Ranges are answered in order of their length, from a table of maxima over blocks that doubles as it
-    goes; only one level of that table is held at a time.
+    Ranges are answered in order of their length, from a sparse table: maxima over blocks whose length
+    doubles as it goes. Two blocks that overlap cover a range; only one level of the table is held at a time.
     """
     answer = np.zeros(len(first), dtype=np.intp)
     length = last - first + 1
     level = np.frexp(length)[1] - 1  # floor(log2(length)), exactly
     table = np.arange(len(values), dtype=np.intp)
     for j in range(int(level.max(initial=-1)) + 1):
-        asked = np.flatnonzero(level == j)
-        left, right = table[first[asked]], table[last[asked] - (1 << j) + 1]
-        answer[asked] = np.where(values[right] > values[left], right, left)
+        ranges = np.flatnonzero(level == j)
+        left, right = table[first[ranges]], table[last[ranges] - (1 << j) + 1]
+        answer[ranges] = np.where(values[right] > values[left], right, left)
         a, b = table[: -(1 << j)], table[1 << j :]
         table = np.where(values[b] > values[a], b, a)
     return answer
@@ -53,24 +54,24 @@ def range_argmax(values: Floats, first: Ints, last: Ints) -> Ints:
 
 @dataclass(frozen=True)
 class Windows:
-    """For each candidate lowest rate: the best total utility, and each group's choice that gives it."""
+    """For each candidate lowest rate: the best total utility, and each group's point that gives it."""
 
     lowest: Floats
     total: Floats
-    chosen: list[Ints]
+    points: list[Ints]
 
     def best(self) -> tuple[list[int], float] | None:
-        """Return the best choice per group and its total utility; None if no window holds one of each."""
+        """Return the best point per group and the total utility; None if no window holds one of each."""
         if not len(self.total) or not np.isfinite(self.total.max()):
             return None
         i = int(np.argmax(self.total))
-        return [int(chosen[i]) for chosen in self.chosen], float(self.total[i])
+        return [int(points[i]) for points in self.points], float(self.total[i])
 
 
-def slide(groups: list[Choices], bound: Bound, rate: int, lowest: Floats) -> Windows:
+def slide(groups: list[OperatingPoints], bound: Bound, rate: int, lowest: Floats) -> Windows:
     """Slide the window over one rate; the groups are sorted by it, and ``lowest`` rises."""
     highest = bound.upper(lowest)
-    total, chosen = np.zeros(len(lowest)), list[Ints]()
+    total, best_points = np.zeros(len(lowest)), list[Ints]()
     for group in groups:
         values = group.rates[rate]
         # Only what some window can reach takes part.
@@ -88,118 +89,145 @@ def slide(groups: list[Choices], bound: Bound, rate: int, lowest: Floats) -> Win
             total += np.where(reachable, utility[best], -np.inf)
         else:
             total -= np.inf
-        chosen.append(best + start)
-    return Windows(lowest, total, chosen)
+        best_points.append(best + start)
+    return Windows(lowest, total, best_points)
 
 
-@dataclass
-class WindowSolver:
-    """Solve a problem with one rate and no capacity: exactly, and for mixtures of thresholds.
+@dataclass(frozen=True)
+class _EnvelopeTotal:
+    """The sum of all groups' envelopes as a function of the lowest rate: linear between breakpoints."""
 
-    ``upper`` is the greatest utility that mixtures reach; minus infinity if nothing meets the bound.
-    """
+    breakpoints: Floats
+    values: Floats
 
-    problem: Problem
-    upper: float = field(init=False)
-    method = "the exact sliding window"
-    mixing_method = "concave envelopes"
-
-    def __post_init__(self) -> None:
-        (self._bound,) = self.problem.bounds
-        self._groups = [group.sorted_by(0) for group in self.problem.groups]
-        self.upper = -np.inf
-        if not all(map(len, self._groups)):
-            return
-        self._envelopes = [Envelope.over(group.rates[0], group.utility) for group in self._groups]
-        # The total of the envelopes is linear between these lowest rates, and infinite outside of them.
-        start = self._bound.lower(max(envelope.rate[0] for envelope in self._envelopes))
-        stop = min(envelope.rate[-1] for envelope in self._envelopes)
-        ends = [turn for e in self._envelopes for turn in (e.rate, self._bound.lower(e.rate))]
-        turns = np.unique(np.concatenate([*ends, [start, stop]]))
-        self._turns = turns[(turns >= start - ROUNDING) & (turns <= stop + ROUNDING)]
-        if len(self._turns):
-            self._reach = self._envelope_total(self._turns)
-            self.upper = float(self._reach.max())
-
-    def _envelope_total(self, lowest: Floats) -> Floats:
-        highest = self._bound.upper(lowest)
-        return sum((e.best_within(lowest, highest)[1] for e in self._envelopes), start=np.zeros(len(lowest)))
+    def __len__(self) -> int:
+        return len(self.breakpoints)
 
     @property
-    def _best_turn(self) -> float:
-        return float(self._turns[np.argmax(self._reach)])
+    def best_lowest(self) -> float:
+        """The lowest rate at which mixtures reach the most."""
+        return float(self.breakpoints[np.argmax(self.values)])
 
-    def mixtures(self) -> list[Mixture]:
-        """Return the best mixture of thresholds per group; ``upper`` must be finite."""
-        lowest = np.array([self._best_turn])
-        highest = self._bound.upper(lowest) - ROUNDING
-        found = []
-        for group, envelope in zip(self._groups, self._envelopes, strict=True):
-            rate, _ = envelope.best_within(lowest, np.maximum(lowest, highest))
-            choices, probabilities = envelope.mixture(float(rate[0]))
-            found.append(Mixture(group.position[choices], probabilities))
-        return found
-
-    def thresholds(self) -> list[int] | None:
-        """Return the position of each group's best threshold; None if no choice meets the bound."""
-        if not np.isfinite(self.upper):
-            return None
-        found = slide(self._groups, self._bound, 0, self._first_tries()).best()
-        if found is None or found[1] < self.upper - self._rounding:
-            reached = -np.inf if found is None else found[1]
-            later = slide(self._groups, self._bound, 0, self._worth_trying(reached)).best()
-            if later is not None and later[1] > reached:
-                found = later
-        if found is None:
-            return None
-        return [int(group.position[i]) for group, i in zip(self._groups, found[0], strict=True)]
-
-    @property
-    def _rounding(self) -> float:
-        return 1e-12 * max(1.0, *(float(np.abs(e.utility).max()) for e in self._envelopes))
-
-    def _first_tries(self) -> Floats:
-        """Return observed rates around the optimum of the mixtures, as lowest rates to begin with."""
-        near = []
-        for group in self._groups:
-            place = int(np.searchsorted(group.rates[0], self._best_turn))
-            near.append(group.rates[0][max(0, place - _TRIED_FIRST) : place + _TRIED_FIRST])
-        return np.unique(np.concatenate(near))
-
-    def _worth_trying(self, reached: float) -> Floats:
-        """Return the observed rates at which the envelopes reach more than has been reached."""
-        above = np.flatnonzero(self._reach > reached)
+    def above(self, level: float) -> tuple[float, float] | None:
+        """Return the interval of lowest rates at which the total exceeds a level; None if there is none."""
+        above = np.flatnonzero(self.values > level)
         if not len(above):
-            return np.zeros(0)
-        start, stop = self._turns[above[0]], self._turns[above[-1]]
-        if np.isfinite(reached):  # between two turns the total is linear: cut where it passes the level
-            start = self._crossing(above[0] - 1, above[0], reached)
-            stop = self._crossing(above[-1] + 1, above[-1], reached)
-        return np.unique(
-            np.concatenate(
-                [
-                    group.rates[0][
-                        np.searchsorted(group.rates[0], start - ROUNDING) : np.searchsorted(
-                            group.rates[0], stop + ROUNDING, "right"
-                        )
-                    ]
-                    for group in self._groups
-                ]
-            )
-        )
+            return None
+        first, last = int(above[0]), int(above[-1])
+        if not np.isfinite(level):
+            return float(self.breakpoints[first]), float(self.breakpoints[last])
+        return self._crossing(first - 1, first, level), self._crossing(last + 1, last, level)
 
     def _crossing(self, outside: int, inside: int, level: float) -> float:
-        if not 0 <= outside < len(self._turns):
-            return float(self._turns[inside])
-        a, b = self._turns[outside], self._turns[inside]
-        low, high = self._reach[outside], self._reach[inside]
+        """Return where the total passes a level between two breakpoints, or a little outside of that."""
+        if not 0 <= outside < len(self):
+            return float(self.breakpoints[inside])
+        a, b = self.breakpoints[outside], self.breakpoints[inside]
+        low, high = self.values[outside], self.values[inside]
         if not np.isfinite(low):
             return float(a)
         share = max(0.0, (level - low) / (high - low) - 1e-9)
         return float(a + share * (b - a))
 
 
-def least_disparity(groups: list[Choices], bound: Bound, rate: int) -> float:
+class WindowSolver:
+    """The exact solution of a problem with one rate and no capacity, in thresholds and in mixtures.
+
+    Parameters
+    ----------
+    problem : Problem
+        What to choose from, under which bound.
+    """
+
+    name = "the exact sliding window"
+    mixing_name = "concave envelopes"
+
+    def __init__(self, problem: Problem) -> None:
+        (self._bound,) = problem.bounds
+        self._is_empty = problem.is_empty
+        self._groups = [group.sorted_by(0) for group in problem.groups]
+
+    @cached_property
+    def _envelopes(self) -> list[Envelope]:
+        return [Envelope.over(group.rates[0], group.utility) for group in self._groups]
+
+    @cached_property
+    def _total(self) -> _EnvelopeTotal:
+        """The total of the envelopes; without breakpoints if no lowest rate leaves every group a choice."""
+        if self._is_empty:
+            return _EnvelopeTotal(np.zeros(0), np.zeros(0))
+        # The total is linear between these lowest rates, and minus infinity outside of start and stop.
+        start = self._bound.lower(max(envelope.rate[0] for envelope in self._envelopes))
+        stop = min(envelope.rate[-1] for envelope in self._envelopes)
+        ends = [end for e in self._envelopes for end in (e.rate, self._bound.lower(e.rate))]
+        lowest = np.unique(np.concatenate([*ends, [start, stop]]))
+        lowest = lowest[(lowest >= start - ROUNDING) & (lowest <= stop + ROUNDING)]
+        highest = self._bound.upper(lowest)
+        values = sum(
+            (envelope.best_within(lowest, highest)[1] for envelope in self._envelopes),
+            start=np.zeros(len(lowest)),
+        )
+        return _EnvelopeTotal(lowest, values)
+
+    @property
+    def upper_bound(self) -> float:
+        """The greatest utility that mixtures reach; minus infinity if nothing meets the bound."""
+        return float(self._total.values.max()) if len(self._total) else -np.inf
+
+    def mixtures(self) -> list[Mixture] | None:
+        """Return the best mixture of thresholds per group; None if nothing meets the bound."""
+        if not np.isfinite(self.upper_bound):
+            return None
+        lowest = np.array([self._total.best_lowest])
+        highest = self._bound.upper(lowest) - ROUNDING
+        mixtures = []
+        for group, envelope in zip(self._groups, self._envelopes, strict=True):
+            rate, _ = envelope.best_within(lowest, np.maximum(lowest, highest))
+            vertices, probabilities = envelope.mixture(float(rate[0]))
+            mixtures.append(Mixture(group.position[vertices], probabilities))
+        return mixtures
+
+    def thresholds(self) -> list[int] | None:
+        """Return the position of each group's best threshold; None if no choice meets the bound."""
+        if not np.isfinite(self.upper_bound):
+            return None
+        best = slide(self._groups, self._bound, 0, self._near_the_mixtures()).best()
+        if best is None or best[1] < self.upper_bound - self._rounding:
+            reached = -np.inf if best is None else best[1]
+            later = slide(self._groups, self._bound, 0, self._open_rates(reached)).best()
+            if later is not None and later[1] > reached:
+                best = later
+        if best is None:
+            return None
+        return [int(group.position[i]) for group, i in zip(self._groups, best[0], strict=True)]
+
+    @property
+    def _rounding(self) -> float:
+        return 1e-12 * max(1.0, *(float(np.abs(e.utility).max()) for e in self._envelopes))
+
+    def _near_the_mixtures(self) -> Floats:
+        """Return observed rates around the optimum of the mixtures, as lowest rates to begin with."""
+        near = []
+        for group in self._groups:
+            place = int(np.searchsorted(group.rates[0], self._total.best_lowest))
+            near.append(group.rates[0][max(0, place - _TRIED_FIRST) : place + _TRIED_FIRST])
+        return np.unique(np.concatenate(near))
+
+    def _open_rates(self, reached: float) -> Floats:
+        """Return the observed rates at which the envelopes reach more than has been reached."""
+        interval = self._total.above(reached)
+        if interval is None:
+            return np.zeros(0)
+        start, stop = interval
+        inside = []
+        for group in self._groups:
+            rates = group.rates[0]
+            first = np.searchsorted(rates, start - ROUNDING)
+            inside.append(rates[first : np.searchsorted(rates, stop + ROUNDING, "right")])
+        return np.unique(np.concatenate(inside))
+
+
+def least_disparity(groups: list[OperatingPoints], bound: Bound, rate: int) -> float:
     """Return the least disparity of one rate that any choice of thresholds has."""
     if not all(map(len, groups)):
         return float("inf")

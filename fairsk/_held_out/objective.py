@@ -1,4 +1,4 @@
-"""What the thresholds should maximise: a function of the confusion cells of all rows together."""
+"""Objectives: what decisions should maximise, a function of the confusion cells of all rows together."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fairsk._core.curves import Curve
 from fairsk.rates import CELLS, RATES, Cells, Rate, get_rate
 
-__all__ = ["FreeObjective", "Goal", "Objective", "make_objective"]
+__all__ = ["FreeObjective", "Objective", "ObjectiveLike", "make_objective", "objective_of_rows"]
 
 Floats = NDArray[np.float64]
 
 #: What users may pass: a name, a rate, the worth of each cell, or a function of the cells.
-Goal: TypeAlias = str | Rate | Mapping[str, float] | Callable[[Cells], Any]
+ObjectiveLike: TypeAlias = str | Rate | Mapping[str, float] | Callable[[Cells], Any]
 
 #: Directions in which a function of the cells is explored, from true positives only to true negatives only.
 _DIRECTIONS = 25
@@ -146,12 +147,12 @@ def _sum(weights: Any, cells: Cells) -> Floats:
     return sum(terms[1:], start=terms[0]) if terms else 0.0 * np.asarray(cells[CELLS[0]], dtype=float)
 
 
-def make_objective(goal: Goal, positives: float, negatives: float) -> Objective | FreeObjective:
+def make_objective(objective: ObjectiveLike, positives: float, negatives: float) -> Objective | FreeObjective:
     """Make the objective that the user asked for.
 
     Parameters
     ----------
-    goal : str, Rate, mapping or callable
+    objective : str, Rate, mapping or callable
         ``"balanced_accuracy"``, ``"youden"``; a rate of all rows, built in (``"f1"``, ``"f2"``,
         ``"precision"``, ``"recall"``, ...) or your own; the worth of a row in each cell, such as
         ``{"tp": 5, "fp": -1}``; or a function of the cells.
@@ -164,25 +165,25 @@ def make_objective(goal: Goal, positives: float, negatives: float) -> Objective 
         If the name or a cell is unknown, or a worth is not a number.
     """
     total = (1 / (positives + negatives),) * len(CELLS)
-    if isinstance(goal, Mapping):
-        worths = _worths(goal)
+    if isinstance(objective, Mapping):
+        worths = _worths(objective)
         spread = max(worths) - min(worths)
         return Objective("utility", worths, (1.0,) * len(CELLS), is_linear=True, spread=spread)
-    if not isinstance(goal, str | Rate):
-        name = getattr(goal, "__name__", type(goal).__name__)
-        return FreeObjective("objective" if name == "<lambda>" else name, goal, positives, negatives)
-    if isinstance(goal, str) and goal in _COMBINED:
+    if not isinstance(objective, str | Rate):
+        name = getattr(objective, "__name__", type(objective).__name__)
+        return FreeObjective("objective" if name == "<lambda>" else name, objective, positives, negatives)
+    if isinstance(objective, str) and objective in _COMBINED:
         cells = {"tp": 0.0, "fp": 0.0, "fn": positives, "tn": negatives}
         weights = np.zeros(len(CELLS))
-        for name, factor in _COMBINED[goal].items():
+        for name, factor in _COMBINED[objective].items():
             part = get_rate(name)
             weights += factor * np.array(part.numerator_coefficients) / part.support(cells)
-        return Objective(goal, tuple(weights.tolist()), total, is_linear=True)
+        return Objective(objective, tuple(weights.tolist()), total, is_linear=True)
     try:
-        rate = get_rate(goal)
+        rate = get_rate(objective)
     except ValueError as error:
         raise ValueError(
-            f"Unknown objective {goal!r}: use 'balanced_accuracy', 'youden', one of the rates "
+            f"Unknown objective {objective!r}: use 'balanced_accuracy', 'youden', one of the rates "
             f"{', '.join(RATES)}, 'f2' or another F-beta, a Rate, a dict of what a row in each cell is "
             "worth, or a function of the cells."
         ) from error
@@ -195,20 +196,34 @@ def make_objective(goal: Goal, positives: float, negatives: float) -> Objective 
     )
 
 
-def _worths(goal: Mapping[str, float]) -> tuple[float, ...]:
-    unknown = set(goal) - set(CELLS)
-    if unknown or not goal:
+def objective_of_rows(objective: ObjectiveLike, everyone: Curve) -> Objective | FreeObjective:
+    """Make the objective that the user asked for, over the rows of a curve.
+
+    Raises
+    ------
+    ValueError
+        If all of them are of one class, or the objective is none.
+    """
+    positives, negatives = float(everyone.tp[-1]), float(everyone.fp[-1])
+    if not min(positives, negatives) > 0:
+        raise ValueError("All rows with a weight are of one class: there is nothing to separate.")
+    return make_objective(objective, positives, negatives)
+
+
+def _worths(objective: Mapping[str, float]) -> tuple[float, ...]:
+    unknown = set(objective) - set(CELLS)
+    if unknown or not objective:
         raise ValueError(
             f"A dict as objective says what a row in each of the cells {', '.join(CELLS)} is worth, such as "
-            f"{{'tp': 5, 'fp': -1}}; got {dict(goal)!r}."
+            f"{{'tp': 5, 'fp': -1}}; got {dict(objective)!r}."
         )
-    worths = tuple(float(goal.get(cell, 0.0)) for cell in CELLS)
+    worths = tuple(float(objective.get(cell, 0.0)) for cell in CELLS)
     if not np.isfinite(worths).all():
-        raise ValueError(f"The worth of a cell must be a finite number; got {dict(goal)!r}.")
+        raise ValueError(f"The worth of a cell must be a finite number; got {dict(objective)!r}.")
     tp, fp, fn, tn = worths
     if tp < fn or tn < fp:
         raise ValueError(
-            f"{dict(goal)!r} would reward errors: a row is worth more when it is decided wrongly. Costs are "
-            "negative worths, such as {'fn': -5, 'fp': -1}."
+            f"{dict(objective)!r} would reward errors: a row is worth more when it is decided wrongly. Costs "
+            "are negative worths, such as {'fn': -5, 'fp': -1}."
         )
     return worths

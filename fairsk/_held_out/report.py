@@ -1,0 +1,314 @@
+"""Reports of held bounds: what decisions achieve under constraints, as an object that prints itself."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from fairsk._core.bounds import BoundedConstraint
+from fairsk._core.counts import GroupCounts
+from fairsk._core.groups import format_group
+from fairsk._core.results import Backend, Entries, Result, Table, number, rows
+from fairsk._held_out.objective import FreeObjective, Objective
+from fairsk._held_out.safety_margin import SafetyMargin
+from fairsk.rates import CELLS, Rate
+from fairsk.statistics import difference_interval, ratio_interval
+
+__all__ = ["BoundReport", "ConstraintReport", "MeasuredOn", "constraint_reports", "report_fields"]
+
+#: On which rows a report's figures were measured.
+MeasuredOn: TypeAlias = Literal["out of fold", "held out", "training"]
+
+#: By how much a linear program may exceed a bound.
+_SOLVER_ROUNDING = 1e-7
+
+
+@dataclass(frozen=True)
+class ConstraintReport:
+    """What decisions achieve under one constraint.
+
+    Parameters
+    ----------
+    constraint : str
+        What was bounded.
+    rates : tuple of Rate
+        The rates that should agree.
+    comparison : {"difference", "ratio"}
+        Whether the difference was bounded from above, or the ratio from below.
+    bound : float
+        The bound that was asked for; infinite where a difference was measured, but not bounded.
+    disparity : float
+        The largest difference (or smallest ratio) between groups that are not exempt; for mixtures, the
+        expected one. NaN where fewer than two groups can be compared.
+    interval : tuple of two floats
+        A 95% confidence interval for it, simultaneous over all pairs of groups and all rates.
+    """
+
+    constraint: str
+    rates: tuple[Rate, ...]
+    comparison: Literal["difference", "ratio"]
+    bound: float
+    disparity: float
+    interval: tuple[float, float]
+
+    @property
+    def violation(self) -> float:
+        """By how much the bound is exceeded: negative where it leaves room, NaN where nothing is compared."""
+        excess = self.disparity - self.bound
+        return excess if self.comparison == "difference" else -excess
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class BoundReport(Result):
+    """What the decisions of an estimator that holds bounds achieve.
+
+    With several constraints, ``constraint``, ``comparison``, ``bound``, ``disparity`` and ``interval`` are
+    those of the :attr:`binding` one; ``constraints`` has all of them.
+
+    Parameters
+    ----------
+    pos_label : label
+        The class whose prediction counts as being selected.
+    objective : str
+        What was maximised.
+    value : float
+        The objective's value over all rows.
+    value_without_bound : float or None
+        What the best threshold for all rows alike reaches, without a bound; None where it is not known.
+    constraints : tuple of ConstraintReport
+        One per constraint.
+    counts : GroupCounts
+        The (expected) confusion cells of all groups: every rate and interval follows from them.
+    measured_on : {"out of fold", "held out", "training"}
+        The rows that were counted: training rows, each decided by a model that was fitted without it; rows
+        that no model was fitted to; or rows that the model was fitted to.
+    exempt : tuple
+        Groups too small to measure; the bounds do not cover them.
+    uncertain : tuple
+        Groups that the bounds cover on the rows seen, but of which these say too little: without a margin, a
+        95% margin of error greater than the bound; with one, too few rows to keep it.
+    margin : float
+        How many standard errors of its disparity every pair of groups stays away from its bound.
+    library : {"pandas", "polars", "pyarrow"}, optional
+        The library of the data, which :meth:`frame` returns.
+    """
+
+    pos_label: Hashable
+    objective: str
+    value: float
+    value_without_bound: float | None
+    constraints: tuple[ConstraintReport, ...]
+    counts: GroupCounts
+    measured_on: MeasuredOn
+    exempt: tuple[Hashable, ...] = ()
+    uncertain: tuple[Hashable, ...] = ()
+    margin: float = 0.0
+    library: Backend | None = None
+
+    @property
+    def groups(self) -> tuple[Hashable, ...]:
+        """All groups, exempt ones among them."""
+        return self.counts.groups
+
+    @property
+    def binding(self) -> ConstraintReport:
+        """The constraint that exceeds its bound by most, or else comes nearest to it."""
+        compared = [part for part in self.constraints if not np.isnan(part.violation)]
+        # Without bounds all violations are -inf, and the largest disparity comes first.
+        return max(compared or self.constraints[:1], key=lambda part: (part.violation, part.disparity))
+
+    @property
+    def constraint(self) -> str:
+        """The (binding) constraint."""
+        return self.binding.constraint
+
+    @property
+    def comparison(self) -> Literal["difference", "ratio"]:
+        """Whether the (binding) constraint bounds a difference from above, or a ratio from below."""
+        return self.binding.comparison
+
+    @property
+    def bound(self) -> float:
+        """The bound of the (binding) constraint."""
+        return self.binding.bound
+
+    @property
+    def disparity(self) -> float:
+        """The disparity under the (binding) constraint."""
+        return self.binding.disparity
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95% confidence interval of the disparity under the (binding) constraint."""
+        return self.binding.interval
+
+    def _content(self) -> dict[str, Any]:
+        """Return what ``to_dict`` says: what the binding constraint says, all of them, a record per group."""
+        binding = self.binding
+        return {
+            "constraint": binding.constraint,
+            "comparison": binding.comparison,
+            "bound": binding.bound,
+            "disparity": binding.disparity,
+            "interval": binding.interval,
+            "objective": self.objective,
+            "value": self.value,
+            "value_without_bound": self.value_without_bound,
+            "pos_label": self.pos_label,
+            "constraints": self.constraints,
+            "groups": self._group_records(),
+            "exempt": self.exempt,
+            "uncertain": self.uncertain,
+            "margin": self.margin,
+            "measured_on": self.measured_on,
+        }
+
+    def _group_records(self) -> list[dict[str, Any]]:
+        """Return what is said of each group: its size, its counts, and the bounded rates."""
+        table = {"n": self.counts.n, **self.counts.cells}
+        table |= {rate.name: self.counts.rate(rate) for rate in self._rates()}
+        return [
+            {"group": label, **{name: values[g] for name, values in table.items()}}
+            for g, label in enumerate(self.groups)
+        ]
+
+    def _rates(self) -> list[Rate]:
+        """Return the bounded rates."""
+        return list(dict.fromkeys(rate for part in self.constraints for rate in part.rates))
+
+    # --- what is printed -------------------------------------------------------------------------------
+
+    def _lines(self) -> list[tuple[str, str]]:
+        """Return the entries above the table; subclasses put theirs in between."""
+        measured = ("measured", f"{self.measured_on} rows")
+        return [*self._constraint_lines(), (self.objective, self._value()), measured, *self._group_lines()]
+
+    def _constraint_lines(self) -> list[tuple[str, str]]:
+        lines = [("positive", str(self.pos_label))]
+        for part in self.constraints:
+            limit = "at most" if part.comparison == "difference" else "at least"
+            low, high = part.interval
+            reached = f"{part.disparity:.4f} (95% interval {low:.4f} to {high:.4f})"
+            if np.isnan(part.disparity):
+                reached = "nothing can be compared"
+            bound = f"{part.comparison} {limit} {part.bound:g}" if np.isfinite(part.bound) else "no bound"
+            lines += [("constraint", f"{part.constraint}, {bound}"), (part.comparison, reached)]
+        return lines
+
+    def _value(self) -> str:
+        """Return the objective's value in words."""
+        without = self.value_without_bound
+        return f"{self.value:.4f}" if without is None else f"{self.value:.4f} ({without:.4f} without a bound)"
+
+    def _margin_lines(self) -> list[tuple[str, str]]:
+        if not self.margin:
+            return []
+        return [("margin", f"{self.margin:.2f} standard errors between every two groups")]
+
+    def _group_lines(self) -> list[tuple[str, str]]:
+        lines = []
+        if self.exempt:
+            lines.append(("exempt", ", ".join(map(format_group, self.exempt))))
+        if self.uncertain:
+            named = ", ".join(map(format_group, self.uncertain))
+            lines.append(("uncertain", f"{named} (too few rows to promise the bound)"))
+        return lines
+
+    def _decision_columns(self) -> tuple[dict[str, list[Any]], dict[str, list[str]]]:
+        """Return columns that say how each group is decided, and as they are printed."""
+        return {}, {}
+
+    def _tables(self) -> Sequence[Table | Entries]:
+        """Return an entry per finding, then a line per group: its decision, its size, the bounded rates."""
+        names = list(map(format_group, self.groups))
+        columns: dict[str, list[Any]] = {"group": names}
+        shown: dict[str, list[str]] = {"group": names}
+        decisions, shown_decisions = self._decision_columns()
+        columns |= decisions
+        shown |= shown_decisions
+        columns["n"] = self.counts.n.tolist()
+        shown["n"] = list(map(rows, columns["n"]))
+        for rate in self._rates():
+            columns[rate.name] = self.counts.rate(rate).tolist()
+            shown[rate.name] = [number(value, 4) for value in columns[rate.name]]
+        return [Entries(self._lines()), Table(columns, shown)]
+
+
+def constraint_reports(
+    constraints: Sequence[BoundedConstraint], counts: GroupCounts
+) -> tuple[ConstraintReport, ...]:
+    """Measure each constraint on the counts of the groups that its bound covers."""
+    return tuple(_constraint_report(each, counts) for each in constraints)
+
+
+def _constraint_report(bounded: BoundedConstraint, counts: GroupCounts) -> ConstraintReport:
+    constraint, bound = bounded.constraint, bounded.bound
+    disparity, interval = float("nan"), (float("nan"), float("nan"))
+    if len(counts.groups) > 1:
+        disparity = float(counts.compare(constraint, bound.comparison))
+        intervals = ratio_interval if bound.comparison == "ratio" else difference_interval
+        interval = intervals(counts, constraint)
+    if abs(disparity - bound.value) < _SOLVER_ROUNDING:  # only rounding sets it apart from the bound
+        disparity = bound.value
+    return ConstraintReport(
+        constraint.name, constraint.rates, bound.comparison, bound.value, disparity, interval
+    )
+
+
+def report_fields(
+    counts: GroupCounts,
+    constraints: tuple[BoundedConstraint, ...],
+    objective: Objective | FreeObjective,
+    *,
+    pos_label: Hashable,
+    value_without_bound: float | None,
+    measured_on: MeasuredOn,
+    covered: Sequence[Hashable] | None = None,
+    exempt: Sequence[Hashable] = (),
+    margin: SafetyMargin | None = None,
+    subject: str = "thresholds",
+) -> dict[str, Any]:
+    """Measure what decisions achieve: the fields of a :class:`BoundReport`, for it or a subclass.
+
+    Parameters
+    ----------
+    counts : GroupCounts
+        The (expected) counts of all groups under the decisions.
+    constraints : tuple of BoundedConstraint
+        The bounds.
+    objective : Objective or FreeObjective
+        What was maximised.
+    pos_label, value_without_bound, measured_on, exempt
+        As in :class:`BoundReport`.
+    covered : sequence of labels, optional
+        The groups that the bounds cover; by default all that are not exempt.
+    margin : SafetyMargin, optional
+        The margin that the decisions should keep; by default none.
+    subject : str, default="thresholds"
+        What decides, for the warning that no margin is kept.
+
+    Warns
+    -----
+    UserWarning
+        If the margin is not kept, or not for all groups.
+    """
+    if covered is None:
+        covered = [label for label in counts.groups if label not in exempt]
+    compared = counts.take(covered)
+    margin = SafetyMargin(constraints, 0.0) if margin is None else margin
+    uncertain, kept = margin.check(compared, subject=subject)
+    return {
+        "pos_label": pos_label,
+        "objective": objective.name,
+        "value": float(objective.value({cell: counts.cells[cell].sum() for cell in CELLS})),
+        "value_without_bound": value_without_bound,
+        "constraints": constraint_reports(constraints, compared),
+        "counts": counts,
+        "measured_on": measured_on,
+        "exempt": tuple(exempt),
+        "uncertain": uncertain,
+        "margin": kept,
+    }

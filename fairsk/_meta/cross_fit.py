@@ -1,0 +1,376 @@
+"""Cross-fitting: scores of training rows by models that were not trained on them.
+
+A model that remembers its training rows scores them too well, so whatever is learned from its scores
+(thresholds, calibration maps) learns from out-of-fold scores. An estimator's ``fit`` validates its data once
+(:func:`check_training_data`), cross-fits as often as it needs to (:func:`cross_fit`) and learns from the
+result (:class:`OutOfFold`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit, check_cv
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.parallel import Parallel, delayed
+
+from fairsk._core.columns import Selector, sensitive_columns
+from fairsk._core.groups import Grouping, encode_groups, group_strata
+from fairsk._core.labels import positive_class
+from fairsk._core.validation import check_weights
+from fairsk._sklearn.compat import num_samples
+from fairsk._sklearn.routing import fit_weighted
+from fairsk._sklearn.rows import check_rows, take_fit_params, take_rows
+
+__all__ = ["OutOfFold", "TrainingData", "check_training_data", "cross_fit", "split_rows"]
+
+Floats = NDArray[np.float64]
+RowIndices: TypeAlias = NDArray[np.intp]
+Splits: TypeAlias = list[tuple[RowIndices, RowIndices]]
+
+
+class Respond(Protocol):
+    """How a fitted model scores rows; the groups are None unless they may be used."""
+
+    def __call__(self, model: Any, X: Any, /, *, sensitive_features: Any) -> Floats:
+        """Return one score per row, or one row of scores."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Validated arguments of ``fit``: two classes, a group for every row, weights that can be used.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        The rows, not converted.
+    labels : array of shape (n_samples,)
+        Their labels.
+    classes : list
+        The two classes, sorted.
+    positive : label
+        The positive one.
+    values : array of shape (n_samples,) or (n_samples, n_columns)
+        The sensitive attribute, as metadata for the steps that ask for it.
+    groups : Grouping
+        The group of each row.
+    weights : array of shape (n_samples,) or None
+        The weight of each row.
+    fit_params : dict
+        What the user passes on to the inner estimator's ``fit``.
+    """
+
+    X: Any
+    labels: NDArray[Any]
+    classes: list[Any]
+    positive: Any
+    values: NDArray[Any]
+    groups: Grouping
+    weights: Floats | None
+    fit_params: dict[str, Any]
+
+
+def check_training_data(
+    X: Any,
+    y: Any,
+    *,
+    selector: Selector,
+    sensitive_features: Any = None,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
+    fit_params: dict[str, Any] | None = None,
+) -> TrainingData:
+    """Validate the arguments of ``fit`` of a binary classifier that treats groups differently.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        The rows.
+    y : array-like of shape (n_samples,)
+        Their labels, of two classes.
+    selector : str, int, list of these, callable or None
+        The constructor's ``sensitive_features``.
+    sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+        The method's ``sensitive_features``; overrides the selector.
+    sample_weight : array-like of shape (n_samples,), optional
+        The weight of each row.
+    pos_label : label, optional
+        The positive class; by default the second of the two.
+    fit_params : dict, optional
+        What the user passes on to the inner estimator's ``fit``.
+
+    Returns
+    -------
+    TrainingData
+        The same, validated.
+
+    Raises
+    ------
+    ValueError
+        If y has not two classes, ``pos_label`` is none of them, the sensitive column is missing or has
+        missing values, or the weights cannot be used.
+    """
+    X, labels = check_rows(X, y)
+    classes = np.unique(labels)
+    if len(classes) > 2:
+        raise ValueError(
+            "Only binary classification is supported. The type of the target is "
+            f"{type_of_target(labels)}: y has the classes {classes.tolist()}."
+        )
+    if len(classes) < 2:
+        raise ValueError(f"y has only one class, {classes.tolist()[0]!r}: there is nothing to separate.")
+    positive = positive_class(classes, pos_label)
+    sensitive = sensitive_columns(X, selector, sensitive_features, n_samples=num_samples(X))
+    return TrainingData(
+        X,
+        labels,
+        classes.tolist(),
+        positive,
+        sensitive.to_metadata(),
+        encode_groups(sensitive),
+        check_weights(sample_weight, num_samples(X)),
+        fit_params or {},
+    )
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Rows in the order of the folds, with scores of models that were not trained on them.
+
+    Parameters
+    ----------
+    estimator : classifier or None
+        The fitted classifier to predict with; None where only the scores were wanted.
+    scores : array of shape (n_samples,) or (n_samples, n_scores)
+        The out-of-fold scores.
+    actual : bool array of shape (n_samples,)
+        Which rows are positive.
+    groups : Grouping
+        The group of each row.
+    weights : array of shape (n_samples,) or None
+        The weight of each row.
+    rows : array of shape (n_samples,)
+        The position of each row in the training data.
+    """
+
+    estimator: Any
+    scores: Floats
+    actual: NDArray[np.bool_]
+    groups: Grouping
+    weights: Floats | None
+    rows: RowIndices
+
+    def take(self, rows: RowIndices) -> OutOfFold:
+        """Return some of the rows."""
+        weights = None if self.weights is None else self.weights[rows]
+        return OutOfFold(
+            self.estimator,
+            self.scores[rows],
+            self.actual[rows],
+            self.groups.take(rows),
+            weights,
+            self.rows[rows],
+        )
+
+    def present(self) -> OutOfFold:
+        """Return the rows that have a weight: a row of weight 0 is as good as absent."""
+        if self.weights is None or self.weights.all():
+            return self
+        return self.take(np.flatnonzero(self.weights))
+
+    @property
+    def mass(self) -> Floats:
+        """The weight of each row, 1 without weights."""
+        return np.ones(len(self.scores)) if self.weights is None else self.weights
+
+
+def cross_fit(
+    estimator: Any,
+    training: TrainingData,
+    respond: Respond,
+    *,
+    target: NDArray[Any] | None = None,
+    cv: Any = None,
+    refit: bool = True,
+    scores_only: bool = False,
+    share_groups: bool = True,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+) -> OutOfFold:
+    """Score every row by a clone that was fitted without it; fit one more clone to all rows.
+
+    A prefit classifier (``FrozenEstimator``) is not fitted: it scores all rows, none of which it should have
+    been trained on.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What to fit; it is cloned.
+    training : TrainingData
+        The validated arguments of ``fit``.
+    respond : callable
+        Called as ``respond(model, X, sensitive_features=values)`` with a fitted clone, its held-out rows and
+        their groups; returns a score, or a row of scores, for each.
+    target : array of shape (n_samples,), optional
+        What the clones are fitted to; the labels by default.
+    cv : int, float, splitter, iterable of splits or None
+        As in :func:`split_rows`.
+    refit : bool, default=True
+        Whether to fit a clone to all rows. Otherwise ``cv`` must make one split, and its clone is kept.
+    scores_only : bool, default=False
+        Whether the scores are all that is wanted: no clone is fitted to all rows, and none is kept.
+    share_groups : bool, default=True
+        Whether ``respond`` gets the groups. They are handed to ``fit`` in any case, for steps that ask.
+    random_state : int, RandomState instance or None
+        Shuffles the rows before they are split, if it is not None, and draws rows for an estimator that takes
+        no weights.
+    n_jobs : int or None
+        How many folds to fit at a time.
+
+    Returns
+    -------
+    OutOfFold
+        The classifier to predict with, and the scored rows.
+
+    Raises
+    ------
+    ValueError
+        If a prefit classifier has other classes than the data, or there are several splits without a refit.
+    """
+    if isinstance(estimator, FrozenEstimator):
+        return _score_prefit(estimator, training, respond, share_groups=share_groups)
+    splits = split_rows(training, cv, random_state)
+    if not refit and len(splits) != 1:
+        raise ValueError(
+            f"refit=False keeps the classifier of a single split, but cv has {len(splits)}: give cv a "
+            "share of test rows such as 0.3, or set refit=True."
+        )
+    target = training.labels if target is None else target
+    folds = Parallel(n_jobs=n_jobs)(
+        delayed(_fit_and_respond)(
+            estimator,
+            training,
+            target,
+            respond,
+            train,
+            test,
+            share_groups=share_groups,
+            random_state=random_state,
+        )
+        for train, test in splits
+    )
+    models, scores = zip(*folds, strict=True)
+    rows = np.concatenate([test for _, test in splits])
+    if scores_only:
+        final = None
+    elif refit:
+        final = _fit_clone(estimator, training, target, None, random_state=random_state)
+    else:
+        final = models[0]
+    return OutOfFold(
+        final,
+        np.concatenate(scores),
+        training.labels[rows] == training.positive,
+        training.groups.take(rows),
+        None if training.weights is None else training.weights[rows],
+        rows,
+    )
+
+
+def _score_prefit(
+    estimator: FrozenEstimator, training: TrainingData, respond: Respond, *, share_groups: bool
+) -> OutOfFold:
+    """Score all rows by a classifier that was fitted to others."""
+    classes = np.asarray(estimator.classes_).tolist()
+    if set(classes) != set(training.classes):
+        raise ValueError(
+            f"The prefit estimator has the classes {classes}, and y {training.classes}: they must be the "
+            "same two."
+        )
+    values = training.values if share_groups else None
+    scores = respond(estimator, training.X, sensitive_features=values)
+    actual = training.labels == training.positive
+    return OutOfFold(estimator, scores, actual, training.groups, training.weights, np.arange(len(scores)))
+
+
+def _fit_and_respond(
+    estimator: Any,
+    training: TrainingData,
+    target: NDArray[Any],
+    respond: Respond,
+    train: RowIndices,
+    test: RowIndices,
+    *,
+    share_groups: bool,
+    random_state: Any,
+) -> tuple[Any, Floats]:
+    """Fit a clone to the training rows of a split; return it, and its scores of the test rows."""
+    model = _fit_clone(estimator, training, target, train, random_state=random_state)
+    values = take_rows(training.values, test) if share_groups else None
+    return model, respond(model, take_rows(training.X, test), sensitive_features=values)
+
+
+def _fit_clone(
+    estimator: Any,
+    training: TrainingData,
+    target: NDArray[Any],
+    rows: RowIndices | None,
+    *,
+    random_state: Any,
+) -> Any:
+    """Fit a clone to these rows, or to all of them, with their weights."""
+    X, weights, values, fit_params = training.X, training.weights, training.values, training.fit_params
+    if rows is not None:
+        fit_params = take_fit_params(fit_params, rows, num_samples(X))
+        X, target, weights, values = (take_rows(data, rows) for data in (X, target, weights, values))
+    return fit_weighted(
+        clone(estimator),
+        X,
+        target,
+        weights,
+        random_state=random_state,
+        sensitive_features=values,
+        **fit_params,
+    )
+
+
+def split_rows(training: TrainingData, cv: Any, random_state: Any = None) -> Splits:
+    """Return the rows to train on and those to score, split by split.
+
+    Parameters
+    ----------
+    training : TrainingData
+        The validated arguments of ``fit``.
+    cv : int, float, splitter, iterable of splits or None
+        The number of folds, stratified by group and label; a share of test rows, for one split stratified by
+        label; or anything that scikit-learn's ``check_cv`` takes. None means 5 folds.
+    random_state : int, RandomState instance or None
+        Shuffles the rows before they are split, if it is not None.
+
+    Returns
+    -------
+    list of tuple of two arrays
+        Positions of the rows to train on and of those to score.
+    """
+    return list(_iterate_splits(training, 5 if cv is None else cv, random_state))
+
+
+def _iterate_splits(
+    training: TrainingData, cv: Any, random_state: Any
+) -> Iterable[tuple[RowIndices, RowIndices]]:
+    n_samples = len(training.labels)
+    if isinstance(cv, Integral):
+        folds = StratifiedKFold(int(cv), shuffle=random_state is not None, random_state=random_state)
+        labels = np.unique(training.labels, return_inverse=True)[1]
+        return folds.split(np.zeros(n_samples), group_strata(training.groups.codes, labels, int(cv)))
+    if isinstance(cv, Real):
+        split = StratifiedShuffleSplit(1, test_size=float(cv), random_state=random_state)
+        return split.split(np.zeros(n_samples), training.labels)
+    return check_cv(cv, training.labels, classifier=True).split(training.X, training.labels)

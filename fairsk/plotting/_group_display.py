@@ -1,0 +1,222 @@
+"""Displays of groups: what draws counts also draws predictions, and the decisions of an estimator."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fairsk._core.columns import sensitive_columns
+from fairsk._core.counts import GroupCounts
+from fairsk._core.labels import positive_class
+from fairsk._core.results import Result, library_of
+from fairsk._sklearn.compat import num_samples
+from fairsk._sklearn.routing import call
+from fairsk.plotting._drawing import require_matplotlib
+
+__all__ = ["GroupDisplay"]
+
+
+class GroupDisplay(Result):
+    """A display of the rates of groups, which is drawn from counts and prints the numbers drawn."""
+
+    @classmethod
+    @abstractmethod
+    def from_counts(cls, counts: GroupCounts, rate: Any = "selection_rate", **kwargs: Any) -> Self:
+        """Draw what counts give, wherever they were made."""
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
+        *,
+        sensitive_features: Any,
+        rate: Any = "selection_rate",
+        sample_weight: ArrayLike | None = None,
+        pos_label: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Draw the rates of predictions.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,) or None
+            Labels; None where there are none, and selection alone is drawn.
+        y_pred : array-like of shape (n_samples,)
+            Predicted labels (not scores).
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
+            The group of each row; several columns make an intersection.
+        rate : str or Rate, default="selection_rate"
+            As in :meth:`from_counts`.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row, not negative.
+        pos_label : label, optional
+            The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+        **kwargs
+            As in :meth:`from_counts`.
+
+        Returns
+        -------
+        display
+            The display, drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+        ValueError
+            As in :meth:`from_counts`, and if lengths differ, a group value is missing, or the positive label
+            cannot be told.
+
+        Warns
+        -----
+        UserWarning
+            If a rate cannot be measured in a group, for its denominator is empty there.
+
+        See Also
+        --------
+        from_counts : Draw counts that were made elsewhere.
+        from_estimator : Draw the decisions of a fitted classifier.
+        """
+        require_matplotlib(cls.__name__)
+        counts = GroupCounts.from_predictions(
+            y_true,
+            y_pred,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            pos_label=pos_label,
+        )
+        return cls.from_counts(counts, rate, **kwargs)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        sensitive_features: Any = None,
+        rate: Any = "selection_rate",
+        sample_weight: ArrayLike | None = None,
+        pos_label: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Draw the rates of a fitted classifier's predictions, best on rows that it was not fitted on.
+
+        Parameters
+        ----------
+        estimator : fitted classifier
+            Any of scikit-learn's, a pipeline or a search; it is not changed.
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        sensitive_features : array-like, str, int, list of str, or callable, optional
+            The group of each row: values, which are handed to ``predict`` if the estimator asks for them, or
+            the columns of X that hold them. By default the columns that the estimator names.
+        rate : str or Rate, default="selection_rate"
+            As in :meth:`from_counts`.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row, not negative.
+        pos_label : label, optional
+            The positive label; by default the second of the estimator's two classes.
+        **kwargs
+            As in :meth:`from_counts`.
+
+        Returns
+        -------
+        display
+            The display, drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+        ValueError
+            As in :meth:`from_counts`, and if neither the argument nor the estimator names the groups, or a
+            group value is missing.
+
+        Warns
+        -----
+        UserWarning
+            If a rate cannot be measured in a group, for its denominator is empty there.
+
+        See Also
+        --------
+        from_counts : Draw counts that were made elsewhere.
+        from_predictions : Draw predictions that were made elsewhere.
+        """
+        require_matplotlib(cls.__name__)
+        counts = _count_decisions(estimator, X, y, sensitive_features, sample_weight, pos_label)
+        counts = replace(counts, library=library_of(X, sensitive_features, y))
+        return cls.from_counts(counts, rate, **kwargs)
+
+
+def _count_decisions(
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    sensitive_features: Any = None,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
+) -> GroupCounts:
+    """Count the confusion cells of a fitted classifier's predictions, by group.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+        What decides.
+    X : array-like of shape (n_samples, n_features)
+        The rows.
+    y : array-like of shape (n_samples,)
+        Their labels.
+    sensitive_features : array-like, str, int, list of column names, or callable, optional
+        The group of each row: its value, or the columns of X that hold it. Values are handed to ``predict``
+        if the estimator asks for them. By default the columns that the estimator names.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weight of each row.
+    pos_label : label, optional
+        The positive label; by default the second of the estimator's two classes.
+
+    Raises
+    ------
+    ValueError
+        If neither the argument nor the estimator names the groups.
+    """
+    if sensitive_features is None:
+        selector, values = getattr(estimator, "sensitive_features", None), None
+        if selector is None:
+            raise ValueError(
+                f"Whose rates? {type(estimator).__name__} names no sensitive column. Give "
+                "sensitive_features=: the name of a column of X, a list of names for an intersection, or the "
+                "values, one per row."
+            )
+    elif _selects(sensitive_features, num_samples(X)):
+        selector, values = sensitive_features, None
+    else:
+        selector, values = None, sensitive_features
+    sensitive = sensitive_columns(X, selector, values, n_samples=num_samples(X))
+    classes = getattr(estimator, "classes_", None)
+    if classes is not None:
+        classes = np.asarray(classes)
+        pos_label = positive_class(classes, pos_label)
+    return GroupCounts.from_predictions(
+        y,
+        call(estimator, "predict", X, sensitive_features=values),
+        sensitive_features=sensitive,
+        sample_weight=sample_weight,
+        pos_label=pos_label,
+        classes=classes,
+    )
+
+
+def _selects(sensitive_features: Any, n_samples: int) -> bool:
+    """Tell whether it names columns; as many names as there are rows are values."""
+    if isinstance(sensitive_features, list | tuple):
+        names = all(isinstance(name, str) for name in sensitive_features)
+        return names and len(sensitive_features) != n_samples
+    return isinstance(sensitive_features, str | int) or callable(sensitive_features)

@@ -1,0 +1,77 @@
+"""Which tests run when: on the newest versions only, and with or without a measurement of coverage.
+
+``make test`` runs every test on the newest versions. ``make test-oldest`` leaves out those of
+:data:`NEWEST_ONLY`: no version of a library can break them that does not break other tests too.
+``make test-full`` leaves out none. A test stands here by its file, in ``tests`` or ``docs``, or by its file
+and name.
+"""
+
+from __future__ import annotations
+
+ARITHMETIC = "arithmetic on counts, with the NumPy and SciPy that the doctests of the same functions call"
+SIMULATION = "a simulation, or a comparison with brute force, of formulas that call no library"
+TRAINING = (
+    "what a net has learnt, with the same torch in both sets of versions; skorch is met in the other tests"
+)
+DRAWING = "texts and positions of what test_plotting.py draws with the oldest matplotlib as well"
+
+#: What runs on the newest versions only, and why.
+NEWEST_ONLY = {
+    "comments.md": TRAINING,
+    "nets.md": TRAINING,
+    "test_blind.py": SIMULATION,
+    "test_calibration.py::test_temperature_has_the_least_log_loss": SIMULATION,
+    "test_calibration.py::test_calibration_makes_probabilities_of_anything": SIMULATION,
+    "test_composition.py::test_a_search_that_picks_under_a_bound": "the matrix has the same searches",
+    "test_contrasts.py": ARITHMETIC,
+    "test_counts.py": ARITHMETIC,
+    "test_demo.py": "the command line's words and numbers, made by estimators that other tests fit",
+    "test_documents.py": "words, and a README whose estimators the doctests of docs/ fit as well",
+    "test_group_tests.py": ARITHMETIC,
+    "test_histograms.py": ARITHMETIC,
+    "test_margins.py": SIMULATION,
+    "test_metrics_of_decisions.py": ARITHMETIC,
+    "test_nets.py::test_batches_of_one_row": TRAINING,
+    "test_nets.py::test_every_class_is_held_to_the_bound": TRAINING,
+    "test_nets.py::test_features_that_tell_nothing": TRAINING,
+    "test_nets.py::test_many_calls_of_partial_fit_do_about_as_well_as_fit": TRAINING,
+    "test_nets.py::test_margins_are_held_column_by_column": TRAINING,
+    "test_nets.py::test_rows_are_held_out_from_ten_thousand_on_or_as_said": TRAINING,
+    "test_nets.py::test_several_constraints_have_a_bound_each": TRAINING,
+    "test_nets.py::test_the_epoch_that_is_kept_is_the_best_on_rows_held_out": TRAINING,
+    "test_nets.py::test_the_rates_do_not_know_of_class_weights": TRAINING,
+    "test_package.py": "names, imports and contracts of our own modules",
+    "test_penalties.py": "formulas in torch, which is the same in both sets of versions",
+    "test_plotting_groups.py": DRAWING,
+    "test_plotting_training.py": DRAWING,
+    "test_rates.py": ARITHMETIC,
+    "test_resampling.py": SIMULATION,
+    "test_score_metrics.py": ARITHMETIC,
+    "test_statistics.py": SIMULATION,
+    "test_threshold_search.py": SIMULATION,
+    "test_thresholds.py::test_thresholds_equal_brute_force": SIMULATION,
+    "test_verdicts.py": ARITHMETIC,
+}
+
+AGAIN = "runs lines that the tests of single estimators run as well, many times over"
+
+#: What runs without a measurement of coverage, which slows Python down by a third and more, and why.
+NOT_MEASURED = {
+    "comments.md": AGAIN,
+    "nets.md": AGAIN,
+    "sensitive_attribute.md": AGAIN,
+    "test_blind.py::test_the_rule_is_about_as_good_as_any_of_its_form": AGAIN,
+    "test_common.py::test_sklearn_checks": AGAIN,
+    "test_composition.py": AGAIN,
+    "test_documents.py": AGAIN,
+    "test_matrix.py": AGAIN,
+    "test_statistics.py::test_the_interval_covers_the_true_difference_of_small_groups": AGAIN,
+    "test_threshold_search.py::test_one_constraint_equals_brute_force": AGAIN,
+    "test_threshold_search.py::test_requirements_equal_brute_force": AGAIN,
+    "test_threshold_search.py::test_several_constraints_equal_brute_force": AGAIN,
+}
+
+
+def stands_in(file: str, test: str, table: dict[str, str]) -> bool:
+    """Return whether a table names a test, alone or with its whole file."""
+    return file in table or f"{file}::{test}" in table

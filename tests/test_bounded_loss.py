@@ -1,0 +1,310 @@
+"""How bounds are held: the update of multipliers, and what each setting of controller and schedule does."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from skorch.callbacks import Callback
+
+from fairsk import FairClassifier
+from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints
+from fairsk.neural._bounded_loss import BoundedLoss, Controller
+from fairsk.neural._comparisons import GroupComparison
+from fairsk.neural._training import Defaults, TrainingPlan
+from fairsk.rates import get_constraint
+
+NEVER = 1e9
+TWO_GROUPS = (GroupComparison(1, (0, 1)),)
+
+
+def make_rows(n=400, n_classes=2):
+    rng = np.random.default_rng(0)
+    group = rng.choice(["a", "b"], n)
+    X = rng.normal(size=(n, 3)) + 0.8 * (group[:, None] == "b") * [1, 0, 0]
+    score = X[:, 0] + X[:, 1] + rng.normal(size=n)
+    return X, np.digitize(score, np.quantile(score, np.arange(1, n_classes) / n_classes)), group
+
+
+def violation(data, seed=0, params=None, **settings):
+    """Return by how much the bound is exceeded on the training rows, under these settings."""
+    X, y, group = data
+    controller = Controller(**settings)
+    net = FairClassifier(
+        random_state=seed, net_params={"criterion__controller": controller}, **(params or {})
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        net.fit(X, y, sensitive_features=group)
+    return max(part.violation for part in net.report_.worst)
+
+
+def make_loss(max_difference=0.1, comparisons=TWO_GROUPS, **settings):
+    bounds = bounded_constraints("demographic_parity", max_difference, None)
+    return BoundedLoss(bounds, comparisons, 2, controller=Controller(**settings))
+
+
+def selection_table(*rates, rows=100):
+    """Return hard cells of groups of so many rows, half of them positives, with these selection rates."""
+    selected = rows / 2 * np.array(rates)
+    return np.stack([selected, selected, rows / 2 - selected, rows / 2 - selected])
+
+
+def net_forces(loss):
+    return loss.forces_[0, 0]
+
+
+# --- the update ------------------------------------------------------------------------------------------
+
+
+def test_without_violations_nothing_is_pushed():
+    loss = make_loss(margin=0.0)
+    loss.update_multipliers([selection_table(0.5, 0.59)], 0.1, 25)
+    assert not net_forces(loss).any()
+    assert not loss.multipliers.any()
+    assert not loss.prices_0.any()
+
+
+def test_forces_cancel_and_point_into_the_window():
+    loss = make_loss()
+    loss.update_multipliers([selection_table(0.3, 0.7)], 0.01, 25)
+    down_a, down_b = net_forces(loss)
+    assert down_b > 0 > down_a
+    assert down_a == pytest.approx(-down_b)
+
+
+def test_the_force_of_a_first_violation_is_the_gain_times_stiffness():
+    """The formula of the docstring by hand: two halves of the rows, selection rates .3 and .7."""
+    loss = make_loss(gain=10.0, initial_scale=1.0, margin=0.0)
+    loss.update_multipliers([selection_table(0.3, 0.7)], 0.0, 25)  # no time has passed: no multipliers yet
+    stiffness = np.sqrt(0.5)  # 1 / (sigma^2 s^1.5) with sigma = 1 / s
+    expected = 10.0 * stiffness * (0.2 - 0.05)  # rho k (|h - c| - epsilon / 2)
+    assert net_forces(loss) == pytest.approx([-expected, expected])
+    assert float(loss.offset) == pytest.approx(expected * (0.7 - 0.3))
+    # One more selected row of a group, a share of 1/2 of all, moves its rate by 1 / .5.
+    assert loss.prices_0.tolist() == pytest.approx([-2 * expected] * 2 + [2 * expected] * 2, rel=1e-6)
+
+
+def test_multipliers_grow_by_the_time_that_a_violation_lasts():
+    once, twice = (make_loss(initial_scale=1.0, max_multiplier=NEVER) for _ in range(2))
+    once.update_multipliers([selection_table(0.3, 0.7)], 0.02, 25)
+    for _ in range(2):
+        twice.update_multipliers([selection_table(0.3, 0.7)], 0.01, 25)
+    assert float(once.multipliers.max()) > 0
+    torch.testing.assert_close(once.multipliers, twice.multipliers)
+
+
+def test_small_groups_are_pushed_less():
+    groups = (GroupComparison(1, (0, 1, 2, 3)),)
+    loss = make_loss(comparisons=groups)
+    table = selection_table(0.2, 0.8, 0.2, 0.8) * [1.0, 1.0, 0.04, 0.04]
+    loss.update_multipliers([table], 0.01, 25)
+    force = np.abs(net_forces(loss))
+    assert force[2] < force[0] / 2
+    assert force[3] < force[1] / 2
+
+
+# --- settings of the controller --------------------------------------------------------------------------
+
+
+def test_the_settings_are_those_that_have_tests():
+    assert {field.name for field in fields(Controller)} == {
+        "gain",
+        "growth",
+        "full_growth_epochs",
+        "initial_scale",
+        "warmup",
+        "max_multiplier",
+        "margin",
+        "update_interval",
+        "refresh",
+    }
+
+
+def test_without_growth_a_bound_is_approached_but_not_met():
+    data = make_rows()
+    assert violation(data) <= 0
+    assert violation(data, growth=0.0) > 0.03
+
+
+def test_forces_start_small_and_are_whole_after_the_warmup():
+    loss = make_loss(growth=0.0, margin=0.0)
+    forces = []
+    for elapsed in (0.0, 0.1, 0.1, 0.1, 0.1):
+        loss.update_multipliers([selection_table(0.3, 0.7)], elapsed, 25)
+        forces.append(net_forces(loss)[1])
+    whole = forces[-1]
+    assert forces[0] == pytest.approx(0.3 * whole)
+    assert forces[1] == pytest.approx(0.3 * whole)  # an update counts what had passed before it
+    assert forces[2] == pytest.approx(np.sqrt(0.3) * whole)
+    assert forces[3] == pytest.approx(whole)
+
+
+def test_a_strong_net_in_one_epoch_needs_multipliers_that_grow_less(adult):
+    X, y, frame = adult
+    params = {"max_epochs": 1, "batch_size": 16, "hidden_layer_sizes": (256, 256), "lr": 0.004}
+    data = X, y, frame["sex"]
+    assert violation(data, params=params) < 0.03
+    assert violation(data, params=params, full_growth_epochs=1) > 0.06  # the same is predicted for all
+
+
+def test_ratios_of_many_classes_need_multipliers_with_an_end():
+    data, params = make_rows(600, n_classes=3), {"min_ratio": 0.75}
+    assert violation(data, params=params) <= 0
+    assert violation(data, params=params, max_multiplier=NEVER) > 0.1  # a class is never predicted
+
+
+def test_the_window_is_narrower_than_the_bound():
+    at_the_bound = selection_table(0.5, 0.6)
+    kept, exact = make_loss(), make_loss(margin=0.0)
+    for loss in (kept, exact):
+        loss.update_multipliers([at_the_bound], 0.01, 25)
+    assert net_forces(kept)[1] > 0
+    assert net_forces(exact)[1] == pytest.approx(0, abs=1e-12)
+    many = make_loss(comparisons=(GroupComparison(1, tuple(range(8))),))
+    many.update_multipliers([selection_table(*[0.5, 0.6] * 4)], 0.01, 25)
+    assert np.abs(net_forces(many)).sum() > np.abs(net_forces(kept)).sum()  # room grows with their number
+
+
+class Updates(Callback):
+    """Counts updates within epochs, and the rows that are decided about in them."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def on_train_begin(self, net, **kwargs):
+        self.criterion = net.criterion_
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        self.sizes.append(float(net.criterion_.elapsed))
+
+
+def update_times(data, settings, **params):
+    X, y, group = data
+    net = FairClassifier(
+        random_state=0,
+        callbacks=[("updates", Updates())],
+        net_params={"criterion__controller": Controller(**settings)},
+        **params,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        net.fit(X, y, sensitive_features=group)
+    return dict(net.net_.callbacks_)["updates"].sizes
+
+
+def test_multipliers_are_updated_every_few_steps():
+    data, params = make_rows(), {"batch_size": 20, "max_epochs": 2}  # 20 steps in each epoch
+    often = update_times(data, {}, **params)
+    assert len(set(often)) == 8  # after 5, 10 and 15 steps and at the end; the last one is not seen here
+    rarely = update_times(data, {"update_interval": 10}, **params)
+    assert len(set(rarely)) == 4
+    always = update_times(data, {"update_interval": 1}, **params)
+    assert len(set(always)) > 30
+
+
+def test_few_epochs_need_updates_within_them():
+    data, params = make_rows(800), {"batch_size": 16, "max_epochs": 3, "lr": 0.01}
+    exceeded = [violation(data, seed, params) for seed in range(3)]
+    without = [violation(data, seed, params, update_interval=10**6) for seed in range(3)]
+    assert np.mean(np.maximum(exceeded, 0)) < np.mean(np.maximum(without, 0)) - 0.01
+
+
+# --- the schedule ----------------------------------------------------------------------------------------
+
+
+def schedule(n_samples, n_bounds=1, **params):
+    data = {"batch_size": "auto", "max_epochs": "auto", "early_stopping": False, **params}
+    bounds = (BoundedConstraint(get_constraint("demographic_parity"), Bound(difference=0.1)),) * n_bounds
+    rest = dict.fromkeys(field.name for field in fields(TrainingPlan))
+    plan = TrainingPlan(
+        **{**rest, **data, "n_samples": n_samples, "bounds": bounds, "is_bounded": True, "is_partial": False}
+    )
+    return plan.schedule
+
+
+def test_the_defaults_are_those_that_have_tests():
+    assert {field.name for field in fields(Defaults)} == {
+        "full_batch",
+        "batches_per_epoch",
+        "min_batch_size",
+        "max_batch_size",
+        "min_batch_size_in_few_epochs",
+        "epochs",
+        "min_steps",
+        "min_full_steps",
+        "few_steps",
+        "final_lr",
+        "full_final_lr",
+    }
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "batch_size"),
+    [
+        (1024, 1024),  # all rows at once
+        (1025, 128),  # else batches of 128 at least
+        (20_000, 500),  # 40 of them
+        (200_000, 2048),  # of 2048 at most
+    ],
+)
+def test_batches_follow_from_the_number_of_rows(n_samples, batch_size):
+    assert schedule(n_samples).batch_size == batch_size
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "n_bounds", "n_epochs"),
+    [
+        (1000, 1, 250),  # 250 steps over all rows
+        (1025, 1, 67),  # 600 steps over batches, of which there are 9
+        (20_000, 1, 25),  # 25 epochs for each bound
+        (20_000, 3, 75),
+    ],
+)
+def test_epochs_follow_from_steps_and_bounds(n_samples, n_bounds, n_epochs):
+    assert schedule(n_samples, n_bounds).n_epochs == n_epochs
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "max_epochs", "batch_size"),
+    [
+        (4000, 3, 48),  # 250 steps in all
+        (1000, 2, 16),  # but no batch of less than 16 rows
+        (4000, 10, 100),  # ten epochs of 40 are enough
+        (4, 1, 4),
+    ],
+)
+def test_few_epochs_have_small_batches(n_samples, max_epochs, batch_size):
+    assert schedule(n_samples, max_epochs=max_epochs).batch_size == batch_size
+
+
+def test_a_tenth_is_held_out_from_ten_thousand_rows_on():
+    assert schedule(9_999, early_stopping="auto").n_trained == 9_999
+    assert schedule(10_000, early_stopping="auto").n_trained == 9_000
+    assert schedule(100, early_stopping=True).n_trained == 90
+
+
+@pytest.mark.parametrize(("batch_size", "part"), [(200, 0.02), (-1, 0.3)], ids=["batches", "all rows"])
+@pytest.mark.parametrize("max_epochs", [3, 30], ids=["few", "many"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_learning_rate_ends_low_but_not_where_all_rows_are_one_batch(batch_size, part, max_epochs):
+    X, y, group = make_rows()
+    net = FairClassifier(batch_size=batch_size, max_epochs=max_epochs, lr=0.01, random_state=0)
+    net.fit(X, y, sensitive_features=group)
+    [last] = net.net_.optimizer_.param_groups
+    assert last["lr"] == pytest.approx(part * 0.01, rel=0.02)
+
+
+def test_under_a_bound_an_early_epoch_is_never_kept():
+    """Before the last quarter learning rates are high, and nets know next to nothing."""
+    X, y, group = make_rows(150)
+    X = np.column_stack([X, np.random.default_rng(1).normal(size=(150, 30))])  # room to overfit
+    net = FairClassifier(early_stopping=True, max_difference=0.9, lr=0.02, random_state=0)
+    net.fit(X, y, sensitive_features=group)
+    losses = [record["valid_task_loss"] for record in net.history_]
+    assert 1 + int(np.argmin(losses)) < net.n_iter_ / 2
+    assert net.best_epoch_ > 0.75 * net.n_iter_

@@ -1,0 +1,139 @@
+"""Docstrings in numpydoc form: of every public name, and of the methods and properties of public classes."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Iterator
+
+import pytest
+
+import fairsk
+
+pytest.importorskip("numpydoc", reason="in the extra dev, which the oldest versions go without")
+from numpydoc.validate import validate
+
+#: What numpydoc asks for and this project does not, and why. All its other codes count.
+NOT_ASKED = {
+    "ES01": "a summary that says all needs no second paragraph",
+}
+#: ... of methods and properties besides.
+NOT_ASKED_OF_MEMBERS = {
+    "SA01": "the class refers to its neighbours, and its page lists the members side by side",
+    "EX01": "the example of a class shows its members at work together",
+}
+#: Public names that still lack something; ``python tests/test_docstrings.py`` says what. Take names off only.
+UNFINISHED = {
+    "fairsk.FairClassifier",
+    "fairsk.FairLoss",
+    "fairsk.GroupThresholdOptimizer",
+    "fairsk.audit.DatasetAudit",
+    "fairsk.audit.Finding",
+    "fairsk.audit.GroupShares",
+    "fairsk.audit.LabelDependence",
+    "fairsk.audit.MissingValues",
+    "fairsk.audit.Proxies",
+    "fairsk.audit.audit_dataset",
+    "fairsk.metrics.GroupCounts",
+    "fairsk.metrics.ScoreHistograms",
+    "fairsk.neural.register_penalty",
+    "fairsk.plotting.DisparityDisplay",
+    "fairsk.plotting.GroupMetricDisplay",
+    "fairsk.plotting.ThresholdDisplay",
+    "fairsk.plotting.TradeoffDisplay",
+    "fairsk.plotting.TrainingDisplay",
+    "fairsk.statistics.BootstrapResult",
+    "fairsk.statistics.Contrasts",
+    "fairsk.statistics.MaxZTest",
+    "fairsk.statistics.OmnibusTest",
+    "fairsk.statistics.PairVerdicts",
+    "fairsk.statistics.ShrunkenRates",
+    "fairsk.statistics.TwoGroupTest",
+    "fairsk.statistics.Verdict",
+    "fairsk.statistics.adjust_p_values",
+    "fairsk.statistics.bootstrap",
+    "fairsk.statistics.contrasts",
+    "fairsk.statistics.difference_interval",
+    "fairsk.statistics.max_z_test",
+    "fairsk.statistics.noise_floor",
+    "fairsk.statistics.omnibus_test",
+    "fairsk.statistics.rate_intervals",
+    "fairsk.statistics.rate_standard_errors",
+    "fairsk.statistics.ratio_interval",
+    "fairsk.statistics.shrunken_rates",
+    "fairsk.statistics.smallest_detectable",
+    "fairsk.statistics.two_group_test",
+    "fairsk.statistics.verdict",
+    "fairsk.thresholds.ConstraintReport",
+    "fairsk.thresholds.HistogramThresholds",
+    "fairsk.thresholds.ParetoPath",
+    "fairsk.thresholds.ThresholdReport",
+    "fairsk.thresholds.thresholds_from_histograms",
+}
+
+
+def public_objects() -> Iterator[tuple[str, object]]:
+    """Yield each public class and function once, under the first of its names."""
+    seen = set()
+    for module_name in ("fairsk", *(f"fairsk.{name}" for name in fairsk.__all__ if name.islower())):
+        module = importlib.import_module(module_name)
+        for name in module.__all__:
+            item = getattr(module, name)
+            if (inspect.isclass(item) or inspect.isfunction(item)) and item not in seen:
+                seen.add(item)
+                yield f"{module_name}.{name}", item
+
+
+def members(item: object) -> list[str]:
+    """Return the public methods and properties of a class that this project defines, inherited or not."""
+    if not inspect.isclass(item):
+        return []
+    found = []
+    for name in dir(item):
+        member = inspect.getattr_static(item, name)
+        if isinstance(member, property):
+            member = member.fget
+        elif isinstance(member, functools.cached_property):
+            member = member.func
+        function = inspect.unwrap(getattr(member, "__func__", member)) if member is not None else None
+        if (
+            not name.startswith("_")
+            and inspect.isfunction(function)
+            and function.__module__.startswith("fairsk")
+        ):
+            found.append(name)
+    return found
+
+
+OBJECTS = dict(public_objects())
+
+
+def errors_of(name: str) -> list[str]:
+    """Return what numpydoc finds wrong with a public name and its members."""
+    lacking = []
+    for part in (name, *(f"{name}.{member}" for member in members(OBJECTS[name]))):
+        passed_over = NOT_ASKED if part == name else NOT_ASKED | NOT_ASKED_OF_MEMBERS
+        lacking += [
+            f"{part}: {code} {text}" for code, text in validate(part)["errors"] if code not in passed_over
+        ]
+    return lacking
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_docstrings_are_complete(name):
+    if name in UNFINISHED:
+        pytest.skip("on the list of names whose docstrings are not finished")
+    assert errors_of(name) == []
+
+
+def test_members_are_found():
+    """Methods, inherited ones, properties and class methods count; those of scikit-learn do not."""
+    assert {"fit", "predict", "score", "pareto_path"} <= set(members(fairsk.GroupThresholdOptimizer))
+    assert "get_params" not in members(fairsk.GroupThresholdOptimizer)
+    assert {"from_predictions", "overall"} <= set(members(fairsk.metrics.GroupCounts))
+
+
+if __name__ == "__main__":
+    for error in (error for name in OBJECTS for error in errors_of(name)):
+        print(error)  # noqa: T201
