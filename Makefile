@@ -62,7 +62,7 @@ $(READY): pyproject.toml setup.cfg constraints.txt
 
 # What only tests and benchmarks need, and the demo need not wait for: half a gigabyte of engines.
 $(ENGINES): $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[engines]"
+	$(call pip,$(VENV),constraints.txt,engines)
 	@touch $@
 
 $(OLDEST)/.installed: pyproject.toml setup.cfg constraints-oldest.txt
@@ -72,6 +72,13 @@ $(OLDEST)/.installed: pyproject.toml setup.cfg constraints-oldest.txt
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fairsk needs Python 3.11 or newer; name one with: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(1)
-	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(2) --editable ".[$(3)]"
+	$(call pip,$(1),$(2),$(3))
 	@touch $(1)/.installed
+endef
+
+# $(call pip,environment,constraints,extra): install; compile on all cores what may be imported. Left to itself, pip
+# compiles on one, and a third of the files are the tests of other packages.
+define pip
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint $(2) --editable ".[$(3)]"
+	@$(1)/bin/python -m compileall -qq -j 0 -x '/tests/' $(1)/lib || true
 endef

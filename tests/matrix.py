@@ -338,12 +338,12 @@ def grid_name(s: Setting) -> dict[str, Any]:
 
 
 def grid_best_under(s: Setting) -> dict[str, Any]:
-    rule = best_under("accuracy", max_difference={"dp": 0.9})
+    rule = best_under("accuracy", dp=0.9)
     return _searched(s, _grid(s, scoring={"accuracy": "accuracy", "dp": s.disparity}, refit=rule))
 
 
 def grid_fair_scorers(s: Setting) -> dict[str, Any]:
-    rule = best_under("worst", max_difference={"dp": 0.9})
+    rule = best_under("worst", dp=0.9)
     return _searched(s, _grid(s, scoring={"worst": s.worst_accuracy, "dp": s.disparity}, refit=rule))
 
 

@@ -678,7 +678,7 @@ def test_a_search_over_the_strength():
             "acc": "accuracy",
             "dp": make_fair_scorer("demographic_parity", sensitive_features="sex", pos_label="yes"),
         },
-        refit=best_under("acc", max_difference={"dp": 0.08}),
+        refit=best_under("acc", dp=0.08),
         cv=3,
     ).fit(X, y)
     gaps = search.cv_results_["mean_test_dp"]

@@ -79,7 +79,7 @@ def test_a_search_that_picks_under_a_bound(model_and_grid, routing, library, n_j
         model,
         grid,
         scoring=scoring(),
-        refit=best_under("acc", max_difference={"dp": 0.5}),
+        refit=best_under("acc", dp=0.5),
         cv=3,
         n_jobs=n_jobs,
         error_score="raise",

@@ -93,9 +93,9 @@ def test_the_result_prints_its_report_and_is_a_record():
     assert repr(found) == str(found.report)
     record = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert record["overall_threshold"] == found.overall_threshold
-    assert record["measured_on"] == "held out"
-    assert record["binning_loss"] == found.report.binning_loss
-    assert {part["group"]: part["threshold"] for part in record["groups"]} == dict(found.thresholds)
+    assert record["report"]["measured_on"] == "held out"
+    assert record["report"]["binning_loss"] == found.report.binning_loss
+    assert record["thresholds"] == dict(found.thresholds)
 
 
 def test_the_thresholds_do_to_the_rows_what_the_report_says():

@@ -21,9 +21,12 @@ from toy_data import columns_of
 
 import fairsk.plotting
 from fairsk import Constraint, GroupThresholdOptimizer, Rate, metrics
+from fairsk._core.bounds import bounded_constraints
 from fairsk._core.results import Result, plain
+from fairsk._held_out.report import BoundReport, constraint_reports
 from fairsk.audit import audit_dataset
 from fairsk.metrics import GroupCounts, ScoreHistograms
+from fairsk.neural._evaluation import TrainingReport
 from fairsk.statistics import (
     bootstrap,
     contrasts,
@@ -33,6 +36,7 @@ from fairsk.statistics import (
     two_group_test,
     verdict,
 )
+from fairsk.thresholds import thresholds_from_histograms
 
 COUNTS = GroupCounts(["a", "b"], {"tp": [40, 20], "fp": [10, 20], "fn": [10, 30], "tn": [40, 30]})
 
@@ -53,10 +57,15 @@ def audited() -> Any:
     return audit_dataset(PEOPLE, ["sex", "race"], HIRED, {"sex": "equal"}, random_state=0)
 
 
-def thresholds_report() -> Any:
-    X = np.column_stack([SCORE, PEOPLE["sex"] == "m"])
-    model = GroupThresholdOptimizer(LogisticRegression(), sensitive_features=1, constraint="equalized_odds")
-    return model.fit(X, HIRED).report_
+def optimizer(constraint: str) -> Any:
+    X = pd.DataFrame({"score": SCORE, "man": PEOPLE["sex"] == "m"})
+    model = GroupThresholdOptimizer(LogisticRegression(), sensitive_features="man", constraint=constraint)
+    return model.fit(X, HIRED), X
+
+
+def pareto_path() -> Any:
+    model, X = optimizer("demographic_parity")
+    return model.pareto_path(X, HIRED, n_points=5)
 
 
 def training_display() -> Any:
@@ -79,6 +88,17 @@ def drawn(display: Any) -> Any:
         delattr(made, name)  # what matplotlib drew
     return made
 
+
+#: What a report says of decisions under a bound.
+ACHIEVED: dict[str, Any] = {
+    "pos_label": 1,
+    "objective": "accuracy",
+    "value": 0.6,
+    "value_without_bound": None,
+    "constraints": constraint_reports(bounded_constraints("equalized_odds", 0.1, None), COUNTS),
+    "counts": COUNTS,
+    "measured_on": "training",
+}
 
 #: One of every class of results.
 RESULTS: dict[str, Callable[[], Any]] = {
@@ -122,7 +142,13 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "MissingValues": lambda: audited().missing,
     "Proxies": lambda: audited().proxies,
     # what was fitted, and what is drawn
-    "ThresholdReport": thresholds_report,
+    "BoundReport": lambda: BoundReport(**ACHIEVED),
+    "TrainingReport": lambda: TrainingReport(
+        **ACHIEVED, column="sex", others=(TrainingReport(**ACHIEVED, column="race"),)
+    ),
+    "ThresholdReport": lambda: optimizer("equalized_odds")[0].report_,
+    "ParetoPath": pareto_path,
+    "HistogramThresholds": lambda: thresholds_from_histograms(ScoreHistograms.from_scores(**SCORED, bins=8)),
     "DisparityDisplay": lambda: drawn(fairsk.plotting.DisparityDisplay),
     "GroupMetricDisplay": lambda: drawn(fairsk.plotting.GroupMetricDisplay),
     "TrainingDisplay": training_display,

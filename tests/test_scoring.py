@@ -225,7 +225,7 @@ def test_a_search_over_several_scores_finds_the_best_under_a_bound(routing: bool
         LogisticRegression(),
         {"C": [1, 0.1, 1e-2, 1e-3]},
         scoring=scoring,
-        refit=best_under("acc", max_difference={"dp": 0.06}),
+        refit=best_under("acc", dp=0.06),
         cv=3,
     )
     results = clone(search).fit(X, Y).cv_results_
@@ -290,9 +290,7 @@ def test_a_scorer_without_groups_says_so(column: Any, message: str, routing: boo
 @pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
 def test_a_search_in_which_every_score_failed_is_not_decided() -> None:
     scoring = {"acc": "accuracy", "dp": make_fair_scorer("demographic_parity", sensitive_features="mann")}
-    search = GridSearchCV(
-        MODEL, {"C": [0.1, 1]}, scoring=scoring, refit=best_under("acc", max_difference={"dp": 0.1}), cv=3
-    )
+    search = GridSearchCV(MODEL, {"C": [0.1, 1]}, scoring=scoring, refit=best_under("acc", dp=0.1), cv=3)
     with (
         pytest.warns(UserWarning, match=r"Did you mean 'man'"),
         pytest.raises(ValueError, match=r'Every candidate has a score of NaN.*error_score="raise"'),
@@ -328,14 +326,14 @@ RESULTS = results(acc=[0.9, 0.8, 0.7], dp=[-0.3, -0.1, -0.05], ratio=[0.5, 0.7, 
 @pytest.mark.parametrize(
     ("rule", "index"),
     [
-        (best_under("acc", max_difference={"dp": 0.5}), 0),
-        (best_under("acc", max_difference={"dp": 0.3}), 0),
-        (best_under("acc", max_difference={"dp": 0.2}), 1),
-        (best_under("acc", max_difference={"dp": 0.05}), 2),
+        (best_under("acc", dp=0.5), 0),
+        (best_under("acc", dp=0.3), 0),
+        (best_under("acc", dp=0.2), 1),
+        (best_under("acc", dp=0.05), 2),
         (best_under("acc", min_ratio={"ratio": 0.6}), 1),
-        (best_under("acc", max_difference={"dp": 0.2}, min_ratio={"ratio": 0.8}), 2),
-        (best_under("acc", max_difference={"dp": 0.2, "eo": 0.1}), 2),
-        (best_under("acc", max_difference={"eo": 0.1, "dp": 0.2}), 2),
+        (best_under("acc", dp=0.2, min_ratio={"ratio": 0.8}), 2),
+        (best_under("acc", dp=0.2, eo=0.1), 2),
+        (best_under("acc", eo=0.1, dp=0.2), 2),
     ],
 )
 def test_the_best_candidate_within_the_bounds_wins(rule: Any, index: int) -> None:
@@ -344,8 +342,8 @@ def test_the_best_candidate_within_the_bounds_wins(rule: Any, index: int) -> Non
 
 
 def test_without_a_candidate_within_the_bounds_the_least_disparate_wins() -> None:
-    tight = best_under("acc", max_difference={"dp": 0.01})
-    said = r"No candidate meets best_under\('acc', max_difference={'dp': 0.01}\).*exceeds a bound by 0.0400"
+    tight = best_under("acc", dp=0.01)
+    said = r"No candidate meets best_under\('acc', dp=0.01\).*exceeds a bound by 0.0400"
     with pytest.warns(UserWarning, match=said):
         assert tight(RESULTS) == 2
     with pytest.warns(UserWarning, match="No candidate meets"):
@@ -355,7 +353,7 @@ def test_without_a_candidate_within_the_bounds_the_least_disparate_wins() -> Non
 
 
 def test_candidates_with_a_nan_never_win() -> None:
-    nan, rule = float("nan"), best_under("acc", max_difference={"dp": 0.2})
+    nan, rule = float("nan"), best_under("acc", dp=0.2)
     assert rule(results(acc=[nan, 0.9, 0.7], dp=[-0.1, nan, -0.1])) == 2
     with pytest.warns(UserWarning, match="No candidate meets"):
         assert rule(results(acc=[nan, 0.9, 0.7], dp=[-0.1, nan, -0.9])) == 2
@@ -366,14 +364,14 @@ def test_candidates_with_a_nan_never_win() -> None:
 
 def test_a_ratio_that_is_bounded_like_a_difference_is_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"bounds 'ratio' by 0.8, .* are positive.*write min_ratio=\{'ratio': 0.8\}"
+        ValueError, match=r"ratio=0.8 bounds a difference, .* are positive.*write min_ratio=\{'ratio': 0.8\}"
     ):
-        best_under("acc", max_difference={"ratio": 0.8})(RESULTS)
+        best_under("acc", ratio=0.8)(RESULTS)
 
 
 def test_an_unknown_scorer_is_answered_with_all() -> None:
     for call in (
-        lambda: best_under("acc", max_difference={"f1": 0.1})(RESULTS),
+        lambda: best_under("acc", f1=0.1)(RESULTS),
         lambda: best_under("acc", min_ratio={"f1": 0.1})(RESULTS),
         lambda: pareto_front(RESULTS, "acc", "f1"),
     ):
@@ -382,8 +380,8 @@ def test_an_unknown_scorer_is_answered_with_all() -> None:
 
 
 def test_a_scorer_may_be_called_score() -> None:
-    rule = best_under("acc", max_difference={"score": 0.1})
-    assert repr(rule) == "best_under('acc', max_difference={'score': 0.1})"
+    rule = best_under("acc", score=0.1)
+    assert repr(rule) == "best_under('acc', score=0.1)"
     assert rule(results(acc=[0.9, 0.8], score=[-0.3, -0.1])) == 1
 
 
@@ -391,10 +389,10 @@ def test_a_scorer_may_be_called_score() -> None:
     ("bounds", "message"),
     [
         ({}, "needs a bound"),
-        ({"max_difference": {}}, "needs a bound"),
-        ({"max_difference": {"dp": -0.1}}, r"max_difference\['dp'\]=-0.1 must be finite and not negative"),
-        ({"max_difference": {"dp": float("nan")}}, "must be finite and not negative"),
-        ({"max_difference": {"dp": float("inf")}}, "must be finite and not negative"),
+        ({"min_ratio": {}}, "needs a bound"),
+        ({"dp": -0.1}, "max_difference of 'dp' must be finite and not negative; got -0.1"),
+        ({"dp": float("nan")}, "must be finite and not negative"),
+        ({"dp": float("inf")}, "must be finite and not negative"),
         ({"min_ratio": {"ratio": -1}}, "must be between 0 and 1"),
         ({"min_ratio": {"ratio": 1.25}}, "must be between 0 and 1"),
         ({"min_score": {"acc": float("nan")}}, "must be finite"),
@@ -406,8 +404,10 @@ def test_impossible_bounds_are_refused(bounds: dict[str, Any], message: str) -> 
 
 
 def test_a_bound_is_given_by_the_name_of_its_scorer() -> None:
-    with pytest.raises(TypeError, match=r"max_difference names the scorer .* max_difference=\{'dp': 0.05\}"):
-        best_under("acc", max_difference=0.05)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"min_ratio names the scorer .* min_ratio=\{'di': 0.8\}"):
+        best_under("acc", min_ratio=0.8)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"The bound on 'dp' must be a number, such as dp=0.05"):
+        best_under("acc", dp="0.05")  # type: ignore[arg-type]
 
 
 def test_any_other_score_is_bounded_from_below() -> None:
@@ -415,7 +415,7 @@ def test_any_other_score_is_bounded_from_below() -> None:
     rule = best_under("acc", min_score={"loss": -0.5})
     assert rule(table) == 1
     assert repr(rule) == "best_under('acc', min_score={'loss': -0.5})"
-    both = best_under("loss", min_score={"acc": 0.75}, max_difference={"dp": 0.25})
+    both = best_under("loss", min_score={"acc": 0.75}, dp=0.25)
     assert both(table) == 1
     assert pickle.loads(pickle.dumps(both))(table) == 1
 
@@ -455,7 +455,7 @@ def test_a_pareto_front_weighs_two_scores_or_more() -> None:
 @pytest.mark.filterwarnings("ignore:No candidate meets")
 def test_no_candidate_within_the_bound_is_better_than_the_winner(table: list[Any], bound: int) -> None:
     acc, dp = zip(*table, strict=True)
-    winner = best_under("acc", max_difference={"dp": bound})(results(acc=acc, dp=[-value for value in dp]))
+    winner = best_under("acc", dp=bound)(results(acc=acc, dp=[-value for value in dp]))
     within = [i for i in range(len(table)) if dp[i] <= bound]
     if within:
         assert winner in within
@@ -470,12 +470,12 @@ def test_the_search_scores_by_what_the_rule_maximises() -> None:
         DecisionTreeClassifier(random_state=0),
         {"max_depth": [1, 3]},
         scoring={"acc": "accuracy", "dp": make_fair_scorer("demographic_parity", sensitive_features="man")},
-        refit=best_under("acc", max_difference={"dp": 0.5}),
+        refit=best_under("acc", dp=0.5),
         cv=2,
     )
     scores = cross_val_score(search, X, y, cv=2, error_score="raise")  # nested cross-validation
     assert ((scores > 0.5) & (scores < 1)).all()
     assert search.fit(X, y).score(X, y) == np.mean(search.predict(X) == y)
     rule = pickle.loads(pickle.dumps(search)).refit
-    assert repr(rule) == "best_under('acc', max_difference={'dp': 0.5})"
+    assert repr(rule) == "best_under('acc', dp=0.5)"
     assert rule(search.cv_results_) == search.best_index_

@@ -370,13 +370,13 @@ def random_problem(rng, n_groups, n, *, capacity=False, bound=None):
 def test_the_linear_program_agrees_with_the_envelopes(seed, bound):
     problem, _ = random_problem(np.random.default_rng(seed), 2 + seed % 4, 600, bound=bound)
     window, program = WindowSolver(problem), LinearProgramSolver(problem)
-    assert program.upper == pytest.approx(window.upper, abs=1e-6 * 600)
+    assert program.upper_bound == pytest.approx(window.upper_bound, abs=1e-6 * 600)
     for solver in (window, program):
         rates, total = [], 0.0
         for group, mixture in zip(problem.groups, solver.mixtures(), strict=True):
             rates.append(float(group.rates[0, mixture.positions] @ mixture.probabilities))
             total += float(group.utility[mixture.positions] @ mixture.probabilities)
-        assert total == pytest.approx(window.upper, abs=1e-5)
+        assert total == pytest.approx(window.upper_bound, abs=1e-5)
         assert max(rates) <= bound.upper(np.array(min(rates))) + 1e-7
     assert program.thresholds() is not None
     singles = [
@@ -399,9 +399,9 @@ def test_column_generation_equals_the_program_over_all_hull_vertices(seed):
         cells = curve.cells
         rates = np.array([RATES["true_positive_rate"](cells), RATES["false_positive_rate"](cells)])
         groups.append(OperatingPoints(np.arange(len(curve)), rates, cells["tp"] + cells["tn"], cells["tp"]))
-        upper = Envelope.over(curve.fp, curve.tp).choices
-        blocks.append(np.union1d(upper, Envelope.over(curve.fp, -curve.tp).choices))
-    found = LinearProgramSolver(Problem(groups, bounds)).upper
+        upper = Envelope.over(curve.fp, curve.tp).vertices
+        blocks.append(np.union1d(upper, Envelope.over(curve.fp, -curve.tp).vertices))
+    found = LinearProgramSolver(Problem(groups, bounds)).upper_bound
     n = sum(map(len, blocks))
     cost, one, rows, limits = np.zeros(n + 2), np.zeros((3, n + 2)), [], []
     start = 0

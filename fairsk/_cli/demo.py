@@ -89,7 +89,7 @@ def _models(sensitive: Any, constraint: str, bound: float, seed: int) -> dict[st
             thresholds,
             {"max_difference": [0.4 * bound, 0.6 * bound, 0.8 * bound, bound]},
             scoring=scoring,
-            refit=best_under("acc", max_difference={"gap": bound}),
+            refit=best_under("acc", gap=bound),
             cv=3,
             error_score="raise",
         ),

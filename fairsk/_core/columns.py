@@ -1,7 +1,8 @@
 """Sensitive columns: selectors that pick them out of X, values passed beside it, and X without them.
 
-The only module that looks inside a frame whose rows are here. Everything else sees a list of
-one-dimensional arrays (:class:`SensitiveColumns`), or the codes and labels of a ``Grouping``.
+The sensitive attribute is read here and nowhere else, from any frame, array, sparse matrix, list or mapping.
+Everything else sees one-dimensional columns (:class:`SensitiveColumns`), or the codes and labels of a
+``Grouping``. Frames whose rows are elsewhere, in an engine, are queried in :mod:`fairsk._core.engines`.
 """
 
 from __future__ import annotations

@@ -49,6 +49,11 @@ class GroupCounts(Result):
 
     See Also
     --------
+    GroupMetrics : Rates, intervals and disparities of a table of counts.
+    ScoreHistograms : The same for scores, at every threshold.
+
+    See Also
+    --------
     group_metrics : Rates per group, with intervals; its ``.counts`` is such a table.
     ScoreHistograms : The same for scores, in bins.
     one_vs_rest_counts : Counts of each of several classes.
@@ -312,13 +317,35 @@ class GroupCounts(Result):
         return sum((self.cells[cell] for cell in CELLS), start=np.zeros(1))
 
     def rate(self, rate: Rate | str) -> NDArray[np.float64]:
-        """Return a rate, or the one of that name, of each group (and stratum)."""
+        """Return a rate of each group (and stratum).
+
+        Parameters
+        ----------
+        rate : str or Rate
+            Which rate.
+
+        Returns
+        -------
+        array of shape (n_groups,) or (n_groups, n_strata)
+            The rate; NaN where its denominator is empty.
+        """
         rate = get_rate(rate)
         self.check_labels(rate)
         return rate(self.cells)
 
     def check_labels(self, *rates: Rate) -> None:
-        """Refuse rates that depend on the label, if the rows had none."""
+        """Refuse rates that depend on the label, if the rows had none.
+
+        Parameters
+        ----------
+        *rates : Rate
+            The rates that are about to be used.
+
+        Raises
+        ------
+        ValueError
+            If one of them needs labels, and there are none.
+        """
         needing = [rate.name for rate in rates if rate.needs_labels]
         if needing and not self.labelled:
             raise ValueError(
@@ -327,7 +354,13 @@ class GroupCounts(Result):
             )
 
     def overall(self) -> GroupCounts:
-        """Return the table of all groups together, as one group called ``"overall"``."""
+        """Return the table of all groups together.
+
+        Returns
+        -------
+        GroupCounts
+            The table of one group, called ``"overall"``.
+        """
         return GroupCounts(
             ("overall",),
             {cell: self.cells[cell].sum(0, keepdims=True) for cell in CELLS},
@@ -339,7 +372,22 @@ class GroupCounts(Result):
         )
 
     def take(self, groups: Sequence[Hashable]) -> GroupCounts:
-        """Return the table of some of the groups, in the order in which they are named.
+        """Return the table of some of the groups.
+
+        Parameters
+        ----------
+        groups : sequence of labels
+            The groups, in the order in which they are to be.
+
+        Returns
+        -------
+        GroupCounts
+            Their counts, with strata if there are any.
+
+        Raises
+        ------
+        ValueError
+            If there is no such group.
 
         Examples
         --------
@@ -358,7 +406,18 @@ class GroupCounts(Result):
         return GroupCounts(groups, cells, squares, names=self.names, strata=self.strata)
 
     def stratum(self, label: Hashable) -> GroupCounts:
-        """Return the table of one stratum, without strata."""
+        """Return the table of one stratum.
+
+        Parameters
+        ----------
+        label : hashable
+            The label of the stratum.
+
+        Returns
+        -------
+        GroupCounts
+            Its table, without strata.
+        """
         if self.strata is None or label not in self.strata:
             raise ValueError(f"There is no stratum {label!r}; the strata are {self.strata}.")
         place = self.strata.index(label)
@@ -370,7 +429,18 @@ class GroupCounts(Result):
         )
 
     def marginal(self, *names: str) -> GroupCounts:
-        """Return the table by these sensitive attributes only, the other ones (and strata) summed out."""
+        """Return the table by some of the sensitive attributes, the other ones (and strata) summed out.
+
+        Parameters
+        ----------
+        *names : str
+            The attributes to keep.
+
+        Returns
+        -------
+        GroupCounts
+            The marginal table.
+        """
         unknown = [name for name in names if name not in self.names]
         if unknown or not names:
             raise ValueError(f"marginal takes names out of {list(self.names)}, got {list(names)}.")
@@ -458,7 +528,13 @@ class GroupCounts(Result):
         return [Table(columns, shown, words=["group"])]
 
     def to_state(self) -> dict[str, Any]:
-        """Return the counts as plain values, fit for JSON; :meth:`from_state` restores the table."""
+        """Return the counts as plain values, fit for JSON; :meth:`from_state` restores the table.
+
+        Returns
+        -------
+        dict of str to value
+            Labels, and the sums in the cells.
+        """
         return {
             "names": list(self.names),
             "groups": plain_labels(self.groups),
@@ -470,7 +546,18 @@ class GroupCounts(Result):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> GroupCounts:
-        """Restore the table that :meth:`to_state` wrote."""
+        """Restore the table that :meth:`to_state` wrote.
+
+        Parameters
+        ----------
+        state : mapping of str to value
+            What it returned.
+
+        Returns
+        -------
+        GroupCounts
+            The table.
+        """
         return cls(
             read_labels(state["groups"]),
             state["cells"],

@@ -49,6 +49,11 @@ class ScoreHistograms(Result):
     library : {"pandas", "polars", "pyarrow"}, optional
         The library of the data, in which :meth:`frame` and what is made of the counts come.
 
+    See Also
+    --------
+    GroupCounts : Counts at one threshold.
+    fairsk.thresholds.thresholds_from_histograms : The best thresholds of histograms.
+
     Examples
     --------
     >>> from fairsk.metrics import ScoreHistograms
@@ -358,7 +363,13 @@ class ScoreHistograms(Result):
         return [Table(columns, shown, notes=[f"in {n_bins:,} bins of scores"])]
 
     def to_state(self) -> dict[str, Any]:
-        """Return the counts as plain values, fit for JSON; :meth:`from_state` restores the table."""
+        """Return the counts as plain values, fit for JSON; :meth:`from_state` restores the table.
+
+        Returns
+        -------
+        dict of str to value
+            Labels, edges, and the sums in the bins.
+        """
         return {
             "names": list(self.names),
             "groups": plain_labels(self.groups),
@@ -371,7 +382,18 @@ class ScoreHistograms(Result):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> ScoreHistograms:
-        """Restore the table that :meth:`to_state` wrote."""
+        """Restore the table that :meth:`to_state` wrote.
+
+        Parameters
+        ----------
+        state : mapping of str to value
+            What it returned.
+
+        Returns
+        -------
+        ScoreHistograms
+            The table.
+        """
         return cls(
             read_labels(state["groups"]),
             state["edges"],
@@ -442,17 +464,34 @@ class ScoreHistograms(Result):
         return int(found[0])
 
     def curves(self) -> tuple[list[Curve], Curve]:
-        """Return every group's curve and that of all rows, whose thresholds are the edges."""
+        """Return the cumulative counts of every group and of all rows, whose thresholds are the edges.
+
+        Returns
+        -------
+        tuple of a list of Curve, and a Curve
+            One for each group, and that of all rows.
+        """
         return self._curves(self.positives, self.negatives)
 
     def squared_curves(self) -> tuple[list[Curve], Curve]:
-        """Return the same with squared weights."""
+        """Return the same with squared weights.
+
+        Returns
+        -------
+        tuple of a list of Curve, and a Curve
+            One for each group, and that of all rows.
+        """
         return self._curves(*(self.squares[label] for label in LABELS))
 
     def row_curves(self) -> tuple[list[Curve], Curve]:
         """Return the same with every row counted once, or with fewer where weights within a bin differ.
 
         So many rows of equal weights would have the same sums of weights and of squares.
+
+        Returns
+        -------
+        tuple of a list of Curve, and a Curve
+            One for each group, and that of all rows.
         """
         counts = zip((self.positives, self.negatives), (self.squares[label] for label in LABELS), strict=True)
         return self._curves(

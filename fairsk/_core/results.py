@@ -50,7 +50,6 @@ __all__ = [
     "Record",
     "Result",
     "Table",
-    "Tabular",
     "library_of",
     "number",
     "p_value",
@@ -234,10 +233,6 @@ class Result(Record, ABC):
 
     def _repr_html_(self) -> str:
         return "".join(table.html() for table in self._tables())
-
-
-#: The former name of :class:`Result`.
-Tabular = Result
 
 
 def read_only(value: Any) -> Any:

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from fairsk._core.curves import Curve
 from fairsk.rates import CELLS, RATES, Cells, Rate, get_rate
 
-__all__ = ["FreeObjective", "Objective", "ObjectiveLike", "make_objective", "objective_of_rows"]
+__all__ = ["ACCURACY", "FreeObjective", "Objective", "ObjectiveLike", "make_objective", "objective_of_rows"]
+
+#: The objective of a classifier that is asked for no other.
+ACCURACY = "accuracy"
 
 Floats = NDArray[np.float64]
 

@@ -146,25 +146,8 @@ class BoundReport(Result):
         return self.binding.interval
 
     def _content(self) -> dict[str, Any]:
-        """Return what ``to_dict`` says: what the binding constraint says, all of them, a record per group."""
-        binding = self.binding
-        return {
-            "constraint": binding.constraint,
-            "comparison": binding.comparison,
-            "bound": binding.bound,
-            "disparity": binding.disparity,
-            "interval": binding.interval,
-            "objective": self.objective,
-            "value": self.value,
-            "value_without_bound": self.value_without_bound,
-            "pos_label": self.pos_label,
-            "constraints": self.constraints,
-            "groups": self._group_records(),
-            "exempt": self.exempt,
-            "uncertain": self.uncertain,
-            "margin": self.margin,
-            "measured_on": self.measured_on,
-        }
+        """Return what ``to_dict`` says: under ``groups`` a record per group."""
+        return {**super()._content(), "groups": self._group_records()}
 
     def _group_records(self) -> list[dict[str, Any]]:
         """Return what is said of each group: its size, its counts, and the bounded rates."""

@@ -36,7 +36,7 @@ class SingleThreshold:
     threshold : float
         Infinity selects no row, and minus infinity every row.
     value : float
-        The objective's value over all rows; NaN where it is not defined (a precision where no row is selected).
+        The objective's value over all rows; NaN where it is not defined (a precision of no selected rows).
     violation : float
         By how much the most violated bound is exceeded, in units of its disparity; 0 if all bounds hold,
         infinity if some rate is not defined at any threshold.

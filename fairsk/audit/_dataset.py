@@ -163,6 +163,11 @@ def audit_dataset(
     TypeError
         If the baseline is of no known kind, or values are given as text.
 
+    See Also
+    --------
+    fairsk.metrics.group_metrics : Rates of each group, of predictions.
+    fairsk.statistics.verdict : A disparity of decisions against a tolerance.
+
     Notes
     -----
     Rows whose group is missing are a group of their own, "(missing)", and a finding. Missing values are

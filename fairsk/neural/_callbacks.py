@@ -30,17 +30,21 @@ _COUNTED_TOGETHER = 8 * LARGE_BATCH
 
 @dataclass
 class _Decisions:
-    """The latest decision about every row."""
+    """The latest decision about every row, and the step at which it was made."""
 
     counters: list[ConfusionCounter]
     predicted: torch.Tensor
+    steps: torch.Tensor
 
-    def note(self, logits: torch.Tensor, target: Target) -> None:
-        self.predicted[target["row"].cpu()] = predicted_class(logits.detach()).cpu()
+    def note(self, logits: torch.Tensor, target: Target, step: int) -> None:
+        rows = target["row"].cpu()
+        self.predicted[rows] = predicted_class(logits.detach()).cpu()
+        self.steps[rows] = step
 
-    def tables(self) -> list[Any]:
-        """Return the cells of the decisions, for every comparison."""
-        return [counter.cells(self.predicted).numpy() for counter in self.counters]
+    def tables(self, since: float | None) -> list[Any]:
+        """Return the cells of the decisions, or of those that were made from a step on."""
+        recent = None if since is None else self.steps >= since
+        return [counter.cells(self.predicted, recent).numpy() for counter in self.counters]
 
 
 @dataclass
@@ -61,14 +65,14 @@ class _Walk:
         settings: Controller = net.criterion_.controller
         n_trained, n_samples = len(datasets[0]), len(target["row"])
         steps = len(net.get_iterator(datasets[0], training=True))
-        per_step = n_trained / steps
-        interval = min(max(1, math.ceil(n_trained / (settings.refresh * per_step))), settings.update_interval)
-        size = math.ceil(settings.refresh * per_step * interval)
+        interval = min(steps, settings.update_interval)
+        size = math.ceil(n_trained / steps * interval)
         parts = [Batches(dataset, batch_size=size) for dataset in datasets]
         # In the order that rows come in, all of a group may stand together.
         slices = [(part, rows) for part in parts for rows in torch.randperm(part.n_samples).split(size)]
         counters = [comparison.counter(target) for comparison in net.criterion_.comparisons]
-        decisions = _Decisions(counters, torch.zeros(n_samples, dtype=torch.int64))
+        none = torch.zeros(n_samples, dtype=torch.int64)
+        decisions = _Decisions(counters, none, none.clone())
         return cls(decisions, parts, steps, interval, itertools.cycle(slices))
 
 
@@ -122,11 +126,11 @@ class MultiplierUpdate(Callback):
         if walk is None or not training:
             return
         walk.step += 1
-        walk.decisions.note(y_pred, batch[1])
+        walk.decisions.note(y_pred, batch[1], walk.step)
         if walk.step % walk.steps_per_epoch and walk.step % walk.interval == 0:
             part, rows = next(walk.order)
             X, target = part.take(rows)
-            walk.decisions.note(net.evaluation_step((X, target)), target)
+            walk.decisions.note(net.evaluation_step((X, target)), target, walk.step)
             self._update(net, walk)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -144,7 +148,7 @@ class MultiplierUpdate(Callback):
             sums = []
             for batch in part:
                 logits = net.criterion_.checked(net.evaluation_step(batch), batch[1])
-                walk.decisions.note(logits, batch[1])
+                walk.decisions.note(logits, batch[1], walk.step)
                 sums.append(EvaluationSums.from_logits(net.criterion_, logits, batch[1]))
             self.sums_.append(sum(sums[1:], start=sums[0]))
         self._update(net, walk)
@@ -152,7 +156,10 @@ class MultiplierUpdate(Callback):
     def _update(self, net: Any, walk: _Walk) -> None:
         elapsed = (walk.step - walk.last_update) / (self.n_epochs * walk.steps_per_epoch)
         walk.last_update = walk.step
-        net.criterion_.update_multipliers(walk.decisions.tables(), elapsed, self.n_epochs)
+        epochs_kept = net.criterion_.controller.memory * self.n_epochs
+        since = walk.step - epochs_kept * walk.steps_per_epoch if epochs_kept < 1 else None
+        is_full = walk.steps_per_epoch == 1
+        net.criterion_.update_multipliers(walk.decisions.tables(since), elapsed, is_full=is_full)
 
 
 @dataclass(frozen=True)

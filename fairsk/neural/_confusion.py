@@ -259,12 +259,15 @@ class ConfusionCounter:
             mask.nonzero().squeeze(1),
         )
 
-    def cells(self, predicted: torch.Tensor) -> torch.Tensor:
-        """Return the cells, of shape (4, n_groups), of predicted classes."""
+    def cells(self, predicted: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the cells, of shape (4, n_groups), of predicted classes; with a mask, of the rows in it."""
         if self.rows is not None:
-            predicted = predicted[self.rows]
+            predicted, mask = predicted[self.rows], None if mask is None else mask[self.rows]
+        weight = self.weight
+        if mask is not None:
+            weight = mask.double() if weight is None else weight * mask
         index = self._index + (predicted == self.class_index)
-        counts = torch.bincount(index, self.weight, 4 * self.n_groups).double().view(-1, 2)
+        counts = torch.bincount(index, weight, 4 * self.n_groups).double().view(-1, 2)
         return cells_from_slots(torch.stack([counts[:, 1], counts.sum(1)]))
 
 

@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from fairsk._core.bounds import Bound, BoundedConstraint
 from fairsk._core.counts import GroupCounts, tabulate
 from fairsk._core.warnings import warn_user
-from fairsk._held_out.objective import make_objective
+from fairsk._held_out.objective import ACCURACY, make_objective
 from fairsk._held_out.report import BoundReport, ConstraintReport, report_fields
 from fairsk.neural._comparisons import GroupComparison, GroupComparisons
 from fairsk.neural._confusion import Target, as_cells, log_probabilities, predicted_class
@@ -206,10 +206,8 @@ class TrainingReport(BoundReport):
         each = zip(*(report.constraints for report in (self, *self.others)), strict=True)
         return tuple(_most_violated(parts) for parts in each)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all that the report says as JSON can hold it: NaN is None, infinity is ``"inf"``."""
-        others = [report.to_dict() for report in self.others]
-        return {**super().to_dict(), "column": self.column, "others": others}
+    def _content(self) -> dict[str, Any]:
+        return super()._content() | {"column": self.column, "worst": self.worst, "others": self.others}
 
     def _lines(self) -> list[tuple[str, str]]:
         column = [("column", self.column)] if self.column else []
@@ -276,7 +274,7 @@ def training_report(
             fields = report_fields(
                 counts,
                 bounds,
-                make_objective("accuracy", *_label_sums(counts)),
+                make_objective(ACCURACY, *_label_sums(counts)),
                 pos_label=data.classes.tolist()[k],
                 value_without_bound=None,
                 measured_on="training",

@@ -231,7 +231,13 @@ class DisparityDisplay(GroupDisplay):
             The confidence of the intervals (MOVER-R), for each group by itself.
         min_group_size : int, default=30
             Groups measured on fewer rows (effective ones, if they are weighted) are marked.
-        order, band, ax, **kwargs
+        order : {"ratio", "label"}, default="ratio"
+            As in :meth:`plot`.
+        band : (float, float) or None, default=(0.8, 1.25)
+            As in :meth:`plot`.
+        ax : matplotlib Axes, optional
+            As in :meth:`plot`.
+        **kwargs
             As in :meth:`plot`.
 
         Returns

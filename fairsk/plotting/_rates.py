@@ -129,7 +129,11 @@ class GroupMetricDisplay(GroupDisplay):
             The confidence of the intervals (Wilson's), for each group by itself; None draws none.
         min_group_size : int, default=30
             Rates measured on fewer rows (effective ones, if they are weighted) are marked.
-        order, ax, **kwargs
+        order : {"rate", "label"}, default="rate"
+            As in :meth:`plot`.
+        ax : matplotlib Axes or, for several rates, a sequence of as many, optional
+            As in :meth:`plot`.
+        **kwargs
             As in :meth:`plot`.
 
         Returns

@@ -80,6 +80,11 @@ class ThresholdDisplay:
     chance_level_ : matplotlib Line2D or None
         The diagonal.
 
+    See Also
+    --------
+    TradeoffDisplay : What a bound on the disparity costs.
+    GroupMetricDisplay : The rates at the chosen thresholds.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -161,7 +166,13 @@ class ThresholdDisplay:
             The group of each row; overrides the column that the estimator names.
         sample_weight : array-like of shape (n_samples,), optional
             Weight of each row.
-        ax, name, plot_chance_level, **kwargs
+        ax : matplotlib Axes, optional
+            As in :meth:`plot`.
+        name : str, optional
+            As in :meth:`plot`.
+        plot_chance_level : bool, default=True
+            As in :meth:`plot`.
+        **kwargs
             As in :meth:`plot`.
 
         Returns

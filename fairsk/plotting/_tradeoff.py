@@ -73,6 +73,11 @@ class TradeoffDisplay:
     lines_ : list of matplotlib Line2D
         The line of single thresholds and, if some bound has one, that of the best mixtures.
 
+    See Also
+    --------
+    ThresholdDisplay : The thresholds of one bound.
+    TrainingDisplay : The course of a training under a bound.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -127,7 +132,11 @@ class TradeoffDisplay:
             Weight of each row.
         n_points : int, default=50
             How many bounds to compute.
-        ax, name, **kwargs
+        ax : matplotlib Axes, optional
+            As in :meth:`plot`.
+        name : str, optional
+            As in :meth:`plot`.
+        **kwargs
             As in :meth:`plot`.
 
         Returns

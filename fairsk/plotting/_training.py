@@ -189,7 +189,9 @@ class TrainingDisplay(Result):
         ----------
         estimator : FairClassifier
             A fitted one, or what ends in one: a pipeline, a SensitiveRouter, a search; it is not changed.
-        ax, **kwargs
+        ax : sequence of matplotlib Axes, optional
+            As in :meth:`plot`.
+        **kwargs
             As in :meth:`plot`.
 
         Returns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -82,8 +83,8 @@ class BestUnder(str):
             values = _mean_scores(cv_results, name)
             if np.nanmax(values, initial=-np.inf) > 0:
                 raise ValueError(
-                    f"max_difference bounds {name!r} by {bound}, but its scores are positive: it is not a "
-                    f"negated difference. For a ratio write min_ratio={{{name!r}: {bound}}}, for another "
+                    f"{name}={bound} bounds a difference, but the scores of {name!r} are positive: it is not "
+                    f"a negated difference. For a ratio write min_ratio={{{name!r}: {bound}}}, for another "
                     f"score min_score={{{name!r}: {bound}}}."
                 )
             violation = np.maximum(violation, -values - bound)
@@ -106,39 +107,36 @@ class BestUnder(str):
         return int(np.argmax(np.where(feasible, score, -np.inf)))
 
     def __repr__(self) -> str:
-        bounds = {
-            "max_difference": self.max_difference,
-            "min_ratio": self.min_ratio,
-            "min_score": self.min_score,
-        }
-        shown = [f"{name}={dict(bound)}" for name, bound in bounds.items() if bound]
+        shown = [f"{name}={bound}" for name, bound in self.max_difference]
+        others = {"min_ratio": self.min_ratio, "min_score": self.min_score}
+        shown += [f"{name}={dict(bounds)}" for name, bounds in others.items() if bounds]
         return f"best_under({', '.join([repr(self.score), *shown])})"
 
 
 def best_under(
     score: str,
+    /,
     *,
-    max_difference: Mapping[str, float] | None = None,
     min_ratio: Mapping[str, float] | None = None,
     min_score: Mapping[str, float] | None = None,
+    **max_difference: float,
 ) -> BestUnder:
     """Choose the candidate with the best score among those within bounds on other scores.
 
     Give it to a search as ``refit``; ``search.score`` is then the score that it maximises. If no candidate
     is within the bounds, the one that exceeds them least is chosen, with a warning. Scores of differences
-    are negated, so ``cv_results_["mean_test_dp"]`` holds minus the disparity that
-    ``max_difference={"dp": 0.05}`` bounds.
+    are negated, so ``cv_results_["mean_test_dp"]`` holds minus the disparity that ``dp=0.05`` bounds.
 
     Parameters
     ----------
     score : str
         Name of the scorer to maximise (``"score"`` in a search with one scorer).
-    max_difference : dict of str to float, optional
-        Largest mean disparity of scorers of differences, by the scorer's name, such as ``{"dp": 0.05}``.
     min_ratio : dict of str to float, optional
         Smallest mean disparity of scorers of ratios, such as ``{"di": 0.8}``: from 0 to 1.
     min_score : dict of str to float, optional
         Smallest mean of any other score, such as ``{"recall": 0.6}``.
+    **max_difference : float
+        Largest mean disparity of scorers of differences, by the scorer's name: ``dp=0.05``.
 
     Returns
     -------
@@ -165,34 +163,41 @@ def best_under(
     Examples
     --------
     >>> from fairsk.scoring import best_under
-    >>> rule = best_under("acc", max_difference={"dp": 0.05})
+    >>> rule = best_under("acc", dp=0.05)
     >>> rule
-    best_under('acc', max_difference={'dp': 0.05})
+    best_under('acc', dp=0.05)
     >>> rule({"mean_test_acc": [0.86, 0.84, 0.83], "mean_test_dp": [-0.18, -0.04, -0.01]})
     1
     """
-    limits = {"max_difference": max_difference, "min_ratio": min_ratio, "min_score": min_score}
-    bounds = {}
-    for parameter, given in limits.items():
-        if given is not None and not isinstance(given, Mapping):
-            raise TypeError(
-                f"{parameter} names the scorer of each bound, such as {parameter}={{'dp': 0.05}}; "
-                f"got {given!r}."
-            )
-        bounds[parameter] = tuple((given or {}).items())
-        for name, bound in bounds[parameter]:
-            lowest = -np.inf if parameter == "min_score" else 0
-            highest = 1 if parameter == "min_ratio" else np.inf
-            if not (lowest <= bound <= highest and np.isfinite(bound)):
-                asked = {
-                    "max_difference": "finite and not negative",
-                    "min_ratio": "between 0 and 1",
-                    "min_score": "finite",
-                }
-                raise ValueError(f"{parameter}[{name!r}]={bound} must be {asked[parameter]}.")
+    bounds = {
+        "max_difference": _checked_bounds("max_difference", max_difference, lowest=0.0),
+        "min_ratio": _checked_bounds("min_ratio", min_ratio or {}, lowest=0.0, highest=1.0),
+        "min_score": _checked_bounds("min_score", min_score or {}),
+    }
     if not any(bounds.values()):
-        raise ValueError("best_under needs a bound, such as best_under('acc', max_difference={'dp': 0.05}).")
+        raise ValueError("best_under needs a bound, such as best_under('acc', dp=0.05).")
     return BestUnder(score, **bounds)
+
+
+def _checked_bounds(
+    parameter: str, bounds: Mapping[str, float], lowest: float = -np.inf, highest: float = np.inf
+) -> tuple[tuple[str, float], ...]:
+    """Return pairs of a scorer's name and its bound."""
+    if not isinstance(bounds, Mapping):
+        raise TypeError(
+            f"{parameter} names the scorer of each bound, such as {parameter}={{'di': 0.8}}; got {bounds!r}."
+        )
+    for name, bound in bounds.items():
+        if not isinstance(bound, Real):
+            raise TypeError(f"The bound on {name!r} must be a number, such as {name}=0.05; got {bound!r}.")
+        if not (lowest <= bound <= highest and np.isfinite(bound)):
+            asked = {
+                "max_difference": "finite and not negative",
+                "min_ratio": "between 0 and 1",
+                "min_score": "finite",
+            }
+            raise ValueError(f"{parameter} of {name!r} must be {asked[parameter]}; got {bound}.")
+    return tuple(bounds.items())
 
 
 def pareto_front(cv_results: Mapping[str, Any], *scores: str) -> NDArray[np.intp]:

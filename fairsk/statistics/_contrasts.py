@@ -148,6 +148,12 @@ def contrasts(
         If the counts have strata, the reference is missing or unknown, a ratio is asked of a rate that can
         be negative, or ``confidence`` does not lie between 0 and 1.
 
+    See Also
+    --------
+    difference_interval : The interval of the largest difference over all pairs.
+    two_group_test : Exact tests of two groups.
+    verdict : A disparity against a tolerance.
+
     Notes
     -----
     Differences have Newcombe's hybrid interval [1]_ and ratios that of Donner and Zou (MOVER-R) [2]_, both

@@ -60,6 +60,11 @@ def smallest_detectable(
     ValueError
         If the counts have strata, the groups are unknown, or ``power`` or ``confidence`` is no probability.
 
+    See Also
+    --------
+    noise_floor : The disparity that equal groups show on average.
+    verdict : A disparity against a tolerance.
+
     Notes
     -----
     With n and m the (effective) sizes, P the rate of all groups together, and p - q = d two rates whose

@@ -80,6 +80,11 @@ def rate_standard_errors(counts: GroupCounts, rate: Rate | str) -> NDArray[np.fl
     array
         Standard errors, shaped like the counts; NaN where the rate has an empty denominator.
 
+    See Also
+    --------
+    rate_intervals : Intervals, which also hold for few rows.
+    bootstrap : The standard error of any function of counts.
+
     Examples
     --------
     >>> from fairsk.metrics import GroupCounts
@@ -109,6 +114,12 @@ def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.
     -------
     tuple of two arrays
         Lower and upper limits, shaped like the counts; NaN where the rate has an empty denominator.
+
+    See Also
+    --------
+    rate_standard_errors : Standard errors by linearisation.
+    shrunken_rates : Rates of many small groups.
+    difference_interval : The interval of the difference between groups.
 
     Examples
     --------
@@ -163,6 +174,12 @@ def difference_interval(
     ValueError
         If ``confidence`` does not lie between 0 and 1, or the counts have strata.
 
+    See Also
+    --------
+    ratio_interval : The same for the smallest ratio.
+    rate_intervals : Intervals of the rates themselves.
+    verdict : A disparity against a tolerance.
+
     Examples
     --------
     >>> import numpy as np
@@ -204,6 +221,12 @@ def ratio_interval(
     ------
     ValueError
         If ``confidence`` does not lie between 0 and 1, or the counts have strata.
+
+    See Also
+    --------
+    difference_interval : The same for the largest difference.
+    rate_intervals : Intervals of the rates themselves.
+    verdict : A disparity against a tolerance.
 
     References
     ----------

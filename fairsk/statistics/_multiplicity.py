@@ -35,6 +35,11 @@ def adjust_p_values(p_values: ArrayLike, method: Adjustment = "holm") -> NDArray
     ValueError
         If a value lies outside 0 and 1, or the method is unknown.
 
+    See Also
+    --------
+    contrasts : Contrasts with adjusted p-values.
+    max_z_test : A test of each group that takes their dependence into account.
+
     Notes
     -----
     With the m values in increasing order, Bonferroni takes m p, Holm the running maximum of

@@ -108,6 +108,11 @@ def bootstrap(
         If the statistic is undefined in some of the draws, which are left out; or if it does not vary, so
         that the draws know no interval.
 
+    See Also
+    --------
+    difference_interval : The interval of the largest difference, which no bootstrap gives.
+    noise_floor : What chance makes of equal groups.
+
     Notes
     -----
     The rows of a group fall into its cells; drawing as many rows with replacement [1]_ is drawing the cells
@@ -270,6 +275,11 @@ def noise_floor(
     ------
     ValueError
         If a rate is no function of one share of rows, the counts have strata, or nothing is drawn.
+
+    See Also
+    --------
+    smallest_detectable : The disparity that so many rows tell from parity.
+    omnibus_test : The test that all groups are equal.
 
     Notes
     -----

@@ -96,6 +96,11 @@ def shrunken_rates(counts: GroupCounts, rate: Rate | str, *, confidence: float =
     ValueError
         If the rate is no function of one share of rows, or the counts have strata.
 
+    See Also
+    --------
+    rate_intervals : Intervals of the raw rates.
+    verdict : A disparity against a tolerance, by raw counts.
+
     Notes
     -----
     Let the share of group g be drawn from a beta distribution with mean m and intra-class correlation r. The

@@ -104,6 +104,12 @@ def omnibus_test(counts: GroupCounts, constraint: Constraint | Rate | str) -> Om
     ValueError
         If a rate is no function of one share of rows, or the counts have strata.
 
+    See Also
+    --------
+    max_z_test : Which of the groups differ from the others.
+    two_group_test : The test of two groups.
+    verdict : A disparity against a tolerance.
+
     Notes
     -----
     With p_g the share of the n_g rows of group g and P the share of all, chi-square is the sum over groups
@@ -225,12 +231,17 @@ def max_z_test(
     Returns
     -------
     MaxZTest
-        z and adjusted p-value of each group, and the p-value of all groups together.
+        The z and adjusted p-value of each group, and the p-value of all groups together.
 
     Raises
     ------
     ValueError
         If the rate is no function of one share of rows, or the counts have strata.
+
+    See Also
+    --------
+    omnibus_test : The test that all groups are equal.
+    contrasts : Each group against a baseline, with intervals.
 
     Notes
     -----
@@ -364,13 +375,18 @@ def two_group_test(
     Returns
     -------
     TwoGroupTest
-        z and the two-sided p-value.
+        The z and the two-sided p-value.
 
     Raises
     ------
     ValueError
         If there are not two groups to compare, the counts have strata, or an exact test is asked for a rate
         that is no function of one share of rows.
+
+    See Also
+    --------
+    contrasts : The difference with its interval.
+    omnibus_test : The test of more than two groups.
 
     Notes
     -----

@@ -298,6 +298,12 @@ def verdict(
     UserWarning
         If a group has nothing to measure a rate on; what is not measured never passes.
 
+    See Also
+    --------
+    difference_interval : The interval that decides.
+    contrasts : Signed differences with intervals and tests.
+    smallest_detectable : The disparity that so many rows tell from parity.
+
     Notes
     -----
     A small disparity on few rows is no evidence of parity, and a large one none of unequal treatment; both

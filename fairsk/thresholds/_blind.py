@@ -174,7 +174,7 @@ def cross_fit_blind(
     random_state: Any,
     n_jobs: int | None,
 ) -> tuple[OutOfFold, OutOfFold]:
-    """Cross-fit a classifier and a model of the groups on the same folds; neither sees the groups when it predicts.
+    """Cross-fit a classifier and a model of the groups on the same folds; neither predicts from the groups.
 
     Parameters
     ----------

@@ -54,9 +54,6 @@ class HistogramThresholds(Result):
     def _tables(self) -> Sequence[Table | Entries]:
         return self.report._tables()
 
-    def _content(self) -> dict[str, Any]:
-        return {**self.report._content(), "overall_threshold": self.overall_threshold}
-
 
 def thresholds_from_histograms(
     histograms: ScoreHistograms,
@@ -82,10 +79,26 @@ def thresholds_from_histograms(
     ----------
     histograms : ScoreHistograms
         Counts of held-out rows: rows that the model was not trained on.
-    constraint, max_difference, min_ratio, objective, min_rates, capacity, level_up, min_group_size, margin
-        As in :class:`GroupThresholdOptimizer`.
+    constraint : str, Constraint or list of these, default="demographic_parity"
+        Which rates should agree; this and all that follows as in :class:`fairsk.GroupThresholdOptimizer`.
+    max_difference : float, list, or None
+        Bound on the largest difference of each rate between groups; .05 if there is no ``min_ratio`` either.
+    min_ratio : float in [0, 1], list, or None
+        Bound on the smallest ratio of each rate between groups.
+    objective : str, Rate, dict or callable, default="accuracy"
+        What to maximise over all rows.
+    min_rates : dict, optional
+        What rates must at least be in every group.
+    capacity : float in (0, 1], optional
+        The largest share of all rows that may be selected.
+    level_up : bool or float, default=False
+        Whether no group's threshold may be stricter than the overall one, or than this number.
     policy : {"auto", "threshold", "randomized"}, default="auto"
-        As there.
+        One threshold per group, a mixture of them, or whichever is better.
+    min_group_size : int, default=30
+        A group with fewer rows than this in the denominator of a rate is exempt.
+    margin : {"1se"} or float in [0, 1), default=0
+        How far to tighten the bounds so that unseen rows meet them.
 
     Returns
     -------

@@ -80,8 +80,9 @@ class GroupThresholdOptimizer(MetaClassifier):
         fixed denominators. ``"auto"`` mixes only if that gains more than .005 of the objective, or if the
         bound cannot be met without. ``"blind"``: no thresholds per group, for those who may not use the
         attribute at prediction: a second model learns each row's probabilities of belonging to the groups,
-        and rows are selected by these and the score. Neither model sees the column that ``sensitive_features``
-        names then; with a callable, or values passed to ``fit``, see to it that X does not hold it.
+        and rows are selected by these and the score. Neither model sees the column that
+        ``sensitive_features`` names then; with a callable, or values passed to ``fit``, see to it that X
+        does not hold it.
     group_estimator : classifier, optional
         With ``policy="blind"``, what learns the probabilities of the groups (``predict_proba``); by default a
         clone of ``estimator``.
@@ -357,10 +358,18 @@ class GroupThresholdOptimizer(MetaClassifier):
 
         Parameters
         ----------
-        X, y, sensitive_features, sample_weight, **fit_params
-            As in ``fit``.
+        X : array-like of shape (n_samples, n_features)
+            Training rows, as for ``fit``.
+        y : array-like of shape (n_samples,)
+            Labels; two classes.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row, for the classifier and for the thresholds.
         n_points : int, default=50
             How many bounds to try.
+        **fit_params
+            Passed on to the classifier's ``fit``; values per row are split with the rows.
 
         Returns
         -------

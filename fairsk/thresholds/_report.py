@@ -26,10 +26,30 @@ class ThresholdReport(BoundReport):
 
     Parameters
     ----------
-    pos_label, objective, value, value_without_bound, constraints, counts, measured_on
-        As in :class:`~fairsk._held_out.report.BoundReport`.
-    exempt, uncertain, margin, library
-        Likewise; exempt groups have the overall threshold.
+    pos_label : label
+        The class whose prediction counts as being selected.
+    objective : str
+        What was maximised.
+    value : float
+        The objective's value over all rows.
+    value_without_bound : float
+        What the best threshold for all rows alike reaches, without a bound.
+    constraints : tuple of ConstraintReport
+        One per constraint.
+    counts : GroupCounts
+        The (expected) confusion cells of all groups: every rate and interval follows from them.
+    measured_on : {"out of fold", "held out"}
+        The rows that were counted: training rows, each scored by a model that was fitted without it, or rows
+        that a prefit model was not fitted to.
+    exempt : tuple
+        Groups too small to measure; they have the overall threshold, and the bounds do not cover them.
+    uncertain : tuple
+        Groups that the bounds cover on the rows seen, but of which these say too little: without a margin, a
+        95% margin of error greater than the bound; with one, too few rows to keep it.
+    margin : float
+        How many standard errors of its disparity every pair of groups stays away from its bound.
+    library : {"pandas", "polars", "pyarrow"}, optional
+        The library of the data, which :meth:`frame` returns.
     policy : {"threshold", "randomized", "blind"}
         Whether each group has one threshold, or a mixture, or no group is looked at.
     solver : str
@@ -59,18 +79,6 @@ class ThresholdReport(BoundReport):
     requirements: tuple[str, ...] = ()
     blindness_cost: float | None = None
     binning_loss: float | None = None
-
-    def _content(self) -> dict[str, Any]:
-        return {
-            **super()._content(),
-            "policy": self.policy,
-            "solver": self.solver,
-            "reason": self.reason,
-            "requirements": self.requirements,
-            "optimality_gap": self.optimality_gap,
-            "blindness_cost": self.blindness_cost,
-            "binning_loss": self.binning_loss,
-        }
 
     def _group_records(self) -> list[dict[str, Any]]:
         records = super()._group_records()
