@@ -102,7 +102,32 @@ def _smaller_over_larger(a: Array, b: Array) -> Array:
 
 
 def soft_cells(positive: Array, actual: Array) -> dict[str, Array]:
-    """Return each row's part in the four cells: how much it is predicted positive, and its label (0 or 1)."""
+    """Return each row's part in the four cells.
+
+    Parameters
+    ----------
+    positive : array or tensor of shape (n_samples,)
+        How much each row is predicted positive: 0 or 1, or a probability.
+    actual : array or tensor of shape (n_samples,)
+        The labels, 0 or 1.
+
+    Returns
+    -------
+    dict of str to array or tensor of shape (n_samples,)
+        The parts in ``tp``, ``fp``, ``fn`` and ``tn``; those of a row add up to 1.
+
+    See Also
+    --------
+    Rate : What is evaluated on sums of these.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fairsk.rates import soft_cells
+    >>> parts = soft_cells(np.array([0.75, 1.0]), np.array([1, 0]))
+    >>> parts["tp"].tolist(), parts["fp"].tolist()
+    ([0.75, 0.0], [0.0, 1.0])
+    """
     return {
         "tp": positive * actual,
         "fp": positive * (1 - actual),
@@ -130,6 +155,11 @@ class Rate:
     ------
     ValueError
         If an expression names an unknown cell, or the denominator subtracts or is empty.
+
+    See Also
+    --------
+    Constraint : Which rates should agree between groups.
+    fairsk.rates.get_rate : The built-in rates by name.
 
     Notes
     -----
@@ -186,15 +216,48 @@ class Rate:
         return all(0 <= part <= whole for part, whole in pairs)
 
     def part(self, cells: Cells) -> Array:
-        """The numerator: how much of the denominator has what the rate counts."""
+        """Return the numerator: how much of the denominator has what the rate counts.
+
+        Parameters
+        ----------
+        cells : mapping of str to array of shape (n_groups, ...)
+            The confusion cells of each group.
+
+        Returns
+        -------
+        array of shape (n_groups, ...)
+            The numerator.
+        """
         return _linear(self.numerator_coefficients, cells)
 
     def support(self, cells: Cells) -> Array:
-        """The denominator: how much there is to measure the rate on."""
+        """Return the denominator: how much there is to measure the rate on.
+
+        Parameters
+        ----------
+        cells : mapping of str to array of shape (n_groups, ...)
+            The confusion cells of each group.
+
+        Returns
+        -------
+        array of shape (n_groups, ...)
+            The denominator.
+        """
         return _linear(self.denominator_coefficients, cells)
 
     def slopes(self, cells: Cells) -> dict[str, Array]:
-        """How the rate changes with each cell: its derivative, where the denominator is not empty."""
+        """Return how the rate changes with each cell: its derivative, where the denominator is not empty.
+
+        Parameters
+        ----------
+        cells : mapping of str to array of shape (n_groups, ...)
+            The confusion cells of each group.
+
+        Returns
+        -------
+        dict of str to array of shape (n_groups, ...)
+            The derivative with respect to each cell.
+        """
         support = self.support(cells)
         value = self.part(cells) / support
         factors = zip(CELLS, self.numerator_coefficients, self.denominator_coefficients, strict=True)
@@ -223,6 +286,12 @@ class Constraint:
         What the criterion asks for, in one plain sentence.
     source : str, default=""
         Where it was proposed.
+
+    See Also
+    --------
+    Rate : What should agree.
+    fairsk.rates.get_constraint : The built-in constraints by name.
+    fairsk.metrics.disparity : Measures it on labels and predictions.
 
     Examples
     --------
@@ -299,8 +368,26 @@ class Constraint:
         """Return the smallest ratio of a rate: 1 when all groups agree, 0 when one has none of it.
 
         It is the largest ``r`` for which every rate is at least ``r`` times the one it is compared with,
-        so that two rates of zero have the ratio 1. The parameters are those of :meth:`difference`. A rate
-        that can be negative (its numerator subtracts) has no such ratio, and is refused.
+        so that two rates of zero have the ratio 1.
+
+        Parameters
+        ----------
+        cells : mapping of str to array of shape (n_groups, ...)
+            The confusion cells of each group.
+        method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+            As in :meth:`difference`.
+        reference : int, optional
+            Position of the reference group; needed by ``"to_reference"`` only.
+
+        Returns
+        -------
+        array
+            The disparity; NaN if fewer than two groups have the rate.
+
+        Raises
+        ------
+        ValueError
+            If a rate can be negative, for its numerator subtracts: it has no such ratio.
         """
         check_choice("method", method, Method)
         self.check_ratio()
@@ -317,7 +404,23 @@ class Constraint:
         return _extreme(ratios, largest=False)
 
     def worst_group(self, cells: Cells) -> Array:
-        """Return the rate of the group that is worst off; the constraint must have one rate only."""
+        """Return the rate of the group that is worst off.
+
+        Parameters
+        ----------
+        cells : mapping of str to array of shape (n_groups, ...)
+            The confusion cells of each group.
+
+        Returns
+        -------
+        array
+            The smallest rate, or the largest if a lower rate is better.
+
+        Raises
+        ------
+        ValueError
+            If the constraint has several rates.
+        """
         if len(self.rates) != 1:
             raise ValueError(
                 f"The worst group of {self.name!r} is not defined: it has {len(self.rates)} rates. "
@@ -334,7 +437,24 @@ class Constraint:
         method: Method = "between_groups",
         reference: int | None = None,
     ) -> Array:
-        """Evaluate the comparison of that name: ``"difference"``, ``"ratio"`` or ``"worst_group"``."""
+        """Evaluate the comparison of that name.
+
+        Parameters
+        ----------
+        cells : mapping of str to array of shape (n_groups, ...)
+            The confusion cells of each group.
+        comparison : {"difference", "ratio", "worst_group"}, default="difference"
+            Which comparison.
+        method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+            As in :meth:`difference`.
+        reference : int, optional
+            Position of the reference group; needed by ``"to_reference"`` only.
+
+        Returns
+        -------
+        array
+            What :meth:`difference`, :meth:`ratio` or :meth:`worst_group` returns.
+        """
         check_choice("comparison", comparison, Comparison)
         if comparison == "worst_group":
             if method != "between_groups":
@@ -353,7 +473,18 @@ class Constraint:
                 )
 
     def check_max_difference(self, bound: float) -> float:
-        """Return a bound on the difference; refuse one above 1 if the rates lie between 0 and 1."""
+        """Return a bound on the difference; refuse one above 1 if the rates lie between 0 and 1.
+
+        Parameters
+        ----------
+        bound : float
+            The largest difference that is tolerated.
+
+        Returns
+        -------
+        float
+            The bound.
+        """
         if bound > 1 and all(rate.is_share for rate in self.rates):
             raise ValueError(
                 f"max_difference={bound:g} bounds nothing: the rates of {self.name} lie between 0 and 1. "
@@ -435,6 +566,20 @@ _ALSO_CALLED = {
 def f_beta(beta: float) -> Rate:
     """Return the F-beta score as a rate: recall counts ``beta`` times as much as precision.
 
+    Parameters
+    ----------
+    beta : float
+        The weight of recall, above 0.
+
+    Returns
+    -------
+    Rate
+        The rate, called such as ``"f2"``.
+
+    See Also
+    --------
+    get_rate : Looks it up by a name such as ``"f0.5"``.
+
     Examples
     --------
     >>> from fairsk.rates import f_beta
@@ -450,6 +595,32 @@ def get_rate(rate: Rate | str) -> Rate:
 
     The names are those of :data:`RATES`, ``"recall"``, ``"sensitivity"`` and ``"specificity"``, abbreviations
     such as ``"tpr"`` and ``"ppv"``, and ``"f2"``, ``"f0.5"`` and so on for :func:`f_beta`.
+
+    Parameters
+    ----------
+    rate : str or Rate
+        The name, or the rate itself.
+
+    Returns
+    -------
+    Rate
+        The rate.
+
+    Raises
+    ------
+    ValueError
+        If there is no rate of that name.
+
+    See Also
+    --------
+    get_constraint : The same for constraints.
+    f_beta : F scores.
+
+    Examples
+    --------
+    >>> from fairsk.rates import get_rate
+    >>> get_rate("recall").numerator, get_rate("recall").denominator
+    ('tp', 'tp+fn')
     """
     if isinstance(rate, Rate):
         return rate
@@ -559,6 +730,34 @@ def get_constraint(constraint: Constraint | str) -> Constraint:
 
     The names are those of :data:`CONSTRAINTS`, and ``"disparate_impact"`` and ``"statistical_parity"`` for
     ``"demographic_parity"``. Disparate impact is usually judged by the ratio: ``comparison="ratio"``.
+
+    Parameters
+    ----------
+    constraint : str or Constraint
+        The name, or the constraint itself.
+
+    Returns
+    -------
+    Constraint
+        The constraint.
+
+    Raises
+    ------
+    ValueError
+        If there is no constraint of that name.
+    TypeError
+        If it is neither a name nor a constraint.
+
+    See Also
+    --------
+    get_rate : The same for rates.
+    fairsk.metrics.disparity : Measures a constraint.
+
+    Examples
+    --------
+    >>> from fairsk.rates import get_constraint
+    >>> [rate.name for rate in get_constraint("equalized_odds").rates]
+    ['true_positive_rate', 'false_positive_rate']
     """
     if isinstance(constraint, Constraint):
         return constraint

@@ -199,8 +199,13 @@ def test_gradients_are_clipped_and_layers_frozen():
 
 
 def test_net_params_reach_the_optimizer_and_the_module():
-    decayed = fit(made_by_function, net_params={"optimizer__weight_decay": 40.0, "module__width": 6}, **FIXED)
-    plain = fit(made_by_function, net_params={"module__width": 6}, **FIXED)
+    decayed = fit(
+        made_by_function,
+        net_params={"optimizer__weight_decay": 10.0, "module__width": 6},
+        **FEW,
+        penalty_weight=1.0,
+    )
+    plain = fit(made_by_function, net_params={"module__width": 6}, **FEW, penalty_weight=1.0)
     assert decayed.net_.module_[0].out_features == 6
     norms = [float(each.net_.module_[0].weight.detach().norm()) for each in (decayed, plain)]
     assert norms[0] < 0.9 * norms[1]

@@ -50,12 +50,8 @@ class GroupCounts(Result):
     See Also
     --------
     GroupMetrics : Rates, intervals and disparities of a table of counts.
+    group_metrics : The same of rows; its ``.counts`` is such a table.
     ScoreHistograms : The same for scores, at every threshold.
-
-    See Also
-    --------
-    group_metrics : Rates per group, with intervals; its ``.counts`` is such a table.
-    ScoreHistograms : The same for scores, in bins.
     one_vs_rest_counts : Counts of each of several classes.
 
     Examples

@@ -41,8 +41,8 @@ _MIN_RATE = 1e-3
 class Controller:
     r"""Settings of the update of multipliers. Forces are in units of the group's stiffness :math:`k_g`.
 
-    Each has a test in ``tests/test_bounded_loss.py`` that fails without it; where a difference is small, it
-    is stated here.
+    Each has a test in ``tests/test_bounded_loss.py`` that fails without it; measured differences are stated
+    where a test of them would take long.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ from fairsk.neural._confusion import log_probabilities
 from fairsk.neural._data import (
     INPUT_ATTRIBUTES,
     Dtype,
-    TrainingData,
+    NetData,
     as_rows,
     check_inputs,
     read_training_data,
@@ -416,7 +416,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
             warn_of_violations(report, data.classes)
         return self
 
-    def _refuse_changes(self, data: TrainingData, groups: tuple[Hashable, ...]) -> None:
+    def _refuse_changes(self, data: NetData, groups: tuple[Hashable, ...]) -> None:
         """Refuse to train the net of the last fit further on data of another kind."""
         now = {**data.inputs, "classes_": data.classes, "groups_": groups}
         for name in ("n_features_in_", "input_names_", "classes_", "groups_"):

@@ -31,7 +31,7 @@ __all__ = [
     "Batches",
     "Dtype",
     "Holdout",
-    "TrainingData",
+    "NetData",
     "as_rows",
     "balance_classes",
     "check_inputs",
@@ -219,7 +219,7 @@ def _take(rows: slice | torch.Tensor, data: Any) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class TrainingData:
+class NetData:
     """Rows to train on, checked and encoded.
 
     Attributes
@@ -264,7 +264,7 @@ def read_training_data(
     *,
     classes: ArrayLike | None,
     is_stream: bool,
-) -> TrainingData:
+) -> NetData:
     """Return the rows to train on, checked and encoded, without those of weight zero.
 
     Parameters
@@ -311,7 +311,7 @@ def read_training_data(
     else:
         groups = encode_groups(sensitive)
     inputs = {name: vars(recorder)[name] for name in INPUT_ATTRIBUTES if name in vars(recorder)}
-    return TrainingData(X, inputs, all_classes, labels, groups, weight)
+    return NetData(X, inputs, all_classes, labels, groups, weight)
 
 
 def without_sensitive(X: Any, selector: Any, *, keep: bool, has_values: bool = False) -> Any:

@@ -19,7 +19,7 @@ from fairsk._held_out.objective import ACCURACY, make_objective
 from fairsk._held_out.report import BoundReport, ConstraintReport, report_fields
 from fairsk.neural._comparisons import GroupComparison, GroupComparisons
 from fairsk.neural._confusion import Target, as_cells, log_probabilities, predicted_class
-from fairsk.neural._data import Batches, TrainingData
+from fairsk.neural._data import Batches, NetData
 from fairsk.neural._loss import TINY, GroupLoss
 from fairsk.rates import Constraint
 
@@ -235,7 +235,7 @@ def _severity(part: ConstraintReport) -> tuple[bool, float, float]:
 
 def training_report(
     predicted: NDArray[np.intp],
-    data: TrainingData,
+    data: NetData,
     bounds: tuple[BoundedConstraint, ...],
     compared: GroupComparisons,
     comparisons: Sequence[GroupComparison],
@@ -246,7 +246,7 @@ def training_report(
     ----------
     predicted : array of int of shape (n_samples,)
         The index of the class that is predicted for each row.
-    data : TrainingData
+    data : NetData
         The rows.
     bounds : tuple of BoundedConstraint
         The constraints with their bounds.

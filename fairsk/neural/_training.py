@@ -29,7 +29,7 @@ from fairsk._core.warnings import warn_user
 from fairsk.neural._bounded_loss import BoundedLoss
 from fairsk.neural._callbacks import EpochRecorder, MultiplierUpdate
 from fairsk.neural._comparisons import GroupComparison, compared_classes
-from fairsk.neural._data import HOLD_OUT_FROM, Batches, Dtype, Holdout, TrainingData, balance_classes
+from fairsk.neural._data import HOLD_OUT_FROM, Batches, Dtype, Holdout, NetData, balance_classes
 from fairsk.neural._evaluation import LARGE_BATCH, predict_classes
 from fairsk.neural._loss import MEMORY, FairLoss
 from fairsk.neural._module import MLP
@@ -182,7 +182,7 @@ class TrainingPlan:
     def of(
         cls,
         params: Mapping[str, Any],
-        data: TrainingData,
+        data: NetData,
         bounds: tuple[BoundedConstraint, ...],
         comparisons: tuple[GroupComparison, ...],
         *,
@@ -265,14 +265,14 @@ class TrainingResult:
     predicted: NDArray[np.intp]
 
 
-def train(plan: TrainingPlan, data: TrainingData, previous: NeuralNet | None = None) -> TrainingResult:
+def train(plan: TrainingPlan, data: NetData, previous: NeuralNet | None = None) -> TrainingResult:
     """Train a net, perhaps the previous one further; if that fails, the previous one stays as it was.
 
     Parameters
     ----------
     plan : TrainingPlan
         What is trained, and how.
-    data : TrainingData
+    data : NetData
         The rows.
     previous : NeuralNet, optional
         The net whose module is trained further.
