@@ -231,7 +231,16 @@ def test_a_frame_comes_in_the_library_that_is_asked_for(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["GroupMetrics", "DatasetAudit", "Disparities", "Proxies", "LabelDependence"]
+    "name",
+    [
+        "GroupMetrics",
+        "DatasetAudit",
+        "Disparities",
+        "Proxies",
+        "LabelDependence",
+        "ThresholdReport",
+        "ParetoPath",
+    ],
 )
 def test_a_frame_comes_in_the_library_of_the_data(name: str) -> None:
     assert isinstance(RESULTS[name]().frame(), pd.DataFrame)
@@ -254,6 +263,7 @@ def test_what_is_made_of_counts_comes_in_the_library_of_the_data_too() -> None:
             assert isinstance(result.frame(), pl.DataFrame)
     assert isinstance((binned + binned).frame(), pl.DataFrame)
     assert isinstance(binned.counts_at(0.5).frame(), pl.DataFrame)
+    assert isinstance(thresholds_from_histograms(binned).frame(), pl.DataFrame)
 
 
 @every_result

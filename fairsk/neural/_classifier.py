@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -14,6 +15,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
+from fairsk._core.results import library_of
 from fairsk._sklearn.compat import Interval, StrOptions, fit_context
 from fairsk.neural._comparisons import Combine, GroupComparison, GroupComparisons, training_bounds
 from fairsk.neural._confusion import log_probabilities
@@ -404,7 +406,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         for name in INPUT_ATTRIBUTES:
             self.__dict__.pop(name, None)
         self.__dict__.update(data.inputs)
-        self.net_, self.report_ = result.net, report
+        self.net_ = result.net
+        self.report_ = replace(report, library=library_of(X, sensitive_features))
         self.classes_, self.groups_ = data.classes, compared.groups
         self._row_groups, self._comparisons = data.groups.labels, comparisons
         self.history_ = [*earlier, *result.records]

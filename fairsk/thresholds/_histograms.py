@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fairsk._core.bounds import ROUNDING, BoundedConstraint
 from fairsk._core.curves import Curve
 from fairsk._core.histograms import ScoreHistograms
-from fairsk._core.results import Entries, Result, Table
+from fairsk._core.results import Backend, Entries, Result, Table
 from fairsk._held_out.objective import Objective, ObjectiveLike
 from fairsk._held_out.safety_margin import MarginLike
 from fairsk._sklearn.compat import validate_parameters
@@ -50,6 +50,7 @@ class HistogramThresholds(Result):
     thresholds: Mapping[Hashable, Any]
     overall_threshold: float
     report: ThresholdReport
+    library: Backend | None = None
 
     def _tables(self) -> Sequence[Table | Entries]:
         return self.report._tables()
@@ -158,8 +159,9 @@ def thresholds_from_histograms(
     search = Search.prepare(_curves(histograms), ThresholdSpec.from_parameters(**parameters))
     solution = search.choose()
     report = threshold_report(search, solution, pos_label=True, measured_on="held out")
-    report = replace(report, binning_loss=_binning_loss(search, solution, report))
-    return HistogramThresholds(dict(report.thresholds), search.overall.threshold, report)
+    loss = _binning_loss(search, solution, report)
+    report = replace(report, binning_loss=loss, library=histograms.library)
+    return HistogramThresholds(dict(report.thresholds), search.overall.threshold, report, histograms.library)
 
 
 def _curves(histograms: ScoreHistograms) -> GroupCurves:

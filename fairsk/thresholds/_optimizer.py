@@ -388,7 +388,8 @@ class GroupThresholdOptimizer(MetaClassifier):
         spec = self._spec()
         training = self._training_data(X, y, sensitive_features, sample_weight, fit_params)
         out_of_fold = self._score(training, scores_only=True)
-        return trace_path(_group_curves(out_of_fold), spec, n_points)
+        path = trace_path(_group_curves(out_of_fold), spec, n_points)
+        return replace(path, library=library_of(X, sensitive_features))
 
     def predict(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
         """Predict the class of each row by the threshold of its group.

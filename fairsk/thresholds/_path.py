@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.bounds import Bound, BoundedConstraint
 from fairsk._core.groups import format_group
-from fairsk._core.results import Result, Table
+from fairsk._core.results import Backend, Result, Table
 from fairsk._held_out.objective import Objective
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._search import Search, Solution
@@ -54,6 +54,7 @@ class ParetoPath(Result):
     value: Floats
     best_mixture: Floats
     thresholds: Mapping[Hashable, Floats]
+    library: Backend | None = None
 
     def _tables(self) -> list[Table]:
         limit = "max_difference" if self.comparison == "difference" else "min_ratio"
