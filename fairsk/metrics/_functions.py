@@ -18,6 +18,7 @@ from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of
 from fairsk._core.labels import binary_labels
 from fairsk._core.results import Backend, Result, Table, library_of, percent, rows, with_interval
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_choice, check_weights
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.rows import take_rows
@@ -28,8 +29,6 @@ from fairsk.statistics._intervals import check_confidence
 
 __all__ = ["GroupFunctionMetrics", "function_name", "measure_functions"]
 
-Floats = NDArray[np.float64]
-Rows = NDArray[np.intp]
 Warned = list[tuple[type[Warning], str]]
 
 #: scikit-learn's functions whose parameter ``y_pred`` takes probabilities.
@@ -39,7 +38,7 @@ _OF_PROBABILITIES = ("log_loss", "d2_log_loss_score", "d2_brier_score")
 class RowMetric(Protocol):
     """A metric bound to the data: a function of the positions of rows."""
 
-    def __call__(self, at: Rows) -> float:
+    def __call__(self, at: Ints) -> float:
         """Return the metric of these rows."""
 
 
@@ -53,7 +52,7 @@ class _FunctionOfRows:
     row_params: Mapping[str, Any]
     constants: Mapping[str, Any]
 
-    def __call__(self, at: Rows) -> float:
+    def __call__(self, at: Ints) -> float:
         value = self.function(
             *(take_rows(column, at) for column in self.columns),
             **{param: take_rows(values, at) for param, values in self.row_params.items()},
@@ -72,10 +71,10 @@ class _RateOfRows:
     """A rate with the confusion cell of each row."""
 
     rate: Rate
-    cell: Rows
+    cell: Ints
     weights: Floats
 
-    def __call__(self, at: Rows) -> float:
+    def __call__(self, at: Ints) -> float:
         sums = np.bincount(self.cell[at], self.weights[at], len(CELLS))
         return float(self.rate(dict(zip(CELLS, sums, strict=True))))
 
@@ -135,7 +134,7 @@ class GroupFunctionMetrics(Result):
     overall: Mapping[str, float]
     intervals: Mapping[str, tuple[Floats, Floats]]
     overall_intervals: Mapping[str, tuple[float, float]]
-    few: NDArray[np.bool_]
+    few: Bools
     confidence: float | None
     min_group_size: int
     n_resamples: int
@@ -510,7 +509,7 @@ def _is_per_row(name: str, param: str, value: Any, n_samples: int) -> bool:
     return isinstance(value, list | tuple) and len(value) == n_samples
 
 
-def _call(metric: RowMetric, at: Rows, *, strict: bool = False) -> tuple[float, str | None, Warned]:
+def _call(metric: RowMetric, at: Ints, *, strict: bool = False) -> tuple[float, str | None, Warned]:
     """Return the metric of some rows; or NaN and the reason, if they do not have it; and other warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -532,7 +531,7 @@ def _call(metric: RowMetric, at: Rows, *, strict: bool = False) -> tuple[float, 
 
 
 def _measure(
-    bound: Mapping[str, RowMetric], groups: Grouping, members: Sequence[Rows]
+    bound: Mapping[str, RowMetric], groups: Grouping, members: Sequence[Ints]
 ) -> tuple[dict[str, Floats], dict[str, float]]:
     """Return each metric per group and over all rows, and warn of what cannot be measured."""
     values, overall = dict[str, Floats](), dict[str, float]()
@@ -581,7 +580,7 @@ class _noted:
 
 def _resample(
     bound: Mapping[str, RowMetric],
-    members: Sequence[Rows],
+    members: Sequence[Ints],
     n_resamples: int,
     rng: np.random.Generator,
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
@@ -597,7 +596,7 @@ def _resample(
     return drawn, whole
 
 
-def _draws(members: Sequence[Rows], n_resamples: int, rng: np.random.Generator) -> Iterator[list[Rows]]:
+def _draws(members: Sequence[Ints], n_resamples: int, rng: np.random.Generator) -> Iterator[list[Ints]]:
     for _ in range(n_resamples):
         yield [at[rng.integers(0, len(at), len(at))] for at in members]
 

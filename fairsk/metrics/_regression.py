@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils import column_or_1d
 
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.groups import encode_groups, format_group
 from fairsk._core.results import Backend, Result, Table, library_of, number, percent, rows, with_interval
+from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk.metrics._scores.distances import largest_ks, largest_wasserstein
@@ -21,7 +22,6 @@ from fairsk.statistics._intervals import check_confidence, mean_half_widths
 
 __all__ = ["RegressionMetrics", "regression_metrics"]
 
-Array = NDArray[np.float64]
 
 #: What is averaged over the rows of a group, given labels and predictions.
 _MEANS = {
@@ -71,9 +71,9 @@ class RegressionMetrics(Result):
     """
 
     groups: tuple[Hashable, ...]
-    n: Array
-    values: Mapping[str, Array]
-    intervals: Mapping[str, tuple[Array, Array]]
+    n: Floats
+    values: Mapping[str, Floats]
+    intervals: Mapping[str, tuple[Floats, Floats]]
     overall: Mapping[str, float]
     overall_intervals: Mapping[str, tuple[float, float]]
     confidence: float
@@ -102,7 +102,7 @@ class RegressionMetrics(Result):
         """Return the Wasserstein-1 distance of these groups, in the unit of the predictions."""
         return self._wasserstein
 
-    def _pairs(self, metric: str, reference: Hashable) -> tuple[Array, Array]:
+    def _pairs(self, metric: str, reference: Hashable) -> tuple[Floats, Floats]:
         """Return the values of all pairs of groups that can be measured, or of those with the reference."""
         if metric not in self.values:
             raise ValueError(f"{metric!r} is not in this table, which has: {', '.join(self.values)}.")
@@ -222,7 +222,7 @@ def regression_metrics(
             f"Nothing can be measured for: {', '.join(empty)} (all rows have weight 0). Comparisons pass "
             "over them."
         )
-    values, intervals = dict[str, Array](), dict[str, tuple[Array, Array]]()
+    values, intervals = dict[str, Floats](), dict[str, tuple[Floats, Floats]]()
     overall, overall_intervals = {"n": float(n.sum())}, dict[str, tuple[float, float]]()
     for name, quantity in _MEANS.items():
         amounts = quantity(actual, predicted)
@@ -247,7 +247,7 @@ def regression_metrics(
     )
 
 
-def _amounts(name: str, values: ArrayLike) -> Array:
+def _amounts(name: str, values: ArrayLike) -> Floats:
     column = column_or_1d(values)
     try:
         amounts = column.astype(float)
@@ -259,11 +259,11 @@ def _amounts(name: str, values: ArrayLike) -> Array:
 
 
 def _means(
-    amounts: Array, weights: Array, codes: NDArray[np.intp], n_groups: int, confidence: float
-) -> tuple[Array, Array]:
+    amounts: Floats, weights: Floats, codes: Ints, n_groups: int, confidence: float
+) -> tuple[Floats, Floats]:
     """Return the weighted mean of each group, and how far it is from its limits."""
 
-    def add(parts: Array) -> Array:
+    def add(parts: Floats) -> Floats:
         return np.bincount(codes, parts, n_groups).astype(float)
 
     n, squares = add(weights), add(weights**2)
@@ -273,7 +273,7 @@ def _means(
     return mean, mean_half_widths(spread, n, squares, confidence)
 
 
-def _limits(mean: Array, half: Array, power: float | None) -> Array:
+def _limits(mean: Floats, half: Floats, power: float | None) -> Floats:
     """Return the mean and its limits as three rows, or a power of it, with limits that are not negative."""
     if power is None:
         return np.stack([mean, mean - half, mean + half])

@@ -20,6 +20,7 @@ from fairsk._core.columns import sensitive_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import Grouping, encode_groups, format_group
 from fairsk._core.labels import positive_class
+from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk.rates import Comparison, Constraint, Method
@@ -193,7 +194,7 @@ def _performances(
     sample_weight: ArrayLike | None,
     classes: NDArray[Any] | None,
     pos_label: Any,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return the score of each group, NaN where it is not defined."""
     options = dict(performance.options)
     if pos_label is None and classes is not None and len(classes) == 2:

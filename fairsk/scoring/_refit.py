@@ -7,14 +7,14 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
 
 __all__ = ["BestUnder", "best_under", "pareto_front"]
 
 
-def _mean_scores(cv_results: Mapping[str, Any], name: str) -> NDArray[np.float64]:
+def _mean_scores(cv_results: Mapping[str, Any], name: str) -> Floats:
     key = f"mean_test_{name}"
     if key not in cv_results:
         known = [k.removeprefix("mean_test_") for k in cv_results if k.startswith("mean_test_")]
@@ -200,7 +200,7 @@ def _checked_bounds(
     return tuple(bounds.items())
 
 
-def pareto_front(cv_results: Mapping[str, Any], *scores: str) -> NDArray[np.intp]:
+def pareto_front(cv_results: Mapping[str, Any], *scores: str) -> Ints:
     """Return the candidates of a search that no other candidate beats on every score.
 
     Parameters

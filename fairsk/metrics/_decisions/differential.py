@@ -12,13 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Result, Table, library_of, number, rows
+from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
 from fairsk.metrics._decisions.multiclass import one_vs_rest_counts
 from fairsk.rates import RATES, Rate
 
 __all__ = ["DifferentialFairness", "bias_amplification", "differential_fairness"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,9 +64,9 @@ class DifferentialFairness(Result):
     more: Hashable
     less: Hashable
     groups: tuple[Hashable, ...]
-    n: Array
+    n: Floats
     outcomes: tuple[Hashable, ...]
-    probabilities: Array
+    probabilities: Floats
     library: Backend | None = None
 
     @classmethod
@@ -132,7 +131,7 @@ class DifferentialFairness(Result):
         return [Table(columns, shown | {"n": list(map(rows, columns["n"]))}, notes=[note])]
 
 
-def _outcomes(counts: GroupCounts, rate: Rate) -> tuple[tuple[Hashable, ...], Array]:
+def _outcomes(counts: GroupCounts, rate: Rate) -> tuple[tuple[Hashable, ...], Floats]:
     """Return the outcomes, and how many rows of each group have each."""
     counts.check_labels(rate)
     part = rate.part(counts.cells)

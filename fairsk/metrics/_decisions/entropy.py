@@ -15,13 +15,13 @@ from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import encode_groups, format_group
 from fairsk._core.results import Backend, Result, Table, library_of, number, rows
+from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, RATES
 
 __all__ = ["GeneralizedEntropy", "generalized_entropy"]
 
-Array = NDArray[np.float64]
 
 #: What a decision is worth to the one it is about, prediction - label + 1: more, less or what was merited.
 _BENEFITS = {"tp": 1.0, "fp": 2.0, "fn": 0.0, "tn": 1.0}
@@ -72,9 +72,9 @@ class GeneralizedEntropy(Result):
     between: float
     within: float
     groups: tuple[Hashable, ...]
-    n: Array
-    mean_benefit: Array
-    entropy: Array
+    n: Floats
+    mean_benefit: Floats
+    entropy: Floats
     library: Backend | None = None
 
     @classmethod
@@ -105,9 +105,9 @@ class GeneralizedEntropy(Result):
     @classmethod
     def _of(
         cls,
-        benefits: Array,
-        weights: Array,
-        codes: NDArray[np.intp],
+        benefits: Floats,
+        weights: Floats,
+        codes: Ints,
         groups: tuple[Hashable, ...],
         alpha: float,
     ) -> GeneralizedEntropy:
@@ -148,7 +148,7 @@ class GeneralizedEntropy(Result):
         return [Table(columns, shown | {"n": list(map(rows, columns["n"]))}, notes=[note])]
 
 
-def _parts(weights: Array, ratio: Array, alpha: float) -> Array:
+def _parts(weights: Floats, ratio: Floats, alpha: float) -> Floats:
     """Return what benefits of ``ratio`` times the mean add to the sum that becomes the entropy."""
     if alpha == 0:
         each = -np.log(ratio)

@@ -7,21 +7,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import ndtri
 from scipy.stats import chi2
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, position_of
 from fairsk._core.results import Backend, Result, Table, library_of, number, p_value, percent
+from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
 from fairsk.metrics._decisions.strata import need_strata
 from fairsk.rates import Rate, get_rate
 from fairsk.statistics._intervals import check_confidence
 
 __all__ = ["MantelHaenszel", "mantel_haenszel_odds_ratio"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,12 +65,12 @@ class MantelHaenszel(Result):
     """
 
     groups: tuple[Hashable, ...]
-    odds_ratios: Array
-    low: Array
-    high: Array
-    statistics: Array
-    p_values: Array
-    crude: Array
+    odds_ratios: Floats
+    low: Floats
+    high: Floats
+    statistics: Floats
+    p_values: Floats
+    crude: Floats
     reference: Hashable
     rate: Rate = field(repr=False)
     confidence: float
@@ -114,7 +113,7 @@ class MantelHaenszel(Result):
         squares = rate.support(counts.squares)
         scale = support / (squares + (squares == 0))
 
-        def tables(factor: Any) -> tuple[Array, Array, Array, Array]:
+        def tables(factor: Any) -> tuple[Floats, Floats, Floats, Floats]:
             yes, no = part * factor, rest * factor
             return yes[others], no[others], yes[base], no[base]
 
@@ -162,7 +161,7 @@ class MantelHaenszel(Result):
         ]
 
 
-def _pooled_odds_ratio(a: Array, b: Array, c: Array, d: Array) -> Array:
+def _pooled_odds_ratio(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
     """Pool the odds ratios of tables (a, b; c, d) over the strata on the last axis."""
     n = a + b + c + d
     n = n + (n == 0)
@@ -170,7 +169,7 @@ def _pooled_odds_ratio(a: Array, b: Array, c: Array, d: Array) -> Array:
         return (a * d / n).sum(-1) / (b * c / n).sum(-1)
 
 
-def _log_standard_error(a: Array, b: Array, c: Array, d: Array) -> Array:
+def _log_standard_error(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
     """Return the standard error of the logarithm of the pooled odds ratio; NaN where that is infinite."""
     n = a + b + c + d
     n = n + (n == 0)
@@ -186,7 +185,7 @@ def _log_standard_error(a: Array, b: Array, c: Array, d: Array) -> Array:
     return np.sqrt(np.where(np.isfinite(variance), variance, np.nan))
 
 
-def _cochran_mantel_haenszel(a: Array, b: Array, c: Array, d: Array) -> Array:
+def _cochran_mantel_haenszel(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
     """Square how many more of a group are selected than expected, over its hypergeometric variance."""
     n = a + b + c + d
     n = np.where(n > 1, n, np.inf)  # a stratum of one row tells nothing

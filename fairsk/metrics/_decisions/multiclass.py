@@ -17,6 +17,7 @@ from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import encode_groups, format_group, sort_labels
 from fairsk._core.labels import binary_labels
+from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk.rates import Constraint, Method
@@ -98,7 +99,7 @@ def one_vs_rest_counts(
     shape = (len(groups.labels), len(labels), len(labels))
     place = np.ravel_multi_index((groups.codes, *codes), shape)
 
-    def cells(values: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
+    def cells(values: Floats | None) -> dict[str, Floats]:
         table = np.bincount(place, values, minlength=int(np.prod(shape))).astype(float).reshape(shape)
         hits = np.diagonal(table, axis1=1, axis2=2)
         wrong = table * (1 - np.eye(len(labels)))  # so that no cell is a difference of large sums

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Result, Table, library_of, number, rows
+from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, RATES, Comparison, Constraint, Method
 
@@ -26,8 +27,6 @@ __all__ = [
     "disparity_within_strata",
     "need_strata",
 ]
-
-Array = NDArray[np.float64]
 
 
 def disparity_within_strata(
@@ -95,7 +94,7 @@ def need_strata(counts: GroupCounts) -> tuple[Hashable, ...]:
     return counts.strata
 
 
-def _over_strata(counts: GroupCounts, values: Array, reason: str) -> Array:
+def _over_strata(counts: GroupCounts, values: Floats, reason: str) -> Floats:
     """Average over the last axis by the strata's sizes; strata with NaN are passed over and named."""
     strata = need_strata(counts)
     measured = ~np.isnan(values.reshape(-1, len(strata)).sum(0))
@@ -145,9 +144,9 @@ class ConditionalDemographicDisparity(Result):
     """
 
     groups: tuple[Hashable, ...]
-    n: Array
-    unconditional: Array
-    conditional: Array
+    n: Floats
+    unconditional: Floats
+    conditional: Floats
     strata: tuple[Hashable, ...]
     library: Backend | None = None
 
@@ -189,7 +188,7 @@ class ConditionalDemographicDisparity(Result):
         ]
 
 
-def _demographic_disparity(cells: Any) -> Array:
+def _demographic_disparity(cells: Any) -> Floats:
     """Each group's share of the rejected minus its share of the accepted; NaN where there are none."""
     selection = RATES["selection_rate"]
     accepted = selection.part(cells)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Result, Table, percent, rows, with_interval
+from fairsk._core.typing import Bools, Floats
 from fairsk.metrics._decisions.disparity import GroupRate, extreme_group
 from fairsk.rates import CELLS, Constraint, Method, Rate, get_rate
 from fairsk.statistics._intervals import difference_interval, rate_intervals, ratio_interval
@@ -19,7 +20,6 @@ from fairsk.statistics._proportions import effective_rows
 
 __all__ = ["DEFAULT_RATES", "Disparities", "GroupMetrics"]
 
-Floats = NDArray[np.float64]
 Limits = tuple[Floats, Floats]
 
 DEFAULT_RATES = ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "precision")
@@ -146,7 +146,7 @@ class GroupMetrics(Result):
         return {rate.name: self.counts.rate(rate) for rate in self.measured_rates}
 
     @property
-    def few(self) -> dict[str, NDArray[np.bool_]]:
+    def few(self) -> dict[str, Bools]:
         """Where a rate is measured on few rows."""
         return {name: size < self.min_group_size for name, size in self.effective_rows.items()}
 

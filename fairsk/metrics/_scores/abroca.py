@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fairsk._core.curves import Curve
 from fairsk._core.groups import Grouping
 from fairsk._core.results import Result, Table, number, p_value
+from fairsk._core.typing import Floats
 from fairsk.metrics._scores.grouped import GroupedScores, largest_between, read_rows
 from fairsk.rates import RATES
 from fairsk.statistics._resampling import check_resamples
 
 __all__ = ["AbrocaTest", "abroca", "abroca_test", "largest_abroca"]
-
-Floats = NDArray[np.float64]
 
 
 class _Roc(NamedTuple):

@@ -8,19 +8,19 @@ from itertools import pairwise
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.histograms import ScoreHistograms
 from fairsk._core.results import Backend, Result, Table, library_of, number, percent, rows, with_interval
+from fairsk._core.typing import Floats
 from fairsk.metrics._scores.grouped import GroupedScores, warn_unmeasured
 from fairsk.rates import CELLS, Constraint
 from fairsk.statistics._intervals import check_confidence, rate_intervals
 
 __all__ = ["Binned", "CalibrationCurves", "Strategy", "binned_scores", "calibration_curves"]
 
-Floats = NDArray[np.float64]
 Strategy: TypeAlias = Literal["uniform", "quantile"]
 
 

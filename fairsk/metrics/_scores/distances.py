@@ -6,14 +6,14 @@ from collections.abc import Callable, Hashable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from fairsk._core.typing import Floats
 from fairsk.metrics._scores.grouped import GroupedScores, SortedScores, largest_between
 from fairsk.rates import RATES
 
 __all__ = ["Given", "ks_distance", "largest_ks", "largest_wasserstein", "wasserstein_distance"]
 
-Floats = NDArray[np.float64]
 Given: TypeAlias = Literal["positives", "negatives"] | None
 
 #: The rate that is compared at every threshold, by whose scores are looked at.

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri, stdtrit
 
+from fairsk._core.typing import Floats
 from fairsk.metrics._scores.grouped import SortedScores
 from fairsk.rates import RATES
 from fairsk.statistics._intervals import mean_half_widths
 from fairsk.statistics._pairs import Estimate
 
 __all__ = ["auc", "auc_error", "brier", "log_loss", "mean_score"]
-
-Floats = NDArray[np.float64]
 
 
 def _without_interval(value: float) -> Estimate[float]:

@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
@@ -17,6 +17,7 @@ from fairsk._core.curves import Curve, sorted_curves
 from fairsk._core.groups import Grouping, encode_groups, list_groups, position_of
 from fairsk._core.histograms import ScoreHistograms
 from fairsk._core.labels import binary_labels
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 
@@ -32,7 +33,6 @@ __all__ = [
     "warn_unmeasured",
 ]
 
-Floats = NDArray[np.float64]
 Part = TypeVar("Part")
 #: By how much a probability may miss its range: the mean of a bin of ones is not exactly 1.
 _ROUNDING = 1e-9
@@ -94,7 +94,7 @@ class Rows(NamedTuple):
     """Rows that have been read and checked."""
 
     scores: Floats
-    actual: NDArray[np.bool_]
+    actual: Bools
     groups: Grouping
     weights: Floats | None
 
@@ -164,7 +164,7 @@ class GroupedScores:
 
     @classmethod
     def of_groups(
-        cls, scores: Floats, actual: NDArray[np.bool_], groups: Grouping, weights: Floats | None = None
+        cls, scores: Floats, actual: Bools, groups: Grouping, weights: Floats | None = None
     ) -> GroupedScores:
         """Sort the scores of rows that have been read, once."""
         kinds = [None] if weights is None else [weights, weights**2]
@@ -249,9 +249,7 @@ def largest_between(
     return max((distance(parts[i], parts[j]) for i, j in pairs), default=float("nan"))
 
 
-def measured_pairs(
-    groups: Sequence[Hashable], values: Floats, reference: Hashable
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def measured_pairs(groups: Sequence[Hashable], values: Floats, reference: Hashable) -> tuple[Ints, Ints]:
     """Return the places of both sides of all pairs of groups with a value, or of those with the reference."""
     position = check_reference(groups, reference)
     first, second = np.triu_indices(len(groups), 1)

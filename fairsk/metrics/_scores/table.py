@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fairsk._core.groups import format_group
 from fairsk._core.histograms import ScoreHistograms
 from fairsk._core.results import Backend, Result, Table, library_of, number, percent, rows, with_interval
+from fairsk._core.typing import Floats
 from fairsk.metrics._scores import estimates as score_estimates
 from fairsk.metrics._scores.abroca import largest_abroca
 from fairsk.metrics._scores.calibration_error import Strategy, binned_scores
@@ -28,7 +29,6 @@ from fairsk.statistics._pairs import Estimate, newcombe_interval
 
 __all__ = ["ScoreMetrics", "score_metrics"]
 
-Floats = NDArray[np.float64]
 ScoreMetric: TypeAlias = Literal["base_rate", "mean_score", "auc", "brier", "log_loss", "calibration_error"]
 
 #: What is estimated from each group's sorted scores alone.
