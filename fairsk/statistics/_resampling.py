@@ -106,7 +106,7 @@ def bootstrap(
     -----
     UserWarning
         If the statistic is undefined in some of the draws, which are left out; or if it does not vary, so
-        that the draws know no interval.
+        that the draws give no interval.
 
     See Also
     --------
@@ -175,7 +175,7 @@ def bootstrap(
         for limit, tail in ((low, (1 - confidence) / 2), (high, (1 + confidence) / 2)):
             limit[varies] = np.nanquantile(draws[varies], tail, axis=-1)
         _warn_if(
-            defined & ~varies, counts.groups, "does not vary in the resamples, which know no interval for it"
+            defined & ~varies, counts.groups, "does not vary in the resamples, which give no interval for it"
         )
     lost = np.where(measured, np.isnan(draws).mean(-1), 0.0)
     _warn_if(lost > 0, counts.groups, f"is undefined in up to {lost.max(initial=0):.1%} of the resamples")

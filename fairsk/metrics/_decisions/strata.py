@@ -1,4 +1,4 @@
-"""Disparities inside strata: among people who are alike in what is held constant.
+"""Conditional disparities: disparities inside strata, among rows that are alike in what is held constant.
 
 Groups that apply to different departments, live in different places or bring different qualifications can
 differ in a rate although every department treats them alike, and the other way round (Simpson's paradox).
@@ -25,7 +25,7 @@ __all__ = [
     "ConditionalDemographicDisparity",
     "conditional_demographic_disparity",
     "disparity_within_strata",
-    "need_strata",
+    "require_strata",
 ]
 
 
@@ -82,12 +82,12 @@ def disparity_within_strata(
     >>> round(disparity_within_strata(counts, "demographic_parity"), 3)  # .5 in x and 0 in y
     0.333
     """
-    need_strata(counts)
+    require_strata(counts)
     values = counts.compare(constraint, comparison, method=method, reference=reference)
     return float(_over_strata(counts, values, "groups cannot be compared"))
 
 
-def need_strata(counts: GroupCounts) -> tuple[Hashable, ...]:
+def require_strata(counts: GroupCounts) -> tuple[Hashable, ...]:
     """Return the strata of counts; refuse counts that have none."""
     if counts.strata is None:
         raise ValueError("These counts have no strata: say with strata= what is held constant.")
@@ -96,12 +96,17 @@ def need_strata(counts: GroupCounts) -> tuple[Hashable, ...]:
 
 def _over_strata(counts: GroupCounts, values: Floats, reason: str) -> Floats:
     """Average over the last axis by the strata's sizes; strata with NaN are passed over and named."""
-    strata = need_strata(counts)
+    strata = require_strata(counts)
     measured = ~np.isnan(values.reshape(-1, len(strata)).sum(0))
     if not measured.all():
-        missing = [format_group(label) for label, known in zip(strata, measured, strict=True) if not known]
+        unmeasured = [
+            format_group(label)
+            for label, is_measured in zip(strata, measured, strict=True)
+            if not is_measured
+        ]
         warn_user(
-            f"Passed over {len(missing)} of {len(strata)} strata, in which {reason}: {', '.join(missing)}."
+            f"Passed over {len(unmeasured)} of {len(strata)} strata, in which {reason}: "
+            f"{', '.join(unmeasured)}."
         )
     if not measured.any():
         return np.full(values.shape[:-1], np.nan)
@@ -138,8 +143,8 @@ class ConditionalDemographicDisparity(Result):
     >>> from fairsk.metrics import ConditionalDemographicDisparity, GroupCounts
     >>> counts = GroupCounts.from_predictions(
     ...     [1, 0, 0, 1], [1, 0, 0, 1], sensitive_features=list("abab"), strata=list("xxyy"))
-    >>> found = ConditionalDemographicDisparity.from_counts(counts)
-    >>> found.unconditional, found.conditional
+    >>> result = ConditionalDemographicDisparity.from_counts(counts)
+    >>> result.unconditional, result.conditional
     (array([0., 0.]), array([0., 0.]))
     """
 
@@ -164,11 +169,11 @@ class ConditionalDemographicDisparity(Result):
         ConditionalDemographicDisparity
             The disparity of every group.
         """
-        strata = need_strata(counts)
-        reason = "everybody is rejected, or nobody"
+        strata = require_strata(counts)
+        reason = "all rows are rejected, or none"
         within = _over_strata(counts, _demographic_disparity(counts.cells), reason)
-        together = {cell: counts.cells[cell].sum(1) for cell in CELLS}
-        return cls(counts.groups, counts.n.sum(1), _demographic_disparity(together), within, strata)
+        marginal = {cell: counts.cells[cell].sum(1) for cell in CELLS}
+        return cls(counts.groups, counts.n.sum(1), _demographic_disparity(marginal), within, strata)
 
     def _tables(self) -> list[Table]:
         columns = {
@@ -177,11 +182,11 @@ class ConditionalDemographicDisparity(Result):
             "unconditional": self.unconditional.tolist(),
             "conditional": self.conditional.tolist(),
         }
-        shown = {name: list(map(number, values)) for name, values in columns.items()}
+        text = {name: list(map(number, values)) for name, values in columns.items()}
         return [
             Table(
                 columns,
-                shown | {"n": list(map(rows, columns["n"]))},
+                text | {"n": list(map(rows, columns["n"]))},
                 caption="Share of the rejected minus share of the accepted",
                 notes=[f"conditional: the average over {len(self.strata)} strata by their size"],
             )
@@ -236,7 +241,7 @@ def conditional_demographic_disparity(
     Warns
     -----
     UserWarning
-        If everybody or nobody in a stratum is accepted; it is passed over, and named.
+        If all or none of the rows of a stratum are accepted; it is passed over, and named.
 
     See Also
     --------
@@ -280,5 +285,5 @@ def conditional_demographic_disparity(
         pos_label=pos_label,
         strata=strata,
     )
-    found = ConditionalDemographicDisparity.from_counts(counts)
-    return replace(found, library=library_of(sensitive_features, strata, y_true, y_pred))
+    result = ConditionalDemographicDisparity.from_counts(counts)
+    return replace(result, library=library_of(sensitive_features, strata, y_true, y_pred))
