@@ -51,7 +51,7 @@ class IsotonicMap:
         for name in ("scores", "probabilities"):
             corners = np.array(getattr(self, name), dtype=float)
             corners.flags.writeable = False
-            object.__setattr__(self, name, corners)
+            vars(self)[name] = corners  # the instance is frozen: __setattr__ would raise
 
     def __call__(self, scores: Floats) -> Floats:
         """Return a probability for each score.

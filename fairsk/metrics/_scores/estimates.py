@@ -45,7 +45,7 @@ def _mean(
     lowest: float = 0.0,
     highest: float = np.inf,
 ) -> Estimate[float]:
-    """Return the weighted mean of a value that a positive and a negative has at each step, with a t interval."""
+    """Return the weighted mean, with a t interval, of a value of positives and negatives at each step."""
     if not part.n:
         return _without_interval(np.nan)
     # Bins that hold no rows may have no score: NaN times 0 would make the sums NaN.
