@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.columns import SensitiveColumns, sensitive_columns
 from fairsk._core.groups import Grouping, encode_groups, format_group
+from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk._meta.base import MetaClassifier
@@ -129,7 +130,7 @@ class Reweigher(TransformerMixin, BaseEstimator):
         )
         return self._fit(labels, sensitive, check_weights(sample_weight, num_samples(X)))
 
-    def _fit(self, y: NDArray[Any], sensitive: SensitiveColumns, weights: NDArray[np.float64] | None) -> Self:
+    def _fit(self, y: NDArray[Any], sensitive: SensitiveColumns, weights: Floats | None) -> Self:
         self.classes_, labels = np.unique(y, return_inverse=True)
         groups = encode_groups(sensitive)
         self.groups_ = groups.labels
@@ -190,7 +191,7 @@ class Reweigher(TransformerMixin, BaseEstimator):
         y: ArrayLike,
         sensitive_features: Any,
         sample_weight: ArrayLike | None = None,
-    ) -> NDArray[np.float64]:
+    ) -> Floats:
         """Return the weight of each row.
 
         Parameters
@@ -218,8 +219,8 @@ class Reweigher(TransformerMixin, BaseEstimator):
         return self._weigh(labels, sensitive, check_weights(sample_weight, len(labels)))
 
     def _weigh(
-        self, labels: NDArray[Any], sensitive: SensitiveColumns, sample_weight: NDArray[np.float64] | None
-    ) -> NDArray[np.float64]:
+        self, labels: NDArray[Any], sensitive: SensitiveColumns, sample_weight: Floats | None
+    ) -> Floats:
         """Return the fair weight of each row, times the weight that it comes with."""
         position = {label: i for i, label in enumerate(self.classes_.tolist())}
         columns = np.array([position.get(label, -1) for label in labels.tolist()], dtype=np.intp)
@@ -495,8 +496,8 @@ class FairResampler(BaseEstimator):
 
 
 def _uniform_sample(
-    groups: Grouping, labels: NDArray[Any], weights: NDArray[np.float64], rng: np.random.RandomState
-) -> NDArray[np.intp]:
+    groups: Grouping, labels: NDArray[Any], weights: Floats, rng: np.random.RandomState
+) -> Ints:
     """Draw from each (group, label) cell as many rows as its total weight, rounded."""
     chosen = []
     for group in range(len(groups.labels)):
@@ -510,7 +511,7 @@ def _uniform_sample(
     return np.sort(np.concatenate(chosen)).astype(np.intp)
 
 
-def _without_one(rows: NDArray[np.intp], groups: Grouping, labels: NDArray[Any]) -> NDArray[np.intp]:
+def _without_one(rows: Ints, groups: Grouping, labels: NDArray[Any]) -> Ints:
     """Leave out the last row of the largest (group, label) cell."""
     _, classes = np.unique(labels, return_inverse=True)
     cells = (groups.codes * (classes.max() + 1) + classes)[rows]

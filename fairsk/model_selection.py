@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import column_or_1d
 
 from fairsk._core.columns import sensitive_columns
 from fairsk._core.groups import encode_groups, group_strata
+from fairsk._core.typing import Ints
 from fairsk._sklearn.compat import num_samples
 
 __all__ = ["GroupStratifiedKFold"]
@@ -70,9 +71,7 @@ class GroupStratifiedKFold(StratifiedKFold):
         super().__init__(n_splits, shuffle=shuffle, random_state=random_state)
         self.sensitive_features = sensitive_features
 
-    def split(
-        self, X: Any, y: ArrayLike, groups: Any = None
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    def split(self, X: Any, y: ArrayLike, groups: Any = None) -> Iterator[tuple[Ints, Ints]]:
         """Return the positions of training and test rows of each fold.
 
         Parameters

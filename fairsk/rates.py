@@ -318,17 +318,11 @@ class Constraint:
         description: str = "",
         source: str = "",
     ) -> None:
-        given = (rates,) if isinstance(rates, Rate | str) else rates
-        values = {
-            "name": name,
-            "rates": tuple(get_rate(rate) for rate in given),
-            "description": description,
-            "source": source,
-        }
-        if not values["rates"]:
+        looked_up = tuple(map(get_rate, (rates,) if isinstance(rates, Rate | str) else rates))
+        if not looked_up:
             raise ValueError(f"Constraint {name!r} needs at least one rate.")
-        for field, value in values.items():
-            object.__setattr__(self, field, value)  # the instance is frozen, hence hashable
+        # The instance is frozen, hence hashable: __setattr__ would raise.
+        vars(self).update(name=name, rates=looked_up, description=description, source=source)
 
     def difference(
         self, cells: Cells, *, method: Method = "between_groups", reference: int | None = None
@@ -512,11 +506,11 @@ def _defined(values: Array, baseline: Array) -> Array:
     return _where(values == values, values, baseline)
 
 
-def check_choice(name: str, given: Any, choices: Any) -> None:
+def check_choice(name: str, value: Any, choices: Any) -> None:
     """Refuse a value that is not among those of a ``Literal``."""
-    if given not in get_args(choices):
+    if value not in get_args(choices):
         allowed = ", ".join(map(repr, get_args(choices)))
-        raise ValueError(f"{name} must be one of {allowed}; got {given!r}.")
+        raise ValueError(f"{name} must be one of {allowed}; got {value!r}.")
 
 
 _ALL_RATES = (
@@ -540,11 +534,11 @@ _ALL_RATES = (
 RATES: Mapping[str, Rate] = {rate.name: rate for rate in _ALL_RATES}
 
 
-def _closest(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
+def _closest(name: str, names: Iterable[str]) -> str:
+    names = list(names)
+    close = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"{hint} Built in: {', '.join(known)}."
+    return f"{hint} Built in: {', '.join(names)}."
 
 
 #: What others call some of the rates.
@@ -766,7 +760,7 @@ def get_constraint(constraint: Constraint | str) -> Constraint:
     constraint = _CONSTRAINTS_ALSO_CALLED.get(constraint, constraint)
     if constraint not in CONSTRAINTS:
         rate = constraint.removesuffix("_parity")  # as others name constraints on a rate
-        same = [known for known in CONSTRAINTS.values() if rate in RATES and known.rates == (RATES[rate],)]
+        same = [other for other in CONSTRAINTS.values() if rate in RATES and other.rates == (RATES[rate],)]
         hint = f" Did you mean {same[0].name!r}?" if same else _closest(constraint, CONSTRAINTS)
         raise ValueError(f"Unknown constraint {constraint!r}.{hint}")
     return CONSTRAINTS[constraint]

@@ -234,7 +234,7 @@ def test_demographic_disparity_is_a_share_of_the_rejected_minus_one_of_the_accep
 
 def test_a_stratum_that_accepts_everybody_says_nothing_about_who_is_rejected() -> None:
     y, group, stratum = [1, 0, 0, 1, 1, 1], list("aabbab"), list("xxxxyy")
-    with pytest.warns(UserWarning, match=r"Passed over 1 of 2 strata, in which everybody is .* nobody: y\."):
+    with pytest.warns(UserWarning, match=r"Passed over 1 of 2 strata, in which all rows are .* none: y\."):
         found = conditional_demographic_disparity(y, y, sensitive_features=group, strata=stratum)
     assert found.conditional.tolist() == [0, 0]
     with pytest.warns(UserWarning, match="Passed over 1 of 1 strata"):
@@ -512,7 +512,7 @@ def test_counts_of_nobody_have_no_entropy() -> None:
     nobody = GroupCounts(["a", "b"], {cell: [0, 0] for cell in CELLS})
     found, said = heard(lambda: GeneralizedEntropy.from_counts(nobody))
     assert np.isnan([found.total, found.between, found.within]).all()
-    assert said == ["Nobody has a benefit: the entropy is NaN."]
+    assert said == ["All benefits are 0: the entropy is NaN."]
 
 
 def test_the_alpha_of_an_entropy_is_finite() -> None:
@@ -526,7 +526,7 @@ def test_a_group_in_which_nobody_has_a_benefit_is_equal_inside() -> None:
         found = generalized_entropy(y, p, sensitive_features=group, alpha=alpha)
         assert found.total == pytest.approx(found.between + found.within)
         assert np.isnan(found.entropy[0])
-    with pytest.warns(UserWarning, match="Nobody has a benefit"):
+    with pytest.warns(UserWarning, match="All benefits are 0"):
         assert np.isnan(generalized_entropy([1, 1], [0, 0]).total)
 
 

@@ -1,4 +1,4 @@
-"""The demo: every approach of fairsk on bundled data, in one table of unseen rows, with plain words."""
+"""The demo: every approach of fairsk on bundled data, compared in one table of test rows."""
 
 from __future__ import annotations
 
@@ -138,14 +138,14 @@ def run(
     columns = list(sensitive) if len(sensitive) > 1 else sensitive[0]
     encode_groups(sensitive_columns(X, columns))  # a wrong column fails here, before any work
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=seed)
-    shown = tuple(dict.fromkeys((constraint, *_ALSO_SHOWN)))
+    constraints = tuple(dict.fromkeys((constraint, *_ALSO_SHOWN)))
 
     rows, notes = [], dict[str, None]()
     for name, model in tqdm(
         _models(columns, constraint, max_difference, seed).items(), desc="fitting", unit="model"
     ):
         # Fits this small gain little from threads, and lose a hundredfold to them on a busy machine.
-        with threadpool_limits(1, "openmp"), warnings.catch_warnings(record=True) as caught:
+        with threadpool_limits(1, "openmp"), warnings.catch_warnings(record=True) as recorded:
             warnings.simplefilter("always")
             start = time.perf_counter()
             model.fit(X_train, y_train)
@@ -162,19 +162,19 @@ def run(
                     name,
                     accuracy_score(y_test, predicted),
                     balanced_accuracy_score(y_test, predicted),
-                    {other: (counts.compare(other), *difference_interval(counts, other)) for other in shown},
+                    {c: (counts.compare(c), *difference_interval(counts, c)) for c in constraints},
                     seconds,
                     counts,
                 )
             )
-        notes.update(dict.fromkeys(f"{name}: {warning.message}" for warning in caught))
+        notes.update(dict.fromkeys(f"{name}: {warning.message}" for warning in recorded))
 
     print(
         f"\n{data}: {len(X_train):,} training rows, {len(X_test):,} unseen rows; "
         f"groups by {', '.join(sensitive)}"
     )
     print(f"bound: a difference of at most {max_difference:g} in {constraint.replace('_', ' ')}\n")
-    print(_table(rows, shown))
+    print(_table(rows, constraints))
     print(_LEGEND)
     print("\nWhat the numbers show")
     for sentence in _words(rows, constraint, max_difference):
@@ -186,8 +186,8 @@ def run(
     return rows
 
 
-def _table(rows: Sequence[_Row], shown: Sequence[str]) -> str:
-    gaps = {f"{name.replace('_', ' ')} gap": [row.disparities[name] for row in rows] for name in shown}
+def _table(rows: Sequence[_Row], constraints: Sequence[str]) -> str:
+    gaps = {f"{name.replace('_', ' ')} gap": [row.disparities[name] for row in rows] for name in constraints}
     columns = {
         "": [row.name for row in rows],
         "accuracy": [f"{row.accuracy:.4f}" for row in rows],

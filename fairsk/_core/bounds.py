@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fairsk._core.typing import Floats
 from fairsk.rates import Constraint, Rate, get_constraint
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "list_constraints",
 ]
 
-Floats = NDArray[np.float64]
 
 _DEFAULT_DIFFERENCE = 0.05
 

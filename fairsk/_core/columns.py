@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from fairsk._core.factorize import Coded, code_series
+from fairsk._core.typing import Ints
 
 __all__ = [
     "Selector",
@@ -70,7 +71,7 @@ class SensitiveColumns:
     def __len__(self) -> int:
         return len(self.columns[0])
 
-    def take(self, rows: NDArray[np.intp]) -> SensitiveColumns:
+    def take(self, rows: Ints) -> SensitiveColumns:
         """Return the attribute of these rows."""
         return SensitiveColumns(self.names, tuple(column[rows] for column in self.columns))
 
@@ -252,7 +253,7 @@ def drop_columns(X: Any, selector: Selector) -> Any:
     return rest.asformat(X.format) if sparse.issparse(X) else rest
 
 
-def pyarrow_rows(data: Any, rows: NDArray[np.intp]) -> Any:
+def pyarrow_rows(data: Any, rows: Ints) -> Any:
     """Return these rows of a pyarrow table or array; None for anything else."""
     if not type(data).__module__.startswith("pyarrow"):
         return None

@@ -14,6 +14,7 @@ from fairsk._core.engines import column_names, count_combinations
 from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of, sort_labels
 from fairsk._core.labels import binary_labels
 from fairsk._core.results import Backend, Result, Table, library_of, rows
+from fairsk._core.typing import Bools, Floats
 from fairsk._core.validation import check_weights, plain_labels, read_labels
 from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constraint, get_rate, soft_cells
@@ -66,8 +67,8 @@ class GroupCounts(Result):
     """
 
     groups: tuple[Hashable, ...]
-    cells: Mapping[str, NDArray[np.float64]]
-    squares: Mapping[str, NDArray[np.float64]]
+    cells: Mapping[str, Floats]
+    squares: Mapping[str, Floats]
     names: tuple[str, ...]
     strata: tuple[Hashable, ...] | None
     labelled: bool
@@ -308,11 +309,11 @@ class GroupCounts(Result):
         return soft_counts(chance, actual, groups, weights, labelled=y_true is not None, library=library)
 
     @property
-    def n(self) -> NDArray[np.float64]:
+    def n(self) -> Floats:
         """The (weighted) number of rows of each group, and stratum if there are strata."""
         return sum((self.cells[cell] for cell in CELLS), start=np.zeros(1))
 
-    def rate(self, rate: Rate | str) -> NDArray[np.float64]:
+    def rate(self, rate: Rate | str) -> Floats:
         """Return a rate of each group (and stratum).
 
         Parameters
@@ -451,7 +452,7 @@ class GroupCounts(Result):
         position = {label: i for i, label in enumerate(groups)}
         codes = [position[label] for label in labels]
 
-        def table(cells: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+        def table(cells: Mapping[str, Floats]) -> dict[str, Floats]:
             flat = {cell: v if self.strata is None else v.sum(1) for cell, v in cells.items()}
             return {cell: np.bincount(codes, v, len(groups)).astype(float) for cell, v in flat.items()}
 
@@ -656,10 +657,10 @@ class GroupCounts(Result):
 
 
 def soft_counts(
-    chance: NDArray[np.float64],
-    actual: NDArray[np.bool_],
+    chance: Floats,
+    actual: Bools,
     groups: Grouping,
-    weights: NDArray[np.float64],
+    weights: Floats,
     *,
     labelled: bool = True,
     library: Backend | None = None,
@@ -672,12 +673,12 @@ def soft_counts(
 
 
 def tabulate(
-    actual: NDArray[np.bool_],
-    predicted: NDArray[np.bool_],
+    actual: Bools,
+    predicted: Bools,
     groups: Grouping,
     strata: Grouping | None,
-    weights: NDArray[np.float64] | None,
-    squares: NDArray[np.float64] | None,
+    weights: Floats | None,
+    squares: Floats | None,
     *,
     labelled: bool = True,
     library: Backend | None = None,
@@ -696,7 +697,7 @@ def tabulate(
     size = int(np.prod(shape))
     place = codes + size * cell.astype(np.intp)
 
-    def table(values: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
+    def table(values: Floats | None) -> dict[str, Floats]:
         sums = np.bincount(place, values, minlength=4 * size).astype(float).reshape(4, *shape)
         return dict(zip(CELLS, sums, strict=True))
 

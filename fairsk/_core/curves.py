@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from fairsk._core.typing import Bools, Floats, Ints
 
 __all__ = ["Curve", "sorted_curves"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Curve:
         """The threshold at every position."""
         return self.threshold(np.arange(len(self)))
 
-    def threshold(self, positions: NDArray[np.intp]) -> Floats:
+    def threshold(self, positions: Ints) -> Floats:
         """Return the thresholds at some positions."""
         upper = self.steps[np.maximum(positions - 1, 0)]
         lower = self.steps[np.minimum(positions, len(self.steps) - 1)]
@@ -57,20 +56,20 @@ class Curve:
         middle = np.where(positions == 0, np.inf, middle)
         return np.where(positions == len(self.steps), -np.inf, middle)
 
-    def at(self, index: int | slice | NDArray[np.intp]) -> dict[str, Floats]:
+    def at(self, index: int | slice | Ints) -> dict[str, Floats]:
         """Return the cells at one position, or at several."""
         tp, fp = self.tp[index], self.fp[index]
         return {"tp": tp, "fp": fp, "fn": self.tp[-1] - tp, "tn": self.fp[-1] - fp}
 
-    def positions(self, thresholds: Floats) -> NDArray[np.intp]:
+    def positions(self, thresholds: Floats) -> Ints:
         """Return the positions at which any thresholds stand: how many steps are not below each."""
         return len(self.steps) - np.searchsorted(self.steps[::-1], thresholds, "left")
 
 
 def sorted_curves(
     scores: Floats,
-    actual: NDArray[np.bool_],
-    codes: NDArray[np.intp],
+    actual: Bools,
+    codes: Ints,
     n_groups: int,
     weights: Sequence[Floats | None] = (None,),
 ) -> list[tuple[list[Curve], Curve]]:
@@ -95,13 +94,13 @@ def sorted_curves(
     together = order[np.argsort(small[order], kind="stable")]
     by_group = np.split(together, np.cumsum(np.bincount(codes, minlength=n_groups))[:-1])
 
-    def curve(rows: NDArray[np.intp], weight: Floats | None) -> Curve:
+    def curve(rows: Ints, weight: Floats | None) -> Curve:
         return _curve(scores[rows], actual[rows], None if weight is None else weight[rows])
 
     return [([curve(rows, weight) for rows in by_group], curve(order, weight)) for weight in weights]
 
 
-def _curve(scores: Floats, actual: NDArray[np.bool_], weights: Floats | None) -> Curve:
+def _curve(scores: Floats, actual: Bools, weights: Floats | None) -> Curve:
     """Build the curve of rows that are sorted by falling score."""
     # Tied scores cannot be told apart by a threshold: they enter together, at the last of them.
     last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: len(scores)])

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from fairsk._core.columns import SensitiveColumns
 from fairsk._core.groups import Grouping, encode_groups
+from fairsk._core.typing import Floats, Ints
 
 __all__ = ["Combinations", "column_names", "count_combinations"]
 
-Floats = NDArray[np.float64]
 
 #: No more combinations than this are collected: so many are no groups and labels.
 _MOST = 100_000
@@ -54,7 +54,7 @@ class Combinations:
     weights: Floats
     squares: Floats
     doubtful: Floats | None
-    bins: NDArray[np.intp] | None
+    bins: Ints | None
     score_sums: Floats | None
 
     def groups(self, names: Sequence[str]) -> Grouping:
@@ -158,7 +158,7 @@ def _bin(score: nw.Expr, bins: int) -> nw.Expr:
     return nw.when((score >= 0) & (score <= 1)).then((score * bins).floor()).otherwise(nw.lit(-1.0))
 
 
-def _whole(bins: Floats, last: int) -> NDArray[np.intp]:
+def _whole(bins: Floats, last: int) -> Ints:
     return np.where(bins >= 0, np.minimum(bins, last), -1).astype(np.intp)
 
 

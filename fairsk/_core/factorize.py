@@ -13,6 +13,8 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from fairsk._core.typing import Bools, Ints
+
 __all__ = ["Coded", "code_array", "code_series", "distinct_numbers", "is_missing"]
 
 
@@ -24,15 +26,15 @@ class Coded:
     """
 
     values: list[Any]
-    codes: NDArray[np.intp]
+    codes: Ints
 
     def __len__(self) -> int:
         return len(self.codes)
 
-    def __getitem__(self, rows: NDArray[np.intp]) -> Coded:
+    def __getitem__(self, rows: Ints) -> Coded:
         return Coded(self.values, self.codes[rows])
 
-    def equals(self, value: Any) -> NDArray[np.bool_]:
+    def equals(self, value: Any) -> Bools:
         """Return which rows hold a value."""
         return np.array([bool(each == value) for each in self.values], dtype=bool)[self.codes]
 
@@ -69,7 +71,7 @@ class _Positions(dict[Any, int]):
         return number
 
 
-def distinct_numbers(column: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+def distinct_numbers(column: NDArray[Any]) -> tuple[NDArray[Any], Ints]:
     """Return the sorted distinct numbers of an array, and every row's position among them."""
     if column.dtype.kind == "b":
         column = column.view(np.uint8)
@@ -117,7 +119,7 @@ def code_series(series: nw.Series[Any]) -> Coded:
     return code_array(rows)
 
 
-def _with_missing(values: list[Any], codes: NDArray[np.intp]) -> Coded:
+def _with_missing(values: list[Any], codes: Ints) -> Coded:
     """Let the code -1 stand for one more value, None."""
     missing = codes < 0
     if missing.any():

@@ -18,6 +18,7 @@ from fairsk._core.policy import (
     refuse_missing,
     refuse_unknown,
 )
+from fairsk._core.typing import Floats, Ints
 
 __all__ = [
     "Grouping",
@@ -40,13 +41,13 @@ class Grouping:
 
     names: tuple[str, ...]
     labels: tuple[Hashable, ...]
-    codes: NDArray[np.intp]
+    codes: Ints
 
-    def sums(self, weights: NDArray[Any] | None = None) -> NDArray[np.float64]:
+    def sums(self, weights: NDArray[Any] | None = None) -> Floats:
         """Add up the weights (or count the rows) of each group."""
         return np.bincount(self.codes, weights, minlength=len(self.labels)).astype(float)
 
-    def take(self, rows: NDArray[np.intp]) -> Grouping:
+    def take(self, rows: Ints) -> Grouping:
         """Return the groups of these rows, among the same labels."""
         return Grouping(self.names, self.labels, self.codes[rows])
 
@@ -107,7 +108,7 @@ def encode_groups(
     groups: Sequence[Hashable] | None = None,
     *,
     missing_is_unknown: bool = False,
-    rows: NDArray[np.float64] | None = None,
+    rows: Floats | None = None,
 ) -> Grouping:
     """Assign every row to its group; several columns make an intersection of those that occur.
 
@@ -195,8 +196,8 @@ def _factorize(
     column: NDArray[Any] | Coded,
     *,
     allow_missing: bool = False,
-    rows: NDArray[np.float64] | None = None,
-) -> tuple[list[Hashable], NDArray[np.intp]]:
+    rows: Floats | None = None,
+) -> tuple[list[Hashable], Ints]:
     """Return the sorted distinct values of a column and every row's position among them."""
     try:
         coded = column if isinstance(column, Coded) else code_array(column)
@@ -218,7 +219,7 @@ def _factorize(
     return values, recode[coded.codes]
 
 
-def group_strata(codes: NDArray[np.intp], labels: NDArray[np.intp], smallest: int) -> NDArray[np.intp]:
+def group_strata(codes: Ints, labels: Ints, smallest: int) -> Ints:
     """Number the (group, label) cells; cells that are too small join the largest one of their label."""
     n_labels = int(labels.max()) + 1
     cells = codes * n_labels + labels

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
@@ -16,11 +16,11 @@ from fairsk._core.engines import column_names, count_combinations
 from fairsk._core.groups import Grouping, encode_groups, format_group, sort_labels
 from fairsk._core.labels import binary_labels
 from fairsk._core.results import Backend, Result, Table, library_of, rows
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights, plain_labels, read_labels
 
 __all__ = ["ScoreHistograms"]
 
-Floats = NDArray[np.float64]
 
 LABELS = ("positives", "negatives")
 
@@ -276,8 +276,8 @@ class ScoreHistograms(Result):
         cls,
         groups: Grouping,
         edges: Floats,
-        actual: NDArray[np.bool_],
-        bins: NDArray[np.intp],
+        actual: Bools,
+        bins: Ints,
         weights: Floats | None,
         squares: Floats | None,
         score_sums: Floats,

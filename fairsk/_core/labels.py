@@ -11,6 +11,7 @@ from sklearn.utils import column_or_1d
 
 from fairsk._core.columns import column_of
 from fairsk._core.factorize import Coded, code_array, is_missing
+from fairsk._core.typing import Bools
 
 __all__ = ["binary_labels", "positive_class"]
 
@@ -35,7 +36,7 @@ def positive_class(classes: NDArray[Any], pos_label: Any = None) -> Any:
 
 def binary_labels(
     y_true: Any, y_pred: Any, pos_label: Any = None, *, classes: NDArray[Any] | None = None
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+) -> tuple[Bools, Bools]:
     """Return which labels and which predictions are positive.
 
     Parameters

@@ -6,14 +6,15 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from fairsk._core.typing import Floats
 from fairsk.rates import check_choice
 
 __all__ = ["check_choice", "check_weights", "plain_labels", "read_labels"]
 
 
-def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64] | None:
+def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> Floats | None:
     """Return the sample weights as floats; None stands for a weight of one each.
 
     Raises

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.curves import Curve
+from fairsk._core.typing import Floats
 from fairsk.rates import CELLS, RATES, Cells, Rate, get_rate
 
 __all__ = ["ACCURACY", "FreeObjective", "Objective", "ObjectiveLike", "make_objective", "objective_of_rows"]
@@ -17,7 +17,6 @@ __all__ = ["ACCURACY", "FreeObjective", "Objective", "ObjectiveLike", "make_obje
 #: The objective of a classifier that is asked for no other.
 ACCURACY = "accuracy"
 
-Floats = NDArray[np.float64]
 
 #: What users may pass: a name, a rate, the worth of each cell, or a function of the cells.
 ObjectiveLike: TypeAlias = str | Rate | Mapping[str, float] | Callable[[Cells], Any]

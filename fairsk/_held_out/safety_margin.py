@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from fairsk._core.bounds import Bound, BoundedConstraint, bounded_rates
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
+from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
 from fairsk.rates import Rate
 from fairsk.statistics import rate_standard_errors
 
 __all__ = ["MarginLike", "SafetyMargin"]
 
-Floats = NDArray[np.float64]
 Decision = TypeVar("Decision")
 
 #: What users may pass as ``margin``: one standard error, or a confidence (0 asks for no margin).

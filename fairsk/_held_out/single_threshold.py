@@ -12,16 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint, bounded_rates
 from fairsk._core.curves import Curve, sorted_curves
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._held_out.objective import FreeObjective, Objective, ObjectiveLike, objective_of_rows
 from fairsk.rates import Rate, get_rate
 
 __all__ = ["SingleThreshold", "best_single_threshold", "best_threshold_on_curves", "reachable_positions"]
 
-Floats = NDArray[np.float64]
 
 #: What a capacity limits.
 _SELECTION = get_rate("selection_rate")
@@ -54,8 +53,8 @@ class SingleThreshold:
 
 def best_single_threshold(
     scores: Floats,
-    actual: NDArray[np.bool_],
-    codes: NDArray[np.intp],
+    actual: Bools,
+    codes: Ints,
     *,
     objective: ObjectiveLike = "accuracy",
     constraints: Sequence[BoundedConstraint] = (),
@@ -165,7 +164,7 @@ def best_threshold_on_curves(
     return SingleThreshold(min(threshold, highest), float(values[best]), float(violation[best]))
 
 
-def reachable_positions(curve: Curve, highest: float) -> NDArray[np.bool_]:
+def reachable_positions(curve: Curve, highest: float) -> Bools:
     """Return which positions a threshold can reach that is not above the highest one allowed."""
     if not curve.between:
         return curve.thresholds <= highest

@@ -24,6 +24,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from fairsk._core.columns import Selector, sensitive_columns
 from fairsk._core.groups import Grouping, encode_groups, group_strata
 from fairsk._core.labels import positive_class
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import fit_weighted
@@ -31,9 +32,7 @@ from fairsk._sklearn.rows import check_rows, take_fit_params, take_rows
 
 __all__ = ["OutOfFold", "TrainingData", "check_training_data", "cross_fit", "split_rows"]
 
-Floats = NDArray[np.float64]
-RowIndices: TypeAlias = NDArray[np.intp]
-Splits: TypeAlias = list[tuple[RowIndices, RowIndices]]
+Splits: TypeAlias = list[tuple[Ints, Ints]]
 
 
 class Respond(Protocol):
@@ -162,12 +161,12 @@ class OutOfFold:
 
     estimator: Any
     scores: Floats
-    actual: NDArray[np.bool_]
+    actual: Bools
     groups: Grouping
     weights: Floats | None
-    rows: RowIndices
+    rows: Ints
 
-    def take(self, rows: RowIndices) -> OutOfFold:
+    def take(self, rows: Ints) -> OutOfFold:
         """Return some of the rows."""
         weights = None if self.weights is None else self.weights[rows]
         return OutOfFold(
@@ -305,8 +304,8 @@ def _fit_and_respond(
     training: TrainingData,
     target: NDArray[Any],
     respond: Respond,
-    train: RowIndices,
-    test: RowIndices,
+    train: Ints,
+    test: Ints,
     *,
     share_groups: bool,
     random_state: Any,
@@ -321,7 +320,7 @@ def _fit_clone(
     estimator: Any,
     training: TrainingData,
     target: NDArray[Any],
-    rows: RowIndices | None,
+    rows: Ints | None,
     *,
     random_state: Any,
 ) -> Any:
@@ -362,9 +361,7 @@ def split_rows(training: TrainingData, cv: Any, random_state: Any = None) -> Spl
     return list(_iterate_splits(training, 5 if cv is None else cv, random_state))
 
 
-def _iterate_splits(
-    training: TrainingData, cv: Any, random_state: Any
-) -> Iterable[tuple[RowIndices, RowIndices]]:
+def _iterate_splits(training: TrainingData, cv: Any, random_state: Any) -> Iterable[tuple[Ints, Ints]]:
     n_samples = len(training.labels)
     if isinstance(cv, Integral):
         folds = StratifiedKFold(int(cv), shuffle=random_state is not None, random_state=random_state)

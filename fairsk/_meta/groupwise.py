@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fairsk._core.columns import SensitiveColumns
 from fairsk._core.groups import encode_known_groups
 from fairsk._core.policy import UnknownGroup
+from fairsk._core.typing import Bools, Ints
 from fairsk._sklearn.compat import HasMethods, Interval, StrOptions
 from fairsk._sklearn.routing import ResponseMethod
 
@@ -31,9 +32,7 @@ GROUPWISE_PARAMETERS: dict[str, Any] = {
 }
 
 
-def group_codes(
-    sensitive: SensitiveColumns, groups: Sequence[Hashable], unknown_group: UnknownGroup
-) -> NDArray[np.intp]:
+def group_codes(sensitive: SensitiveColumns, groups: Sequence[Hashable], unknown_group: UnknownGroup) -> Ints:
     """Return each row's position among the groups of ``fit``, -1 for unknown groups if they are accepted.
 
     Parameters
@@ -58,7 +57,7 @@ def group_codes(
     return encode_known_groups(sensitive, groups, unknown_group).codes
 
 
-def as_labels(selected: NDArray[np.bool_], classes: NDArray[Any], positive: Any) -> NDArray[Any]:
+def as_labels(selected: Bools, classes: NDArray[Any], positive: Any) -> NDArray[Any]:
     """Return the class of each row: the positive one for the selected rows."""
     negative = classes[classes != positive][0]
     return np.where(selected, positive, negative).astype(classes.dtype)

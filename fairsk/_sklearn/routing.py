@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn import config_context, get_config
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.frozen import FrozenEstimator
@@ -24,6 +23,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
+from fairsk._core.typing import Floats
 from fairsk._sklearn.compat import own_requests, request_lastingly
 from fairsk._sklearn.rows import take_fit_params, take_rows
 
@@ -116,7 +116,7 @@ def fit_weighted(
     estimator: Any,
     X: Any,
     y: Any,
-    sample_weight: NDArray[np.float64] | None,
+    sample_weight: Floats | None,
     *,
     random_state: Any = None,
     sensitive_features: Any = None,
@@ -185,7 +185,7 @@ def positive_scores(
     response_method: ResponseMethod,
     positive: Any,
     sensitive_features: Any = None,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return a score per row that grows with the chance of the positive class.
 
     Parameters

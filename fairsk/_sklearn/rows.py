@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite, column_or_1d, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
 from fairsk._core.columns import pyarrow_rows
+from fairsk._core.typing import Ints
 from fairsk._sklearn.compat import check_feature_names, check_n_features, num_samples, safe_indexing
 
 __all__ = ["check_rows", "check_same_features", "take_fit_params", "take_rows"]
 
 
-def take_rows(data: Any, rows: NDArray[np.intp]) -> Any:
+def take_rows(data: Any, rows: Ints) -> Any:
     """Index the rows of an array, frame, list or sparse matrix; None stays None."""
     if data is None:
         return None
@@ -44,7 +44,7 @@ def check_same_features(estimator: Any, X: Any, *, reset: bool) -> None:
         check_n_features(estimator, X, reset=reset)
 
 
-def take_fit_params(params: dict[str, Any], rows: NDArray[np.intp], length: int) -> dict[str, Any]:
+def take_fit_params(params: dict[str, Any], rows: Ints, length: int) -> dict[str, Any]:
     """Index the rows of those fit parameters that have one value per row."""
 
     def take(value: Any) -> Any:

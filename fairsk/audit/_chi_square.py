@@ -29,6 +29,7 @@ from scipy.special import chdtrc, chndtrinc, ndtri
 from scipy.stats import random_table
 
 from fairsk._core.results import Record
+from fairsk._core.typing import Floats
 
 __all__ = ["ChiSquare", "dependence_test", "fit_test", "two_sample_test"]
 
@@ -68,7 +69,7 @@ class ChiSquare(Record):
     effect: float
     low: float
     high: float
-    residuals: NDArray[np.float64]
+    residuals: Floats
 
     @property
     def remark(self) -> str:
@@ -78,9 +79,7 @@ class ChiSquare(Record):
         )
 
 
-def fit_test(
-    counts: NDArray[np.float64], shares: NDArray[np.float64], confidence: float, rng: RandomState
-) -> ChiSquare | None:
+def fit_test(counts: Floats, shares: Floats, confidence: float, rng: RandomState) -> ChiSquare | None:
     """Test counts against stated shares; the effect size is Cohen's w [1]_.
 
     Parameters
@@ -125,9 +124,7 @@ def fit_test(
     return _test(counts, expected, len(counts) - 1, residuals, draw, variance, n, confidence)
 
 
-def two_sample_test(
-    counts: NDArray[np.float64], others: NDArray[np.float64], confidence: float, rng: RandomState
-) -> ChiSquare | None:
+def two_sample_test(counts: Floats, others: Floats, confidence: float, rng: RandomState) -> ChiSquare | None:
     """Test whether two samples have the same shares (homogeneity); the effect size is Cohen's w.
 
     Parameters
@@ -166,7 +163,7 @@ def two_sample_test(
     return ChiSquare(**{**vars(test), "residuals": residuals})
 
 
-def dependence_test(table: NDArray[np.float64], confidence: float, rng: RandomState) -> ChiSquare | None:
+def dependence_test(table: Floats, confidence: float, rng: RandomState) -> ChiSquare | None:
     """Test whether the rows of a table of counts differ in how they spread over the columns.
 
     Parameters
@@ -211,18 +208,18 @@ def dependence_test(table: NDArray[np.float64], confidence: float, rng: RandomSt
     return ChiSquare(**{**vars(test), "effect": effect, "residuals": residuals, **limits})
 
 
-def _variance(shares: NDArray[np.float64], slope: NDArray[np.float64]) -> float:
+def _variance(shares: Floats, slope: Floats) -> float:
     """Return the variance of one draw's slope: by linearisation, n times that of a function of n draws."""
     return float((shares * slope**2).sum() - (shares * slope).sum() ** 2)
 
 
 def _independence(
-    table: NDArray[np.float64], variance: float, scale: float, confidence: float, rng: RandomState
+    table: Floats, variance: float, scale: float, confidence: float, rng: RandomState
 ) -> ChiSquare:
     n, row, column = table.sum(), table.sum(1), table.sum(0)
     expected = np.outer(row, column) / n
 
-    def draw(size: int) -> NDArray[np.float64]:
+    def draw(size: int) -> Floats:
         return random_table(row.astype(np.int64), column.astype(np.int64)).rvs(size, random_state=rng)
 
     spread = expected * np.outer(1 - row / n, 1 - column / n)
@@ -232,11 +229,11 @@ def _independence(
 
 
 def _test(
-    counts: NDArray[np.float64],
-    expected: NDArray[np.float64],
+    counts: Floats,
+    expected: Floats,
     df: int,
-    residuals: NDArray[np.float64],
-    draw: Callable[[int], NDArray[np.int64] | NDArray[np.float64]],
+    residuals: Floats,
+    draw: Callable[[int], NDArray[np.int64] | Floats],
     variance: float,
     scale: float,
     confidence: float,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fairsk._core.columns import SensitiveColumns, sensitive_columns
 from fairsk._core.factorize import Coded, code_array, is_missing
 from fairsk._core.groups import Grouping, encode_groups
+from fairsk._core.typing import Bools, Floats, Ints
 
 __all__ = [
     "MISSING",
@@ -56,7 +57,7 @@ def read_columns(frame: Any) -> SensitiveColumns:
     return sensitive_columns(frame, list(range(frame.shape[1])))
 
 
-def missing_rows(column: Column) -> NDArray[np.bool_]:
+def missing_rows(column: Column) -> Bools:
     """Return which rows are None, NaN, NaT or NA."""
     if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
         return np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), dtype=bool)
@@ -141,7 +142,7 @@ class Bins:
         Whether bins are ranges of numbers, in their order; else they are values, the most frequent first.
     """
 
-    codes: NDArray[np.intp]
+    codes: Ints
     n_bins: int
     ordered: bool
 
@@ -166,7 +167,7 @@ def bin_column(column: Column) -> Bins:
     return Bins(codes, len(edges) + 1, ordered=True)
 
 
-def _numbers(column: Column) -> NDArray[np.float64] | None:
+def _numbers(column: Column) -> Floats | None:
     """Return the numbers (or times) of a column, NaN where missing; None if it holds anything else."""
     if isinstance(column, np.ndarray) and column.dtype.kind in "iuf":
         return column.astype(float)

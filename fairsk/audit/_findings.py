@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Record
+from fairsk._core.typing import Floats
 from fairsk.rates import RATES, Constraint
 from fairsk.statistics import difference_interval
 
@@ -149,7 +149,7 @@ def listed(names: Iterable[object], most: int = 5) -> str:
 
 
 def extremes(
-    groups: Sequence[Hashable], values: NDArray[np.float64], write: Callable[[float], str], of: str = "in"
+    groups: Sequence[Hashable], values: Floats, write: Callable[[float], str], of: str = "in"
 ) -> str:
     """Say what the largest and the smallest value are, and of which groups; NaN is left out."""
     low, high = int(np.nanargmin(values)), int(np.nanargmax(values))
@@ -162,15 +162,13 @@ def extremes(
     )
 
 
-def part_counts(part: NDArray[np.float64], whole: NDArray[np.float64]) -> GroupCounts:
+def part_counts(part: Floats, whole: Floats) -> GroupCounts:
     """Return counts of groups, called by numbers, whose base rate is the share of a part in a whole."""
     none = np.zeros(len(part))
     return GroupCounts(range(len(part)), {"tp": part, "fn": none, "fp": none, "tn": whole - part})
 
 
-def largest_difference(
-    part: NDArray[np.float64], whole: NDArray[np.float64], confidence: float
-) -> tuple[float, float, float]:
+def largest_difference(part: Floats, whole: Floats, confidence: float) -> tuple[float, float, float]:
     """Return the largest difference between groups in the share of a part, with simultaneous limits."""
     if len(part) < 2:
         return np.nan, np.nan, np.nan

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import binomtest, fisher_exact
 
 from fairsk._core.columns import SensitiveColumns
 from fairsk._core.groups import Grouping, format_group, sort_labels
 from fairsk._core.results import Backend, Record, Result, Table, number, p_value, rows, with_interval
+from fairsk._core.typing import Bools, Floats
 from fairsk.audit._chi_square import ChiSquare, fit_test, two_sample_test
 from fairsk.audit._columns import MISSING, is_unknown, name_groups
 from fairsk.audit._findings import SEVERITIES, Finding, Settings, Severity, listed, part_counts
@@ -73,12 +73,12 @@ class AttributeShares(Record):
 
     attribute: str
     groups: tuple[Hashable, ...]
-    rows: NDArray[np.float64]
-    compared: NDArray[np.bool_]
-    shares: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    expected: NDArray[np.float64]
+    rows: Floats
+    compared: Bools
+    shares: Floats
+    low: Floats
+    high: Floats
+    expected: Floats
     test: ChiSquare | None = None
     ratio: float = np.nan
     ratio_low: float = np.nan
@@ -87,7 +87,7 @@ class AttributeShares(Record):
     sample: bool = False
 
     @property
-    def ratios(self) -> NDArray[np.float64]:
+    def ratios(self) -> Floats:
         """The share of each group by its expected share: below 1, there are fewer of it than expected."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return self.shares / self.expected
@@ -99,7 +99,7 @@ class AttributeShares(Record):
         limit = ndtri(0.5 + joint_confidence(confidence, int(self.compared.sum())) / 2)
         return ["fewer" if z < -limit else "more" if z > limit else "" for z in self._residuals()]
 
-    def _residuals(self) -> NDArray[np.float64]:
+    def _residuals(self) -> Floats:
         residuals = np.full(len(self.groups), np.nan)
         if self.test is not None:
             residuals[self.compared] = self.test.residuals
@@ -395,7 +395,7 @@ def compare_shares(
 
 
 def _least_represented(
-    rows: NDArray[np.float64], others: NDArray[np.float64], sample: bool, confidence: float
+    rows: Floats, others: Floats, sample: bool, confidence: float
 ) -> tuple[float, float, float, float]:
     """Return the smallest share over expected share, with limits and p that hold for all groups."""
     n, m = rows.sum(), others.sum()

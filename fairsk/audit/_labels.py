@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import NDArray
 from scipy.special import rel_entr
 
 from fairsk._core.groups import Grouping, format_group
 from fairsk._core.labels import positive_class
 from fairsk._core.results import Backend, Record, Result, Table, number, p_value, with_interval
+from fairsk._core.typing import Floats
 from fairsk.audit._chi_square import ChiSquare, dependence_test
 from fairsk.audit._findings import Finding, Settings, Severity, extremes, largest_difference, part_counts
 from fairsk.rates import RATES
@@ -36,7 +36,6 @@ from fairsk.statistics._multiplicity import adjust_p_values
 
 __all__ = ["AttributeLabels", "LabelDependence", "compare_labels"]
 
-Floats = NDArray[np.float64]
 
 #: What the measures are called in print, and the columns that hold them.
 _MEASURES = {

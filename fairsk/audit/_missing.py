@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import NDArray
 
 from fairsk._core.groups import Grouping, format_group
 from fairsk._core.results import Backend, Record, Result, Table, number, p_value, with_interval
+from fairsk._core.typing import Bools, Floats
 from fairsk.audit._chi_square import ChiSquare, dependence_test
 from fairsk.audit._findings import Finding, Settings, Severity, extremes, largest_difference, part_counts
 from fairsk.statistics import rate_intervals
@@ -43,11 +43,11 @@ class MissingColumn(Record):
     attribute: str
     column: str
     groups: tuple[Hashable, ...]
-    rows: NDArray[np.float64]
-    missing: NDArray[np.float64]
-    shares: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    rows: Floats
+    missing: Floats
+    shares: Floats
+    low: Floats
+    high: Floats
     test: ChiSquare | None
     difference: float
     difference_low: float
@@ -131,7 +131,7 @@ class MissingValues(Result):
 
 
 def compare_missing(
-    absent: Mapping[str, NDArray[np.bool_]],
+    absent: Mapping[str, Bools],
     attributes: Sequence[tuple[str, Grouping]],
     settings: Settings,
     rng: RandomState,

@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from fairsk._core.groups import Grouping, format_group
 from fairsk._core.results import Backend, Result, Table, number, p_value, with_interval
+from fairsk._core.typing import Floats, Ints
 from fairsk.audit._columns import Bins, Column, bin_column
 from fairsk.audit._findings import Finding, Settings, Severity, listed
 from fairsk.statistics._intervals import joint_confidence
@@ -41,8 +41,6 @@ ALL_COLUMNS = "(all columns)"
 _MOST_ROWS = 20_000
 #: What the trees tell apart in a column of words; rarer values are one.
 _MOST_VALUES = 250
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -238,16 +236,14 @@ def measure_proxies(
     )
 
 
-def _folds(group: NDArray[np.intp], cv: int, rng: RandomState) -> NDArray[np.intp]:
+def _folds(group: Ints, cv: int, rng: RandomState) -> Ints:
     """Spread the rows of each group over folds, evenly and at random."""
     fold = np.empty(len(group), dtype=np.intp)
     fold[np.lexsort((rng.random_sample(len(group)), group))] = np.arange(len(group)) % cv
     return fold
 
 
-def _shares_by_bin(
-    bins: Bins, rows: NDArray[np.intp], group: NDArray[np.intp], fold: NDArray[np.intp], n_groups: int
-) -> Floats:
+def _shares_by_bin(bins: Bins, rows: Ints, group: Ints, fold: Ints, n_groups: int) -> Floats:
     """Return the share of every group in the bin of each row, among the rows of all other folds."""
     codes, n_folds = bins.codes[rows], int(fold.max()) + 1
     shape = n_folds, bins.n_bins, n_groups
@@ -261,9 +257,9 @@ def _shares_by_bin(
 
 def _boosted(
     bins: Sequence[Bins],
-    rows: NDArray[np.intp],
-    group: NDArray[np.intp],
-    fold: NDArray[np.intp],
+    rows: Ints,
+    group: Ints,
+    fold: Ints,
     n_groups: int,
     rng: RandomState,
 ) -> Floats:
@@ -283,7 +279,7 @@ def _boosted(
     return scores
 
 
-def _areas(scores: Floats, group: NDArray[np.intp], fold: NDArray[np.intp]) -> tuple[Floats, Floats]:
+def _areas(scores: Floats, group: Ints, fold: Ints) -> tuple[Floats, Floats]:
     """Return each group's area under the ROC curve, the mean over folds, and its variance."""
     n_groups, n_folds = scores.shape[1], int(fold.max()) + 1
     areas, variances = np.empty((n_folds, n_groups)), np.empty((n_folds, n_groups))

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.groups import format_group
 from fairsk._core.policy import UnknownGroup
+from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
 from fairsk._meta.base import MetaClassifier
 from fairsk._meta.cross_fit import OutOfFold, check_training_data, cross_fit
@@ -24,7 +25,6 @@ from fairsk.calibration._maps import MAPS, IsotonicMap
 
 __all__ = ["GroupCalibratedClassifier"]
 
-Floats = NDArray[np.float64]
 Method: TypeAlias = Literal["isotonic", "sigmoid", "temperature"]
 
 #: A group with fewer (effective) rows gets the map of all rows.
@@ -284,7 +284,7 @@ class GroupCalibratedClassifier(MetaClassifier):
                 "get the map of all rows; merge small groups of sensitive_features for one of their own."
             )
 
-    def _map(self, scores: Floats, codes: NDArray[np.intp]) -> Floats:
+    def _map(self, scores: Floats, codes: Ints) -> Floats:
         """Return probabilities of the positive class; the code -1 stands for unknown groups."""
         scores = self._inputs(scores)
         probabilities = self.overall_map_(scores)

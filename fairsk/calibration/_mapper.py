@@ -7,6 +7,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fairsk._core.typing import Floats
+
 __all__ = ["Output", "as_response", "offers_response"]
 
 #: What mapped scores are: probabilities, decision scores, or nothing that the inner estimator has.
@@ -27,7 +29,7 @@ def offers_response(method: str, output: Output) -> bool:
 
 
 def as_response(
-    method: str, scores: NDArray[np.float64], output: Output, classes: NDArray[Any], positive: Any
+    method: str, scores: Floats, output: Output, classes: NDArray[Any], positive: Any
 ) -> NDArray[Any]:
     """Return the response of a method, made of mapped scores.
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
 from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 
+from fairsk._core.typing import Bools, Floats
+
 __all__ = ["MAPS", "IsotonicMap", "SigmoidMap", "TemperatureMap"]
 
-Floats = NDArray[np.float64]
 
 #: Where scikit-learn, too, looks for the inverse of a temperature.
 _INVERSE_TEMPERATURES = (float(np.exp(-10)), float(np.exp(10)))
@@ -51,7 +51,7 @@ class IsotonicMap:
         for name in ("scores", "probabilities"):
             corners = np.array(getattr(self, name), dtype=float)
             corners.flags.writeable = False
-            object.__setattr__(self, name, corners)
+            vars(self)[name] = corners  # the instance is frozen: __setattr__ would raise
 
     def __call__(self, scores: Floats) -> Floats:
         """Return a probability for each score.
@@ -69,7 +69,7 @@ class IsotonicMap:
         return np.interp(scores, self.scores, self.probabilities)
 
     @classmethod
-    def fit(cls, scores: Floats, actual: NDArray[np.bool_], weights: Floats) -> IsotonicMap:
+    def fit(cls, scores: Floats, actual: Bools, weights: Floats) -> IsotonicMap:
         """Return the map with the least weighted squared error.
 
         Parameters
@@ -132,7 +132,7 @@ class SigmoidMap:
         return expit(self.slope * scores + self.intercept)
 
     @classmethod
-    def fit(cls, scores: Floats, actual: NDArray[np.bool_], weights: Floats) -> SigmoidMap:
+    def fit(cls, scores: Floats, actual: Bools, weights: Floats) -> SigmoidMap:
         """Return the map with the least log loss, for targets that are a little away from 0 and 1.
 
         A positive row aims at (n_positive + 1) / (n_positive + 2), a negative one at 1 / (n_negative + 2).
@@ -211,7 +211,7 @@ class TemperatureMap:
         return expit(scores / self.temperature)
 
     @classmethod
-    def fit(cls, scores: Floats, actual: NDArray[np.bool_], weights: Floats) -> TemperatureMap:
+    def fit(cls, scores: Floats, actual: Bools, weights: Floats) -> TemperatureMap:
         """Return the map with the least log loss, which is convex in the inverse of the temperature.
 
         Parameters

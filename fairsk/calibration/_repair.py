@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.groups import format_group
 from fairsk._core.policy import UnknownGroup
+from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
 from fairsk._meta.base import MetaClassifier
 from fairsk._meta.cross_fit import OutOfFold, check_training_data, cross_fit
@@ -22,7 +23,6 @@ from fairsk.calibration._mapper import Output, as_response, offers_response
 
 __all__ = ["ScoreRepair"]
 
-Floats = NDArray[np.float64]
 
 #: The levels at which quantile functions are kept: 0, .001, ..., 1.
 _LEVELS = np.linspace(0, 1, 1001)
@@ -276,7 +276,7 @@ class ScoreRepair(MetaClassifier):
                 "Check that sensitive_features names the right column."
             )
 
-    def _map(self, scores: Floats, codes: NDArray[np.intp]) -> Floats:
+    def _map(self, scores: Floats, codes: Ints) -> Floats:
         """Return repaired scores of the positive class; the code -1 stands for unknown groups."""
         bounded = self._response == "predict_proba"
         repaired = np.empty_like(scores)

@@ -35,9 +35,9 @@ With 1,000 rows, differences between constrained and unconstrained models are mo
 def _read(name: str) -> dict[str, list[Any]]:
     """Read a table as columns; a column of whole numbers becomes integers, any other stays text."""
     with gzip.open(io.BytesIO((files(__package__) / "data" / f"{name}.csv.gz").read_bytes()), "rt") as lines:
-        head, *rows = csv.reader(lines)
+        titles, *records = csv.reader(lines)
     columns: dict[str, list[Any]] = {}
-    for title, column in zip(head, zip(*rows, strict=True), strict=True):
+    for title, column in zip(titles, zip(*records, strict=True), strict=True):
         try:
             columns[title] = [int(value) for value in column]
         except ValueError:
@@ -46,10 +46,10 @@ def _read(name: str) -> dict[str, list[Any]]:
 
 
 def _backend(backend: Backend | None) -> Backend:
-    known: tuple[Backend, ...] = ("pandas", "polars", "pyarrow")
-    for name in known if backend is None else (backend,):
-        if name not in known:
-            raise ValueError(f"backend must be one of {', '.join(map(repr, known))}; got {name!r}.")
+    backends: tuple[Backend, ...] = ("pandas", "polars", "pyarrow")
+    for name in backends if backend is None else (backend,):
+        if name not in backends:
+            raise ValueError(f"backend must be one of {', '.join(map(repr, backends))}; got {name!r}.")
         if importlib.util.find_spec(name) is not None:
             return name
     raise ImportError(

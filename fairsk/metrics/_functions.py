@@ -1,4 +1,4 @@
-"""Functions per group: any metric of labels and predictions or scores, with a bootstrap by groups."""
+"""Functions per group: any metric of labels and predictions or scores, with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of
 from fairsk._core.labels import binary_labels
 from fairsk._core.results import Backend, Result, Table, library_of, percent, rows, with_interval
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_choice, check_weights
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.rows import take_rows
@@ -28,9 +29,7 @@ from fairsk.statistics._intervals import check_confidence
 
 __all__ = ["GroupFunctionMetrics", "function_name", "measure_functions"]
 
-Floats = NDArray[np.float64]
-Rows = NDArray[np.intp]
-Warned = list[tuple[type[Warning], str]]
+WarningList = list[tuple[type[Warning], str]]
 
 #: scikit-learn's functions whose parameter ``y_pred`` takes probabilities.
 _OF_PROBABILITIES = ("log_loss", "d2_log_loss_score", "d2_brier_score")
@@ -39,7 +38,7 @@ _OF_PROBABILITIES = ("log_loss", "d2_log_loss_score", "d2_brier_score")
 class RowMetric(Protocol):
     """A metric bound to the data: a function of the positions of rows."""
 
-    def __call__(self, at: Rows) -> float:
+    def __call__(self, rows: Ints) -> float:
         """Return the metric of these rows."""
 
 
@@ -53,10 +52,10 @@ class _FunctionOfRows:
     row_params: Mapping[str, Any]
     constants: Mapping[str, Any]
 
-    def __call__(self, at: Rows) -> float:
+    def __call__(self, rows: Ints) -> float:
         value = self.function(
-            *(take_rows(column, at) for column in self.columns),
-            **{param: take_rows(values, at) for param, values in self.row_params.items()},
+            *(take_rows(column, rows) for column in self.columns),
+            **{param: take_rows(values, rows) for param, values in self.row_params.items()},
             **self.constants,
         )
         if np.size(value) != 1:
@@ -72,11 +71,11 @@ class _RateOfRows:
     """A rate with the confusion cell of each row."""
 
     rate: Rate
-    cell: Rows
+    cell: Ints
     weights: Floats
 
-    def __call__(self, at: Rows) -> float:
-        sums = np.bincount(self.cell[at], self.weights[at], len(CELLS))
+    def __call__(self, rows: Ints) -> float:
+        sums = np.bincount(self.cell[rows], self.weights[rows], len(CELLS))
         return float(self.rate(dict(zip(CELLS, sums, strict=True))))
 
 
@@ -135,7 +134,7 @@ class GroupFunctionMetrics(Result):
     overall: Mapping[str, float]
     intervals: Mapping[str, tuple[Floats, Floats]]
     overall_intervals: Mapping[str, tuple[float, float]]
-    few: NDArray[np.bool_]
+    few: Bools
     confidence: float | None
     min_group_size: int
     n_resamples: int
@@ -186,10 +185,10 @@ class GroupFunctionMetrics(Result):
             a value is negative.
         """
         values, baseline = self._compared(metric, method, reference)
-        others = values[values.argmax()] if baseline is None and len(values) else baseline
-        if not len(values) or others is None or np.isnan(others) or min(values.min(), others) < 0:
+        baselines = values[values.argmax()] if baseline is None and len(values) else baseline
+        if not len(values) or baselines is None or np.isnan(baselines) or min(values.min(), baselines) < 0:
             return float("nan")
-        smaller, larger = np.minimum(values, others), np.maximum(values, others)
+        smaller, larger = np.minimum(values, baselines), np.maximum(values, baselines)
         return float(np.divide(smaller, larger, out=np.ones_like(larger), where=larger > 0).min())
 
     def lowest(self, metric: str) -> GroupRate:
@@ -233,7 +232,7 @@ class GroupFunctionMetrics(Result):
         Returns
         -------
         tuple of two floats
-            Lower and upper limit; NaN if fewer than two groups can be measured, or a group's value does not
+            Its lower and upper end; NaN if fewer than two groups can be measured, or a group's value does not
             vary in the resamples.
 
         Raises
@@ -253,35 +252,35 @@ class GroupFunctionMetrics(Result):
         measured = np.flatnonzero(~np.isnan(values))
         if len(measured) < 2:
             return float("nan"), float("nan")
-        drawn = self.replicates[metric][measured]
-        drawn = drawn[:, ~np.isnan(drawn).any(0)]
-        if not drawn.size or (drawn.std(axis=1) == 0).any():
+        replicates = self.replicates[metric][measured]
+        replicates = replicates[:, ~np.isnan(replicates).any(0)]
+        if not replicates.size or (replicates.std(axis=1) == 0).any():
             return float("nan"), float("nan")
         first, second = np.triu_indices(len(measured), 1)
-        gap, gaps = values[measured][first] - values[measured][second], drawn[first] - drawn[second]
+        gap, gaps = values[measured][first] - values[measured][second], replicates[first] - replicates[second]
         spread = gaps.std(axis=1)
-        furthest = (np.abs(gaps - gap[:, None]) / spread[:, None]).max(axis=0)
+        max_deviation = (np.abs(gaps - gap[:, None]) / spread[:, None]).max(axis=0)
         # The smallest draw that at most a share 1 - confidence of these draws and one more would exceed.
-        place = int(np.ceil((len(furthest) + 1) * self.confidence)) - 1
-        reach = np.sort(furthest)[min(place, len(furthest) - 1)] * spread
-        low, high = gap - reach, gap + reach
-        apart = np.maximum(0, np.maximum(low, -high))
-        return float(apart.max()), float(np.maximum(abs(low), abs(high)).max())
+        position = int(np.ceil((len(max_deviation) + 1) * self.confidence)) - 1
+        half_width = np.sort(max_deviation)[min(position, len(max_deviation) - 1)] * spread
+        low, high = gap - half_width, gap + half_width
+        smallest = np.maximum(0, np.maximum(low, -high))
+        return float(smallest.max()), float(np.maximum(abs(low), abs(high)).max())
 
     def disparities(self) -> Disparities:
         """Return the difference and the ratio of every metric, and between which groups."""
-        lines = []
+        records = []
         for name in self.values:
-            line: dict[str, Any] = {"metric": name, "difference": self.difference(name)}
+            record: dict[str, Any] = {"metric": name, "difference": self.difference(name)}
             if self.intervals:
-                limits = self.difference_interval(name)
-                line |= dict(zip(("difference_low", "difference_high"), limits, strict=True))
-            line["ratio"] = self.ratio(name)
-            ends = self.lowest(name).group, self.highest(name).group
+                interval = self.difference_interval(name)
+                record |= dict(zip(("difference_low", "difference_high"), interval, strict=True))
+            record["ratio"] = self.ratio(name)
+            extremes = self.lowest(name).group, self.highest(name).group
             unmeasured = np.isnan(self.values[name]).all()
-            shown = ["-" if unmeasured else format_group(group) for group in ends]
-            lines.append(line | dict(zip(("lowest", "highest"), shown, strict=True)))
-        columns = {name: [line[name] for line in lines] for name in lines[0]}
+            names = ["-" if unmeasured else format_group(group) for group in extremes]
+            records.append(record | dict(zip(("lowest", "highest"), names, strict=True)))
+        columns = {name: [record[name] for record in records] for name in records[0]}
         return Disparities(columns, self.confidence if self.intervals else None, self.library)
 
     def _get(self, metric: str) -> Floats:
@@ -300,8 +299,8 @@ class GroupFunctionMetrics(Result):
             baseline = self.overall[metric]
         elif method == "to_reference":
             if reference is None:
-                shown = ", ".join(map(repr, self.groups))
-                raise ValueError(f'method="to_reference" needs reference=, one of the groups: {shown}.')
+                labels = ", ".join(map(repr, self.groups))
+                raise ValueError(f'method="to_reference" needs reference=, one of the groups: {labels}.')
             baseline = values[position_of(reference, self.groups)]
         if method != "to_reference" and reference is not None:
             raise ValueError('reference= names a group for method="to_reference" only.')
@@ -312,31 +311,31 @@ class GroupFunctionMetrics(Result):
         values = self._get(metric)
         if np.isnan(values).all():
             return GroupRate(None, float("nan"))
-        place = int(position(values))
-        return GroupRate(self.groups[place], float(values[place]))
+        index = int(position(values))
+        return GroupRate(self.groups[index], float(values[index]))
 
     def _tables(self) -> Sequence[Table]:
         names = list(map(format_group, self.groups))
         names.append("all rows" if "overall" in names else "overall")
         columns: dict[str, list[Any]] = {"group": names, "n": [*self.n.tolist(), self.overall["n"]]}
-        shown: dict[str, list[str]] = {"group": names, "n": list(map(rows, columns["n"]))}
+        text: dict[str, list[str]] = {"group": names, "n": list(map(rows, columns["n"]))}
         few = [*self.few.tolist(), False]
         star = ("*" if any(few) else "", " " if any(few) else "")
         for name, values in self.values.items():
             columns[name] = [*values.tolist(), self.overall[name]]
             low = high = [float("nan")] * len(names)
             if self.intervals:
-                ends = zip(self.intervals[name], self.overall_intervals[name], strict=True)
-                low, high = ([*part.tolist(), whole] for part, whole in ends)
+                intervals = zip(self.intervals[name], self.overall_intervals[name], strict=True)
+                low, high = ([*of_groups.tolist(), of_all] for of_groups, of_all in intervals)
                 columns |= {f"{name}_low": low, f"{name}_high": high}
-            lines = zip(columns[name], low, high, few, strict=True)
-            shown[name] = [with_interval(*parts) + star[not scarce] for *parts, scarce in lines]
+            cells = zip(columns[name], low, high, few, strict=True)
+            text[name] = [with_interval(*parts) + star[not scarce] for *parts, scarce in cells]
         notes = [f"* fewer than {self.min_group_size} rows"] if any(few) else []
         if self.intervals and self.confidence is not None:
             notes += [
                 f"{percent(self.confidence)} intervals by {self.n_resamples:,} resamples of every group"
             ]
-        tables = [Table(columns, shown, notes=notes, words=["group"])]
+        tables = [Table(columns, text, notes=notes, words=["group"])]
         if len(self.groups) > 1:
             tables += self.disparities()._tables()
         return tables
@@ -394,25 +393,27 @@ def measure_functions(
             f"metric_params names {', '.join(map(repr, unknown))}, which is none of the functions: "
             f"{', '.join(functions)}."
         )
-    bound = {
+    row_metrics = {
         name: _rate_of_rows(metric, labels, predicted, weights)
         if isinstance(metric, Rate)
         else _bind(name, metric, labels, predicted, scores, weights, metric_params.get(name, {}))
         for name, metric in metrics.items()
     }
     members = [np.flatnonzero(groups.codes == g) for g in range(len(groups.labels))]
-    values, overall = _measure(bound, groups, members)
-    drawn, whole = _resample(bound, members, n_resamples, np.random.default_rng(random_state))
+    values, overall = _measure(row_metrics, groups, members)
+    replicates, overall_replicates = _resample(
+        row_metrics, members, n_resamples, np.random.default_rng(random_state)
+    )
     intervals: dict[str, tuple[Floats, Floats]] = {}
     overall_intervals: dict[str, tuple[float, float]] = {}
     if n_resamples and confidence is not None:
         check_confidence(confidence)
-        for name in bound:
-            low, high = _percentiles(values[name], drawn[name], confidence)
+        for name in row_metrics:
+            low, high = _percentiles(values[name], replicates[name], confidence)
             intervals[name] = low, high
-            ends = _percentiles(np.array([overall[name]]), whole[name][None], confidence)
-            overall_intervals[name] = float(ends[0][0]), float(ends[1][0])
-            _warn_of_draws(name, groups, values[name], drawn[name])
+            interval = _percentiles(np.array([overall[name]]), overall_replicates[name][None], confidence)
+            overall_intervals[name] = float(interval[0][0]), float(interval[1][0])
+            _warn_of_draws(name, groups, values[name], replicates[name])
     squares = groups.sums(None if weights is None else weights**2)
     n = groups.sums(weights)
     effective = np.divide(n**2, squares, out=np.zeros_like(n), where=squares > 0)
@@ -427,7 +428,7 @@ def measure_functions(
         confidence=confidence,
         min_group_size=min_group_size,
         n_resamples=n_resamples,
-        replicates=drawn,
+        replicates=replicates,
         library=library,
     )
 
@@ -467,12 +468,12 @@ def _bind(
                 "give it one, or measure it in a call without sample_weight."
             )
         row_params["sample_weight"] = weights
-    # A group may lack a class: functions that average over classes, or need to know them all, are told.
-    asked = params.get("average", getattr(parameters.get("average"), "default", None))
+    # A group may lack a class: functions that average over classes, or need all of them, get them here.
+    average = params.get("average", getattr(parameters.get("average"), "default", None))
     default = getattr(parameters.get("labels"), "default", "absent")
-    if default is None and "labels" not in params and asked in (None, "macro"):
-        seen = labels if reads_scores or predicted is None else np.concatenate([labels, predicted])
-        constants["labels"] = np.unique(seen)
+    if default is None and "labels" not in params and average in (None, "macro"):
+        values = labels if reads_scores or predicted is None else np.concatenate([labels, predicted])
+        constants["labels"] = np.unique(values)
     return _FunctionOfRows(
         name, function, (labels, scores if reads_scores else predicted), row_params, constants
     )
@@ -510,62 +511,62 @@ def _is_per_row(name: str, param: str, value: Any, n_samples: int) -> bool:
     return isinstance(value, list | tuple) and len(value) == n_samples
 
 
-def _call(metric: RowMetric, at: Rows, *, strict: bool = False) -> tuple[float, str | None, Warned]:
+def _call(metric: RowMetric, rows: Ints, *, strict: bool = False) -> tuple[float, str | None, WarningList]:
     """Return the metric of some rows; or NaN and the reason, if they do not have it; and other warnings."""
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as recorded:
         warnings.simplefilter("always")
         try:
-            value, reason = metric(at), None
+            value, reason = metric(rows), None
         except (ValueError, ZeroDivisionError) as error:
             if strict:
                 raise
             return float("nan"), str(error).splitlines()[0] if str(error) else type(error).__name__, []
-    said: Warned = []
-    for warning in caught:
+    other_warnings: WarningList = []
+    for warning in recorded:
         if issubclass(warning.category, UndefinedMetricWarning):
             value, reason = float("nan"), str(warning.message)
         else:
-            said.append((warning.category, str(warning.message)))
+            other_warnings.append((warning.category, str(warning.message)))
     if np.isnan(value) and reason is None:
         reason = "it is NaN"
-    return value, reason, said
+    return value, reason, other_warnings
 
 
 def _measure(
-    bound: Mapping[str, RowMetric], groups: Grouping, members: Sequence[Rows]
+    row_metrics: Mapping[str, RowMetric], groups: Grouping, members: Sequence[Ints]
 ) -> tuple[dict[str, Floats], dict[str, float]]:
     """Return each metric per group and over all rows, and warn of what cannot be measured."""
     values, overall = dict[str, Floats](), dict[str, float]()
-    for name, metric in bound.items():
-        with _noted(f"This was raised by the metric {name!r}, measured on all rows."):
-            # What fails on all rows is no matter of a group.
-            overall[name], reason, said = _call(metric, np.arange(len(groups.codes)), strict=True)
+    for name, metric in row_metrics.items():
+        with _error_note(f"This was raised by the metric {name!r}, measured on all rows."):
+            # What fails on all rows is an error, not a group without the metric.
+            overall[name], reason, other_warnings = _call(metric, np.arange(len(groups.codes)), strict=True)
         if reason is not None:
             warn_user(f"{name} cannot be measured over all rows: {reason}.")
-        by_message: dict[tuple[type[Warning], str], list[Hashable]] = {key: [] for key in said}
-        on_all_rows = set(said)
+        by_message: dict[tuple[type[Warning], str], list[Hashable]] = {key: [] for key in other_warnings}
+        on_all_rows = set(other_warnings)
         undefined: dict[str, list[Hashable]] = {}
         values[name] = np.full(len(members), np.nan)
-        for g, at in enumerate(members):
-            with _noted(f"This was raised by the metric {name!r} in group {groups.labels[g]!r}."):
-                values[name][g], reason, said = _call(metric, at)
+        for g, group_rows in enumerate(members):
+            with _error_note(f"This was raised by the metric {name!r} in group {groups.labels[g]!r}."):
+                values[name][g], reason, other_warnings = _call(metric, group_rows)
             if reason is not None:
                 undefined.setdefault(reason, []).append(groups.labels[g])
-            for key in said:
+            for key in other_warnings:
                 by_message.setdefault(key, []).append(groups.labels[g])
-        for reason, named in undefined.items():
+        for reason, labels in undefined.items():
             warn_user(
-                f"{name} cannot be measured for: {list_groups(named)} ({reason.rstrip('.')}). "
+                f"{name} cannot be measured for: {list_groups(labels)} ({reason.rstrip('.')}). "
                 "Comparisons pass over them."
             )
-        for (category, message), named in by_message.items():
-            places = ["over all rows"] if (category, message) in on_all_rows else []
-            places += [f"in group {list_groups(named)}"] if named else []
-            warn_user(f"{name} warns {' and '.join(places)}: {message}", category)
+        for (category, message), labels in by_message.items():
+            where = ["over all rows"] if (category, message) in on_all_rows else []
+            where += [f"in group {list_groups(labels)}"] if labels else []
+            warn_user(f"{name} warns {' and '.join(where)}: {message}", category)
     return values, overall
 
 
-class _noted:
+class _error_note:
     """Add a note to whatever error passes."""
 
     def __init__(self, note: str) -> None:
@@ -580,49 +581,51 @@ class _noted:
 
 
 def _resample(
-    bound: Mapping[str, RowMetric],
-    members: Sequence[Rows],
+    row_metrics: Mapping[str, RowMetric],
+    members: Sequence[Ints],
     n_resamples: int,
     rng: np.random.Generator,
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Draw the rows of every group with replacement, so that groups keep their size; measure each draw."""
-    drawn = {name: np.full((len(members), n_resamples), np.nan) for name in bound}
-    whole = {name: np.full(n_resamples, np.nan) for name in bound}
-    for b, parts in enumerate(_draws(members, n_resamples, rng)):
-        everyone = np.concatenate(parts)
-        for name, metric in bound.items():
-            whole[name][b] = _call(metric, everyone)[0]
-            for g, at in enumerate(parts):
-                drawn[name][g, b] = _call(metric, at)[0]
-    return drawn, whole
+    replicates = {name: np.full((len(members), n_resamples), np.nan) for name in row_metrics}
+    overall_replicates = {name: np.full(n_resamples, np.nan) for name in row_metrics}
+    for b, resampled in enumerate(_bootstrap_rows(members, n_resamples, rng)):
+        all_rows = np.concatenate(resampled)
+        for name, metric in row_metrics.items():
+            overall_replicates[name][b] = _call(metric, all_rows)[0]
+            for g, group_rows in enumerate(resampled):
+                replicates[name][g, b] = _call(metric, group_rows)[0]
+    return replicates, overall_replicates
 
 
-def _draws(members: Sequence[Rows], n_resamples: int, rng: np.random.Generator) -> Iterator[list[Rows]]:
+def _bootstrap_rows(
+    members: Sequence[Ints], n_resamples: int, rng: np.random.Generator
+) -> Iterator[list[Ints]]:
     for _ in range(n_resamples):
-        yield [at[rng.integers(0, len(at), len(at))] for at in members]
+        yield [group_rows[rng.integers(0, len(group_rows), len(group_rows))] for group_rows in members]
 
 
-def _percentiles(values: Floats, drawn: Floats, confidence: float) -> tuple[Floats, Floats]:
-    """Return the limits of each value; NaN where it is not known, or does not vary in the draws."""
+def _percentiles(values: Floats, replicates: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """Return percentile intervals; NaN where a value is undefined, or constant in the resamples."""
     low, high = np.full_like(values, np.nan), np.full_like(values, np.nan)
-    for g, replicates in enumerate(drawn):
-        finite = replicates[np.isfinite(replicates)]
+    for g, of_group in enumerate(replicates):
+        finite = of_group[np.isfinite(of_group)]
         if np.isfinite(values[g]) and len(finite) and finite.std() > 0:
             low[g], high[g] = np.quantile(finite, [(1 - confidence) / 2, (1 + confidence) / 2])
     return low, high
 
 
-def _warn_of_draws(name: str, groups: Grouping, values: Floats, drawn: Floats) -> None:
+def _warn_of_draws(name: str, groups: Grouping, values: Floats, replicates: Floats) -> None:
     """Name the groups that are too small to resample."""
-    lost = np.where(np.isnan(values), 0.0, np.isnan(drawn).mean(axis=1))
-    if lost.any():
-        named = list_groups(groups.labels[g] for g in np.flatnonzero(lost))
+    undefined_share = np.where(np.isnan(values), 0.0, np.isnan(replicates).mean(axis=1))
+    if undefined_share.any():
+        labels = list_groups(groups.labels[g] for g in np.flatnonzero(undefined_share))
         warn_user(
-            f"{name} is undefined in up to {lost.max():.1%} of the resamples of {named}: too few rows to "
-            "resample. They are left out."
+            f"{name} is undefined in up to {undefined_share.max():.1%} of the resamples of {labels}: too few "
+            "rows to resample. They are left out."
         )
     measured = ~np.isnan(values)
-    still = measured & (np.ptp(np.where(np.isnan(drawn), values[:, None], drawn), axis=1) == 0)
-    if still.any():
-        named = list_groups(groups.labels[g] for g in np.flatnonzero(still))
-        warn_user(f"{name} does not vary in the resamples of {named}, which know no interval for it.")
+    constant = measured & (np.ptp(np.where(np.isnan(replicates), values[:, None], replicates), axis=1) == 0)
+    if constant.any():
+        labels = list_groups(groups.labels[g] for g in np.flatnonzero(constant))
+        warn_user(f"{name} does not vary in the resamples of {labels}, which give no interval for it.")

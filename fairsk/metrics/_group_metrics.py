@@ -1,4 +1,4 @@
-"""Metrics per group: built-in rates, your own, and any function of labels and predictions or scores."""
+"""Metrics per group: built-in and custom rates, and functions of labels and predictions or scores."""
 
 from __future__ import annotations
 
@@ -189,8 +189,8 @@ def group_metrics(
     mcc          0.577  0.000  b       a
     cost         1.000  0.500  b       a
     """
-    chosen = _by_name(DEFAULT_RATES if y_true is not None else "selection_rate", metrics)
-    if all(isinstance(metric, Rate) for metric in chosen.values()):
+    by_name = _by_name(DEFAULT_RATES if y_true is not None else "selection_rate", metrics)
+    if all(isinstance(metric, Rate) for metric in by_name.values()):
         of_functions = {
             "y_score": y_score,
             "metric_params": metric_params,
@@ -211,7 +211,7 @@ def group_metrics(
         )
         table = GroupMetrics(
             counts,
-            [metric for metric in chosen.values() if isinstance(metric, Rate)],
+            [metric for metric in by_name.values() if isinstance(metric, Rate)],
             confidence=confidence,
             min_group_size=min_group_size,
             library=library_of(sensitive_features, y_true, y_pred),
@@ -227,7 +227,7 @@ def group_metrics(
     if y_pred is None and y_score is None:
         raise ValueError("Functions need y_pred or y_score.")
     return measure_functions(
-        chosen,
+        by_name,
         y_true=y_true,
         y_pred=y_pred,
         y_score=y_score,
@@ -249,19 +249,19 @@ def _by_name(
     if metrics is None:
         metrics = default
     if isinstance(metrics, Mapping):
-        return {name: _named(metric, name) for name, metric in metrics.items()}
+        return {name: _renamed(metric, name) for name, metric in metrics.items()}
     listed = [metrics] if isinstance(metrics, str | Rate) or callable(metrics) else list(metrics or ())
-    chosen = [_named(metric) for metric in listed]
-    names = [metric.name if isinstance(metric, Rate) else function_name(metric) for metric in chosen]
+    measures = [_renamed(metric) for metric in listed]
+    names = [metric.name if isinstance(metric, Rate) else function_name(metric) for metric in measures]
     titles = ["group", "n", *names]
     if len(set(titles)) < len(titles):
         raise ValueError(
             f"Each column of the table needs a name of its own, got: {', '.join(titles)}. A dict names them."
         )
-    return dict(zip(names, chosen, strict=True))
+    return dict(zip(names, measures, strict=True))
 
 
-def _named(metric: Metric, name: str | None = None) -> Rate | Callable[..., Any]:
+def _renamed(metric: Metric, name: str | None = None) -> Rate | Callable[..., Any]:
     """Return a rate under the name of its column, or a function."""
     if isinstance(metric, str | Rate):
         rate = get_rate(metric)

@@ -1,4 +1,4 @@
-"""Predictions of amounts: errors and predictions per group."""
+"""Regression metrics: errors and mean predictions per group, with intervals."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils import column_or_1d
 
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.groups import encode_groups, format_group
 from fairsk._core.results import Backend, Result, Table, library_of, number, percent, rows, with_interval
+from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk.metrics._scores.distances import largest_ks, largest_wasserstein
@@ -21,7 +22,6 @@ from fairsk.statistics._intervals import check_confidence, mean_half_widths
 
 __all__ = ["RegressionMetrics", "regression_metrics"]
 
-Array = NDArray[np.float64]
 
 #: What is averaged over the rows of a group, given labels and predictions.
 _MEANS = {
@@ -48,13 +48,13 @@ class RegressionMetrics(Result):
     values : dict of str to array of shape (n_groups,)
         ``mean_label``, ``mean_prediction``, ``mean_error`` (prediction minus label), ``mae`` and ``rmse``.
     intervals : dict of str to (array, array)
-        Lower and upper limits of each value per group; NaN for one of fewer than two (effective) rows.
+        The interval of each value per group; NaN for one of fewer than two (effective) rows.
     overall : dict of str to float
         ``n`` and each value over all rows.
     overall_intervals : dict of str to (float, float)
-        Lower and upper limits of the values over all rows.
+        The interval of each value over all rows.
     confidence : float
-        The coverage probability of the limits.
+        The coverage probability of the intervals.
     library : str or None
         The library that :meth:`frame` makes a frame of.
 
@@ -71,9 +71,9 @@ class RegressionMetrics(Result):
     """
 
     groups: tuple[Hashable, ...]
-    n: Array
-    values: Mapping[str, Array]
-    intervals: Mapping[str, tuple[Array, Array]]
+    n: Floats
+    values: Mapping[str, Floats]
+    intervals: Mapping[str, tuple[Floats, Floats]]
     overall: Mapping[str, float]
     overall_intervals: Mapping[str, tuple[float, float]]
     confidence: float
@@ -83,16 +83,16 @@ class RegressionMetrics(Result):
 
     def difference(self, metric: str, *, reference: Hashable = None) -> float:
         """Return the largest difference of a value between two groups, or from the reference: 0 is parity."""
-        one, other = self._pairs(metric, reference)
-        return float(np.abs(one - other).max()) if len(one) else float("nan")
+        first, second = self._pairs(metric, reference)
+        return float(np.abs(first - second).max()) if len(first) else float("nan")
 
     def ratio(self, metric: str, *, reference: Hashable = None) -> float:
         """Return the smallest ratio of a value between two groups, or to the reference: 1 is parity.
 
         A value that is negative in some group, as a mean error may be, has no such ratio, and is refused.
         """
-        one, other = self._pairs(metric, reference)
-        return smallest_ratio(metric, one, other)
+        first, second = self._pairs(metric, reference)
+        return smallest_ratio(metric, first, second)
 
     def ks_distance(self) -> float:
         """Return the Kolmogorov-Smirnov distance of the two groups whose predictions lie furthest apart."""
@@ -102,7 +102,7 @@ class RegressionMetrics(Result):
         """Return the Wasserstein-1 distance of these groups, in the unit of the predictions."""
         return self._wasserstein
 
-    def _pairs(self, metric: str, reference: Hashable) -> tuple[Array, Array]:
+    def _pairs(self, metric: str, reference: Hashable) -> tuple[Floats, Floats]:
         """Return the values of all pairs of groups that can be measured, or of those with the reference."""
         if metric not in self.values:
             raise ValueError(f"{metric!r} is not in this table, which has: {', '.join(self.values)}.")
@@ -115,20 +115,20 @@ class RegressionMetrics(Result):
             "group": [*map(format_group, self.groups), "overall"],
             "n": [*self.n.tolist(), float(self.n.sum())],
         }
-        shown: dict[str, list[str]] = {"group": columns["group"], "n": list(map(rows, columns["n"]))}
+        text: dict[str, list[str]] = {"group": columns["group"], "n": list(map(rows, columns["n"]))}
         for name, values in self.values.items():
-            parts = zip(values, *self.intervals[name], strict=True)
-            lines = [(float(value), float(low), float(high)) for value, low, high in parts]
-            lines.append((self.overall[name], *self.overall_intervals[name]))
-            for suffix, column in zip(("", "_low", "_high"), zip(*lines, strict=True), strict=True):
+            cells = zip(values, *self.intervals[name], strict=True)
+            estimates = [(float(value), float(low), float(high)) for value, low, high in cells]
+            estimates.append((self.overall[name], *self.overall_intervals[name]))
+            for suffix, column in zip(("", "_low", "_high"), zip(*estimates, strict=True), strict=True):
                 columns[name + suffix] = list(column)
-            shown[name] = [with_interval(value, low, high) for value, low, high in lines]
+            text[name] = [with_interval(value, low, high) for value, low, high in estimates]
         notes = [
             f"in brackets: {percent(self.confidence)} intervals",
             f"predictions of the two groups furthest apart: Kolmogorov-Smirnov distance {number(self._ks)}, "
             f"Wasserstein-1 distance {number(self._wasserstein)}",
         ]
-        return [Table(columns, shown, notes=notes)]
+        return [Table(columns, text, notes=notes)]
 
 
 def regression_metrics(
@@ -177,9 +177,9 @@ def regression_metrics(
     -----
     With the error ``e = prediction - label``: ``mean_error = mean(e)`` says whether a group is over- or
     underestimated, ``mae = mean(|e|)`` and ``rmse = sqrt(mean(e^2))`` how far predictions miss, both from 0
-    up. Limits are Student's, with the variance of weighted rows by linearisation and one degree of freedom
+    up. Intervals are Student's, with the variance of weighted rows by linearisation and one degree of freedom
     less than their effective number; those of MAE and RMSE are on the scale of logarithms. Where few errors
-    are very large, a small group may lack them, and the limits of its RMSE are too narrow.
+    are very large, a small group may lack them, and the interval of its RMSE is too narrow.
     The Kolmogorov-Smirnov distance (from 0 to 1) and the Wasserstein-1 distance (from 0, in the unit of the
     predictions) are 0 if the predictions are independent of the group.
 
@@ -214,7 +214,7 @@ def regression_metrics(
     weights = check_weights(sample_weight, len(actual))
     groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
     weights = np.ones(len(actual)) if weights is None else weights
-    everybody = np.zeros(len(actual), dtype=np.intp)
+    one_group = np.zeros(len(actual), dtype=np.intp)
     n = groups.sums(weights)
     if not n.all():
         empty = [format_group(label) for label, size in zip(groups.labels, n, strict=True) if size == 0]
@@ -222,16 +222,18 @@ def regression_metrics(
             f"Nothing can be measured for: {', '.join(empty)} (all rows have weight 0). Comparisons pass "
             "over them."
         )
-    values, intervals = dict[str, Array](), dict[str, tuple[Array, Array]]()
+    values, intervals = dict[str, Floats](), dict[str, tuple[Floats, Floats]]()
     overall, overall_intervals = {"n": float(n.sum())}, dict[str, tuple[float, float]]()
     for name, quantity in _MEANS.items():
         amounts = quantity(actual, predicted)
         power = _POWERS.get(name)
-        estimates = _limits(*_means(amounts, weights, groups.codes, len(groups.labels), confidence), power)
-        total = _limits(*_means(amounts, weights, everybody, 1, confidence), power)
+        estimates = _with_interval(
+            *_means(amounts, weights, groups.codes, len(groups.labels), confidence), power
+        )
+        total = _with_interval(*_means(amounts, weights, one_group, 1, confidence), power)
         values[name], intervals[name] = estimates[0], (estimates[1], estimates[2])
         overall[name], overall_intervals[name] = float(total[0, 0]), (float(total[1, 0]), float(total[2, 0]))
-    # Nobody has a label here: what is compared is how predictions are distributed.
+    # Distances compare the distributions of predictions, so that labels are left at False.
     scores = GroupedScores.of_groups(predicted, np.zeros(len(predicted), dtype=bool), groups, weights)
     return RegressionMetrics(
         groups.labels,
@@ -247,7 +249,7 @@ def regression_metrics(
     )
 
 
-def _amounts(name: str, values: ArrayLike) -> Array:
+def _amounts(name: str, values: ArrayLike) -> Floats:
     column = column_or_1d(values)
     try:
         amounts = column.astype(float)
@@ -259,25 +261,26 @@ def _amounts(name: str, values: ArrayLike) -> Array:
 
 
 def _means(
-    amounts: Array, weights: Array, codes: NDArray[np.intp], n_groups: int, confidence: float
-) -> tuple[Array, Array]:
-    """Return the weighted mean of each group, and how far it is from its limits."""
+    amounts: Floats, weights: Floats, codes: Ints, n_groups: int, confidence: float
+) -> tuple[Floats, Floats]:
+    """Return the weighted mean of each group, and half the width of its interval."""
 
-    def add(parts: Array) -> Array:
+    def add(parts: Floats) -> Floats:
         return np.bincount(codes, parts, n_groups).astype(float)
 
     n, squares = add(weights), add(weights**2)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = add(weights * amounts) / n
-    spread = add((weights * (amounts - mean[codes])) ** 2)
-    return mean, mean_half_widths(spread, n, squares, confidence)
+    squared_deviations = add((weights * (amounts - mean[codes])) ** 2)
+    return mean, mean_half_widths(squared_deviations, n, squares, confidence)
 
 
-def _limits(mean: Array, half: Array, power: float | None) -> Array:
-    """Return the mean and its limits as three rows, or a power of it, with limits that are not negative."""
+def _with_interval(mean: Floats, half_width: Floats, power: float | None) -> Floats:
+    """Return the mean and its interval as three rows, or those of a power of a mean that is not negative."""
     if power is None:
-        return np.stack([mean, mean - half, mean + half])
-    # Amounts that are not negative are skewed; the logarithm of their mean is less so.
-    with np.errstate(over="ignore"):  # limits of 0 and infinity
-        reach = np.exp(power * half / (mean + (mean == 0)))
-    return mean**power * np.stack([np.ones_like(mean), 1 / reach, reach])
+        return np.stack([mean, mean - half_width, mean + half_width])
+    # Amounts that are not negative are skewed, and the logarithm of their mean is less so: by the delta
+    # method its half width is that of the mean, divided by the mean.
+    with np.errstate(over="ignore"):  # an interval from 0 to infinity
+        factor = np.exp(power * half_width / (mean + (mean == 0)))
+    return mean**power * np.stack([np.ones_like(mean), 1 / factor, factor])

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from fairsk._core.bounds import Bound, BoundedConstraint
+from fairsk._core.typing import Floats
 from fairsk.neural._comparisons import GroupComparison
 from fairsk.neural._confusion import (
     Target,
@@ -31,7 +31,6 @@ from fairsk.rates import Rate
 
 __all__ = ["BoundedLoss", "Controller"]
 
-Floats = NDArray[np.float64]
 
 #: Below this a rate's logarithm would fall without end; there a ratio is held as if the rate were this.
 _MIN_RATE = 1e-3

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
 from fairsk._core.results import library_of
+from fairsk._core.typing import Floats
 from fairsk._sklearn.compat import Interval, StrOptions, fit_context
 from fairsk.neural._comparisons import Combine, GroupComparison, GroupComparisons, training_bounds
 from fairsk.neural._confusion import log_probabilities
@@ -427,7 +428,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
                     f"{new}. Fit with warm_start=False."
                 )
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+    def predict_proba(self, X: Any) -> Floats:
         """Return the probability of each class.
 
         Parameters

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints, list_constraints
 from fairsk._core.groups import Grouping, format_group, list_groups, sort_labels
+from fairsk._core.typing import Ints
 from fairsk._core.warnings import warn_user
 from fairsk.neural._confusion import BatchView, ConfusionCounter, Target, row_weights
 from fairsk.neural._penalties import get_penalty
@@ -148,7 +149,7 @@ class Family:
 
     column: str
     groups: Grouping
-    of_intersection: NDArray[np.intp]
+    of_intersection: Ints
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from torch.utils.data import Subset
 
 from fairsk._core.columns import drop_columns, sensitive_columns
 from fairsk._core.groups import Grouping, encode_groups, encode_known_groups
+from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.rows import check_rows
@@ -181,7 +182,7 @@ def encode_labels(
 
 def balance_classes(
     class_weight: Any, classes: NDArray[Any], labels: NDArray[np.int64], weight: NDArray[Any] | None
-) -> NDArray[np.float64] | None:
+) -> Floats | None:
     """Return what each class counts in the task loss, None for one each.
 
     Raises
@@ -243,7 +244,7 @@ class NetData:
     classes: NDArray[Any]
     labels: NDArray[np.int64]
     groups: Grouping
-    weight: NDArray[np.float64] | None
+    weight: Floats | None
 
     def target(self, dtype: type[np.floating[Any]], *, with_rows: bool) -> dict[str, NDArray[Any]]:
         """Return the target of the loss; with the number of each row, if decisions must be told apart."""

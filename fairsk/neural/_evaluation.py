@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fairsk._core.bounds import Bound, BoundedConstraint
 from fairsk._core.counts import GroupCounts, tabulate
+from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import ACCURACY, make_objective
 from fairsk._held_out.report import BoundReport, ConstraintReport, report_fields
@@ -36,7 +37,6 @@ __all__ = [
     "warn_of_violations",
 ]
 
-Floats = NDArray[np.float64]
 
 #: Rows per batch where nothing is learned: large enough for speed, small enough for memory.
 LARGE_BATCH = 8192
@@ -170,7 +170,7 @@ def _add_each(ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]
 
 
 @torch.no_grad()
-def predict_classes(net: Any, dataset: Any, batch_size: int = LARGE_BATCH) -> NDArray[np.intp]:
+def predict_classes(net: Any, dataset: Any, batch_size: int = LARGE_BATCH) -> Ints:
     """Return the index of the class that a net predicts for each row of a dataset."""
     batches = Batches(dataset, batch_size=batch_size)
     logits = (net.criterion_.checked(net.evaluation_step(batch), batch[1]) for batch in batches)
@@ -234,7 +234,7 @@ def _severity(part: ConstraintReport) -> tuple[bool, float, float]:
 
 
 def training_report(
-    predicted: NDArray[np.intp],
+    predicted: Ints,
     data: NetData,
     bounds: tuple[BoundedConstraint, ...],
     compared: GroupComparisons,

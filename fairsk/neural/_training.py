@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from skorch import NeuralNet, NeuralNetClassifier
@@ -25,6 +24,7 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from fairsk._core.bounds import BoundedConstraint
+from fairsk._core.typing import Ints
 from fairsk._core.warnings import warn_user
 from fairsk.neural._bounded_loss import BoundedLoss
 from fairsk.neural._callbacks import EpochRecorder, MultiplierUpdate
@@ -262,7 +262,7 @@ class TrainingResult:
     net: NeuralNet
     records: list[dict[str, Any]]
     best_epoch: int
-    predicted: NDArray[np.intp]
+    predicted: Ints
 
 
 def train(plan: TrainingPlan, data: NetData, previous: NeuralNet | None = None) -> TrainingResult:

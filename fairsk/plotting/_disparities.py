@@ -6,11 +6,11 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Table, number, rows, with_interval
+from fairsk._core.typing import Bools, Floats
 from fairsk.metrics._decisions.table import GroupMetrics
 from fairsk.plotting._dots import (
     draw_dot,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DisparityDisplay"]
 
-Floats = NDArray[np.float64]
 Order: TypeAlias = Literal["ratio", "label"]
 Band: TypeAlias = tuple[float, float] | None
 
@@ -188,7 +187,7 @@ class DisparityDisplay(GroupDisplay):
         return self.metrics.rates[self.rate_name]
 
     @property
-    def few(self) -> NDArray[np.bool_]:
+    def few(self) -> Bools:
         """Which groups are measured on few rows; they are marked."""
         return self.metrics.few[self.rate_name]
 
@@ -428,7 +427,7 @@ class DisparityDisplay(GroupDisplay):
         ]
 
 
-def _highest(rates: Floats, few: NDArray[np.bool_]) -> int:
+def _highest(rates: Floats, few: Bools) -> int:
     """Return the place of the highest rate, if there can be a choice not one measured on few rows."""
     measured = ~np.isnan(rates)
     candidates = measured & ~few if (measured & ~few).any() else measured

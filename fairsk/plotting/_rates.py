@@ -6,10 +6,10 @@ from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.results import Table
+from fairsk._core.typing import Ints
 from fairsk.metrics._decisions.table import GroupMetrics
 from fairsk.plotting._dots import (
     draw_dot,
@@ -202,7 +202,7 @@ class GroupMetricDisplay(GroupDisplay):
         self.ax_, self.figure_ = panels[0], panels[0].figure
         return self
 
-    def _places(self, order: Order) -> NDArray[np.intp]:
+    def _places(self, order: Order) -> Ints:
         """Return the positions of the groups from top to bottom."""
         if order not in ("rate", "label"):
             raise ValueError(f"order must be 'rate' or 'label'; got {order!r}.")
@@ -211,7 +211,7 @@ class GroupMetricDisplay(GroupDisplay):
         first = next(iter(self.metrics.rates.values()))
         return np.argsort(-first, kind="stable")  # NaN goes last
 
-    def _draw_rate(self, axes: Any, name: str, places: NDArray[np.intp], style: dict[str, Any]) -> None:
+    def _draw_rate(self, axes: Any, name: str, places: Ints, style: dict[str, Any]) -> None:
         """Draw one rate of all groups."""
         metrics = self.metrics
         values, few = metrics.rates[name], metrics.few[name]

@@ -8,13 +8,14 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.counts import soft_counts
 from fairsk._core.curves import sorted_curves
 from fairsk._core.groups import Grouping, format_group
 from fairsk._core.labels import binary_labels
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk._meta.groupwise import group_codes
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ThresholdDisplay"]
 
-Floats = NDArray[np.float64]
 
 _FPR, _TPR = RATES["false_positive_rate"], RATES["true_positive_rate"]
 #: Nine markers and matplotlib's ten colours tell ninety groups apart, and two without colours.
@@ -306,7 +306,7 @@ class _Rows:
     """The rows of known groups: their scores, labels and weights, and their chance to be selected."""
 
     scores: Floats
-    actual: NDArray[np.bool_]
+    actual: Bools
     chance: Floats
     groups: Grouping
     weights: Floats
@@ -361,7 +361,7 @@ class _Rows:
             ]
         )
 
-    def curves(self, groups: NDArray[np.intp]) -> tuple[dict[Hashable, Floats], dict[Hashable, Floats]]:
+    def curves(self, groups: Ints) -> tuple[dict[Hashable, Floats], dict[Hashable, Floats]]:
         """Return the false and the true positive rates of these groups at all thresholds."""
         rows = np.isin(self.groups.codes, groups)
         codes = np.searchsorted(groups, self.groups.codes[rows])

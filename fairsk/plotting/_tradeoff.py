@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from fairsk._core.typing import Floats
 from fairsk.plotting._drawing import axes_for, line_style, literal, place_legend, require_matplotlib, words
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 __all__ = ["Tradeoff", "TradeoffDisplay"]
-
-Floats = NDArray[np.float64]
 
 
 class Tradeoff(Protocol):

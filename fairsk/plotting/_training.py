@@ -8,12 +8,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.groups import format_group, list_groups
 from fairsk._core.results import Result, Table, number
+from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
 from fairsk.plotting._drawing import line_style, literal, place_legend, require_matplotlib, words
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingDisplay"]
 
-Floats = NDArray[np.float64]
 Records: TypeAlias = Sequence[Mapping[str, Any]]
 Comparison: TypeAlias = Literal["difference", "ratio"]
 Groups: TypeAlias = Sequence[Hashable] | Mapping[str, Sequence[Hashable]]
@@ -482,7 +481,7 @@ class _Curves:
     What is lacking in every epoch is left out, but for the disparities of the rows trained on.
     """
 
-    epochs: NDArray[np.intp]
+    epochs: Ints
     losses: dict[str, Floats]
     disparities: dict[str, Floats]
     valid_disparities: dict[str, Floats]

@@ -1,7 +1,6 @@
 """Scorers for scikit-learn's searches and cross-validation, and rules that choose among candidates.
 
-``scorers`` makes them, of the ``measures`` of predictions; ``refit`` chooses the best candidate under a
-bound.
+``_scorers`` makes them of the measures in ``_measures``; ``_refit`` chooses the best candidate under a bound.
 """
 
 from fairsk.scoring._refit import BestUnder as BestUnder

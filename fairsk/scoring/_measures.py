@@ -20,6 +20,7 @@ from fairsk._core.columns import sensitive_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import Grouping, encode_groups, format_group
 from fairsk._core.labels import positive_class
+from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk.rates import Comparison, Constraint, Method
@@ -38,11 +39,11 @@ class Measure(Protocol):
 
     @property
     def pos_label(self) -> Any:
-        """The positive label, if it was named."""
+        """The positive label, if one is named."""
 
     @property
     def response_method(self) -> Any:
-        """What is asked of the estimator."""
+        """The response method of the estimator that it needs."""
 
     def __call__(
         self,
@@ -125,15 +126,15 @@ class GroupPerformance:
         actual = column_or_1d(y_true)
         groups = encode_groups(sensitive_columns(None, None, sensitive, n_samples=len(actual)))
         if self.comparison == "overall":
-            groups = _everyone(len(actual))
+            groups = _one_group(len(actual))
         values = _performances(
             self.performance, actual, respond, groups, sample_weight, classes, self.pos_label
         )
         undefined = np.isnan(values)
         if undefined.any():
-            named = ", ".join(format_group(groups.labels[g]) for g in np.flatnonzero(undefined))
+            labels = ", ".join(format_group(groups.labels[g]) for g in np.flatnonzero(undefined))
             warn_user(
-                f"The score is not defined for: {named} (such as a group with one label only). "
+                f"The score is not defined for: {labels} (such as a group with one label only). "
                 "The comparison passes over them."
             )
         if (~undefined).sum() < (2 if self.comparison == "difference" else 1):
@@ -152,7 +153,7 @@ class Tradeoff:
 
     @property
     def pos_label(self) -> Any:
-        """The positive label, if it was named."""
+        """The positive label, if one is named."""
         return self.disparity.pos_label
 
     @property
@@ -172,7 +173,7 @@ class Tradeoff:
         """Return the one number."""
         actual = column_or_1d(y_true)
         (score,) = _performances(
-            self.performance, actual, respond, _everyone(len(actual)), sample_weight, classes, self.pos_label
+            self.performance, actual, respond, _one_group(len(actual)), sample_weight, classes, self.pos_label
         )
         negated = self.disparity(
             y_true, respond, sensitive=sensitive, sample_weight=sample_weight, classes=classes
@@ -180,7 +181,7 @@ class Tradeoff:
         return float(score + self.weight * negated)
 
 
-def _everyone(n_samples: int) -> Grouping:
+def _one_group(n_samples: int) -> Grouping:
     """Return all rows as one group."""
     return Grouping(("all rows",), ("all rows",), np.zeros(n_samples, dtype=np.intp))
 
@@ -193,7 +194,7 @@ def _performances(
     sample_weight: ArrayLike | None,
     classes: NDArray[Any] | None,
     pos_label: Any,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return the score of each group, NaN where it is not defined."""
     options = dict(performance.options)
     if pos_label is None and classes is not None and len(classes) == 2:
@@ -208,11 +209,11 @@ def _performances(
     predicted = respond(performance.response_method, pos_label)
     values = np.full(len(groups.labels), np.nan)
     for g in range(len(groups.labels)):
-        own = groups.codes == g
-        given = {} if weights is None else {"sample_weight": weights[own]}
+        in_group = groups.codes == g
+        group_weights = {} if weights is None else {"sample_weight": weights[in_group]}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UndefinedMetricWarning)  # a NaN is reported by name
             values[g] = performance.sign * performance.function(
-                actual[own], predicted[own], **options, **given
+                actual[in_group], predicted[in_group], **options, **group_weights
             )
     return values

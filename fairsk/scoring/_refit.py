@@ -1,4 +1,4 @@
-"""Rules that choose among the candidates of a search: the best under a bound, and the Pareto front."""
+"""Model selection under bounds: rules for ``refit``, and the Pareto front of a search."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
 
 __all__ = ["BestUnder", "best_under", "pareto_front"]
 
 
-def _mean_scores(cv_results: Mapping[str, Any], name: str) -> NDArray[np.float64]:
+def _mean_scores(cv_results: Mapping[str, Any], name: str) -> Floats:
     key = f"mean_test_{name}"
     if key not in cv_results:
-        known = [k.removeprefix("mean_test_") for k in cv_results if k.startswith("mean_test_")]
-        raise ValueError(f"There is no scorer {name!r}; the scorers are: {', '.join(known)}.")
+        names = [k.removeprefix("mean_test_") for k in cv_results if k.startswith("mean_test_")]
+        raise ValueError(f"There is no scorer {name!r}; the scorers are: {', '.join(names)}.")
     return np.asarray(cv_results[key], dtype=float)
 
 
@@ -107,10 +107,10 @@ class BestUnder(str):
         return int(np.argmax(np.where(feasible, score, -np.inf)))
 
     def __repr__(self) -> str:
-        shown = [f"{name}={bound}" for name, bound in self.max_difference]
-        others = {"min_ratio": self.min_ratio, "min_score": self.min_score}
-        shown += [f"{name}={dict(bounds)}" for name, bounds in others.items() if bounds]
-        return f"best_under({', '.join([repr(self.score), *shown])})"
+        bounds = [f"{name}={bound}" for name, bound in self.max_difference]
+        minima = {"min_ratio": self.min_ratio, "min_score": self.min_score}
+        bounds += [f"{name}={dict(mapping)}" for name, mapping in minima.items() if mapping]
+        return f"best_under({', '.join([repr(self.score), *bounds])})"
 
 
 def best_under(
@@ -191,16 +191,16 @@ def _checked_bounds(
         if not isinstance(bound, Real):
             raise TypeError(f"The bound on {name!r} must be a number, such as {name}=0.05; got {bound!r}.")
         if not (lowest <= bound <= highest and np.isfinite(bound)):
-            asked = {
+            ranges = {
                 "max_difference": "finite and not negative",
                 "min_ratio": "between 0 and 1",
                 "min_score": "finite",
             }
-            raise ValueError(f"{parameter} of {name!r} must be {asked[parameter]}; got {bound}.")
+            raise ValueError(f"{parameter} of {name!r} must be {ranges[parameter]}; got {bound}.")
     return tuple(bounds.items())
 
 
-def pareto_front(cv_results: Mapping[str, Any], *scores: str) -> NDArray[np.intp]:
+def pareto_front(cv_results: Mapping[str, Any], *scores: str) -> Ints:
     """Return the candidates of a search that no other candidate beats on every score.
 
     Parameters
@@ -238,9 +238,9 @@ def pareto_front(cv_results: Mapping[str, Any], *scores: str) -> NDArray[np.intp
         )
     table = np.column_stack([_mean_scores(cv_results, name) for name in scores])
     front = []
-    for i, row in enumerate(table):
-        at_least_as_good = (table >= row).all(1)
-        better = at_least_as_good & ((table > row).any(1) | (np.arange(len(table)) < i))
-        if np.isfinite(row).all() and not better.any():
+    for i, candidate in enumerate(table):
+        at_least_as_good = (table >= candidate).all(1)
+        better = at_least_as_good & ((table > candidate).any(1) | (np.arange(len(table)) < i))
+        if np.isfinite(candidate).all() and not better.any():
             front.append(i)
     return np.array(sorted(front, key=lambda i: -table[i, 0]), dtype=np.intp)

@@ -84,15 +84,15 @@ def make_fair_scorer(
     >>> cross_val_score(DummyClassifier(), X, y, scoring=scorer, cv=3)  # everyone is selected: no gap
     array([-0., -0., -0.])
     """
-    chosen = get_constraint(constraint)
+    criterion = get_constraint(constraint)
     check_choice("comparison", comparison, Comparison)
     check_choice("method", method, Method)
     check_choice("response_method", response_method, ScoredResponse)
-    if comparison == "worst_group" and len(chosen.rates) != 1:
-        raise ValueError(f"worst_group needs a constraint with one rate; {chosen.name} has several.")
+    if comparison == "worst_group" and len(criterion.rates) != 1:
+        raise ValueError(f"worst_group needs a constraint with one rate; {criterion.name} has several.")
     if comparison == "worst_group" and method != "between_groups":
         raise ValueError(f"worst_group is a rate and compares with nothing: leave out {method=}.")
-    disparity = Disparity(chosen, comparison, method, reference, pos_label, response_method)
+    disparity = Disparity(criterion, comparison, method, reference, pos_label, response_method)
     first = repr(constraint) if isinstance(constraint, str) else constraint.name
     options = {
         "sensitive_features": (sensitive_features, None),
@@ -182,7 +182,7 @@ def make_tradeoff_scorer(
 ) -> SensitiveScorer:
     """Make a scorer of performance minus a weighted disparity: one number to maximise.
 
-    A bound (:func:`best_under`) says what is wanted more clearly than a weight; this is for tools that take
+    A bound (:func:`best_under`) states a requirement more clearly than a weight; this is for tools that take
     a single score.
 
     Parameters
@@ -192,7 +192,7 @@ def make_tradeoff_scorer(
     constraint : str or Constraint
         Whose difference is subtracted.
     weight : float, default=1.0
-        How much of the score one unit of difference is worth; not negative.
+        The weight of the difference, in units of the score; not negative.
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of the X that goes into the estimator. Metadata of this name override it.
     pos_label : label, optional
@@ -221,9 +221,9 @@ def make_tradeoff_scorer(
     """
     if not 0 <= weight < float("inf"):
         raise ValueError(f"weight must be finite and not negative; got {weight!r}.")
-    chosen = get_constraint(constraint)
-    disparity = Disparity(chosen, "difference", "between_groups", None, pos_label, "predict")
-    first = [repr(scoring), repr(constraint) if isinstance(constraint, str) else chosen.name]
+    criterion = get_constraint(constraint)
+    disparity = Disparity(criterion, "difference", "between_groups", None, pos_label, "predict")
+    first = [repr(scoring), repr(constraint) if isinstance(constraint, str) else criterion.name]
     options = {
         "weight": (weight, 1.0),
         "sensitive_features": (sensitive_features, None),
@@ -235,5 +235,5 @@ def make_tradeoff_scorer(
 
 def _call(function: str, first: list[str], options: dict[str, tuple[Any, Any]]) -> str:
     """Write the call that made a scorer, without the options that are at their default."""
-    given = [f"{name}={value!r}" for name, (value, default) in options.items() if value != default]
-    return f"{function}({', '.join([*first, *given])})"
+    keywords = [f"{name}={value!r}" for name, (value, default) in options.items() if value != default]
+    return f"{function}({', '.join([*first, *keywords])})"

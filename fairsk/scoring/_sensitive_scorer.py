@@ -1,4 +1,4 @@
-"""Scorers that know the sensitive attribute: scikit-learn's scorers, with groups."""
+"""Sensitive scorers: scikit-learn's scorers, with the group of each row."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ class _WithMetadata:
         self._estimator, self._values = estimator, values
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._estimator, name)
+        attribute = getattr(self._estimator, name)
         if name not in RESPONSES:
-            return found
+            return attribute
 
-        @wraps(found)
+        @wraps(attribute)
         def respond(X: Any) -> Any:
             return call(self._estimator, name, X, sensitive_features=self._values)
 
@@ -90,10 +90,10 @@ class _WithMetadata:
 
 
 class SensitiveScorer(BaseScorer):
-    """A scorer that knows the sensitive attribute: from the metadata it is given, else from X.
+    """A scorer with the group of each row: from metadata, else from X.
 
     scikit-learn's own scorers never pass metadata to ``predict``; this one does if the estimator asks for
-    it. It requests ``sensitive_features`` by default, so nobody calls ``set_score_request``. Being one of
+    it. It requests ``sensitive_features`` by default, without ``set_score_request``. Being one of
     scikit-learn's scorers, it shares predictions with the others in multimetric scoring.
 
     Parameters
@@ -104,7 +104,7 @@ class SensitiveScorer(BaseScorer):
         ``pos_label`` and ``response_method``.
     sensitive_features : selector
         Names the column of X.
-    shown : str
+    text : str
         The scorer's repr.
 
     See Also
@@ -112,14 +112,14 @@ class SensitiveScorer(BaseScorer):
     make_fair_scorer, make_group_scorer, make_tradeoff_scorer : What makes it.
     """
 
-    def __init__(self, measure: Any, sensitive_features: Any, shown: str) -> None:
+    def __init__(self, measure: Any, sensitive_features: Any, text: str) -> None:
         super().__init__(_OnLabels(measure), 1, {}, response_method=measure.response_method)
         self._measure = measure
         self._sensitive_features = sensitive_features
-        self._shown = shown
+        self._text = text
 
     def __repr__(self) -> str:
-        return self._shown
+        return self._text
 
     def _get_pos_label(self) -> Any:
         return self._measure.pos_label

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, position_of
 from fairsk._core.results import Backend, Result, Table, number, p_value, percent
+from fairsk._core.typing import Floats, Ints
 from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.statistics._intervals import joint_confidence, rate_intervals
 from fairsk.statistics._multiplicity import Adjustment, adjust_p_values
@@ -67,14 +67,14 @@ class Contrasts(Result):
     adjust: Adjustment | None
     groups: tuple[Hashable, ...]
     baselines: tuple[Hashable, ...]
-    rates: NDArray[np.float64]
-    baseline_rates: NDArray[np.float64]
-    values: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    z: NDArray[np.float64]
-    p_values: NDArray[np.float64]
-    adjusted_p_values: NDArray[np.float64]
+    rates: Floats
+    baseline_rates: Floats
+    values: Floats
+    low: Floats
+    high: Floats
+    z: Floats
+    p_values: Floats
+    adjusted_p_values: Floats
     library: Backend | None = None
 
     def _tables(self) -> list[Table]:
@@ -237,7 +237,7 @@ def contrasts(
 
 def pair_intervals(
     first: GroupCounts, second: GroupCounts, rate: Rate, comparison: PairComparison, confidence: float
-) -> tuple[NDArray[np.float64], Interval]:
+) -> tuple[Floats, Interval]:
     """Return the contrasts of the groups of two tables, pair by pair, and their intervals."""
     one, two = (
         Estimate(rate(side.cells), *rate_intervals(side, rate, confidence)) for side in (first, second)
@@ -252,7 +252,7 @@ def pair_intervals(
 def rest_of(counts: GroupCounts) -> GroupCounts:
     """Return for each group the counts of all other groups together."""
 
-    def rest(table: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    def rest(table: Mapping[str, Floats]) -> dict[str, Floats]:
         others = {cell: table[cell].sum() - table[cell] for cell in CELLS}
         # Where nothing is left of weights, the difference may leave a trace of rounding.
         return {cell: np.where(left > 1e-12 * table[cell].sum(), left, 0.0) for cell, left in others.items()}
@@ -260,7 +260,7 @@ def rest_of(counts: GroupCounts) -> GroupCounts:
     return GroupCounts(counts.groups, rest(counts.cells), rest(counts.squares), labelled=counts.labelled)
 
 
-def _take(counts: GroupCounts, places: NDArray[np.intp]) -> GroupCounts:
+def _take(counts: GroupCounts, places: Ints) -> GroupCounts:
     """Return the counts of the groups at these places, which may repeat."""
     cells, squares = (
         {cell: table[cell][places] for cell in CELLS} for table in (counts.cells, counts.squares)
@@ -268,9 +268,7 @@ def _take(counts: GroupCounts, places: NDArray[np.intp]) -> GroupCounts:
     return GroupCounts(range(len(places)), cells, squares, labelled=counts.labelled)
 
 
-def _sides(
-    counts: GroupCounts, method: ContrastMethod, reference: Hashable
-) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
+def _sides(counts: GroupCounts, method: ContrastMethod, reference: Hashable) -> tuple[Ints, Ints | None]:
     """Return the places of the groups on both sides of the contrasts; None for all other groups."""
     if method not in get_args(ContrastMethod):
         allowed = ", ".join(map(repr, get_args(ContrastMethod)))
@@ -288,9 +286,7 @@ def _sides(
     return places, None
 
 
-def _within(
-    value: NDArray[np.float64], share: NDArray[np.float64], comparison: PairComparison
-) -> NDArray[np.float64]:
+def _within(value: Floats, share: Floats, comparison: PairComparison) -> Floats:
     """Turn contrasts with the rest into contrasts with a whole of which the group is this share."""
     if comparison == "difference":
         return (1 - share) * value

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from fairsk._core.counts import GroupCounts
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk.rates import CELLS, Constraint, Rate
 from fairsk.statistics._intervals import joint_confidence
 from fairsk.statistics._pairs import PairComparison, check_comparison
@@ -132,11 +132,11 @@ def _joint(counts: GroupCounts, constraint: Constraint, confidence: float) -> fl
 def _detectable(
     counts: GroupCounts,
     rate: Rate,
-    pairs: tuple[NDArray[np.intp], ...],
+    pairs: tuple[Ints, ...],
     comparison: PairComparison,
     confidence: float,
     power: float,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return the smallest disparity of one rate that each pair of groups would let us tell from parity."""
     z = float(ndtri(0.5 + confidence / 2)), float(ndtri(power))
     share = share_behind(rate)
@@ -158,9 +158,7 @@ def _detectable(
     return np.maximum(*either_way) if comparison == "difference" else np.minimum(*either_way)
 
 
-def _gap(
-    pooled: float, high: NDArray[np.float64], low: NDArray[np.float64], z: tuple[float, float]
-) -> NDArray[np.float64]:
+def _gap(pooled: float, high: Floats, low: Floats, z: tuple[float, float]) -> Floats:
     """Return the difference of two shares at which the test has its power, by bisection.
 
     The sizes are those of the group with the higher and the low share. It is NaN where even the largest
@@ -169,7 +167,7 @@ def _gap(
     part = low / (high + low)  # how much of the difference lies above the mean
     at_parity = z[0] * np.sqrt(pooled * (1 - pooled) * (1 / high + 1 / low))
 
-    def enough(gap: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def enough(gap: Floats) -> Bools:
         p, q = np.clip((pooled + gap * part, pooled - gap * (1 - part)), 0, 1)
         return gap >= at_parity + z[1] * np.sqrt(p * (1 - p) / high + q * (1 - q) / low)
 
@@ -184,12 +182,12 @@ def _gap(
 
 def _apart(
     pooled: float,
-    gap: NDArray[np.float64],
-    high: NDArray[np.float64],
-    low: NDArray[np.float64],
-    rate_at: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    gap: Floats,
+    high: Floats,
+    low: Floats,
+    rate_at: Callable[[Floats], Floats],
     comparison: PairComparison,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return the disparity of rates this far apart, in groups of these sizes, around a common mean."""
     part = low / (high + low)
     most, least = rate_at(pooled + gap * part), rate_at(pooled - gap * (1 - part))

@@ -24,11 +24,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import position_of
+from fairsk._core.typing import Floats, Ints
 from fairsk.rates import Constraint, Rate, get_rate
 from fairsk.statistics._pairs import (
     Estimate,
@@ -65,7 +65,7 @@ def check_confidence(confidence: float) -> None:
         raise ValueError(f"confidence must lie between 0 and 1, such as 0.95; got {confidence!r}.")
 
 
-def rate_standard_errors(counts: GroupCounts, rate: Rate | str) -> NDArray[np.float64]:
+def rate_standard_errors(counts: GroupCounts, rate: Rate | str) -> Floats:
     """Return the standard error of a rate in every group, by linearisation.
 
     Parameters
@@ -272,13 +272,13 @@ class PairDisparities:
     """
 
     rate: Rate
-    first: NDArray[np.intp]
-    second: NDArray[np.intp]
-    value: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    first: Ints
+    second: Ints
+    value: Floats
+    low: Floats
+    high: Floats
     level: float
-    rates: NDArray[np.float64]
+    rates: Floats
 
     def lowest_first(self, place: int) -> tuple[int, int]:
         """Return the positions of the groups of a pair, the one with the lower rate first."""
@@ -308,7 +308,7 @@ def pair_disparities(
     level = joint_confidence(confidence, len(pairs[0]) * len(constraint.rates))
     disparities = []
     for rate in constraint.rates:
-        rates: NDArray[np.float64] = rate(counts.cells)
+        rates: Floats = rate(counts.cells)
         estimate = Estimate(rates, *rate_intervals(counts, rate, level))
         defined = ~np.isnan(rates[pairs[0]] - rates[pairs[1]])
         places = [side[defined] for side in pairs]
@@ -335,7 +335,7 @@ def worst_interval(disparities: Iterable[PairDisparities], comparison: PairCompa
     return float(low), float(high)
 
 
-def mean_half_widths(spread: Any, n: Any, squares: Any, confidence: float) -> NDArray[np.float64]:
+def mean_half_widths(spread: Any, n: Any, squares: Any, confidence: float) -> Floats:
     """Return half the width of Student's interval of weighted means, by linearisation.
 
     The degrees of freedom are the effective number of rows less one; with fewer than two effective rows

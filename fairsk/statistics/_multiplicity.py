@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import false_discovery_control
+
+from fairsk._core.typing import Floats
 
 __all__ = ["Adjustment", "adjust_p_values"]
 
 Adjustment: TypeAlias = Literal["holm", "bonferroni", "benjamini-hochberg"]
 
 
-def adjust_p_values(p_values: ArrayLike, method: Adjustment = "holm") -> NDArray[np.float64]:
+def adjust_p_values(p_values: ArrayLike, method: Adjustment = "holm") -> Floats:
     """Adjust p-values for having looked at many of them.
 
     Parameters

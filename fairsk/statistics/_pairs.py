@@ -17,10 +17,10 @@ from __future__ import annotations
 from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from fairsk._core.counts import GroupCounts
+from fairsk._core.typing import Floats
 from fairsk.rates import CELLS, Rate
 from fairsk.statistics._proportions import rate_variances, share_behind
 
@@ -35,7 +35,6 @@ __all__ = [
     "two_sided",
 ]
 
-Floats = NDArray[np.float64]
 #: Lower and upper confidence limits.
 Interval: TypeAlias = tuple[Floats, Floats]
 PairComparison: TypeAlias = Literal["difference", "ratio"]
@@ -85,7 +84,7 @@ def mover_r_interval(first: Estimate[Floats], second: Estimate[Floats]) -> Inter
     return low, high
 
 
-def equality_z(first: GroupCounts, second: GroupCounts, rate: Rate) -> NDArray[np.float64]:
+def equality_z(first: GroupCounts, second: GroupCounts, rate: Rate) -> Floats:
     """Return z for the groups of two tables pair by pair: about normal if the two rates are equal.
 
     It is the difference divided by its standard error at the pooled rate, of the proportions behind the
@@ -104,6 +103,6 @@ def equality_z(first: GroupCounts, second: GroupCounts, rate: Rate) -> NDArray[n
         return np.where(gap == 0, 0.0, gap / np.sqrt(variance))
 
 
-def two_sided(z: NDArray[np.float64]) -> NDArray[np.float64]:
+def two_sided(z: Floats) -> Floats:
     """Return how often a normal z would lie further from 0, on either side."""
     return 2 * ndtr(-np.abs(z))

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
+from fairsk._core.typing import Floats
 from fairsk.rates import CELLS, CONSTRAINTS, Constraint, Rate, get_constraint, get_rate
 
 __all__ = [
@@ -37,12 +37,12 @@ class Share:
     part: str
     rest: str
 
-    def rate_at(self, proportion: NDArray[np.float64]) -> NDArray[np.float64]:
+    def rate_at(self, proportion: Floats) -> Floats:
         """Return the rate of a group in which this proportion counts for it."""
         nothing = dict.fromkeys(CELLS, 0.0 * proportion)
         return self.rate(nothing | {self.part: proportion, self.rest: 1 - proportion})
 
-    def effective(self, counts: GroupCounts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def effective(self, counts: GroupCounts) -> tuple[Floats, Floats]:
         """Return the proportion of each group, and the effective number of rows it is a proportion of.
 
         Unweighted rows count as they are. Else the number is Kish's (sum of w)^2 / (sum of w^2) over the
@@ -61,7 +61,7 @@ class Share:
         return np.where(measured, p, np.nan), np.where(measured, n, 0.0)
 
 
-def effective_rows(counts: GroupCounts, rate: Rate) -> NDArray[np.float64]:
+def effective_rows(counts: GroupCounts, rate: Rate) -> Floats:
     """Return on how many rows, effectively, each group's rate is measured."""
     counts.check_labels(rate)
     share = share_behind(rate)
@@ -75,7 +75,7 @@ def effective_rows(counts: GroupCounts, rate: Rate) -> NDArray[np.float64]:
     return np.divide(total**2, squares, out=np.zeros_like(total), where=squares > 0)
 
 
-def rate_variances(counts: GroupCounts, rate: Rate, at: NDArray[np.float64]) -> NDArray[np.float64]:
+def rate_variances(counts: GroupCounts, rate: Rate, at: Floats) -> Floats:
     """Return the variance of a rate in every group by linearisation, were its value the one given."""
     counts.check_labels(rate)
     support = rate.support(counts.cells)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Result, Table, number, with_interval
+from fairsk._core.typing import Bools, Floats
 from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, Constraint, Rate, get_constraint, get_rate
 from fairsk.statistics._intervals import check_confidence
@@ -45,12 +45,12 @@ class BootstrapResult(Result):
     """
 
     groups: tuple[Hashable, ...]
-    estimate: NDArray[np.float64]
-    standard_error: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    estimate: Floats
+    standard_error: Floats
+    low: Floats
+    high: Floats
     confidence: float | None
-    replicates: NDArray[np.float64] = field(repr=False)
+    replicates: Floats = field(repr=False)
     library: Backend | None = None
 
     def _tables(self) -> list[Table]:
@@ -106,7 +106,7 @@ def bootstrap(
     -----
     UserWarning
         If the statistic is undefined in some of the draws, which are left out; or if it does not vary, so
-        that the draws know no interval.
+        that the draws give no interval.
 
     See Also
     --------
@@ -175,7 +175,7 @@ def bootstrap(
         for limit, tail in ((low, (1 - confidence) / 2), (high, (1 + confidence) / 2)):
             limit[varies] = np.nanquantile(draws[varies], tail, axis=-1)
         _warn_if(
-            defined & ~varies, counts.groups, "does not vary in the resamples, which know no interval for it"
+            defined & ~varies, counts.groups, "does not vary in the resamples, which give no interval for it"
         )
     lost = np.where(measured, np.isnan(draws).mean(-1), 0.0)
     _warn_if(lost > 0, counts.groups, f"is undefined in up to {lost.max(initial=0):.1%} of the resamples")
@@ -237,7 +237,7 @@ def _warn_if(where: Any, groups: tuple[Hashable, ...], what: str) -> None:
         return
     named = ""
     if where.shape[:1] == (len(groups),):
-        by_group: NDArray[np.bool_] = np.reshape(where, (len(groups), -1))
+        by_group: Bools = np.reshape(where, (len(groups), -1))
         shown = [format_group(group) for group, row in zip(groups, by_group, strict=True) if row.any()]
         named = f" of {', '.join(shown)}"
     warn_user(f"The statistic{named} {what}: too few rows to resample.")

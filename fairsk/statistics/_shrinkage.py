@@ -6,11 +6,11 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Result, Table, number, rows, with_interval
+from fairsk._core.typing import Floats
 from fairsk.rates import Rate, get_rate
 from fairsk.statistics._intervals import rate_intervals
 from fairsk.statistics._proportions import as_counts, need_share, refuse_strata
@@ -43,11 +43,11 @@ class ShrunkenRates(Result):
 
     rate: str
     groups: tuple[Hashable, ...]
-    n: NDArray[np.float64]
-    rates: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    shrunken: NDArray[np.float64]
+    n: Floats
+    rates: Floats
+    low: Floats
+    high: Floats
+    shrunken: Floats
     mean: float
     correlation: float
     library: Backend | None = None
@@ -159,7 +159,7 @@ def shrunken_rates(counts: GroupCounts, rate: Rate | str, *, confidence: float =
     )
 
 
-def _moments(p: NDArray[np.float64], n: NDArray[np.float64]) -> tuple[float, float]:
+def _moments(p: Floats, n: Floats) -> tuple[float, float]:
     """Return the mean of shares and the correlation of rows within a group."""
     if len(p) == 0:
         return float("nan"), float("nan")

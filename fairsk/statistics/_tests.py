@@ -14,6 +14,7 @@ from scipy.stats import hypergeom
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Result, Table, number, p_value
+from fairsk._core.typing import Floats
 from fairsk.rates import CELLS, Constraint, Rate, get_rate
 from fairsk.statistics._multiplicity import adjust_p_values
 from fairsk.statistics._pairs import equality_z, two_sided
@@ -36,7 +37,7 @@ TwoGroupMethod: TypeAlias = Literal["pooled_z", "mid_p", "fisher"]
 _ROUNDED = "Weighted rows: counts were scaled to effective sizes and rounded to whole rows."
 
 
-def _rounded(p: NDArray[np.float64], n: NDArray[np.float64]) -> tuple[Any, Any, str]:
+def _rounded(p: Floats, n: Floats) -> tuple[Any, Any, str]:
     """Return the effective parts and sizes as whole numbers, and a note if they were not."""
     sizes = np.rint(n).astype(np.int64)
     parts = np.where(n > 0, p * n, 0.0)
@@ -61,9 +62,9 @@ class OmnibusTest(Result):
     """
 
     rates: tuple[str, ...]
-    statistics: NDArray[np.float64]
-    degrees_of_freedom: NDArray[np.float64]
-    p_values: NDArray[np.float64]
+    statistics: Floats
+    degrees_of_freedom: Floats
+    p_values: Floats
     p_value: float
     library: Backend | None = None
 
@@ -187,8 +188,8 @@ class MaxZTest(Result):
 
     rate: str
     groups: tuple[Hashable, ...]
-    z: NDArray[np.float64]
-    adjusted_p_values: NDArray[np.float64]
+    z: Floats
+    adjusted_p_values: Floats
     p_value: float
     note: str = ""
     library: Backend | None = None
@@ -305,7 +306,7 @@ def max_z_test(
     )
 
 
-def _z_against_rest(parts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+def _z_against_rest(parts: NDArray[np.int64], sizes: NDArray[np.int64]) -> Floats:
     """Return z of each group (last axis) against all others: that of the pooled two-sample test."""
     total = sizes.sum()
     pooled = parts.sum(-1, keepdims=True) / total
@@ -339,7 +340,7 @@ class TwoGroupTest(Result):
     rate: str
     method: TwoGroupMethod
     groups: tuple[Hashable, Hashable]
-    rates: NDArray[np.float64]
+    rates: Floats
     z: float
     p_value: float
     note: str = ""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Result, Table, number, percent, printable, with_interval
+from fairsk._core.typing import Bools, Floats
 from fairsk.rates import Constraint, Rate
 from fairsk.statistics._detectable import smallest_detectable_between
 from fairsk.statistics._intervals import PairDisparities, pair_disparities, worst_interval
@@ -49,11 +49,11 @@ class PairVerdicts(Result):
     rates: tuple[str, ...]
     lowest: tuple[Hashable, ...]
     highest: tuple[Hashable, ...]
-    lowest_rates: NDArray[np.float64]
-    highest_rates: NDArray[np.float64]
-    values: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    lowest_rates: Floats
+    highest_rates: Floats
+    values: Floats
+    low: Floats
+    high: Floats
     outcomes: tuple[Outcome, ...]
     confidence: float
     library: Backend | None = None
@@ -449,6 +449,6 @@ def _written(rate: float) -> str:
     return number(rate) if rate == 0 or rate >= 0.0005 else f"{rate:.1e}"
 
 
-def _select(counts: GroupCounts, mask: NDArray[np.bool_]) -> tuple[Hashable, ...]:
+def _select(counts: GroupCounts, mask: Bools) -> tuple[Hashable, ...]:
     """Return the groups where a mask is true."""
     return tuple(group for group, chosen in zip(counts.groups, mask, strict=True) if chosen)

@@ -22,13 +22,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linprog
 from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 
 from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint, bounded_rates
 from fairsk._core.counts import GroupCounts, soft_counts
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._held_out.objective import FreeObjective, Objective
 from fairsk._held_out.report import MeasuredOn
 from fairsk._meta.cross_fit import OutOfFold, TrainingData, cross_fit, split_rows
@@ -49,8 +49,6 @@ __all__ = [
     "cross_fit_blind",
 ]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _MAX_CUTS = 120
 #: How many other base thresholds are tried, from the lowest to the highest score.
@@ -114,7 +112,7 @@ class BlindRows:
 
     scores: Floats
     groups: Floats
-    actual: NDArray[np.bool_]
+    actual: Bools
     codes: Ints
     weights: Floats
 
@@ -146,7 +144,7 @@ class BlindPolicy:
     rule: BlindRule
     pos_label: Hashable
 
-    def predict(self, X: Any) -> NDArray[np.bool_]:
+    def predict(self, X: Any) -> Bools:
         """Return which rows are selected; X is without the sensitive column."""
         scores = positive_scores(self.estimator, X, "predict_proba", self.pos_label)
         groups = _group_probabilities(self.group_estimator, X, n_groups=len(self.rule.prices))
@@ -270,7 +268,7 @@ def choose_blind_policy(
         present.mass,
     )
 
-    def count(selected: NDArray[np.bool_]) -> GroupCounts:
+    def count(selected: Bools) -> GroupCounts:
         return soft_counts(selected.astype(float), rows.actual, present.groups, rows.weights)
 
     rule, constraints = _choose_rule(rows, search, count)
@@ -310,7 +308,7 @@ def _check_blind_spec(spec: ThresholdSpec) -> None:
 
 
 def _choose_rule(
-    rows: BlindRows, search: Search, count: Callable[[NDArray[np.bool_]], GroupCounts]
+    rows: BlindRows, search: Search, count: Callable[[Bools], GroupCounts]
 ) -> tuple[BlindRule, tuple[BoundedConstraint, ...]]:
     """Return the best rule under the loosest bounds that keep the margin, and these bounds."""
     spec, base = search.spec, search.overall.threshold
@@ -536,9 +534,7 @@ class _CoordinateSearch:
             return _Candidate(score, BlindRule(rule.base + at, rule.prices, rule.steps))
         return _Candidate(score, BlindRule(rule.base, rule.prices + at * direction, rule.steps))
 
-    def _best_step(
-        self, order: Ints, at: Floats, selected: NDArray[np.bool_], slope: Floats
-    ) -> tuple[float, float]:
+    def _best_step(self, order: Ints, at: Floats, selected: Bools, slope: Floats) -> tuple[float, float]:
         """Return the greatest score along the line, and where it is reached."""
         rows, size = self._rows, self._n_groups + 1
         selected_weights = rows.weights * selected

@@ -6,17 +6,15 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.curves import Curve, sorted_curves
 from fairsk._core.groups import Grouping
+from fairsk._core.typing import Bools, Floats
 from fairsk.rates import CELLS, Rate
 from fairsk.thresholds._rules import ThresholdRule
 
 __all__ = ["GroupCurves"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class GroupCurves:
 
     @classmethod
     def from_rows(
-        cls, scores: Floats, actual: NDArray[np.bool_], groups: Grouping, weights: Floats | None = None
+        cls, scores: Floats, actual: Bools, groups: Grouping, weights: Floats | None = None
     ) -> GroupCurves:
         """Sort the rows of each group by their scores; weights are positive."""
         kinds = [None] if weights is None else [weights, None, weights**2]

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.bounds import ROUNDING, BoundedConstraint
 from fairsk._core.curves import Curve
 from fairsk._core.histograms import ScoreHistograms
 from fairsk._core.results import Backend, Entries, Result, Table
+from fairsk._core.typing import Floats
 from fairsk._held_out.objective import Objective, ObjectiveLike
 from fairsk._held_out.safety_margin import MarginLike
 from fairsk._sklearn.compat import validate_parameters
@@ -25,7 +25,6 @@ from fairsk.thresholds._spec import SPEC_PARAMETERS, GroupPolicy, ThresholdSpec,
 
 __all__ = ["HistogramThresholds", "thresholds_from_histograms"]
 
-Floats = NDArray[np.float64]
 
 #: Ranges of rates are cut into pieces of the length of a bin, on average, divided by this.
 _PIECES = 8

@@ -7,19 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.bounds import Bound, BoundedConstraint
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Result, Table
+from fairsk._core.typing import Floats
 from fairsk._held_out.objective import Objective
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._search import Search, Solution
 from fairsk.thresholds._spec import ThresholdSpec
 
 __all__ = ["ParetoPath", "trace_path"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -5,20 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.curves import Curve
+from fairsk._core.typing import Floats, Ints
 
 __all__ = ["Mixture", "ThresholdRule", "row_uniforms"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Mixture:
     """Positions of thresholds on a group's curve, with the probability of each."""
 
-    positions: NDArray[np.intp]
+    positions: Ints
     probabilities: Floats
 
 

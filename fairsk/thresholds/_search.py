@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint, bounded_rates
 from fairsk._core.counts import GroupCounts
 from fairsk._core.curves import Curve
 from fairsk._core.groups import format_group
+from fairsk._core.typing import Bools, Floats
 from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import FreeObjective, Objective, objective_of_rows
 from fairsk._held_out.safety_margin import SafetyMargin
@@ -32,7 +32,6 @@ from fairsk.thresholds._spec import Requirements, ThresholdSpec
 
 __all__ = ["PointsOf", "Search", "Solution", "observed_points"]
 
-Floats = NDArray[np.float64]
 Solver: TypeAlias = WindowSolver | LinearProgramSolver
 #: What a solver is asked for.
 Kind: TypeAlias = Literal["thresholds", "mixtures"]
@@ -91,7 +90,7 @@ def observed_points(search: Search, group: int) -> tuple[Curve, OperatingPoints]
     return curve, points if is_open.all() else points.take(np.flatnonzero(is_open))
 
 
-def _is_admissible(search: Search, group: int, cells: Mapping[str, Floats]) -> NDArray[np.bool_]:
+def _is_admissible(search: Search, group: int, cells: Mapping[str, Floats]) -> Bools:
     """Return which positions on a group's curve meet the requirements."""
     curves, least_rows = search.curves, search.spec.min_group_size
     admissible = reachable_positions(curves.weighted[group], search.requirements.highest)

@@ -1,4 +1,4 @@
-"""Individual fairness: whether people who are alike are treated alike."""
+"""Consistency: the agreement of each decision with those of its nearest neighbours (individual fairness)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def consistency(
     drop: str | int | Sequence[str] | Sequence[int] | None = None,
     pos_label: Any = None,
 ) -> float:
-    """Tell how much each decision agrees with those of the rows that are most like it.
+    """Measure how much each decision agrees with those of the rows that are most like it.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def consistency(
         )
     if scale:
         features = StandardScaler(with_mean=False).fit_transform(features)  # where zero lies does not matter
-    # Asked without X, the search leaves out the row itself.
+    # Called without X, kneighbors leaves out the row itself.
     neighbors = NearestNeighbors(n_neighbors=n_neighbors).fit(features).kneighbors(return_distance=False)
     decisions = positive.astype(float)
     return float(1 - np.mean(np.abs(decisions - decisions[neighbors].mean(1))))

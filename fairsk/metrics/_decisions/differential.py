@@ -1,4 +1,4 @@
-"""Differential fairness: how much an outcome tells about the group that somebody is in."""
+"""Differential fairness: the largest log ratio between groups of the probability of an outcome."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Result, Table, library_of, number, rows
+from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
 from fairsk.metrics._decisions.multiclass import one_vs_rest_counts
 from fairsk.rates import RATES, Rate
 
 __all__ = ["DifferentialFairness", "bias_amplification", "differential_fairness"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,7 +27,7 @@ class DifferentialFairness(Result):
     Parameters
     ----------
     epsilon : float
-        The largest difference of logarithms, not negative: 0 is parity, and a chance is at most
+        The largest difference of logarithms, not negative: 0 is parity, and a probability is at most
         ``exp(epsilon)`` times that of any other group.
     outcome : hashable
         The outcome on which groups differ most.
@@ -41,7 +40,7 @@ class DifferentialFairness(Result):
     outcomes : tuple
         What can happen.
     probabilities : array of shape (n_groups, n_outcomes)
-        The smoothed chance of each outcome; NaN for a group without rows.
+        The smoothed probability of each outcome; NaN for a group without rows.
     library : str or None
         The library that :meth:`frame` makes a frame of.
 
@@ -55,8 +54,8 @@ class DifferentialFairness(Result):
 
     >>> from fairsk.metrics import DifferentialFairness, GroupCounts
     >>> counts = GroupCounts(["a", "b"], {"tp": [60, 30], "fp": [0, 0], "fn": [0, 0], "tn": [40, 70]})
-    >>> found = DifferentialFairness.from_counts(counts)
-    >>> round(found.epsilon, 3), found.outcome, found.more, found.less
+    >>> fairness = DifferentialFairness.from_counts(counts)
+    >>> round(fairness.epsilon, 3), fairness.outcome, fairness.more, fairness.less
     (0.685, 'positive', 'a', 'b')
     """
 
@@ -65,9 +64,9 @@ class DifferentialFairness(Result):
     more: Hashable
     less: Hashable
     groups: tuple[Hashable, ...]
-    n: Array
+    n: Floats
     outcomes: tuple[Hashable, ...]
-    probabilities: Array
+    probabilities: Floats
     library: Backend | None = None
 
     @classmethod
@@ -96,12 +95,12 @@ class DifferentialFairness(Result):
                 "The comparison passes over them."
             )
         with np.errstate(divide="ignore", invalid="ignore"):
-            chances = (table + concentration / len(outcomes)) / (n + concentration)[:, None]
-            chances[n == 0] = np.nan
-            logs = np.log(chances)
+            probabilities = (table + concentration / len(outcomes)) / (n + concentration)[:, None]
+            probabilities[n == 0] = np.nan
+            logs = np.log(probabilities)
         if (n > 0).sum() < 2:
             warn_user("Fewer than two groups can be compared: epsilon is NaN.")
-            return cls(float("nan"), None, None, None, counts.groups, n, outcomes, chances)
+            return cls(float("nan"), None, None, None, counts.groups, n, outcomes, probabilities)
         more, less = np.nanargmax(logs, axis=0), np.nanargmin(logs, axis=0)
         gaps = np.zeros(len(outcomes))  # an outcome that no group has is equally likely in all of them
         for k in np.flatnonzero(table.any(axis=0) | (concentration > 0)):
@@ -115,35 +114,35 @@ class DifferentialFairness(Result):
             counts.groups,
             n,
             outcomes,
-            chances,
+            probabilities,
         )
 
     def _tables(self) -> list[Table]:
         columns: dict[str, list[Any]] = {"group": list(map(format_group, self.groups)), "n": self.n.tolist()}
         for outcome, values in zip(self.outcomes, self.probabilities.T, strict=True):
             columns[f"P({format_group(outcome)})"] = values.tolist()
-        shown = {name: list(map(number, values)) for name, values in columns.items()}
+        text = {name: list(map(number, values)) for name, values in columns.items()}
         note = f"epsilon {number(self.epsilon)}"
         if self.more is not None:
             note += (
                 f": {format_group(self.outcome)!r} is {np.exp(self.epsilon):.3g} times as likely for "
                 f"{format_group(self.more)} as for {format_group(self.less)}"
             )
-        return [Table(columns, shown | {"n": list(map(rows, columns["n"]))}, notes=[note])]
+        return [Table(columns, text | {"n": list(map(rows, columns["n"]))}, notes=[note])]
 
 
-def _outcomes(counts: GroupCounts, rate: Rate) -> tuple[tuple[Hashable, ...], Array]:
+def _outcomes(counts: GroupCounts, rate: Rate) -> tuple[tuple[Hashable, ...], Floats]:
     """Return the outcomes, and how many rows of each group have each."""
     counts.check_labels(rate)
-    part = rate.part(counts.cells)
+    selected = rate.part(counts.cells)
     if counts.strata is None:
-        return ("negative", "positive"), np.stack([rate.support(counts.cells) - part, part], axis=1)
-    if not np.allclose(part.sum(1, keepdims=True), counts.n):
+        return ("negative", "positive"), np.stack([rate.support(counts.cells) - selected, selected], axis=1)
+    if not np.allclose(selected.sum(1, keepdims=True), counts.n):
         raise ValueError(
             "The strata of these counts are not classes: differential fairness needs counts of two outcomes "
             "without strata, or those of one_vs_rest_counts."
         )
-    return counts.strata, part
+    return counts.strata, selected
 
 
 def differential_fairness(
@@ -155,7 +154,7 @@ def differential_fairness(
     concentration: float = 1.0,
     classes: Sequence[Hashable] | NDArray[Any] | None = None,
 ) -> DifferentialFairness:
-    """Find the outcome and the two groups whose chances lie furthest apart.
+    """Find the outcome and the two groups whose probabilities of it lie furthest apart.
 
     Parameters
     ----------
@@ -209,14 +208,14 @@ def differential_fairness(
     --------
     >>> from fairsk.metrics import differential_fairness
     >>> y_pred = [1] * 6 + [0] * 4 + [1] * 3 + [0] * 7
-    >>> found = differential_fairness(y_pred, y_pred, sensitive_features=["a"] * 10 + ["b"] * 10)
-    >>> print(found)
+    >>> fairness = differential_fairness(y_pred, y_pred, sensitive_features=["a"] * 10 + ["b"] * 10)
+    >>> print(fairness)
     group   n   P(0)   P(1)
     -----------------------
     a      10  0.409  0.591
     b      10  0.682  0.318
     epsilon 0.619: '1' is 1.86 times as likely for a as for b
-    >>> found.more, found.less, round(found.epsilon, 3)
+    >>> fairness.more, fairness.less, round(fairness.epsilon, 3)
     ('a', 'b', 0.619)
     """
     counts = one_vs_rest_counts(
@@ -226,8 +225,8 @@ def differential_fairness(
         sample_weight=sample_weight,
         classes=classes,
     )
-    found = DifferentialFairness.from_counts(counts, concentration=concentration)
-    return replace(found, library=library_of(sensitive_features, y_true, y_pred))
+    fairness = DifferentialFairness.from_counts(counts, concentration=concentration)
+    return replace(fairness, library=library_of(sensitive_features, y_true, y_pred))
 
 
 def bias_amplification(

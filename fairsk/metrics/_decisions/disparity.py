@@ -96,8 +96,8 @@ def disparity(
     >>> y_true = [1, 1, 0, 0, 0, 1, 1, 0, 0]
     >>> y_pred = [1, 1, 1, 0, 0, 1, 0, 1, 0]
     >>> group = list("aaaaabbbb")
-    >>> own = Constraint("fdr_parity", Rate("false_discovery_rate", "fp", "tp+fp"))
-    >>> round(disparity(y_true, y_pred, constraint=own, sensitive_features=group), 3)
+    >>> fdr_parity = Constraint("fdr_parity", Rate("false_discovery_rate", "fp", "tp+fp"))
+    >>> round(disparity(y_true, y_pred, constraint=fdr_parity, sensitive_features=group), 3)
     0.167
 
     Selection needs no labels; of five rows three are selected, and of four two: 2/4 over 3/5.
@@ -141,8 +141,10 @@ def mean_disparity(
         strata=strata,
     )
     compare = GroupCounts.compare if strata is None else disparity_within_strata
-    parts = [Constraint(rate.name, rate) for rate in get_constraint(constraint).rates]
-    values = [compare(counts, part, comparison, method=method, reference=reference) for part in parts]
+    single_rates = [Constraint(rate.name, rate) for rate in get_constraint(constraint).rates]
+    values = [
+        compare(counts, single, comparison, method=method, reference=reference) for single in single_rates
+    ]
     return sum(values) / len(values)
 
 
@@ -180,7 +182,7 @@ def worst_group(
     sample_weight: ArrayLike | None = None,
     pos_label: Any = None,
 ) -> GroupRate:
-    """Return the group that is worst off in a rate, and its rate: who needs help first.
+    """Return the group that is worst off in a rate, and its rate.
 
     Parameters
     ----------
@@ -252,7 +254,7 @@ def best_group(
     sample_weight: ArrayLike | None = None,
     pos_label: Any = None,
 ) -> GroupRate:
-    """Return the group that is best off in a rate, and its rate: what is reached for somebody.
+    """Return the group that is best off in a rate, and its rate.
 
     Parameters
     ----------
@@ -318,5 +320,5 @@ def extreme_group(counts: GroupCounts, rate: Rate, *, largest: bool) -> GroupRat
     values = counts.rate(rate)
     if np.isnan(values).all():
         return GroupRate(None, float("nan"))
-    place = int(np.nanargmax(values) if largest else np.nanargmin(values))
-    return GroupRate(counts.groups[place], float(values[place]))
+    index = int(np.nanargmax(values) if largest else np.nanargmin(values))
+    return GroupRate(counts.groups[index], float(values[index]))

@@ -1,4 +1,4 @@
-"""Inequality of benefits: how unequally a classifier treats individuals, within and between groups."""
+"""Generalized entropy: the inequality of benefits between individuals, within and between groups."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import encode_groups, format_group
 from fairsk._core.results import Backend, Result, Table, library_of, number, rows
+from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, RATES
 
 __all__ = ["GeneralizedEntropy", "generalized_entropy"]
 
-Array = NDArray[np.float64]
 
-#: What a decision is worth to the one it is about, prediction - label + 1: more, less or what was merited.
+#: The benefit of a decision to the person it is about, prediction - label + 1: 1 is what is merited.
 _BENEFITS = {"tp": 1.0, "fp": 2.0, "fn": 0.0, "tn": 1.0}
 
 
@@ -38,7 +38,7 @@ class GeneralizedEntropy(Result):
     total : float
         The generalized entropy of all rows: 0 where all benefits are equal.
     between : float
-        What would be left if everybody had the mean benefit of the own group.
+        What would be left if every row had the mean benefit of its group.
     within : float
         The rest, ``total - between``.
     groups : tuple
@@ -48,7 +48,7 @@ class GeneralizedEntropy(Result):
     mean_benefit : array of shape (n_groups,)
         The mean benefit of each group.
     entropy : array of shape (n_groups,)
-        The generalized entropy inside each group; NaN where nobody has a benefit.
+        The generalized entropy inside each group; NaN where all benefits are 0.
     library : str or None
         The library that :meth:`frame` makes a frame of.
 
@@ -62,8 +62,8 @@ class GeneralizedEntropy(Result):
 
     >>> from fairsk.metrics import GeneralizedEntropy, GroupCounts
     >>> counts = GroupCounts(["a", "b"], {"tp": [60, 30], "fp": [10, 0], "fn": [0, 10], "tn": [30, 60]})
-    >>> found = GeneralizedEntropy.from_counts(counts, alpha=1)
-    >>> round(found.total, 3), round(found.between, 3), round(found.within, 3)
+    >>> inequality = GeneralizedEntropy.from_counts(counts, alpha=1)
+    >>> round(inequality.total, 3), round(inequality.between, 3), round(inequality.within, 3)
     (0.069, 0.005, 0.064)
     """
 
@@ -72,9 +72,9 @@ class GeneralizedEntropy(Result):
     between: float
     within: float
     groups: tuple[Hashable, ...]
-    n: Array
-    mean_benefit: Array
-    entropy: Array
+    n: Floats
+    mean_benefit: Floats
+    entropy: Floats
     library: Backend | None = None
 
     @classmethod
@@ -105,9 +105,9 @@ class GeneralizedEntropy(Result):
     @classmethod
     def _of(
         cls,
-        benefits: Array,
-        weights: Array,
-        codes: NDArray[np.intp],
+        benefits: Floats,
+        weights: Floats,
+        codes: Ints,
         groups: tuple[Hashable, ...],
         alpha: float,
     ) -> GeneralizedEntropy:
@@ -118,16 +118,18 @@ class GeneralizedEntropy(Result):
             means = np.bincount(codes, weights * benefits, len(groups)) / n
         mean = float(weights @ benefits / n.sum()) if n.any() else float("nan")
         if not mean > 0:
-            warn_user("Nobody has a benefit: the entropy is NaN.")
+            warn_user("All benefits are 0: the entropy is NaN.")
         with np.errstate(divide="ignore", invalid="ignore"):
-            total = np.sum(_parts(weights, benefits / mean, alpha)) / n.sum()
-            inside = np.bincount(codes, _parts(weights, benefits / means[codes], alpha), len(groups)) / n
-            known = n > 0
-            between = np.sum(_parts(n[known], means[known] / mean, alpha)) / n.sum()
-            # A group in which nobody has a benefit is equal inside, whatever the ratio 0 / 0 says.
-            some = means > 0
-            share = n[some] / n.sum() * (means[some] / mean) ** alpha
-            within = np.sum(share * inside[some]) if mean > 0 else np.nan
+            total = np.sum(_contributions(weights, benefits / mean, alpha)) / n.sum()
+            inside = (
+                np.bincount(codes, _contributions(weights, benefits / means[codes], alpha), len(groups)) / n
+            )
+            nonempty = n > 0
+            between = np.sum(_contributions(n[nonempty], means[nonempty] / mean, alpha)) / n.sum()
+            # In a group whose benefits are all 0 they are equal, though the ratio to their mean is 0 / 0.
+            positive = means > 0
+            share = n[positive] / n.sum() * (means[positive] / mean) ** alpha
+            within = np.sum(share * inside[positive]) if mean > 0 else np.nan
         return cls(alpha, float(total), float(between), float(within), groups, n, means, inside)
 
     def __float__(self) -> float:
@@ -140,15 +142,15 @@ class GeneralizedEntropy(Result):
             "mean_benefit": self.mean_benefit.tolist(),
             "entropy": self.entropy.tolist(),
         }
-        shown = {name: list(map(number, values)) for name, values in columns.items()}
+        text = {name: list(map(number, values)) for name, values in columns.items()}
         note = (
             f"alpha {self.alpha:g}: total {number(self.total)}, of which {number(self.between)} "
             f"between groups and {number(self.within)} within groups"
         )
-        return [Table(columns, shown | {"n": list(map(rows, columns["n"]))}, notes=[note])]
+        return [Table(columns, text | {"n": list(map(rows, columns["n"]))}, notes=[note])]
 
 
-def _parts(weights: Array, ratio: Array, alpha: float) -> Array:
+def _contributions(weights: Floats, ratio: Floats, alpha: float) -> Floats:
     """Return what benefits of ``ratio`` times the mean add to the sum that becomes the entropy."""
     if alpha == 0:
         each = -np.log(ratio)
@@ -156,7 +158,7 @@ def _parts(weights: Array, ratio: Array, alpha: float) -> Array:
         each = xlogy(ratio, ratio)
     else:
         each = (ratio**alpha - 1) / (alpha * (alpha - 1))
-    return np.where(weights > 0, weights * each, 0.0)  # what is infinite adds nothing where no row is
+    return np.where(weights > 0, weights * each, 0.0)  # an infinite term of weight 0 adds nothing
 
 
 def generalized_entropy(
@@ -192,7 +194,7 @@ def generalized_entropy(
     Returns
     -------
     GeneralizedEntropy
-        ``total`` (from 0 up: 0 where everybody has the same benefit), ``between`` and ``within``, and a row
+        ``total`` (from 0 up: 0 where all benefits are equal), ``between`` and ``within``, and a row
         per group. ``float()`` of it is the total.
 
     Raises
@@ -206,12 +208,12 @@ def generalized_entropy(
     Warns
     -----
     UserWarning
-        If nobody has a benefit (all rows are false negatives): the entropy is NaN.
+        If all benefits are 0 (all rows are false negatives): the entropy is NaN.
 
     See Also
     --------
     consistency : Whether people who are alike are treated alike.
-    differential_fairness : One number over all groups, of the chances of outcomes.
+    differential_fairness : One number over all groups, of the probabilities of outcomes.
 
     Notes
     -----
@@ -278,8 +280,8 @@ def _entropy_of_benefits(
     if sensitive_features is None:
         sensitive_features = _one_group(len(values))
     groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(values)))
-    found = GeneralizedEntropy._of(values, weights, groups.codes, groups.labels, alpha)
-    return replace(found, library=library)
+    entropy = GeneralizedEntropy._of(values, weights, groups.codes, groups.labels, alpha)
+    return replace(entropy, library=library)
 
 
 def _one_group(n_samples: int) -> NDArray[Any]:

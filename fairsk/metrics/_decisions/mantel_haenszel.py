@@ -1,4 +1,4 @@
-"""The odds of groups against those of a reference group, pooled over strata (Mantel-Haenszel)."""
+"""Mantel-Haenszel odds ratios: each group against a reference group, pooled over strata."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import ndtri
 from scipy.stats import chi2
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, position_of
 from fairsk._core.results import Backend, Result, Table, library_of, number, p_value, percent
+from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
-from fairsk.metrics._decisions.strata import need_strata
+from fairsk.metrics._decisions.strata import require_strata
 from fairsk.rates import Rate, get_rate
 from fairsk.statistics._intervals import check_confidence
 
 __all__ = ["MantelHaenszel", "mantel_haenszel_odds_ratio"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,7 +34,7 @@ class MantelHaenszel(Result):
     odds_ratios : array
         The pooled odds ratio of each group: 1 is parity.
     low, high : array
-        Their confidence limits; NaN for an odds ratio of 0 or infinity.
+        Their confidence intervals; NaN for an odds ratio of 0 or infinity.
     statistics, p_values : array
         The Cochran-Mantel-Haenszel statistics (chi-square with one degree of freedom), and their p-values.
     crude : array
@@ -45,7 +44,7 @@ class MantelHaenszel(Result):
     rate : Rate
         What the odds are those of.
     confidence : float
-        The coverage probability of the limits.
+        The coverage probability of the intervals.
     library : str or None
         The library that :meth:`frame` makes a frame of.
 
@@ -66,12 +65,12 @@ class MantelHaenszel(Result):
     """
 
     groups: tuple[Hashable, ...]
-    odds_ratios: Array
-    low: Array
-    high: Array
-    statistics: Array
-    p_values: Array
-    crude: Array
+    odds_ratios: Floats
+    low: Floats
+    high: Floats
+    statistics: Floats
+    p_values: Floats
+    crude: Floats
     reference: Hashable
     rate: Rate = field(repr=False)
     confidence: float
@@ -100,29 +99,30 @@ class MantelHaenszel(Result):
         MantelHaenszel
             The odds ratio of every group against the reference.
         """
-        need_strata(counts)
+        require_strata(counts)
         rate = get_rate(rate)
         if not rate.is_share:
             raise ValueError(f"{rate.name} is not a share of its denominator, so that it has no odds.")
         check_confidence(confidence)
         base = position_of(reference, counts.groups)
-        others = [place for place in range(len(counts.groups)) if place != base]
+        compared = [index for index in range(len(counts.groups)) if index != base]
         counts.check_labels(rate)
-        part, support = rate.part(counts.cells), rate.support(counts.cells)
-        rest = support - part
-        # Weighted rows count by their effective number where it is a matter of chance.
+        selected, support = rate.part(counts.cells), rate.support(counts.cells)
+        rest = support - selected
+        # Standard errors and tests count weighted rows by their effective number: all cells of a stratum are
+        # scaled alike, which leaves its odds ratio as it is.
         squares = rate.support(counts.squares)
         scale = support / (squares + (squares == 0))
 
-        def tables(factor: Any) -> tuple[Array, Array, Array, Array]:
-            yes, no = part * factor, rest * factor
-            return yes[others], no[others], yes[base], no[base]
+        def tables(factor: Any) -> tuple[Floats, Floats, Floats, Floats]:
+            with_rate, without_rate = selected * factor, rest * factor
+            return with_rate[compared], without_rate[compared], with_rate[base], without_rate[base]
 
         odds = _pooled_odds_ratio(*tables(1))
         crude = _pooled_odds_ratio(*(cell.sum(-1, keepdims=True) for cell in tables(1)))
-        reach = np.exp(float(ndtri(0.5 + confidence / 2)) * _log_standard_error(*tables(scale)))
+        factor = np.exp(float(ndtri(0.5 + confidence / 2)) * _log_standard_error(*tables(scale)))
         statistic = _cochran_mantel_haenszel(*tables(scale))
-        groups = tuple(counts.groups[place] for place in others)
+        groups = tuple(counts.groups[index] for index in compared)
         unknown = [format_group(group) for group, value in zip(groups, odds, strict=True) if np.isnan(value)]
         if unknown:
             warn_user(
@@ -132,8 +132,8 @@ class MantelHaenszel(Result):
         return cls(
             groups,
             odds,
-            odds / reach,
-            odds * reach,
+            odds / factor,
+            odds * factor,
             statistic,
             chi2.sf(statistic, 1),
             crude,
@@ -151,26 +151,26 @@ class MantelHaenszel(Result):
             "p": self.p_values.tolist(),
             "crude": self.crude.tolist(),
         }
-        shown = {name: list(map(number, values)) for name, values in columns.items()}
+        text = {name: list(map(number, values)) for name, values in columns.items()}
         return [
             Table(
                 columns,
-                shown | {"p": list(map(p_value, self.p_values))},
+                text | {"p": list(map(p_value, self.p_values))},
                 caption=f"Odds of {self.rate.name} within strata, against {format_group(self.reference)}",
                 notes=[f"low, high: {percent(self.confidence)} interval; crude: with the strata summed out"],
             )
         ]
 
 
-def _pooled_odds_ratio(a: Array, b: Array, c: Array, d: Array) -> Array:
+def _pooled_odds_ratio(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
     """Pool the odds ratios of tables (a, b; c, d) over the strata on the last axis."""
     n = a + b + c + d
-    n = n + (n == 0)
+    n = n + (n == 0)  # an empty stratum adds 0 to both sums
     with np.errstate(divide="ignore", invalid="ignore"):
         return (a * d / n).sum(-1) / (b * c / n).sum(-1)
 
 
-def _log_standard_error(a: Array, b: Array, c: Array, d: Array) -> Array:
+def _log_standard_error(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
     """Return the standard error of the logarithm of the pooled odds ratio; NaN where that is infinite."""
     n = a + b + c + d
     n = n + (n == 0)
@@ -186,10 +186,10 @@ def _log_standard_error(a: Array, b: Array, c: Array, d: Array) -> Array:
     return np.sqrt(np.where(np.isfinite(variance), variance, np.nan))
 
 
-def _cochran_mantel_haenszel(a: Array, b: Array, c: Array, d: Array) -> Array:
+def _cochran_mantel_haenszel(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
     """Square how many more of a group are selected than expected, over its hypergeometric variance."""
     n = a + b + c + d
-    n = np.where(n > 1, n, np.inf)  # a stratum of one row tells nothing
+    n = np.where(n > 1, n, np.inf)  # a stratum of one row compares nothing
     excess = np.where(np.isinf(n), 0, a) - (a + b) * (a + c) / n
     variance = (a + b) * (c + d) * (a + c) * (b + d) / n**2 / (n - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -256,9 +256,9 @@ def mantel_haenszel_odds_ratio(
     With a of a group's rows selected and b not, and c and d of the reference's, in a stratum of n rows:
     ``OR = sum(a d / n) / sum(b c / n)``. It says by how much the odds of selection differ among people of the
     same stratum, if that is the same in all of them. Strata without rows of both groups, or in which all
-    decisions are the same, add nothing to either sum. Limits are those of Robins, Breslow & Greenland; the
+    decisions are the same, add nothing to either sum. Intervals are those of Robins, Breslow & Greenland; the
     test is Cochran's and Mantel & Haenszel's, without correction for continuity. For both, weighted rows
-    count by their effective number. An odds ratio of 0 or infinity has no limits (NaN), but a test.
+    count by their effective number. An odds ratio of 0 or infinity has no interval (NaN), but a test.
 
     References
     ----------
@@ -290,5 +290,5 @@ def mantel_haenszel_odds_ratio(
         pos_label=pos_label,
         strata=strata,
     )
-    found = MantelHaenszel.from_counts(counts, reference=reference, rate=rate, confidence=confidence)
-    return replace(found, library=library_of(sensitive_features, strata, y_true, y_pred))
+    result = MantelHaenszel.from_counts(counts, reference=reference, rate=rate, confidence=confidence)
+    return replace(result, library=library_of(sensitive_features, strata, y_true, y_pred))

@@ -1,4 +1,4 @@
-"""More than two classes: each class against the rest.
+"""Multiclass disparities: the counts of each class against the rest.
 
 The counts have the classes as their strata, so that every rate, comparison and interval of two classes works
 for each of many.
@@ -17,6 +17,7 @@ from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import encode_groups, format_group, sort_labels
 from fairsk._core.labels import binary_labels
+from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk.rates import Constraint, Method
@@ -84,27 +85,27 @@ def one_vs_rest_counts(
     )
     actual, predicted = column_or_1d(y_true), column_or_1d(y_pred)
     columns = actual.tolist(), predicted.tolist()
-    seen = {*columns[0], *columns[1]}
-    labels = sort_labels(seen) if classes is None else [*classes]
-    # Called for what it refuses: missing labels, fractions, different kinds or numbers of them.
-    binary_labels(actual, predicted, next(iter(seen), None))
-    position = {label: place for place, label in enumerate(labels)}
-    strange = [label for label in sort_labels(seen) if label not in position]
-    if strange:
-        raise ValueError(f"The labels {strange} are not among the classes {labels}.")
+    present = {*columns[0], *columns[1]}
+    labels = sort_labels(present) if classes is None else [*classes]
+    # Called for its checks: missing labels, fractions, columns that differ in kind or length.
+    binary_labels(actual, predicted, next(iter(present), None))
+    position = {label: index for index, label in enumerate(labels)}
+    unknown = [label for label in sort_labels(present) if label not in position]
+    if unknown:
+        raise ValueError(f"The labels {unknown} are not among the classes {labels}.")
     weights = check_weights(sample_weight, len(actual))
     groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
     codes = [np.fromiter(map(position.__getitem__, column), np.intp, len(column)) for column in columns]
     shape = (len(groups.labels), len(labels), len(labels))
-    place = np.ravel_multi_index((groups.codes, *codes), shape)
+    flat_index = np.ravel_multi_index((groups.codes, *codes), shape)
 
-    def cells(values: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
-        table = np.bincount(place, values, minlength=int(np.prod(shape))).astype(float).reshape(shape)
+    def cells(values: Floats | None) -> dict[str, Floats]:
+        table = np.bincount(flat_index, values, minlength=int(np.prod(shape))).astype(float).reshape(shape)
         hits = np.diagonal(table, axis1=1, axis2=2)
         wrong = table * (1 - np.eye(len(labels)))  # so that no cell is a difference of large sums
         false_alarms, misses = wrong.sum(1), wrong.sum(2)
-        others = [np.delete(np.delete(table, k, 1), k, 2).sum((1, 2)) for k in range(len(labels))]
-        return {"tp": hits, "fp": false_alarms, "fn": misses, "tn": np.stack(others, axis=1)}
+        rejections = [np.delete(np.delete(table, k, 1), k, 2).sum((1, 2)) for k in range(len(labels))]
+        return {"tp": hits, "fp": false_alarms, "fn": misses, "tn": np.stack(rejections, axis=1)}
 
     return GroupCounts(
         groups.labels,
@@ -189,12 +190,12 @@ def multiclass_disparity(
     >>> multiclass_disparity(y, y, sensitive_features=list("aabb"), average=None)
     {'cat': 0.0, 'cow': 0.5, 'dog': 0.5}
     """
-    for name, given, choices in (
+    for name, value, choices in (
         ("average", average, (*get_args(ClassAverage), None)),
         ("comparison", comparison, ("difference", "ratio")),
     ):
-        if given not in choices:
-            raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {given!r}.")
+        if value not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
     counts = one_vs_rest_counts(
         y_true,
         y_pred,
@@ -210,10 +211,14 @@ def multiclass_disparity(
     if not measured.any():
         return float("nan")
     if not measured.all():
-        missing = [format_group(label) for label, known in zip(labels, measured, strict=True) if not known]
+        unmeasured = [
+            format_group(label)
+            for label, is_measured in zip(labels, measured, strict=True)
+            if not is_measured
+        ]
         warn_user(
-            f"Passed over {len(missing)} of {len(labels)} classes, in which groups cannot be compared: "
-            f"{', '.join(missing)}."
+            f"Passed over {len(unmeasured)} of {len(labels)} classes, in which groups cannot be compared: "
+            f"{', '.join(unmeasured)}."
         )
     if average == "mean":
         return float(values[measured].mean())

@@ -1,4 +1,4 @@
-"""Disparities inside strata: among people who are alike in what is held constant.
+"""Conditional disparities: disparities inside strata, among rows that are alike in what is held constant.
 
 Groups that apply to different departments, live in different places or bring different qualifications can
 differ in a rate although every department treats them alike, and the other way round (Simpson's paradox).
@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Result, Table, library_of, number, rows
+from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, RATES, Comparison, Constraint, Method
 
@@ -24,10 +25,8 @@ __all__ = [
     "ConditionalDemographicDisparity",
     "conditional_demographic_disparity",
     "disparity_within_strata",
-    "need_strata",
+    "require_strata",
 ]
-
-Array = NDArray[np.float64]
 
 
 def disparity_within_strata(
@@ -83,26 +82,31 @@ def disparity_within_strata(
     >>> round(disparity_within_strata(counts, "demographic_parity"), 3)  # .5 in x and 0 in y
     0.333
     """
-    need_strata(counts)
+    require_strata(counts)
     values = counts.compare(constraint, comparison, method=method, reference=reference)
     return float(_over_strata(counts, values, "groups cannot be compared"))
 
 
-def need_strata(counts: GroupCounts) -> tuple[Hashable, ...]:
+def require_strata(counts: GroupCounts) -> tuple[Hashable, ...]:
     """Return the strata of counts; refuse counts that have none."""
     if counts.strata is None:
         raise ValueError("These counts have no strata: say with strata= what is held constant.")
     return counts.strata
 
 
-def _over_strata(counts: GroupCounts, values: Array, reason: str) -> Array:
+def _over_strata(counts: GroupCounts, values: Floats, reason: str) -> Floats:
     """Average over the last axis by the strata's sizes; strata with NaN are passed over and named."""
-    strata = need_strata(counts)
+    strata = require_strata(counts)
     measured = ~np.isnan(values.reshape(-1, len(strata)).sum(0))
     if not measured.all():
-        missing = [format_group(label) for label, known in zip(strata, measured, strict=True) if not known]
+        unmeasured = [
+            format_group(label)
+            for label, is_measured in zip(strata, measured, strict=True)
+            if not is_measured
+        ]
         warn_user(
-            f"Passed over {len(missing)} of {len(strata)} strata, in which {reason}: {', '.join(missing)}."
+            f"Passed over {len(unmeasured)} of {len(strata)} strata, in which {reason}: "
+            f"{', '.join(unmeasured)}."
         )
     if not measured.any():
         return np.full(values.shape[:-1], np.nan)
@@ -139,15 +143,15 @@ class ConditionalDemographicDisparity(Result):
     >>> from fairsk.metrics import ConditionalDemographicDisparity, GroupCounts
     >>> counts = GroupCounts.from_predictions(
     ...     [1, 0, 0, 1], [1, 0, 0, 1], sensitive_features=list("abab"), strata=list("xxyy"))
-    >>> found = ConditionalDemographicDisparity.from_counts(counts)
-    >>> found.unconditional, found.conditional
+    >>> result = ConditionalDemographicDisparity.from_counts(counts)
+    >>> result.unconditional, result.conditional
     (array([0., 0.]), array([0., 0.]))
     """
 
     groups: tuple[Hashable, ...]
-    n: Array
-    unconditional: Array
-    conditional: Array
+    n: Floats
+    unconditional: Floats
+    conditional: Floats
     strata: tuple[Hashable, ...]
     library: Backend | None = None
 
@@ -165,11 +169,11 @@ class ConditionalDemographicDisparity(Result):
         ConditionalDemographicDisparity
             The disparity of every group.
         """
-        strata = need_strata(counts)
-        reason = "everybody is rejected, or nobody"
+        strata = require_strata(counts)
+        reason = "all rows are rejected, or none"
         within = _over_strata(counts, _demographic_disparity(counts.cells), reason)
-        together = {cell: counts.cells[cell].sum(1) for cell in CELLS}
-        return cls(counts.groups, counts.n.sum(1), _demographic_disparity(together), within, strata)
+        marginal = {cell: counts.cells[cell].sum(1) for cell in CELLS}
+        return cls(counts.groups, counts.n.sum(1), _demographic_disparity(marginal), within, strata)
 
     def _tables(self) -> list[Table]:
         columns = {
@@ -178,18 +182,18 @@ class ConditionalDemographicDisparity(Result):
             "unconditional": self.unconditional.tolist(),
             "conditional": self.conditional.tolist(),
         }
-        shown = {name: list(map(number, values)) for name, values in columns.items()}
+        text = {name: list(map(number, values)) for name, values in columns.items()}
         return [
             Table(
                 columns,
-                shown | {"n": list(map(rows, columns["n"]))},
+                text | {"n": list(map(rows, columns["n"]))},
                 caption="Share of the rejected minus share of the accepted",
                 notes=[f"conditional: the average over {len(self.strata)} strata by their size"],
             )
         ]
 
 
-def _demographic_disparity(cells: Any) -> Array:
+def _demographic_disparity(cells: Any) -> Floats:
     """Each group's share of the rejected minus its share of the accepted; NaN where there are none."""
     selection = RATES["selection_rate"]
     accepted = selection.part(cells)
@@ -237,7 +241,7 @@ def conditional_demographic_disparity(
     Warns
     -----
     UserWarning
-        If everybody or nobody in a stratum is accepted; it is passed over, and named.
+        If all or none of the rows of a stratum are accepted; it is passed over, and named.
 
     See Also
     --------
@@ -281,5 +285,5 @@ def conditional_demographic_disparity(
         pos_label=pos_label,
         strata=strata,
     )
-    found = ConditionalDemographicDisparity.from_counts(counts)
-    return replace(found, library=library_of(sensitive_features, strata, y_true, y_pred))
+    result = ConditionalDemographicDisparity.from_counts(counts)
+    return replace(result, library=library_of(sensitive_features, strata, y_true, y_pred))

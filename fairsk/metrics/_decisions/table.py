@@ -1,4 +1,4 @@
-"""The table of rates per group, with what they are worth: intervals, disparities, and where rows are few."""
+"""Group metrics: a table of rates per group, with intervals, disparities, and marks where rows are few."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Result, Table, percent, rows, with_interval
+from fairsk._core.typing import Bools, Floats
 from fairsk.metrics._decisions.disparity import GroupRate, extreme_group
 from fairsk.rates import CELLS, Constraint, Method, Rate, get_rate
 from fairsk.statistics._intervals import difference_interval, rate_intervals, ratio_interval
+from fairsk.statistics._pairs import Interval
 from fairsk.statistics._proportions import effective_rows
 
 __all__ = ["DEFAULT_RATES", "Disparities", "GroupMetrics"]
-
-Floats = NDArray[np.float64]
-Limits = tuple[Floats, Floats]
 
 DEFAULT_RATES = ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "precision")
 
@@ -59,7 +58,7 @@ class GroupMetrics(Result):
     rates : dict of str to array of shape (n_groups,)
         Each rate per group; NaN where it has an empty denominator.
     intervals : dict of str to (array, array)
-        Lower and upper limits of each rate per group (Wilson); empty without ``confidence``.
+        The interval of each rate per group (Wilson); empty without ``confidence``.
     few : dict of str to boolean array of shape (n_groups,)
         Where a rate is measured on fewer than ``min_group_size`` rows.
     effective_rows : dict of str to array of shape (n_groups,)
@@ -67,7 +66,7 @@ class GroupMetrics(Result):
     overall : dict of str to float
         ``n`` and each rate over all rows; arrays if there are strata.
     overall_intervals : dict of str to (float, float)
-        Lower and upper limits of each rate over all rows; empty without ``confidence``.
+        The interval of each rate over all rows; empty without ``confidence``.
 
     Raises
     ------
@@ -100,7 +99,7 @@ class GroupMetrics(Result):
     measured_rates: tuple[Rate, ...]
     confidence: float | None
     min_group_size: int
-    intervals: Mapping[str, Limits]
+    intervals: Mapping[str, Interval]
     library: Backend | None
 
     def __init__(
@@ -112,16 +111,16 @@ class GroupMetrics(Result):
         min_group_size: int = 30,
         library: Backend | None = None,
     ) -> None:
-        chosen = tuple(get_rate(rate) for rate in ([rates] if isinstance(rates, str | Rate) else rates))
-        titles = ["group", "n", *(rate.name for rate in chosen)]
+        measured = tuple(get_rate(rate) for rate in ([rates] if isinstance(rates, str | Rate) else rates))
+        titles = ["group", "n", *(rate.name for rate in measured)]
         if len(set(titles)) < len(titles):
             raise ValueError(f"Each column of the table needs a name of its own, got: {', '.join(titles)}.")
         self._set(
             counts=counts,
-            measured_rates=chosen,
+            measured_rates=measured,
             confidence=confidence,
             min_group_size=min_group_size,
-            intervals={} if confidence is None else _limits(counts, chosen, confidence),
+            intervals={} if confidence is None else _intervals(counts, measured, confidence),
             library=library or counts.library,
         )
 
@@ -146,7 +145,7 @@ class GroupMetrics(Result):
         return {rate.name: self.counts.rate(rate) for rate in self.measured_rates}
 
     @property
-    def few(self) -> dict[str, NDArray[np.bool_]]:
+    def few(self) -> dict[str, Bools]:
         """Where a rate is measured on few rows."""
         return {name: size < self.min_group_size for name, size in self.effective_rows.items()}
 
@@ -158,11 +157,11 @@ class GroupMetrics(Result):
         return values if self.strata is not None else {name: float(v) for name, v in values.items()}
 
     @property
-    def overall_intervals(self) -> dict[str, Limits]:
-        """Lower and upper limits of each rate over all rows; empty without ``confidence``."""
+    def overall_intervals(self) -> dict[str, Interval]:
+        """The interval of each rate over all rows; empty without ``confidence``."""
         total = self.counts.overall()
-        limits = {} if self.confidence is None else _limits(total, self.measured_rates, self.confidence)
-        return {name: (low[0], high[0]) for name, (low, high) in limits.items()}
+        intervals = {} if self.confidence is None else _intervals(total, self.measured_rates, self.confidence)
+        return {name: (low[0], high[0]) for name, (low, high) in intervals.items()}
 
     @property
     def effective_rows(self) -> dict[str, Floats]:
@@ -242,10 +241,10 @@ class GroupMetrics(Result):
         return self._extreme(rate, largest=True)
 
     def _constraint(self, rate: str) -> Constraint:
-        known = {measured.name: measured for measured in self.measured_rates}
-        if rate not in known:
-            raise ValueError(f"{rate!r} is not in this table, which has: {', '.join(known)}.")
-        return Constraint(rate, known[rate])
+        by_name = {measured.name: measured for measured in self.measured_rates}
+        if rate not in by_name:
+            raise ValueError(f"{rate!r} is not in this table, which has: {', '.join(by_name)}.")
+        return Constraint(rate, by_name[rate])
 
     def _extreme(self, rate: str, *, largest: bool) -> GroupRate:
         (measured,) = self._constraint(rate).rates
@@ -283,10 +282,10 @@ class GroupMetrics(Result):
         """
         from fairsk.plotting import GroupMetricDisplay
 
-        given = {"min_group_size": self.min_group_size} | (
+        options = {"min_group_size": self.min_group_size} | (
             {} if self.confidence is None else {"confidence": self.confidence}
         )
-        return GroupMetricDisplay.from_counts(self.counts, self.measured_rates, ax=ax, **given | kwargs)
+        return GroupMetricDisplay.from_counts(self.counts, self.measured_rates, ax=ax, **options | kwargs)
 
     def _tables(self) -> Sequence[Table]:
         tables = [self.rate_table()]
@@ -299,32 +298,32 @@ class GroupMetrics(Result):
         names = list(map(format_group, self.groups))
         names.append("all rows" if "overall" in names else "overall")
         table = _with_overall(self.counts)
-        limits = {} if self.confidence is None else _limits(table, self.measured_rates, self.confidence)
+        intervals = {} if self.confidence is None else _intervals(table, self.measured_rates, self.confidence)
         columns: dict[str, list[Any]] = {}
         if self.strata is not None:
             columns["stratum"] = [format_group(stratum) for stratum in self.strata for _ in names]
         columns["group"] = names * len(self.strata or [0])
         columns["n"] = _flat(table.n)
-        shown = {name: list(map(str, values)) for name, values in columns.items()}
-        shown["n"] = list(map(rows, columns["n"]))
+        text = {name: list(map(str, values)) for name, values in columns.items()}
+        text["n"] = list(map(rows, columns["n"]))
         marked = False
         for rate in self.measured_rates:
             values = columns[rate.name] = _flat(table.rate(rate))
-            low, high = map(_flat, limits.get(rate.name, (np.full_like(table.n, np.nan),) * 2))
+            low, high = map(_flat, intervals.get(rate.name, (np.full_like(table.n, np.nan),) * 2))
             if self.confidence is not None:
                 columns |= {f"{rate.name}_low": low, f"{rate.name}_high": high}
             measured_on = columns[f"{rate.name}_rows"] = _flat(effective_rows(table, rate))
             few = [0 < n < self.min_group_size for n in measured_on]
             marked |= any(few)
             star = ("*" if any(few) else "", " " if any(few) else "")
-            shown[rate.name] = [
+            text[rate.name] = [
                 with_interval(*parts) + star[not scarce]
                 for *parts, scarce in zip(values, low, high, few, strict=True)
             ]
         weighted = any(not np.array_equal(self.counts.cells[c], self.counts.squares[c]) for c in CELLS)
         notes = ["n: sums of weights; intervals go by the effective number of rows"] if weighted else []
         notes += [f"* measured on fewer than {self.min_group_size} rows"] if marked else []
-        return Table(columns, shown, notes=notes, words=["group"])
+        return Table(columns, text, notes=notes, words=["group"])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -334,7 +333,7 @@ class Disparities(Result):
     Parameters
     ----------
     columns : mapping of str to list
-        ``rate``, ``difference``, ``ratio`` and their limits, ``lowest`` and ``highest`` (groups); with
+        ``rate``, ``difference``, ``ratio`` and their intervals, ``lowest`` and ``highest`` (groups); with
         strata, ``stratum`` before them.
     confidence : float or None
         The confidence of the intervals, simultaneous over all pairs of groups.
@@ -364,53 +363,55 @@ class Disparities(Result):
         Disparities
             A line per rate, and stratum if there are any.
         """
-        lines = list(_compared(metrics))
-        columns = {name: [line[name] for line in lines] for name in lines[0]} if lines else {}
+        records = list(_comparisons(metrics))
+        columns = {name: [record[name] for record in records] for name in records[0]} if records else {}
         return cls(columns, metrics.confidence, metrics.library)
 
     def _tables(self) -> Sequence[Table]:
         columns = self.columns
-        shown = {name: list(map(str, values)) for name, values in columns.items()}
+        text = {name: list(map(str, values)) for name, values in columns.items()}
         for name in ("difference", "ratio"):
-            limits = [columns.get(f"{name}_{end}", [np.nan] * len(columns[name])) for end in ("low", "high")]
-            shown[name] = [with_interval(*parts) for parts in zip(columns[name], *limits, strict=True)]
+            ends = [columns.get(f"{name}_{end}", [np.nan] * len(columns[name])) for end in ("low", "high")]
+            text[name] = [with_interval(*parts) for parts in zip(columns[name], *ends, strict=True)]
             for end in ("low", "high"):
-                shown.pop(f"{name}_{end}", None)
+                text.pop(f"{name}_{end}", None)
         notes = []
         if self.confidence is not None:
             notes = [f"{percent(self.confidence)} intervals, of disparities for all pairs of groups at once"]
-        return [Table(columns, shown, notes=notes, words=["rate", "lowest", "highest"])]
+        return [Table(columns, text, notes=notes, words=["rate", "lowest", "highest"])]
 
 
-def _compared(metrics: GroupMetrics) -> Iterator[dict[str, Any]]:
+def _comparisons(metrics: GroupMetrics) -> Iterator[dict[str, Any]]:
     """Yield a line per stratum and rate."""
     for stratum in metrics.strata or [None]:
         counts = metrics.counts if metrics.strata is None else metrics.counts.stratum(stratum)
         for rate in metrics.measured_rates:
             constraint = Constraint(rate.name, rate)
             values = counts.rate(rate)
-            known = np.flatnonzero(~np.isnan(values))
-            line: dict[str, Any] = {} if metrics.strata is None else {"stratum": format_group(stratum)}
-            line |= {"rate": rate.name}
+            measured = np.flatnonzero(~np.isnan(values))
+            record: dict[str, Any] = {} if metrics.strata is None else {"stratum": format_group(stratum)}
+            record |= {"rate": rate.name}
             for comparison, interval in (("difference", difference_interval), ("ratio", ratio_interval)):
                 signed = comparison == "ratio" and min(rate.numerator_coefficients) < 0
-                line[comparison] = (
+                record[comparison] = (
                     float("nan") if signed else float(getattr(constraint, comparison)(counts.cells))
                 )
                 if metrics.confidence is not None:
-                    limits = (np.nan, np.nan) if signed else interval(counts, constraint, metrics.confidence)
-                    line |= {
-                        f"{comparison}_{end}": limit
-                        for end, limit in zip(("low", "high"), limits, strict=True)
+                    interval_ends = (
+                        (np.nan, np.nan) if signed else interval(counts, constraint, metrics.confidence)
+                    )
+                    record |= {
+                        f"{comparison}_{end}": value
+                        for end, value in zip(("low", "high"), interval_ends, strict=True)
                     }
             names = ["-", "-"]
-            if len(known) and np.ptp(values[known]):
-                ends = known[np.argmin(values[known])], known[np.argmax(values[known])]
+            if len(measured) and np.ptp(values[measured]):
+                ends = measured[np.argmin(values[measured])], measured[np.argmax(values[measured])]
                 names = [format_group(counts.groups[g]) for g in ends]
-            yield line | {"lowest": names[0], "highest": names[1]}
+            yield record | {"lowest": names[0], "highest": names[1]}
 
 
-def _limits(counts: GroupCounts, rates: Iterable[Rate], confidence: float) -> dict[str, Limits]:
+def _intervals(counts: GroupCounts, rates: Iterable[Rate], confidence: float) -> dict[str, Interval]:
     return {rate.name: rate_intervals(counts, rate, confidence) for rate in rates}
 
 
@@ -419,8 +420,8 @@ def _with_overall(counts: GroupCounts) -> GroupCounts:
     total = counts.overall()
 
     def stacked(field: str) -> dict[str, Floats]:
-        ours, all_of_it = getattr(counts, field), getattr(total, field)
-        return {cell: np.concatenate([ours[cell], all_of_it[cell]]) for cell in ours}
+        of_groups, of_all = getattr(counts, field), getattr(total, field)
+        return {cell: np.concatenate([of_groups[cell], of_all[cell]]) for cell in of_groups}
 
     labels = (*range(len(counts.groups)), "overall")
     cells, squares = stacked("cells"), stacked("squares")

@@ -1,4 +1,4 @@
-"""The area between the ROC curves of groups, and whether it is more than chance."""
+"""ABROCA: the area between the ROC curves of groups, and its permutation test."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fairsk._core.curves import Curve
 from fairsk._core.groups import Grouping
 from fairsk._core.results import Result, Table, number, p_value
+from fairsk._core.typing import Floats
 from fairsk.metrics._scores.grouped import GroupedScores, largest_between, read_rows
 from fairsk.rates import RATES
 from fairsk.statistics._resampling import check_resamples
 
 __all__ = ["AbrocaTest", "abroca", "abroca_test", "largest_abroca"]
-
-Floats = NDArray[np.float64]
 
 
 class _Roc(NamedTuple):
@@ -28,7 +27,7 @@ class _Roc(NamedTuple):
     """
 
     fpr: Floats
-    leaves: Floats
+    tpr_right: Floats
     slopes: Floats
 
     @classmethod
@@ -36,26 +35,26 @@ class _Roc(NamedTuple):
         """Read the curve at its thresholds."""
         cells = curve.cells
         tpr, fpr = RATES["true_positive_rate"](cells), RATES["false_positive_rate"](cells)
-        moves = fpr[1:] != fpr[:-1]
-        first, last = np.append(True, moves), np.append(moves, True)
-        arrives, leaves, places = tpr[first], tpr[last], fpr[first]
-        return cls(places[:-1], leaves[:-1], (arrives[1:] - leaves[:-1]) / np.diff(places))
+        changes = fpr[1:] != fpr[:-1]
+        first, last = np.append(True, changes), np.append(changes, True)
+        tpr_left, tpr_right, rates = tpr[first], tpr[last], fpr[first]
+        return cls(rates[:-1], tpr_right[:-1], (tpr_left[1:] - tpr_right[:-1]) / np.diff(rates))
 
     def ends(self, grid: Floats) -> tuple[Floats, Floats]:
         """Return the true positive rate at the left and right end of each piece of the grid."""
         piece = np.searchsorted(self.fpr, grid[:-1], "right") - 1
-        start, slope, origin = self.leaves[piece], self.slopes[piece], self.fpr[piece]
-        return start + slope * (grid[:-1] - origin), start + slope * (grid[1:] - origin)
+        tpr_right, slope, fpr_left = self.tpr_right[piece], self.slopes[piece], self.fpr[piece]
+        return tpr_right + slope * (grid[:-1] - fpr_left), tpr_right + slope * (grid[1:] - fpr_left)
 
 
-def _area(one: _Roc, other: _Roc) -> float:
+def _area(first: _Roc, second: _Roc) -> float:
     """Integrate the distance of two curves: on each piece of the common grid it is a straight line."""
-    grid = np.append(np.sort(np.concatenate([one.fpr, other.fpr]), kind="stable"), 1.0)
-    left, right = (a - b for a, b in zip(one.ends(grid), other.ends(grid), strict=True))
-    both = np.abs(left) + np.abs(right)
-    # A line that crosses zero leaves two triangles, and a trapezoid otherwise.
+    grid = np.append(np.sort(np.concatenate([first.fpr, second.fpr]), kind="stable"), 1.0)
+    left, right = (a - b for a, b in zip(first.ends(grid), second.ends(grid), strict=True))
+    total = np.abs(left) + np.abs(right)
+    # The mean height of |line|: of two triangles where the line crosses zero, else of a trapezoid.
     crosses = left * right < 0
-    heights = np.divide(left**2 + right**2, both, out=both.copy(), where=crosses)
+    heights = np.divide(left**2 + right**2, total, out=total.copy(), where=crosses)
     return float(np.diff(grid) @ heights / 2)
 
 
@@ -68,7 +67,7 @@ def largest_abroca(scores: GroupedScores, reference: Hashable = None) -> float:
         measured=[part.has_both_labels for part in scores.parts],
         reference=reference,
         name="abroca",
-        why="it needs both labels",
+        reason="it needs both labels",
     )
 
 
@@ -88,7 +87,7 @@ def abroca(
     y_true : array-like of shape (n_samples,)
         Labels.
     y_score : array-like of shape (n_samples,)
-        Finite scores that grow with the chance of the positive label.
+        Finite scores that grow with the probability of the positive label.
     sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
         The group of each row; several columns make an intersection.
     sample_weight : array-like of shape (n_samples,), optional
@@ -117,7 +116,7 @@ def abroca(
 
     See Also
     --------
-    abroca_test : Whether it is more than chance.
+    abroca_test : The permutation test that the curves are the same.
     auc_difference : The difference of the areas, to which parts of curves that cross add nothing.
 
     Notes
@@ -203,7 +202,7 @@ def abroca_test(
     y_true : array-like of shape (n_samples,)
         Labels.
     y_score : array-like of shape (n_samples,)
-        Finite scores that grow with the chance of the positive label.
+        Finite scores that grow with the probability of the positive label.
     sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
         The group of each row; several columns make an intersection.
     sample_weight : array-like of shape (n_samples,), optional
@@ -273,27 +272,28 @@ def abroca_test(
         return AbrocaTest(value, value, value, n_resamples)
     # Groups with one label only have been named, and take no part.
     measured = [g for g, part in enumerate(scores.parts) if part.has_both_labels]
-    kept = np.isin(rows.groups.codes, measured)
+    in_test = np.isin(rows.groups.codes, measured)
     if rows.weights is not None:
-        kept &= rows.weights > 0
-    codes = np.searchsorted(measured, rows.groups.codes[kept])
-    actual, weights = rows.actual[kept], None if rows.weights is None else rows.weights[kept]
+        in_test &= rows.weights > 0
+    codes = np.searchsorted(measured, rows.groups.codes[in_test])
+    actual, weights = rows.actual[in_test], None if rows.weights is None else rows.weights[in_test]
     labels = tuple(rows.groups.labels[g] for g in measured)
     placement = np.empty(len(codes))
     for code, g in enumerate(measured):
-        curve, own = scores.parts[g].curve, codes == code
-        fpr, place = RATES["false_positive_rate"](curve.cells), curve.positions(rows.scores[kept][own])
-        placement[own] = (fpr[place] + fpr[place - 1]) / 2
+        curve, in_group = scores.parts[g].curve, codes == code
+        fpr = RATES["false_positive_rate"](curve.cells)
+        position = curve.positions(rows.scores[in_test][in_group])
+        placement[in_group] = (fpr[position] + fpr[position - 1]) / 2
     rng = np.random.default_rng(random_state)
-    by_chance = np.empty(n_resamples)
+    null_areas = np.empty(n_resamples)
     shuffled = codes.copy()
     for i in range(n_resamples):
         for label in (actual, ~actual):
             shuffled[label] = rng.permutation(codes[label])
         grouping = Grouping(rows.groups.names, labels, shuffled)
-        by_chance[i] = largest_abroca(
+        null_areas[i] = largest_abroca(
             GroupedScores.of_groups(-placement, actual, grouping, weights), reference
         )
     # Equal areas may differ by rounding.
-    reached = int((by_chance >= value - 1e-12).sum())
-    return AbrocaTest(value, float(by_chance.mean()), (1 + reached) / (1 + n_resamples), n_resamples)
+    reached = int((null_areas >= value - 1e-12).sum())
+    return AbrocaTest(value, float(null_areas.mean()), (1 + reached) / (1 + n_resamples), n_resamples)

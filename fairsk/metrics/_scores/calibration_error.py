@@ -1,4 +1,4 @@
-"""Whether a score means the same in every group: label rates beside mean scores, bin by bin."""
+"""Calibration per group: label rates beside mean scores in bins of scores, and the calibration error."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from itertools import pairwise
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.histograms import ScoreHistograms
 from fairsk._core.results import Backend, Result, Table, library_of, number, percent, rows, with_interval
+from fairsk._core.typing import Floats
 from fairsk.metrics._scores.grouped import GroupedScores, warn_unmeasured
 from fairsk.rates import CELLS, Constraint
 from fairsk.statistics._intervals import check_confidence, rate_intervals
 
 __all__ = ["Binned", "CalibrationCurves", "Strategy", "binned_scores", "calibration_curves"]
 
-Floats = NDArray[np.float64]
 Strategy: TypeAlias = Literal["uniform", "quantile"]
 
 
@@ -32,9 +32,9 @@ class Binned(NamedTuple):
     edges : array of shape (n_bins - 1,)
         What separates the bins.
     counts : GroupCounts
-        The labels of the rows in each bin (a stratum), nobody being selected.
+        The labels of the rows in each bin (a stratum), with no row selected.
     scores, spread : array of shape (n_groups + 1, n_bins)
-        Sums of weighted scores, and of squared weights times the variance of a label with that chance.
+        Sums of weighted scores, and of squared weights times the variance of a label with that probability.
     """
 
     edges: Floats
@@ -49,6 +49,7 @@ class Binned(NamedTuple):
 
     def by_chance(self) -> Floats:
         """Return the error that perfectly calibrated scores would show on average, in about normal bins."""
+        # The mean of the absolute value of a normal number is its standard deviation times sqrt(2 / pi).
         return self._over_rows(np.sqrt(2 / np.pi * self.spread))
 
     def _over_rows(self, parts: Floats) -> Floats:
@@ -72,7 +73,7 @@ def binned_scores(scores: GroupedScores, n_bins: int, strategy: Strategy) -> Bin
     shape = (len(scores.groups) + 1, len(edges) + 1)
     cells, squares = ({cell: np.zeros(shape) for cell in CELLS} for _ in range(2))
     sums, spread = np.zeros(shape), np.zeros(shape)
-    for g, part in enumerate(scores.everyone):
+    for g, part in enumerate(scores.parts_and_total):
         # Steps fall and bins rise: bin i lies between positions i + 1 and i.
         bounds = np.array([len(part.scores), *part.curve.positions(edges), 0])
         for table, curve in ((cells, part.curve), (squares, part.squares)):
@@ -80,9 +81,9 @@ def binned_scores(scores: GroupedScores, n_bins: int, strategy: Strategy) -> Bin
         score = np.nan_to_num(part.scores)  # of a bin without rows
         total = (part.positives + part.negatives) * score
         squared = part.squared_positives + part.squared_negatives
-        doubt = squared * np.maximum(score * (1 - score), 0.0)
+        label_variance = squared * np.maximum(score * (1 - score), 0.0)
         for i, (end, start) in enumerate(pairwise(bounds)):
-            sums[g, i], spread[g, i] = total[start:end].sum(), doubt[start:end].sum()
+            sums[g, i], spread[g, i] = total[start:end].sum(), label_variance[start:end].sum()
     counts = GroupCounts(range(shape[0]), cells, squares, strata=range(shape[1]))
     return Binned(edges, counts, sums, spread)
 
@@ -98,8 +99,8 @@ def _edges(scores: GroupedScores, n_bins: int, strategy: Strategy) -> Floats:
     if strategy == "quantile":
         # A rising share of all rows has at least the score of each step; the lowest step separates nothing.
         selected = (curve.tp + curve.fp)[1:] / scores.total.n
-        wanted = curve.steps[np.searchsorted(selected, 1 - shares - 1e-12)]
-        return np.unique(wanted[wanted > curve.steps[-1]])
+        quantiles = curve.steps[np.searchsorted(selected, 1 - shares - 1e-12)]
+        return np.unique(quantiles[quantiles > curve.steps[-1]])
     if not scores.binned:
         return shares
     cuts = curve.steps[-2::-1]
@@ -113,7 +114,7 @@ class CalibrationCurves(Result):
     Parameters
     ----------
     counts : GroupCounts
-        The labels of each group's rows in each bin (a stratum), from the lowest up; nobody is selected.
+        The labels of each group's rows in each bin (a stratum), from the lowest up, with no row selected.
     edges : array of shape (n_bins - 1,)
         What separates the bins, which all groups share: a bin holds the scores from one edge to below the
         next.
@@ -134,7 +135,7 @@ class CalibrationCurves(Result):
     n, label_rates : array of shape (n_groups, n_bins)
         The (weighted) number of rows, and the share of positives among them; NaN in a bin without rows.
     intervals : tuple of two arrays of shape (n_groups, n_bins)
-        Wilson limits of the label rates.
+        Wilson intervals of the label rates.
 
     See Also
     --------
@@ -185,10 +186,10 @@ class CalibrationCurves(Result):
     ) -> CalibrationCurves:
         check_confidence(confidence)
         binned = binned_scores(scores, n_bins, strategy)
-        known = [part.n > 0 for part in scores.parts]
-        warn_unmeasured("calibration", scores.groups, known, "it has no rows")
-        both = binned.counts.cells, binned.counts.squares
-        cells, squares = ({cell: table[cell][:-1] for cell in CELLS} for table in both)
+        measured = [part.n > 0 for part in scores.parts]
+        warn_unmeasured("calibration", scores.groups, measured, "it has no rows")
+        tables = binned.counts.cells, binned.counts.squares
+        cells, squares = ({cell: table[cell][:-1] for cell in CELLS} for table in tables)
         counts = GroupCounts(scores.groups, cells, squares, names=scores.names, strata=binned.counts.strata)
         n = counts.n
         means = np.divide(binned.scores[:-1], n, out=np.full_like(n, np.nan), where=n > 0)
@@ -212,13 +213,13 @@ class CalibrationCurves(Result):
 
     @property
     def intervals(self) -> tuple[Floats, Floats]:
-        """Wilson limits of the label rates."""
+        """Wilson intervals of the label rates."""
         return rate_intervals(self.counts, "base_rate", self.confidence)
 
     def gaps(self, min_rows: float = 30) -> Floats:
         """Return the largest difference between groups in the label rate of each bin.
 
-        It is about 0 where the same score means the same chance in every group (sufficiency).
+        It is about 0 where the same score means the same probability in every group (sufficiency).
 
         Parameters
         ----------
@@ -231,7 +232,7 @@ class CalibrationCurves(Result):
             Differences; NaN where fewer than two groups are left.
         """
         squares = sum((self.counts.squares[cell] for cell in CELLS), start=np.zeros(1))
-        enough = self.n**2 >= min_rows * squares
+        enough = self.n**2 >= min_rows * squares  # Kish's effective size, n^2 / sum of w^2, without dividing
         cells = {cell: np.where(enough, self.counts.cells[cell], 0.0) for cell in CELLS}
         return Constraint("label_rate", "base_rate").difference(cells)
 
@@ -254,7 +255,7 @@ class CalibrationCurves(Result):
             "label_rate_low": low.ravel().tolist(),
             "label_rate_high": high.ravel().tolist(),
         }
-        shown = {
+        text = {
             "group": columns["group"],
             "scores": [f"{a:.3g} to {b:.3g}" for a, b in zip(lower, upper, strict=True)] * len(names),
             "n": list(map(rows, columns["n"])),
@@ -269,7 +270,7 @@ class CalibrationCurves(Result):
             "calibration_error_by_chance": self.by_chance.tolist(),
         }
         note = f"intervals: {percent(self.confidence)}; by chance: of perfectly calibrated scores, on average"
-        return [Table(columns, shown, words=["scores"]), Table(summary, notes=[note])]
+        return [Table(columns, text, words=["scores"]), Table(summary, notes=[note])]
 
 
 def calibration_curves(
@@ -303,7 +304,7 @@ def calibration_curves(
         Bins of equal width, or bins that hold about equally many of all rows. Groups share the bins, so that
         they can be compared.
     confidence : float in (0, 1), default=0.95
-        The confidence of the Wilson limits of the label rates.
+        The confidence of the Wilson intervals of the label rates.
 
     Returns
     -------

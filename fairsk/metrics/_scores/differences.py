@@ -1,4 +1,4 @@
-"""Differences of score metrics between groups: functions of labels, scores and the group of each row."""
+"""Differences of score metrics between groups, one function for each metric."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def auc_difference(
 
     Notes
     -----
-    ``max - min`` over the groups of the chance that a positive scores higher than a negative of its
+    ``max - min`` over the groups of the probability that a positive scores higher than a negative of its
     group, ties counted half. Where it is large, scores rank the people of one group better than those of
     another. Curves that cross can have the same area: :func:`fairsk.metrics.abroca` looks between them.
 
@@ -229,7 +229,7 @@ def log_loss_difference(
 
     Notes
     -----
-    ``max - min`` over the groups of the mean of ``-log(chance given to the label)``, in which a
+    ``max - min`` over the groups of the mean of ``-log(probability of the label)``, in which a
     score of exactly 0 or 1 is moved by 2.2e-16. Where it is large, labels surprise the scores more in one
     group than in another; a few rows that were all but ruled out can make it so.
 
@@ -279,9 +279,9 @@ def _difference(
         sample_weight=sample_weight,
         pos_label=pos_label,
     )
-    made = ScoreMetrics(scores, metric, confidence=None, n_bins=n_bins, strategy=strategy)
-    made.warn(fewest=2)
-    return made.difference(metric, reference=reference)
+    table = ScoreMetrics(scores, metric, confidence=None, n_bins=n_bins, strategy=strategy)
+    table.warn(fewest=2)
+    return table.difference(metric, reference=reference)
 
 
 def calibration_error_difference(
@@ -433,7 +433,7 @@ def worst_group_calibration_error(
         sample_weight=sample_weight,
         pos_label=pos_label,
     )
-    made = ScoreMetrics(scores, "calibration_error", confidence=None, n_bins=n_bins, strategy=strategy)
-    made.warn()
-    errors = made.values["calibration_error"]
+    table = ScoreMetrics(scores, "calibration_error", confidence=None, n_bins=n_bins, strategy=strategy)
+    table.warn()
+    errors = table.values["calibration_error"]
     return float(np.nanmax(errors)) if not np.isnan(errors).all() else float("nan")

@@ -1,4 +1,4 @@
-"""How far the scores of groups lie apart: the largest and the mean gap of a rate over all thresholds."""
+"""Distances of score distributions between groups: Kolmogorov-Smirnov and Wasserstein-1."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable, Hashable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from fairsk._core.typing import Floats
 from fairsk.metrics._scores.grouped import GroupedScores, SortedScores, largest_between
 from fairsk.rates import RATES
 
 __all__ = ["Given", "ks_distance", "largest_ks", "largest_wasserstein", "wasserstein_distance"]
 
-Floats = NDArray[np.float64]
 Given: TypeAlias = Literal["positives", "negatives"] | None
 
 #: The rate that is compared at every threshold, by whose scores are looked at.
@@ -31,15 +31,15 @@ class _Shares(NamedTuple):
         return np.append(self.shares, 0.0)[np.searchsorted(self.scores, thresholds, "left")]
 
 
-def _ks(one: _Shares, other: _Shares) -> float:
-    gaps = [np.abs(first.shares - second.at(first.scores)) for first, second in ((one, other), (other, one))]
+def _ks(first: _Shares, second: _Shares) -> float:
+    gaps = [np.abs(at.shares - beside.at(at.scores)) for at, beside in ((first, second), (second, first))]
     return float(max(gap.max() for gap in gaps))
 
 
-def _wasserstein(one: _Shares, other: _Shares) -> float:
+def _wasserstein(first: _Shares, second: _Shares) -> float:
     # Between two neighbouring scores the shares are those at the upper one. The sort merges two sorted runs.
-    grid = np.sort(np.concatenate([one.scores, other.scores]), kind="stable")
-    return float(np.abs(one.at(grid[1:]) - other.at(grid[1:])) @ np.diff(grid))
+    grid = np.sort(np.concatenate([first.scores, second.scores]), kind="stable")
+    return float(np.abs(first.at(grid[1:]) - second.at(grid[1:])) @ np.diff(grid))
 
 
 def largest_ks(scores: GroupedScores, given: Given = None, reference: Hashable = None) -> float:
@@ -69,9 +69,9 @@ def _largest(
         raise ValueError(f"{name} needs histograms with score_sums: how far apart scores are is not known.")
 
     def shares(part: SortedScores) -> _Shares:
-        place = part.scores if at_means else part.curve.steps
-        kept = ~np.isnan(place)
-        return _Shares(place[kept][::-1], rate(part.curve.cells)[1:][kept][::-1])
+        score = part.scores if at_means else part.curve.steps
+        has_score = ~np.isnan(score)
+        return _Shares(score[has_score][::-1], rate(part.curve.cells)[1:][has_score][::-1])
 
     return largest_between(
         scores,
@@ -80,7 +80,7 @@ def _largest(
         measured=[bool(rate.support(part.curve.at(0)) > 0) for part in scores.parts],
         reference=reference,
         name=name,
-        why=f"it has no {given or 'rows'}",
+        reason=f"it has no {given or 'rows'}",
     )
 
 
@@ -209,7 +209,7 @@ def wasserstein_distance(
     Notes
     -----
     ``integral of |F_a(t) - F_b(t)| dt`` (Wasserstein-1). For scores in [0, 1] it is the difference of the
-    groups' selection rates at a threshold drawn by chance; in any case it says how far the scores of one
+    groups' selection rates at a threshold drawn at random; in any case it says how far the scores of one
     group must be moved, on average, to be distributed as those of the other.
 
     References

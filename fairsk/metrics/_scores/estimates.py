@@ -1,19 +1,17 @@
-"""Estimates from sorted scores, with their confidence limits: means of losses, and the area under the ROC."""
+"""Estimates from sorted scores, with confidence intervals: means of losses, and the area under the ROC."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri, stdtrit
 
+from fairsk._core.typing import Floats
 from fairsk.metrics._scores.grouped import SortedScores
 from fairsk.rates import RATES
 from fairsk.statistics._intervals import mean_half_widths
 from fairsk.statistics._pairs import Estimate
 
 __all__ = ["auc", "auc_error", "brier", "log_loss", "mean_score"]
-
-Floats = NDArray[np.float64]
 
 
 def _without_interval(value: float) -> Estimate[float]:
@@ -31,11 +29,11 @@ def brier(part: SortedScores, confidence: float | None) -> Estimate[float]:
 
 
 def log_loss(part: SortedScores, confidence: float | None) -> Estimate[float]:
-    """Return the mean negative logarithm of the chance that the score gave to the label."""
+    """Return the mean negative logarithm of the probability that the score gave to the label."""
     # A score of exactly 0 or 1 that is wrong would cost infinitely much.
     tiny = np.finfo(float).eps
-    chance = np.clip(part.scores, tiny, 1 - tiny)
-    return _mean(part, -np.log(chance), -np.log1p(-chance), confidence)
+    probability = np.clip(part.scores, tiny, 1 - tiny)
+    return _mean(part, -np.log(probability), -np.log1p(-probability), confidence)
 
 
 def _mean(
@@ -47,21 +45,21 @@ def _mean(
     lowest: float = 0.0,
     highest: float = np.inf,
 ) -> Estimate[float]:
-    """Return the weighted mean of a value that a positive and a negative has at each step, by t limits."""
+    """Return the weighted mean, with a t interval, of a value of positives and negatives at each step."""
     if not part.n:
         return _without_interval(np.nan)
-    # Bins that hold no rows may have no score.
-    kept = slice(None) if not np.isnan(of_positive).any() else ~np.isnan(of_positive)
-    above, below = of_positive[kept], of_negative[kept]
-    value = float(part.positives[kept] @ above + part.negatives[kept] @ below) / part.n
+    # Bins that hold no rows may have no score: NaN times 0 would make the sums NaN.
+    has_score = slice(None) if not np.isnan(of_positive).any() else ~np.isnan(of_positive)
+    at_positive, at_negative = of_positive[has_score], of_negative[has_score]
+    value = float(part.positives[has_score] @ at_positive + part.negatives[has_score] @ at_negative) / part.n
     if confidence is None:
         return _without_interval(value)
-    first, second = part.squared_positives[kept], part.squared_negatives[kept]
-    spread = first @ (above - value) ** 2 + second @ (below - value) ** 2
-    half = float(mean_half_widths(spread, part.n, first.sum() + second.sum(), confidence))
-    if np.isnan(half):
+    squares = part.squared_positives[has_score], part.squared_negatives[has_score]
+    spread = squares[0] @ (at_positive - value) ** 2 + squares[1] @ (at_negative - value) ** 2
+    half_width = float(mean_half_widths(spread, part.n, squares[0].sum() + squares[1].sum(), confidence))
+    if np.isnan(half_width):
         return _without_interval(value)
-    return Estimate(value, max(value - half, lowest), min(value + half, highest))
+    return Estimate(value, max(value - half_width, lowest), min(value + half_width, highest))
 
 
 def auc(part: SortedScores, confidence: float | None) -> Estimate[float]:
@@ -93,11 +91,12 @@ def auc(part: SortedScores, confidence: float | None) -> Estimate[float]:
     variance = variances.sum()
     if 0 < variance < np.inf and 0 < value < 1:
         # Satterthwaite's degrees of freedom: few positives make the variance itself uncertain.
-        freedom = variance**2 / (variances**2 / (sizes - 1)).sum()
-        half = stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(variance) / (value * (1 - value))
-        low, high = expit(logit(value) - half), expit(logit(value) + half)
+        df = variance**2 / (variances**2 / (sizes - 1)).sum()
+        half_width = stdtrit(df, 0.5 + confidence / 2) * np.sqrt(variance) / (value * (1 - value))
+        # On the logit scale the interval stays within 0 and 1; the delta method divides by A (1 - A).
+        low, high = expit(logit(value) - half_width), expit(logit(value) + half_width)
     else:
-        low, high = _hanley_mcneil_limits(value, sizes, float(ndtri(0.5 + confidence / 2)))
+        low, high = _hanley_mcneil_interval(value, sizes, float(ndtri(0.5 + confidence / 2)))
     error = auc_error(part)
     return Estimate(value, max(float(low) - error, 0.0), min(float(high) + error, 1.0))
 
@@ -113,18 +112,18 @@ def auc_error(part: SortedScores) -> float:
     return float(pairs / (2 * part.curve.tp[-1] * part.curve.fp[-1]))
 
 
-def _hanley_mcneil_limits(value: float, sizes: Floats, z: float) -> tuple[float, float]:
-    """Return the areas that lie z standard errors from the value, by the variance that each would have."""
-    more = sizes.mean() - 1
+def _hanley_mcneil_interval(value: float, sizes: Floats, z: float) -> tuple[float, float]:
+    """Return the score interval: the areas that lie z of their own standard errors from the value."""
+    mean_size_less_one = sizes.mean() - 1
 
-    def beyond(area: Floats) -> Floats:
-        spread = 1 + more * ((1 - area) / (2 - area) + area / (1 + area))
+    def distance_beyond_z(area: Floats) -> Floats:
+        spread = 1 + mean_size_less_one * ((1 - area) / (2 - area) + area / (1 + area))
         return np.abs(area - value) - z * np.sqrt(area * (1 - area) * spread / sizes.prod())
 
-    # Bisection of both limits at once, from the value, which is within, to the ends.
+    # Bisection of both ends at once: from the value, which is inside the interval, to 0 and to 1.
     inner, outer = np.full(2, value), np.array([0.0, 1.0])
     for _ in range(60):
         middle = (inner + outer) / 2
-        inside = beyond(middle) <= 0
+        inside = distance_beyond_z(middle) <= 0
         inner, outer = np.where(inside, middle, inner), np.where(inside, outer, middle)
     return float(inner[0]), float(inner[1])

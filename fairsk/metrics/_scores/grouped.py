@@ -1,4 +1,4 @@
-"""The sorted scores of every group, from rows or from histograms: what score metrics are read from."""
+"""Sorted scores: the cumulative counts of every group by score, from rows or from histograms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
@@ -17,6 +17,7 @@ from fairsk._core.curves import Curve, sorted_curves
 from fairsk._core.groups import Grouping, encode_groups, list_groups, position_of
 from fairsk._core.histograms import ScoreHistograms
 from fairsk._core.labels import binary_labels
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 
@@ -32,7 +33,6 @@ __all__ = [
     "warn_unmeasured",
 ]
 
-Floats = NDArray[np.float64]
 Part = TypeVar("Part")
 #: By how much a probability may miss its range: the mean of a bin of ones is not exactly 1.
 _ROUNDING = 1e-9
@@ -94,7 +94,7 @@ class Rows(NamedTuple):
     """Rows that have been read and checked."""
 
     scores: Floats
-    actual: NDArray[np.bool_]
+    actual: Bools
     groups: Grouping
     weights: Floats | None
 
@@ -164,37 +164,38 @@ class GroupedScores:
 
     @classmethod
     def of_groups(
-        cls, scores: Floats, actual: NDArray[np.bool_], groups: Grouping, weights: Floats | None = None
+        cls, scores: Floats, actual: Bools, groups: Grouping, weights: Floats | None = None
     ) -> GroupedScores:
         """Sort the scores of rows that have been read, once."""
-        kinds = [None] if weights is None else [weights, weights**2]
-        found = sorted_curves(scores, actual, groups.codes, len(groups.labels), kinds)
-        (curves, everyone), (squares, all_squares) = found[0], found[-1]
+        weightings = [None] if weights is None else [weights, weights**2]
+        curves_by_weight = sorted_curves(scores, actual, groups.codes, len(groups.labels), weightings)
+        (curves, all_curve), (squares, all_squares) = curves_by_weight[0], curves_by_weight[-1]
         return cls(
             groups.names,
             groups.labels,
-            [SortedScores(c, s, c.steps) for c, s in zip(curves, squares, strict=True)],
-            SortedScores(everyone, all_squares, everyone.steps),
+            [SortedScores(curve, square, curve.steps) for curve, square in zip(curves, squares, strict=True)],
+            SortedScores(all_curve, all_squares, all_curve.steps),
         )
 
     @classmethod
     def of_histograms(cls, histograms: ScoreHistograms) -> GroupedScores:
         """Take the bins of histograms for steps."""
-        (curves, everyone), (squares, all_squares) = histograms.curves(), histograms.squared_curves()
+        (curves, all_curve), (squares, all_square) = histograms.curves(), histograms.squared_curves()
         sums = histograms.score_sums
         table = np.full_like(histograms.positives, np.nan) if sums is None else sums
 
         def part(curve: Curve, square: Curve, score_sums: Floats) -> SortedScores:
             n = np.diff(curve.tp) + np.diff(curve.fp)
-            means = np.full(len(n), np.nan)
+            means = np.full(len(n), np.nan)  # NaN for a bin without rows
+            # Bins rise, and steps fall from the highest score down.
             np.divide(score_sums[::-1], n, out=means, where=n > 0)
             return SortedScores(curve, square, means, binned=True)
 
-        parts = [part(*given) for given in zip(curves, squares, table, strict=True)]
-        return cls(histograms.names, histograms.groups, parts, part(everyone, all_squares, table.sum(0)))
+        parts = [part(*columns) for columns in zip(curves, squares, table, strict=True)]
+        return cls(histograms.names, histograms.groups, parts, part(all_curve, all_square, table.sum(0)))
 
     @property
-    def everyone(self) -> list[SortedScores]:
+    def parts_and_total(self) -> list[SortedScores]:
         """The groups, and all rows after them."""
         return [*self.parts, self.total]
 
@@ -205,7 +206,7 @@ class GroupedScores:
 
     @property
     def have_means(self) -> bool:
-        """Whether the scores are known, and not only their bins."""
+        """Whether steps have (mean) scores, and not only the edges of their bins."""
         return not np.isnan(self.total.scores).all()
 
     @property
@@ -215,7 +216,7 @@ class GroupedScores:
         return bool(lowest >= -_ROUNDING and highest <= 1 + _ROUNDING)
 
     def labels(self) -> GroupCounts:
-        """Return the counts of the labels, when nobody is selected; the last group is all rows."""
+        """Return the counts of the labels, with no row selected; the last group is all rows."""
 
         def table(curves: Sequence[Curve]) -> dict[str, Floats]:
             tables = [curve.at(0) for curve in curves]
@@ -223,8 +224,8 @@ class GroupedScores:
 
         return GroupCounts(
             range(len(self.groups) + 1),
-            table([part.curve for part in self.everyone]),
-            table([part.squares for part in self.everyone]),
+            table([part.curve for part in self.parts_and_total]),
+            table([part.squares for part in self.parts_and_total]),
         )
 
 
@@ -236,29 +237,27 @@ def largest_between(
     measured: Sequence[bool],
     reference: Hashable,
     name: str,
-    why: str,
+    reason: str,
 ) -> float:
     """Return the largest distance between two groups, or between a group and the reference.
 
     Groups that cannot be measured are passed over with a warning that names them.
     """
     position = check_reference(scores.groups, reference)
-    warn_unmeasured(name, scores.groups, measured, why, fewest=2)
+    warn_unmeasured(name, scores.groups, measured, reason, fewest=2)
     parts = {i: prepare(part) for i, part in enumerate(scores.parts) if measured[i]}
     pairs = [pair for pair in combinations(parts, 2) if position is None or position in pair]
     return max((distance(parts[i], parts[j]) for i, j in pairs), default=float("nan"))
 
 
-def measured_pairs(
-    groups: Sequence[Hashable], values: Floats, reference: Hashable
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def measured_pairs(groups: Sequence[Hashable], values: Floats, reference: Hashable) -> tuple[Ints, Ints]:
     """Return the places of both sides of all pairs of groups with a value, or of those with the reference."""
     position = check_reference(groups, reference)
     first, second = np.triu_indices(len(groups), 1)
-    kept = ~np.isnan(values[first] + values[second])
+    selected = ~np.isnan(values[first] + values[second])
     if position is not None:
-        kept &= (first == position) | (second == position)
-    return first[kept], second[kept]
+        selected &= (first == position) | (second == position)
+    return first[selected], second[selected]
 
 
 def smallest_ratio(metric: str, one: Floats, other: Floats) -> float:
@@ -277,14 +276,15 @@ def check_reference(groups: Sequence[Hashable], reference: Hashable) -> int | No
 
 
 def warn_unmeasured(
-    name: str, groups: Sequence[Hashable], measured: Sequence[bool], why: str, *, fewest: int = 0
+    name: str, groups: Sequence[Hashable], measured: Sequence[bool], reason: str, *, fewest: int = 0
 ) -> None:
     """Warn of groups that cannot be measured, and of fewer than are needed."""
-    missing = [group for group, known in zip(groups, measured, strict=True) if not known]
+    unmeasured = [group for group, is_measured in zip(groups, measured, strict=True) if not is_measured]
     parts = []
-    if missing:
+    if unmeasured:
         parts += [
-            f"{name} cannot be measured for: {list_groups(missing)} ({why}). Comparisons pass over them."
+            f"{name} cannot be measured for: {list_groups(unmeasured)} ({reason}). "
+            "Comparisons pass over them."
         ]
     if sum(measured) < fewest:
         parts += [f"Fewer than two groups can be compared: {name} gives NaN."]

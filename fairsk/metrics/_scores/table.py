@@ -1,4 +1,4 @@
-"""The table of score metrics per group."""
+"""Score metrics: a table of metrics of scores per group, with intervals."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fairsk._core.groups import format_group
 from fairsk._core.histograms import ScoreHistograms
 from fairsk._core.results import Backend, Result, Table, library_of, number, percent, rows, with_interval
+from fairsk._core.typing import Floats
 from fairsk.metrics._scores import estimates as score_estimates
 from fairsk.metrics._scores.abroca import largest_abroca
 from fairsk.metrics._scores.calibration_error import Strategy, binned_scores
@@ -28,7 +29,6 @@ from fairsk.statistics._pairs import Estimate, newcombe_interval
 
 __all__ = ["ScoreMetrics", "score_metrics"]
 
-Floats = NDArray[np.float64]
 ScoreMetric: TypeAlias = Literal["base_rate", "mean_score", "auc", "brier", "log_loss", "calibration_error"]
 
 #: What is estimated from each group's sorted scores alone.
@@ -57,11 +57,11 @@ class ScoreMetrics(Result):
     values : dict of str to array of shape (n_groups,)
         Each metric per group; NaN where it cannot be measured.
     intervals : dict of str to (array, array)
-        Lower and upper limits; empty without ``confidence``. There are none for the calibration error.
+        Lower and upper ends; empty without ``confidence``. There are none for the calibration error.
     overall : dict of str to float
         ``n`` and each metric over all rows.
     overall_intervals : dict of str to (float, float)
-        Lower and upper limits over all rows; empty without ``confidence``.
+        Lower and upper ends over all rows; empty without ``confidence``.
     by_chance : array of shape (n_groups,) or None
         The calibration error that perfectly calibrated scores would show, on average, on as many rows.
     auc_error : array of shape (n_groups,)
@@ -92,13 +92,14 @@ class ScoreMetrics(Result):
     ) -> None:
         if confidence is not None:
             check_confidence(confidence)
-        chosen, notes = _choose(scores, metrics)
+        names, notes = _choose(scores, metrics)
         measured, by_chance = dict[str, Estimate[Floats]](), None
-        for name in chosen:
+        for name in names:
             if name == "calibration_error":
                 binned = binned_scores(scores, n_bins, strategy)
-                unknown = np.full(len(scores.groups) + 1, np.nan)
-                measured[name], by_chance = Estimate(binned.errors(), unknown, unknown), binned.by_chance()
+                no_interval = np.full(len(scores.groups) + 1, np.nan)
+                measured[name] = Estimate(binned.errors(), no_interval, no_interval)
+                by_chance = binned.by_chance()
             else:
                 measured[name] = _estimates(name, scores, confidence)
         self._set(
@@ -169,9 +170,9 @@ class ScoreMetrics(Result):
         in brackets: the calibration error of perfectly calibrated scores, on average
         """
         scores = GroupedScores.of_histograms(histograms)
-        made = cls(scores, metrics, confidence=confidence, n_bins=n_bins, strategy=strategy)
-        made.warn()
-        return made
+        table = cls(scores, metrics, confidence=confidence, n_bins=n_bins, strategy=strategy)
+        table.warn()
+        return table
 
     @property
     def groups(self) -> tuple[Hashable, ...]:
@@ -186,14 +187,14 @@ class ScoreMetrics(Result):
     @property
     def values(self) -> dict[str, Floats]:
         """Each metric per group."""
-        return {name: found.value[:-1] for name, found in self._measured.items()}
+        return {name: estimate.value[:-1] for name, estimate in self._measured.items()}
 
     @property
     def intervals(self) -> dict[str, tuple[Floats, Floats]]:
-        """Lower and upper limits of each metric per group."""
+        """The interval of each metric per group."""
         return {
-            name: (found.low[:-1], found.high[:-1])
-            for name, found in self._measured.items()
+            name: (estimate.low[:-1], estimate.high[:-1])
+            for name, estimate in self._measured.items()
             if self.confidence is not None and name != "calibration_error"
         }
 
@@ -201,12 +202,12 @@ class ScoreMetrics(Result):
     def overall(self) -> dict[str, float]:
         """The number of rows and each metric over all of them."""
         return {"n": self._scores.total.n} | {
-            name: float(found.value[-1]) for name, found in self._measured.items()
+            name: float(estimate.value[-1]) for name, estimate in self._measured.items()
         }
 
     @property
     def overall_intervals(self) -> dict[str, tuple[float, float]]:
-        """Lower and upper limits of each metric over all rows."""
+        """The interval of each metric over all rows."""
         return {
             name: (float(self._measured[name].low[-1]), float(self._measured[name].high[-1]))
             for name in self.intervals
@@ -242,8 +243,8 @@ class ScoreMetrics(Result):
         float
             The difference, not negative: 0 is parity. NaN if fewer than two groups can be measured.
         """
-        one, other = self._pairs(self._get(metric), reference)
-        return float(np.abs(one.value - other.value).max()) if len(one.value) else float("nan")
+        first, second = self._pairs(self._get(metric), reference)
+        return float(np.abs(first.value - second.value).max()) if len(first.value) else float("nan")
 
     def ratio(self, metric: str, *, reference: Hashable = None) -> float:
         """Return the smallest ratio of a metric between two groups, or to the reference group.
@@ -266,13 +267,13 @@ class ScoreMetrics(Result):
         ValueError
             If a value is negative, as the mean of scores that are no probabilities can be.
         """
-        one, other = self._pairs(self._get(metric), reference)
-        return smallest_ratio(metric, one.value, other.value)
+        first, second = self._pairs(self._get(metric), reference)
+        return smallest_ratio(metric, first.value, second.value)
 
     def difference_interval(self, metric: str, *, reference: Hashable = None) -> tuple[float, float]:
         """Return the confidence interval of :meth:`difference`, held by all pairs of groups together.
 
-        Limits of two groups are combined as in :func:`fairsk.statistics.difference_interval`, at a confidence
+        Intervals of two groups are combined as in :func:`fairsk.statistics.difference_interval`, at a level
         that makes the intervals of all pairs hold at once (Bonferroni).
 
         Parameters
@@ -286,7 +287,7 @@ class ScoreMetrics(Result):
         Returns
         -------
         tuple of two floats
-            Lower and upper limit; NaN if fewer than two groups can be measured.
+            Its lower and upper end; NaN if fewer than two groups can be measured.
 
         Raises
         ------
@@ -301,13 +302,13 @@ class ScoreMetrics(Result):
             )
         n_groups = len(self.groups)
         n_pairs = n_groups * (n_groups - 1) // 2 if reference is None else n_groups - 1
-        limits = _estimates(metric, self._scores, joint_confidence(self.confidence, n_pairs))
-        one, other = self._pairs(limits, reference)
-        low, high = newcombe_interval(one, other)
+        estimates = _estimates(metric, self._scores, joint_confidence(self.confidence, n_pairs))
+        first, second = self._pairs(estimates, reference)
+        low, high = newcombe_interval(first, second)
         if not len(low):
             return float("nan"), float("nan")
-        apart = np.maximum(0, np.maximum(low, -high))
-        return float(apart.max()), float(np.maximum(abs(low), abs(high)).max())
+        smallest = np.maximum(0, np.maximum(low, -high))
+        return float(smallest.max()), float(np.maximum(abs(low), abs(high)).max())
 
     def ks_distance(self, *, given: Given = None, reference: Hashable = None) -> float:
         """Return the largest gap between two groups in the share of scores above any threshold.
@@ -337,56 +338,58 @@ class ScoreMetrics(Result):
         return self._measured[metric]
 
     def _pairs(
-        self, found: Estimate[Floats], reference: Hashable
+        self, estimate: Estimate[Floats], reference: Hashable
     ) -> tuple[Estimate[Floats], Estimate[Floats]]:
         """Return both sides of all pairs of groups that can be measured, or of those with the reference."""
-        sides = measured_pairs(self.groups, found.value[:-1], reference)
-        one, other = (Estimate(*(part[side] for part in found)) for side in sides)
-        return one, other
+        sides = measured_pairs(self.groups, estimate.value[:-1], reference)
+        first, second = (Estimate(*(values[side] for values in estimate)) for side in sides)
+        return first, second
 
     def warn(self, *, fewest: int = 0) -> None:
         """Warn of groups in which something cannot be measured, and of too few others."""
-        known = {name: ~np.isnan(found.value[:-1]) for name, found in self._measured.items()}
-        for names, why in (
-            ([name for name in known if name == "auc"], "it needs rows of both labels"),
-            ([name for name in known if name != "auc"], "it has no rows"),
+        measured = {name: ~np.isnan(estimate.value[:-1]) for name, estimate in self._measured.items()}
+        for names, reason in (
+            ([name for name in measured if name == "auc"], "it needs rows of both labels"),
+            ([name for name in measured if name != "auc"], "it has no rows"),
         ):
             if names:
-                measured = known[names[0]].tolist()  # what fails in a group without rows fails together
-                warn_unmeasured(", ".join(names), self.groups, measured, why, fewest=fewest)
+                in_groups = measured[names[0]].tolist()  # what fails in a group without rows fails together
+                warn_unmeasured(", ".join(names), self.groups, in_groups, reason, fewest=fewest)
 
     def _tables(self) -> list[Table]:
         n = [*self.n.tolist(), self._scores.total.n]
         columns: dict[str, list[Any]] = {"group": [*map(format_group, self.groups), "overall"], "n": n}
-        shown = {"group": columns["group"], "n": list(map(rows, n))}
+        text = {"group": columns["group"], "n": list(map(rows, n))}
         notes = []
-        for name, found in self._measured.items():
-            columns[name], low, high = (part.tolist() for part in found)
-            shown[name] = list(map(with_interval, columns[name], low, high))
+        for name, estimate in self._measured.items():
+            columns[name], low, high = (part.tolist() for part in estimate)
+            text[name] = list(map(with_interval, columns[name], low, high))
             if name == "calibration_error" and self._by_chance is not None:
-                chance = columns["calibration_error_by_chance"] = self._by_chance.tolist()
-                pairs = zip(columns[name], chance, strict=True)
-                shown[name] = [f"{number(error)} ({number(usual)})" for error, usual in pairs]
+                by_chance = columns["calibration_error_by_chance"] = self._by_chance.tolist()
+                pairs = zip(columns[name], by_chance, strict=True)
+                text[name] = [f"{number(error)} ({number(expected)})" for error, expected in pairs]
                 notes.append("in brackets: the calibration error of perfectly calibrated scores, on average")
             elif self.confidence is not None:
                 columns |= {f"{name}_low": low, f"{name}_high": high}
             if name == "auc" and self._scores.binned:
-                errors = [score_estimates.auc_error(part) for part in self._scores.everyone]
-                columns["auc_error"], shown["auc_error"] = errors, [number(error, 6) for error in errors]
+                errors = [score_estimates.auc_error(part) for part in self._scores.parts_and_total]
+                columns["auc_error"], text["auc_error"] = errors, [number(error, 6) for error in errors]
         if self.confidence is not None and set(self._measured) - {"calibration_error"}:
             notes.insert(0, f"intervals: {percent(self.confidence)}")
-        return [Table(columns, shown, notes=[*notes, *self._notes])]
+        return [Table(columns, text, notes=[*notes, *self._notes])]
 
 
 def _choose(
     scores: GroupedScores, metrics: str | Iterable[str] | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the metrics that are asked for, or all that there can be, and why others are left out."""
-    known: Sequence[str] = get_args(ScoreMetric)
-    chosen = known if metrics is None else (metrics,) if isinstance(metrics, str) else tuple(metrics)
-    unknown = [name for name in chosen if name not in known]
-    if unknown or not chosen or len(set(chosen)) < len(chosen):
-        raise ValueError(f"metrics must be some of {', '.join(known)}, each once; got {', '.join(chosen)}.")
+    available: Sequence[str] = get_args(ScoreMetric)
+    names = available if metrics is None else (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    unknown = [name for name in names if name not in available]
+    if unknown or not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"metrics must be some of {', '.join(available)}, each once; got {', '.join(names)}."
+        )
     obstacles: dict[str, tuple[str, ...]] = {}
     if scores.binned:
         obstacles["they need rows"] = ("brier", "log_loss")
@@ -400,14 +403,14 @@ def _choose(
             "calibration_error",
         )
     notes = []
-    for why, names in obstacles.items():
-        out = [name for name in chosen if name in names]
-        if out and metrics is not None:
-            raise ValueError(f"{', '.join(out)} cannot be measured: {why}.")
-        if out:
-            notes.append(f"left out: {', '.join(out)} ({why})")
-            chosen = tuple(name for name in chosen if name not in names)
-    return tuple(chosen), tuple(notes)
+    for reason, obstructed in obstacles.items():
+        left_out = [name for name in names if name in obstructed]
+        if left_out and metrics is not None:
+            raise ValueError(f"{', '.join(left_out)} cannot be measured: {reason}.")
+        if left_out:
+            notes.append(f"left out: {', '.join(left_out)} ({reason})")
+            names = tuple(name for name in names if name not in obstructed)
+    return tuple(names), tuple(notes)
 
 
 def _estimates(metric: str, scores: GroupedScores, confidence: float | None) -> Estimate[Floats]:
@@ -415,11 +418,12 @@ def _estimates(metric: str, scores: GroupedScores, confidence: float | None) -> 
     if metric == "base_rate":
         labels = scores.labels()
         value = labels.rate("base_rate")
-        unknown = np.full_like(value, np.nan)
-        limits = (unknown, unknown) if confidence is None else rate_intervals(labels, "base_rate", confidence)
-        return Estimate(value, *limits)
-    found = [_ESTIMATES[metric](part, confidence) for part in scores.everyone]
-    return Estimate(*map(np.array, zip(*found, strict=True)))
+        no_interval = np.full_like(value, np.nan)
+        if confidence is None:
+            return Estimate(value, no_interval, no_interval)
+        return Estimate(value, *rate_intervals(labels, "base_rate", confidence))
+    estimates = [_ESTIMATES[metric](part, confidence) for part in scores.parts_and_total]
+    return Estimate(*map(np.array, zip(*estimates, strict=True)))
 
 
 def score_metrics(
@@ -434,7 +438,7 @@ def score_metrics(
     n_bins: int = 10,
     strategy: Strategy = "uniform",
 ) -> ScoreMetrics:
-    """Tabulate how well scores rank and how far they can be taken at their word, in every group.
+    """Tabulate how well scores rank and how well they are calibrated, in every group.
 
     Parameters
     ----------
@@ -483,9 +487,9 @@ def score_metrics(
 
     Notes
     -----
-    ``auc`` is the chance that a positive scores higher than a negative of the group, ties counted half
+    ``auc`` is the probability that a positive scores higher than a negative of the group, ties counted half
     (DeLong's variance, on the logit scale, with Satterthwaite's degrees of freedom). ``brier`` is the mean of
-    ``(score - label)^2``, ``log_loss`` that of ``-log(chance given to the label)``; they and ``mean_score``
+    ``(score - label)^2``, ``log_loss`` that of ``-log(probability of the label)``; they and ``mean_score``
     have t intervals, by linearisation if rows are weighted. ``calibration_error`` is the sum over bins of
     ``n_b / n |label rate - mean score|``; noise adds to it, and what it would be by chance alone stands
     beside it. ``base_rate`` has Wilson's interval. Weighted rows count by their effective number.
@@ -523,7 +527,7 @@ def score_metrics(
         sample_weight=sample_weight,
         pos_label=pos_label,
     )
-    made = ScoreMetrics(
+    table = ScoreMetrics(
         scores,
         metrics,
         confidence=confidence,
@@ -531,5 +535,5 @@ def score_metrics(
         strategy=strategy,
         library=library_of(sensitive_features, y_true, y_score),
     )
-    made.warn()
-    return made
+    table.warn()
+    return table

@@ -11,17 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.bounds import ROUNDING, Bound
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk.thresholds._solvers.knapsack import best_within_capacity
 from fairsk.thresholds._solvers.problem import OperatingPoints, Problem
 from fairsk.thresholds._solvers.single_rate import range_argmax, slide
 
 __all__ = ["BranchAndBound", "Duals"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,7 @@ class BranchAndBound:
 
     def _can_meet(
         self, groups: list[OperatingPoints], starts: list[Ints], stops: list[Ints], rate: int
-    ) -> NDArray[np.bool_]:
+    ) -> Bools:
         """Return in which stretches of the groups another rate can come close enough for its bound."""
         least, most = np.full(len(starts[0]), -np.inf), np.full(len(starts[0]), np.inf)
         some = np.all([start < stop for start, stop in zip(starts, stops, strict=True)], axis=0)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.bounds import ROUNDING
+from fairsk._core.typing import Floats, Ints
 
 __all__ = ["Envelope", "upper_hull"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 #: A threshold with a smaller share in a mixture is there for rounding only.
 _LEAST_SHARE = 1e-10

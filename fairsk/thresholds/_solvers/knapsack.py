@@ -8,14 +8,11 @@ more. Those whose upper bound does not exceed the incumbent are pruned.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fairsk._core.typing import Ints
 from fairsk.thresholds._solvers.problem import OperatingPoints
 
 __all__ = ["best_within_capacity"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 
 def best_within_capacity(

@@ -18,17 +18,15 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linprog
 
+from fairsk._core.typing import Floats, Ints
 from fairsk.thresholds._rules import Mixture
 from fairsk.thresholds._solvers.branch_and_bound import BranchAndBound, Duals
 from fairsk.thresholds._solvers.problem import OperatingPoints, Problem
 
 __all__ = ["LinearProgramSolver"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _MAX_ROUNDS = 200
 #: Into how many stretches a group's thresholds are cut, of each of which the best column may enter at a time.

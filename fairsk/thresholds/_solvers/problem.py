@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.bounds import Bound
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk.thresholds._rules import Mixture
 
 __all__ = ["OperatingPoints", "Problem", "as_mixtures"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class OperatingPoints:
     def __len__(self) -> int:
         return len(self.position)
 
-    def take(self, index: Ints | NDArray[np.bool_] | slice) -> OperatingPoints:
+    def take(self, index: Ints | Bools | slice) -> OperatingPoints:
         """Return some of the points."""
         return OperatingPoints(
             self.position[index], self.rates[:, index], self.utility[index], self.selected[index]

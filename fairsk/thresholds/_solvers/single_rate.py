@@ -17,17 +17,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairsk._core.bounds import ROUNDING, Bound
+from fairsk._core.typing import Floats, Ints
 from fairsk.thresholds._rules import Mixture
 from fairsk.thresholds._solvers.envelope import Envelope
 from fairsk.thresholds._solvers.problem import OperatingPoints, Problem
 
 __all__ = ["WindowSolver", "least_disparity", "range_argmax", "slide"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 #: How many observed rates of each group are tried first, around the optimum of the mixtures.
 _TRIED_FIRST = 32
