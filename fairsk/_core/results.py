@@ -197,7 +197,8 @@ class Result(Record, ABC):
         -------
         dict of str to value
             Every public attribute: numbers, text, lists and dictionaries. NaN is None, infinity is ``"inf"``
-            or ``"-inf"``, and the keys of a mapping from groups are the groups as tables show them.
+            or ``"-inf"``, and the keys of a mapping from groups are the groups as tables show them. Only if
+            two groups read alike, such as 1 and ``"1"``, the mapping is a list of pairs ``[group, value]``.
         """
         return {name: plain(value) for name, value in self._content().items()}
 
@@ -272,7 +273,11 @@ def _public_names(value: Any) -> Iterator[str]:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON can hold it: see :meth:`Result.to_dict`."""
+    """Return a value as JSON can hold it: see :meth:`Result.to_dict`.
+
+    A mapping becomes a dictionary whose keys are text. Where two keys read alike, such as the groups 1 and
+    ``"1"``, it becomes a list of pairs ``[key, value]`` instead, so that none is lost.
+    """
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -328,7 +333,8 @@ def number(value: Any, digits: int = 3) -> str:
 
 def rows(n: float) -> str:
     """Write a (weighted) number of rows: whole ones without decimals."""
-    return f"{n:,.0f}" if float(n).is_integer() else f"{n:,.1f}"
+    n = round(float(n), 6)  # sums of weights such as 1.1 miss whole numbers by rounding
+    return f"{n:,.0f}" if n.is_integer() else f"{n:,.1f}"
 
 
 def with_interval(value: float, low: float, high: float, digits: int = 3) -> str:
