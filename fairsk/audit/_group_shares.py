@@ -90,7 +90,9 @@ class AttributeShares(Record):
     def ratios(self) -> Floats:
         """The share of each group by its expected share: below 1, there are fewer of it than expected."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self.shares / self.expected
+            ratios = self.shares / self.expected
+        ratios.flags.writeable = False
+        return ratios
 
     def off(self, confidence: float) -> list[str]:
         """Return for each group how its share departs from the baseline: "fewer", "more" or ""."""
