@@ -6,7 +6,9 @@ import functools
 import json
 import pickle
 import warnings
-from typing import Any
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, assert_type
 
 import fairlearn.metrics as fairlearn
 import numpy as np
@@ -17,7 +19,7 @@ from sklearn import metrics as skm
 from sklearn.exceptions import UndefinedMetricWarning
 
 from fairsk import Rate
-from fairsk.metrics import GroupFunctionMetrics, GroupMetrics, group_metrics, score_metrics
+from fairsk.metrics import GroupCounts, GroupFunctionMetrics, GroupMetrics, group_metrics, score_metrics
 
 FUNCTIONS = {
     "accuracy": skm.accuracy_score,
@@ -486,6 +488,99 @@ def test_what_cannot_be_asked_is_an_error() -> None:
         group_metrics(y, p, metrics=skm.confusion_matrix, **two)
     with pytest.raises(TypeError, match="A metric is the name of a rate, a Rate or a function; got 3"):
         group_metrics(y, p, metrics=[3], **two)  # type: ignore[list-item]
+    for value in (None, "0.5", 1j):
+        with pytest.raises(TypeError, match=rf"'f' must return one number; it returned {value!r}"):
+            group_metrics(y, p, metrics={"f": lambda y, p, value=value: value}, **two)
+    for scorer in (skm.make_scorer(skm.f1_score), skm.get_scorer("roc_auc")):
+        with pytest.raises(TypeError, match="is a scorer, which is called with an estimator and X"):
+            group_metrics(y, p, metrics={"f1": scorer}, **two)
+
+
+def test_a_type_checker_knows_which_table_comes() -> None:
+    def cost(y: Any, p: Any) -> float:
+        return float(np.mean(np.asarray(y) != np.asarray(p)))
+
+    y, p, group = [1, 0, 1, 0], [1, 1, 0, 0], list("aabb")
+    mixed = group_metrics(y, p, metrics={"accuracy": "accuracy", "cost": cost}, sensitive_features=group)
+    assert isinstance(assert_type(mixed, GroupFunctionMetrics), GroupFunctionMetrics)
+    listed = group_metrics(y, p, metrics=["accuracy", cost], sensitive_features=group)
+    assert isinstance(assert_type(listed, GroupFunctionMetrics), GroupFunctionMetrics)
+    named = group_metrics(y, p, metrics={"right": "accuracy"}, sensitive_features=group)
+    assert isinstance(assert_type(named, GroupMetrics), GroupMetrics)
+
+
+def test_numbers_of_other_types_are_numbers() -> None:
+    y, p = [1, 0, 1, 0], [1, 1, 0, 0]
+    for value in (Decimal("0.5"), Fraction(1, 2), np.float32(0.5), np.array([0.5]), [0.5]):
+        table = group_metrics(
+            y, p, metrics={"f": lambda y, p, value=value: value}, sensitive_features=list("aabb")
+        )
+        assert table.values["f"].tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("name", ["group", "n", "f1_low", "f1_high", "f1_rows"])
+def test_no_metric_takes_the_name_of_another_column(name: str) -> None:
+    y, p = [1, 0, 1, 0], [1, 1, 0, 0]
+    for metric in ("accuracy", skm.accuracy_score):
+        with pytest.raises(ValueError, match="Each column of the table needs a name of its own"):
+            group_metrics(y, p, metrics={"f1": "f1", name: metric}, sensitive_features=list("aabb"))
+    rates = [Rate("f1", "tp", "n"), Rate(name, "tp", "n")]
+    with pytest.raises(ValueError, match="Each column of the table needs a name of its own"):
+        GroupMetrics(GroupCounts.from_predictions(y, p, sensitive_features=list("aabb")), rates)
+
+
+def test_a_dict_names_columns_by_text() -> None:
+    with pytest.raises(TypeError, match="names the columns by text; got the name 1"):
+        group_metrics(
+            [1, 0],
+            [1, 0],
+            metrics={1: skm.accuracy_score},  # type: ignore[dict-item]
+            sensitive_features=list("ab"),
+        )
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("confidence", 7, "confidence must lie between 0 and 1"),
+        ("confidence", "high", "confidence must lie between 0 and 1"),
+        ("n_resamples", -3, "n_resamples must be a whole number, 0 or more; got -3"),
+        ("n_resamples", 2.5, "n_resamples must be a whole number, 0 or more; got 2.5"),
+    ],
+)
+def test_options_are_checked_before_anything_is_measured(option: str, value: Any, message: str) -> None:
+    def never(y: Any, p: Any) -> float:
+        raise AssertionError("measured")
+
+    with pytest.raises(ValueError, match=message):
+        group_metrics([1, 0], [1, 0], metrics=never, sensitive_features=list("ab"), **{option: value})
+
+
+def test_a_random_state_of_any_kind_draws_and_repeats_itself() -> None:
+    data = without(rows(0), "y_score", "sample_weight")
+    ask = functools.partial(group_metrics, **data, metrics=skm.f1_score, n_resamples=20)
+    for make in (int, np.random.default_rng, np.random.RandomState):
+        first, again = (ask(random_state=make(3)).replicates["f1_score"] for _ in range(2))
+        assert np.array_equal(first, again)
+    state = np.random.RandomState(3)  # a state that is used twice goes on
+    assert not np.array_equal(*(ask(random_state=state).replicates["f1_score"] for _ in range(2)))
+
+
+def test_the_record_has_the_disparities_that_are_printed() -> None:
+    table = group_metrics(
+        [1, 2, 3, 4],
+        [1, 2, 4, 6],
+        metrics={"mae": skm.mean_absolute_error},
+        sensitive_features=list("aabb"),
+    )
+    # The errors of a are 0 and 0, those of b 1 and 2.
+    assert table.to_dict()["disparities"] == {
+        "metric": ["mae"],
+        "difference": [1.5],
+        "ratio": [0.0],
+        "lowest": ["a"],
+        "highest": ["b"],
+    }
 
 
 def test_rows_that_pandas_has_in_another_order_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Validation of arguments: weights, options, and labels that JSON can hold."""
+"""Validation of arguments: weights, options, random states, and labels that JSON can hold."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fairsk._core.typing import Floats
+from fairsk._core.typing import Floats, RandomState
 from fairsk.rates import check_choice
 
-__all__ = ["check_choice", "check_weights", "plain_labels", "read_labels"]
+__all__ = ["check_choice", "check_weights", "generator", "plain_labels", "read_labels"]
 
 
 def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> Floats | None:
@@ -33,6 +33,16 @@ def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> Floats | N
     if not np.all(np.isfinite(weights)) or np.any(weights < 0) or not weights.any():
         raise ValueError("sample_weight must be finite, not negative, and not all zero.")
     return weights
+
+
+def generator(random_state: RandomState) -> np.random.Generator:
+    """Return what draws: a Generator as it is, or a new one of a seed.
+
+    A RandomState, such as scikit-learn's functions take, gives the seed, and moves on by that draw.
+    """
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(2**32, size=4, dtype=np.uint64))
+    return np.random.default_rng(random_state)
 
 
 def plain_labels(labels: Sequence[Hashable]) -> list[Any]:

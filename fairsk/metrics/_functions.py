@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,8 +18,8 @@ from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of
 from fairsk._core.labels import binary_labels
 from fairsk._core.results import Backend, Result, Table, library_of, percent, rows, with_interval
-from fairsk._core.typing import Bools, Floats, Ints
-from fairsk._core.validation import check_choice, check_weights
+from fairsk._core.typing import Bools, Floats, Ints, RandomState
+from fairsk._core.validation import check_choice, check_weights, generator
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.rows import take_rows
 from fairsk.metrics._decisions.disparity import GroupRate
@@ -63,7 +63,10 @@ class _FunctionOfRows:
                 f"The metric {self.name!r} must return one number; it returned an array of shape "
                 f"{np.shape(value)}. Take the entry that you mean: lambda y, p: function(y, p)[0]."
             )
-        return float(np.asarray(value).item())
+        number = np.asarray(value).item()
+        if isinstance(number, str | bytes) or not hasattr(number, "__float__"):
+            raise TypeError(f"The metric {self.name!r} must return one number; it returned {number!r}.")
+        return float(number)
 
 
 @dataclass(frozen=True)
@@ -267,6 +270,9 @@ class GroupFunctionMetrics(Result):
         smallest = np.maximum(0, np.maximum(low, -high))
         return float(smallest.max()), float(np.maximum(abs(low), abs(high)).max())
 
+    def _content(self) -> dict[str, Any]:
+        return super()._content() | {"disparities": self.disparities().columns}
+
     def disparities(self) -> Disparities:
         """Return the difference and the ratio of every metric, and between which groups."""
         records = []
@@ -362,9 +368,70 @@ def measure_functions(
     confidence: float | None,
     min_group_size: int,
     n_resamples: int,
-    random_state: int | np.random.Generator | None,
+    random_state: RandomState,
 ) -> GroupFunctionMetrics:
     """Measure functions and rates on the rows of every group, and on all rows; see :func:`group_metrics`."""
+    _check_options(confidence, n_resamples)
+    rng = generator(random_state)
+    data = _read_rows(y_true, y_pred, y_score, sensitive_features, sample_weight, pos_label)
+    row_metrics = _row_metrics(metrics, data, metric_params)
+    members = [np.flatnonzero(data.groups.codes == g) for g in range(len(data.groups.labels))]
+    values, overall = _measure(row_metrics, data.groups, members)
+    replicates, overall_replicates = _resample(row_metrics, members, n_resamples, rng)
+    intervals: dict[str, tuple[Floats, Floats]] = {}
+    overall_intervals: dict[str, tuple[float, float]] = {}
+    if n_resamples and confidence is not None:
+        for name in row_metrics:
+            intervals[name] = _percentiles(values[name], replicates[name], confidence)
+            low, high = _percentiles(np.array([overall[name]]), overall_replicates[name][None], confidence)
+            overall_intervals[name] = float(low[0]), float(high[0])
+            _warn_of_draws(name, data.groups, values[name], replicates[name])
+    squares = data.groups.sums(None if data.weights is None else data.weights**2)
+    n = data.groups.sums(data.weights)
+    effective = np.divide(n**2, squares, out=np.zeros_like(n), where=squares > 0)
+    return GroupFunctionMetrics(
+        groups=data.groups.labels,
+        n=n,
+        values=values,
+        overall={"n": float(n.sum())} | overall,
+        intervals=intervals,
+        overall_intervals=overall_intervals,
+        few=effective < min_group_size,
+        confidence=confidence,
+        min_group_size=min_group_size,
+        n_resamples=n_resamples,
+        replicates=replicates,
+        library=library_of(sensitive_features, y_true, y_pred, y_score),
+    )
+
+
+def _check_options(confidence: float | None, n_resamples: int) -> None:
+    """Refuse options before anything is measured, also those that other options make unused."""
+    if confidence is not None:
+        check_confidence(confidence)
+    if not isinstance(n_resamples, int | np.integer) or n_resamples < 0:
+        raise ValueError(f"n_resamples must be a whole number, 0 or more; got {n_resamples!r}.")
+
+
+class _Rows(NamedTuple):
+    """What metrics are measured on: a value per row."""
+
+    labels: NDArray[Any]
+    predicted: NDArray[Any] | None
+    scores: NDArray[Any] | None
+    weights: Floats | None
+    groups: Grouping
+
+
+def _read_rows(
+    y_true: ArrayLike | None,
+    y_pred: ArrayLike | None,
+    y_score: ArrayLike | None,
+    sensitive_features: Any,
+    sample_weight: ArrayLike | None,
+    pos_label: Any,
+) -> _Rows:
+    """Read and check the data."""
     if y_true is None:
         raise ValueError("Functions are called with labels and predictions or scores: y_true is None.")
     refuse_shuffled(
@@ -374,7 +441,6 @@ def measure_functions(
         sensitive_features=sensitive_features,
         sample_weight=sample_weight,
     )
-    library = library_of(sensitive_features, y_true, y_pred, y_score)
     labels = column_or_1d(y_true)
     predicted = None if y_pred is None else np.asarray(y_pred)
     scores = None if y_score is None else np.asarray(y_score)
@@ -386,6 +452,15 @@ def measure_functions(
         predicted = None if predicted is None else selected
     weights = check_weights(sample_weight, len(labels))
     groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(labels)))
+    return _Rows(labels, predicted, scores, weights, groups)
+
+
+def _row_metrics(
+    metrics: Mapping[str, Rate | Callable[..., Any]],
+    data: _Rows,
+    metric_params: Mapping[str, Mapping[str, Any]],
+) -> dict[str, RowMetric]:
+    """Bind every metric to the data and to its parameters."""
     functions = [name for name, metric in metrics.items() if not isinstance(metric, Rate)]
     unknown = [name for name in metric_params if name not in functions]
     if unknown:
@@ -393,66 +468,25 @@ def measure_functions(
             f"metric_params names {', '.join(map(repr, unknown))}, which is none of the functions: "
             f"{', '.join(functions)}."
         )
-    row_metrics = {
-        name: _rate_of_rows(metric, labels, predicted, weights)
+    return {
+        name: _rate_of_rows(metric, data)
         if isinstance(metric, Rate)
-        else _bind(name, metric, labels, predicted, scores, weights, metric_params.get(name, {}))
+        else _bind(name, metric, data, metric_params.get(name, {}))
         for name, metric in metrics.items()
     }
-    members = [np.flatnonzero(groups.codes == g) for g in range(len(groups.labels))]
-    values, overall = _measure(row_metrics, groups, members)
-    replicates, overall_replicates = _resample(
-        row_metrics, members, n_resamples, np.random.default_rng(random_state)
-    )
-    intervals: dict[str, tuple[Floats, Floats]] = {}
-    overall_intervals: dict[str, tuple[float, float]] = {}
-    if n_resamples and confidence is not None:
-        check_confidence(confidence)
-        for name in row_metrics:
-            low, high = _percentiles(values[name], replicates[name], confidence)
-            intervals[name] = low, high
-            interval = _percentiles(np.array([overall[name]]), overall_replicates[name][None], confidence)
-            overall_intervals[name] = float(interval[0][0]), float(interval[1][0])
-            _warn_of_draws(name, groups, values[name], replicates[name])
-    squares = groups.sums(None if weights is None else weights**2)
-    n = groups.sums(weights)
-    effective = np.divide(n**2, squares, out=np.zeros_like(n), where=squares > 0)
-    return GroupFunctionMetrics(
-        groups=groups.labels,
-        n=n,
-        values=values,
-        overall={"n": float(n.sum())} | overall,
-        intervals=intervals,
-        overall_intervals=overall_intervals,
-        few=effective < min_group_size,
-        confidence=confidence,
-        min_group_size=min_group_size,
-        n_resamples=n_resamples,
-        replicates=replicates,
-        library=library,
-    )
 
 
-def _rate_of_rows(
-    rate: Rate, labels: NDArray[Any], predicted: NDArray[Any] | None, weights: Floats | None
-) -> _RateOfRows:
-    if predicted is None:
+def _rate_of_rows(rate: Rate, data: _Rows) -> _RateOfRows:
+    if data.predicted is None:
         raise ValueError(f"{rate.name} is a rate of decisions: give y_pred.")
-    actual, selected = binary_labels(labels, predicted)
+    actual, selected = binary_labels(data.labels, data.predicted)
     cell = 3 - 2 * selected.astype(np.intp) - actual.astype(np.intp)  # numbered as CELLS lists them
-    return _RateOfRows(rate, cell, np.ones(len(cell)) if weights is None else weights)
+    return _RateOfRows(rate, cell, np.ones(len(cell)) if data.weights is None else data.weights)
 
 
-def _bind(
-    name: str,
-    function: Callable[..., Any],
-    labels: NDArray[Any],
-    predicted: NDArray[Any] | None,
-    scores: NDArray[Any] | None,
-    weights: Floats | None,
-    params: Mapping[str, Any],
-) -> _FunctionOfRows:
+def _bind(name: str, function: Callable[..., Any], data: _Rows, params: Mapping[str, Any]) -> _FunctionOfRows:
     """Decide what a function is called with."""
+    labels, predicted, scores, weights, _ = data
     parameters = _parameters(function)
     reads_scores = predicted is None or (scores is not None and _reads_scores(name, function, parameters))
     row_params, constants = dict[str, Any](), dict[str, Any]()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
-from typing import Any, TypeAlias, overload
+from typing import Any, TypeAlias, TypeVar, overload
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.results import library_of
-from fairsk.metrics._decisions.table import DEFAULT_RATES, GroupMetrics
+from fairsk._core.typing import RandomState
+from fairsk._sklearn.compat import BaseScorer
+from fairsk.metrics._decisions.table import DEFAULT_RATES, GroupMetrics, check_columns
 from fairsk.metrics._functions import GroupFunctionMetrics, function_name, measure_functions
 from fairsk.rates import Rate, get_rate
 
@@ -20,13 +21,18 @@ __all__ = ["group_metrics"]
 #: What is measured per group: a rate, by name or itself, or a function of (y_true, y_pred or y_score).
 Metric: TypeAlias = str | Rate | Callable[..., Any]
 
+_T = TypeVar("_T")
+#: Metrics without names of their own. Not any iterable: a dict of functions is one of names, so that a type
+#: checker would take it for rates.
+_Several: TypeAlias = Sequence[_T] | Set[_T] | Iterator[_T]
+
 
 @overload
 def group_metrics(
     y_true: ArrayLike | None,
     y_pred: ArrayLike,
     *,
-    metrics: str | Rate | Iterable[str | Rate] | Mapping[str, str | Rate] | None = None,
+    metrics: str | Rate | _Several[str | Rate] | Mapping[str, str | Rate] | None = None,
     sensitive_features: Any,
     sample_weight: ArrayLike | None = None,
     pos_label: Any = None,
@@ -42,7 +48,7 @@ def group_metrics(
     y_pred: ArrayLike | None = None,
     *,
     y_score: ArrayLike | None = None,
-    metrics: Metric | Iterable[Metric] | Mapping[str, Metric],
+    metrics: Metric | _Several[Metric] | Mapping[str, Metric],
     sensitive_features: Any,
     sample_weight: ArrayLike | None = None,
     metric_params: Mapping[str, Mapping[str, Any]] | None = None,
@@ -50,7 +56,7 @@ def group_metrics(
     confidence: float | None = 0.95,
     min_group_size: int = 30,
     n_resamples: int = 0,
-    random_state: int | np.random.Generator | None = None,
+    random_state: RandomState = None,
 ) -> GroupFunctionMetrics: ...
 
 
@@ -68,7 +74,7 @@ def group_metrics(
     confidence: float | None = 0.95,
     min_group_size: int = 30,
     n_resamples: int = 0,
-    random_state: int | np.random.Generator | None = None,
+    random_state: RandomState = None,
 ) -> GroupMetrics | GroupFunctionMetrics:
     """Tabulate rates, or any functions, per group: with intervals, the overall row, and the disparities.
 
@@ -106,7 +112,7 @@ def group_metrics(
     n_resamples : int, default=0
         If one of the metrics is a function: how often the rows of every group are drawn with replacement, for
         an interval of each metric. 1000 is a good number; 0 draws nothing.
-    random_state : int, Generator or None, default=None
+    random_state : int, Generator, RandomState or None, default=None
         Seed of the draws.
 
     Returns
@@ -118,11 +124,12 @@ def group_metrics(
     Raises
     ------
     ValueError
-        If lengths differ, a group value is missing, the positive label cannot be told, two metrics have the
-        same name, a function would drop the weights, or it cannot be told whether it reads ``y_pred`` or
-        ``y_score`` where both are given.
+        If lengths differ, a group value is missing, the positive label cannot be told, two columns would have
+        the same name, an option is out of its range, a function would drop the weights, or it cannot be told
+        whether it reads ``y_pred`` or ``y_score`` where both are given.
     TypeError
-        If a function returns no number.
+        If a function returns no number, a metric is a scorer (which is called with an estimator), or its name
+        is no text.
 
     Warns
     -----
@@ -249,15 +256,14 @@ def _by_name(
     if metrics is None:
         metrics = default
     if isinstance(metrics, Mapping):
+        if no_text := [name for name in metrics if not isinstance(name, str)]:
+            raise TypeError(f"A dict of metrics names the columns by text; got the name {no_text[0]!r}.")
+        check_columns(metrics)
         return {name: _renamed(metric, name) for name, metric in metrics.items()}
     listed = [metrics] if isinstance(metrics, str | Rate) or callable(metrics) else list(metrics or ())
     measures = [_renamed(metric) for metric in listed]
     names = [metric.name if isinstance(metric, Rate) else function_name(metric) for metric in measures]
-    titles = ["group", "n", *names]
-    if len(set(titles)) < len(titles):
-        raise ValueError(
-            f"Each column of the table needs a name of its own, got: {', '.join(titles)}. A dict names them."
-        )
+    check_columns(names)
     return dict(zip(names, measures, strict=True))
 
 
@@ -268,4 +274,9 @@ def _renamed(metric: Metric, name: str | None = None) -> Rate | Callable[..., An
         return rate if name is None else replace(rate, name=name)
     if not callable(metric):
         raise TypeError(f"A metric is the name of a rate, a Rate or a function; got {metric!r}.")
+    if isinstance(metric, BaseScorer):
+        raise TypeError(
+            f"{metric!r} is a scorer, which is called with an estimator and X. Here give the function of "
+            "labels and predictions that it was made of; scorers are for scoring= of scikit-learn's searches."
+        )
     return metric

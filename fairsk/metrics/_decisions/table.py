@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Backend, Result, Table, percent, rows, with_interval
+from fairsk._core.results import Backend, Result, Table, percent, read_only, rows, with_interval
 from fairsk._core.typing import Bools, Floats
 from fairsk.metrics._decisions.disparity import GroupRate, extreme_group
 from fairsk.rates import CELLS, Constraint, Method, Rate, get_rate
@@ -19,7 +19,7 @@ from fairsk.statistics._intervals import difference_interval, rate_intervals, ra
 from fairsk.statistics._pairs import Interval
 from fairsk.statistics._proportions import effective_rows
 
-__all__ = ["DEFAULT_RATES", "Disparities", "GroupMetrics"]
+__all__ = ["DEFAULT_RATES", "Disparities", "GroupMetrics", "check_columns"]
 
 DEFAULT_RATES = ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "precision")
 
@@ -112,9 +112,7 @@ class GroupMetrics(Result):
         library: Backend | None = None,
     ) -> None:
         measured = tuple(get_rate(rate) for rate in ([rates] if isinstance(rates, str | Rate) else rates))
-        titles = ["group", "n", *(rate.name for rate in measured)]
-        if len(set(titles)) < len(titles):
-            raise ValueError(f"Each column of the table needs a name of its own, got: {', '.join(titles)}.")
+        check_columns([rate.name for rate in measured])
         self._set(
             counts=counts,
             measured_rates=measured,
@@ -140,33 +138,34 @@ class GroupMetrics(Result):
         return self.counts.n
 
     @property
-    def rates(self) -> dict[str, Floats]:
+    def rates(self) -> Mapping[str, Floats]:
         """Each rate per group."""
-        return {rate.name: self.counts.rate(rate) for rate in self.measured_rates}
+        return read_only({rate.name: self.counts.rate(rate) for rate in self.measured_rates})
 
     @property
-    def few(self) -> dict[str, Bools]:
+    def few(self) -> Mapping[str, Bools]:
         """Where a rate is measured on few rows."""
-        return {name: size < self.min_group_size for name, size in self.effective_rows.items()}
+        return read_only({name: size < self.min_group_size for name, size in self.effective_rows.items()})
 
     @property
-    def overall(self) -> dict[str, Any]:
+    def overall(self) -> Mapping[str, Any]:
         """The number of rows and each rate over all of them."""
         total = self.counts.overall()
         values = {"n": total.n[0]} | {rate.name: total.rate(rate)[0] for rate in self.measured_rates}
-        return values if self.strata is not None else {name: float(v) for name, v in values.items()}
+        scalars = values if self.strata is not None else {name: float(v) for name, v in values.items()}
+        return read_only(scalars)
 
     @property
-    def overall_intervals(self) -> dict[str, Interval]:
+    def overall_intervals(self) -> Mapping[str, Interval]:
         """The interval of each rate over all rows; empty without ``confidence``."""
         total = self.counts.overall()
         intervals = {} if self.confidence is None else _intervals(total, self.measured_rates, self.confidence)
-        return {name: (low[0], high[0]) for name, (low, high) in intervals.items()}
+        return read_only({name: (low[0], high[0]) for name, (low, high) in intervals.items()})
 
     @property
-    def effective_rows(self) -> dict[str, Floats]:
+    def effective_rows(self) -> Mapping[str, Floats]:
         """The number of rows that each rate is measured on, effective ones if they are weighted."""
-        return {rate.name: effective_rows(self.counts, rate) for rate in self.measured_rates}
+        return read_only({rate.name: effective_rows(self.counts, rate) for rate in self.measured_rates})
 
     def disparities(self) -> Disparities:
         """Return the largest difference and the smallest ratio of every rate, with intervals."""
@@ -379,6 +378,18 @@ class Disparities(Result):
         if self.confidence is not None:
             notes = [f"{percent(self.confidence)} intervals, of disparities for all pairs of groups at once"]
         return [Table(columns, text, notes=notes, words=["rate", "lowest", "highest"])]
+
+
+def check_columns(names: Collection[str]) -> None:
+    """Refuse metrics whose column would have the name of another column of the table, or of an interval."""
+    titles = ["group", "n", *names]
+    # Two columns of a frame, or two keys of a record, would become one.
+    ends = [f"{name}{end}" for name in names for end in ("_low", "_high", "_rows")]
+    if len(set(titles)) < len(titles) or set(ends) & set(names):
+        raise ValueError(
+            f"Each column of the table needs a name of its own, got: {', '.join(titles)}. A dict names "
+            "them. The ends of intervals are called NAME_low and NAME_high, and rows NAME_rows."
+        )
 
 
 def _comparisons(metrics: GroupMetrics) -> Iterator[dict[str, Any]]:
