@@ -23,7 +23,7 @@ def consistency(
     *,
     n_neighbors: int = 5,
     scale: bool = True,
-    drop: str | int | Sequence[str] | Sequence[int] | None = None,
+    sensitive_features: str | int | Sequence[str] | Sequence[int] | None = None,
     pos_label: Any = None,
 ) -> float:
     """Measure how much each decision agrees with those of the rows that are most like it.
@@ -39,8 +39,9 @@ def consistency(
         ones there are.
     scale : bool, default=True
         Bring the columns to a standard deviation of one first, so that none counts more for its unit.
-    drop : str, int, or sequence of these, optional
-        Columns that should not matter: the sensitive ones, so that people count as alike without them.
+    sensitive_features : str, int, or sequence of these, optional
+        The columns of X that hold the sensitive attributes, by name or position. They are left out, so that
+        people count as alike without them.
     pos_label : label, optional
         The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
 
@@ -53,7 +54,7 @@ def consistency(
     Raises
     ------
     ValueError
-        If X holds text or missing values, lengths differ, a column to drop is not in X, there are too few
+        If X holds text or missing values, lengths differ, a sensitive column is not in X, there are too few
         rows for so many neighbours, or the positive label cannot be told.
 
     See Also
@@ -81,15 +82,16 @@ def consistency(
     """
     refuse_shuffled(X=X, y_pred=y_pred)
     positive, _ = binary_labels(y_pred, y_pred, pos_label)
-    if drop is not None:
-        sensitive_columns(X, drop)  # refuses a column that is not there
-        X = drop_columns(X, drop)
+    if sensitive_features is not None:
+        sensitive_columns(X, sensitive_features)  # refuses a column that is not there
+        X = drop_columns(X, sensitive_features)
     try:
         features: Any = check_array(X, accept_sparse="csr", dtype=float)
     except ValueError as error:
         raise ValueError(
             f"X must be a table of numbers: {error} Encode categories (a OneHotEncoder in a "
-            "ColumnTransformer) and fill in missing values first, or leave out columns with drop=."
+            "ColumnTransformer) and fill in missing values first, or leave out the columns that "
+            "sensitive_features names."
         ) from error
     n_samples = features.shape[0]
     if n_samples != len(positive):
