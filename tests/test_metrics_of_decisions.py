@@ -27,7 +27,7 @@ from fairsk.metrics._decisions.differential import (
     bias_amplification,
     differential_fairness,
 )
-from fairsk.metrics._decisions.disparity import best_group, worst_group
+from fairsk.metrics._decisions.disparity import best_group, disparity, worst_group
 from fairsk.metrics._decisions.entropy import GeneralizedEntropy, generalized_entropy
 from fairsk.metrics._decisions.mantel_haenszel import MantelHaenszel, mantel_haenszel_odds_ratio
 from fairsk.metrics._decisions.multiclass import multiclass_disparity, one_vs_rest_counts
@@ -574,11 +574,15 @@ def test_columns_that_should_not_matter_are_dropped_from_frames_and_arrays(libra
     frame = (pd if library == "pandas" else pl).DataFrame(data)
     y = rng.integers(0, 2, 60)
     expected = consistency(data["income"][:, None], y)
-    assert consistency(frame, y, drop="sex") == consistency(frame, y, drop=["sex"]) == expected
-    assert consistency(np.column_stack([*data.values()]), y, drop=1) == expected
+    assert (
+        consistency(frame, y, sensitive_features="sex")
+        == consistency(frame, y, sensitive_features=["sex"])
+        == expected
+    )
+    assert consistency(np.column_stack([*data.values()]), y, sensitive_features=1) == expected
     assert consistency(frame, y) != expected
     with pytest.raises(ValueError, match="Did you mean 'sex'"):
-        consistency(frame, y, drop="sexx")
+        consistency(frame, y, sensitive_features="sexx")
 
 
 def test_consistency_refuses_text_missing_values_and_too_many_neighbours() -> None:
@@ -917,3 +921,55 @@ def test_inputs_are_left_as_they_were(name: str) -> None:
     RESULTS[name](data)
     for key, values in data.items():
         np.testing.assert_array_equal(values, before[key])
+
+
+# --- without labels, or without predictions -----------------------------------------------------------
+
+
+def test_metrics_of_selection_need_no_labels() -> None:
+    pets = np.array(["cat", "dog", "cow", "cat", "dog", "dog"])
+    group, weight = list("aaabbb"), [1.0, 2.0, 1.0, 1.0, 1.0, 4.0]
+    data = {"sensitive_features": group, "sample_weight": weight}
+    counts = one_vs_rest_counts(None, pets, **data)
+    assert not counts.labelled
+    assert counts.strata == ("cat", "cow", "dog")
+    # Of weight 4 in a, cat has 1, cow 1 and dog 2; of weight 6 in b, cat has 1 and dog 5.
+    np.testing.assert_allclose(counts.rate("selection_rate"), [[1 / 4, 1 / 4, 1 / 2], [1 / 6, 0, 5 / 6]])
+    np.testing.assert_array_equal(counts.n, [[4] * 3, [6] * 3])
+    worst = {"cat": 1 / 12, "cow": 1 / 4, "dog": 1 / 3}
+    assert multiclass_disparity(None, pets, average=None, **data) == pytest.approx(worst)
+    fairness = differential_fairness(None, pets, concentration=3.0, **data)
+    # One row is added to each of the three outcomes: cow is 2/7 in a and 1/9 in b.
+    assert fairness.epsilon == pytest.approx(np.log((2 / 7) / (1 / 9)))
+    assert (fairness.outcome, fairness.more, fairness.less) == ("cow", "a", "b")
+
+
+def test_metrics_of_labels_say_that_there_are_none() -> None:
+    y, group = [1, 0, 1, 0], list("aabb")
+    for name, ask in (
+        ("true_positive_rate", lambda: one_vs_rest_counts(None, y, sensitive_features=group).rate("recall")),
+        (
+            "true_positive_rate",
+            lambda: multiclass_disparity(None, y, constraint="equal_opportunity", sensitive_features=group),
+        ),
+        ("base_rate", lambda: bias_amplification(None, y, sensitive_features=group)),
+        ("regression_metrics", lambda: regression_metrics(None, y, sensitive_features=group)),
+    ):
+        with pytest.raises(ValueError, match=f"^{name} depends on the labels, and there are none: y_true is"):
+            ask()
+    # A part of a table knows whether there were labels, too.
+    counts = GroupCounts.from_predictions(None, y, sensitive_features=group)
+    with pytest.raises(ValueError, match="depends on the labels, and there are none"):
+        counts.take(["a"]).rate("true_positive_rate")
+
+
+def test_predictions_that_are_none_are_named() -> None:
+    y, group = [1, 0, 1, 0], list("aabb")
+    for ask in (
+        lambda: disparity(y, None, constraint="demographic_parity", sensitive_features=group),
+        lambda: one_vs_rest_counts(y, None, sensitive_features=group),
+        lambda: regression_metrics(y, None, sensitive_features=group),
+        lambda: consistency([[1], [2], [3], [4]], None, n_neighbors=1),
+    ):
+        with pytest.raises(ValueError, match="y_pred is None"):
+            ask()

@@ -122,7 +122,6 @@ def test_calibration_error_equals_a_loop_over_bins(strategy: Any, weighted: bool
         expected.append(sum(gaps) / w.sum())
     table = score_metrics(**rows, n_bins=8, strategy=strategy)
     assert table.values["calibration_error"] == pytest.approx(expected)
-    rows["y_prob"] = rows.pop("y_score")
     options = {"n_bins": 8, "strategy": strategy}
     assert calibration_error_difference(**rows, **options) == pytest.approx(largest_gap(expected))
     assert worst_group_calibration_error(**rows, **options) == pytest.approx(max(expected))
@@ -131,7 +130,6 @@ def test_calibration_error_equals_a_loop_over_bins(strategy: Any, weighted: bool
 
 def test_quantile_bins_hold_equally_many_rows() -> None:
     rows = make_rows(n=1000)
-    rows["y_prob"] = rows.pop("y_score")
     assert calibration_curves(**rows, n_bins=5, strategy="quantile").n.sum(0).tolist() == [200.0] * 5
 
 
@@ -174,8 +172,8 @@ def test_gaps_between_groups_pass_over_bins_of_few_rows() -> None:
     curves = calibration_curves(y, s, sensitive_features=group, n_bins=2)
     assert curves.gaps() == pytest.approx([np.nan, 0.25], nan_ok=True)
     assert curves.largest_gap() == pytest.approx(0.25)
-    assert curves.largest_gap(min_rows=1) == pytest.approx(1.0)
-    assert np.isnan(curves.largest_gap(min_rows=100))
+    assert curves.largest_gap(min_group_size=1) == pytest.approx(1.0)
+    assert np.isnan(curves.largest_gap(min_group_size=100))
 
 
 # --- distances -----------------------------------------------------------------------------------------
@@ -413,7 +411,6 @@ def test_calibration_from_histograms_is_that_of_the_rows(strategy: Any) -> None:
     found = ScoreMetrics.from_histograms(table, n_bins=8, strategy=strategy)
     assert found.values["calibration_error"] == pytest.approx(exact.values["calibration_error"])
     assert found.by_chance == pytest.approx(exact.by_chance)
-    rows["y_prob"] = rows.pop("y_score")
     curves = calibration_curves(**rows, n_bins=8, strategy=strategy)
     joined = CalibrationCurves.from_histograms(table, n_bins=8, strategy=strategy)
     assert np.array_equal(joined.edges, curves.edges)
@@ -553,7 +550,6 @@ def test_scores_that_are_no_probabilities_leave_out_what_needs_them() -> None:
             score_metrics(**rows, metrics=metric)
     with pytest.raises(ValueError, match="brier cannot be measured"):
         brier_difference(**rows)
-    rows["y_prob"] = rows.pop("y_score")
     with pytest.raises(ValueError, match="needs probabilities"):
         calibration_curves(**rows)
 
@@ -580,6 +576,31 @@ def test_bad_input_is_refused(changed: dict[str, Any], message: str) -> None:
     given |= {"sensitive_features": ["a", "a", "b", "b"]} | changed
     with pytest.raises(ValueError, match=message):
         score_metrics(**given)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        score_metrics,
+        calibration_curves,
+        auc_difference,
+        brier_difference,
+        log_loss_difference,
+        calibration_error_difference,
+        worst_group_calibration_error,
+        abroca,
+        abroca_test,
+        ScoreHistograms.from_scores,
+    ],
+)
+def test_what_depends_on_labels_is_not_measured_without_them(function: Any) -> None:
+    name = function.__name__.replace("from_scores", "ScoreHistograms")
+    message = (
+        rf"^{name} depends on the labels, and there are none: y_true is None\. Without labels only "
+        r"ks_distance and wasserstein_distance can be measured\.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        function(None, [0.5, 0.25, 0.75, 1.0], sensitive_features=list("aabb"))
 
 
 def test_bad_questions_are_refused() -> None:
@@ -632,7 +653,6 @@ def test_tables_print_and_escape_and_do_not_change_their_input() -> None:
     assert set(record["intervals"]) == set(table.values) - {"calibration_error"}
     assert record["confidence"] == 0.95
     assert all(v is None or np.array_equal(v, before[name]) for name, v in rows.items())
-    rows["y_prob"] = rows.pop("y_score")
     curves = calibration_curves(**rows, confidence=0.9)
     assert "&lt;b&gt;" in curves._repr_html_()
     assert json.loads(json.dumps(curves.to_dict(), allow_nan=False)) == curves.to_dict()

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.engines import column_names, count_combinations
 from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of, sort_labels
-from fairsk._core.labels import binary_labels
-from fairsk._core.results import Backend, Result, Table, library_of, rows
+from fairsk._core.labels import binary_labels, no_labels
+from fairsk._core.results import Backend, Result, Table, library_of, read_only, rows
 from fairsk._core.typing import Bools, Floats
 from fairsk._core.validation import check_weights, plain_labels, read_labels
 from fairsk._core.warnings import warn_user
@@ -311,7 +311,7 @@ class GroupCounts(Result):
     @property
     def n(self) -> Floats:
         """The (weighted) number of rows of each group, and stratum if there are strata."""
-        return sum((self.cells[cell] for cell in CELLS), start=np.zeros(1))
+        return read_only(sum((self.cells[cell] for cell in CELLS), start=np.zeros(1)))
 
     def rate(self, rate: Rate | str) -> Floats:
         """Return a rate of each group (and stratum).
@@ -345,10 +345,7 @@ class GroupCounts(Result):
         """
         needing = [rate.name for rate in rates if rate.needs_labels]
         if needing and not self.labelled:
-            raise ValueError(
-                f"{', '.join(needing)} depends on the labels, and there are none: y_true is None. Without "
-                "labels only selection can be measured."
-            )
+            raise ValueError(no_labels(", ".join(needing)))
 
     def overall(self) -> GroupCounts:
         """Return the table of all groups together.
@@ -400,7 +397,15 @@ class GroupCounts(Result):
         cells, squares = (
             {cell: table[cell][places] for cell in CELLS} for table in (self.cells, self.squares)
         )
-        return GroupCounts(groups, cells, squares, names=self.names, strata=self.strata)
+        return GroupCounts(
+            groups,
+            cells,
+            squares,
+            names=self.names,
+            strata=self.strata,
+            labelled=self.labelled,
+            library=self.library,
+        )
 
     def stratum(self, label: Hashable) -> GroupCounts:
         """Return the table of one stratum.

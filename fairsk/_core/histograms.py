@@ -14,7 +14,7 @@ from fairsk._core.counts import GroupCounts
 from fairsk._core.curves import Curve
 from fairsk._core.engines import column_names, count_combinations
 from fairsk._core.groups import Grouping, encode_groups, format_group, sort_labels
-from fairsk._core.labels import binary_labels
+from fairsk._core.labels import binary_labels, require_labels
 from fairsk._core.results import Backend, Result, Table, library_of, rows
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights, plain_labels, read_labels
@@ -155,7 +155,7 @@ class ScoreHistograms(Result):
         Raises
         ------
         ValueError
-            If scores are missing or outside the range, or ``bins`` is no power of two.
+            If there are no labels, scores are missing or outside the range, or ``bins`` is no power of two.
 
         Examples
         --------
@@ -165,6 +165,7 @@ class ScoreHistograms(Result):
         >>> table.edges.tolist(), table.positives.tolist()
         ([0.25, 0.5, 0.75], [[0.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0]])
         """
+        require_labels("ScoreHistograms", y_true)
         refuse_shuffled(
             y_true=y_true, y_score=y_score, sensitive_features=sensitive_features, sample_weight=sample_weight
         )

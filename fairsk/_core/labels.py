@@ -13,7 +13,7 @@ from fairsk._core.columns import column_of
 from fairsk._core.factorize import Coded, code_array, is_missing
 from fairsk._core.typing import Bools
 
-__all__ = ["binary_labels", "positive_class"]
+__all__ = ["binary_labels", "no_labels", "positive_class", "require_labels"]
 
 
 def positive_class(classes: NDArray[Any], pos_label: Any = None) -> Any:
@@ -32,6 +32,26 @@ def positive_class(classes: NDArray[Any], pos_label: Any = None) -> Any:
     if len(labels) != 2:
         raise ValueError(f"y has {len(labels)} classes, {labels}: name the positive one with pos_label=.")
     return labels[1]
+
+
+def require_labels(name: str, y_true: Any) -> None:
+    """Refuse ``y_true=None`` where a metric of scores or amounts, ``name``, depends on the labels.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    if y_true is None:
+        raise ValueError(no_labels(name, without="ks_distance and wasserstein_distance"))
+
+
+def no_labels(name: str, without: str = "selection") -> str:
+    """Say that something depends on the labels, and that there are none."""
+    return (
+        f"{name} depends on the labels, and there are none: y_true is None. Without labels only {without} "
+        "can be measured."
+    )
 
 
 def binary_labels(
@@ -112,6 +132,8 @@ def _refuse_alike(labels: set[Any]) -> None:
 
 def _labels(name: str, column: Any) -> Coded:
     """Return a column of labels, after making sure that labels is what it holds."""
+    if column is None:
+        raise ValueError(f"{name} is None: rates are of decisions, and need a predicted label per row.")
     series = nw.from_native(column, series_only=True, pass_through=True)
     # NumPy makes floats of the whole numbers of some columns, which are not exact beyond 2**53.
     values = column_of(series) if isinstance(series, nw.Series) else column_or_1d(column)

@@ -12,6 +12,7 @@ from sklearn.utils import column_or_1d
 
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.groups import encode_groups, format_group
+from fairsk._core.labels import require_labels
 from fairsk._core.results import Backend, Result, Table, library_of, number, percent, rows, with_interval
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import check_weights
@@ -110,6 +111,9 @@ class RegressionMetrics(Result):
         first, second = measured_pairs(self.groups, values, reference)
         return values[first], values[second]
 
+    def _content(self) -> dict[str, Any]:
+        return super()._content() | {"ks_distance": self._ks, "wasserstein_distance": self._wasserstein}
+
     def _tables(self) -> list[Table]:
         columns: dict[str, list[Any]] = {
             "group": [*map(format_group, self.groups), "overall"],
@@ -161,7 +165,8 @@ def regression_metrics(
     Raises
     ------
     ValueError
-        If lengths differ, a value is missing or infinite, or ``confidence`` is not between 0 and 1.
+        If there are no labels, lengths differ, a value is missing or infinite, or ``confidence`` is not
+        between 0 and 1.
 
     Warns
     -----
@@ -203,6 +208,7 @@ def regression_metrics(
     2  overall  6.0  1.83  2.42
     """
     check_confidence(confidence)
+    require_labels("regression_metrics", y_true)
     refuse_shuffled(
         y_true=y_true, y_pred=y_pred, sensitive_features=sensitive_features, sample_weight=sample_weight
     )
@@ -250,6 +256,8 @@ def regression_metrics(
 
 
 def _amounts(name: str, values: ArrayLike) -> Floats:
+    if values is None:
+        raise ValueError(f"{name} is None: give a number per row.")
     column = column_or_1d(values)
     try:
         amounts = column.astype(float)

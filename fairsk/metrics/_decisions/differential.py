@@ -146,7 +146,7 @@ def _outcomes(counts: GroupCounts, rate: Rate) -> tuple[tuple[Hashable, ...], Fl
 
 
 def differential_fairness(
-    y_true: ArrayLike,
+    y_true: ArrayLike | None,
     y_pred: ArrayLike,
     *,
     sensitive_features: Any,
@@ -158,9 +158,10 @@ def differential_fairness(
 
     Parameters
     ----------
-    y_true, y_pred : array-like of shape (n_samples,)
-        Labels, and predicted labels, of any number of classes. Only the predictions are measured; give the
-        labels twice to measure the data.
+    y_true : array-like of shape (n_samples,) or None
+        Labels, of any number of classes. Only the predictions are measured, so that None is enough.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels; give the labels instead to measure the data.
     sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
         The group of each row. Several columns make an intersection, which is what this measure is meant
         for: what it bounds for intersections, it bounds for each attribute.
@@ -261,7 +262,8 @@ def bias_amplification(
     Raises
     ------
     ValueError
-        If lengths differ, a label or group value is missing, or ``concentration`` is negative.
+        If there are no labels, lengths differ, a label or group value is missing, or ``concentration`` is
+        negative.
 
     Warns
     -----

@@ -149,7 +149,7 @@ def mean_disparity(
 
 
 class GroupRate(NamedTuple):
-    """A group and its rate.
+    """A group and its rate: a pair, which unpacks as ``group, value``.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,7 @@ class MantelHaenszel(Result):
     p_values: Floats
     crude: Floats
     reference: Hashable
-    rate: Rate = field(repr=False)
+    rate: Rate
     confidence: float
     library: Backend | None = None
 

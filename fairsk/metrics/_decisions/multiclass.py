@@ -17,6 +17,7 @@ from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import encode_groups, format_group, sort_labels
 from fairsk._core.labels import binary_labels
+from fairsk._core.results import library_of
 from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
@@ -28,7 +29,7 @@ ClassAverage: TypeAlias = Literal["worst", "mean"]
 
 
 def one_vs_rest_counts(
-    y_true: ArrayLike,
+    y_true: ArrayLike | None,
     y_pred: ArrayLike,
     *,
     sensitive_features: Any,
@@ -39,8 +40,11 @@ def one_vs_rest_counts(
 
     Parameters
     ----------
-    y_true, y_pred : array-like of shape (n_samples,)
-        Labels, and predicted labels (not scores), of any number of classes.
+    y_true : array-like of shape (n_samples,) or None
+        Labels, of any number of classes. None where there are none: selection alone is counted then, and a
+        rate that depends on the label is an error.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels (not scores).
     sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
         The group of each row; several columns make an intersection.
     sample_weight : array-like of shape (n_samples,), optional
@@ -83,12 +87,15 @@ def one_vs_rest_counts(
     refuse_shuffled(
         y_true=y_true, y_pred=y_pred, sensitive_features=sensitive_features, sample_weight=sample_weight
     )
-    actual, predicted = column_or_1d(y_true), column_or_1d(y_pred)
+    if y_pred is None:
+        raise ValueError("y_pred is None: give a predicted label per row.")
+    predicted = column_or_1d(y_pred)
+    actual = predicted if y_true is None else column_or_1d(y_true)
     columns = actual.tolist(), predicted.tolist()
     present = {*columns[0], *columns[1]}
     labels = sort_labels(present) if classes is None else [*classes]
     # Called for its checks: missing labels, fractions, columns that differ in kind or length.
-    binary_labels(actual, predicted, next(iter(present), None))
+    binary_labels(None if y_true is None else actual, predicted, next(iter(present), None))
     position = {label: index for index, label in enumerate(labels)}
     unknown = [label for label in sort_labels(present) if label not in position]
     if unknown:
@@ -105,6 +112,8 @@ def one_vs_rest_counts(
         wrong = table * (1 - np.eye(len(labels)))  # so that no cell is a difference of large sums
         false_alarms, misses = wrong.sum(1), wrong.sum(2)
         rejections = [np.delete(np.delete(table, k, 1), k, 2).sum((1, 2)) for k in range(len(labels))]
+        if y_true is None:  # predictions stand for the labels, so that all rows are hits: count negatives
+            hits, false_alarms = np.zeros_like(hits), hits
         return {"tp": hits, "fp": false_alarms, "fn": misses, "tn": np.stack(rejections, axis=1)}
 
     return GroupCounts(
@@ -113,11 +122,13 @@ def one_vs_rest_counts(
         None if weights is None else cells(weights**2),
         names=groups.names,
         strata=labels,
+        labelled=y_true is not None,
+        library=library_of(sensitive_features, y_true, y_pred),
     )
 
 
 def multiclass_disparity(
-    y_true: ArrayLike,
+    y_true: ArrayLike | None,
     y_pred: ArrayLike,
     *,
     sensitive_features: Any,
@@ -133,8 +144,11 @@ def multiclass_disparity(
 
     Parameters
     ----------
-    y_true, y_pred : array-like of shape (n_samples,)
-        Labels, and predicted labels (not scores), of any number of classes.
+    y_true : array-like of shape (n_samples,) or None
+        Labels, of any number of classes. None where there are none, which is enough for constraints on the
+        selection alone.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels (not scores).
     sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
         The group of each row; several columns make an intersection.
     average : {"worst", "mean"} or None, default="worst"
@@ -161,7 +175,8 @@ def multiclass_disparity(
     Raises
     ------
     ValueError
-        If lengths differ, a label or group value is missing, or a label is not one of the classes.
+        If lengths differ, a label or group value is missing, a label is not one of the classes, or
+        there are no labels for a rate that depends on them.
 
     Warns
     -----

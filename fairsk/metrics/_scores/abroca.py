@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from fairsk._core.curves import Curve
 from fairsk._core.groups import Grouping
 from fairsk._core.results import Result, Table, number, p_value
-from fairsk._core.typing import Floats
+from fairsk._core.typing import Floats, RandomState
+from fairsk._core.validation import generator
 from fairsk.metrics._scores.grouped import GroupedScores, largest_between, read_rows
 from fairsk.rates import RATES
 from fairsk.statistics._resampling import check_resamples
@@ -106,8 +107,8 @@ def abroca(
     Raises
     ------
     ValueError
-        If lengths differ, a score is not finite, a group value is missing, or the positive label cannot be
-        told.
+        If lengths differ, a score is not finite, labels or a group value are missing, or the positive label
+        cannot be told.
 
     Warns
     -----
@@ -148,6 +149,7 @@ def abroca(
         sensitive_features=sensitive_features,
         sample_weight=sample_weight,
         pos_label=pos_label,
+        name="abroca",
     )
     return largest_abroca(scores, reference)
 
@@ -193,7 +195,7 @@ def abroca_test(
     pos_label: Any = None,
     reference: Hashable = None,
     n_resamples: int = 999,
-    random_state: int | np.random.Generator | None = None,
+    random_state: RandomState = None,
 ) -> AbrocaTest:
     """Test whether the ROC curves of all groups are the same, by permuting groups among equal labels.
 
@@ -213,7 +215,7 @@ def abroca_test(
         Compare every group with this one only; by default all pairs are compared.
     n_resamples : int, default=999
         How many permutations; the smallest possible p-value is 1 / (n_resamples + 1).
-    random_state : int, Generator or None, default=None
+    random_state : int, Generator, RandomState or None, default=None
         Seed of the permutations.
 
     Returns
@@ -265,7 +267,7 @@ def abroca_test(
     999 permutations of groups among rows of the same label
     """
     check_resamples(n_resamples)
-    rows = read_rows(y_true, y_score, sensitive_features, sample_weight, pos_label)
+    rows = read_rows(y_true, y_score, sensitive_features, sample_weight, pos_label, name="abroca_test")
     scores = GroupedScores.of_groups(*rows)
     value = largest_abroca(scores, reference)
     if np.isnan(value):
@@ -284,7 +286,7 @@ def abroca_test(
         fpr = RATES["false_positive_rate"](curve.cells)
         position = curve.positions(rows.scores[in_test][in_group])
         placement[in_group] = (fpr[position] + fpr[position - 1]) / 2
-    rng = np.random.default_rng(random_state)
+    rng = generator(random_state)
     null_areas = np.empty(n_resamples)
     shuffled = codes.copy()
     for i in range(n_resamples):

@@ -13,7 +13,17 @@ from numpy.typing import ArrayLike
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.histograms import ScoreHistograms
-from fairsk._core.results import Backend, Result, Table, library_of, number, percent, rows, with_interval
+from fairsk._core.results import (
+    Backend,
+    Result,
+    Table,
+    library_of,
+    number,
+    percent,
+    read_only,
+    rows,
+    with_interval,
+)
 from fairsk._core.typing import Floats
 from fairsk.metrics._scores.grouped import GroupedScores, warn_unmeasured
 from fairsk.rates import CELLS, Constraint
@@ -209,21 +219,21 @@ class CalibrationCurves(Result):
     @property
     def label_rates(self) -> Floats:
         """The share of positives of each group in each bin."""
-        return self.counts.rate("base_rate")
+        return read_only(self.counts.rate("base_rate"))
 
     @property
     def intervals(self) -> tuple[Floats, Floats]:
         """Wilson intervals of the label rates."""
-        return rate_intervals(self.counts, "base_rate", self.confidence)
+        return read_only(rate_intervals(self.counts, "base_rate", self.confidence))
 
-    def gaps(self, min_rows: float = 30) -> Floats:
+    def gaps(self, min_group_size: float = 30) -> Floats:
         """Return the largest difference between groups in the label rate of each bin.
 
         It is about 0 where the same score means the same probability in every group (sufficiency).
 
         Parameters
         ----------
-        min_rows : float, default=30
+        min_group_size : float, default=30
             Groups with fewer (effective) rows in a bin are left out of its comparison: their rates are noise.
 
         Returns
@@ -232,13 +242,15 @@ class CalibrationCurves(Result):
             Differences; NaN where fewer than two groups are left.
         """
         squares = sum((self.counts.squares[cell] for cell in CELLS), start=np.zeros(1))
-        enough = self.n**2 >= min_rows * squares  # Kish's effective size, n^2 / sum of w^2, without dividing
+        enough = (
+            self.n**2 >= min_group_size * squares
+        )  # Kish's effective size, n^2 / sum of w^2, without dividing
         cells = {cell: np.where(enough, self.counts.cells[cell], 0.0) for cell in CELLS}
         return Constraint("label_rate", "base_rate").difference(cells)
 
-    def largest_gap(self, min_rows: float = 30) -> float:
+    def largest_gap(self, min_group_size: float = 30) -> float:
         """Return the largest of :meth:`gaps`; NaN if there is none."""
-        gaps = self.gaps(min_rows)
+        gaps = self.gaps(min_group_size)
         return float(np.nanmax(gaps)) if not np.isnan(gaps).all() else float("nan")
 
     def _tables(self) -> list[Table]:
@@ -275,7 +287,7 @@ class CalibrationCurves(Result):
 
 def calibration_curves(
     y_true: ArrayLike,
-    y_prob: ArrayLike,
+    y_score: ArrayLike,
     *,
     sensitive_features: Any,
     sample_weight: ArrayLike | None = None,
@@ -290,7 +302,7 @@ def calibration_curves(
     ----------
     y_true : array-like of shape (n_samples,)
         Labels.
-    y_prob : array-like of shape (n_samples,)
+    y_score : array-like of shape (n_samples,)
         Probability of the positive label, from 0 to 1.
     sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
         The group of each row; several columns make an intersection.
@@ -314,8 +326,8 @@ def calibration_curves(
     Raises
     ------
     ValueError
-        If lengths differ, a group value is missing, scores are no probabilities, or the positive label cannot
-        be told.
+        If lengths differ, labels or a group value are missing, scores are no probabilities, or the positive
+        label cannot be told.
 
     See Also
     --------
@@ -336,8 +348,8 @@ def calibration_curves(
     --------
     >>> from fairsk.metrics import calibration_curves
     >>> y_true = [0, 0, 1, 1, 0, 1, 1, 1]
-    >>> y_prob = [0.2, 0.4, 0.7, 0.9, 0.1, 0.3, 0.6, 0.8]
-    >>> print(calibration_curves(y_true, y_prob, sensitive_features=list("aaaabbbb"), n_bins=2))
+    >>> y_score = [0.2, 0.4, 0.7, 0.9, 0.1, 0.3, 0.6, 0.8]
+    >>> print(calibration_curves(y_true, y_score, sensitive_features=list("aaaabbbb"), n_bins=2))
     group  scores    n  mean_score            label_rate
     ----------------------------------------------------
     a      0 to 0.5  2       0.300  0.000 [0.000, 0.658]
@@ -353,10 +365,11 @@ def calibration_curves(
     """
     scores = GroupedScores.of_rows(
         y_true,
-        y_prob,
+        y_score,
         sensitive_features=sensitive_features,
         sample_weight=sample_weight,
         pos_label=pos_label,
+        name="calibration_curves",
     )
-    library = library_of(sensitive_features, y_true, y_prob)
+    library = library_of(sensitive_features, y_true, y_score)
     return CalibrationCurves._of(scores, n_bins, strategy, confidence, library)

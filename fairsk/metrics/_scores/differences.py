@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from fairsk.metrics._scores.calibration_error import Strategy
 from fairsk.metrics._scores.grouped import GroupedScores
-from fairsk.metrics._scores.table import ScoreMetrics
+from fairsk.metrics._scores.table import ScoreMetric, ScoreMetrics, warn_missing
 
 __all__ = [
     "auc_difference",
@@ -55,8 +55,8 @@ def auc_difference(
     Raises
     ------
     ValueError
-        If lengths differ, a group value is missing, the positive label cannot be told, or scores are
-        not finite.
+        If lengths differ, labels or a group value are missing, the positive label cannot be told, or scores
+        are not finite.
 
     Warns
     -----
@@ -134,8 +134,8 @@ def brier_difference(
     Raises
     ------
     ValueError
-        If lengths differ, a group value is missing, the positive label cannot be told, or scores are no
-        probabilities.
+        If lengths differ, labels or a group value are missing, the positive label cannot be told, or scores
+        are no probabilities.
 
     Warns
     -----
@@ -214,8 +214,8 @@ def log_loss_difference(
     Raises
     ------
     ValueError
-        If lengths differ, a group value is missing, the positive label cannot be told, or scores are no
-        probabilities.
+        If lengths differ, labels or a group value are missing, the positive label cannot be told, or scores
+        are no probabilities.
 
     Warns
     -----
@@ -260,7 +260,7 @@ def log_loss_difference(
 
 
 def _difference(
-    metric: str,
+    metric: ScoreMetric,
     y_true: ArrayLike,
     y_score: ArrayLike,
     *,
@@ -278,15 +278,16 @@ def _difference(
         sensitive_features=sensitive_features,
         sample_weight=sample_weight,
         pos_label=pos_label,
+        name=f"{metric}_difference",
     )
     table = ScoreMetrics(scores, metric, confidence=None, n_bins=n_bins, strategy=strategy)
-    table.warn(fewest=2)
+    warn_missing(table, fewest=2)
     return table.difference(metric, reference=reference)
 
 
 def calibration_error_difference(
     y_true: ArrayLike,
-    y_prob: ArrayLike,
+    y_score: ArrayLike,
     *,
     sensitive_features: Any,
     sample_weight: ArrayLike | None = None,
@@ -301,7 +302,7 @@ def calibration_error_difference(
     ----------
     y_true : array-like of shape (n_samples,)
         Labels.
-    y_prob : array-like of shape (n_samples,)
+    y_score : array-like of shape (n_samples,)
         Probability of the positive label, from 0 to 1.
     sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
         The group of each row; several columns make an intersection.
@@ -324,8 +325,8 @@ def calibration_error_difference(
     Raises
     ------
     ValueError
-        If lengths differ, a group value is missing, the positive label cannot be told, or scores are no
-        probabilities.
+        If lengths differ, labels or a group value are missing, the positive label cannot be told, or scores
+        are no probabilities.
 
     See Also
     --------
@@ -346,14 +347,14 @@ def calibration_error_difference(
     --------
     >>> from fairsk.metrics import calibration_error_difference
     >>> y_true = [0, 0, 1, 1, 0, 1, 0, 1]
-    >>> y_prob = [0.1, 0.4, 0.35, 0.8, 0.2, 0.9, 0.5, 0.7]
-    >>> round(calibration_error_difference(y_true, y_prob, sensitive_features=list("aaaabbbb"), n_bins=2), 3)
+    >>> y_score = [0.1, 0.4, 0.35, 0.8, 0.2, 0.9, 0.5, 0.7]
+    >>> round(calibration_error_difference(y_true, y_score, sensitive_features=list("aaaabbbb"), n_bins=2), 3)
     0.012
     """
     return _difference(
         "calibration_error",
         y_true,
-        y_prob,
+        y_score,
         sensitive_features=sensitive_features,
         sample_weight=sample_weight,
         pos_label=pos_label,
@@ -365,7 +366,7 @@ def calibration_error_difference(
 
 def worst_group_calibration_error(
     y_true: ArrayLike,
-    y_prob: ArrayLike,
+    y_score: ArrayLike,
     *,
     sensitive_features: Any,
     sample_weight: ArrayLike | None = None,
@@ -379,7 +380,7 @@ def worst_group_calibration_error(
     ----------
     y_true : array-like of shape (n_samples,)
         Labels.
-    y_prob : array-like of shape (n_samples,)
+    y_score : array-like of shape (n_samples,)
         Probability of the positive label, from 0 to 1.
     sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
         The group of each row; several columns make an intersection.
@@ -400,8 +401,8 @@ def worst_group_calibration_error(
     Raises
     ------
     ValueError
-        If lengths differ, a group value is missing, the positive label cannot be told, or scores are no
-        probabilities.
+        If lengths differ, labels or a group value are missing, the positive label cannot be told, or scores
+        are no probabilities.
 
     See Also
     --------
@@ -422,18 +423,20 @@ def worst_group_calibration_error(
     --------
     >>> from fairsk.metrics import worst_group_calibration_error
     >>> y_true = [0, 0, 1, 1, 0, 1, 0, 1]
-    >>> y_prob = [0.1, 0.4, 0.35, 0.8, 0.2, 0.9, 0.5, 0.7]
-    >>> round(worst_group_calibration_error(y_true, y_prob, sensitive_features=list("aaaabbbb"), n_bins=2), 3)
+    >>> y_score = [0.1, 0.4, 0.35, 0.8, 0.2, 0.9, 0.5, 0.7]
+    >>> group = list("aaaabbbb")
+    >>> round(worst_group_calibration_error(y_true, y_score, sensitive_features=group, n_bins=2), 3)
     0.087
     """
     scores = GroupedScores.of_rows(
         y_true,
-        y_prob,
+        y_score,
         sensitive_features=sensitive_features,
         sample_weight=sample_weight,
         pos_label=pos_label,
+        name="worst_group_calibration_error",
     )
     table = ScoreMetrics(scores, "calibration_error", confidence=None, n_bins=n_bins, strategy=strategy)
-    table.warn()
+    warn_missing(table)
     errors = table.values["calibration_error"]
     return float(np.nanmax(errors)) if not np.isnan(errors).all() else float("nan")

@@ -244,4 +244,5 @@ def _read(
         sensitive_features=sensitive_features,
         sample_weight=sample_weight,
         pos_label=pos_label,
+        name=None,
     )

@@ -16,7 +16,7 @@ from fairsk._core.counts import GroupCounts
 from fairsk._core.curves import Curve, sorted_curves
 from fairsk._core.groups import Grouping, encode_groups, list_groups, position_of
 from fairsk._core.histograms import ScoreHistograms
-from fairsk._core.labels import binary_labels
+from fairsk._core.labels import binary_labels, require_labels
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
@@ -105,8 +105,15 @@ def read_rows(
     sensitive_features: Any,
     sample_weight: ArrayLike | None,
     pos_label: Any,
+    *,
+    name: str | None,
 ) -> Rows:
-    """Read scores, labels, groups and weights; without labels all rows count as negatives."""
+    """Read scores, labels, groups and weights of a metric, whose name an error about labels bears.
+
+    A metric that does not depend on the labels gives no name: without labels all rows count as negatives.
+    """
+    if name is not None:
+        require_labels(name, y_true)
     refuse_shuffled(
         y_true=y_true, y_score=y_score, sensitive_features=sensitive_features, sample_weight=sample_weight
     )
@@ -157,9 +164,10 @@ class GroupedScores:
         sensitive_features: Any,
         sample_weight: ArrayLike | None = None,
         pos_label: Any = None,
+        name: str | None = "A score metric",
     ) -> GroupedScores:
-        """Sort the scores of rows, once; without labels all rows count as negatives."""
-        rows = read_rows(y_true, y_score, sensitive_features, sample_weight, pos_label)
+        """Sort the scores of rows, once; ``name`` is that of the metric, None if it needs no labels."""
+        rows = read_rows(y_true, y_score, sensitive_features, sample_weight, pos_label, name=name)
         return cls.of_groups(rows.scores, rows.actual, rows.groups, rows.weights)
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -11,7 +11,17 @@ from numpy.typing import ArrayLike
 
 from fairsk._core.groups import format_group
 from fairsk._core.histograms import ScoreHistograms
-from fairsk._core.results import Backend, Result, Table, library_of, number, percent, rows, with_interval
+from fairsk._core.results import (
+    Backend,
+    Result,
+    Table,
+    library_of,
+    number,
+    percent,
+    read_only,
+    rows,
+    with_interval,
+)
 from fairsk._core.typing import Floats
 from fairsk.metrics._scores import estimates as score_estimates
 from fairsk.metrics._scores.abroca import largest_abroca
@@ -27,7 +37,7 @@ from fairsk.metrics._scores.grouped import (
 from fairsk.statistics._intervals import check_confidence, joint_confidence, rate_intervals
 from fairsk.statistics._pairs import Estimate, newcombe_interval
 
-__all__ = ["ScoreMetrics", "score_metrics"]
+__all__ = ["ScoreMetric", "ScoreMetrics", "score_metrics", "warn_missing"]
 
 ScoreMetric: TypeAlias = Literal["base_rate", "mean_score", "auc", "brier", "log_loss", "calibration_error"]
 
@@ -76,14 +86,14 @@ class ScoreMetrics(Result):
     confidence: float | None
     library: Backend | None
     _scores: GroupedScores = field(repr=False)
-    _measured: Mapping[str, Estimate[Floats]] = field(repr=False)
+    _measured: Mapping[ScoreMetric, Estimate[Floats]] = field(repr=False)
     _by_chance: Floats | None = field(repr=False)
     _notes: tuple[str, ...] = field(repr=False)
 
     def __init__(
         self,
         scores: GroupedScores,
-        metrics: str | Iterable[str] | None = None,
+        metrics: ScoreMetric | Iterable[ScoreMetric] | None = None,
         *,
         confidence: float | None = 0.95,
         n_bins: int = 10,
@@ -93,7 +103,7 @@ class ScoreMetrics(Result):
         if confidence is not None:
             check_confidence(confidence)
         names, notes = _choose(scores, metrics)
-        measured, by_chance = dict[str, Estimate[Floats]](), None
+        measured, by_chance = dict[ScoreMetric, Estimate[Floats]](), None
         for name in names:
             if name == "calibration_error":
                 binned = binned_scores(scores, n_bins, strategy)
@@ -116,7 +126,7 @@ class ScoreMetrics(Result):
         cls,
         histograms: ScoreHistograms,
         *,
-        metrics: str | Iterable[str] | None = None,
+        metrics: ScoreMetric | Iterable[ScoreMetric] | None = None,
         confidence: float | None = 0.95,
         n_bins: int = 10,
         strategy: Strategy = "uniform",
@@ -171,7 +181,7 @@ class ScoreMetrics(Result):
         """
         scores = GroupedScores.of_histograms(histograms)
         table = cls(scores, metrics, confidence=confidence, n_bins=n_bins, strategy=strategy)
-        table.warn()
+        warn_missing(table)
         return table
 
     @property
@@ -182,36 +192,40 @@ class ScoreMetrics(Result):
     @property
     def n(self) -> Floats:
         """The (weighted) number of rows of each group."""
-        return np.array([part.n for part in self._scores.parts])
+        return read_only(np.array([part.n for part in self._scores.parts]))
 
     @property
-    def values(self) -> dict[str, Floats]:
+    def values(self) -> Mapping[str, Floats]:
         """Each metric per group."""
-        return {name: estimate.value[:-1] for name, estimate in self._measured.items()}
+        return read_only({name: estimate.value[:-1] for name, estimate in self._measured.items()})
 
     @property
-    def intervals(self) -> dict[str, tuple[Floats, Floats]]:
+    def intervals(self) -> Mapping[str, tuple[Floats, Floats]]:
         """The interval of each metric per group."""
-        return {
-            name: (estimate.low[:-1], estimate.high[:-1])
-            for name, estimate in self._measured.items()
-            if self.confidence is not None and name != "calibration_error"
-        }
+        return read_only(
+            {
+                name: (estimate.low[:-1], estimate.high[:-1])
+                for name, estimate in self._measured.items()
+                if self.confidence is not None and name != "calibration_error"
+            }
+        )
 
     @property
-    def overall(self) -> dict[str, float]:
+    def overall(self) -> Mapping[str, float]:
         """The number of rows and each metric over all of them."""
-        return {"n": self._scores.total.n} | {
-            name: float(estimate.value[-1]) for name, estimate in self._measured.items()
-        }
+        values = {name: float(estimate.value[-1]) for name, estimate in self._measured.items()}
+        return read_only({"n": self._scores.total.n} | values)
 
     @property
-    def overall_intervals(self) -> dict[str, tuple[float, float]]:
+    def overall_intervals(self) -> Mapping[str, tuple[float, float]]:
         """The interval of each metric over all rows."""
-        return {
-            name: (float(self._measured[name].low[-1]), float(self._measured[name].high[-1]))
-            for name in self.intervals
-        }
+        return read_only(
+            {
+                name: (float(estimate.low[-1]), float(estimate.high[-1]))
+                for name, estimate in self._measured.items()
+                if name in self.intervals
+            }
+        )
 
     @property
     def by_chance(self) -> Floats | None:
@@ -221,14 +235,14 @@ class ScoreMetrics(Result):
     @property
     def auc_error(self) -> Floats:
         """How far the area under the ROC curve can lie from that before binning."""
-        return np.array([score_estimates.auc_error(part) for part in self._scores.parts])
+        return read_only(np.array([score_estimates.auc_error(part) for part in self._scores.parts]))
 
     def _content(self) -> dict[str, Any]:
         by_chance = None if self._by_chance is None else self._by_chance[-1]
         error = score_estimates.auc_error(self._scores.total)
         return super()._content() | {"overall_by_chance": by_chance, "overall_auc_error": error}
 
-    def difference(self, metric: str, *, reference: Hashable = None) -> float:
+    def difference(self, metric: ScoreMetric, *, reference: Hashable = None) -> float:
         """Return the largest difference of a metric between two groups, or from the reference group.
 
         Parameters
@@ -246,7 +260,7 @@ class ScoreMetrics(Result):
         first, second = self._pairs(self._get(metric), reference)
         return float(np.abs(first.value - second.value).max()) if len(first.value) else float("nan")
 
-    def ratio(self, metric: str, *, reference: Hashable = None) -> float:
+    def ratio(self, metric: ScoreMetric, *, reference: Hashable = None) -> float:
         """Return the smallest ratio of a metric between two groups, or to the reference group.
 
         Parameters
@@ -270,7 +284,7 @@ class ScoreMetrics(Result):
         first, second = self._pairs(self._get(metric), reference)
         return smallest_ratio(metric, first.value, second.value)
 
-    def difference_interval(self, metric: str, *, reference: Hashable = None) -> tuple[float, float]:
+    def difference_interval(self, metric: ScoreMetric, *, reference: Hashable = None) -> tuple[float, float]:
         """Return the confidence interval of :meth:`difference`, held by all pairs of groups together.
 
         Intervals of two groups are combined as in :func:`fairsk.statistics.difference_interval`, at a level
@@ -332,7 +346,7 @@ class ScoreMetrics(Result):
         """
         return largest_abroca(self._scores, reference)
 
-    def _get(self, metric: str) -> Estimate[Floats]:
+    def _get(self, metric: ScoreMetric) -> Estimate[Floats]:
         if metric not in self._measured:
             raise ValueError(f"{metric!r} is not in this table, which has: {', '.join(self._measured)}.")
         return self._measured[metric]
@@ -344,17 +358,6 @@ class ScoreMetrics(Result):
         sides = measured_pairs(self.groups, estimate.value[:-1], reference)
         first, second = (Estimate(*(values[side] for values in estimate)) for side in sides)
         return first, second
-
-    def warn(self, *, fewest: int = 0) -> None:
-        """Warn of groups in which something cannot be measured, and of too few others."""
-        measured = {name: ~np.isnan(estimate.value[:-1]) for name, estimate in self._measured.items()}
-        for names, reason in (
-            ([name for name in measured if name == "auc"], "it needs rows of both labels"),
-            ([name for name in measured if name != "auc"], "it has no rows"),
-        ):
-            if names:
-                in_groups = measured[names[0]].tolist()  # what fails in a group without rows fails together
-                warn_unmeasured(", ".join(names), self.groups, in_groups, reason, fewest=fewest)
 
     def _tables(self) -> list[Table]:
         n = [*self.n.tolist(), self._scores.total.n]
@@ -379,11 +382,23 @@ class ScoreMetrics(Result):
         return [Table(columns, text, notes=[*notes, *self._notes])]
 
 
+def warn_missing(table: ScoreMetrics, *, fewest: int = 0) -> None:
+    """Warn of groups in which something cannot be measured, and of too few others."""
+    measured = {name: ~np.isnan(values) for name, values in table.values.items()}
+    for names, reason in (
+        ([name for name in measured if name == "auc"], "it needs rows of both labels"),
+        ([name for name in measured if name != "auc"], "it has no rows"),
+    ):
+        if names:
+            in_groups = measured[names[0]].tolist()  # what fails in a group without rows fails together
+            warn_unmeasured(", ".join(names), table.groups, in_groups, reason, fewest=fewest)
+
+
 def _choose(
-    scores: GroupedScores, metrics: str | Iterable[str] | None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    scores: GroupedScores, metrics: ScoreMetric | Iterable[ScoreMetric] | None
+) -> tuple[tuple[ScoreMetric, ...], tuple[str, ...]]:
     """Return the metrics that are asked for, or all that there can be, and why others are left out."""
-    available: Sequence[str] = get_args(ScoreMetric)
+    available: tuple[ScoreMetric, ...] = get_args(ScoreMetric)
     names = available if metrics is None else (metrics,) if isinstance(metrics, str) else tuple(metrics)
     unknown = [name for name in names if name not in available]
     if unknown or not names or len(set(names)) < len(names):
@@ -413,7 +428,7 @@ def _choose(
     return tuple(names), tuple(notes)
 
 
-def _estimates(metric: str, scores: GroupedScores, confidence: float | None) -> Estimate[Floats]:
+def _estimates(metric: ScoreMetric, scores: GroupedScores, confidence: float | None) -> Estimate[Floats]:
     """Estimate a metric in every group, and over all rows."""
     if metric == "base_rate":
         labels = scores.labels()
@@ -433,7 +448,7 @@ def score_metrics(
     sensitive_features: Any,
     sample_weight: ArrayLike | None = None,
     pos_label: Any = None,
-    metrics: str | Iterable[str] | None = None,
+    metrics: ScoreMetric | Iterable[ScoreMetric] | None = None,
     confidence: float | None = 0.95,
     n_bins: int = 10,
     strategy: Strategy = "uniform",
@@ -454,8 +469,8 @@ def score_metrics(
     pos_label : label, optional
         The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
     metrics : str or iterable of str, optional
-        Some of ``base_rate``, ``mean_score``, ``auc``, ``brier``, ``log_loss`` and ``calibration_error``; by
-        default all that these scores have.
+        Some of ``"base_rate"``, ``"mean_score"``, ``"auc"``, ``"brier"``, ``"log_loss"`` and
+        ``"calibration_error"``; by default all that these scores have.
     confidence : float in (0, 1) or None, default=0.95
         The confidence of the intervals; None leaves them out.
     n_bins : int, default=10
@@ -471,8 +486,8 @@ def score_metrics(
     Raises
     ------
     ValueError
-        If lengths differ, a group value is missing, the positive label cannot be told, or a metric of
-        probabilities is asked for and a score lies outside of 0 to 1.
+        If lengths differ, labels or a group value are missing, the positive label cannot be told, or a metric
+        of probabilities is asked for and a score lies outside of 0 to 1.
 
     Warns
     -----
@@ -526,6 +541,7 @@ def score_metrics(
         sensitive_features=sensitive_features,
         sample_weight=sample_weight,
         pos_label=pos_label,
+        name="score_metrics",
     )
     table = ScoreMetrics(
         scores,
@@ -535,5 +551,5 @@ def score_metrics(
         strategy=strategy,
         library=library_of(sensitive_features, y_true, y_score),
     )
-    table.warn()
+    warn_missing(table)
     return table
