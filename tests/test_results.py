@@ -22,7 +22,7 @@ from toy_data import columns_of
 import fairsk.plotting
 from fairsk import Constraint, GroupThresholdOptimizer, Rate, metrics
 from fairsk._core.bounds import bounded_constraints
-from fairsk._core.results import Result, plain
+from fairsk._core.results import Result, plain, rows
 from fairsk._held_out.report import BoundReport, constraint_reports
 from fairsk.audit import audit_dataset
 from fairsk.metrics import GroupCounts, ScoreHistograms
@@ -180,10 +180,15 @@ def arrays(value: Any) -> Iterator[np.ndarray]:
         assert type(value) is not dict
         for part in value.values() if isinstance(value, Mapping) else value:
             yield from arrays(part)
-    elif dataclasses.is_dataclass(value):
-        for field in dataclasses.fields(value):
-            if not field.name.startswith("_"):
-                yield from arrays(getattr(value, field.name))
+    elif dataclasses.is_dataclass(value) and not isinstance(value, Rate | Constraint):
+        names = [field.name for field in dataclasses.fields(value)]
+        for parent in type(value).__mro__:
+            names += [
+                key for key, kind in vars(parent).items() if isinstance(kind, property | cached_property)
+            ]
+        for name in names:
+            if not name.startswith("_"):
+                yield from arrays(getattr(value, name))
 
 
 def test_every_class_of_results_is_among_these() -> None:
@@ -283,6 +288,27 @@ def test_nothing_in_a_result_can_be_changed(name: str) -> None:
             setattr(one, field, None)
         for array in arrays(one):
             assert not array.flags.writeable
+
+
+def test_records_say_what_is_printed_beside_the_table() -> None:
+    table = metrics.regression_metrics([1, 2, 3, 4], [1, 2, 3, 5], sensitive_features=list("aabb"))
+    # Predictions 1, 2 and 3, 5: no overlap, and means that are 2.5 apart.
+    record = table.to_dict()
+    assert (record["ks_distance"], record["wasserstein_distance"]) == (1.0, 2.5)
+    odds = RESULTS["MantelHaenszel"]()
+    assert "selection_rate" in str(odds)
+    assert odds.to_dict()["rate"] == "selection_rate"
+
+
+def test_numbers_of_rows_are_rounded_before_they_are_called_whole() -> None:
+    assert sum([1.1] * 10) != 11  # by rounding
+    assert [rows(n) for n in (sum([1.1] * 10), 134.0, 126.99999999999997, 127.25, 1e9)] == [
+        "11",
+        "134",
+        "127",
+        "127.2",
+        "1,000,000,000",
+    ]
 
 
 def test_counts_cannot_be_changed_through_a_table() -> None:
