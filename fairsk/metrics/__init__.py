@@ -1,12 +1,16 @@
 """Fairness metrics: functions of labels, predictions or scores, and the group of each row.
 
-:func:`disparity` compares groups under any constraint; the differences and ratios that people type by name
-stand beside it (``named``). :func:`group_metrics` tabulates rates (``table``) and any other function
-(``functions``) per group. Of decisions: ``strata`` and ``mantel_haenszel`` have what is left inside strata,
-``differential`` and ``entropy`` single numbers over all groups, ``consistency`` one over neighbours,
-``multiclass`` each class against the rest. Of scores, from one sort (``grouped``): ``table`` is the table per
-group and ``estimates`` what stands in it; ``differences``, ``distances``, ``abroca`` and
-``calibration_error`` compare groups. ``regression`` is for numbers.
+:func:`disparity` compares groups under any constraint, and the common differences and ratios have names, such
+as :func:`demographic_parity_difference`. :func:`group_metrics` tabulates rates and any other function per
+group, :func:`score_metrics` the metrics of scores, and :func:`regression_metrics` those of predicted numbers.
+
+Of decisions, :func:`conditional_demographic_disparity` and :func:`mantel_haenszel_odds_ratio` compare within
+strata; :func:`differential_fairness`, :func:`bias_amplification` and :func:`generalized_entropy` are single
+numbers over all groups, :func:`consistency` one over neighbours; :func:`multiclass_disparity` compares each
+class against the rest; :func:`worst_group` and :func:`best_group` name a group. Of scores,
+:func:`auc_difference`, :func:`abroca`, :func:`ks_distance` and others compare groups, and
+:func:`calibration_curves` shows where scores are miscalibrated. :class:`GroupCounts` and
+:class:`ScoreHistograms` are the counts from which decisions and scores can be measured without rows.
 
 The classes of results can be imported from here, too; they are not in ``__all__``, for functions make them.
 """

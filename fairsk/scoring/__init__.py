@@ -1,6 +1,9 @@
 """Scorers for scikit-learn's searches and cross-validation, and rules that choose among candidates.
 
-``_scorers`` makes them of the measures in ``_measures``; ``_refit`` chooses the best candidate under a bound.
+:func:`make_fair_scorer` makes a scorer of a constraint, :func:`make_group_scorer` one of any metric, in the
+worst group or as a difference between groups, and :func:`make_tradeoff_scorer` one of a metric minus a
+weighted disparity. Of the candidates of a search, :func:`best_under` chooses the best one within bounds, and
+:func:`pareto_front` returns those that no other candidate beats on every score.
 """
 
 from fairsk.scoring._refit import BestUnder as BestUnder
