@@ -19,6 +19,7 @@ from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, RATES
+from fairsk.statistics._proportions import refuse_strata
 
 __all__ = ["GeneralizedEntropy", "generalized_entropy"]
 
@@ -94,8 +95,7 @@ class GeneralizedEntropy(Result):
             The entropy, and its parts.
         """
         counts.check_labels(RATES["error_rate"])
-        if counts.strata is not None:
-            raise ValueError("Entropy needs counts without strata: sum them out with counts.marginal.")
+        refuse_strata(counts, "Entropy")
         # The rows of a cell have the same benefit, so that a cell is as good as one row with its weight.
         weights = np.concatenate([counts.cells[cell] for cell in CELLS])
         benefits = np.repeat([_BENEFITS[cell] for cell in CELLS], len(counts.groups))
