@@ -1,4 +1,4 @@
-"""Group shares: the groups of a data set against a baseline."""
+"""Group shares: the representation of groups in a data set, against a baseline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy.stats import binomtest, fisher_exact
 
 from fairsk._core.columns import SensitiveColumns
 from fairsk._core.groups import Grouping, format_group, sort_labels
-from fairsk._core.results import Backend, Record, Result, Table, number, p_value, rows, with_interval
+from fairsk._core.results import Backend, Record, Result, Table, number, p_value, row_count, with_interval
 from fairsk._core.typing import Bools, Floats
 from fairsk.audit._chi_square import ChiSquare, fit_test, two_sample_test
 from fairsk.audit._columns import MISSING, is_unknown, name_groups
@@ -193,7 +193,7 @@ class GroupShares(Result):
             words, whole = part.off(self.settings.confidence), part.rows[part.compared].sum()
             fewer, more = (
                 [
-                    f"{format_group(group)} ({rows(n)} / {_expected(share * whole)})"
+                    f"{format_group(group)} ({row_count(n)} / {_expected(share * whole)})"
                     for group, word, n, share in zip(
                         part.groups, words, part.rows, part.expected, strict=True
                     )
@@ -242,7 +242,7 @@ def shares_example(groups: Sequence[Hashable]) -> str:
 
 def _expected(n: float) -> str:
     """Write an expected number of rows, of few of them with a decimal: 4 are fewer than 4.5."""
-    return f"{n:,.0f}" if n >= 100 else rows(round(n, 1))
+    return f"{n:,.0f}" if n >= 100 else row_count(round(n, 1))
 
 
 def _baseline_words(part: AttributeShares) -> str:

@@ -1,4 +1,4 @@
-"""Printed lines of an audit: findings that answer one question, or say the same, share a line.
+"""Printed lines of an audit: findings with the same question or the same result share one.
 
 All findings stay in the audit's ``findings`` and ``frame()``; this is only about what is read first.
 """

@@ -1,4 +1,4 @@
-"""Missing values by group."""
+"""Missing values by group: shares, and tests of dependence."""
 
 from __future__ import annotations
 

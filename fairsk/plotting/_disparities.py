@@ -9,7 +9,7 @@ import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Table, number, rows, with_interval
+from fairsk._core.results import Table, number, row_count, with_interval
 from fairsk._core.typing import Bools, Floats
 from fairsk.metrics._decisions.table import GroupMetrics
 from fairsk.plotting._dots import (
@@ -426,7 +426,7 @@ class DisparityDisplay(GroupDisplay):
                 columns,
                 {
                     "group": names,
-                    "n": list(map(rows, columns["n"])),
+                    "n": list(map(row_count, columns["n"])),
                     self.rate_name: list(map(number, columns[self.rate_name])),
                     "ratio": [cell + mark for cell, mark in zip(text, marks, strict=True)],
                 },

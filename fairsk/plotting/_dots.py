@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fairsk._core.groups import format_group
-from fairsk._core.results import rows
+from fairsk._core.results import row_count
 from fairsk._core.warnings import warn_user
 from fairsk.plotting._drawing import line_style, literal, place_legend
 
@@ -58,7 +58,8 @@ def label_groups(panels: Sequence[Any], groups: Sequence[Hashable], n: Iterable[
     Panels of one figure show the names once.
     """
     names = [
-        f"{literal(format_group(group))}  (n = {rows(size)})" for group, size in zip(groups, n, strict=True)
+        f"{literal(format_group(group))}  (n = {row_count(size)})"
+        for group, size in zip(groups, n, strict=True)
     ]
     for axes in panels:
         axes.set_yticks(range(len(names)), names)

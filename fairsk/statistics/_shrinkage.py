@@ -9,7 +9,7 @@ import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Backend, Result, Table, number, rows, with_interval
+from fairsk._core.results import Backend, Result, Table, number, row_count, with_interval
 from fairsk._core.typing import Floats
 from fairsk.rates import Rate, get_rate
 from fairsk.statistics._intervals import rate_intervals
@@ -64,7 +64,7 @@ class ShrunkenRates(Result):
         intervals = zip(self.rates, self.low, self.high, strict=True)
         text = {
             "group": columns["group"],
-            "n": list(map(rows, columns["n"])),
+            "n": list(map(row_count, columns["n"])),
             self.rate: [with_interval(*values) for values in intervals],
             "shrunken": list(map(number, columns["shrunken"])),
         }

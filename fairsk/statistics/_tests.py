@@ -75,14 +75,14 @@ class OmnibusTest(Result):
             "df": self.degrees_of_freedom.astype(int).tolist(),
             "p": self.p_values.tolist(),
         }
-        shown = {
+        text = {
             "rate": columns["rate"],
             "chi_square": [number(value, 2) for value in columns["chi_square"]],
             "df": list(map(number, columns["df"])),
             "p": list(map(p_value, columns["p"])),
         }
-        together = f"All rates together: p = {p_value(self.p_value)} (Bonferroni)."
-        return [Table(columns, shown, notes=[together] if len(self.rates) > 1 else [])]
+        joint = f"All rates together: p = {p_value(self.p_value)} (Bonferroni)."
+        return [Table(columns, text, notes=[joint] if len(self.rates) > 1 else [])]
 
 
 def omnibus_test(counts: GroupCounts, constraint: Constraint | Rate | str) -> OmnibusTest:
@@ -179,7 +179,7 @@ class MaxZTest(Result):
     z : array of shape (n_groups,)
         How many standard errors each group lies above (or below) all others; NaN without the rate.
     adjusted_p_values : array of shape (n_groups,)
-        How often the largest z of all groups would be that large by chance.
+        The probability that the largest z of all groups is that large if rates are equal.
     p_value : float
         The smallest of them: the test that all groups are equal.
     note : str
@@ -200,13 +200,13 @@ class MaxZTest(Result):
             "z": self.z.tolist(),
             "adjusted_p": self.adjusted_p_values.tolist(),
         }
-        shown = {
+        text = {
             "group": columns["group"],
             "z": [number(z, 2) for z in columns["z"]],
             "adjusted_p": list(map(p_value, columns["adjusted_p"])),
         }
         notes = [f"All groups together, {self.rate}: p = {p_value(self.p_value)}.", self.note]
-        return [Table(columns, shown, notes=list(filter(None, notes)))]
+        return [Table(columns, text, notes=list(filter(None, notes)))]
 
 
 def max_z_test(
@@ -253,7 +253,7 @@ def max_z_test(
     account: it finds more than Bonferroni does. Weighted rows count by their effective number, rounded to
     whole rows.
 
-    A small adjusted p says: this group differs from the others more than chance makes any group differ.
+    A small adjusted p says: this group differs from the others more than any group would if rates were equal.
 
     References
     ----------

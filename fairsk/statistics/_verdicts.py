@@ -343,8 +343,8 @@ def verdict(
             "group: name another reference."
         )
     pairs = _pair_verdicts(counts, disparities, comparison, bound, worse, confidence)
-    missing = {rate.name: _select(counts, rate.support(counts.cells) == 0) for rate in constraint.rates}
-    unmeasured = {name: absent for name, absent in missing.items() if absent}
+    without_rows = {rate.name: _select(counts, rate.support(counts.cells) == 0) for rate in constraint.rates}
+    unmeasured = {name: groups_without for name, groups_without in without_rows.items() if groups_without}
     outcome: Outcome = "INCONCLUSIVE"
     if "FAIL" in pairs.outcomes:
         outcome = "FAIL"
@@ -397,10 +397,10 @@ def _pair_verdicts(
     confidence: float,
 ) -> PairVerdicts:
     """Return the verdict on every pair."""
-    pairs = [(part, place) for part in disparities for place in range(len(part.value))]
-    ends = [part.lowest_first(place) for part, place in pairs]
+    pairs = [(part, index) for part in disparities for index in range(len(part.value))]
+    ordered = [part.lowest_first(index) for part, index in pairs]
     values, low, high = (
-        np.array([getattr(part, name)[place] for part, place in pairs], dtype=float)
+        np.array([getattr(part, name)[index] for part, index in pairs], dtype=float)
         for name in ("value", "low", "high")
     )
     mildest, worst = (low, high) if comparison == "difference" else (high, low)
@@ -410,13 +410,15 @@ def _pair_verdicts(
         for keeps, breaks in zip(passes, fails, strict=True)
     ]
     lowest_rates, highest_rates = (
-        np.array([part.rates[pair[side]] for (part, _), pair in zip(pairs, ends, strict=True)], dtype=float)
+        np.array(
+            [part.rates[pair[side]] for (part, _), pair in zip(pairs, ordered, strict=True)], dtype=float
+        )
         for side in (0, 1)
     )
     return PairVerdicts(
         rates=tuple(part.rate.name for part, _ in pairs),
-        lowest=tuple(counts.groups[lowest] for lowest, _ in ends),
-        highest=tuple(counts.groups[highest] for _, highest in ends),
+        lowest=tuple(counts.groups[lowest] for lowest, _ in ordered),
+        highest=tuple(counts.groups[highest] for _, highest in ordered),
         lowest_rates=lowest_rates,
         highest_rates=highest_rates,
         values=values,

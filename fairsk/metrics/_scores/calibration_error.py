@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.histograms import ScoreHistograms
-from fairsk._core.results import Backend, Result, Table, library_of, number, percent, rows, with_interval
+from fairsk._core.results import Backend, Result, Table, library_of, number, percent, row_count, with_interval
 from fairsk._core.typing import Floats
 from fairsk.metrics._scores.grouped import GroupedScores, warn_unmeasured
 from fairsk.rates import CELLS, Constraint
@@ -258,7 +258,7 @@ class CalibrationCurves(Result):
         text = {
             "group": columns["group"],
             "scores": [f"{a:.3g} to {b:.3g}" for a, b in zip(lower, upper, strict=True)] * len(names),
-            "n": list(map(rows, columns["n"])),
+            "n": list(map(row_count, columns["n"])),
             "mean_score": list(map(number, columns["mean_score"])),
             "label_rate": list(
                 map(with_interval, *(columns[f"label_rate{end}"] for end in ("", "_low", "_high")))
