@@ -143,6 +143,6 @@ def refuse_strata(counts: GroupCounts, what: str) -> None:
     """Refuse counts that are broken down by strata."""
     if counts.strata is not None:
         raise ValueError(
-            f"{what} needs counts without strata: take one, counts.stratum(label), or sum them out with "
+            f"{what} needs counts without strata: take one, counts.stratum(label), or sum them out, "
             "counts.marginal(*counts.names)."
         )
