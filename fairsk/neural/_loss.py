@@ -100,38 +100,129 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
         return self.rates, self.comparisons
 
     def checked(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
-        """Return the logits if their shape is right; not in half precision, which cannot count many rows."""
+        """Return the logits if their shape is right; not in half precision, which cannot count many rows.
+
+        Parameters
+        ----------
+        logits : tensor of shape (n_samples, n_classes)
+            What the module returned.
+        target : mapping
+            The target of the batch: tensors of shape (n_samples,).
+
+        Returns
+        -------
+        tensor of shape (n_samples, n_classes)
+            In single precision at least.
+        """
         logits = check_logits(logits, target, self.n_classes)
         return logits.float() if logits.dtype.itemsize < torch.float32.itemsize else logits
 
     def task_losses(self, logs: torch.Tensor, target: Target) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return each row's cross-entropy, for the logarithms of the probabilities, and its weight."""
+        """Return each row's cross-entropy and its weight.
+
+        Parameters
+        ----------
+        logs : tensor of shape (n_samples, n_classes)
+            Logarithms of the probabilities.
+        target : mapping
+            The target of the batch: tensors of shape (n_samples,).
+
+        Returns
+        -------
+        tuple of two tensors of shape (n_samples,)
+            Cross-entropies, and weights.
+        """
         return F.nll_loss(logs, target["y"], reduction="none"), self.task_weights(target, logs)
 
     def task_weights(self, target: Target, like: torch.Tensor) -> torch.Tensor:
-        """Return what each row counts in the task loss."""
+        """Return what each row counts in the task loss.
+
+        Parameters
+        ----------
+        target : mapping
+            The target of the batch: tensors of shape (n_samples,).
+        like : tensor
+            The type and device that the result should have.
+
+        Returns
+        -------
+        tensor of shape (n_samples,)
+            Weight of the row times that of its class.
+        """
         weight = row_weights(target, like)
         return weight if self.weight is None else weight * self.weight.to(weight)[target["y"]]
 
     def task_shares(self, target: Target, like: torch.Tensor) -> torch.Tensor:
-        """Return the part of the task loss that each row counts."""
+        """Return the part of the task loss that each row counts.
+
+        Parameters
+        ----------
+        target : mapping
+            The target of the batch: tensors of shape (n_samples,).
+        like : tensor
+            The type and device that the result should have.
+
+        Returns
+        -------
+        tensor of shape (n_samples,)
+            Weights that add up to one.
+        """
         if self.weight is None and "weight" not in target:
             return like.new_full((len(like),), 1 / max(len(like), 1))
         weight = self.task_weights(target, like)
         return weight / weight.sum().clamp_min(TINY)
 
     def task_loss(self, logs: torch.Tensor, target: Target) -> torch.Tensor:
-        """Return the weighted mean of the cross-entropy."""
+        """Return the weighted mean of the cross-entropy.
+
+        Parameters
+        ----------
+        logs : tensor of shape (n_samples, n_classes)
+            Logarithms of the probabilities.
+        target : mapping
+            The target of the batch: tensors of shape (n_samples,).
+
+        Returns
+        -------
+        tensor of shape ()
+            The task loss.
+        """
         if self.weight is None and "weight" not in target:
             return F.nll_loss(logs, target["y"])
         return F.nll_loss(logs, target["y"], reduction="none") @ self.task_shares(target, logs)
 
     def views(self, logits: torch.Tensor, target: Target, probabilities: torch.Tensor) -> list[BatchView]:
-        """Return the rows as each comparison sees them."""
+        """Return the rows as each comparison sees them.
+
+        Parameters
+        ----------
+        logits : tensor of shape (n_samples, n_classes)
+            What the module returned.
+        target : mapping
+            The target of the batch: tensors of shape (n_samples,).
+        probabilities : tensor of shape (n_samples, n_classes)
+            The predicted probability of each class.
+
+        Returns
+        -------
+        list of BatchView
+            One for each comparison.
+        """
         return [comparison.view(probabilities, logits, target) for comparison in self.comparisons]
 
     def check_codes(self, target: Target) -> None:
-        """Refuse a class or a group whose number the loss does not have."""
+        """Refuse a class or a group whose number the loss does not have.
+
+        Parameters
+        ----------
+        target : mapping
+            The target of the batch: tensors of shape (n_samples,).
+
+        Raises
+        ------
+        ValueError
+            If a number is out of range.
+        """
         check_codes(target, self.n_classes, len(self.comparisons[0].group_index))
 
     def cost_sensitive_loss(
@@ -159,6 +250,11 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
             What a positive decision costs in each slot, for every comparison.
         target : mapping
             The target of the batch.
+
+        Returns
+        -------
+        tensor of shape ()
+            The loss.
         """
         costs = [
             (view.class_index, row_prices(view, price)) for view, price in zip(views, prices, strict=True)
@@ -170,15 +266,37 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
     def group_sums(
         self, logits: torch.Tensor, target: Target, logs: torch.Tensor | None = None
     ) -> list[tuple[torch.Tensor, Any]]:
-        """Return, for every comparison, the sums that the fairness term follows from, and the weight.
+        """Return the sums that the fairness term follows from; without any it follows from hard cells.
 
-        If there are none, it follows from the cells of the decisions. ``logs`` are the logarithms of the
-        probabilities, if they have been computed.
+        Parameters
+        ----------
+        logits : tensor of shape (n_samples, n_classes)
+            What the module returned.
+        target : mapping
+            The target of the batch.
+        logs : tensor of shape (n_samples, n_classes), optional
+            Logarithms of the probabilities, if they have been computed.
+
+        Returns
+        -------
+        list of (tensor, tensor)
+            For every comparison, the sums over its groups, and the total weight.
         """
 
     @abstractmethod
     def fairness(self, shares: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Return the fairness term for group sums that are divided by the weight."""
+        """Return the fairness term.
+
+        Parameters
+        ----------
+        shares : sequence of tensors
+            For every comparison, its group sums divided by the weight.
+
+        Returns
+        -------
+        tensor of shape ()
+            The fairness term.
+        """
 
 
 class FairLoss(GroupLoss):
@@ -329,7 +447,22 @@ class FairLoss(GroupLoss):
     def group_sums(
         self, logits: torch.Tensor, target: Target, logs: torch.Tensor | None = None
     ) -> list[tuple[torch.Tensor, Any]]:
-        """Return, for every comparison, the group sums that the penalty follows from, and the weight."""
+        """Return the group sums that the penalty follows from.
+
+        Parameters
+        ----------
+        logits : tensor of shape (n_samples, n_classes)
+            What the module returned.
+        target : mapping
+            The target of the batch: tensors of shape (n_samples,).
+        logs : tensor of shape (n_samples, n_classes), optional
+            Logarithms of the probabilities, if they have been computed.
+
+        Returns
+        -------
+        list of (tensor, tensor)
+            For every comparison, the sums over its groups, and the total weight.
+        """
         logits = self.checked(logits, target)
         self.check_codes(target)
         logs = log_probabilities(logits) if logs is None else logs
@@ -337,7 +470,18 @@ class FairLoss(GroupLoss):
         return [(self._sums(i, view), view.total_weight) for i, view in enumerate(views)]
 
     def fairness(self, shares: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Return the weighted penalty for group sums that are divided by the weight."""
+        """Return the weighted penalty.
+
+        Parameters
+        ----------
+        shares : sequence of tensors
+            For every comparison, its group sums divided by the weight.
+
+        Returns
+        -------
+        tensor of shape ()
+            The fairness term.
+        """
         values = [self.penalty.value(table, self.rates) for table in shares]
         total = sum(values[1:], start=values[0])
         return self.penalty_weight / len(values) * total
