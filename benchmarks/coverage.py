@@ -1,10 +1,10 @@
-"""Measure how often intervals cover the truth, and how often tests reject what is true.
+"""Coverage of intervals, and levels of tests.
 
 Run: OMP_NUM_THREADS=1 python benchmarks/coverage.py [--repeats N]
 
-Two groups of fixed sizes have so few outcomes that every one of them is visited and weighed by its chance:
-those lines are exact. The others are simulated, with N repeats. A line sums up its settings: the mean, the
-least and the greatest share, and how many settings lie within the target.
+Two groups of fixed sizes have so few outcomes that all are visited and weighted by their probabilities: those
+lines are exact. The others are simulated, with N repeats. A line sums up its settings: the mean, the least
+and the greatest share, and how many settings lie within the target.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from fairsk.statistics import (
 
 Array = NDArray[Any]
 RATE_GRID = (0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95)
-#: Limits and truths that differ by less are equal.
+#: Interval ends and true values that differ by less are equal.
 ROUNDING = 1e-12
 COVERS = (0.93, 0.97)
 COVERS_AT_LEAST = (0.93, 1.0)
@@ -57,23 +57,23 @@ class Line:
         values = np.array(list(self.shares.values()))
         low, high = self.target
         within = np.sum((np.round(values, 3) >= low) & (np.round(values, 3) <= high))
-        least, most = (list(self.shares)[int(place)] for place in (values.argmin(), values.argmax()))
+        lower, upper = (list(self.shares)[int(index)] for index in (values.argmin(), values.argmax()))
         return (
-            f"| {self.name} | {low:.0%} to {high:.0%} | {values.mean():.3f} | {values.min():.3f} ({least}) | "
-            f"{values.max():.3f} ({most}) | {within} of {len(values)} | {self.remark} |"
+            f"| {self.name} | {low:.0%} to {high:.0%} | {values.mean():.3f} | {values.min():.3f} ({lower}) | "
+            f"{values.max():.3f} ({upper}) | {within} of {len(values)} | {self.remark} |"
         )
 
 
 def selections(selected: Any, n: Any, labels: Sequence[Any] | None = None) -> GroupCounts:
     """Return counts of groups of n of whom some are selected."""
     selected = np.asarray(selected, dtype=float)
-    nobody = np.zeros_like(selected)
-    cells = {"tp": selected, "fp": nobody, "fn": nobody, "tn": n - selected}
+    zeros = np.zeros_like(selected)
+    cells = {"tp": selected, "fp": zeros, "fn": zeros, "tn": n - selected}
     return GroupCounts(range(len(selected)) if labels is None else labels, cells)
 
 
 def covered(low: Any, truth: Any, high: Any) -> Any:
-    """Tell which intervals hold the truth."""
+    """Return which intervals cover the true value."""
     return (low <= truth + ROUNDING) & (truth - ROUNDING <= high)
 
 
@@ -85,13 +85,13 @@ def one_rate(sizes: Sequence[int]) -> dict[str, float]:
     for n in sizes:
         low, high = rate_intervals(selections(np.arange(n + 1), n), "selection_rate")
         for p in RATE_GRID:
-            chances = binom.pmf(np.arange(n + 1), n, p)
-            shares[f"n {n}, rate {p}"] = float(chances[covered(low, p, high)].sum())
+            probabilities = binom.pmf(np.arange(n + 1), n, p)
+            shares[f"n {n}, rate {p}"] = float(probabilities[covered(low, p, high)].sum())
     return shares
 
 
-def weigh(n: int, m: int, p: float, q: float) -> Array:
-    """Return the chances of all pairs of outcomes of two groups."""
+def outcome_probabilities(n: int, m: int, p: float, q: float) -> Array:
+    """Return the probabilities of all pairs of outcomes of two groups."""
     return np.outer(binom.pmf(np.arange(n + 1), n, p), binom.pmf(np.arange(m + 1), m, q))
 
 
@@ -104,7 +104,7 @@ def two_contrasts(sizes: Sequence[tuple[int, int]], comparison: str) -> dict[str
             table = selections(
                 [*range(n + 1), k], np.repeat([n, m], [n + 1, 1]), [*range(n + 1), "reference"]
             )
-            found = contrasts(
+            result = contrasts(
                 table,
                 "selection_rate",
                 method="to_reference",
@@ -112,11 +112,13 @@ def two_contrasts(sizes: Sequence[tuple[int, int]], comparison: str) -> dict[str
                 comparison=comparison,
                 adjust=None,
             )
-            low[:, k], high[:, k] = found.low, found.high
+            low[:, k], high[:, k] = result.low, result.high
         for p, q in itertools.product(RATE_GRID, repeat=2):
             truth = p - q if comparison == "difference" else p / q
-            chances = weigh(n, m, p, q)
-            shares[f"n {n} and {m}, rates {p} and {q}"] = float(chances[covered(low, truth, high)].sum())
+            probabilities = outcome_probabilities(n, m, p, q)
+            shares[f"n {n} and {m}, rates {p} and {q}"] = float(
+                probabilities[covered(low, truth, high)].sum()
+            )
     return shares
 
 
@@ -135,8 +137,10 @@ def two_disparities(sizes: Sequence[tuple[int, int]], interval: Callable[..., An
         low, high = np.moveaxis(every_pair(n, m, lambda table: interval(table, "demographic_parity")), -1, 0)
         for p, q in itertools.product(RATE_GRID, repeat=2):
             truth = abs(p - q) if interval is difference_interval else min(p, q) / max(p, q)
-            chances = weigh(n, m, p, q)
-            shares[f"n {n} and {m}, rates {p} and {q}"] = float(chances[covered(low, truth, high)].sum())
+            probabilities = outcome_probabilities(n, m, p, q)
+            shares[f"n {n} and {m}, rates {p} and {q}"] = float(
+                probabilities[covered(low, truth, high)].sum()
+            )
     return shares
 
 
@@ -147,7 +151,9 @@ def two_group_size(sizes: Sequence[tuple[int, int]], method: str) -> dict[str, f
             n, m, lambda table: two_group_test(table, "selection_rate", method=method).p_value
         )
         for p in RATE_GRID[:5]:
-            shares[f"n {n} and {m}, rate {p}"] = float(weigh(n, m, p, p)[p_values[..., 0] <= 0.05].sum())
+            shares[f"n {n} and {m}, rate {p}"] = float(
+                outcome_probabilities(n, m, p, p)[p_values[..., 0] <= 0.05].sum()
+            )
     return shares
 
 
@@ -182,11 +188,11 @@ def many_contrasts(repeats: int, method: str, comparison: str, rng: np.random.Ge
         base = np.sum(n * p) / n.sum() if method == "to_overall" else rest
         truth = p - base if comparison == "difference" else p / base
         hits = []
-        for drawn in rng.binomial(n, p, (repeats, len(n))):
-            found = contrasts(
-                selections(drawn, n), "selection_rate", method=method, comparison=comparison, adjust=None
+        for selected in rng.binomial(n, p, (repeats, len(n))):
+            result = contrasts(
+                selections(selected, n), "selection_rate", method=method, comparison=comparison, adjust=None
             )
-            hits.append(covered(found.low, truth, found.high))
+            hits.append(covered(result.low, truth, result.high))
         for group, share in enumerate(np.mean(hits, axis=0)):
             shares[f"{name}, group {group + 1}"] = float(share)
     return shares
@@ -195,17 +201,17 @@ def many_contrasts(repeats: int, method: str, comparison: str, rng: np.random.Ge
 def random_supports(repeats: int, rng: np.random.Generator) -> dict[str, float]:
     """Contrasts to the overall rate where the denominators are random too: truths take their expectation."""
     shares = {}
-    chances = np.array([[0.2, 0.1, 0.2, 0.5], [0.3, 0.1, 0.1, 0.5], [0.1, 0.2, 0.2, 0.5]])
+    probabilities = np.array([[0.2, 0.1, 0.2, 0.5], [0.3, 0.1, 0.1, 0.5], [0.1, 0.2, 0.2, 0.5]])
     for rate, size in itertools.product(("true_positive_rate", "precision", "f1"), (60, 200)):
-        expected = dict(zip(CELLS, size * chances.T, strict=True))
+        expected = dict(zip(CELLS, size * probabilities.T, strict=True))
         value = RATES[rate](expected)
-        truth = value - RATES[rate]({cell: part.sum() for cell, part in expected.items()})
+        truth = value - RATES[rate]({cell: values.sum() for cell, values in expected.items()})
         hits = []
         for _ in range(repeats):
-            drawn = rng.multinomial(size, chances).T
-            counts = GroupCounts(range(3), dict(zip(CELLS, drawn, strict=True)))
-            found = contrasts(counts, rate, method="to_overall", adjust=None)
-            hits.append(covered(found.low, truth, found.high))
+            cells = rng.multinomial(size, probabilities).T
+            counts = GroupCounts(range(3), dict(zip(CELLS, cells, strict=True)))
+            result = contrasts(counts, rate, method="to_overall", adjust=None)
+            hits.append(covered(result.low, truth, result.high))
         for group, share in enumerate(np.mean(hits, axis=0)):
             shares[f"{rate}, n {size}, group {group + 1}"] = float(share)
     return shares
@@ -220,8 +226,8 @@ def many_disparities(
         hits = [
             covered(low, truth, high)
             for low, high in (
-                interval(selections(drawn, n), "demographic_parity")
-                for drawn in rng.binomial(n, p, (repeats, len(n)))
+                interval(selections(selected, n), "demographic_parity")
+                for selected in rng.binomial(n, p, (repeats, len(n)))
             )
         ]
         shares[name] = float(np.mean(hits))
@@ -268,26 +274,29 @@ def weighted_pairs(
     for kind, n, (p, q) in itertools.product(
         ("exponential", "lognormal"), (50, 200), ((0.1, 0.1), (0.5, 0.5), (0.2, 0.4), (0.9, 0.8))
     ):
-        first, one = weighted_tables(repeats, n, p, kind, rng)
-        second, two = weighted_tables(repeats, 2 * n, q, kind, rng)
+        first, first_rate = weighted_tables(repeats, n, p, kind, rng)
+        second, second_rate = weighted_tables(repeats, 2 * n, q, kind, rng)
         hits = []
         for i in range(repeats):
             pair = GroupCounts(
                 ["a", "b"],
                 *(
-                    {cell: [one_side[cell][i], other[cell][i]] for cell in CELLS}
-                    for one_side, other in ((first.cells, second.cells), (first.squares, second.squares))
+                    {cell: [first_table[cell][i], second_table[cell][i]] for cell in CELLS}
+                    for first_table, second_table in (
+                        (first.cells, second.cells),
+                        (first.squares, second.squares),
+                    )
                 ),
             )
-            by = [
+            results = [
                 contrasts(pair, "selection_rate", method="between_groups", comparison=comparison)
                 for comparison in ("difference", "ratio")
             ]
             hits.append(
                 (
-                    covered(by[0].low[0], one - two, by[0].high[0]),
-                    covered(by[1].low[0], one / two, by[1].high[0]),
-                    by[0].p_values[0] <= 0.05,
+                    covered(results[0].low[0], first_rate - second_rate, results[0].high[0]),
+                    covered(results[1].low[0], first_rate / second_rate, results[1].high[0]),
+                    results[0].p_values[0] <= 0.05,
                 )
             )
         name = f"{kind}, n {n} and {2 * n}, rates {p} and {q}"
@@ -300,7 +309,9 @@ def weighted_pairs(
 def several_groups_size(repeats: int, test: Callable[[GroupCounts], float], rng: Any) -> dict[str, float]:
     return {
         name: float(
-            np.mean([test(selections(drawn, n)) <= 0.05 for drawn in rng.binomial(n, p, (repeats, len(n)))])
+            np.mean(
+                [test(selections(selected, n)) <= 0.05 for selected in rng.binomial(n, p, (repeats, len(n)))]
+            )
         )
         for name, n, p in settings([name for name in PATTERNS if name.startswith("equal")])
     }
@@ -311,8 +322,8 @@ def equalized_odds_size(repeats: int, rng: np.random.Generator) -> dict[str, flo
     for size in (50, 200):
         rejected = []
         for _ in range(repeats):
-            drawn = rng.multinomial(size, [0.3, 0.1, 0.1, 0.5], 4).T
-            counts = GroupCounts(range(4), dict(zip(CELLS, drawn, strict=True)))
+            cells = rng.multinomial(size, [0.3, 0.1, 0.1, 0.5], 4).T
+            counts = GroupCounts(range(4), dict(zip(CELLS, cells, strict=True)))
             rejected.append(omnibus_test(counts, CONSTRAINTS["equalized_odds"]).p_value <= 0.05)
         shares[f"4 groups of {size}"] = float(np.mean(rejected))
     return shares

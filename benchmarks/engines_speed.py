@@ -53,12 +53,12 @@ def make_rows(n: int) -> pl.DataFrame:
 
 def least_seconds(job: Job, repeats: int = 7, budget: float = 12.0) -> float:
     """Return the least seconds of a job: at least two runs, and no more once the budget is spent."""
-    taken: list[float] = []
-    while len(taken) < 2 or (len(taken) < repeats and sum(taken) < budget):
+    times: list[float] = []
+    while len(times) < 2 or (len(times) < repeats and sum(times) < budget):
         start = time.perf_counter()
         job()
-        taken.append(time.perf_counter() - start)
-    return min(taken)
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 def relation(source: str) -> duckdb.DuckDBPyRelation:
@@ -68,39 +68,39 @@ def relation(source: str) -> duckdb.DuckDBPyRelation:
 
 
 def duckdb_jobs(table: duckdb.DuckDBPyRelation) -> Iterator[tuple[str, Job, Job]]:
-    def own(sums: str, keys: str = "team, y, p") -> Job:
+    def query(sums: str, keys: str = "team, y, p") -> Job:
         return lambda: table.query("t", f"SELECT {keys}, {sums} FROM t GROUP BY ALL").fetchall()
 
     in_bin = f"least(floor(score * {BINS}), {BINS - 1}) AS bin"
-    yield "counts", lambda: GroupCounts.from_frame(table, **COUNTS), own("count(*)")
+    yield "counts", lambda: GroupCounts.from_frame(table, **COUNTS), query("count(*)")
     yield (
         "weighted counts",
         lambda: GroupCounts.from_frame(table, **COUNTS, sample_weight="w"),
-        own("sum(w), sum(w * w), min(w)"),
+        query("sum(w), sum(w * w), min(w)"),
     )
     yield (
         f"histograms of {BINS} bins",
         lambda: ScoreHistograms.from_frame(table, **SCORES, bins=BINS),
-        own("count(*), sum(score)", f"team, y, {in_bin}"),
+        query("count(*), sum(score)", f"team, y, {in_bin}"),
     )
 
 
 def polars_jobs(lazy: pl.LazyFrame) -> Iterator[tuple[str, Job, Job]]:
-    def own(*sums: pl.Expr, keys: tuple[Any, ...] = ("team", "y", "p")) -> Job:
+    def query(*sums: pl.Expr, keys: tuple[Any, ...] = ("team", "y", "p")) -> Job:
         return lambda: lazy.group_by(*keys).agg(*sums).collect()
 
     w, score = pl.col("w"), pl.col("score")
-    yield "counts", lambda: GroupCounts.from_frame(lazy, **COUNTS), own(pl.len())
+    yield "counts", lambda: GroupCounts.from_frame(lazy, **COUNTS), query(pl.len())
     yield (
         "weighted counts",
         lambda: GroupCounts.from_frame(lazy, **COUNTS, sample_weight="w"),
-        own(w.sum(), (w * w).sum().alias("w2"), w.min().alias("low")),
+        query(w.sum(), (w * w).sum().alias("w2"), w.min().alias("low")),
     )
     in_bin = (score * BINS).floor().clip(0, BINS - 1).alias("bin")
     yield (
         f"histograms of {BINS} bins",
         lambda: ScoreHistograms.from_frame(lazy, **SCORES, bins=BINS),
-        own(pl.len(), score.sum(), keys=("team", "y", in_bin)),
+        query(pl.len(), score.sum(), keys=("team", "y", in_bin)),
     )
 
 
@@ -139,12 +139,12 @@ def numpy_jobs(frame: pl.DataFrame) -> Iterator[tuple[str, Job, Job]]:
 
 def print_times(source: str, n: int) -> None:
     frame = pl.read_parquet(source)
-    held = duckdb.connect()
-    held.execute("SET threads TO 1")
-    held.execute(f"CREATE TABLE held AS SELECT * FROM '{source}'")
-    places = {
+    database = duckdb.connect()
+    database.execute("SET threads TO 1")
+    database.execute(f"CREATE TABLE held AS SELECT * FROM '{source}'")
+    jobs_by_engine = {
         "DuckDB, Parquet": duckdb_jobs(relation(source)),
-        "DuckDB, table": duckdb_jobs(held.table("held")),
+        "DuckDB, table": duckdb_jobs(database.table("held")),
         "polars, Parquet": polars_jobs(pl.scan_parquet(source)),
         "polars, memory": polars_jobs(frame.lazy()),
         "NumPy": numpy_jobs(frame),
@@ -152,11 +152,11 @@ def print_times(source: str, n: int) -> None:
     print(f"{n:,} rows, 8 groups, one thread (target: engines at most {TARGET:.0f} times their own query)\n")
     print("| where | what | fairsk, ms | own query, ms | ratio |")
     print("|---|---|--:|--:|--:|")
-    for place, jobs in places.items():
-        for what, ours, own in jobs:
-            seconds, bare = least_seconds(ours), least_seconds(own)
+    for engine, jobs in jobs_by_engine.items():
+        for what, job, query in jobs:
+            seconds, bare = least_seconds(job), least_seconds(query)
             print(
-                f"| {place} | {what} | {1e3 * seconds:.0f} | {1e3 * bare:.0f} | {seconds / bare:.2f} |",
+                f"| {engine} | {what} | {1e3 * seconds:.0f} | {1e3 * bare:.0f} | {seconds / bare:.2f} |",
                 flush=True,
             )
 
@@ -184,7 +184,7 @@ def print_memory(sources: dict[int, str]) -> None:
     print(f"| where | {few:,} rows | {many:,} rows | their columns would take |")
     print("|---|--:|--:|--:|")
     for engine in ("DuckDB", "polars"):
-        grown = [
+        growth = [
             float(
                 subprocess.run(
                     [sys.executable, __file__, "--memory", engine, sources[n]],
@@ -193,23 +193,23 @@ def print_memory(sources: dict[int, str]) -> None:
             )
             for n in (few, many)
         ]  # fmt: skip
-        held = pl.read_parquet(sources[many]).estimated_size("mb")
-        print(f"| {engine} | {grown[0]:.0f} | {grown[1]:.0f} | {held:.0f} |")
+        column_size = pl.read_parquet(sources[many]).estimated_size("mb")
+        print(f"| {engine} | {growth[0]:.0f} | {growth[1]:.0f} | {column_size:.0f} |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--memory", nargs=2, metavar=("ENGINE", "FILE"), help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.memory:
-        measure_memory(*given.memory)
+    arguments = parser.parse_args()
+    if arguments.memory:
+        measure_memory(*arguments.memory)
         return
     with tempfile.TemporaryDirectory() as folder:
-        sources = {n: str(Path(folder) / f"{n}.parquet") for n in (given.rows // 10, given.rows)}
+        sources = {n: str(Path(folder) / f"{n}.parquet") for n in (arguments.rows // 10, arguments.rows)}
         for n, source in sources.items():
             make_rows(n).write_parquet(source)
-        print_times(sources[given.rows], given.rows)
+        print_times(sources[arguments.rows], arguments.rows)
         print_memory(sources)
 
 

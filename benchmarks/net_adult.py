@@ -1,4 +1,4 @@
-"""How closely FairClassifier holds a bound on Adult, what that costs, and how it carries over to new rows.
+"""FairClassifier under bounds on Adult: training disparity, accuracy, and disparity on unseen rows.
 
 Run: OMP_NUM_THREADS=1 python benchmarks/net_adult.py
 
@@ -64,15 +64,15 @@ class Case:
         """Which comparison between groups is bounded."""
         return "ratio" if "min_ratio" in self.bound else "difference"
 
-    def limits(self) -> dict[str, float]:
-        """Return the limit of each constraint; NaN where nothing is bounded."""
+    def bounds(self) -> dict[str, float]:
+        """Return the bound of each constraint; NaN where nothing is bounded."""
         names = [self.constraint] if isinstance(self.constraint, str) else self.constraint
-        limits = self.bound.get("max_difference", self.bound.get("min_ratio", np.nan))
-        return dict(zip(names, np.broadcast_to(limits, len(names)).tolist(), strict=True))
+        bounds = self.bound.get("max_difference", self.bound.get("min_ratio", np.nan))
+        return dict(zip(names, np.broadcast_to(bounds, len(names)).tolist(), strict=True))
 
 
-def at_most(limit: float) -> dict[str, Any]:
-    return {"max_difference": limit}
+def at_most(bound: float) -> dict[str, Any]:
+    return {"max_difference": bound}
 
 
 BOTH = ["demographic_parity", "equal_opportunity"]
@@ -111,7 +111,7 @@ class Run:
     seconds: float
     n_groups: list[int]
     warned: bool
-    told: list[str]
+    messages: list[str]
 
 
 def load() -> tuple[pd.DataFrame, Any]:
@@ -132,74 +132,79 @@ def make_encoder() -> Any:
 
 
 def compared(
-    classifier: FairClassifier, known: pd.DataFrame, unseen: pd.DataFrame
+    classifier: FairClassifier, training: pd.DataFrame, unseen: pd.DataFrame
 ) -> Iterator[tuple[Any, Any]]:
     """Yield, for each comparison that was bound, which unseen rows take part, and their groups."""
-    groups = pd.MultiIndex.from_frame(known).unique().sort_values()  # as the classifier numbers them
+    groups = pd.MultiIndex.from_frame(training).unique().sort_values()  # as the classifier numbers them
     codes = groups.get_indexer(pd.MultiIndex.from_frame(unseen))
     for comparison in classifier.net_.criterion_.comparisons:
-        places = np.array(comparison.group_index)[codes]
-        yield places >= 0, places[places >= 0]
+        group_index = np.array(comparison.group_index)[codes]
+        yield group_index >= 0, group_index[group_index >= 0]
 
 
 def measure(case: Case, seed: int) -> Run:
     X, y = load()
     train, test = train_test_split(np.arange(len(y)), test_size=0.3, stratify=y, random_state=seed)
     encoder = make_encoder().fit(X.iloc[train])
-    known, unseen = encoder.transform(X.iloc[train]), encoder.transform(X.iloc[test])
+    training, unseen = encoder.transform(X.iloc[train]), encoder.transform(X.iloc[test])
     groups = X[list(case.groups)]
     classifier = FairClassifier(constraint=case.constraint, random_state=seed, **case.bound, **case.settings)
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as recorded:
         warnings.simplefilter("always")
         start = time.process_time()
-        classifier.fit(known, y[train], sensitive_features=groups.iloc[train])
+        classifier.fit(training, y[train], sensitive_features=groups.iloc[train])
         seconds = time.process_time() - start
     predicted = classifier.predict(unseen)
-    disparities = dict.fromkeys(case.limits(), np.nan)
+    disparities = dict.fromkeys(case.bounds(), np.nan)
     worst = np.fmin if case.comparison == "ratio" else np.fmax
-    for rows, places in compared(classifier, groups.iloc[train], groups.iloc[test]):
+    for in_comparison, group_index in compared(classifier, groups.iloc[train], groups.iloc[test]):
         counts = GroupCounts.from_predictions(
-            y[test][rows], predicted[rows], sensitive_features=places, pos_label=classifier.classes_[1]
+            y[test][in_comparison],
+            predicted[in_comparison],
+            sensitive_features=group_index,
+            pos_label=classifier.classes_[1],
         )
         for name, value in disparities.items():
             disparities[name] = float(worst(value, counts.compare(name, case.comparison)))
     return Run(
-        {part.constraint: part.disparity for part in classifier.report_.worst},
+        {constraint.constraint: constraint.disparity for constraint in classifier.report_.worst},
         disparities,
         float(np.mean(predicted == y[test])),
         seconds,
         [len(set(each.group_index) - {-1}) for each in classifier.net_.criterion_.comparisons],
-        any(issubclass(warning.category, ConvergenceWarning) for warning in caught),
-        [re.sub(r"\d+(\.\d+)?", "#", str(warning.message)).partition(". ")[0] for warning in caught],
+        any(issubclass(warning.category, ConvergenceWarning) for warning in recorded),
+        [re.sub(r"\d+(\.\d+)?", "#", str(warning.message)).partition(". ")[0] for warning in recorded],
     )
 
 
-def excess(case: Case, disparity: float, limit: float) -> float:
-    """Return how far a disparity is on the wrong side of its limit; negative on the right one."""
-    return disparity - limit if case.comparison == "difference" else limit - disparity
+def excess(case: Case, disparity: float, bound: float) -> float:
+    """Return how far a disparity is on the wrong side of its bound; negative on the right one."""
+    return disparity - bound if case.comparison == "difference" else bound - disparity
 
 
-def said(name: str, met: bool) -> str:
+def target_result(name: str, met: bool) -> str:
     return f"{name}: {'met' if met else 'MISSED'}"
 
 
 def verdicts(case: Case, gap: float, runs: list[Run]) -> str:
     """Return the targets of a case, and whether it reaches them."""
     accuracies = [run.accuracy for run in runs]
-    found = []
+    results = []
     if case.max_gap is not None:
-        found.append(said(f"gap <= {case.max_gap}", gap <= case.max_gap))
+        results.append(target_result(f"gap <= {case.max_gap}", gap <= case.max_gap))
     if case.min_accuracy is not None:
-        found.append(said(f"accuracy >= {case.min_accuracy}", np.mean(accuracies) >= case.min_accuracy))
+        results.append(
+            target_result(f"accuracy >= {case.min_accuracy}", np.mean(accuracies) >= case.min_accuracy)
+        )
     if case.floor is not None:
-        honest = [
+        held_or_warned = [
             run.warned
-            or all(excess(case, run.training[name], at) <= 1e-9 for name, at in case.limits().items())
+            or all(excess(case, run.training[name], bound) <= 1e-9 for name, bound in case.bounds().items())
             for run in runs
         ]
-        found.append(said(f"never below {case.floor}", min(accuracies) >= case.floor))
-        found.append(said("within the bound or a warning", all(honest)))
-    return "; ".join(found) or "-"
+        results.append(target_result(f"never below {case.floor}", min(accuracies) >= case.floor))
+        results.append(target_result("within the bound or a warning", all(held_or_warned)))
+    return "; ".join(results) or "-"
 
 
 def print_case(case: Case) -> Counter[str]:
@@ -207,19 +212,19 @@ def print_case(case: Case) -> Counter[str]:
     runs = [measure(case, seed) for seed in SEEDS]
     accuracies = [run.accuracy for run in runs]
     settings = ", ".join(f"{name}={value}" for name, value in case.settings.items()) or "default"
-    for name, limit in case.limits().items():
+    for name, bound in case.bounds().items():
         training = np.array([run.training[name] for run in runs])
         unseen = [run.unseen[name] for run in runs]
-        gap = np.abs(training - limit).max()
-        outside = sum(excess(case, value, limit) > 1e-9 for value in training)
+        gap = np.abs(training - bound).max()
+        outside = sum(excess(case, value, bound) > 1e-9 for value in training)
         sign = "<=" if case.comparison == "difference" else ">="
         cells = [
             name,
             f"{' x '.join(case.groups)} ({' + '.join(map(str, runs[0].n_groups))})",
             settings,
-            "none" if np.isnan(limit) else f"{sign} {limit:.2f}",
+            "none" if np.isnan(bound) else f"{sign} {bound:.2f}",
             f"{training.mean():.4f}",
-            "-" if np.isnan(limit) else f"{gap:.4f}",
+            "-" if np.isnan(bound) else f"{gap:.4f}",
             f"{outside} / {sum(run.warned for run in runs)}",
             f"{np.mean(unseen):.4f}, {min(unseen) if sign == '>=' else max(unseen):.4f}",
             f"{np.mean(accuracies):.4f}, {min(accuracies):.4f}",
@@ -227,7 +232,7 @@ def print_case(case: Case) -> Counter[str]:
             verdicts(case, gap, runs),
         ]
         print(f"| {' | '.join(cells)} |", flush=True)
-    return Counter(message for run in runs for message in run.told)
+    return Counter(message for run in runs for message in run.messages)
 
 
 def print_front() -> None:
@@ -247,7 +252,7 @@ def print_front() -> None:
         refit=False,
         cv=GroupStratifiedKFold(FOLDS, sensitive_features="sex", shuffle=True, random_state=SEEDS[0]),
     )
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as recorded:
         warnings.simplefilter("always")
         search.fit(X.iloc[train], y[train])
     accuracies = search.cv_results_["mean_test_accuracy"]
@@ -256,9 +261,9 @@ def print_front() -> None:
     print("| bound | disparity, held-out folds | accuracy |\n|---|---|---|")
     for row in zip(BOUNDS, disparities, accuracies, strict=True):
         print("| {:.2f} | {:.4f} | {:.4f} |".format(*row))
-    print("\n" + said("disparity grows with the bound", bool((np.diff(disparities) >= 0).all())))
-    print(said("accuracy grows with the bound", bool((np.diff(accuracies) >= 0).all())))
-    print(f"{len(caught)} warnings")
+    print("\n" + target_result("disparity grows with the bound", bool((np.diff(disparities) >= 0).all())))
+    print(target_result("accuracy grows with the bound", bool((np.diff(accuracies) >= 0).all())))
+    print(f"{len(recorded)} warnings")
 
 
 def main() -> None:
@@ -268,11 +273,11 @@ def main() -> None:
         " unseen: mean, worst | accuracy: mean, worst | fit s | targets |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
-    told: Counter[str] = Counter()
+    warning_counts: Counter[str] = Counter()
     for case in CASES:
-        told += print_case(case)
+        warning_counts += print_case(case)
     print("\nHow often these fits warned of what (# is a number):\n")
-    for message, count in told.most_common():
+    for message, count in warning_counts.most_common():
         print(f"- {count} x {message}")
     print_front()
 

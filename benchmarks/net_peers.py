@@ -62,20 +62,22 @@ class MendedEngine(PytorchEngine):
         parameters = list(self.predictor_model.parameters())
         decided = self.predictor_model(X)
         task = self.predictor_loss(decided, Y)
-        wanted = torch.autograd.grad(task, parameters, retain_graph=True)
+        task_gradient = torch.autograd.grad(task, parameters, retain_graph=True)
         self.predictor_optimizer.zero_grad()
         self.adversary_optimizer.zero_grad()
-        guess = self.adversary_loss(
+        adversary_loss = self.adversary_loss(
             self.adversary_model(torch.cat((decided, Y), dim=1) if self.base.pass_y_ else decided), A
         )
-        guess.backward()
-        for parameter, towards in zip(parameters, wanted, strict=True):
-            helps = parameter.grad
-            unit = helps / helps.norm().clamp_min(torch.finfo(helps.dtype).tiny)
-            parameter.grad = towards - (unit * towards).sum() * unit - self.base.alpha * helps
+        adversary_loss.backward()
+        for parameter, gradient in zip(parameters, task_gradient, strict=True):
+            adversary_gradient = parameter.grad
+            unit = adversary_gradient / adversary_gradient.norm().clamp_min(
+                torch.finfo(adversary_gradient.dtype).tiny
+            )
+            parameter.grad = gradient - (unit * gradient).sum() * unit - self.base.alpha * adversary_gradient
         self.predictor_optimizer.step()
         self.adversary_optimizer.step()
-        return task.item(), guess.item()
+        return task.item(), adversary_loss.item()
 
 
 def fair_net(**settings: Any) -> Fit:
@@ -116,9 +118,9 @@ def adversary(constraint: str, alpha: float, epochs: int, engine: Any, layers: l
 
 def reduction(constraint: str, bound: float, model: Any, rounds: int) -> Fit:
     def fit(X: Array, y: Array, groups: Array, seed: int) -> Predict:
-        limit = scaled_bound(constraint, bound, y, groups)
+        scaled = scaled_bound(constraint, bound, y, groups)
         gradient = ExponentiatedGradient(
-            model(seed), MOMENTS[constraint](difference_bound=limit), max_iter=rounds
+            model(seed), MOMENTS[constraint](difference_bound=scaled), max_iter=rounds
         )
         gradient.fit(X, y, sensitive_features=groups)
         return lambda X, groups: gradient.predict(X, random_state=seed)
@@ -165,18 +167,18 @@ def measure(fit: Fit, constraint: str, seed: int) -> tuple[float, float, float, 
     y, groups = (labels == ">50K").astype(int), np.asarray(X["sex"], dtype=str)
     train, test = train_test_split(np.arange(len(y)), test_size=0.3, stratify=y, random_state=seed)
     encoder = make_encoder().fit(X.iloc[train])
-    known, unseen = encoder.transform(X.iloc[train]), encoder.transform(X.iloc[test])
+    training, unseen = encoder.transform(X.iloc[train]), encoder.transform(X.iloc[test])
     start = time.process_time()
-    predict = fit(known, y[train], groups[train], seed)
+    predict = fit(training, y[train], groups[train], seed)
     seconds = time.process_time() - start
 
-    def decide(rows: Array, where: Array) -> tuple[Array, float]:
-        predicted = np.asarray(predict(rows, groups[where])).ravel().astype(int)
-        counts = GroupCounts.from_predictions(y[where], predicted, sensitive_features=groups[where])
+    def decide(rows: Array, indices: Array) -> tuple[Array, float]:
+        predicted = np.asarray(predict(rows, groups[indices])).ravel().astype(int)
+        counts = GroupCounts.from_predictions(y[indices], predicted, sensitive_features=groups[indices])
         return predicted, float(counts.compare(constraint))
 
     predicted, disparity = decide(unseen, test)
-    return decide(known, train)[1], disparity, float(np.mean(predicted == y[test])), seconds
+    return decide(training, train)[1], disparity, float(np.mean(predicted == y[test])), seconds
 
 
 def main() -> None:
@@ -184,11 +186,11 @@ def main() -> None:
     print("Adult, sex, 70/30 splits, seeds", *SEEDS, end="\n\n")
     print("| constraint | bound | method | training: mean, worst | unseen: mean, worst | accuracy | fit s |")
     print("|---|---|---|---|---|---|---|")
-    for constraint, shown, _, name, fit in methods():
+    for constraint, bound_label, _, name, fit in methods():
         training, unseen, accuracy, seconds = np.transpose([measure(fit, constraint, seed) for seed in SEEDS])
         cells = [
             constraint,
-            shown,
+            bound_label,
             name,
             f"{training.mean():.4f}, {training.max():.4f}",
             f"{unseen.mean():.4f}, {unseen.max():.4f}",

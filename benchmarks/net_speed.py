@@ -73,7 +73,7 @@ def make_texts() -> tuple[Any, Any, Any]:
 
 def plain_net(criterion: type[nn.Module], layers: tuple[int, ...] = LAYERS, **params: Any) -> NeuralNet:
     """Return a net of the same kind and size as FairClassifier's, through fairsk's iterator of batches."""
-    given = {
+    defaults = {
         "module__n_features": N_FEATURES,
         "module__hidden_layer_sizes": layers,
         "optimizer": torch.optim.Adam,
@@ -85,7 +85,7 @@ def plain_net(criterion: type[nn.Module], layers: tuple[int, ...] = LAYERS, **pa
         "train_split": None,
         "verbose": 0,
     }
-    return NeuralNet(MLP, criterion, **{**given, **params})
+    return NeuralNet(MLP, criterion, **{**defaults, **params})
 
 
 def fit_plain(X: Any, target: Any, *args: Any, **params: Any) -> Fit:
@@ -107,15 +107,15 @@ def fit_fair(X: Any, y: Any, groups: Any, **settings: Any) -> Fit:
 
 def take_turns(jobs: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
     """Return the least seconds of each job; every turn starts with another one."""
-    least = dict.fromkeys(jobs, np.inf)
+    seconds = dict.fromkeys(jobs, np.inf)
     names = list(jobs)
     for turn in range(repeats):
         start = turn % len(names)
         for name in names[start:] + names[:start]:
             begin = time.process_time()
             jobs[name]()
-            least[name] = min(least[name], time.process_time() - begin)
-    return least
+            seconds[name] = min(seconds[name], time.process_time() - begin)
+    return seconds
 
 
 def seconds_per_epoch(fits: dict[str, Fit], few: int, many: int, repeats: int) -> dict[str, float]:
@@ -125,8 +125,8 @@ def seconds_per_epoch(fits: dict[str, Fit], few: int, many: int, repeats: int) -
         for name, fit in fits.items()
         for epochs in (few, many)
     }
-    least = take_turns(jobs, repeats)
-    return {name: (least[f"{name}, {many}"] - least[f"{name}, {few}"]) / (many - few) for name in fits}
+    seconds = take_turns(jobs, repeats)
+    return {name: (seconds[f"{name}, {many}"] - seconds[f"{name}, {few}"]) / (many - few) for name in fits}
 
 
 def verdict(met: bool) -> str:
@@ -139,7 +139,7 @@ def time_training(repeats: int) -> None:
     X, y, groups = make_rows()
     target = {"y": y, "group": groups, "weight": np.ones(N_ROWS, np.float32)}
     stock = {"iterator_train": torch.utils.data.DataLoader, "iterator_valid": torch.utils.data.DataLoader}
-    plain, fixed, bound, loss, loader = (
+    plain, fixed, bounded, loss_only, loader = (
         "the same net without it",
         "FairClassifier, penalty_weight",
         "FairClassifier, max_difference",
@@ -149,20 +149,22 @@ def time_training(repeats: int) -> None:
     fits = {
         plain: fit_plain(X, y, nn.CrossEntropyLoss),
         fixed: fit_fair(X, y, groups, penalty_weight=1.0),
-        bound: fit_fair(X, y, groups, max_difference=0.05),
-        f"{bound}, equalized odds": fit_fair(X, y, groups, max_difference=0.05, constraint="equalized_odds"),
-        loss: fit_plain(X, target, FairLoss),
+        bounded: fit_fair(X, y, groups, max_difference=0.05),
+        f"{bounded}, equalized odds": fit_fair(
+            X, y, groups, max_difference=0.05, constraint="equalized_odds"
+        ),
+        loss_only: fit_plain(X, target, FairLoss),
         loader: fit_plain(X, target, FairLoss, **stock),
     }
-    taken = seconds_per_epoch(fits, few=2, many=32, repeats=repeats)
-    most = {fixed: 1.3, bound: 2.0}
+    seconds_of = seconds_per_epoch(fits, few=2, many=32, repeats=repeats)
+    max_ratio = {fixed: 1.3, bounded: 2.0}
     print("\n| an epoch of 30,000 rows | ms | times the plain net | target |\n|---|---|---|---|")
-    for name, seconds in taken.items():
-        ratio, target_ = seconds / taken[plain], most.get(name)
-        said = f"at most {target_}: {verdict(ratio <= target_)}" if target_ else "-"
-        print(f"| {name} | {1e3 * seconds:.1f} | {ratio:.2f} | {said} |")
-    for name in (fixed, loss):
-        faster = taken[loader] / taken[name]
+    for name, seconds in seconds_of.items():
+        ratio, target_ = seconds / seconds_of[plain], max_ratio.get(name)
+        target_text = f"at most {target_}: {verdict(ratio <= target_)}" if target_ else "-"
+        print(f"| {name} | {1e3 * seconds:.1f} | {ratio:.2f} | {target_text} |")
+    for name in (fixed, loss_only):
+        faster = seconds_of[loader] / seconds_of[name]
         print(f"\n{name}: {faster:.1f} times as fast as DataLoader (at least 2: {verdict(faster >= 2)})")
 
 
@@ -176,12 +178,12 @@ def time_penalties(repeats: int) -> None:
     for name in PENALTIES:
         layers = () if name == LINEAR_ONLY else LAYERS
         fits[name] = fit_fair(X, y, groups, penalty=name, penalty_weight=1.0, hidden_layer_sizes=layers)
-    taken = seconds_per_epoch(fits, few=2, many=6, repeats=repeats)
+    seconds_of = seconds_per_epoch(fits, few=2, many=6, repeats=repeats)
     print("\n| penalty | ms per epoch | times the plain net |\n|---|---|---|")
-    for name, seconds in taken.items():
+    for name, seconds in seconds_of.items():
         plain = "none, linear" if "linear" in name or name == LINEAR_ONLY else "none"
         label = f"{name}, linear net" if name == LINEAR_ONLY else name
-        print(f"| {label} | {1e3 * seconds:.1f} | {seconds / taken[plain]:.2f} |")
+        print(f"| {label} | {1e3 * seconds:.1f} | {seconds / seconds_of[plain]:.2f} |")
 
 
 def time_prediction(repeats: int) -> None:
@@ -194,18 +196,18 @@ def time_prediction(repeats: int) -> None:
     large = plain_net(
         nn.CrossEntropyLoss, iterator_valid=torch.utils.data.DataLoader, batch_size=N_ROWS
     ).initialize()
-    ours, default, at_once = "fairsk", "skorch as it comes", "skorch, all rows in one batch"
+    fairsk_name, default, at_once = "fairsk", "skorch as it comes", "skorch, all rows in one batch"
     jobs = {
-        ours: lambda: fair.predict_proba(X),
+        fairsk_name: lambda: fair.predict_proba(X),
         default: lambda: stock.predict_proba(X),
         at_once: lambda: large.predict_proba(X),
     }
-    taken = take_turns(jobs, 3 * repeats)
+    seconds_of = take_turns(jobs, 3 * repeats)
     print("\n| predict_proba of 30,000 rows | ms | fairsk is faster by | target |\n|---|---|---|---|")
-    for name, seconds in taken.items():
-        faster = seconds / taken[ours]
-        said = f"at least 10: {verdict(faster >= 10)}" if name == default else "-"
-        print(f"| {name} | {1e3 * seconds:.1f} | {faster:.1f} | {said} |")
+    for name, seconds in seconds_of.items():
+        faster = seconds / seconds_of[fairsk_name]
+        target_text = f"at least 10: {verdict(faster >= 10)}" if name == default else "-"
+        print(f"| {name} | {1e3 * seconds:.1f} | {faster:.1f} | {target_text} |")
 
 
 def time_sparse(repeats: int) -> None:
@@ -214,13 +216,13 @@ def time_sparse(repeats: int) -> None:
     dense = X.toarray()
     sizes = {"sparse": X.data.nbytes + X.indices.nbytes + X.indptr.nbytes, "dense": dense.nbytes}
     fits = {
-        name: fit_fair(rows, y, groups, hidden_layer_sizes=(64,), max_difference=0.05)
-        for name, rows in (("sparse", X), ("dense", dense))
+        name: fit_fair(size, y, groups, hidden_layer_sizes=(64,), max_difference=0.05)
+        for name, size in (("sparse", X), ("dense", dense))
     }
-    taken = seconds_per_epoch(fits, few=1, many=3, repeats=repeats)
-    rows = f"{N_TEXTS:,} x {N_WORDS:,}, {WORDS_PER_TEXT} entries a row"
-    print(f"\n| a bound on {rows} | ms per epoch | X in MiB |\n|---|---|---|")
-    for name, seconds in taken.items():
+    seconds_of = seconds_per_epoch(fits, few=1, many=3, repeats=repeats)
+    size = f"{N_TEXTS:,} x {N_WORDS:,}, {WORDS_PER_TEXT} entries a row"
+    print(f"\n| a bound on {size} | ms per epoch | X in MiB |\n|---|---|---|")
+    for name, seconds in seconds_of.items():
         print(f"| {name} | {1e3 * seconds:.0f} | {sizes[name] / 2**20:.0f} |")
 
 

@@ -1,4 +1,4 @@
-"""A filter for comments whose errors are shared alike: nets under a bound, on text, beside thresholds alone.
+"""A filter of comments under bounds on its error rates: nets on text, beside thresholds per group.
 
 Run: python benchmarks/net_text.py --data FILE [--cache DIR] [--models tfidf embeddings transformer]
 [--seeds N] [--transformer-seeds N] [--epochs N] [--rows N]
@@ -78,9 +78,9 @@ class Transformer(nn.Module):
     def vectors(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Return the vector of each comment."""
         order = attention_mask.sum(1).argsort()
-        parts = order.split(8 if self.training else 32)
-        found = torch.cat([self._mean(input_ids[rows], attention_mask[rows]) for rows in parts])
-        return found[order.argsort()]
+        batches = order.split(8 if self.training else 32)
+        vectors = torch.cat([self._mean(input_ids[rows], attention_mask[rows]) for rows in batches])
+        return vectors[order.argsort()]
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Return the logits, of shape (n_samples, n_classes)."""
@@ -148,11 +148,11 @@ def embeddings(texts: NDArray[Any], cache: str | None) -> NDArray[np.float32]:
         return np.load(file)
     model = Transformer(model_path()).eval()
     tokens = tokenizer().fit_transform(list(texts))
-    found = [
+    batches = [
         model.vectors(tokens["input_ids"][start : start + 512], tokens["attention_mask"][start : start + 512])
         for start in range(0, len(texts), 512)
     ]
-    vectors = torch.cat(found).numpy()
+    vectors = torch.cat(batches).numpy()
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         np.save(file, vectors)
@@ -211,7 +211,7 @@ def run(model: Any, X: Any, data: Data, train: NDArray[Any], test: NDArray[Any])
     model.fit(X[train], data.labels[train], sensitive_features=data.groups[train])
     seconds = time.process_time() - start
     if isinstance(model, GroupThresholdOptimizer):
-        bounded = [part.disparity for part in model.report_.constraints]
+        bounded = [constraint.disparity for constraint in model.report_.constraints]
         predicted = model.predict(X[test], sensitive_features=data.groups[test])
     else:
         bounded = gaps(data.labels[train], model.predict(X[train]), data.groups[train])
@@ -229,20 +229,20 @@ def run(model: Any, X: Any, data: Data, train: NDArray[Any], test: NDArray[Any])
     )
 
 
-def chance_gap(rate: float, sizes: Sequence[int]) -> float:
+def sampling_gap(rate: float, sizes: Sequence[int]) -> float:
     """Return the mean gap between groups of such sizes whose rates are in truth the same."""
     counts = np.random.default_rng(0).binomial(sizes, rate, size=(10_000, len(sizes)))
     return float(np.ptp(counts / np.asarray(sizes), axis=1).mean())
 
 
-def print_chance(data: Data, test: NDArray[Any]) -> None:
+def print_sampling_gap(data: Data, test: NDArray[Any]) -> None:
     groups, labels = data.groups[test], data.labels[test]
-    rows = [int(np.sum(groups == group)) for group in np.unique(groups)]
+    sizes = [int(np.sum(groups == group)) for group in np.unique(groups)]
     negatives = [int(np.sum((groups == group) & (labels == 0))) for group in np.unique(groups)]
     print(
-        f"Were the rates of all groups the same, chance alone would make gaps of about "
-        f"{chance_gap(0.25, rows):.3f} (error rates of .25) and {chance_gap(0.35, negatives):.3f} (false "
-        f"positive rates of .35) on the {len(test):,} unseen rows."
+        f"Were the rates of all groups the same, sampling error alone would make gaps of about "
+        f"{sampling_gap(0.25, sizes):.3f} (error rates of .25) and {sampling_gap(0.35, negatives):.3f} "
+        f"(false positive rates of .35) on the {len(test):,} unseen rows."
     )
 
 
@@ -271,7 +271,7 @@ def main() -> None:
         "transformer": lambda **params: transformer_net(args.epochs, **params),
     }
     print(f"{len(cells):,} comments, 70/30; error rates and false positive rates differ by at most {BOUND}")
-    print_chance(data, split(0)[1])
+    print_sampling_gap(data, split(0)[1])
     print(
         "| model | method | gaps where the bound is: errors | false positives | unseen: accuracy | AUC "
         "| gap of errors | of false positives | fit, CPU s |\n|" + "---|" * 9
@@ -287,8 +287,8 @@ def main() -> None:
                     warnings.simplefilter("ignore")  # the table says whether the bound is met
                     model = methods(nets[name], seed, costly=costly)[method]
                     outcomes.append(astuple(run(model, X, data, *split(seed))))
-            *shown, seconds = np.mean(outcomes, axis=0)
-            numbers = " | ".join(f"{value:.3f}" for value in shown)
+            *values, seconds = np.mean(outcomes, axis=0)
+            numbers = " | ".join(f"{value:.3f}" for value in values)
             print(f"| {name} | {method} | {numbers} | {seconds:.0f} |", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""How often the intervals of score metrics cover the truth, as a Markdown table.
+"""Coverage of the intervals of score metrics, as a Markdown table.
 
 Run: OMP_NUM_THREADS=1 python benchmarks/score_coverage.py [REPETITIONS]
 
@@ -25,14 +25,14 @@ AREAS = (0.5, 0.7, 0.9, 0.97)
 def cover_areas(repetitions: int, rng: np.random.Generator) -> Iterator[tuple[str, list[float]]]:
     for positives, negatives in ((10, 10), (10, 100), (20, 20), (20, 200), (50, 50), (200, 200)):
         y = np.repeat([1, 0], [positives, negatives])
-        everyone = np.zeros(len(y), dtype=int)
+        one_group = np.zeros(len(y), dtype=int)
         shares = []
         for area in AREAS:
             shift, hits = norm.ppf(area) * np.sqrt(2), 0
             for _ in range(repetitions):
                 scores = rng.normal(shift * y)
-                found = auc(GroupedScores.of_rows(y, scores, sensitive_features=everyone).total, 0.95)
-                hits += found.low <= area <= found.high
+                estimate = auc(GroupedScores.of_rows(y, scores, sensitive_features=one_group).total, 0.95)
+                hits += estimate.low <= area <= estimate.high
             shares.append(hits / repetitions)
         yield f"{positives} and {negatives}", shares
 
@@ -45,11 +45,11 @@ def cover_means(repetitions: int, rng: np.random.Generator) -> Iterator[tuple[st
             for _ in range(repetitions):
                 scores, weights = rng.random(n), rng.choice(choice, n)
                 y = (rng.random(n) < scores).astype(int)
-                rows = GroupedScores.of_rows(
+                grouped = GroupedScores.of_rows(
                     y, scores, sensitive_features=np.zeros(n, dtype=int), sample_weight=weights
                 )
-                found = [estimate(rows.total, 0.95) for estimate, _ in truths]
-                hits += [f.low <= truth <= f.high for f, (_, truth) in zip(found, truths, strict=True)]
+                estimates = [estimate(grouped.total, 0.95) for estimate, _ in truths]
+                hits += [e.low <= truth <= e.high for e, (_, truth) in zip(estimates, truths, strict=True)]
             yield f"{n}{name}", (hits / repetitions).tolist()
 
 

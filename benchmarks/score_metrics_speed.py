@@ -28,23 +28,23 @@ Array = NDArray[Any]
 
 def least_seconds(job: Callable[[], Any], repeats: int = 5) -> float:
     """Return the least time that a job takes."""
-    taken = []
+    times = []
     for _ in range(repeats):
         start = time.perf_counter()
         job()
-        taken.append(time.perf_counter() - start)
-    return min(taken)
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 def scikit_learn(y: Array, scores: Array, codes: Array, weights: Array | None) -> list[list[float]]:
     """Return three metrics of each group, as one would write it without fairsk."""
-    found = []
+    values = []
     for group in range(20):
-        own = codes == group
-        weight = None if weights is None else weights[own]
+        in_group = codes == group
+        weight = None if weights is None else weights[in_group]
         metrics = (roc_auc_score, brier_score_loss, log_loss)
-        found.append([metric(y[own], scores[own], sample_weight=weight) for metric in metrics])
-    return found
+        values.append([metric(y[in_group], scores[in_group], sample_weight=weight) for metric in metrics])
+    return values
 
 
 def main() -> None:
@@ -90,14 +90,14 @@ def main() -> None:
         ratio = "-" if np.isnan(rival) else f"{rival / seconds:.0f}"
         print(f"| {name} | {1e3 * seconds:.0f} | {seconds / quick:.1f} | {seconds / stable:.1f} | {ratio} |")
     exact = np.array(scikit_learn(y, scores, codes, weights))
-    ours = score_metrics(y, scores, sensitive_features=codes, sample_weight=weights).values
-    gap = max(np.abs(exact[:, i] - ours[name]).max() for i, name in enumerate(("auc", "brier", "log_loss")))
+    values = score_metrics(y, scores, sensitive_features=codes, sample_weight=weights).values
+    gap = max(np.abs(exact[:, i] - values[name]).max() for i, name in enumerate(("auc", "brier", "log_loss")))
     print(f"\nlargest difference from scikit-learn's values, weighted: {gap:.1e}")
     binned = ScoreMetrics.from_histograms(table)
-    off = np.abs(
+    error = np.abs(
         binned.values["auc"] - score_metrics(y, scores, sensitive_features=codes).values["auc"]
     ).max()
-    print(f"area under the ROC curve from 1,024 bins: off by {off:.1e}, bound {binned.auc_error.max():.1e}")
+    print(f"area under the ROC curve from 1,024 bins: off by {error:.1e}, bound {binned.auc_error.max():.1e}")
 
 
 if __name__ == "__main__":

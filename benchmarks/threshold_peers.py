@@ -59,7 +59,7 @@ def fit_oxonfair(
     scores: Array, y: Array, groups: Array, constraint: str, bound: float
 ) -> Callable[[], Array]:
     data = DataDict(y, scores[:, None], groups)
-    model = FairPredictor(lambda given: np.column_stack((1 - given[:, 0], given[:, 0])), data)
+    model = FairPredictor(lambda columns: np.column_stack((1 - columns[:, 0], columns[:, 0])), data)
     model.fit(metrics.accuracy, OXONFAIR[constraint], bound)
     return lambda: model.predict(data)
 
@@ -80,29 +80,29 @@ def disparity(y: Array, predicted: Array, groups: Array, constraint: str) -> flo
     )
 
 
-def measure(sender: Connection, fit: Callable[..., Any], *given: Any) -> None:
+def measure(sender: Connection, fit: Callable[..., Any], *arguments: Any) -> None:
     """Send the cells of the table after a fit, and again after each repetition."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_GIB << 30, MAX_GIB << 30))
-    scores, y, groups, constraint, bound = given
-    taken: list[float] = []
-    while len(taken) < 2 or (len(taken) < 7 and sum(taken) < 8):
+    scores, y, groups, constraint, bound = arguments
+    times: list[float] = []
+    while len(times) < 2 or (len(times) < 7 and sum(times) < 8):
         start = time.perf_counter()
         try:
             predict = fit(scores, y, groups, constraint, bound)
         except MemoryError:
             sender.send(f"needs more than {MAX_GIB} GiB | - | -")
             return
-        taken.append(time.perf_counter() - start)
-        if len(taken) == 1:
+        times.append(time.perf_counter() - start)
+        if len(times) == 1:
             predicted = np.asarray(predict())
             quality = f"{np.mean(predicted == y):.4f} | {disparity(y, predicted, groups, constraint):.4f}"
-        sender.send(f"{1e3 * min(taken):.0f} | {quality}")
+        sender.send(f"{1e3 * min(times):.0f} | {quality}")
 
 
-def run(fit: Callable[..., Any], *given: Any) -> str:
+def run(fit: Callable[..., Any], *arguments: Any) -> str:
     """Fit in a process of its own, which is ended when its time is out, and return the cells of the table."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
-    child = multiprocessing.Process(target=measure, args=(sender, fit, *given))
+    child = multiprocessing.Process(target=measure, args=(sender, fit, *arguments))
     child.start()
     sender.close()
     cells = f"above {1e3 * TIME_OUT:.0f} | - | -"

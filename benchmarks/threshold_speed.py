@@ -86,12 +86,12 @@ def fit_fairlearn(rows: Rows, constraint: str, bound: float) -> ThresholdOptimiz
 
 def least_seconds(job: Callable[[], Any], repeats: int = 7, budget: float = 8.0) -> float:
     """Return the least seconds of a job: at least two runs, and no more once the budget is spent."""
-    taken: list[float] = []
-    while len(taken) < 2 or (len(taken) < repeats and sum(taken) < budget):
+    times: list[float] = []
+    while len(times) < 2 or (len(times) < repeats and sum(times) < budget):
         start = time.perf_counter()
         job()
-        taken.append(time.perf_counter() - start)
-    return min(taken)
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 def peak_arrays(job: Callable[[], Any], n: int) -> float:
@@ -117,16 +117,21 @@ def load_scores() -> tuple[dict[str, Rows], dict[str, Rows]]:
     X, labels = load_adult(return_X_y=True)
     y = np.asarray(labels == ">50K").astype(int)
     sex, race = np.asarray(X["sex"], dtype=str), np.asarray(X["race"], dtype=str)
-    few = np.where(np.isin(race, ["White", "Black"]), race, "Other")
+    coarse_race = np.where(np.isin(race, ["White", "Black"]), race, "Other")
     pairs = np.char.add(np.char.add(race, ", "), sex)
     coarse = np.char.add(np.char.add(np.where(race == "White", "White", "non-White"), ", "), sex)
-    groupings = {"2 sex": sex, "3 race": few, "4 sex x white": coarse, "10 sex x race": pairs}
-    train, rest = train_test_split(np.arange(len(y)), train_size=0.35, stratify=y, random_state=0)
-    kept, _ = train_test_split(rest, train_size=35 / 65, stratify=y[rest], random_state=0)
-    held = make_model().fit(X.iloc[train], y[train]).predict_proba(X.iloc[kept])[:, 1]
-    unseen = cross_val_predict(make_model(), X, y, cv=5, method="predict_proba")[:, 1]
-    validation = {name: (held, y[kept], groups[kept]) for name, groups in groupings.items()}
-    return validation, {name: (unseen, y, groups) for name, groups in groupings.items()}
+    groupings = {"2 sex": sex, "3 race": coarse_race, "4 sex x white": coarse, "10 sex x race": pairs}
+    train, remaining = train_test_split(np.arange(len(y)), train_size=0.35, stratify=y, random_state=0)
+    validation_rows, _ = train_test_split(
+        remaining, train_size=35 / 65, stratify=y[remaining], random_state=0
+    )
+    validation_scores = make_model().fit(X.iloc[train], y[train]).predict_proba(X.iloc[validation_rows])[:, 1]
+    out_of_fold_scores = cross_val_predict(make_model(), X, y, cv=5, method="predict_proba")[:, 1]
+    validation = {
+        name: (validation_scores, y[validation_rows], groups[validation_rows])
+        for name, groups in groupings.items()
+    }
+    return validation, {name: (out_of_fold_scores, y, groups) for name, groups in groupings.items()}
 
 
 def one_rate() -> None:
@@ -135,8 +140,8 @@ def one_rate() -> None:
     for n_groups in (2, 10):
         rows = make_rows(300_000, n_groups)
         ours = least_seconds(partial(fit_fairsk, rows, "demographic_parity", 0.02))
-        theirs = least_seconds(partial(fit_fairlearn, rows, "demographic_parity", 0.02))
-        print(f"{n_groups:>6}{1e3 * ours:>12.0f}{1e3 * theirs:>14.0f}{theirs / ours:>8.1f}")
+        peer = least_seconds(partial(fit_fairlearn, rows, "demographic_parity", 0.02))
+        print(f"{n_groups:>6}{1e3 * ours:>12.0f}{1e3 * peer:>14.0f}{peer / ours:>8.1f}")
 
 
 def million_rows() -> None:
@@ -180,8 +185,8 @@ def beside_fairlearn(validation: dict[str, Rows]) -> Iterator[dict[str, Any]]:
         for name in ("2 sex", "4 sex x white", "10 sex x race"):
             rows = scores, y, groups = validation[name]
             jobs = {
-                tool: partial(fit_fairsk, rows, constraint, bound, **given)
-                for tool, given in SETTINGS.items()
+                tool: partial(fit_fairsk, rows, constraint, bound, **settings)
+                for tool, settings in SETTINGS.items()
             } | {"fairlearn": partial(fit_fairlearn, rows, constraint, bound)}
             for tool, job in jobs.items():
                 options = {"random_state": 0} if tool == "fairlearn" else {}

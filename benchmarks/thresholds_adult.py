@@ -1,4 +1,4 @@
-"""What group thresholds cost on Adult, and whether unseen rows meet the bound, beside the targets.
+"""Thresholds per group on Adult: cost in accuracy and disparity on unseen rows, beside targets.
 
 Run: python benchmarks/thresholds_adult.py [SEEDS]
 """
@@ -27,12 +27,12 @@ from fairsk.metrics import GroupCounts
 
 @dataclass(frozen=True)
 class Case:
-    """What is asked for, and what it may cost in accuracy (mean over seeds)."""
+    """Settings of the optimizer, and the target for its cost in accuracy (mean over seeds)."""
 
     name: str
     constraint: str
     bound: float
-    allowed: float | None = None
+    max_cost: float | None = None
     groups: str | list[str] = "sex"
     params: dict[str, Any] = field(default_factory=dict)
 
@@ -83,11 +83,11 @@ def run(case: Case, X_train: Any, y_train: Any, X_test: Any, y_test: Any) -> tup
 
 
 def main(n_seeds: int = 5) -> None:
-    for known in ("Fewer than min_group_size", "true_positive_rate cannot be measured"):  # race x sex
-        warnings.filterwarnings("ignore", message=known, category=UserWarning)
+    for message in ("Fewer than min_group_size", "true_positive_rate cannot be measured"):  # race x sex
+        warnings.filterwarnings("ignore", message=message, category=UserWarning)
     X, y = load_adult(return_X_y=True)
     plain: list[float] = []
-    found: dict[str, list[tuple[float, float, float]]] = {case.name: [] for case in CASES}
+    results: dict[str, list[tuple[float, float, float]]] = {case.name: [] for case in CASES}
     exempt: list[str] = []
     for seed in range(n_seeds):
         split = train_test_split(X, y, test_size=0.3, stratify=y, random_state=seed)
@@ -95,17 +95,17 @@ def main(n_seeds: int = 5) -> None:
         plain.append(accuracy_score(y_test, clone(make_model()).fit(X_train, y_train).predict(X_test)))
         for case in CASES:
             accuracy, disparity, seconds, report = run(case, X_train, y_train, X_test, y_test)
-            found[case.name].append((plain[-1] - accuracy, disparity, seconds))
+            results[case.name].append((plain[-1] - accuracy, disparity, seconds))
             if len(case.groups) == 2:
                 exempt.append(f"{len(report.exempt)} exempt, {len(report.uncertain)} uncertain")
     print(f"Adult, 70/30, mean (standard deviation) of {n_seeds} seeds; unconstrained {np.mean(plain):.4f}")
     print("| | cost in accuracy | allowed | unseen disparity | bound | fit s |")
     print("|---|---|---|---|---|---|")
     for case in CASES:
-        cost, disparity, seconds = np.array(found[case.name]).T
-        allowed = "-" if case.allowed is None else f"{case.allowed:.3f}"
+        cost, disparity, seconds = np.array(results[case.name]).T
+        max_cost = "-" if case.max_cost is None else f"{case.max_cost:.3f}"
         print(
-            f"| {case.name} | {cost.mean():.4f} ({cost.std():.4f}) | {allowed} | "
+            f"| {case.name} | {cost.mean():.4f} ({cost.std():.4f}) | {max_cost} | "
             f"{disparity.mean():.4f} ({disparity.std():.4f}) | {case.bound:g} | {seconds.mean():.1f} |"
         )
     print("Race x sex, by seed:", "; ".join(exempt))

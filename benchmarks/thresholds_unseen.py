@@ -70,7 +70,7 @@ def make_methods(model: Any, case: tuple[Any, ...]) -> dict[str, Callable[[Array
     constraint, bound, name, moment = case
     tol = None if constraint == "equalized_odds" else bound
 
-    def ours(**settings: Any) -> Callable[[Array, Array, Array], Predict]:
+    def fairsk_method(**settings: Any) -> Callable[[Array, Array, Array], Predict]:
         def fit(X: Array, y: Array, groups: Array) -> Predict:
             optimizer = GroupThresholdOptimizer(
                 clone(model), constraint=constraint, max_difference=bound, cv=5, **settings
@@ -103,8 +103,8 @@ def make_methods(model: Any, case: tuple[Any, ...]) -> dict[str, Callable[[Array
 
     return {
         "unconstrained": unconstrained,
-        "fairsk GroupThresholdOptimizer": ours(),
-        'the same, margin="1se"': ours(margin="1se"),
+        "fairsk GroupThresholdOptimizer": fairsk_method(),
+        'the same, margin="1se"': fairsk_method(margin="1se"),
         "fairlearn ThresholdOptimizer, training rows": same_rows,
         "fairlearn ThresholdOptimizer, held-out half": held_out,
         "fairlearn ExponentiatedGradient": gradient,
@@ -125,9 +125,9 @@ def compare(X: pd.DataFrame, y: Array, groups: Array, prepare: Any, model: Any, 
                     np.arange(len(y)), test_size=0.3, stratify=y, random_state=seed
                 )
                 encoder = clone(prepare).fit(X.iloc[train])
-                known, unseen = encoder.transform(X.iloc[train]), encoder.transform(X.iloc[test])
+                training, unseen = encoder.transform(X.iloc[train]), encoder.transform(X.iloc[test])
                 start = time.perf_counter()
-                predict = fit(known, y[train], groups[train])
+                predict = fit(training, y[train], groups[train])
                 seconds = time.perf_counter() - start
                 predicted = np.asarray(predict(unseen, groups[test])).astype(int)
                 counts = GroupCounts.from_predictions(y[test], predicted, sensitive_features=groups[test])

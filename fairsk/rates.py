@@ -21,19 +21,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-__all__ = [
-    "CELLS",
-    "CONSTRAINTS",
-    "RATES",
-    "Comparison",
-    "Constraint",
-    "Method",
-    "Rate",
-    "f_beta",
-    "get_constraint",
-    "get_rate",
-    "soft_cells",
-]
+__all__ = ["CONSTRAINTS", "RATES", "f_beta", "get_constraint", "get_rate"]
 
 #: The four cells of a confusion table, in the order in which coefficient vectors list them.
 CELLS = ("tp", "fp", "fn", "tn")

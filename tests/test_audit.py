@@ -262,7 +262,7 @@ def test_checks_of_one_question_do_not_disagree_on_few_balanced_rows():
     ],
 )
 def test_a_severity_takes_size_and_significance(check, value, low, high, p, expected):
-    assert Settings().judge(check, value, low, high, p) == expected
+    assert Settings().severity(check, value, low, high, p) == expected
 
 
 def test_a_tiny_difference_in_very_many_rows_is_ok():

@@ -206,7 +206,7 @@ def test_the_global_random_state_is_left_alone(cls):
 
 @pytest.mark.parametrize("cls", CLASSIFIERS)
 @pytest.mark.parametrize("library", ["pandas", "polars", "numpy"])
-def test_frames_and_arrays_give_the_same(cls, library):
+def test_engines_and_arrays_give_the_same(cls, library):
     import polars as pl
 
     X, y = data_for(cls)

@@ -126,7 +126,11 @@ MISPLACED = {
     "neural/_loss.py": ("import matplotlib", "matplotlib in plotting only"),
     "_core/counts.py": ("import fairsk.statistics", "Layers: imports go downwards"),
     "thresholds/_search.py": ("import fairsk.calibration", "Layers: imports go downwards"),
+    "rates.py": ("import fairsk.datasets", "Layers: imports go downwards"),
+    "plotting/_rates.py": ("import fairsk.neural", "Estimators are imported by the front doors only"),
 }
+#: A room that has no layer.
+NEW_ROOM = "_new_room.py"
 
 
 @pytest.fixture(scope="module")
@@ -139,10 +143,29 @@ def contracts(tmp_path_factory):
     for name, (line, _) in MISPLACED.items():
         with (copy / "fairsk" / name).open("a") as module:
             module.write(f"\n{line}\n")
+    (copy / "fairsk" / NEW_ROOM).write_text("import torch\n")
     code = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
     done = subprocess.run([sys.executable, "-c", code], cwd=copy, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     return done.stdout
+
+
+def test_a_room_without_a_layer_breaks_a_contract(contracts):
+    room = NEW_ROOM.removesuffix(".py")
+    assert f"fairsk.{room}" in contracts or f"- {room}" in contracts
+    assert f"fairsk.{room} -> torch (l.1)" in contracts
+
+
+def test_only_the_command_line_imports_from_the_front_door():
+    """Importing from ``fairsk`` itself would pass under every layer: it has them all."""
+    for path in (ROOT / "fairsk").rglob("*.py"):
+        if path.parent.name == "_cli" or path == ROOT / "fairsk" / "__init__.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert node.module != "fairsk", f"{path.name}:{node.lineno} imports from fairsk itself"
+            if isinstance(node, ast.Import):
+                assert "fairsk" not in {alias.name for alias in node.names}, f"{path.name}:{node.lineno}"
 
 
 @pytest.mark.parametrize("name", MISPLACED)

@@ -97,7 +97,7 @@ def test_the_unit_of_a_column_does_not_decide_who_is_alike() -> None:
 # --- aequitas -----------------------------------------------------------------------------------------
 
 
-def test_frames_are_left_as_they_were(library: str) -> None:
+def test_engines_are_left_as_they_were(library: str) -> None:
     """Aequitas adds 13 columns to the caller's frame, and then refuses it."""
     make = pd.DataFrame if library == "pandas" else pl.DataFrame
     frame = make({"sex": list("fmfm"), "race": list("xxyy"), "y": [1, 0, 1, 1], "p": [1, 1, 0, 1]})

@@ -22,7 +22,7 @@ from toy_data import columns_of
 import fairsk.plotting
 from fairsk import Constraint, GroupThresholdOptimizer, Rate, metrics
 from fairsk._core.bounds import bounded_constraints
-from fairsk._core.results import Result, plain, rows
+from fairsk._core.results import Result, plain, row_count
 from fairsk._held_out.report import BoundReport, constraint_reports
 from fairsk.audit import audit_dataset
 from fairsk.metrics import GroupCounts, ScoreHistograms
@@ -302,7 +302,7 @@ def test_records_say_what_is_printed_beside_the_table() -> None:
 
 def test_numbers_of_rows_are_rounded_before_they_are_called_whole() -> None:
     assert sum([1.1] * 10) != 11  # by rounding
-    assert [rows(n) for n in (sum([1.1] * 10), 134.0, 126.99999999999997, 127.25, 1e9)] == [
+    assert [row_count(n) for n in (sum([1.1] * 10), 134.0, 126.99999999999997, 127.25, 1e9)] == [
         "11",
         "134",
         "127",

@@ -13,7 +13,7 @@ from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.engines import column_names, count_combinations
 from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of, sort_labels
 from fairsk._core.labels import binary_labels, no_labels
-from fairsk._core.results import Backend, Result, Table, library_of, read_only, rows
+from fairsk._core.results import Backend, Result, Table, library_of, read_only, row_count
 from fairsk._core.typing import Bools, Floats
 from fairsk._core.validation import check_weights, plain_labels, read_labels
 from fairsk._core.warnings import warn_user
@@ -295,18 +295,18 @@ class GroupCounts(Result):
         refuse_shuffled(
             y_true=y_true, y_prob=y_prob, sensitive_features=sensitive_features, sample_weight=sample_weight
         )
-        chance = np.asarray(y_prob, dtype=float)
+        probability = np.asarray(y_prob, dtype=float)
         if y_true is None:
-            actual = np.zeros(chance.shape[:1], dtype=bool)
+            actual = np.zeros(probability.shape[:1], dtype=bool)
         else:
             actual, _ = binary_labels(y_true, y_true, pos_label, classes=classes)
-        if chance.shape != actual.shape or not ((chance >= 0) & (chance <= 1)).all():
+        if probability.shape != actual.shape or not ((probability >= 0) & (probability <= 1)).all():
             raise ValueError("y_prob must hold one probability per row, from 0 to 1.")
         weights = check_weights(sample_weight, len(actual))
         groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
         weights = np.ones(len(actual)) if weights is None else weights
         library = library_of(sensitive_features, y_true, y_prob)
-        return soft_counts(chance, actual, groups, weights, labelled=y_true is not None, library=library)
+        return soft_counts(probability, actual, groups, weights, labelled=y_true is not None, library=library)
 
     @property
     def n(self) -> Floats:
@@ -524,7 +524,7 @@ class GroupCounts(Result):
             titles = {"fp": "selected", "tn": "rejected"}
         columns |= {title: self.cells[cell].T.ravel().tolist() for cell, title in titles.items()}
         shown = {
-            name: list(map(rows if name in titles.values() else str, values))
+            name: list(map(row_count if name in titles.values() else str, values))
             for name, values in columns.items()
         }
         return [Table(columns, shown, words=["group"])]
@@ -662,7 +662,7 @@ class GroupCounts(Result):
 
 
 def soft_counts(
-    chance: Floats,
+    probability: Floats,
     actual: Bools,
     groups: Grouping,
     weights: Floats,
@@ -670,8 +670,8 @@ def soft_counts(
     labelled: bool = True,
     library: Backend | None = None,
 ) -> GroupCounts:
-    """Count expected confusion cells, when each row is selected with its chance."""
-    parts = soft_cells(chance, actual.astype(float))
+    """Count expected confusion cells, when each row is selected with its probability."""
+    parts = soft_cells(probability, actual.astype(float))
     cells = {cell: groups.sums(weights * part) for cell, part in parts.items()}
     squares = {cell: groups.sums(weights**2 * part) for cell, part in parts.items()}
     return GroupCounts(groups.labels, cells, squares, names=groups.names, labelled=labelled, library=library)

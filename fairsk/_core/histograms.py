@@ -15,7 +15,7 @@ from fairsk._core.curves import Curve
 from fairsk._core.engines import column_names, count_combinations
 from fairsk._core.groups import Grouping, encode_groups, format_group, sort_labels
 from fairsk._core.labels import binary_labels, require_labels
-from fairsk._core.results import Backend, Result, Table, library_of, rows
+from fairsk._core.results import Backend, Result, Table, library_of, row_count
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights, plain_labels, read_labels
 
@@ -135,7 +135,7 @@ class ScoreHistograms(Result):
         y_true : array-like of shape (n_samples,)
             Labels.
         y_score : array-like of shape (n_samples,)
-            Finite scores that grow with the chance of the positive label; from 0 to 1 without ``edges``.
+            Finite scores that grow with the probability of the positive label; from 0 to 1 without ``edges``.
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
             The group of each row; several columns make an intersection.
         edges : array-like of shape (n_bins - 1,), optional
@@ -216,7 +216,7 @@ class ScoreHistograms(Result):
         frame : frame or table
             Of pandas, polars (lazy too), pyarrow, DuckDB, PySpark, Dask or Ibis.
         y_true, y_score : str
-            The columns of labels, and of scores that grow with the chance of the positive label.
+            The columns of labels, and of scores that grow with the probability of the positive label.
         sensitive_features : str or sequence of str
             The column of groups; several columns make an intersection.
         sample_weight : str, optional
@@ -360,8 +360,8 @@ class ScoreHistograms(Result):
         }
         shown = {
             "group": groups,
-            "positives": list(map(rows, self.positives.sum(1))),
-            "negatives": list(map(rows, self.negatives.sum(1))),
+            "positives": list(map(row_count, self.positives.sum(1))),
+            "negatives": list(map(row_count, self.negatives.sum(1))),
         }
         return [Table(columns, shown, notes=[f"in {n_bins:,} bins of scores"])]
 

@@ -57,7 +57,7 @@ __all__ = [
     "plain",
     "printable",
     "read_only",
-    "rows",
+    "row_count",
     "with_interval",
 ]
 
@@ -331,7 +331,7 @@ def number(value: Any, digits: int = 3) -> str:
     return str(value)
 
 
-def rows(n: float) -> str:
+def row_count(n: float) -> str:
     """Write a (weighted) number of rows: whole ones without decimals."""
     n = round(float(n), 6)  # sums of weights such as 1.1 miss whole numbers by rounding
     return f"{n:,.0f}" if n.is_integer() else f"{n:,.1f}"

@@ -11,7 +11,7 @@ import numpy as np
 from fairsk._core.bounds import BoundedConstraint
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Backend, Entries, Result, Table, number, rows
+from fairsk._core.results import Backend, Entries, Result, Table, number, row_count
 from fairsk._held_out.objective import FreeObjective, Objective
 from fairsk._held_out.safety_margin import SafetyMargin
 from fairsk.rates import CELLS, Rate
@@ -213,7 +213,7 @@ class BoundReport(Result):
         columns |= decisions
         shown |= shown_decisions
         columns["n"] = self.counts.n.tolist()
-        shown["n"] = list(map(rows, columns["n"]))
+        shown["n"] = list(map(row_count, columns["n"]))
         for rate in self._rates():
             columns[rate.name] = self.counts.rate(rate).tolist()
             shown[rate.name] = [number(value, 4) for value in columns[rate.name]]

@@ -7,7 +7,7 @@ of scikit-learn changes it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sklearn.base import _fit_context
 from sklearn.metrics._scorer import _BaseScorer, _cached_call
@@ -41,14 +41,20 @@ __all__ = [
     "validate_parameters",
 ]
 
+Method = TypeVar("Method", bound=Callable[..., Any])
+
 BaseScorer = _BaseScorer
 cached_call = _cached_call
 check_feature_names = _check_feature_names
 check_n_features = _check_n_features
-fit_context = _fit_context
 num_samples: Callable[[Any], int] = _num_samples
 safe_indexing = _safe_indexing
 validate_parameters: Callable[[dict[str, Any], dict[str, Any], str], None] = validate_parameter_constraints
+
+
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Method], Method]:
+    """Return the decorator of ``fit`` that validates parameters; the method keeps its type."""
+    return _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
 
 
 class ScorerParts(NamedTuple):

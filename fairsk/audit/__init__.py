@@ -1,4 +1,4 @@
-"""Audits: what there is to know about data before a model learns from them.
+"""Audits of data sets: groups, labels, missing values and proxies, before a model is trained.
 
 ``_dataset`` has the function and its result; ``_group_shares``, ``_labels``, ``_missing`` and ``_proxies``
 each hold one part of it, ``_findings`` the severities, ``_lines`` what is printed of them, ``_chi_square``

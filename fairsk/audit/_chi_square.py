@@ -1,14 +1,13 @@
 """Chi-square tests: of counts against stated shares, against a second sample, and of dependence.
 
 Where an expected count is below 5 the chi-square distribution is a poor guide, and p comes from tables drawn
-at random under the hypothesis instead. Effect sizes have limits from the noncentral chi-square distribution
+at random under the hypothesis instead. Effect sizes have intervals by the noncentral chi-square distribution
 [1]_, so that "no effect" can be told from "too few rows to see one". Far from the hypothesis that
-distribution can be too narrow; the limits are then stretched by what linearisation says of the spread.
+distribution can be too narrow; the intervals are then stretched to the variance by linearisation.
 
-Counts can also agree with the hypothesis better than chance would have it, as a handful of rows does that
-happens to be split in half. Read to the letter, the noncentral distribution then rules out every effect, and
-the upper limit is 0. Luck is no knowledge: the upper limit is never below that of the statistic which chance
-alone gives on average, its degrees of freedom. Limits can only cover more often by that.
+A statistic below its degrees of freedom, its mean under the hypothesis, can put the upper end of the interval
+at 0: a few rows that happen to be split in half would rule out every effect. The upper end is therefore that
+of the larger of the statistic and its degrees of freedom, which only makes the interval cover more often.
 
 References
 ----------
@@ -53,13 +52,13 @@ class ChiSquare(Record):
     df : int
         Degrees of freedom.
     p : float
-        How often counts at least as far off would arise by chance.
+        The p-value: the probability of counts at least as far off under the hypothesis.
     method : {"chi-square", "Monte Carlo"}
         Where p comes from: the chi-square distribution, or 10,000 random tables.
     effect, low, high : float
-        The effect size, which unlike the statistic does not grow with the number of rows, and its limits.
+        The effect size, which unlike the statistic does not grow with the number of rows, and its interval.
     residuals : array
-        Adjusted residuals, (observed - expected) over its standard error: about normal by chance.
+        Adjusted residuals, (observed - expected) over its standard error: about normal under the hypothesis.
     """
 
     statistic: float
@@ -73,7 +72,7 @@ class ChiSquare(Record):
 
     @property
     def remark(self) -> str:
-        """What a reader must know about p."""
+        """Where p comes from, if not from the chi-square distribution."""
         return (
             "" if self.method == "chi-square" else " (from random tables: some expected counts are below 5)"
         )
@@ -89,7 +88,7 @@ def fit_test(counts: Floats, shares: Floats, confidence: float, rng: RandomState
     shares : array of shape (n_groups,)
         Expected shares, positive, adding up to 1.
     confidence : float in (0, 1)
-        Coverage of the limits of w.
+        Coverage of the interval of w.
     rng : RandomState
         Draws tables where expected counts are small.
 
@@ -132,7 +131,7 @@ def two_sample_test(counts: Floats, others: Floats, confidence: float, rng: Rand
     counts, others : array of shape (n_groups,)
         Rows of each group in both samples, which share no row.
     confidence : float in (0, 1)
-        Coverage of the limits of w.
+        Coverage of the interval of w.
     rng : RandomState
         Draws tables where expected counts are small.
 
@@ -143,11 +142,11 @@ def two_sample_test(counts: Floats, others: Floats, confidence: float, rng: Rand
         sample, and w = sqrt(sum (share - other share)^2 / pooled share), which is that of :func:`fit_test`
         when the second sample is large.
     """
-    seen = counts + others > 0
+    occurs = counts + others > 0
     n, m = counts.sum(), others.sum()
-    if seen.sum() < 2 or n == 0 or m == 0:
+    if occurs.sum() < 2 or n == 0 or m == 0:
         return None
-    table, scale = np.stack([counts, others])[:, seen], n * m / (n + m)
+    table, scale = np.stack([counts, others])[:, occurs], n * m / (n + m)
     p, q = table / table.sum(1, keepdims=True)
     gap, pooled = p - q, table.sum(0) / table.sum()
     slopes = (
@@ -159,7 +158,7 @@ def two_sample_test(counts: Floats, others: Floats, confidence: float, rng: Rand
     )
     test = _independence(table, variance, scale, confidence, rng)
     residuals = np.full(len(counts), np.nan)
-    residuals[seen] = test.residuals[0]
+    residuals[occurs] = test.residuals[0]
     return ChiSquare(**{**vars(test), "residuals": residuals})
 
 
@@ -171,7 +170,7 @@ def dependence_test(table: Floats, confidence: float, rng: RandomState) -> ChiSq
     table : array of shape (n_groups, n_labels)
         Counts.
     confidence : float in (0, 1)
-        Coverage of the limits of the effect size.
+        Coverage of the interval of the effect size.
     rng : RandomState
         Draws tables where expected counts are small.
 
@@ -186,26 +185,26 @@ def dependence_test(table: Floats, confidence: float, rng: RandomState) -> ChiSq
     .. [1] Bergsma, A Bias-Correction for Cramer's V and Tschuprow's T, Journal of the Korean Statistical
        Society 42, 2013.
     """
-    rows, columns = table.sum(1) > 0, table.sum(0) > 0
-    if min(rows.sum(), columns.sum()) < 2:
+    used_rows, used_columns = table.sum(1) > 0, table.sum(0) > 0
+    if min(used_rows.sum(), used_columns.sum()) < 2:
         return None
     n = table.sum()
-    # Shrunk numbers of rows and columns: by chance alone a large table shows some dependence.
-    sizes = [k - 1 - (k - 1) ** 2 / (n - 1) for k in (rows.sum(), columns.sum())]
+    # Bergsma's corrected numbers of rows and columns: an independent table has some V by sampling error.
+    sizes = [k - 1 - (k - 1) ** 2 / (n - 1) for k in (used_rows.sum(), used_columns.sum())]
     scale = n * max(min(sizes), 0.0)
-    seen = table[np.ix_(rows, columns)]
-    p = seen / n
+    nonempty = table[np.ix_(used_rows, used_columns)]
+    p = nonempty / n
     a, b = p.sum(1, keepdims=True), p.sum(0, keepdims=True)
     parts = p**2 / (a * b)
     slope = 2 * p / (a * b) - parts.sum(1, keepdims=True) / a - parts.sum(0, keepdims=True) / b
-    test = _independence(seen, n * _variance(p, slope), scale, confidence, rng)
+    test = _independence(nonempty, n * _variance(p, slope), scale, confidence, rng)
     corrected = max(0.0, test.statistic - test.df * n / (n - 1))
     with np.errstate(divide="ignore", invalid="ignore"):
         effect = float(np.minimum(1, np.sqrt(np.divide(corrected, scale))))
     residuals = np.full(table.shape, np.nan)
-    residuals[np.ix_(rows, columns)] = test.residuals
-    limits = {"low": min(1.0, test.low), "high": min(1.0, test.high)}
-    return ChiSquare(**{**vars(test), "effect": effect, "residuals": residuals, **limits})
+    residuals[np.ix_(used_rows, used_columns)] = test.residuals
+    interval = {"low": min(1.0, test.low), "high": min(1.0, test.high)}
+    return ChiSquare(**{**vars(test), "effect": effect, "residuals": residuals, **interval})
 
 
 def _variance(shares: Floats, slope: Floats) -> float:
@@ -216,15 +215,15 @@ def _variance(shares: Floats, slope: Floats) -> float:
 def _independence(
     table: Floats, variance: float, scale: float, confidence: float, rng: RandomState
 ) -> ChiSquare:
-    n, row, column = table.sum(), table.sum(1), table.sum(0)
-    expected = np.outer(row, column) / n
+    n, by_row, by_column = table.sum(), table.sum(1), table.sum(0)
+    expected = np.outer(by_row, by_column) / n
 
     def draw(size: int) -> Floats:
-        return random_table(row.astype(np.int64), column.astype(np.int64)).rvs(size, random_state=rng)
+        return random_table(by_row.astype(np.int64), by_column.astype(np.int64)).rvs(size, random_state=rng)
 
-    spread = expected * np.outer(1 - row / n, 1 - column / n)
+    spread = expected * np.outer(1 - by_row / n, 1 - by_column / n)
     residuals = (table - expected) / np.sqrt(spread)
-    df = (len(row) - 1) * (len(column) - 1)
+    df = (len(by_row) - 1) * (len(by_column) - 1)
     return _test(table, expected, df, residuals, draw, variance, scale, confidence)
 
 
@@ -250,8 +249,8 @@ def _test(
         axes = tuple(range(1, counts.ndim + 1))
         batch = max(1, _CELLS // counts.size)
         for start in range(0, _TABLES, batch):
-            drawn = ((draw(min(batch, _TABLES - start)) - expected) ** 2 / expected).sum(axes)
-            hits += int((drawn >= statistic * (1 - 1e-9)).sum())
+            statistics = ((draw(min(batch, _TABLES - start)) - expected) ** 2 / expected).sum(axes)
+            hits += int((statistics >= statistic * (1 - 1e-9)).sum())
         p = (hits + 1) / (_TABLES + 1)
     low, high = _noncentrality(statistic, df, confidence)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -262,15 +261,15 @@ def _test(
 
 
 def _noncentrality(statistic: float, df: int, confidence: float) -> tuple[float, float]:
-    """Return limits for the noncentrality of a chi-square, the upper one as of what chance gives at least."""
+    """Return the interval of a noncentrality; its upper end is that of a statistic of at least ``df``."""
     tail = (1 - confidence) / 2
-    chance = max(statistic, float(df))
-    if chance > _LARGE:
+    upper_statistic = max(statistic, float(df))
+    if upper_statistic > _LARGE:
         z = float(ndtri(1 - tail))
-        low, high = (np.sqrt(statistic) - z) ** 2 - (df - 1), (np.sqrt(chance) + z) ** 2 - (df - 1)
+        low, high = (np.sqrt(statistic) - z) ** 2 - (df - 1), (np.sqrt(upper_statistic) + z) ** 2 - (df - 1)
         return (max(0.0, low) if statistic > df else 0.0), high
-    none = chdtrc(df, statistic) >= tail  # by chance alone
+    covers_zero = chdtrc(df, statistic) >= tail  # noncentrality 0 is inside the interval
     return (
-        0.0 if none else float(chndtrinc(statistic, df, 1 - tail)),
-        float(chndtrinc(chance, df, tail)),
+        0.0 if covers_zero else float(chndtrinc(statistic, df, 1 - tail)),
+        float(chndtrinc(upper_statistic, df, tail)),
     )

@@ -28,7 +28,7 @@ __all__ = [
     "same_values",
 ]
 
-#: The group of those whose group is not known.
+#: The group of rows whose group is missing.
 MISSING = "(missing)"
 #: Numbers fall into at most this many bins.
 _MOST_BINS = 32
@@ -62,8 +62,8 @@ def missing_rows(column: Column) -> Bools:
     if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
         return np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), dtype=bool)
     coded = _code(column)
-    absent = np.array([is_missing(value) for value in coded.values], dtype=bool)
-    return absent[coded.codes]
+    is_absent = np.array([is_missing(value) for value in coded.values], dtype=bool)
+    return is_absent[coded.codes]
 
 
 def _code(column: Column) -> Coded:
@@ -76,12 +76,12 @@ def _code(column: Column) -> Coded:
         return code_array(np.array([None if v is None else repr(v) for v in column], dtype=object))
 
 
-def same_values(one: Column, other: Column) -> bool:
+def same_values(first: Column, second: Column) -> bool:
     """Whether two columns hold the same values, row by row, and more than one of them."""
-    ours, theirs = _code(one), _code(other)
-    place = {value: i for i, value in enumerate(theirs.values)}
-    recode = np.array([place.get(value, -1) for value in ours.values], dtype=np.intp)
-    return np.array_equal(recode[ours.codes], theirs.codes) and bool(np.ptp(theirs.codes))
+    first_coded, second_coded = _code(first), _code(second)
+    position = {value: i for i, value in enumerate(second_coded.values)}
+    recode = np.array([position.get(value, -1) for value in first_coded.values], dtype=np.intp)
+    return np.array_equal(recode[first_coded.codes], second_coded.codes) and bool(np.ptp(second_coded.codes))
 
 
 def name_groups(sensitive: SensitiveColumns) -> Grouping:
@@ -156,14 +156,14 @@ def bin_column(column: Column) -> Bins:
         frequency = np.bincount(coded.codes, minlength=len(coded.values))
         ranks[np.argsort(-frequency, kind="stable")] = np.arange(len(ranks))
         return Bins(ranks[coded.codes], len(ranks), ordered=False)
-    absent = np.isnan(numbers)
-    measured = np.sort(numbers[~absent])
-    most = min(_MOST_BINS, max(2, round(len(measured) ** (1 / 3))))  # more would blur what each bin says
+    is_absent = np.isnan(numbers)
+    measured = np.sort(numbers[~is_absent])
+    max_bins = min(_MOST_BINS, max(2, round(len(measured) ** (1 / 3))))  # more would blur what each bin says
     edges = np.unique(measured)
-    if len(edges) > most:
-        edges = np.unique(measured[np.arange(most) * len(measured) // most])
+    if len(edges) > max_bins:
+        edges = np.unique(measured[np.arange(max_bins) * len(measured) // max_bins])
     codes = np.searchsorted(edges, numbers, side="right").astype(np.intp)
-    codes[absent] = 0  # no other row lies below every edge
+    codes[is_absent] = 0  # no other row lies below every edge
     return Bins(codes, len(edges) + 1, ordered=True)
 
 
@@ -174,8 +174,8 @@ def _numbers(column: Column) -> Floats | None:
     if isinstance(column, np.ndarray) and column.dtype.kind == "b":
         return None
     coded = _code(column)
-    absent = [is_missing(value) for value in coded.values]
-    present = [value for value, gap in zip(coded.values, absent, strict=True) if not gap]
+    is_absent = [is_missing(value) for value in coded.values]
+    present = [value for value, absent in zip(coded.values, is_absent, strict=True) if not absent]
     if present and all(isinstance(value, int | float) and not isinstance(value, bool) for value in present):
         numbers = np.array(present, dtype=float)
     elif present and all(isinstance(value, date) for value in present):
@@ -184,6 +184,6 @@ def _numbers(column: Column) -> Floats | None:
         numbers = np.array(plain, dtype="datetime64[us]").astype(float)
     else:
         return None
-    values = np.full(len(absent), np.nan)
-    values[~np.array(absent, dtype=bool)] = numbers
+    values = np.full(len(is_absent), np.nan)
+    values[~np.array(is_absent, dtype=bool)] = numbers
     return values[coded.codes]

@@ -44,7 +44,7 @@ class DatasetAudit(Result):
     missing : MissingValues
         Missing values by group.
     proxies : Proxies or None
-        How well other columns tell the group; None if not asked for.
+        How well other columns predict the group; None if not measured.
     settings : Settings
         Confidence, tolerances and the smallest group.
     """
@@ -64,7 +64,7 @@ class DatasetAudit(Result):
         columns = {name: [getattr(finding, name) for finding in self.findings] for name in names}
         lines = to_lines(self.findings)
         severities = [line.top.severity for line in lines]
-        shown = {
+        text = {
             "severity": [f"{i}. {severity}" for i, severity in enumerate(severities, 1)],
             "check": [line.top.check for line in lines],
             "about": [line.about for line in lines],
@@ -96,7 +96,7 @@ class DatasetAudit(Result):
             f"Findings that are alike share a line; .findings holds all {len(self.findings)}. "
             f"Details: {details}.",
         ]
-        return [Table(columns, shown, caption, notes, words=("check", "about", "measure"))]
+        return [Table(columns, text, caption, notes, words=("check", "about", "measure"))]
 
 
 def audit_dataset(
@@ -200,7 +200,7 @@ def audit_dataset(
     library = library_of(frame)
     table = read_columns(frame)
     n_samples = len(table)
-    by_column = _selects(sensitive_features)
+    by_column = _is_selector(sensitive_features)
     selector, values = (sensitive_features, None) if by_column else (None, sensitive_features)
     if not callable(selector):
         _refuse_unknown("The sensitive column", selector, frame, table)
@@ -220,11 +220,12 @@ def audit_dataset(
     target = None if y is None else _target(frame, table, y)
     if target is not None:
         _refuse_sensitive_labels(target, sensitive)
-    taken = {*sensitive.names, *(() if target is None else target.names)}
-    others = [pair for pair in zip(table.names, table.columns, strict=True) if pair[0] not in taken]
+    used_names = {*sensitive.names, *(() if target is None else target.names)}
+    columns = zip(table.names, table.columns, strict=True)
+    other_columns = [(name, column) for name, column in columns if name not in used_names]
 
     if target is not None and not _is_key(y):
-        _refuse_copies(target, others)
+        _refuse_copies(target, other_columns)
 
     def rows_of(reference: Any, names: tuple[str, ...]) -> SensitiveColumns:
         """Return the columns of some attributes in another sample."""
@@ -257,15 +258,15 @@ def audit_dataset(
         settings,
         library,
     )
-    with_values = [*others, *zip(sensitive.names, sensitive.columns, strict=True)]
+    with_values = [*other_columns, *zip(sensitive.names, sensitive.columns, strict=True)]
     labels = None
     if target is not None:
         with_values += zip(target.names, target.columns, strict=True)
         labels = _labels(target, attributes, pos_label, settings, rng, library)
-    absent = {name: missing_rows(column) for name, column in with_values}
-    missing = compare_missing(absent, singles, settings, rng, library)
-    measured = measure_proxies(others, singles, cv, settings, rng, library) if proxies else None
-    parts = (shares, labels, missing, measured)
+    missing_by_column = {name: missing_rows(column) for name, column in with_values}
+    missing = compare_missing(missing_by_column, singles, settings, rng, library)
+    proxy_measures = measure_proxies(other_columns, singles, cv, settings, rng, library) if proxies else None
+    parts = (shares, labels, missing, proxy_measures)
     findings = [finding for part in parts if part is not None for finding in part.findings()]
     findings += [_small_groups(about, grouping, settings) for about, grouping in attributes]
     return DatasetAudit(
@@ -275,7 +276,7 @@ def audit_dataset(
         shares=shares,
         labels=labels,
         missing=missing,
-        proxies=measured,
+        proxies=proxy_measures,
         settings=settings,
         library=library,
     )
@@ -304,8 +305,8 @@ def _settings(
     return Settings(confidence, min_group_size, levels)
 
 
-def _selects(sensitive_features: Any) -> bool:
-    """Whether sensitive_features names columns; else it holds their values."""
+def _is_selector(sensitive_features: Any) -> bool:
+    """Whether sensitive_features names columns; in an audit every list does, unlike in a display."""
     names = isinstance(sensitive_features, str | int | np.integer | list | tuple)
     return names or callable(sensitive_features)
 
@@ -350,9 +351,9 @@ def _refuse_sensitive_labels(target: SensitiveColumns, sensitive: SensitiveColum
             )
 
 
-def _refuse_copies(target: SensitiveColumns, others: Sequence[tuple[str, Any]]) -> None:
+def _refuse_copies(target: SensitiveColumns, other_columns: Sequence[tuple[str, Any]]) -> None:
     """Refuse labels that are a column of the data too, where that would be taken for a proxy."""
-    for name, column in others:
+    for name, column in other_columns:
         if same_values(target.columns[0], column):
             raise ValueError(
                 f"The labels are also the column {name!r} of the data. Say so, y={name!r}, or leave the "
@@ -361,7 +362,7 @@ def _refuse_copies(target: SensitiveColumns, others: Sequence[tuple[str, Any]]) 
 
 
 def _target(frame: Any, table: SensitiveColumns, y: Any) -> SensitiveColumns:
-    """Return the column of labels, given or named."""
+    """Return the column of labels, from values or by its name."""
     if not _is_key(y):
         target = sensitive_columns(None, None, y, n_samples=len(table))
         if len(target.columns) > 1:
@@ -392,13 +393,13 @@ def _labels(
 
 
 def _small_groups(about: str, grouping: Grouping, settings: Settings) -> Finding:
-    """Name the groups that are too small to say anything about."""
+    """Return the finding on groups below the smallest size."""
     n = {
-        group: rows
-        for group, rows in zip(grouping.labels, grouping.sums().tolist(), strict=True)
+        group: size
+        for group, size in zip(grouping.labels, grouping.sums().tolist(), strict=True)
         if not is_unknown(group)
     }
-    small = [group for group, rows in n.items() if rows < settings.min_group_size]
+    small = [group for group, size in n.items() if size < settings.min_group_size]
     numbers = float(len(small)), np.nan, np.nan, np.nan
     if not n:
         return Finding(

@@ -31,7 +31,7 @@ Severity: TypeAlias = Literal["WARNING", "NOTICE", "INCONCLUSIVE", "OK", "NOT AP
 #: The severities, the most urgent one first.
 SEVERITIES: tuple[Severity, ...] = ("WARNING", "NOTICE", "INCONCLUSIVE", "OK", "NOT APPLICABLE")
 
-#: For each check, where a number that is more than chance becomes a notice, and where a warning.
+#: For each check, where a significant number becomes a notice, and where a warning.
 TOLERANCES: Mapping[str, tuple[float, float]] = {
     "group shares": (0.1, 0.3),
     "least represented": (0.8, 0.5),
@@ -61,9 +61,9 @@ class Finding:
     measure : str
         What ``value`` is.
     value, low, high : float
-        The number and its limits; NaN where there is none.
+        The number and its interval; NaN where there is none.
     p : float
-        How often chance alone would give as much, corrected for how often the check was made.
+        The p-value, adjusted for how often the check was made.
     severity : {"WARNING", "NOTICE", "INCONCLUSIVE", "OK", "NOT APPLICABLE"}
         What to make of it.
     advice : str
@@ -84,7 +84,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Settings(Record):
-    """What all checks share.
+    """Settings of all checks: confidence, the smallest group and tolerances.
 
     Parameters
     ----------
@@ -100,12 +100,12 @@ class Settings(Record):
     min_group_size: int = 30
     tolerances: Mapping[str, tuple[float, float]] = field(default_factory=lambda: dict(TOLERANCES))
 
-    def judge(self, check: str, value: float, low: float, high: float, p: float) -> Severity:
+    def severity(self, check: str, value: float, low: float, high: float, p: float) -> Severity:
         """Return the severity of a number: it takes size and significance, both, to make a warning.
 
         A number within the tolerance is OK only if its interval stays clear of the warning level. A number
-        outside it that may be chance is inconclusive, as is one within it that may be far larger. Without
-        limits and p (NaN) it is a plain fact about the rows, and no estimate.
+        outside it that is not significant is inconclusive, as is one within it that may be far larger.
+        Without interval and p (NaN) it describes the rows, and is no estimate.
         """
         if np.isnan(value):
             return "NOT APPLICABLE"
@@ -129,8 +129,8 @@ class Settings(Record):
         advice: Mapping[Severity, str],
         about: str = "",
     ) -> Finding:
-        """Judge a number (value, low, high, p), and say what that severity asks for."""
-        severity = self.judge(check, *numbers)
+        """Return the finding of a number (value, low, high, p), with the advice for its severity."""
+        severity = self.severity(check, *numbers)
         words = advice.get(severity) or _ADVICE[severity]
         return Finding(check, attribute, about or attribute, measure, *numbers, severity, words)
 
@@ -144,8 +144,8 @@ _ADVICE: Mapping[Severity, str] = {
 
 def listed(names: Iterable[object], most: int = 5) -> str:
     """Write names as a list, the first few of them."""
-    shown = [format_group(name) if isinstance(name, tuple) else str(name) for name in names]
-    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
+    texts = [format_group(name) if isinstance(name, tuple) else str(name) for name in names]
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
 
 
 def extremes(
@@ -169,7 +169,7 @@ def part_counts(part: Floats, whole: Floats) -> GroupCounts:
 
 
 def largest_difference(part: Floats, whole: Floats, confidence: float) -> tuple[float, float, float]:
-    """Return the largest difference between groups in the share of a part, with simultaneous limits."""
+    """Return the largest difference between groups in the share of a part, with a simultaneous interval."""
     if len(part) < 2:
         return np.nan, np.nan, np.nan
     counts = part_counts(part, whole)

@@ -1,4 +1,4 @@
-"""Group shares: the groups of a data set against a baseline."""
+"""Group shares: the representation of groups in a data set, against a baseline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy.stats import binomtest, fisher_exact
 
 from fairsk._core.columns import SensitiveColumns
 from fairsk._core.groups import Grouping, format_group, sort_labels
-from fairsk._core.results import Backend, Record, Result, Table, number, p_value, rows, with_interval
+from fairsk._core.results import Backend, Record, Result, Table, number, p_value, row_count, with_interval
 from fairsk._core.typing import Bools, Floats
 from fairsk.audit._chi_square import ChiSquare, fit_test, two_sample_test
 from fairsk.audit._columns import MISSING, is_unknown, name_groups
@@ -59,13 +59,13 @@ class AttributeShares(Record):
     compared : array of shape (n_groups,)
         Which groups are compared: not those whose group is unknown, if the baseline does not know such.
     shares, low, high : array of shape (n_groups,)
-        Shares of the compared rows (of all rows, for a group that is not compared), with Wilson limits.
+        Shares of the compared rows (of all rows, for a group that is not compared), with Wilson intervals.
     expected : array of shape (n_groups,)
         The baseline's shares; NaN without one.
     test : ChiSquare or None
         The test against the baseline, where there is one.
     ratio, ratio_low, ratio_high, ratio_p : float
-        Share over expected share of the group that is represented least. The limits and p hold for all
+        Share over expected share of the group that is represented least. Interval and p hold for all
         groups at once.
     sample : bool
         Whether the baseline is a sample.
@@ -98,8 +98,8 @@ class AttributeShares(Record):
         """Return for each group how its share departs from the baseline: "fewer", "more" or ""."""
         if self.test is None:
             return [""] * len(self.groups)
-        limit = ndtri(0.5 + joint_confidence(confidence, int(self.compared.sum())) / 2)
-        return ["fewer" if z < -limit else "more" if z > limit else "" for z in self._residuals()]
+        critical_z = ndtri(0.5 + joint_confidence(confidence, int(self.compared.sum())) / 2)
+        return ["fewer" if z < -critical_z else "more" if z > critical_z else "" for z in self._residuals()]
 
     def _residuals(self) -> Floats:
         residuals = np.full(len(self.groups), np.nan)
@@ -136,13 +136,13 @@ class GroupShares(Result):
             ]
         columns["residual"] = [z for part in self.parts for z in part._residuals().tolist()]
         columns["reading"] = [word for part in self.parts for word in part.off(self.settings.confidence)]
-        shown = {name: list(map(number, columns[name])) for name in ("attribute", "group", "rows")}
-        limits = zip(columns["share"], columns["low"], columns["high"], strict=True)
-        shown["share"] = [with_interval(*values) for values in limits]
+        text = {name: list(map(number, columns[name])) for name in ("attribute", "group", "rows")}
+        intervals = zip(columns["share"], columns["low"], columns["high"], strict=True)
+        text["share"] = [with_interval(*values) for values in intervals]
         if any(part.test is not None for part in self.parts):
-            shown |= {name: list(map(number, columns[name])) for name in ("expected", "ratio")}
-            shown["residual"] = [number(z, 1) for z in columns["residual"]]
-            shown["reading"] = columns["reading"]
+            text |= {name: list(map(number, columns[name])) for name in ("expected", "ratio")}
+            text["residual"] = [number(z, 1) for z in columns["residual"]]
+            text["reading"] = columns["reading"]
         notes = [
             f"{part.attribute}: {_baseline_words(part)}, chi-square {part.test.statistic:.2f}, "
             f"df {part.test.df}, p {p_value(part.test.p)}{part.test.remark}, "
@@ -153,17 +153,17 @@ class GroupShares(Result):
         left_out = [part.attribute for part in self.parts if not part.compared.all()]
         if left_out:
             notes.append(f"{MISSING} is no group of the baseline, and not compared, for: {listed(left_out)}.")
-        return [Table(columns, shown, "Group shares", notes, words=("group", "reading"))]
+        return [Table(columns, text, "Group shares", notes, words=("group", "reading"))]
 
     def findings(self) -> list[Finding]:
         """Return what to make of the shares."""
-        tested = adjust_p_values([np.nan if part.test is None else part.test.p for part in self.parts])
-        least = adjust_p_values([part.ratio_p for part in self.parts])
+        share_p = adjust_p_values([np.nan if part.test is None else part.test.p for part in self.parts])
+        ratio_p = adjust_p_values([part.ratio_p for part in self.parts])
         findings = []
-        for part, p, least_p in zip(self.parts, tested.tolist(), least.tolist(), strict=True):
+        for part, p, least_p in zip(self.parts, share_p.tolist(), ratio_p.tolist(), strict=True):
             findings.append(self._whole(part, p))
             if part.test is not None:
-                findings.append(self._least(part, least_p))
+                findings.append(self._least_represented_group(part, least_p))
             unknown = [n for group, n in zip(part.groups, part.rows, strict=True) if is_unknown(group)]
             if unknown:
                 share = float(sum(unknown) / part.rows.sum())
@@ -184,18 +184,18 @@ class GroupShares(Result):
         test = part.test
         if test is None:
             numbers = (np.nan, np.nan, np.nan, np.nan)
-            why = (
+            reason = (
                 "There is one group only."
                 if part.compared.sum() < 2
                 else "No baseline is stated: give baseline= to compare the shares with those you expect."
             )
-            advice: Mapping[Severity, str] = {"NOT APPLICABLE": why}
+            advice: Mapping[Severity, str] = {"NOT APPLICABLE": reason}
         else:
             numbers = (test.effect, test.low, test.high, p)
             words, whole = part.off(self.settings.confidence), part.rows[part.compared].sum()
             fewer, more = (
                 [
-                    f"{format_group(group)} ({rows(n)} / {_expected(share * whole)})"
+                    f"{format_group(group)} ({row_count(n)} / {_expected(share * whole)})"
                     for group, word, n, share in zip(
                         part.groups, words, part.rows, part.expected, strict=True
                     )
@@ -203,31 +203,31 @@ class GroupShares(Result):
                 ]
                 for way in ("fewer", "more")
             )
-            seen = f"Fewer rows than expected of: {listed(fewer)}. " if fewer else ""
-            seen += f"More than expected of: {listed(more)}. " if more else ""
-            mend = (
-                f"{seen}Collect more of whom there are few, or weigh rows, or say whom the data stand for; "
-                "look at the rates of each group (group_metrics)."
+            fact = f"Fewer rows than expected of: {listed(fewer)}. " if fewer else ""
+            fact += f"More than expected of: {listed(more)}. " if more else ""
+            remedy = (
+                f"{fact}Collect more of the groups with few, or weigh rows, or state the population of the "
+                "data; look at the rates of each group (group_metrics)."
             )
             advice = {
-                "WARNING": mend,
-                "NOTICE": mend,
-                "INCONCLUSIVE": f"{seen}Too few rows to tell: w may be as large as {number(test.high)}. "
+                "WARNING": remedy,
+                "NOTICE": remedy,
+                "INCONCLUSIVE": f"{fact}Too few rows to tell: w may be as large as {number(test.high)}. "
                 "Collect more.",
-                "OK": f"{seen}The shares lie close to those expected.",
+                "OK": f"{fact}The shares lie close to those expected.",
             }
         return self.settings.finding("group shares", part.attribute, "Cohen's w", numbers, advice)
 
-    def _least(self, part: AttributeShares, p: float) -> Finding:
-        place = int(np.nanargmin(np.where(part.compared, part.ratios, np.nan)))
-        group = format_group(part.groups[place])
-        expected = part.expected[place] * part.rows[part.compared].sum()
-        seen = f"{number(int(part.rows[place]))} rows of {group} where {_expected(expected)} are expected"
+    def _least_represented_group(self, part: AttributeShares, p: float) -> Finding:
+        lowest = int(np.nanargmin(np.where(part.compared, part.ratios, np.nan)))
+        group = format_group(part.groups[lowest])
+        expected = part.expected[lowest] * part.rows[part.compared].sum()
+        fact = f"{number(int(part.rows[lowest]))} rows of {group} where {_expected(expected)} are expected"
         advice: Mapping[Severity, str] = {
-            "WARNING": f"{seen}: collect more, and look at {group} on its own until then.",
-            "NOTICE": f"{seen}: collect more, or weigh them up.",
-            "INCONCLUSIVE": f"{seen}: too few to tell whether that is chance. Collect more.",
-            "OK": f"{seen}: no group falls far short.",
+            "WARNING": f"{fact}: collect more, and look at {group} on its own until then.",
+            "NOTICE": f"{fact}: collect more, or weigh them up.",
+            "INCONCLUSIVE": f"{fact}: too few to tell whether that is chance. Collect more.",
+            "OK": f"{fact}: no group falls far short.",
         }
         numbers = part.ratio, part.ratio_low, part.ratio_high, p
         about = f"{part.attribute}: {group}"
@@ -244,7 +244,7 @@ def shares_example(groups: Sequence[Hashable]) -> str:
 
 def _expected(n: float) -> str:
     """Write an expected number of rows, of few of them with a decimal: 4 are fewer than 4.5."""
-    return f"{n:,.0f}" if n >= 100 else rows(round(n, 1))
+    return f"{n:,.0f}" if n >= 100 else row_count(round(n, 1))
 
 
 def _baseline_words(part: AttributeShares) -> str:
@@ -318,10 +318,10 @@ def read_baseline(
         raise ValueError(
             f"The baseline of {about} adds up to {total:g}: shares must add up to 1, counts be whole numbers."
         )
-    absent = [group for group in groups if group not in values]
-    if absent:
+    unstated = [group for group in groups if group not in values]
+    if unstated:
         raise ValueError(
-            f"The baseline of {about} does not say how many to expect of: {listed(map(repr, absent))}; it "
+            f"The baseline of {about} does not say how many to expect of: {listed(map(repr, unstated))}; it "
             f"has {listed(map(repr, values))}. Give these groups a share, or take their rows out of the data."
         )
     return Baseline({label: value / total for label, value in values.items()})
@@ -353,10 +353,10 @@ def _of_attribute(baseline: Mapping[Any, Any], names: tuple[str, ...], attribute
         )
     if len(names) == len(attributes):
         return baseline
-    place = attributes.index(names[0])
+    position = attributes.index(names[0])
     marginal: dict[Hashable, float] = {}
     for label, value in baseline.items():
-        marginal[label[place]] = marginal.get(label[place], 0) + value
+        marginal[label[position]] = marginal.get(label[position], 0) + value
     return marginal
 
 
@@ -374,44 +374,45 @@ def compare_shares(
     observed = dict(zip(grouping.labels, grouping.sums().tolist(), strict=True))
     stated = {} if baseline is None else baseline.values
     groups = tuple(sort_labels({*observed, *stated}))
-    rows = np.array([observed.get(group, 0.0) for group in groups])
+    n = np.array([observed.get(group, 0.0) for group in groups])
     # A baseline that knows nothing of missing values says nothing about how many there should be.
     unknown_stated = any(map(is_unknown, stated))
     compared = np.array([baseline is None or unknown_stated or not is_unknown(group) for group in groups])
-    whole = np.where(compared, rows[compared].sum(), rows.sum())
-    counts = part_counts(rows, whole)
+    whole = np.where(compared, n[compared].sum(), n.sum())
+    counts = part_counts(n, whole)
     shares, (low, high) = counts.rate("base_rate"), rate_intervals(counts, "base_rate", confidence)
     expected = np.full(len(groups), np.nan)
     if baseline is None or compared.sum() < 2:
-        return AttributeShares(attribute, groups, rows, compared, shares, low, high, expected)
-    others = np.array([stated.get(group, 0.0) for group in groups])
-    expected[compared] = others[compared] / others[compared].sum()
+        return AttributeShares(attribute, groups, n, compared, shares, low, high, expected)
+    baseline_n = np.array([stated.get(group, 0.0) for group in groups])
+    expected[compared] = baseline_n[compared] / baseline_n[compared].sum()
     if baseline.sample:
-        test = two_sample_test(rows[compared], others[compared], confidence, rng)
+        test = two_sample_test(n[compared], baseline_n[compared], confidence, rng)
     else:
-        test = fit_test(rows[compared], expected[compared], confidence, rng)
-    least = _least_represented(rows[compared], others[compared], baseline.sample, confidence)
-    return AttributeShares(
-        attribute, groups, rows, compared, shares, low, high, expected, test, *least, sample=baseline.sample
-    )
+        test = fit_test(n[compared], expected[compared], confidence, rng)
+    smallest_ratio = _least_represented(n[compared], baseline_n[compared], baseline.sample, confidence)
+    measured = attribute, groups, n, compared, shares, low, high, expected
+    return AttributeShares(*measured, test, *smallest_ratio, sample=baseline.sample)
 
 
 def _least_represented(
-    rows: Floats, others: Floats, sample: bool, confidence: float
+    n: Floats, base_n: Floats, sample: bool, confidence: float
 ) -> tuple[float, float, float, float]:
-    """Return the smallest share over expected share, with limits and p that hold for all groups."""
-    n, m = rows.sum(), others.sum()
+    """Return the smallest share over expected share, with interval and p that hold for all groups."""
+    total, base_total = n.sum(), base_n.sum()
     with np.errstate(divide="ignore", invalid="ignore"):
-        place = int(np.nanargmin(rows / n / (others / m)))
-    level = joint_confidence(confidence, len(rows))
-    group = part_counts(rows[[place]], np.array([n]))
+        lowest = int(np.nanargmin(n / total / (base_n / base_total)))
+    level = joint_confidence(confidence, len(n))
+    group = part_counts(n[[lowest]], np.array([total]))
     if sample:
-        other_group = part_counts(others[[place]], np.array([m]))
+        other_group = part_counts(base_n[[lowest]], np.array([base_total]))
         value, (low, high) = pair_intervals(group, other_group, RATES["base_rate"], "ratio", level)
-        p = fisher_exact([[rows[place], n - rows[place]], [others[place], m - others[place]]]).pvalue
+        p = fisher_exact(
+            [[n[lowest], total - n[lowest]], [base_n[lowest], base_total - base_n[lowest]]]
+        ).pvalue
     else:
-        share = others[place] / m
-        low, high = (limit / share for limit in rate_intervals(group, "base_rate", level))
+        share = base_n[lowest] / base_total
+        low, high = (end / share for end in rate_intervals(group, "base_rate", level))
         value = group.rate("base_rate") / share
-        p = binomtest(int(rows[place]), int(n), share).pvalue
-    return float(value[0]), float(low[0]), float(high[0]), min(1.0, float(p) * len(rows))
+        p = binomtest(int(n[lowest]), int(total), share).pvalue
+    return float(value[0]), float(low[0]), float(high[0]), min(1.0, float(p) * len(n))

@@ -59,7 +59,7 @@ class AttributeLabels(Record):
         The label of each group's rates: the positive one, or of more than two, the one whose share differs
         most from that of the other rows.
     rates, low, high : array of shape (n_groups,)
-        The share of that label, with Wilson limits.
+        The share of that label, with Wilson intervals.
     class_imbalance, dpl, dpl_low, dpl_high, kl, js, tv, linf : array of shape (n_groups,)
         Measures against the rest; ``kl`` is infinite for a group that lacks a label.
     test : ChiSquare or None
@@ -67,8 +67,8 @@ class AttributeLabels(Record):
     widest : Hashable
         The label whose share differs most between groups of at least the smallest size.
     difference, difference_low, difference_high, p : float
-        That difference, its limits for all pairs of groups (and labels) at once, and how often chance would
-        make these groups differ as much.
+        That difference, its interval for all pairs of groups (and labels) at once, and the p-value of
+        dependence between these groups and the label.
     detectable : float
         The smallest difference that these groups are large enough to show with 80% power.
     """
@@ -126,10 +126,10 @@ class LabelDependence(Result):
         }
         for name in ("rates", "low", "high", *_MEASURES.values(), "dpl_low", "dpl_high"):
             columns[name] = [value for part in self.parts for value in getattr(part, name).tolist()]
-        shown = {name: list(map(number, columns[name])) for name in ("attribute", "group", "rows", "label")}
-        limits = zip(columns["rates"], columns["low"], columns["high"], strict=True)
-        shown["rate"] = [with_interval(*values) for values in limits]
-        shown |= {title: list(map(number, columns[name])) for title, name in _MEASURES.items()}
+        text = {name: list(map(number, columns[name])) for name in ("attribute", "group", "rows", "label")}
+        intervals = zip(columns["rates"], columns["low"], columns["high"], strict=True)
+        text["rate"] = [with_interval(*values) for values in intervals]
+        text |= {title: list(map(number, columns[name])) for title, name in _MEASURES.items()}
         columns = {{"rates": "rate"}.get(name, name): values for name, values in columns.items()}
         notes = [
             "Each group d against all other rows a. imbalance: (n_a - n_d) / n, above 0 for a minority. "
@@ -145,7 +145,7 @@ class LabelDependence(Result):
         ]
         if self.unlabelled:
             notes.append(f"Left out: {self.unlabelled:,} rows without a label.")
-        return [Table(columns, shown, "Groups and labels", notes, words=("group", "label"))]
+        return [Table(columns, text, "Groups and labels", notes, words=("group", "label"))]
 
     def findings(self) -> list[Finding]:
         """Return what to make of the labels."""
@@ -160,11 +160,11 @@ class LabelDependence(Result):
         test = part.test
         nan = np.nan
         numbers = (nan, nan, nan, nan) if test is None else (test.effect, test.low, test.high, p)
-        tell = f"The label can be guessed from {part.attribute}: a model trained on it will learn that. "
-        why = "Find out whether the world or the way labels were made is behind it before you train."
+        fact = f"The label can be guessed from {part.attribute}: a model trained on it will learn that. "
+        remedy = "Find out whether the world or the way labels were made is behind it before you train."
         advice: Mapping[Severity, str] = {
-            "WARNING": tell + why,
-            "NOTICE": f"The label depends on {part.attribute} to some degree. {why}",
+            "WARNING": fact + remedy,
+            "NOTICE": f"The label depends on {part.attribute} to some degree. {remedy}",
             "OK": "Label and group hardly depend on each other.",
             "NOT APPLICABLE": "There is one group, or one label, only.",
         }
@@ -176,20 +176,20 @@ class LabelDependence(Result):
         with np.errstate(invalid="ignore"):
             rates = part.table[:, part.labels.index(part.widest)] / n
         rates = np.where(n >= self.settings.min_group_size, rates, np.nan)
-        seen = ""
+        fact = ""
         if not np.isnan(part.difference):
-            seen = f"The rate of {part.widest} is {extremes(part.groups, rates, number)}"
-        mend = (
-            f"{seen}: correct the labels if they are wrong; else weigh the rows (ReweightedClassifier), "
+            fact = f"The rate of {part.widest} is {extremes(part.groups, rates, number)}"
+        remedy = (
+            f"{fact}: correct the labels if they are wrong; else weigh the rows (ReweightedClassifier), "
             "bound the disparity in training (FairClassifier) or give groups thresholds of their own "
             "(GroupThresholdOptimizer)."
         )
         advice: Mapping[Severity, str] = {
-            "WARNING": mend,
-            "NOTICE": mend,
-            "INCONCLUSIVE": f"{seen}. Too few rows to tell how far apart they are: {_power(part)}. Collect "
+            "WARNING": remedy,
+            "NOTICE": remedy,
+            "INCONCLUSIVE": f"{fact}. Too few rows to tell how far apart they are: {_power(part)}. Collect "
             "more.",
-            "OK": f"{seen}.",
+            "OK": f"{fact}.",
             "NOT APPLICABLE": f"Fewer than two groups have {self.settings.min_group_size} labelled rows.",
         }
         return self.settings.finding("label rates", part.attribute, "max - min", numbers, advice)
@@ -200,39 +200,39 @@ def compare_labels(
 ) -> AttributeLabels:
     """Compare the labels of each group of an attribute with those of all other rows."""
     shape = len(grouping.labels), len(labels.labels)
-    place = np.ravel_multi_index((grouping.codes, labels.codes), shape)
-    table = np.bincount(place, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
+    flat_index = np.ravel_multi_index((grouping.codes, labels.codes), shape)
+    table = np.bincount(flat_index, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
     occurs = np.flatnonzero(table.sum(1) > 0)
     table, groups = table[occurs], [grouping.labels[i] for i in occurs]
     whole = table.sum(1)
     counts = [part_counts(column, whole) for column in table.T]  # each label against all others
-    one, two = (
+    rates, rest_rates = (
         np.stack([side.rate("base_rate") for side in sides], axis=1)
         for sides in (counts, list(map(rest_of, counts)))
     )
     positive = _positive(labels, pos_label)
-    chosen = (
-        np.argmax(np.nan_to_num(np.abs(one - two)), axis=1)
+    label_index = (
+        np.argmax(np.nan_to_num(np.abs(rates - rest_rates)), axis=1)
         if positive is None
         else np.full(len(groups), positive)
     )
-    at = np.arange(len(groups))
+    groups_index = np.arange(len(groups))
 
     def of_label(values: list[Floats]) -> Floats:
-        """Take each group's value for its own label."""
-        return np.stack(values, axis=1)[at, chosen]
+        """Take each group's value for the label that is reported for it."""
+        return np.stack(values, axis=1)[groups_index, label_index]
 
-    limits = [rate_intervals(side, "base_rate", settings.confidence) for side in counts]
+    intervals = [rate_intervals(side, "base_rate", settings.confidence) for side in counts]
     with_rest = [
         pair_intervals(rest_of(side), side, RATES["base_rate"], "difference", settings.confidence)
         for side in counts
     ]
-    middle = (one + two) / 2
+    middle = (rates + rest_rates) / 2
     large = whole >= settings.min_group_size
     candidates = range(shape[1]) if positive is None else [positive]
-    level = joint_confidence(settings.confidence, len(candidates))
+    label_confidence = joint_confidence(settings.confidence, len(candidates))
     widest = max(
-        ((*largest_difference(table[large, j], whole[large], level), j) for j in candidates),
+        ((*largest_difference(table[large, j], whole[large], label_confidence), j) for j in candidates),
         key=lambda difference: np.nan_to_num(difference[0]),
     )
     part = table[large][:, widest[3]]
@@ -242,24 +242,24 @@ def compare_labels(
         groups=tuple(groups),
         labels=labels.labels,
         table=table,
-        label=tuple(labels.labels[j] for j in chosen),
+        label=tuple(labels.labels[j] for j in label_index),
         rates=of_label([side.rate("base_rate") for side in counts]),
-        low=of_label([low for low, _ in limits]),
-        high=of_label([high for _, high in limits]),
+        low=of_label([low for low, _ in intervals]),
+        high=of_label([high for _, high in intervals]),
         class_imbalance=(whole.sum() - 2 * whole) / whole.sum(),
         dpl=of_label([value for value, _ in with_rest]),
         dpl_low=of_label([low for _, (low, _) in with_rest]),
         dpl_high=of_label([high for _, (_, high) in with_rest]),
-        kl=rel_entr(two, one).sum(1),
-        js=(rel_entr(two, middle) + rel_entr(one, middle)).sum(1) / 2,
-        tv=np.abs(two - one).sum(1) / 2,
-        linf=np.abs(two - one).max(1),
+        kl=rel_entr(rest_rates, rates).sum(1),
+        js=(rel_entr(rest_rates, middle) + rel_entr(rates, middle)).sum(1) / 2,
+        tv=np.abs(rest_rates - rates).sum(1) / 2,
+        linf=np.abs(rest_rates - rates).max(1),
         test=dependence_test(table, settings.confidence, rng),
         widest=labels.labels[widest[3]],
         difference=widest[0],
         difference_low=widest[1],
         difference_high=widest[2],
-        detectable=_detectable(table[large][:, widest[3]], whole[large], level),
+        detectable=_detectable(table[large][:, widest[3]], whole[large], label_confidence),
         p=np.nan if among_large is None else min(1.0, among_large.p * len(candidates)),
     )
 

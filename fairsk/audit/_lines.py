@@ -1,4 +1,4 @@
-"""Printed lines of an audit: findings that answer one question, or say the same, share a line.
+"""Printed lines of an audit: findings with the same question or the same result share one.
 
 All findings stay in the audit's ``findings`` and ``frame()``; this is only about what is read first.
 """
@@ -83,11 +83,11 @@ class Line:
 
 def to_lines(findings: Sequence[Finding]) -> list[Line]:
     """Return the lines of some findings, the most urgent first."""
-    named = {(finding.check, finding.attribute): finding for finding in findings}
+    by_check = {(finding.check, finding.attribute): finding for finding in findings}
     twins = {
         (_TWINS[check], attribute): finding
-        for (check, attribute), finding in named.items()
-        if check in _TWINS and (_TWINS[check], attribute) in named
+        for (check, attribute), finding in by_check.items()
+        if check in _TWINS and (_TWINS[check], attribute) in by_check
     }
     lines: dict[tuple[str, ...], Line] = {}
     for finding in findings:
@@ -119,4 +119,4 @@ def what_to_do(lines: Sequence[Line]) -> list[str]:
     for i, line in enumerate(lines, 1):
         if line.top.severity != "OK":
             numbers.setdefault(line.advice, []).append(str(i))
-    return [f"{', '.join(those)}. {advice}" for advice, those in numbers.items()] or ["Nothing."]
+    return [f"{', '.join(positions)}. {advice}" for advice, positions in numbers.items()] or ["Nothing."]

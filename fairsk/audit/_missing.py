@@ -1,4 +1,4 @@
-"""Missing values by group."""
+"""Missing values by group: shares, and tests of dependence."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class MissingColumn(Record):
     rows, missing : array of shape (n_groups,)
         Rows of each group, and those without a value.
     shares, low, high : array of shape (n_groups,)
-        The share without a value, with Wilson limits.
+        The share without a value, with Wilson intervals.
     test : ChiSquare or None
         The test of dependence in groups of at least the smallest size.
     difference, difference_low, difference_high : float
-        The largest difference between shares of these groups, and its limits for all pairs at once.
+        The largest difference between shares of these groups, and its interval for all pairs at once.
     """
 
     attribute: str
@@ -92,38 +92,40 @@ class MissingValues(Result):
             columns[title] = [value for part in self.parts for value in getattr(part, name).tolist()]
         columns["adjusted_p"] = [p for part, p in adjusted for _ in part.groups]
         names = ("column", "attribute", "group", "rows", "missing")
-        shown = {name: list(map(number, columns[name])) for name in names}
-        limits = zip(columns["share"], columns["low"], columns["high"], strict=True)
-        shown["share"] = [with_interval(*values) for values in limits]
-        shown["adjusted p"] = list(map(p_value, columns["adjusted_p"]))
+        text = {name: list(map(number, columns[name])) for name in names}
+        intervals = zip(columns["share"], columns["low"], columns["high"], strict=True)
+        text["share"] = [with_interval(*values) for values in intervals]
+        text["adjusted p"] = list(map(p_value, columns["adjusted_p"]))
         notes = [f"No value is missing in {len(self.complete)} columns."] if self.complete else []
-        return [Table(columns, shown, "Missing values by group", notes, words=("attribute", "group"))]
+        return [Table(columns, text, "Missing values by group", notes, words=("attribute", "group"))]
 
     def findings(self) -> list[Finding]:
         """Return what to make of the missing values."""
         findings = []
         pairs = list(zip(self.parts, self.adjusted_p_values, strict=True))
         for attribute in self.attributes:
-            these = [self._column(part, p) for part, p in pairs if part.attribute == attribute]
-            if not these:
+            of_attribute = [self._column(part, p) for part, p in pairs if part.attribute == attribute]
+            if not of_attribute:
                 numbers = (0.0, np.nan, np.nan, np.nan)  # that nothing is missing is no estimate
                 advice: Mapping[Severity, str] = {"OK": "No other column has missing values."}
-                these = [self.settings.finding("missing values", attribute, "max - min", numbers, advice)]
-            findings += these
+                of_attribute = [
+                    self.settings.finding("missing values", attribute, "max - min", numbers, advice)
+                ]
+            findings += of_attribute
         return findings
 
     def _column(self, part: MissingColumn, p: float) -> Finding:
         numbers = part.difference, part.difference_low, part.difference_high, p
         shares = np.where(part.rows >= self.settings.min_group_size, part.shares, np.nan)
-        seen = ""
+        fact = ""
         if not np.isnan(part.difference):
-            seen = f"{part.column} is missing for {extremes(part.groups, shares, '{:.1%}'.format, 'of')}"
-        mend = f"{seen}: find out why. To drop these rows, or to fill them in, hits groups unequally."
+            fact = f"{part.column} is missing for {extremes(part.groups, shares, '{:.1%}'.format, 'of')}"
+        remedy = f"{fact}: find out why. To drop these rows, or to fill them in, hits groups unequally."
         advice: Mapping[Severity, str] = {
-            "WARNING": mend,
-            "NOTICE": mend,
-            "INCONCLUSIVE": f"{seen}: too few rows to tell whether that is chance.",
-            "OK": f"{seen}.",
+            "WARNING": remedy,
+            "NOTICE": remedy,
+            "INCONCLUSIVE": f"{fact}: too few rows to tell whether that is chance.",
+            "OK": f"{fact}.",
             "NOT APPLICABLE": f"Fewer than two groups have {self.settings.min_group_size} rows.",
         }
         about = f"{part.column} by {part.attribute}"
@@ -131,7 +133,7 @@ class MissingValues(Result):
 
 
 def compare_missing(
-    absent: Mapping[str, Bools],
+    missing_by_column: Mapping[str, Bools],
     attributes: Sequence[tuple[str, Grouping]],
     settings: Settings,
     rng: RandomState,
@@ -141,7 +143,7 @@ def compare_missing(
 
     Parameters
     ----------
-    absent : mapping of str to array of shape (n_samples,)
+    missing_by_column : mapping of str to array of shape (n_samples,)
         Which rows lack a value, by column.
     attributes : sequence of (str, Grouping)
         The attributes; a column that is one of them is not compared with itself.
@@ -154,26 +156,26 @@ def compare_missing(
     """
     parts = []
     for attribute, grouping in attributes:
-        rows = grouping.sums()
-        large = rows >= settings.min_group_size
-        for name, gaps in absent.items():
-            if name == attribute or not gaps.any():
+        n = grouping.sums()
+        large = n >= settings.min_group_size
+        for name, is_missing in missing_by_column.items():
+            if name == attribute or not is_missing.any():
                 continue
-            missing = grouping.sums(gaps.astype(float))
-            counts = part_counts(missing, rows)
-            table = np.stack([missing, rows - missing], axis=1)[large]
+            missing = grouping.sums(is_missing.astype(float))
+            counts = part_counts(missing, n)
+            table = np.stack([missing, n - missing], axis=1)[large]
             parts.append(
                 MissingColumn(
                     attribute,
                     name,
                     grouping.labels,
-                    rows,
+                    n,
                     missing,
                     counts.rate("base_rate"),
                     *rate_intervals(counts, "base_rate", settings.confidence),
                     dependence_test(table, settings.confidence, rng),
-                    *largest_difference(missing[large], rows[large], settings.confidence),
+                    *largest_difference(missing[large], n[large], settings.confidence),
                 )
             )
-    complete = tuple(name for name, gaps in absent.items() if not gaps.any())
+    complete = tuple(name for name, is_missing in missing_by_column.items() if not is_missing.any())
     return MissingValues(tuple(parts), tuple(name for name, _ in attributes), complete, settings, library)

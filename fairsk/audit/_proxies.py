@@ -39,22 +39,22 @@ __all__ = ["ALL_COLUMNS", "Proxies", "Proxy", "measure_proxies"]
 ALL_COLUMNS = "(all columns)"
 #: Of larger tables so many rows are drawn at random.
 _MOST_ROWS = 20_000
-#: What the trees tell apart in a column of words; rarer values are one.
+#: So many values of a column of words the trees distinguish; rarer ones are one value.
 _MOST_VALUES = 250
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """How well a column tells the groups of an attribute.
+    """How well a column predicts the groups of an attribute.
 
     Parameters
     ----------
     attribute, column : str
         What they are called.
     auc : float
-        The area under the ROC curve of the group that the column tells best.
+        The area under the ROC curve of the group that the column predicts best.
     low, high, p : float
-        Its limits, and p that it is no better than guessing, both for all groups at once.
+        Its interval, and p that it is no better than guessing, both for all groups at once.
     group : Hashable
         That group.
     mean_auc : float
@@ -73,18 +73,18 @@ class Proxy:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Proxies(Result):
-    """How well other columns tell the group. Prints and renders itself.
+    """How well other columns predict the group. Prints and renders itself.
 
     Parameters
     ----------
     parts : tuple of Proxy
         One for each attribute and column, and one for each attribute and all columns; the best first.
     not_measured : mapping of str to tuple
-        Groups of each attribute with too few rows to be told.
+        Groups of each attribute with too few rows to be predicted.
     attributes, columns : tuple of str
         The attributes and the other columns that were looked at.
     fewest : int
-        So many rows a group needs to be told.
+        The smallest number of rows of a group that is predicted.
     n_used : int
         How many rows they are measured on.
     n_samples : int
@@ -119,12 +119,12 @@ class Proxies(Result):
             "mean_auc": [part.mean_auc for part in self.parts],
             "adjusted_p": self.adjusted_p_values,
         }
-        shown = {name: columns[name] for name in ("column", "attribute")}
-        shown["group told best"] = columns["group"]
-        limits = zip(columns["auc"], columns["low"], columns["high"], strict=True)
-        shown["AUC"] = [with_interval(*values) for values in limits]
-        shown["mean AUC"] = list(map(number, columns["mean_auc"]))
-        shown["adjusted p"] = list(map(p_value, columns["adjusted_p"]))
+        text = {name: columns[name] for name in ("column", "attribute")}
+        text["group told best"] = columns["group"]
+        intervals = zip(columns["auc"], columns["low"], columns["high"], strict=True)
+        text["AUC"] = [with_interval(*values) for values in intervals]
+        text["mean AUC"] = list(map(number, columns["mean_auc"]))
+        text["adjusted p"] = list(map(p_value, columns["adjusted_p"]))
         notes = ["AUC on rows not learned from: .5 is guessing, 1 gives the group away."]
         if self.n_used < self.n_samples:
             notes.append(f"Measured on {self.n_used:,} of {self.n_samples:,} rows, drawn at random.")
@@ -134,44 +134,46 @@ class Proxies(Result):
             if groups
         ]
         words = ("attribute", "group told best")
-        return [Table(columns, shown, "Proxies: columns that tell the group", notes, words)]
+        return [Table(columns, text, "Proxies: columns that tell the group", notes, words)]
 
     def findings(self) -> list[Finding]:
         """Return what to make of the proxies."""
         findings = []
         pairs = list(zip(self.parts, self.adjusted_p_values, strict=True))
         for attribute in self.attributes:
-            these = [self._column(part, p) for part, p in pairs if part.attribute == attribute]
-            if not these:
+            of_attribute = [self._column(part, p) for part, p in pairs if part.attribute == attribute]
+            if not of_attribute:
                 nan = np.nan
-                why = (
+                reason = (
                     f"Fewer than two groups have the {self.fewest} rows that this takes."
                     if self.columns
                     else "There are no columns beside the sensitive ones and the labels."
                 )
-                advice: Mapping[Severity, str] = {"NOT APPLICABLE": why}
-                these = [self.settings.finding("proxies", attribute, "AUC", (nan, nan, nan, nan), advice)]
-            findings += these
+                advice: Mapping[Severity, str] = {"NOT APPLICABLE": reason}
+                of_attribute = [
+                    self.settings.finding("proxies", attribute, "AUC", (nan, nan, nan, nan), advice)
+                ]
+            findings += of_attribute
         return findings
 
     def _column(self, part: Proxy, p: float) -> Finding:
         group = format_group(part.group)
-        together = part.column == ALL_COLUMNS
-        who = "All columns together tell" if together else f"{part.column} tells"
-        seen = f"{who} who is {group}"
-        mend = (
-            f"{seen}: a model that does not see {part.attribute} can still act on it. Keep {part.attribute} "
+        all_columns = part.column == ALL_COLUMNS
+        subject = "All columns together tell" if all_columns else f"{part.column} tells"
+        fact = f"{subject} who is {group}"
+        remedy = (
+            f"{fact}: a model that does not see {part.attribute} can still act on it. Keep {part.attribute} "
             "to measure the model's disparities with (group_metrics)."
-            if together
-            else f"{seen}: leaving out {part.attribute} hides little. Keep {part.column} only if you can say "
+            if all_columns
+            else f"{fact}: leaving out {part.attribute} hides little. Keep {part.column} only if you can say "
             "why it is needed."
         )
         advice: Mapping[Severity, str] = {
-            "WARNING": mend,
+            "WARNING": remedy,
             "NOTICE": f"This tells something of who is {group}: a model that does not see {part.attribute} "
             "can still act on it to some degree. Compare its rates between groups (group_metrics).",
             "INCONCLUSIVE": f"Too few rows to tell how well this gives {group} away.",
-            "OK": f"{seen} hardly better than guessing does." if part.auc < 0.6 else f"{seen}, but not well.",
+            "OK": f"{fact} hardly better than guessing does." if part.auc < 0.6 else f"{fact}, but not well.",
         }
         numbers = part.auc, part.low, part.high, p
         about = f"{part.column} for {part.attribute}"
@@ -186,7 +188,7 @@ def measure_proxies(
     rng: RandomState,
     library: Backend | None = None,
 ) -> Proxies:
-    """Measure how well columns, alone and together, tell the groups of each attribute.
+    """Measure how well columns, alone and together, predict the groups of each attribute.
 
     Parameters
     ----------
@@ -204,17 +206,17 @@ def measure_proxies(
         The library of the user's frame.
     """
     n_samples = len(attributes[0][1].codes)
-    drawn = np.arange(n_samples)
+    sample = np.arange(n_samples)
     if n_samples > _MOST_ROWS:
-        drawn = np.sort(rng.choice(n_samples, _MOST_ROWS, replace=False))
-    bins = {name: bin_column(column[drawn]) for name, column in columns}
+        sample = np.sort(rng.choice(n_samples, _MOST_ROWS, replace=False))
+    bins = {name: bin_column(column[sample]) for name, column in columns}
     parts: list[Proxy] = []
     not_measured = {}
-    fewest = max(settings.min_group_size, 2 * cv)  # each fold needs at least two rows of a group
+    min_rows = max(settings.min_group_size, 2 * cv)  # each fold needs at least two rows of a group
     for attribute, grouping in attributes:
-        codes = grouping.codes[drawn]
+        codes = grouping.codes[sample]
         n = np.bincount(codes, minlength=len(grouping.labels))
-        large = np.flatnonzero(n >= fewest)
+        large = np.flatnonzero(n >= min_rows)
         not_measured[attribute] = tuple(label for i, label in enumerate(grouping.labels) if i not in large)
         if len(large) < 2 or not bins:
             continue
@@ -222,17 +224,20 @@ def measure_proxies(
         group = np.searchsorted(large, codes[rows])
         fold = _folds(group, cv, rng)
         labels = [grouping.labels[i] for i in large]
-        scores = {name: _shares_by_bin(one, rows, group, fold, len(large)) for name, one in bins.items()}
+        scores = {
+            name: _shares_by_bin(column_bins, rows, group, fold, len(large))
+            for name, column_bins in bins.items()
+        }
         if len(bins) > 1:
             scores[ALL_COLUMNS] = _boosted(list(bins.values()), rows, group, fold, len(large), rng)
         proxies = [
-            _best_told(attribute, name, labels, _areas(score, group, fold), cv, settings.confidence)
+            _best_predicted(attribute, name, labels, _areas(score, group, fold), cv, settings.confidence)
             for name, score in scores.items()
         ]
         parts += sorted(proxies, key=lambda proxy: -proxy.auc)
     names = tuple(name for name, _ in attributes)
     return Proxies(
-        tuple(parts), not_measured, names, tuple(bins), fewest, len(drawn), n_samples, settings, library
+        tuple(parts), not_measured, names, tuple(bins), min_rows, len(sample), n_samples, settings, library
     )
 
 
@@ -247,12 +252,12 @@ def _shares_by_bin(bins: Bins, rows: Ints, group: Ints, fold: Ints, n_groups: in
     """Return the share of every group in the bin of each row, among the rows of all other folds."""
     codes, n_folds = bins.codes[rows], int(fold.max()) + 1
     shape = n_folds, bins.n_bins, n_groups
-    place = np.ravel_multi_index((fold, codes, group), shape)
-    table = np.bincount(place, minlength=int(np.prod(shape))).reshape(shape)
-    others = table.sum(0) - table
-    prior = others.sum(1, keepdims=True) / others.sum((1, 2))[:, None, None]
-    # One row's worth of the overall shares: a bin that was never seen says nothing.
-    return ((others + prior) / (others.sum(2, keepdims=True) + 1))[fold, codes]
+    flat_index = np.ravel_multi_index((fold, codes, group), shape)
+    table = np.bincount(flat_index, minlength=int(np.prod(shape))).reshape(shape)
+    other_folds = table.sum(0) - table
+    prior = other_folds.sum(1, keepdims=True) / other_folds.sum((1, 2))[:, None, None]
+    # One pseudo-row with the overall shares: a bin without rows has these shares.
+    return ((other_folds + prior) / (other_folds.sum(2, keepdims=True) + 1))[fold, codes]
 
 
 def _boosted(
@@ -264,18 +269,18 @@ def _boosted(
     rng: RandomState,
 ) -> Floats:
     """Return the probability of every group by trees of all columns, learned on all other folds."""
-    X = np.stack([np.minimum(one.codes[rows], _MOST_VALUES) for one in bins], axis=1)
+    X = np.stack([np.minimum(column.codes[rows], _MOST_VALUES) for column in bins], axis=1)
     trees = HistGradientBoostingClassifier(
         max_iter=50,
         max_leaf_nodes=15,
         early_stopping=False,
-        categorical_features=[not one.ordered for one in bins],
+        categorical_features=[not column.ordered for column in bins],
         random_state=rng.randint(2**31 - 1),
     )
     scores = np.empty((len(rows), n_groups))
     for held_out in range(int(fold.max()) + 1):
-        learned = fold != held_out
-        scores[~learned] = trees.fit(X[learned], group[learned]).predict_proba(X[~learned])
+        train = fold != held_out
+        scores[~train] = trees.fit(X[train], group[train]).predict_proba(X[~train])
     return scores
 
 
@@ -297,7 +302,7 @@ def _areas(scores: Floats, group: Ints, fold: Ints) -> tuple[Floats, Floats]:
     return areas.mean(0), variances.sum(0) / n_folds**2
 
 
-def _best_told(
+def _best_predicted(
     attribute: str,
     column: str,
     labels: Sequence[Hashable],
@@ -305,15 +310,17 @@ def _best_told(
     cv: int,
     confidence: float,
 ) -> Proxy:
-    """Return how well a column tells the group that it tells best."""
+    """Return how well a column predicts the group that it predicts best."""
     areas, variances = area_estimates
-    # Of two groups each is the other's rest: their areas are one.
-    n_looks = len(labels) if len(labels) > 2 else 1
-    best = int(areas[:n_looks].argmax())
+    # Of two groups each is the rest of the other: their areas are equal, and one comparison is made.
+    n_comparisons = len(labels) if len(labels) > 2 else 1
+    best = int(areas[:n_comparisons].argmax())
     area = float(areas[best])
     error = float(np.sqrt(variances[best] * (1 + cv / (cv - 1))))  # cv * rows held out / rows learned from
-    z = float(ndtri(0.5 + joint_confidence(confidence, n_looks) / 2))
+    z = float(ndtri(0.5 + joint_confidence(confidence, n_comparisons) / 2))
     low, high = max(0.0, area - z * error), min(1.0, area + z * error)
     # A constant column has no error; it tells nothing.
     p = float(ndtr(-(area - 0.5) / error)) if error > 0 else float(area <= 0.5)
-    return Proxy(attribute, column, area, low, high, min(1.0, p * n_looks), labels[best], float(areas.mean()))
+    return Proxy(
+        attribute, column, area, low, high, min(1.0, p * n_comparisons), labels[best], float(areas.mean())
+    )

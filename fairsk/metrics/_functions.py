@@ -17,7 +17,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of
 from fairsk._core.labels import binary_labels
-from fairsk._core.results import Backend, Result, Table, library_of, percent, rows, with_interval
+from fairsk._core.results import Backend, Result, Table, library_of, percent, row_count, with_interval
 from fairsk._core.typing import Bools, Floats, Ints, RandomState
 from fairsk._core.validation import check_choice, check_weights, generator
 from fairsk._core.warnings import warn_user
@@ -324,7 +324,7 @@ class GroupFunctionMetrics(Result):
         names = list(map(format_group, self.groups))
         names.append("all rows" if "overall" in names else "overall")
         columns: dict[str, list[Any]] = {"group": names, "n": [*self.n.tolist(), self.overall["n"]]}
-        text: dict[str, list[str]] = {"group": names, "n": list(map(rows, columns["n"]))}
+        text: dict[str, list[str]] = {"group": names, "n": list(map(row_count, columns["n"]))}
         few = [*self.few.tolist(), False]
         star = ("*" if any(few) else "", " " if any(few) else "")
         for name, values in self.values.items():

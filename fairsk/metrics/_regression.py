@@ -13,7 +13,7 @@ from sklearn.utils import column_or_1d
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.groups import encode_groups, format_group
 from fairsk._core.labels import require_labels
-from fairsk._core.results import Backend, Result, Table, library_of, number, percent, rows, with_interval
+from fairsk._core.results import Backend, Result, Table, library_of, number, percent, row_count, with_interval
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
@@ -119,7 +119,7 @@ class RegressionMetrics(Result):
             "group": [*map(format_group, self.groups), "overall"],
             "n": [*self.n.tolist(), float(self.n.sum())],
         }
-        text: dict[str, list[str]] = {"group": columns["group"], "n": list(map(rows, columns["n"]))}
+        text: dict[str, list[str]] = {"group": columns["group"], "n": list(map(row_count, columns["n"]))}
         for name, values in self.values.items():
             cells = zip(values, *self.intervals[name], strict=True)
             estimates = [(float(value), float(low), float(high)) for value, low, high in cells]

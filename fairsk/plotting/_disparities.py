@@ -9,7 +9,7 @@ import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Table, number, rows, with_interval
+from fairsk._core.results import Table, number, row_count, with_interval
 from fairsk._core.typing import Bools, Floats
 from fairsk.metrics._decisions.table import GroupMetrics
 from fairsk.plotting._dots import (
@@ -17,14 +17,14 @@ from fairsk.plotting._dots import (
     finish,
     group_axes,
     label_groups,
-    refuse_strata,
-    say_not_measurable,
+    mark_not_measurable,
 )
 from fairsk.plotting._drawing import literal, require_matplotlib, words
 from fairsk.plotting._group_display import GroupDisplay
 from fairsk.rates import Rate
 from fairsk.statistics._contrasts import contrasts
 from fairsk.statistics._intervals import joint_confidence
+from fairsk.statistics._proportions import refuse_strata
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,7 @@ _TICKS = (
 #: Where the outermost ticks may stand, in any power of ten, so that no part of the axis is without any.
 _DIGITS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
 _MOST_TICKS = 11
-#: What is always on the axis, and how many times beyond the dots limits may lie to be on it.
+#: What is always on the axis, and how many times beyond the dots an interval may end to be on it.
 _AT_LEAST, _FAR = (0.9, 1.1), 4.0
 
 
@@ -97,15 +97,15 @@ class DisparityDisplay(GroupDisplay):
     -----
     The display is a table too: it prints the numbers drawn, and :meth:`frame` returns them.
 
-    The group with the highest rate is often the luckiest one as well. Against a reference that was chosen for
-    its rate, the intervals therefore are those that hold for all pairs of groups together; against one that
+    The highest of several rates is high partly by chance. Against a reference that was chosen for its rate,
+    the intervals therefore are those that hold for all pairs of groups together; against one that
     is named, each holds by itself and is shorter. If there is a natural reference, name it.
 
     References
     ----------
     Donner & Zou, Closed-Form Confidence Intervals for Functions of the Normal Mean and Standard Deviation,
-    Statistical Methods in Medical Research 21, 2012, for the limits. Uniform Guidelines on Employee Selection
-    Procedures, 29 CFR 1607.4 D, for the four-fifths rule.
+    Statistical Methods in Medical Research 21, 2012, for the intervals. Uniform Guidelines on Employee
+    Selection Procedures, 29 CFR 1607.4 D, for the four-fifths rule.
 
     Examples
     --------
@@ -142,7 +142,7 @@ class DisparityDisplay(GroupDisplay):
 
     def __init__(self, metrics: GroupMetrics, reference: Hashable = None) -> None:
         display, counts = type(self).__name__, metrics.counts
-        refuse_strata(display, counts)
+        refuse_strata(counts, display)
         if len(metrics.measured_rates) != 1 or metrics.confidence is None:
             raise ValueError(
                 f"{display} draws one rate with its intervals: give a table of one, with a confidence."
@@ -151,20 +151,26 @@ class DisparityDisplay(GroupDisplay):
         self.metrics = metrics
         self.library = metrics.library
         self.chosen = reference is None
-        level = metrics.confidence
+        confidence = metrics.confidence
         if self.chosen:
-            reference = counts.groups[_highest(self.rates, self.few)]
+            reference = counts.groups[_highest_measured(self.rates, self.few)]
             n_groups = len(counts.groups)
-            level = joint_confidence(metrics.confidence, n_groups * (n_groups - 1) // 2)
+            confidence = joint_confidence(metrics.confidence, n_groups * (n_groups - 1) // 2)
         _check_reference(reference, dict(zip(counts.groups, self.rates, strict=True)), rate.name)
         self.reference = reference
-        against = contrasts(
-            counts, rate, method="to_reference", reference=reference, comparison="ratio", confidence=level
+        ratios = contrasts(
+            counts,
+            rate,
+            method="to_reference",
+            reference=reference,
+            comparison="ratio",
+            confidence=confidence,
         )
-        others = [counts.groups.index(group) for group in against.groups]
+        compared = [counts.groups.index(group) for group in ratios.groups]
         self.ratios = np.ones_like(self.rates)
         self.low, self.high = np.full((2, len(counts.groups)), np.nan)
-        self.ratios[others], self.low[others], self.high[others] = against.values, against.low, against.high
+        self.ratios[compared] = ratios.values
+        self.low[compared], self.high[compared] = ratios.low, ratios.high
 
     @property
     def groups(self) -> tuple[Hashable, ...]:
@@ -304,18 +310,18 @@ class DisparityDisplay(GroupDisplay):
             raise ValueError(f"order must be 'ratio' or 'label'; got {order!r}.")
         if band is not None and not 0 < band[0] < band[1] < np.inf:
             raise ValueError(f"band must be two ratios above 0, the lower one first, or None; got {band!r}.")
-        places = np.argsort(-self.ratios, kind="stable") if order == "ratio" else np.arange(len(self.groups))
-        (axes,) = group_axes(ax, 1, len(places))
-        label_groups([axes], [self.groups[i] for i in places], self.n[places])
+        ranking = np.argsort(-self.ratios, kind="stable") if order == "ratio" else np.arange(len(self.groups))
+        (axes,) = group_axes(ax, 1, len(ranking))
+        label_groups([axes], [self.groups[i] for i in ranking], self.n[ranking])
         axes.set_xscale("log")
         axes.set_xlim(*self._ends(band))
         _write_ticks(axes, band)
         self.points_, self.arrows_ = {}, {}
-        for line, i in enumerate(places):
+        for line, i in enumerate(ranking):
             if self.groups[i] == self.reference:
                 self._draw_reference(axes, line, scarce=bool(self.few[i]))
             elif np.isnan(self.ratios[i]):
-                say_not_measurable(axes, line)
+                mark_not_measurable(axes, line)
             else:
                 self._draw_ratio(axes, line, i, kwargs)
         self.band_ = None
@@ -330,18 +336,18 @@ class DisparityDisplay(GroupDisplay):
         return self
 
     def _ends(self, band: Band) -> tuple[float, float]:
-        """Return where the axis ends: all dots and the band are on it, and limits that are not far beyond."""
+        """Return where the axis ends: beyond all dots, the band, and the interval ends that are near."""
         dots = [*self.ratios[self.ratios > 0], *(band or ()), *_AT_LEAST]
-        least, most = min(dots), max(dots)
-        limits = np.concatenate([self.low, self.high])
-        near = limits[(limits >= least / _FAR) & (limits <= most * _FAR)]
-        least, most = near.min(initial=least), near.max(initial=most)
-        room = (most / least) ** 0.05
-        return float(least / room), float(most * room)
+        smallest, largest = min(dots), max(dots)
+        interval_ends = np.concatenate([self.low, self.high])
+        near_ends = interval_ends[(interval_ends >= smallest / _FAR) & (interval_ends <= largest * _FAR)]
+        smallest, largest = near_ends.min(initial=smallest), near_ends.max(initial=largest)
+        margin_factor = (largest / smallest) ** 0.05
+        return float(smallest / margin_factor), float(largest * margin_factor)
 
     def _draw_reference(self, axes: Any, line: int, *, scarce: bool) -> None:
         """Draw the mark of the reference, and say in the legend which one it is and why."""
-        parts = [f"reference: {literal(format_group(self.reference))}", *self._why]
+        reasons = [f"reference: {literal(format_group(self.reference))}", *self._reason]
         (self.reference_point_,) = axes.plot(
             [1],
             [line],
@@ -350,11 +356,11 @@ class DisparityDisplay(GroupDisplay):
             marker="s",
             markersize=8,
             markerfacecolor="none" if scarce else None,
-            label=",\n".join([*parts, self._scarce] if scarce else parts),
+            label=",\n".join([*reasons, self._scarce] if scarce else reasons),
         )
 
     @property
-    def _why(self) -> list[str]:
+    def _reason(self) -> list[str]:
         """Why the reference is the reference, if it was not named."""
         if not self.chosen:
             return []
@@ -366,35 +372,37 @@ class DisparityDisplay(GroupDisplay):
         return f"measured on fewer than {self.min_group_size} rows"
 
     @property
-    def _together(self) -> str:
-        """What is to be said of the intervals beside their confidence."""
+    def _simultaneity(self) -> str:
+        """Whether the intervals hold together, in words after their confidence."""
         return " (for all pairs together)" if self.chosen and len(self.groups) > 2 else ""
 
-    def _draw_ratio(self, axes: Any, line: int, place: int, style: dict[str, Any]) -> None:
+    def _draw_ratio(self, axes: Any, line: int, index: int, style: dict[str, Any]) -> None:
         """Draw the dot and bar of a group, with arrows where they go on beyond the axis."""
         from matplotlib.markers import CARETLEFT, CARETRIGHT
 
         left, right = axes.get_xlim()
-        group, scarce = self.groups[place], bool(self.few[place])
-        ratio, low, high = self.ratios[place], self.low[place], self.high[place]
+        group, scarce = self.groups[index], bool(self.few[index])
+        ratio, low, high = self.ratios[index], self.low[index], self.high[index]
         # A logarithmic axis has no 0 and no infinity: what lies out there is drawn a little beyond the ends.
-        value, *limits = np.clip([ratio, low, high], left / 2, right * 2).tolist()
-        label = self._scarce if scarce else f"ratio, {100 * self.confidence:.4g}% interval{self._together}"
-        point = draw_dot(axes, line, value, limits, few=scarce, label=label, style=style)
+        value, *interval = np.clip([ratio, low, high], left / 2, right * 2).tolist()
+        label = (
+            self._scarce if scarce else f"ratio, {100 * self.confidence:.4g}% interval{self._simultaneity}"
+        )
+        point = draw_dot(axes, line, value, interval, few=scarce, label=label, style=style)
         self.points_[group] = point
-        look = {"color": point.lines[0].get_color(), "linestyle": "none", "zorder": 3}
-        look |= {"markerfacecolor": "none"} if scarce else {}
+        arrow = {"color": point.lines[0].get_color(), "linestyle": "none", "zorder": 3}
+        arrow |= {"markerfacecolor": "none"} if scarce else {}
         labels = axes.get_legend_handles_labels()[1]
         self.arrows_[group] = []
         for end, marker, beyond in ((left, CARETLEFT, low < left), (right, CARETRIGHT, high > right)):
             if beyond:
-                gone = ratio == 0 and end == left
-                look |= {"marker": marker, "markersize": 12 if gone else 7}
-                look["label"] = "ratio of 0" if gone and "ratio of 0" not in labels else None
-                self.arrows_[group] += axes.plot([end], [line], **look)
+                is_zero = ratio == 0 and end == left
+                arrow |= {"marker": marker, "markersize": 12 if is_zero else 7}
+                arrow["label"] = "ratio of 0" if is_zero and "ratio of 0" not in labels else None
+                self.arrows_[group] += axes.plot([end], [line], **arrow)
 
     def _tables(self) -> list[Table]:
-        shown = [
+        text = [
             "reference" if group == self.reference else with_interval(*parts)
             for group, *parts in zip(self.groups, self.ratios, self.low, self.high, strict=True)
         ]
@@ -410,24 +418,24 @@ class DisparityDisplay(GroupDisplay):
         }
         marks = ["*" if scarce else " " if any(few) else "" for scarce in few]
         notes = [
-            ", ".join([f"reference: {format_group(self.reference)}", *self._why]),
-            f"intervals: {100 * self.confidence:.4g}%{self._together}",
+            ", ".join([f"reference: {format_group(self.reference)}", *self._reason]),
+            f"intervals: {100 * self.confidence:.4g}%{self._simultaneity}",
         ]
         return [
             Table(
                 columns,
                 {
                     "group": names,
-                    "n": list(map(rows, columns["n"])),
+                    "n": list(map(row_count, columns["n"])),
                     self.rate_name: list(map(number, columns[self.rate_name])),
-                    "ratio": [text + mark for text, mark in zip(shown, marks, strict=True)],
+                    "ratio": [cell + mark for cell, mark in zip(text, marks, strict=True)],
                 },
                 notes=[*notes, f"* {self._scarce}"] if any(few) else notes,
             )
         ]
 
 
-def _highest(rates: Floats, few: Bools) -> int:
+def _highest_measured(rates: Floats, few: Bools) -> int:
     """Return the place of the highest rate, if there can be a choice not one measured on few rows."""
     measured = ~np.isnan(rates)
     candidates = measured & ~few if (measured & ~few).any() else measured
@@ -452,13 +460,13 @@ def _check_reference(reference: Hashable, rates: dict[Hashable, float], name: st
 def _write_ticks(axes: Any, band: Band) -> None:
     """Write plain numbers on a logarithmic axis, as many as have room, up to both of its ends."""
     left, right = axes.get_xlim()
-    room = np.log(right / left) / _MOST_TICKS
+    min_gap = np.log(right / left) / _MOST_TICKS
     powers = 10.0 ** np.arange(np.floor(np.log10(left)), np.floor(np.log10(right)) + 1)
     plain = np.outer(powers, _DIGITS).ravel()
     plain = plain[(plain >= left) & (plain <= right)]
-    shown = list[float]()
+    ticks = list[float]()
     for tick in (1.0, *(band or ()), plain.min(), plain.max(), *_TICKS):
-        if left <= tick <= right and all(abs(np.log(tick / other)) >= room for other in shown):
-            shown.append(tick)
-    axes.set_xticks(shown, [f"{tick:.3g}" for tick in shown])
+        if left <= tick <= right and all(abs(np.log(tick / other)) >= min_gap for other in ticks):
+            ticks.append(tick)
+    axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
     axes.set_xticks([], minor=True)

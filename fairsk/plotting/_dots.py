@@ -1,4 +1,4 @@
-"""Panels of groups: one line per group, with a dot, a bar and the number of rows."""
+"""Dot plots of groups: panels with a line per group, its value as a dot and its interval as a bar."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import rows
+from fairsk._core.results import row_count
 from fairsk._core.warnings import warn_user
 from fairsk.plotting._drawing import line_style, literal, place_legend
 
@@ -18,27 +17,17 @@ __all__ = [
     "finish",
     "group_axes",
     "label_groups",
-    "refuse_strata",
-    "say_not_measurable",
+    "mark_not_measurable",
     "warn_not_measurable",
 ]
 
 #: Inches for one group, for what stands above and below the groups, and for one panel and one of several.
 _LINE, _AROUND, _PANEL, _PANEL_OF_SEVERAL = 0.3, 1.0, 4.4, 3.0
-#: Few rows look different twice, for colours do not reach everybody: another marker, and grey.
+#: Few rows differ by marker and by colour, for not all readers tell colours apart.
 _LOOKS: Mapping[bool, Mapping[str, Any]] = {
     False: {"color": "C0", "marker": "o"},
     True: {"color": "0.55", "marker": "D", "markerfacecolor": "none"},
 }
-
-
-def refuse_strata(display: str, counts: GroupCounts) -> None:
-    """Refuse counts that are broken down by strata."""
-    if counts.strata is not None:
-        raise ValueError(
-            f"{display} draws groups without strata: draw one stratum, counts.stratum(label), or sum them "
-            "out, counts.marginal(*counts.names)."
-        )
 
 
 def group_axes(ax: Any, n_panels: int, n_groups: int) -> list[Any]:
@@ -69,15 +58,16 @@ def label_groups(panels: Sequence[Any], groups: Sequence[Hashable], n: Iterable[
     Panels of one figure show the names once.
     """
     names = [
-        f"{literal(format_group(group))}  (n = {rows(size)})" for group, size in zip(groups, n, strict=True)
+        f"{literal(format_group(group))}  (n = {row_count(size)})"
+        for group, size in zip(groups, n, strict=True)
     ]
     for axes in panels:
         axes.set_yticks(range(len(names)), names)
         for text in axes.get_yticklabels():
             text.set_usetex(False)  # names come from data, and data do not get to run TeX
         axes.set_ylim(len(names) - 0.5, -0.5)
-        again = axes is not panels[0] and axes.figure is panels[0].figure
-        axes.tick_params(axis="y", length=0, labelleft=not again)
+        named_before = axes is not panels[0] and axes.figure is panels[0].figure
+        axes.tick_params(axis="y", length=0, labelleft=not named_before)
         axes.grid(axis="y", color="0.5", alpha=0.25, linewidth=0.8)
         axes.set_axisbelow(True)
 
@@ -86,14 +76,14 @@ def draw_dot(
     axes: Any,
     line: int,
     value: float,
-    limits: Sequence[float] | None,
+    interval: Sequence[float] | None,
     *,
     few: bool,
     label: str,
     style: Mapping[str, Any],
 ) -> Any:
-    """Draw a value and its bar on a line, and return what was drawn."""
-    bar = None if limits is None else [[max(0.0, value - limits[0])], [max(0.0, limits[1] - value)]]
+    """Draw a value as a dot and its interval as a bar on a line, and return the artists."""
+    bar = None if interval is None else [[max(0.0, value - interval[0])], [max(0.0, interval[1] - value)]]
     labels = axes.get_legend_handles_labels()[1]
     defaults = {"linestyle": "none", "markersize": 6, "capsize": 2.5, "elinewidth": 1.4, **_LOOKS[few]}
     return axes.errorbar(
@@ -104,7 +94,7 @@ def draw_dot(
     )
 
 
-def say_not_measurable(axes: Any, line: int) -> None:
+def mark_not_measurable(axes: Any, line: int) -> None:
     """Write on a line why it is empty."""
     axes.text(
         0.02,
@@ -120,9 +110,9 @@ def say_not_measurable(axes: Any, line: int) -> None:
 
 def warn_not_measurable(name: str, groups: Iterable[Hashable]) -> None:
     """Warn of the groups that have no dot."""
-    named = ", ".join(map(format_group, groups))
-    if named:
-        warn_user(f"{name} cannot be measured for: {named}. The display says so in their place.")
+    labels = ", ".join(map(format_group, groups))
+    if labels:
+        warn_user(f"{name} cannot be measured for: {labels}. The display says so in their place.")
 
 
 def finish(panels: Sequence[Any], *, grow: bool) -> None:
@@ -133,10 +123,10 @@ def finish(panels: Sequence[Any], *, grow: bool) -> None:
         names = max(text.get_window_extent().width for text in panels[0].get_yticklabels())
         figure.set_size_inches(width + names / figure.dpi, height)
     last = dict.fromkeys(panels[-1].get_legend_handles_labels()[1])
-    others = {
+    further = {
         label: handle
         for axes in panels[:-1]
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
         if label not in last
     }
-    place_legend(panels[-1], grow=grow, extra=list(others.values()))
+    place_legend(panels[-1], grow=grow, extra=list(further.values()))

@@ -1,4 +1,4 @@
-"""Drawing helpers of all displays: the import of matplotlib, axes, legends, and names written as they are."""
+"""Drawing with matplotlib: its late import, axes, line styles, legends and labels."""
 
 from __future__ import annotations
 
@@ -87,19 +87,19 @@ def place_legend(
         Entries for what is not in the axes under that label.
     """
     handles, labels = ax.get_legend_handles_labels()
-    shown = [(handle, marks[handle]) if marks and handle in marks else handle for handle in handles]
+    entries = [(handle, marks[handle]) if marks and handle in marks else handle for handle in handles]
     beside = grow or ax.figure.get_layout_engine() is not None
-    where = (
+    position = (
         {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0), "borderaxespad": 0}
         if beside
         else {"loc": inside}
     )
     legend = ax.legend(
-        [*shown, *extra],
+        [*entries, *extra],
         [*labels, *(artist.get_label() for artist in extra)],
         title=None if title is None else literal(title),
         fontsize="small",
-        **where,
+        **position,
     )
     for text in (legend.get_title(), *legend.get_texts()):
         text.set_usetex(False)  # names come from data, and data do not get to run TeX

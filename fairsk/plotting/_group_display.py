@@ -195,7 +195,7 @@ def _count_decisions(
                 "sensitive_features=: the name of a column of X, a list of names for an intersection, or the "
                 "values, one per row."
             )
-    elif _selects(sensitive_features, num_samples(X)):
+    elif _names_columns(sensitive_features, num_samples(X)):
         selector, values = sensitive_features, None
     else:
         selector, values = None, sensitive_features
@@ -214,8 +214,8 @@ def _count_decisions(
     )
 
 
-def _selects(sensitive_features: Any, n_samples: int) -> bool:
-    """Tell whether it names columns; as many names as there are rows are values."""
+def _names_columns(sensitive_features: Any, n_samples: int) -> bool:
+    """Whether this names columns of X; a list as long as the rows holds values, unlike in an audit."""
     if isinstance(sensitive_features, list | tuple):
         names = all(isinstance(name, str) for name in sensitive_features)
         return names and len(sensitive_features) != n_samples

@@ -16,13 +16,13 @@ from fairsk.plotting._dots import (
     finish,
     group_axes,
     label_groups,
-    refuse_strata,
-    say_not_measurable,
+    mark_not_measurable,
     warn_not_measurable,
 )
 from fairsk.plotting._drawing import require_matplotlib, words
 from fairsk.plotting._group_display import GroupDisplay
 from fairsk.rates import Rate
+from fairsk.statistics._proportions import refuse_strata
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,7 +99,7 @@ class GroupMetricDisplay(GroupDisplay):
     overall_lines_: dict[str, Line2D]
 
     def __init__(self, metrics: GroupMetrics) -> None:
-        refuse_strata(type(self).__name__, metrics.counts)
+        refuse_strata(metrics.counts, type(self).__name__)
         if not metrics.rates:
             raise ValueError(f"{type(self).__name__} has nothing to draw: name at least one rate.")
         self.metrics = metrics
@@ -189,20 +189,20 @@ class GroupMetricDisplay(GroupDisplay):
         """
         require_matplotlib(type(self).__name__)
         metrics = self.metrics
-        places = self._places(order)
+        ranking = self._ranking(order)
         rates = metrics.rates
-        panels = group_axes(ax, len(rates), len(places))
+        panels = group_axes(ax, len(rates), len(ranking))
         self.axes_ = dict(zip(rates, panels, strict=True))
         self.points_, self.overall_lines_ = {}, {}
-        label_groups(panels, [metrics.groups[i] for i in places], metrics.n[places])
+        label_groups(panels, [metrics.groups[i] for i in ranking], metrics.n[ranking])
         for name, axes in self.axes_.items():
-            self._draw_rate(axes, name, places, kwargs)
+            self._draw_rate(axes, name, ranking, kwargs)
             axes.set_xlabel(words(name), usetex=False)
         finish(panels, grow=ax is None)
         self.ax_, self.figure_ = panels[0], panels[0].figure
         return self
 
-    def _places(self, order: Order) -> Ints:
+    def _ranking(self, order: Order) -> Ints:
         """Return the positions of the groups from top to bottom."""
         if order not in ("rate", "label"):
             raise ValueError(f"order must be 'rate' or 'label'; got {order!r}.")
@@ -211,22 +211,22 @@ class GroupMetricDisplay(GroupDisplay):
         first = next(iter(self.metrics.rates.values()))
         return np.argsort(-first, kind="stable")  # NaN goes last
 
-    def _draw_rate(self, axes: Any, name: str, places: Ints, style: dict[str, Any]) -> None:
+    def _draw_rate(self, axes: Any, name: str, ranking: Ints, style: dict[str, Any]) -> None:
         """Draw one rate of all groups."""
         metrics = self.metrics
         values, few = metrics.rates[name], metrics.few[name]
-        limits = metrics.intervals.get(name)
+        intervals = metrics.intervals.get(name)
         what = "rate" if metrics.confidence is None else f"rate, {100 * metrics.confidence:.4g}% interval"
         labels = {False: what, True: f"measured on fewer than {metrics.min_group_size} rows"}
         self.points_[name] = {}
-        for line, i in enumerate(places):
+        for line, i in enumerate(ranking):
             if np.isnan(values[i]):
-                say_not_measurable(axes, line)
+                mark_not_measurable(axes, line)
                 continue
-            ends = None if limits is None else (float(limits[0][i]), float(limits[1][i]))
+            interval = None if intervals is None else (float(intervals[0][i]), float(intervals[1][i]))
             scarce = bool(few[i])
             self.points_[name][metrics.groups[i]] = draw_dot(
-                axes, line, float(values[i]), ends, few=scarce, label=labels[scarce], style=style
+                axes, line, float(values[i]), interval, few=scarce, label=labels[scarce], style=style
             )
         if not np.isnan(metrics.overall[name]):
             self.overall_lines_[name] = axes.axvline(
@@ -238,8 +238,8 @@ class GroupMetricDisplay(GroupDisplay):
 
     def _lies_between_0_and_1(self, name: str) -> bool:
         """Whether nothing that is drawn of a rate lies outside, so that its axis need not reach there."""
-        drawn = np.concatenate([self.metrics.rates[name], *self.metrics.intervals.get(name, ())])
-        return bool(np.nanmin(drawn, initial=0) >= 0 and np.nanmax(drawn, initial=1) <= 1)
+        numbers = np.concatenate([self.metrics.rates[name], *self.metrics.intervals.get(name, ())])
+        return bool(np.nanmin(numbers, initial=0) >= 0 and np.nanmax(numbers, initial=1) <= 1)
 
     def _tables(self) -> list[Table]:
         return [self.metrics.rate_table()]

@@ -203,18 +203,20 @@ class ThresholdDisplay:
                 f"{cls.__name__} draws a fitted GroupThresholdOptimizer, got {type(estimator).__name__}. "
                 "Of a search, give the best_estimator_."
             )
-        rows = _Rows.of(estimator, X, y, sensitive_features, sample_weight)
-        chosen = rows.rates(rows.chance)
-        drawn = np.flatnonzero(~np.isnan(chosen).any(1))
-        _refuse_or_warn([label for i, label in enumerate(rows.groups.labels) if i not in drawn], len(drawn))
-        fpr, tpr = rows.curves(drawn)
+        rows = _ScoredRows.of(estimator, X, y, sensitive_features, sample_weight)
+        rates = rows.rates(rows.selection_probability)
+        with_curve = np.flatnonzero(~np.isnan(rates).any(1))
+        _refuse_or_warn(
+            [label for i, label in enumerate(rows.groups.labels) if i not in with_curve], len(with_curve)
+        )
+        fpr, tpr = rows.curves(with_curve)
         mixed = None
         if report.policy == "randomized":
-            mixed = {label: rows.parts(label, estimator.thresholds_[label]) for label in fpr}
+            mixed = {label: rows.mixture_rates(label, estimator.thresholds_[label]) for label in fpr}
         display = cls(
             fpr=fpr,
             tpr=tpr,
-            chosen={rows.groups.labels[i]: (float(chosen[i, 0]), float(chosen[i, 1])) for i in drawn},
+            chosen={rows.groups.labels[i]: (float(rates[i, 0]), float(rates[i, 1])) for i in with_curve},
             mixed=mixed,
             exempt=report.exempt,
             attribute=" & ".join(rows.groups.names),
@@ -275,8 +277,8 @@ class ThresholdDisplay:
             dot: dict[str, Any] = {"color": line.get_color(), "marker": marker}
             above = line.get_zorder() + 1
             if self.mixed is not None:
-                parts = np.transpose(self.mixed[group])
-                (self.mixed_lines_[group],) = axes.plot(*parts, **dot, **_MIXED, zorder=above)
+                mixed_rates = np.transpose(self.mixed[group])
+                (self.mixed_lines_[group],) = axes.plot(*mixed_rates, **dot, **_MIXED, zorder=above)
             point = ([rate] for rate in self.chosen[group])
             (self.points_[group],) = axes.plot(*point, **dot, **_CHOSEN, zorder=above + 1)
             self.lines_[group] = line
@@ -302,12 +304,12 @@ class ThresholdDisplay:
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """The rows of known groups: their scores, labels and weights, and their chance to be selected."""
+class _ScoredRows:
+    """Rows of the groups that were fitted: scores, labels, weights and probabilities of selection."""
 
     scores: Floats
     actual: Bools
-    chance: Floats
+    selection_probability: Floats
     groups: Grouping
     weights: Floats
 
@@ -323,18 +325,18 @@ class _Rows:
         positive, randomized = estimator.report_.pos_label, estimator.report_.policy == "randomized"
         sensitive = estimator._sensitive(X, sensitive_features)
         codes = group_codes(sensitive, estimator.groups_, estimator.unknown_group)
-        seen = estimator._inner_X(X)  # without the sensitive column, if the policy is blind
+        inner_X = estimator._inner_X(X)  # without the sensitive column, if the policy is blind
         scores = positive_scores(
-            estimator.estimator_, seen, estimator.response_method, positive, sensitive.to_metadata()
+            estimator.estimator_, inner_X, estimator.response_method, positive, sensitive.to_metadata()
         )
         predicted = labels if randomized else estimator.predict(X, sensitive_features=sensitive_features)
         actual, selected = binary_labels(labels, predicted, positive, classes=estimator.classes_)
-        chance = selected.astype(float)
+        selection_probability = selected.astype(float)
         if randomized:
             for code, group in enumerate(estimator.groups_):
                 in_group = codes == code
                 rule = ThresholdRule(*np.transpose(estimator.thresholds_[group]))
-                chance[in_group] = rule.selection_probability(scores[in_group])
+                selection_probability[in_group] = rule.selection_probability(scores[in_group])
         weights = check_weights(sample_weight, num_samples(X))
         weights = np.ones(len(codes)) if weights is None else weights
         in_fit = codes >= 0
@@ -344,14 +346,14 @@ class _Rows:
                 "are left out."
             )
         groups = Grouping(sensitive.names, tuple(estimator.groups_), codes[in_fit])
-        return cls(scores[in_fit], actual[in_fit], chance[in_fit], groups, weights[in_fit])
+        return cls(scores[in_fit], actual[in_fit], selection_probability[in_fit], groups, weights[in_fit])
 
-    def rates(self, chance: Floats) -> Floats:
+    def rates(self, selection_probability: Floats) -> Floats:
         """Return each group's false and true positive rate, NaN where it has none."""
-        counts = soft_counts(chance, self.actual, self.groups, self.weights)
+        counts = soft_counts(selection_probability, self.actual, self.groups, self.weights)
         return np.column_stack([counts.rate(_FPR), counts.rate(_TPR)])
 
-    def parts(self, label: Hashable, pairs: list[tuple[float, float]]) -> Floats:
+    def mixture_rates(self, label: Hashable, pairs: list[tuple[float, float]]) -> Floats:
         """Return the rates of a group under each threshold of its mixture alone."""
         group = self.groups.labels.index(label)
         return np.array(
@@ -363,10 +365,12 @@ class _Rows:
 
     def curves(self, groups: Ints) -> tuple[dict[Hashable, Floats], dict[Hashable, Floats]]:
         """Return the false and the true positive rates of these groups at all thresholds."""
-        rows = np.isin(self.groups.codes, groups)
-        codes = np.searchsorted(groups, self.groups.codes[rows])
-        kinds = [self.weights[rows]]
-        ((curves, _),) = sorted_curves(self.scores[rows], self.actual[rows], codes, len(groups), kinds)
+        in_groups = np.isin(self.groups.codes, groups)
+        codes = np.searchsorted(groups, self.groups.codes[in_groups])
+        weightings = [self.weights[in_groups]]
+        ((curves, _),) = sorted_curves(
+            self.scores[in_groups], self.actual[in_groups], codes, len(groups), weightings
+        )
         pairs = list(zip((self.groups.labels[i] for i in groups), curves, strict=True))
         return (
             {label: _FPR(curve.cells) for label, curve in pairs},

@@ -35,7 +35,7 @@ _LOSSES = {"task_loss": "task loss", "loss": "total loss"}
 _VALID = "valid_"
 #: On which side of a bound disparities should lie.
 _SIDES = {"difference": "at most", "ratio": "at least"}
-#: Every curve has a marker as well as a colour, this many times at most, for colours do not reach everybody.
+#: Every curve has a marker as well as a colour, this many times for not all tell colours apart.
 _MARKERS, _MOST_MARKS = "osD^vPX<>*", 12
 #: More groups than this are not told apart: those that are pulled least are grey. More rates are left out.
 _MOST_GROUPS, _MOST_RATES = 10, 6
@@ -167,14 +167,14 @@ class TrainingDisplay(Result):
                 "comparison must be 'difference' or 'ratio', or a dict with one of these for each "
                 f"constraint; got {comparison!r}."
             )
-        for name, limit in self.bounds.items():
+        for name, bound in self.bounds.items():
             if name not in self._curves.disparities:
                 raise ValueError(
                     f"The history has no disparity named {name!r} to bound; it has: "
                     f"{', '.join(map(repr, self._curves.disparities))}."
                 )
-            if not np.isfinite(limit):
-                raise ValueError(f"The bound of {name} must be a finite number; got {limit!r}.")
+            if not np.isfinite(bound):
+                raise ValueError(f"The bound of {name} must be a finite number; got {bound!r}.")
         if best_epoch is not None and best_epoch not in self._curves.epochs:
             raise ValueError(f"best_epoch={best_epoch!r} is not one of the epochs of the history.")
 
@@ -208,14 +208,18 @@ class TrainingDisplay(Result):
             If no FairClassifier is found in the estimator.
         """
         require_matplotlib(cls.__name__)
-        trained = _trained(cls.__name__, estimator)
-        parts = trained.report_.constraints
+        classifier = _fair_classifier(cls.__name__, estimator)
+        constraints = classifier.report_.constraints
         display = cls(
-            trained.history_,
-            bounds={part.constraint: part.bound for part in parts if np.isfinite(part.bound)},
-            comparison={part.constraint: part.comparison for part in parts},
-            groups=_groups_of(trained),
-            best_epoch=trained.best_epoch_,
+            classifier.history_,
+            bounds={
+                constraint.constraint: constraint.bound
+                for constraint in constraints
+                if np.isfinite(constraint.bound)
+            },
+            comparison={constraint.constraint: constraint.comparison for constraint in constraints},
+            groups=_groups_of(classifier),
+            best_epoch=classifier.best_epoch_,
         )
         return display.plot(ax, **kwargs)
 
@@ -268,12 +272,12 @@ class TrainingDisplay(Result):
 
     def _draw_losses(self, axes: Any, style: Mapping[str, Any]) -> None:
         """Draw the task loss and the total loss."""
-        places = list(_LOSSES)
+        order = list(_LOSSES)
         self.loss_lines_ = {}
         for key, values in self._curves.losses.items():
             name = key.removeprefix(_VALID)
             self.loss_lines_[key] = self._draw_curve(
-                axes, values, places.index(name), _LOSSES[name], style, held_out=key != name
+                axes, values, order.index(name), _LOSSES[name], style, held_out=key != name
             )
         axes.set_ylabel("Loss")
 
@@ -281,12 +285,12 @@ class TrainingDisplay(Result):
         """Draw the disparity of every constraint, and the bounds."""
         self.disparity_lines_, self.valid_disparity_lines_ = {}, {}
         self.bound_lines_, self.shades_ = {}, {}
-        for place, (name, values) in enumerate(self._curves.disparities.items()):
+        for index, (name, values) in enumerate(self._curves.disparities.items()):
             axes = axes_of[self._kinds[name]]
-            self.disparity_lines_[name] = self._draw_curve(axes, values, place, words(name), style)
+            self.disparity_lines_[name] = self._draw_curve(axes, values, index, words(name), style)
             if name in self._curves.valid_disparities:
                 self.valid_disparity_lines_[name] = self._draw_curve(
-                    axes, self._curves.valid_disparities[name], place, words(name), style, held_out=True
+                    axes, self._curves.valid_disparities[name], index, words(name), style, held_out=True
                 )
         for kind, axes in axes_of.items():
             self._draw_bounds(axes, kind)
@@ -295,56 +299,61 @@ class TrainingDisplay(Result):
     def _draw_bounds(self, axes: Any, kind: str) -> None:
         """Draw each bound once, and shade what lies beyond it. Parity is always on the axis."""
         upwards = kind == "difference"
-        drawn = [name for name in self._kinds if self._kinds[name] == kind]
-        sharing: dict[float, list[str]] = {}
-        for name, limit in self.bounds.items():
-            if name in drawn:
-                sharing.setdefault(float(limit), []).append(name)
+        in_panel = [name for name in self._kinds if self._kinds[name] == kind]
+        names_by_bound: dict[float, list[str]] = {}
+        for name, bound in self.bounds.items():
+            if name in in_panel:
+                names_by_bound.setdefault(float(bound), []).append(name)
         lines = {}
-        for limit, names in sharing.items():
-            common = len(names) == len(drawn)
-            whose = "bound" if common else f"bound of {' and '.join(map(_lower, names))}"
-            lines[limit] = axes.axhline(
-                limit,
+        for bound, names in names_by_bound.items():
+            common = len(names) == len(in_panel)
+            label = "bound" if common else f"bound of {' and '.join(map(_lower, names))}"
+            lines[bound] = axes.axhline(
+                bound,
                 color="0.25" if common else self.disparity_lines_[names[0]].get_color(),
                 linewidth=1,
                 zorder=1.5,
-                label=f"{whose}: {_SIDES[kind]} {limit:g}",
+                label=f"{label}: {_SIDES[kind]} {bound:g}",
             )
         low, high = axes.get_ylim()  # once every bound is on the axis
-        for limit, names in sharing.items():
+        for bound, names in names_by_bound.items():
             shade = axes.axhspan(
-                limit,
+                bound,
                 max(high, 1.0) if upwards else min(low, 0.0),
-                facecolor=lines[limit].get_color(),
+                facecolor=lines[bound].get_color(),
                 edgecolor="none",
                 alpha=0.09,
                 zorder=0.5,
             )
             for name in names:
-                self.bound_lines_[name], self.shades_[name] = lines[limit], shade
+                self.bound_lines_[name], self.shades_[name] = lines[bound], shade
         edge = 0.02 * (high if upwards else 1 - low)
         axes.set_ylim((-edge, high) if upwards else (low, 1 + edge))
 
     def _draw_multipliers(self, axes_of: Mapping[str, Any], style: Mapping[str, Any]) -> None:
         """Draw the multipliers of each rate, every group with the same look in all panels."""
-        named = self._named_groups(axes_of)
+        labelled = self._named_groups(axes_of)
         self.multiplier_lines_ = {}
         for rate, axes in axes_of.items():
             axes.axhline(0, color="0.8", linewidth=0.8, zorder=0.9)
             values, lines = self._curves.multipliers[rate], {}
-            for place, group in enumerate(named):
+            for index, group in enumerate(labelled):
                 if group in values:
                     label = literal(format_group(group))
-                    lines[group] = self._draw_curve(axes, values[group], place, label, style)
-            others = [group for group in values if group not in lines]
-            for group in others:
-                label = f"{len(others)} other groups" if group == others[0] else "_other group"
-                look: dict[str, Any] = {"color": "0.75", "linewidth": 0.8, "zorder": 1, "label": label}
-                (lines[group],) = axes.plot(self._curves.epochs, values[group], **look)
+                    lines[group] = self._draw_curve(axes, values[group], index, label, style)
+            unlabelled = [group for group in values if group not in lines]
+            for group in unlabelled:
+                label = f"{len(unlabelled)} other groups" if group == unlabelled[0] else "_other group"
+                style_of_others: dict[str, Any] = {
+                    "color": "0.75",
+                    "linewidth": 0.8,
+                    "zorder": 1,
+                    "label": label,
+                }
+                (lines[group],) = axes.plot(self._curves.epochs, values[group], **style_of_others)
             self.multiplier_lines_[rate] = lines
-            name, gap, whose = rate.partition(" ")  # of which class, or of the groups of which column
-            title = words(name) + gap + (literal(whose) if whose else "")
+            name, gap, owner = rate.partition(" ")  # of which class, or of the groups of which column
+            title = words(name) + gap + (literal(owner) if owner else "")
             axes.set_title(title, loc="left", fontsize="medium", usetex=False)
             axes.set_ylabel("Multiplier")
 
@@ -352,7 +361,7 @@ class TrainingDisplay(Result):
         self,
         axes: Any,
         values: Floats,
-        place: int,
+        index: int,
         label: str,
         style: Mapping[str, Any],
         *,
@@ -361,19 +370,19 @@ class TrainingDisplay(Result):
         """Draw values over the epochs, in the look of their place among the curves of the axes."""
         step = -(-len(values) // _MOST_MARKS)
         defaults: dict[str, Any] = {
-            "color": f"C{place % 10}",
-            "marker": _MARKERS[place % len(_MARKERS)],
+            "color": f"C{index % 10}",
+            "marker": _MARKERS[index % len(_MARKERS)],
             "markersize": 4,
-            "markevery": (place % step, step),  # those of curves that lie on each other alternate
+            "markevery": (index % step, step),  # those of curves that lie on each other alternate
             "linewidth": 1.4,
             "label": label,
         }
         if held_out:
             defaults |= {"linestyle": "--", "fillstyle": "none", "linewidth": 1}
-        look = line_style(style, **defaults)
+        style_of_line = line_style(style, **defaults)
         if held_out:
-            look["label"] = f"_held out: {label}"  # one entry explains all dashed lines
-        return axes.plot(self._curves.epochs, values, **look)[0]
+            style_of_line["label"] = f"_held out: {label}"  # one entry explains all dashed lines
+        return axes.plot(self._curves.epochs, values, **style_of_line)[0]
 
     def _mark_best_epoch(self) -> None:
         """Draw a line at the epoch whose weights were kept."""
@@ -438,30 +447,30 @@ class TrainingDisplay(Result):
 
     def _tables(self) -> list[Table]:
         curves = self._curves
-        kept = np.flatnonzero(curves.epochs == self.best_epoch)
+        best = np.flatnonzero(curves.epochs == self.best_epoch)
         step = -(-len(curves.epochs) // _MOST_PRINTED)
-        printed = np.unique([*range(0, len(curves.epochs), step), *kept, len(curves.epochs) - 1])
-        epochs = [f"{curves.epochs[i]}*" if i in kept else f"{curves.epochs[i]}" for i in printed]
+        printed = np.unique([*range(0, len(curves.epochs), step), *best, len(curves.epochs) - 1])
+        epochs = [f"{curves.epochs[i]}*" if i in best else f"{curves.epochs[i]}" for i in printed]
 
-        def shown(columns: Mapping[str, Floats]) -> dict[str, list[str]]:
+        def text(columns: Mapping[str, Floats]) -> dict[str, list[str]]:
             return {"epoch": epochs} | {
                 title: [number(values[i]) for i in printed] for title, values in columns.items()
             }
 
-        notes = ["* the epoch whose weights were kept"] if len(kept) else []
-        for name, limit in self.bounds.items():
+        notes = ["* the epoch whose weights were kept"] if len(best) else []
+        for name, bound in self.bounds.items():
             kind = self._kinds[name]
-            notes.append(f"bound: {name}_{kind} {_SIDES[kind]} {limit:g}")
+            notes.append(f"bound: {name}_{kind} {_SIDES[kind]} {bound:g}")
         if len(printed) < len(curves.epochs):
             notes.append(f"{len(printed)} of {len(curves.epochs)} epochs; frame() has all")
         trained, held_out = self._columns(""), self._columns(_VALID)
         columns: dict[str, Sequence[Any]] = {"epoch": curves.epochs.tolist()}
         columns |= {title: values.tolist() for title, values in (trained | held_out).items()}
         if not held_out:
-            return [Table(columns, shown(trained), notes=notes)]
+            return [Table(columns, text(trained), notes=notes)]
         return [
-            Table(columns, shown(trained), caption="rows trained on"),
-            Table(columns, shown(held_out), caption="rows held out", notes=notes),
+            Table(columns, text(trained), caption="rows trained on"),
+            Table(columns, text(held_out), caption="rows held out", notes=notes),
         ]
 
     def _columns(self, prefix: str) -> dict[str, Floats]:
@@ -496,24 +505,27 @@ class _Curves:
             for key in (*_LOSSES, *(_VALID + name for name in _LOSSES))
         }
         multipliers = {}
-        for rate, rows in _spread(history, "multipliers").items():
-            width = next(len(row) for row in rows if row is not None)
-            values = np.array([np.full(width, np.nan) if row is None else row for row in rows], dtype=float)
+        for rate, by_epoch in _columns_of(history, "multipliers").items():
+            width = next(len(row) for row in by_epoch if row is not None)
+            values = np.array(
+                [np.full(width, np.nan) if row is None else row for row in by_epoch],
+                dtype=float,
+            )
             multipliers[rate] = dict(zip(_labels(groups, rate, width), values.T, strict=True))
         return cls(
             epochs=np.array([record.get("epoch", i) for i, record in enumerate(history, start=1)]),
             losses=_measured(losses),
-            disparities=_as_floats(_spread(history, "disparities")),
-            valid_disparities=_measured(_as_floats(_spread(history, _VALID + "disparities"))),
+            disparities=_as_floats(_columns_of(history, "disparities")),
+            valid_disparities=_measured(_as_floats(_columns_of(history, _VALID + "disparities"))),
             multipliers=multipliers,
         )
 
 
-def _spread(history: Records, key: str) -> dict[str, list[Any]]:
+def _columns_of(history: Records, key: str) -> dict[str, list[Any]]:
     """Return what each record says under each name of a dict that it holds, None where it says nothing."""
-    held = [record.get(key, {}) for record in history]
-    names = dict.fromkeys(name for values in held for name in values)
-    return {name: [values.get(name) for values in held] for name in names}
+    values_by_record = [record.get(key, {}) for record in history]
+    names = dict.fromkeys(name for values in values_by_record for name in values)
+    return {name: [values.get(name) for values in values_by_record] for name in names}
 
 
 def _as_floats(lists: Mapping[str, Sequence[Any]]) -> dict[str, Floats]:
@@ -565,10 +577,10 @@ def _check_records(history: Any) -> None:
     if not history:
         raise ValueError("The history has no epochs, so there is nothing to draw.")
     for i, record in enumerate(history, start=1):
-        missing = [key for key in (*_LOSSES, "disparities") if key not in record]
-        if missing:
+        absent = [key for key in (*_LOSSES, "disparities") if key not in record]
+        if absent:
             raise ValueError(
-                f"Record {i} of the history lacks {' and '.join(map(repr, missing))}. Give the history_ of a "
+                f"Record {i} of the history lacks {' and '.join(map(repr, absent))}. Give the history_ of a "
                 "FairClassifier, not that of its net."
             )
         for key in ("disparities", _VALID + "disparities", "multipliers"):
@@ -587,34 +599,34 @@ def _lower(name: str) -> str:
     return literal(name.replace("_", " "))
 
 
-def _trained(display: str, estimator: Any) -> Any:
+def _fair_classifier(display: str, estimator: Any) -> Any:
     """Return the fitted FairClassifier that an estimator is or ends in."""
-    inner = estimator
-    while not hasattr(inner, "best_epoch_"):
-        check_is_fitted(inner)
-        if isinstance(inner, Pipeline):
-            inner = inner[-1]
-        elif hasattr(inner, "best_estimator_"):
-            inner = inner.best_estimator_
-        elif hasattr(inner, "estimator_"):
-            inner = inner.estimator_
+    classifier = estimator
+    while not hasattr(classifier, "best_epoch_"):
+        check_is_fitted(classifier)
+        if isinstance(classifier, Pipeline):
+            classifier = classifier[-1]
+        elif hasattr(classifier, "best_estimator_"):
+            classifier = classifier.best_estimator_
+        elif hasattr(classifier, "estimator_"):
+            classifier = classifier.estimator_
         else:
             raise TypeError(
                 f"{display} draws the training of a fitted FairClassifier, or of a pipeline, SensitiveRouter "
                 f"or search that ends in one; {type(estimator).__name__} does not. Give the FairClassifier "
                 "itself; of a search, fit it with refit=True."
             )
-    return inner
+    return classifier
 
 
-def _groups_of(trained: Any) -> dict[str, Sequence[Hashable]]:
+def _groups_of(classifier: Any) -> dict[str, Sequence[Hashable]]:
     """Return the groups that the multipliers of each rate belong to; with margins, the values of a column."""
     groups: dict[str, Sequence[Hashable]] = {}
-    for rate, rows in _spread(trained.history_, "multipliers").items():
-        labels = trained.groups_
-        if trained.combine == "margins" and all(isinstance(group, tuple) for group in labels):
+    for rate, by_epoch in _columns_of(classifier.history_, "multipliers").items():
+        labels = classifier.groups_
+        if classifier.combine == "margins" and all(isinstance(group, tuple) for group in labels):
             labels = [value for column, value in labels if rate.endswith(f", {column}")]
-        width = next(len(row) for row in rows if row is not None)
+        width = next(len(multipliers) for multipliers in by_epoch if multipliers is not None)
         groups[rate] = labels[:width]  # groups at the end that take no part are not counted
     return groups
 

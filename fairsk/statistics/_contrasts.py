@@ -55,7 +55,7 @@ class Contrasts(Result):
     rates, baseline_rates : array of shape (n_contrasts,)
         The two rates of each contrast.
     values, low, high : array of shape (n_contrasts,)
-        The contrasts and their limits; NaN where a rate cannot be measured.
+        The contrasts and their intervals; NaN where a rate cannot be measured.
     z, p_values, adjusted_p_values : array of shape (n_contrasts,)
         The test that the two rates are equal.
     """
@@ -90,15 +90,15 @@ class Contrasts(Result):
             "p": self.p_values.tolist(),
             "adjusted_p": self.adjusted_p_values.tolist(),
         }
-        shown = {name: list(map(number, values)) for name, values in columns.items()}
-        shown["z"] = [number(z, 2) for z in columns["z"]]
+        text = {name: list(map(number, values)) for name, values in columns.items()}
+        text["z"] = [number(z, 2) for z in columns["z"]]
         for name in ("p", "adjusted_p"):
-            shown[name] = list(map(p_value, columns[name]))
+            text[name] = list(map(p_value, columns[name]))
         if self.adjust is None:
-            del shown["adjusted_p"]
-        together = "together" if self.simultaneous else "each"
-        notes = [f"Intervals hold with {percent(self.confidence)} confidence {together}."]
-        return [Table(columns, shown, notes=notes, words=("baseline",))]
+            del text["adjusted_p"]
+        scope = "together" if self.simultaneous else "each"
+        notes = [f"Intervals hold with {percent(self.confidence)} confidence {scope}."]
+        return [Table(columns, text, notes=notes, words=("baseline",))]
 
 
 def contrasts(
@@ -157,12 +157,12 @@ def contrasts(
     Notes
     -----
     Differences have Newcombe's hybrid interval [1]_ and ratios that of Donner and Zou (MOVER-R) [2]_, both
-    from Wilson limits; z is the difference by its standard error at the pooled rate. Weighted rows count by
-    their effective number.
+    from Wilson intervals; z is the difference by its standard error at the pooled rate. Weighted rows count
+    by their effective number.
 
     A group is a part of the overall: with s its share of the rate's denominator, its difference to the
     overall is (1 - s) times its difference to the rest, and with q its ratio to the rest, its ratio to the
-    overall is q / (s q + 1 - s). The limits are turned in the same way, for the shares as they are.
+    overall is q / (s q + 1 - s). The interval is transformed in the same way, with s taken as fixed.
 
     A contrast of -0.05 says: the group's rate lies 5 percentage points below the baseline.
 
@@ -253,19 +253,22 @@ def rest_of(counts: GroupCounts) -> GroupCounts:
     """Return for each group the counts of all other groups together."""
 
     def rest(table: Mapping[str, Floats]) -> dict[str, Floats]:
-        others = {cell: table[cell].sum() - table[cell] for cell in CELLS}
-        # Where nothing is left of weights, the difference may leave a trace of rounding.
-        return {cell: np.where(left > 1e-12 * table[cell].sum(), left, 0.0) for cell, left in others.items()}
+        differences = {cell: table[cell].sum() - table[cell] for cell in CELLS}
+        # A difference of equal sums of weights may be a trace of rounding and not 0.
+        return {
+            cell: np.where(difference > 1e-12 * table[cell].sum(), difference, 0.0)
+            for cell, difference in differences.items()
+        }
 
     return GroupCounts(counts.groups, rest(counts.cells), rest(counts.squares), labelled=counts.labelled)
 
 
-def _take(counts: GroupCounts, places: Ints) -> GroupCounts:
+def _take(counts: GroupCounts, positions: Ints) -> GroupCounts:
     """Return the counts of the groups at these places, which may repeat."""
     cells, squares = (
-        {cell: table[cell][places] for cell in CELLS} for table in (counts.cells, counts.squares)
+        {cell: table[cell][positions] for cell in CELLS} for table in (counts.cells, counts.squares)
     )
-    return GroupCounts(range(len(places)), cells, squares, labelled=counts.labelled)
+    return GroupCounts(range(len(positions)), cells, squares, labelled=counts.labelled)
 
 
 def _sides(counts: GroupCounts, method: ContrastMethod, reference: Hashable) -> tuple[Ints, Ints | None]:
@@ -275,15 +278,15 @@ def _sides(counts: GroupCounts, method: ContrastMethod, reference: Hashable) -> 
         raise ValueError(f"method must be one of {allowed}; got {method!r}.")
     if (method == "to_reference") != (reference is not None):
         raise ValueError('method="to_reference" and reference=, the label of a group, go together.')
-    places = np.arange(len(counts.groups))
+    positions = np.arange(len(counts.groups))
     if method == "to_reference":
         reference_place = position_of(reference, counts.groups)
-        others = np.delete(places, reference_place)
+        others = np.delete(positions, reference_place)
         return others, np.full(len(others), reference_place)
     if method == "between_groups":
-        first, second = np.triu_indices(len(places), 1)
+        first, second = np.triu_indices(len(positions), 1)
         return first, second
-    return places, None
+    return positions, None
 
 
 def _within(value: Floats, share: Floats, comparison: PairComparison) -> Floats:

@@ -1,4 +1,4 @@
-"""Power: the smallest disparity that groups of these sizes let a test detect."""
+"""Power: the smallest detectable disparity between groups of some sizes."""
 
 from __future__ import annotations
 
@@ -119,8 +119,8 @@ def smallest_detectable_between(
     counts: GroupCounts, rate: Rate, pair: tuple[int, int], comparison: PairComparison, level: float
 ) -> float:
     """Return the smallest disparity between two groups that has 80% power in a test at this confidence."""
-    places = (np.array([pair[0]]), np.array([pair[1]]))
-    return float(_detectable(counts, rate, places, comparison, level, power=0.8)[0])
+    positions = (np.array([pair[0]]), np.array([pair[1]]))
+    return float(_detectable(counts, rate, positions, comparison, level, power=0.8)[0])
 
 
 def _joint(counts: GroupCounts, constraint: Constraint, confidence: float) -> float:
@@ -137,22 +137,22 @@ def _detectable(
     confidence: float,
     power: float,
 ) -> Floats:
-    """Return the smallest disparity of one rate that each pair of groups would let us tell from parity."""
+    """Return each pair's smallest disparity of one rate that the test tells from parity with this power."""
     z = float(ndtri(0.5 + confidence / 2)), float(ndtri(power))
     share = share_behind(rate)
-    if share is None:  # the spread of such a rate is not known elsewhere than at its pooled value
+    if share is None:  # the variance of such a rate is estimated at its pooled value only
         pooled = rate({cell: counts.cells[cell].sum(0) for cell in CELLS})
         variance = rate_variances(counts, rate, pooled)
         support = rate.support(counts.cells)
         gap = sum(z) * np.sqrt(variance[pairs[0]] + variance[pairs[1]])
         high, low = (support[side] for side in pairs)
-        return _apart(pooled, gap, high, low, lambda value: value, comparison)
+        return _disparity_around(pooled, gap, high, low, lambda value: value, comparison)
     p, n = share.effective(counts)
     measured = n > 0
     pooled = np.average(p[measured], weights=n[measured]) if measured.any() else float("nan")
     sizes = [n[side] for side in pairs]
     either_way = [
-        _apart(pooled, _gap(pooled, high, low, z), high, low, share.rate_at, comparison)
+        _disparity_around(pooled, _gap(pooled, high, low, z), high, low, share.rate_at, comparison)
         for high, low in (sizes, sizes[::-1])
     ]
     return np.maximum(*either_way) if comparison == "difference" else np.minimum(*either_way)
@@ -161,8 +161,8 @@ def _detectable(
 def _gap(pooled: float, high: Floats, low: Floats, z: tuple[float, float]) -> Floats:
     """Return the difference of two shares at which the test has its power, by bisection.
 
-    The sizes are those of the group with the higher and the low share. It is NaN where even the largest
-    difference that leaves the mean as it is falls short.
+    The sizes are those of the groups with the higher and with the lower share. It is NaN where even the
+    largest difference that leaves the mean as it is falls short.
     """
     part = low / (high + low)  # how much of the difference lies above the mean
     at_parity = z[0] * np.sqrt(pooled * (1 - pooled) * (1 / high + 1 / low))
@@ -173,14 +173,14 @@ def _gap(pooled: float, high: Floats, low: Floats, z: tuple[float, float]) -> Fl
 
     below, above = np.zeros_like(part), np.minimum((1 - pooled) / part, pooled / (1 - part))
     possible = enough(above) & (above > 0)
-    for _ in range(60):
+    for _ in range(60):  # halvings: up to the rounding of a float
         middle = (below + above) / 2
         suffices = enough(middle)
         below, above = np.where(suffices, below, middle), np.where(suffices, middle, above)
     return np.where(possible, above, np.nan)
 
 
-def _apart(
+def _disparity_around(
     pooled: float,
     gap: Floats,
     high: Floats,
@@ -190,5 +190,5 @@ def _apart(
 ) -> Floats:
     """Return the disparity of rates this far apart, in groups of these sizes, around a common mean."""
     part = low / (high + low)
-    most, least = rate_at(pooled + gap * part), rate_at(pooled - gap * (1 - part))
-    return most - least if comparison == "difference" else least / most
+    higher, lower = rate_at(pooled + gap * part), rate_at(pooled - gap * (1 - part))
+    return higher - lower if comparison == "difference" else lower / higher

@@ -2,7 +2,7 @@
 
 A rate that counts a part of a whole gets the Wilson interval [1]_, and so does one that is a function of
 such a part, as F1 and odds are; any other rate gets the normal interval by linearisation. Differences of
-two groups combine the limits of both, as Newcombe's hybrid method does [2]_. The largest difference over
+two groups combine the intervals of both, as Newcombe's hybrid method does [2]_. The largest difference over
 all pairs of groups (and all rates of a constraint) gets simultaneous pairwise intervals: a bootstrap
 percentile interval of max - min would be wrong, for that statistic is biased upwards when groups are small.
 
@@ -113,7 +113,7 @@ def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.
     Returns
     -------
     tuple of two arrays
-        Lower and upper limits, shaped like the counts; NaN where the rate has an empty denominator.
+        Lower and upper ends, shaped like the counts; NaN where the rate has an empty denominator.
 
     See Also
     --------
@@ -167,7 +167,7 @@ def difference_interval(
     Returns
     -------
     tuple of two floats
-        Lower and upper limit; NaN if fewer than two groups can be measured.
+        Its lower and upper end; NaN if fewer than two groups can be measured.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def ratio_interval(
 ) -> tuple[float, float]:
     """Return a confidence interval for the ratio of a rate between groups (min / max over groups).
 
-    The ratio of two groups combines the limits of both, by the method of variance estimates recovery
+    The ratio of two groups combines the intervals of both, by the method of variance estimates recovery
     (MOVER-R) [1]_.
 
     Parameters
@@ -215,7 +215,7 @@ def ratio_interval(
     Returns
     -------
     tuple of two floats
-        Lower and upper limit, between 0 and 1; NaN if fewer than two groups can be measured.
+        Its lower and upper end, between 0 and 1; NaN if fewer than two groups can be measured.
 
     Raises
     ------
@@ -264,7 +264,7 @@ class PairDisparities:
     first, second : integer array of shape (n_pairs,)
         The positions of the groups of each pair that have the rate.
     value, low, high : array of shape (n_pairs,)
-        The absolute difference, or the smaller over the larger rate, and its limits.
+        The absolute difference, or the smaller over the larger rate, and its interval.
     level : float
         The confidence of each interval, such that all hold together with the one asked for.
     rates : array of shape (n_groups,)
@@ -280,10 +280,10 @@ class PairDisparities:
     level: float
     rates: Floats
 
-    def lowest_first(self, place: int) -> tuple[int, int]:
+    def lowest_first(self, pair: int) -> tuple[int, int]:
         """Return the positions of the groups of a pair, the one with the lower rate first."""
-        one, other = int(self.first[place]), int(self.second[place])
-        return (one, other) if self.rates[one] <= self.rates[other] else (other, one)
+        first, second = int(self.first[pair]), int(self.second[pair])
+        return (first, second) if self.rates[first] <= self.rates[second] else (second, first)
 
 
 def pair_disparities(
@@ -295,7 +295,7 @@ def pair_disparities(
 ) -> list[PairDisparities]:
     """Compare all pairs of groups, or all groups with a reference, in every rate of a constraint.
 
-    The limits are such that the intervals of all pairs and rates hold together (Bonferroni).
+    Confidence is such that the intervals of all pairs and rates hold together (Bonferroni).
     """
     counts = as_counts(counts)
     refuse_strata(counts, "An interval")
@@ -311,17 +311,23 @@ def pair_disparities(
         rates: Floats = rate(counts.cells)
         estimate = Estimate(rates, *rate_intervals(counts, rate, level))
         defined = ~np.isnan(rates[pairs[0]] - rates[pairs[1]])
-        places = [side[defined] for side in pairs]
-        first, second = (Estimate(*(part[side] for part in estimate)) for side in places)
-        both = {cell: np.stack([table[side] for side in places]) for cell, table in counts.cells.items()}
-        value = Constraint(rate.name, rate).compare(both, comparison)
+        positions = [side[defined] for side in pairs]
+        first, second = (Estimate(*(part[side] for part in estimate)) for side in positions)
+        cells_of_pairs = {
+            cell: np.stack([table[side] for side in positions]) for cell, table in counts.cells.items()
+        }
+        value = Constraint(rate.name, rate).compare(cells_of_pairs, comparison)
         if comparison == "difference":
-            below, above = newcombe_interval(first, second)
-            low, high = np.maximum(0, np.maximum(below, -above)), np.maximum(np.abs(below), np.abs(above))
+            signed_low, signed_high = newcombe_interval(first, second)
+            # Of the absolute difference: 0 if the signed interval holds it, else the end that is nearer.
+            low = np.maximum(0, np.maximum(signed_low, -signed_high))
+            high = np.maximum(np.abs(signed_low), np.abs(signed_high))
         else:  # the smaller rate may be either of the two
-            ways = mover_r_interval(first, second), mover_r_interval(second, first)
-            low, high = (np.minimum(*(np.clip(way[end], 0, 1) for way in ways)) for end in (0, 1))
-        disparities.append(PairDisparities(rate, places[0], places[1], value, low, high, level, rates))
+            directions = mover_r_interval(first, second), mover_r_interval(second, first)
+            low, high = (
+                np.minimum(*(np.clip(direction[end], 0, 1) for direction in directions)) for end in (0, 1)
+            )
+        disparities.append(PairDisparities(rate, positions[0], positions[1], value, low, high, level, rates))
     return disparities
 
 
@@ -352,7 +358,7 @@ def mean_half_widths(spread: Any, n: Any, squares: Any, confidence: float) -> Fl
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.asarray(n, dtype=float) ** 2 / squares
-        enough = size > 2 - 1e-9  # two rows of the same weight may come out as less by rounding
-        freedom = np.where(enough, size - 1, 1.0)
-        half = stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(spread * size / freedom) / n
-        return np.where(enough, half, np.nan)
+        has_interval = size > 2 - 1e-9  # two rows of the same weight may come out as less by rounding
+        df = np.where(has_interval, size - 1, 1.0)
+        half_width = stdtrit(df, 0.5 + confidence / 2) * np.sqrt(spread * size / df) / n
+        return np.where(has_interval, half_width, np.nan)

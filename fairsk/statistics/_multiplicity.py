@@ -23,9 +23,9 @@ def adjust_p_values(p_values: ArrayLike, method: Adjustment = "holm") -> Floats:
     p_values : array-like of shape (n_tests,)
         Values from 0 to 1; a NaN is no test, stays NaN and does not count.
     method : {"holm", "bonferroni", "benjamini-hochberg"}, default="holm"
-        Holm and Bonferroni bound the chance that any rejected hypothesis is true, whatever the dependence;
-        Holm rejects at least as many. Benjamini-Hochberg bounds the expected share of true hypotheses among
-        the rejected ones, if the tests are independent or positively dependent.
+        Holm and Bonferroni bound the probability that any rejected hypothesis is true, whatever the
+        dependence; Holm rejects at least as many. Benjamini-Hochberg bounds the expected share of true
+        hypotheses among the rejected ones, if the tests are independent or positively dependent.
 
     Returns
     -------

@@ -35,7 +35,7 @@ __all__ = [
     "two_sided",
 ]
 
-#: Lower and upper confidence limits.
+#: The lower and the upper end of confidence intervals.
 Interval: TypeAlias = tuple[Floats, Floats]
 PairComparison: TypeAlias = Literal["difference", "ratio"]
 Values = TypeVar("Values", float, Floats)
@@ -72,15 +72,16 @@ def newcombe_interval(first: Estimate[Floats], second: Estimate[Floats]) -> Inte
 def mover_r_interval(first: Estimate[Floats], second: Estimate[Floats]) -> Interval:
     """Return the interval of the first rate divided by the second; its upper end may be infinite."""
     product = first.value * second.value
-    lower_a, upper_a = (limit * (2 * first.value - limit) for limit in (first.low, first.high))
-    lower_b, upper_b = (limit * (2 * second.value - limit) for limit in (second.low, second.high))
+    lower_a, upper_a = (end * (2 * first.value - end) for end in (first.low, first.high))
+    lower_b, upper_b = (end * (2 * second.value - end) for end in (second.low, second.high))
     with np.errstate(divide="ignore", invalid="ignore"):
         low = lower_a / (product + np.sqrt(np.maximum(0, product**2 - lower_a * upper_b)))
         high = (product + np.sqrt(np.maximum(0, product**2 - upper_a * lower_b))) / lower_b
-    unknown = np.isnan(product)
-    # A lower limit of 0 above rules no ratio down to 0 out; one of 0 below rules no ratio upwards out.
-    low = np.where(lower_a > 0, low, np.where(unknown, np.nan, 0.0))
-    high = np.where(lower_b > 0, high, np.where(unknown, np.nan, np.inf))
+    undefined = np.isnan(product)
+    # If the first interval reaches 0, so does the ratio's; if the second does, the ratio has no upper end.
+    # An undefined rate leaves both ends undefined.
+    low = np.where(lower_a > 0, low, np.where(undefined, np.nan, 0.0))
+    high = np.where(lower_b > 0, high, np.where(undefined, np.nan, np.inf))
     return low, high
 
 
@@ -104,5 +105,5 @@ def equality_z(first: GroupCounts, second: GroupCounts, rate: Rate) -> Floats:
 
 
 def two_sided(z: Floats) -> Floats:
-    """Return how often a normal z would lie further from 0, on either side."""
+    """Return two-sided p-values: the probability that a normal z lies further from 0."""
     return 2 * ndtr(-np.abs(z))

@@ -1,4 +1,4 @@
-"""Proportions behind rates, and the effective numbers of rows that they are measured on.
+"""Proportions behind rates, and the effective sample sizes that they are measured on.
 
 Most rates count a part of a whole. Some others are increasing functions of such a proportion, as F1 is of
 tp / (tp + fp + fn) and the odds fn / fp are of fn / (fn + fp). Intervals, tests and draws of proportions
@@ -76,7 +76,7 @@ def effective_rows(counts: GroupCounts, rate: Rate) -> Floats:
 
 
 def rate_variances(counts: GroupCounts, rate: Rate, at: Floats) -> Floats:
-    """Return the variance of a rate in every group by linearisation, were its value the one given."""
+    """Return the variance of each group's rate by linearisation, if the value of the rate is ``at``."""
     counts.check_labels(rate)
     support = rate.support(counts.cells)
     terms = zip(rate.numerator_coefficients, rate.denominator_coefficients, CELLS, strict=True)
@@ -143,6 +143,6 @@ def refuse_strata(counts: GroupCounts, what: str) -> None:
     """Refuse counts that are broken down by strata."""
     if counts.strata is not None:
         raise ValueError(
-            f"{what} needs counts without strata: take one, counts.stratum(label), or sum them out with "
-            "counts.marginal."
+            f"{what} needs counts without strata: take one, counts.stratum(label), or sum them out, "
+            "counts.marginal(*counts.names)."
         )

@@ -1,4 +1,4 @@
-"""Resampling from counts: the bootstrap of any function of the cells, and the noise floor of a disparity."""
+"""Resampling from counts: the bootstrap of functions of the cells, and the noise floor of a disparity."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ class BootstrapResult(Result):
         titles = ("estimate", "standard_error", "low", "high")
         columns: dict[str, list[Any]] = {"group" if per_group else "statistic": names}
         columns |= {title: values.tolist() for title, values in zip(titles, flat, strict=True)}
-        shown = {title: list(map(number, values)) for title, values in list(columns.items())[:3]}
+        text = {title: list(map(number, values)) for title, values in list(columns.items())[:3]}
         if self.confidence is not None:
-            ends = zip(*flat[:1], *flat[2:], strict=True)
-            shown["estimate"] = [with_interval(*values) for values in ends]
-        return [Table(columns, shown)]
+            intervals = zip(*flat[:1], *flat[2:], strict=True)
+            text["estimate"] = [with_interval(*values) for values in intervals]
+        return [Table(columns, text)]
 
 
 def bootstrap(
@@ -111,7 +111,7 @@ def bootstrap(
     See Also
     --------
     difference_interval : The interval of the largest difference, which no bootstrap gives.
-    noise_floor : What chance makes of equal groups.
+    noise_floor : The disparity of groups with equal rates, by sampling error alone.
 
     Notes
     -----
@@ -158,8 +158,8 @@ def bootstrap(
     elif not isinstance(function, Rate) and not counts.labelled:
         raise ValueError("A function of the cells needs labels, and there are none: y_true is None.")
     estimate = np.asarray(function(counts.cells), dtype=float)
-    drawn = _resampled(counts, n_resamples, np.random.default_rng(random_state))
-    replicates = np.asarray(function(drawn), dtype=float)
+    resampled = _resampled(counts, n_resamples, np.random.default_rng(random_state))
+    replicates = np.asarray(function(resampled), dtype=float)
     if replicates.shape != (*estimate.shape, n_resamples):
         raise ValueError(
             f"The statistic of cells with a last axis of {n_resamples} resamples has the shape "
@@ -172,13 +172,17 @@ def bootstrap(
     error[defined] = np.nanstd(draws[defined], axis=-1)
     varies = defined & (error > 0)
     if confidence is not None:
-        for limit, tail in ((low, (1 - confidence) / 2), (high, (1 + confidence) / 2)):
-            limit[varies] = np.nanquantile(draws[varies], tail, axis=-1)
+        for interval_end, tail in ((low, (1 - confidence) / 2), (high, (1 + confidence) / 2)):
+            interval_end[varies] = np.nanquantile(draws[varies], tail, axis=-1)
         _warn_if(
             defined & ~varies, counts.groups, "does not vary in the resamples, which give no interval for it"
         )
-    lost = np.where(measured, np.isnan(draws).mean(-1), 0.0)
-    _warn_if(lost > 0, counts.groups, f"is undefined in up to {lost.max(initial=0):.1%} of the resamples")
+    undefined_share = np.where(measured, np.isnan(draws).mean(-1), 0.0)
+    _warn_if(
+        undefined_share > 0,
+        counts.groups,
+        f"is undefined in up to {undefined_share.max(initial=0):.1%} of the resamples",
+    )
     return BootstrapResult(counts.groups, estimate, error, low, high, confidence, replicates, counts.library)
 
 
@@ -216,18 +220,19 @@ def _resampled(counts: GroupCounts, n_resamples: int, rng: np.random.Generator) 
     """Draw cells with the resamples on a new last axis."""
     shape = counts.n.shape
     table, squares = (
-        np.stack([part[cell] for cell in CELLS], axis=-1).reshape(shape[0], -1)
-        for part in (counts.cells, counts.squares)
+        np.stack([values[cell] for cell in CELLS], axis=-1).reshape(shape[0], -1)
+        for values in (counts.cells, counts.squares)
     )
     size = (shape[0], n_resamples, table.shape[1])
     if np.array_equal(table, squares) and np.array_equal(table, np.rint(table)):
         n = table.sum(1, keepdims=True)
-        drawn = rng.multinomial(n.astype(np.int64), (table / np.maximum(n, 1))[:, None], size=size[:2])
+        draws = rng.multinomial(n.astype(np.int64), (table / np.maximum(n, 1))[:, None], size=size[:2])
     else:
         scale = np.divide(squares, table, out=np.zeros_like(table), where=table > 0)
+        # A Poisson number times the scale has the mean and the variance of the weighted cell.
         mean = np.divide(table, scale, out=np.zeros_like(table), where=scale > 0)
-        drawn = scale[:, None] * rng.poisson(mean[:, None], size=size)
-    by_cell = drawn.astype(float).reshape(shape[0], n_resamples, *shape[1:], len(CELLS))
+        draws = scale[:, None] * rng.poisson(mean[:, None], size=size)
+    by_cell = draws.astype(float).reshape(shape[0], n_resamples, *shape[1:], len(CELLS))
     return {cell: np.moveaxis(by_cell[..., i], 1, -1) for i, cell in enumerate(CELLS)}
 
 
@@ -235,12 +240,12 @@ def _warn_if(where: Any, groups: tuple[Hashable, ...], what: str) -> None:
     """Warn that something is so of the statistic, of which groups if it has them."""
     if not where.any():
         return
-    named = ""
+    of_groups = ""
     if where.shape[:1] == (len(groups),):
         by_group: Bools = np.reshape(where, (len(groups), -1))
-        shown = [format_group(group) for group, row in zip(groups, by_group, strict=True) if row.any()]
-        named = f" of {', '.join(shown)}"
-    warn_user(f"The statistic{named} {what}: too few rows to resample.")
+        labels = [format_group(group) for group, flags in zip(groups, by_group, strict=True) if flags.any()]
+        of_groups = f" of {', '.join(labels)}"
+    warn_user(f"The statistic{of_groups} {what}: too few rows to resample.")
 
 
 def noise_floor(
@@ -285,7 +290,7 @@ def noise_floor(
     -----
     Every group draws from the binomial law with its own (effective, rounded) size and the share of all
     groups together; the rates of a constraint are drawn independently. A disparity near this number says
-    nothing about the groups: chance alone makes one of this size.
+    nothing about the groups: sampling error alone makes one of this size.
 
     Examples
     --------

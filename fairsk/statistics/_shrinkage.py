@@ -1,4 +1,4 @@
-"""Shrunken rates: empirical Bayes estimates of the rates of many small groups."""
+"""Shrinkage: empirical Bayes estimates of the rates of many small groups."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Backend, Result, Table, number, rows, with_interval
+from fairsk._core.results import Backend, Result, Table, number, row_count, with_interval
 from fairsk._core.typing import Floats
 from fairsk.rates import Rate, get_rate
 from fairsk.statistics._intervals import rate_intervals
@@ -31,7 +31,7 @@ class ShrunkenRates(Result):
     n : array of shape (n_groups,)
         On how many (effective) rows each rate is measured.
     rates, low, high : array of shape (n_groups,)
-        The rates as they are, with Wilson limits.
+        The raw rates, with Wilson intervals.
     shrunken : array of shape (n_groups,)
         The rates drawn towards the mean.
     mean : float
@@ -61,17 +61,17 @@ class ShrunkenRates(Result):
             "high": self.high.tolist(),
             "shrunken": self.shrunken.tolist(),
         }
-        limits = zip(self.rates, self.low, self.high, strict=True)
-        shown = {
+        intervals = zip(self.rates, self.low, self.high, strict=True)
+        text = {
             "group": columns["group"],
-            "n": list(map(rows, columns["n"])),
-            self.rate: [with_interval(*values) for values in limits],
+            "n": list(map(row_count, columns["n"])),
+            self.rate: [with_interval(*values) for values in intervals],
             "shrunken": list(map(number, columns["shrunken"])),
         }
         note = (
             "Shrunken rates are the better guess for small groups on average, and no evidence about any one."
         )
-        return [Table(columns, shown, notes=[note])]
+        return [Table(columns, text, notes=[note])]
 
 
 def shrunken_rates(counts: GroupCounts, rate: Rate | str, *, confidence: float = 0.95) -> ShrunkenRates:
@@ -84,12 +84,12 @@ def shrunken_rates(counts: GroupCounts, rate: Rate | str, *, confidence: float =
     rate : str or Rate
         A share, or a function of one as F1 is.
     confidence : float in (0, 1), default=0.95
-        The coverage probability of the limits of the raw rates.
+        The coverage probability of the intervals of the raw rates.
 
     Returns
     -------
     ShrunkenRates
-        Raw rates with their limits, and shrunken ones; NaN, and a warning, for groups without the rate.
+        Raw rates with their intervals, and shrunken ones; NaN, and a warning, for groups without the rate.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def shrunken_rates(counts: GroupCounts, rate: Rate | str, *, confidence: float =
     measured = n > 0
     mean, correlation = _moments(p[measured], n[measured])
     size = np.where(measured, n, 1.0)  # of groups without the rate, whose p is NaN
-    kept = size * correlation / (1 + (size - 1) * correlation)
+    reliability = size * correlation / (1 + (size - 1) * correlation)
     low, high = rate_intervals(counts, rate, confidence)
     return ShrunkenRates(
         rate=rate.name,
@@ -152,7 +152,7 @@ def shrunken_rates(counts: GroupCounts, rate: Rate | str, *, confidence: float =
         rates=rate(counts.cells),
         low=low,
         high=high,
-        shrunken=share.rate_at(mean + kept * (p - mean)),
+        shrunken=share.rate_at(mean + reliability * (p - mean)),
         mean=float(share.rate_at(np.array(mean))),
         correlation=correlation,
         library=counts.library,
@@ -167,13 +167,15 @@ def _moments(p: Floats, n: Floats) -> tuple[float, float]:
     for _ in range(50):
         weights = n / (1 + (n - 1) * correlation)
         mean, before = float(np.average(p, weights=weights)), correlation
+        # The expected sum of squares is row_variance * (expected_within + correlation * expected_between):
+        # solved for the correlation, whose weights are then better ones for the next pass.
         free = weights * (1 - weights / weights.sum())
-        chance, between = np.sum(free / n), np.sum(free - free / n)
+        expected_within, expected_between = np.sum(free / n), np.sum(free - free / n)
         row_variance = mean * (1 - mean)
-        if row_variance <= 0 or between <= 0:
-            return mean, 0.0  # one group, groups of one row, or no variation: nothing is known to differ
+        if row_variance <= 0 or expected_between <= 0:
+            return mean, 0.0  # one group, groups of one row, or no variation: no variance between groups
         spread = np.sum(weights * (p - mean) ** 2) / row_variance
-        correlation = float(np.clip((spread - chance) / between, 0, 1))
+        correlation = float(np.clip((spread - expected_within) / expected_between, 0, 1))
         if abs(correlation - before) < 1e-10:
             break
     return mean, correlation

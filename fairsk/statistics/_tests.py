@@ -75,14 +75,14 @@ class OmnibusTest(Result):
             "df": self.degrees_of_freedom.astype(int).tolist(),
             "p": self.p_values.tolist(),
         }
-        shown = {
+        text = {
             "rate": columns["rate"],
             "chi_square": [number(value, 2) for value in columns["chi_square"]],
             "df": list(map(number, columns["df"])),
             "p": list(map(p_value, columns["p"])),
         }
-        together = f"All rates together: p = {p_value(self.p_value)} (Bonferroni)."
-        return [Table(columns, shown, notes=[together] if len(self.rates) > 1 else [])]
+        joint = f"All rates together: p = {p_value(self.p_value)} (Bonferroni)."
+        return [Table(columns, text, notes=[joint] if len(self.rates) > 1 else [])]
 
 
 def omnibus_test(counts: GroupCounts, constraint: Constraint | Rate | str) -> OmnibusTest:
@@ -179,7 +179,7 @@ class MaxZTest(Result):
     z : array of shape (n_groups,)
         How many standard errors each group lies above (or below) all others; NaN without the rate.
     adjusted_p_values : array of shape (n_groups,)
-        How often the largest z of all groups would be that large by chance.
+        The probability that the largest z of all groups is that large if rates are equal.
     p_value : float
         The smallest of them: the test that all groups are equal.
     note : str
@@ -200,13 +200,13 @@ class MaxZTest(Result):
             "z": self.z.tolist(),
             "adjusted_p": self.adjusted_p_values.tolist(),
         }
-        shown = {
+        text = {
             "group": columns["group"],
             "z": [number(z, 2) for z in columns["z"]],
             "adjusted_p": list(map(p_value, columns["adjusted_p"])),
         }
         notes = [f"All groups together, {self.rate}: p = {p_value(self.p_value)}.", self.note]
-        return [Table(columns, shown, notes=list(filter(None, notes)))]
+        return [Table(columns, text, notes=list(filter(None, notes)))]
 
 
 def max_z_test(
@@ -253,7 +253,7 @@ def max_z_test(
     account: it finds more than Bonferroni does. Weighted rows count by their effective number, rounded to
     whole rows.
 
-    A small adjusted p says: this group differs from the others more than chance makes any group differ.
+    A small adjusted p says: this group differs from the others more than any group would if rates were equal.
 
     References
     ----------
@@ -287,11 +287,11 @@ def max_z_test(
         z[measured] = _z_against_rest(parts, sizes)
         # The law of z hardly changes beyond so many rows, and the generator does not take more.
         shrink = max(1.0, sizes.sum() / 5e8)
-        dealt = np.maximum(np.rint(sizes / shrink), 1).astype(np.int64)
-        drawn = np.random.default_rng(random_state).multivariate_hypergeometric(
-            dealt, int(np.rint(parts.sum() / shrink)), size=n_resamples, method="marginals"
+        table_sizes = np.maximum(np.rint(sizes / shrink), 1).astype(np.int64)
+        tables = np.random.default_rng(random_state).multivariate_hypergeometric(
+            table_sizes, int(np.rint(parts.sum() / shrink)), size=n_resamples, method="marginals"
         )
-        largest = np.sort(np.abs(_z_against_rest(drawn, dealt)).max(1))
+        largest = np.sort(np.abs(_z_against_rest(tables, table_sizes)).max(1))
         # Equal tables give equal z up to rounding, and must count as such.
         beyond = n_resamples - np.searchsorted(largest, np.abs(z[measured]) - 1e-9)
         adjusted[measured] = (1 + beyond) / (1 + n_resamples)
@@ -425,9 +425,9 @@ def two_group_test(
         )
     pair = tuple(counts.groups if groups is None else groups)
     if len(pair) != 2 or not set(pair) <= set(counts.groups) or pair[0] == pair[1]:
-        shown = ", ".join(map(repr, counts.groups))
-        raise ValueError(f"Name two of the groups with groups=: {shown}.")
-    first, second = (_one(counts, group) for group in pair)
+        labels = ", ".join(map(repr, counts.groups))
+        raise ValueError(f"Name two of the groups with groups=: {labels}.")
+    first, second = (_counts_of(counts, group) for group in pair)
     both = first + second
     both.warn_undefined(rate, fewest=2)
     z, note = float(equality_z(first, second, rate)[0]), ""
@@ -436,7 +436,7 @@ def two_group_test(
         shares, n = need_share(rate, "An exact test").effective(both)
         parts, sizes, note = _rounded(shares, n)
         if np.isfinite(p):
-            p = _exact_p(parts, sizes, seen=0.5 if method == "mid_p" else 1.0)
+            p = _exact_p(parts, sizes, tie_weight=0.5 if method == "mid_p" else 1.0)
     return TwoGroupTest(
         rate=rate.name,
         method=method,
@@ -449,27 +449,28 @@ def two_group_test(
     )
 
 
-def _one(counts: GroupCounts, group: Hashable) -> GroupCounts:
+def _counts_of(counts: GroupCounts, group: Hashable) -> GroupCounts:
     """Return the counts of one group alone."""
-    place = [counts.groups.index(group)]
+    position = [counts.groups.index(group)]
     cells, squares = (
-        {cell: table[cell][place] for cell in CELLS} for table in (counts.cells, counts.squares)
+        {cell: table[cell][position] for cell in CELLS} for table in (counts.cells, counts.squares)
     )
     return GroupCounts([group], cells, squares, names=counts.names, labelled=counts.labelled)
 
 
-def _exact_p(parts: NDArray[np.int64], sizes: NDArray[np.int64], seen: float) -> float:
+def _exact_p(parts: NDArray[np.int64], sizes: NDArray[np.int64], tie_weight: float) -> float:
     """Return the probability of all less probable outcomes, plus that part of all equally probable ones."""
     total, k, n = int(sizes.sum()), int(parts.sum()), int(sizes[0])
     # Outcomes further out are rarer than 1e-100; among millions of rows they are most of all outcomes.
     mean = k * n / total
-    reach = 40 + 40 * np.sqrt(mean * (1 - n / total) * (1 - k / total))
-    if abs(parts[0] - mean) > reach:
+    max_distance = 40 + 40 * np.sqrt(mean * (1 - n / total) * (1 - k / total))
+    if abs(parts[0] - mean) > max_distance:
         return 0.0
-    least, most = max(0, n - (total - k), int(mean - reach)), min(k, n, int(mean + reach) + 1)
-    outcomes = np.arange(least, most + 1)
-    chances = hypergeom.pmf(outcomes, total, k, n)
-    observed = chances[np.searchsorted(outcomes, parts[0])]
-    alike = np.isclose(chances, observed, rtol=1e-7, atol=0)  # equal up to rounding
-    less = chances[(chances < observed) & ~alike].sum()
-    return float(min(1.0, less + seen * chances[alike].sum()))
+    lowest = max(0, n - (total - k), int(mean - max_distance))
+    highest = min(k, n, int(mean + max_distance) + 1)
+    outcomes = np.arange(lowest, highest + 1)
+    probabilities = hypergeom.pmf(outcomes, total, k, n)
+    observed = probabilities[np.searchsorted(outcomes, parts[0])]
+    tied = np.isclose(probabilities, observed, rtol=1e-7, atol=0)  # equal up to rounding
+    less_probable = probabilities[(probabilities < observed) & ~tied].sum()
+    return float(min(1.0, less_probable + tie_weight * probabilities[tied].sum()))

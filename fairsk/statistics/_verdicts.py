@@ -77,11 +77,11 @@ class PairVerdicts(Result):
             "high": self.high.tolist(),
             "verdict": list(self.outcomes),
         }
-        shown = {name: list(map(number, column)) for name, column in columns.items()}
-        shown["value"] = list(map(self.value_shown, range(len(self))))
-        del shown["low"], shown["high"]
+        text = {name: list(map(number, column)) for name, column in columns.items()}
+        text["value"] = list(map(self.value_shown, range(len(self))))
+        del text["low"], text["high"]
         note = f"{percent(self.confidence)} intervals, for all of these at once"
-        return [Table(columns, shown, notes=[note], words=["rate", "lowest", "highest", "verdict"])]
+        return [Table(columns, text, notes=[note], words=["rate", "lowest", "highest", "verdict"])]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -156,12 +156,13 @@ class Verdict(Result):
 
     def _numbers(self) -> list[str]:
         """Say the disparity and its interval, and which two groups lie furthest apart."""
-        (lowest, highest), (least, most) = map(format_group, self.groups), map(_written, self.group_rates)
+        lowest, highest = map(format_group, self.groups)
+        lowest_rate, highest_rate = map(_written, self.group_rates)
         interval = f"({percent(self.confidence)} interval {number(self.low)} to {number(self.high)})"
         if len(self.pairs) == 1:
             return [
                 f"{self.outcome}: {self.constraint} {self.comparison} {number(self.value)} {interval}, "
-                f"{self.rate} from {least} ({lowest}) to {most} ({highest})."
+                f"{self.rate} from {lowest_rate} ({lowest}) to {highest_rate} ({highest})."
             ]
         # The interval is that of the worst of all pairs, and not of the pair that lies furthest apart.
         extreme = "largest difference" if self.comparison == "difference" else "smallest ratio"
@@ -172,7 +173,8 @@ class Verdict(Result):
         value = self.pairs.value_shown(pairs.index((self.rate, self.groups)))
         return [
             f"{self.outcome}: {self.constraint}, {extreme} of {groups} {number(self.value)} {interval}.",
-            f"Furthest apart: {lowest} ({least}) and {highest} ({most}) in {self.rate}, {value}.",
+            f"Furthest apart: {lowest} ({lowest_rate}) and {highest} ({highest_rate}) in {self.rate}, "
+            f"{value}.",
         ]
 
     def _reasons(self) -> list[str]:
@@ -184,14 +186,14 @@ class Verdict(Result):
         if self.outcome == "FAIL":
             pairs = self.pairs
             failing = [i for i, outcome in enumerate(pairs.outcomes) if outcome == "FAIL"]
-            # The limit nearest to the bound says how surely it is broken: name the pair that breaks it most.
+            # The end of an interval that is nearest to the bound says how surely the pair breaks it.
             surest = max if self.comparison == "difference" else min
             nearest = pairs.low if self.comparison == "difference" else pairs.high
             worst = surest(failing, key=lambda i: nearest[i])
             lowest, highest = format_group(pairs.lowest[worst]), format_group(pairs.highest[worst])
             disparity = f"{pairs.value_shown(worst)} in {pairs.rates[worst]}"
-            others = "" if len(failing) == 1 else f", and {len(failing) - 1} more (see .pairs)"
-            return [f"There is {beyond} between {lowest} and {highest}: {disparity}{others}."]
+            further = "" if len(failing) == 1 else f", and {len(failing) - 1} more (see .pairs)"
+            return [f"There is {beyond} between {lowest} and {highest}: {disparity}{further}."]
         if self.unmeasured and self._keeps_bound:
             return [f"Where it can be measured, {beyond} is ruled out; elsewhere nothing is known."]
         sentences = [f"These rows do not settle whether there is {beyond}."]
@@ -230,9 +232,9 @@ class Verdict(Result):
             "lowest": names[:1],
             "highest": names[1:],
         }
-        shown = {name: list(map(number, values)) for name, values in columns.items()}
-        shown["value"] = [with_interval(self.value, self.low, self.high)]
-        del shown["low"], shown["high"]
+        text = {name: list(map(number, values)) for name, values in columns.items()}
+        text["value"] = [with_interval(self.value, self.low, self.high)]
+        del text["low"], text["high"]
         columns |= {
             "lowest_rate": [float(rates[0])],
             "highest_rate": [float(rates[1])],
@@ -247,7 +249,7 @@ class Verdict(Result):
             ],
         }
         words = ["verdict", "constraint", "comparison", "rate", "lowest", "highest"]
-        return [Table(columns, shown, notes=self._sentences(), words=words)]
+        return [Table(columns, text, notes=self._sentences(), words=words)]
 
 
 def verdict(
@@ -260,7 +262,7 @@ def verdict(
     confidence: float = 0.95,
     min_group_size: int = 30,
 ) -> Verdict:
-    """Judge a disparity against a tolerance, by its interval.
+    """Compare a disparity with a tolerance, by its interval.
 
     Parameters
     ----------
@@ -340,9 +342,9 @@ def verdict(
             f"The rate cannot be measured for the reference, {format_group(reference)}, or for no other "
             "group: name another reference."
         )
-    pairs = _judge_pairs(counts, disparities, comparison, bound, worse, confidence)
-    missing = {rate.name: _select(counts, rate.support(counts.cells) == 0) for rate in constraint.rates}
-    unmeasured = {name: absent for name, absent in missing.items() if absent}
+    pairs = _pair_verdicts(counts, disparities, comparison, bound, worse, confidence)
+    without_rows = {rate.name: _select(counts, rate.support(counts.cells) == 0) for rate in constraint.rates}
+    unmeasured = {name: groups_without for name, groups_without in without_rows.items() if groups_without}
     outcome: Outcome = "INCONCLUSIVE"
     if "FAIL" in pairs.outcomes:
         outcome = "FAIL"
@@ -355,13 +357,13 @@ def verdict(
         furthest = extreme(measured, key=lambda part: extreme(part.value))
         rate, tied = furthest.rate, furthest.value == extreme(furthest.value)
         # Every ratio to a rate of 0 is 0: of these, the largest difference lies furthest apart.
-        apart = abs(furthest.rates[furthest.first] - furthest.rates[furthest.second])
-        place = int(np.argmax(np.where(tied, apart, -1)))
-        ends = furthest.lowest_first(place)
+        differences = abs(furthest.rates[furthest.first] - furthest.rates[furthest.second])
+        widest = int(np.argmax(np.where(tied, differences, -1)))
+        ends = furthest.lowest_first(widest)
         groups = counts.groups[ends[0]], counts.groups[ends[1]]
         rates = float(rate(counts.cells)[ends[0]]), float(rate(counts.cells)[ends[1]])
         detectable = smallest_detectable_between(counts, rate, ends, comparison, furthest.level)
-    fewest = np.min([effective_rows(counts, rate) for rate in constraint.rates], axis=0)
+    smallest_sizes = np.min([effective_rows(counts, rate) for rate in constraint.rates], axis=0)
     has_rates = np.all([rate.support(counts.cells) != 0 for rate in constraint.rates], axis=0)
     return Verdict(
         outcome=outcome,
@@ -380,13 +382,13 @@ def verdict(
         pairs=pairs,
         smallest_detectable=detectable,
         min_group_size=min_group_size,
-        small_groups=_select(counts, has_rates & (fewest < min_group_size)),
+        small_groups=_select(counts, has_rates & (smallest_sizes < min_group_size)),
         unmeasured=unmeasured,
         library=counts.library,
     )
 
 
-def _judge_pairs(
+def _pair_verdicts(
     counts: GroupCounts,
     disparities: list[PairDisparities],
     comparison: PairComparison,
@@ -395,10 +397,10 @@ def _judge_pairs(
     confidence: float,
 ) -> PairVerdicts:
     """Return the verdict on every pair."""
-    pairs = [(part, place) for part in disparities for place in range(len(part.value))]
-    ends = [part.lowest_first(place) for part, place in pairs]
+    pairs = [(part, index) for part in disparities for index in range(len(part.value))]
+    ordered = [part.lowest_first(index) for part, index in pairs]
     values, low, high = (
-        np.array([getattr(part, name)[place] for part, place in pairs], dtype=float)
+        np.array([getattr(part, name)[index] for part, index in pairs], dtype=float)
         for name in ("value", "low", "high")
     )
     mildest, worst = (low, high) if comparison == "difference" else (high, low)
@@ -408,13 +410,15 @@ def _judge_pairs(
         for keeps, breaks in zip(passes, fails, strict=True)
     ]
     lowest_rates, highest_rates = (
-        np.array([part.rates[pair[side]] for (part, _), pair in zip(pairs, ends, strict=True)], dtype=float)
+        np.array(
+            [part.rates[pair[side]] for (part, _), pair in zip(pairs, ordered, strict=True)], dtype=float
+        )
         for side in (0, 1)
     )
     return PairVerdicts(
         rates=tuple(part.rate.name for part, _ in pairs),
-        lowest=tuple(counts.groups[lowest] for lowest, _ in ends),
-        highest=tuple(counts.groups[highest] for _, highest in ends),
+        lowest=tuple(counts.groups[lowest] for lowest, _ in ordered),
+        highest=tuple(counts.groups[highest] for _, highest in ordered),
         lowest_rates=lowest_rates,
         highest_rates=highest_rates,
         values=values,
@@ -451,4 +455,4 @@ def _written(rate: float) -> str:
 
 def _select(counts: GroupCounts, mask: Bools) -> tuple[Hashable, ...]:
     """Return the groups where a mask is true."""
-    return tuple(group for group, chosen in zip(counts.groups, mask, strict=True) if chosen)
+    return tuple(group for group, flag in zip(counts.groups, mask, strict=True) if flag)

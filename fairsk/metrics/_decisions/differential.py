@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Backend, Result, Table, library_of, number, rows
+from fairsk._core.results import Backend, Result, Table, library_of, number, row_count
 from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
 from fairsk.metrics._decisions.multiclass import one_vs_rest_counts
@@ -22,7 +22,7 @@ __all__ = ["DifferentialFairness", "bias_amplification", "differential_fairness"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DifferentialFairness(Result):
-    """How far apart the chances of an outcome lie between any two groups, as a logarithm.
+    """The largest log ratio between two groups of the probability of an outcome.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ class DifferentialFairness(Result):
                 f": {format_group(self.outcome)!r} is {np.exp(self.epsilon):.3g} times as likely for "
                 f"{format_group(self.more)} as for {format_group(self.less)}"
             )
-        return [Table(columns, text | {"n": list(map(rows, columns["n"]))}, notes=[note])]
+        return [Table(columns, text | {"n": list(map(row_count, columns["n"]))}, notes=[note])]
 
 
 def _outcomes(counts: GroupCounts, rate: Rate) -> tuple[tuple[Hashable, ...], Floats]:
@@ -177,7 +177,7 @@ def differential_fairness(
     -------
     DifferentialFairness
         ``epsilon`` (from 0 up: 0 is parity), the ``outcome`` and the groups, ``more`` and ``less``, where it
-        is reached, and the chances. It prints itself.
+        is reached, and the probabilities. It prints itself.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def differential_fairness(
     ``epsilon = max over outcomes y and groups s, t of |ln P(y | s) - ln P(y | t)|``, with
     ``P(y | s) = (N_ys + alpha) / (N_s + |Y| alpha)`` and ``alpha = concentration / |Y|``, where Y are all
     outcomes and not only those of the group. No outcome is more than ``exp(epsilon)`` times as likely in
-    one group as in another. Small groups make epsilon larger by chance.
+    one group as in another. Noise in small groups makes epsilon larger.
 
     References
     ----------

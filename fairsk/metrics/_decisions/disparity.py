@@ -1,4 +1,4 @@
-"""Disparity: how far apart groups are under any constraint, and which of them are worst and best off."""
+"""Disparity: the comparison of groups under any constraint, and the worst and the best group of a rate."""
 
 from __future__ import annotations
 

@@ -14,11 +14,12 @@ from sklearn.utils import column_or_1d
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import encode_groups, format_group
-from fairsk._core.results import Backend, Result, Table, library_of, number, rows
+from fairsk._core.results import Backend, Result, Table, library_of, number, row_count
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, RATES
+from fairsk.statistics._proportions import refuse_strata
 
 __all__ = ["GeneralizedEntropy", "generalized_entropy"]
 
@@ -94,8 +95,7 @@ class GeneralizedEntropy(Result):
             The entropy, and its parts.
         """
         counts.check_labels(RATES["error_rate"])
-        if counts.strata is not None:
-            raise ValueError("Entropy needs counts without strata: sum them out with counts.marginal.")
+        refuse_strata(counts, "Entropy")
         # The rows of a cell have the same benefit, so that a cell is as good as one row with its weight.
         weights = np.concatenate([counts.cells[cell] for cell in CELLS])
         benefits = np.repeat([_BENEFITS[cell] for cell in CELLS], len(counts.groups))
@@ -147,7 +147,7 @@ class GeneralizedEntropy(Result):
             f"alpha {self.alpha:g}: total {number(self.total)}, of which {number(self.between)} "
             f"between groups and {number(self.within)} within groups"
         )
-        return [Table(columns, text | {"n": list(map(rows, columns["n"]))}, notes=[note])]
+        return [Table(columns, text | {"n": list(map(row_count, columns["n"]))}, notes=[note])]
 
 
 def _contributions(weights: Floats, ratio: Floats, alpha: float) -> Floats:

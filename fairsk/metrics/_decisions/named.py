@@ -1,4 +1,4 @@
-"""Named fairness metrics of decisions: the differences and ratios that people type by name.
+"""Named fairness metrics: differences and ratios of decisions under built-in constraints.
 
 Each is :func:`fairsk.metrics.disparity` of a built-in constraint, or (average odds) the mean over its rates.
 Any other constraint, and one of your own, is measured by ``disparity(constraint=...)``.
@@ -674,7 +674,7 @@ def average_odds_difference(
 ) -> float:
     """Average over both rates of equalized odds of the largest difference: 0 is parity.
 
-    Both rates of equalized odds agree between groups, judged by the average gap and not by the worst.
+    Both rates of equalized odds agree between groups, by the average gap and not by the worst.
 
     Parameters
     ----------
@@ -763,7 +763,7 @@ def average_odds_ratio(
 ) -> float:
     """Average over both rates of equalized odds of the smallest ratio: 1 is parity.
 
-    Both rates of equalized odds agree between groups, judged by the average gap and not by the worst.
+    Both rates of equalized odds agree between groups, by the average gap and not by the worst.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Backend, Result, Table, library_of, number, rows
+from fairsk._core.results import Backend, Result, Table, library_of, number, row_count
 from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, RATES, Comparison, Constraint, Method
@@ -186,7 +186,7 @@ class ConditionalDemographicDisparity(Result):
         return [
             Table(
                 columns,
-                text | {"n": list(map(rows, columns["n"]))},
+                text | {"n": list(map(row_count, columns["n"]))},
                 caption="Share of the rejected minus share of the accepted",
                 notes=[f"conditional: the average over {len(self.strata)} strata by their size"],
             )

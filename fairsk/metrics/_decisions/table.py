@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
-from fairsk._core.results import Backend, Result, Table, percent, read_only, rows, with_interval
+from fairsk._core.results import Backend, Result, Table, percent, read_only, row_count, with_interval
 from fairsk._core.typing import Bools, Floats
 from fairsk.metrics._decisions.disparity import GroupRate, extreme_group
 from fairsk.rates import CELLS, Constraint, Method, Rate, get_rate
@@ -304,7 +304,7 @@ class GroupMetrics(Result):
         columns["group"] = names * len(self.strata or [0])
         columns["n"] = _flat(table.n)
         text = {name: list(map(str, values)) for name, values in columns.items()}
-        text["n"] = list(map(rows, columns["n"]))
+        text["n"] = list(map(row_count, columns["n"]))
         marked = False
         for rate in self.measured_rates:
             values = columns[rate.name] = _flat(table.rate(rate))

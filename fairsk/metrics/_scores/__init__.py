@@ -1,1 +1,1 @@
-"""Metrics of scores, from one sort."""
+"""Metrics of scores: ranking, calibration and distances between groups, from one sort of the scores."""

@@ -156,7 +156,7 @@ def abroca(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AbrocaTest(Result):
-    """An area between ROC curves beside what chance alone gives.
+    """An area between ROC curves, beside its mean if all groups had the same curve.
 
     Parameters
     ----------
@@ -165,9 +165,9 @@ class AbrocaTest(Result):
     by_chance : float
         Its mean, with these numbers of rows, if all groups had the same curve.
     p_value : float
-        How often chance alone gives at least this value.
+        The share of permutations that reach this value.
     n_resamples : int
-        How many permutations tell.
+        The number of permutations.
 
     See Also
     --------
@@ -181,9 +181,9 @@ class AbrocaTest(Result):
 
     def _tables(self) -> list[Table]:
         columns = {"abroca": [self.value], "by_chance": [self.by_chance], "p": [self.p_value]}
-        shown = {name: [number(values[0])] for name, values in columns.items()}
+        text = {name: [number(values[0])] for name, values in columns.items()}
         note = f"{self.n_resamples:,} permutations of groups among rows of the same label"
-        return [Table(columns, shown | {"p": [p_value(self.p_value)]}, notes=[note])]
+        return [Table(columns, text | {"p": [p_value(self.p_value)]}, notes=[note])]
 
 
 def abroca_test(
@@ -221,7 +221,7 @@ def abroca_test(
     Returns
     -------
     AbrocaTest
-        The area, its mean by chance alone, and the p-value.
+        The area, its mean over the permutations, and the p-value.
 
     Raises
     ------
@@ -244,7 +244,7 @@ def abroca_test(
     as in [1]_. The p-value counts the permutations that reach the value, itself included. It is approximate,
     for placements of small groups are coarse.
 
-    With several groups the largest area is often that of the smallest group, which chance alone makes
+    With several groups the largest area is often that of the smallest group, which noise makes
     large: it then hides a difference between two large groups. Test these alone, or leave small groups out,
     before you look at the areas.
 

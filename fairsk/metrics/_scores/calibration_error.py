@@ -21,7 +21,7 @@ from fairsk._core.results import (
     number,
     percent,
     read_only,
-    rows,
+    row_count,
     with_interval,
 )
 from fairsk._core.typing import Floats
@@ -270,7 +270,7 @@ class CalibrationCurves(Result):
         text = {
             "group": columns["group"],
             "scores": [f"{a:.3g} to {b:.3g}" for a, b in zip(lower, upper, strict=True)] * len(names),
-            "n": list(map(rows, columns["n"])),
+            "n": list(map(row_count, columns["n"])),
             "mean_score": list(map(number, columns["mean_score"])),
             "label_rate": list(
                 map(with_interval, *(columns[f"label_rate{end}"] for end in ("", "_low", "_high")))

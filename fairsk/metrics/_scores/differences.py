@@ -37,7 +37,7 @@ def auc_difference(
     y_true : array-like of shape (n_samples,)
         Labels.
     y_score : array-like of shape (n_samples,)
-        Finite scores that grow with the chance of the positive label.
+        Finite scores that grow with the probability of the positive label.
     sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
         The group of each row; several columns make an intersection.
     sample_weight : array-like of shape (n_samples,), optional
@@ -239,7 +239,7 @@ def log_loss_difference(
 
     Examples
     --------
-    The labels got the chances .9, .6, .35 and .8 in a, and .8, .9, .5 and .7 in b: the means of -log of these
+    The labels got the probabilities .9, .6, .35, .8 in a, and .8, .9, .5, .7 in b: the means of -log of these
     are .472 and .345.
 
     >>> from fairsk.metrics import log_loss_difference
@@ -337,7 +337,7 @@ def calibration_error_difference(
     -----
     ``max - min`` over the groups of ``sum over bins of n_b / n |label rate - mean score|``. Where it is
     large, probabilities can be taken at their word in one group and not in another. Noise adds to the error
-    of small groups: :func:`fairsk.metrics.score_metrics` shows beside each what chance alone would give.
+    of small groups: :func:`fairsk.metrics.score_metrics` shows beside each that of calibrated scores.
 
     References
     ----------

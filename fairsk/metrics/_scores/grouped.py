@@ -23,7 +23,7 @@ from fairsk._core.warnings import warn_user
 
 __all__ = [
     "GroupedScores",
-    "Rows",
+    "ScoredRows",
     "SortedScores",
     "check_reference",
     "largest_between",
@@ -90,8 +90,8 @@ class SortedScores:
         return bool(self.curve.tp[-1] > 0 and self.curve.fp[-1] > 0)
 
 
-class Rows(NamedTuple):
-    """Rows that have been read and checked."""
+class ScoredRows(NamedTuple):
+    """Scores, labels, groups and weights of rows, checked."""
 
     scores: Floats
     actual: Bools
@@ -107,7 +107,7 @@ def read_rows(
     pos_label: Any,
     *,
     name: str | None,
-) -> Rows:
+) -> ScoredRows:
     """Read scores, labels, groups and weights of a metric, whose name an error about labels bears.
 
     A metric that does not depend on the labels gives no name: without labels all rows count as negatives.
@@ -131,7 +131,7 @@ def read_rows(
         raise ValueError(f"y_score must hold {len(actual) or 'some'} finite scores, one per row.")
     weights = check_weights(sample_weight, len(actual))
     groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
-    return Rows(scores, actual, groups, weights)
+    return ScoredRows(scores, actual, groups, weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,11 +268,11 @@ def measured_pairs(groups: Sequence[Hashable], values: Floats, reference: Hashab
     return first[selected], second[selected]
 
 
-def smallest_ratio(metric: str, one: Floats, other: Floats) -> float:
+def smallest_ratio(metric: str, first: Floats, second: Floats) -> float:
     """Return the smallest ratio of the smaller to the larger value of a pair; two values of 0 agree."""
-    if not len(one):
+    if not len(first):
         return float("nan")
-    smaller, larger = np.minimum(one, other), np.maximum(one, other)
+    smaller, larger = np.minimum(first, second), np.maximum(first, second)
     if (smaller < 0).any():
         raise ValueError(f"The ratio of {metric} is not defined: some are negative. Use the difference.")
     return float(np.divide(smaller, larger, out=np.ones_like(larger), where=larger > 0).min())

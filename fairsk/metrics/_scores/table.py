@@ -19,7 +19,7 @@ from fairsk._core.results import (
     number,
     percent,
     read_only,
-    rows,
+    row_count,
     with_interval,
 )
 from fairsk._core.typing import Floats
@@ -362,7 +362,7 @@ class ScoreMetrics(Result):
     def _tables(self) -> list[Table]:
         n = [*self.n.tolist(), self._scores.total.n]
         columns: dict[str, list[Any]] = {"group": [*map(format_group, self.groups), "overall"], "n": n}
-        text = {"group": columns["group"], "n": list(map(rows, n))}
+        text = {"group": columns["group"], "n": list(map(row_count, n))}
         notes = []
         for name, estimate in self._measured.items():
             columns[name], low, high = (part.tolist() for part in estimate)
@@ -460,8 +460,8 @@ def score_metrics(
     y_true : array-like of shape (n_samples,)
         Labels.
     y_score : array-like of shape (n_samples,)
-        Finite scores that grow with the chance of the positive label; probabilities for the Brier score, the
-        log loss and the calibration error.
+        Finite scores that grow with the probability of the positive label; these probabilities themselves for
+        the Brier score, the log loss and the calibration error.
     sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
         The group of each row; several columns make an intersection.
     sample_weight : array-like of shape (n_samples,), optional
@@ -506,7 +506,7 @@ def score_metrics(
     (DeLong's variance, on the logit scale, with Satterthwaite's degrees of freedom). ``brier`` is the mean of
     ``(score - label)^2``, ``log_loss`` that of ``-log(probability of the label)``; they and ``mean_score``
     have t intervals, by linearisation if rows are weighted. ``calibration_error`` is the sum over bins of
-    ``n_b / n |label rate - mean score|``; noise adds to it, and what it would be by chance alone stands
+    ``n_b / n |label rate - mean score|``; noise adds to it, and that of calibrated scores stands
     beside it. ``base_rate`` has Wilson's interval. Weighted rows count by their effective number.
 
     References

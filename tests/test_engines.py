@@ -512,7 +512,7 @@ def test_a_frame_that_narwhals_wraps_is_taken() -> None:
         assert GroupCounts.from_frame(frame, **COLUMNS) == from_arrays(rows, **COLUMNS)
 
 
-def test_frames_are_left_as_they_are() -> None:
+def test_engines_are_left_as_they_are() -> None:
     frame = pd.DataFrame(make_rows(), index=range(1000, 1400))
     before = frame.copy()
     GroupCounts.from_frame(frame, **COLUMNS, sample_weight="w", strata="site")
@@ -563,7 +563,7 @@ people = st.lists(
 @pytest.mark.parametrize("engine", ["pandas_objects", "polars_lazy", "arrow", "duckdb_relation"])
 @settings(max_examples=20, deadline=None)
 @given(people)
-def test_frames_and_arrays_agree_on_any_rows(engine: str, people: list[Any]) -> None:
+def test_engines_and_arrays_agree_on_any_rows(engine: str, people: list[Any]) -> None:
     names = ("sex", "site", "y", "p", "w", "score")
     rows = dict(zip(names, map(list, zip(*people, strict=True)), strict=True))
     rows["w"] = [weight + 1.0 for weight in rows["w"]]
