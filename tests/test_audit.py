@@ -1026,3 +1026,11 @@ def test_a_sample_of_other_groups_is_refused(normalize: bool) -> None:
 def test_levels_that_are_not_two_are_refused(pair: Any) -> None:
     with pytest.raises(ValueError, match="levels of 'group shares' are two"):
         audit_dataset(founding(), "sex", tolerances={"group shares": pair})
+
+
+@pytest.mark.parametrize("make", [int, np.random.default_rng, np.random.RandomState])
+def test_a_random_state_of_any_kind_repeats_itself(make: Any) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"sex": rng.choice(["f", "m"], 120), "income": rng.normal(size=120)})
+    first, again = (audit_dataset(frame, "sex", baseline="equal", random_state=make(3)) for _ in range(2))
+    assert first.to_dict() == again.to_dict()

@@ -10,7 +10,7 @@ import pytest
 from fairsk import Constraint, Rate
 from fairsk._core.counts import GroupCounts
 from fairsk.rates import CELLS, CONSTRAINTS, RATES
-from fairsk.statistics import bootstrap, noise_floor, rate_standard_errors, shrunken_rates
+from fairsk.statistics import bootstrap, max_z_test, noise_floor, rate_standard_errors, shrunken_rates
 
 
 def drawn(seed: int = 0, n: int = 600, weighted: bool = False, strata: bool = False) -> GroupCounts:
@@ -33,6 +33,17 @@ def selections(selected: Any, n: Any) -> GroupCounts:
 
 
 # --- the bootstrap ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [int, np.random.default_rng, np.random.RandomState])
+def test_a_random_state_of_any_kind_repeats_itself(make: Any) -> None:
+    counts = drawn()
+    for ask in (
+        lambda: bootstrap(counts, "selection_rate", n_resamples=50, random_state=make(3)).low.tolist(),
+        lambda: noise_floor(counts, "demographic_parity", n_resamples=50, random_state=make(3)),
+        lambda: max_z_test(counts, "selection_rate", n_resamples=50, random_state=make(3)).p_value,
+    ):
+        assert ask() == ask()
 
 
 @pytest.mark.parametrize("weighted", [False, True])

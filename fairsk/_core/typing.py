@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bools", "Floats", "Ints", "RandomState"]
+__all__ = ["Bools", "Floats", "Ints", "RandomStateLike"]
 
 Floats = NDArray[np.float64]
 #: Indices, codes and counts of rows.
@@ -15,4 +15,4 @@ Ints = NDArray[np.intp]
 Bools = NDArray[np.bool_]
 
 #: A seed, or what draws; None draws anew every time.
-RandomState: TypeAlias = int | np.random.Generator | np.random.RandomState | None
+RandomStateLike: TypeAlias = int | np.random.Generator | np.random.RandomState | None

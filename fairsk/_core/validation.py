@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fairsk._core.typing import Floats, RandomState
+from fairsk._core.typing import Floats, RandomStateLike
 from fairsk.rates import check_choice
 
 __all__ = ["check_choice", "check_weights", "generator", "plain_labels", "read_labels"]
@@ -35,7 +35,7 @@ def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> Floats | N
     return weights
 
 
-def generator(random_state: RandomState) -> np.random.Generator:
+def generator(random_state: RandomStateLike) -> np.random.Generator:
     """Return what draws: a Generator as it is, or a new one of a seed.
 
     A RandomState, such as scikit-learn's functions take, gives the seed, and moves on by that draw.

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from fairsk._core.columns import SensitiveColumns, refuse_shuffled, sensitive_columns
 from fairsk._core.groups import Grouping, format_group
 from fairsk._core.results import Backend, Result, Table, library_of
+from fairsk._core.typing import RandomStateLike
 from fairsk.audit._columns import is_unknown, label_rows, missing_rows, name_groups, read_columns, same_values
 from fairsk.audit._findings import SEVERITIES, TOLERANCES, Finding, Settings, listed
 from fairsk.audit._group_shares import GroupShares, compare_shares, read_baseline, shares_example
@@ -111,7 +112,7 @@ def audit_dataset(
     tolerances: Mapping[str, tuple[float, float]] | None = None,
     proxies: bool = True,
     cv: int = 5,
-    random_state: Any = None,
+    random_state: RandomStateLike = None,
 ) -> DatasetAudit:
     """Audit a data set before a model learns from it.
 
@@ -146,7 +147,7 @@ def audit_dataset(
         Whether to measure how well the other columns tell the group.
     cv : int, default=5
         Folds for that.
-    random_state : int, RandomState instance or None, default=None
+    random_state : int, Generator, RandomState or None, default=None
         Draws folds, the rows of large tables, and tables where expected counts are small.
 
     Returns
@@ -196,6 +197,8 @@ def audit_dataset(
     column 0: against the stated shares, chi-square 40.00, df 1, p 2.5e-10, Cohen's w 0.200 [0.138, 0.262].
     """
     settings = _settings(confidence, min_group_size, tolerances, cv)
+    if isinstance(random_state, np.random.Generator):
+        random_state = np.random.RandomState(random_state.bit_generator)
     rng = check_random_state(random_state)
     library = library_of(frame)
     table = read_columns(frame)

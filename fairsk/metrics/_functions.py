@@ -18,7 +18,7 @@ from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of
 from fairsk._core.labels import binary_labels
 from fairsk._core.results import Backend, Result, Table, library_of, percent, row_count, with_interval
-from fairsk._core.typing import Bools, Floats, Ints, RandomState
+from fairsk._core.typing import Bools, Floats, Ints, RandomStateLike
 from fairsk._core.validation import check_choice, check_weights, generator
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.rows import take_rows
@@ -368,7 +368,7 @@ def measure_functions(
     confidence: float | None,
     min_group_size: int,
     n_resamples: int,
-    random_state: RandomState,
+    random_state: RandomStateLike,
 ) -> GroupFunctionMetrics:
     """Measure functions and rates on the rows of every group, and on all rows; see :func:`group_metrics`."""
     _check_options(confidence, n_resamples)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.results import library_of
-from fairsk._core.typing import RandomState
+from fairsk._core.typing import RandomStateLike
 from fairsk._sklearn.compat import BaseScorer
 from fairsk.metrics._decisions.table import DEFAULT_RATES, GroupMetrics, check_columns
 from fairsk.metrics._functions import GroupFunctionMetrics, function_name, measure_functions
@@ -56,7 +56,7 @@ def group_metrics(
     confidence: float | None = 0.95,
     min_group_size: int = 30,
     n_resamples: int = 0,
-    random_state: RandomState = None,
+    random_state: RandomStateLike = None,
 ) -> GroupFunctionMetrics: ...
 
 
@@ -74,7 +74,7 @@ def group_metrics(
     confidence: float | None = 0.95,
     min_group_size: int = 30,
     n_resamples: int = 0,
-    random_state: RandomState = None,
+    random_state: RandomStateLike = None,
 ) -> GroupMetrics | GroupFunctionMetrics:
     """Tabulate rates, or any functions, per group: with intervals, the overall row, and the disparities.
 

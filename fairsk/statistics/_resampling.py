@@ -11,7 +11,8 @@ import numpy as np
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Result, Table, number, with_interval
-from fairsk._core.typing import Bools, Floats
+from fairsk._core.typing import Bools, Floats, RandomStateLike
+from fairsk._core.validation import generator
 from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, Constraint, Rate, get_constraint, get_rate
 from fairsk.statistics._intervals import check_confidence
@@ -73,7 +74,7 @@ def bootstrap(
     *,
     n_resamples: int = 2000,
     confidence: float | None = 0.95,
-    random_state: int | np.random.Generator | None = None,
+    random_state: RandomStateLike = None,
 ) -> BootstrapResult:
     """Resample the counts to learn how much any function of them would vary.
 
@@ -89,7 +90,7 @@ def bootstrap(
         How many tables are drawn.
     confidence : float in (0, 1) or None, default=0.95
         The coverage probability of the percentile interval; None for a standard error alone.
-    random_state : int, Generator or None, default=None
+    random_state : int, Generator, RandomState or None, default=None
         Seed of the draws.
 
     Returns
@@ -158,7 +159,7 @@ def bootstrap(
     elif not isinstance(function, Rate) and not counts.labelled:
         raise ValueError("A function of the cells needs labels, and there are none: y_true is None.")
     estimate = np.asarray(function(counts.cells), dtype=float)
-    resampled = _resampled(counts, n_resamples, np.random.default_rng(random_state))
+    resampled = _resampled(counts, n_resamples, generator(random_state))
     replicates = np.asarray(function(resampled), dtype=float)
     if replicates.shape != (*estimate.shape, n_resamples):
         raise ValueError(
@@ -254,7 +255,7 @@ def noise_floor(
     *,
     comparison: PairComparison = "difference",
     n_resamples: int = 10_000,
-    random_state: int | np.random.Generator | None = None,
+    random_state: RandomStateLike = None,
 ) -> float:
     """Return the disparity that groups of these sizes show on average when their rates are equal.
 
@@ -268,7 +269,7 @@ def noise_floor(
         Largest difference (the floor lies above 0), or smallest ratio (below 1).
     n_resamples : int, default=10_000
         How many fair tables are drawn.
-    random_state : int, Generator or None, default=None
+    random_state : int, Generator, RandomState or None, default=None
         Seed of the draws.
 
     Returns
@@ -305,7 +306,7 @@ def noise_floor(
     counts = as_counts(counts)
     refuse_strata(counts, "A noise floor")
     check_resamples(n_resamples)
-    constraint, rng = as_constraint(constraint), np.random.default_rng(random_state)
+    constraint, rng = as_constraint(constraint), generator(random_state)
     check_comparison(comparison, *constraint.rates)
     disparities = []
     for rate in constraint.rates:

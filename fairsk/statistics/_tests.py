@@ -14,7 +14,8 @@ from scipy.stats import hypergeom
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Result, Table, number, p_value
-from fairsk._core.typing import Floats
+from fairsk._core.typing import Floats, RandomStateLike
+from fairsk._core.validation import generator
 from fairsk.rates import CELLS, Constraint, Rate, get_rate
 from fairsk.statistics._multiplicity import adjust_p_values
 from fairsk.statistics._pairs import equality_z, two_sided
@@ -214,7 +215,7 @@ def max_z_test(
     rate: Rate | str,
     *,
     n_resamples: int = 10_000,
-    random_state: int | np.random.Generator | None = None,
+    random_state: RandomStateLike = None,
 ) -> MaxZTest:
     """Test which groups differ from the others, by permuting who belongs to which group.
 
@@ -226,7 +227,7 @@ def max_z_test(
         A share, or a function of one as F1 is.
     n_resamples : int, default=10_000
         How many permutations are drawn; no p-value is below 1 / (n_resamples + 1).
-    random_state : int, Generator or None, default=None
+    random_state : int, Generator, RandomState or None, default=None
         Seed of the draws.
 
     Returns
@@ -288,7 +289,7 @@ def max_z_test(
         # The law of z hardly changes beyond so many rows, and the generator does not take more.
         shrink = max(1.0, sizes.sum() / 5e8)
         table_sizes = np.maximum(np.rint(sizes / shrink), 1).astype(np.int64)
-        tables = np.random.default_rng(random_state).multivariate_hypergeometric(
+        tables = generator(random_state).multivariate_hypergeometric(
             table_sizes, int(np.rint(parts.sum() / shrink)), size=n_resamples, method="marginals"
         )
         largest = np.sort(np.abs(_z_against_rest(tables, table_sizes)).max(1))

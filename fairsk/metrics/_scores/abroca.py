@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from fairsk._core.curves import Curve
 from fairsk._core.groups import Grouping
 from fairsk._core.results import Result, Table, number, p_value
-from fairsk._core.typing import Floats, RandomState
+from fairsk._core.typing import Floats, RandomStateLike
 from fairsk._core.validation import generator
 from fairsk.metrics._scores.grouped import GroupedScores, largest_between, read_rows
 from fairsk.rates import RATES
@@ -195,7 +195,7 @@ def abroca_test(
     pos_label: Any = None,
     reference: Hashable = None,
     n_resamples: int = 999,
-    random_state: RandomState = None,
+    random_state: RandomStateLike = None,
 ) -> AbrocaTest:
     """Test whether the ROC curves of all groups are the same, by permuting groups among equal labels.
 
