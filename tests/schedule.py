@@ -31,7 +31,7 @@ NEWEST_ONLY = {
     "test_nets.py::test_every_class_is_held_to_the_bound": TRAINING,
     "test_nets.py::test_features_that_tell_nothing": TRAINING,
     "test_nets.py::test_many_calls_of_partial_fit_do_about_as_well_as_fit": TRAINING,
-    "test_nets.py::test_margins_are_held_column_by_column": TRAINING,
+    "test_nets.py::test_separate_columns_are_held_one_by_one": TRAINING,
     "test_nets.py::test_rows_are_held_out_from_ten_thousand_on_or_as_said": TRAINING,
     "test_nets.py::test_several_constraints_have_a_bound_each": TRAINING,
     "test_nets.py::test_the_epoch_that_is_kept_is_the_best_on_rows_held_out": TRAINING,

@@ -62,7 +62,7 @@ def net_forces(loss):
 
 
 def test_without_violations_nothing_is_pushed():
-    loss = make_loss(margin=0.0)
+    loss = make_loss(shrink=0.0)
     loss.update_multipliers([selection_table(0.5, 0.59)], 0.1)
     assert not net_forces(loss).any()
     assert not loss.multipliers.any()
@@ -79,7 +79,7 @@ def test_forces_cancel_and_point_into_the_window():
 
 def test_the_force_of_a_first_violation_is_the_gain_times_stiffness():
     """The formula of the docstring by hand: two halves of the rows, selection rates .3 and .7."""
-    loss = make_loss(gain=10.0, initial_scale=1.0, margin=0.0)
+    loss = make_loss(gain=10.0, initial_scale=1.0, shrink=0.0)
     loss.update_multipliers([selection_table(0.3, 0.7)], 0.0)  # no time has passed: no multipliers yet
     stiffness = np.sqrt(0.5)  # 1 / (sigma^2 s^1.5) with sigma = 1 / s
     expected = 10.0 * stiffness * (0.2 - 0.05)  # rho k (|h - c| - epsilon / 2)
@@ -121,7 +121,7 @@ def test_the_settings_are_those_that_have_tests():
         "initial_scale",
         "warmup",
         "max_multiplier",
-        "margin",
+        "shrink",
         "update_interval",
     }
 
@@ -143,7 +143,7 @@ def test_small_groups_in_few_full_steps_need_larger_gains():
 
 
 def test_forces_start_small_and_are_whole_after_the_warmup():
-    loss = make_loss(growth=0.0, margin=0.0)
+    loss = make_loss(growth=0.0, shrink=0.0)
     forces = []
     for elapsed in (0.0, 0.1, 0.1, 0.1, 0.1):
         loss.update_multipliers([selection_table(0.3, 0.7)], elapsed)
@@ -174,7 +174,7 @@ def test_ratios_of_many_classes_need_multipliers_with_an_end():
 
 def test_the_window_is_narrower_than_the_bound():
     at_the_bound = selection_table(0.5, 0.6)
-    kept, exact = make_loss(), make_loss(margin=0.0)
+    kept, exact = make_loss(), make_loss(shrink=0.0)
     for loss in (kept, exact):
         loss.update_multipliers([at_the_bound], 0.01)
     assert net_forces(kept)[1] > 0

@@ -827,9 +827,9 @@ def make_columns(n=800):
     return X, y, pd.DataFrame({"sex": group, "town": town})
 
 
-def test_margins_are_held_column_by_column():
+def test_separate_columns_are_held_one_by_one():
     X, y, both = make_columns()
-    classifier = fit(data=(X, y, both), combine="margins", max_difference=0.08, random_state=0)
+    classifier = fit(data=(X, y, both), combine="separate", max_difference=0.08, random_state=0)
     predicted = classifier.predict(X)
     gaps = [gap(y, predicted, both[column]) for column in both]
     assert classifier.report_.disparity == pytest.approx(max(gaps))
@@ -851,17 +851,17 @@ def test_margins_are_held_column_by_column():
     }
 
 
-def test_one_column_has_one_margin():
+def test_one_column_is_the_same_either_way():
     X = make_rows()[0]
-    margins, crossed = (fit(combine=combine, **FIXED) for combine in ("margins", "intersection"))
-    assert margins.groups_ == crossed.groups_ == ("a", "b")
-    assert np.array_equal(margins.predict_proba(X), crossed.predict_proba(X))
+    separate, crossed = (fit(combine=combine, **FIXED) for combine in ("separate", "intersection"))
+    assert separate.groups_ == crossed.groups_ == ("a", "b")
+    assert np.array_equal(separate.predict_proba(X), crossed.predict_proba(X))
 
 
 def test_partial_fit_names_the_combination_that_was_not_there():
     X, y, both = make_columns()
     rows = ((both["sex"] == "a") | (both["town"] != "w")).to_numpy()
-    classifier = FairClassifier(combine="margins", **FIXED)
+    classifier = FairClassifier(combine="separate", **FIXED)
     classifier.partial_fit(X[rows], y[rows], sensitive_features=both[rows])
     with pytest.raises(ValueError, match=r"no rows of b & w: .*of several columns, of every combination"):
         classifier.partial_fit(X, y, sensitive_features=both)

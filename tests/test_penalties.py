@@ -150,9 +150,9 @@ def test_the_gradient_is_that_of_finite_differences(penalty, constraint):
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
-def test_the_gradient_of_three_classes_and_two_margins_is_that_of_finite_differences(penalty):
-    margins = ((0, 0, 1, 1), (0, 1, -1, 2))  # in the second, one of the four groups takes no part
-    comparisons = [GroupComparison(k, index) for k in range(3) for index in margins]
+def test_the_gradient_of_three_classes_and_two_columns_is_that_of_finite_differences(penalty):
+    columns = ((0, 0, 1, 1), (0, 1, -1, 2))  # in the second, one of the four groups takes no part
+    comparisons = [GroupComparison(k, index) for k in range(3) for index in columns]
     loss = make_loss(penalty, "equalized_odds", 4, n_classes=3, comparisons=comparisons, penalty_weight=3.0)
     check_gradient(loss, *make_target(120, k=4, n_classes=3))
 
@@ -227,8 +227,8 @@ def test_a_bounded_loss_pushes_each_decision_by_its_price(weighted):
 
 def test_several_comparisons_and_classes_are_averaged():
     logits, target = make_target(200, k=4, n_classes=3)
-    margins = ((0, 0, 1, 1), (0, 1, 0, 1))
-    comparisons = [GroupComparison(k, index) for k in range(3) for index in margins]
+    columns = ((0, 0, 1, 1), (0, 1, 0, 1))
+    comparisons = [GroupComparison(k, index) for k in range(3) for index in columns]
     params = {"n_groups": 4, "n_classes": 3}
     each = [
         measure("mmd", "equalized_odds", logits, target, comparisons=[one], **params) for one in comparisons
@@ -738,13 +738,13 @@ def test_covariance_refuses_inputs_that_are_dicts():
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
-def test_every_penalty_trains_on_three_classes_and_on_margins(penalty):
+def test_every_penalty_trains_on_three_classes_and_on_separate_columns(penalty):
     X, y, group = make_rows(n_classes=3)
     both = np.column_stack([group, np.where(np.arange(400) % 3, "x", "y")])
     classifier = FairClassifier(
         penalty=penalty,
         penalty_weight=1.0,
-        combine="margins",
+        combine="separate",
         constraint=["demographic_parity", OWN],
         hidden_layer_sizes=hidden(penalty),
         max_epochs=2,

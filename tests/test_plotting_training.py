@@ -496,8 +496,8 @@ def test_a_real_training_is_drawn():
     assert display.loss_lines_["loss"].get_ydata().tolist() == pytest.approx(totals)
 
 
-def test_safety_margin_have_the_values_of_their_column_for_groups():
-    net = Trained(combine="margins").fit(*rows()[:2])
+def test_separate_columns_have_the_values_of_their_column_for_groups():
+    net = Trained(combine="separate").fit(*rows()[:2])
     net.groups_ = (("a_race", "a"), ("a_race", "b"), ("a_race", "c"), ("sex", "f"), ("sex", "m"))
     for record in net.history_:
         record["multipliers"] = {"selection_rate, a_race": [1.0, 2.0], "selection_rate, sex": [3.0, 4.0]}

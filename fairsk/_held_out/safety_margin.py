@@ -24,7 +24,7 @@ Decision = TypeVar("Decision")
 #: What users may pass as ``margin``: one standard error, or a confidence (0 asks for no margin).
 MarginLike: TypeAlias = float | Literal["1se"]
 
-#: A rate's 95% margin of error in standard errors.
+#: Half a rate's 95% interval in standard errors.
 _USUAL = float(ndtri(0.975))
 #: How often the interval of bounds that keep the margin is halved.
 _HALVINGS = 7
@@ -106,7 +106,7 @@ class SafetyMargin:
         """Return the positions of groups of which the rows seen say too little for the bounds.
 
         With a margin: those that leave no room for it, not even at parity, the least certain ones first.
-        Without one: those with a rate whose 95% margin of error is greater than its bound.
+        Without one: those with a rate whose 95% interval is wider than twice its bound.
         """
         uncertain = set[int]()
         for rate, bound in self._positive_bounds():

@@ -1,6 +1,7 @@
-"""Training fair: a neural classifier under a bound on its disparity or with a penalty on it.
+"""Training of nets: a neural classifier under a bound on its disparity or with a penalty on it.
 
-The only room with torch. :class:`fairsk.FairClassifier` and :class:`fairsk.FairLoss` are at the front door.
+The estimator, :class:`fairsk.FairClassifier`, and the loss with a penalty, :class:`fairsk.FairLoss`, are
+imported from ``fairsk``; :func:`register_penalty` gives a penalty of your own a name. All of it needs torch.
 """
 
 from fairsk.neural._penalties import register_penalty

@@ -62,7 +62,7 @@ class Controller:
     max_multiplier : float
         No multiplier passes this: where a bound cannot be met, the loss would become all push, and the
         predictions constant.
-    margin : float
+    shrink : float
         The window is narrower than the bound by this part of it, so that the bound is met and not just
         approached; for one rate of two groups, and by more with the logarithm of how many rates there are,
         since it is the two farthest that count.
@@ -83,7 +83,7 @@ class Controller:
     initial_scale: float = 0.3
     warmup: float = 0.2
     max_multiplier: float = 20.0
-    margin: float = 0.02
+    shrink: float = 0.02
     memory: float = 0.05
     update_interval: int = 5
 
@@ -239,7 +239,7 @@ class BoundedLoss(GroupLoss):
                 values, slopes = _scaled_rates(rate, bound, shares[:, measured])
                 stiffness = _stiffness(slopes, shares[:, measured])
                 n_rates = measured.sum() * len(self.rate_bounds) * len(self.comparisons)
-                half_width = (1 - settings.margin * math.log2(n_rates)) * _width(bound) / 2
+                half_width = (1 - settings.shrink * math.log2(n_rates)) * _width(bound) / 2
                 before = multipliers[:, i, j, : len(measured)][:, measured]
                 after, force = _follow(
                     values,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import torch
@@ -53,7 +53,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of X; a list takes several; a callable of X returns the values. Values
         passed to ``fit`` override it.
-    combine : {"intersection", "margins"}, default="intersection"
+    combine : {"intersection", "separate"}, default="intersection"
         Of several sensitive columns, whether the groups are those of their intersection, or whether those of
         each column are compared by themselves.
     constraint : str, Constraint or list of these, default="demographic_parity"
@@ -127,18 +127,20 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         What the predictions for the rows of the last fit, held out or not, achieve: the disparity under each
         constraint, its bound (infinite with a penalty) and interval, the counts of every group, and which
         groups are too small; print it. Of several constraints, ``report_.disparity`` is that of the one that
-        is farthest beyond its bound or closest to it; of more than two classes, and with margins,
-        the report is about the class and the column where that is so. NaN if there is nothing to compare.
+        is farthest beyond its bound or closest to it; of more than two classes, and of columns
+        compared separately, the report is about the class and the column where that is so. NaN if there is
+        nothing to compare.
     classes_ : array of shape (n_classes,)
         The labels.
     groups_ : tuple
-        The groups seen in ``fit``, sorted; tuples of values for an intersection; (column, value) if the
-        margins of several columns are compared.
+        The groups seen in ``fit``, sorted; tuples of values for an intersection; (column, value) if
+        several columns are compared separately.
     history_ : list of dict
         For every epoch ``task_loss``, ``fairness`` (the fairness term), ``loss`` (their sum), ``disparity``,
-        ``disparities`` (by constraint) and, if a bound is held, ``multipliers`` (the push on each group's
-        rates, positive down; the larger, the more the bound costs); with the prefix ``valid_`` what rows held
-        out have of these. With a penalty, training rows are measured while the net goes over them.
+        ``disparities`` (by constraint) and, if a bound is held, ``multipliers`` (of each group's rates,
+        positive where they are lowered; the larger, the more the bound costs); with the prefix ``valid_``
+        what rows held out have of these. With a penalty, training rows are measured while the net goes over
+        them.
     n_iter_ : int
         How many epochs were trained.
     best_epoch_ : int
@@ -175,9 +177,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     Notes
     -----
     The bound is held by an augmented Lagrangian whose violations are counted on hard predictions for the
-    training rows, and whose gradients are those of soft rates [1]_ [2]_; see
-    :class:`fairsk.neural._bounded_loss.BoundedLoss`. For other rows the disparity differs by chance, the more
-    so the smaller the groups are.
+    training rows, and whose gradients are those of soft rates [1]_ [2]_
+    (docs/nets.md). For other rows the disparity differs by chance, the more so the smaller the groups are.
 
     References
     ----------
@@ -211,14 +212,14 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     n_iter_: int
     best_epoch_: int
     n_features_in_: int
-    #: The groups of the rows (with margins, ``groups_`` has those of the columns), and how they are compared.
+    #: The groups of the rows (``groups_`` has those of separate columns), and how they are compared.
     _row_groups: tuple[Hashable, ...]
     _comparisons: tuple[GroupComparison, ...]
 
     _parameter_constraints: dict[str, list[Any] | str] = {
         "module": [callable, None],
         "sensitive_features": "no_validation",  # fairsk._core.groups says what it can be
-        "combine": [StrOptions({"intersection", "margins"})],
+        "combine": [StrOptions(set(get_args(Combine)))],
         "constraint": "no_validation",  # fairsk.rates says what there is
         "max_difference": [Interval(Real, 0, None, closed="left"), list, tuple, None],
         "min_ratio": [Interval(Real, 0, 1, closed="both"), list, tuple, None],
@@ -239,7 +240,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         "optimizer": [callable, None],
         "callbacks": [list, tuple, None],
         "early_stopping": ["boolean", StrOptions({"auto"})],
-        "dtype": [StrOptions({"float32", "float64", "int64"})],
+        "dtype": [StrOptions(set(get_args(Dtype)))],
         "device": [str, torch.device],
         "random_state": ["random_state"],
         "warm_start": ["boolean"],

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 #: Of several sensitive columns: the groups of their intersection, or those of each column by itself.
-Combine: TypeAlias = Literal["intersection", "margins"]
+Combine: TypeAlias = Literal["intersection", "separate"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class GroupComparison:
         The index of the class that is measured.
     group_index : tuple of int
         For every group of the rows its index in this comparison, or -1 if it takes no part. Groups with the
-        same index are one group here: so the margins of an intersection are compared.
+        same index are one group here: so the columns of an intersection are compared separately.
     name : str, default=""
         What tells this comparison from others, for tables and messages.
     column : str, default=""

@@ -620,11 +620,11 @@ def _fair_classifier(display: str, estimator: Any) -> Any:
 
 
 def _groups_of(classifier: Any) -> dict[str, Sequence[Hashable]]:
-    """Return the groups that the multipliers of each rate belong to; with margins, the values of a column."""
+    """Return the groups that the multipliers of each rate belong to; of separate columns, their values."""
     groups: dict[str, Sequence[Hashable]] = {}
     for rate, by_epoch in _columns_of(classifier.history_, "multipliers").items():
         labels = classifier.groups_
-        if classifier.combine == "margins" and all(isinstance(group, tuple) for group in labels):
+        if classifier.combine == "separate" and all(isinstance(group, tuple) for group in labels):
             labels = [value for column, value in labels if rate.endswith(f", {column}")]
         width = next(len(multipliers) for multipliers in by_epoch if multipliers is not None)
         groups[rate] = labels[:width]  # groups at the end that take no part are not counted

@@ -45,7 +45,7 @@ class ThresholdReport(BoundReport):
         Groups too small to measure; they have the overall threshold, and the bounds do not cover them.
     uncertain : tuple
         Groups that the bounds cover on the rows seen, but of which these say too little: without a margin, a
-        95% margin of error greater than the bound; with one, too few rows to keep it.
+        rate with a 95% interval wider than twice the bound; with one, too few rows to keep it.
     margin : float
         How many standard errors of its disparity every pair of groups stays away from its bound.
     library : {"pandas", "polars", "pyarrow"}, optional
