@@ -281,7 +281,7 @@ def test_only_tables_of_the_same_attributes_add_up() -> None:
     assert tiny() != "a table"
 
 
-def test_safety_margin_sum_the_other_attributes_out() -> None:
+def test_marginal_tables_sum_the_other_attributes_out() -> None:
     frame = pd.DataFrame({"sex": list("fmfm"), "race": list("bbww"), "old": [True, False, True, True]})
     y, p, weights = [1, 0, 1, 1], [1, 1, 0, 1], [1, 2, 3, 4]
     counts = count(y, p, sensitive_features=frame, sample_weight=weights)

@@ -687,7 +687,8 @@ def test_the_report_says_what_was_reached_and_on_which_rows():
     with pytest.warns(UserWarning, match="Fewer than min_group_size=30"):
         classifier = fit(data=(X, y, group), max_difference=0.1, max_epochs=60, random_state=0)
     report, predicted = classifier.report_, classifier.predict(X)
-    assert (report.measured_on, report.objective) == ("training", "accuracy")
+    assert (report.measured_on, report.objective, report.policy) == ("training", "accuracy", "net")
+    assert (report.to_dict()["policy"], report.to_dict()["column"]) == ("net", None)
     assert report.value == pytest.approx(classifier.score(X, y))
     assert (report.groups, report.exempt, report.margin) == (("a", "b", "z"), ("z",), 0.0)
     assert report.counts.n.tolist() == [np.sum(group == name) for name in "abz"]

@@ -142,6 +142,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "MissingValues": lambda: audited().missing,
     "Proxies": lambda: audited().proxies,
     # what was fitted, and what is drawn
+    "ConstraintReport": lambda: ACHIEVED["constraints"][0],
     "BoundReport": lambda: BoundReport(**ACHIEVED),
     "TrainingReport": lambda: TrainingReport(
         **ACHIEVED, column="sex", others=(TrainingReport(**ACHIEVED, column="race"),)

@@ -72,6 +72,11 @@ class Bound:
             return highest - lowest
         return -np.divide(lowest, highest, out=np.ones_like(lowest), where=highest > 0)
 
+    def excess(self, disparity: float) -> float:
+        """Return by how much a difference (or ratio) is beyond the bound: negative within it, NaN of NaN."""
+        beyond = disparity - self.value
+        return beyond if self.comparison == "difference" else -beyond
+
     def violation(self, lowest: Floats, highest: Floats) -> Floats:
         """Return by how much the disparity of extreme rates exceeds the bound; 0 where it is met."""
         signed_bound = -self.value if self.difference is None else self.value

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from fairsk._core.bounds import BoundedConstraint
+from fairsk._core.bounds import Bound, BoundedConstraint
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Entries, Result, Table, number, row_count
@@ -26,8 +26,8 @@ MeasuredOn: TypeAlias = Literal["out of fold", "held out", "training"]
 _SOLVER_ROUNDING = 1e-7
 
 
-@dataclass(frozen=True)
-class ConstraintReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class ConstraintReport(Result):
     """What decisions achieve under one constraint.
 
     Parameters
@@ -57,8 +57,23 @@ class ConstraintReport:
     @property
     def violation(self) -> float:
         """By how much the bound is exceeded: negative where it leaves room, NaN where nothing is compared."""
-        excess = self.disparity - self.bound
-        return excess if self.comparison == "difference" else -excess
+        bounds: dict[str, float] = {self.comparison: self.bound}
+        return Bound(**bounds).excess(self.disparity)
+
+    def _tables(self) -> list[Table]:
+        low, high = self.interval
+        return [
+            Table(
+                {
+                    "constraint": [self.constraint],
+                    "comparison": [self.comparison],
+                    "bound": [self.bound],
+                    "disparity": [self.disparity],
+                    "low": [low],
+                    "high": [high],
+                }
+            )
+        ]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -166,8 +181,7 @@ class BoundReport(Result):
 
     def _lines(self) -> list[tuple[str, str]]:
         """Return the entries above the table; subclasses put theirs in between."""
-        measured = ("measured", f"{self.measured_on} rows")
-        return [*self._constraint_lines(), (self.objective, self._value()), measured, *self._group_lines()]
+        return [*self._constraint_lines(), (self.objective, self._value()), *self._group_lines()]
 
     def _constraint_lines(self) -> list[tuple[str, str]]:
         lines = [("positive", str(self.pos_label))]

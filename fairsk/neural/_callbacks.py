@@ -17,7 +17,7 @@ from fairsk._core.bounds import BoundedConstraint
 from fairsk.neural._bounded_loss import BoundedLoss, Controller
 from fairsk.neural._confusion import ConfusionCounter, Target, predicted_class
 from fairsk.neural._data import Batches
-from fairsk.neural._evaluation import LARGE_BATCH, EvaluationSums, binding, evaluate, max_violation
+from fairsk.neural._evaluation import LARGE_BATCH, EvaluationSums, binding_disparity, evaluate, max_violation
 
 __all__ = ["EpochRecorder", "MultiplierUpdate"]
 
@@ -347,7 +347,7 @@ class EpochRecorder(Callback):
             "task_loss": sums.task_loss,
             "fairness": fairness,
             "loss": sums.task_loss + fairness,
-            "disparity": binding(self.bounds, list(disparities.values())),
+            "disparity": binding_disparity(self.bounds, disparities),
             "disparities": disparities,
         }
 

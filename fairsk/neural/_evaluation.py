@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from fairsk._core.bounds import Bound, BoundedConstraint
+from fairsk._core.bounds import BoundedConstraint
 from fairsk._core.counts import GroupCounts, tabulate
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
@@ -28,12 +28,11 @@ __all__ = [
     "LARGE_BATCH",
     "EvaluationSums",
     "TrainingReport",
-    "binding",
+    "binding_disparity",
     "evaluate",
     "max_violation",
     "predict_classes",
     "training_report",
-    "violation",
     "warn_of_violations",
 ]
 
@@ -130,29 +129,23 @@ class EvaluationSums:
         return worst
 
 
-def violation(bound: Bound, disparity: float) -> float:
-    """Return how far a disparity is beyond the bound: 0 if it is held, infinite if it is undefined."""
-    if math.isnan(disparity):
-        return math.inf
-    beyond = _beyond(bound, disparity)
-    return beyond if beyond > _ROUNDING else 0.0
-
-
-def _beyond(bound: Bound, disparity: float) -> float:
-    return disparity - bound.value if bound.comparison == "difference" else bound.value - disparity
-
-
-def binding(bounds: Sequence[BoundedConstraint], disparities: Sequence[float]) -> float:
+def binding_disparity(bounds: Sequence[BoundedConstraint], disparities: Mapping[str, float]) -> float:
     """Return the disparity that is farthest beyond its bound, or closest to it; NaN if none is defined."""
-    pairs = zip(bounds, disparities, strict=True)
-    defined = [(_beyond(bounded.bound, value), value) for bounded, value in pairs if not math.isnan(value)]
+    pairs = [(bounded.bound, disparities[bounded.constraint.name]) for bounded in bounds]
+    defined = [(bound.excess(value), value) for bound, value in pairs if not math.isnan(value)]
     return max(defined)[1] if defined else math.nan
 
 
 def max_violation(bounds: Sequence[BoundedConstraint], sums: EvaluationSums) -> float:
-    """Return how far the decisions are beyond the bound that they violate most."""
+    """Return how far the decisions are beyond the bound that they violate most.
+
+    It is 0 where all bounds are held, and infinite where a disparity is undefined: that is no epoch to keep.
+    """
     disparities = sums.disparities(bounds)
-    return max(violation(bounded.bound, disparities[bounded.constraint.name]) for bounded in bounds)
+    excesses = [bounded.bound.excess(disparities[bounded.constraint.name]) for bounded in bounds]
+    if any(map(math.isnan, excesses)):
+        return math.inf
+    return max(excesses) if max(excesses) > _ROUNDING else 0.0
 
 
 @torch.no_grad()
@@ -191,14 +184,19 @@ class TrainingReport(BoundReport):
         As in :class:`~fairsk._held_out.report.BoundReport`.
     exempt, uncertain, margin
         Likewise.
-    column : str
-        The column whose groups are compared, if several are; else empty.
+    column : str or None
+        The column whose groups are compared, if several are, each by itself.
     others : tuple of TrainingReport
         The other classes and columns.
     """
 
-    column: str = ""
+    column: str | None = None
     others: tuple[TrainingReport, ...] = ()
+
+    @property
+    def policy(self) -> Literal["net"]:
+        """How decisions are made: by one net for all rows, which does not see the groups unless asked to."""
+        return "net"
 
     @property
     def worst(self) -> tuple[ConstraintReport, ...]:
@@ -281,7 +279,7 @@ def training_report(
                 exempt=[label for g, label in enumerate(counts.groups) if g not in covered],
                 subject="decisions",
             )
-            reports.append(TrainingReport(**{**fields, "value": accuracy}, column=family.column))
+            reports.append(TrainingReport(**{**fields, "value": accuracy}, column=family.column or None))
     first = max(reports, key=lambda report: _severity(report.binding))
     return replace(first, others=tuple(report for report in reports if report is not first))
 
