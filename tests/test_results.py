@@ -76,6 +76,16 @@ def training_display() -> Any:
     return fairsk.plotting.TrainingDisplay(history, bounds={"demographic_parity": 0.05}, best_epoch=2)
 
 
+def threshold_display() -> Any:
+    return fairsk.plotting.ThresholdDisplay(
+        fpr={"f": np.array([0.0, 0.2, 1.0]), "m": np.array([0.0, 0.4, 1.0])},
+        tpr={"f": np.array([0.0, 0.7, 1.0]), "m": np.array([0.0, 0.6, 1.0])},
+        chosen={"f": (0.2, 0.7), "m": (0.4, 0.6)},
+        mixed={"f": np.array([[0.2, 0.7]]), "m": np.array([[0.4, 0.6]])},
+        exempt=("m",),
+    )
+
+
 def drawn(display: Any) -> Any:
     import matplotlib
 
@@ -153,6 +163,8 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "DisparityDisplay": lambda: drawn(fairsk.plotting.DisparityDisplay),
     "GroupMetricDisplay": lambda: drawn(fairsk.plotting.GroupMetricDisplay),
     "TrainingDisplay": training_display,
+    "ThresholdDisplay": threshold_display,
+    "TradeoffDisplay": lambda: fairsk.plotting.TradeoffDisplay(pareto_path()),
 }
 
 every_result = pytest.mark.parametrize("name", RESULTS)

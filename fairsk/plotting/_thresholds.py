@@ -14,13 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 from fairsk._core.counts import soft_counts
 from fairsk._core.curves import sorted_curves
 from fairsk._core.groups import Grouping, format_group
-from fairsk._core.labels import binary_labels
+from fairsk._core.results import Result, Table
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
-from fairsk._meta.groupwise import group_codes
 from fairsk._sklearn.compat import num_samples
-from fairsk._sklearn.routing import positive_scores
 from fairsk._sklearn.rows import check_rows
 from fairsk.plotting._drawing import axes_for, line_style, literal, place_legend, require_matplotlib
 from fairsk.rates import RATES
@@ -42,7 +40,7 @@ _CHOSEN: dict[str, Any] = {"linestyle": "none", "markersize": 9, "markeredgecolo
 _MIXED: dict[str, Any] = {"linestyle": ":", "linewidth": 1, "markersize": 4, "fillstyle": "none"}
 
 
-class ThresholdDisplay:
+class ThresholdDisplay(Result):
     """Every group's ROC curve, and the point on it that its threshold gives.
 
     Groups whose points lie level have the same true positive rate; points one above the other have the
@@ -134,6 +132,20 @@ class ThresholdDisplay:
         self.attribute = attribute
         self.pos_label = pos_label
         self.name = name
+
+    def _tables(self) -> list[Table]:
+        rates = np.array([self.chosen[group] for group in self.fpr]).reshape(-1, 2)
+        return [
+            Table(
+                {
+                    "group": list(map(format_group, self.fpr)),
+                    _FPR.name: rates[:, 0].tolist(),
+                    _TPR.name: rates[:, 1].tolist(),
+                    "exempt": [group in self.exempt for group in self.fpr],
+                },
+                caption="Rates of the groups at their thresholds",
+            )
+        ]
 
     @classmethod
     def from_estimator(
@@ -322,31 +334,19 @@ class _ScoredRows:
         unknown = sorted(set(labels.tolist()) - set(estimator.classes_.tolist()), key=str)
         if unknown:
             raise ValueError(f"y has labels that did not occur in fit: {', '.join(map(repr, unknown))}.")
-        positive, randomized = estimator.report_.pos_label, estimator.report_.policy == "randomized"
-        sensitive = estimator._sensitive(X, sensitive_features)
-        codes = group_codes(sensitive, estimator.groups_, estimator.unknown_group)
-        inner_X = estimator._inner_X(X)  # without the sensitive column, if the policy is blind
-        scores = positive_scores(
-            estimator.estimator_, inner_X, estimator.response_method, positive, sensitive.to_metadata()
-        )
-        predicted = labels if randomized else estimator.predict(X, sensitive_features=sensitive_features)
-        actual, selected = binary_labels(labels, predicted, positive, classes=estimator.classes_)
-        selection_probability = selected.astype(float)
-        if randomized:
-            for code, group in enumerate(estimator.groups_):
-                in_group = codes == code
-                rule = ThresholdRule(*np.transpose(estimator.thresholds_[group]))
-                selection_probability[in_group] = rule.selection_probability(scores[in_group])
+        decided = estimator.decided_rows(X, sensitive_features)
+        actual = labels == estimator.report_.pos_label
         weights = check_weights(sample_weight, num_samples(X))
-        weights = np.ones(len(codes)) if weights is None else weights
-        in_fit = codes >= 0
+        weights = np.ones(len(actual)) if weights is None else weights
+        in_fit = decided.codes >= 0
         if not in_fit.all():
             warn_user(
                 f"{np.sum(~in_fit)} of {len(in_fit)} rows belong to groups that did not occur in fit: they "
                 "are left out."
             )
-        groups = Grouping(sensitive.names, tuple(estimator.groups_), codes[in_fit])
-        return cls(scores[in_fit], actual[in_fit], selection_probability[in_fit], groups, weights[in_fit])
+        groups = Grouping(decided.names, tuple(estimator.groups_), decided.codes[in_fit])
+        probability = decided.selection_probability[in_fit]
+        return cls(decided.scores[in_fit], actual[in_fit], probability, groups, weights[in_fit])
 
     def rates(self, selection_probability: Floats) -> Floats:
         """Return each group's false and true positive rate, NaN where it has none."""

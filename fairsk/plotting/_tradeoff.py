@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fairsk._core.results import Result, Table
 from fairsk._core.typing import Floats
 from fairsk.plotting._drawing import axes_for, line_style, literal, place_legend, require_matplotlib, words
 
@@ -50,7 +51,7 @@ class Tradeoff(Protocol):
         """The value that the best mixture of thresholds reaches within each bound."""
 
 
-class TradeoffDisplay:
+class TradeoffDisplay(Result):
     """The objective against the disparity: what each bound costs.
 
     The solid line is the best value that one threshold per group reaches within a disparity, a step at each
@@ -100,6 +101,20 @@ class TradeoffDisplay:
     def __init__(self, path: Tradeoff, *, name: str | None = None) -> None:
         self.path = path
         self.name = name
+
+    def _tables(self) -> list[Table]:
+        path = self.path
+        limit = "max_difference" if path.comparison == "difference" else "min_ratio"
+        columns = {limit: path.bounds, path.comparison: path.disparity, path.objective: path.value}
+        columns["best_mixture"] = path.best_mixture
+        caption = f"{path.objective} under bounds on {path.constraint}"
+        return [
+            Table({title: np.asarray(values).tolist() for title, values in columns.items()}, caption=caption)
+        ]
+
+    def _content(self) -> dict[str, Any]:
+        names = ("constraint", "comparison", "objective", "bounds", "disparity", "value", "best_mixture")
+        return {"path": {name: getattr(self.path, name) for name in names}, "name": self.name}
 
     @classmethod
     def from_estimator(

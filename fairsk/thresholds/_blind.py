@@ -33,7 +33,7 @@ from fairsk._held_out.objective import FreeObjective, Objective
 from fairsk._held_out.report import MeasuredOn
 from fairsk._meta.cross_fit import OutOfFold, TrainingData, cross_fit, split_rows
 from fairsk._sklearn.compat import num_samples
-from fairsk._sklearn.routing import call, positive_scores
+from fairsk._sklearn.routing import ResponseMethod, call, positive_scores
 from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._report import ThresholdReport, measure, warn_if_constant
@@ -45,6 +45,7 @@ __all__ = [
     "BlindRows",
     "BlindRule",
     "best_blind_rule",
+    "check_blind_models",
     "choose_blind_policy",
     "cross_fit_blind",
 ]
@@ -154,11 +155,28 @@ class BlindPolicy:
 def _group_probabilities(model: Any, X: Any, *, n_groups: int, sensitive_features: Any = None) -> Floats:
     """Return each row's probability to belong to each group; 0 for groups that the model has not seen.
 
-    It does not look at ``sensitive_features``.
+    Cross-fitting hands every scorer the ``sensitive_features``; here nothing may follow from them.
     """
     probabilities = np.zeros((num_samples(X), n_groups))
     probabilities[:, model.classes_] = call(model, "predict_proba", X)
     return probabilities
+
+
+def check_blind_models(estimator: Any, group_estimator: Any, response_method: ResponseMethod) -> None:
+    """Refuse models that a blind policy cannot use.
+
+    Raises
+    ------
+    ValueError
+        If the classifier has no probabilities, or the model of the groups is fitted already.
+    """
+    if response_method == "decision_function" or not hasattr(estimator, "predict_proba"):
+        raise ValueError(
+            "policy='blind' weighs chances: the estimator needs predict_proba, and response_method must "
+            "not be 'decision_function'. Wrap it in sklearn.calibration.CalibratedClassifierCV."
+        )
+    if isinstance(group_estimator, FrozenEstimator):
+        raise ValueError("group_estimator learns the groups of these rows: it must not be a prefit one.")
 
 
 def cross_fit_blind(

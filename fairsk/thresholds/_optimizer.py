@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from numpy.typing import ArrayLike, NDArray
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from fairsk._core.columns import SensitiveColumns
 from fairsk._core.policy import UnknownGroup
 from fairsk._core.results import library_of
+from fairsk._core.typing import Floats, Ints
 from fairsk._held_out.objective import ObjectiveLike
 from fairsk._held_out.report import MeasuredOn
 from fairsk._held_out.safety_margin import MarginLike
@@ -23,15 +25,23 @@ from fairsk._sklearn.compat import HasMethods, fit_context
 from fairsk._sklearn.routing import ResponseMethod, positive_scores
 from fairsk._sklearn.rows import check_same_features
 from fairsk.rates import Constraint, Rate
-from fairsk.thresholds._blind import BlindPolicy, choose_blind_policy, cross_fit_blind
+from fairsk.thresholds._blind import (
+    BlindPolicy,
+    check_blind_models,
+    choose_blind_policy,
+    cross_fit_blind,
+)
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._path import ParetoPath, trace_path
 from fairsk.thresholds._report import ThresholdReport, threshold_report
-from fairsk.thresholds._rules import ThresholdRule, row_uniforms
+from fairsk.thresholds._rules import DecidedRows, GroupPolicy
 from fairsk.thresholds._search import Search
 from fairsk.thresholds._spec import SPEC_PARAMETERS, Policy, ThresholdSpec, options
 
 __all__ = ["GroupThresholdOptimizer"]
+
+#: What ``fit`` chooses: a policy, its report, and the best threshold for all rows alike.
+_Choice: TypeAlias = tuple[GroupPolicy | BlindPolicy, ThresholdReport, float]
 
 
 class GroupThresholdOptimizer(MetaClassifier):
@@ -199,8 +209,7 @@ class GroupThresholdOptimizer(MetaClassifier):
 
     report_: ThresholdReport
     _binary_only = True
-    _blind: BlindPolicy | None
-    _rules: list[ThresholdRule]
+    _fitted_policy: GroupPolicy | BlindPolicy
 
     __metadata_request__predict = {"sensitive_features": True}
     __metadata_request__score = {"sensitive_features": True}
@@ -288,37 +297,30 @@ class GroupThresholdOptimizer(MetaClassifier):
         """
         spec = self._spec()
         training = self._training_data(X, y, sensitive_features, sample_weight, fit_params)
-        if self.policy == "blind":
-            self._fit_blind(training, spec)
-        else:
-            self._fit_by_group(training, spec)
-        self.report_ = replace(self.report_, library=library_of(X, sensitive_features))
+        choose = self._choose_blind if self.policy == "blind" else self._choose_by_group
+        self._fitted_policy, report, self.overall_threshold_ = choose(training, spec)
+        self.estimator_ = self._fitted_policy.estimator
+        if self.policy != "blind":  # the classifier saw X as it came
+            self._copy_feature_record()
+        self.report_ = replace(report, library=library_of(X, sensitive_features))
         self.groups_ = self.report_.groups
         self.thresholds_ = dict(self.report_.thresholds)
         return self
 
-    def _fit_by_group(self, training: TrainingData, spec: ThresholdSpec) -> None:
+    def _choose_by_group(self, training: TrainingData, spec: ThresholdSpec) -> _Choice:
         """Choose a rule per group on out-of-fold scores."""
         out_of_fold = self._score(training)
         search = Search.prepare(_group_curves(out_of_fold), spec)
         solution = search.choose()
-        self.report_ = threshold_report(
+        report = threshold_report(
             search, solution, pos_label=training.positive, measured_on=self._measured_on
         )
-        self.overall_threshold_ = search.overall.threshold
-        self._rules, self._blind = solution.rules, None
-        self.estimator_ = out_of_fold.estimator
-        self._copy_feature_record()
+        threshold = search.overall.threshold
+        return GroupPolicy(out_of_fold.estimator, solution.rules, threshold), report, threshold
 
-    def _fit_blind(self, training: TrainingData, spec: ThresholdSpec) -> None:
+    def _choose_blind(self, training: TrainingData, spec: ThresholdSpec) -> _Choice:
         """Fit the classifier and a model of the groups, neither of which sees the attribute, and a rule."""
-        if self.response_method == "decision_function" or not hasattr(self.estimator, "predict_proba"):
-            raise ValueError(
-                "policy='blind' weighs chances: the estimator needs predict_proba, and response_method must "
-                "not be 'decision_function'. Wrap it in sklearn.calibration.CalibratedClassifierCV."
-            )
-        if isinstance(self.group_estimator, FrozenEstimator):
-            raise ValueError("group_estimator learns the groups of these rows: it must not be a prefit one.")
+        check_blind_models(self.estimator, self.group_estimator, self.response_method)
         check_same_features(self, training.X, reset=True)
         X = self._take_out_column(training.X)
         with self._explaining_the_missing_column(X is not training.X):
@@ -330,15 +332,13 @@ class GroupThresholdOptimizer(MetaClassifier):
                 cv=self.cv,
                 **self._fit_options,
             )
-        self._blind, self.report_, self.overall_threshold_ = choose_blind_policy(
+        return choose_blind_policy(
             out_of_fold,
             groups_out_of_fold,
             spec,
             pos_label=training.positive,
             measured_on=self._measured_on,
         )
-        self._rules = []
-        self.estimator_ = out_of_fold.estimator
 
     @fit_context(prefer_skip_nested_validation=False)
     def pareto_path(
@@ -412,24 +412,56 @@ class GroupThresholdOptimizer(MetaClassifier):
             If a group did not occur in ``fit`` or is missing, unless ``unknown_group="overall"``.
         """
         check_is_fitted(self)
-        positive = self.report_.pos_label
-        if self._blind is not None:
-            return as_labels(self._blind.predict(self._without_column(X)), self.classes_, positive)
-        sensitive = self._sensitive(X, sensitive_features, predicting=True)
-        scores = positive_scores(self.estimator_, X, self.response_method, positive, sensitive.to_metadata())
-        codes = group_codes(sensitive, self.groups_, self.unknown_group)
-        probability = ThresholdRule.single(self.overall_threshold_).selection_probability(scores)
-        for code, rule in enumerate(self._rules):
-            in_group = codes == code
-            probability[in_group] = rule.selection_probability(scores[in_group])
-        selected = probability > (row_uniforms(scores) if self.report_.policy == "randomized" else 0.5)
-        return as_labels(selected, self.classes_, positive)
+        policy = self._fitted_policy
+        if isinstance(policy, BlindPolicy):
+            selected = policy.predict(self._inner_X(X))
+        else:
+            sensitive = self._sensitive(X, sensitive_features, predicting=True)
+            selected = policy.predict(*self._scores_and_codes(X, sensitive))
+        return as_labels(selected, self.classes_, self.report_.pos_label)
+
+    def decided_rows(self, X: Any, sensitive_features: Any = None) -> DecidedRows:
+        """Return the score of each row, its group, and its probability to be selected.
+
+        The probability is 0 or 1, but for mixtures, whose decisions ``predict`` makes by a hash of the score:
+        expected rates follow from it, without the noise of that.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+
+        Returns
+        -------
+        DecidedRows
+            Arrays of shape (n_samples,): ``scores``, ``codes`` and ``selection_probability``.
+
+        Raises
+        ------
+        ValueError
+            If a group did not occur in ``fit`` or is missing, unless ``unknown_group="overall"``.
+
+        See Also
+        --------
+        fairsk.plotting.ThresholdDisplay : Draws them.
+        """
+        check_is_fitted(self)
+        policy, sensitive = self._fitted_policy, self._sensitive(X, sensitive_features)
+        scores, codes = self._scores_and_codes(X, sensitive)
+        if isinstance(policy, GroupPolicy) and policy.is_mixed:
+            probability = policy.selection_probability(scores, codes)
+        else:
+            predicted = self.predict(X, sensitive_features=sensitive_features)
+            probability = (predicted == self.report_.pos_label).astype(float)
+        return DecidedRows(sensitive.names, codes, scores, probability)
 
     @property
     def group_estimator_(self) -> Any:
         """With ``policy="blind"``, the fitted model of the groups."""
-        policy = getattr(self, "_blind", None)
-        if policy is None:
+        policy = getattr(self, "_fitted_policy", None)
+        if not isinstance(policy, BlindPolicy):
             raise AttributeError("There is a group_estimator_ after fit with policy='blind' only.")
         return policy.group_estimator
 
@@ -485,7 +517,18 @@ class GroupThresholdOptimizer(MetaClassifier):
 
     def _inner_X(self, X: Any) -> Any:
         """Return X without the sensitive column if the policy may not look at it."""
-        return X if self._blind is None else self._without_column(X)
+        return self._without_column(X) if isinstance(self._fitted_policy, BlindPolicy) else X
+
+    def _scores_and_codes(self, X: Any, sensitive: SensitiveColumns) -> tuple[Floats, Ints]:
+        """Return the score of every row, and the position of its group, -1 if that is unknown."""
+        scores = positive_scores(
+            self.estimator_,
+            self._inner_X(X),
+            self.response_method,
+            self.report_.pos_label,
+            sensitive.to_metadata(),
+        )
+        return scores, group_codes(sensitive, self.groups_, self.unknown_group)
 
 
 def _group_curves(out_of_fold: OutOfFold) -> GroupCurves:

@@ -1,15 +1,18 @@
-"""Threshold rules: a threshold or a mixture of them per group, and the hash that decides mixtures."""
+"""Threshold rules: a threshold or a mixture of them per group, the policy of all groups, and its hash."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fairsk._core.curves import Curve
-from fairsk._core.typing import Floats, Ints
+from fairsk._core.results import Record
+from fairsk._core.typing import Bools, Floats, Ints
 
-__all__ = ["Mixture", "ThresholdRule", "row_uniforms"]
+__all__ = ["DecidedRows", "GroupPolicy", "Mixture", "ThresholdRule", "row_uniforms"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,64 @@ class ThresholdRule:
         """Return the (expected) cells of a curve's rows under the rule, whose thresholds may be any."""
         positions = curve.positions(self.thresholds)
         return {cell: float(values @ self.probabilities) for cell, values in curve.at(positions).items()}
+
+
+@dataclass(frozen=True)
+class GroupPolicy:
+    """A fitted policy of thresholds: the classifier, and the rule of every group.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Scores the rows.
+    rules : sequence of ThresholdRule
+        One per group.
+    overall_threshold : float
+        For rows of unknown groups.
+    """
+
+    estimator: Any
+    rules: Sequence[ThresholdRule]
+    overall_threshold: float
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether some group has more than one threshold."""
+        return any(rule.is_mixed for rule in self.rules)
+
+    def selection_probability(self, scores: Floats, codes: Ints) -> Floats:
+        """Return the probability that each row is selected; ``codes`` has its group, -1 if unknown."""
+        probability = ThresholdRule.single(self.overall_threshold).selection_probability(scores)
+        for code, rule in enumerate(self.rules):
+            in_group = codes == code
+            probability[in_group] = rule.selection_probability(scores[in_group])
+        return probability
+
+    def predict(self, scores: Floats, codes: Ints) -> Bools:
+        """Return which rows are selected; mixtures decide by a hash of the score."""
+        return self.selection_probability(scores, codes) > (row_uniforms(scores) if self.is_mixed else 0.5)
+
+
+@dataclass(frozen=True, eq=False)
+class DecidedRows(Record):
+    """Rows as an optimizer decides them.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The names of the sensitive columns.
+    codes : integer array of shape (n_samples,)
+        The position of each row's group in ``groups_``, -1 if it is unknown.
+    scores : array of shape (n_samples,)
+        The scores.
+    selection_probability : array of shape (n_samples,)
+        The probability that each row is selected: 0 or 1, but for mixtures.
+    """
+
+    names: tuple[str, ...]
+    codes: Ints
+    scores: Floats
+    selection_probability: Floats
 
 
 def row_uniforms(scores: Floats) -> Floats:
