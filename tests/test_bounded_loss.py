@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import fields
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
-from fairsk import FairClassifier
+from fairsk import FairClassifier, FairLoss
 from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints
 from fairsk.neural._bounded_loss import BoundedLoss, Controller
+from fairsk.neural._callbacks import _RunningEvaluation
 from fairsk.neural._comparisons import GroupComparison
+from fairsk.neural._evaluation import LARGE_BATCH, EvaluationSums
 from fairsk.neural._training import Defaults, TrainingPlan
 from fairsk.rates import get_constraint
 
@@ -122,6 +125,7 @@ def test_the_settings_are_those_that_have_tests():
         "warmup",
         "max_multiplier",
         "shrink",
+        "min_rate",
         "update_interval",
     }
 
@@ -153,6 +157,44 @@ def test_forces_start_small_and_are_whole_after_the_warmup():
     assert forces[1] == pytest.approx(0.3 * whole)  # an update counts what had passed before it
     assert forces[2] == pytest.approx(np.sqrt(0.3) * whole)
     assert forces[3] == pytest.approx(whole)
+
+
+def violations(data, params, **settings):
+    return [violation(data, seed, params, **settings) for seed in (0, 1)]
+
+
+def test_few_small_batches_need_the_gain():
+    data = make_rows(2000)
+    params = {"max_epochs": 2, "batch_size": 16, "lr": 0.01, "max_difference": 0.02}
+    assert np.mean(violations(data, params)) < 0.02
+    assert np.mean(violations(data, params, gain=1.0)) > 0.03
+
+
+@pytest.mark.filterwarnings("ignore:Fewer than min_group_size")
+def test_ratios_between_small_groups_need_the_warmup(adult):
+    X, y, frame = adult
+    data, params = (X, y, frame[["race", "sex"]]), {"min_ratio": 0.8}
+    assert max(violations(data, params)) <= 0
+    assert np.mean(violations(data, params, initial_scale=1.0)) > 0.01
+
+
+def test_few_epochs_need_updates_within_them():
+    data, params = make_rows(2000), {"max_epochs": 5, "lr": 0.02, "max_difference": 0.02}
+    assert np.mean(violations(data, params)) < 0.02
+    assert np.mean(violations(data, params, update_interval=10**6)) > 0.05
+
+
+def test_a_ratio_to_no_one_selected_is_held_as_if_a_few_were():
+    bounds = bounded_constraints("demographic_parity", None, 0.8)
+
+    def force(rate, **settings):
+        loss = BoundedLoss(bounds, TWO_GROUPS, 2, controller=Controller(**settings))
+        loss.update_multipliers([selection_table(rate, 0.5)], 0.01)
+        return net_forces(loss)
+
+    assert np.isfinite(force(0.0)).all()
+    assert force(0.0) == pytest.approx(force(1e-6), rel=1e-3)
+    assert abs(force(1e-6, min_rate=1e-9)[0]) > 1.5 * abs(force(1e-6)[0])
 
 
 def test_a_strong_net_with_few_epochs_needs_decisions_to_be_forgotten(adult):
@@ -247,6 +289,9 @@ def test_the_defaults_are_those_that_have_tests():
         "few_steps",
         "final_lr",
         "full_final_lr",
+        "late_part",
+        "predicted_per_trained",
+        "tried_rows",
     }
 
 
@@ -287,6 +332,58 @@ def test_epochs_follow_from_steps_and_bounds(n_samples, n_bounds, n_epochs):
 )
 def test_few_epochs_have_small_batches(n_samples, max_epochs, batch_size):
     assert schedule(n_samples, max_epochs=max_epochs).batch_size == batch_size
+
+
+def test_a_module_of_the_user_predicts_for_few_batches_at_once():
+    rest = dict.fromkeys(field.name for field in fields(TrainingPlan))
+    numbers = {
+        "n_samples": 5000,
+        "batch_size": 100,
+        "max_epochs": 1,
+        "early_stopping": False,
+        "is_partial": False,
+    }
+    assert TrainingPlan(**{**rest, **numbers, "bounds": (), "module": torch.nn.Linear}).rows_at_once == 400
+    assert TrainingPlan(**{**rest, **numbers, "bounds": ()}).rows_at_once == LARGE_BATCH
+
+
+class Sizes(torch.nn.Module):
+    """Notes for how many rows it is called."""
+
+    seen: ClassVar[list[int]] = []
+
+    def __init__(self, n_features, n_classes):
+        super().__init__()
+        self.linear = torch.nn.Linear(n_features, n_classes)
+
+    def forward(self, X):
+        self.seen.append(len(X))
+        return self.linear(X)
+
+
+@pytest.mark.parametrize(("batch_size", "memory"), [(100, 0.75), (4, 0.98)])
+def test_a_module_is_tried_on_few_rows_and_sums_remember_an_epoch_or_fifty_batches(batch_size, memory):
+    X, y, group = make_rows()
+    Sizes.seen.clear()
+    net = FairClassifier(Sizes, penalty_weight=1.0, batch_size=batch_size, max_epochs=1, random_state=0)
+    net.fit(X, y, sensitive_features=group)
+    assert Sizes.seen[:2] == [64, batch_size]
+    assert net.net_.criterion_.memory == pytest.approx(memory)
+
+
+def test_outputs_of_batches_are_counted_many_at_a_time():
+    criterion, running = FairLoss(n_groups=2), _RunningEvaluation()
+    rng = np.random.default_rng(0)
+    batches = []
+    for _ in range(3):
+        n = 4 * LARGE_BATCH
+        logits = torch.from_numpy(rng.normal(size=(n, 2)))
+        target = {name: torch.from_numpy(rng.integers(0, 2, n)) for name in ("y", "group")}
+        batches.append((logits, target))
+        running.add(criterion, logits, target)
+    assert (len(running.sums), len(running.waiting)) == (1, 1)
+    parts = [EvaluationSums.from_logits(criterion, *batch) for batch in batches]
+    assert running.total(criterion).loss == pytest.approx(sum(part.loss for part in parts))
 
 
 def test_a_tenth_is_held_out_from_ten_thousand_rows_on():

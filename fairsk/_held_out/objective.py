@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -18,8 +18,12 @@ __all__ = ["ACCURACY", "FreeObjective", "Objective", "ObjectiveLike", "make_obje
 ACCURACY = "accuracy"
 
 
+#: The names of objectives, rates among them; any F-beta, such as ``"f0.5"``, is one too, hence the ``str``.
+ObjectiveName: TypeAlias = (
+    Literal["accuracy", "balanced_accuracy", "youden", "f1", "f2", "precision", "recall"] | str
+)
 #: What users may pass: a name, a rate, the worth of each cell, or a function of the cells.
-ObjectiveLike: TypeAlias = str | Rate | Mapping[str, float] | Callable[[Cells], Any]
+ObjectiveLike: TypeAlias = ObjectiveName | Rate | Mapping[str, float] | Callable[[Cells], Any]
 
 #: Directions in which a function of the cells is explored, from true positives only to true negatives only.
 _DIRECTIONS = 25

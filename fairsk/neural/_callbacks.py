@@ -21,9 +21,6 @@ from fairsk.neural._evaluation import LARGE_BATCH, EvaluationSums, binding_dispa
 
 __all__ = ["EpochRecorder", "MultiplierUpdate"]
 
-#: The part of the training, at its end, from which the best epoch is taken: before, the learning rate is
-#: high, and bounds are met by chance or by predicting next to nothing.
-_LATE = 1 / 4
 #: Rows whose outputs wait to be counted together: counting a small batch costs as much as counting many.
 _COUNTED_TOGETHER = 8 * LARGE_BATCH
 
@@ -249,6 +246,8 @@ class EpochRecorder(Callback):
         one with the smallest loss on rows held out, or the last.
     batch_size : int
         Rows that are evaluated at once.
+    late_part : float
+        Late epochs are those of this part of the training, at its end.
 
     Attributes
     ----------
@@ -264,7 +263,9 @@ class EpochRecorder(Callback):
         n_epochs: int,
         update: MultiplierUpdate | None = None,
         batch_size: int = LARGE_BATCH,
+        late_part: float = 1.0,
     ) -> None:
+        self.late_part = late_part
         self.bounds, self.n_epochs, self.update, self.batch_size = tuple(bounds), n_epochs, update, batch_size
         self.records_: list[dict[str, Any]] = []
         self.best_epoch_ = 0
@@ -302,7 +303,7 @@ class EpochRecorder(Callback):
             )
         self.records_.append(self._record(net, epoch, trained, held_out))
         if self.update is not None:
-            if epoch > self.n_epochs * (1 - _LATE):
+            if epoch > self.n_epochs * (1 - self.late_part):
                 telling = every_row if held_out is None else held_out
                 score = _EpochScore(
                     max_violation(self.bounds, every_row),

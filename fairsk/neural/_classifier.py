@@ -23,14 +23,16 @@ from fairsk.neural._confusion import log_probabilities
 from fairsk.neural._data import (
     INPUT_ATTRIBUTES,
     Dtype,
+    InputSpec,
     NetData,
+    Stream,
     as_rows,
     check_inputs,
     read_training_data,
     without_sensitive,
 )
 from fairsk.neural._evaluation import TrainingReport, training_report, warn_of_violations
-from fairsk.neural._penalties import PenaltyFunction
+from fairsk.neural._penalties import PenaltyLike
 from fairsk.neural._training import TrainingPlan, train
 from fairsk.rates import Constraint
 
@@ -258,7 +260,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         max_difference: float | Sequence[float | None] | None = None,
         min_ratio: float | Sequence[float | None] | None = None,
         penalty_weight: float | None = None,
-        penalty: str | PenaltyFunction = "squared_gap",
+        penalty: PenaltyLike = "squared_gap",
         pos_label: Any = None,
         keep_sensitive: bool = False,
         min_group_size: int = 30,
@@ -389,8 +391,9 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         )
         # A stream has the classes, groups and comparisons of the first call of partial_fit.
         is_stream = is_partial and previous is not None
+        stream = Stream(self._seen_inputs, self.classes_, self._row_groups) if is_stream else None
         data = read_training_data(
-            self, X, y, sensitive_features, sample_weight, classes=classes, is_stream=is_stream
+            X, y, sensitive_features, sample_weight, spec=self._input_spec, classes=classes, stream=stream
         )
         compared = GroupComparisons.of(data.groups, data.classes, self.combine, self.pos_label)
         if previous is not None:
@@ -406,8 +409,10 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         for record in result.records:
             record["epoch"] += len(earlier)
         for name in INPUT_ATTRIBUTES:
-            self.__dict__.pop(name, None)
-        self.__dict__.update(data.inputs)
+            if name in data.inputs:
+                setattr(self, name, data.inputs[name])
+            elif hasattr(self, name):  # of an earlier fit to another kind of inputs
+                delattr(self, name)
         self.net_ = result.net
         self.report_ = replace(report, library=library_of(X, sensitive_features))
         self.classes_, self.groups_ = data.classes, compared.groups
@@ -417,6 +422,18 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         if plan.is_bounded and not is_partial:
             warn_of_violations(report, data.classes)
         return self
+
+    @property
+    def _input_spec(self) -> InputSpec:
+        """What the net is fed, by the parameters."""
+        return InputSpec(
+            self.sensitive_features, self.keep_sensitive, self.dtype, any_shape=self.module is not None
+        )
+
+    @property
+    def _seen_inputs(self) -> dict[str, Any]:
+        """The fitted attributes that say what inputs look like."""
+        return {name: getattr(self, name) for name in INPUT_ATTRIBUTES if hasattr(self, name)}
 
     def _refuse_changes(self, data: NetData, groups: tuple[Hashable, ...]) -> None:
         """Refuse to train the net of the last fit further on data of another kind."""
@@ -448,7 +465,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         columns = np.shape(X)[1:] if isinstance(X, (list, tuple)) else getattr(X, "shape", (0, 0))[1:]
         if hasattr(self, "input_names_") or columns != (getattr(self, "n_features_in_", None),):
             X = without_sensitive(X, self.sensitive_features, keep=self.keep_sensitive)
-        inputs = check_inputs(self, X, dtype=self.dtype, reset=False, any_shape=self.module is not None)
+        inputs, _ = check_inputs(X, self._input_spec, self._seen_inputs)
         logits = self.net_.forward(inputs)
         return np.ascontiguousarray(log_probabilities(logits.double()).exp().numpy())
 

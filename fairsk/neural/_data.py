@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeAlias
@@ -32,7 +31,9 @@ __all__ = [
     "Batches",
     "Dtype",
     "Holdout",
+    "InputSpec",
     "NetData",
+    "Stream",
     "as_rows",
     "balance_classes",
     "check_inputs",
@@ -86,52 +87,74 @@ def _as_entry(name: Any, values: Any) -> Any:
     return array
 
 
-def check_inputs(estimator: BaseEstimator, X: Any, *, dtype: Dtype, reset: bool, any_shape: bool) -> Any:
-    """Return what the net is fed, and record (or compare with the record) what it looks like.
+@dataclass(frozen=True)
+class InputSpec:
+    """What is fed to a net, as the parameters of the estimator say.
 
-    Parameters
+    Attributes
     ----------
-    estimator : estimator
-        Has (or gets) the ``n_features_in_`` and ``feature_names_in_``, as in scikit-learn's
-        ``validate_data``, or ``input_names_`` for a dict.
-    X : array-like, sparse matrix, or SliceDict
-        The rows.
+    sensitive_features, keep_sensitive
+        As in :class:`fairsk.FairClassifier`.
     dtype : {"float32", "float64", "int64"}
         What an array is cast to. In a dict, numbers with fractions are cast to it (to float32, if it is of
         whole numbers), whole numbers to int64, and booleans are left.
-    reset : bool
-        Whether to record rather than compare.
     any_shape : bool
         Whether rows may have more dimensions than one.
     """
-    if reset:  # nothing is left of an earlier fit to another kind of inputs
-        for name in INPUT_ATTRIBUTES:
-            estimator.__dict__.pop(name, None)
+
+    sensitive_features: Any
+    keep_sensitive: bool
+    dtype: Dtype
+    any_shape: bool
+
+
+def check_inputs(
+    X: Any, spec: InputSpec, seen: Mapping[str, Any] | None = None
+) -> tuple[Any, dict[str, Any]]:
+    """Return what the net is fed, and the fitted attributes that say what it looks like.
+
+    Parameters
+    ----------
+    X : array-like, sparse matrix, or SliceDict
+        The rows.
+    spec : InputSpec
+        What they are made into.
+    seen : mapping, optional
+        The attributes of an earlier call, with which these rows are compared.
+    """
     if not isinstance(X, Mapping) or sparse.issparse(X):
-        if not reset and hasattr(estimator, "input_names_"):
-            names = ", ".join(estimator.input_names_)
+        if seen is not None and "input_names_" in seen:
+            names = ", ".join(seen["input_names_"])
             raise ValueError(
                 f"The net was fitted with a dict of {names}, and needs the same now; got {type(X)}."
             )
-        array = validate_data(
-            estimator,
-            X,
-            dtype="numeric" if dtype == "int64" else dtype,
-            accept_sparse="csr",
-            allow_nd=any_shape,
-            reset=reset,
-        )
-        return _as_integers(array) if dtype == "int64" else array
-    if reset:
-        estimator.input_names_ = tuple(X)
-    elif set(X) != set(getattr(estimator, "input_names_", ())):
-        fitted = getattr(estimator, "input_names_", None)
+        return _check_array(X, spec, seen)
+    if seen is not None and set(X) != set(seen.get("input_names_", ())):
+        fitted = seen.get("input_names_")
         expected = "an array" if fitted is None else f"the entries {', '.join(fitted)}"
         raise ValueError(f"The net was fitted with {expected}; X has the entries {', '.join(X)}.")
     if not len(X):
         raise ValueError("Found X with 0 rows while a minimum of 1 is required.")
-    floats = "float32" if dtype == "int64" else dtype
-    return {name: _cast(name, values, floats) for name, values in X.items()}
+    floats = "float32" if spec.dtype == "int64" else spec.dtype
+    attributes = {"input_names_": tuple(X)} if seen is None else dict(seen)
+    return {name: _cast(name, values, floats) for name, values in X.items()}, attributes
+
+
+def _check_array(X: Any, spec: InputSpec, seen: Mapping[str, Any] | None) -> tuple[Any, dict[str, Any]]:
+    # scikit-learn records names and numbers of columns on an estimator, whose class its messages name.
+    recorder = type("FairClassifier", (BaseEstimator,), {})()
+    for name, value in (seen or {}).items():
+        setattr(recorder, name, value)
+    array = validate_data(
+        recorder,
+        X,
+        dtype="numeric" if spec.dtype == "int64" else spec.dtype,
+        accept_sparse="csr",
+        allow_nd=spec.any_shape,
+        reset=seen is None,
+    )
+    attributes = {name: vars(recorder)[name] for name in INPUT_ATTRIBUTES if name in vars(recorder)}
+    return _as_integers(array) if spec.dtype == "int64" else array, attributes
 
 
 def _as_integers(values: Any) -> Any:
@@ -256,29 +279,47 @@ class NetData:
         return target
 
 
+@dataclass(frozen=True)
+class Stream:
+    """What the first call of ``partial_fit`` saw, and later calls must agree with.
+
+    Attributes
+    ----------
+    inputs : dict
+        The fitted attributes that say what inputs look like.
+    classes : array of shape (n_classes,)
+        The classes.
+    groups : tuple of labels
+        The groups of the rows.
+    """
+
+    inputs: dict[str, Any]
+    classes: NDArray[Any]
+    groups: tuple[Hashable, ...]
+
+
 def read_training_data(
-    estimator: Any,
     X: Any,
     y: Any,
     sensitive_features: Any,
     sample_weight: Any,
     *,
+    spec: InputSpec,
     classes: ArrayLike | None,
-    is_stream: bool,
+    stream: Stream | None = None,
 ) -> NetData:
     """Return the rows to train on, checked and encoded, without those of weight zero.
 
     Parameters
     ----------
-    estimator : FairClassifier
-        Has the parameters ``sensitive_features``, ``keep_sensitive``, ``dtype`` and ``module``, and perhaps
-        the fitted attributes to compare inputs with; it is not changed.
     X, y, sensitive_features, sample_weight
-        As in its ``fit``.
+        As in ``FairClassifier.fit``.
+    spec : InputSpec
+        What the net is fed.
     classes : array-like of shape (n_classes,), optional
         All classes; by default those of y.
-    is_stream : bool
-        Whether classes, groups and inputs must be those of the first call of ``partial_fit``.
+    stream : Stream, optional
+        In a later call of ``partial_fit``, what classes, groups and inputs must be.
 
     Raises
     ------
@@ -286,32 +327,26 @@ def read_training_data(
         If rows are not what they must be, or not what they were.
     """
     X, y = check_rows(as_rows(X), y)
-    sensitive = sensitive_columns(
-        X, estimator.sensitive_features, sensitive_features, n_samples=num_samples(X)
-    )
+    selector = spec.sensitive_features
+    sensitive = sensitive_columns(X, selector, sensitive_features, n_samples=num_samples(X))
     has_values = sensitive_features is not None
-    X = without_sensitive(
-        X, estimator.sensitive_features, keep=estimator.keep_sensitive, has_values=has_values
-    )
-    recorder = copy.copy(estimator)  # scikit-learn records what X looks like before the rest is checked
-    any_shape = estimator.module is not None
-    X = check_inputs(recorder, X, dtype=estimator.dtype, reset=not is_stream, any_shape=any_shape)
+    X = without_sensitive(X, selector, keep=spec.keep_sensitive, has_values=has_values)
+    X, inputs = check_inputs(X, spec, None if stream is None else stream.inputs)
     weight = check_weights(sample_weight, len(y))
     if weight is not None and not weight.all():
         rows = np.flatnonzero(weight)  # a row of weight zero is a row that is not there
         X = {name: each[rows] for name, each in X.items()} if isinstance(X, Mapping) else X[rows]
         y, sensitive, weight = y[rows], sensitive.take(rows), weight[rows]
-    all_classes, labels = encode_labels(y, estimator.classes_ if is_stream else classes)
+    all_classes, labels = encode_labels(y, classes if stream is None else stream.classes)
     if classes is not None and not np.array_equal(np.unique(classes), all_classes):
         raise ValueError(
             f"classes are {np.unique(classes).tolist()} now, but were {all_classes.tolist()} in the first "
             "call."
         )
-    if is_stream:
-        groups = encode_known_groups(sensitive, estimator._row_groups, during="partial_fit")
-    else:
+    if stream is None:
         groups = encode_groups(sensitive)
-    inputs = {name: vars(recorder)[name] for name in INPUT_ATTRIBUTES if name in vars(recorder)}
+    else:
+        groups = encode_known_groups(sensitive, stream.groups, during="partial_fit")
     return NetData(X, inputs, all_classes, labels, groups, weight)
 
 

@@ -25,12 +25,13 @@ from fairsk.neural._confusion import (
     with_gradient_of,
 )
 from fairsk.neural._cost_sensitive import cost_sensitive_cross_entropy
-from fairsk.neural._penalties import PenaltyFunction, get_penalty
+from fairsk.neural._penalties import PenaltyLike, get_penalty
 from fairsk.rates import Constraint, Rate
 
 __all__ = ["MEMORY", "TINY", "FairLoss", "GroupLoss", "check_target"]
 
-#: How much of the running sums a batch leaves in place: they remember some 50 batches.
+#: How much of the running sums a batch leaves in place: they remember some 50 batches, about an epoch of the
+#: default schedule. More would be of weights that are no longer there, less leaves out small groups.
 MEMORY = 0.98
 #: The least divisor: no sum is divided by zero.
 TINY = 1e-30
@@ -418,7 +419,7 @@ class FairLoss(GroupLoss):
         constraint: str | Constraint | Sequence[str | Constraint] = "demographic_parity",
         n_groups: int = 2,
         penalty_weight: float = 1.0,
-        penalty: str | PenaltyFunction = "squared_gap",
+        penalty: PenaltyLike = "squared_gap",
         memory: float = MEMORY,
         n_classes: int = 2,
         comparisons: Sequence[GroupComparison] | None = None,

@@ -22,7 +22,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from torch.nn.functional import logsigmoid
@@ -40,12 +40,29 @@ from fairsk.rates import Rate, soft_cells
 
 __all__ = [
     "Penalty",
+    "PenaltyFunction",
+    "PenaltyLike",
+    "PenaltyName",
     "get_penalty",
     "register_penalty",
 ]
 
 #: What users write: of the probabilities of the positive class, the labels (0 and 1) and the groups' numbers.
 PenaltyFunction: TypeAlias = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+#: The penalties by name.
+PenaltyName: TypeAlias = Literal[
+    "squared_gap",
+    "absolute_gap",
+    "ermi",
+    "mutual_information",
+    "kl_projection",
+    "hsic",
+    "mmd",
+    "wasserstein",
+    "covariance",
+]
+#: What users may pass; no type lists the names that :func:`register_penalty` adds, hence the ``str``.
+PenaltyLike: TypeAlias = PenaltyName | str | PenaltyFunction
 
 #: Probabilities closer to 0 or 1 than this count as this where a logarithm is taken.
 _EDGE = 1e-6
@@ -421,7 +438,7 @@ def register_penalty(name: str, function: PenaltyFunction) -> None:
     _PENALTIES[name] = _OfBatch(function)
 
 
-def get_penalty(penalty: PenaltyFunction | str) -> Penalty:
+def get_penalty(penalty: PenaltyLike) -> Penalty:
     """Look up a penalty by name, or make one of a function of probabilities, labels and groups."""
     if isinstance(penalty, str):
         if penalty not in _PENALTIES:

@@ -33,21 +33,19 @@ from fairsk.neural._data import HOLD_OUT_FROM, Batches, Dtype, Holdout, NetData,
 from fairsk.neural._evaluation import LARGE_BATCH, predict_classes
 from fairsk.neural._loss import MEMORY, FairLoss
 from fairsk.neural._module import MLP
-from fairsk.neural._penalties import PenaltyFunction
+from fairsk.neural._penalties import PenaltyLike
 
 __all__ = ["DEFAULTS", "Defaults", "Schedule", "TrainingPlan", "TrainingResult", "build_net", "train"]
 
 #: torch has one random state for all threads, so only one of them at a time may seed it.
 _SEEDING = threading.RLock()
-#: How much more rows than it is trained on at once a net of the user's predicts for at once.
-_MORE_TO_PREDICT = 4
-#: Rows that a module is tried on before it is trained.
-_TRIED = 64
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """How batches and epochs follow from the number of rows, and the learning rate from its start.
+    """How batches and epochs follow from the number of rows, and what else of a training has a number.
+
+    Each has a test in ``tests/test_bounded_loss.py``.
 
     Parameters
     ----------
@@ -68,6 +66,14 @@ class Defaults:
     final_lr, full_final_lr : float
         The learning rate falls along a cosine to this part of its start, so that the noise of batches settles
         and the bound is met closely; where all rows are one batch there is none, and steps stay long enough.
+    late_part : float
+        Under a bound, the best epoch is one of this part of the training, at its end: before, the learning
+        rate is high, and bounds are met by chance or by predicting next to nothing.
+    predicted_per_trained : int
+        A module of the user's predicts for this many times the rows of a batch at once, for without gradients
+        they need less memory.
+    tried_rows : int
+        A module is tried on this many rows before it is trained, enough to tell probabilities from logits.
     """
 
     full_batch: int = 1024
@@ -81,6 +87,9 @@ class Defaults:
     few_steps: int = 100
     final_lr: float = 0.02
     full_final_lr: float = 0.3
+    late_part: float = 0.25
+    predicted_per_trained: int = 4
+    tried_rows: int = 64
 
 
 DEFAULTS = Defaults()
@@ -160,7 +169,7 @@ class TrainingPlan:
     is_bounded: bool
     comparisons: tuple[GroupComparison, ...]
     class_weight: torch.Tensor | None
-    penalty: str | PenaltyFunction
+    penalty: PenaltyLike
     penalty_weight: float
     module: Any
     hidden_layer_sizes: Sequence[int]
@@ -226,7 +235,7 @@ class TrainingPlan:
         """How many rows to predict for at once; a large net may not have room for very many."""
         if self.module is None:
             return LARGE_BATCH
-        return min(_MORE_TO_PREDICT * self.schedule.batch_size, LARGE_BATCH)
+        return min(DEFAULTS.predicted_per_trained * self.schedule.batch_size, LARGE_BATCH)
 
     @property
     def schedule(self) -> Schedule:
@@ -335,7 +344,7 @@ def build_net(plan: TrainingPlan, previous: NeuralNet | None = None) -> tuple[Ne
         quiet = {"callbacks__print_log__sink": noop} if accelerated else {"callbacks__print_log": None}
         params = {**quiet, **params}
     update = MultiplierUpdate(schedule.n_epochs) if plan.is_bounded else None
-    recorder = EpochRecorder(plan.bounds, schedule.n_epochs, update, plan.rows_at_once)
+    recorder = EpochRecorder(plan.bounds, schedule.n_epochs, update, plan.rows_at_once, DEFAULTS.late_part)
     defaults = {
         **_module(plan, previous),
         **_criterion(plan),
@@ -497,7 +506,7 @@ def _carry_over(old: NeuralNet, new: NeuralNet, *, with_optimizer: bool) -> None
 @torch.no_grad()
 def _refuse_probabilities(net: NeuralNet, dataset: Dataset) -> None:
     """Refuse a module that returns probabilities; it would train, but never be sure of anything."""
-    batch = Batches(dataset).take(slice(0, _TRIED))
+    batch = Batches(dataset).take(slice(0, DEFAULTS.tried_rows))
     outputs = net.evaluation_step(batch)
     logits = net.criterion_.checked(outputs, batch[1]).float()
     near = max(1e-4, torch.finfo(outputs.dtype).eps)
@@ -514,7 +523,8 @@ def _refuse_nonlinear(net: NeuralNet, X: Any) -> None:
     """Refuse a net whose logits are no linear function of the features, for a penalty that needs one."""
     linear = False
     if not isinstance(X, Mapping) and X.dtype.kind == "f":
-        rows = X[:_TRIED].toarray() if hasattr(X, "toarray") else X[:_TRIED]
+        rows = X[: DEFAULTS.tried_rows]
+        rows = rows.toarray() if hasattr(rows, "toarray") else rows
         one, other = rows, rows[::-1].copy()
         logits = [
             net.evaluation_step((torch.as_tensor(each), None)).double()
