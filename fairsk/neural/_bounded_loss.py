@@ -62,7 +62,8 @@ class Controller:
         approached; for one rate of two groups, and by more with the logarithm of how many rates there are,
         since it is the two farthest that count.
     min_rate : float
-        Below this a rate's logarithm would fall without end; there a ratio is held as if the rate were this.
+        Below this a rate's logarithm would fall without end, and the group, too steep, hardly have a force;
+        there a ratio is held as if the rate were this.
     memory : float
         Decisions are forgotten after this part of the training, or an epoch if that is shorter: in a training
         of few epochs they are old, and a force must not outlast its cause.
