@@ -53,7 +53,7 @@ class Controller:
         Forces start at this part of what they are later, and reach that after this part of the training:
         the first violations are those of random weights, and rates that a few decisions change in small
         groups take long to come back from large forces. (The ratio of selection rates of race by sex in
-        Adult misses its bound without; where groups are large there is no difference.)
+        Adult misses its bound by twice as much without; where groups are large there is no difference.)
     max_multiplier : float
         No multiplier passes this: where a bound cannot be met, the forces would outweigh the cross-entropy,
         and the predictions become constant.
@@ -70,7 +70,7 @@ class Controller:
     update_interval : int
         Steps between two updates, at most. Each is preceded by decisions about as many rows, in turn, as the
         steps since the last one have trained on: a forward pass, a quarter of what the training costs. With
-        one update per epoch, few epochs miss a bound by far; from 20 steps on it is missed now and then.
+        one update per epoch, few epochs miss a bound by far.
     """
 
     gain: float = 10.0
