@@ -19,6 +19,7 @@ DRAWING = "texts and positions of what test_plotting.py draws with the oldest ma
 NEWEST_ONLY = {
     "comments.md": TRAINING,
     "nets.md": TRAINING,
+    "test_bounded_loss.py": TRAINING,
     "test_blind.py": SIMULATION,
     "test_calibration.py::test_temperature_has_the_least_log_loss": SIMULATION,
     "test_calibration.py::test_calibration_makes_probabilities_of_anything": SIMULATION,

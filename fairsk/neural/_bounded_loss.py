@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from fairsk._core.bounds import Bound, BoundedConstraint
-from fairsk._core.typing import Floats
+from fairsk._core.typing import Bools, Floats
 from fairsk.neural._comparisons import GroupComparison
 from fairsk.neural._confusion import (
     Target,
@@ -49,11 +49,20 @@ class Controller:
     full_gain, full_growth : float
         The same where all rows are one batch: every step is followed by decisions about all of them, nothing
         lags, and there are few steps in which small groups must be moved.
-    initial_scale, warmup : float
-        Forces start at this part of what they are later, and reach that after this part of the training:
-        the first violations are those of random weights, and rates that a few decisions change in small
-        groups take long to come back from large forces. (The ratio of selection rates of race by sex in
-        Adult misses its bound by twice as much without; where groups are large there is no difference.)
+    initial_scale : float
+        Forces start at this part of what they are later: the first violations are those of random weights,
+        and rates that a few decisions change in small groups take long to come back from large forces.
+    backoff : float
+        Forces on a rate shrink to this part when its violations turn over from one update to the next: with
+        forces too strong for what the net can follow, the groups would swing from one side of the window to
+        the other. (Equalized odds by sex in Adult, bound .02, and two constraints that pull against each
+        other, are missed by .01 to .04 without.)
+    recovery : float
+        How fast scaled forces grow back: by this power of e over the whole training, up to their full size.
+        From their start they are whole after a fifth of it.
+    dead_zone : float
+        Violations of less than this part of half the window do not count as turning over: near the window
+        they change their sides by chance.
     max_multiplier : float
         No multiplier passes this: where a bound cannot be met, the forces would outweigh the cross-entropy,
         and the predictions become constant.
@@ -78,16 +87,20 @@ class Controller:
     full_gain: float = 25.0
     full_growth: float = 500.0
     initial_scale: float = 0.3
-    warmup: float = 0.2
+    backoff: float = 0.7
+    recovery: float = 6.0
+    dead_zone: float = 0.1
     max_multiplier: float = 20.0
     shrink: float = 0.02
     min_rate: float = 1e-3
     memory: float = 0.05
     update_interval: int = 5
 
-    def step_scale(self, elapsed: float) -> float:
-        """Return the part of the forces that is applied after a part of the training."""
-        return self.initial_scale ** max(0.0, 1 - elapsed / self.warmup)
+    def next_scale(self, scale: float, elapsed: float, *, oscillates: bool) -> float:
+        """Return the part of the forces that is applied next, after one that was applied for a while."""
+        if oscillates:
+            return scale * self.backoff
+        return min(1.0, scale * math.exp(self.recovery * elapsed))
 
 
 class BoundedLoss(GroupLoss):
@@ -105,7 +118,8 @@ class BoundedLoss(GroupLoss):
     where :math:`r_g` has the value of the hard rate and the gradient of the batch's soft rate. The stiffness
     :math:`k_g` of a group is small where a small force moves the rate far: for small groups, and for rates
     such as precision that a few decisions change. With equal forces such groups swing from one side of the
-    window to the other. The centre is the one at which the forces cancel,
+    window to the other; where they do so nonetheless, the scale of their rate's forces shrinks. The centre is
+    the one at which the forces cancel,
     :math:`\sum_g f^+_g = \sum_g f^-_g`, as they do at the optimum.
 
     ================= ====================================================================
@@ -118,7 +132,7 @@ class BoundedLoss(GroupLoss):
     :math:`\mu^\pm`   ``multipliers``, likewise
     :math:`f^+ - f^-` ``force``
     :math:`k`         ``stiffness``
-    :math:`\rho`      ``gain``, that of the controller times its ``step_scale``
+    :math:`\rho`      ``gain``, that of the controller times the ``step_scale`` of the rate
     ================= ====================================================================
 
     Between two updates the forces stand still, and come down to a price on the positive decision of each
@@ -145,7 +159,7 @@ class BoundedLoss(GroupLoss):
     """
 
     multipliers: torch.Tensor
-    elapsed: torch.Tensor
+    step_scale: torch.Tensor
     offset: torch.Tensor
 
     def __init__(
@@ -162,14 +176,17 @@ class BoundedLoss(GroupLoss):
         n_groups = max(each.n_groups for each in self.comparisons)
         shape = (2, len(self.comparisons), len(self.rate_bounds), n_groups)
         self.register_buffer("multipliers", torch.zeros(shape, dtype=torch.float64))
-        #: The part of the training that has passed, in units of its planned length.
-        self.register_buffer("elapsed", torch.zeros((), dtype=torch.float64))
+        #: By comparison and rate, the part of the forces that is applied.
+        initial_scale = torch.full(shape[1:3], self.controller.initial_scale, dtype=torch.float64)
+        self.register_buffer("step_scale", initial_scale)
         #: The part of the loss that no decision changes, for every comparison.
         self.register_buffer("offset", torch.zeros(len(self.comparisons)))
         for i, comparison in enumerate(self.comparisons):
             self.register_buffer(f"prices_{i}", torch.zeros(2 * comparison.n_groups))
         #: By comparison and rate, how hard each group's rate is pushed down.
         self.forces_: dict[tuple[int, int], Floats] = {}
+        #: By comparison and rate, how far groups last were outside the window (below it, if negative).
+        self.outside_: dict[tuple[int, int], Floats] = {}
 
     @property
     def aims(self) -> tuple[Any, ...]:
@@ -221,10 +238,9 @@ class BoundedLoss(GroupLoss):
         is_full : bool
             Whether all rows are one batch.
         """
-        settings, scale = self.controller, self.controller.step_scale(float(self.elapsed))
-        gain = scale * (settings.full_gain if is_full else settings.gain)
-        growth = scale * (settings.full_growth if is_full else settings.growth) * elapsed
-        self.elapsed += elapsed
+        settings = self.controller
+        gain = settings.full_gain if is_full else settings.gain
+        growth = (settings.full_growth if is_full else settings.growth) * elapsed
         multipliers = self.multipliers.cpu().numpy().copy()
         for i, table in enumerate(tables):
             shares = table / max(table.sum(), TINY)
@@ -239,14 +255,18 @@ class BoundedLoss(GroupLoss):
                 n_rates = measured.sum() * len(self.rate_bounds) * len(self.comparisons)
                 half_width = (1 - settings.shrink * math.log2(n_rates)) * _width(bound) / 2
                 before = multipliers[:, i, j, : len(measured)][:, measured]
-                after, force = _follow(
+                scale = float(self.step_scale[i, j])
+                after, force, outside = _follow(
                     values,
                     half_width,
                     before,
-                    gain=gain * stiffness,
-                    growth=growth * stiffness,
+                    gain=gain * scale * stiffness,
+                    growth=growth * scale * stiffness,
                     max_multiplier=settings.max_multiplier * stiffness,
                 )
+                outside[np.abs(outside) <= settings.dead_zone * half_width] = 0.0
+                oscillates = self._turns_over((i, j), measured, outside)
+                self.step_scale[i, j] = settings.next_scale(scale, elapsed, oscillates=oscillates)
                 multipliers[:, i, j, np.flatnonzero(measured)] = after
                 total_slopes[:, measured] += force * slopes
                 offset += float(force @ values)
@@ -255,6 +275,16 @@ class BoundedLoss(GroupLoss):
             getattr(self, f"prices_{i}").copy_(slot_prices(torch.from_numpy(total_slopes)))
             self.offset[i] = offset
         self.multipliers.copy_(torch.from_numpy(multipliers))
+
+    def _turns_over(self, key: tuple[int, int], measured: Bools, outside: Floats) -> bool:
+        """Note how far the groups are outside the window, and tell whether that has changed its sides."""
+        now = np.zeros(len(measured))
+        now[measured] = outside
+        if not now.any():
+            return False
+        before = self.outside_.get(key, now)
+        self.outside_[key] = now
+        return bool(now @ before < 0)
 
 
 def _tightest(bounds: Sequence[BoundedConstraint]) -> tuple[tuple[Rate, Bound], ...]:
@@ -307,13 +337,14 @@ def _follow(
     gain: Floats,
     growth: Floats,
     max_multiplier: Floats,
-) -> tuple[Floats, Floats]:
-    """Return the multipliers after an update, and the force on each group's rate."""
+) -> tuple[Floats, Floats, Floats]:
+    """Return the multipliers after an update, the force on each group's rate, and how far it is outside."""
     centre = _balanced_centre(values, half_width, multipliers / gain, gain)
     violation = np.stack([values - centre - half_width, centre - values - half_width])
     multipliers = np.clip(multipliers + growth * violation, 0, max_multiplier)
     upper, lower = np.maximum(multipliers + gain * violation, 0)
-    return multipliers, upper - lower
+    above, below = np.maximum(violation, 0)
+    return multipliers, upper - lower, above - below
 
 
 def _balanced_centre(values: Floats, half_width: float, lead: Floats, gain: Floats) -> float:
