@@ -287,7 +287,8 @@ class Constraint:
 
     >>> import numpy as np
     >>> from fairsk import Constraint, Rate
-    >>> fdr_parity = Constraint("fdr_parity", [Rate("false_discovery_rate", "fp", "tp+fp")])
+    >>> fdr = Rate("false_discovery_rate", "fp", "tp+fp", lower_is_better=True)
+    >>> fdr_parity = Constraint("fdr_parity", [fdr])
     >>> cells = {"tp": np.array([3., 4.]), "fp": np.array([1., 4.]),
     ...          "fn": np.array([0., 0.]), "tn": np.array([5., 5.])}
     >>> float(fdr_parity.difference(cells))
@@ -592,6 +593,8 @@ def get_rate(rate: Rate | str) -> Rate:
     ------
     ValueError
         If there is no rate of that name.
+    TypeError
+        If it is a constraint.
 
     See Also
     --------
@@ -606,6 +609,9 @@ def get_rate(rate: Rate | str) -> Rate:
     """
     if isinstance(rate, Rate):
         return rate
+    if isinstance(rate, Constraint):
+        names = " and ".join(repr(part.name) for part in rate.rates)
+        raise TypeError(f"{rate.name!r} is a constraint, not a rate: it asks that {names} agree. Name one.")
     rate = _ALSO_CALLED.get(rate, rate)
     score = re.fullmatch(r"f(\d+(?:\.\d+)?)", str(rate))
     if score and rate not in RATES and float(score[1]) > 0:
@@ -744,7 +750,10 @@ def get_constraint(constraint: Constraint | str) -> Constraint:
     if isinstance(constraint, Constraint):
         return constraint
     if not isinstance(constraint, str):
-        raise TypeError(f"constraint must be a name or a fairsk.Constraint, got {constraint!r}.")
+        hint = ""
+        if isinstance(constraint, Rate):
+            hint = f" To ask that the rate agrees between groups: Constraint({constraint.name!r}, rate)."
+        raise TypeError(f"constraint must be a name or a fairsk.Constraint, got {constraint!r}.{hint}")
     constraint = _CONSTRAINTS_ALSO_CALLED.get(constraint, constraint)
     if constraint not in CONSTRAINTS:
         rate = constraint.removesuffix("_parity")  # as others name constraints on a rate

@@ -20,6 +20,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 
 from fairsk import Rate
 from fairsk.metrics import GroupCounts, GroupFunctionMetrics, GroupMetrics, group_metrics, score_metrics
+from fairsk.rates import CONSTRAINTS, get_constraint
 
 FUNCTIONS = {
     "accuracy": skm.accuracy_score,
@@ -587,3 +588,12 @@ def test_rows_that_pandas_has_in_another_order_are_refused() -> None:
     y = pd.Series([1, 0, 1, 0])
     with pytest.raises(ValueError, match="in another order"):
         group_metrics(y, y[::-1], metrics=skm.accuracy_score, sensitive_features=[0, 0, 1, 1])
+
+
+def test_a_constraint_is_answered_with_its_rates():
+    with pytest.raises(
+        TypeError, match="'equal_opportunity' is a constraint, not a rate: .*true_positive_rate"
+    ):
+        group_metrics([1, 0], [1, 0], sensitive_features=["a", "b"], metrics=CONSTRAINTS["equal_opportunity"])
+    with pytest.raises(TypeError, match=r"agrees between groups: Constraint\('recall_of_mine', rate\)"):
+        get_constraint(Rate("recall_of_mine", "tp", "tp+fn"))

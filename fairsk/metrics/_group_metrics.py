@@ -14,7 +14,7 @@ from fairsk._core.typing import RandomStateLike
 from fairsk._sklearn.compat import BaseScorer
 from fairsk.metrics._decisions.table import DEFAULT_RATES, GroupMetrics, check_columns
 from fairsk.metrics._functions import GroupFunctionMetrics, function_name, measure_functions
-from fairsk.rates import Rate, get_rate
+from fairsk.rates import Constraint, Rate, get_rate
 
 __all__ = ["group_metrics"]
 
@@ -260,7 +260,8 @@ def _by_name(
             raise TypeError(f"A dict of metrics names the columns by text; got the name {no_text[0]!r}.")
         check_columns(metrics)
         return {name: _renamed(metric, name) for name, metric in metrics.items()}
-    listed = [metrics] if isinstance(metrics, str | Rate) or callable(metrics) else list(metrics or ())
+    is_single = isinstance(metrics, str | Rate | Constraint) or callable(metrics)
+    listed: list[Any] = [metrics] if is_single else list(metrics or ())  # type: ignore[arg-type]
     measures = [_renamed(metric) for metric in listed]
     names = [metric.name if isinstance(metric, Rate) else function_name(metric) for metric in measures]
     check_columns(names)
@@ -269,7 +270,7 @@ def _by_name(
 
 def _renamed(metric: Metric, name: str | None = None) -> Rate | Callable[..., Any]:
     """Return a rate under the name of its column, or a function."""
-    if isinstance(metric, str | Rate):
+    if isinstance(metric, str | Rate | Constraint):  # for a constraint, the error says which rates it has
         rate = get_rate(metric)
         return rate if name is None else replace(rate, name=name)
     if not callable(metric):

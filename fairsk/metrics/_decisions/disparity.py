@@ -96,7 +96,8 @@ def disparity(
     >>> y_true = [1, 1, 0, 0, 0, 1, 1, 0, 0]
     >>> y_pred = [1, 1, 1, 0, 0, 1, 0, 1, 0]
     >>> group = list("aaaaabbbb")
-    >>> fdr_parity = Constraint("fdr_parity", Rate("false_discovery_rate", "fp", "tp+fp"))
+    >>> fdr_parity = Constraint(
+    ...     "fdr_parity", Rate("false_discovery_rate", "fp", "tp+fp", lower_is_better=True))
     >>> round(disparity(y_true, y_pred, constraint=fdr_parity, sensitive_features=group), 3)
     0.167
 
