@@ -591,9 +591,7 @@ def test_rows_that_pandas_has_in_another_order_are_refused() -> None:
 
 
 def test_a_constraint_is_answered_with_its_rates():
-    with pytest.raises(
-        TypeError, match="'equal_opportunity' is a constraint, not a rate: .*true_positive_rate"
-    ):
+    with pytest.raises(TypeError, match=r"'equal_opportunity' is a constraint.*'true_positive_rate' agree"):
         group_metrics([1, 0], [1, 0], sensitive_features=["a", "b"], metrics=CONSTRAINTS["equal_opportunity"])
     with pytest.raises(TypeError, match=r"agrees between groups: Constraint\('recall_of_mine', rate\)"):
         get_constraint(Rate("recall_of_mine", "tp", "tp+fn"))
