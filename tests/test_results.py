@@ -359,10 +359,10 @@ def test_plain_values() -> None:
     assert plain(COUNTS) == COUNTS.to_dict()
 
 
-@pytest.mark.parametrize("child", [*result_classes()], ids=lambda child: child.__name__)
+@pytest.mark.parametrize(
+    "child", [*filter(dataclasses.is_dataclass, result_classes())], ids=lambda child: child.__name__
+)
 def test_intervals_are_called_low_and_high_and_more_than_one_p_value_p_values(child: Any) -> None:
-    if not dataclasses.is_dataclass(child):
-        pytest.skip("a display")
     kinds = {field.name: str(field.type) for field in dataclasses.fields(child)}
     assert not {"lower", "upper", "ks", "wasserstein"} & set(kinds)
     assert ("low" in kinds) == ("high" in kinds)
