@@ -8,13 +8,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
-from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.columns import SensitiveColumns, drop_columns, sensitive_columns
+from fairsk._sklearn.accuracy import accuracy
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import RESPONSES, asks_for, call
 
@@ -208,9 +208,15 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         float
             The share of rows, by weight, whose label is predicted.
+
+        Raises
+        ------
+        ValueError
+            If labels are missing, of another kind than those of ``fit``, or not one per row; or if weights
+            are negative, not finite, all zero, or not one per row.
         """
         predicted = self.predict(X, sensitive_features=sensitive_features)
-        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+        return accuracy(y, predicted, self.classes_, sample_weight)
 
     @property
     def classes_(self) -> NDArray[Any]:

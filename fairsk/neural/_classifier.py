@@ -17,6 +17,7 @@ from skorch import NeuralNet
 
 from fairsk._core.results import library_of
 from fairsk._core.typing import Floats
+from fairsk._sklearn.accuracy import accuracy
 from fairsk._sklearn.compat import Interval, StrOptions, fit_context
 from fairsk.neural._comparisons import Combine, GroupComparison, GroupComparisons, training_bounds
 from fairsk.neural._confusion import log_probabilities
@@ -484,6 +485,31 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         """
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy of ``predict`` on X and y.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or dict of arrays
+            Rows, with or without the sensitive column, which is not used.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row.
+
+        Returns
+        -------
+        float
+            The share of rows, by weight, whose label is predicted.
+
+        Raises
+        ------
+        ValueError
+            If labels are missing, of another kind than those of ``fit``, or not one per row; or if weights
+            are negative, not finite, all zero, or not one per row.
+        """
+        return accuracy(y, self.predict(X), self.classes_, sample_weight)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
