@@ -281,7 +281,8 @@ class ReweightedClassifier(MetaClassifier):
     Raises
     ------
     ValueError
-        If the sensitive column is missing or has missing values.
+        If the sensitive column is missing or has missing values, or the classifier says
+        ``set_fit_request(sample_weight=False)``.
 
     See Also
     --------
@@ -372,6 +373,7 @@ class ReweightedClassifier(MetaClassifier):
             X,
             labels,
             fair,
+            needs_weights=True,
             random_state=self.random_state,
             sensitive_features=values,
             **fit_params,

@@ -9,6 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold
 
 from fairsk._meta.cross_fit import check_training_data, cross_fit, split_rows
+from fairsk._sklearn.routing import positive_scores
 
 N = 60
 ROWS = np.arange(N)
@@ -169,3 +170,38 @@ def test_the_positive_class_is_the_second_unless_it_is_named():
     assert training().positive == "yes"
     assert training(pos_label="no").positive == "no"
     assert training().classes == ["no", "yes"]
+
+
+def test_a_training_part_with_one_label_is_refused():
+    labels = np.where(ROWS == 7, "yes", "no")
+    data = check_training_data(X, labels, selector=None, sensitive_features=GROUP)
+    with pytest.raises(
+        ValueError, match=r"The 40 training rows of split 1 of 3 \(cv\) have one label only.*"
+    ) as e:
+        cross_fit(Remembers(), data, remembered, cv=KFold(3))
+    assert "of all 60 rows 1 have the label 'yes'. Give cv fewer folds" in str(e.value)
+    by_group = KFold(2).split(X)
+    with pytest.raises(ValueError, match=r"30 training rows of split 1 of 2 \(cv\) belong to one group only"):
+        cross_fit(Remembers(), training(), remembered, target=(ROWS < 30).astype(int), cv=list(by_group))
+
+
+@pytest.mark.parametrize("answer", [np.zeros(3), np.zeros((N, 3)), np.zeros((N, 2, 1))])
+def test_scores_of_the_wrong_shape_are_refused(answer):
+    model = Remembers().fit(X, Y)
+    model.predict_proba = lambda X: answer
+    with pytest.raises(ValueError, match=r"Remembers.predict_proba returned an array of shape"):
+        positive_scores(model, X, "auto", "yes")
+
+
+def test_decision_scores_in_a_column():
+    model = Remembers().fit(X, Y)
+    model.decision_function = lambda X: X[:, :1]
+    assert positive_scores(model, X, "auto", "yes").tolist() == ROWS.tolist()
+    assert positive_scores(model, X, "auto", "no").tolist() == (-ROWS).tolist()
+
+
+def test_a_class_that_the_model_does_not_know():
+    model = Remembers().fit(X, np.zeros(N, int))
+    model.predict_proba = lambda X: np.ones((len(X), 1))
+    with pytest.raises(ValueError, match=r"Remembers knows the classes \[0\] only, and cannot score 1"):
+        positive_scores(model, X, "auto", 1)

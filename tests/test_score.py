@@ -96,7 +96,7 @@ def test_score_is_the_share_of_hits_in_any_container(model, container, labels):
 @each_model
 @pytest.mark.parametrize("container", MISSING)
 def test_missing_labels_are_refused(model, container):
-    with pytest.raises(ValueError, match="missing|contains NaN"):
+    with pytest.raises(ValueError, match=r"missing|contains NaN"):
         model.score(X, MISSING[container](Y))
 
 

@@ -229,13 +229,16 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         MetadataRouter
-            The requests of this estimator and of the inner one.
+            The requests of this estimator, of its splitter if it has one, and of the inner estimator.
         """
         mapping = MethodMapping().add(caller="fit", callee="fit").add(caller="score", callee="predict")
         for method in RESPONSES:
             mapping.add(caller=method, callee=method)
         # The owner only shows in messages; scikit-learn 1.6 copies it, so it is not the (fitted) estimator.
         router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
+        if hasattr(self, "cv"):
+            to_split = MethodMapping().add(caller="fit", callee="split")
+            router.add(splitter=self.cv, method_mapping=to_split)
         return router.add(estimator=self.estimator, method_mapping=mapping)
 
     def __sklearn_tags__(self) -> Tags:

@@ -9,13 +9,14 @@ result (:class:`OutOfFold`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit, check_cv
 from sklearn.utils.multiclass import type_of_target
@@ -27,10 +28,10 @@ from fairsk._core.labels import positive_class
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._sklearn.compat import num_samples
-from fairsk._sklearn.routing import fit_weighted
+from fairsk._sklearn.routing import check_frozen, fit_weighted, metadata_for, share_metadata
 from fairsk._sklearn.rows import check_rows, take_fit_params, take_rows
 
-__all__ = ["OutOfFold", "TrainingData", "check_training_data", "cross_fit", "split_rows"]
+__all__ = ["OutOfFold", "Splits", "TrainingData", "check_training_data", "cross_fit", "split_rows"]
 
 Splits: TypeAlias = list[tuple[Ints, Ints]]
 
@@ -64,6 +65,8 @@ class TrainingData:
         The weight of each row.
     fit_params : dict
         What the user passes on to the inner estimator's ``fit``.
+    split_params : dict
+        What the splitter asks for, such as ``groups``.
     """
 
     X: Any
@@ -74,6 +77,7 @@ class TrainingData:
     groups: Grouping
     weights: Floats | None
     fit_params: dict[str, Any]
+    split_params: dict[str, Any] = field(default_factory=dict)
 
 
 def check_training_data(
@@ -85,6 +89,8 @@ def check_training_data(
     sample_weight: ArrayLike | None = None,
     pos_label: Any = None,
     fit_params: dict[str, Any] | None = None,
+    estimator: Any = None,
+    cv: Any = None,
 ) -> TrainingData:
     """Validate the arguments of ``fit`` of a binary classifier that treats groups differently.
 
@@ -103,7 +109,11 @@ def check_training_data(
     pos_label : label, optional
         The positive class; by default the second of the two.
     fit_params : dict, optional
-        What the user passes on to the inner estimator's ``fit``.
+        What else the user passes to ``fit``: for the inner estimator, and for the splitter where it asks.
+    estimator : estimator, optional
+        The inner estimator.
+    cv : int, float, splitter, iterable of splits or None
+        What splits the rows.
 
     Returns
     -------
@@ -127,15 +137,21 @@ def check_training_data(
         raise ValueError(f"y has only one class, {classes.tolist()[0]!r}: there is nothing to separate.")
     positive = positive_class(classes, pos_label)
     sensitive = sensitive_columns(X, selector, sensitive_features, n_samples=num_samples(X))
+    values = sensitive.to_metadata()
+    inner_params, split_params = share_metadata(fit_params or {}, estimator, cv)
+    # A splitter may name a column of its own, which values override that were passed to fit, as in split.
+    if sensitive_features is not None or getattr(cv, "sensitive_features", None) is None:
+        split_params |= metadata_for(cv, "split", {"sensitive_features": values})
     return TrainingData(
         X,
         labels,
         classes.tolist(),
         positive,
-        sensitive.to_metadata(),
+        values,
         encode_groups(sensitive),
         check_weights(sample_weight, num_samples(X)),
-        fit_params or {},
+        inner_params,
+        split_params,
     )
 
 
@@ -241,7 +257,10 @@ def cross_fit(
     Raises
     ------
     ValueError
-        If a prefit classifier has other classes than the data, or there are several splits without a refit.
+        If a prefit classifier has other classes than the data, there are several splits without a refit, or
+        the training rows of a split have one class only.
+    NotFittedError
+        If a prefit classifier is not fitted.
     """
     if isinstance(estimator, FrozenEstimator):
         return _score_prefit(estimator, training, respond, share_groups=share_groups)
@@ -251,6 +270,8 @@ def cross_fit(
             f"refit=False keeps the classifier of a single split, but cv has {len(splits)}: give cv a "
             "share of test rows such as 0.3, or set refit=True."
         )
+    if not isinstance(estimator, DummyClassifier):
+        _refuse_one_class(training, splits, target)
     target = training.labels if target is None else target
     folds = Parallel(n_jobs=n_jobs)(
         delayed(_fit_and_respond)(
@@ -287,6 +308,7 @@ def _score_prefit(
     estimator: FrozenEstimator, training: TrainingData, respond: Respond, *, share_groups: bool
 ) -> OutOfFold:
     """Score all rows by a classifier that was fitted to others."""
+    check_frozen(estimator)
     classes = np.asarray(estimator.classes_).tolist()
     if set(classes) != set(training.classes):
         raise ValueError(
@@ -297,6 +319,31 @@ def _score_prefit(
     scores = respond(estimator, training.X, sensitive_features=values)
     actual = training.labels == training.positive
     return OutOfFold(estimator, scores, actual, training.groups, training.weights, np.arange(len(scores)))
+
+
+def _refuse_one_class(training: TrainingData, splits: Splits, target: NDArray[Any] | None) -> None:
+    """Refuse splits whose training rows have one label only (or, as the target, one group only).
+
+    A model of them cannot tell rows apart, nor score the label that it has not seen. scikit-learn's
+    ``cross_val_predict`` gives that a probability of 0; here thresholds and maps are learned from the scores.
+    """
+    values = training.labels if target is None else target
+    for number, (train, _) in enumerate(splits, start=1):
+        if len(train) and (values[train] != values[train[0]]).any():
+            continue
+        where = f"The {len(train)} training rows of split {number} of {len(splits)} (cv)"
+        if target is not None:
+            raise ValueError(
+                f"{where} belong to one group only: the model of the groups cannot learn from them. Let cv "
+                "keep rows of every group in every training part."
+            )
+        rare = min(training.classes, key=lambda label: np.count_nonzero(values == label))
+        raise ValueError(
+            f"{where} have one label only, so a model of them cannot score the others; of all {len(values)} "
+            f"rows {np.count_nonzero(values == rare)} have the label {rare!r}. Give cv fewer folds, or a "
+            "splitter that keeps both labels in every training part; or wrap a model that is fitted to other "
+            "rows in FrozenEstimator."
+        )
 
 
 def _fit_and_respond(
@@ -370,4 +417,5 @@ def _iterate_splits(training: TrainingData, cv: Any, random_state: Any) -> Itera
     if isinstance(cv, Real):
         split = StratifiedShuffleSplit(1, test_size=float(cv), random_state=random_state)
         return split.split(np.zeros(n_samples), training.labels)
-    return check_cv(cv, training.labels, classifier=True).split(training.X, training.labels)
+    params = training.split_params if hasattr(cv, "split") else {}  # splits that are made already ask nothing
+    return check_cv(cv, training.labels, classifier=True).split(training.X, training.labels, **params)

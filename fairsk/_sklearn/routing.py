@@ -11,20 +11,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from sklearn import config_context, get_config
-from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
-from sklearn.utils.metadata_routing import MetadataRouter, get_routing_for_object
-from sklearn.utils.validation import has_fit_parameter
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, get_routing_for_object
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from fairsk._core.typing import Floats
-from fairsk._sklearn.compat import own_requests, request_lastingly
+from fairsk._sklearn.compat import num_samples, own_requests, request_lastingly
 from fairsk._sklearn.rows import take_fit_params, take_rows
 
 __all__ = [
@@ -32,9 +32,12 @@ __all__ = [
     "ResponseMethod",
     "asks_for",
     "call",
+    "check_frozen",
     "fit_weighted",
+    "metadata_for",
     "positive_scores",
     "response_of",
+    "share_metadata",
 ]
 
 #: Where the scores of a classifier come from; ``"auto"`` takes the first of the two that it has.
@@ -81,6 +84,40 @@ def call(estimator: Any, method: str, *args: Any, **metadata: Any) -> Any:
         return getattr(estimator, method)(*args, **wanted)
 
 
+def metadata_for(consumer: Any, method: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those metadata that a consumer asks for, such as a splitter, by the names of its parameters."""
+    wanted = {name: value for name, value in metadata.items() if asks_for(consumer, method, name)}
+    if not wanted:
+        return {}
+    mapping = MethodMapping().add(caller="fit", callee=method)
+    router = MetadataRouter(owner="fit").add(consumer=consumer, method_mapping=mapping)
+    with config_context(enable_metadata_routing=True):
+        return dict(router.route_params(caller="fit", params=wanted)["consumer"][method])
+
+
+def share_metadata(
+    params: Mapping[str, Any], estimator: Any, splitter: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Share out what else was passed to ``fit``, between the inner estimator and the splitter.
+
+    What the splitter asks for, such as the ``groups`` of a ``GroupKFold``, goes there, and to the estimator
+    only if it takes that too. The estimator gets everything else, whether it asks or not.
+
+    Returns
+    -------
+    tuple of two dicts
+        For ``estimator.fit``, and for ``splitter.split``.
+    """
+    routed = metadata_for(splitter, "split", params)
+    taken = {name for name in params if asks_for(splitter, "split", name)}
+    by_signature = not _routing_enabled() and estimator is not None
+
+    def takes(name: str) -> bool:
+        return asks_for(estimator, "fit", name) or (by_signature and has_fit_parameter(estimator, name))
+
+    return {name: value for name, value in params.items() if name not in taken or takes(name)}, routed
+
+
 def _children(estimator: Any) -> Iterator[Any]:
     """Yield the estimators directly inside a meta-estimator or composition."""
     for value in estimator.get_params(deep=False).values():
@@ -112,12 +149,45 @@ def _request_weights(estimator: Any, wanted: bool) -> None:
             request_lastingly(estimator, method, sample_weight=wanted and method == "fit")
 
 
+def _declines_weights(estimator: Any) -> bool:
+    """Whether the user said of a final estimator that it gets no weights, by a request of False."""
+    if isinstance(estimator, Pipeline):
+        return _declines_weights(estimator.steps[-1][1])
+    if own_requests(estimator, "fit").get("sample_weight") is False:
+        return True
+    return _is_router(estimator) and any(map(_declines_weights, _children(estimator)))
+
+
+def check_frozen(estimator: FrozenEstimator) -> None:
+    """Refuse a frozen estimator that was never fitted, or is no classifier.
+
+    Raises
+    ------
+    NotFittedError
+        If it is not fitted.
+    ValueError
+        If it has no classes.
+    """
+    if hasattr(estimator, "classes_"):
+        return
+    inner = type(estimator.estimator).__name__
+    try:
+        check_is_fitted(estimator.estimator)
+    except NotFittedError:
+        raise NotFittedError(
+            f"The {inner} inside FrozenEstimator is not fitted: fit it, to other rows than these, before you "
+            "freeze it; or leave out FrozenEstimator."
+        ) from None
+    raise ValueError(f"The {inner} inside FrozenEstimator has no classes_: it must be a classifier.")
+
+
 def fit_weighted(
     estimator: Any,
     X: Any,
     y: Any,
     sample_weight: Floats | None,
     *,
+    needs_weights: bool = False,
     random_state: Any = None,
     sensitive_features: Any = None,
     **fit_params: Any,
@@ -125,7 +195,8 @@ def fit_weighted(
     """Fit an estimator with weights, in either routing mode, without the user requesting anything.
 
     In a pipeline the weights reach the last step, through nested pipelines and meta-estimators. An
-    estimator that takes no weights is fitted on rows drawn with probability proportional to them.
+    estimator that takes no weights is fitted on rows drawn with probability proportional to them. One of
+    which the user said that it gets none, ``set_fit_request(sample_weight=False)``, is fitted without.
 
     Parameters
     ----------
@@ -135,13 +206,24 @@ def fit_weighted(
         Training data.
     sample_weight : array of shape (n_samples,) or None
         The weights; None fits without.
+    needs_weights : bool, default=False
+        Whether fitting without the weights is pointless.
     random_state : int, RandomState instance or None
         Draws the rows, if it must.
     sensitive_features : array-like, optional
         Passed on to those that ask for it.
     **fit_params
         Passed on as they are.
+
+    Raises
+    ------
+    ValueError
+        If weights cannot be handed to everything inside, or are needed and cannot have any effect.
+    NotFittedError
+        If the estimator is frozen and was never fitted.
     """
+    if isinstance(estimator, FrozenEstimator):
+        check_frozen(estimator)
     router = _is_router(estimator)
     if sensitive_features is not None and asks_for(estimator, "fit", "sensitive_features"):
         fit_params["sensitive_features"] = sensitive_features
@@ -154,9 +236,17 @@ def fit_weighted(
             if router
             else has_fit_parameter(estimator, "sample_weight")
         )
-        if takes:
+        declines = _declines_weights(estimator)
+        if takes and (router or not declines):
             fit_params["sample_weight"] = sample_weight
-        elif not isinstance(estimator, FrozenEstimator):
+        elif needs_weights and (declines or isinstance(estimator, FrozenEstimator)):
+            why = (
+                "it (or a step inside it) says set_fit_request(sample_weight=False). Take that back"
+                if declines
+                else "it is not fitted again. Wrap the estimator without freezing it"
+            )
+            raise ValueError(f"Weights cannot change {type(estimator).__name__}: {why}.")
+        elif not declines and not isinstance(estimator, FrozenEstimator):
             rng = check_random_state(random_state)
             rows = rng.choice(len(sample_weight), len(sample_weight), p=sample_weight / sample_weight.sum())
             X, y = take_rows(X, rows), take_rows(y, rows)
@@ -206,11 +296,22 @@ def positive_scores(
         wanted = "predict_proba, decision_function" if response_method == "auto" else response_method
         raise ValueError(f"{type(estimator).__name__} has none of the methods {wanted}.")
     scores = np.asarray(call(estimator, method, X, sensitive_features=sensitive_features), dtype=float)
-    position = estimator.classes_.tolist().index(positive)
-    if scores.ndim == 2:
+    classes = np.asarray(estimator.classes_).tolist()
+    if positive not in classes:
+        raise ValueError(
+            f"{type(estimator).__name__} knows the classes {classes} only, and cannot score {positive!r}: "
+            "were there rows of every class among those that it was fitted to?"
+        )
+    n_classes, position = len(classes), classes.index(positive)
+    if method == "decision_function" and scores.shape in ((num_samples(X),), (num_samples(X), 1)):
+        scores = scores.ravel() if position == 1 else -scores.ravel()
+    elif scores.ndim == 2 and scores.shape[1] == n_classes:
         scores = scores[:, position]
-    elif position == 0:
-        scores = -scores
+    else:
+        raise ValueError(
+            f"{type(estimator).__name__}.{method} returned an array of shape {scores.shape} for "
+            f"{num_samples(X)} rows and {n_classes} classes."
+        )
     if not np.all(np.isfinite(scores)):
         raise ValueError(f"{type(estimator).__name__}.{method} returned NaN or infinite scores.")
     return scores

@@ -62,7 +62,7 @@ def _series_labels(series: nw.Series[Any]) -> NDArray[Any]:
 
 
 def _unboxed(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return objects that are all numbers, or all booleans, as an array of those; missing ones are refused."""
+    """Return objects that are all numbers or booleans as an array of those; missing ones are refused."""
     kinds = {type(label): label for label in labels}
     if any(map(is_missing, kinds.values())):
         raise ValueError("Input y contains NaN, None or NA: labels are missing. Drop those rows.")

@@ -222,9 +222,11 @@ class GroupCalibratedClassifier(MetaClassifier):
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The group of each row; overrides the column.
         sample_weight : array-like of shape (n_samples,), optional
-            Weight of each row, for the classifier and for the maps.
+            Weight of each row, for the classifier (unless its request for weights is False) and for the
+            maps.
         **fit_params
-            Passed on to the classifier's ``fit``; values per row are split with the rows.
+            Passed on to the classifier's ``fit``, values per row split with the rows; what the splitter asks
+            for, such as ``groups``, goes to it.
 
         Returns
         -------
@@ -239,6 +241,8 @@ class GroupCalibratedClassifier(MetaClassifier):
             sample_weight=sample_weight,
             pos_label=self.pos_label,
             fit_params=fit_params,
+            estimator=self.estimator,
+            cv=self.cv,
         )
         out_of_fold = cross_fit(
             self.estimator,

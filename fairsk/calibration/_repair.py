@@ -215,9 +215,11 @@ class ScoreRepair(MetaClassifier):
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The group of each row; overrides the column.
         sample_weight : array-like of shape (n_samples,), optional
-            Weight of each row, for the classifier and for the quantiles.
+            Weight of each row, for the classifier (unless its request for weights is False) and for the
+            quantiles.
         **fit_params
-            Passed on to the classifier's ``fit``; values per row are split with the rows.
+            Passed on to the classifier's ``fit``, values per row split with the rows; what the splitter asks
+            for, such as ``groups``, goes to it.
 
         Returns
         -------
@@ -232,6 +234,8 @@ class ScoreRepair(MetaClassifier):
             sample_weight=sample_weight,
             pos_label=self.pos_label,
             fit_params=fit_params,
+            estimator=self.estimator,
+            cv=self.cv,
         )
         out_of_fold = cross_fit(
             self.estimator,

@@ -31,7 +31,7 @@ from fairsk._core.counts import GroupCounts, soft_counts
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._held_out.objective import FreeObjective, Objective
 from fairsk._held_out.report import MeasuredOn
-from fairsk._meta.cross_fit import OutOfFold, TrainingData, cross_fit, split_rows
+from fairsk._meta.cross_fit import OutOfFold, Splits, TrainingData, cross_fit
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import ResponseMethod, call, positive_scores
 from fairsk.rates import CELLS, Rate, get_rate
@@ -184,8 +184,8 @@ def cross_fit_blind(
     group_estimator: Any,
     training: TrainingData,
     *,
+    splits: Splits,
     min_group_size: int,
-    cv: Any,
     refit: bool,
     random_state: Any,
     n_jobs: int | None,
@@ -200,9 +200,11 @@ def cross_fit_blind(
         What learns the groups; by default a clone of the classifier.
     training : TrainingData
         The rows, without the sensitive column.
+    splits : list of tuple of two arrays
+        Positions of the rows to train on and of those to score.
     min_group_size : int
         Where fewer than two groups have as many rows, there is nothing to compare, and no model is learned.
-    cv, refit, random_state, n_jobs
+    refit, random_state, n_jobs
         As in :func:`~fairsk._meta.cross_fit.cross_fit`.
 
     Returns
@@ -215,7 +217,6 @@ def cross_fit_blind(
         inner = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
     if (training.groups.sums() >= min_group_size).sum() < 2:
         inner = DummyClassifier()
-    splits = split_rows(training, cv, random_state)
     out_of_fold = cross_fit(
         estimator,
         training,

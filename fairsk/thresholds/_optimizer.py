@@ -19,7 +19,7 @@ from fairsk._held_out.objective import ObjectiveLike
 from fairsk._held_out.report import MeasuredOn
 from fairsk._held_out.safety_margin import MarginLike
 from fairsk._meta.base import MetaClassifier
-from fairsk._meta.cross_fit import OutOfFold, TrainingData, check_training_data, cross_fit
+from fairsk._meta.cross_fit import OutOfFold, TrainingData, check_training_data, cross_fit, split_rows
 from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, as_labels, group_codes
 from fairsk._sklearn.compat import HasMethods, fit_context
 from fairsk._sklearn.routing import ResponseMethod, positive_scores
@@ -286,9 +286,11 @@ class GroupThresholdOptimizer(MetaClassifier):
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The group of each row; overrides the column.
         sample_weight : array-like of shape (n_samples,), optional
-            Weight of each row, for the classifier and for the thresholds.
+            Weight of each row, for the classifier (unless its request for weights is False) and for the
+            thresholds.
         **fit_params
-            Passed on to the classifier's ``fit``; values per row are split with the rows.
+            Passed on to the classifier's ``fit``, values per row split with the rows; what the splitter asks
+            for, such as ``groups``, goes to it.
 
         Returns
         -------
@@ -322,14 +324,15 @@ class GroupThresholdOptimizer(MetaClassifier):
         """Fit the classifier and a model of the groups, neither of which sees the attribute, and a rule."""
         check_blind_models(self.estimator, self.group_estimator, self.response_method)
         check_same_features(self, training.X, reset=True)
+        splits = split_rows(training, self.cv, self.random_state)  # of all of X, as the splitter may need it
         X = self._take_out_column(training.X)
         with self._explaining_the_missing_column(X is not training.X):
             out_of_fold, groups_out_of_fold = cross_fit_blind(
                 self.estimator,
                 self.group_estimator,
                 replace(training, X=X),
+                splits=splits,
                 min_group_size=self.min_group_size,
-                cv=self.cv,
                 **self._fit_options,
             )
         return choose_blind_policy(
@@ -365,11 +368,13 @@ class GroupThresholdOptimizer(MetaClassifier):
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The group of each row; overrides the column.
         sample_weight : array-like of shape (n_samples,), optional
-            Weight of each row, for the classifier and for the thresholds.
+            Weight of each row, for the classifier (unless its request for weights is False) and for the
+            thresholds.
         n_points : int, default=50
             How many bounds to try.
         **fit_params
-            Passed on to the classifier's ``fit``; values per row are split with the rows.
+            Passed on to the classifier's ``fit``, values per row split with the rows; what the splitter asks
+            for, such as ``groups``, goes to it.
 
         Returns
         -------
@@ -492,6 +497,8 @@ class GroupThresholdOptimizer(MetaClassifier):
             sample_weight=sample_weight,
             pos_label=self.pos_label,
             fit_params=fit_params,
+            estimator=self.estimator,
+            cv=self.cv,
         )
 
     def _score(self, training: TrainingData, *, scores_only: bool = False) -> OutOfFold:
