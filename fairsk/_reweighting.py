@@ -133,7 +133,7 @@ class Reweigher(TransformerMixin, BaseEstimator):
     def _fit(self, y: NDArray[Any], sensitive: SensitiveColumns, weights: Floats | None) -> Self:
         self.classes_, labels = np.unique(y, return_inverse=True)
         groups = encode_groups(sensitive)
-        self.groups_ = groups.labels
+        self.groups_, self._sensitive_names = groups.labels, groups.names
         shape = (len(groups.labels), len(self.classes_))
         cells = np.bincount(
             np.ravel_multi_index((groups.codes, labels), shape), weights, minlength=shape[0] * shape[1]
@@ -224,7 +224,7 @@ class Reweigher(TransformerMixin, BaseEstimator):
         """Return the fair weight of each row, times the weight that it comes with."""
         position = {label: i for i, label in enumerate(self.classes_.tolist())}
         columns = np.array([position.get(label, -1) for label in labels.tolist()], dtype=np.intp)
-        groups = encode_groups(sensitive, self.groups_)
+        groups = encode_groups(sensitive.in_order(self._sensitive_names), self.groups_)
         if (groups.codes < 0).any() or (columns < 0).any():
             raise ValueError(
                 "Some rows have a group or a label that did not occur in fit, so they have no weight. "
@@ -362,7 +362,9 @@ class ReweightedClassifier(MetaClassifier):
         """
         X, labels = check_rows(X, y)
         weights = check_weights(sample_weight, num_samples(X))
-        sensitive = self._sensitive(X, sensitive_features)
+        sensitive = sensitive_columns(
+            X, self.sensitive_features, sensitive_features, n_samples=num_samples(X)
+        )
         encode_groups(sensitive)  # a missing value fails here, under its column's name
         values = sensitive.to_metadata()
         self.reweigher_ = Reweigher() if self.reweigher is None else clone(self.reweigher)
@@ -379,6 +381,7 @@ class ReweightedClassifier(MetaClassifier):
             **fit_params,
         )
         self._copy_feature_record()
+        self._remember_columns(sensitive.names, sensitive_features)
         return self
 
 

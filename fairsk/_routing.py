@@ -7,6 +7,7 @@ from typing import Any, Self
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 
+from fairsk._core.columns import sensitive_columns
 from fairsk._core.groups import encode_groups
 from fairsk._core.validation import check_weights
 from fairsk._meta.base import MetaClassifier
@@ -124,7 +125,9 @@ class SensitiveRouter(MetaClassifier):
                 "sensitive_features in fit. Wrap a pipeline that holds a fairsk estimator, or request it "
                 "with set_fit_request(sensitive_features=True) on your own."
             )
-        sensitive = self._sensitive(X, sensitive_features)
+        sensitive = sensitive_columns(
+            X, self.sensitive_features, sensitive_features, n_samples=num_samples(X)
+        )
         encode_groups(sensitive)  # a missing value fails here, under its column's name
         weights = check_weights(sample_weight, num_samples(X))
         inner_X = X if self.keep_sensitive else self._take_out_column(X)
@@ -137,6 +140,7 @@ class SensitiveRouter(MetaClassifier):
                 sensitive_features=sensitive.to_metadata(),
                 **fit_params,
             )
+        self._remember_columns(sensitive.names, sensitive_features)
         return self
 
     def _inner_X(self, X: Any) -> Any:

@@ -8,6 +8,7 @@ Everything else sees one-dimensional columns (:class:`SensitiveColumns`), or the
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -75,12 +76,53 @@ class SensitiveColumns:
         """Return the attribute of these rows."""
         return SensitiveColumns(self.names, tuple(column[rows] for column in self.columns))
 
+    def in_order(self, names: tuple[str, ...], *, strict: bool = False) -> SensitiveColumns:
+        """Return the columns in the order of an earlier call, by name; without names, as they stand.
+
+        Parameters
+        ----------
+        names : tuple of str
+            What the columns were called there.
+        strict : bool, default=False
+            Whether a single column must have the same name, too.
+
+        Raises
+        ------
+        ValueError
+            If these are other columns.
+        """
+        if self.names == names or (len(self.names) == len(names) == 1 and not strict):
+            return self
+        if len(self.names) == len(names):
+            if len(set(names)) == len(names) and set(self.names) == set(names):
+                order = [self.names.index(name) for name in names]
+                return SensitiveColumns(names, tuple(self.columns[j] for j in order))
+            if _are_positions(self.names) or _are_positions(names):
+                return SensitiveColumns(names, self.columns)
+        came, seen = (", ".join(f"{name!r:.60}" for name in each[:10]) for each in (self.names, names))
+        raise ValueError(
+            f"sensitive_features has the columns {came}, and had {seen} in fit: give the same columns, in "
+            "any order, or an array, whose columns are taken in the order of fit."
+        )
+
     def to_metadata(self) -> NDArray[Any]:
         """Return the values as one array that scikit-learn can slice by rows: 1-D, or a column each."""
         arrays = [column.to_array() if isinstance(column, Coded) else column for column in self.columns]
         if len(arrays) == 1:
             return arrays[0]
         return _name_columns(np.column_stack([column.astype(object) for column in arrays]), self.names)
+
+
+def _are_positions(names: tuple[str, ...]) -> bool:
+    """Whether names only say where the columns stand: those given here, by pandas, or by polars."""
+    return all(
+        name in (f"sensitive_features[{j}]", str(j), f"column_{j}") or _COLUMN_NUMBER.fullmatch(name)
+        for j, name in enumerate(names)
+    )
+
+
+#: What a column is called that was selected from an array.
+_COLUMN_NUMBER = re.compile(r"column \d+")
 
 
 def sensitive_columns(

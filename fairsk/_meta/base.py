@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import Tags, get_tags
@@ -34,16 +36,19 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     The values of the attribute come from the method's argument, else from the column; they are handed on to
     inner steps that ask for them.
 
-    Subclasses have the parameters ``estimator`` and ``sensitive_features`` and set ``estimator_`` in
-    ``fit``. They may override ``_inner_X`` (what the inner estimator sees of X), or ``_has_response`` and
-    ``_respond`` (which response methods there are, and what they return), and say by ``_binary_only`` that
-    they take two classes. Every estimator derives from this class directly.
+    Subclasses have the parameters ``estimator`` and ``sensitive_features``; in ``fit`` they set
+    ``estimator_`` and call ``_remember_columns``. They may override ``_inner_X`` (what the inner estimator
+    sees of X), or ``_has_response`` and ``_respond`` (which response methods there are, and what they
+    return), and say by ``_binary_only`` that they take two classes. Every estimator derives from this class
+    directly.
     """
 
     estimator: Any
     sensitive_features: Any
     estimator_: Any
     _rest_shape: tuple[int, ...]
+    _sensitive_names: tuple[str, ...]
+    _sensitive_by_position: bool
     _binary_only = False
 
     __metadata_request__fit = {"sensitive_features": True}
@@ -55,6 +60,7 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     __metadata_request__score = {"sensitive_features": False}
 
     def _sensitive(self, X: Any, values: Any, *, predicting: bool = False) -> SensitiveColumns:
+        """Return the attribute of rows after ``fit``, its columns in the order of ``fit``."""
         if predicting and values is None and self.sensitive_features is None:
             raise ValueError(
                 f"{type(self).__name__} needs the groups to predict. Name the column in its constructor, "
@@ -63,7 +69,25 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 "metadata routing enabled, such as make_group_scorer('accuracy', comparison='overall'). "
                 "After a search, call best_estimator_.predict(X, sensitive_features=...)."
             )
-        return sensitive_columns(X, self.sensitive_features, values, n_samples=num_samples(X))
+        sensitive = sensitive_columns(X, self.sensitive_features, values, n_samples=num_samples(X))
+        # A position means another column where the columns of X stand in another order than in fit.
+        return sensitive.in_order(
+            self._sensitive_names, strict=self._sensitive_by_position and values is None
+        )
+
+    def _remember_columns(self, names: tuple[str, ...], values: Any) -> None:
+        """Keep, at the end of ``fit``, how the sensitive columns are called: later ones are matched by name.
+
+        Parameters
+        ----------
+        names : tuple of str
+            The names.
+        values : array-like or None
+            What was passed to ``fit``; None where the columns are those of X.
+        """
+        self._sensitive_names = names
+        keys = np.ravel(np.asarray(self.sensitive_features, dtype=object))
+        self._sensitive_by_position = values is None and any(isinstance(key, Integral) for key in keys)
 
     # --- without the sensitive column -----------------------------------------------------------------
 

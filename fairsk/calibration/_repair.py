@@ -252,6 +252,7 @@ class ScoreRepair(MetaClassifier):
         self._learn(out_of_fold.present())
         self.estimator_ = out_of_fold.estimator
         self._copy_feature_record()
+        self._remember_columns(training.groups.names, sensitive_features)
         return self
 
     def _learn(self, out_of_fold: OutOfFold) -> None:

@@ -217,6 +217,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     n_features_in_: int
     #: The groups of the rows (``groups_`` has those of separate columns), and how they are compared.
     _row_groups: tuple[Hashable, ...]
+    _sensitive_names: tuple[str, ...]
     _comparisons: tuple[GroupComparison, ...]
 
     _parameter_constraints: dict[str, list[Any] | str] = {
@@ -394,7 +395,14 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         is_stream = is_partial and previous is not None
         stream = Stream(self._seen_inputs, self.classes_, self._row_groups) if is_stream else None
         data = read_training_data(
-            X, y, sensitive_features, sample_weight, spec=self._input_spec, classes=classes, stream=stream
+            X,
+            y,
+            sensitive_features,
+            sample_weight,
+            spec=self._input_spec,
+            classes=classes,
+            stream=stream,
+            names=None if previous is None else previous._sensitive_names,
         )
         compared = GroupComparisons.of(data.groups, data.classes, self.combine, self.pos_label)
         if previous is not None:
@@ -418,6 +426,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         self.report_ = replace(report, library=library_of(X, sensitive_features))
         self.classes_, self.groups_ = data.classes, compared.groups
         self._row_groups, self._comparisons = data.groups.labels, comparisons
+        self._sensitive_names = data.groups.names
         self.history_ = [*earlier, *result.records]
         self.n_iter_, self.best_epoch_ = len(self.history_), len(earlier) + result.best_epoch
         if plan.is_bounded and not is_partial:

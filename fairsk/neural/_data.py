@@ -307,6 +307,7 @@ def read_training_data(
     spec: InputSpec,
     classes: ArrayLike | None,
     stream: Stream | None = None,
+    names: tuple[str, ...] | None = None,
 ) -> NetData:
     """Return the rows to train on, checked and encoded, without those of weight zero.
 
@@ -320,6 +321,8 @@ def read_training_data(
         All classes; by default those of y.
     stream : Stream, optional
         In a later call of ``partial_fit``, what classes, groups and inputs must be.
+    names : tuple of str, optional
+        What the sensitive columns were called when training began.
 
     Raises
     ------
@@ -329,6 +332,8 @@ def read_training_data(
     X, y = check_rows(as_rows(X), y)
     selector = spec.sensitive_features
     sensitive = sensitive_columns(X, selector, sensitive_features, n_samples=num_samples(X))
+    if names is not None:
+        sensitive = sensitive.in_order(names)
     has_values = sensitive_features is not None
     X = without_sensitive(X, selector, keep=spec.keep_sensitive, has_values=has_values)
     X, inputs = check_inputs(X, spec, None if stream is None else stream.inputs)

@@ -307,6 +307,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         self.report_ = replace(report, library=library_of(X, sensitive_features))
         self.groups_ = self.report_.groups
         self.thresholds_ = dict(self.report_.thresholds)
+        self._remember_columns(training.groups.names, sensitive_features)
         return self
 
     def _choose_by_group(self, training: TrainingData, spec: ThresholdSpec) -> _Choice:
