@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
 from fairsk import (
@@ -114,6 +115,21 @@ def test_numbers_where_fit_had_text():
     assert model.score(X, Y.astype(str)) > 0.5
     with pytest.raises(ValueError, match=r"y holds no text, [01], [01], where fit had '0', '1'"):
         model.score(X, Y)
+
+
+class Bare(ClassifierMixin, BaseEstimator):
+    """A classifier that predicts a column, and does not tell its classes."""
+
+    def fit(self, X, y, sample_weight=None):
+        return self
+
+    def predict(self, X):
+        return np.asarray(X)[:, :1] > 0.5
+
+
+def test_predictions_in_a_column_and_no_classes():
+    model = ReweightedClassifier(Bare(), sensitive_features="sex").fit(X, Y == 1)
+    assert model.score(X, Y == 1) == pytest.approx(np.mean((SKILL > 0.5) == (Y == 1)))
 
 
 @each_model

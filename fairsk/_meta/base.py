@@ -240,7 +240,7 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             are negative, not finite, all zero, or not one per row.
         """
         predicted = self.predict(X, sensitive_features=sensitive_features)
-        return accuracy(y, predicted, self.classes_, sample_weight)
+        return accuracy(y, predicted, getattr(self, "classes_", None), sample_weight)
 
     @property
     def classes_(self) -> NDArray[Any]:

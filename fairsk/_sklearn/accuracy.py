@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score
 
 from fairsk._core.validation import check_weights
 from fairsk._sklearn.rows import label_array
 
-__all__ = ["accuracy", "refuse_other_kind"]
+__all__ = ["accuracy"]
 
 #: So many labels are shown in an error.
 _SHOWN = 5
 
 
 def accuracy(
-    y: Any, predicted: NDArray[Any], classes: NDArray[Any], sample_weight: ArrayLike | None
+    y: Any, predicted: NDArray[Any], classes: NDArray[Any] | None, sample_weight: ArrayLike | None
 ) -> float:
     """Return the share of rows, by weight, whose label is predicted.
 
@@ -28,8 +29,9 @@ def accuracy(
         The labels.
     predicted : array of shape (n_samples,)
         What is predicted.
-    classes : array of shape (n_classes,)
-        The labels seen in ``fit``; others are wrong predictions, but must be of the same kind.
+    classes : array of shape (n_classes,) or None
+        The labels seen in ``fit``, if the classifier tells them; others are wrong predictions, but must be of
+        the same kind.
     sample_weight : array-like of shape (n_samples,) or None
         The weights.
 
@@ -41,11 +43,12 @@ def accuracy(
     """
     labels = label_array(y)
     weights = check_weights(sample_weight, len(predicted))
-    refuse_other_kind(labels, classes)
+    if classes is not None:
+        _refuse_other_kind(labels, np.asarray(classes))
     return float(accuracy_score(labels, predicted, sample_weight=weights))
 
 
-def refuse_other_kind(labels: NDArray[Any], classes: NDArray[Any]) -> None:
+def _refuse_other_kind(labels: NDArray[Any], classes: NDArray[Any]) -> None:
     """Refuse labels that are text where those of ``fit`` were none, or the other way round.
 
     Raises
