@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, RepeatedStratifiedKFold
 
 from fairsk._meta.cross_fit import check_training_data, cross_fit, split_rows
 from fairsk._sklearn.routing import positive_scores
@@ -205,3 +205,39 @@ def test_a_class_that_the_model_does_not_know():
     model.predict_proba = lambda X: np.ones((len(X), 1))
     with pytest.raises(ValueError, match=r"Remembers knows the classes \[0\] only, and cannot score 1"):
         positive_scores(model, X, "auto", 1)
+
+
+def test_a_row_of_several_splits_counts_once_with_the_mean_of_its_scores():
+    def sizes(model, X, *, sensitive_features):
+        return np.full(len(X), float(len(model.rows_)))
+
+    # Rows 0 to 9 are scored by models of 50 and of 40 rows, rows 10 to 19 by the latter only.
+    cv = [(ROWS[10:], ROWS[:10]), (ROWS[20:], ROWS[:20])]
+    out_of_fold = cross_fit(Remembers(), training(sample_weight=ROWS + 1.0), sizes, cv=cv)
+    assert out_of_fold.rows.tolist() == list(range(20))
+    assert out_of_fold.scores.tolist() == [45.0] * 10 + [40.0] * 10
+    assert out_of_fold.weights.tolist() == [row + 1.0 for row in range(20)]
+    assert (out_of_fold.actual == (Y == "yes")[:20]).all()
+    columns = cross_fit(Remembers(), training(), lambda *a, **k: np.column_stack([sizes(*a, **k)] * 2), cv=cv)
+    assert columns.scores.tolist() == [[45.0, 45.0]] * 10 + [[40.0, 40.0]] * 10
+
+
+def test_repeated_folds_are_as_certain_as_one():
+    cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=4, random_state=0)
+    out_of_fold = cross_fit(Remembers(), training(), remembered, cv=cv)
+    assert out_of_fold.rows.tolist() == ROWS.tolist()
+
+
+def test_splits_by_masks_and_empty_ones():
+    first = ROWS < 20
+    out_of_fold = cross_fit(Remembers(), training(), remembered, cv=[(~first, first), (first, ~first)])
+    assert out_of_fold.rows.tolist() == ROWS.tolist()
+    for cv in ([], [(ROWS, [])], [([], ROWS)]):
+        with pytest.raises(ValueError, match="cv must make at least one split, with rows to train on"):
+            cross_fit(Remembers(), training(), remembered, cv=cv)
+
+
+def test_rows_without_a_weight_do_not_teach_a_class():
+    weights = np.where((Y == "yes") & (ROWS >= 20), 0.0, 1.0)
+    with pytest.raises(ValueError, match=r"The 27 training rows of split 1 of 3 \(cv\) have one label only"):
+        cross_fit(Remembers(), training(sample_weight=weights), remembered, cv=KFold(3))

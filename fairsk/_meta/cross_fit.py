@@ -172,7 +172,8 @@ class OutOfFold:
     weights : array of shape (n_samples,) or None
         The weight of each row.
     rows : array of shape (n_samples,)
-        The position of each row in the training data.
+        The position of each row in the training data; a row that several splits score stands here once, with
+        the mean of its scores.
     """
 
     estimator: Any
@@ -286,8 +287,8 @@ def cross_fit(
         )
         for train, test in splits
     )
-    models, scores = zip(*folds, strict=True)
-    rows = np.concatenate([test for _, test in splits])
+    models, fold_scores = zip(*folds, strict=True)
+    rows, scores = _once_each(np.concatenate([test for _, test in splits]), np.concatenate(fold_scores))
     if scores_only:
         final = None
     elif refit:
@@ -296,12 +297,22 @@ def cross_fit(
         final = models[0]
     return OutOfFold(
         final,
-        np.concatenate(scores),
+        scores,
         training.labels[rows] == training.positive,
         training.groups.take(rows),
         None if training.weights is None else training.weights[rows],
         rows,
     )
+
+
+def _once_each(rows: Ints, scores: Floats) -> tuple[Ints, Floats]:
+    """Return each row once, with the mean of its scores: counted twice, it would feign certainty."""
+    distinct, place, times = np.unique(rows, return_inverse=True, return_counts=True)
+    if len(distinct) == len(rows):
+        return rows, scores
+    sums = np.zeros((len(distinct), *scores.shape[1:]))
+    np.add.at(sums, place, scores)
+    return distinct, (sums.T / times).T
 
 
 def _score_prefit(
@@ -329,6 +340,8 @@ def _refuse_one_class(training: TrainingData, splits: Splits, target: NDArray[An
     """
     values = training.labels if target is None else target
     for number, (train, _) in enumerate(splits, start=1):
+        if training.weights is not None:
+            train = train[training.weights[train] > 0]  # a row of weight 0 is as good as absent
         if len(train) and (values[train] != values[train[0]]).any():
             continue
         where = f"The {len(train)} training rows of split {number} of {len(splits)} (cv)"
@@ -404,8 +417,23 @@ def split_rows(training: TrainingData, cv: Any, random_state: Any = None) -> Spl
     -------
     list of tuple of two arrays
         Positions of the rows to train on and of those to score.
+
+    Raises
+    ------
+    ValueError
+        If there are no splits, or a part of one has no rows.
     """
-    return list(_iterate_splits(training, 5 if cv is None else cv, random_state))
+    made = _iterate_splits(training, 5 if cv is None else cv, random_state)
+    splits = [(_positions(train), _positions(test)) for train, test in made]
+    if not splits or not all(len(part) for split in splits for part in split):
+        raise ValueError("cv must make at least one split, with rows to train on and rows to score in each.")
+    return splits
+
+
+def _positions(rows: Any) -> Ints:
+    """Return the positions of rows, which an iterable of splits may give as a mask."""
+    rows = np.asarray(rows)
+    return np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
 
 
 def _iterate_splits(training: TrainingData, cv: Any, random_state: Any) -> Iterable[tuple[Ints, Ints]]:

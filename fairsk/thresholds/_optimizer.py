@@ -98,7 +98,8 @@ class GroupThresholdOptimizer(MetaClassifier):
         clone of ``estimator``.
     cv : int, float, splitter or None, default=5
         Number of folds for the out-of-fold scores, stratified by group and label; a float for one split
-        with that share of test rows; or any splitter. None means 5.
+        with that share of test rows; or any splitter (a row that it scores more than once counts once, with
+        the mean of its scores). None means 5.
     refit : bool, default=True
         Whether to refit the classifier on all rows. False needs a ``cv`` with one split, and keeps that
         split's classifier.
