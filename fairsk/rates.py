@@ -74,6 +74,8 @@ def _where(condition: Array, then: Array, otherwise: Array) -> Array:
 
 def _extreme(values: Array, *, largest: bool) -> Array:
     """The largest (or smallest) value over the groups, passing over undefined (NaN) ones."""
+    if isinstance(values, np.ndarray):  # at once, for there may be thousands of groups
+        return (np.fmax if largest else np.fmin).reduce(values)
     best = values[0]
     for value in values[1:]:
         ahead = value > best if largest else value < best
@@ -269,7 +271,8 @@ class Constraint:
         What the criterion is called.
     rates : Rate, str, or iterable of these
         The rates that should agree; a string names a built-in rate. With several rates, the criterion's
-        disparity is that of the rate on which the groups differ most.
+        disparity is that of the rate on which the groups differ most. It is NaN if one of them cannot be
+        compared: what half of a criterion says is not what the criterion asks for.
     description : str, default=""
         What the criterion asks for, in one plain sentence.
     source : str, default=""
@@ -331,7 +334,7 @@ class Constraint:
         Returns
         -------
         array
-            The disparity; NaN if fewer than two groups have the rate.
+            The disparity; NaN if fewer than two groups have the rate, or one of several rates.
         """
         check_choice("method", method, Method)
         gaps = []
@@ -343,7 +346,7 @@ class Constraint:
                 baseline = self._baseline(rate, cells, values, method, reference)
                 gap = _extreme(abs(_defined(values, baseline) - baseline), largest=True)
             gaps.append(_undefined_alone(gap, values))
-        return _extreme(gaps, largest=True)
+        return _of_all(_extreme(gaps, largest=True), gaps)
 
     def ratio(
         self, cells: Cells, *, method: Method = "between_groups", reference: int | None = None
@@ -365,7 +368,7 @@ class Constraint:
         Returns
         -------
         array
-            The disparity; NaN if fewer than two groups have the rate.
+            The disparity; NaN if fewer than two groups have the rate, or one of several rates.
 
         Raises
         ------
@@ -384,7 +387,7 @@ class Constraint:
                 baseline = self._baseline(rate, cells, values, method, reference)
                 ratio = _extreme(_smaller_over_larger(_defined(values, baseline), baseline), largest=False)
             ratios.append(_undefined_alone(ratio, values))
-        return _extreme(ratios, largest=False)
+        return _of_all(_extreme(ratios, largest=False), ratios)
 
     def worst_group(self, cells: Cells) -> Array:
         """Return the rate of the group that is worst off.
@@ -488,6 +491,14 @@ def _undefined_alone(result: Array, values: Array) -> Array:
     """A comparison of fewer than two defined rates compares nothing: NaN instead of perfect parity."""
     defined = sum((value == value) * 1 for value in values)
     return _where(defined >= 2, result, float("nan"))
+
+
+def _of_all(result: Array, parts: list[Array]) -> Array:
+    """The worst of several rates is not known where one of them is not (NaN)."""
+    if len(parts) == 1:
+        return result
+    undefined = sum((part != part) * 1 for part in parts)
+    return _where(undefined == 0, result, float("nan"))
 
 
 def _defined(values: Array, baseline: Array) -> Array:

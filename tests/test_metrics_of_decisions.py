@@ -38,6 +38,7 @@ from fairsk.metrics._decisions.named import (
     demographic_parity_ratio,
     equal_opportunity_difference,
     equalized_odds_difference,
+    equalized_odds_ratio,
 )
 from fairsk.metrics._decisions.strata import (
     ConditionalDemographicDisparity,
@@ -973,3 +974,35 @@ def test_predictions_that_are_none_are_named() -> None:
     ):
         with pytest.raises(ValueError, match="y_pred is None"):
             ask()
+
+
+# --- a criterion of which one half cannot be measured ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [equalized_odds_difference, equalized_odds_ratio, average_odds_difference, average_odds_ratio],
+)
+@pytest.mark.parametrize(
+    "options", [{}, {"method": "to_overall"}, {"method": "to_reference", "reference": "b"}]
+)
+def test_half_of_equalized_odds_is_no_parity(metric: Callable[..., float], options: dict[str, Any]) -> None:
+    y, p, who = [1, 1, 0, 0, 0, 0, 0, 0], [1, 0, 1, 0, 1, 1, 0, 0], list("aaaabbbb")  # b has no positives
+    with pytest.warns(UserWarning, match="true_positive_rate cannot be measured"):
+        assert np.isnan(metric(y, p, sensitive_features=who, **options))
+    # Beside a stratum in which both halves can be compared: that one alone counts.
+    two = [*y, 1, 1, 0, 0, 1, 1, 0, 0], [*p, 1, 1, 0, 0, 1, 1, 0, 0]
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        value = metric(*two, sensitive_features=who * 2, strata=[0] * 8 + [1] * 8, **options)
+    assert value == (0 if "difference" in metric.__name__ else 1)
+    assert any("Passed over 1 of 2 strata" in str(warning.message) for warning in told)
+
+
+def test_three_classes_whose_criterion_is_half_measured() -> None:
+    y, who = ["x", "y", "z", "x", "y", "y"], list("aaabbb")  # b has no z
+    with pytest.warns(UserWarning, match="cannot be measured in some strata for: b"):
+        values = multiclass_disparity(y, y, sensitive_features=who, constraint="equalized_odds", average=None)
+    assert isinstance(values, dict)
+    assert values["x"] == values["y"] == 0
+    assert np.isnan(values["z"])

@@ -165,9 +165,18 @@ def test_fewer_than_two_groups_with_the_rate_give_nan_not_parity(
     assert np.isnan(CONSTRAINTS["equal_opportunity"].compare(table, comparison, **options))
 
 
-def test_a_rate_that_no_two_groups_have_leaves_the_verdict_to_the_others() -> None:
+@pytest.mark.parametrize(("comparison", "options"), COMPARISONS)
+def test_half_of_a_criterion_is_not_the_criterion(comparison: Any, options: dict[str, Any]) -> None:
     table = cells((0, 3, 0, 7), (8, 5, 2, 5))  # the first has no positives: TPR in one group only
-    assert CONSTRAINTS["equalized_odds"].difference(table) == pytest.approx(0.2)
+    assert np.isnan(CONSTRAINTS["equalized_odds"].compare(table, comparison, **options))
+    # In the second stratum both halves can be compared.
+    both = {cell: np.stack([table[cell], random_cells(2)[cell]], axis=1) for cell in CELLS}
+    values = CONSTRAINTS["equalized_odds"].compare(both, comparison, **options)
+    assert np.isnan(values).tolist() == [True, False]
+    # A third group makes two that have the rate, and the one without it is passed over.
+    three = {cell: np.append(table[cell], 4.0) for cell in CELLS}
+    options = options | ({"reference": 2} if "reference" in options else {})
+    assert not np.isnan(CONSTRAINTS["equalized_odds"].compare(three, comparison, **options))
 
 
 def test_an_unmeasured_reference_group_gives_nan() -> None:

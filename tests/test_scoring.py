@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from typing import Any
 
 import numpy as np
@@ -479,3 +480,27 @@ def test_the_search_scores_by_what_the_rule_maximises() -> None:
     rule = pickle.loads(pickle.dumps(search)).refit
     assert repr(rule) == "best_under('acc', dp=0.5)"
     assert rule(search.cv_results_) == search.best_index_
+
+
+class SelectsWhere(ClassifierMixin, BaseEstimator):
+    """Selects the rows whose skill is above a threshold."""
+
+    def __init__(self, above: float = 0.0) -> None:
+        self.above = above
+
+    def fit(self, X: Any, y: Any) -> SelectsWhere:
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return np.where(X["skill"] > self.above, "yes", "no")
+
+
+def test_a_search_does_not_prefer_what_cannot_be_measured() -> None:
+    two = Constraint("two_parities", ["selection_rate", "precision"])
+    scorer = make_fair_scorer(two, sensitive_features="man")
+    with warnings.catch_warnings():  # nobody has a skill above 9: equal selection, but no precision
+        warnings.simplefilter("ignore")
+        search = GridSearchCV(SelectsWhere(), {"above": [9.0, 0.3]}, scoring=scorer, cv=2).fit(X, Y)
+    assert search.best_params_ == {"above": 0.3}
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [True, False]

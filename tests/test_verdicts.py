@@ -12,6 +12,7 @@ from fairsk.rates import CELLS
 from fairsk.statistics import (
     contrasts,
     difference_interval,
+    noise_floor,
     ratio_interval,
     smallest_detectable,
     two_group_test,
@@ -98,6 +99,45 @@ def test_what_is_not_measured_does_not_pass() -> None:
     assert result.pairs.outcomes == ("PASS",)  # of the false positive rates
     assert "Where it can be measured, a difference above 0.05 is ruled out" in str(result)
     assert result.frame("polars")["unmeasured"].to_list() == ["true_positive_rate: b"]
+
+
+def half_measured(false_positives: float) -> GroupCounts:
+    """Return counts in which b has no positives, so that nobody's true positive rate can be compared."""
+    return GroupCounts(
+        "ab",
+        {"tp": [800, 0], "fn": [200, 0], "fp": [300, 1000 * false_positives], "tn": [700, 1000]},
+    )
+
+
+def test_half_of_equalized_odds_never_passes_but_can_fail() -> None:
+    for false_positives, outcome in ((0.43, "INCONCLUSIVE"), (4.0, "FAIL")):
+        counts = half_measured(false_positives)
+        with pytest.warns(UserWarning, match="true_positive_rate gives NaN, and so does equalized_odds"):
+            assert np.isnan(counts.compare("equalized_odds"))
+        with pytest.warns(UserWarning, match="true_positive_rate cannot be measured for: b"):
+            result = verdict(counts, "equalized_odds", max_difference=0.2)
+        assert result.outcome == outcome
+        assert np.isnan([result.value, result.low, result.high]).all()
+        assert not result.meets_bound
+        assert "not known, for no two groups can be compared in true_positive_rate" in str(result)
+        assert result.rate == "false_positive_rate"
+        assert ("There is a difference above 0.2 between a and b" in str(result)) == (outcome == "FAIL")
+        assert np.isnan([*difference_interval(counts, "equalized_odds")]).all()
+        assert np.isnan([*ratio_interval(counts, "equalized_odds")]).all()
+        with pytest.warns(UserWarning, match="cannot be measured for: b"):
+            assert np.isnan(smallest_detectable(counts, "equalized_odds"))
+        with pytest.warns(UserWarning, match="cannot be measured for: b"):
+            assert np.isnan(noise_floor(counts, "equalized_odds", n_resamples=10))
+
+
+def test_pairs_of_intersections_keep_their_labels() -> None:
+    groups = [("f", "old"), ("f", "young"), ("m", "old")]
+    counts = GroupCounts(
+        groups, {"tp": [5, 6, 7], "fp": [0] * 3, "fn": [0] * 3, "tn": [5, 4, 3]}, names=("sex", "age")
+    )
+    pairs = verdict(counts, "demographic_parity", max_difference=0.1).pairs
+    assert pairs.lowest == (groups[0], groups[0], groups[1])
+    assert pairs.highest == (groups[1], groups[2], groups[2])
 
 
 def test_a_failure_names_the_pair_that_fails_and_not_the_one_furthest_apart() -> None:

@@ -608,7 +608,7 @@ class GroupCounts(Result):
         -------
         float or array of shape (n_strata,)
             The disparity, in each stratum if there are strata; NaN (and a warning) where fewer than two
-            groups can be measured.
+            groups can be measured, in one of the rates if there are several.
         """
         constraint = get_constraint(constraint)
         position = None
@@ -620,11 +620,11 @@ class GroupCounts(Result):
         elif reference is not None:
             raise ValueError('reference= names a group for method="to_reference" only.')
         for rate in constraint.rates:
-            self.warn_undefined(rate, fewest=1 if comparison == "worst_group" else 2)
+            self.warn_undefined(rate, fewest=1 if comparison == "worst_group" else 2, of=constraint)
         disparity = constraint.compare(self.cells, comparison, method=method, reference=position)
         return float(disparity) if self.strata is None else disparity
 
-    def warn_undefined(self, rate: Rate, fewest: int) -> None:
+    def warn_undefined(self, rate: Rate, fewest: int, of: Constraint | None = None) -> None:
         """Warn of groups that do not have a rate, and of too few groups that have it.
 
         Parameters
@@ -633,6 +633,8 @@ class GroupCounts(Result):
             The rate that is about to be used.
         fewest : int
             How many groups must have it.
+        of : Constraint, optional
+            What the rate is a part of, which is NaN too where the rate is.
 
         Raises
         ------
@@ -656,7 +658,8 @@ class GroupCounts(Result):
                 f"(its denominator, {rate.denominator}, is empty there). The comparison passes over them."
             ]
         if (measured.sum(0) < fewest).any():
-            parts += [f"Fewer than two groups can be compared{somewhere}: {rate.name} gives NaN."]
+            also = f", and so does {of.name}" if of is not None and len(of.rates) > 1 else ""
+            parts += [f"Fewer than two groups can be compared{somewhere}: {rate.name} gives NaN{also}."]
         if parts:
             warn_user(" ".join(parts))
 

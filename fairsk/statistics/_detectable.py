@@ -109,9 +109,9 @@ def smallest_detectable(
         else:
             pairs = tuple(np.array([counts.groups.index(group)]) for group in groups)
         smallest.append(_detectable(counts, rate, pairs, comparison, level, power))
-    of_all_rates = np.concatenate(smallest)
-    if len(of_all_rates) == 0:
+    if not all(map(len, smallest)):  # of what cannot be compared nothing is ever told
         return float("nan")
+    of_all_rates = np.concatenate(smallest)
     return float(of_all_rates.max() if comparison == "difference" else of_all_rates.min())
 
 

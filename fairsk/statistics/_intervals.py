@@ -167,7 +167,8 @@ def difference_interval(
     Returns
     -------
     tuple of two floats
-        Its lower and upper end; NaN if fewer than two groups can be measured.
+        Its lower and upper end; NaN if fewer than two groups can be measured, in one of the
+        rates if there are several.
 
     Raises
     ------
@@ -215,7 +216,8 @@ def ratio_interval(
     Returns
     -------
     tuple of two floats
-        Its lower and upper end, between 0 and 1; NaN if fewer than two groups can be measured.
+        Its lower and upper end, between 0 and 1; NaN if fewer than two groups can be measured, in one of the
+        rates if there are several.
 
     Raises
     ------
@@ -332,12 +334,15 @@ def pair_disparities(
 
 
 def worst_interval(disparities: Iterable[PairDisparities], comparison: PairComparison) -> tuple[float, float]:
-    """Return the interval of the largest difference, or smallest ratio; NaN if no two groups are compared."""
-    measured = [part for part in disparities if len(part.value)]
-    if not measured:
+    """Return the interval of the largest difference, or smallest ratio.
+
+    NaN if no two groups are compared, in one of the rates if there are several.
+    """
+    parts = list(disparities)
+    if not all(len(part.value) for part in parts):
         return float("nan"), float("nan")
-    worst = max if comparison == "difference" else min
-    low, high = (worst(worst(getattr(part, end)) for part in measured) for end in ("low", "high"))
+    worst = np.max if comparison == "difference" else np.min
+    low, high = (worst([worst(getattr(part, end)) for part in parts]) for end in ("low", "high"))
     return float(low), float(high)
 
 

@@ -275,7 +275,8 @@ def noise_floor(
     Returns
     -------
     float
-        The mean disparity; NaN, and a warning, if fewer than two groups can be measured.
+        The mean disparity; NaN, and a warning, if fewer than two groups can be measured, in one of the rates
+        if there are several.
 
     Raises
     ------
@@ -314,12 +315,10 @@ def noise_floor(
         counts.warn_undefined(rate, fewest=2)
         p, n = share.effective(counts)
         if (n > 0).sum() < 2:
-            continue
+            return float("nan")
         sizes = np.rint(n[n > 0]).astype(np.int64)[:, None]
         parts = rng.binomial(sizes, np.average(p[n > 0], weights=n[n > 0]), (len(sizes), n_resamples))
         cells = dict.fromkeys(CELLS, np.zeros(parts.shape)) | {share.part: parts, share.rest: sizes - parts}
         disparities.append(Constraint(rate.name, rate).compare(cells, comparison))
-    if not disparities:
-        return float("nan")
     worst = np.fmax.reduce(disparities) if comparison == "difference" else np.fmin.reduce(disparities)
     return float(np.nanmean(worst))

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import format_group
+from fairsk._core.groups import format_group, list_groups
 from fairsk._core.results import Backend, Result, Table, number, percent, printable, with_interval
 from fairsk._core.typing import Bools, Floats
 from fairsk.rates import Constraint, Rate
@@ -99,7 +99,7 @@ class Verdict(Result):
     reference : hashable
         The group that all others are compared with; None if all groups are compared with each other.
     value, low, high : float
-        The disparity and its interval.
+        The disparity and its interval; NaN if no two groups can be compared in one of the rates.
     bound, confidence : float
         The tolerance, and the coverage probability of the interval.
     meets_bound : bool
@@ -143,15 +143,15 @@ class Verdict(Result):
 
     def _sentences(self) -> list[str]:
         """Say the verdict in words."""
-        if np.isnan(self.value):
+        if not len(self.pairs):
             sentences = ["INCONCLUSIVE: fewer than two groups can be measured."]
         else:
             sentences = [*self._numbers(), *self._reasons()]
         if self.small_groups:
-            names = ", ".join(map(format_group, self.small_groups))
+            names = list_groups(self.small_groups)
             sentences.append(f"Fewer than {self.min_group_size} rows to measure on: {names}.")
         for rate, groups in self.unmeasured.items():
-            sentences.append(f"{rate} cannot be measured for: {', '.join(map(format_group, groups))}.")
+            sentences.append(f"{rate} cannot be measured for: {list_groups(groups)}.")
         return sentences
 
     def _numbers(self) -> list[str]:
@@ -159,7 +159,7 @@ class Verdict(Result):
         lowest, highest = map(format_group, self.groups)
         lowest_rate, highest_rate = map(_written, self.group_rates)
         interval = f"({percent(self.confidence)} interval {number(self.low)} to {number(self.high)})"
-        if len(self.pairs) == 1:
+        if len(self.pairs) == 1 and not np.isnan(self.value):
             return [
                 f"{self.outcome}: {self.constraint} {self.comparison} {number(self.value)} {interval}, "
                 f"{self.rate} from {lowest_rate} ({lowest}) to {highest_rate} ({highest})."
@@ -167,12 +167,17 @@ class Verdict(Result):
         # The interval is that of the worst of all pairs, and not of the pair that lies furthest apart.
         extreme = "largest difference" if self.comparison == "difference" else "smallest ratio"
         groups = "two groups" if self.reference is None else f"a group and {format_group(self.reference)}"
-        pairs: list[Any] = [
-            *zip(self.pairs.rates, zip(self.pairs.lowest, self.pairs.highest, strict=True), strict=True)
-        ]
-        value = self.pairs.value_shown(pairs.index((self.rate, self.groups)))
+        first = f"{self.outcome}: {self.constraint}, {extreme} of {groups} {number(self.value)} {interval}."
+        if np.isnan(self.value):
+            missing = [rate for rate in self.unmeasured if rate not in self.pairs.rates]
+            first = (
+                f"{self.outcome}: the {self.comparison} of {self.constraint} is not known, for no two groups "
+                f"can be compared in {' and '.join(missing)}."
+            )
+        pairs = zip(self.pairs.rates, self.pairs.lowest, self.pairs.highest, strict=True)
+        value = self.pairs.value_shown([*pairs].index((self.rate, *self.groups)))
         return [
-            f"{self.outcome}: {self.constraint}, {extreme} of {groups} {number(self.value)} {interval}.",
+            first,
             f"Furthest apart: {lowest} ({lowest_rate}) and {highest} ({highest_rate}) in {self.rate}, "
             f"{value}.",
         ]
@@ -185,14 +190,13 @@ class Verdict(Result):
             return [f"{beyond[0].upper()}{beyond[1:]} is ruled out at this n."]
         if self.outcome == "FAIL":
             pairs = self.pairs
-            failing = [i for i, outcome in enumerate(pairs.outcomes) if outcome == "FAIL"]
+            failing = np.flatnonzero([outcome == "FAIL" for outcome in pairs.outcomes])
             # The end of an interval that is nearest to the bound says how surely the pair breaks it.
-            surest = max if self.comparison == "difference" else min
-            nearest = pairs.low if self.comparison == "difference" else pairs.high
-            worst = surest(failing, key=lambda i: nearest[i])
+            nearest = -pairs.low if self.comparison == "difference" else pairs.high
+            worst = int(failing[nearest[failing].argmin()])
             lowest, highest = format_group(pairs.lowest[worst]), format_group(pairs.highest[worst])
             disparity = f"{pairs.value_shown(worst)} in {pairs.rates[worst]}"
-            further = "" if len(failing) == 1 else f", and {len(failing) - 1} more (see .pairs)"
+            further = "" if len(failing) == 1 else f", and {len(failing) - 1:,} more (see .pairs)"
             return [f"There is {beyond} between {lowest} and {highest}: {disparity}{further}."]
         if self.unmeasured and self._keeps_bound:
             return [f"Where it can be measured, {beyond} is ruled out; elsewhere nothing is known."]
@@ -333,9 +337,12 @@ def verdict(
         counts.warn_undefined(rate, fewest=2)
     disparities = pair_disparities(counts, constraint, comparison, confidence, reference)
     # Seen from the bound, whether a disparity is worse: larger for differences, smaller for ratios.
-    worse, extreme = (1, max) if comparison == "difference" else (-1, min)
+    worse, extreme = (1, np.max) if comparison == "difference" else (-1, np.min)
     measured = [part for part in disparities if len(part.value)]
-    value = float(extreme(extreme(part.value) for part in measured)) if measured else float("nan")
+    # The disparity of several rates is not known where one of them cannot be compared.
+    value = float("nan")
+    if len(measured) == len(disparities):
+        value = float(extreme([extreme(part.value) for part in measured]))
     low, high = worst_interval(disparities, comparison)
     if reference is not None and not measured:
         raise ValueError(
@@ -354,7 +361,7 @@ def verdict(
     groups: tuple[Hashable, Hashable] | tuple[()] = ()
     rates: tuple[float, float] | tuple[()] = ()
     if measured:
-        furthest = extreme(measured, key=lambda part: extreme(part.value))
+        furthest = max(measured, key=lambda part: worse * extreme(part.value))
         rate, tied = furthest.rate, furthest.value == extreme(furthest.value)
         # Every ratio to a rate of 0 is 0: of these, the largest difference lies furthest apart.
         differences = abs(furthest.rates[furthest.first] - furthest.rates[furthest.second])
@@ -397,34 +404,30 @@ def _pair_verdicts(
     confidence: float,
 ) -> PairVerdicts:
     """Return the verdict on every pair."""
-    pairs = [(part, index) for part in disparities for index in range(len(part.value))]
-    ordered = [part.lowest_first(index) for part, index in pairs]
-    values, low, high = (
-        np.array([getattr(part, name)[index] for part, index in pairs], dtype=float)
-        for name in ("value", "low", "high")
+    # Arrays throughout: a thousand groups make half a million pairs.
+    sizes = [len(part.value) for part in disparities]
+    first, second, values, low, high = (
+        np.concatenate([getattr(part, name) for part in disparities])
+        for name in ("first", "second", "value", "low", "high")
     )
+    first_rates, second_rates = (
+        np.concatenate([part.rates[getattr(part, side)] for part in disparities])
+        for side in ("first", "second")
+    )
+    in_order = first_rates <= second_rates
+    labels = np.fromiter(counts.groups, dtype=object, count=len(counts.groups))
     mildest, worst = (low, high) if comparison == "difference" else (high, low)
     passes, fails = worse * (worst - bound) <= _ROUNDING, worse * (mildest - bound) > _ROUNDING
-    outcomes: list[Outcome] = [
-        "PASS" if keeps else "FAIL" if breaks else "INCONCLUSIVE"
-        for keeps, breaks in zip(passes, fails, strict=True)
-    ]
-    lowest_rates, highest_rates = (
-        np.array(
-            [part.rates[pair[side]] for (part, _), pair in zip(pairs, ordered, strict=True)], dtype=float
-        )
-        for side in (0, 1)
-    )
     return PairVerdicts(
-        rates=tuple(part.rate.name for part, _ in pairs),
-        lowest=tuple(counts.groups[lowest] for lowest, _ in ordered),
-        highest=tuple(counts.groups[highest] for _, highest in ordered),
-        lowest_rates=lowest_rates,
-        highest_rates=highest_rates,
+        rates=tuple(np.repeat([part.rate.name for part in disparities], sizes).tolist()),
+        lowest=tuple(labels[np.where(in_order, first, second)]),
+        highest=tuple(labels[np.where(in_order, second, first)]),
+        lowest_rates=np.where(in_order, first_rates, second_rates),
+        highest_rates=np.where(in_order, second_rates, first_rates),
         values=values,
         low=low,
         high=high,
-        outcomes=tuple(outcomes),
+        outcomes=tuple(np.select([passes, fails], ["PASS", "FAIL"], "INCONCLUSIVE").tolist()),
         confidence=confidence,
         library=counts.library,
     )
