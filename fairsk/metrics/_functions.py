@@ -6,7 +6,6 @@ import inspect
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -24,6 +23,7 @@ from fairsk._core.warnings import warn_user
 from fairsk._sklearn.rows import take_rows
 from fairsk.metrics._decisions.disparity import GroupRate
 from fairsk.metrics._decisions.table import Disparities
+from fairsk.metrics._partial_calls import call_where_defined, innermost
 from fairsk.rates import CELLS, Method, Rate
 from fairsk.statistics._intervals import check_confidence
 
@@ -48,12 +48,13 @@ class _FunctionOfRows:
 
     name: str
     function: Callable[..., Any]
-    columns: tuple[Any, ...]
+    columns: tuple[Any, Any]
     row_params: Mapping[str, Any]
     constants: Mapping[str, Any]
 
     def __call__(self, rows: Ints) -> float:
-        value = self.function(
+        value = call_where_defined(
+            self.function,
             *(take_rows(column, rows) for column in self.columns),
             **{param: take_rows(values, rows) for param, values in self.row_params.items()},
             **self.constants,
@@ -349,9 +350,7 @@ class GroupFunctionMetrics(Result):
 
 def function_name(function: Callable[..., Any]) -> str:
     """Return what a function is called; a ``functools.partial`` bears the name of its function."""
-    inner = function
-    while isinstance(inner, partial):
-        inner = inner.func
+    inner = innermost(function)
     return getattr(inner, "__name__", type(inner).__name__)
 
 

@@ -136,7 +136,8 @@ def group_metrics(
     UserWarning
         If a metric cannot be measured in a group: a rate with an empty denominator, a function that raises
         ``ValueError`` or that scikit-learn calls undefined (``UndefinedMetricWarning``), as where a group has
-        one label only. It is NaN there, comparisons pass over it, and the group is named.
+        one label only, and one of scikit-learn's that is infinite, or that explains the variation of a
+        constant target. It is NaN there, comparisons pass over it, and the group is named.
 
     See Also
     --------

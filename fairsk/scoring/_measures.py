@@ -7,22 +7,25 @@ needs and scorers can share it. Greater is better.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import jaccard_score
 from sklearn.utils import column_or_1d
 
 from fairsk._core.columns import sensitive_columns
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import Grouping, encode_groups, format_group
+from fairsk._core.groups import Grouping, encode_groups, list_groups
 from fairsk._core.labels import positive_class
 from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
+from fairsk._sklearn.compat import num_samples
+from fairsk.metrics._partial_calls import call_where_defined, innermost
 from fairsk.rates import Comparison, Constraint, Method
 from fairsk.scoring._sensitive_scorer import Performance
 
@@ -123,24 +126,16 @@ class GroupPerformance:
         classes: NDArray[Any] | None,
     ) -> float:
         """Return the smallest score of a group, minus the largest difference, or the score of all rows."""
-        actual = column_or_1d(y_true)
-        groups = encode_groups(sensitive_columns(None, None, sensitive, n_samples=len(actual)))
+        groups = encode_groups(sensitive_columns(None, None, sensitive, n_samples=num_samples(y_true)))
+        scorable = Scorable.of(self.performance, y_true, respond, sample_weight, classes, self.pos_label)
         if self.comparison == "overall":
-            groups = _one_group(len(actual))
-        values = _performances(
-            self.performance, actual, respond, groups, sample_weight, classes, self.pos_label
-        )
-        undefined = np.isnan(values)
-        if undefined.any():
-            labels = ", ".join(format_group(groups.labels[g]) for g in np.flatnonzero(undefined))
-            warn_user(
-                f"The score is not defined for: {labels} (such as a group with one label only). "
-                "The comparison passes over them."
-            )
-        if (~undefined).sum() < (2 if self.comparison == "difference" else 1):
+            return scorable.overall()
+        values = scorable.by_group(groups)
+        defined = values[~np.isnan(values)]
+        if len(defined) < (2 if self.comparison == "difference" else 1):
             return float("nan")
-        smallest = float(np.nanmin(values))
-        return smallest - float(np.nanmax(values)) if self.comparison == "difference" else smallest
+        smallest = float(defined.min())
+        return smallest - float(defined.max()) if self.comparison == "difference" else smallest
 
 
 @dataclass(frozen=True)
@@ -171,49 +166,127 @@ class Tradeoff:
         classes: NDArray[Any] | None,
     ) -> float:
         """Return the one number."""
-        actual = column_or_1d(y_true)
-        (score,) = _performances(
-            self.performance, actual, respond, _one_group(len(actual)), sample_weight, classes, self.pos_label
-        )
+        score = Scorable.of(
+            self.performance, y_true, respond, sample_weight, classes, self.pos_label
+        ).overall()
         negated = self.disparity(
             y_true, respond, sensitive=sensitive, sample_weight=sample_weight, classes=classes
         )
         return float(score + self.weight * negated)
 
 
-def _one_group(n_samples: int) -> Grouping:
-    """Return all rows as one group."""
-    return Grouping(("all rows",), ("all rows",), np.zeros(n_samples, dtype=np.intp))
+@dataclass(frozen=True)
+class Scorable:
+    """A score with the labels and predictions that it is a function of: of all rows, or of each group.
 
+    Parameters
+    ----------
+    performance : Performance
+        The score.
+    y_true : array-like of shape (n_samples,)
+        Labels.
+    response : array of shape (n_samples,) or (n_samples, n_classes)
+        What the estimator responded.
+    weights : array of shape (n_samples,), optional
+        Weight of each row.
+    options : mapping
+        What the function of the score is called with besides, as scikit-learn's own scorer calls it.
+    classes : array, optional
+        The estimator's classes.
+    """
 
-def _performances(
-    performance: Performance,
-    actual: NDArray[Any],
-    respond: Respond,
-    groups: Grouping,
-    sample_weight: ArrayLike | None,
-    classes: NDArray[Any] | None,
-    pos_label: Any,
-) -> Floats:
-    """Return the score of each group, NaN where it is not defined."""
-    options = dict(performance.options)
-    if pos_label is None and classes is not None and len(classes) == 2:
-        pos_label = positive_class(np.asarray(classes))
-    if performance.takes("pos_label"):
-        pos_label = options.setdefault("pos_label", 1 if pos_label is None else pos_label)
-    if performance.takes("zero_division"):
-        options.setdefault("zero_division", np.nan)  # never a silent 0 for a group without positives
-    weights = check_weights(sample_weight, len(actual))
-    if weights is not None and not performance.takes("sample_weight"):
-        raise ValueError("This score takes no sample_weight.")
-    predicted = respond(performance.response_method, pos_label)
-    values = np.full(len(groups.labels), np.nan)
-    for g in range(len(groups.labels)):
-        in_group = groups.codes == g
-        group_weights = {} if weights is None else {"sample_weight": weights[in_group]}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UndefinedMetricWarning)  # a NaN is reported by name
-            values[g] = performance.sign * performance.function(
-                actual[in_group], predicted[in_group], **options, **group_weights
+    performance: Performance
+    y_true: ArrayLike | None
+    response: NDArray[Any]
+    weights: Floats | None
+    options: Mapping[str, Any]
+    classes: NDArray[Any] | None
+
+    @classmethod
+    def of(
+        cls,
+        performance: Performance,
+        y_true: ArrayLike | None,
+        respond: Respond,
+        sample_weight: ArrayLike | None,
+        classes: NDArray[Any] | None,
+        pos_label: Any,
+    ) -> Scorable:
+        """Ask for predictions, and decide which label is positive.
+
+        Without ``pos_label`` it is that of scikit-learn's scorer, if the estimator knows such a label, and
+        else the second of two classes. Scores that have no positive label, such as the area under the ROC
+        curve, are the same for either of two.
+        """
+        options = dict(performance.options)
+        response_label = None
+        if performance.takes("pos_label"):
+            known = [] if classes is None else np.asarray(classes).tolist()
+            default = options.get("pos_label", performance.default("pos_label"))
+            if pos_label is None and default not in known and len(known) == 2:
+                pos_label = positive_class(np.asarray(classes))
+            if pos_label is not None:
+                options.setdefault("pos_label", pos_label)
+            response_label = options.get("pos_label", default)
+        weights = check_weights(sample_weight, num_samples(y_true))
+        if weights is not None and not performance.takes("sample_weight"):
+            raise ValueError("This score takes no sample_weight.")
+        response = respond(performance.response_method, response_label)
+        return cls(performance, y_true, response, weights, options, classes)
+
+    def overall(self) -> float:
+        """Return the score of all rows: that of scikit-learn's own scorer, with its warnings."""
+        weights = {} if self.weights is None else {"sample_weight": self.weights}
+        value = self.performance.function(self.y_true, self.response, **self.options, **weights)
+        return self.performance.sign * value
+
+    def by_group(self, groups: Grouping) -> Floats:
+        """Return the score of each group; NaN where it is not defined, and a warning that names the group."""
+        actual, options = column_or_1d(self.y_true), self._options_of_part()
+        values = np.full(len(groups.labels), np.nan)
+        warned: dict[tuple[type[Warning], str], list[Hashable]] = {}
+        failed = False
+        rows_of_groups = np.split(
+            np.argsort(groups.codes, kind="stable"), np.cumsum(groups.sums())[:-1].astype(int)
+        )
+        for g, rows in enumerate(rows_of_groups):
+            weights = {} if self.weights is None else {"sample_weight": self.weights[rows]}
+            with warnings.catch_warnings(record=True) as recorded:
+                warnings.simplefilter("always")
+                try:
+                    values[g] = self.performance.sign * call_where_defined(
+                        self.performance.function, actual[rows], self.response[rows], **options, **weights
+                    )
+                except (
+                    ValueError
+                ):  # a score that cannot be had for one label raises, or one that cannot be had
+                    failed = True
+            for warning in recorded:
+                if issubclass(warning.category, UndefinedMetricWarning):
+                    values[g] = np.nan
+                else:
+                    warned.setdefault((warning.category, str(warning.message)), []).append(groups.labels[g])
+        if failed:
+            self.overall()  # raises too, unless only a group is at fault
+        for (category, message), labels in warned.items():
+            warn_user(f"In the score of {list_groups(labels)}: {message}", category)
+        undefined = [label for label, value in zip(groups.labels, values, strict=True) if np.isnan(value)]
+        if undefined:
+            warn_user(
+                f"The score is not defined for: {list_groups(undefined)} (such as a group with one label "
+                "only). The comparison passes over them."
             )
-    return values
+        return values
+
+    def _options_of_part(self) -> dict[str, Any]:
+        """Return what the function needs on a part of the rows, in which labels may be absent."""
+        options = dict(self.options)
+        # Never a silent 0 for a group without positives. Functions that know no NaN warn of it instead.
+        knows_nan = innermost(self.performance.function) is not jaccard_score
+        if self.performance.takes("zero_division") and knows_nan:
+            options.setdefault("zero_division", np.nan)
+        # Columns of scores belong to classes, which scikit-learn else takes from the labels that occur.
+        of_scores = self.performance.response_method != "predict"
+        if of_scores and self.performance.takes("labels") and self.classes is not None:
+            options.setdefault("labels", np.asarray(self.classes))
+        return options

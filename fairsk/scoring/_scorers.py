@@ -126,7 +126,8 @@ def make_group_scorer(
         rows: the same as scikit-learn's own scorer, but handing the groups to ``predict`` if it asks for
         them, as thresholds that get their groups as metadata do.
     pos_label : label, optional
-        The positive label, for scores that have one; by default the second of the estimator's two classes.
+        The positive label, for scores that have one; by default scikit-learn's (1), or the second of the
+        estimator's two classes if 1 is none of them.
 
     Returns
     -------
@@ -144,12 +145,19 @@ def make_group_scorer(
     -----
     UserWarning
         If the score is not defined in a group (such as the area under the curve where all labels are the
-        same); the group is passed over, and named.
+        same); the group is passed over, and named. So is what scikit-learn warns of in a group.
 
     See Also
     --------
     make_fair_scorer : The disparity of rates.
     make_tradeoff_scorer : Performance minus disparity.
+
+    Notes
+    -----
+    A group's score is that of its rows alone, with the columns of scores still those of all classes. It is
+    NaN where scikit-learn calls the score undefined, raises, returns an infinite value, or replaces 0 / 0 by
+    a number: a precision of a group in which nobody is selected, an R2 of a constant target. Of all rows, it
+    is whatever scikit-learn's scorer returns.
 
     References
     ----------

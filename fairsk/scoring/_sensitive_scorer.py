@@ -45,6 +45,10 @@ class Performance:
         """Whether the function has a parameter of that name."""
         return name in signature(self.function).parameters
 
+    def default(self, name: str) -> Any:
+        """Return the default of one of its parameters."""
+        return signature(self.function).parameters[name].default
+
 
 @dataclass(frozen=True)
 class _OnLabels:
