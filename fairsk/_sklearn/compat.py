@@ -37,6 +37,7 @@ __all__ = [
     "own_requests",
     "request_lastingly",
     "safe_indexing",
+    "score_by",
     "scorer_parts",
     "validate_parameters",
 ]
@@ -69,6 +70,13 @@ class ScorerParts(NamedTuple):
 def scorer_parts(scorer: Any) -> ScorerParts:
     """Take apart a scorer made by ``make_scorer``."""
     return ScorerParts(scorer._score_func, scorer._sign, dict(scorer._kwargs), scorer._response_method)
+
+
+def score_by(
+    scorer: Any, respond: Callable[..., Any], estimator: Any, X: Any, y_true: Any, **weights: Any
+) -> float:
+    """Return a scorer's score; ``respond(estimator, method, X, pos_label=)`` shares predictions."""
+    return float(scorer._score(respond, estimator, X, y_true, **weights))
 
 
 def own_requests(estimator: Any, method: str) -> dict[str, Any]:

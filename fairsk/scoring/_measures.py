@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -47,6 +47,9 @@ class Measure(Protocol):
     @property
     def response_method(self) -> Any:
         """The response method of the estimator that it needs."""
+
+    def with_pos_label(self, pos_label: Any) -> Measure:
+        """Return the same with this positive label, if it names none."""
 
     def __call__(
         self,
@@ -98,6 +101,15 @@ class Disparity:
         return -value if self._less_is_better else value
 
     @property
+    def is_of_decisions(self) -> bool:
+        """Whether it is the comparison of hard counts, and of nothing else."""
+        return self.response_method == "predict"
+
+    def with_pos_label(self, pos_label: Any) -> Disparity:
+        """Return the same with this positive label, if it names none."""
+        return self if self.pos_label is not None else replace(self, pos_label=pos_label)
+
+    @property
     def _less_is_better(self) -> bool:
         worst = self.comparison == "worst_group" and self.constraint.rates[0].lower_is_better
         return worst or self.comparison == "difference"
@@ -115,6 +127,10 @@ class GroupPerformance:
     def response_method(self) -> Any:
         """What the performance is a function of."""
         return self.performance.response_method
+
+    def with_pos_label(self, pos_label: Any) -> GroupPerformance:
+        """Return the same with this positive label, if it names none."""
+        return self if self.pos_label is not None else replace(self, pos_label=pos_label)
 
     def __call__(
         self,
@@ -155,6 +171,10 @@ class Tradeoff:
     def response_method(self) -> Any:
         """What the performance is a function of."""
         return self.performance.response_method
+
+    def with_pos_label(self, pos_label: Any) -> Tradeoff:
+        """Return the same with this positive label, if it names none."""
+        return replace(self, disparity=self.disparity.with_pos_label(pos_label))
 
     def __call__(
         self,

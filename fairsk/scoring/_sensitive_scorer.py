@@ -18,7 +18,7 @@ from fairsk._core.columns import sensitive_columns
 from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples, scorer_parts
 from fairsk._sklearn.routing import RESPONSES, asks_for, call
 
-__all__ = ["Performance", "SensitiveScorer"]
+__all__ = ["Performance", "SensitiveScorer", "WithMetadata"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class _OnLabels:
         )
 
 
-class _WithMetadata:
+class WithMetadata:
     """A fitted estimator whose response methods are handed the sensitive values that they ask for."""
 
     def __init__(self, estimator: Any, values: Any) -> None:
@@ -124,6 +124,16 @@ class SensitiveScorer(BaseScorer):
 
     def __repr__(self) -> str:
         return self._text
+
+    @property
+    def measure(self) -> Any:
+        """What is measured."""
+        return self._measure
+
+    @property
+    def sensitive_features(self) -> Any:
+        """What names the column of X; None if the values are metadata."""
+        return self._sensitive_features
 
     def _get_pos_label(self) -> Any:
         return self._measure.pos_label
@@ -192,7 +202,7 @@ class SensitiveScorer(BaseScorer):
         ):
             # Predictions that other scorers share were made without the values.
             method_caller = partial(cached_call, None)
-            estimator = _WithMetadata(estimator, sensitive_features)
+            estimator = WithMetadata(estimator, sensitive_features)
 
         def respond(method: Any, pos_label: Any = None) -> Any:
             return method_caller(estimator, method, X, pos_label=pos_label)

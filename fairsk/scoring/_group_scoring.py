@@ -1,0 +1,617 @@
+"""GroupScoring: several scores of a search, and the counts of every group behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from numbers import Real
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.utils.metadata_routing import MetadataRequest
+
+from fairsk._core.columns import Selector, SensitiveColumns, sensitive_columns
+from fairsk._core.counts import GroupCounts
+from fairsk._core.groups import encode_groups, list_groups
+from fairsk._core.labels import positive_class
+from fairsk._core.warnings import warn_user
+from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples, score_by, scorer_parts
+from fairsk._sklearn.routing import RESPONSES, asks_for
+from fairsk.rates import CELLS, Constraint, Rate, get_constraint
+from fairsk.scoring._measures import Disparity, Measure
+from fairsk.scoring._pooling import PREFIXES, Criterion, Pooling, write_counts
+from fairsk.scoring._refit import BestUnderPooled, Requirement, check_requirement, named_bounds
+from fairsk.scoring._sensitive_scorer import SensitiveScorer, WithMetadata
+
+__all__ = ["GroupScoring"]
+
+#: Options of best_under, which therefore cannot be names of scores there.
+_RESERVED = ("min_ratio", "min_score", "confidence", "require")
+
+#: A repr lists no more groups than these.
+_MOST_SHOWN = 10
+
+
+class GroupScoring:
+    """Several scores for a search, and each group's counts in every fold, so that it can judge their sums.
+
+    The largest gap between many small groups is biased upwards, and folds make groups small: the mean of a
+    fair scorer over folds finds disparity where there is none. Here every fold also reports the confusion
+    counts of each group; :meth:`best_under`, :func:`cv_disparities` and :func:`pareto_front` judge their
+    sums over the folds, in which every row has been tested once.
+
+    Give it as ``scoring`` to ``GridSearchCV``, ``RandomizedSearchCV`` or ``cross_validate``, with metadata
+    routing off or on. Predictions are computed once and shared by all scores.
+
+    Parameters
+    ----------
+    scoring : dict of str to str, Constraint or scorer
+        The scores by name. A constraint, or its name, is minus the largest difference between groups; any
+        other is a scikit-learn scorer, or the name of one, or a scorer of this package: a ratio is
+        ``make_fair_scorer("demographic_parity", comparison="ratio")``, without a column of its own; F1 of
+        labels that are texts is ``make_group_scorer("f1", comparison="overall")``.
+    sensitive_features : str, int, list of these, or callable, optional
+        The sensitive column of the X that goes into the estimator; a list makes an intersection, of whose
+        columns each scorer may name some: bounds then hold between the groups of these. Metadata of this
+        name override it.
+    groups : sequence of labels, optional
+        The groups, known beforehand, for every fold must report the same numbers; tuples for an
+        intersection. :meth:`of` reads them.
+    pos_label : label, optional
+        The positive label; by default the second of the estimator's two classes.
+    n_repeats : int, default=1
+        How often cross-validation tests each row, such as ``RepeatedKFold``'s ``n_repeats``. Sums of counts
+        are divided by it, for intervals to be those of so many rows.
+    error_score : "raise" or float, default="raise"
+        What an error while scoring becomes: ``np.nan`` makes every score of that fold NaN, with a warning.
+        Searches cannot do that for a scorer of several scores.
+
+    Attributes
+    ----------
+    groups : tuple of labels or None
+        The groups; the counts of the first one are called ``counts_0_tp``, ``counts_0_fp`` and so on.
+
+    Raises
+    ------
+    ValueError
+        If a score is unknown, its name is not free, or it reads a column that ``sensitive_features`` does
+        not name.
+    TypeError
+        If ``scoring`` is not a dict, or a score is neither a scorer nor a constraint.
+
+    See Also
+    --------
+    cv_disparities : The pooled disparities of every candidate, with intervals.
+    make_fair_scorer : A single score, of each fold.
+
+    Notes
+    -----
+    What is judged are predictions out of fold, each by the model of its fold: gaps of single models that
+    point in opposite directions cancel, whether by chance or not. A candidate's disparity is that of its way
+    of fitting, not of one fitted model.
+
+    With weights each fold reports the sums of squared weights too, under ``squares_0_tp`` and so on. They
+    reach it with metadata routing enabled, after ``set_score_request(sample_weight=True)``.
+
+    Halving searches and Optuna's take a single score; see the documentation on composition.
+
+    Examples
+    --------
+    >>> from fairsk.datasets import load_german_credit
+    >>> from fairsk.scoring import GroupScoring, cv_disparities
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> X, y = load_german_credit(return_X_y=True)
+    >>> X = X.select_dtypes("number").assign(sex=X["sex"] == "male")
+    >>> scores = {"acc": "accuracy", "dp": "demographic_parity"}
+    >>> scoring = GroupScoring(scores, sensitive_features="sex").of(X)
+    >>> scoring.groups
+    (False, True)
+    >>> tree = DecisionTreeClassifier(random_state=0)
+    >>> rule = scoring.best_under("acc", dp=0.05)
+    >>> search = GridSearchCV(tree, {"max_depth": [2, 4]}, scoring=scoring, refit=rule, cv=5).fit(X, y)
+    >>> print(cv_disparities(search))
+    candidate  score  comparison                 value  mean_of_folds      n  param_max_depth
+    -----------------------------------------------------------------------------------------
+    0          dp     difference  0.001 [0.000, 0.039]          0.060  1,000  2
+    1          dp     difference  0.035 [0.000, 0.069]          0.062  1,000  4
+    Of counts summed over the folds, with 95% intervals; beside them the mean of the folds.
+    >>> search.best_params_
+    {'max_depth': 4}
+    """
+
+    def __init__(
+        self,
+        scoring: Mapping[str, Any],
+        *,
+        sensitive_features: Selector = None,
+        groups: Sequence[Hashable] | None = None,
+        pos_label: Any = None,
+        n_repeats: int = 1,
+        error_score: float | Literal["raise"] = "raise",
+    ) -> None:
+        if not isinstance(scoring, Mapping) or not scoring:
+            raise TypeError(
+                "scoring must be a dict of scores by name, such as "
+                f"{{'acc': 'accuracy', 'dp': 'demographic_parity'}}; got {scoring!r:.200}."
+            )
+        if isinstance(n_repeats, bool) or not isinstance(n_repeats, int | np.integer) or n_repeats < 1:
+            raise ValueError(f"n_repeats must be a whole number, 1 or more; got {n_repeats!r}.")
+        self.scoring = dict(scoring)
+        self.sensitive_features = sensitive_features
+        self.groups = None if groups is None else _checked_groups(groups)
+        self.pos_label = pos_label
+        self.n_repeats = int(n_repeats)
+        if error_score != "raise" and not isinstance(error_score, Real):
+            raise ValueError(f"error_score must be 'raise' or a number, such as np.nan; got {error_score!r}.")
+        self.error_score = error_score
+        self._sizes: tuple[int, ...] | None = None
+        self._requests: dict[str, bool | str | None] = {"sensitive_features": True, "sample_weight": None}
+        self._criteria: dict[str, Criterion] = {}
+        self._group_scores: dict[str, _GroupScore] = {}
+        self._plain_scorers: dict[str, Any] = {}
+        for name, score in self.scoring.items():
+            self._add(name, score)
+
+    def __repr__(self) -> str:
+        options = {
+            "sensitive_features": (self.sensitive_features, None),
+            "groups": (self.groups, None),
+            "pos_label": (self.pos_label, None),
+            "n_repeats": (self.n_repeats, 1),
+            "error_score": (self.error_score, "raise"),
+        }
+        shown = [f"{name}={value!r}" for name, (value, default) in options.items() if value != default]
+        if self.groups is not None and len(self.groups) > _MOST_SHOWN:
+            shown = [
+                f"groups=<{len(self.groups)} groups>" if text.startswith("groups=") else text
+                for text in shown
+            ]
+        return f"GroupScoring({', '.join([repr(self.scoring), *shown])})"
+
+    # --- what is scored -------------------------------------------------------------------------------
+
+    def of(self, X: Any, *, sensitive_features: Any = None) -> Self:
+        """Return the same with the groups of some rows: all those that are to be searched on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows; not looked into if the values are given.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+
+        Returns
+        -------
+        GroupScoring
+            A copy that knows its groups.
+
+        Raises
+        ------
+        ValueError
+            If the sensitive column is missing, or has missing values.
+        """
+        grouping = encode_groups(self._columns(X, sensitive_features))
+        known = type(self)(
+            self.scoring,
+            sensitive_features=self.sensitive_features,
+            groups=grouping.labels,
+            pos_label=self.pos_label,
+            n_repeats=self.n_repeats,
+            error_score=self.error_score,
+        )
+        known._requests = dict(self._requests)
+        known._sizes = tuple(map(int, grouping.sums()))
+        return known
+
+    def _columns(self, X: Any, values: Any) -> SensitiveColumns:
+        """Return the sensitive columns, those of values by name where they have the names of the selector."""
+        if values is None and self.sensitive_features is None:
+            raise ValueError(
+                "GroupScoring was given no groups. Name the column, sensitive_features='sex'; or pass the "
+                "values as metadata with routing enabled (sklearn.set_config(enable_metadata_routing=True)): "
+                "without it, scikit-learn hands metadata to fit, but not to scorers."
+            )
+        columns = sensitive_columns(X, self.sensitive_features, values, n_samples=num_samples(X))
+        names = self._keys()
+        if columns.names != names and sorted(columns.names) == sorted(names):
+            order = [columns.names.index(name) for name in names]
+            columns = SensitiveColumns(names, tuple(columns.columns[place] for place in order))
+        return columns
+
+    def _keys(self) -> tuple[str, ...]:
+        """Return what the selector calls the sensitive attributes."""
+        return tuple(map(str, _selected(self.sensitive_features)))
+
+    def _attributes(self, name: str, selector: Any) -> tuple[int, ...] | None:
+        """Return the places of a scorer's columns among the sensitive ones; None for all of them."""
+        ours = _selected(self.sensitive_features)
+        if selector is None or selector is self.sensitive_features:
+            return None
+        theirs = _selected(selector)
+        if not theirs or not set(theirs) <= set(ours):
+            raise ValueError(
+                f"The score {name!r} reads {selector!r:.200}, which GroupScoring does not: "
+                f"sensitive_features={self.sensitive_features!r:.200}. List every column there: each score "
+                "may then read some of them."
+            )
+        return None if theirs == ours else tuple(ours.index(key) for key in theirs)
+
+    def _add(self, name: str, score: Any) -> None:
+        """Sort a score by what it is made of: counts, groups and predictions, or predictions alone."""
+        _check_name(name)
+        constraint = _constraint(name, score)
+        if constraint is not None:
+            self._criteria[name] = Criterion(constraint, "difference")
+            return
+        if not isinstance(score, SensitiveScorer):
+            self._plain_scorers[name] = _scorer(name, score)
+            return
+        places = self._attributes(name, score.sensitive_features)
+        measure = score.measure
+        if measure.pos_label is not None and measure.pos_label != self.pos_label:
+            raise ValueError(
+                f"The score {name!r} has pos_label={measure.pos_label!r}, and GroupScoring "
+                f"pos_label={self.pos_label!r}: name it in GroupScoring alone."
+            )
+        measure = measure.with_pos_label(self.pos_label)
+        if isinstance(measure, Disparity) and measure.is_of_decisions and measure.comparison != "worst_group":
+            self._criteria[name] = Criterion(
+                measure.constraint, measure.comparison, measure.method, measure.reference, places
+            )
+        else:
+            self._group_scores[name] = _GroupScore(measure, places)
+
+    @property
+    def pooling(self) -> Pooling:
+        """How the counts are read from results, and judged."""
+        if self.groups is None:
+            raise ValueError(_NO_GROUPS)
+        keys = self._keys()
+        several = len(keys) > 1 and all(isinstance(g, tuple) and len(g) == len(keys) for g in self.groups)
+        names = keys if several or len(keys) == 1 else ("sensitive_features",)
+        return Pooling(self.groups, names, self._criteria, self.n_repeats, self._sizes)
+
+    # --- as scikit-learn calls it ---------------------------------------------------------------------
+
+    def __call__(
+        self,
+        estimator: Any,
+        X: Any,
+        y_true: Any = None,
+        *,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> dict[str, float]:
+        """Score a fitted estimator, as scikit-learn calls it.
+
+        Parameters
+        ----------
+        estimator : fitted classifier
+            What to score.
+        X : array-like of shape (n_samples, n_features)
+            Rows to predict.
+        y_true : array-like of shape (n_samples,)
+            Their labels.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row, in all scores and counts.
+
+        Returns
+        -------
+        dict of str to float
+            The scores, greater is better, and the counts of each group.
+
+        Raises
+        ------
+        ValueError
+            If the groups are not known, or a row belongs to none of them.
+        """
+        try:
+            return self._scores(estimator, X, y_true, sensitive_features, sample_weight)
+        except Exception as error:
+            if isinstance(self.error_score, str) or self.groups is None:
+                raise
+            warn_user(
+                f"Scoring failed, and every score of this fold is {self.error_score}: "
+                f"{type(error).__name__}: {error}"
+            )
+            empty = GroupCounts((), {cell: [] for cell in CELLS})
+            counts = write_counts(empty, self.groups, weighted=sample_weight is not None)
+            return dict.fromkeys([*self.scoring, *counts], float(self.error_score))
+
+    def _scores(
+        self, estimator: Any, X: Any, y_true: Any, values: Any, sample_weight: ArrayLike | None
+    ) -> dict[str, float]:
+        if self.groups is None:
+            raise ValueError(_NO_GROUPS)
+        if y_true is None:
+            raise ValueError("GroupScoring counts right and wrong decisions, and was given no y.")
+        sensitive = self._columns(X, values)
+        if values is not None and any(asks_for(estimator, way, "sensitive_features") for way in RESPONSES):
+            estimator = WithMetadata(estimator, values)
+        respond = _Responses(estimator, X)
+        classes = getattr(estimator, "classes_", None)
+        positive = self.pos_label if classes is None else positive_class(np.asarray(classes), self.pos_label)
+        counts = GroupCounts.from_predictions(
+            y_true,
+            respond("predict", positive),
+            sensitive_features=sensitive,
+            sample_weight=sample_weight,
+            pos_label=positive,
+            classes=classes,
+        )
+        self._refuse_unknown(counts)
+        # Names that do not depend on where the values came from, as for reading sums of these counts.
+        named = GroupCounts(counts.groups, counts.cells, counts.squares, names=self.pooling.names)
+        weights = {"sample_weight": sample_weight}
+        scores = {name: criterion.score(named) for name, criterion in self._criteria.items()}
+        for name, group_score in self._group_scores.items():
+            scores[name] = group_score(y_true, respond, sensitive, classes=classes, **weights)
+        for name, scorer in self._plain_scorers.items():
+            scores[name] = _plain_score(name, scorer, respond, estimator, X, y_true, **weights)
+        ordered = {name: scores[name] for name in self.scoring}
+        return ordered | write_counts(counts, self.groups, weighted=sample_weight is not None)
+
+    def _refuse_unknown(self, counts: GroupCounts) -> None:
+        known = set(self.groups or ())
+        unknown = [label for label in counts.groups if label not in known]
+        if unknown:
+            raise ValueError(
+                f"Some rows belong to groups that GroupScoring does not know: {list_groups(unknown)}. It "
+                f"knows {list_groups(self.groups or ())}. List them all in groups=, or read them from all "
+                "rows: GroupScoring(...).of(X)."
+            )
+
+    def get_metadata_routing(self) -> MetadataRequest:
+        """Return what metadata it asks for, as scikit-learn's routing does.
+
+        Returns
+        -------
+        MetadataRequest
+            ``sensitive_features`` by default, and ``sample_weight`` if it was requested.
+        """
+        request = MetadataRequest(owner=type(self).__name__)
+        for param, alias in self._requests.items():
+            request.score.add_request(param=param, alias=alias)
+        return request
+
+    def set_score_request(
+        self,
+        *,
+        sensitive_features: bool | str | None = True,
+        sample_weight: bool | str | None = None,
+    ) -> Self:
+        """Say which metadata reach it where routing is enabled.
+
+        Parameters
+        ----------
+        sensitive_features, sample_weight : bool, str or None
+            Whether to ask for it, or under which name; None makes passing it an error.
+
+        Returns
+        -------
+        GroupScoring
+            Itself.
+        """
+        self._requests = {"sensitive_features": sensitive_features, "sample_weight": sample_weight}
+        return self
+
+    # --- as refit -------------------------------------------------------------------------------------
+
+    def best_under(
+        self,
+        score: str,
+        /,
+        *,
+        min_ratio: Mapping[str, float] | None = None,
+        min_score: Mapping[str, float] | None = None,
+        confidence: float = 0.95,
+        require: Requirement = "not_refuted",
+        **max_difference: float,
+    ) -> BestUnderPooled:
+        """Return a rule for ``refit``: the best score among candidates within bounds on pooled disparities.
+
+        Disparities are those of counts summed over the folds, each with its interval. If no candidate
+        qualifies, the one that comes nearest to it is chosen, with a warning.
+
+        Parameters
+        ----------
+        score : str
+            Name of the score to maximise: its mean over the folds, or the pooled disparity.
+        min_ratio : dict of str to float, optional
+            Smallest pooled ratios, such as ``{"di": 0.8}``: from 0 to 1.
+        min_score : dict of str to float, optional
+            Smallest mean over the folds of other scores, such as ``{"recall": 0.6}``.
+        confidence : float in (0, 1), default=0.95
+            The coverage probability of a candidate's intervals, for all its bounds, pairs of groups and
+            rates together.
+        require : {"not_refuted", "shown", "value"}, default="not_refuted"
+            Whether a candidate is refused only if a whole interval lies beyond its bound (a fair one then
+            is with probability ``1 - confidence`` at most), or unless every interval lies within its bound
+            (a candidate that is beyond one then passes with that probability at most), or by the pooled
+            values alone.
+        **max_difference : float
+            Largest pooled differences, by the name of the score: ``dp=0.05``.
+
+        Returns
+        -------
+        BestUnderPooled
+            A callable of ``cv_results_``; it can be pickled and cloned.
+
+        Raises
+        ------
+        TypeError
+            If a bound is not given by the name of its score.
+        ValueError
+            If a score is unknown, or not of the kind that is bounded; if a bound is out of range; if the
+            groups are not known.
+
+        Warns
+        -----
+        UserWarning
+            When it is called and no candidate qualifies.
+        """
+        pooling = self.pooling
+        check_requirement(confidence, require)
+        bounds = named_bounds(max_difference, min_ratio, min_score)
+        for name in (score, *(name for part in bounds.values() for name, _ in part)):
+            if name not in self.scoring:
+                raise ValueError(
+                    f"There is no score {name!r:.200} to maximise or to bound; the scores are: "
+                    f"{list_groups(self.scoring)}."
+                )
+        for kind, named in bounds.items():
+            for name, bound in named:
+                self._check_bound(kind, name, bound, require)
+        return BestUnderPooled(score, **bounds, pooling=pooling, confidence=confidence, require=require)
+
+    def _check_bound(self, kind: str, name: str, bound: float, require: Requirement) -> None:
+        """Refuse a bound that is not of the kind of its score."""
+        criterion = self._criteria.get(name)
+        fits = {
+            "max_difference": criterion is not None and criterion.comparison == "difference",
+            "min_ratio": criterion is not None and criterion.comparison == "ratio",
+            "min_score": criterion is None,
+        }
+        if not fits[kind]:
+            right = next(other for other in fits if fits[other])
+            what = {
+                "max_difference": f"a difference: write {name}={bound:g}",
+                "min_ratio": f"a ratio: write min_ratio={{{name!r}: {bound:g}}}",
+                "min_score": (
+                    "not a difference or ratio of decisions between groups, which counts would give: write "
+                    f"min_score={{{name!r}: ...}}, for its mean over folds"
+                ),
+            }
+            raise ValueError(f"The bound {bound:g} on {name!r} is a {kind}, but {name!r} is {what[right]}.")
+        if criterion is not None and kind == "max_difference":
+            criterion.constraint.check_max_difference(bound)
+        if criterion is not None and require != "value" and not criterion.has_interval:
+            raise ValueError(
+                f"{name!r} compares groups with all of them together (method={criterion.method!r}), which "
+                "has no interval: compare them with each other or a reference, or set require='value'."
+            )
+
+
+_NO_GROUPS = (
+    "GroupScoring does not know the groups, and every fold must report the same ones: list them, "
+    "groups=['F', 'M'], or read them from all rows, GroupScoring(...).of(X)."
+)
+
+
+class _Responses:
+    """The predictions of a fitted estimator for some rows, each kind computed once."""
+
+    def __init__(self, estimator: Any, X: Any) -> None:
+        self._estimator, self._X = estimator, X
+        self._known: dict[tuple[Any, Any], Any] = {}
+
+    def __call__(self, method: Any, pos_label: Any = None) -> Any:
+        # Decisions do not depend on which label is called positive; scores of two classes do.
+        key = (str(method), None if method == "predict" else pos_label)
+        if key not in self._known:
+            self._known[key] = cached_call(None, self._estimator, method, self._X, pos_label=pos_label)
+        return self._known[key]
+
+    def call(self, estimator: Any, method: Any, X: Any, pos_label: Any = None) -> Any:
+        """Respond as scikit-learn's scorers ask for it."""
+        return self(method, pos_label)
+
+
+def _plain_score(
+    name: str,
+    scorer: Callable[..., float],
+    respond: _Responses,
+    estimator: Any,
+    X: Any,
+    y_true: Any,
+    sample_weight: ArrayLike | None,
+) -> float:
+    """Return the score by a scorer that knows of no groups."""
+    weights = {}
+    if sample_weight is not None:
+        function = scorer_parts(scorer).function if isinstance(scorer, BaseScorer) else scorer
+        if "sample_weight" not in signature(function).parameters:
+            raise ValueError(f"The score {name!r} takes no sample_weight, and GroupScoring was given some.")
+        weights = {"sample_weight": sample_weight}
+    if isinstance(scorer, BaseScorer):
+        return score_by(scorer, respond.call, estimator, X, y_true, **weights)
+    return float(scorer(estimator, X, y_true, **weights))
+
+
+@dataclass(frozen=True)
+class _GroupScore:
+    """A measure of predictions by groups, and which of the sensitive columns it looks at: None for all."""
+
+    measure: Measure
+    places: tuple[int, ...] | None
+
+    def __call__(
+        self, y_true: Any, respond: _Responses, sensitive: SensitiveColumns, **options: Any
+    ) -> float:
+        """Return the score of a fold."""
+        if self.places is not None:
+            sensitive = SensitiveColumns(
+                tuple(sensitive.names[place] for place in self.places),
+                tuple(sensitive.columns[place] for place in self.places),
+            )
+        return self.measure(y_true, respond, sensitive=sensitive, **options)
+
+
+def _selected(selector: Any) -> list[Any]:
+    """Return the columns that a selector names; none of a callable."""
+    if selector is None or callable(selector):
+        return []
+    return list(selector) if isinstance(selector, list | tuple | np.ndarray) else [selector]
+
+
+def _check_name(name: Any) -> None:
+    """Refuse names of scores that something else has in results, or in best_under."""
+    if not isinstance(name, str):
+        raise TypeError(f"Scores are named by text; got {name!r:.200}.")
+    if name.startswith(PREFIXES) or name in _RESERVED:
+        raise ValueError(
+            f"A score cannot be called {name!r:.200}: names that begin with {' or '.join(PREFIXES)} are "
+            f"those of counts, and {', '.join(_RESERVED)} are options of best_under."
+        )
+
+
+def _checked_groups(groups: Sequence[Hashable]) -> tuple[Hashable, ...]:
+    """Return the groups as a tuple of distinct labels."""
+    if isinstance(groups, str | bytes) or not np.iterable(groups):
+        raise TypeError(f"groups must list the groups, such as ['F', 'M']; got {groups!r:.200}.")
+    labels = tuple(tuple(group) if isinstance(group, list) else group for group in groups)
+    if not labels or len(set(labels)) < len(labels):
+        raise ValueError(f"groups must list one or more groups, each once; got {list_groups(labels)}.")
+    return labels
+
+
+def _constraint(name: str, score: Any) -> Constraint | None:
+    """Return the constraint that is named; None if it is a scorer, or the name of one."""
+    if isinstance(score, Constraint):
+        return score
+    if not isinstance(score, str | Rate) or score in get_scorer_names():
+        return None
+    try:
+        return get_constraint(score)  # type: ignore[arg-type]  # of a rate it says what to write
+    except ValueError as error:
+        raise ValueError(
+            f"The score {name!r} is the name of no scikit-learn scorer and of no constraint. {error}"
+        ) from None
+
+
+def _scorer(name: str, score: Any) -> Any:
+    """Return a scorer, or the one of that name."""
+    if isinstance(score, str):
+        return get_scorer(score)
+    if not callable(score):
+        raise TypeError(
+            f"The score {name!r} must be the name of a scikit-learn scorer or of a constraint, a Constraint "
+            f"or a scorer; got {score!r:.200}."
+        )
+    return score

@@ -1,0 +1,260 @@
+"""Group counts summed over the folds of cross-validation, and the disparities that they give.
+
+A scorer returns single numbers, so the counts of a fold are written under one key per group and cell
+(``counts_0_tp`` is the number of true positives in the first group), and read back from ``cv_results_``.
+Every row is tested once, so the sums over the folds are the counts of predictions out of fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fairsk._core.counts import GroupCounts
+from fairsk._core.groups import list_groups
+from fairsk._core.typing import Floats
+from fairsk._core.warnings import warn_user
+from fairsk.rates import CELLS, Comparison, Constraint, Method
+from fairsk.statistics._intervals import pair_disparities, worst_interval
+from fairsk.statistics._pairs import Estimate
+
+__all__ = ["NO_ESTIMATE", "Criterion", "Pooling", "fold_scores", "mean_scores", "write_counts"]
+
+#: What the keys of counts, and of sums of squared weights, begin with.
+PREFIXES = ("counts_", "squares_")
+
+#: More tests per row than this are repeats; fewer come from rows whose number is not quite that of ``of(X)``.
+_REPEATED = 1.5
+
+NO_ESTIMATE = Estimate(float("nan"), float("nan"), float("nan"))
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A constraint's comparison that counts of decisions give.
+
+    Parameters
+    ----------
+    constraint, comparison, method, reference
+        As :func:`fairsk.scoring.make_fair_scorer` takes them; the comparison is a difference or a ratio.
+    attributes : tuple of int, optional
+        The positions of the attributes that it compares by, of those whose intersection is counted.
+    """
+
+    constraint: Constraint
+    comparison: Comparison
+    method: Method = "between_groups"
+    reference: Hashable = None
+    attributes: tuple[int, ...] | None = None
+
+    def _groups(self, counts: GroupCounts) -> GroupCounts:
+        """Return the counts by the attributes that are compared."""
+        if self.attributes is None:
+            return counts
+        return counts.marginal(*(counts.names[place] for place in self.attributes))
+
+    def value(self, counts: GroupCounts) -> float:
+        """Return the disparity; NaN if fewer than two groups, or not the reference, can be measured."""
+        counts = self._groups(counts)
+        position = None
+        if self.method == "to_reference":
+            if self.reference not in counts.groups:
+                return float("nan")
+            position = counts.groups.index(self.reference)
+        compare = self.constraint.compare
+        return float(compare(counts.cells, self.comparison, method=self.method, reference=position))
+
+    def score(self, counts: GroupCounts) -> float:
+        """Return the disparity such that greater is better: a difference is negated."""
+        return self.signed(self.value(counts))
+
+    def signed(self, value: Any) -> Any:
+        """Return disparities such that greater is better."""
+        return -value if self.comparison == "difference" else value
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the disparity has an interval: not if groups are compared with all groups together."""
+        return self.method != "to_overall"
+
+    @property
+    def furthest(self) -> float:
+        """The worst value that the disparity can have."""
+        if self.comparison == "ratio":
+            return 0.0
+        return 1.0 if all(rate.is_share for rate in self.constraint.rates) else float("inf")
+
+    def estimate(self, counts: GroupCounts, confidence: float) -> Estimate[float]:
+        """Return the disparity with its interval, for all pairs of groups and all rates at once."""
+        value = self.value(counts)
+        if np.isnan(value) or not self.has_interval or self.comparison == "worst_group":
+            return Estimate(value, float("nan"), float("nan"))
+        pairs = pair_disparities(
+            self._groups(counts), self.constraint, self.comparison, confidence, self.reference
+        )
+        return Estimate(value, *worst_interval(pairs, self.comparison))
+
+    def measured_in_every_group(self, counts: GroupCounts) -> bool:
+        """Whether every group has something to measure each rate on."""
+        cells = self._groups(counts).cells
+        return all(bool((rate.support(cells) != 0).all()) for rate in self.constraint.rates)
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """What it takes to read counts from the results of cross-validation, and to judge them.
+
+    Parameters
+    ----------
+    groups : tuple of labels
+        The groups, in the order in which their counts are numbered.
+    names : tuple of str
+        What the sensitive attributes are called.
+    criteria : mapping of str to Criterion
+        The scores that counts give, by name.
+    n_repeats : int
+        How often cross-validation tests each row.
+    sizes : tuple of int, optional
+        The number of rows of each group, if all rows have been seen.
+    """
+
+    groups: tuple[Hashable, ...]
+    names: tuple[str, ...]
+    criteria: Mapping[str, Criterion]
+    n_repeats: int = 1
+    sizes: tuple[int, ...] | None = None
+
+    def counts(self, results: Mapping[str, Any]) -> list[GroupCounts | None]:
+        """Return the counts of each candidate, summed over the folds; None where scoring failed in one.
+
+        Raises
+        ------
+        ValueError
+            If the results hold no counts, or those of other groups.
+
+        Warns
+        -----
+        UserWarning
+            If rows have been tested more often than ``n_repeats`` says.
+        """
+        totals = {"counts": self._totals(results, "counts")}
+        try:
+            totals["squares"] = self._totals(results, "squares")
+        except KeyError:  # the rows have no weights
+            totals["squares"] = totals["counts"]
+            self._warn_of_repeats(totals["counts"])
+        n_candidates = len(totals["counts"]["tp"])
+        return [self._table(totals, place) for place in range(n_candidates)]
+
+    def _totals(self, results: Mapping[str, Any], kind: str) -> dict[str, Floats]:
+        """Return the cells of shape (n_candidates, n_groups), or sums of squares, over the folds."""
+        last = len(self.groups)
+        try:
+            totals = {
+                cell: np.stack(
+                    [fold_scores(results, f"{kind}_{place}_{cell}").sum(1) for place in range(last)], axis=1
+                )
+                for cell in CELLS
+            }
+            others = _has_fold_scores(results, f"{kind}_{last}_tp")
+        except KeyError:
+            if kind == "squares":
+                raise
+            others = True
+        if others:
+            raise ValueError(
+                f"These results do not hold the counts of {last} groups: they were not scored by this "
+                "GroupScoring."
+            ) from None
+        return {cell: total / self.n_repeats for cell, total in totals.items()}
+
+    def _table(self, totals: Mapping[str, Mapping[str, Floats]], place: int) -> GroupCounts | None:
+        cells, squares = (
+            {cell: total[place] for cell, total in totals[kind].items()} for kind in ("counts", "squares")
+        )
+        if any(np.isnan(total).any() for total in cells.values()):
+            return None
+        return GroupCounts(self.groups, cells, squares, names=self.names)
+
+    def _warn_of_repeats(self, totals: Mapping[str, Floats]) -> None:
+        """Warn of rows that were tested more than once, which would make intervals too narrow."""
+        if self.sizes is None:
+            return
+        tested = max(np.nan_to_num(sum(totals.values(), start=np.zeros(1)).sum(1)), default=0.0)
+        times = tested / sum(self.sizes)
+        if times > _REPEATED:
+            warn_user(
+                f"Cross-validation tested each row about {times * self.n_repeats:.1f} times, and "
+                f"n_repeats={self.n_repeats}: the intervals of pooled counts are too narrow. Give "
+                "GroupScoring the n_repeats of the splitter."
+            )
+
+
+def write_counts(counts: GroupCounts, groups: Sequence[Hashable], *, weighted: bool) -> dict[str, float]:
+    """Return the counts of one fold as single numbers, 0 for groups that have no rows in it.
+
+    Parameters
+    ----------
+    counts : GroupCounts
+        The counts of the groups that occur.
+    groups : sequence of labels
+        All groups, which number the keys.
+    weighted : bool
+        Whether to write the sums of squared weights too.
+    """
+    position = {label: place for place, label in enumerate(counts.groups)}
+    tables = {"counts": counts.cells} | ({"squares": counts.squares} if weighted else {})
+    return {
+        f"{kind}_{number}_{cell}": float(table[cell][position[label]]) if label in position else 0.0
+        for kind, table in tables.items()
+        for number, label in enumerate(groups)
+        for cell in CELLS
+    }
+
+
+def _has_fold_scores(results: Mapping[str, Any], name: str) -> bool:
+    return f"split0_test_{name}" in results or f"test_{name}" in results
+
+
+def fold_scores(results: Mapping[str, Any], name: str) -> Floats:
+    """Return a score in every fold, of shape (n_candidates, n_folds).
+
+    Parameters
+    ----------
+    results : mapping of str to array
+        The ``cv_results_`` of a search, or what ``cross_validate`` returned: one candidate.
+    name : str
+        Name of the score.
+
+    Raises
+    ------
+    KeyError
+        If there is no such score.
+    """
+    folds: list[Floats] = []
+    while f"split{len(folds)}_test_{name}" in results:
+        folds.append(np.asarray(results[f"split{len(folds)}_test_{name}"], dtype=float))
+    if folds:
+        return np.stack(folds, axis=1)
+    return np.array([results[f"test_{name}"]], dtype=float)
+
+
+def mean_scores(results: Mapping[str, Any], name: str) -> Floats:
+    """Return the mean of a score over the folds, of each candidate.
+
+    Raises
+    ------
+    ValueError
+        If there is no such score.
+    """
+    if f"mean_test_{name}" in results:
+        return np.asarray(results[f"mean_test_{name}"], dtype=float)
+    if f"test_{name}" in results:
+        return np.asarray(results[f"test_{name}"], dtype=float).mean(keepdims=True)
+    names = [key.removeprefix("mean_test_") for key in results if key.startswith("mean_test_")]
+    names = names or [key.removeprefix("test_") for key in results if key.startswith("test_")]
+    names = [name for name in names if not name.startswith(PREFIXES)]
+    raise ValueError(f"There is no scorer {name!r}; the scorers are: {list_groups(names)}.")
