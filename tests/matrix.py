@@ -56,7 +56,13 @@ from fairsk import (
     ReweightedClassifier,
     SensitiveRouter,
 )
-from fairsk.scoring import best_under, make_fair_scorer, make_group_scorer
+from fairsk.scoring import (
+    GroupScoring,
+    best_under,
+    cv_disparities,
+    make_fair_scorer,
+    make_group_scorer,
+)
 
 # --- the people -----------------------------------------------------------------------------------------
 
@@ -349,6 +355,16 @@ def grid_fair_scorers(s: Setting) -> dict[str, Any]:
 
 def grid_no_refit(s: Setting) -> dict[str, Any]:
     return _searched(s, _grid(s, scoring={"worst": s.worst_accuracy, "dp": s.disparity}, refit=False))
+
+
+def grid_pooled(s: Setting) -> dict[str, Any]:
+    values = None if s.column else s.people.sex
+    scoring = GroupScoring(
+        {"accuracy": "accuracy", "dp": "demographic_parity"}, sensitive_features=s.selector
+    ).of(s.X, sensitive_features=values)
+    search = _grid(s, scoring=scoring, refit=scoring.best_under("accuracy", dp=0.9))
+    found = {name: value for name, value in _searched(s, search).items() if "counts_" not in name}
+    return found | {"pooled": cv_disparities(search).values[:, 0]}
 
 
 def grid_predict(s: Setting) -> dict[str, Any]:
@@ -650,6 +666,7 @@ TOOLS = {
         grid_best_under, "fair predicts", parallel=True
     ),
     "GridSearchCV, fair scorers only, best_under": _tool(grid_fair_scorers, "fair", parallel=True),
+    "GridSearchCV, GroupScoring and its best_under": _tool(grid_pooled, "fair", parallel=True),
     "GridSearchCV, fair scorers only, refit=False": _tool(grid_no_refit, "fair", parallel=True),
     "GridSearchCV(...).predict": _tool(grid_predict, "default predicts", parallel=True),
     "GridSearchCV(...).score": _tool(grid_score, "fair", parallel=True),
@@ -782,7 +799,7 @@ FAILURES = [
     Failure(
         "Thresholds need the groups to predict, and here scikit-learn calls `predict` or `score` without "
         "metadata. Name the column; or enable routing and score with fairsk's scorers "
-        '(`make_group_scorer("accuracy", comparison="overall")` is the accuracy); or call '
+        '(`make_group_scorer("accuracy", comparison="overall")` is the accuracy) or `GroupScoring`; or call '
         "`best_estimator_.predict(X, sensitive_features=...)`.",
         ValueError,
         "Name the column",

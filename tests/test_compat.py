@@ -30,6 +30,7 @@ from fairsk._sklearn.compat import (
     own_requests,
     request_lastingly,
     safe_indexing,
+    score_by,
     scorer_parts,
     validate_parameters,
 )
@@ -72,6 +73,22 @@ def test_scorers_share_predictions():
     np.testing.assert_array_equal(result["test_acc"], [0.4, 0.6])
     # In the first ten rows nobody is selected, in the last ten everybody.
     np.testing.assert_array_equal(result["test_dp"], [0.0, 0.0])
+
+
+def test_a_scorer_takes_predictions_that_others_share():
+    model = LogisticRegression().fit(X[["x"]], Y)
+    asked = []
+
+    def respond(estimator, method, rows, pos_label=None):
+        asked.append((method, pos_label))
+        return np.linspace(0, 1, 20) if method != "predict" else np.ones(20, dtype=int)
+
+    assert score_by(get_scorer("accuracy"), respond, model, X[["x"]], Y) == Y.mean()
+    weights = np.where(Y == 1, 2.0, 1.0)
+    weighted = score_by(get_scorer("accuracy"), respond, model, X[["x"]], Y, sample_weight=weights)
+    assert weighted == pytest.approx(weights[Y == 1].sum() / weights.sum())
+    score_by(get_scorer("neg_brier_score"), respond, model, X[["x"]], Y)
+    assert [method for method, _ in asked] == ["predict", "predict", "predict_proba"]
 
 
 def test_a_cached_call_returns_predictions_of_the_positive_class():

@@ -27,6 +27,7 @@ from fairsk._held_out.report import BoundReport, constraint_reports
 from fairsk.audit import audit_dataset
 from fairsk.metrics import GroupCounts, ScoreHistograms
 from fairsk.neural._evaluation import TrainingReport
+from fairsk.scoring import GroupScoring, cv_disparities
 from fairsk.statistics import (
     bootstrap,
     contrasts,
@@ -145,6 +146,15 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "ShrunkenRates": lambda: shrunken_rates(COUNTS, "selection_rate"),
     "Verdict": lambda: verdict(COUNTS, "equalized_odds", max_difference=0.1),
     "PairVerdicts": lambda: verdict(COUNTS, "equalized_odds", max_difference=0.1).pairs,
+    # scoring
+    "CVDisparities": lambda: cv_disparities(
+        {
+            **{f"split0_test_counts_{g}_{c}": [COUNTS.cells[c][g]] * 2 for g in (0, 1) for c in COUNTS.cells},
+            "mean_test_dp": [-0.1, -0.2],
+            "params": [{"depth": 2, "tree": LogisticRegression()}, {"depth": 3}],
+        },
+        GroupScoring({"dp": "demographic_parity"}, groups=["a", "b"]),
+    ),
     # audit
     "DatasetAudit": audited,
     "GroupShares": lambda: audited().shares,
