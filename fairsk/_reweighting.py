@@ -13,11 +13,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.utils import Tags, check_random_state, column_or_1d, indexable
+from sklearn.utils import Tags, check_random_state, indexable
 from sklearn.utils.validation import check_is_fitted
 
-from fairsk._core.columns import SensitiveColumns, sensitive_columns
-from fairsk._core.groups import Grouping, encode_groups, format_group
+from fairsk._core.columns import SensitiveColumns, refuse_shuffled, sensitive_columns
+from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups
+from fairsk._core.labels import target_column
+from fairsk._core.messages import list_labels, list_texts
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
@@ -123,7 +125,7 @@ class Reweigher(TransformerMixin, BaseEstimator):
         Reweigher
             The fitted transformer.
         """
-        X, labels = check_rows(X, y)
+        X, labels = check_rows(X, y, sensitive_features=sensitive_features, sample_weight=sample_weight)
         check_same_features(self, X, reset=True)
         sensitive = sensitive_columns(
             X, self.sensitive_features, sensitive_features, n_samples=num_samples(X)
@@ -142,11 +144,14 @@ class Reweigher(TransformerMixin, BaseEstimator):
         expected = np.outer(cells.sum(1), cells.sum(0)) / cells.sum()
         with np.errstate(divide="ignore", invalid="ignore"):
             self.weights_ = np.where(cells > 0, expected / cells, np.nan)
-        for group, label in zip(*np.nonzero(cells == 0), strict=True):
+        empty = [
+            f"Group {format_group(groups.labels[group])} has no rows with the label {self.classes_[label]}"
+            for group, label in zip(*np.nonzero(cells == 0), strict=True)
+        ]
+        if empty:
             warn_user(
-                f"Group {format_group(groups.labels[group])} has no rows with the label "
-                f"{self.classes_[label]}: no weights can make the label rates equal. The other cells get "
-                "their usual weights; merge small groups of sensitive_features to avoid this."
+                f"{list_texts(empty)}: no weights can make the label rates equal. The other cells get their "
+                "usual weights; merge small groups of sensitive_features to avoid this."
             )
         return self
 
@@ -211,10 +216,12 @@ class Reweigher(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a group, a label, or a label in a group did not occur in ``fit``.
+            If a group, a label, or a label in a group did not occur in ``fit``, or pandas indexes are in
+            different orders.
         """
         check_is_fitted(self)
-        labels = column_or_1d(y)
+        refuse_shuffled(y=y, sensitive_features=sensitive_features, sample_weight=sample_weight)
+        labels = target_column("y", y)
         sensitive = sensitive_columns(None, None, sensitive_features, n_samples=len(labels))
         return self._weigh(labels, sensitive, check_weights(sample_weight, len(labels)))
 
@@ -228,15 +235,15 @@ class Reweigher(TransformerMixin, BaseEstimator):
         if (groups.codes < 0).any() or (columns < 0).any():
             raise ValueError(
                 "Some rows have a group or a label that did not occur in fit, so they have no weight. "
-                f"The groups were: {', '.join(map(format_group, self.groups_))}; the labels were: "
-                f"{', '.join(map(str, self.classes_))}."
+                f"The groups were: {list_groups(self.groups_)}; the labels were: "
+                f"{list_labels(self.classes_.tolist())}."
             )
         weights = self.weights_[groups.codes, columns]
         if sample_weight is not None:
             # A row of weight 0 is as good as absent, also in a cell that has no weight.
             weights = np.where(sample_weight > 0, weights * sample_weight, 0)
         if np.isnan(weights).any():
-            group = format_group(self.groups_[groups.codes[np.isnan(weights)][0]])
+            group = list_groups([self.groups_[groups.codes[np.isnan(weights)][0]]])
             raise ValueError(f"Group {group} has rows with a label that it did not have in fit.")
         return weights
 
@@ -313,7 +320,7 @@ class ReweightedClassifier(MetaClassifier):
 
     _parameter_constraints = {
         "estimator": [HasMethods(["fit", "predict"])],
-        "sensitive_features": [str, int, list, tuple, callable, None],
+        "sensitive_features": "no_validation",  # fairsk._core.columns.column_keys says what it can be
         "reweigher": [HasMethods(["fit", "sample_weight"]), None],
         "random_state": ["random_state"],
     }
@@ -360,7 +367,9 @@ class ReweightedClassifier(MetaClassifier):
         ReweightedClassifier
             The fitted meta-estimator.
         """
-        X, labels = check_rows(X, y)
+        X, labels = check_rows(
+            X, y, sensitive_features=sensitive_features, sample_weight=sample_weight, **fit_params
+        )
         weights = check_weights(sample_weight, num_samples(X))
         sensitive = sensitive_columns(
             X, self.sensitive_features, sensitive_features, n_samples=num_samples(X)
@@ -462,7 +471,7 @@ class FairResampler(BaseEstimator):
         FairResampler
             The fitted sampler.
         """
-        X, labels = check_rows(X, y)
+        X, labels = check_rows(X, y, sensitive_features=sensitive_features)
         check_same_features(self, X, reset=True)
         sensitive = sensitive_columns(
             X, self.sensitive_features, sensitive_features, n_samples=num_samples(X)

@@ -77,7 +77,7 @@ class SensitiveRouter(MetaClassifier):
 
     _parameter_constraints = {
         "estimator": [HasMethods(["fit"])],
-        "sensitive_features": [str, int, list, tuple, callable, None],
+        "sensitive_features": "no_validation",  # fairsk._core.columns.column_keys says what it can be
         "keep_sensitive": ["boolean"],
     }
 
@@ -117,7 +117,9 @@ class SensitiveRouter(MetaClassifier):
         SensitiveRouter
             The fitted meta-estimator.
         """
-        X, labels = check_rows(X, y)
+        X, labels = check_rows(
+            X, y, sensitive_features=sensitive_features, sample_weight=sample_weight, **fit_params
+        )
         check_same_features(self, X, reset=True)
         if not asks_for(self.estimator, "fit", "sensitive_features"):
             raise ValueError(

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.model_selection import StratifiedKFold
-from sklearn.utils import column_or_1d
 
-from fairsk._core.columns import sensitive_columns
+from fairsk._core.columns import refuse_shuffled, sensitive_columns
 from fairsk._core.groups import encode_groups, group_strata
+from fairsk._core.labels import code_labels
 from fairsk._core.typing import Ints
 from fairsk._sklearn.compat import num_samples
 
@@ -91,13 +91,15 @@ class GroupStratifiedKFold(StratifiedKFold):
         Raises
         ------
         ValueError
-            If labels are missing or their number is not that of the rows, or the sensitive column is missing.
+            If a label or a group is missing, their numbers are not that of the rows, the sensitive column is
+            missing, or pandas indexes are in different orders.
         """
         if y is None:
             raise ValueError("GroupStratifiedKFold balances the labels too: pass y to split.")
+        refuse_shuffled(X=X, y=y, groups=groups)
         sensitive = sensitive_columns(X, self.sensitive_features, groups, n_samples=num_samples(X))
         codes = encode_groups(sensitive).codes
-        _, labels = np.unique(column_or_1d(y), return_inverse=True)
+        labels = code_labels("y", y).codes
         if len(labels) != len(codes):
             raise ValueError(f"X has {len(codes)} rows and y {len(labels)}: inconsistent numbers of samples.")
         return super().split(np.zeros((len(codes), 1)), group_strata(codes, labels, self.n_splits))

@@ -909,7 +909,7 @@ def proxy_of(audit: Any, column: str, attribute: str) -> Any:
         ),
         ({"baseline": [0.5, 0.5]}, ValueError, "groups, baseline={'man': 0.5, 'woman': 0.5}; another sample"),
         ({"baseline": np.array(["man"])}, ValueError, "one column of values, which names no groups"),
-        ({"sensitive_features": ["sex", "sex"]}, ValueError, "give each a name, once"),
+        ({"sensitive_features": ["sex", "sex"]}, ValueError, "names the column 'sex' twice"),
         ({"sensitive_features": ["man"] * 1000}, ValueError, "one per row, go in an array or a series"),
         ({"sensitive_features": lambda X: X["sex"], "baseline": [0.5, 0.5]}, ValueError, "names no groups"),
         ({"y": "sex"}, ValueError, "labels and a sensitive column are both 'sex'"),

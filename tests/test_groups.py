@@ -48,7 +48,15 @@ def frame(request: pytest.FixtureRequest) -> Any:
 # --- selectors ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("selector", ["sex", ["sex"], ("sex",), np.array(["sex"]), 1, -2, [np.int64(1)]])
+@pytest.mark.parametrize(
+    "selector",
+    [
+        *("sex", ["sex"], ("sex",), np.array(["sex"]), 1, -2, [np.int64(1)], np.str_("sex"), np.int8(1)),
+        *(np.flatnonzero([False, True, False]), np.array(["sex"], dtype=object), pd.Index(["sex"])),
+        pd.Index([1]),
+    ],
+    ids=repr,
+)
 def test_a_column_of_any_frame_is_selected_by_name_or_position(frame: Any, selector: Any) -> None:
     found = sensitive_columns(frame, selector)
     assert found.names == ("sex",)
@@ -92,13 +100,20 @@ def test_lists_of_rows_keep_their_values() -> None:
         encode_groups(sensitive_columns([["f", 1], [float("nan"), 2]], 0))
 
 
-def test_an_integer_is_a_position_also_where_columns_are_called_by_integers() -> None:
-    X = pd.DataFrame({10: [1, 2], 20: ["a", "b"]})
-    assert sensitive_columns(X, 1).names == ("20",)
-    with pytest.raises(
-        ValueError, match="column 20 is not in X, which has 2 columns; integers are positions"
-    ):
-        sensitive_columns(X, 20)
+def test_an_integer_is_refused_where_columns_are_called_by_other_integers() -> None:
+    X = pd.DataFrame({0: [0, 1], 1: [1, 2], 2: ["a", "b"]})
+    assert sensitive_columns(X, 1).names == ("1",)
+    assert sensitive_columns(X, -1).names == ("2",)
+    last_renamed = X.rename(columns={2: 5})
+    for frame in (X.drop(columns=0), X[[0, 2, 1]], X.drop(columns=0).assign(sex=1), last_renamed):
+        for selector in (2, [2], np.int64(-1)):
+            for use in (sensitive_columns, drop_columns):
+                with pytest.raises(ValueError, match=r"called by numbers that are not their .*: .*X\.iloc"):
+                    use(frame, selector)
+    assert sensitive_columns(last_renamed, 1).names == ("1",)
+    assert sensitive_columns(X.drop(columns=0), lambda X: X[1]).names == ("1",)
+    assert sensitive_columns(X.rename(columns=str), 1).names == ("1",)
+    assert sensitive_columns(X.drop(columns=0).rename(columns=str), 1).names == ("2",)
 
 
 @pytest.mark.parametrize("selector", ["sx", ["age", "sx"]])
@@ -126,10 +141,32 @@ def test_a_position_outside_is_refused(frame: Any, position: int) -> None:
         sensitive_columns(frame, position)
 
 
-@pytest.mark.parametrize("selector", [True, {"sex", "race"}, {"sex": 1}, 1.5, [None], slice(1)])
+@pytest.mark.parametrize(
+    "selector",
+    [
+        *(True, {"sex", "race"}, {"sex": 1}, 1.5, [None], slice(1), [["sex"]], [[1], [2, 3]], b"sex"),
+        *(np.array([True, False, False]), np.array([[1]]), np.array(1), pd.Series(["f", "m"])),
+        *(pl.Series(["sex"]), pd.MultiIndex.from_tuples([("sex", "race")])),
+    ],
+    ids=lambda selector: type(selector).__name__,
+)
 def test_what_does_not_select_columns_is_refused(selector: Any) -> None:
     with pytest.raises(TypeError, match="a name, an index, a list of these, or a callable of X"):
         sensitive_columns(pd.DataFrame(COLUMNS), selector)
+    with pytest.raises(TypeError, match="a name, an index, a list of these, or a callable of X"):
+        sensitive_columns(pd.DataFrame(COLUMNS), selector, list("aabb"))  # also where values override it
+
+
+@pytest.mark.parametrize("selector", [["sex", "sex"], [1, 1], np.array(list("fmf")), np.zeros(4, dtype=int)])
+def test_values_in_the_place_of_names_are_told(selector: Any) -> None:
+    with pytest.raises(ValueError, match=r"twice: each one once\. If these are values, one per row"):
+        sensitive_columns(pd.DataFrame(COLUMNS), selector)
+
+
+@pytest.mark.parametrize("selector", [["sex", 1], [1, -2]])
+def test_a_column_selected_in_two_ways_is_told(frame: Any, selector: Any) -> None:
+    with pytest.raises(ValueError, match="selects a column twice: 'sex', 'sex'"):
+        sensitive_columns(frame, selector)
 
 
 def test_naming_nothing_is_refused() -> None:
@@ -270,6 +307,13 @@ def test_names_of_unnamed_values() -> None:
         [True, None, False, None],
         np.array(["a", pd.NA, "b", np.nan], dtype=object),
         np.array(["2020-01-01", "NaT", "2020-01-02", "NaT"], dtype="datetime64[ns]"),
+        np.ma.array([1, 0, 2, 0], mask=[0, 1, 0, 1]),
+        np.ma.array([[1], [0], [2], [0]], mask=[[0], [1], [0], [1]]),
+        np.ma.array(["a", "a", "b", "a"], mask=[0, 1, 0, 1]),
+        pd.array([1, None, 2, None], dtype="Int64"),
+        pd.Categorical(["a", None, "b", None]),
+        pd.Series(["a", None, "b", None], dtype="string[pyarrow]"),
+        pd.Series([1, None, 2, None], dtype="int64[pyarrow]"),
         pd.Series(["a", None, "b", None]),
         pd.Series(["a", None, "b", None], dtype="category"),
         pd.Series(["a", pd.NA, "b", pd.NA], dtype="string"),
@@ -311,6 +355,41 @@ def test_the_policy_for_unknown_groups(columns: int) -> None:
     assert grouping.labels == groups
     assert grouping.codes.tolist() == [0, -1, 1, -1]
     assert encode_known_groups(sensitive.take(np.array([2, 0])), groups).codes.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("fitted", "values", "message"),
+    [
+        ((0, 1), list("0101"), r"fit: '0', '1' \(text\)\. Those of fit are 0, 1 \(numbers\)\."),
+        (("0", "1"), [0, 1, 1, 0], r"fit: 0, 1 \(numbers\)\. Those of fit are '0', '1' \(text\)\."),
+        ((False, True), ["True", "no"] * 2, r"'True', 'no' \(text\)\. Those of fit are False, True"),
+        (("a", "b"), [1, 2, 3, 4], r"fit: 1, 2, 3, 4 \(numbers\)\. Those of fit are 'a', 'b' \(text\)"),
+        ((("f", 1),), ["f"] * 4, r"fit: 'f' \(text\)\. Those of fit are \('f', 1\) \(text & numbers\)"),
+        ((("f", 1),), [["f", "1"]] * 4, r"\('f', '1'\) \(text & text\)\. Those of fit are \('f', 1\)"),
+    ],
+)
+def test_groups_of_another_kind_are_told_from_those_of_fit(fitted: Any, values: Any, message: str) -> None:
+    sensitive = sensitive_columns(None, None, np.array(values, dtype=object))
+    with pytest.raises(ValueError, match=message):
+        encode_known_groups(sensitive, fitted)
+    with pytest.raises(ValueError, match=message):  # the lenient policy accepts rows, not another type
+        encode_known_groups(sensitive, fitted, "overall")
+
+
+def test_the_lenient_policy_warns_if_it_applies_to_every_row() -> None:
+    def codes(values: list[Any]) -> list[int]:
+        sensitive = sensitive_columns(None, None, values)
+        return encode_known_groups(sensitive, ("f", "m"), "overall").codes.tolist()
+
+    with pytest.warns(
+        UserWarning, match="None of 3 rows has a group .* they are of None, x, and fit had f, m"
+    ):
+        assert codes(["x", None, "x"]) == [-1, -1, -1]
+    assert codes(["x"]) == codes([None]) == [-1]  # a row alone may be of a new group
+    assert codes(["x", "f"]) == [-1, 0]
+    sensitive = sensitive_columns(None, None, ["0", "1"])
+    with pytest.raises(ValueError, match="first call of partial_fit: '0', '1'"):
+        encode_known_groups(sensitive, (0, 1), during="partial_fit")
 
 
 def test_the_policy_for_missing_groups() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -19,20 +19,26 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from fairsk._core.factorize import Coded, code_series
-from fairsk._core.typing import Ints
+from fairsk._core.messages import list_labels, list_texts, show
+from fairsk._core.typing import Floats, Ints
 
 __all__ = [
     "Selector",
     "SensitiveColumns",
+    "all_columns",
+    "as_array",
+    "as_floats",
+    "column_keys",
     "column_of",
     "drop_columns",
     "pyarrow_rows",
     "refuse_shuffled",
     "sensitive_columns",
+    "single_column",
     "value_columns",
 ]
 
-#: How the constructor of an estimator or scorer names columns of X.
+#: How the constructor of an estimator or scorer names columns of X (:func:`column_keys` reads it).
 Selector: TypeAlias = str | int | Sequence[str] | Sequence[int] | Callable[[Any], Any] | None
 
 
@@ -99,7 +105,7 @@ class SensitiveColumns:
                 return SensitiveColumns(names, tuple(self.columns[j] for j in order))
             if _are_positions(self.names) or _are_positions(names):
                 return SensitiveColumns(names, self.columns)
-        came, seen = (", ".join(f"{name!r:.60}" for name in each[:10]) for each in (self.names, names))
+        came, seen = list_labels(self.names), list_labels(names)
         raise ValueError(
             f"sensitive_features has the columns {came}, and had {seen} in fit: give the same columns, in "
             "any order, or an array, whose columns are taken in the order of fit."
@@ -135,7 +141,8 @@ def sensitive_columns(
     X : array-like, frame, sparse matrix or list
         The X of the estimator's method; it is looked into only if ``values`` is None.
     selector : str, int, list of these, callable or None
-        The constructor's ``sensitive_features``. A callable receives X and returns values.
+        The constructor's ``sensitive_features``. A callable receives X and returns values. It is validated
+        here, also where values override it.
     values : array-like of shape (n_samples,) or (n_samples, n_columns), optional
         The method's ``sensitive_features``; overrides the selector.
     n_samples : int, optional
@@ -144,14 +151,18 @@ def sensitive_columns(
     Raises
     ------
     ValueError
-        If both are None, a column is missing, lengths differ, or values are missing.
+        If both are None, a column is missing, or lengths differ.
     TypeError
-        If ``values`` is a string or a dict.
+        If ``values`` is a string or a dict, or the selector is none.
     """
+    keys = column_keys(selector)
     if values is not None:
         sensitive = _from_values(values)
-    elif selector is not None:
-        sensitive = _from_selector(X, selector)
+    elif callable(selector):
+        values = selector(X)
+        sensitive = _from_values(values)
+    elif keys is not None:
+        sensitive = _from_keys(X, keys)
     else:
         raise ValueError(
             "Which column is sensitive? Name it in the constructor, sensitive_features='sex' (a list for "
@@ -163,13 +174,20 @@ def sensitive_columns(
         raise ValueError("sensitive_features names no column: give at least one.")
     expected = n_samples if n_samples is not None else len(sensitive)
     if any(len(column) != expected for column in sensitive.columns):
-        lengths = " and ".join(str(len(column)) for column in sensitive.columns)
         raise ValueError(
-            f"sensitive_features has {lengths} rows where {expected} are expected: inconsistent numbers of "
-            "samples. Values are matched to rows by position; where a tool takes rows away or repeats them "
-            "(a sampler in a pipeline, self-training), name the column in the constructor instead."
+            f"{_other_lengths('sensitive_features', sensitive, expected)} Values are matched to rows by "
+            "position; where a tool takes rows away or repeats them (a sampler in a pipeline, "
+            "self-training), name the column in the constructor instead."
         )
     return sensitive
+
+
+def all_columns(table: Any) -> SensitiveColumns:
+    """Return all columns of a frame or 2-D array, read as sensitive ones are, under their names."""
+    frame = _as_frame(table)
+    if frame is not None:
+        return _columns_at(frame, list(range(len(frame.columns))))
+    return _from_keys(table, list(range(table.shape[1])))
 
 
 def value_columns(argument: str, values: Any, n_samples: int) -> SensitiveColumns:
@@ -189,22 +207,33 @@ def value_columns(argument: str, values: Any, n_samples: int) -> SensitiveColumn
         )
     sensitive = _from_values(values)
     if not sensitive.columns or any(len(column) != n_samples for column in sensitive.columns):
-        lengths = " and ".join(str(len(column)) for column in sensitive.columns) or "no"
         texts = isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
-        hint = f" If these are names of columns, pass the columns: X[{list(values)!r}]." if texts else ""
-        raise ValueError(
-            f"{argument} has {lengths} rows where {n_samples} are expected: inconsistent numbers of samples."
-            f"{hint}"
-        )
+        hint = f" If these are names of columns, pass the columns: X[{show(list(values))}]." if texts else ""
+        raise ValueError(f"{_other_lengths(argument, sensitive, n_samples)}{hint}")
     return sensitive
 
 
+def _other_lengths(argument: str, sensitive: SensitiveColumns, n_samples: int) -> str:
+    """Say that columns have another number of rows than there are."""
+    lengths = sorted({len(column) for column in sensitive.columns})
+    rows = " and ".join(map(str, lengths[:5])) or "no"
+    hint = ""
+    if lengths == [1] and len(sensitive.columns) == n_samples:  # a row vector
+        hint = f" It is a row of {n_samples} columns: transpose it, {argument}.T."
+    return (
+        f"{argument} has {rows} rows where {n_samples} are expected: inconsistent numbers of samples.{hint}"
+    )
+
+
 def refuse_shuffled(**arguments: Any) -> None:
-    """Refuse data whose pandas index is that of the first in another order: rows would meet the wrong ones.
+    """Refuse data that have one pandas index in different orders: rows would meet the wrong ones.
+
+    Every method and function that takes several arguments with a value per row calls this once, before
+    indexes are lost. Data without an index, and data with different indexes, are matched by position.
 
     Parameters
     ----------
-    **arguments : array-like or None
+    **arguments : array-like, mapping of these, or None
         What belongs together row by row, by the name of the argument.
 
     Raises
@@ -212,18 +241,43 @@ def refuse_shuffled(**arguments: Any) -> None:
     ValueError
         If two have the same index in different orders.
     """
-    # A list has a method called index; only the index of pandas can be sorted.
-    indexes = [(name, data.index) for name, data in arguments.items() if hasattr(data, "index")]
-    indexes = [(name, index) for name, index in indexes if hasattr(index, "sort_values")]
-    for name, index in indexes[1:]:
-        first, reference = indexes[0]
-        if index is reference or len(reference) != len(index) or reference.equals(index):
-            continue
-        if reference.sort_values().equals(index.sort_values()):
-            raise ValueError(
-                f"{name} has the index of {first} in another order, but values are matched to rows by "
-                f"position. Align them first: {name}.loc[{first}.index]."
-            )
+    seen: list[tuple[str, Any]] = []
+    for name, index in _indexes(arguments):
+        for first, reference in seen:
+            if index is reference or reference.equals(index):
+                break
+            if _same_labels(reference, index):
+                remedy = f": {name}.loc[{first}.index]" if reference.is_unique else ", or drop their indexes"
+                raise ValueError(
+                    f"{name} has the index of {first} in another order, but values are matched to rows by "
+                    f"position. Align them first{remedy}."
+                )
+        else:
+            seen.append((name, index))
+
+
+def _indexes(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the pandas index of each argument that has one, also of the entries of a mapping."""
+    for name, data in arguments.items():
+        if isinstance(data, Mapping) and not sparse.issparse(data):
+            yield from _indexes({f"{name}[{show(key)}]": entry for key, entry in data.items()})
+        index = getattr(data, "index", None)
+        if hasattr(index, "factorize"):  # a list has a method called index
+            yield name, index
+
+
+def _same_labels(first: Any, second: Any) -> bool:
+    """Whether two indexes hold the same labels, each as often."""
+    if len(first) != len(second):
+        return False
+    try:  # by hashing, for not all labels have an order
+        codes, _ = first.append(second).factorize()
+    except TypeError:  # labels that cannot be hashed
+        return False
+    ours, theirs = (
+        np.bincount(part + 1, minlength=codes.max(initial=0) + 2) for part in np.split(codes, [len(first)])
+    )
+    return np.array_equal(ours, theirs)
 
 
 def _from_values(values: Any) -> SensitiveColumns:
@@ -240,10 +294,10 @@ def _from_values(values: Any) -> SensitiveColumns:
     if frame is not None:
         columns = tuple(column_of(frame[:, j]) for j in range(len(frame.columns)))
         return SensitiveColumns(tuple(map(str, frame.columns)), columns)
-    series = nw.from_native(values, series_only=True, pass_through=True)
-    if isinstance(series, nw.Series):
+    series = _as_series(values)
+    if series is not None:
         return SensitiveColumns((str(series.name or "sensitive_features"),), (column_of(series),))
-    array = _as_array(values.toarray() if sparse.issparse(values) else values)
+    array = as_array(values.toarray() if sparse.issparse(values) else values)
     if array.ndim == 0 or array.ndim > 2:
         raise ValueError(
             f"sensitive_features must have one value (or one row of values) per sample, got {array.ndim}-D."
@@ -254,24 +308,26 @@ def _from_values(values: Any) -> SensitiveColumns:
     return SensitiveColumns(tuple(f"sensitive_features[{j}]" for j in range(len(parts))), parts)
 
 
-def _from_selector(X: Any, selector: Selector) -> SensitiveColumns:
-    if callable(selector):
-        return _from_values(selector(X))
-    keys = _as_keys(selector)
+def _from_keys(X: Any, keys: list[str | int]) -> SensitiveColumns:
     if isinstance(X, Mapping) and not sparse.issparse(X):  # a dok_matrix is a dict, too
         missing = [key for key in keys if key not in X]
         if missing:
-            raise ValueError(f"The sensitive entry {missing[0]!r} is not in X, which has: {', '.join(X)}.")
-        return SensitiveColumns(tuple(map(str, keys)), tuple(_as_array(X[key]) for key in keys))
+            raise ValueError(
+                f"The sensitive entry {show(missing[0])} is not in X, which has: {list_texts(map(str, X))}."
+            )
+        return SensitiveColumns(tuple(map(str, keys)), tuple(single_column(X[key]) for key in keys))
     frame = _as_frame(X)
     if frame is not None:
-        positions = _frame_positions(frame, keys)
-        names = tuple(str(frame.columns[j]) for j in positions)
-        return SensitiveColumns(names, tuple(column_of(frame[:, j]) for j in positions))
-    X = X.tocsc() if sparse.issparse(X) else _as_array(X)
+        return _columns_at(frame, _frame_positions(frame, keys))
+    X = X.tocsc() if sparse.issparse(X) else _as_table(X)
     positions = _array_positions(X, keys)
-    columns = (X[:, [j]].toarray().ravel() if sparse.issparse(X) else X[:, j] for j in positions)
+    columns = (X[:, [j]].toarray().ravel() if sparse.issparse(X) else as_array(X[:, j]) for j in positions)
     return SensitiveColumns(tuple(f"column {j}" for j in positions), tuple(columns))
+
+
+def _columns_at(frame: nw.DataFrame[Any], positions: list[int]) -> SensitiveColumns:
+    names = tuple(str(frame.columns[j]) for j in positions)
+    return SensitiveColumns(names, tuple(column_of(frame[:, j]) for j in positions))
 
 
 def drop_columns(X: Any, selector: Selector) -> Any:
@@ -279,9 +335,9 @@ def drop_columns(X: Any, selector: Selector) -> Any:
 
     A frame that lacks the column already is returned unchanged.
     """
-    if selector is None or callable(selector):
+    keys = column_keys(selector)
+    if keys is None:
         return X
-    keys = _as_keys(selector)
     if isinstance(X, Mapping) and not sparse.issparse(X):  # a dok_matrix is a dict, too
         return {key: values for key, values in X.items() if key not in keys}
     frame = _as_frame(X)
@@ -289,7 +345,7 @@ def drop_columns(X: Any, selector: Selector) -> Any:
         present = [key for key in keys if isinstance(key, int) or key in frame.columns]
         dropped = _frame_positions(frame, present)
         return frame[:, [j for j in range(len(frame.columns)) if j not in dropped]].to_native()
-    array: Any = X.tocsr() if sparse.issparse(X) else _as_array(X)
+    array: Any = X.tocsr() if sparse.issparse(X) else _as_table(X)
     dropped = _array_positions(array, keys)
     rest = array[:, np.setdiff1d(np.arange(array.shape[1]), dropped)]
     return rest.asformat(X.format) if sparse.issparse(X) else rest
@@ -302,13 +358,42 @@ def pyarrow_rows(data: Any, rows: Ints) -> Any:
     return data.take(rows)
 
 
-def _as_keys(selector: Any) -> list[str | int]:
-    entries = selector if isinstance(selector, list | tuple | np.ndarray) else [selector]
-    keys: list[Any] = [int(key) if isinstance(key, np.integer) else key for key in entries]
+def column_keys(selector: Selector) -> list[str | int] | None:
+    """Return the names and positions of columns in a selector; None if it is a callable, or None.
+
+    Every estimator, scorer and splitter validates its selector by this function, when it is used.
+
+    Parameters
+    ----------
+    selector : str, int, list, tuple, array or pandas Index of these, callable, or None
+        As it was given; numbers and texts of NumPy are taken as such.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else.
+    ValueError
+        If it names a column twice.
+    """
+    if selector is None or callable(selector):
+        return None
+    is_array = isinstance(selector, np.ndarray) and selector.ndim == 1
+    several = isinstance(selector, list | tuple) or is_array or nw.dependencies.is_pandas_index(selector)
+    entries: list[Any] = list(selector) if several else [selector]  # type: ignore[arg-type]
+    keys: list[Any] = [
+        key.item() if isinstance(key, np.integer) else str(key) if isinstance(key, str) else key
+        for key in entries
+    ]
     if not all(isinstance(key, str | int) and not isinstance(key, bool) for key in keys):
         raise TypeError(
             "sensitive_features in a constructor selects columns of X: a name, an index, a list of these, "
-            f"or a callable of X. Got {selector!r}."
+            f"or a callable of X. Got {show(selector)}. Values, one per row, go to the methods."
+        )
+    if len(set(keys)) < len(keys):
+        twice = next(key for i, key in enumerate(keys) if key in keys[:i])
+        raise ValueError(
+            f"sensitive_features in a constructor names the column {show(twice)} twice: each one once. If "
+            "these are values, one per row, pass them to the methods."
         )
     return keys
 
@@ -321,12 +406,55 @@ def _as_frame(X: Any) -> nw.DataFrame[Any] | None:
     return frame if isinstance(frame, nw.DataFrame) else None
 
 
-def _as_array(values: Any) -> NDArray[Any]:
-    """Convert to an array, but not numbers and missing values to text, as NumPy does to [1, "a", nan]."""
+def as_array(values: Any) -> NDArray[Any]:
+    """Convert values to an array in which nothing that is missing has become a value.
+
+    NumPy makes texts of the numbers and missing values in ``[1, "a", nan]``, and leaves behind the mask of a
+    masked array.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        if not np.ma.is_masked(values):
+            return np.asarray(values)
+        rows = np.array(values.data, dtype=object)
+        rows[np.ma.getmaskarray(values)] = None
+        return rows
     array = np.asarray(values)
     if array.dtype.kind in "US" and not isinstance(values, np.ndarray):
         return np.asarray(values, dtype=object)
     return array
+
+
+def as_floats(name: str, values: Any) -> Floats:
+    """Convert numbers to floats, NaN where they are missing.
+
+    Raises
+    ------
+    ValueError
+        If these are no numbers; the error calls them by that name.
+    """
+    array = as_array(values) if isinstance(values, np.ma.MaskedArray) else values
+    try:
+        return np.asarray(array, dtype=float)
+    except (TypeError, ValueError):  # such as text, or pandas.NA
+        raise ValueError(f"{name} must hold a number per row, and no text.") from None
+
+
+def _as_table(X: Any) -> NDArray[Any]:
+    """Convert X to an array, but leave one with a mask, which its columns need."""
+    return X if isinstance(X, np.ma.MaskedArray) else as_array(X)
+
+
+def _as_series(values: Any) -> nw.Series[Any] | None:
+    """Wrap a pandas, polars or pyarrow column; None for anything else."""
+    series = nw.from_native(values, series_only=True, pass_through=True)
+    return series if isinstance(series, nw.Series) else None
+
+
+def single_column(values: Any) -> NDArray[Any] | Coded:
+    """Return a column of any library, or a frame of one, as :func:`column_of` reads it; else an array."""
+    frame = _as_frame(values)
+    series = frame[:, 0] if frame is not None and len(frame.columns) == 1 else _as_series(values)
+    return as_array(values) if series is None else column_of(series)
 
 
 def column_of(series: nw.Series[Any]) -> NDArray[Any] | Coded:
@@ -347,14 +475,32 @@ def _frame_positions(frame: nw.DataFrame[Any], keys: list[str | int]) -> list[in
         if isinstance(key, str):
             if key not in columns:
                 close = difflib.get_close_matches(key, map(str, columns), n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else f" {_PLACEMENT}"
-                shown = ", ".join(map(str, columns[:20])) + (", ..." if len(columns) > 20 else "")
+                hint = f" Did you mean {show(close[0])}?" if close else f" {_PLACEMENT}"
+                shown = list_texts(map(str, columns), most=20)
                 raise ValueError(
-                    f"The sensitive column {key!r} is not in X, whose columns are: {shown}.{hint}"
+                    f"The sensitive column {show(key)} is not in X, whose columns are: {shown}.{hint}"
                 )
-            key = columns.index(key)
-        positions.append(_checked_position(key, len(columns)))
-    return positions
+            position = columns.index(key)
+        else:
+            _refuse_ambiguous(key, columns)
+            position = _checked_position(key, len(columns))
+        positions.append(position)
+    return _distinct(positions, columns)
+
+
+def _refuse_ambiguous(key: int, columns: list[Any]) -> None:
+    """Refuse a number where columns are called by numbers that are not their positions.
+
+    In a frame made of an array some of whose columns were dropped, 1 may mean either.
+    """
+    called = {j: name for j, name in enumerate(columns) if isinstance(name, int | np.integer)}
+    if called.get(key) == key or all(name == j for j, name in called.items()):
+        return
+    raise ValueError(
+        f"Which column is {key}? The columns of X are called by numbers that are not their positions: "
+        f"{list_labels(columns)}. Say by a callable whether the name is meant, lambda X: X[{key}], or the "
+        f"position, lambda X: X.iloc[:, {key}]; or name the columns by text, X.rename(columns=str)."
+    )
 
 
 def _checked_position(key: int, n_columns: int) -> int:
@@ -366,18 +512,26 @@ def _checked_position(key: int, n_columns: int) -> int:
     return key % n_columns
 
 
+def _distinct(positions: list[int], columns: Sequence[Any]) -> list[int]:
+    """Refuse a column that is selected twice, such as by its name and its position."""
+    if len(set(positions)) < len(positions):
+        names = list_labels(columns[position] for position in positions)
+        raise ValueError(f"sensitive_features selects a column twice: {names}. Name each one once.")
+    return positions
+
+
 def _array_positions(X: Any, keys: list[str | int]) -> list[int]:
     if X.ndim != 2:
         raise ValueError(
-            f"Cannot select the sensitive column {keys[0]!r} from a {X.ndim}-D X (such as a list of texts): "
-            "pass sensitive_features= as metadata, or give a callable of X in the constructor."
+            f"Cannot select the sensitive column {show(keys[0])} from a {X.ndim}-D X (such as a list of "
+            "texts): pass sensitive_features= as metadata, or give a callable of X in the constructor."
         )
     positions = []
     for key in keys:
         if isinstance(key, str):
             raise ValueError(
-                f"The sensitive column {key!r} cannot be found: X is an array without column names. "
+                f"The sensitive column {show(key)} cannot be found: X is an array without column names. "
                 f"Give its index instead of its name, or keep the names. {_PLACEMENT}"
             )
         positions.append(_checked_position(key, X.shape[1]))
-    return positions
+    return _distinct(positions, range(X.shape[1]))

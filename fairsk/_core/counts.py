@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fairsk._core.columns import refuse_shuffled, value_columns
+from fairsk._core.columns import as_floats, refuse_shuffled, value_columns
 from fairsk._core.engines import column_names, count_combinations
 from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of, sort_labels
 from fairsk._core.labels import binary_labels, no_labels
+from fairsk._core.messages import list_labels, list_texts, show
 from fairsk._core.results import Backend, Result, Table, library_of, read_only, row_count
 from fairsk._core.typing import Bools, Floats
 from fairsk._core.validation import check_weights, plain_labels, read_labels
@@ -86,7 +87,7 @@ class GroupCounts(Result):
         library: Backend | None = None,
     ) -> None:
         if set(CELLS) - set(cells):
-            raise ValueError(f"cells must hold {', '.join(CELLS)}; got {', '.join(map(str, cells))}.")
+            raise ValueError(f"cells must hold {', '.join(CELLS)}; got {list_texts(map(str, cells))}.")
         if len(set(groups)) < len(groups) or len(set(strata or ())) < len(strata or ()):
             raise ValueError("A group or stratum is listed twice: labels must be distinct.")
         shape = (len(groups),) if strata is None else (len(groups), len(strata))
@@ -295,7 +296,7 @@ class GroupCounts(Result):
         refuse_shuffled(
             y_true=y_true, y_prob=y_prob, sensitive_features=sensitive_features, sample_weight=sample_weight
         )
-        probability = np.asarray(y_prob, dtype=float)
+        probability = as_floats("y_prob", y_prob)
         if y_true is None:
             actual = np.zeros(probability.shape[:1], dtype=bool)
         else:
@@ -392,7 +393,9 @@ class GroupCounts(Result):
         """
         unknown = [label for label in groups if label not in self.groups]
         if unknown:
-            raise ValueError(f"There is no group {unknown[0]!r}; the groups are {self.groups}.")
+            raise ValueError(
+                f"There is no group {show(unknown[0])}; the groups are {list_labels(self.groups)}."
+            )
         places = np.array([self.groups.index(label) for label in groups], dtype=np.intp)
         cells, squares = (
             {cell: table[cell][places] for cell in CELLS} for table in (self.cells, self.squares)
@@ -421,7 +424,9 @@ class GroupCounts(Result):
             Its table, without strata.
         """
         if self.strata is None or label not in self.strata:
-            raise ValueError(f"There is no stratum {label!r}; the strata are {self.strata}.")
+            raise ValueError(
+                f"There is no stratum {show(label)}; the strata are {list_labels(self.strata or ())}."
+            )
         place = self.strata.index(label)
         cells, squares = (
             {cell: table[cell][:, place] for cell in CELLS} for table in (self.cells, self.squares)
@@ -445,7 +450,9 @@ class GroupCounts(Result):
         """
         unknown = [name for name in names if name not in self.names]
         if unknown or not names:
-            raise ValueError(f"marginal takes names out of {list(self.names)}, got {list(names)}.")
+            raise ValueError(
+                f"marginal takes names out of {list_labels(self.names)}, got {list_labels(names) or 'none'}."
+            )
         keep = [self.names.index(name) for name in names]
         parts = [label if len(self.names) > 1 else (label,) for label in self.groups]
         labels = [tuple(part[i] for i in keep) if len(keep) > 1 else part[keep[0]] for part in parts]  # type: ignore[index]
@@ -478,7 +485,7 @@ class GroupCounts(Result):
             broken = ["without" if table.strata is None else "with" for table in (self, other)]
             raise ValueError(
                 "Only tables of the same sensitive attributes add up, all with strata or all without: "
-                f"{', '.join(self.names)} {broken[0]} strata, and {', '.join(other.names)} {broken[1]}."
+                f"{list_texts(self.names)} {broken[0]} strata, and {list_texts(other.names)} {broken[1]}."
             )
         if self.labelled != other.labelled:
             raise ValueError("Tables with labels and tables without (y_true=None) do not add up.")
@@ -614,7 +621,7 @@ class GroupCounts(Result):
         position = None
         if method == "to_reference":
             if reference is None:
-                shown = ", ".join(map(repr, self.groups))
+                shown = list_labels(self.groups)
                 raise ValueError(f'method="to_reference" needs reference=, one of the groups: {shown}.')
             position = position_of(reference, self.groups)
         elif reference is not None:

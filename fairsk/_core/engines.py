@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.columns import SensitiveColumns
 from fairsk._core.groups import Grouping, encode_groups
+from fairsk._core.messages import list_texts, show
 from fairsk._core.typing import Floats, Ints
 
 __all__ = ["Combinations", "column_names", "count_combinations"]
@@ -192,7 +193,8 @@ def column_names(argument: str, value: Any, *, single: bool = False) -> tuple[st
     ValueError
         If the list is empty.
     """
-    names = value if isinstance(value, list | tuple) and not single else [value]
+    several = isinstance(value, list | tuple | np.ndarray) or nw.dependencies.is_pandas_index(value)
+    names = list(value) if several and not single else [value]
     if not all(isinstance(name, str) for name in names):
         raise TypeError(
             f"{argument} names {'a column' if single else 'one column or several'} of the frame by text; got "
@@ -208,17 +210,18 @@ def _refuse_absent(columns: Mapping[str, Sequence[str]], present: Sequence[str])
         for name in names:
             if name not in present:
                 close = difflib.get_close_matches(name, map(str, present), n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else ""
-                shown = ", ".join(map(str, present[:20])) + (", ..." if len(present) > 20 else "")
+                hint = f" Did you mean {show(close[0])}?" if close else ""
+                shown = list_texts(map(str, present), most=20)
                 raise ValueError(
-                    f"The column {name!r} ({argument}) is not in the frame, whose columns are: {shown}.{hint}"
+                    f"The column {show(name)} ({argument}) is not in the frame, whose columns are: "
+                    f"{shown}.{hint}"
                 )
 
 
 def _refuse_text(argument: str, name: str, dtype: nw.dtypes.DType) -> None:
     # Only the engine knows what a column of objects holds; its error says so.
     if not (dtype.is_numeric() or dtype in (nw.Boolean, nw.Object, nw.Unknown)):
-        raise ValueError(f"The column {name!r} ({argument}) must hold numbers; it holds {dtype}.")
+        raise ValueError(f"The column {show(name)} ({argument}) must hold numbers; it holds {dtype}.")
 
 
 def _refuse_so_many(most: int, values: Mapping[str, NDArray[Any]]) -> None:
@@ -226,7 +229,7 @@ def _refuse_so_many(most: int, values: Mapping[str, NDArray[Any]]) -> None:
         ((name, len(set(column))) for name, column in values.items()), key=lambda pair: pair[1]
     )
     raise ValueError(
-        f"The columns hold more than {most:,} combinations of values; {name!r} alone has {distinct:,} "
+        f"The columns hold more than {most:,} combinations of values; {show(name)} alone has {distinct:,} "
         "different ones among them. Groups and labels are few: bin what is measured, and count scores with "
         "ScoreHistograms.from_frame or turn them into labels."
     )

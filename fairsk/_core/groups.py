@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 from fairsk._core.columns import SensitiveColumns
 from fairsk._core.factorize import Coded, code_array, is_missing
+from fairsk._core.messages import list_labels, list_texts, show
 from fairsk._core.policy import (
     UnknownGroup,
     accepts_unknown,
     refuse_measurements,
     refuse_missing,
+    refuse_other_kind,
     refuse_unknown,
+    warn_all_unknown,
 )
 from fairsk._core.typing import Floats, Ints
 
@@ -58,9 +61,8 @@ def format_group(label: Hashable) -> str:
 
 
 def list_groups(labels: Iterable[Hashable], most: int = 20) -> str:
-    """Write groups one after another, the first of them if there are many."""
-    names = list(map(format_group, labels))
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    """Write groups one after another in a message: the first of them if there are many, shortened."""
+    return list_texts(map(format_group, labels), most)
 
 
 def position_of(group: Hashable, groups: Sequence[Hashable]) -> int:
@@ -74,9 +76,10 @@ def position_of(group: Hashable, groups: Sequence[Hashable]) -> int:
     if group not in groups:
         text = format_group(tuple(group) if isinstance(group, list) else group).casefold()
         alike = [label for label in groups if format_group(label).casefold() == text]
-        hint = f" Did you mean {alike[0]!r}?" if alike else ""
-        shown = ", ".join(map(repr, groups[:20])) + (", ..." if len(groups) > 20 else "")
-        raise ValueError(f"The reference group {group!r} is not one of the groups: {shown}.{hint}")
+        hint = f" Did you mean {show(alike[0])}?" if alike else ""
+        raise ValueError(
+            f"The reference group {show(group)} is not one of the groups: {list_labels(groups)}.{hint}"
+        )
     return list(groups).index(group)
 
 
@@ -130,30 +133,38 @@ def encode_groups(
     ValueError
         If a value is missing (NaN, None, NA), or a column looks continuous.
     """
-    allow_missing = missing_is_unknown and groups is not None
+    labels, codes = _combine(sensitive, allow_missing=missing_is_unknown and groups is not None, rows=rows)
+    if groups is not None:
+        return Grouping(sensitive.names, tuple(groups), _recode(labels, groups)[codes] if labels else codes)
+    return Grouping(sensitive.names, tuple(labels), codes)
+
+
+def _combine(
+    sensitive: SensitiveColumns, *, allow_missing: bool = False, rows: Floats | None = None
+) -> tuple[list[Hashable], Ints]:
+    """Return the groups that occur, sorted, and every row's position among them."""
     parts = [
         _factorize(name, column, allow_missing=allow_missing, rows=rows)
         for name, column in zip(sensitive.names, sensitive.columns, strict=True)
     ]
     if len(parts) == 1:
         values, codes = parts[0]
-        labels: list[Hashable] = list(values)
-    else:
-        # Several columns are digits of one number: the distinct numbers are the combinations that occur.
-        shape = tuple(max(len(values), 1) for values, _ in parts)
-        cells, codes = np.unique(
-            np.ravel_multi_index([codes for _, codes in parts], shape), return_inverse=True
-        )
-        places = np.unravel_index(cells, shape)
-        labels = [
-            tuple(values[i] for (values, _), i in zip(parts, place, strict=True))
-            for place in zip(*places, strict=True)
-        ]
-    if groups is not None:
-        position = {label: i for i, label in enumerate(groups)}
-        recode = np.array([position.get(label, -1) for label in labels], dtype=np.intp)
-        return Grouping(sensitive.names, tuple(groups), recode[codes] if len(labels) else codes)
-    return Grouping(sensitive.names, tuple(labels), codes)
+        return list(values), codes
+    # Several columns are digits of one number: the distinct numbers are the combinations that occur.
+    shape = tuple(max(len(values), 1) for values, _ in parts)
+    cells, codes = np.unique(np.ravel_multi_index([codes for _, codes in parts], shape), return_inverse=True)
+    places = np.unravel_index(cells, shape)
+    labels: list[Hashable] = [
+        tuple(values[i] for (values, _), i in zip(parts, place, strict=True))
+        for place in zip(*places, strict=True)
+    ]
+    return labels, codes
+
+
+def _recode(labels: Sequence[Hashable], groups: Sequence[Hashable]) -> Ints:
+    """Return each label's position among some groups, -1 if it is none of them."""
+    position = {group: i for i, group in enumerate(groups)}
+    return np.array([position.get(label, -1) for label in labels], dtype=np.intp)
 
 
 def encode_known_groups(
@@ -180,15 +191,70 @@ def encode_known_groups(
     Raises
     ------
     ValueError
-        If a group is unknown or missing, unless the policy accepts it; if a column looks continuous.
+        If a group is unknown or missing, unless the policy accepts it; if no row has a known group and the
+        values are of another kind (text, numbers), whatever the policy; if a column looks continuous.
+
+    Warns
+    -----
+    UserWarning
+        If the policy accepts unknown groups, and no row of several has a known one.
     """
     accepted = accepts_unknown(unknown_group)
-    grouping = encode_groups(sensitive, groups, missing_is_unknown=accepted)
-    unknown = np.flatnonzero(grouping.codes < 0)
-    if len(unknown) and not accepted:
-        labels = encode_groups(sensitive.take(unknown)).labels
-        refuse_unknown(during, list_groups(labels), len(unknown), len(grouping.codes))
+    labels, codes = _combine(sensitive, allow_missing=accepted)
+    recode = _recode(labels, groups)
+    grouping = Grouping(sensitive.names, tuple(groups), recode[codes] if labels else codes)
+    unknown = [label for label, place in zip(labels, recode, strict=True) if place < 0]
+    if not unknown:
+        return grouping
+    everybody = len(unknown) == len(labels)
+    n_unknown, n_samples = int(np.sum(grouping.codes < 0)), len(codes)
+    came, known = _kinds(unknown), _kinds(groups)
+    if _written_alike(unknown, groups) or ((everybody or not accepted) and _differ(came, known)):
+        refuse_other_kind(
+            during,
+            f"{list_labels(unknown)} ({' & '.join(came)})",
+            f"{list_labels(groups)} ({' & '.join(known)})",
+            n_unknown,
+            n_samples,
+        )
+    if not accepted:
+        refuse_unknown(during, list_groups(unknown), n_unknown, n_samples)
+    if everybody and n_samples > 1:  # a row alone may well be of a new group
+        warn_all_unknown(list_groups(unknown, most=10), list_groups(groups, most=10), n_samples)
     return grouping
+
+
+def _written_alike(unknown: Sequence[Hashable], groups: Sequence[Hashable]) -> bool:
+    """Whether some unknown group is a known one in another type, such as the text "0" for the number 0."""
+    written = set(map(format_group, groups))
+    return any(format_group(label) in written for label in unknown)
+
+
+def _kinds(labels: Sequence[Hashable]) -> list[str]:
+    """Return of what kind the values of each column are: text, numbers, or the names of their types."""
+    rows = [label if isinstance(label, tuple) else (label,) for label in labels]
+    kinds = [sorted({_kind(v) for v in column if not is_missing(v)}) for column in zip(*rows, strict=False)]
+    return [" and ".join(names[:3]) or _NO_KIND for names in kinds]
+
+
+#: Stands for the kind of values that are all missing.
+_NO_KIND = "missing"
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, str):
+        return "text"
+    return "numbers" if isinstance(value, int | float | np.number) else type(value).__name__
+
+
+def _differ(came: list[str], known: list[str]) -> bool:
+    """Whether values of these kinds, a kind or several per column, can be none of the known groups."""
+    if len(came) != len(known):
+        return True  # other columns than in fit
+    return any(
+        _NO_KIND not in (there, here) and not {*there.split(" and ")} & {*here.split(" and ")}
+        for there, here in zip(came, known, strict=True)
+    )
 
 
 def _factorize(
@@ -203,7 +269,7 @@ def _factorize(
         coded = column if isinstance(column, Coded) else code_array(column)
     except TypeError:
         raise TypeError(
-            f"The sensitive feature {name!r} holds values that cannot name a group (unhashable): "
+            f"The sensitive feature {show(name)} holds values that cannot name a group (unhashable): "
             "give one text, number or boolean per row, and a 2-D array or frame for several features."
         ) from None
     used = np.bincount(coded.codes, minlength=len(coded.values))

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fairsk._core.columns import refuse_shuffled, value_columns
+from fairsk._core.columns import as_floats, refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.curves import Curve
 from fairsk._core.engines import column_names, count_combinations
 from fairsk._core.groups import Grouping, encode_groups, format_group, sort_labels
 from fairsk._core.labels import binary_labels, require_labels
+from fairsk._core.messages import list_texts, show
 from fairsk._core.results import Backend, Result, Table, library_of, row_count
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights, plain_labels, read_labels
@@ -89,7 +90,8 @@ class ScoreHistograms(Result):
             raise ValueError("A group is listed twice: labels must be distinct.")
         counts = {"positives": positives, "negatives": negatives}
         if squares is not None and set(squares) != set(LABELS):
-            raise ValueError(f"squares must hold {' and '.join(LABELS)}; got {', '.join(map(str, squares))}.")
+            got = list_texts(map(str, squares))
+            raise ValueError(f"squares must hold {' and '.join(LABELS)}; got {got}.")
         tables, second = (
             {label: np.array(source[label], dtype=float) for label in LABELS}  # copies, for they may change
             for source in (counts, counts if squares is None else squares)
@@ -170,7 +172,7 @@ class ScoreHistograms(Result):
             y_true=y_true, y_score=y_score, sensitive_features=sensitive_features, sample_weight=sample_weight
         )
         actual, _ = binary_labels(y_true, y_true, pos_label)
-        scores = np.asarray(y_score, dtype=float)
+        scores = as_floats("y_score", y_score)
         if scores.shape != actual.shape or not np.isfinite(scores).all():
             raise ValueError(f"y_score must hold {len(actual)} finite scores, one per row.")
         if edges is None:
@@ -461,8 +463,8 @@ class ScoreHistograms(Result):
             after = int(np.clip(np.searchsorted(self.edges, threshold), 1, max(len(self.edges) - 1, 1)))
             nearest = " and ".join(repr(float(edge)) for edge in self.edges[after - 1 : after + 1])
             raise ValueError(
-                f"The threshold {threshold!r} is not an edge, so which rows of its bin are selected is not "
-                f"known. The nearest edges are {nearest}."
+                f"The threshold {show(threshold)} is not an edge, so which rows of its bin are selected is "
+                f"not known. The nearest edges are {nearest}."
             )
         return int(places[0])
 
@@ -513,7 +515,10 @@ class ScoreHistograms(Result):
 
 
 def _check_edges(edges: ArrayLike) -> Floats:
-    cuts = np.atleast_1d(np.array(edges, dtype=float))
+    try:
+        cuts = np.atleast_1d(np.array(edges, dtype=float))
+    except (TypeError, ValueError):
+        cuts = np.empty(0)
     if cuts.ndim != 1 or not len(cuts) or not np.isfinite(cuts).all() or (np.diff(cuts) <= 0).any():
         raise ValueError("edges must be a list of finite, rising scores; n edges make n + 1 bins.")
     return cuts
@@ -522,8 +527,8 @@ def _check_edges(edges: ArrayLike) -> Floats:
 def _equal_edges(bins: int) -> Floats:
     if not isinstance(bins, int | np.integer) or bins < 2 or bins & (bins - 1):
         raise ValueError(
-            f"bins must be a power of two, such as 1024, got {bins!r}: then the edges are exact numbers, and "
-            "every engine cuts alike."
+            f"bins must be a power of two, such as 1024, got {show(bins)}: then the edges are exact "
+            "numbers, and every engine cuts alike."
         )
     return np.arange(1, bins) / bins
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
-import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 
-from fairsk._core.columns import column_of
+from fairsk._core.columns import single_column
 from fairsk._core.factorize import Coded, code_array, is_missing
+from fairsk._core.messages import list_labels, show
 from fairsk._core.typing import Bools
 
-__all__ = ["binary_labels", "no_labels", "positive_class", "require_labels"]
+__all__ = [
+    "binary_labels",
+    "code_labels",
+    "no_labels",
+    "positive_class",
+    "refuse_mixed_kinds",
+    "require_labels",
+    "target_column",
+]
 
 
 def positive_class(classes: NDArray[Any], pos_label: Any = None) -> Any:
@@ -27,10 +35,12 @@ def positive_class(classes: NDArray[Any], pos_label: Any = None) -> Any:
     labels = classes.tolist()
     if pos_label is not None:
         if pos_label not in labels:
-            raise ValueError(f"pos_label={pos_label!r} is not one of the classes {labels}.")
+            raise ValueError(f"pos_label={show(pos_label)} is not one of the classes {_show(labels)}.")
         return pos_label
     if len(labels) != 2:
-        raise ValueError(f"y has {len(labels)} classes, {labels}: name the positive one with pos_label=.")
+        raise ValueError(
+            f"y has {len(labels)} classes, {_show(labels)}: name the positive one with pos_label=."
+        )
     return labels[1]
 
 
@@ -76,8 +86,8 @@ def binary_labels(
     ValueError
         If the positive label cannot be told, never occurs, or predictions are not labels.
     """
-    predicted = _labels("y_pred", y_pred)
-    actual = predicted if y_true is None else _labels("y_true", y_true)
+    predicted = _predicted_labels("y_pred", y_pred)
+    actual = predicted if y_true is None else _predicted_labels("y_true", y_true)
     if len(actual) != len(predicted):
         raise ValueError(
             f"y_true has {len(actual)} rows and y_pred {len(predicted)}: inconsistent numbers of samples."
@@ -88,10 +98,7 @@ def binary_labels(
     if any(isinstance(label, str) for label in seen_actual) != any(
         isinstance(label, str) for label in seen_predicted
     ):
-        raise ValueError(
-            f"y_true and y_pred use different kinds of labels: {_show(seen_actual)} and "
-            f"{_show(seen_predicted)}."
-        )
+        _refuse_kinds(seen_actual, seen_predicted)
     seen = seen_actual | seen_predicted
     if len(seen) > 2 and not seen_actual & seen_predicted:
         raise ValueError(
@@ -114,7 +121,7 @@ def binary_labels(
             )
         pos_label = 1
     elif pos_label not in seen and (classes is None or pos_label not in classes.tolist()):
-        raise ValueError(f"pos_label={pos_label!r} never occurs: the labels are {_show(seen)}.")
+        raise ValueError(f"pos_label={show(pos_label)} never occurs: the labels are {_show(seen)}.")
     selected = predicted.equals(pos_label)
     return np.zeros_like(selected) if y_true is None else actual.equals(pos_label), selected
 
@@ -126,20 +133,16 @@ def _refuse_alike(labels: set[Any]) -> None:
         other = plain.setdefault(label.strip(" \t\r\n."), label)
         if other != label:
             raise ValueError(
-                f"The labels {other!r} and {label!r} look like one, written in two ways: make them one."
+                f"The labels {show(other)} and {show(label)} look like one, written in two ways: make them "
+                "one."
             )
 
 
-def _labels(name: str, column: Any) -> Coded:
+def _predicted_labels(name: str, column: Any) -> Coded:
     """Return a column of labels, after making sure that labels is what it holds."""
     if column is None:
         raise ValueError(f"{name} is None: rates are of decisions, and need a predicted label per row.")
-    series = nw.from_native(column, series_only=True, pass_through=True)
-    # NumPy makes floats of the whole numbers of some columns, which are not exact beyond 2**53.
-    values = column_of(series) if isinstance(series, nw.Series) else column_or_1d(column)
-    coded = values if isinstance(values, Coded) else code_array(values)
-    if any(map(is_missing, coded.values)):
-        raise ValueError(f"{name} has missing labels (NaN or None): drop those rows.")
+    coded = code_labels(name, column)
     fractions = [label for label in coded.values if isinstance(label, float) and label % 1]
     if fractions:
         raise ValueError(
@@ -149,6 +152,104 @@ def _labels(name: str, column: Any) -> Coded:
     return coded
 
 
-def _show(labels: set[Any]) -> str:
-    listed = sorted(map(repr, labels))
-    return ", ".join(listed[:10]) + (", ..." if len(listed) > 10 else "")
+def code_labels(name: str, column: Any) -> Coded:
+    """Return a column of labels by its distinct values, of whatever library it is.
+
+    Parameters
+    ----------
+    name : str
+        What an error calls it.
+    column : array-like of shape (n_samples,) or (n_samples, 1)
+        The labels.
+
+    Raises
+    ------
+    ValueError
+        If it is not one column, or labels are missing (None, NaN, NaT, NA, masked).
+    """
+    return _code(name, single_column(column))
+
+
+def _code(name: str, values: NDArray[Any] | Coded) -> Coded:
+    try:
+        coded = values if isinstance(values, Coded) else code_array(column_or_1d(values))
+    except TypeError:  # unhashable
+        raise ValueError(
+            f"{name} holds values that are no labels (unhashable): give one text or number per row."
+        ) from None
+    if isinstance(values, Coded):  # categories that no row has are no labels
+        used = np.bincount(coded.codes, minlength=len(coded.values)) > 0
+        if not used.all():
+            labels = [label for label, is_used in zip(coded.values, used, strict=True) if is_used]
+            coded = Coded(labels, (np.cumsum(used) - 1)[coded.codes])
+    if any(map(is_missing, coded.values)):
+        raise ValueError(_missing(name))
+    return coded
+
+
+def target_column(name: str, column: Any, *, warn: bool = False) -> NDArray[Any]:
+    """Return labels, or amounts, as a 1-D array of one value per row, of whatever library they come.
+
+    Numbers and booleans of nullable columns, and of arrays of objects, stay what they are.
+
+    Parameters
+    ----------
+    name : str
+        What an error calls it.
+    column : array-like of shape (n_samples,) or (n_samples, 1)
+        The values.
+    warn : bool, default=False
+        Whether to warn of an array that is a column, as scikit-learn does in ``fit``.
+
+    Raises
+    ------
+    ValueError
+        If it is not one column, or values are missing (None, NaN, NaT, NA, masked).
+    """
+    if column is None:
+        raise ValueError(f"requires {name} to be passed, but the target {name} is None")
+    values = single_column(column)
+    if not isinstance(values, Coded):
+        values = column_or_1d(values, warn=warn)
+        if values.dtype.kind not in "OfcmM":
+            return values
+        if values.dtype.kind != "O":  # what is missing is not equal to itself
+            if (values != values).any():
+                raise ValueError(_missing(name))
+            return values
+    coded = _code(name, values)
+    if coded.values and all(isinstance(label, int | float) for label in coded.values):
+        return np.array(coded.values)[coded.codes]
+    return coded.to_array()
+
+
+def refuse_mixed_kinds(y_true: NDArray[Any], y_pred: NDArray[Any]) -> None:
+    """Refuse labels that are text where the predictions are numbers, or the other way round.
+
+    Parameters
+    ----------
+    y_true, y_pred : array of shape (n_samples,)
+        As :func:`target_column` returns them: what is an array of objects holds no numbers.
+
+    Raises
+    ------
+    ValueError
+        If one is text and the other not.
+    """
+    if (y_true.dtype.kind in "OUS") != (y_pred.dtype.kind in "OUS"):
+        _refuse_kinds(set(y_true.tolist()), set(y_pred.tolist()))
+
+
+def _refuse_kinds(actual: set[Any], predicted: set[Any]) -> NoReturn:
+    raise ValueError(
+        f"y_true and y_pred use different kinds of labels: {_show(actual)} and {_show(predicted)}."
+    )
+
+
+def _missing(name: str) -> str:
+    return f"{name} has missing labels (NaN or None): drop those rows."
+
+
+def _show(labels: Any) -> str:
+    """Write labels in the order of how they are written, for a message."""
+    return list_labels(sorted(labels, key=repr))

@@ -7,6 +7,9 @@ Each policy is stated here once: what is refused, what is warned of, and in whic
 * A group that did not occur in ``fit``, or a missing value, *at prediction*: the estimators' parameter
   ``unknown_group`` decides (:data:`UnknownGroup`). ``"error"`` refuses both (:func:`refuse_unknown`);
   ``"overall"`` gives both the code -1, and the estimators treat such rows as all rows together.
+  Where no row at all has a known group, values of another kind than in ``fit`` (the text "0" for the number
+  0) are refused whatever the parameter says (:func:`refuse_other_kind`), and others are warned of
+  (:func:`warn_all_unknown`), unless there is a single row.
 * A group that did not occur in the first call, *in a later call of* ``partial_fit``, is always refused
   (:func:`refuse_unknown`): its rates have no place in the loss.
 
@@ -20,6 +23,7 @@ from typing import Any, Literal, NoReturn, TypeAlias
 from numpy.typing import NDArray
 
 from fairsk._core.factorize import Coded, is_missing
+from fairsk._core.messages import show
 from fairsk._core.warnings import warn_user
 
 __all__ = [
@@ -27,7 +31,9 @@ __all__ = [
     "accepts_unknown",
     "refuse_measurements",
     "refuse_missing",
+    "refuse_other_kind",
     "refuse_unknown",
+    "warn_all_unknown",
 ]
 
 #: What happens at prediction to groups that did not occur in ``fit``, and to missing ones.
@@ -75,6 +81,53 @@ def refuse_unknown(
     )
 
 
+def refuse_other_kind(
+    during: Literal["predict", "partial_fit"], came: str, known: str, n_unknown: int, n_samples: int
+) -> NoReturn:
+    """Refuse groups whose values are of another kind than those of ``fit``, such as text instead of numbers.
+
+    Parameters
+    ----------
+    during : {"predict", "partial_fit"}
+        Where the rows occur.
+    came, known : str
+        The unknown groups and those of ``fit``, with their kinds.
+    n_unknown, n_samples : int
+        How many rows belong to the unknown ones, of how many.
+
+    Raises
+    ------
+    ValueError
+        Always.
+    """
+    before = "fit" if during == "predict" else "the first call of partial_fit"
+    raise ValueError(
+        f"{n_unknown} of {n_samples} rows belong to groups that did not occur in {before}: {came}. Those of "
+        f"{before} are {known}. Give sensitive_features of the same type, in the same columns, as there."
+    )
+
+
+def warn_all_unknown(came: str, known: str, n_samples: int) -> None:
+    """Warn that a policy for unknown groups applies to every row.
+
+    Parameters
+    ----------
+    came, known : str
+        The unknown groups and those of ``fit``, as they are written in messages.
+    n_samples : int
+        How many rows there are.
+
+    Warns
+    -----
+    UserWarning
+        Always.
+    """
+    warn_user(
+        f"None of {n_samples} rows has a group that occurred in fit: they are of {came}, and fit had "
+        f"{known}. By unknown_group='overall' all of them are treated as all rows together are."
+    )
+
+
 def refuse_missing(name: str, coded: Coded, used: NDArray[Any]) -> NoReturn:
     """Refuse rows whose group is missing.
 
@@ -94,9 +147,9 @@ def refuse_missing(name: str, coded: Coded, used: NDArray[Any]) -> NoReturn:
     """
     missing = used[[is_missing(value) for value in coded.values]].sum()
     raise ValueError(
-        f"The sensitive feature {name!r} is missing (NaN or None) in {missing:.0f} of {used.sum():.0f} rows. "
-        "Make the missing ones a group of their own (fill them with a value such as 'unknown') or drop "
-        "those rows; fairsk does not guess."
+        f"The sensitive feature {show(name)} is missing (NaN or None) in {missing:.0f} of {used.sum():.0f} "
+        "rows. Make the missing ones a group of their own (fill them with a value such as 'unknown') or "
+        "drop those rows; fairsk does not guess."
     )
 
 
@@ -126,11 +179,11 @@ def refuse_measurements(name: str, values: list[Any]) -> None:
     example = "first: X['age'] >= 40 (in a constructor, a callable: lambda X: X['age'] >= 40)."
     if len(values) > _MAX_CONTINUOUS_LEVELS and any(isinstance(v, float) and v % 1 > 0 for v in values):
         raise ValueError(
-            f"The sensitive feature {name!r} looks continuous: it has {len(values)} distinct values, some of "
-            f"them fractions. Bin it {example}"
+            f"The sensitive feature {show(name)} looks continuous: it has {len(values)} distinct values, "
+            f"some of them fractions. Bin it {example}"
         )
     if len(values) > _MAX_NUMBERS and all(isinstance(v, int | float) for v in values):
         warn_user(
-            f"The sensitive feature {name!r} has {len(values)} distinct numbers, each a group of its own. If "
-            f"it measures something, bin it {example}"
+            f"The sensitive feature {show(name)} has {len(values)} distinct numbers, each a group of its "
+            f"own. If it measures something, bin it {example}"
         )

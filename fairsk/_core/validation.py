@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fairsk._core.columns import as_floats
+from fairsk._core.messages import show
 from fairsk._core.typing import Floats, RandomStateLike
 from fairsk.rates import check_choice
 
@@ -24,12 +26,12 @@ def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> Floats | N
     """
     if sample_weight is None:
         return None
-    try:
-        weights = np.asarray(sample_weight, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError("sample_weight must hold a number per row, such as X['weight'].") from None
+    weights = as_floats("sample_weight", sample_weight)
     if weights.shape != (n_samples,):
-        raise ValueError(f"sample_weight has shape {weights.shape} where ({n_samples},) is expected.")
+        raise ValueError(
+            f"sample_weight has shape {weights.shape} where ({n_samples},) is expected: it must hold a "
+            "number per row."
+        )
     if not np.all(np.isfinite(weights)) or np.any(weights < 0) or not weights.any():
         raise ValueError("sample_weight must be finite, not negative, and not all zero.")
     return weights
@@ -67,5 +69,5 @@ def _plain(label: Any) -> Any:
         return [_plain(part) for part in label]
     value = label.item() if isinstance(label, np.generic) else label
     if not isinstance(value, str | int | float):
-        raise TypeError(f"The group {label!r} does not fit into JSON: name groups by text or numbers.")
+        raise TypeError(f"The group {show(label)} does not fit into JSON: name groups by text or numbers.")
     return value

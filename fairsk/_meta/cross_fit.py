@@ -25,6 +25,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from fairsk._core.columns import Selector, sensitive_columns
 from fairsk._core.groups import Grouping, encode_groups, group_strata
 from fairsk._core.labels import positive_class
+from fairsk._core.messages import list_labels, show
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._sklearn.compat import num_samples
@@ -126,19 +127,22 @@ def check_training_data(
         If y has not two classes, ``pos_label`` is none of them, the sensitive column is missing or has
         missing values, or the weights cannot be used.
     """
-    X, labels = check_rows(X, y)
+    fit_params = fit_params or {}
+    X, labels = check_rows(
+        X, y, sensitive_features=sensitive_features, sample_weight=sample_weight, **fit_params
+    )
     classes = np.unique(labels)
     if len(classes) > 2:
         raise ValueError(
             "Only binary classification is supported. The type of the target is "
-            f"{type_of_target(labels)}: y has the classes {classes.tolist()}."
+            f"{type_of_target(labels)}: y has the classes {list_labels(classes.tolist())}."
         )
     if len(classes) < 2:
-        raise ValueError(f"y has only one class, {classes.tolist()[0]!r}: there is nothing to separate.")
+        raise ValueError(f"y has only one class, {show(classes[0])}: there is nothing to separate.")
     positive = positive_class(classes, pos_label)
     sensitive = sensitive_columns(X, selector, sensitive_features, n_samples=num_samples(X))
     values = sensitive.to_metadata()
-    inner_params, split_params = share_metadata(fit_params or {}, estimator, cv)
+    inner_params, split_params = share_metadata(fit_params, estimator, cv)
     # A splitter may name a column of its own, which values override that were passed to fit, as in split.
     if sensitive_features is not None or getattr(cv, "sensitive_features", None) is None:
         split_params |= metadata_for(cv, "split", {"sensitive_features": values})

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score
 
+from fairsk._core.labels import target_column
+from fairsk._core.messages import list_labels
 from fairsk._core.validation import check_weights
-from fairsk._sklearn.rows import label_array
 
 __all__ = ["accuracy"]
 
@@ -41,7 +42,7 @@ def accuracy(
         If labels are missing, of another kind than those of ``fit``, or not as many as there are rows; or
         if weights cannot be used.
     """
-    labels = label_array(y)
+    labels = target_column("y", y)
     weights = check_weights(sample_weight, len(predicted))
     if classes is not None:
         _refuse_other_kind(labels, np.asarray(classes))

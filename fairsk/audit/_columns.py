@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk._core.columns import SensitiveColumns, sensitive_columns
+from fairsk._core.columns import SensitiveColumns, all_columns
 from fairsk._core.factorize import Coded, code_array, is_missing
 from fairsk._core.groups import Grouping, encode_groups
 from fairsk._core.typing import Bools, Floats, Ints
@@ -54,7 +54,7 @@ def read_columns(frame: Any) -> SensitiveColumns:
         )
     if 0 in frame.shape:
         raise ValueError("The table has {} rows and {} columns: nothing to audit.".format(*frame.shape))
-    return sensitive_columns(frame, list(range(frame.shape[1])))
+    return all_columns(frame)
 
 
 def missing_rows(column: Column) -> Bools:

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 
-from fairsk._core.columns import refuse_shuffled, value_columns
+from fairsk._core.columns import as_array, refuse_shuffled, single_column, value_columns
 from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of
-from fairsk._core.labels import binary_labels
+from fairsk._core.labels import binary_labels, refuse_mixed_kinds, target_column
 from fairsk._core.results import Backend, Result, Table, library_of, percent, row_count, with_interval
 from fairsk._core.typing import Bools, Floats, Ints, RandomStateLike
 from fairsk._core.validation import check_choice, check_weights, generator
@@ -372,6 +372,12 @@ def measure_functions(
     """Measure functions and rates on the rows of every group, and on all rows; see :func:`group_metrics`."""
     _check_options(confidence, n_resamples)
     rng = generator(random_state)
+    per_row = {
+        f"metric_params[{name!r}][{param!r}]": value
+        for name, params in metric_params.items()
+        for param, value in params.items()
+    }
+    refuse_shuffled(y_true=y_true, sensitive_features=sensitive_features, **per_row)
     data = _read_rows(y_true, y_pred, y_score, sensitive_features, sample_weight, pos_label)
     row_metrics = _row_metrics(metrics, data, metric_params)
     members = [np.flatnonzero(data.groups.codes == g) for g in range(len(data.groups.labels))]
@@ -440,10 +446,12 @@ def _read_rows(
         sensitive_features=sensitive_features,
         sample_weight=sample_weight,
     )
-    labels = column_or_1d(y_true)
-    predicted = None if y_pred is None else np.asarray(y_pred)
-    scores = None if y_score is None else np.asarray(y_score)
+    labels = target_column("y_true", y_true)
+    predicted = None if y_pred is None else _one_or_more_columns("y_pred", y_pred)
+    scores = None if y_score is None else _one_or_more_columns("y_score", y_score)
     check_consistent_length(labels, predicted, scores)
+    if predicted is not None and predicted.ndim == 1:
+        refuse_mixed_kinds(labels, predicted)
     if pos_label is not None:
         # Functions such as roc_auc_score have no pos_label: with 1 and 0 all of them mean the same label.
         pair = binary_labels(labels, labels if predicted is None else predicted, pos_label)
@@ -452,6 +460,13 @@ def _read_rows(
     weights = check_weights(sample_weight, len(labels))
     groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(labels)))
     return _Rows(labels, predicted, scores, weights, groups)
+
+
+def _one_or_more_columns(name: str, values: Any) -> NDArray[Any]:
+    """Return one value per row as a 1-D array, without missing ones; several columns as they are."""
+    array = single_column(values)
+    several = isinstance(array, np.ndarray) and array.ndim == 2 and array.shape[1] > 1
+    return np.asarray(array) if several else target_column(name, values)
 
 
 def _row_metrics(
@@ -491,7 +506,7 @@ def _bind(name: str, function: Callable[..., Any], data: _Rows, params: Mapping[
     row_params, constants = dict[str, Any](), dict[str, Any]()
     for param, value in params.items():
         if _is_per_row(name, param, value, len(labels)):
-            row_params[param] = np.asarray(value)
+            row_params[param] = as_array(value)
         else:
             constants[param] = value
     if weights is not None and "sample_weight" not in params:

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import column_or_1d
 
-from fairsk._core.columns import refuse_shuffled, value_columns
-from fairsk._core.groups import encode_groups, format_group
+from fairsk._core.columns import as_array, refuse_shuffled, value_columns
+from fairsk._core.groups import encode_groups, format_group, list_groups
 from fairsk._core.labels import require_labels
+from fairsk._core.messages import show
 from fairsk._core.results import Backend, Result, Table, library_of, number, percent, row_count, with_interval
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import check_weights
@@ -223,9 +224,9 @@ def regression_metrics(
     one_group = np.zeros(len(actual), dtype=np.intp)
     n = groups.sums(weights)
     if not n.all():
-        empty = [format_group(label) for label, size in zip(groups.labels, n, strict=True) if size == 0]
+        empty = [label for label, size in zip(groups.labels, n, strict=True) if size == 0]
         warn_user(
-            f"Nothing can be measured for: {', '.join(empty)} (all rows have weight 0). Comparisons pass "
+            f"Nothing can be measured for: {list_groups(empty)} (all rows have weight 0). Comparisons pass "
             "over them."
         )
     values, intervals = dict[str, Floats](), dict[str, tuple[Floats, Floats]]()
@@ -258,11 +259,11 @@ def regression_metrics(
 def _amounts(name: str, values: ArrayLike) -> Floats:
     if values is None:
         raise ValueError(f"{name} is None: give a number per row.")
-    column = column_or_1d(values)
+    column = column_or_1d(as_array(values))
     try:
         amounts = column.astype(float)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must hold numbers, got values such as {column[0]!r}.") from None
+        raise ValueError(f"{name} must hold numbers, got values such as {show(column[0])}.") from None
     if len(amounts) == 0 or not np.isfinite(amounts).all():
         raise ValueError(f"{name} must hold at least one number, and no missing or infinite ones.")
     return amounts

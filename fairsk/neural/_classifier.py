@@ -222,7 +222,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
 
     _parameter_constraints: dict[str, list[Any] | str] = {
         "module": [callable, None],
-        "sensitive_features": "no_validation",  # fairsk._core.groups says what it can be
+        "sensitive_features": "no_validation",  # fairsk._core.columns.column_keys says what it can be
         "combine": [StrOptions(set(get_args(Combine)))],
         "constraint": "no_validation",  # fairsk.rates says what there is
         "max_difference": [Interval(Real, 0, None, closed="left"), list, tuple, None],

@@ -18,7 +18,7 @@ from sklearn.utils.validation import validate_data
 from skorch.helper import SliceDict
 from torch.utils.data import Subset
 
-from fairsk._core.columns import drop_columns, sensitive_columns
+from fairsk._core.columns import drop_columns, refuse_shuffled, sensitive_columns
 from fairsk._core.groups import Grouping, encode_groups, encode_known_groups
 from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
@@ -329,6 +329,7 @@ def read_training_data(
     ValueError
         If rows are not what they must be, or not what they were.
     """
+    refuse_shuffled(X=X, y=y, sensitive_features=sensitive_features, sample_weight=sample_weight)
     X, y = check_rows(as_rows(X), y)
     selector = spec.sensitive_features
     sensitive = sensitive_columns(X, selector, sensitive_features, n_samples=num_samples(X))

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fairsk._core.columns import sensitive_columns
+from fairsk._core.columns import refuse_shuffled, sensitive_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.labels import positive_class
 from fairsk._core.results import Result, library_of
@@ -199,6 +199,7 @@ def _count_decisions(
         selector, values = sensitive_features, None
     else:
         selector, values = None, sensitive_features
+    refuse_shuffled(X=X, y=y, sensitive_features=values, sample_weight=sample_weight)
     sensitive = sensitive_columns(X, selector, values, n_samples=num_samples(X))
     classes = getattr(estimator, "classes_", None)
     if classes is not None:
@@ -219,4 +220,4 @@ def _names_columns(sensitive_features: Any, n_samples: int) -> bool:
     if isinstance(sensitive_features, list | tuple):
         names = all(isinstance(name, str) for name in sensitive_features)
         return names and len(sensitive_features) != n_samples
-    return isinstance(sensitive_features, str | int) or callable(sensitive_features)
+    return isinstance(sensitive_features, str | int | np.integer) or callable(sensitive_features)

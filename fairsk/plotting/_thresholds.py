@@ -330,7 +330,7 @@ class _ScoredRows:
         cls, estimator: Any, X: Any, y: ArrayLike, sensitive_features: Any, sample_weight: ArrayLike | None
     ) -> Self:
         """Let a fitted optimizer score and decide the rows."""
-        X, labels = check_rows(X, y)
+        X, labels = check_rows(X, y, sensitive_features=sensitive_features, sample_weight=sample_weight)
         unknown = sorted(set(labels.tolist()) - set(estimator.classes_.tolist()), key=str)
         if unknown:
             raise ValueError(f"y has labels that did not occur in fit: {', '.join(map(repr, unknown))}.")

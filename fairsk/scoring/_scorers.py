@@ -243,5 +243,9 @@ def make_tradeoff_scorer(
 
 def _call(function: str, first: list[str], options: dict[str, tuple[Any, Any]]) -> str:
     """Write the call that made a scorer, without the options that are at their default."""
-    keywords = [f"{name}={value!r}" for name, (value, default) in options.items() if value != default]
+    keywords = [
+        f"{name}={value!r}"
+        for name, (value, default) in options.items()
+        if (value is not None if default is None else value != default)  # a selector may be an array
+    ]
     return f"{function}({', '.join([*first, *keywords])})"

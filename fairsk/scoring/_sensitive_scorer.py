@@ -14,7 +14,8 @@ from sklearn.utils.metadata_routing import (
     get_routing_for_object,
 )
 
-from fairsk._core.columns import sensitive_columns
+from fairsk._core.columns import refuse_shuffled, sensitive_columns
+from fairsk._core.messages import shorten
 from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples, scorer_parts
 from fairsk._sklearn.routing import RESPONSES, asks_for, call
 
@@ -70,6 +71,9 @@ class _OnLabels:
                 "Pass sensitive_features= to fit as metadata, with metadata routing enabled, or use "
                 "GroupThresholdOptimizer, which reads the column."
             )
+        refuse_shuffled(
+            y_true=y_true, y_pred=y_pred, sensitive_features=sensitive_features, sample_weight=sample_weight
+        )
         return self.measure(
             y_true, respond, sensitive=sensitive_features, sample_weight=sample_weight, classes=None
         )
@@ -187,10 +191,13 @@ class SensitiveScorer(BaseScorer):
         sensitive_features: Any = None,
         sample_weight: Any = None,
     ) -> float:
+        refuse_shuffled(
+            X=X, y_true=y_true, sensitive_features=sensitive_features, sample_weight=sample_weight
+        )
         if sensitive_features is None and self._sensitive_features is None:
             raise ValueError(
-                f"{self!r} was given no groups. Name the column in the scorer, sensitive_features='sex'; or "
-                "pass the values as metadata with routing enabled "
+                f"{shorten(repr(self), 200)} was given no groups. Name the column in the scorer, "
+                "sensitive_features='sex'; or pass the values as metadata with routing enabled "
                 "(sklearn.set_config(enable_metadata_routing=True)): without it, scikit-learn hands metadata "
                 "to fit, but not to scorers."
             )

@@ -11,12 +11,12 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import column_or_1d
 
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import encode_groups, format_group, sort_labels
-from fairsk._core.labels import binary_labels
+from fairsk._core.labels import binary_labels, target_column
+from fairsk._core.messages import list_labels
 from fairsk._core.results import library_of
 from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
@@ -89,8 +89,8 @@ def one_vs_rest_counts(
     )
     if y_pred is None:
         raise ValueError("y_pred is None: give a predicted label per row.")
-    predicted = column_or_1d(y_pred)
-    actual = predicted if y_true is None else column_or_1d(y_true)
+    predicted = target_column("y_pred", y_pred)
+    actual = predicted if y_true is None else target_column("y_true", y_true)
     columns = actual.tolist(), predicted.tolist()
     present = {*columns[0], *columns[1]}
     labels = sort_labels(present) if classes is None else [*classes]
@@ -99,7 +99,9 @@ def one_vs_rest_counts(
     position = {label: index for index, label in enumerate(labels)}
     unknown = [label for label in sort_labels(present) if label not in position]
     if unknown:
-        raise ValueError(f"The labels {unknown} are not among the classes {labels}.")
+        raise ValueError(
+            f"The labels {list_labels(unknown)} are not among the classes {list_labels(labels)}."
+        )
     weights = check_weights(sample_weight, len(actual))
     groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
     codes = [np.fromiter(map(position.__getitem__, column), np.intp, len(column)) for column in columns]

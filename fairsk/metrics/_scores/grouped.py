@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fairsk._core.columns import refuse_shuffled, value_columns
+from fairsk._core.columns import as_floats, refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.curves import Curve, sorted_curves
 from fairsk._core.groups import Grouping, encode_groups, list_groups, position_of
@@ -118,7 +118,7 @@ def read_rows(
         y_true=y_true, y_score=y_score, sensitive_features=sensitive_features, sample_weight=sample_weight
     )
     try:
-        scores = np.asarray(y_score, dtype=float)
+        scores = as_floats(y_score)
     except (TypeError, ValueError):
         raise ValueError("y_score must hold numbers: scores, not labels.") from None
     if scores.ndim == 2 and scores.shape[1] == 2:

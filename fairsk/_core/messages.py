@@ -1,0 +1,51 @@
+"""Values in messages: shortened, so that no message is longer than people read, whatever comes in."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+__all__ = ["list_labels", "list_texts", "shorten", "show"]
+
+#: A longer text than this is shortened in a message.
+_LONGEST = 60
+#: How many values a message lists.
+_MOST = 10
+#: How many of the last characters of a shortened text are kept: long names often differ at the end.
+_LAST = 20
+
+_REPR = reprlib.Repr()
+_REPR.maxlevel = 2
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = _LONGEST
+
+
+def shorten(text: str, most: int = _LONGEST) -> str:
+    """Return a text with its middle left out if it has more characters than that."""
+    return text if len(text) <= most else f"{text[: most - _LAST - 3]}...{text[-_LAST:]}"
+
+
+def show(value: Any) -> str:
+    """Write any value that came in: its shortened repr; of tables and arrays, kind and shape."""
+    shape = getattr(value, "shape", ())
+    if isinstance(shape, tuple) and shape:
+        return f"{type(value).__name__} of shape {shape}"
+    plain = value.item() if isinstance(value, np.generic) else value
+    text = repr(plain) if isinstance(plain, str) else _REPR.repr(plain)
+    return shorten(" ".join(text.split()) if "\n" in text else text, 2 * _LONGEST)
+
+
+def list_texts(texts: Iterable[str], most: int = _MOST) -> str:
+    """Write texts one after another, the first of them if there are many, each shortened."""
+    texts = list(texts)
+    shown = ", ".join(map(shorten, texts[:most]))
+    return f"{shown} and {len(texts) - most:,} more" if len(texts) > most else shown
+
+
+def list_labels(labels: Iterable[Any], most: int = _MOST) -> str:
+    """Write labels as Python does, so that the text '0' is told from the number 0."""
+    labels = list(labels)
+    shown = ", ".join(map(show, labels[:most]))
+    return f"{shown} and {len(labels) - most:,} more" if len(labels) > most else shown
