@@ -377,8 +377,7 @@ def measure_functions(
         for name, params in metric_params.items()
         for param, value in params.items()
     }
-    refuse_shuffled(y_true=y_true, sensitive_features=sensitive_features, **per_row)
-    data = _read_rows(y_true, y_pred, y_score, sensitive_features, sample_weight, pos_label)
+    data = _read_rows(y_true, y_pred, y_score, sensitive_features, sample_weight, pos_label, per_row)
     row_metrics = _row_metrics(metrics, data, metric_params)
     members = [np.flatnonzero(data.groups.codes == g) for g in range(len(data.groups.labels))]
     values, overall = _measure(row_metrics, data.groups, members)
@@ -435,6 +434,7 @@ def _read_rows(
     sensitive_features: Any,
     sample_weight: ArrayLike | None,
     pos_label: Any,
+    per_row: Mapping[str, Any],
 ) -> _Rows:
     """Read and check the data."""
     if y_true is None:
@@ -445,6 +445,7 @@ def _read_rows(
         y_score=y_score,
         sensitive_features=sensitive_features,
         sample_weight=sample_weight,
+        **per_row,
     )
     labels = target_column("y_true", y_true)
     predicted = None if y_pred is None else _one_or_more_columns("y_pred", y_pred)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
 from sklearn.utils import column_or_1d
 
-from fairsk._core.columns import as_array, refuse_shuffled, value_columns
+from fairsk._core.columns import as_array, as_floats, refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import encode_groups, format_group
 from fairsk._core.results import Backend, Result, Table, library_of, number, row_count
@@ -270,7 +270,7 @@ def _entropy_of_benefits(
 ) -> GeneralizedEntropy:
     """Return the entropy of benefits that the user measured."""
     refuse_shuffled(benefits=benefits, sensitive_features=sensitive_features, sample_weight=sample_weight)
-    values = column_or_1d(as_array(benefits)).astype(float)
+    values = as_floats("benefits", column_or_1d(as_array(benefits)))
     if len(values) == 0 or not (np.isfinite(values) & (values >= 0)).all():
         raise ValueError("benefits must hold a number per row that is finite and not negative.")
     weights = check_weights(sample_weight, len(values))

@@ -117,10 +117,7 @@ def read_rows(
     refuse_shuffled(
         y_true=y_true, y_score=y_score, sensitive_features=sensitive_features, sample_weight=sample_weight
     )
-    try:
-        scores = as_floats(y_score)
-    except (TypeError, ValueError):
-        raise ValueError("y_score must hold numbers: scores, not labels.") from None
+    scores = as_floats("y_score", y_score)
     if scores.ndim == 2 and scores.shape[1] == 2:
         raise ValueError("y_score has two columns: pass the one of the positive label, y_score[:, 1].")
     if y_true is None:
