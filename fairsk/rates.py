@@ -510,7 +510,12 @@ def check_choice(name: str, value: Any, choices: Any) -> None:
     """Refuse a value that is not among those of a ``Literal``."""
     if value not in get_args(choices):
         allowed = ", ".join(map(repr, get_args(choices)))
-        raise ValueError(f"{name} must be one of {allowed}; got {value!r}.")
+        raise ValueError(f"{name} must be one of {allowed}; got {_brief(value)}.")
+
+
+def _brief(value: Any) -> str:
+    """Write a value in a message, its first characters if it is long."""
+    return f"{type(value).__name__}" if getattr(value, "shape", ()) else f"{value!r:.100}"
 
 
 _ALL_RATES = (
@@ -634,7 +639,7 @@ def get_rate(rate: Rate | str) -> Rate:
             raise ValueError(
                 f"{rate!r} is a criterion, not a rate: it asks that {names} agree. Name the rate."
             )
-        raise ValueError(f"Unknown rate {rate!r}.{_closest(str(rate), [*RATES, *_ALSO_CALLED])}")
+        raise ValueError(f"Unknown rate {_brief(rate)}.{_closest(str(rate)[:100], [*RATES, *_ALSO_CALLED])}")
     return RATES[rate]
 
 
@@ -764,11 +769,11 @@ def get_constraint(constraint: Constraint | str) -> Constraint:
         hint = ""
         if isinstance(constraint, Rate):
             hint = f" To ask that the rate agrees between groups: Constraint({constraint.name!r}, rate)."
-        raise TypeError(f"constraint must be a name or a fairsk.Constraint, got {constraint!r}.{hint}")
+        raise TypeError(f"constraint must be a name or a fairsk.Constraint, got {_brief(constraint)}.{hint}")
     constraint = _CONSTRAINTS_ALSO_CALLED.get(constraint, constraint)
     if constraint not in CONSTRAINTS:
         rate = constraint.removesuffix("_parity")  # as others name constraints on a rate
         same = [other for other in CONSTRAINTS.values() if rate in RATES and other.rates == (RATES[rate],)]
-        hint = f" Did you mean {same[0].name!r}?" if same else _closest(constraint, CONSTRAINTS)
-        raise ValueError(f"Unknown constraint {constraint!r}.{hint}")
+        hint = f" Did you mean {same[0].name!r}?" if same else _closest(constraint[:100], CONSTRAINTS)
+        raise ValueError(f"Unknown constraint {_brief(constraint)}.{hint}")
     return CONSTRAINTS[constraint]

@@ -42,6 +42,7 @@ import narwhals as nw
 import numpy as np
 
 from fairsk._core.groups import format_group
+from fairsk._core.messages import show
 from fairsk.rates import Constraint, Rate
 
 __all__ = [
@@ -129,14 +130,15 @@ class Table:
         """Return the values as a frame of that library, or of the first one that is installed."""
         for name in _BACKENDS if backend is None else (backend,):
             if name not in _BACKENDS:
-                raise ValueError(f"backend must be one of {', '.join(map(repr, _BACKENDS))}; got {name!r}.")
+                known = ", ".join(map(repr, _BACKENDS))
+                raise ValueError(f"backend must be one of {known}; got {show(name)}.")
             if importlib.util.find_spec(name) is not None:
                 data = {title: list(values) for title, values in self.columns.items()}
                 return nw.from_dict(data, backend=name).to_native()
         raise ImportError(
             "A frame needs pandas, polars or pyarrow, and none is installed; to_dict() needs nothing."
             if backend is None
-            else f"backend={backend!r} is not installed."
+            else f"backend={show(backend)} is not installed."
         )
 
 

@@ -15,7 +15,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from fairsk._core.columns import SensitiveColumns, drop_columns, sensitive_columns
+from fairsk._core.columns import SensitiveColumns, drop_columns, refuse_shuffled, sensitive_columns
 from fairsk._sklearn.accuracy import accuracy
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import RESPONSES, asks_for, call
@@ -237,8 +237,10 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         ------
         ValueError
             If labels are missing, of another kind than those of ``fit``, or not one per row; or if weights
-            are negative, not finite, all zero, or not one per row.
+            are negative, not finite, all zero, or not one per row; or if pandas indexes are in different
+            orders.
         """
+        refuse_shuffled(X=X, y=y, sensitive_features=sensitive_features, sample_weight=sample_weight)
         predicted = self.predict(X, sensitive_features=sensitive_features)
         return accuracy(y, predicted, getattr(self, "classes_", None), sample_weight)
 

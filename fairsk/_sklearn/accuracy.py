@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score
 
 from fairsk._core.labels import target_column
-from fairsk._core.messages import list_labels
 from fairsk._core.validation import check_weights
 
 __all__ = ["accuracy"]

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from fairsk._core.columns import SensitiveColumns, refuse_shuffled, sensitive_columns
 from fairsk._core.groups import Grouping, format_group
+from fairsk._core.messages import show
 from fairsk._core.results import Backend, Result, Table, library_of
 from fairsk._core.typing import RandomStateLike
 from fairsk.audit._columns import is_unknown, label_rows, missing_rows, name_groups, read_columns, same_values
@@ -325,15 +326,15 @@ def _refuse_unknown(what: str, keys: Any, frame: Any, table: SensitiveColumns) -
     for key in keys if isinstance(keys, list | tuple) else [keys]:
         if isinstance(key, str) and not hasattr(frame, "columns"):
             raise ValueError(
-                f"{what} {key!r} has no name in an array: give its position, from 0 to {len(names) - 1}."
+                f"{what} {show(key)} has no name in an array: give its position, from 0 to {len(names) - 1}."
             )
         if isinstance(key, str) and key not in names:
             close = difflib.get_close_matches(key, names, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = f" Did you mean {show(close[0])}?" if close else ""
             if isinstance(keys, list | tuple) and len(keys) == len(table) > 1:
                 hint = " Values, one per row, go in an array or a series: np.array(values)."
             raise ValueError(
-                f"{what} {key!r} is not there. The columns are: {listed(map(repr, names), 20)}.{hint}"
+                f"{what} {show(key)} is not there. The columns are: {listed(map(repr, names), 20)}.{hint}"
             )
         if isinstance(key, int | np.integer) and not -len(names) <= key < len(names):
             raise ValueError(f"{what} {key} is not there: there are {len(names)} columns, counted from 0.")

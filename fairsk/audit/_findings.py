@@ -10,6 +10,7 @@ import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
+from fairsk._core.messages import list_texts
 from fairsk._core.results import Record
 from fairsk._core.typing import Floats
 from fairsk.rates import RATES, Constraint
@@ -145,7 +146,7 @@ _ADVICE: Mapping[Severity, str] = {
 def listed(names: Iterable[object], most: int = 5) -> str:
     """Write names as a list, the first few of them."""
     texts = [format_group(name) if isinstance(name, tuple) else str(name) for name in names]
-    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+    return list_texts(texts, most)
 
 
 def extremes(
@@ -157,8 +158,8 @@ def extremes(
         alike = [group for group, value in zip(groups, values, strict=True) if not np.isnan(value)]
         return f"{write(values[low])} {of} each of {listed(map(format_group, alike))}"
     return (
-        f"{write(values[high])} {of} {format_group(groups[high])} and {write(values[low])} {of} "
-        f"{format_group(groups[low])}"
+        f"{write(values[high])} {of} {listed([groups[high]])} and {write(values[low])} {of} "
+        f"{listed([groups[low]])}"
     )
 
 

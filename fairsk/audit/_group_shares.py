@@ -14,6 +14,7 @@ from scipy.stats import binomtest, fisher_exact
 
 from fairsk._core.columns import SensitiveColumns
 from fairsk._core.groups import Grouping, format_group, sort_labels
+from fairsk._core.messages import show
 from fairsk._core.results import Backend, Record, Result, Table, number, p_value, row_count, with_interval
 from fairsk._core.typing import Bools, Floats
 from fairsk.audit._chi_square import ChiSquare, fit_test, two_sample_test
@@ -291,7 +292,8 @@ def read_baseline(
         return None
     if isinstance(baseline, str):
         if baseline != "equal":
-            raise ValueError(f'baseline must be "equal", shares, counts or another sample; got {baseline!r}.')
+            what = '"equal", shares, counts or another sample'
+            raise ValueError(f"baseline must be {what}; got {show(baseline)}.")
         return Baseline(dict.fromkeys(groups, 1 / len(groups)))
     if not isinstance(baseline, Mapping):
         if not hasattr(baseline, "shape") and not isinstance(baseline, list):

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 from sklearn.utils.validation import check_is_fitted
 
-from fairsk._core.groups import format_group
+from fairsk._core.groups import list_groups
 from fairsk._core.policy import UnknownGroup
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
@@ -279,14 +279,14 @@ class GroupCalibratedClassifier(MetaClassifier):
             size = float(effective.sum())
             # A sum of equal weights can miss the number of rows by a rounding error.
             if size < _MIN_ROWS - 1e-9 or len(np.unique(actual[in_group])) < 2:
-                small.append(format_group(label))
+                small.append(label)
                 self.maps_[label], self.own_weights_[label] = self.overall_map_, 0.0
             else:
                 self.maps_[label] = kind.fit(scores[in_group], actual[in_group], effective)
                 self.own_weights_[label] = size / (size + float(self.shrinkage))
         if small:
             warn_user(
-                f"Fewer than {_MIN_ROWS} rows, or only one label, in: {', '.join(small)}. These groups "
+                f"Fewer than {_MIN_ROWS} rows, or only one label, in: {list_groups(small)}. These groups "
                 "get the map of all rows; merge small groups of sensitive_features for one of their own."
             )
 

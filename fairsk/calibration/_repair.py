@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from fairsk._core.groups import format_group
+from fairsk._core.groups import list_groups
 from fairsk._core.policy import UnknownGroup
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
@@ -270,15 +270,15 @@ class ScoreRepair(MetaClassifier):
         }
         average = sum(self.shares_[label] * quantiles for label, quantiles in self.quantiles_.items())
         self.barycenter_ = np.maximum.accumulate(average)  # sums can fall by a rounding error
-        absent = [format_group(label) for label, share in self.shares_.items() if share == 0]
+        absent = [label for label, share in self.shares_.items() if share == 0]
         if absent:
             warn_user(
-                f"No held-out row with a weight belongs to: {', '.join(absent)}. The scores of these groups "
-                "of sensitive_features are repaired as those of all rows together."
+                f"No held-out row with a weight belongs to: {list_groups(absent)}. The scores of these "
+                "groups of sensitive_features are repaired as those of all rows together."
             )
         if len(self.groups_) == 1:
             warn_user(
-                f"There is only one group, {format_group(self.groups_[0])}: its scores stay as they are. "
+                f"There is only one group, {list_groups(self.groups_)}: its scores stay as they are. "
                 "Check that sensitive_features names the right column."
             )
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar, overload
 from numpy.typing import ArrayLike
 
 from fairsk._core.counts import GroupCounts
+from fairsk._core.messages import show
 from fairsk._core.results import library_of
 from fairsk._core.typing import RandomStateLike
 from fairsk._sklearn.compat import BaseScorer
@@ -275,10 +276,10 @@ def _renamed(metric: Metric, name: str | None = None) -> Rate | Callable[..., An
         rate = get_rate(metric)
         return rate if name is None else replace(rate, name=name)
     if not callable(metric):
-        raise TypeError(f"A metric is the name of a rate, a Rate or a function; got {metric!r}.")
+        raise TypeError(f"A metric is the name of a rate, a Rate or a function; got {show(metric)}.")
     if isinstance(metric, BaseScorer):
         raise TypeError(
-            f"{metric!r} is a scorer, which is called with an estimator and X. Here give the function of "
+            f"{show(metric)} is a scorer, which is called with an estimator and X. Here give the function of "
             "labels and predictions that it was made of; scorers are for scoring= of scikit-learn's searches."
         )
     return metric

@@ -15,6 +15,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
+from fairsk._core.columns import refuse_shuffled
 from fairsk._core.results import library_of
 from fairsk._core.typing import Floats
 from fairsk._sklearn.accuracy import accuracy
@@ -516,8 +517,10 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If labels are missing, of another kind than those of ``fit``, or not one per row; or if weights
-            are negative, not finite, all zero, or not one per row.
+            are negative, not finite, all zero, or not one per row; or if pandas indexes are in different
+            orders.
         """
+        refuse_shuffled(X=X, y=y, sample_weight=sample_weight)
         return accuracy(y, self.predict(X), self.classes_, sample_weight)
 
     def __sklearn_tags__(self) -> Tags:

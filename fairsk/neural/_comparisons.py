@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints, list_constraints
 from fairsk._core.groups import Grouping, format_group, list_groups, sort_labels
+from fairsk._core.messages import list_labels, show
 from fairsk._core.typing import Ints
 from fairsk._core.warnings import warn_user
 from fairsk.neural._confusion import BatchView, ConfusionCounter, Target, row_weights
@@ -128,7 +129,7 @@ def compared_classes(classes: NDArray[Any], pos_label: Any = None) -> tuple[int,
     labels = classes.tolist()
     if pos_label is not None:
         if pos_label not in labels:
-            raise ValueError(f"pos_label={pos_label!r} is not one of the classes {labels}.")
+            raise ValueError(f"pos_label={show(pos_label)} is not one of the classes {list_labels(labels)}.")
         return (labels.index(pos_label),)
     return (1,) if len(labels) == 2 else tuple(range(len(labels)))
 
@@ -216,7 +217,7 @@ class GroupComparisons:
             if len(names) < 2:
                 warn_user(
                     f"All rows are of one group{f' of {column}' if column else ''}, "
-                    f"{format_group(names[0])}: there is nothing to compare, and training does not regard it."
+                    f"{list_groups(names)}: there is nothing to compare, and training does not regard it."
                 )
                 continue
             for k in self.class_indices:

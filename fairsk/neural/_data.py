@@ -20,6 +20,7 @@ from torch.utils.data import Subset
 
 from fairsk._core.columns import drop_columns, refuse_shuffled, sensitive_columns
 from fairsk._core.groups import Grouping, encode_groups, encode_known_groups
+from fairsk._core.messages import list_texts, show
 from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._sklearn.compat import num_samples
@@ -68,7 +69,7 @@ def as_rows(X: Any) -> Any:
         raise ValueError("X is an empty dict: give at least one array of inputs.")
     lengths = {name: values.shape[0] for name, values in entries.items()}
     if len(set(lengths.values())) > 1:
-        each = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        each = list_texts(f"{name} has {length}" for name, length in lengths.items())
         raise ValueError(f"The entries of X have different numbers of rows: {each}.")
     return SliceDict(**entries)
 
@@ -83,7 +84,7 @@ def _from_tensor(values: Any) -> Any:
 def _as_entry(name: Any, values: Any) -> Any:
     array = values.tocsr() if sparse.issparse(values) else np.asarray(_from_tensor(values))
     if not array.ndim:
-        raise ValueError(f"The entry {name!r} of X must have one value per row, got {values!r}.")
+        raise ValueError(f"The entry {name!r} of X must have one value per row, got {show(values)}.")
     return array
 
 
@@ -124,15 +125,15 @@ def check_inputs(
     """
     if not isinstance(X, Mapping) or sparse.issparse(X):
         if seen is not None and "input_names_" in seen:
-            names = ", ".join(seen["input_names_"])
+            names = list_texts(seen["input_names_"])
             raise ValueError(
                 f"The net was fitted with a dict of {names}, and needs the same now; got {type(X)}."
             )
         return _check_array(X, spec, seen)
     if seen is not None and set(X) != set(seen.get("input_names_", ())):
         fitted = seen.get("input_names_")
-        expected = "an array" if fitted is None else f"the entries {', '.join(fitted)}"
-        raise ValueError(f"The net was fitted with {expected}; X has the entries {', '.join(X)}.")
+        expected = "an array" if fitted is None else f"the entries {list_texts(fitted)}"
+        raise ValueError(f"The net was fitted with {expected}; X has the entries {list_texts(X)}.")
     if not len(X):
         raise ValueError("Found X with 0 rows while a minimum of 1 is required.")
     floats = "float32" if spec.dtype == "int64" else spec.dtype

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fairsk._core.bounds import BoundedConstraint
 from fairsk._core.counts import GroupCounts, tabulate
+from fairsk._core.messages import show
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import ACCURACY, make_objective
@@ -310,7 +311,7 @@ def warn_of_violations(report: TrainingReport, classes: NDArray[Any]) -> None:
         [other] = [label for label in classes.tolist() if label != report.pos_label]
         only = report.pos_label if selected else other
         warn_user(
-            f"The bound is met by predicting {only!r} for every training row. Loosen it, train longer "
+            f"The bound is met by predicting {show(only)} for every training row. Loosen it, train longer "
             "(max_epochs) or merge small groups.",
             ConvergenceWarning,
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
+from fairsk._core.messages import show
 from fairsk._core.results import Table, number, row_count, with_interval
 from fairsk._core.typing import Bools, Floats
 from fairsk.metrics._decisions.table import GroupMetrics
@@ -447,13 +448,13 @@ def _check_reference(reference: Hashable, rates: dict[Hashable, float], name: st
     rate = rates.get(reference, 1.0)
     if np.isnan(rate):
         raise ValueError(
-            f"There are no ratios to {format_group(reference)!r}: its {name} cannot be measured. Name a "
+            f"There are no ratios to {show(format_group(reference))}: its {name} cannot be measured. Name a "
             "group that can be as reference=."
         )
     if rate == 0:
         raise ValueError(
-            f"There are no ratios to {format_group(reference)!r}: its {name} is 0. Name another reference=, "
-            "or draw the rates, with GroupMetricDisplay."
+            f"There are no ratios to {show(format_group(reference))}: its {name} is 0. Name another "
+            "reference=, or draw the rates, with GroupMetricDisplay."
         )
 
 

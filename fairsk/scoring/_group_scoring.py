@@ -13,10 +13,17 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from fairsk._core.columns import Selector, SensitiveColumns, sensitive_columns
+from fairsk._core.columns import (
+    Selector,
+    SensitiveColumns,
+    column_keys,
+    refuse_shuffled,
+    sensitive_columns,
+)
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import encode_groups, list_groups
 from fairsk._core.labels import positive_class
+from fairsk._core.messages import shorten
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples, score_by, scorer_parts
 from fairsk._sklearn.routing import RESPONSES, asks_for
@@ -318,7 +325,7 @@ class GroupScoring:
                 raise
             warn_user(
                 f"Scoring failed, and every score of this fold is {self.error_score}: "
-                f"{type(error).__name__}: {error}"
+                f"{type(error).__name__}: {shorten(str(error), 1000)}"
             )
             empty = GroupCounts((), {cell: [] for cell in CELLS})
             counts = write_counts(empty, self.groups, weighted=sample_weight is not None)
@@ -331,6 +338,7 @@ class GroupScoring:
             raise ValueError(_NO_GROUPS)
         if y_true is None:
             raise ValueError("GroupScoring counts right and wrong decisions, and was given no y.")
+        refuse_shuffled(X=X, y_true=y_true, sensitive_features=values, sample_weight=sample_weight)
         sensitive = self._columns(X, values)
         if values is not None and any(asks_for(estimator, way, "sensitive_features") for way in RESPONSES):
             estimator = WithMetadata(estimator, values)
@@ -565,9 +573,7 @@ class _GroupScore:
 
 def _selected(selector: Any) -> list[Any]:
     """Return the columns that a selector names; none of a callable."""
-    if selector is None or callable(selector):
-        return []
-    return list(selector) if isinstance(selector, list | tuple | np.ndarray) else [selector]
+    return column_keys(selector) or []
 
 
 def _check_name(name: Any) -> None:

@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import jaccard_score
-from sklearn.utils import column_or_1d
 
-from fairsk._core.columns import sensitive_columns
+from fairsk._core.columns import as_array, sensitive_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import Grouping, encode_groups, list_groups
-from fairsk._core.labels import positive_class
+from fairsk._core.labels import positive_class, target_column
 from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
@@ -203,7 +202,7 @@ class Scorable:
     ----------
     performance : Performance
         The score.
-    y_true : array-like of shape (n_samples,)
+    y_true : array of shape (n_samples,)
         Labels.
     response : array of shape (n_samples,) or (n_samples, n_classes)
         What the estimator responded.
@@ -216,7 +215,7 @@ class Scorable:
     """
 
     performance: Performance
-    y_true: ArrayLike | None
+    y_true: NDArray[Any]
     response: NDArray[Any]
     weights: Floats | None
     options: Mapping[str, Any]
@@ -251,8 +250,10 @@ class Scorable:
         weights = check_weights(sample_weight, num_samples(y_true))
         if weights is not None and not performance.takes("sample_weight"):
             raise ValueError("This score takes no sample_weight.")
-        response = respond(performance.response_method, response_label)
-        return cls(performance, y_true, response, weights, options, classes)
+        response = as_array(respond(performance.response_method, response_label))
+        if response.ndim == 2 and response.shape[1] == 1:  # some classifiers predict a column
+            response = response[:, 0]
+        return cls(performance, target_column("y_true", y_true), response, weights, options, classes)
 
     def overall(self) -> float:
         """Return the score of all rows: that of scikit-learn's own scorer, with its warnings."""
@@ -262,7 +263,7 @@ class Scorable:
 
     def by_group(self, groups: Grouping) -> Floats:
         """Return the score of each group; NaN where it is not defined, and a warning that names the group."""
-        actual, options = column_or_1d(self.y_true), self._options_of_part()
+        actual, options = self.y_true, self._options_of_part()
         values = np.full(len(groups.labels), np.nan)
         warned: dict[tuple[type[Warning], str], list[Hashable]] = {}
         failed = False

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from fairsk._core.counts import GroupCounts
+from fairsk._core.messages import list_labels
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk.rates import CELLS, Constraint, Rate
 from fairsk.statistics._intervals import joint_confidence
@@ -98,7 +99,7 @@ def smallest_detectable(
     constraint = as_constraint(constraint)
     check_comparison(comparison, *constraint.rates)
     if groups is not None and (len(set(groups)) != 2 or not set(groups) <= set(counts.groups)):
-        raise ValueError(f"Name two of the groups with groups=: {', '.join(map(repr, counts.groups))}.")
+        raise ValueError(f"Name two of the groups with groups=: {list_labels(counts.groups)}.")
     level = _joint(counts, constraint, confidence)
     smallest = []
     for rate in constraint.rates:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import format_group
+from fairsk._core.groups import format_group, list_groups
 from fairsk._core.results import Backend, Result, Table, number, with_interval
 from fairsk._core.typing import Bools, Floats, RandomStateLike
 from fairsk._core.validation import generator
@@ -244,8 +244,8 @@ def _warn_if(where: Any, groups: tuple[Hashable, ...], what: str) -> None:
     of_groups = ""
     if where.shape[:1] == (len(groups),):
         by_group: Bools = np.reshape(where, (len(groups), -1))
-        labels = [format_group(group) for group, flags in zip(groups, by_group, strict=True) if flags.any()]
-        of_groups = f" of {', '.join(labels)}"
+        labels = [group for group, flags in zip(groups, by_group, strict=True) if flags.any()]
+        of_groups = f" of {list_groups(labels)}"
     warn_user(f"The statistic{of_groups} {what}: too few rows to resample.")
 
 

@@ -13,6 +13,7 @@ from scipy.stats import hypergeom
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
+from fairsk._core.messages import list_labels
 from fairsk._core.results import Backend, Result, Table, number, p_value
 from fairsk._core.typing import Floats, RandomStateLike
 from fairsk._core.validation import generator
@@ -426,8 +427,7 @@ def two_group_test(
         )
     pair = tuple(counts.groups if groups is None else groups)
     if len(pair) != 2 or not set(pair) <= set(counts.groups) or pair[0] == pair[1]:
-        labels = ", ".join(map(repr, counts.groups))
-        raise ValueError(f"Name two of the groups with groups=: {labels}.")
+        raise ValueError(f"Name two of the groups with groups=: {list_labels(counts.groups)}.")
     first, second = (_counts_of(counts, group) for group in pair)
     both = first + second
     both.warn_undefined(rate, fewest=2)

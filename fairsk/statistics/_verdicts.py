@@ -346,7 +346,7 @@ def verdict(
     low, high = worst_interval(disparities, comparison)
     if reference is not None and not measured:
         raise ValueError(
-            f"The rate cannot be measured for the reference, {format_group(reference)}, or for no other "
+            f"The rate cannot be measured for the reference, {list_groups([reference])}, or for no other "
             "group: name another reference."
         )
     pairs = _pair_verdicts(counts, disparities, comparison, bound, worse, confidence)

@@ -12,7 +12,8 @@ import numpy as np
 from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint, bounded_rates
 from fairsk._core.counts import GroupCounts
 from fairsk._core.curves import Curve
-from fairsk._core.groups import format_group
+from fairsk._core.groups import format_group, list_groups
+from fairsk._core.messages import list_texts
 from fairsk._core.typing import Bools, Floats
 from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import FreeObjective, Objective, objective_of_rows
@@ -373,7 +374,7 @@ class Search:
             if not rate.has_fixed_denominator
         ]
         return (
-            f"No threshold of the group {format_group(self.curves.labels[group])} has all that is asked "
+            f"No threshold of the group {list_groups([self.curves.labels[group]])} has all that is asked "
             f"for: {'; '.join(required)}. Ask for less."
         )
 
@@ -413,7 +414,7 @@ def _eligible_groups(curves: GroupCurves, spec: ThresholdSpec) -> tuple[list[int
     measured = [g for g in range(len(curves.labels)) if g not in small]
     if small:
         warn_user(
-            f"Fewer than min_group_size={least} rows to measure in: {', '.join(small.values())}. "
+            f"Fewer than min_group_size={least} rows to measure in: {list_texts(small.values())}. "
             "The bound does not cover these groups; they get the overall threshold."
         )
     if len(measured) < 2:

@@ -13,6 +13,7 @@ from sklearn.utils import check_array
 
 from fairsk._core.columns import drop_columns, refuse_shuffled, sensitive_columns
 from fairsk._core.labels import binary_labels
+from fairsk._core.messages import shorten
 
 __all__ = ["consistency"]
 
@@ -89,8 +90,8 @@ def consistency(
         features: Any = check_array(X, accept_sparse="csr", dtype=float)
     except ValueError as error:
         raise ValueError(
-            f"X must be a table of numbers: {error} Encode categories (a OneHotEncoder in a "
-            "ColumnTransformer) and fill in missing values first, or leave out the columns that "
+            f"X must be a table of numbers: {shorten(str(error), 500)} Encode categories (a OneHotEncoder "
+            "in a ColumnTransformer) and fill in missing values first, or leave out the columns that "
             "sensitive_features names."
         ) from error
     n_samples = features.shape[0]

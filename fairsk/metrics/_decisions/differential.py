@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import format_group
+from fairsk._core.groups import format_group, list_groups
 from fairsk._core.results import Backend, Result, Table, library_of, number, row_count
 from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
@@ -88,10 +88,10 @@ class DifferentialFairness(Result):
             raise ValueError(f"concentration must be a number of rows, 0 or more; got {concentration!r}.")
         outcomes, table = _outcomes(counts, RATES["base_rate" if labels else "selection_rate"])
         n = table.sum(1)
-        empty = [format_group(group) for group, size in zip(counts.groups, n, strict=True) if size == 0]
+        empty = [group for group, size in zip(counts.groups, n, strict=True) if size == 0]
         if empty:
             warn_user(
-                f"No outcome can be measured for: {', '.join(empty)} (no rows, or of weight 0). "
+                f"No outcome can be measured for: {list_groups(empty)} (no rows, or of weight 0). "
                 "The comparison passes over them."
             )
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from scipy.stats import chi2
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import format_group, position_of
+from fairsk._core.groups import format_group, list_groups, position_of
 from fairsk._core.results import Backend, Result, Table, library_of, number, p_value, percent
 from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
@@ -123,11 +123,11 @@ class MantelHaenszel(Result):
         factor = np.exp(float(ndtri(0.5 + confidence / 2)) * _log_standard_error(*tables(scale)))
         statistic = _cochran_mantel_haenszel(*tables(scale))
         groups = tuple(counts.groups[index] for index in compared)
-        unknown = [format_group(group) for group, value in zip(groups, odds, strict=True) if np.isnan(value)]
+        unknown = [group for group, value in zip(groups, odds, strict=True) if np.isnan(value)]
         if unknown:
             warn_user(
-                f"No stratum tells the odds of {rate.name} apart between {format_group(reference)} and: "
-                f"{', '.join(unknown)}. The odds ratio is NaN there."
+                f"No stratum tells the odds of {rate.name} apart between {list_groups([reference])} and: "
+                f"{list_groups(unknown)}. The odds ratio is NaN there."
             )
         return cls(
             groups,

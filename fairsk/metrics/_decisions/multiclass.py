@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import encode_groups, format_group, sort_labels
+from fairsk._core.groups import encode_groups, list_groups, sort_labels
 from fairsk._core.labels import binary_labels, target_column
 from fairsk._core.messages import list_labels
 from fairsk._core.results import library_of
@@ -228,14 +228,10 @@ def multiclass_disparity(
     if not measured.any():
         return float("nan")
     if not measured.all():
-        unmeasured = [
-            format_group(label)
-            for label, is_measured in zip(labels, measured, strict=True)
-            if not is_measured
-        ]
+        unmeasured = [label for label, is_measured in zip(labels, measured, strict=True) if not is_measured]
         warn_user(
             f"Passed over {len(unmeasured)} of {len(labels)} classes, in which groups cannot be compared: "
-            f"{', '.join(unmeasured)}."
+            f"{list_groups(unmeasured)}."
         )
     if average == "mean":
         return float(values[measured].mean())

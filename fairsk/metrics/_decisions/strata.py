@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import format_group
+from fairsk._core.groups import format_group, list_groups
 from fairsk._core.results import Backend, Result, Table, library_of, number, row_count
 from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
@@ -99,14 +99,10 @@ def _over_strata(counts: GroupCounts, values: Floats, reason: str) -> Floats:
     strata = require_strata(counts)
     measured = ~np.isnan(values.reshape(-1, len(strata)).sum(0))
     if not measured.all():
-        unmeasured = [
-            format_group(label)
-            for label, is_measured in zip(strata, measured, strict=True)
-            if not is_measured
-        ]
+        unmeasured = [label for label, is_measured in zip(strata, measured, strict=True) if not is_measured]
         warn_user(
             f"Passed over {len(unmeasured)} of {len(strata)} strata, in which {reason}: "
-            f"{', '.join(unmeasured)}."
+            f"{list_groups(unmeasured)}."
         )
     if not measured.any():
         return np.full(values.shape[:-1], np.nan)

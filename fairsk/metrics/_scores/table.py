@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from fairsk._core.groups import format_group
 from fairsk._core.histograms import ScoreHistograms
+from fairsk._core.messages import list_labels
 from fairsk._core.results import (
     Backend,
     Result,
@@ -403,7 +404,7 @@ def _choose(
     unknown = [name for name in names if name not in available]
     if unknown or not names or len(set(names)) < len(names):
         raise ValueError(
-            f"metrics must be some of {', '.join(available)}, each once; got {', '.join(names)}."
+            f"metrics must be some of {', '.join(available)}, each once; got {list_labels(names)}."
         )
     obstacles: dict[str, tuple[str, ...]] = {}
     if scores.binned:
