@@ -176,7 +176,7 @@ def test_a_training_part_with_one_label_is_refused():
     labels = np.where(ROWS == 7, "yes", "no")
     data = check_training_data(X, labels, selector=None, sensitive_features=GROUP)
     with pytest.raises(
-        ValueError, match=r"The 40 training rows of split 1 of 3 \(cv\) have one label only.*"
+        ValueError, match=r"The 40 training rows of split 1 of 3 \(cv\) have one class only.*"
     ) as e:
         cross_fit(Remembers(), data, remembered, cv=KFold(3))
     assert "of all 60 rows 1 have the label 'yes'. Give cv fewer folds" in str(e.value)
@@ -239,5 +239,5 @@ def test_splits_by_masks_and_empty_ones():
 
 def test_rows_without_a_weight_do_not_teach_a_class():
     weights = np.where((Y == "yes") & (ROWS >= 20), 0.0, 1.0)
-    with pytest.raises(ValueError, match=r"The 27 training rows of split 1 of 3 \(cv\) have one label only"):
+    with pytest.raises(ValueError, match=r"The 27 training rows of split 1 of 3 \(cv\) have one class only"):
         cross_fit(Remembers(), training(sample_weight=weights), remembered, cv=KFold(3))

@@ -356,7 +356,7 @@ def _refuse_one_class(training: TrainingData, splits: Splits, target: NDArray[An
             )
         rare = min(training.classes, key=lambda label: np.count_nonzero(values == label))
         raise ValueError(
-            f"{where} have one label only, so a model of them cannot score the others; of all {len(values)} "
+            f"{where} have one class only, so a model of them cannot score the other; of all {len(values)} "
             f"rows {np.count_nonzero(values == rare)} have the label {rare!r}. Give cv fewer folds, or a "
             "splitter that keeps both labels in every training part; or wrap a model that is fitted to other "
             "rows in FrozenEstimator."
