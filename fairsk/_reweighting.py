@@ -379,6 +379,8 @@ class ReweightedClassifier(MetaClassifier):
         self.reweigher_ = Reweigher() if self.reweigher is None else clone(self.reweigher)
         self.reweigher_.fit(X, labels, sensitive_features=values, sample_weight=weights)
         fair = self.reweigher_.sample_weight(labels, sensitive_features=values, sample_weight=weights)
+        if self.reweigher is not None:
+            fair = _check_learned(fair, len(labels))
         self.estimator_ = fit_weighted(
             clone(self.estimator),
             X,
@@ -392,6 +394,17 @@ class ReweightedClassifier(MetaClassifier):
         self._copy_feature_record()
         self._remember_columns(sensitive.names, sensitive_features)
         return self
+
+
+def _check_learned(weights: Any, n_samples: int) -> Floats:
+    """Return the weights that a reweigher of the user's learned, as floats."""
+    try:
+        checked = check_weights(weights, n_samples)
+    except ValueError as error:
+        raise ValueError(f"reweigher.sample_weight returned weights that cannot be used: {error}") from None
+    if checked is None:
+        raise ValueError("reweigher.sample_weight returned None: it must return a weight per row.")
+    return checked
 
 
 class FairResampler(BaseEstimator):

@@ -256,3 +256,30 @@ def test_arrays_and_scalers_before_it():
         model.set_params(sensitive_features=3).fit(X, y)
     with pytest.raises(ValueError, match="X is an array without column names"):
         model.set_params(sensitive_features="sex").fit(X, y)
+
+
+class Custom(Reweigher):
+    """A reweigher of the user's own, which returns what it is told."""
+
+    def __init__(self, answer=None):
+        super().__init__()
+        self.answer = answer
+
+    def sample_weight(self, y, sensitive_features, sample_weight=None):
+        return self.answer
+
+
+def test_weights_of_a_reweigher_of_ones_own_are_checked():
+    X, y = people()
+    for answer in (np.ones(3), np.full(len(y), np.nan), -np.ones(len(y)), "ones"):
+        model = ReweightedClassifier(logistic(), sensitive_features="sex", reweigher=Custom(answer))
+        with pytest.raises(
+            ValueError, match=r"reweigher.sample_weight returned weights that cannot be used: s"
+        ):
+            model.fit(X, y)
+    with pytest.raises(ValueError, match=r"reweigher.sample_weight returned None"):
+        ReweightedClassifier(logistic(), sensitive_features="sex", reweigher=Custom()).fit(X, y)
+    plain = ReweightedClassifier(logistic(), sensitive_features="sex", reweigher=Custom([1] * len(y))).fit(
+        X, y
+    )
+    np.testing.assert_allclose(plain.predict_proba(X), logistic().fit(X, y).predict_proba(X))
