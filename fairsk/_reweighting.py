@@ -17,7 +17,7 @@ from sklearn.utils import Tags, check_random_state, indexable
 from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.columns import SensitiveColumns, refuse_shuffled, sensitive_columns
-from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups
+from fairsk._core.groups import Grouping, encode_groups, encode_known_groups, format_group, list_groups
 from fairsk._core.labels import target_column
 from fairsk._core.messages import list_labels, list_texts
 from fairsk._core.typing import Floats, Ints
@@ -231,11 +231,13 @@ class Reweigher(TransformerMixin, BaseEstimator):
         """Return the fair weight of each row, times the weight that it comes with."""
         position = {label: i for i, label in enumerate(self.classes_.tolist())}
         columns = np.array([position.get(label, -1) for label in labels.tolist()], dtype=np.intp)
-        groups = encode_groups(sensitive.in_order(self._sensitive_names), self.groups_)
-        if (groups.codes < 0).any() or (columns < 0).any():
+        sensitive = sensitive.in_order(self._sensitive_names)
+        groups = encode_known_groups(sensitive, self.groups_, during="sample_weight")
+        new = labels[columns < 0]
+        if len(new):
             raise ValueError(
-                "Some rows have a group or a label that did not occur in fit, so they have no weight. "
-                f"The groups were: {list_groups(self.groups_)}; the labels were: "
+                f"{len(new)} of {len(labels)} rows have labels that did not occur in fit: "
+                f"{list_labels(np.unique(new).tolist())}. They have no weight; those of fit are "
                 f"{list_labels(self.classes_.tolist())}."
             )
         weights = self.weights_[groups.codes, columns]

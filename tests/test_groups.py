@@ -372,8 +372,11 @@ def test_groups_of_another_kind_are_told_from_those_of_fit(fitted: Any, values: 
     sensitive = sensitive_columns(None, None, np.array(values, dtype=object))
     with pytest.raises(ValueError, match=message):
         encode_known_groups(sensitive, fitted)
-    with pytest.raises(ValueError, match=message):  # the lenient policy accepts rows, not another type
-        encode_known_groups(sensitive, fitted, "overall")
+    with pytest.warns(UserWarning, match=message) as told:  # the lenient policy accepts them, not in silence
+        assert encode_known_groups(sensitive, fitted, "overall").codes.tolist() == [-1] * 4
+    assert len(told) == 1
+    with pytest.warns(UserWarning, match="^1 of 1 rows belong to groups that did not occur in fit"):
+        encode_known_groups(sensitive.take(np.array([0])), fitted, "overall")  # nor does a row alone
 
 
 def test_the_lenient_policy_warns_if_it_applies_to_every_row() -> None:

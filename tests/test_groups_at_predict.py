@@ -96,3 +96,87 @@ def test_weights_are_the_same_in_any_container(kind, container):
     ]
     got = reweigher.sample_weight(Y, sensitive_features=CONTAINERS[container](values))
     np.testing.assert_allclose(got, by_hand)
+
+
+# --- groups that fit did not have --------------------------------------------------------------------------
+
+#: The groups of numbers, written in another way: as JSON or a CSV file brings them.
+WRITTEN = {"numbers": {0: "0", 1: "1"}, "booleans": {False: "False", True: "True"}}
+
+
+@pytest.mark.parametrize("model", MODELS)
+@given(
+    kind=st.sampled_from(sorted(WRITTEN)),
+    container=st.sampled_from(["array", "list", "pandas", "pandas categories", "polars", "pyarrow"]),
+    rows=st.lists(st.integers(0, N - 1), min_size=1, max_size=5),
+)
+@settings(max_examples=12)
+def test_text_where_fit_had_numbers_is_never_taken_in_silence(model, kind, container, rows):
+    """Refused, or under the lenient policy warned of, in the same words: also for a row alone."""
+    who = CONTAINERS[container](np.array([WRITTEN[kind][NAMES[kind][code]] for code in CODES[rows]]))
+    n, known = len(rows), "0, 1" if kind == "numbers" else "False, True"
+    words = rf"^{n} of {n} rows .* in fit: '.*' \(text\)\. Those of fit are {known} \(numbers\)\."
+    with pytest.raises(ValueError, match=words):
+        fitted(model, kind, "array").predict(X[rows], sensitive_features=who)
+    with pytest.warns(UserWarning, match=words) as told:
+        fitted(model, kind, "array", "overall").predict(X[rows], sensitive_features=who)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_numbers_where_fit_had_text_are_never_taken_in_silence(model):
+    words = r"in fit: 0, 1 \(numbers\)\. Those of fit are 'F', 'Männer' \(text\)\."
+    with pytest.raises(ValueError, match=words):
+        fitted(model, "text", "array").predict(X, sensitive_features=CODES)
+    with pytest.warns(UserWarning, match=words):
+        fitted(model, "text", "array", "overall").predict(X, sensitive_features=CODES)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_where_every_row_is_unknown_the_overall_policy_warns_once(model):
+    estimator = fitted(model, "text", "array", "overall")
+    for who in (["X"] * N, ["X", "Y"] * (N // 2), [None] * N):
+        with pytest.warns(UserWarning, match=f"None of {N} rows has a group that occurred in fit") as told:
+            predicted = estimator.predict(X, sensitive_features=who)
+        assert len(told) == 1
+        # As a row alone is predicted, which may well be of a new group: without a word.
+        alone = [estimator.predict(X[[i]], sensitive_features=[who[i]])[0] for i in range(20)]
+        assert predicted[:20].tolist() == alone
+    some = ["F", *["X"] * (N - 1)]
+    with pytest.warns(
+        UserWarning, match="None of"
+    ):  # the same answer beside known groups, which need no warning
+        everybody = estimator.predict(X, sensitive_features=["X"] * N)
+    assert estimator.predict(X, sensitive_features=some)[1:].tolist() == everybody[1:].tolist()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_masked_groups_are_missing(model):
+    who = np.ma.masked_array(CODES, mask=np.arange(N) < 3)
+    with pytest.raises(ValueError, match="missing"):
+        fitted(model, "numbers", "array").predict(X, sensitive_features=who)
+    with pytest.raises(ValueError, match="missing"):
+        MODELS[model]().fit(X, Y, sensitive_features=who)
+    overall = fitted(model, "numbers", "array", "overall")
+    as_none = np.where(np.arange(N) < 3, None, CODES)
+    expected = overall.predict(X, sensitive_features=as_none)
+    assert overall.predict(X, sensitive_features=who).tolist() == expected.tolist()
+
+
+def test_weights_of_unknown_groups_and_labels():
+    reweigher = Reweigher().fit(X, Y, sensitive_features=CODES)
+    with pytest.raises(ValueError, match=r"'0', '1' .text.* Those of fit are 0, 1 .numbers."):
+        reweigher.sample_weight(Y, CODES.astype(str))
+    with pytest.raises(
+        ValueError, match="240 of 240 rows belong to groups that did not occur in fit: 5, 6"
+    ) as e:
+        reweigher.sample_weight(Y, CODES + 5)
+    assert "unknown_group" not in str(e.value)  # which it does not have
+    with pytest.raises(
+        ValueError, match=r"labels that did not occur in fit: '0', '1'.* those of fit are 0, 1"
+    ):
+        reweigher.sample_weight(Y.astype(str), CODES)
+    with pytest.raises(ValueError, match=r"labels that did not occur in fit: 7.* those of fit are 0, 1"):
+        reweigher.sample_weight(np.where(np.arange(N) == 3, 7, Y), CODES)
+    with pytest.raises(ValueError, match="missing"):
+        reweigher.sample_weight(np.where(np.arange(N) == 3, np.nan, Y), CODES)

@@ -73,7 +73,7 @@ def test_a_group_that_lacks_a_label_is_named():
         reweigher = Reweigher().fit(np.zeros((4, 1)), [0, 1, 0, 0], sensitive_features=list("aabb"))
     with pytest.raises(ValueError, match="Group b has rows with a label that it did not have in fit"):
         reweigher.sample_weight([1], sensitive_features=["b"])
-    with pytest.raises(ValueError, match=r"did not occur in fit.*groups were: a, b; the labels were: 0, 1"):
+    with pytest.raises(ValueError, match=r"groups that did not occur in fit: c\. They have no weight"):
         reweigher.sample_weight([1], sensitive_features=["c"])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from fairsk._core.columns import SensitiveColumns
 from fairsk._core.factorize import Coded, code_array, is_missing
 from fairsk._core.messages import list_labels, list_texts, show
 from fairsk._core.policy import (
+    During,
     UnknownGroup,
     accepts_unknown,
     refuse_measurements,
@@ -20,6 +21,7 @@ from fairsk._core.policy import (
     refuse_other_kind,
     refuse_unknown,
     warn_all_unknown,
+    warn_other_kind,
 )
 from fairsk._core.typing import Floats, Ints
 
@@ -172,7 +174,7 @@ def encode_known_groups(
     groups: Sequence[Hashable],
     unknown_group: UnknownGroup = "error",
     *,
-    during: Literal["predict", "partial_fit"] = "predict",
+    during: During = "predict",
 ) -> Grouping:
     """Assign every row to one of the groups of an earlier fit, by the policy for unknown groups.
 
@@ -185,19 +187,19 @@ def encode_known_groups(
     unknown_group : {"error", "overall"}, default="error"
         The policy for groups that are not among them, and for missing ones: refuse them, or give them the
         code -1 (see :mod:`fairsk._core.policy`).
-    during : {"predict", "partial_fit"}, default="predict"
+    during : {"predict", "partial_fit", "sample_weight"}, default="predict"
         What the rows are for; an error says so.
 
     Raises
     ------
     ValueError
-        If a group is unknown or missing, unless the policy accepts it; if no row has a known group and the
-        values are of another kind (text, numbers), whatever the policy; if a column looks continuous.
+        If a group is unknown or missing, unless the policy accepts it; if a column looks continuous.
 
     Warns
     -----
     UserWarning
-        If the policy accepts unknown groups, and no row of several has a known one.
+        If the policy accepts unknown groups, and they are of another kind (text, numbers) than the known
+        ones, or no row of several has a known one.
     """
     accepted = accepts_unknown(unknown_group)
     labels, codes = _combine(sensitive, allow_missing=accepted)
@@ -210,13 +212,12 @@ def encode_known_groups(
     n_unknown, n_samples = int(np.sum(grouping.codes < 0)), len(codes)
     came, known = _kinds(unknown), _kinds(groups)
     if _written_alike(unknown, groups) or ((everybody or not accepted) and _differ(came, known)):
-        refuse_other_kind(
-            during,
-            f"{list_labels(unknown)} ({' & '.join(came)})",
-            f"{list_labels(groups)} ({' & '.join(known)})",
-            n_unknown,
-            n_samples,
-        )
+        there = f"{list_labels(unknown)} ({' & '.join(came)})"
+        here = f"{list_labels(groups)} ({' & '.join(known)})"
+        if not accepted:
+            refuse_other_kind(during, there, here, n_unknown, n_samples)
+        warn_other_kind(there, here, n_unknown, n_samples)
+        return grouping
     if not accepted:
         refuse_unknown(during, list_groups(unknown), n_unknown, n_samples)
     if everybody and n_samples > 1:  # a row alone may well be of a new group

@@ -7,13 +7,14 @@ Each policy is stated here once: what is refused, what is warned of, and in whic
 * A group that did not occur in ``fit``, or a missing value, *at prediction*: the estimators' parameter
   ``unknown_group`` decides (:data:`UnknownGroup`). ``"error"`` refuses both (:func:`refuse_unknown`);
   ``"overall"`` gives both the code -1, and the estimators treat such rows as all rows together.
-  Where no row at all has a known group, values of another kind than in ``fit`` (the text "0" for the number
-  0) are refused whatever the parameter says (:func:`refuse_other_kind`), and others are warned of
-  (:func:`warn_all_unknown`), unless there is a single row.
+  Values of another kind than in ``fit`` (the text "0" for the number 0) are no new groups, but a mistake:
+  they are refused in words of their own (:func:`refuse_other_kind`), or warned of in the same words. So is
+  ``"overall"`` where no row at all has a known group (:func:`warn_all_unknown`), unless it is a single row.
+* A group without a weight, in ``Reweigher.sample_weight``, is always refused.
 * A group that did not occur in the first call, *in a later call of* ``partial_fit``, is always refused
   (:func:`refuse_unknown`): its rates have no place in the loss.
 
-:func:`fairsk._core.groups.encode_known_groups` applies the last two.
+:func:`fairsk._core.groups.encode_known_groups` applies the last three.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from fairsk._core.messages import show
 from fairsk._core.warnings import warn_user
 
 __all__ = [
+    "During",
     "UnknownGroup",
     "accepts_unknown",
     "refuse_measurements",
@@ -34,7 +36,11 @@ __all__ = [
     "refuse_other_kind",
     "refuse_unknown",
     "warn_all_unknown",
+    "warn_other_kind",
 ]
+
+#: What rows of known groups are needed for.
+During: TypeAlias = Literal["predict", "partial_fit", "sample_weight"]
 
 #: What happens at prediction to groups that did not occur in ``fit``, and to missing ones.
 UnknownGroup: TypeAlias = Literal["error", "overall"]
@@ -50,14 +56,12 @@ def accepts_unknown(unknown_group: UnknownGroup) -> bool:
     return unknown_group == "overall"
 
 
-def refuse_unknown(
-    during: Literal["predict", "partial_fit"], names: str, n_unknown: int, n_samples: int
-) -> NoReturn:
+def refuse_unknown(during: During, names: str, n_unknown: int, n_samples: int) -> NoReturn:
     """Refuse rows of groups that did not occur in ``fit``, or in the first call of ``partial_fit``.
 
     Parameters
     ----------
-    during : {"predict", "partial_fit"}
+    during : {"predict", "partial_fit", "sample_weight"}
         Where the rows occur.
     names : str
         The unknown groups, as they are written in messages.
@@ -74,6 +78,11 @@ def refuse_unknown(
             f"The first call of partial_fit had no rows of {names}: give it some rows of "
             "every group (of several columns, of every combination), or fit anew."
         )
+    if during == "sample_weight":
+        raise ValueError(
+            f"{n_unknown} of {n_samples} rows belong to groups that did not occur in fit: {names}. They have "
+            "no weight: fit on data that has them."
+        )
     raise ValueError(
         f"{n_unknown} of {n_samples} rows belong to groups that did not occur in fit: {names}. "
         "Fit on data that has them, or set unknown_group='overall' to treat them as all rows together are "
@@ -81,14 +90,12 @@ def refuse_unknown(
     )
 
 
-def refuse_other_kind(
-    during: Literal["predict", "partial_fit"], came: str, known: str, n_unknown: int, n_samples: int
-) -> NoReturn:
+def refuse_other_kind(during: During, came: str, known: str, n_unknown: int, n_samples: int) -> NoReturn:
     """Refuse groups whose values are of another kind than those of ``fit``, such as text instead of numbers.
 
     Parameters
     ----------
-    during : {"predict", "partial_fit"}
+    during : {"predict", "partial_fit", "sample_weight"}
         Where the rows occur.
     came, known : str
         The unknown groups and those of ``fit``, with their kinds.
@@ -100,8 +107,31 @@ def refuse_other_kind(
     ValueError
         Always.
     """
-    before = "fit" if during == "predict" else "the first call of partial_fit"
-    raise ValueError(
+    raise ValueError(_other_kind(during, came, known, n_unknown, n_samples))
+
+
+def warn_other_kind(came: str, known: str, n_unknown: int, n_samples: int) -> None:
+    """Warn of groups whose values are of another kind than those of ``fit``, where unknown ones are accepted.
+
+    Parameters
+    ----------
+    came, known, n_unknown, n_samples
+        As in :func:`refuse_other_kind`.
+
+    Warns
+    -----
+    UserWarning
+        Always.
+    """
+    warn_user(
+        f"{_other_kind('predict', came, known, n_unknown, n_samples)} As they are, unknown_group='overall' "
+        "treats them as all rows together are."
+    )
+
+
+def _other_kind(during: During, came: str, known: str, n_unknown: int, n_samples: int) -> str:
+    before = "the first call of partial_fit" if during == "partial_fit" else "fit"
+    return (
         f"{n_unknown} of {n_samples} rows belong to groups that did not occur in {before}: {came}. Those of "
         f"{before} are {known}. Give sensitive_features of the same type, in the same columns, as there."
     )

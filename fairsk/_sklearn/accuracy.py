@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score
 
 from fairsk._core.labels import target_column
+from fairsk._core.messages import list_labels
 from fairsk._core.validation import check_weights
 
 __all__ = ["accuracy"]
@@ -81,4 +82,4 @@ def _few(labels: Iterable[Any]) -> list[Any]:
 
 
 def _show(labels: NDArray[Any]) -> str:
-    return ", ".join(f"{label!r}"[:40] for label in _few(labels.tolist()))
+    return list_labels(_few(labels.tolist()))

@@ -66,7 +66,8 @@ class GroupCalibratedClassifier(MetaClassifier):
         Where scores come from; ``"auto"`` takes the first of the two that the classifier has.
     unknown_group : {"error", "overall"}, default="error"
         What to do at prediction with groups that did not occur in ``fit``, and with missing ones: refuse,
-        or use the map of all rows.
+        or use the map of all rows. It warns if no row of several has a known group, or values are
+        of another type (text, numbers) than in ``fit``.
     pos_label : label, optional
         The positive class; by default the second of the two.
     random_state : int, RandomState instance or None, default=None

@@ -115,7 +115,8 @@ class GroupThresholdOptimizer(MetaClassifier):
         (such as .95).
     unknown_group : {"error", "overall"}, default="error"
         What ``predict`` does with groups that did not occur in ``fit``, and with missing ones: refuse, or
-        use the overall threshold.
+        use the overall threshold. It warns if no row of several has a known group, or values are
+        of another type (text, numbers) than in ``fit``.
     pos_label : label, optional
         The positive class; by default the second of the two.
     random_state : int, RandomState instance or None, default=None
