@@ -24,7 +24,7 @@ from fairsk.thresholds._solvers.branch_and_bound import BranchAndBound, Duals
 from fairsk.thresholds._solvers.envelope import Envelope, upper_hull
 from fairsk.thresholds._solvers.knapsack import best_within_capacity
 from fairsk.thresholds._solvers.linear_program import LinearProgramSolver
-from fairsk.thresholds._solvers.problem import OperatingPoints, Problem
+from fairsk.thresholds._solvers.problem import Clearance, OperatingPoints, Problem
 from fairsk.thresholds._solvers.single_rate import WindowSolver
 from fairsk.thresholds._spec import ThresholdSpec
 
@@ -481,6 +481,111 @@ def test_the_envelope_is_the_least_concave_function_above_the_points(points):
         )
         assert reached == pytest.approx(best, abs=1e-9)
     assert len(upper_hull(envelope.rate, envelope.utility)) == len(envelope.rate)
+
+
+def clear_problem(rng, bounds, capacity):
+    """Return a small problem whose groups keep clear of the ends of their windows."""
+    groups = []
+    for m in rng.integers(2, 8, 3):
+        shares = rng.random(len(bounds)) * rng.choice([0.0, 0.3, 0.9])  # of half the window
+        shift = [
+            0.0 if b.difference is None else s * b.difference / 2 for s, b in zip(shares, bounds, strict=True)
+        ]
+        factor = [
+            b.ratio ** (-s / 2) if b.difference is None else 1.0 for s, b in zip(shares, bounds, strict=True)
+        ]
+        groups.append(
+            OperatingPoints(
+                np.arange(m),
+                rng.integers(0, 20, (len(bounds), m)) / 20,
+                rng.integers(0, 20, m).astype(float),
+                rng.integers(0, 10, m).astype(float),
+                Clearance(np.array(shift), np.array(factor)),
+            )
+        )
+    return Problem(groups, bounds, capacity)
+
+
+def best_of_all_combinations(problem):
+    """Return the greatest utility of points whose intervals all lie within the bounds; None if none do."""
+    totals = []
+    for pick in itertools.product(*(range(len(group)) for group in problem.groups)):
+        points = list(zip(problem.groups, pick, strict=True))
+        allowed = problem.capacity is None or sum(g.selected[i] for g, i in points) <= problem.capacity
+        for j, bound in enumerate(problem.bounds):
+            rooms = [(g.rates[j, i], g.clearance.shift[j], g.clearance.factor[j]) for g, i in points]
+            lowest = min((rate - shift) / factor for rate, shift, factor in rooms)
+            highest = max(rate * factor + shift for rate, shift, factor in rooms)
+            if bound.difference is not None:
+                allowed &= highest - lowest <= bound.difference + 1e-9
+            else:
+                allowed &= lowest >= bound.ratio * highest - 1e-9
+        if allowed:
+            totals.append(sum(g.utility[i] for g, i in points))
+    return max(totals, default=None)
+
+
+@pytest.mark.parametrize("capacity", [None, 12.0])
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        (Bound(difference=0.3),),
+        (Bound(ratio=0.6),),
+        (Bound(difference=0.4), Bound(ratio=0.5)),
+        (Bound(difference=0.3), Bound(difference=0.5)),
+    ],
+    ids=lambda bounds: " and ".join(map(str, bounds)),
+)
+def test_intervals_of_rates_within_a_window_equal_brute_force(bounds, capacity):
+    found_some = 0
+    for seed in range(60):
+        problem = clear_problem(np.random.default_rng(seed), bounds, capacity)
+        expected = best_of_all_combinations(problem)
+        solvers = [LinearProgramSolver(problem)]
+        if len(bounds) == 1 and capacity is None:
+            solvers.append(WindowSolver(problem))
+        for solver in solvers:
+            positions = solver.thresholds()
+            if expected is None:
+                assert positions is None
+                continue
+            found_some += 1
+            total = sum(g.utility[i] for g, i in zip(problem.groups, positions, strict=True))
+            assert total == expected
+            assert solver.upper_bound >= total - 1e-6
+            for group, mixture in zip(problem.groups, solver.mixtures(), strict=True):
+                assert mixture.probabilities.sum() == pytest.approx(1)
+                assert set(mixture.positions) <= set(group.position)
+        if len(solvers) == 2 and expected is not None:
+            assert solvers[0].upper_bound == pytest.approx(solvers[1].upper_bound, abs=1e-5)
+    assert found_some > 5
+
+
+@pytest.mark.parametrize("bound", [Bound(difference=0.06), Bound(ratio=0.7)], ids=str)
+@pytest.mark.parametrize("seed", range(6))
+def test_mixtures_keep_clear_of_the_ends_as_well(seed, bound):
+    problem, _ = random_problem(np.random.default_rng(seed), 4, 600, bound=bound)
+    share = np.random.default_rng(seed).random(4)
+    groups = [
+        replace(
+            group,
+            clearance=Clearance(np.array([s * 0.03]), np.ones(1))
+            if bound.difference
+            else Clearance(np.zeros(1), np.array([0.7 ** (-s / 2)])),
+        )
+        for group, s in zip(problem.groups, share, strict=True)
+    ]
+    problem = Problem(groups, (bound,))
+    window, program = WindowSolver(problem), LinearProgramSolver(problem)
+    assert program.upper_bound == pytest.approx(window.upper_bound, abs=1e-5 * 600)
+    for solver in (window, program):
+        ends = []
+        for group, mixture in zip(groups, solver.mixtures(), strict=True):
+            rate = float(group.rates[0, mixture.positions] @ mixture.probabilities)
+            shift, factor = group.clearance.shift[0], group.clearance.factor[0]
+            ends.append(((rate - shift) / factor, rate * factor + shift))
+        low, high = min(low for low, _ in ends), max(high for _, high in ends)
+        assert high <= (low + 0.06 if bound.difference else low / 0.7) + 1e-7
 
 
 def test_branching_without_dual_values_is_still_exact():

@@ -32,7 +32,7 @@ class Duals:
     rates : array of shape (n_groups, n_rates)
         What a unit of each rate costs.
     slack : array of shape (n_rates,)
-        What the slack of each bound is worth, at the least (a negative number).
+        What the right-hand sides of each bound are worth: its slack, less what groups keep clear of.
     capacity : float
         What a selected row costs, if there is a capacity.
     value : float
@@ -104,8 +104,11 @@ class BranchAndBound:
         is_open = upper_bound > incumbent
         lowest, upper_bound = lowest[is_open], upper_bound[is_open]
         highest = self._bounds[branch].upper(lowest)
-        starts = [np.searchsorted(g.rates[branch], lowest - ROUNDING) for g in node.groups]
-        stops = [np.searchsorted(g.rates[branch], highest, "right") for g in node.groups]
+        starts, stops = [], []
+        for group in node.groups:
+            values, room = group.rates[branch], group.room
+            starts.append(np.searchsorted(values, room.least(lowest, branch) - ROUNDING))
+            stops.append(np.searchsorted(values, room.most(highest, branch), "right"))
         can_meet = np.all([self._can_meet(node.groups, starts, stops, rate) for rate in others], axis=0)
         best = None
         for i in np.flatnonzero(can_meet)[np.argsort(-upper_bound[can_meet], kind="stable")]:
@@ -124,9 +127,10 @@ class BranchAndBound:
         least, most = np.full(len(starts[0]), -np.inf), np.full(len(starts[0]), np.inf)
         some = np.all([start < stop for start, stop in zip(starts, stops, strict=True)], axis=0)
         for group, start, stop in zip(groups, starts, stops, strict=True):
-            first, last, values = start[some], stop[some] - 1, group.rates[rate]
-            least[some] = np.maximum(least[some], values[range_argmax(-values, first, last)])
-            most[some] = np.minimum(most[some], values[range_argmax(values, first, last)])
+            first, last, values, room = start[some], stop[some] - 1, group.rates[rate], group.room
+            smallest, largest = (values[range_argmax(sign * values, first, last)] for sign in (-1, 1))
+            least[some] = np.maximum(least[some], room.high(smallest, rate))
+            most[some] = np.minimum(most[some], room.low(largest, rate))
         return some & (self._bounds[rate].lower(least) <= most + ROUNDING)
 
     def _leaf(self, node: _Node, rate: int, incumbent: float) -> tuple[list[int], float] | None:
@@ -155,9 +159,10 @@ class BranchAndBound:
                 break
             inside = []
             for group in groups:
-                values = group.rates[rate]
-                start = np.searchsorted(values, lowest[i] - ROUNDING)
-                inside.append(group.take(slice(start, np.searchsorted(values, highest[i], "right"))))
+                values, room = group.rates[rate], group.room
+                start = np.searchsorted(values, room.least(lowest[i], rate) - ROUNDING)
+                stop = np.searchsorted(values, room.most(highest[i], rate), "right")
+                inside.append(group.take(slice(start, stop)))
             better = best_within_capacity(inside, self._capacity or 0.0, self._duals.capacity, incumbent)
             if better is not None:
                 incumbent = better[1]
@@ -181,7 +186,7 @@ class BranchAndBound:
 
 def _lowest_rates(groups: list[OperatingPoints], bound: Bound, rate: int) -> Floats:
     """Return the lowest values that a rate can have: no less than what every group can come up to."""
-    values = np.unique(np.concatenate([group.rates[rate] for group in groups]))
-    start = bound.lower(max(group.rates[rate, 0] for group in groups))
-    stop = min(group.rates[rate, -1] for group in groups)
+    values = np.unique(np.concatenate([group.room.low(group.rates[rate], rate) for group in groups]))
+    start = bound.lower(max(group.room.high(group.rates[rate, 0], rate) for group in groups))
+    stop = min(group.room.low(group.rates[rate, -1], rate) for group in groups)
     return values[(values >= start - ROUNDING) & (values <= stop + ROUNDING)]

@@ -227,11 +227,12 @@ class _ColumnGeneration:
             if not feasible_only:
                 cost[of_group] = -group.utility[columns] / self._scale
             for j, bound in enumerate(self._bounds):
-                # lowest <= rate, and factor * rate <= lowest + slack
-                factor, slack = bound.line
-                table[row, of_group], table[row, n_columns + j] = -group.rates[j, columns], 1
-                table[row + 1, of_group], table[row + 1, n_columns + j] = factor * group.rates[j, columns], -1
-                rhs[row + 1] = slack
+                # lowest <= low end of the rate, and factor * high end <= lowest + slack
+                (factor, slack), rates = bound.line, group.rates[j, columns]
+                shift, stretch = group.room.shift[j], group.room.factor[j]
+                table[row, of_group], table[row, n_columns + j] = -rates, stretch
+                table[row + 1, of_group], table[row + 1, n_columns + j] = factor * stretch * rates, -1
+                rhs[row : row + 2] = -shift, slack - factor * shift
                 row += 2
             if self._problem.capacity is not None:
                 table[-1, of_group] = group.selected[columns] / self._capacity_unit
@@ -294,7 +295,7 @@ class _ColumnGeneration:
         """Return what a unit of each rate costs in each group."""
         above, below = self._bound_duals(master)
         factors = np.array([bound.line[0] for bound in self._bounds])
-        return above - factors * below
+        return above - factors * np.array([group.room.factor for group in self._groups]) * below
 
     def _mixtures(self, master: _Master) -> list[Mixture]:
         """Return the columns that are used, with their probabilities."""
@@ -309,12 +310,14 @@ class _ColumnGeneration:
 
     def _duals(self, master: _Master, reduced_costs: list[Floats], value: float) -> Duals:
         """Return the dual values in units of the utility."""
-        _, below = self._bound_duals(master)
-        slack = np.array([bound.line[1] for bound in self._bounds])
+        above, below = self._bound_duals(master)
+        factor, slack = np.array([bound.line for bound in self._bounds]).T
+        shift = np.array([group.room.shift for group in self._groups])
+        rhs = below * (slack - factor * shift) - above * shift
         return Duals(
             [cost * self._scale for cost in reduced_costs],
             self._rate_duals(master) * self._scale,
-            below.sum(0) * slack * self._scale,
+            rhs.sum(0) * self._scale,
             self._capacity_dual(master) * self._scale,
             value,
         )

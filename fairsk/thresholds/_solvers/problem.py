@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,47 @@ from fairsk._core.bounds import Bound
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk.thresholds._rules import Mixture
 
-__all__ = ["OperatingPoints", "Problem", "as_mixtures"]
+__all__ = ["Clearance", "OperatingPoints", "Problem", "as_mixtures"]
+
+
+@dataclass(frozen=True)
+class Clearance:
+    """How far the rates of a group stay away from the ends of the window that a bound allows.
+
+    A rate r stands for the interval from (r - shift) / factor to factor * r + shift, all of which must lie in
+    the window: a bound on the difference leaves room by a shift, one on the ratio by a factor. Both rise with
+    the rate, so a window of intervals is a window of rates, and what solves the problem without clearance
+    solves it with one.
+
+    Parameters
+    ----------
+    shift, factor : arrays of shape (n_rates,)
+        Zeros and ones keep no distance.
+    """
+
+    shift: Floats
+    factor: Floats
+
+    @classmethod
+    def none(cls, n_rates: int) -> Clearance:
+        """Return the clearance that keeps no distance."""
+        return cls(np.zeros(n_rates), np.ones(n_rates))
+
+    def low(self, values: Floats, rate: int) -> Floats:
+        """Return the lower ends of the intervals of a rate's values."""
+        return (values - self.shift[rate]) / self.factor[rate]
+
+    def high(self, values: Floats, rate: int) -> Floats:
+        """Return the upper ends."""
+        return self.factor[rate] * values + self.shift[rate]
+
+    def least(self, lowest: Floats, rate: int) -> Floats:
+        """Return the least value whose interval does not begin below the lowest rate."""
+        return self.high(lowest, rate)
+
+    def most(self, highest: Floats, rate: int) -> Floats:
+        """Return the greatest value whose interval does not end above the highest rate."""
+        return self.low(highest, rate)
 
 
 @dataclass(frozen=True)
@@ -28,21 +68,33 @@ class OperatingPoints:
         What each contributes to the objective.
     selected : array of shape (n_points,)
         How many rows (what weight of them) each selects.
+    clearance : Clearance, optional
+        How far the rates stay away from the ends of their windows; by default not at all.
     """
 
     position: Ints
     rates: Floats
     utility: Floats
     selected: Floats
+    clearance: Clearance | None = None
 
     def __len__(self) -> int:
         return len(self.position)
 
     def take(self, index: Ints | Bools | slice) -> OperatingPoints:
         """Return some of the points."""
-        return OperatingPoints(
-            self.position[index], self.rates[:, index], self.utility[index], self.selected[index]
+        return replace(
+            self,
+            position=self.position[index],
+            rates=self.rates[:, index],
+            utility=self.utility[index],
+            selected=self.selected[index],
         )
+
+    @property
+    def room(self) -> Clearance:
+        """The clearance, which may keep no distance."""
+        return self.clearance or Clearance.none(len(self.rates))
 
     def sorted_by(self, rate: int) -> OperatingPoints:
         """Return the points by rising rate; most rates rise, or fall, along the curve as it is."""

@@ -4,7 +4,8 @@ Any choice of thresholds that meets the bound has a smallest rate t, and t is on
 For each such t, every group may take any threshold whose rate lies in the window [t, t + bound]
 (or [t, t / bound] for a ratio), and takes the one of greatest utility. With the rates sorted that is a
 range-maximum query, so one rate costs O(n log n) for any number of groups, whether the rate is monotone in
-the threshold or not.
+the threshold or not. Where groups keep a clearance, t is the lower end of an observed rate's interval, and
+each group's own window is narrower by its clearance.
 
 Few of the observed t need to be looked at. The envelope of a group's points bounds from above what it can
 reach in a window; the sum over groups is a concave function of t, so all t at which it exceeds the best
@@ -22,7 +23,7 @@ from fairsk._core.bounds import ROUNDING, Bound
 from fairsk._core.typing import Floats, Ints
 from fairsk.thresholds._rules import Mixture
 from fairsk.thresholds._solvers.envelope import Envelope
-from fairsk.thresholds._solvers.problem import OperatingPoints, Problem
+from fairsk.thresholds._solvers.problem import Clearance, OperatingPoints, Problem
 
 __all__ = ["WindowSolver", "least_disparity", "range_argmax", "slide"]
 
@@ -71,15 +72,15 @@ def slide(groups: list[OperatingPoints], bound: Bound, rate: int, lowest: Floats
     highest = bound.upper(lowest)
     total, best_points = np.zeros(len(lowest)), list[Ints]()
     for group in groups:
-        values = group.rates[rate]
+        values, room = group.rates[rate], group.room
         # Only what some window can reach takes part.
         start, stop = 0, len(values)
         if len(lowest):
-            start = int(np.searchsorted(values, lowest[0] - ROUNDING))
-            stop = int(np.searchsorted(values, highest[-1], "right"))
+            start = int(np.searchsorted(values, room.least(lowest[0], rate) - ROUNDING))
+            stop = int(np.searchsorted(values, room.most(highest[-1], rate), "right"))
         values, utility = values[start:stop], group.utility[start:stop]
-        first = np.searchsorted(values, lowest - ROUNDING)
-        last = np.searchsorted(values, highest, "right") - 1
+        first = np.searchsorted(values, room.least(lowest, rate) - ROUNDING)
+        last = np.searchsorted(values, room.most(highest, rate), "right") - 1
         reachable = last >= first
         best = np.zeros(len(lowest), dtype=np.intp)
         if reachable.any():
@@ -155,17 +156,21 @@ class WindowSolver:
         if self._is_empty:
             return _EnvelopeTotal(np.zeros(0), np.zeros(0))
         # The total is linear between these lowest rates, and minus infinity outside of start and stop.
-        start = self._bound.lower(max(envelope.rate[0] for envelope in self._envelopes))
-        stop = min(envelope.rate[-1] for envelope in self._envelopes)
-        ends = [end for e in self._envelopes for end in (e.rate, self._bound.lower(e.rate))]
-        lowest = np.unique(np.concatenate([*ends, [start, stop]]))
+        pairs = list(zip(self._envelopes, self._rooms, strict=True))
+        begins = [self._bound.lower(room.high(envelope.rate, 0)) for envelope, room in pairs]
+        ends = [room.low(envelope.rate, 0) for envelope, room in pairs]
+        start, stop = max(begin[0] for begin in begins), min(end[-1] for end in ends)
+        lowest = np.unique(np.concatenate([*begins, *ends, [start, stop]]))
         lowest = lowest[(lowest >= start - ROUNDING) & (lowest <= stop + ROUNDING)]
         highest = self._bound.upper(lowest)
-        values = sum(
-            (envelope.best_within(lowest, highest)[1] for envelope in self._envelopes),
-            start=np.zeros(len(lowest)),
-        )
+        values = np.zeros(len(lowest))
+        for envelope, room in pairs:
+            values += envelope.best_within(room.least(lowest, 0), room.most(highest, 0))[1]
         return _EnvelopeTotal(lowest, values)
+
+    @property
+    def _rooms(self) -> list[Clearance]:
+        return [group.room for group in self._groups]
 
     @property
     def upper_bound(self) -> float:
@@ -180,7 +185,8 @@ class WindowSolver:
         highest = self._bound.upper(lowest) - ROUNDING
         mixtures = []
         for group, envelope in zip(self._groups, self._envelopes, strict=True):
-            rate, _ = envelope.best_within(lowest, np.maximum(lowest, highest))
+            least, most = group.room.least(lowest, 0), group.room.most(highest, 0)
+            rate, _ = envelope.best_within(least, np.maximum(least, most))
             vertices, probabilities = envelope.mixture(float(rate[0]))
             mixtures.append(Mixture(group.position[vertices], probabilities))
         return mixtures
@@ -206,9 +212,10 @@ class WindowSolver:
     def _near_the_mixtures(self) -> Floats:
         """Return observed rates around the optimum of the mixtures, as lowest rates to begin with."""
         near = []
-        for group in self._groups:
-            place = int(np.searchsorted(group.rates[0], self._total.best_lowest))
-            near.append(group.rates[0][max(0, place - _TRIED_FIRST) : place + _TRIED_FIRST])
+        for group, room in zip(self._groups, self._rooms, strict=True):
+            ends = room.low(group.rates[0], 0)
+            place = int(np.searchsorted(ends, self._total.best_lowest))
+            near.append(ends[max(0, place - _TRIED_FIRST) : place + _TRIED_FIRST])
         return np.unique(np.concatenate(near))
 
     def _open_rates(self, reached: float) -> Floats:
@@ -218,10 +225,10 @@ class WindowSolver:
             return np.zeros(0)
         start, stop = interval
         inside = []
-        for group in self._groups:
-            rates = group.rates[0]
-            first = np.searchsorted(rates, start - ROUNDING)
-            inside.append(rates[first : np.searchsorted(rates, stop + ROUNDING, "right")])
+        for group, room in zip(self._groups, self._rooms, strict=True):
+            ends = room.low(group.rates[0], 0)
+            first = np.searchsorted(ends, start - ROUNDING)
+            inside.append(ends[first : np.searchsorted(ends, stop + ROUNDING, "right")])
         return np.unique(np.concatenate(inside))
 
 
