@@ -85,6 +85,8 @@ class Bound:
 
     def share(self, share: float) -> Bound:
         """Return the bound tightened to a share of what it allows; a share of 0 asks for parity."""
+        if np.isinf(self.value):  # no bound
+            return self
         if self.difference is not None:
             return Bound(difference=share * self.difference)
         return Bound(ratio=1 - share * (1 - self.value))
@@ -122,7 +124,7 @@ def list_constraints(constraint: Any) -> list[Constraint]:
 
 
 def bounded_constraints(
-    constraint: Any, max_difference: Any, min_ratio: Any
+    constraint: Any, max_difference: Any, min_ratio: Any, *, unbounded: bool = False
 ) -> tuple[BoundedConstraint, ...]:
     """Return the constraints with their bounds.
 
@@ -133,6 +135,8 @@ def bounded_constraints(
     max_difference, min_ratio : float, sequence, or None
         A number holds for every constraint; a sequence has an entry for each, None where it is bounded by
         the other parameter. With neither, the difference is bounded by .05.
+    unbounded : bool, default=False
+        Whether an infinite difference is accepted: it bounds nothing.
 
     Raises
     ------
@@ -155,7 +159,8 @@ def bounded_constraints(
         if difference is None and ratio is None:
             raise ValueError(f"{one.name} has no bound: give its max_difference or its min_ratio.")
         if difference is not None:
-            bound = Bound(difference=one.check_max_difference(difference))
+            is_bound = not (unbounded and difference == np.inf)
+            bound = Bound(difference=one.check_max_difference(difference) if is_bound else np.inf)
         else:
             one.check_ratio()
             bound = Bound(ratio=ratio)

@@ -1,8 +1,8 @@
-"""Objectives: what decisions should maximise, a function of the confusion cells of all rows together."""
+"""Objectives: what decisions should maximise, of the confusion cells of all rows, or of the worst group."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -12,7 +12,20 @@ from fairsk._core.curves import Curve
 from fairsk._core.typing import Floats
 from fairsk.rates import CELLS, RATES, Cells, Rate, get_rate
 
-__all__ = ["ACCURACY", "FreeObjective", "Objective", "ObjectiveLike", "make_objective", "objective_of_rows"]
+__all__ = [
+    "ACCURACY",
+    "AnyObjective",
+    "FreeObjective",
+    "Objective",
+    "ObjectiveLike",
+    "WorstGroupObjective",
+    "check_objective",
+    "is_of_worst_group",
+    "make_objective",
+    "objective_of_rows",
+    "terms_of_worst_group",
+    "worst_group_objective",
+]
 
 #: The objective of a classifier that is asked for no other.
 ACCURACY = "accuracy"
@@ -20,7 +33,10 @@ ACCURACY = "accuracy"
 
 #: The names of objectives, rates among them; any F-beta, such as ``"f0.5"``, is one too, hence the ``str``.
 ObjectiveName: TypeAlias = (
-    Literal["accuracy", "balanced_accuracy", "youden", "f1", "f2", "precision", "recall"] | str
+    Literal[
+        "accuracy", "balanced_accuracy", "youden", "f1", "f2", "precision", "recall", "worst_group_accuracy"
+    ]
+    | str
 )
 #: What users may pass: a name, a rate, the worth of each cell, or a function of the cells.
 ObjectiveLike: TypeAlias = ObjectiveName | Rate | Mapping[str, float] | Callable[[Cells], Any]
@@ -28,6 +44,9 @@ ObjectiveLike: TypeAlias = ObjectiveName | Rate | Mapping[str, float] | Callable
 #: Directions in which a function of the cells is explored, from true positives only to true negatives only.
 _DIRECTIONS = 25
 
+
+#: What the names of objectives begin with that look at the worst group.
+_WORST = "worst_group_"
 
 #: Objectives that add up rates with fixed denominators.
 _COMBINED: Mapping[str, Mapping[str, float]] = {
@@ -68,6 +87,10 @@ class Objective:
         """Return the objective's own value (not negated) for the cells of all rows."""
         above, below = self._sums(cells)
         return np.divide(above, below, out=np.full(np.shape(below), np.nan), where=below != 0)[()]
+
+    def of_groups(self, cells: Cells) -> float:
+        """Return the value for the cells of every group: that of their sum."""
+        return _of_all(self, cells)
 
     def better(self, value: Any, other: Any) -> Any:
         """Return by how much one value is better than another."""
@@ -114,6 +137,10 @@ class FreeObjective:
                 value = np.array(rows, dtype=float).reshape(numbers[0].shape)
         return value[()]
 
+    def of_groups(self, cells: Cells) -> float:
+        """Return the value for the cells of every group: that of their sum."""
+        return _of_all(self, cells)
+
     def better(self, value: Any, other: Any) -> Any:
         """Return by how much one value is better than another."""
         return value - other
@@ -148,6 +175,89 @@ class FreeObjective:
         return Objective(self.name, (float(tp), float(fp), 0.0, 0.0), ones, is_linear=True)
 
 
+@dataclass(frozen=True)
+class WorstGroupObjective:
+    """The rate of the group that is worst off; among equals, the same rate over all rows.
+
+    ``value = min_g r_g``, or the maximum of a rate that is better the lower it is. The rate may be a sum of
+    rates with fixed denominators (balanced accuracy).
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    terms : tuple of (float, Rate)
+        The rates of a group that add up, each with its factor.
+    overall : Objective
+        The same over all rows.
+    counted : tuple of int
+        The positions of the groups among which the worst one is looked for.
+    """
+
+    name: str
+    terms: tuple[tuple[float, Rate], ...]
+    overall: Objective
+    counted: tuple[int, ...]
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether the largest rate is the worst, and is minimised."""
+        return self.overall.lower_is_better
+
+    def span(self, value: float) -> float:
+        """Return by how much values differ, to judge whether a gain is small."""
+        return self.overall.span(value)
+
+    def better(self, value: Any, other: Any) -> Any:
+        """Return by how much one value is better than another."""
+        return self.overall.better(value, other)
+
+    def value_at(self, level: float) -> float:
+        """Return the value at a level (see :meth:`parts`)."""
+        return -level if self.lower_is_better else level
+
+    def parts(self, cells: Cells) -> tuple[Floats, Floats]:
+        """Return part and whole of one group's level: its rate, negated where a lower one is better.
+
+        ``part - level * whole`` is linear in decisions for any one level, so that mixtures have at least this
+        level where the mean of that is not negative.
+        """
+        sign = -1.0 if self.lower_is_better else 1.0
+        if len(self.terms) == 1:
+            ((factor, rate),) = self.terms
+            return sign * factor * np.asarray(rate.part(cells), dtype=float), rate.support(cells)
+        value = sign * self._rate(cells)
+        return value, np.ones_like(value)
+
+    def of_groups(self, cells: Cells) -> float:
+        """Return the value for the cells of every group."""
+        return float(self._worst(self._rate(cells)[list(self.counted)]))
+
+    def worst_of(self, cells: Cells) -> int:
+        """Return the position of the worst group."""
+        values = self._rate(cells)[list(self.counted)]
+        return self.counted[int(np.argmax(values) if self.lower_is_better else np.argmin(values))]
+
+    def along(self, thresholds: Floats, curves: Sequence[Curve]) -> Floats:
+        """Return the value where all rows alike have one of the thresholds, from every group's curve."""
+        rates = [self._rate(curves[g].at(curves[g].positions(thresholds))) for g in self.counted]
+        return self._worst(np.array(rates))
+
+    def _rate(self, cells: Cells) -> Floats:
+        return sum((factor * rate(cells) for factor, rate in self.terms), start=np.zeros(1))
+
+    def _worst(self, rates: Floats) -> Floats:
+        return rates.max(0) if self.lower_is_better else rates.min(0)
+
+
+#: Whatever can be maximised.
+AnyObjective: TypeAlias = Objective | FreeObjective | WorstGroupObjective
+
+
+def _of_all(objective: Objective | FreeObjective, cells: Cells) -> float:
+    return float(objective.value({cell: np.sum(cells[cell]) for cell in CELLS}))
+
+
 def _sum(weights: Any, cells: Cells) -> Floats:
     terms = [w * np.asarray(cells[c], dtype=float) for c, w in zip(CELLS, weights, strict=True) if w]
     return sum(terms[1:], start=terms[0]) if terms else 0.0 * np.asarray(cells[CELLS[0]], dtype=float)
@@ -178,6 +288,11 @@ def make_objective(objective: ObjectiveLike, positives: float, negatives: float)
     if not isinstance(objective, str | Rate):
         name = getattr(objective, "__name__", type(objective).__name__)
         return FreeObjective("objective" if name == "<lambda>" else name, objective, positives, negatives)
+    if is_of_worst_group(objective):
+        raise ValueError(
+            f"objective={objective!r} looks at groups, which GroupThresholdOptimizer and "
+            "thresholds_from_histograms can maximise; name an objective of all rows here."
+        )
     if isinstance(objective, str) and objective in _COMBINED:
         cells = {"tp": 0.0, "fp": 0.0, "fn": positives, "tn": negatives}
         weights = np.zeros(len(CELLS))
@@ -190,8 +305,8 @@ def make_objective(objective: ObjectiveLike, positives: float, negatives: float)
     except ValueError as error:
         raise ValueError(
             f"Unknown objective {objective!r}: use 'balanced_accuracy', 'youden', one of the rates "
-            f"{', '.join(RATES)}, 'f2' or another F-beta, a Rate, a dict of what a row in each cell is "
-            "worth, or a function of the cells."
+            f"{', '.join(RATES)}, 'f2' or another F-beta, any of these after 'worst_group_', a Rate, a dict "
+            "of what a row in each cell is worth, or a function of the cells."
         ) from error
     return Objective(
         rate.name,
@@ -214,6 +329,62 @@ def objective_of_rows(objective: ObjectiveLike, everyone: Curve) -> Objective | 
     if not min(positives, negatives) > 0:
         raise ValueError("All rows with a weight are of one class: there is nothing to separate.")
     return make_objective(objective, positives, negatives)
+
+
+def is_of_worst_group(objective: ObjectiveLike) -> bool:
+    """Whether an objective is the rate of the worst group, such as ``"worst_group_accuracy"``."""
+    return isinstance(objective, str) and objective.startswith(_WORST)
+
+
+def check_objective(objective: ObjectiveLike) -> None:
+    """Refuse an objective that is none; that of the worst group is one.
+
+    Raises
+    ------
+    ValueError
+        If the name or a cell is unknown, or a worth is not a number.
+    """
+    make_objective(_of_all_rows(objective), 1.0, 1.0)
+
+
+def terms_of_worst_group(objective: ObjectiveLike) -> tuple[tuple[float, Rate], ...]:
+    """Return the rates of a group that add up to what the worst group's is maximised of, with factors."""
+    name = _of_all_rows(objective)
+    if isinstance(name, str) and name in _COMBINED:
+        return tuple((factor, get_rate(part)) for part, factor in _COMBINED[name].items())
+    return ((1.0, get_rate(name)),)  # type: ignore[arg-type]
+
+
+def worst_group_objective(
+    objective: ObjectiveLike, everyone: Curve, counted: Sequence[int]
+) -> WorstGroupObjective:
+    """Make the objective of the worst group, over the rows of a curve.
+
+    Parameters
+    ----------
+    objective : str
+        Its name, such as ``"worst_group_accuracy"``.
+    everyone : Curve
+        Of all rows together.
+    counted : sequence of int
+        The positions of the groups among which the worst one is looked for.
+
+    Raises
+    ------
+    ValueError
+        If all rows are of one class.
+    """
+    overall = objective_of_rows(_of_all_rows(objective), everyone)
+    assert isinstance(overall, Objective)  # a name is no function of the cells
+    terms = terms_of_worst_group(objective)
+    return WorstGroupObjective(_WORST + overall.name, terms, overall, tuple(counted))
+
+
+def _of_all_rows(objective: ObjectiveLike) -> ObjectiveLike:
+    """Return an objective that looks at all rows: that of the worst group without it."""
+    if isinstance(objective, str) and objective.startswith(_WORST):
+        return objective.removeprefix(_WORST)
+    return objective
 
 
 def _worths(objective: Mapping[str, float]) -> tuple[float, ...]:

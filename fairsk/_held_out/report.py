@@ -12,9 +12,9 @@ from fairsk._core.bounds import Bound, BoundedConstraint
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Entries, Result, Table, number, row_count
-from fairsk._held_out.objective import FreeObjective, Objective
+from fairsk._held_out.objective import AnyObjective
 from fairsk._held_out.safety_margin import SafetyMargin
-from fairsk.rates import CELLS, Rate
+from fairsk.rates import Rate
 from fairsk.statistics import difference_interval, ratio_interval
 
 __all__ = ["BoundReport", "ConstraintReport", "MeasuredOn", "constraint_reports", "report_fields"]
@@ -258,7 +258,7 @@ def _constraint_report(bounded: BoundedConstraint, counts: GroupCounts) -> Const
 def report_fields(
     counts: GroupCounts,
     constraints: tuple[BoundedConstraint, ...],
-    objective: Objective | FreeObjective,
+    objective: AnyObjective,
     *,
     pos_label: Hashable,
     value_without_bound: float | None,
@@ -276,7 +276,7 @@ def report_fields(
         The (expected) counts of all groups under the decisions.
     constraints : tuple of BoundedConstraint
         The bounds.
-    objective : Objective or FreeObjective
+    objective : Objective, FreeObjective or WorstGroupObjective
         What was maximised.
     pos_label, value_without_bound, measured_on, exempt
         As in :class:`BoundReport`.
@@ -300,7 +300,7 @@ def report_fields(
     return {
         "pos_label": pos_label,
         "objective": objective.name,
-        "value": float(objective.value({cell: counts.cells[cell].sum() for cell in CELLS})),
+        "value": objective.of_groups(counts.cells),
         "value_without_bound": value_without_bound,
         "constraints": constraint_reports(constraints, compared),
         "counts": counts,

@@ -16,7 +16,12 @@ import numpy as np
 from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint, bounded_rates
 from fairsk._core.curves import Curve, sorted_curves
 from fairsk._core.typing import Bools, Floats, Ints
-from fairsk._held_out.objective import FreeObjective, Objective, ObjectiveLike, objective_of_rows
+from fairsk._held_out.objective import (
+    AnyObjective,
+    ObjectiveLike,
+    WorstGroupObjective,
+    objective_of_rows,
+)
 from fairsk.rates import Rate, get_rate
 
 __all__ = ["SingleThreshold", "best_single_threshold", "best_threshold_on_curves", "reachable_positions"]
@@ -114,10 +119,11 @@ def best_single_threshold(
 
 def best_threshold_on_curves(
     everyone: Curve,
-    objective: Objective | FreeObjective,
+    objective: AnyObjective,
     curves: Sequence[Curve] = (),
     constraints: Sequence[BoundedConstraint] = (),
     *,
+    groups: Sequence[Curve] = (),
     capacity: float | None = None,
     highest: float = np.inf,
 ) -> SingleThreshold:
@@ -127,19 +133,24 @@ def best_threshold_on_curves(
     ----------
     everyone : Curve
         Of all rows together: its thresholds are the candidates.
-    objective : Objective or FreeObjective
-        What to maximise over all rows.
+    objective : Objective, FreeObjective or WorstGroupObjective
+        What to maximise over all rows, or in the worst group.
     curves : sequence of Curve
         Of the groups that the bounds cover.
     constraints : sequence of BoundedConstraint
         Bounds on the disparities between them.
+    groups : sequence of Curve
+        Of every group, for the objective of the worst one.
     capacity : float, optional
         The largest share of all rows that may be selected.
     highest : float, default=inf
         What the threshold may not exceed.
     """
     cells = everyone.cells
-    values = np.asarray(objective.value(cells), dtype=float)
+    if isinstance(objective, WorstGroupObjective):
+        values = objective.along(everyone.thresholds, groups)
+    else:
+        values = np.asarray(objective.value(cells), dtype=float)
     loss = np.asarray(objective.better(0.0, values))
     if np.isnan(loss).all():
         raise ValueError(
@@ -158,6 +169,11 @@ def best_threshold_on_curves(
     is_open &= violation <= least + (ROUNDING if least > 0 else 0.0)  # equally bad ones differ by rounding
     # A NaN (a precision where no row is selected) is worse than any value, but open.
     loss = np.where(is_open, np.where(np.isnan(loss), np.finfo(float).max, loss), np.inf)
+    if isinstance(objective, WorstGroupObjective):  # among equals, the best for all rows
+        overall = np.asarray(objective.overall.better(0.0, objective.overall.value(cells)))
+        loss = np.where(
+            loss <= loss.min() + ROUNDING, np.nan_to_num(overall, nan=np.finfo(float).max), np.inf
+        )
     best = int(np.argmin(loss))
     threshold = float(everyone.threshold(np.array([best]))[0])
     # Between two scores the threshold may be lowered to the highest one allowed: that selects the same rows.

@@ -341,7 +341,7 @@ def _choose_rule(
             rows,
             rates,
             bounds,
-            search.objective,
+            search.of_all_rows,
             base,
             spec.requirements.capacity,
             tuple(spec.requirements.min_rates.items()),

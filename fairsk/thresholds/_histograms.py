@@ -13,7 +13,7 @@ from fairsk._core.curves import Curve
 from fairsk._core.histograms import ScoreHistograms
 from fairsk._core.results import Backend, Entries, Result, Table
 from fairsk._core.typing import Floats
-from fairsk._held_out.objective import Objective, ObjectiveLike
+from fairsk._held_out.objective import FreeObjective, ObjectiveLike, WorstGroupObjective
 from fairsk._held_out.safety_margin import MarginLike
 from fairsk._sklearn.compat import validate_parameters
 from fairsk.rates import Constraint, Rate, get_rate
@@ -86,7 +86,7 @@ def thresholds_from_histograms(
     min_ratio : float in [0, 1], list, or None
         Bound on the smallest ratio of each rate between groups.
     objective : str, Rate, dict or callable, default="accuracy"
-        What to maximise over all rows.
+        What to maximise over all rows, or in the worst group (``"worst_group_accuracy"``).
     min_rates : dict, optional
         What rates must at least be in every group.
     capacity : float in (0, 1], optional
@@ -177,7 +177,11 @@ def _binning_loss(search: Search, solution: Solution, report: ThresholdReport) -
 
     Groups that are exempt keep their threshold.
     """
-    if not search.measured or not isinstance(search.objective, Objective):
+    objective = search.objective
+    if not search.measured or isinstance(objective, FreeObjective):
+        return None
+    rates = [rate for _, rate in objective.terms] if isinstance(objective, WorstGroupObjective) else []
+    if not all(rate.has_fixed_denominator for rate in rates):
         return None
     if not all(rate.is_share for rate in search.spec.rates if not rate.has_fixed_denominator):
         return None

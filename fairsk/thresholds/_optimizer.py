@@ -66,7 +66,7 @@ class GroupThresholdOptimizer(MetaClassifier):
     max_difference : float, list, or None
         Bound on the largest difference of each rate between groups; a list has an entry for each
         constraint. Of ``max_difference`` and ``min_ratio`` each constraint has one; with neither given,
-        ``max_difference`` is .05.
+        ``max_difference`` is .05; infinity is no bound.
     min_ratio : float in [0, 1], list, or None
         Bound on the smallest ratio of each rate between groups, such as .8 for the four-fifths rule. With
         two constraints, one of either kind: ``max_difference=[0.05, None], min_ratio=[None, 0.8]``.
@@ -74,7 +74,10 @@ class GroupThresholdOptimizer(MetaClassifier):
         What to maximise over all rows: ``"accuracy"``, ``"balanced_accuracy"``, ``"youden"``, any rate such
         as ``"f1"``, ``"f0.5"``, ``"precision"``, ``"recall"`` or your own; what a row in each cell is worth
         (costs are negative), such as ``{"fn": -5, "fp": -1}``; or a function of the cells, a dict with the
-        entries tp, fp, fn, tn, where greater is better. All but the last are maximised exactly.
+        entries tp, fp, fn, tn, where greater is better. All but the last are maximised exactly. With
+        ``worst_group_`` before a name, such as ``"worst_group_accuracy"``, it is that of the group which is
+        worst off, among the groups with ``min_group_size`` rows to measure it on that are not exempt; among
+        equals, the choice with the best value over all rows is taken.
     min_rates : dict, optional
         What rates must at least be in every group, such as ``{"true_positive_rate": 0.7}``; groups with
         fewer than ``min_group_size`` rows for such a rate are passed over.
@@ -130,7 +133,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         For each group its threshold: rows with a score of at least this are positive. For mixtures, a
         list of (threshold, probability) pairs. Empty for a blind policy.
     overall_threshold_ : float
-        The best threshold for all rows alike, without a bound.
+        The best threshold for all rows alike, without a bound: for the objective, whatever it is.
     groups_ : tuple
         The groups, sorted; tuples of values for an intersection.
     report_ : ThresholdReport
@@ -173,7 +176,10 @@ class GroupThresholdOptimizer(MetaClassifier):
     u_g)` leave room. Several rates (equalized odds, a list of constraints) or a capacity take a linear
     program over the thresholds, solved by column generation, for mixtures [1]_; its dual values bound a
     branch-and-bound search for single thresholds. Ratios such as F1 are maximised by Dinkelbach's iteration
-    around either [2]_. ``report_.optimality_gap`` is the distance to the optimum of the linear program.
+    around either [2]_. The worst group's rate takes one of the observed values: the greatest is found by
+    bisection, each step of which asks whether any thresholds with at least that rate in every group meet the
+    bounds; for mixtures it is one more variable of the linear program. ``report_.optimality_gap`` is the
+    distance to the optimum of the linear program.
 
     The optimum is one of rules that threshold the given score. For constraints on error rates no other use of
     score and group does better if the score is calibrated; under predictive parity other rules can.

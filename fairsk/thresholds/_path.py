@@ -12,7 +12,7 @@ from fairsk._core.bounds import Bound, BoundedConstraint
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Result, Table
 from fairsk._core.typing import Floats
-from fairsk._held_out.objective import Objective
+from fairsk._held_out.objective import FreeObjective
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._search import Search, Solution
 from fairsk.thresholds._spec import ThresholdSpec
@@ -93,7 +93,7 @@ def trace_path(curves: GroupCurves, spec: ThresholdSpec, n_points: int) -> Paret
     bounds = np.linspace(0.0 if by_difference else 1.0, disparity_of(unbounded), n_points)
     points = [best(Bound(difference=at) if by_difference else Bound(ratio=at)) for at in bounds.tolist()]
     singles = [single for single, _ in points]
-    is_exact = isinstance(search.objective, Objective)  # else nothing is known of what could be reached
+    is_exact = not isinstance(search.objective, FreeObjective)  # else nothing is known of what can be reached
     return ParetoPath(
         constraint=constraint.name,
         comparison=comparison,

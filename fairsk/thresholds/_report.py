@@ -9,7 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
+from fairsk._core.groups import format_group
 from fairsk._core.warnings import warn_user
+from fairsk._held_out.objective import WorstGroupObjective
 from fairsk._held_out.report import BoundReport, MeasuredOn, report_fields
 from fairsk.thresholds._search import Search, Solution
 from fairsk.thresholds._spec import ThresholdSpec
@@ -31,7 +33,7 @@ class ThresholdReport(BoundReport):
     objective : str
         What was maximised.
     value : float
-        The objective's value over all rows.
+        The objective's value over all rows, or in the worst group if that is the objective.
     value_without_bound : float
         What the best threshold for all rows alike reaches, without a bound.
     constraints : tuple of ConstraintReport
@@ -64,6 +66,10 @@ class ThresholdReport(BoundReport):
         cells, the policy blind, or nothing can be compared.
     requirements : tuple of str
         What else was asked for, in words.
+    worst_group : label or None
+        The group that is worst off; None unless that is the objective.
+    value_of_all : float or None
+        The same rate over all rows; None likewise.
     blindness_cost : float or None
         How much more thresholds per group would reach on the same rows; None unless the policy is blind.
     binning_loss : float or None
@@ -77,6 +83,8 @@ class ThresholdReport(BoundReport):
     thresholds: Mapping[Hashable, Any]
     optimality_gap: float | None
     requirements: tuple[str, ...] = ()
+    worst_group: Hashable | None = None
+    value_of_all: float | None = None
     blindness_cost: float | None = None
     binning_loss: float | None = None
 
@@ -91,6 +99,7 @@ class ThresholdReport(BoundReport):
         lines = [
             *self._constraint_lines(),
             (self.objective, value),
+            *self._worst_group_lines(),
             ("policy", f"{self.policy}, by {self.solver}: {self.reason}"),
         ]
         if self.requirements:
@@ -102,6 +111,11 @@ class ThresholdReport(BoundReport):
         if self.binning_loss is not None:
             lines.append(("binning", f"between the edges at most {self.binning_loss:.4f} more is possible"))
         return [*lines, *self._group_lines()]
+
+    def _worst_group_lines(self) -> list[tuple[str, str]]:
+        if self.value_of_all is None:
+            return []
+        return [("worst group", f"{format_group(self.worst_group)}; over all rows {self.value_of_all:.4f}")]
 
     def _decision_columns(self) -> tuple[dict[str, list[Any]], dict[str, list[str]]]:
         if not self.thresholds:
@@ -145,7 +159,16 @@ def measure(
         covered=[counts.groups[g] for g in search.measured],
         exempt=[counts.groups[g] for g in search.exempt],
         margin=search.margin,
-    ) | {"requirements": search.spec.requirements.in_words()}
+    ) | {"requirements": search.spec.requirements.in_words(), **_worst_group(search, counts)}
+
+
+def _worst_group(search: Search, counts: GroupCounts) -> dict[str, Any]:
+    """Return which group is worst off, if that is the objective, and its rate over all rows."""
+    objective = search.objective
+    if not isinstance(objective, WorstGroupObjective):
+        return {}
+    worst = counts.groups[objective.worst_of(counts.cells)]
+    return {"worst_group": worst, "value_of_all": objective.overall.of_groups(counts.cells)}
 
 
 def warn_if_constant(counts: GroupCounts, spec: ThresholdSpec) -> None:

@@ -16,7 +16,16 @@ from fairsk._core.groups import format_group, list_groups
 from fairsk._core.messages import list_texts
 from fairsk._core.typing import Bools, Floats
 from fairsk._core.warnings import warn_user
-from fairsk._held_out.objective import FreeObjective, Objective, objective_of_rows
+from fairsk._held_out.objective import (
+    AnyObjective,
+    FreeObjective,
+    Objective,
+    WorstGroupObjective,
+    is_of_worst_group,
+    objective_of_rows,
+    terms_of_worst_group,
+    worst_group_objective,
+)
 from fairsk._held_out.safety_margin import SafetyMargin
 from fairsk._held_out.single_threshold import (
     SingleThreshold,
@@ -42,6 +51,8 @@ PointsOf: TypeAlias = "Callable[[Search, int], tuple[Curve, OperatingPoints]]"
 #: With ``policy="auto"``, mix thresholds if that gains more than this share of the objective's range.
 WORTH_MIXING = 0.005
 _MAX_DINKELBACH = 100
+#: How exactly a linear program finds the level of the worst group.
+_LEVEL_ROUNDING = 1e-8
 #: What a capacity limits.
 _SELECTION = get_rate("selection_rate")
 
@@ -101,6 +112,10 @@ def _is_admissible(search: Search, group: int, cells: Mapping[str, Floats]) -> B
     for rate in search.spec.rates:
         if not rate.has_fixed_denominator:  # how many rows it is measured on depends on the threshold
             admissible &= rate.support(curves.unweighted[group].cells) >= least_rows
+    if isinstance(search.objective, WorstGroupObjective) and group in search.objective.counted:
+        for _, rate in search.objective.terms:
+            if not rate.has_fixed_denominator:
+                admissible &= rate.support(curves.unweighted[group].cells) >= least_rows
     return admissible
 
 
@@ -114,8 +129,8 @@ class Search:
         Every group's curve.
     spec : ThresholdSpec
         What is asked for.
-    objective : Objective or FreeObjective
-        What to maximise over all rows.
+    objective : Objective, FreeObjective or WorstGroupObjective
+        What to maximise over all rows, or in the worst group.
     requirements : Requirements
         Those of the specification; ``level_up`` is a number, or False.
     overall : SingleThreshold
@@ -130,7 +145,7 @@ class Search:
 
     curves: GroupCurves
     spec: ThresholdSpec
-    objective: Objective | FreeObjective
+    objective: AnyObjective
     requirements: Requirements
     overall: SingleThreshold
     measured: list[int]
@@ -140,13 +155,21 @@ class Search:
     @classmethod
     def prepare(cls, curves: GroupCurves, spec: ThresholdSpec) -> Search:
         """Find the overall threshold and the groups that can be measured; warn of those that cannot."""
-        objective, requirements = objective_of_rows(spec.objective, curves.everyone), spec.requirements
+        requirements, small = spec.requirements, _small_groups(curves, spec)
+        measured = [g for g in range(len(curves.labels)) if g not in small]
+        measured = measured if len(measured) > 1 else []
+        objective = _objective(curves, spec, measured)
         overall = best_threshold_on_curves(
-            curves.everyone, objective, capacity=requirements.capacity, highest=requirements.highest
+            curves.everyone,
+            objective,
+            groups=curves.weighted,
+            capacity=requirements.capacity,
+            highest=requirements.highest,
         )
         if requirements.level_up is True:
             requirements = replace(requirements, level_up=overall.threshold)
-        measured, exempt = _eligible_groups(curves, spec)
+        _warn_of_exempt_groups(spec, small, measured)
+        exempt = sorted(small)
         return cls(curves, spec, objective, requirements, overall, measured, exempt)
 
     @property
@@ -165,7 +188,7 @@ class Search:
             return Solution(
                 rules,
                 self._fixed,
-                float(self.objective.value(self._fixed)),
+                self.objective.of_groups(self.curves.counts(rules).cells),
                 "the unconstrained optimum",
                 self.spec.constraints,
                 "nothing can be compared",
@@ -195,7 +218,7 @@ class Search:
         if mixed is None or (single is None and (policy == "threshold" or not can_mix)):
             raise ValueError(self._infeasible(constraints))
         gain = np.inf if single is None else max(0.0, self.objective.better(mixed.value, single.value))
-        upper_bound = mixed.value if isinstance(self.objective, Objective) else None
+        upper_bound = None if isinstance(self.objective, FreeObjective) else mixed.value
         worth_mixing = gain > WORTH_MIXING * self.objective.span(mixed.value)
         if policy != "auto":
             reason = "as asked for"
@@ -220,6 +243,11 @@ class Search:
         realised, but bound from above what single thresholds can reach.
         """
         objective = self.objective
+        if isinstance(objective, WorstGroupObjective):
+            mixed, ceiling = self._best_mixtures_for_worst_group(constraints, objective)
+            if mixed is None or only_mixtures:
+                return None, mixed
+            return self._best_thresholds_for_worst_group(constraints, objective, ceiling), mixed
         first = None  # one solver answers for both, at the first step
         if isinstance(objective, Objective):
             first = self._solver(constraints, objective, objective.start)
@@ -235,13 +263,120 @@ class Search:
         values = [points.rates for points in self._points]
         return Bound(difference=float(max(v.max() for v in values) - min(v.min() for v in values)))
 
+    # --- the worst group -------------------------------------------------------------------------------
+
+    def _from_level(self, objective: WorstGroupObjective, level: float, kind: Kind) -> Search:
+        """Return the search for the best over all rows, where no counted group is below a level.
+
+        Thresholds must be at least there themselves, mixtures on average.
+        """
+        candidates = dict(zip(self.measured, self._candidates, strict=True))
+
+        def points_of(_: Search, group: int) -> tuple[Curve, OperatingPoints]:
+            curve, points = candidates[group]
+            if group not in objective.counted:
+                return curve, points
+            part, whole = objective.parts(curve.at(points.position))
+            if kind == "thresholds":
+                return curve, points.take(part >= (level - ROUNDING) * whole)
+            return curve, replace(points, surplus=(part - level * whole) / whole.max())
+
+        return replace(self, objective=objective.overall, points_of=points_of)
+
+    def _levels(self, objective: WorstGroupObjective) -> list[Floats]:
+        """Return the levels of every counted group's points."""
+        levels = []
+        for g, (curve, points) in zip(self.measured, self._candidates, strict=True):
+            if g in objective.counted:
+                part, whole = objective.parts(curve.at(points.position))
+                levels.append(part / whole)
+        return levels
+
+    def _best_thresholds_for_worst_group(
+        self, constraints: tuple[BoundedConstraint, ...], objective: WorstGroupObjective, ceiling: float
+    ) -> Solution | None:
+        """Return the thresholds that lift the worst group the most; among equals, the best for all rows.
+
+        The level of the worst group is one of the observed ones, and what can be reached at one can be
+        reached at every lower one. So the highest is found by bisection, which begins close to the ceiling:
+        there few thresholds are left.
+        """
+        levels = self._levels(objective)
+        ceiling = min(ceiling, *(float(level.max()) for level in levels))
+        open_levels = np.unique(np.concatenate(levels))
+        open_levels = open_levels[open_levels <= ceiling + ROUNDING]
+
+        def is_reachable(place: int) -> bool:
+            search = self._from_level(objective, float(open_levels[place]), "thresholds")
+            solver = search._solver(constraints, objective.overall, objective.overall.start)
+            return solver.thresholds() is not None
+
+        too_high, step = len(open_levels), 1
+        while not is_reachable(reached := max(0, too_high - step)):
+            if reached == 0:
+                return None
+            too_high, step = reached, 2 * step
+        while too_high - reached > 1:
+            middle = (reached + too_high) // 2
+            if is_reachable(middle):
+                reached = middle
+            else:
+                too_high = middle
+        level = float(open_levels[reached])
+        best = self._from_level(objective, level, "thresholds")._maximise(constraints, "thresholds", None)
+        assert best is not None
+        solver = f"{best.solver}, at one level of the worst group after another"
+        return replace(best, value=objective.value_at(level), solver=solver)
+
+    def _best_mixtures_for_worst_group(
+        self, constraints: tuple[BoundedConstraint, ...], objective: WorstGroupObjective
+    ) -> tuple[Solution | None, float]:
+        """Return the mixtures that lift the worst group the most, and a level that no mixtures exceed.
+
+        Rates with fixed denominators take one linear program; for others the level is raised by what the
+        worst group has to spare at the last one, until that is nothing (Crouzeix, Ferland & Schaible, An
+        Algorithm for Generalized Fractional Programs, JOTA 47, 1985).
+        """
+        level = min(float(levels.min()) for levels in self._levels(objective))
+        for _ in range(_MAX_DINKELBACH):
+            search = self._from_level(objective, level, "mixtures")
+            solver = search._solver(constraints, objective.overall, objective.overall.start)
+            assert isinstance(solver, LinearProgramSolver)
+            answer = solver.greatest_surplus()
+            if answer is None:
+                return None, level
+            surplus, mixtures = answer
+            reached = search._level(objective, mixtures)
+            if all(rate.has_fixed_denominator for _, rate in objective.terms):
+                level += surplus
+                break
+            if not reached > level + ROUNDING:
+                level = max(level, reached)
+                break
+            level = reached
+        # A little below, for the linear program rounds too.
+        search = self._from_level(objective, level - _LEVEL_ROUNDING, "mixtures")
+        best = search._maximise(constraints, "mixtures", None)
+        if best is None:
+            best = search._as_solution(mixtures, LinearProgramSolver.mixing_name, constraints)
+        return replace(best, value=objective.value_at(level)), level + _LEVEL_ROUNDING
+
+    def _level(self, objective: WorstGroupObjective, mixtures: Sequence[Mixture]) -> float:
+        """Return the level of the worst group under mixtures."""
+        levels = []
+        for g, curve, mixture in zip(self.measured, self._curves, mixtures, strict=True):
+            if g in objective.counted:
+                part, whole = objective.parts(curve.at(mixture.positions))
+                levels.append(float(part @ mixture.probabilities) / float(whole @ mixture.probabilities))
+        return min(levels)
+
     # --- one objective after another -------------------------------------------------------------------
 
     def _maximise(
         self, constraints: tuple[BoundedConstraint, ...], kind: Kind, first: Solver | None
     ) -> Solution | None:
         """Return the best of its kind: from one linear objective, or from several in turn."""
-        objective = self.objective
+        objective = self.of_all_rows
         if isinstance(objective, FreeObjective):
             return self._explore(constraints, kind, objective)
         solver = first or self._solver(constraints, objective, objective.start)
@@ -290,9 +425,12 @@ class Search:
             total = _SELECTION.support(self.curves.everyone.at(-1))
             left = float(self.requirements.capacity * total - _SELECTION.part(self._fixed))
             capacity = left if abs(left) > ROUNDING * total else 0.0
-        bounds = tuple(bound for _, bound in bounded_rates(constraints))
+        bounds = tuple(
+            self.loosest(bound) if np.isinf(bound.value) else bound for _, bound in bounded_rates(constraints)
+        )
         problem = Problem(groups, bounds, capacity)
-        if len(bounds) == 1 and capacity is None:
+        is_plain = all(points.surplus is None for points in groups)
+        if len(bounds) == 1 and capacity is None and is_plain:
             return WindowSolver(problem)
         return LinearProgramSolver(problem)
 
@@ -305,18 +443,22 @@ class Search:
         else:
             positions = solver.thresholds()
             mixtures, name = None if positions is None else as_mixtures(positions), solver.name
-        if mixtures is None:
-            return None
-        cells = self._total(mixtures)
+        return None if mixtures is None else self._as_solution(mixtures, name, constraints)
+
+    def _as_solution(
+        self, mixtures: list[Mixture], name: str, constraints: tuple[BoundedConstraint, ...]
+    ) -> Solution:
+        """Return mixtures as rules for all groups."""
+        objective, cells = self.of_all_rows, self._total(mixtures)
         rules = [
             ThresholdRule.on(curve, mixture).capped(self.requirements.highest)
             for curve, mixture in zip(self._curves, mixtures, strict=True)
         ]
-        if isinstance(self.objective, FreeObjective):
+        if isinstance(objective, FreeObjective):
             name += ", over linear objectives in many directions"
-        elif not self.objective.is_linear:
+        elif not objective.is_linear:
             name += " inside Dinkelbach's iteration"
-        value = float(self.objective.value(cells))
+        value = float(objective.value(cells))
         return Solution(self._with_overall(rules), cells, value, name, constraints)
 
     def _total(self, mixtures: Sequence[Mixture]) -> dict[str, float]:
@@ -332,6 +474,11 @@ class Search:
         by_group = dict(zip(self.measured, rules, strict=True))
         overall = ThresholdRule.single(self.overall.threshold)
         return [by_group.get(g, overall) for g in range(len(self.curves.labels))]
+
+    @property
+    def of_all_rows(self) -> Objective | FreeObjective:
+        """The objective, over all rows."""
+        return self.objective.overall if isinstance(self.objective, WorstGroupObjective) else self.objective
 
     # --- what the groups may choose from ---------------------------------------------------------------
 
@@ -403,24 +550,49 @@ class Search:
         )
 
 
-def _eligible_groups(curves: GroupCurves, spec: ThresholdSpec) -> tuple[list[int], list[int]]:
-    """Return the groups that can be compared, and those with too few rows to measure; warn about these."""
+def _objective(curves: GroupCurves, spec: ThresholdSpec, measured: Sequence[int]) -> AnyObjective:
+    """Return what is maximised; for the worst group, among the groups that it can be measured in."""
+    if not is_of_worst_group(spec.objective):
+        return objective_of_rows(spec.objective, curves.everyone)
+    least, candidates = spec.min_group_size, list(measured) or range(len(curves.labels))
+    rates = [rate for _, rate in terms_of_worst_group(spec.objective)]
+    most = np.min([curves.most_rows(rate) for rate in rates], axis=0)
+    counted = [g for g in candidates if most[g] >= least]
+    if not counted:
+        raise ValueError(
+            f"objective={spec.objective!r} needs a group with min_group_size={least} rows to measure it on: "
+            "there is none."
+        )
+    if len(counted) < len(candidates):
+        passed_over = list_groups(curves.labels[g] for g in candidates if most[g] < least)
+        warn_user(
+            f"Fewer than min_group_size={least} rows to measure objective={spec.objective!r} on in: "
+            f"{passed_over}. The worst group is looked for among the others."
+        )
+    return worst_group_objective(spec.objective, curves.everyone, counted)
+
+
+def _small_groups(curves: GroupCurves, spec: ThresholdSpec) -> dict[int, str]:
+    """Return the groups with too few rows to measure a bounded rate, in words."""
     least = spec.min_group_size
     small: dict[int, str] = {}
     for rate in spec.rates:
         most = curves.most_rows(rate)
         for g in np.flatnonzero(most < least):
             small[int(g)] = f"{format_group(curves.labels[g])} ({most[g]:g} for {rate.name})"
-    measured = [g for g in range(len(curves.labels)) if g not in small]
+    return small
+
+
+def _warn_of_exempt_groups(spec: ThresholdSpec, small: Mapping[int, str], measured: Sequence[int]) -> None:
+    """Warn of groups with too few rows to measure, and if too few are left to compare."""
     if small:
         warn_user(
-            f"Fewer than min_group_size={least} rows to measure in: {list_texts(small.values())}. "
+            f"Fewer than min_group_size={spec.min_group_size} rows to measure in: "
+            f"{list_texts(small.values())}. "
             "The bound does not cover these groups; they get the overall threshold."
         )
-    if len(measured) < 2:
+    if not measured:
         warn_user(
             f"Fewer than two groups can be compared under {spec.constraint_names}: every group gets the "
             "overall threshold, and nothing is promised about the disparity."
         )
-        measured = []
-    return measured, sorted(small)

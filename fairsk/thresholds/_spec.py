@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from fairsk._core.bounds import BoundedConstraint, bounded_constraints
-from fairsk._held_out.objective import ObjectiveLike, make_objective
+from fairsk._held_out.objective import ObjectiveLike, check_objective, is_of_worst_group
 from fairsk._held_out.safety_margin import MarginLike
 from fairsk._sklearn.compat import Interval, StrOptions
 from fairsk.rates import Constraint, Rate, get_rate
@@ -25,7 +25,7 @@ Policy: TypeAlias = Literal["auto", "threshold", "randomized", "blind"]
 #: What the parameters may be, as scikit-learn checks them.
 SPEC_PARAMETERS: dict[str, Any] = {
     "constraint": [str, Constraint, list, tuple],
-    "max_difference": [Interval(Real, 0, None, closed="left"), list, tuple, None],
+    "max_difference": [Interval(Real, 0, np.inf, closed="both"), list, tuple, None],
     "min_ratio": [Interval(Real, 0, 1, closed="both"), list, tuple, None],
     "objective": [str, Rate, Mapping, callable],
     "min_rates": [Mapping, None],
@@ -136,9 +136,17 @@ class ThresholdSpec:
         min_group_size: int,
     ) -> ThresholdSpec:
         """Read the specification off the parameters; what cannot be is refused before anything is fitted."""
-        make_objective(objective, 1.0, 1.0)
+        check_objective(objective)
+        constraints = bounded_constraints(constraint, max_difference, min_ratio, unbounded=True)
+        if policy == "blind" and is_of_worst_group(objective):
+            raise ValueError(
+                f"policy='blind' cannot maximise {objective!r}: it searches for what is best over all rows. "
+                "Use another policy, or another objective."
+            )
+        if policy == "blind" and any(np.isinf(each.bound.value) for each in constraints):
+            raise ValueError("policy='blind' needs a bound: max_difference is infinite.")
         return cls(
-            bounded_constraints(constraint, max_difference, min_ratio),
+            constraints,
             objective,
             Requirements.from_parameters(min_rates, capacity, level_up),
             policy,

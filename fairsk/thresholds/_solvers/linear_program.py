@@ -6,6 +6,10 @@ are added, until there are none (column generation). The optimum is that of Hard
 (NeurIPS 2016), with a tolerance and for any rates; where all rates have fixed denominators it can be
 realised by mixing, and in any case it bounds from above what thresholds without mixing can reach.
 
+Groups may have to reach a level of a rate of their own, on average: each is one more row of the program. The
+highest level that all of them can reach together is the optimum of the program with the level as its
+objective.
+
 The reduced cost of a threshold is how much a choice that contains it must at least fall short of that
 optimum. So once a good choice is known, most thresholds can be struck out before the exact search begins,
 and the search is pruned by the same dual values.
@@ -16,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy.optimize import linprog
@@ -27,6 +32,10 @@ from fairsk.thresholds._solvers.problem import OperatingPoints, Problem
 
 __all__ = ["LinearProgramSolver"]
 
+
+#: What the linear program optimises: the utility, the least surplus of a group, or by how much bounds are
+#: exceeded.
+_Goal: TypeAlias = Literal["utility", "surplus", "excess"]
 
 _MAX_ROUNDS = 200
 #: Into how many stretches a group's thresholds are cut, of each of which the best column may enter at a time.
@@ -75,6 +84,15 @@ class LinearProgramSolver:
     def mixtures(self) -> list[Mixture] | None:
         """Return the best mixture of thresholds per group; None if nothing meets the bounds."""
         return None if self._optimum is None else self._optimum.mixtures
+
+    def greatest_surplus(self) -> tuple[float, list[Mixture]] | None:
+        """Return the greatest surplus that mixtures give to every group that has one, and such mixtures.
+
+        None if nothing meets the bounds.
+        """
+        if self._problem.is_empty or (self._problem.capacity or 0.0) < 0:
+            return None
+        return _ColumnGeneration(self._problem).greatest_surplus()
 
     def thresholds(self) -> list[int] | None:
         """Return the position of each group's best threshold; None if no choice meets the bounds."""
@@ -132,7 +150,8 @@ class _Master:
     excess : float
         By how much bounds are exceeded.
     row_duals, group_duals : arrays
-        The dual values of the bounds (and the capacity, last), and of "probabilities sum to one".
+        The dual values of the bounds (then the surpluses, and the capacity last), and of "probabilities sum
+        to one".
     value : float
         The optimum.
     """
@@ -149,7 +168,7 @@ class _ColumnGeneration:
     """The linear program over a growing set of columns.
 
     Variables: a probability per column; the lowest value of each rate; by how much the bounds are exceeded,
-    which must come out as 0.
+    which must come out as 0; and the least surplus, which is 0 unless it is the objective.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -158,49 +177,64 @@ class _ColumnGeneration:
         self._scale = max(float(np.abs(group.utility).max()) for group in self._groups) or 1.0
         self._capacity_unit = 1.0 if not problem.capacity else problem.capacity
         self._columns = [_first_columns(group) for group in self._groups]
+        self._with_surplus = [g for g, group in enumerate(self._groups) if group.surplus is not None]
 
     def optimum(self) -> _Optimum | None:
         """Return the optimum over all columns; None if the bounds cannot be met."""
-        best = self._maximise()
-        if best is None and self._become_feasible():
-            best = self._maximise()
+        best = self._reach("utility")
         if best is None:
             return None
         master, reduced_costs, value = best
-        return _Optimum(self._mixtures(master), self._duals(master, reduced_costs, value))
+        return _Optimum(self._mixtures(master), self._duals(master, reduced_costs, value * self._scale))
 
-    def _become_feasible(self) -> bool:
+    def greatest_surplus(self) -> tuple[float, list[Mixture]] | None:
+        """Return the greatest surplus of all groups together, and mixtures; None if bounds cannot be met."""
+        best = self._reach("surplus")
+        if best is None:
+            return None
+        master, _, value = best
+        return value, self._mixtures(master)
+
+    def _reach(self, goal: _Goal) -> tuple[_Master, list[Floats], float] | None:
+        """Maximise, after columns have been found that meet the bounds; None if there are none."""
+        best = self._maximise(goal)
+        if best is None and self._become_feasible(goal):
+            best = self._maximise(goal)
+        return best
+
+    def _become_feasible(self, goal: _Goal) -> bool:
         """Generate columns until the bounds can be met; say whether they can."""
+        free_surplus = goal == "surplus"
         for _ in range(_MAX_ROUNDS):
-            master = self._solve(feasible_only=True)
+            master = self._solve("excess", free_surplus=free_surplus)
             if master is None:
                 return False
             if master.excess <= _EXCESS:
                 return True
-            if not self._add_columns(self._reduced_costs(master, feasible_only=True)):
+            if not self._add_columns(self._reduced_costs(master, "excess")):
                 return False
         return False
 
-    def _maximise(self) -> tuple[_Master, list[Floats], float] | None:
+    def _maximise(self, goal: _Goal) -> tuple[_Master, list[Floats], float] | None:
         """Generate columns until none has a negative reduced cost; return the reduced costs and the value.
 
-        None if there is no solution over the columns so far.
+        The value is in units of the scale. None if there is no solution over the columns so far.
         """
         n_rounds = 0
         while True:
-            master = self._solve(feasible_only=False)
+            master = self._solve(goal)
             if master is None:
                 return None
-            reduced_costs = self._reduced_costs(master, feasible_only=False)
+            reduced_costs = self._reduced_costs(master, goal)
             n_rounds += 1
             if n_rounds == _MAX_ROUNDS or not self._add_columns(reduced_costs):
                 break
         # Whatever is left below 0 is what the optimum may still rise by: so the value bounds it from above.
-        value = master.value * self._scale
+        value = master.value
         for cost in reduced_costs:
             below = min(0.0, float(cost.min()))
             cost -= below
-            value -= below * self._scale
+            value -= below
         return master, reduced_costs, value
 
     def _add_columns(self, reduced_costs: list[Floats]) -> bool:
@@ -210,21 +244,22 @@ class _ColumnGeneration:
         self._columns = [np.union1d(old, new) for old, new in zip(self._columns, entering, strict=True)]
         return any(map(len, entering))
 
-    def _solve(self, *, feasible_only: bool) -> _Master | None:
+    def _solve(self, goal: _Goal, *, free_surplus: bool = False) -> _Master | None:
         """Solve over the columns so far; None if there is no solution."""
         sizes = [len(columns) for columns in self._columns]
         starts = np.concatenate([[0], np.cumsum(sizes)])
         n_columns, n_rates = int(starts[-1]), len(self._bounds)
-        excess = n_columns + n_rates
-        n_rows = 2 * n_rates * len(self._groups) + (self._problem.capacity is not None)
-        table, rhs = np.zeros((n_rows, excess + 1)), np.zeros(n_rows)
-        each_is_one = np.zeros((len(self._groups), excess + 1))
-        cost = np.zeros(excess + 1)
+        excess, least = n_columns + n_rates, n_columns + n_rates + 1
+        n_rows = 2 * n_rates * len(self._groups) + len(self._with_surplus)
+        n_rows += self._problem.capacity is not None
+        table, rhs = np.zeros((n_rows, least + 1)), np.zeros(n_rows)
+        each_is_one = np.zeros((len(self._groups), least + 1))
+        cost = np.zeros(least + 1)
         row = 0
         for g, (group, columns) in enumerate(zip(self._groups, self._columns, strict=True)):
             of_group = slice(starts[g], starts[g + 1])
             each_is_one[g, of_group] = 1
-            if not feasible_only:
+            if goal == "utility":
                 cost[of_group] = -group.utility[columns] / self._scale
             for j, bound in enumerate(self._bounds):
                 # lowest <= low end of the rate, and factor * high end <= lowest + slack
@@ -236,11 +271,17 @@ class _ColumnGeneration:
                 row += 2
             if self._problem.capacity is not None:
                 table[-1, of_group] = group.selected[columns] / self._capacity_unit
+        for g in self._with_surplus:  # least <= surplus
+            table[row, starts[g] : starts[g + 1]] = -self._surplus(g)[self._columns[g]]
+            table[row, least] = 1
+            row += 1
         if self._problem.capacity is not None:
             rhs[-1] = 1.0 if self._problem.capacity else 0.0
         table[:, excess] = -1
-        if feasible_only:
+        if goal == "excess":
             cost[excess] = 1
+        elif goal == "surplus":
+            cost[least] = -1
         solution = linprog(
             cost,
             A_ub=table,
@@ -249,7 +290,8 @@ class _ColumnGeneration:
             b_eq=np.ones(len(self._groups)),
             bounds=[(0, None)] * n_columns
             + [(None, None)] * n_rates
-            + [(0, None if feasible_only else _EXCESS)],
+            + [(0, None if goal == "excess" else _EXCESS)]
+            + [(None, None) if goal == "surplus" or free_surplus else (0, 0)],
             method="highs",
         )
         if solution.status == 2:  # infeasible
@@ -265,17 +307,26 @@ class _ColumnGeneration:
             -float(solution.fun),
         )
 
-    def _reduced_costs(self, master: _Master, *, feasible_only: bool) -> list[Floats]:
+    def _surplus(self, group: int) -> Floats:
+        """Return the surpluses of a group that has them."""
+        surplus = self._groups[group].surplus
+        assert surplus is not None
+        return surplus
+
+    def _reduced_costs(self, master: _Master, goal: _Goal) -> list[Floats]:
         """Return by how much every threshold costs more than it gains: at the end, never less."""
         reduced_costs = []
         rate_duals = self._rate_duals(master)
         for group, duals, base in zip(self._groups, rate_duals, master.group_duals, strict=True):
             cost = duals @ group.rates - base
-            if not feasible_only:
+            if goal == "utility":
                 cost -= group.utility / self._scale
             if self._problem.capacity is not None:
                 cost += self._capacity_dual(master) * group.selected
             reduced_costs.append(cost)
+        start = 2 * len(self._bounds) * len(self._groups)
+        for i, g in enumerate(self._with_surplus):
+            reduced_costs[g] += master.row_duals[start + i] * self._surplus(g)
         return reduced_costs
 
     def _capacity_dual(self, master: _Master) -> float:
@@ -327,6 +378,8 @@ def _first_columns(group: OperatingPoints) -> Ints:
     """Return thresholds to begin with: extremes of what counts, and some in between."""
     extremes = [np.argmax(group.utility), np.argmin(group.selected), np.argmax(group.selected)]
     extremes += [*np.argmin(group.rates, axis=1), *np.argmax(group.rates, axis=1)]
+    if group.surplus is not None:
+        extremes.append(np.argmax(group.surplus))
     spread = np.linspace(0, len(group) - 1, min(len(group), 4 * _STRETCHES)).astype(np.intp)
     return np.union1d(np.array(extremes, dtype=np.intp), spread)
 

@@ -70,6 +70,8 @@ class OperatingPoints:
         How many rows (what weight of them) each selects.
     clearance : Clearance, optional
         How far the rates stay away from the ends of their windows; by default not at all.
+    surplus : array of shape (n_points,), optional
+        How far each lies above a level that the group must reach: the mean of a mixture must not be negative.
     """
 
     position: Ints
@@ -77,6 +79,7 @@ class OperatingPoints:
     utility: Floats
     selected: Floats
     clearance: Clearance | None = None
+    surplus: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.position)
@@ -89,6 +92,7 @@ class OperatingPoints:
             rates=self.rates[:, index],
             utility=self.utility[index],
             selected=self.selected[index],
+            surplus=None if self.surplus is None else self.surplus[index],
         )
 
     @property
