@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -14,13 +14,17 @@ from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Entries, Result, Table, number, row_count
 from fairsk._held_out.objective import AnyObjective
 from fairsk._held_out.safety_margin import SafetyMargin
-from fairsk.rates import Rate
+from fairsk.rates import CELLS, Rate
 from fairsk.statistics import difference_interval, ratio_interval
+from fairsk.statistics._intervals import joint_confidence
 
 __all__ = ["BoundReport", "ConstraintReport", "MeasuredOn", "constraint_reports", "report_fields"]
 
 #: On which rows a report's figures were measured.
 MeasuredOn: TypeAlias = Literal["out of fold", "held out", "training"]
+
+#: Of the interval of a disparity.
+_CONFIDENCE = 0.95
 
 #: By how much a linear program may exceed a bound.
 _SOLVER_ROUNDING = 1e-7
@@ -44,7 +48,9 @@ class ConstraintReport(Result):
         The largest difference (or smallest ratio) between groups that are not exempt; for mixtures, the
         expected one. NaN where fewer than two groups can be compared.
     interval : tuple of two floats
-        A 95% confidence interval for it, simultaneous over all pairs of groups and all rates.
+        A 95% confidence interval for it, simultaneous over all pairs of groups, all rates and all strata.
+    stratum : label or None
+        Where groups are compared within strata, the one that has this disparity.
     """
 
     constraint: str
@@ -53,6 +59,7 @@ class ConstraintReport(Result):
     bound: float
     disparity: float
     interval: tuple[float, float]
+    stratum: Hashable | None = None
 
     @property
     def violation(self) -> float:
@@ -62,18 +69,17 @@ class ConstraintReport(Result):
 
     def _tables(self) -> list[Table]:
         low, high = self.interval
-        return [
-            Table(
-                {
-                    "constraint": [self.constraint],
-                    "comparison": [self.comparison],
-                    "bound": [self.bound],
-                    "disparity": [self.disparity],
-                    "low": [low],
-                    "high": [high],
-                }
-            )
-        ]
+        columns: dict[str, list[Any]] = {
+            "constraint": [self.constraint],
+            "comparison": [self.comparison],
+            "bound": [self.bound],
+            "disparity": [self.disparity],
+            "low": [low],
+            "high": [high],
+        }
+        if self.stratum is not None:
+            columns["stratum"] = [format_group(self.stratum)]
+        return [Table(columns)]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -96,7 +102,8 @@ class BoundReport(Result):
     constraints : tuple of ConstraintReport
         One per constraint.
     counts : GroupCounts
-        The (expected) confusion cells of all groups: every rate and interval follows from them.
+        The (expected) confusion cells of all groups, by strata if groups are compared within these: every
+        rate and interval follows from them.
     measured_on : {"out of fold", "held out", "training"}
         The rows that were counted: training rows, each decided by a model that was fitted without it; rows
         that no model was fitted to; or rows that the model was fitted to.
@@ -127,6 +134,11 @@ class BoundReport(Result):
     def groups(self) -> tuple[Hashable, ...]:
         """All groups, exempt ones among them."""
         return self.counts.groups
+
+    @property
+    def counts_by_group(self) -> GroupCounts:
+        """The counts of all groups, strata summed up."""
+        return _without_strata(self.counts)
 
     @property
     def binding(self) -> ConstraintReport:
@@ -166,8 +178,9 @@ class BoundReport(Result):
 
     def _group_records(self) -> list[dict[str, Any]]:
         """Return what is said of each group: its size, its counts, and the bounded rates."""
-        table = {"n": self.counts.n, **self.counts.cells}
-        table |= {rate.name: self.counts.rate(rate) for rate in self._rates()}
+        counts = self.counts_by_group
+        table = {"n": counts.n, **counts.cells}
+        table |= {rate.name: counts.rate(rate) for rate in self._rates()}
         return [
             {"group": label, **{name: values[g] for name, values in table.items()}}
             for g, label in enumerate(self.groups)
@@ -189,6 +202,8 @@ class BoundReport(Result):
             limit = "at most" if part.comparison == "difference" else "at least"
             low, high = part.interval
             reached = f"{part.disparity:.4f} (95% interval {low:.4f} to {high:.4f})"
+            if part.stratum is not None:
+                reached += f", most in {format_group(part.stratum)}"
             if np.isnan(part.disparity):
                 reached = "nothing can be compared"
             bound = f"{part.comparison} {limit} {part.bound:g}" if np.isfinite(part.bound) else "no bound"
@@ -226,10 +241,11 @@ class BoundReport(Result):
         decisions, shown_decisions = self._decision_columns()
         columns |= decisions
         shown |= shown_decisions
-        columns["n"] = self.counts.n.tolist()
+        counts = self.counts_by_group
+        columns["n"] = counts.n.tolist()
         shown["n"] = list(map(row_count, columns["n"]))
         for rate in self._rates():
-            columns[rate.name] = self.counts.rate(rate).tolist()
+            columns[rate.name] = counts.rate(rate).tolist()
             shown[rate.name] = [number(value, 4) for value in columns[rate.name]]
         return [Entries(self._lines()), Table(columns, shown)]
 
@@ -241,13 +257,59 @@ def constraint_reports(
     return tuple(_constraint_report(each, counts) for each in constraints)
 
 
-def _constraint_report(bounded: BoundedConstraint, counts: GroupCounts) -> ConstraintReport:
+def constraint_reports_within(
+    constraints: Sequence[BoundedConstraint], tables: Mapping[Hashable, GroupCounts]
+) -> tuple[ConstraintReport, ...]:
+    """Measure each constraint within strata: the worst disparity of any of them.
+
+    Parameters
+    ----------
+    constraints : sequence of BoundedConstraint
+        The bounds.
+    tables : mapping of label to GroupCounts
+        Of each stratum, the counts of the groups that are compared in it.
+    """
+    return tuple(_worst_stratum(each, tables) for each in constraints)
+
+
+def _worst_stratum(bounded: BoundedConstraint, tables: Mapping[Hashable, GroupCounts]) -> ConstraintReport:
+    # Intervals of all strata that hold together hold for the worst of them, whichever that is.
+    confidence = joint_confidence(_CONFIDENCE, len(tables))
+    parts = {label: _constraint_report(bounded, table, confidence) for label, table in tables.items()}
+    parts = {label: part for label, part in parts.items() if not np.isnan(part.disparity)}
+    if not parts:
+        return _constraint_report(bounded, GroupCounts((), {cell: [] for cell in CELLS}))
+    by_ratio = bounded.bound.comparison == "ratio"
+    sign = -1 if by_ratio else 1
+    worst = max(parts, key=lambda label: sign * parts[label].disparity)
+    ends = zip(*(part.interval for part in parts.values()), strict=True)
+    low, high = (min(end) if by_ratio else max(end) for end in ends)
+    return replace(parts[worst], interval=(low, high), stratum=worst)
+
+
+def _without_strata(counts: GroupCounts) -> GroupCounts:
+    """Return counts with their strata summed up."""
+    if counts.strata is None:
+        return counts
+    return GroupCounts(
+        counts.groups,
+        {cell: counts.cells[cell].sum(1) for cell in CELLS},
+        {cell: counts.squares[cell].sum(1) for cell in CELLS},
+        names=counts.names,
+        labelled=counts.labelled,
+        library=counts.library,
+    )
+
+
+def _constraint_report(
+    bounded: BoundedConstraint, counts: GroupCounts, confidence: float = _CONFIDENCE
+) -> ConstraintReport:
     constraint, bound = bounded.constraint, bounded.bound
     disparity, interval = float("nan"), (float("nan"), float("nan"))
     if len(counts.groups) > 1:
         disparity = float(counts.compare(constraint, bound.comparison))
         intervals = ratio_interval if bound.comparison == "ratio" else difference_interval
-        interval = intervals(counts, constraint)
+        interval = intervals(counts, constraint, confidence)
     if abs(disparity - bound.value) < _SOLVER_ROUNDING:  # only rounding sets it apart from the bound
         disparity = bound.value
     return ConstraintReport(
@@ -267,6 +329,7 @@ def report_fields(
     exempt: Sequence[Hashable] = (),
     margin: SafetyMargin | None = None,
     subject: str = "thresholds",
+    tables: Mapping[Hashable, GroupCounts] | None = None,
 ) -> dict[str, Any]:
     """Measure what decisions achieve: the fields of a :class:`BoundReport`, for it or a subclass.
 
@@ -286,6 +349,9 @@ def report_fields(
         The margin that the decisions should keep; by default none.
     subject : str, default="thresholds"
         What decides, for the warning that no margin is kept.
+    tables : mapping of label to GroupCounts, optional
+        Where groups are compared within strata: of each stratum, the counts of the groups that are compared
+        in it. ``counts`` have these strata then.
 
     Warns
     -----
@@ -294,15 +360,21 @@ def report_fields(
     """
     if covered is None:
         covered = [label for label in counts.groups if label not in exempt]
-    compared = counts.take(covered)
     margin = SafetyMargin(constraints, 0.0) if margin is None else margin
-    uncertain, kept = margin.check(compared, subject=subject)
+    if tables is None:
+        compared = counts.take(covered)
+        uncertain, kept = margin.check(compared, subject=subject)
+        reports = constraint_reports(constraints, compared)
+    else:
+        unsure = {label for table in tables.values() for label in margin.check(table, subject=subject)[0]}
+        uncertain, kept = tuple(label for label in counts.groups if label in unsure), 0.0
+        reports = constraint_reports_within(constraints, tables)
     return {
         "pos_label": pos_label,
         "objective": objective.name,
-        "value": objective.of_groups(counts.cells),
+        "value": objective.of_groups(_without_strata(counts).cells),
         "value_without_bound": value_without_bound,
-        "constraints": constraint_reports(constraints, compared),
+        "constraints": reports,
         "counts": counts,
         "measured_on": measured_on,
         "exempt": tuple(exempt),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self, TypeAlias
@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from fairsk._core.columns import SensitiveColumns
+from fairsk._core.columns import SensitiveColumns, sensitive_columns
+from fairsk._core.groups import Grouping, encode_groups
 from fairsk._core.policy import UnknownGroup
 from fairsk._core.results import library_of
 from fairsk._core.typing import Floats, Ints
@@ -21,7 +22,7 @@ from fairsk._held_out.safety_margin import MarginLike
 from fairsk._meta.base import MetaClassifier
 from fairsk._meta.cross_fit import OutOfFold, TrainingData, check_training_data, cross_fit, split_rows
 from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, as_labels, group_codes
-from fairsk._sklearn.compat import HasMethods, fit_context
+from fairsk._sklearn.compat import HasMethods, fit_context, num_samples
 from fairsk._sklearn.routing import ResponseMethod, positive_scores
 from fairsk._sklearn.rows import check_same_features
 from fairsk.rates import Constraint, Rate
@@ -60,6 +61,11 @@ class GroupThresholdOptimizer(MetaClassifier):
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of X; a list makes an intersection; a callable of X returns the values.
         Values passed to a method override it.
+    strata : str, int, list of these, or callable, optional
+        The column of X within whose values groups are compared, named as the sensitive one. Each group still
+        has one threshold, but the bounds hold within every stratum in which two groups can be measured
+        (``min_group_size`` rows each), and not over all rows. Values passed to ``fit`` override it.
+        Predictions need no strata.
     constraint : str, Constraint or list of these, default="demographic_parity"
         Which rates should agree: a name out of :data:`fairsk.rates.CONSTRAINTS`, or your own. Several hold
         at once.
@@ -136,6 +142,8 @@ class GroupThresholdOptimizer(MetaClassifier):
         The best threshold for all rows alike, without a bound: for the objective, whatever it is.
     groups_ : tuple
         The groups, sorted; tuples of values for an intersection.
+    strata_ : tuple or None
+        The strata, sorted; None without.
     report_ : ThresholdReport
         What the thresholds achieve on the rows they were chosen on. Print it.
     estimator_ : classifier
@@ -217,14 +225,17 @@ class GroupThresholdOptimizer(MetaClassifier):
 
     report_: ThresholdReport
     _binary_only = True
+    strata_: tuple[Hashable, ...] | None
     _fitted_policy: GroupPolicy | BlindPolicy
 
+    __metadata_request__fit = {"strata": True}
     __metadata_request__predict = {"sensitive_features": True}
     __metadata_request__score = {"sensitive_features": True}
 
     _parameter_constraints = {
         **GROUPWISE_PARAMETERS,
         **SPEC_PARAMETERS,
+        "strata": [str, int, list, tuple, callable, None],
         "policy": [options(Policy)],
         "group_estimator": [HasMethods(["fit", "predict_proba"]), None],
     }
@@ -234,6 +245,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         estimator: Any,
         *,
         sensitive_features: Any = None,
+        strata: Any = None,
         constraint: str | Constraint | Sequence[str | Constraint] = "demographic_parity",
         max_difference: float | Sequence[float | None] | None = None,
         min_ratio: float | Sequence[float | None] | None = None,
@@ -255,6 +267,7 @@ class GroupThresholdOptimizer(MetaClassifier):
     ) -> None:
         self.estimator = estimator
         self.sensitive_features = sensitive_features
+        self.strata = strata
         self.constraint = constraint
         self.max_difference = max_difference
         self.min_ratio = min_ratio
@@ -281,6 +294,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         y: ArrayLike,
         sensitive_features: Any = None,
         sample_weight: ArrayLike | None = None,
+        strata: Any = None,
         **fit_params: Any,
     ) -> Self:
         """Choose the thresholds on out-of-fold scores and refit the classifier.
@@ -296,6 +310,8 @@ class GroupThresholdOptimizer(MetaClassifier):
         sample_weight : array-like of shape (n_samples,), optional
             Weight of each row, for the classifier (unless its request for weights is False) and for the
             thresholds.
+        strata : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The stratum of each row; overrides the column.
         **fit_params
             Passed on to the classifier's ``fit``, values per row split with the rows; what the splitter asks
             for, such as ``groups``, goes to it.
@@ -307,21 +323,27 @@ class GroupThresholdOptimizer(MetaClassifier):
         """
         spec = self._spec()
         training = self._training_data(X, y, sensitive_features, sample_weight, fit_params)
-        choose = self._choose_blind if self.policy == "blind" else self._choose_by_group
-        self._fitted_policy, report, self.overall_threshold_ = choose(training, spec)
+        by = self._strata(training.X, strata)
+        if self.policy == "blind":
+            chosen = self._choose_blind(training, spec)
+        else:
+            chosen = self._choose_by_group(training, spec, by)
+        self._fitted_policy, report, self.overall_threshold_ = chosen
         self.estimator_ = self._fitted_policy.estimator
         if self.policy != "blind":  # the classifier saw X as it came
             self._copy_feature_record()
         self.report_ = replace(report, library=library_of(X, sensitive_features))
-        self.groups_ = self.report_.groups
+        self.groups_, self.strata_ = self.report_.groups, None if by is None else by.labels
         self.thresholds_ = dict(self.report_.thresholds)
         self._remember_columns(training.groups.names, sensitive_features)
         return self
 
-    def _choose_by_group(self, training: TrainingData, spec: ThresholdSpec) -> _Choice:
+    def _choose_by_group(
+        self, training: TrainingData, spec: ThresholdSpec, strata: Grouping | None
+    ) -> _Choice:
         """Choose a rule per group on out-of-fold scores."""
         out_of_fold = self._score(training)
-        search = Search.prepare(_group_curves(out_of_fold), spec)
+        search = Search.prepare(_group_curves(out_of_fold, strata), spec)
         solution = search.choose()
         report = threshold_report(
             search, solution, pos_label=training.positive, measured_on=self._measured_on
@@ -359,6 +381,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         y: ArrayLike,
         sensitive_features: Any = None,
         sample_weight: ArrayLike | None = None,
+        strata: Any = None,
         *,
         n_points: int = 50,
         **fit_params: Any,
@@ -379,6 +402,8 @@ class GroupThresholdOptimizer(MetaClassifier):
         sample_weight : array-like of shape (n_samples,), optional
             Weight of each row, for the classifier (unless its request for weights is False) and for the
             thresholds.
+        strata : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The stratum of each row; overrides the column.
         n_points : int, default=50
             How many bounds to try.
         **fit_params
@@ -401,8 +426,9 @@ class GroupThresholdOptimizer(MetaClassifier):
             raise ValueError("A path follows thresholds per group, which policy='blind' has none of.")
         spec = self._spec()
         training = self._training_data(X, y, sensitive_features, sample_weight, fit_params)
+        by = self._strata(training.X, strata)
         out_of_fold = self._score(training, scores_only=True)
-        path = trace_path(_group_curves(out_of_fold), spec, n_points)
+        path = trace_path(_group_curves(out_of_fold, by), spec, n_points)
         return replace(path, library=library_of(X, sensitive_features))
 
     def predict(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
@@ -510,6 +536,25 @@ class GroupThresholdOptimizer(MetaClassifier):
             cv=self.cv,
         )
 
+    def _strata(self, X: Any, values: Any) -> Grouping | None:
+        """Return the stratum of each row: the values passed, else those of the column; None without either.
+
+        Raises
+        ------
+        ValueError
+            If a value is missing, or the policy or the margin is not open to strata.
+        """
+        if values is None and self.strata is None:
+            return None
+        if self.policy == "blind":
+            raise ValueError("policy='blind' compares groups over all rows only: leave out strata.")
+        if self.margin:
+            raise ValueError(
+                f"margin={self.margin!r} is not open to strata: leave one of the two out, or tighten the "
+                "bound yourself."
+            )
+        return encode_groups(sensitive_columns(X, self.strata, values, n_samples=num_samples(X)))
+
     def _score(self, training: TrainingData, *, scores_only: bool = False) -> OutOfFold:
         """Return the fitted classifier, and scores of models that did not see the rows."""
         return cross_fit(
@@ -547,6 +592,8 @@ class GroupThresholdOptimizer(MetaClassifier):
         return scores, group_codes(sensitive, self.groups_, self.unknown_group)
 
 
-def _group_curves(out_of_fold: OutOfFold) -> GroupCurves:
+def _group_curves(out_of_fold: OutOfFold, strata: Grouping | None = None) -> GroupCurves:
+    """Return the curves of scored rows; ``strata`` has the stratum of every training row."""
     rows = out_of_fold.present()
-    return GroupCurves.from_rows(rows.scores, rows.actual, rows.groups, rows.weights)
+    by = None if strata is None else strata.take(rows.rows)
+    return GroupCurves.from_rows(rows.scores, rows.actual, rows.groups, rows.weights, by)

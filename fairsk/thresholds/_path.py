@@ -81,10 +81,7 @@ def trace_path(curves: GroupCurves, spec: ThresholdSpec, n_points: int) -> Paret
         return search.best((BoundedConstraint(constraint, bound),))
 
     def disparity_of(solution: Solution | None) -> float:
-        if solution is None:
-            return float("nan")
-        counts = search.covered(curves.counts(solution.rules))
-        return float(constraint.compare(counts.cells, comparison))
+        return float("nan") if solution is None else search.disparity(solution, bounded)
 
     unbounded, _ = best(search.loosest(bounded.bound))
     if unbounded is None:

@@ -39,7 +39,8 @@ class ThresholdReport(BoundReport):
     constraints : tuple of ConstraintReport
         One per constraint.
     counts : GroupCounts
-        The (expected) confusion cells of all groups: every rate and interval follows from them.
+        The (expected) confusion cells of all groups, by strata if groups are compared within these: every
+        rate and interval follows from them.
     measured_on : {"out of fold", "held out"}
         The rows that were counted: training rows, each scored by a model that was fitted without it, or rows
         that a prefit model was not fitted to.
@@ -103,7 +104,7 @@ class ThresholdReport(BoundReport):
             ("policy", f"{self.policy}, by {self.solver}: {self.reason}"),
         ]
         if self.requirements:
-            (share,) = self.counts.overall().rate("selection_rate")
+            (share,) = self.counts_by_group.overall().rate("selection_rate")
             lines.append(("also", "; ".join([*self.requirements, f"{share:.4f} of all rows are selected"])))
         lines += self._margin_lines()
         if self.blindness_cost is not None:
@@ -131,12 +132,13 @@ def threshold_report(
 ) -> ThresholdReport:
     """Measure what a solution achieves on the rows that it was searched on."""
     counts = search.curves.counts(solution.rules)
+    within = search.curves.counts_within(solution.rules) if search.strata is not None else None
     if np.isfinite(search.overall.threshold):  # without the bound, some are selected and some are not
         warn_if_constant(counts, search.spec)
     is_mixed = any(rule.is_mixed for rule in solution.rules)
     pairs = zip(search.curves.labels, solution.rules, strict=True)
     return ThresholdReport(
-        **measure(search, counts, pos_label=pos_label, measured_on=measured_on),
+        **measure(search, counts, within, pos_label=pos_label, measured_on=measured_on),
         policy="randomized" if is_mixed else "threshold",
         solver=solution.solver,
         reason=solution.reason,
@@ -146,11 +148,16 @@ def threshold_report(
 
 
 def measure(
-    search: Search, counts: GroupCounts, *, pos_label: Hashable, measured_on: MeasuredOn
+    search: Search,
+    counts: GroupCounts,
+    within: GroupCounts | None = None,
+    *,
+    pos_label: Hashable,
+    measured_on: MeasuredOn,
 ) -> dict[str, Any]:
     """Return the fields of a report that follow from counts and from what was asked for."""
     return report_fields(
-        counts,
+        counts if within is None else within,
         search.spec.constraints,
         search.objective,
         pos_label=pos_label,
@@ -159,6 +166,7 @@ def measure(
         covered=[counts.groups[g] for g in search.measured],
         exempt=[counts.groups[g] for g in search.exempt],
         margin=search.margin,
+        tables=None if within is None else search.tables(within),
     ) | {"requirements": search.spec.requirements.in_words(), **_worst_group(search, counts)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, TypeAlias
@@ -32,13 +32,19 @@ from fairsk._held_out.single_threshold import (
     best_threshold_on_curves,
     reachable_positions,
 )
-from fairsk.rates import CELLS, get_rate
+from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._rules import Mixture, ThresholdRule
 from fairsk.thresholds._solvers.linear_program import LinearProgramSolver
 from fairsk.thresholds._solvers.problem import OperatingPoints, Problem, as_mixtures
 from fairsk.thresholds._solvers.single_rate import WindowSolver, least_disparity
 from fairsk.thresholds._spec import Requirements, ThresholdSpec
+from fairsk.thresholds._strata import (
+    ComparedStrata,
+    compared_strata,
+    rates_within,
+    warn_of_small_cells,
+)
 
 __all__ = ["PointsOf", "Search", "Solution", "observed_points"]
 
@@ -93,10 +99,17 @@ def observed_points(search: Search, group: int) -> tuple[Curve, OperatingPoints]
 
     Utilities are filled in later, for one objective after another.
     """
-    curve = search.curves.weighted[group]
+    curve, spec = search.curves.weighted[group], search.spec
     cells = curve.cells
-    rates = np.array([rate(cells) for rate in search.spec.rates])
-    is_open = _is_admissible(search, group, cells) & ~np.isnan(rates).any(0)
+    is_open = _is_admissible(search, group, cells)
+    if search.strata is None:
+        rates = np.array([rate(cells) for rate in spec.rates])
+        is_open &= ~np.isnan(rates).any(0)
+    else:
+        rates, is_measured = rates_within(
+            search.curves, search.strata, group, spec.rates, spec.min_group_size
+        )
+        is_open &= is_measured
     selected = _SELECTION.part(cells)
     points = OperatingPoints(np.arange(len(curve)), rates, selected, selected)
     return curve, points if is_open.all() else points.take(np.flatnonzero(is_open))
@@ -109,7 +122,7 @@ def _is_admissible(search: Search, group: int, cells: Mapping[str, Floats]) -> B
     for rate, least in search.requirements.min_rates.items():
         if curves.most_rows(rate)[group] >= least_rows:
             admissible &= rate(cells) >= least - ROUNDING
-    for rate in search.spec.rates:
+    for rate in search.spec.rates if search.strata is None else ():
         if not rate.has_fixed_denominator:  # how many rows it is measured on depends on the threshold
             admissible &= rate.support(curves.unweighted[group].cells) >= least_rows
     if isinstance(search.objective, WorstGroupObjective) and group in search.objective.counted:
@@ -141,6 +154,8 @@ class Search:
         Those that are too small to.
     points_of : callable
         Returns what a group may choose from: by default its observed thresholds.
+    strata : ComparedStrata, optional
+        Within which strata the groups are compared.
     """
 
     curves: GroupCurves
@@ -151,13 +166,20 @@ class Search:
     measured: list[int]
     exempt: list[int]
     points_of: PointsOf = observed_points
+    strata: ComparedStrata | None = None
 
     @classmethod
     def prepare(cls, curves: GroupCurves, spec: ThresholdSpec) -> Search:
         """Find the overall threshold and the groups that can be measured; warn of those that cannot."""
-        requirements, small = spec.requirements, _small_groups(curves, spec)
-        measured = [g for g in range(len(curves.labels)) if g not in small]
-        measured = measured if len(measured) > 1 else []
+        requirements, small = spec.requirements, dict[int, str]()
+        strata = None
+        if curves.within is None:
+            small = _small_groups(curves, spec)
+            measured = [g for g in range(len(curves.labels)) if g not in small]
+            measured = measured if len(measured) > 1 else []
+        else:
+            strata = compared_strata(curves.within, spec.rates, spec.min_group_size)
+            measured = strata.measured
         objective = _objective(curves, spec, measured)
         overall = best_threshold_on_curves(
             curves.everyone,
@@ -168,9 +190,13 @@ class Search:
         )
         if requirements.level_up is True:
             requirements = replace(requirements, level_up=overall.threshold)
-        _warn_of_exempt_groups(spec, small, measured)
         exempt = sorted(small)
-        return cls(curves, spec, objective, requirements, overall, measured, exempt)
+        if strata is not None:
+            warn_of_small_cells(curves, strata, spec.min_group_size)
+            exempt = [g for g in range(len(curves.labels)) if g not in measured]
+        else:
+            _warn_of_exempt_groups(spec, small, measured)
+        return cls(curves, spec, objective, requirements, overall, measured, exempt, strata=strata)
 
     @property
     def margin(self) -> SafetyMargin:
@@ -180,6 +206,15 @@ class Search:
     def covered(self, counts: GroupCounts) -> GroupCounts:
         """Return the counts of the groups that the bounds cover."""
         return counts.take([counts.groups[g] for g in self.measured])
+
+    def tables(self, counts: GroupCounts) -> dict[Hashable, GroupCounts]:
+        """Return, of each compared stratum, the counts of the groups that are compared in it."""
+        assert self.strata is not None
+        tables = {}
+        for s in self.strata.positions:
+            label, covered = self.strata.labels[s], np.flatnonzero(self.strata.covered[:, s])
+            tables[label] = counts.stratum(label).take([counts.groups[g] for g in covered])
+        return tables
 
     def choose(self) -> Solution:
         """Return the rules under the loosest bounds that keep the margin, by the policy asked for."""
@@ -261,7 +296,15 @@ class Search:
         if bound.difference is None:
             return Bound(ratio=0.0)
         values = [points.rates for points in self._points]
-        return Bound(difference=float(max(v.max() for v in values) - min(v.min() for v in values)))
+        return Bound(difference=float(max(map(np.nanmax, values)) - min(map(np.nanmin, values))))
+
+    def disparity(self, solution: Solution, bounded: BoundedConstraint) -> float:
+        """Return the disparity under a constraint: within strata, the worst of any stratum."""
+        constraint, comparison = bounded.constraint, bounded.bound.comparison
+        counts = self.curves.counts_within(solution.rules)
+        tables = [self.covered(counts)] if self.strata is None else list(self.tables(counts).values())
+        disparities = [float(constraint.compare(table.cells, comparison)) for table in tables]
+        return min(disparities) if comparison == "ratio" else max(disparities)
 
     # --- the worst group -------------------------------------------------------------------------------
 
@@ -426,9 +469,10 @@ class Search:
             left = float(self.requirements.capacity * total - _SELECTION.part(self._fixed))
             capacity = left if abs(left) > ROUNDING * total else 0.0
         bounds = tuple(
-            self.loosest(bound) if np.isinf(bound.value) else bound for _, bound in bounded_rates(constraints)
+            self.loosest(bound) if np.isinf(bound.value) else bound
+            for _, bound, _ in self._compared_rates(constraints)
         )
-        problem = Problem(groups, bounds, capacity)
+        problem = Problem(groups, bounds, capacity, has_strata=self.strata is not None)
         is_plain = all(points.surplus is None for points in groups)
         if len(bounds) == 1 and capacity is None and is_plain:
             return WindowSolver(problem)
@@ -501,6 +545,16 @@ class Search:
                 raise ValueError(self._inadmissible(g))
         return candidates
 
+    def _compared_rates(
+        self, constraints: tuple[BoundedConstraint, ...]
+    ) -> list[tuple[Rate, Bound, Hashable]]:
+        """Return every rate that is compared, with its bound and, within strata, the stratum."""
+        pairs = bounded_rates(constraints)
+        if self.strata is None:
+            return [(rate, bound, None) for rate, bound in pairs]
+        labels = [self.strata.labels[s] for s in self.strata.positions]
+        return [(rate, bound, label) for rate, bound in pairs for label in labels]
+
     @property
     def _curves(self) -> list[Curve]:
         return [curve for curve, _ in self._candidates]
@@ -525,6 +579,10 @@ class Search:
             f"for: {'; '.join(required)}. Ask for less."
         )
 
+    def _with_rate(self, row: int) -> list[OperatingPoints]:
+        """Return the groups that take part in the comparison of a rate."""
+        return [points for points in self._points if not np.isnan(points.rates[row]).any()]
+
     def _infeasible(self, constraints: tuple[BoundedConstraint, ...]) -> str:
         """Say that nothing meets the bounds, and what each rate alone could reach."""
         pairs, named = bounded_rates(constraints), self.spec.constraint_names
@@ -535,10 +593,15 @@ class Search:
                 f"No thresholds meet {required} for {named} together with what else is asked for "
                 f"({'; '.join(others)}). Loosen one of them."
             )
-        reached = []
-        for j, (rate, bound) in enumerate(pairs):
-            least = least_disparity(self._points, bound, j)
+        reached, step = [], 1 if self.strata is None else len(self.strata.positions)
+        rows = self._compared_rates(constraints)
+        for i, (rate, bound) in enumerate(pairs):
+            of_rate = range(i * step, (i + 1) * step)
+            disparities = [least_disparity(self._with_rate(j), bound, j) for j in of_rate]
+            worst = int(np.argmax(disparities))
+            least, stratum = disparities[worst], rows[i * step + worst][2]
             alone = f" of {rate.name} alone" if len(pairs) > 1 else ""
+            alone += "" if self.strata is None else f" in {format_group(stratum)}"
             if bound.difference is not None:
                 reached.append(f"the least difference{alone} is {least:.4f}")
             else:

@@ -17,7 +17,7 @@ and the search is pruned by the same dual values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Literal, TypeAlias
@@ -25,9 +25,10 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy.optimize import linprog
 
-from fairsk._core.typing import Floats, Ints
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk.thresholds._rules import Mixture
 from fairsk.thresholds._solvers.branch_and_bound import BranchAndBound, Duals
+from fairsk.thresholds._solvers.group_search import GroupSearch
 from fairsk.thresholds._solvers.problem import OperatingPoints, Problem
 
 __all__ = ["LinearProgramSolver"]
@@ -123,9 +124,10 @@ class LinearProgramSolver:
     ) -> tuple[list[int], float] | None:
         """Return the best choice among some of the thresholds, or the incumbent."""
         groups = [group.take(i) for group, i in zip(self._problem.groups, index, strict=True)]
-        problem = Problem(groups, self._problem.bounds, self._problem.capacity)
+        problem = replace(self._problem, groups=groups)
         reached = -np.inf if incumbent is None else incumbent[1]
-        better = BranchAndBound(problem, duals.take(index)).search(reached)
+        search = GroupSearch if problem.has_strata else BranchAndBound
+        better = search(problem, duals.take(index)).search(reached)
         if better is None:
             return incumbent
         return [int(i[point]) for i, point in zip(index, better[0], strict=True)], better[1]
@@ -173,7 +175,13 @@ class _ColumnGeneration:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self._groups, self._bounds = problem.groups, problem.bounds
+        self._bounds = problem.bounds
+        # A group without a rate has rows of zeros for it.
+        self._takes_part: list[Bools] = [~np.isnan(group.rates[:, 0]) for group in problem.groups]
+        self._groups = [
+            group if taking.all() else replace(group, rates=np.where(taking[:, None], group.rates, 0.0))
+            for group, taking in zip(problem.groups, self._takes_part, strict=True)
+        ]
         self._scale = max(float(np.abs(group.utility).max()) for group in self._groups) or 1.0
         self._capacity_unit = 1.0 if not problem.capacity else problem.capacity
         self._columns = [_first_columns(group) for group in self._groups]
@@ -262,6 +270,9 @@ class _ColumnGeneration:
             if goal == "utility":
                 cost[of_group] = -group.utility[columns] / self._scale
             for j, bound in enumerate(self._bounds):
+                if not self._takes_part[g][j]:
+                    row += 2
+                    continue
                 # lowest <= low end of the rate, and factor * high end <= lowest + slack
                 (factor, slack), rates = bound.line, group.rates[j, columns]
                 shift, stretch = group.room.shift[j], group.room.factor[j]

@@ -63,7 +63,8 @@ class OperatingPoints:
     position : integer array of shape (n_points,)
         Where on the group's curve each threshold stands.
     rates : array of shape (n_rates, n_points)
-        The bounded rates at each of them.
+        The bounded rates at each of them. NaN in a whole row: the group takes no part in the comparison of
+        that rate.
     utility : array of shape (n_points,)
         What each contributes to the objective.
     selected : array of shape (n_points,)
@@ -122,11 +123,14 @@ class Problem:
         One per rate.
     capacity : float, optional
         How much all groups together may select.
+    has_strata : bool, default=False
+        Whether there are rates of several strata: many, and groups may lack some of them.
     """
 
     groups: list[OperatingPoints]
     bounds: tuple[Bound, ...]
     capacity: float | None = None
+    has_strata: bool = False
 
     @property
     def is_empty(self) -> bool:
