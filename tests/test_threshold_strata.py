@@ -479,7 +479,7 @@ def test_what_is_refused():
         clone(fair).set_params(policy="blind").fit(X, y)
     with pytest.raises(ValueError, match=r"margin=.1se. is not open to strata"):
         clone(fair).set_params(margin="1se").fit(X, y)
-    with pytest.raises(ValueError, match="'departement' is not in X.*Did you mean 'department'"):
+    with pytest.raises(ValueError, match=r"'departement' is not in X.*Did you mean 'department'"):
         clone(fair).set_params(strata="departement").fit(X, y)
     with pytest.raises(ValueError, match="missing"):
         fair.fit(X.assign(department=X["department"].where(X.index > 3)), y)

@@ -5,6 +5,9 @@ branches are the thresholds of one group after another. Two thresholds of differ
 no rate lies further apart than its bound; a choice in which all are compatible in pairs meets the bounds. Of
 each threshold, what the other groups can reach beside it bounds from above what a choice that has it can
 reach; the dual values of the linear program give a second upper bound.
+
+Most rates rise, or fall, along a group's thresholds. If all do, the thresholds that are compatible with one
+of another group form a stretch, and what can be reached in it is a range-maximum query.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import numpy as np
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk.thresholds._solvers.branch_and_bound import Duals
 from fairsk.thresholds._solvers.problem import Problem
+from fairsk.thresholds._solvers.single_rate import range_argmax
 
 __all__ = ["GroupSearch"]
 
@@ -61,6 +65,8 @@ class GroupSearch:
                 np.array([bound.upper(ends) for bound, ends in zip(problem.bounds, low, strict=True)])
             )
 
+        self._directions = [_directions(group.rates) for group in problem.groups]
+
     def search(self, incumbent: float) -> tuple[list[int], float] | None:
         """Return the best choice with a total utility above the incumbent's, and that total."""
         # With a clearance, a rate's own interval may be too long.
@@ -90,7 +96,7 @@ class GroupSearch:
         for i in np.argsort(-upper_bound, kind="stable"):
             if upper_bound[i] <= incumbent:
                 break  # no later one can reach more
-            beside = {g: rest[self._compatible(group, points[[i]], g, rest)[0]] for g, rest in others.items()}
+            beside = {g: self._beside(group, points[[i]], g, rest) for g, rest in others.items()}
             chosen = {**node.chosen, group: int(points[i])}
             if beside:
                 partial = _Partial(chosen, beside, float(utility[i]), float(cost[i]), float(selected[i]))
@@ -112,14 +118,44 @@ class GroupSearch:
         most, least, fewest = (np.full(len(points), end) for end in (-np.inf, np.inf, np.inf))
         if not len(left):
             return most, least, fewest
-        step = max(1, _PAIRS_AT_A_TIME // len(left))
-        for start in range(0, len(points), step):
-            part = slice(start, start + step)
+        if self._directions[other] is not None:
+            start, stop = self._stretches(group, points, other, left)
+            some = start < stop
+            first, last = start[some], stop[some] - 1
+            most[some] = utility[range_argmax(utility, first, last)]
+            least[some] = cost[range_argmax(-cost, first, last)]
+            fewest[some] = selected[range_argmax(-selected, first, last)]
+            return most, least, fewest
+        size = max(1, _PAIRS_AT_A_TIME // len(left))
+        for begin in range(0, len(points), size):
+            part = slice(begin, begin + size)
             compatible = self._compatible(group, points[part], other, left)
             most[part] = np.where(compatible, utility, -np.inf).max(1)
             least[part] = np.where(compatible, cost, np.inf).min(1)
             fewest[part] = np.where(compatible, selected, np.inf).min(1)
         return most, least, fewest
+
+    def _beside(self, group: int, point: Ints, other: int, left: Ints) -> Ints:
+        """Return which points of another group are compatible with one point."""
+        if self._directions[other] is None:
+            return left[self._compatible(group, point, other, left)[0]]
+        start, stop = self._stretches(group, point, other, left)
+        return left[start[0] : stop[0]]
+
+    def _stretches(self, group: int, points: Ints, other: int, left: Ints) -> tuple[Ints, Ints]:
+        """Return where the points of another group begin and end that are compatible with each point."""
+        start, stop = np.zeros(len(points), dtype=np.intp), np.full(len(points), len(left), dtype=np.intp)
+        directions = self._directions[other]
+        assert directions is not None
+        for j in np.flatnonzero(directions):
+            order = slice(None, None, int(directions[j]))  # rising
+            # high of the other one <= most of this one, and high of this one <= most of the other one
+            before = np.searchsorted(self._high[other][j, left][order], self._most[group][j, points], "right")
+            after = np.searchsorted(self._most[other][j, left][order], self._high[group][j, points], "left")
+            if directions[j] < 0:
+                before, after = len(left) - after, len(left) - before
+            start, stop = np.maximum(start, after), np.minimum(stop, before)
+        return start, stop
 
     def _compatible(self, group: int, points: Ints, other: int, left: Ints) -> Bools:
         """Return which pairs of points lie no further apart than the bounds, of shape (n_points, n_left)."""
@@ -128,3 +164,22 @@ class GroupSearch:
             compatible &= self._high[group][j, points, None] <= self._most[other][j, left]
             compatible &= self._high[other][j, left] <= self._most[group][j, points, None]
         return compatible
+
+
+def _directions(rates: Floats) -> Ints | None:
+    """Return 1 for rates that rise along the points, -1 for those that fall, 0 for missing ones.
+
+    None if there is a rate that does neither.
+    """
+    directions = np.zeros(len(rates), dtype=np.intp)
+    for j, values in enumerate(rates):
+        steps = np.diff(values)
+        if np.isnan(values).any():
+            continue
+        if (steps >= 0).all():
+            directions[j] = 1
+        elif (steps <= 0).all():
+            directions[j] = -1
+        else:
+            return None
+    return directions
