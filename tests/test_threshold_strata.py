@@ -481,7 +481,15 @@ def test_what_is_refused():
         clone(fair).set_params(margin="1se").fit(X, y)
     with pytest.raises(ValueError, match=r"'departement' is not in X.*Did you mean 'department'"):
         clone(fair).set_params(strata="departement").fit(X, y)
-    with pytest.raises(ValueError, match="missing"):
+    with pytest.raises(ValueError, match="strata has 3 rows where 600 are expected"):
+        fair.fit(X, y, strata=["a"] * 3)
+    with pytest.raises(TypeError, match="strata passed to a method must be values, one per row, not str"):
+        fair.fit(X, y, strata="department")
+    with pytest.raises(ValueError, match="strata has the index of X in another order"):
+        fair.fit(X, y, strata=X["department"].sample(frac=1, random_state=0))
+    with pytest.raises(ValueError, match="column of strata 'grade' looks continuous"):
+        clone(fair).set_params(strata="grade").fit(X, y)
+    with pytest.raises(ValueError, match="column of strata 'department' is missing"):
         fair.fit(X.assign(department=X["department"].where(X.index > 3)), y)
     impossible = clone(fair).set_params(max_difference=0.0, policy="threshold", constraint="accuracy_parity")
     with pytest.raises(ValueError, match=r"the least difference in (easy|hard) is 0\.0"):

@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from fairsk._core.columns import SensitiveColumns, sensitive_columns
-from fairsk._core.groups import Grouping, encode_groups
+from fairsk._core.columns import SensitiveColumns
+from fairsk._core.groups import Grouping
 from fairsk._core.policy import UnknownGroup
 from fairsk._core.results import library_of
+from fairsk._core.strata import read_strata
 from fairsk._core.typing import Floats, Ints
 from fairsk._held_out.objective import ObjectiveLike
 from fairsk._held_out.report import MeasuredOn
@@ -544,7 +545,8 @@ class GroupThresholdOptimizer(MetaClassifier):
         ValueError
             If a value is missing, or the policy or the margin is not open to strata.
         """
-        if values is None and self.strata is None:
+        strata = read_strata(X, self.strata, values, n_samples=num_samples(X))
+        if strata is None:
             return None
         if self.policy == "blind":
             raise ValueError("policy='blind' compares groups over all rows only: leave out strata.")
@@ -553,7 +555,7 @@ class GroupThresholdOptimizer(MetaClassifier):
                 f"margin={self.margin!r} is not open to strata: leave one of the two out, or tighten the "
                 "bound yourself."
             )
-        return encode_groups(sensitive_columns(X, self.strata, values, n_samples=num_samples(X)))
+        return strata
 
     def _score(self, training: TrainingData, *, scores_only: bool = False) -> OutOfFold:
         """Return the fitted classifier, and scores of models that did not see the rows."""

@@ -1,0 +1,60 @@
+"""Strata of rows: columns within whose values groups are compared, named and read as sensitive ones are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fairsk._core.columns import Selector, sensitive_columns
+from fairsk._core.groups import Grouping, encode_groups
+
+__all__ = ["read_strata"]
+
+#: What messages about sensitive columns say, and what they say of strata.
+_IN_WORDS = {
+    "sensitive_features": "strata",
+    "sensitive column": "column of strata",
+    "sensitive entry": "entry of strata",
+    "sensitive feature": "column of strata",
+    "Which column is sensitive?": "Which column has the strata?",
+}
+
+
+def read_strata(X: Any, selector: Selector, values: Any, *, n_samples: int) -> Grouping | None:
+    """Return the stratum of every row: the values passed to the method, else the columns selected from X.
+
+    Parameters
+    ----------
+    X : array-like, frame, sparse matrix or list
+        The X of the estimator's method.
+    selector : str, int, list of these, callable or None
+        The constructor's ``strata``.
+    values : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+        The method's ``strata``; overrides the selector.
+    n_samples : int
+        How many rows there must be.
+
+    Returns
+    -------
+    Grouping or None
+        The strata; None without either.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, lengths differ, values are missing, or a column looks continuous.
+    TypeError
+        If ``values`` is a string or a dict.
+    """
+    if values is None and selector is None:
+        return None
+    try:
+        return encode_groups(sensitive_columns(X, selector, values, n_samples=n_samples))
+    except (ValueError, TypeError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(_in_words(str(error))) from None
+
+
+def _in_words(message: str) -> str:
+    for words, own in _IN_WORDS.items():
+        message = message.replace(words, own)
+    return message
