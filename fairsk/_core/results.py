@@ -46,6 +46,7 @@ from fairsk._core.messages import show
 from fairsk.rates import Constraint, Rate
 
 __all__ = [
+    "MOST_LINES",
     "Backend",
     "Entries",
     "Record",
@@ -64,6 +65,8 @@ __all__ = [
 
 Backend: TypeAlias = Literal["pandas", "polars", "pyarrow"]
 _BACKENDS: tuple[Backend, ...] = ("pandas", "polars", "pyarrow")
+#: Longer tables are cut where they are printed: a thousand groups make half a million pairs.
+MOST_LINES = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +78,8 @@ class Table:
     columns : mapping of str to sequence
         The values, for :meth:`frame`; all columns are of one length.
     shown : mapping of str to sequence of str, optional
-        The columns as they are printed; by default the values are.
+        The columns as they are printed; by default the values are. No more than the first
+        :data:`MOST_LINES` lines are looked at, and these are enough.
     caption : str, default=""
         What stands above the table.
     notes : sequence of str, default=()
@@ -94,9 +98,16 @@ class Table:
         """Return the head and the body as text that cannot break a line."""
         shown = self.shown
         if shown is None:
-            shown = {name: list(map(number, values)) for name, values in self.columns.items()}
-        columns = [[printable(cell) for cell in (name, *cells)] for name, cells in shown.items()]
+            shown = {name: list(map(number, values[:MOST_LINES])) for name, values in self.columns.items()}
+        columns = [[printable(cell) for cell in (name, *cells[:MOST_LINES])] for name, cells in shown.items()]
         return [list(row) for row in zip(*columns, strict=True)]
+
+    @property
+    def _all_notes(self) -> list[str]:
+        """What stands below the table, and first of all how much of it is not shown."""
+        hidden = max(map(len, self.columns.values()), default=0) - MOST_LINES
+        cut = [f"... and {hidden:,} more lines, which .frame() has"] if hidden > 0 else []
+        return list(map(printable, [*cut, *self.notes]))
 
     def text(self) -> str:
         """Return the table as aligned text."""
@@ -111,7 +122,7 @@ class Table:
             for row in cells
         ]
         body = [lines[0], "-" * max(map(len, lines)), *lines[1:]]
-        return "\n".join([*filter(None, [printable(self.caption)]), *body, *map(printable, self.notes)])
+        return "\n".join([*filter(None, [printable(self.caption)]), *body, *self._all_notes])
 
     def html(self) -> str:
         """Return the table as HTML, in which everything that comes from data is escaped."""
@@ -123,7 +134,7 @@ class Table:
             f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
             for first, *rest in body
         )
-        notes = "".join(f"<p>{html.escape(printable(note))}</p>" for note in self.notes)
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._all_notes)
         return f"<table>{caption}<thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table>{notes}"
 
     def frame(self, backend: Backend | None = None) -> Any:

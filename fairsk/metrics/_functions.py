@@ -306,7 +306,7 @@ class GroupFunctionMetrics(Result):
             baseline = self.overall[metric]
         elif method == "to_reference":
             if reference is None:
-                labels = ", ".join(map(repr, self.groups))
+                labels = list_groups(self.groups)
                 raise ValueError(f'method="to_reference" needs reference=, one of the groups: {labels}.')
             baseline = values[position_of(reference, self.groups)]
         if method != "to_reference" and reference is not None:

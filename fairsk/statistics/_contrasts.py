@@ -10,7 +10,7 @@ import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, position_of
-from fairsk._core.results import Backend, Result, Table, number, p_value, percent
+from fairsk._core.results import MOST_LINES, Backend, Result, Table, number, p_value, percent
 from fairsk._core.typing import Floats, Ints
 from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.statistics._intervals import joint_confidence, rate_intervals
@@ -90,10 +90,10 @@ class Contrasts(Result):
             "p": self.p_values.tolist(),
             "adjusted_p": self.adjusted_p_values.tolist(),
         }
-        text = {name: list(map(number, values)) for name, values in columns.items()}
-        text["z"] = [number(z, 2) for z in columns["z"]]
+        text = {name: list(map(number, values[:MOST_LINES])) for name, values in columns.items()}
+        text["z"] = [number(z, 2) for z in columns["z"][:MOST_LINES]]
         for name in ("p", "adjusted_p"):
-            text[name] = list(map(p_value, columns[name]))
+            text[name] = list(map(p_value, columns[name][:MOST_LINES]))
         if self.adjust is None:
             del text["adjusted_p"]
         scope = "together" if self.simultaneous else "each"

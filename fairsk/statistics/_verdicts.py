@@ -10,7 +10,16 @@ import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, list_groups
-from fairsk._core.results import Backend, Result, Table, number, percent, printable, with_interval
+from fairsk._core.results import (
+    MOST_LINES,
+    Backend,
+    Result,
+    Table,
+    number,
+    percent,
+    printable,
+    with_interval,
+)
 from fairsk._core.typing import Bools, Floats
 from fairsk.rates import Constraint, Rate
 from fairsk.statistics._detectable import smallest_detectable_between
@@ -77,8 +86,8 @@ class PairVerdicts(Result):
             "high": self.high.tolist(),
             "verdict": list(self.outcomes),
         }
-        text = {name: list(map(number, column)) for name, column in columns.items()}
-        text["value"] = list(map(self.value_shown, range(len(self))))
+        text = {name: list(map(number, column[:MOST_LINES])) for name, column in columns.items()}
+        text["value"] = list(map(self.value_shown, range(len(text["value"]))))
         del text["low"], text["high"]
         note = f"{percent(self.confidence)} intervals, for all of these at once"
         return [Table(columns, text, notes=[note], words=["rate", "lowest", "highest", "verdict"])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,11 +15,16 @@ from fairsk._core.groups import Grouping
 from fairsk._core.results import Result, Table, number, p_value
 from fairsk._core.typing import Floats, RandomStateLike
 from fairsk._core.validation import generator
-from fairsk.metrics._scores.grouped import GroupedScores, largest_between, read_rows
-from fairsk.rates import RATES
+from fairsk._core.warnings import warn_user
+from fairsk.metrics._scores.grouped import GroupedScores, compared_parts, read_rows
+from fairsk.metrics._scores.pairs import largest_of_pairs
+from fairsk.rates import RATES, Method
 from fairsk.statistics._resampling import check_resamples
 
 __all__ = ["AbrocaTest", "abroca", "abroca_test", "largest_abroca"]
+
+#: A test that takes more seconds than this says so beforehand.
+LONG_TEST = 60.0
 
 
 class _Roc(NamedTuple):
@@ -41,6 +47,18 @@ class _Roc(NamedTuple):
         tpr_left, tpr_right, rates = tpr[first], tpr[last], fpr[first]
         return cls(rates[:-1], tpr_right[:-1], (tpr_left[1:] - tpr_right[:-1]) / np.diff(rates))
 
+    def over_bins(self, edges: Floats) -> tuple[Floats, Floats]:
+        """Return the area under each bin, and by how much the curve rises there."""
+        widths = np.diff(np.append(self.fpr, 1.0))
+        areas = np.append(0.0, np.cumsum(self.tpr_right * widths + self.slopes * widths**2 / 2))
+        piece = np.searchsorted(self.fpr, edges, "right") - 1
+        run, height = edges - self.fpr[piece], self.tpr_right[piece]
+        area = areas[piece] + height * run + self.slopes[piece] * run**2 / 2
+        leaves = height + self.slopes[piece] * run
+        left_piece = np.maximum(np.searchsorted(self.fpr, edges, "left") - 1, 0)
+        arrives = self.tpr_right[left_piece] + self.slopes[left_piece] * (edges - self.fpr[left_piece])
+        return np.diff(area), arrives[1:] - leaves[:-1]
+
     def ends(self, grid: Floats) -> tuple[Floats, Floats]:
         """Return the true positive rate at the left and right end of each piece of the grid."""
         piece = np.searchsorted(self.fpr, grid[:-1], "right") - 1
@@ -59,17 +77,26 @@ def _area(first: _Roc, second: _Roc) -> float:
     return float(np.diff(grid) @ heights / 2)
 
 
-def largest_abroca(scores: GroupedScores, reference: Hashable = None) -> float:
+def _edges(n_bins: int) -> Floats:
+    """Return the edges of bins of the false positive rate."""
+    return np.linspace(0.0, 1.0, n_bins + 1)
+
+
+def largest_abroca(
+    scores: GroupedScores, reference: Hashable = None, method: Method = "between_groups"
+) -> float:
     """Return the largest area between the ROC curves of two groups."""
-    return largest_between(
-        scores,
-        lambda part: _Roc.of(part.curve),
-        _area,
-        measured=[part.has_both_labels for part in scores.parts],
-        reference=reference,
-        name="abroca",
-        reason="it needs both labels",
+    measured = [part.has_both_labels for part in scores.parts]
+    compared = compared_parts(
+        scores, measured, reference, method, name="abroca", reason="it needs both labels"
     )
+    if compared is None:
+        return float("nan")
+    curves = [_Roc.of(part.curve) for part in compared[0]]
+    if compared[1] is not None:
+        baseline = _Roc.of(compared[1].curve)
+        return max(_area(curve, baseline) for curve in curves)
+    return largest_of_pairs(curves, _area, _edges, name="abroca")
 
 
 def abroca(
@@ -79,6 +106,7 @@ def abroca(
     sensitive_features: Any,
     sample_weight: ArrayLike | None = None,
     pos_label: Any = None,
+    method: Method = "between_groups",
     reference: Hashable = None,
 ) -> float:
     """Largest area between the ROC curves of two groups: 0 if scores rank equally well at every threshold.
@@ -95,8 +123,10 @@ def abroca(
         Weight of each row, not negative.
     pos_label : label, optional
         The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+    method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+        Compare all pairs of groups, each group with all rows, or each with a reference group.
     reference : hashable, optional
-        Compare every group with this one only; by default all pairs are compared.
+        The reference group; naming it is enough to compare every group with it only.
 
     Returns
     -------
@@ -113,7 +143,8 @@ def abroca(
     Warns
     -----
     UserWarning
-        If a group has one label only; it is passed over, and named.
+        If a group has one label only; it is passed over, and named. If comparing many pairs of groups takes
+        long.
 
     See Also
     --------
@@ -151,7 +182,7 @@ def abroca(
         pos_label=pos_label,
         name="abroca",
     )
-    return largest_abroca(scores, reference)
+    return largest_abroca(scores, reference, method)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -193,6 +224,7 @@ def abroca_test(
     sensitive_features: Any,
     sample_weight: ArrayLike | None = None,
     pos_label: Any = None,
+    method: Method = "between_groups",
     reference: Hashable = None,
     n_resamples: int = 999,
     random_state: RandomStateLike = None,
@@ -211,8 +243,10 @@ def abroca_test(
         Weight of each row, not negative.
     pos_label : label, optional
         The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+    method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+        Compare all pairs of groups, each group with all rows, or each with a reference group.
     reference : hashable, optional
-        Compare every group with this one only; by default all pairs are compared.
+        The reference group; naming it is enough to compare every group with it only.
     n_resamples : int, default=999
         How many permutations; the smallest possible p-value is 1 / (n_resamples + 1).
     random_state : int, Generator, RandomState or None, default=None
@@ -231,7 +265,7 @@ def abroca_test(
     Warns
     -----
     UserWarning
-        If a group has one label only; it is passed over, and named.
+        If a group has one label only; it is passed over, and named. If the permutations take long.
 
     See Also
     --------
@@ -269,7 +303,7 @@ def abroca_test(
     check_resamples(n_resamples)
     rows = read_rows(y_true, y_score, sensitive_features, sample_weight, pos_label, name="abroca_test")
     scores = GroupedScores.of_groups(*rows)
-    value = largest_abroca(scores, reference)
+    value = largest_abroca(scores, reference, method)
     if np.isnan(value):
         return AbrocaTest(value, value, value, n_resamples)
     # Groups with one label only have been named, and take no part.
@@ -287,15 +321,20 @@ def abroca_test(
         position = curve.positions(rows.scores[in_test][in_group])
         placement[in_group] = (fpr[position] + fpr[position - 1]) / 2
     rng = generator(random_state)
-    null_areas = np.empty(n_resamples)
+    null_areas, start = np.empty(n_resamples), time.perf_counter()
     shuffled = codes.copy()
     for i in range(n_resamples):
         for label in (actual, ~actual):
             shuffled[label] = rng.permutation(codes[label])
         grouping = Grouping(rows.groups.names, labels, shuffled)
         null_areas[i] = largest_abroca(
-            GroupedScores.of_groups(-placement, actual, grouping, weights), reference
+            GroupedScores.of_groups(-placement, actual, grouping, weights), reference, method
         )
+        if i == 0 and (seconds := n_resamples * (time.perf_counter() - start)) > LONG_TEST:
+            warn_user(
+                f"abroca_test takes about {seconds:,.0f} seconds for {n_resamples:,} permutations: "
+                'n_resamples= draws fewer, and method="to_overall" compares fewer pairs.'
+            )
     # Equal areas may differ by rounding.
     reached = int((null_areas >= value - 1e-12).sum())
     return AbrocaTest(value, float(null_areas.mean()), (1 + reached) / (1 + n_resamples), n_resamples)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fairsk._core.typing import Floats
-from fairsk.metrics._scores.grouped import GroupedScores, SortedScores, largest_between
-from fairsk.rates import RATES
+from fairsk.metrics._scores.grouped import GroupedScores, SortedScores, compared_parts
+from fairsk.metrics._scores.pairs import largest_of_pairs
+from fairsk.rates import RATES, Method
 
 __all__ = ["Given", "ks_distance", "largest_ks", "largest_wasserstein", "wasserstein_distance"]
 
@@ -30,10 +32,13 @@ class _Shares(NamedTuple):
         """Return the share of rows with a score of at least each threshold."""
         return np.append(self.shares, 0.0)[np.searchsorted(self.scores, thresholds, "left")]
 
-
-def _ks(first: _Shares, second: _Shares) -> float:
-    gaps = [np.abs(at.shares - beside.at(at.scores)) for at, beside in ((first, second), (second, first))]
-    return float(max(gap.max() for gap in gaps))
+    def over_bins(self, edges: Floats) -> tuple[Floats, Floats]:
+        """Return the integral of the share over each bin, and by how much it falls there."""
+        # From the lowest edge on, the share is that at the next score: the integral is straight in between.
+        integral = np.cumsum(self.shares * np.diff(self.scores, prepend=edges[0]))
+        points, heights = np.append(edges[0], self.scores), np.append(0.0, integral)
+        just_above = np.append(self.shares, 0.0)[np.searchsorted(self.scores, edges[:-1], "right")]
+        return np.diff(np.interp(edges, points, heights)), just_above - self.at(edges[1:])
 
 
 def _wasserstein(first: _Shares, second: _Shares) -> float:
@@ -42,46 +47,88 @@ def _wasserstein(first: _Shares, second: _Shares) -> float:
     return float(np.abs(first.at(grid[1:]) - second.at(grid[1:])) @ np.diff(grid))
 
 
-def largest_ks(scores: GroupedScores, given: Given = None, reference: Hashable = None) -> float:
-    """Return the largest Kolmogorov-Smirnov distance between groups."""
-    return _largest(_ks, scores, given, reference, at_means=False, name="ks_distance")
+def _edges(parts: Sequence[_Shares], n_bins: int) -> Floats:
+    """Return the edges of bins that hold about equally many scores, from the lowest score to the highest."""
+    return np.unique(
+        np.quantile(np.concatenate([part.scores for part in parts]), np.linspace(0, 1, n_bins + 1))
+    )
 
 
-def largest_wasserstein(scores: GroupedScores, given: Given = None, reference: Hashable = None) -> float:
-    """Return the largest Wasserstein-1 distance between groups."""
-    return _largest(_wasserstein, scores, given, reference, at_means=True, name="wasserstein_distance")
+def _ks(parts: Sequence[_Shares], baseline: _Shares | None) -> float:
+    """Return the largest gap between two curves, or from the baseline, at any threshold.
+
+    A share never grows with the threshold. So the highest curve at a threshold is the largest of all shares
+    at a score that is not below it, and the lowest curve the smallest of all shares above a score that is
+    below it: one sort of all groups' scores, whatever the number of groups.
+    """
+    if baseline is not None:  # its own scores are thresholds too; from itself it differs by nothing
+        parts = [*parts, baseline]
+    scores = np.concatenate([part.scores for part in parts])
+    order = np.argsort(scores, kind="stable")
+    at_score = np.concatenate([part.shares for part in parts])[order]
+    above_score = np.concatenate([np.append(part.shares[1:], 0.0) for part in parts])[order]
+    thresholds, first = np.unique(scores[order], return_index=True)
+    highest = np.maximum.accumulate(at_score[::-1])[::-1][first]
+    lowest = np.append(1.0, np.minimum.accumulate(above_score))[first]  # at first, no score lies below
+    if baseline is None:
+        return float((highest - lowest).max())
+    shares = baseline.at(thresholds)
+    return float(np.maximum(highest - shares, shares - lowest).max())
 
 
-def _largest(
-    distance: Callable[[_Shares, _Shares], float],
+def largest_ks(
     scores: GroupedScores,
-    given: Given,
-    reference: Hashable,
-    *,
-    at_means: bool,
-    name: str,
+    given: Given = None,
+    reference: Hashable = None,
+    method: Method = "between_groups",
 ) -> float:
-    """Return the largest distance; the rows of a bin stand at their mean score, or at their lower edge."""
+    """Return the largest Kolmogorov-Smirnov distance between groups."""
+    compared = _compared(scores, given, reference, method, at_means=False, name="ks_distance")
+    return float("nan") if compared is None else _ks(*compared)
+
+
+def largest_wasserstein(
+    scores: GroupedScores,
+    given: Given = None,
+    reference: Hashable = None,
+    method: Method = "between_groups",
+) -> float:
+    """Return the largest Wasserstein-1 distance between groups."""
+    name = "wasserstein_distance"
+    if not scores.have_means:
+        raise ValueError(f"{name} needs histograms with score_sums: how far apart scores are is not known.")
+    compared = _compared(scores, given, reference, method, at_means=True, name=name)
+    if compared is None:
+        return float("nan")
+    parts, baseline = compared
+    if baseline is not None:
+        return max(_wasserstein(part, baseline) for part in parts)
+    return largest_of_pairs(parts, _wasserstein, partial(_edges, parts), name=name)
+
+
+def _compared(
+    scores: GroupedScores, given: Given, reference: Hashable, method: Method, *, at_means: bool, name: str
+) -> tuple[list[_Shares], _Shares | None] | None:
+    """Return the groups that have rows, and the baseline if there is one; None if nothing is compared.
+
+    The rows of a bin stand at their mean score, or at their lower edge.
+    """
     if given not in _RATES:
         raise ValueError(f'given must be None, "positives" or "negatives"; got {given!r}.')
     rate = RATES[_RATES[given]]
-    if at_means and not scores.have_means:
-        raise ValueError(f"{name} needs histograms with score_sums: how far apart scores are is not known.")
 
     def shares(part: SortedScores) -> _Shares:
         score = part.scores if at_means else part.curve.steps
         has_score = ~np.isnan(score)
         return _Shares(score[has_score][::-1], rate(part.curve.cells)[1:][has_score][::-1])
 
-    return largest_between(
-        scores,
-        shares,
-        distance,
-        measured=[bool(rate.support(part.curve.at(0)) > 0) for part in scores.parts],
-        reference=reference,
-        name=name,
-        reason=f"it has no {given or 'rows'}",
-    )
+    measured = [bool(rate.support(part.curve.at(0)) > 0) for part in scores.parts]
+    reason = f"it has no {given or 'rows'}"
+    compared = compared_parts(scores, measured, reference, method, name=name, reason=reason)
+    if compared is None:
+        return None
+    parts, baseline = compared
+    return [shares(part) for part in parts], None if baseline is None else shares(baseline)
 
 
 def ks_distance(
@@ -89,6 +136,7 @@ def ks_distance(
     *,
     sensitive_features: Any,
     sample_weight: ArrayLike | None = None,
+    method: Method = "between_groups",
     reference: Hashable = None,
     y_true: ArrayLike | None = None,
     given: Given = None,
@@ -104,8 +152,10 @@ def ks_distance(
         The group of each row; several columns make an intersection.
     sample_weight : array-like of shape (n_samples,), optional
         Weight of each row, not negative.
+    method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+        Compare all pairs of groups, each group with all rows, or each with a reference group.
     reference : hashable, optional
-        Compare every group with this one only; by default all pairs are compared.
+        The reference group; naming it is enough to compare every group with it only.
     y_true : array-like of shape (n_samples,), optional
         Labels, for ``given``.
     given : {"positives", "negatives"}, optional
@@ -152,7 +202,7 @@ def ks_distance(
     0.25
     """
     return largest_ks(
-        _read(y_score, sensitive_features, sample_weight, y_true, given, pos_label), given, reference
+        _read(y_score, sensitive_features, sample_weight, y_true, given, pos_label), given, reference, method
     )
 
 
@@ -161,6 +211,7 @@ def wasserstein_distance(
     *,
     sensitive_features: Any,
     sample_weight: ArrayLike | None = None,
+    method: Method = "between_groups",
     reference: Hashable = None,
     y_true: ArrayLike | None = None,
     given: Given = None,
@@ -176,8 +227,10 @@ def wasserstein_distance(
         The group of each row; several columns make an intersection.
     sample_weight : array-like of shape (n_samples,), optional
         Weight of each row, not negative.
+    method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+        Compare all pairs of groups, each group with all rows, or each with a reference group.
     reference : hashable, optional
-        Compare every group with this one only; by default all pairs are compared.
+        The reference group; naming it is enough to compare every group with it only.
     y_true : array-like of shape (n_samples,), optional
         Labels, for ``given``.
     given : {"positives", "negatives"}, optional
@@ -199,7 +252,8 @@ def wasserstein_distance(
     Warns
     -----
     UserWarning
-        If a group has no rows with that label; it is passed over, and named.
+        If a group has no rows with that label; it is passed over, and named. If comparing many pairs of
+        groups takes long.
 
     See Also
     --------
@@ -224,7 +278,7 @@ def wasserstein_distance(
     0.1
     """
     return largest_wasserstein(
-        _read(y_score, sensitive_features, sample_weight, y_true, given, pos_label), given, reference
+        _read(y_score, sensitive_features, sample_weight, y_true, given, pos_label), given, reference, method
     )
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,22 +17,23 @@ from fairsk._core.groups import Grouping, encode_groups, list_groups, position_o
 from fairsk._core.histograms import ScoreHistograms
 from fairsk._core.labels import binary_labels, require_labels
 from fairsk._core.typing import Bools, Floats, Ints
-from fairsk._core.validation import check_weights
+from fairsk._core.validation import check_choice, check_weights
 from fairsk._core.warnings import warn_user
+from fairsk.rates import Method
 
 __all__ = [
     "GroupedScores",
     "ScoredRows",
     "SortedScores",
+    "baseline_position",
     "check_reference",
-    "largest_between",
+    "compared_parts",
     "measured_pairs",
     "read_rows",
     "smallest_ratio",
     "warn_unmeasured",
 ]
 
-Part = TypeVar("Part")
 #: By how much a probability may miss its range: the mean of a bin of ones is not exactly 1.
 _ROUNDING = 1e-9
 
@@ -234,25 +234,44 @@ class GroupedScores:
         )
 
 
-def largest_between(
+def baseline_position(groups: Sequence[Hashable], method: Method, reference: Hashable) -> int | None:
+    """Return the position of the reference group, that of all rows behind the groups, or None for all pairs.
+
+    A reference that is named is meant, so that ``method="to_reference"`` need not be said.
+    """
+    check_choice("method", method, Method)
+    if method == "to_overall":
+        if reference is not None:
+            raise ValueError('reference= names a group for method="to_reference" only.')
+        return len(groups)
+    if method == "to_reference" and reference is None:
+        raise ValueError(f'method="to_reference" needs reference=, one of the groups: {list_groups(groups)}.')
+    return check_reference(groups, reference)
+
+
+def compared_parts(
     scores: GroupedScores,
-    prepare: Callable[[SortedScores], Part],
-    distance: Callable[[Part, Part], float],
-    *,
     measured: Sequence[bool],
     reference: Hashable,
+    method: Method,
+    *,
     name: str,
     reason: str,
-) -> float:
-    """Return the largest distance between two groups, or between a group and the reference.
+) -> tuple[list[SortedScores], SortedScores | None] | None:
+    """Return the groups that can be measured, and what each is compared with (None: each other).
 
-    Groups that cannot be measured are passed over with a warning that names them.
+    Groups that cannot be measured are passed over with a warning that names them. None if fewer than two
+    are left, or the reference is not one of them.
     """
-    position = check_reference(scores.groups, reference)
+    position = baseline_position(scores.groups, method, reference)
     warn_unmeasured(name, scores.groups, measured, reason, fewest=2)
-    parts = {i: prepare(part) for i, part in enumerate(scores.parts) if measured[i]}
-    pairs = [pair for pair in combinations(parts, 2) if position is None or position in pair]
-    return max((distance(parts[i], parts[j]) for i, j in pairs), default=float("nan"))
+    parts = [part for part, is_measured in zip(scores.parts, measured, strict=True) if is_measured]
+    if position is None:
+        return (parts, None) if len(parts) > 1 else None
+    if position == len(scores.groups):
+        return (parts, scores.total) if len(parts) > 1 else None
+    others = [part for part in parts if part is not scores.parts[position]]
+    return (others, scores.parts[position]) if others and measured[position] else None
 
 
 def measured_pairs(groups: Sequence[Hashable], values: Floats, reference: Hashable) -> tuple[Ints, Ints]:

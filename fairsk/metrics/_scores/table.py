@@ -35,6 +35,7 @@ from fairsk.metrics._scores.grouped import (
     smallest_ratio,
     warn_unmeasured,
 )
+from fairsk.rates import Method
 from fairsk.statistics._intervals import check_confidence, joint_confidence, rate_intervals
 from fairsk.statistics._pairs import Estimate, newcombe_interval
 
@@ -325,27 +326,31 @@ class ScoreMetrics(Result):
         smallest = np.maximum(0, np.maximum(low, -high))
         return float(smallest.max()), float(np.maximum(abs(low), abs(high)).max())
 
-    def ks_distance(self, *, given: Given = None, reference: Hashable = None) -> float:
+    def ks_distance(
+        self, *, given: Given = None, method: Method = "between_groups", reference: Hashable = None
+    ) -> float:
         """Return the largest gap between two groups in the share of scores above any threshold.
 
         See :func:`fairsk.metrics.ks_distance`.
         """
-        return largest_ks(self._scores, given, reference)
+        return largest_ks(self._scores, given, reference, method)
 
-    def wasserstein_distance(self, *, given: Given = None, reference: Hashable = None) -> float:
+    def wasserstein_distance(
+        self, *, given: Given = None, method: Method = "between_groups", reference: Hashable = None
+    ) -> float:
         """Return the mean gap between the score distributions of the two groups that are furthest apart.
 
         See :func:`fairsk.metrics.wasserstein_distance`. Of histograms, it takes every row at the mean score
         of its bin, and is wrong by no more than the widest bin; given a label, by twice that.
         """
-        return largest_wasserstein(self._scores, given, reference)
+        return largest_wasserstein(self._scores, given, reference, method)
 
-    def abroca(self, *, reference: Hashable = None) -> float:
+    def abroca(self, *, method: Method = "between_groups", reference: Hashable = None) -> float:
         """Return the largest area between the ROC curves of two groups.
 
         See :func:`fairsk.metrics.abroca`. Of histograms, curves are straight within a bin.
         """
-        return largest_abroca(self._scores, reference)
+        return largest_abroca(self._scores, reference, method)
 
     def _get(self, metric: ScoreMetric) -> Estimate[Floats]:
         if metric not in self._measured:
