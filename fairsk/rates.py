@@ -15,7 +15,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -30,7 +30,9 @@ CELLS = ("tp", "fp", "fn", "tn")
 Array: TypeAlias = Any
 Cells: TypeAlias = Mapping[str, Array]
 
-Comparison: TypeAlias = Literal["difference", "ratio", "worst_group"]
+Comparison: TypeAlias = Literal["difference", "ratio", "worst_group", "mean_difference"]
+#: How the differences of two groups in several rates become one number.
+Norm: TypeAlias = Literal["max", "l1", "l2"]
 Method: TypeAlias = Literal["between_groups", "to_overall", "to_reference"]
 
 _TERM = re.compile(r"(?:(?P<factor>\d+(?:\.\d*)?|\.\d+)\*)?(?P<cell>[a-z]+)")
@@ -317,7 +319,12 @@ class Constraint:
         vars(self).update(name=name, rates=looked_up, description=description, source=source)
 
     def difference(
-        self, cells: Cells, *, method: Method = "between_groups", reference: int | None = None
+        self,
+        cells: Cells,
+        *,
+        method: Method = "between_groups",
+        reference: int | None = None,
+        norm: Norm = "max",
     ) -> Array:
         """Return the largest absolute difference of a rate: 0 when all groups agree.
 
@@ -330,23 +337,79 @@ class Constraint:
             rate of a reference group.
         reference : int, optional
             Position of the reference group; needed by ``"to_reference"`` only.
+        norm : {"max", "l1", "l2"}, default="max"
+            Of several rates, take the largest difference of two groups, the sum of their differences, or the
+            root of the sum of squares.
 
         Returns
         -------
         array
             The disparity; NaN if fewer than two groups have the rate, or one of several rates.
+
+        Notes
+        -----
+        With ``d_ab`` the vector of the differences of groups a and b, in every rate, it is ``max_ab |d_ab|``
+        in that norm. A rate that one of two groups does not have adds nothing to their distance, so that
+        ``max <= l2 <= l1``. These are the l-p norms by which equalized odds is relaxed in [1]_; half the
+        ``"l1"`` norm of equalized odds is the average odds difference of the two groups in which it is
+        largest.
+
+        References
+        ----------
+        .. [1] Cruz & Hardt, Unprocessing Seven Years of Algorithmic Fairness, ICLR 2024.
         """
-        check_choice("method", method, Method)
-        gaps = []
-        for rate in self.rates:
-            values = rate(cells)
-            if method == "between_groups":
-                gap = _extreme(values, largest=True) - _extreme(values, largest=False)
-            else:
-                baseline = self._baseline(rate, cells, values, method, reference)
-                gap = _extreme(abs(_defined(values, baseline) - baseline), largest=True)
-            gaps.append(_undefined_alone(gap, values))
-        return _of_all(_extreme(gaps, largest=True), gaps)
+        check_choice("norm", norm, Norm)
+        values, baselines = self._rates_and_baselines(cells, method, reference)
+        if method == "between_groups" and (norm == "max" or len(values) == 1):
+            # The largest over rates and pairs is a largest minus a smallest rate: no pair is looked at.
+            gaps = [_extreme(each, largest=True) - _extreme(each, largest=False) for each in values]
+        else:
+            pairs = _pairs(values, baselines, reference)
+            gaps = [_extreme(_distance(*pair, norm)[0], largest=True) for pair in pairs]
+        return _known(_extreme(gaps, largest=True), values, baselines)
+
+    def mean_difference(
+        self,
+        cells: Cells,
+        *,
+        method: Method = "between_groups",
+        reference: int | None = None,
+        norm: Norm = "max",
+    ) -> Array:
+        """Return the mean absolute difference of a rate over all pairs of groups: 0 when all groups agree.
+
+        Parameters
+        ----------
+        cells : mapping of str to array of shape (n_groups, ...)
+            The confusion cells of each group.
+        method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+            The mean over all pairs of groups; or over the groups, each compared with the overall rate or with
+            a reference group.
+        reference : int, optional
+            Position of the reference group; needed by ``"to_reference"`` only.
+        norm : {"max", "l1", "l2"}, default="max"
+            As in :meth:`difference`, for every pair.
+
+        Returns
+        -------
+        array
+            The disparity; NaN if fewer than two groups have the rate, or one of several rates.
+
+        Notes
+        -----
+        ``mean_ab |d_ab|`` over the pairs of groups that have a rate in common, where :meth:`difference` is
+        the largest: with two groups both are the same. Every pair counts the same, however large its groups
+        are.
+        """
+        check_choice("norm", norm, Norm)
+        values, baselines = self._rates_and_baselines(cells, method, reference)
+        if method == "between_groups" and len(values) == 1:
+            return _known(_mean_gap(values[0]), values, baselines)
+        total, n_pairs = 0.0 * values[0].sum(0), 0.0
+        for pair in _pairs(values, baselines, reference):
+            distance, is_compared = _distance(*pair, norm)
+            total, n_pairs = distance.sum(0) + total, is_compared.sum(0) + n_pairs
+        return _known(total / (n_pairs + (n_pairs == 0)), values, baselines)
 
     def ratio(
         self, cells: Cells, *, method: Method = "between_groups", reference: int | None = None
@@ -375,19 +438,17 @@ class Constraint:
         ValueError
             If a rate can be negative, for its numerator subtracts: it has no such ratio.
         """
-        check_choice("method", method, Method)
         self.check_ratio()
+        values, baselines = self._rates_and_baselines(cells, method, reference)
         ratios = []
-        for rate in self.rates:
-            values = rate(cells)
-            if method == "between_groups":
-                largest, smallest = _extreme(values, largest=True), _extreme(values, largest=False)
-                ratio = _smaller_over_larger(smallest, largest)
+        for each, baseline in zip(values, baselines, strict=True):
+            if baseline is None:
+                largest, smallest = _extreme(each, largest=True), _extreme(each, largest=False)
+                ratios.append(_smaller_over_larger(smallest, largest))
             else:
-                baseline = self._baseline(rate, cells, values, method, reference)
-                ratio = _extreme(_smaller_over_larger(_defined(values, baseline), baseline), largest=False)
-            ratios.append(_undefined_alone(ratio, values))
-        return _of_all(_extreme(ratios, largest=False), ratios)
+                ratio = _smaller_over_larger(_defined(each, baseline), baseline)
+                ratios.append(_extreme(ratio, largest=False))
+        return _known(_extreme(ratios, largest=False), values, baselines)
 
     def worst_group(self, cells: Cells) -> Array:
         """Return the rate of the group that is worst off.
@@ -407,11 +468,7 @@ class Constraint:
         ValueError
             If the constraint has several rates.
         """
-        if len(self.rates) != 1:
-            raise ValueError(
-                f"The worst group of {self.name!r} is not defined: it has {len(self.rates)} rates. "
-                "Use a constraint with a single rate."
-            )
+        self.check_comparison("worst_group")
         (rate,) = self.rates
         return _extreme(rate(cells), largest=rate.lower_is_better)
 
@@ -422,6 +479,7 @@ class Constraint:
         *,
         method: Method = "between_groups",
         reference: int | None = None,
+        norm: Norm = "max",
     ) -> Array:
         """Evaluate the comparison of that name.
 
@@ -429,25 +487,63 @@ class Constraint:
         ----------
         cells : mapping of str to array of shape (n_groups, ...)
             The confusion cells of each group.
-        comparison : {"difference", "ratio", "worst_group"}, default="difference"
+        comparison : {"difference", "ratio", "worst_group", "mean_difference"}, default="difference"
             Which comparison.
         method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
             As in :meth:`difference`.
         reference : int, optional
             Position of the reference group; needed by ``"to_reference"`` only.
+        norm : {"max", "l1", "l2"}, default="max"
+            As in :meth:`difference`; of differences only.
 
         Returns
         -------
         array
-            What :meth:`difference`, :meth:`ratio` or :meth:`worst_group` returns.
+            What the method of that name returns.
+        """
+        self.check_comparison(comparison, method, norm)
+        if comparison == "worst_group":
+            return self.worst_group(cells)
+        if comparison == "ratio":
+            return self.ratio(cells, method=method, reference=reference)
+        compare = self.difference if comparison == "difference" else self.mean_difference
+        return compare(cells, method=method, reference=reference, norm=norm)
+
+    def check_comparison(
+        self, comparison: Comparison, method: Method = "between_groups", norm: Norm = "max"
+    ) -> None:
+        """Refuse a comparison that does not exist, or that this constraint does not have.
+
+        Parameters
+        ----------
+        comparison : {"difference", "ratio", "worst_group", "mean_difference"}
+            Which comparison.
+        method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+            What every group is compared with.
+        norm : {"max", "l1", "l2"}, default="max"
+            How several rates become one number.
+
+        Raises
+        ------
+        ValueError
+            If a word is none of these, or the comparison is not defined for these rates.
         """
         check_choice("comparison", comparison, Comparison)
-        if comparison == "worst_group":
-            if method != "between_groups":
-                raise ValueError(f"worst_group is a rate and compares with nothing: leave out {method=}.")
-            return self.worst_group(cells)
-        compare = {"difference": self.difference, "ratio": self.ratio}[comparison]
-        return compare(cells, method=method, reference=reference)
+        check_choice("method", method, Method)
+        check_choice("norm", norm, Norm)
+        if comparison == "worst_group" and method != "between_groups":
+            raise ValueError(f"worst_group is a rate and compares with nothing: leave out {method=}.")
+        if comparison == "worst_group" and len(self.rates) != 1:
+            raise ValueError(
+                f"The worst group of {self.name!r} is not defined: it has {len(self.rates)} rates. "
+                "Use a constraint with a single rate."
+            )
+        if comparison == "ratio":
+            self.check_ratio()
+        if comparison not in ("difference", "mean_difference") and norm != "max":
+            raise ValueError(
+                f"norm={norm!r} adds up differences in several rates: leave it out with {comparison=}."
+            )
 
     def check_ratio(self) -> None:
         """Refuse to compare by ratio if a rate can be negative."""
@@ -478,27 +574,78 @@ class Constraint:
             )
         return bound
 
-    @staticmethod
-    def _baseline(rate: Rate, cells: Cells, values: Array, method: Method, reference: int | None) -> Array:
+    def _rates_and_baselines(
+        self, cells: Cells, method: Method, reference: int | None
+    ) -> tuple[list[Array], list[Array]]:
+        """Return every rate of the groups, and what they are compared with (None: each other)."""
+        check_choice("method", method, Method)
+        values = [rate(cells) for rate in self.rates]
+        if method == "between_groups":
+            return values, [None] * len(values)
         if method == "to_overall":
-            return rate({cell: cells[cell].sum(0) for cell in CELLS})
+            total = {cell: cells[cell].sum(0) for cell in CELLS}
+            return values, [rate(total) for rate in self.rates]
         if reference is None:
             raise ValueError('method="to_reference" needs a reference group.')
-        return values[reference]
+        return values, [each[reference] for each in values]
+
+
+def _pairs(
+    values: list[Array], baselines: list[Array], reference: int | None
+) -> Iterator[tuple[list[Array], list[Array]]]:
+    """Yield pairs of groups, many at once: every rate of the first ones, and of the second ones."""
+    n_groups = len(values[0])
+    if baselines[0] is not None:
+        others = [g for g in range(n_groups) if g != reference]
+        yield [each[others] for each in values], baselines
+        return
+    for shift in range(1, n_groups):
+        yield [each[shift:] for each in values], [each[:-shift] for each in values]
+
+
+def _distance(first: list[Array], second: list[Array], norm: Norm) -> tuple[Array, Array]:
+    """Return the norm of the differences in all rates, pair by pair, and whether anything is compared.
+
+    A rate that one of two groups does not have adds nothing.
+    """
+    gaps, compared = [], 0
+    for one, other in zip(first, second, strict=True):
+        both = (one == one) & (other == other)
+        gaps.append(abs(_where(both, one, 0.0) - _where(both, other, 0.0)))
+        compared = both | compared
+    if norm == "l1":
+        return sum(gaps[1:], start=gaps[0]), compared
+    if norm == "l2" and len(gaps) > 1:
+        return sum(gap * gap for gap in gaps) ** 0.5, compared
+    return _extreme(gaps, largest=True), compared
+
+
+def _mean_gap(values: Array) -> Array:
+    """Return the mean of ``|a - b|`` over all pairs of values, passing over undefined (NaN) ones.
+
+    In rising order the i-th of n values is the larger one of i pairs, and the smaller one of n - 1 - i: it is
+    added 2 i + 1 - n times. One sort replaces a loop over pairs.
+    """
+    n = sum((value == value) * 1 for value in values)
+    ordered = np.sort(values, axis=0) if isinstance(values, np.ndarray) else values.sort(0).values  # NaN last
+    terms = (_where(value == value, value, 0.0) * (2 * i + 1 - n) for i, value in enumerate(ordered))
+    n_pairs = n * (n - 1) / 2
+    return sum(terms) / (n_pairs + (n_pairs == 0))
+
+
+def _known(result: Array, values: list[Array], baselines: list[Array]) -> Array:
+    """Return NaN where one of the rates compares nothing: what is left out is not parity."""
+    for each, baseline in zip(values, baselines, strict=True):
+        result = _undefined_alone(result, each)
+        if baseline is not None:
+            result = _where(baseline == baseline, result, float("nan"))
+    return result
 
 
 def _undefined_alone(result: Array, values: Array) -> Array:
     """A comparison of fewer than two defined rates compares nothing: NaN instead of perfect parity."""
     defined = sum((value == value) * 1 for value in values)
     return _where(defined >= 2, result, float("nan"))
-
-
-def _of_all(result: Array, parts: list[Array]) -> Array:
-    """The worst of several rates is not known where one of them is not (NaN)."""
-    if len(parts) == 1:
-        return result
-    undefined = sum((part != part) * 1 for part in parts)
-    return _where(undefined == 0, result, float("nan"))
 
 
 def _defined(values: Array, baseline: Array) -> Array:

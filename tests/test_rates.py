@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn import metrics
 from sklearn.base import clone
 
@@ -264,7 +267,8 @@ def test_a_rate_that_can_be_negative_has_a_difference_but_no_ratio() -> None:
 def test_mistyped_choices_are_named() -> None:
     parity, table = CONSTRAINTS["demographic_parity"], with_selection(0.2, 0.4)
     with pytest.raises(
-        ValueError, match="comparison must be one of 'difference', 'ratio', 'worst_group'; got 'gap'"
+        ValueError,
+        match="comparison must be one of 'difference', 'ratio', 'worst_group', 'mean_difference'; got 'gap'",
     ):
         parity.compare(table, "gap")  # type: ignore[arg-type]
     for compare in (parity.difference, parity.ratio):
@@ -354,3 +358,88 @@ def test_f_beta_is_scikit_learns():
         assert f_beta(beta)(totals) == pytest.approx(fbeta_score(y, p, beta=beta))
         assert get_rate(f"f{beta}") == (RATES["f1"] if beta == 1 else f_beta(beta))
     assert get_rate("recall") is RATES["true_positive_rate"]
+
+
+# --- norms of several rates, and the mean over pairs ---------------------------------------------------
+
+#: What several differences become.
+NORMS = {"max": max, "l1": sum, "l2": lambda gaps: sum(gap**2 for gap in gaps) ** 0.5}
+CELL_COUNTS = st.lists(st.tuples(*[st.integers(0, 4)] * 4), min_size=2, max_size=7)
+
+
+def ratio_or_nan(part: float, whole: float) -> float:
+    return part / whole if whole else float("nan")
+
+
+def by_hand(
+    groups: list[tuple[int, ...]], rates: int, norm: str, mean: bool, method: str, reference: int
+) -> float:
+    """Compare groups in a loop over all pairs, by true and (if two rates) false positive rates."""
+
+    def of(tp: int, fp: int, fn: int, tn: int) -> list[float]:
+        return [ratio_or_nan(tp, tp + fn), ratio_or_nan(fp, fp + tn)][:rates]
+
+    values = [of(*group) for group in groups]
+    for r in range(rates):
+        if sum(value[r] == value[r] for value in values) < 2:
+            return float("nan")
+    pairs = list(combinations(values, 2))
+    if method == "to_overall":
+        pairs = [(value, of(*np.sum(groups, axis=0).tolist())) for value in values]
+    if method == "to_reference":
+        if not all(value == value for value in values[reference]):
+            return float("nan")
+        pairs = [(value, values[reference]) for g, value in enumerate(values) if g != reference]
+    gaps = [[abs(a - b) for a, b in zip(*pair, strict=True) if abs(a - b) >= 0] for pair in pairs]
+    distances = [NORMS[norm](gap) for gap in gaps if gap]
+    return sum(distances) / len(distances) if mean else max(distances)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    CELL_COUNTS,
+    st.sampled_from(["max", "l1", "l2"]),
+    st.sampled_from(["between_groups", "to_overall", "to_reference"]),
+    st.booleans(),
+)
+def test_norms_and_means_equal_a_loop_over_pairs(
+    groups: list[tuple[int, ...]], norm: Any, method: Any, mean: bool
+) -> None:
+    table, comparison = cells(*groups), "mean_difference" if mean else "difference"
+    options = {"method": method, "norm": norm} | ({"reference": 1} if method == "to_reference" else {})
+    for n_rates, name in ((1, "equal_opportunity"), (2, "equalized_odds")):
+        expected = by_hand(groups, n_rates, norm, mean, method, 1)
+        found = CONSTRAINTS[name].compare(table, comparison, **options)
+        assert found == pytest.approx(expected, nan_ok=True)
+        twice = {cell: np.stack([values, values], axis=1) for cell, values in table.items()}
+        along_an_axis = CONSTRAINTS[name].compare(twice, comparison, **options)
+        np.testing.assert_allclose(along_an_axis, [expected, expected])
+        in_torch = CONSTRAINTS[name].compare(as_torch(table), comparison, **options)
+        assert in_torch.item() == pytest.approx(expected, nan_ok=True)
+
+
+def test_norms_by_hand() -> None:
+    table = cells((8, 2, 2, 8), (6, 5, 4, 5), (8, 1, 2, 9))  # TPR .8 .6 .8, FPR .2 .5 .1
+    odds = CONSTRAINTS["equalized_odds"]
+    assert odds.difference(table) == pytest.approx(0.4)
+    assert odds.difference(table, norm="l1") == pytest.approx(0.6)  # b and c: .2 + .4
+    assert odds.difference(table, norm="l2") == pytest.approx(0.2**0.5)
+    assert odds.mean_difference(table) == pytest.approx((0.3 + 0.1 + 0.4) / 3)
+    assert odds.mean_difference(table, norm="l1") == pytest.approx((0.5 + 0.1 + 0.6) / 3)
+    one = CONSTRAINTS["equal_opportunity"]
+    assert one.mean_difference(table) == pytest.approx(0.4 / 3)
+    assert one.mean_difference(table, norm="l2") == one.mean_difference(table, norm="max")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"comparison": "ratio", "norm": "l1"}, "adds up differences"),
+        ({"comparison": "worst_group", "norm": "l2"}, "adds up differences"),
+        ({"norm": "l3"}, "norm must be one of 'max', 'l1', 'l2'; got 'l3'"),
+        ({"comparison": "mean_difference", "method": "to_reference"}, "needs a reference group"),
+    ],
+)
+def test_what_has_no_norm_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        CONSTRAINTS["equal_opportunity"].compare(random_cells(3), **options)

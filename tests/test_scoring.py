@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
     TunedThresholdClassifierCV,
+    cross_val_predict,
     cross_val_score,
     cross_validate,
     learning_curve,
@@ -25,7 +27,15 @@ from sklearn.tree import DecisionTreeClassifier
 from fairsk import Constraint, Rate, metrics
 from fairsk._core.counts import GroupCounts
 from fairsk.rates import CONSTRAINTS
-from fairsk.scoring import best_under, make_fair_scorer, pareto_front
+from fairsk.scoring import (
+    GroupScoring,
+    best_under,
+    cv_disparities,
+    make_fair_scorer,
+    make_group_scorer,
+    make_tradeoff_scorer,
+    pareto_front,
+)
 
 
 def people(n: int = 200) -> tuple[pd.DataFrame, np.ndarray]:
@@ -201,10 +211,15 @@ def test_copies_score_the_same() -> None:
     ("options", "message"),
     [
         ({"constraint": "demografic_parity"}, "Did you mean 'demographic_parity'"),
-        ({"comparison": "gap"}, "comparison must be one of 'difference', 'ratio', 'worst_group'; got 'gap'"),
+        ({"comparison": "gap"}, "comparison must be one of 'difference', 'ratio', 'worst_group'"),
         ({"method": "overall"}, "method must be one of"),
-        ({"constraint": "equalized_odds", "comparison": "worst_group"}, "needs a constraint with one rate"),
+        (
+            {"constraint": "equalized_odds", "comparison": "worst_group"},
+            "Use a constraint with a single rate",
+        ),
         ({"comparison": "worst_group", "method": "to_overall"}, "leave out method='to_overall'"),
+        ({"norm": "l3"}, "norm must be one of 'max', 'l1', 'l2'"),
+        ({"comparison": "ratio", "norm": "l1"}, "leave it out with comparison='ratio'"),
     ],
 )
 def test_a_mistake_is_told_when_the_scorer_is_made(options: dict[str, Any], message: str) -> None:
@@ -506,3 +521,113 @@ def test_a_search_does_not_prefer_what_cannot_be_measured() -> None:
         search = GridSearchCV(SelectsWhere(), {"above": [9.0, 0.3]}, scoring=scorer, cv=2).fit(X, Y)
     assert search.best_params_ == {"above": 0.3}
     assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [True, False]
+
+
+# --- mean differences, norms and strata ----------------------------------------------------------------
+
+
+def in_each_stratum(of: Any) -> float:
+    """Return an average over the strata of "old" by their sizes, of what a function of rows returns."""
+    parts = [np.flatnonzero(X["old"] == value) for value in (0, 1)]
+    return sum(len(rows) * of(rows) for rows in parts) / len(X)
+
+
+def true_and_false_positive_gaps(rows: Any) -> list[float]:
+    """Return the differences between men and others, counted by hand."""
+    y, p, man = Y[rows], PREDICTED[rows], X["man"].to_numpy()[rows] == 1
+    return [
+        abs(np.mean(p[man & (y == label)] == "yes") - np.mean(p[~man & (y == label)] == "yes"))
+        for label in ("yes", "no")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("norm", "of_gaps"), [("max", max), ("l1", sum), ("l2", lambda gaps: np.hypot(*gaps))]
+)
+def test_a_scorer_of_a_norm_and_within_strata(norm: Any, of_gaps: Any) -> None:
+    everyone = np.arange(len(X))
+    scorer = make_fair_scorer("equalized_odds", sensitive_features="man", norm=norm)
+    assert scorer(MODEL, X, Y) == pytest.approx(-of_gaps(true_and_false_positive_gaps(everyone)))
+    within = make_fair_scorer("equalized_odds", sensitive_features="man", norm=norm, strata="old")
+    expected = in_each_stratum(lambda rows: of_gaps(true_and_false_positive_gaps(rows)))
+    assert within(MODEL, X, Y) == pytest.approx(-expected)
+    assert scorer(MODEL, X, Y, strata=X["old"]) == within(MODEL, X, Y)
+    traded = make_tradeoff_scorer(
+        "accuracy", "equalized_odds", sensitive_features="man", norm=norm, strata="old", weight=2.0
+    )
+    assert traded(MODEL, X, Y) == pytest.approx(np.mean(PREDICTED == Y) - 2 * expected)
+    for each in (scorer, within, traded):
+        assert eval(repr(each))(MODEL, X, Y) == each(MODEL, X, Y)
+        assert pickle.loads(pickle.dumps(each))(MODEL, X, Y) == each(MODEL, X, Y)
+
+
+def test_a_scorer_of_the_mean_over_pairs() -> None:
+    group = X["man"] + 2 * X["old"]
+    rates = [np.mean(PREDICTED[group == g] == "yes") for g in range(4)]
+    mean = np.mean([abs(a - b) for a, b in combinations(rates, 2)])
+    columns = ["man", "old"]
+    scorer = make_fair_scorer("demographic_parity", sensitive_features=columns, comparison="mean_difference")
+    assert scorer(MODEL, X, Y) == pytest.approx(-mean)
+    traded = make_tradeoff_scorer(
+        "accuracy", "demographic_parity", sensitive_features=columns, comparison="mean_difference"
+    )
+    assert traded(MODEL, X, Y) == pytest.approx(np.mean(PREDICTED == Y) - mean)
+    assert cross_val_score(LogisticRegression(), X, Y, scoring=scorer, cv=3, error_score="raise").max() < 0
+
+
+def test_strata_of_probabilities() -> None:
+    scorer = make_fair_scorer(
+        "demographic_parity", sensitive_features="man", strata="old", response_method="predict_proba"
+    )
+    proba, man = MODEL.predict_proba(X)[:, 1], X["man"].to_numpy() == 1
+
+    def gap(rows: Any) -> float:
+        return abs(proba[rows][man[rows]].mean() - proba[rows][~man[rows]].mean())
+
+    assert scorer(MODEL, X, Y) == pytest.approx(-in_each_stratum(gap))
+
+
+def test_strata_are_metadata_that_are_asked_for() -> None:
+    scorer = make_fair_scorer("demographic_parity", sensitive_features="man")
+    by_column = make_fair_scorer("demographic_parity", sensitive_features="man", strata="old")
+    expected = cross_val_score(LogisticRegression(), X, Y, scoring=by_column, cv=3)
+    with sklearn.config_context(enable_metadata_routing=True):
+        found = cross_val_score(
+            LogisticRegression(), X, Y, scoring=scorer, cv=3, params={"strata": X["old"]}, error_score="raise"
+        )
+    np.testing.assert_allclose(found, expected)
+
+
+def test_strata_that_cannot_be_read_or_used_are_named() -> None:
+    scorer = make_fair_scorer("demographic_parity", sensitive_features="man", strata="region")
+    with pytest.raises(ValueError, match="region") as error:
+        scorer(MODEL, X, Y)
+    assert "strata=" in error.value.__notes__[0]
+    accuracy = make_group_scorer("accuracy", sensitive_features="man")
+    with pytest.raises(ValueError, match="compares scores, which strata= does not break down"):
+        accuracy(MODEL, X, Y, strata=X["old"])
+    with pytest.raises(ValueError, match="within strata, 'old', which GroupScoring does not count"):
+        GroupScoring({"dp": make_fair_scorer("demographic_parity", strata="old")}, sensitive_features="man")
+
+
+def test_pooled_counts_give_means_and_norms_too() -> None:
+    scores = {
+        "mean": make_fair_scorer("demographic_parity", comparison="mean_difference"),
+        "l1": make_fair_scorer("equalized_odds", norm="l1"),
+    }
+    scoring = GroupScoring(scores, sensitive_features=["man", "old"]).of(X)
+    table = cv_disparities(cross_validate(LogisticRegression(), X, Y, scoring=scoring, cv=3), scoring)
+    predicted = cross_val_predict(LogisticRegression(), X, Y, cv=3)
+    for name, options in (("mean", {"comparison": "mean_difference"}), ("l1", {"norm": "l1"})):
+        constraint = "demographic_parity" if name == "mean" else "equalized_odds"
+        expected = metrics.disparity(
+            Y,
+            predicted,
+            constraint=constraint,
+            sensitive_features=X[["man", "old"]],
+            pos_label="yes",
+            **options,
+        )
+        place = table.scores.index(name)
+        assert table.values[0, place] == pytest.approx(expected)
+        assert np.isnan(table.low[0, place])

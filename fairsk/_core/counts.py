@@ -18,7 +18,17 @@ from fairsk._core.results import Backend, Result, Table, library_of, read_only, 
 from fairsk._core.typing import Bools, Floats
 from fairsk._core.validation import check_weights, plain_labels, read_labels
 from fairsk._core.warnings import warn_user
-from fairsk.rates import CELLS, Comparison, Constraint, Method, Rate, get_constraint, get_rate, soft_cells
+from fairsk.rates import (
+    CELLS,
+    Comparison,
+    Constraint,
+    Method,
+    Norm,
+    Rate,
+    get_constraint,
+    get_rate,
+    soft_cells,
+)
 
 __all__ = ["GroupCounts", "soft_counts", "tabulate"]
 
@@ -259,6 +269,7 @@ class GroupCounts(Result):
         sensitive_features: Any,
         sample_weight: ArrayLike | None = None,
         pos_label: Any = None,
+        strata: Any = None,
         classes: NDArray[Any] | None = None,
     ) -> GroupCounts:
         """Count soft confusion cells: each row counts as positive with its probability.
@@ -278,6 +289,8 @@ class GroupCounts(Result):
             Weight of each row, not negative.
         pos_label : label, optional
             The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+        strata : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            Break every group's counts down by these values too.
         classes : array, optional
             The labels that can occur, so that an absent ``pos_label`` is not taken for a mistake.
 
@@ -294,7 +307,11 @@ class GroupCounts(Result):
         [0.75, 0.5, 0.25, 0.5]
         """
         refuse_shuffled(
-            y_true=y_true, y_prob=y_prob, sensitive_features=sensitive_features, sample_weight=sample_weight
+            y_true=y_true,
+            y_prob=y_prob,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            strata=strata,
         )
         probability = as_floats("y_prob", y_prob)
         if y_true is None:
@@ -307,7 +324,12 @@ class GroupCounts(Result):
         groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
         weights = np.ones(len(actual)) if weights is None else weights
         library = library_of(sensitive_features, y_true, y_prob)
-        return soft_counts(probability, actual, groups, weights, labelled=y_true is not None, library=library)
+        by = None
+        if strata is not None:
+            by = encode_groups(value_columns("strata", strata, len(actual)))
+        return soft_counts(
+            probability, actual, groups, weights, by, labelled=y_true is not None, library=library
+        )
 
     @property
     def n(self) -> Floats:
@@ -594,6 +616,7 @@ class GroupCounts(Result):
         *,
         method: Method = "between_groups",
         reference: Hashable = None,
+        norm: Norm = "max",
     ) -> Any:
         """Return the disparity between the groups under a constraint.
 
@@ -604,12 +627,16 @@ class GroupCounts(Result):
         ----------
         constraint : str or Constraint
             Which rates should agree.
-        comparison : {"difference", "ratio", "worst_group"}, default="difference"
-            Largest difference, smallest ratio, or the rate of the worst group.
+        comparison : {"difference", "ratio", "worst_group", "mean_difference"}, default="difference"
+            Largest difference, smallest ratio, the rate of the worst group, or the mean difference over all
+            pairs of groups.
         method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
             What every group is compared with.
         reference : hashable, optional
             Label of the reference group, for ``method="to_reference"``.
+        norm : {"max", "l1", "l2"}, default="max"
+            What the differences of two groups in several rates become: the largest, their sum, or the root of
+            the sum of squares.
 
         Returns
         -------
@@ -618,6 +645,7 @@ class GroupCounts(Result):
             groups can be measured, in one of the rates if there are several.
         """
         constraint = get_constraint(constraint)
+        constraint.check_comparison(comparison, method, norm)
         position = None
         if method == "to_reference":
             if reference is None:
@@ -628,7 +656,7 @@ class GroupCounts(Result):
             raise ValueError('reference= names a group for method="to_reference" only.')
         for rate in constraint.rates:
             self.warn_undefined(rate, fewest=1 if comparison == "worst_group" else 2, of=constraint)
-        disparity = constraint.compare(self.cells, comparison, method=method, reference=position)
+        disparity = constraint.compare(self.cells, comparison, method=method, reference=position, norm=norm)
         return float(disparity) if self.strata is None else disparity
 
     def warn_undefined(self, rate: Rate, fewest: int, of: Constraint | None = None) -> None:
@@ -676,15 +704,35 @@ def soft_counts(
     actual: Bools,
     groups: Grouping,
     weights: Floats,
+    strata: Grouping | None = None,
     *,
     labelled: bool = True,
     library: Backend | None = None,
 ) -> GroupCounts:
     """Count expected confusion cells, when each row is selected with its probability."""
     parts = soft_cells(probability, actual.astype(float))
-    cells = {cell: groups.sums(weights * part) for cell, part in parts.items()}
-    squares = {cell: groups.sums(weights**2 * part) for cell, part in parts.items()}
-    return GroupCounts(groups.labels, cells, squares, names=groups.names, labelled=labelled, library=library)
+    shape: tuple[int, ...] = (len(groups.labels),)
+    codes = groups.codes
+    if strata is not None:
+        shape = (*shape, len(strata.labels))
+        codes = codes * shape[1] + strata.codes
+    size = int(np.prod(shape))
+
+    def table(of_rows: Floats) -> dict[str, Floats]:
+        return {
+            cell: np.bincount(codes, of_rows * part, size).astype(float).reshape(shape)
+            for cell, part in parts.items()
+        }
+
+    return GroupCounts(
+        groups.labels,
+        table(weights),
+        table(weights**2),
+        names=groups.names,
+        strata=None if strata is None else strata.labels,
+        labelled=labelled,
+        library=library,
+    )
 
 
 def tabulate(

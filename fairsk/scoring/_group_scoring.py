@@ -257,6 +257,11 @@ class GroupScoring:
         if not isinstance(score, SensitiveScorer):
             self._plain_scorers[name] = _scorer(name, score)
             return
+        if score.strata is not None:
+            raise ValueError(
+                f"The score {name!r} compares within strata, {score.strata!r:.200}, which GroupScoring does "
+                "not count: give that scorer to the search by itself, or beside others in a dict."
+            )
         places = self._attributes(name, score.sensitive_features)
         measure = score.measure
         if measure.pos_label is not None and measure.pos_label != self.pos_label:
@@ -267,7 +272,12 @@ class GroupScoring:
         measure = measure.with_pos_label(self.pos_label)
         if isinstance(measure, Disparity) and measure.is_of_decisions and measure.comparison != "worst_group":
             self._criteria[name] = Criterion(
-                measure.constraint, measure.comparison, measure.method, measure.reference, places
+                measure.constraint,
+                measure.comparison,
+                measure.method,
+                measure.reference,
+                places,
+                measure.norm,
             )
         else:
             self._group_scores[name] = _GroupScore(measure, places)
@@ -482,7 +492,7 @@ class GroupScoring:
         """Refuse a bound that is not of the kind of its score."""
         criterion = self._criteria.get(name)
         fits = {
-            "max_difference": criterion is not None and criterion.comparison == "difference",
+            "max_difference": criterion is not None and criterion.comparison != "ratio",
             "min_ratio": criterion is not None and criterion.comparison == "ratio",
             "min_score": criterion is None,
         }

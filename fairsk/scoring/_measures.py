@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,8 +24,9 @@ from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import num_samples
+from fairsk.metrics._decisions.strata import disparity_within_strata
 from fairsk.metrics._partial_calls import call_where_defined, innermost
-from fairsk.rates import Comparison, Constraint, Method
+from fairsk.rates import Comparison, Constraint, Method, Norm
 from fairsk.scoring._sensitive_scorer import Performance
 
 __all__ = ["Aggregate", "Disparity", "GroupPerformance", "Measure", "ScoredResponse", "Tradeoff"]
@@ -59,7 +60,7 @@ class Measure(Protocol):
         sample_weight: ArrayLike | None,
         classes: NDArray[Any] | None,
     ) -> float:
-        """Return the score."""
+        """Return the score. A measure with ``takes_strata`` has an argument ``strata`` besides."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class Disparity:
     reference: Hashable
     pos_label: Any
     response_method: ScoredResponse
+    norm: Norm = "max"
+    takes_strata: ClassVar[bool] = True
 
     def __call__(
         self,
@@ -81,8 +84,9 @@ class Disparity:
         sensitive: Any,
         sample_weight: ArrayLike | None,
         classes: NDArray[Any] | None,
+        strata: Any = None,
     ) -> float:
-        """Return the comparison, negated if less is better."""
+        """Return the comparison, negated if less is better; within strata, their average."""
         pos_label = self.pos_label
         if classes is not None:
             pos_label = positive_class(np.asarray(classes), pos_label)
@@ -94,9 +98,18 @@ class Disparity:
             sensitive_features=sensitive,
             sample_weight=sample_weight,
             pos_label=pos_label,
+            strata=strata,
             classes=classes,
         )
-        value = counts.compare(self.constraint, self.comparison, method=self.method, reference=self.reference)
+        compare = GroupCounts.compare if strata is None else disparity_within_strata
+        value = compare(
+            counts,
+            self.constraint,
+            self.comparison,
+            method=self.method,
+            reference=self.reference,
+            norm=self.norm,
+        )
         return -value if self._less_is_better else value
 
     @property
@@ -111,7 +124,7 @@ class Disparity:
     @property
     def _less_is_better(self) -> bool:
         worst = self.comparison == "worst_group" and self.constraint.rates[0].lower_is_better
-        return worst or self.comparison == "difference"
+        return worst or self.comparison in ("difference", "mean_difference")
 
 
 @dataclass(frozen=True)
@@ -160,6 +173,7 @@ class Tradeoff:
     performance: Performance
     disparity: Disparity
     weight: float
+    takes_strata: ClassVar[bool] = True
 
     @property
     def pos_label(self) -> Any:
@@ -183,13 +197,19 @@ class Tradeoff:
         sensitive: Any,
         sample_weight: ArrayLike | None,
         classes: NDArray[Any] | None,
+        strata: Any = None,
     ) -> float:
         """Return the one number."""
         score = Scorable.of(
             self.performance, y_true, respond, sample_weight, classes, self.pos_label
         ).overall()
         negated = self.disparity(
-            y_true, respond, sensitive=sensitive, sample_weight=sample_weight, classes=classes
+            y_true,
+            respond,
+            sensitive=sensitive,
+            sample_weight=sample_weight,
+            classes=classes,
+            strata=strata,
         )
         return float(score + self.weight * negated)
 

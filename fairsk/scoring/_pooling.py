@@ -17,7 +17,7 @@ from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import list_groups
 from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
-from fairsk.rates import CELLS, Comparison, Constraint, Method
+from fairsk.rates import CELLS, Comparison, Constraint, Method, Norm
 from fairsk.statistics._intervals import pair_disparities, worst_interval
 from fairsk.statistics._pairs import Estimate
 
@@ -38,8 +38,8 @@ class Criterion:
 
     Parameters
     ----------
-    constraint, comparison, method, reference
-        As :func:`fairsk.scoring.make_fair_scorer` takes them; the comparison is a difference or a ratio.
+    constraint, comparison, method, reference, norm
+        As :func:`fairsk.scoring.make_fair_scorer` takes them; the comparison is no rate of the worst group.
     attributes : tuple of int, optional
         The positions of the attributes that it compares by, of those whose intersection is counted.
     """
@@ -49,6 +49,7 @@ class Criterion:
     method: Method = "between_groups"
     reference: Hashable = None
     attributes: tuple[int, ...] | None = None
+    norm: Norm = "max"
 
     def _groups(self, counts: GroupCounts) -> GroupCounts:
         """Return the counts by the attributes that are compared."""
@@ -65,7 +66,9 @@ class Criterion:
                 return float("nan")
             position = counts.groups.index(self.reference)
         compare = self.constraint.compare
-        return float(compare(counts.cells, self.comparison, method=self.method, reference=position))
+        return float(
+            compare(counts.cells, self.comparison, method=self.method, reference=position, norm=self.norm)
+        )
 
     def score(self, counts: GroupCounts) -> float:
         """Return the disparity such that greater is better: a difference is negated."""
@@ -73,24 +76,31 @@ class Criterion:
 
     def signed(self, value: Any) -> Any:
         """Return disparities such that greater is better."""
-        return -value if self.comparison == "difference" else value
+        return value if self.comparison == "ratio" else -value
 
     @property
     def has_interval(self) -> bool:
-        """Whether the disparity has an interval: not if groups are compared with all groups together."""
-        return self.method != "to_overall"
+        """Whether the disparity has an interval: not if groups are compared with all groups together.
+
+        Nor if it is no largest difference or smallest ratio of a pair in one rate.
+        """
+        of_one_rate = self.norm == "max" or len(self.constraint.rates) == 1
+        return self.method != "to_overall" and self.comparison != "mean_difference" and of_one_rate
 
     @property
     def furthest(self) -> float:
         """The worst value that the disparity can have."""
         if self.comparison == "ratio":
             return 0.0
-        return 1.0 if all(rate.is_share for rate in self.constraint.rates) else float("inf")
+        if not all(rate.is_share for rate in self.constraint.rates):
+            return float("inf")
+        power = {"max": 0.0, "l2": 0.5, "l1": 1.0}[self.norm]
+        return float(len(self.constraint.rates) ** power)
 
     def estimate(self, counts: GroupCounts, confidence: float) -> Estimate[float]:
         """Return the disparity with its interval, for all pairs of groups and all rates at once."""
         value = self.value(counts)
-        if np.isnan(value) or not self.has_interval or self.comparison == "worst_group":
+        if np.isnan(value) or not self.has_interval or self.comparison not in ("difference", "ratio"):
             return Estimate(value, float("nan"), float("nan"))
         pairs = pair_disparities(
             self._groups(counts), self.constraint, self.comparison, confidence, self.reference

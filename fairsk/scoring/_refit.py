@@ -248,7 +248,7 @@ class BestUnderPooled(BestUnder):
             decides = criterion.furthest  # what is not measured may be as far apart as can be
         else:
             # The lower end of a difference, and the upper one of a ratio, is the end nearest to parity.
-            nearest = (self.require == "not_refuted") == (criterion.comparison == "difference")
+            nearest = (self.require == "not_refuted") == (criterion.comparison != "ratio")
             decides = estimate.low if nearest else estimate.high
         return bound - decides if criterion.comparison == "ratio" else decides - bound
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, Literal
 
 from fairsk._core.columns import Selector
 from fairsk._core.validation import check_choice
-from fairsk.rates import Comparison, Constraint, Method, get_constraint
+from fairsk.rates import Comparison, Constraint, Method, Norm, get_constraint
 from fairsk.scoring._measures import Aggregate, Disparity, GroupPerformance, ScoredResponse, Tradeoff
 from fairsk.scoring._sensitive_scorer import Performance, SensitiveScorer
 
@@ -21,6 +21,8 @@ def make_fair_scorer(
     comparison: Comparison = "difference",
     method: Method = "between_groups",
     reference: Hashable = None,
+    norm: Norm = "max",
+    strata: Selector = None,
     response_method: ScoredResponse = "predict",
     pos_label: Any = None,
 ) -> SensitiveScorer:
@@ -37,13 +39,20 @@ def make_fair_scorer(
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of the X that goes *into* the estimator; a list makes an intersection; a
         callable of X returns the values. Metadata of this name override it.
-    comparison : {"difference", "ratio", "worst_group"}, default="difference"
-        Minus the largest difference (0 is best), the smallest ratio (1 is best), or the rate of the
-        group that is worst off (negated if a lower rate is better).
+    comparison : {"difference", "ratio", "worst_group", "mean_difference"}, default="difference"
+        Minus the largest difference (0 is best), the smallest ratio (1 is best), the rate of the group that
+        is worst off (negated if a lower rate is better), or minus the mean difference over all pairs of
+        groups.
     method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
         What every group is compared with.
     reference : hashable, optional
         The reference group, for ``method="to_reference"``.
+    norm : {"max", "l1", "l2"}, default="max"
+        What the differences of two groups in several rates become: the largest, their sum, or the root of the
+        sum of squares.
+    strata : str, int, list of these, or callable, optional
+        The column of X that is held constant: the disparity is measured within each of its values, and
+        averaged by their sizes, as ``disparity(..., strata=)`` does. Metadata of this name override it.
     response_method : {"predict", "predict_proba"}, default="predict"
         Whether to compare decisions, or probabilities: the selection rate is then the mean probability,
         the true positive rate that of the positives, and so on, whatever the threshold.
@@ -58,7 +67,7 @@ def make_fair_scorer(
     Raises
     ------
     ValueError
-        If the constraint or the comparison is unknown.
+        If the constraint or the comparison is unknown, or the constraint does not have it.
 
     See Also
     --------
@@ -70,6 +79,9 @@ def make_fair_scorer(
     -----
     A scorer that reads a column sees it as it comes in: ``permutation_importance`` shuffles it with the
     other columns.
+
+    The score is NaN where the disparity cannot be measured, in one of several rates, so that a search does
+    not prefer such a candidate.
 
     Examples
     --------
@@ -85,24 +97,21 @@ def make_fair_scorer(
     array([-0., -0., -0.])
     """
     criterion = get_constraint(constraint)
-    check_choice("comparison", comparison, Comparison)
-    check_choice("method", method, Method)
+    criterion.check_comparison(comparison, method, norm)
     check_choice("response_method", response_method, ScoredResponse)
-    if comparison == "worst_group" and len(criterion.rates) != 1:
-        raise ValueError(f"worst_group needs a constraint with one rate; {criterion.name} has several.")
-    if comparison == "worst_group" and method != "between_groups":
-        raise ValueError(f"worst_group is a rate and compares with nothing: leave out {method=}.")
-    disparity = Disparity(criterion, comparison, method, reference, pos_label, response_method)
+    disparity = Disparity(criterion, comparison, method, reference, pos_label, response_method, norm)
     first = repr(constraint) if isinstance(constraint, str) else constraint.name
     options = {
         "sensitive_features": (sensitive_features, None),
         "comparison": (comparison, "difference"),
         "method": (method, "between_groups"),
         "reference": (reference, None),
+        "norm": (norm, "max"),
+        "strata": (strata, None),
         "response_method": (response_method, "predict"),
         "pos_label": (pos_label, None),
     }
-    return SensitiveScorer(disparity, sensitive_features, _call("make_fair_scorer", [first], options))
+    return SensitiveScorer(disparity, sensitive_features, _call("make_fair_scorer", [first], options), strata)
 
 
 def make_group_scorer(
@@ -186,6 +195,9 @@ def make_tradeoff_scorer(
     *,
     weight: float = 1.0,
     sensitive_features: Selector = None,
+    comparison: Literal["difference", "mean_difference"] = "difference",
+    norm: Norm = "max",
+    strata: Selector = None,
     pos_label: Any = None,
 ) -> SensitiveScorer:
     """Make a scorer of performance minus a weighted disparity: one number to maximise.
@@ -203,8 +215,17 @@ def make_tradeoff_scorer(
         The weight of the difference, in units of the score; not negative.
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of the X that goes into the estimator. Metadata of this name override it.
+    comparison : {"difference", "mean_difference"}, default="difference"
+        The largest difference between groups, or the mean over all pairs of groups.
+    norm : {"max", "l1", "l2"}, default="max"
+        What the differences of two groups in several rates become: the largest, their sum, or the root of the
+        sum of squares.
+    strata : str, int, list of these, or callable, optional
+        The column of X that is held constant: the disparity is measured within each of its values, and
+        averaged by their sizes, as ``disparity(..., strata=)`` does. Metadata of this name override it.
     pos_label : label, optional
-        The positive label; by default the second of the estimator's two classes.
+        The positive label of the disparity, and of scores that have one; by default the second of the
+        estimator's two classes, and of a score scikit-learn's (1), if that is one of them.
 
     Returns
     -------
@@ -230,15 +251,21 @@ def make_tradeoff_scorer(
     if not 0 <= weight < float("inf"):
         raise ValueError(f"weight must be finite and not negative; got {weight!r}.")
     criterion = get_constraint(constraint)
-    disparity = Disparity(criterion, "difference", "between_groups", None, pos_label, "predict")
+    if comparison not in ("difference", "mean_difference"):
+        raise ValueError(f"comparison must be 'difference' or 'mean_difference'; got {comparison!r}.")
+    criterion.check_comparison(comparison, norm=norm)
+    disparity = Disparity(criterion, comparison, "between_groups", None, pos_label, "predict", norm)
     first = [repr(scoring), repr(constraint) if isinstance(constraint, str) else criterion.name]
     options = {
         "weight": (weight, 1.0),
         "sensitive_features": (sensitive_features, None),
+        "comparison": (comparison, "difference"),
+        "norm": (norm, "max"),
+        "strata": (strata, None),
         "pos_label": (pos_label, None),
     }
     measure = Tradeoff(Performance.of(scoring), disparity, weight)
-    return SensitiveScorer(measure, sensitive_features, _call("make_tradeoff_scorer", first, options))
+    return SensitiveScorer(measure, sensitive_features, _call("make_tradeoff_scorer", first, options), strata)
 
 
 def _call(function: str, first: list[str], options: dict[str, tuple[Any, Any]]) -> str:

@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import (
     get_routing_for_object,
 )
 
-from fairsk._core.columns import refuse_shuffled, sensitive_columns
+from fairsk._core.columns import SensitiveColumns, refuse_shuffled, sensitive_columns
 from fairsk._core.messages import shorten
 from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples, scorer_parts
 from fairsk._sklearn.routing import RESPONSES, asks_for, call
@@ -58,7 +58,13 @@ class _OnLabels:
     measure: Any
 
     def __call__(
-        self, y_true: Any, y_pred: Any, *, sensitive_features: Any = None, sample_weight: Any = None
+        self,
+        y_true: Any,
+        y_pred: Any,
+        *,
+        sensitive_features: Any = None,
+        sample_weight: Any = None,
+        strata: Any = None,
     ) -> float:
         def respond(method: Any, pos_label: Any = None) -> Any:
             if method != "predict":
@@ -72,10 +78,15 @@ class _OnLabels:
                 "GroupThresholdOptimizer, which reads the column."
             )
         refuse_shuffled(
-            y_true=y_true, y_pred=y_pred, sensitive_features=sensitive_features, sample_weight=sample_weight
+            y_true=y_true,
+            y_pred=y_pred,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            strata=strata,
         )
+        within = {} if strata is None else {"strata": strata}
         return self.measure(
-            y_true, respond, sensitive=sensitive_features, sample_weight=sample_weight, classes=None
+            y_true, respond, sensitive=sensitive_features, sample_weight=sample_weight, classes=None, **within
         )
 
 
@@ -109,22 +120,25 @@ class SensitiveScorer(BaseScorer):
     measure : callable
         Called as ``measure(y_true, respond, sensitive=, sample_weight=, classes=)``, where
         ``respond(method, pos_label)`` returns predictions. Greater is better. Has the attributes
-        ``pos_label`` and ``response_method``.
+        ``pos_label`` and ``response_method``, and ``takes_strata`` if it is also called with ``strata=``.
     sensitive_features : selector
         Names the column of X.
     text : str
         The scorer's repr.
+    strata : selector, optional
+        Names the column of X within whose values groups are compared.
 
     See Also
     --------
     make_fair_scorer, make_group_scorer, make_tradeoff_scorer : What makes it.
     """
 
-    def __init__(self, measure: Any, sensitive_features: Any, text: str) -> None:
+    def __init__(self, measure: Any, sensitive_features: Any, text: str, strata: Any = None) -> None:
         super().__init__(_OnLabels(measure), 1, {}, response_method=measure.response_method)
         self._measure = measure
         self._sensitive_features = sensitive_features
         self._text = text
+        self._strata = strata
 
     def __repr__(self) -> str:
         return self._text
@@ -139,13 +153,25 @@ class SensitiveScorer(BaseScorer):
         """What names the column of X; None if the values are metadata."""
         return self._sensitive_features
 
+    @property
+    def strata(self) -> Any:
+        """What names the column of X within whose values groups are compared; None if nothing does."""
+        return self._strata
+
+    @property
+    def _takes_strata(self) -> bool:
+        return getattr(self._measure, "takes_strata", False)
+
     def _get_pos_label(self) -> Any:
         return self._measure.pos_label
 
     def _get_metadata_request(self) -> MetadataRequest:
         request = getattr(self, "_metadata_request", None)
         request = MetadataRequest(owner=self) if request is None else get_routing_for_object(request)
-        for name, default in {"sensitive_features": True, "sample_weight": None}.items():
+        requests: dict[str, bool | None] = {"sensitive_features": True, "sample_weight": None}
+        if self._takes_strata:
+            requests["strata"] = True
+        for name, default in requests.items():
             if name not in request.score.requests:
                 request.score.add_request(param=name, alias=default)
         return request
@@ -158,6 +184,7 @@ class SensitiveScorer(BaseScorer):
         *,
         sensitive_features: Any = None,
         sample_weight: Any = None,
+        strata: Any = None,
     ) -> float:
         """Score a fitted estimator: greater is better.
 
@@ -173,13 +200,19 @@ class SensitiveScorer(BaseScorer):
             The group of each row; overrides the column.
         sample_weight : array-like of shape (n_samples,), optional
             Weight of each row.
+        strata : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            Values to hold constant; override the column. Scorers of a disparity compare within them.
 
         Returns
         -------
         float
             The score.
         """
-        metadata = {"sensitive_features": sensitive_features, "sample_weight": sample_weight}
+        metadata = {
+            "sensitive_features": sensitive_features,
+            "sample_weight": sample_weight,
+            "strata": strata,
+        }
         return self._score(partial(cached_call, None), estimator, X, y_true, **metadata)
 
     def _score(
@@ -190,9 +223,14 @@ class SensitiveScorer(BaseScorer):
         y_true: Any,
         sensitive_features: Any = None,
         sample_weight: Any = None,
+        strata: Any = None,
     ) -> float:
         refuse_shuffled(
-            X=X, y_true=y_true, sensitive_features=sensitive_features, sample_weight=sample_weight
+            X=X,
+            y_true=y_true,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            strata=strata,
         )
         if sensitive_features is None and self._sensitive_features is None:
             raise ValueError(
@@ -220,4 +258,19 @@ class SensitiveScorer(BaseScorer):
             sensitive=sensitive,
             sample_weight=sample_weight,
             classes=getattr(estimator, "classes_", None),
+            **self._within(X, strata),
         )
+
+    def _within(self, X: Any, strata: Any) -> dict[str, SensitiveColumns]:
+        """Return the strata, from metadata, else from X, as an argument of the measure, if there are any."""
+        if strata is None and self._strata is None:
+            return {}
+        if not self._takes_strata:
+            raise ValueError(f"{self!r} compares scores, which strata= does not break down.")
+        try:
+            return {"strata": sensitive_columns(X, self._strata, strata, n_samples=num_samples(X))}
+        except (TypeError, ValueError) as error:
+            error.add_note(
+                "This is about strata=, whose columns are named as those of sensitive_features= are."
+            )
+            raise

@@ -44,7 +44,10 @@ Values = TypeVar("Values", float, Floats)
 def check_comparison(comparison: PairComparison, *rates: Rate) -> None:
     """Refuse an unknown comparison, and the ratio of a rate that can be negative."""
     if comparison not in get_args(PairComparison):
-        raise ValueError(f"comparison must be 'difference' or 'ratio'; got {comparison!r}.")
+        hint = ""
+        if comparison == "mean_difference":
+            hint = " The mean over pairs has no interval here: disparity and make_fair_scorer measure it."
+        raise ValueError(f"comparison must be 'difference' or 'ratio'; got {comparison!r}.{hint}")
     for rate in rates:
         if comparison == "ratio" and min(rate.numerator_coefficients) < 0:
             raise ValueError(

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from fairsk._core.counts import GroupCounts
 from fairsk.metrics._decisions.strata import disparity_within_strata
-from fairsk.rates import Comparison, Constraint, Method, Rate, get_constraint, get_rate
+from fairsk.rates import Comparison, Constraint, Method, Norm, Rate, get_constraint, get_rate
 
 __all__ = ["GroupRate", "best_group", "disparity", "extreme_group", "mean_disparity", "worst_group"]
 
@@ -27,6 +27,7 @@ def disparity(
     strata: Any = None,
     method: Method = "between_groups",
     reference: Hashable = None,
+    norm: Norm = "max",
 ) -> float:
     """Measure how far apart groups are under a constraint, a built-in one or your own.
 
@@ -40,8 +41,9 @@ def disparity(
         Which rates should agree: a name of :data:`fairsk.rates.CONSTRAINTS`, such as
         ``"equalized_odds"``, or a :class:`fairsk.Constraint`. With several rates the one on which the groups
         differ most counts.
-    comparison : {"difference", "ratio", "worst_group"}, default="difference"
-        The largest difference, the smallest ratio, or the rate of the group that is worst off.
+    comparison : {"difference", "ratio", "worst_group", "mean_difference"}, default="difference"
+        The largest difference, the smallest ratio, the rate of the group that is worst off, or the mean
+        difference over all pairs of groups.
     sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
         The group of each row; several columns make an intersection.
     sample_weight : array-like of shape (n_samples,), optional
@@ -55,6 +57,9 @@ def disparity(
         Compare the groups with each other, each with the overall rate, or each with a reference group.
     reference : hashable, optional
         The reference group, for ``method="to_reference"``.
+    norm : {"max", "l1", "l2"}, default="max"
+        What the differences of two groups in several rates become: the largest, their sum, or the root of the
+        sum of squares.
 
     Returns
     -------
@@ -64,8 +69,8 @@ def disparity(
     Raises
     ------
     ValueError
-        If the constraint is unknown, lengths differ, a group value is missing, the positive label cannot be
-        told, or there are no labels for a rate that depends on them.
+        If the constraint is unknown, it does not have this comparison, lengths differ, a group value is
+        missing, the positive label cannot be told, or there are no labels for a rate that depends on them.
 
     Warns
     -----
@@ -83,9 +88,19 @@ def disparity(
     Notes
     -----
     The difference is ``max - min`` of the rate over the groups (``max |rate - baseline|`` with the other
-    methods), the ratio ``min / max``. With strata it is ``sum_r n_r d_r / sum_r n_r`` over the strata r that
-    have a disparity ``d_r``. Counts from a database are compared by
-    :meth:`GroupCounts.compare <fairsk.metrics.GroupCounts>`, which returns the disparity of each stratum.
+    methods), the ratio ``min / max``, and the mean difference the mean of ``|rate_a - rate_b|`` over the
+    pairs of groups. Of several rates, the differences of a and b in all of them make one number by the norm,
+    before the largest or the mean over the pairs is taken: ``max <= l2 <= l1``. Equalized odds in the
+    ``"l1"`` norm, halved, is the average odds difference of the pair in which it is largest;
+    :func:`average_odds_difference` takes the largest difference of either rate by itself.
+
+    With strata it is ``sum_r n_r d_r / sum_r n_r`` over the strata r that have a disparity ``d_r``. Counts
+    from a database are compared by :meth:`GroupCounts.compare <fairsk.metrics.GroupCounts>`, which returns
+    the disparity of each stratum.
+
+    References
+    ----------
+    Cruz & Hardt, Unprocessing Seven Years of Algorithmic Fairness, ICLR 2024, for the norms.
 
     Examples
     --------
@@ -106,6 +121,12 @@ def disparity(
     >>> round(disparity(None, y_pred, constraint="disparate_impact", comparison="ratio",
     ...                 sensitive_features=group), 3)
     0.833
+
+    Every third row of c is selected; the three pairs differ by 3/5 - 2/4, 3/5 - 1/3 and 2/4 - 1/3:
+
+    >>> round(disparity(None, y_pred + [1, 0, 0], constraint="demographic_parity",
+    ...                 comparison="mean_difference", sensitive_features=group + list("ccc")), 3)
+    0.178
     """
     counts = GroupCounts.from_predictions(
         y_true,
@@ -116,7 +137,7 @@ def disparity(
         strata=strata,
     )
     compare = GroupCounts.compare if strata is None else disparity_within_strata
-    return compare(counts, constraint, comparison, method=method, reference=reference)
+    return compare(counts, constraint, comparison, method=method, reference=reference, norm=norm)
 
 
 def mean_disparity(

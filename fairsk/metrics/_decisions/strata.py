@@ -19,7 +19,7 @@ from fairsk._core.groups import format_group, list_groups
 from fairsk._core.results import Backend, Result, Table, library_of, number, row_count
 from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
-from fairsk.rates import CELLS, RATES, Comparison, Constraint, Method
+from fairsk.rates import CELLS, RATES, Comparison, Constraint, Method, Norm
 
 __all__ = [
     "ConditionalDemographicDisparity",
@@ -36,6 +36,7 @@ def disparity_within_strata(
     *,
     method: Method = "between_groups",
     reference: Hashable = None,
+    norm: Norm = "max",
 ) -> float:
     """Measure a constraint's disparity inside every stratum, and average it over the strata by their size.
 
@@ -45,12 +46,16 @@ def disparity_within_strata(
         The table of counts, with strata.
     constraint : str or Constraint
         Which rates should agree.
-    comparison : {"difference", "ratio", "worst_group"}, default="difference"
-        Largest difference, smallest ratio, or the rate of the worst group.
+    comparison : {"difference", "ratio", "worst_group", "mean_difference"}, default="difference"
+        Largest difference, smallest ratio, the rate of the worst group, or the mean difference over all pairs
+        of groups.
     method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
         What every group of a stratum is compared with there.
     reference : hashable, optional
         Label of the reference group, for ``method="to_reference"``.
+    norm : {"max", "l1", "l2"}, default="max"
+        What the differences of two groups in several rates become: the largest, their sum, or the root of the
+        sum of squares.
 
     Returns
     -------
@@ -83,7 +88,7 @@ def disparity_within_strata(
     0.333
     """
     require_strata(counts)
-    values = counts.compare(constraint, comparison, method=method, reference=reference)
+    values = counts.compare(constraint, comparison, method=method, reference=reference, norm=norm)
     return float(_over_strata(counts, values, "groups cannot be compared"))
 
 
