@@ -45,6 +45,7 @@ from fairsk.metrics._decisions.strata import (
     conditional_demographic_disparity,
     disparity_within_strata,
 )
+from fairsk.metrics._group_metrics import group_metrics
 from fairsk.metrics._regression import regression_metrics
 from fairsk.metrics._scores.table import score_metrics
 from fairsk.rates import CELLS, CONSTRAINTS, RATES
@@ -1006,3 +1007,69 @@ def test_three_classes_whose_criterion_is_half_measured() -> None:
     assert isinstance(values, dict)
     assert values["x"] == values["y"] == 0
     assert np.isnan(values["z"])
+
+
+# --- a group's share of all who are selected ------------------------------------------------------------
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(0, 1), st.integers(1, 4)), min_size=1
+    )
+)
+def test_shares_of_the_selected_are_those_of_the_rows(rows: list[tuple[str, bool, int, int]]) -> None:
+    group, selected, stratum, weight = map(list, zip(*rows, strict=True))
+    options: dict[str, Any] = {"sensitive_features": group, "sample_weight": weight}
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        table = group_metrics(None, selected, metrics=["share_of_selected", "selection_rate"], **options)
+        by_stratum = group_metrics(None, selected, metrics="share_of_selected", strata=stratum, **options)
+    n_selected = sum(w for _, p, _, w in rows if p)
+    for i, label in enumerate(table.groups):
+        of_group = sum(w for g, p, _, w in rows if p and g == label)
+        share = of_group / n_selected if n_selected else float("nan")
+        assert table.shares["share_of_selected"][i] == pytest.approx(share, nan_ok=True)
+        n = sum(w for g, _, _, w in rows if g == label)
+        assert table.shares["share_of_rows"][i] == pytest.approx(n / sum(weight))
+        for j, value in enumerate(by_stratum.strata or ()):
+            in_stratum = sum(w for _, p, s, w in rows if p and s == value)
+            both = sum(w for g, p, s, w in rows if p and s == value and g == label)
+            expected = both / in_stratum if in_stratum else float("nan")
+            assert by_stratum.shares["share_of_selected"][i, j] == pytest.approx(expected, nan_ok=True)
+    if n_selected:
+        assert table.overall["share_of_selected"] == pytest.approx(1)
+        low, high = table.intervals["share_of_selected"]
+        assert (low <= table.shares["share_of_selected"]).all()
+        assert (table.shares["share_of_selected"] <= high).all()
+    else:
+        assert np.isnan(table.overall["share_of_selected"])
+        assert any("nobody is selected" in str(warning.message) for warning in told)
+
+
+def test_shares_stand_beside_rates_in_the_table() -> None:
+    y, p, group = [1, 0, 1, 0], [1, 1, 1, 0], list("aabb")
+    table = group_metrics(
+        y, p, metrics=["accuracy", "share_of_selected"], sensitive_features=group, min_group_size=1
+    )
+    columns = columns_of(table)
+    assert columns["share_of_rows"] == [0.5, 0.5, 1.0]
+    assert columns["share_of_selected"] == pytest.approx([2 / 3, 1 / 3, 1.0])
+    # Two of three, as any share: Wilson's interval.
+    low, high = table.intervals["share_of_selected"]
+    assert (low[0], high[0]) == pytest.approx((0.2077, 0.9385), abs=1e-4)
+    assert list(table.disparities().columns["rate"]) == ["accuracy"]
+    assert json.loads(json.dumps(table.to_dict()))["shares"]["share_of_rows"] == [0.5, 0.5]
+    assert group_metrics(y, p, sensitive_features=group, min_group_size=1).shares == {}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ({"mine": "share_of_selected"}, "keeps its name"),
+        (["share_of_selected", mean_absolute_error], "in a call without functions"),
+        (["share_of_selected", "share_of_selected"], "a name of its own"),
+    ],
+)
+def test_shares_that_cannot_be_had_are_refused(metrics: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        group_metrics([1, 0], [1, 1], metrics=metrics, sensitive_features=["a", "b"])

@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar, overload
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.messages import show
 from fairsk._core.results import library_of
 from fairsk._core.typing import RandomStateLike
+from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import BaseScorer
-from fairsk.metrics._decisions.table import DEFAULT_RATES, GroupMetrics, check_columns
+from fairsk.metrics._decisions.table import DEFAULT_RATES, SHARE_OF_SELECTED, GroupMetrics, check_columns
 from fairsk.metrics._functions import GroupFunctionMetrics, function_name, measure_functions
 from fairsk.rates import Constraint, Rate, get_rate
 
@@ -92,7 +94,9 @@ def group_metrics(
         What is measured: built-in rates by name, a :class:`fairsk.Rate`, and functions
         ``f(y_true, y_pred)`` or ``f(y_true, y_score)`` that return a number, such as those of
         :mod:`sklearn.metrics`. A dict names the columns. By default selection, true positive and false
-        positive rate, accuracy and precision; the selection rate alone if ``y_true`` is None.
+        positive rate, accuracy and precision; the selection rate alone if ``y_true`` is None. Among rates
+        ``"share_of_selected"`` may stand: how many of all who are selected belong to the group, beside its
+        share of all rows.
     sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
         The group of each row; several columns make an intersection.
     sample_weight : array-like of shape (n_samples,), optional
@@ -199,6 +203,7 @@ def group_metrics(
     cost         1.000  0.500  b       a
     """
     by_name = _by_name(DEFAULT_RATES if y_true is not None else "selection_rate", metrics)
+    with_shares = by_name.pop(SHARE_OF_SELECTED, None) == SHARE_OF_SELECTED
     if all(isinstance(metric, Rate) for metric in by_name.values()):
         of_functions = {
             "y_score": y_score,
@@ -218,16 +223,25 @@ def group_metrics(
             pos_label=pos_label,
             strata=strata,
         )
+        rates: list[str | Rate] = [metric for metric in by_name.values() if isinstance(metric, Rate)]
         table = GroupMetrics(
             counts,
-            [metric for metric in by_name.values() if isinstance(metric, Rate)],
+            [*([SHARE_OF_SELECTED] if with_shares else []), *rates],
             confidence=confidence,
             min_group_size=min_group_size,
             library=library_of(sensitive_features, y_true, y_pred),
         )
         for rate in table.measured_rates:
             counts.warn_undefined(rate, fewest=0)
+        if np.isnan(table.shares.get(SHARE_OF_SELECTED, np.zeros(1))).any():
+            somewhere = "" if strata is None else ", in some strata"
+            warn_user(f"{SHARE_OF_SELECTED} cannot be measured: nobody is selected{somewhere}.")
         return table
+    if with_shares:
+        raise ValueError(
+            f"{SHARE_OF_SELECTED} is made of the counts of all groups and stands in tables of rates: ask for "
+            "it in a call without functions."
+        )
     if strata is not None:
         raise ValueError(
             "strata= breaks down tables of rates; for functions make the strata a further column of "
@@ -236,7 +250,7 @@ def group_metrics(
     if y_pred is None and y_score is None:
         raise ValueError("Functions need y_pred or y_score.")
     return measure_functions(
-        by_name,
+        {name: metric for name, metric in by_name.items() if not isinstance(metric, str)},
         y_true=y_true,
         y_pred=y_pred,
         y_score=y_score,
@@ -253,25 +267,42 @@ def group_metrics(
 
 def _by_name(
     default: Any, metrics: Metric | Iterable[Metric] | Mapping[str, Metric] | None
-) -> dict[str, Rate | Callable[..., Any]]:
-    """Return rates and functions by the names that their columns have."""
+) -> dict[str, Rate | Callable[..., Any] | str]:
+    """Return rates and functions, and the share of the selected, by the names that their columns have."""
     if metrics is None:
         metrics = default
     if isinstance(metrics, Mapping):
         if no_text := [name for name in metrics if not isinstance(name, str)]:
             raise TypeError(f"A dict of metrics names the columns by text; got the name {no_text[0]!r}.")
         check_columns(metrics)
+        for name, metric in metrics.items():
+            if _is_share(metric) and name != SHARE_OF_SELECTED:
+                raise ValueError(f"{SHARE_OF_SELECTED} has two columns, and keeps its name; got {name!r}.")
         return {name: _renamed(metric, name) for name, metric in metrics.items()}
     is_single = isinstance(metrics, str | Rate | Constraint) or callable(metrics)
     listed: list[Any] = [metrics] if is_single else list(metrics or ())  # type: ignore[arg-type]
     measures = [_renamed(metric) for metric in listed]
-    names = [metric.name if isinstance(metric, Rate) else function_name(metric) for metric in measures]
+    names = [_column(metric) for metric in measures]
     check_columns(names)
     return dict(zip(names, measures, strict=True))
 
 
-def _renamed(metric: Metric, name: str | None = None) -> Rate | Callable[..., Any]:
-    """Return a rate under the name of its column, or a function."""
+def _is_share(metric: Metric) -> bool:
+    """Whether the share of the selected is asked for, which is no rate of a group's own counts."""
+    return isinstance(metric, str) and metric == SHARE_OF_SELECTED
+
+
+def _column(metric: Rate | Callable[..., Any] | str) -> str:
+    """Return the name of a metric's column."""
+    if isinstance(metric, str):
+        return metric
+    return metric.name if isinstance(metric, Rate) else function_name(metric)
+
+
+def _renamed(metric: Metric, name: str | None = None) -> Rate | Callable[..., Any] | str:
+    """Return a rate under the name of its column, a function, or the share of the selected."""
+    if _is_share(metric):
+        return SHARE_OF_SELECTED
     if isinstance(metric, str | Rate | Constraint):  # for a constraint, the error says which rates it has
         rate = get_rate(metric)
         return rate if name is None else replace(rate, name=name)

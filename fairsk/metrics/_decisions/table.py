@@ -14,14 +14,20 @@ from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Result, Table, percent, read_only, row_count, with_interval
 from fairsk._core.typing import Bools, Floats
 from fairsk.metrics._decisions.disparity import GroupRate, extreme_group
-from fairsk.rates import CELLS, Constraint, Method, Rate, get_rate
+from fairsk.rates import CELLS, RATES, Constraint, Method, Rate, get_rate
 from fairsk.statistics._intervals import difference_interval, rate_intervals, ratio_interval
 from fairsk.statistics._pairs import Interval
 from fairsk.statistics._proportions import effective_rows
 
-__all__ = ["DEFAULT_RATES", "Disparities", "GroupMetrics", "check_columns"]
+__all__ = ["DEFAULT_RATES", "SHARE_OF_SELECTED", "Disparities", "GroupMetrics", "check_columns"]
 
 DEFAULT_RATES = ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "precision")
+
+#: No rate, for its denominator is of all groups: how many of all who are selected belong to a group.
+SHARE_OF_SELECTED = "share_of_selected"
+#: What stands beside it.
+_SHARE_OF_ROWS = "share_of_rows"
+_SELECTION = RATES["selection_rate"]
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -37,6 +43,7 @@ class GroupMetrics(Result):
         The counts that all numbers follow from.
     rates : str, Rate, or iterable of these, optional
         Which rates; by default selection, true positive and false positive rate, accuracy and precision.
+        ``"share_of_selected"`` may stand among them.
     confidence : float in (0, 1) or None, default=0.95
         The confidence of the intervals; None leaves them out.
     min_group_size : int, default=30
@@ -57,8 +64,12 @@ class GroupMetrics(Result):
         The (weighted) number of rows of each group.
     rates : dict of str to array of shape (n_groups,)
         Each rate per group; NaN where it has an empty denominator.
+    shares : dict of str to array of shape (n_groups,)
+        If they are asked for, ``share_of_rows`` and ``share_of_selected``: how much of all rows, and of all
+        that are selected, belongs to each group. Both add up to 1; the latter is NaN if nobody is selected.
     intervals : dict of str to (array, array)
-        The interval of each rate per group (Wilson); empty without ``confidence``.
+        The interval of each rate per group (Wilson), and of ``share_of_selected`` for this number of
+        selected; empty without ``confidence``.
     few : dict of str to boolean array of shape (n_groups,)
         Where a rate is measured on fewer than ``min_group_size`` rows.
     effective_rows : dict of str to array of shape (n_groups,)
@@ -101,6 +112,7 @@ class GroupMetrics(Result):
     min_group_size: int
     intervals: Mapping[str, Interval]
     library: Backend | None
+    _with_shares: bool
 
     def __init__(
         self,
@@ -111,15 +123,23 @@ class GroupMetrics(Result):
         min_group_size: int = 30,
         library: Backend | None = None,
     ) -> None:
-        measured = tuple(get_rate(rate) for rate in ([rates] if isinstance(rates, str | Rate) else rates))
-        check_columns([rate.name for rate in measured])
+        asked = [rates] if isinstance(rates, str | Rate) else list(rates)
+        measured = tuple(get_rate(rate) for rate in asked if rate != SHARE_OF_SELECTED)
+        with_shares = SHARE_OF_SELECTED in asked
+        share_names = [_SHARE_OF_ROWS, SHARE_OF_SELECTED] if with_shares else []
+        check_columns([*share_names, *(rate.name for rate in measured)])
+        intervals = {} if confidence is None else _intervals(counts, measured, confidence)
+        if with_shares and confidence is not None:
+            of_selected = _among_selected(counts)
+            intervals[SHARE_OF_SELECTED] = rate_intervals(of_selected, "true_positive_rate", confidence)
         self._set(
             counts=counts,
             measured_rates=measured,
             confidence=confidence,
             min_group_size=min_group_size,
-            intervals={} if confidence is None else _intervals(counts, measured, confidence),
+            intervals=intervals,
             library=library or counts.library,
+            _with_shares=with_shares,
         )
 
     @property
@@ -143,6 +163,16 @@ class GroupMetrics(Result):
         return read_only({rate.name: self.counts.rate(rate) for rate in self.measured_rates})
 
     @property
+    def shares(self) -> Mapping[str, Floats]:
+        """Each group's share of all rows and of all selected; empty if they were not asked for."""
+        if not self._with_shares:
+            return read_only({})
+        with np.errstate(invalid="ignore"):  # nobody is selected
+            of_rows = self.n / self.n.sum(0)
+            of_selected = _among_selected(self.counts).rate("true_positive_rate")
+        return read_only({_SHARE_OF_ROWS: of_rows, SHARE_OF_SELECTED: of_selected})
+
+    @property
     def few(self) -> Mapping[str, Bools]:
         """Where a rate is measured on few rows."""
         return read_only({name: size < self.min_group_size for name, size in self.effective_rows.items()})
@@ -151,7 +181,8 @@ class GroupMetrics(Result):
     def overall(self) -> Mapping[str, Any]:
         """The number of rows and each rate over all of them."""
         total = self.counts.overall()
-        values = {"n": total.n[0]} | {rate.name: total.rate(rate)[0] for rate in self.measured_rates}
+        values = {"n": total.n[0]} | {name: of_groups.sum(0) for name, of_groups in self.shares.items()}
+        values |= {rate.name: total.rate(rate)[0] for rate in self.measured_rates}
         scalars = values if self.strata is not None else {name: float(v) for name, v in values.items()}
         return read_only(scalars)
 
@@ -305,6 +336,7 @@ class GroupMetrics(Result):
         columns["n"] = _flat(table.n)
         text = {name: list(map(str, values)) for name, values in columns.items()}
         text["n"] = list(map(row_count, columns["n"]))
+        self._add_shares(columns, text)
         marked = False
         for rate in self.measured_rates:
             values = columns[rate.name] = _flat(table.rate(rate))
@@ -323,6 +355,29 @@ class GroupMetrics(Result):
         notes = ["n: sums of weights; intervals go by the effective number of rows"] if weighted else []
         notes += [f"* measured on fewer than {self.min_group_size} rows"] if marked else []
         return Table(columns, text, notes=notes, words=["group"])
+
+    def _add_shares(self, columns: dict[str, list[Any]], text: dict[str, list[str]]) -> None:
+        """Add the columns of shares, if there are any, with their sums over the groups."""
+        for name, of_groups in self.shares.items():
+            columns[name] = _flat(np.concatenate([of_groups, of_groups.sum(0, keepdims=True)]))
+            low = high = [np.nan] * len(columns[name])
+            if name in self.intervals:
+                missing = np.full_like(of_groups[:1], np.nan)
+                low, high = (_flat(np.concatenate([end, missing])) for end in self.intervals[name])
+                columns |= {f"{name}_low": low, f"{name}_high": high}
+            text[name] = [with_interval(*parts) for parts in zip(columns[name], low, high, strict=True)]
+
+
+def _among_selected(counts: GroupCounts) -> GroupCounts:
+    """Return counts whose true positives are a group's selected, and whose positives are all selected."""
+
+    def table(cells: Mapping[str, Floats]) -> dict[str, Floats]:
+        selected = _SELECTION.part(cells)
+        others = np.maximum(selected.sum(0) - selected, 0.0)  # a difference of sums of weights may be -1e-17
+        nobody = np.zeros_like(selected)
+        return {"tp": selected, "fp": nobody, "fn": others, "tn": nobody}
+
+    return GroupCounts(counts.groups, table(counts.cells), table(counts.squares), strata=counts.strata)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
