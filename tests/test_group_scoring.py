@@ -342,7 +342,7 @@ def test_an_error_in_one_fold_is_raised_or_makes_it_nan(error_score: Any) -> Non
 
 
 @settings(max_examples=20)
-@given(st.lists(st.text(max_size=8), min_size=2, max_size=5, unique=True))
+@given(st.lists(st.text(st.characters(min_codepoint=1), max_size=8), min_size=2, max_size=5, unique=True))
 def test_any_text_names_a_group(labels: list[str]) -> None:
     group = np.array(labels, dtype=object)[np.arange(30) % len(labels)]
     frame = pd.DataFrame({"skill": np.arange(30) % 7, "team": group})

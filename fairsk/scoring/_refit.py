@@ -30,8 +30,8 @@ Requirement: TypeAlias = Literal["not_refuted", "shown", "value"]
 #: Bounds by the name of the score, as rules keep them.
 NamedBounds: TypeAlias = tuple[tuple[str, float], ...]
 
-#: How many standard deviations of the folds the largest gap between groups that do not differ lies above 0,
-#: on average: the mean of the range of 20 equal normal rates over its standard deviation, 3.73 / 0.73.
+#: The mean of the range of 20 equal normal rates, in its own standard deviations: 3.73 / 0.73. So far from
+#: parity lies the mean over folds of the largest gap between 20 groups that do not differ.
 _RANGE_OF_EQUAL_RATES = 5.1
 
 _POOLED = (
@@ -150,17 +150,26 @@ class BestUnder(str):
             )
 
     def _refused_by_noise(self, cv_results: Mapping[str, Any]) -> Bools:
-        """Return which candidates are beyond bounds on disparities by no more than folds make of parity."""
+        """Return which candidates are beyond bounds on disparities that groups in parity might show too.
+
+        Groups in parity have a largest gap in every fold, which grows with its standard deviation over the
+        folds. What is further from parity than that gap would be for many groups is no noise.
+        """
         by_noise, refused = np.array(True), np.array(False)
-        for name, bound in (*self.max_difference, *self.min_ratio):
-            sign = -1.0 if (name, bound) in self.max_difference else 1.0
-            beyond = sign * bound - mean_scores(cv_results, name)
+        bounds = [(name, 0.0, -bound) for name, bound in self.max_difference]
+        bounds += [(name, 1.0, bound) for name, bound in self.min_ratio]
+        for name, parity, least in bounds:
+            mean = mean_scores(cv_results, name)
             try:
-                spread = fold_scores(cv_results, name).std(axis=1)
+                folds = fold_scores(cv_results, name)
             except KeyError:  # means alone say nothing of the folds
-                return np.zeros(len(beyond), dtype=bool)
-            refused = refused | (beyond > self._slack)
-            by_noise = by_noise & (beyond <= np.maximum(self._slack, _RANGE_OF_EQUAL_RATES * spread))
+                return np.zeros(len(mean), dtype=bool)
+            if folds.shape[1] < 2:
+                return np.zeros(len(mean), dtype=bool)
+            beyond = least - mean > self._slack
+            refused = refused | beyond
+            like_parity = parity - mean <= _RANGE_OF_EQUAL_RATES * folds.std(axis=1, ddof=1)
+            by_noise = by_noise & (~beyond | like_parity)
         return np.broadcast_to(by_noise & refused, mean_scores(cv_results, self.score).shape)
 
     def _bounds_text(self) -> list[str]:
@@ -311,12 +320,20 @@ def best_under(
     Warns
     -----
     UserWarning
-        When it is called and no candidate is within the bounds.
+        When it is called and no candidate is within the bounds; or if it passes over a better one for a
+        disparity that the size of the folds may have made.
 
     See Also
     --------
+    GroupScoring : Judges counts summed over the folds, by their intervals.
     make_fair_scorer : Makes the scorers of differences and ratios.
     pareto_front : All candidates that no other one beats.
+
+    Notes
+    -----
+    The mean over folds of a largest gap is biased upwards, the more groups and folds there are, and the
+    smaller both. It warns where the mean is no further from parity than 5.1 standard deviations of the folds,
+    which 20 groups without any disparity would reach on average.
 
     Examples
     --------
