@@ -53,6 +53,7 @@ benchmarks: $(READY) $(ENGINES)
 	$(BIN)/python benchmarks/engines_speed.py
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/score_coverage.py
+	$(BIN)/python benchmarks/pooled_scoring.py
 
 clean:
 	rm -rf $(VENV) $(OLDEST) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage*
