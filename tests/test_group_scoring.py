@@ -236,7 +236,7 @@ def test_a_score_without_weights_refuses_them() -> None:
 def test_weights_must_be_requested_where_routing_is_on() -> None:
     with (
         sklearn.config_context(enable_metadata_routing=True),
-        pytest.raises(sklearn.exceptions.UnsetMetadataPassedError, match="sample_weight.* are passed"),
+        pytest.raises(sklearn.exceptions.UnsetMetadataPassedError, match=r"sample_weight.* are passed"),
     ):
         cross_validate(
             LogisticRegression().set_fit_request(sample_weight=True),
