@@ -358,6 +358,32 @@ def test_any_text_names_a_group(labels: list[str]) -> None:
         assert sum(found[f"counts_{place}_{cell}"] for cell in CELLS) == len(mine)
 
 
+@pytest.mark.parametrize(
+    "container",
+    [
+        list,
+        np.asarray,
+        lambda group: group.astype("category"),
+        lambda group: group.astype("string"),
+        lambda group: group.astype("string[pyarrow]"),
+        lambda group: group.set_axis(range(100, 100 + len(group))).to_numpy(),
+        lambda group: pl.Series("sex", group.tolist()),
+        lambda group: pl.Series("sex", group.tolist(), dtype=pl.Categorical),
+        lambda group: pl.Series("sex", group.tolist()).to_arrow(),
+        lambda group: group.to_frame(),
+    ],
+)
+def test_groups_come_in_any_container(container: Any) -> None:
+    """Whether the groups are read from it, or the rows to be scored are."""
+    model, values = logistic().fit(X, Y), container(X["sex"])
+    own = GroupScoring(SCORES, sensitive_features="sex", pos_label="yes")
+    expected = scoring()(model, X, Y)
+    assert own.of(X)(model, X, Y, sensitive_features=values) == expected
+    read = own.of(X, sensitive_features=values)
+    assert read.groups == ("F", "M")
+    assert read(model, X, Y) == expected
+
+
 def test_scores_may_read_some_of_the_columns_of_an_intersection() -> None:
     own = GroupScoring(
         {
