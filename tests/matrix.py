@@ -891,6 +891,9 @@ The models: a `FairClassifier` last in a pipeline that passes the column through
 need it at prediction too). A plain pipeline gets its metadata under the name of its step when routing is off:
 `fit(X, y, fairclassifier__sensitive_features=...)`. Tools with `n_jobs` also run with two processes (loky)
 and with two threads, with pandas, the column and routing on.
+
+What a search should judge where groups are small, and what to do in halving searches and Optuna's:
+[Searches under a bound](searches.md).
 """
 
 COLUMNS = {
