@@ -39,7 +39,7 @@ from fairsk.metrics import (
 )
 from fairsk.model_selection import GroupStratifiedKFold
 from fairsk.rates import CELLS
-from fairsk.scoring import make_fair_scorer, make_group_scorer
+from fairsk.scoring import GroupScoring, make_fair_scorer, make_group_scorer
 
 few = settings(max_examples=25)
 
@@ -364,6 +364,18 @@ ENTRANCES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     ),
     "group scorer": (
         lambda X, **rows: make_group_scorer("accuracy")(Fitted(), X, **rows),
+        {"X": X, "y_true": Y, "sensitive_features": GROUP, "sample_weight": SCORE},
+    ),
+    "score": (
+        lambda X, y, **rows: (
+            ReweightedClassifier(LogisticRegression())
+            .fit(X.reset_index(drop=True) if isinstance(X, pd.DataFrame) else X, Y, sensitive_features=GROUP)
+            .score(X, y, **rows)
+        ),
+        {"X": X, "y": Y, "sensitive_features": GROUP, "sample_weight": SCORE},
+    ),
+    "several scores": (
+        lambda X, **rows: GroupScoring({"dp": "demographic_parity"}, groups=(0, 1))(Fitted(), X, **rows),
         {"X": X, "y_true": Y, "sensitive_features": GROUP, "sample_weight": SCORE},
     ),
     "resampler": (

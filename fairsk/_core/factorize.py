@@ -60,7 +60,8 @@ def code_array(column: NDArray[Any]) -> Coded:
         column = column.astype("datetime64[us]")  # of nanoseconds, tolist() makes integers
     rows, position = column.tolist(), _Positions()
     codes = np.fromiter(map(position.__getitem__, rows), np.intp, len(rows))
-    return Coded(list(position), codes)
+    scalars = np.str_ | np.number | np.bool_  # in an array of objects these stay what they are
+    return Coded([value.item() if isinstance(value, scalars) else value for value in position], codes)
 
 
 class _Positions(dict[Any, int]):

@@ -20,7 +20,7 @@ from torch.utils.data import Subset
 
 from fairsk._core.columns import drop_columns, refuse_shuffled, sensitive_columns
 from fairsk._core.groups import Grouping, encode_groups, encode_known_groups
-from fairsk._core.messages import list_texts, show
+from fairsk._core.messages import list_labels, list_texts, show
 from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._sklearn.compat import num_samples
@@ -193,12 +193,12 @@ def encode_labels(
     labels = np.unique(y if classes is None else np.asarray(classes))
     if len(labels) == 1:
         raise ValueError(
-            f"A classifier needs two classes to tell apart; y has one class only: {labels.tolist()[0]!r}."
+            f"A classifier needs two classes to tell apart; y has one class only: {show(labels[0])}."
         )
     new = np.setdiff1d(y, labels)
     if len(new):
         raise ValueError(
-            f"y has the label {new.tolist()[0]!r}, which is not one of the classes {labels.tolist()}: "
+            f"y has the label {show(new[0])}, which is not one of the classes {list_labels(labels)}: "
             "name all of them in the first call of partial_fit, classes=."
         )
     return labels, np.searchsorted(labels, y).astype(np.int64)

@@ -19,7 +19,7 @@ from sklearn.metrics import jaccard_score
 from fairsk._core.columns import as_array, sensitive_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import Grouping, encode_groups, list_groups
-from fairsk._core.labels import positive_class, target_column
+from fairsk._core.labels import positive_class, refuse_mixed_kinds, target_column
 from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
@@ -273,7 +273,11 @@ class Scorable:
         response = as_array(respond(performance.response_method, response_label))
         if response.ndim == 2 and response.shape[1] == 1:  # some classifiers predict a column
             response = response[:, 0]
-        return cls(performance, target_column("y_true", y_true), response, weights, options, classes)
+        actual = target_column("y_true", y_true)
+        if performance.response_method == "predict" and response.ndim == 1:
+            response = target_column("y_pred", response)
+            refuse_mixed_kinds(actual, response)
+        return cls(performance, actual, response, weights, options, classes)
 
     def overall(self) -> float:
         """Return the score of all rows: that of scikit-learn's own scorer, with its warnings."""
