@@ -237,8 +237,8 @@ class Reweigher(TransformerMixin, BaseEstimator):
         if len(new):
             raise ValueError(
                 f"{len(new)} of {len(labels)} rows have labels that did not occur in fit: "
-                f"{list_labels(np.unique(new).tolist())}. They have no weight; those of fit are "
-                f"{list_labels(self.classes_.tolist())}."
+                f"{list_labels(np.unique(new).tolist(), most=6)}. They have no weight; those of fit are "
+                f"{list_labels(self.classes_.tolist(), most=6)}."
             )
         weights = self.weights_[groups.codes, columns]
         if sample_weight is not None:

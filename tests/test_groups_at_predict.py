@@ -180,3 +180,22 @@ def test_weights_of_unknown_groups_and_labels():
         reweigher.sample_weight(np.where(np.arange(N) == 3, 7, Y), CODES)
     with pytest.raises(ValueError, match="missing"):
         reweigher.sample_weight(np.where(np.arange(N) == 3, np.nan, Y), CODES)
+
+
+def test_messages_stay_short():
+    long = [f"{'long ' * 999}{i}" for i in range(N)]
+    model = ScoreRepair(LogisticRegression(), unknown_group="overall").fit(X, Y, sensitive_features=CODES)
+    with pytest.warns(UserWarning, match="240 of 240 rows") as told:
+        model.predict(X, sensitive_features=long)
+    assert len(str(told[0].message)) < 2000
+    labels = np.repeat(long[:120], 2)
+    reweigher = Reweigher().fit(X, labels, sensitive_features=["a"] * N)
+    for call in (
+        lambda: reweigher.sample_weight(np.char.add(labels, "!"), ["a"] * N),
+        lambda: reweigher.sample_weight(labels, long),
+        lambda: model.set_params(unknown_group="error").predict(X, sensitive_features=long),
+        lambda: model.score(X, long, sensitive_features=CODES),
+    ):
+        with pytest.raises(ValueError, match=r"in fit|where fit had") as caught:
+            call()
+        assert len(str(caught.value)) < 2000

@@ -105,7 +105,7 @@ class SensitiveColumns:
                 return SensitiveColumns(names, tuple(self.columns[j] for j in order))
             if _are_positions(self.names) or _are_positions(names):
                 return SensitiveColumns(names, self.columns)
-        came, seen = list_labels(self.names), list_labels(names)
+        came, seen = list_labels(self.names, most=6), list_labels(names, most=6)
         raise ValueError(
             f"sensitive_features has the columns {came}, and had {seen} in fit: give the same columns, in "
             "any order, or an array, whose columns are taken in the order of fit."

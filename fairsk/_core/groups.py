@@ -212,8 +212,8 @@ def encode_known_groups(
     n_unknown, n_samples = int(np.sum(grouping.codes < 0)), len(codes)
     came, known = _kinds(unknown), _kinds(groups)
     if _written_alike(unknown, groups) or ((everybody or not accepted) and _differ(came, known)):
-        there = f"{list_labels(unknown)} ({' & '.join(came)})"
-        here = f"{list_labels(groups)} ({' & '.join(known)})"
+        there = f"{list_labels(unknown, most=6)} ({' & '.join(came)})"
+        here = f"{list_labels(groups, most=6)} ({' & '.join(known)})"
         if not accepted:
             refuse_other_kind(during, there, here, n_unknown, n_samples)
         warn_other_kind(there, here, n_unknown, n_samples)
