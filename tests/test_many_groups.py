@@ -127,7 +127,8 @@ def test_a_long_wait_is_announced_with_a_way_out(monkeypatch: pytest.MonkeyPatch
         wasserstein_distance(rows["y_score"], sensitive_features=rows["sensitive_features"]),
     )
     monkeypatch.setattr(pairs, "_PATIENCE", 0.0)
-    monkeypatch.setattr(pairs, "_BINS", (1,))  # so rough that nothing is struck out
+    monkeypatch.setattr(pairs, "_BINS", (2,))  # so rough that little is struck out
+    monkeypatch.setattr(pairs, "_TIMED", 2)
     with pytest.warns(UserWarning, match=r"abroca compares up to .* one by one.*reference=.*to_overall"):
         assert abroca(**rows) == usual[0]
     with pytest.warns(UserWarning, match="wasserstein_distance compares up to"):

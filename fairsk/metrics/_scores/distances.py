@@ -48,10 +48,13 @@ def _wasserstein(first: _Shares, second: _Shares) -> float:
 
 
 def _edges(parts: Sequence[_Shares], n_bins: int) -> Floats:
-    """Return the edges of bins that hold about equally many scores, from the lowest score to the highest."""
-    return np.unique(
-        np.quantile(np.concatenate([part.scores for part in parts]), np.linspace(0, 1, n_bins + 1))
-    )
+    """Return the edges of bins from the lowest score to the highest.
+
+    Half of them hold equally many scores, and half are equally wide: for scores with long tails, too.
+    """
+    scores = np.concatenate([part.scores for part in parts])
+    by_count = np.quantile(scores, np.linspace(0, 1, n_bins // 2 + 1))
+    return np.union1d(by_count, np.linspace(scores.min(), scores.max(), n_bins // 2 + 1))
 
 
 def _ks(parts: Sequence[_Shares], baseline: _Shares | None) -> float:
