@@ -519,7 +519,8 @@ def equalized_odds_difference(
     Returns
     -------
     float
-        The largest difference, not negative: 0 is parity. NaN if fewer than two groups can be measured.
+        The largest difference, not negative: 0 is parity. NaN if fewer than two groups
+        can be measured in one of the two rates.
 
     Raises
     ------
@@ -608,7 +609,8 @@ def equalized_odds_ratio(
     Returns
     -------
     float
-        The smallest ratio, from 0 to 1: 1 is parity. NaN if fewer than two groups can be measured.
+        The smallest ratio, from 0 to 1: 1 is parity. NaN if fewer than two groups
+        can be measured in one of the two rates.
 
     Raises
     ------
@@ -697,7 +699,8 @@ def average_odds_difference(
     Returns
     -------
     float
-        The average difference, not negative: 0 is parity. NaN if fewer than two groups can be measured.
+        The average difference, not negative: 0 is parity. NaN if fewer than two groups
+        can be measured in one of the two rates.
 
     Raises
     ------
@@ -786,7 +789,8 @@ def average_odds_ratio(
     Returns
     -------
     float
-        The average ratio, from 0 to 1: 1 is parity. NaN if fewer than two groups can be measured.
+        The average ratio, from 0 to 1: 1 is parity. NaN if fewer than two groups
+        can be measured in one of the two rates.
 
     Raises
     ------
