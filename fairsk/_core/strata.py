@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from fairsk._core.columns import Selector, sensitive_columns
+from fairsk._core.columns import Selector, SensitiveColumns, sensitive_columns
 from fairsk._core.groups import Grouping, encode_groups
 
-__all__ = ["read_strata"]
+__all__ = ["read_strata", "strata_columns"]
 
 #: What messages about sensitive columns say, and what they say of strata.
 _IN_WORDS = {
@@ -45,16 +47,45 @@ def read_strata(X: Any, selector: Selector, values: Any, *, n_samples: int) -> G
     TypeError
         If ``values`` is a string or a dict.
     """
+    with _in_words():
+        columns = strata_columns(X, selector, values, n_samples=n_samples)
+        return None if columns is None else encode_groups(columns)
+
+
+def strata_columns(X: Any, selector: Selector, values: Any, *, n_samples: int) -> SensitiveColumns | None:
+    """Return the columns of strata, as :func:`read_strata` reads them, before they are encoded.
+
+    Parameters
+    ----------
+    X, selector, values, n_samples
+        As in :func:`read_strata`.
+
+    Returns
+    -------
+    SensitiveColumns or None
+        The columns; None without either.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or lengths differ.
+    TypeError
+        If ``values`` is a string or a dict.
+    """
     if values is None and selector is None:
         return None
+    with _in_words():
+        return sensitive_columns(X, selector, values, n_samples=n_samples)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Let errors speak of strata."""
     try:
-        return encode_groups(sensitive_columns(X, selector, values, n_samples=n_samples))
+        yield
     except (ValueError, TypeError) as error:
+        message = str(error)
+        for words, own in _IN_WORDS.items():
+            message = message.replace(words, own)
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(_in_words(str(error))) from None
-
-
-def _in_words(message: str) -> str:
-    for words, own in _IN_WORDS.items():
-        message = message.replace(words, own)
-    return message
+        raise kind(message) from None

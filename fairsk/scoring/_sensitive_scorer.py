@@ -16,6 +16,7 @@ from sklearn.utils.metadata_routing import (
 
 from fairsk._core.columns import SensitiveColumns, refuse_shuffled, sensitive_columns
 from fairsk._core.messages import shorten
+from fairsk._core.strata import strata_columns
 from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples, scorer_parts
 from fairsk._sklearn.routing import RESPONSES, asks_for, call
 
@@ -263,14 +264,11 @@ class SensitiveScorer(BaseScorer):
 
     def _within(self, X: Any, strata: Any) -> dict[str, SensitiveColumns]:
         """Return the strata, from metadata, else from X, as an argument of the measure, if there are any."""
-        if strata is None and self._strata is None:
+        columns = strata_columns(X, self._strata, strata, n_samples=num_samples(X))
+        if columns is None:
             return {}
         if not self._takes_strata:
-            raise ValueError(f"{self!r} compares scores, which strata= does not break down.")
-        try:
-            return {"strata": sensitive_columns(X, self._strata, strata, n_samples=num_samples(X))}
-        except (TypeError, ValueError) as error:
-            error.add_note(
-                "This is about strata=, whose columns are named as those of sensitive_features= are."
+            raise ValueError(
+                f"{shorten(repr(self), 200)} compares scores, which strata= does not break down."
             )
-            raise
+        return {"strata": columns}
