@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from sklearn.metrics import mean_absolute_error
 
 from fairsk.metrics import (
     GroupCounts,
     abroca,
     abroca_test,
     disparity,
+    group_metrics,
     ks_distance,
     multiclass_disparity,
     score_metrics,
@@ -26,7 +28,7 @@ from fairsk.metrics import (
 from fairsk.metrics._scores import abroca as abroca_module
 from fairsk.metrics._scores import pairs
 from fairsk.rates import CONSTRAINTS
-from fairsk.statistics import contrasts, difference_interval, verdict
+from fairsk.statistics import contrasts, difference_interval, smallest_detectable, verdict
 
 
 def scored_groups(n_groups: int, ties: bool, seed: int = 0, rows: int = 12) -> dict[str, Any]:
@@ -193,3 +195,41 @@ def test_messages_that_list_groups_stay_short() -> None:
     assert len(told) > 4
     assert max(len(str(warning.message)) for warning in told) < 2000
     assert len(text) < 5000
+
+
+@pytest.mark.parametrize("comparison", ["difference", "ratio"])
+def test_the_smallest_detectable_disparity_is_that_of_the_pair_where_it_is_largest(comparison: Any) -> None:
+    rng = np.random.default_rng(0)
+    selected, n = rng.integers(5, 9, 7), np.array([20, 20, 31, 40, 40, 400, 31])
+    nobody = np.zeros(7)
+    counts = GroupCounts(
+        list("abcdefg"), {"tp": nobody, "fn": nobody, "fp": selected, "tn": n - selected}, labelled=False
+    )
+    of_pairs = [
+        smallest_detectable(counts, "demographic_parity", groups=pair, comparison=comparison)
+        for pair in combinations("abcdefg", 2)
+    ]
+    worst = max(of_pairs) if comparison == "difference" else min(of_pairs)
+    assert smallest_detectable(counts, "demographic_parity", comparison=comparison) == pytest.approx(worst)
+
+
+def test_the_interval_of_a_function_over_many_groups_equals_one_with_all_pairs_in_memory() -> None:
+    rng = np.random.default_rng(0)
+    y, p = rng.random(200), rng.random(200)
+    table = group_metrics(
+        y,
+        p,
+        metrics=mean_absolute_error,
+        sensitive_features=np.repeat(list("abcde"), 40),
+        n_resamples=50,
+        random_state=0,
+    )
+    values, draws = table.values["mean_absolute_error"], table.replicates["mean_absolute_error"]
+    first, second = np.triu_indices(5, 1)
+    gaps, gap = draws[first] - draws[second], values[first] - values[second]
+    spread = gaps.std(1)
+    furthest = np.sort((np.abs(gaps - gap[:, None]) / spread[:, None]).max(0))
+    half = furthest[min(int(np.ceil(51 * 0.95)) - 1, 49)] * spread
+    low = np.maximum(0, np.maximum(gap - half, -(gap + half))).max()
+    high = np.maximum(np.abs(gap - half), np.abs(gap + half)).max()
+    assert table.difference_interval("mean_absolute_error") == pytest.approx((low, high))

@@ -260,10 +260,7 @@ class GroupFunctionMetrics(Result):
         replicates = replicates[:, ~np.isnan(replicates).any(0)]
         if not replicates.size or (replicates.std(axis=1) == 0).any():
             return float("nan"), float("nan")
-        first, second = np.triu_indices(len(measured), 1)
-        gap, gaps = values[measured][first] - values[measured][second], replicates[first] - replicates[second]
-        spread = gaps.std(axis=1)
-        max_deviation = (np.abs(gaps - gap[:, None]) / spread[:, None]).max(axis=0)
+        gap, spread, max_deviation = _pair_deviations(values[measured], replicates)
         # The smallest draw that at most a share 1 - confidence of these draws and one more would exceed.
         position = int(np.ceil((len(max_deviation) + 1) * self.confidence)) - 1
         half_width = np.sort(max_deviation)[min(position, len(max_deviation) - 1)] * spread
@@ -346,6 +343,24 @@ class GroupFunctionMetrics(Result):
         if len(self.groups) > 1:
             tables += self.disparities()._tables()
         return tables
+
+
+def _pair_deviations(values: Floats, replicates: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the difference of each pair of groups, its standard deviation, and the largest one per resample.
+
+    That is the largest distance of a difference from that of the data, over all pairs, in units of the
+    standard deviation. Pairs with one first group at a time, for all resamples of all pairs do not fit into
+    memory where there are many groups.
+    """
+    gaps, spreads, max_deviation = [], [], np.zeros(replicates.shape[1])
+    for g in range(len(values) - 1):
+        gap, resampled = values[g] - values[g + 1 :], replicates[g] - replicates[g + 1 :]
+        spread = resampled.std(axis=1)
+        deviation = (np.abs(resampled - gap[:, None]) / spread[:, None]).max(axis=0)
+        max_deviation = np.maximum(max_deviation, deviation)
+        gaps.append(gap)
+        spreads.append(spread)
+    return np.concatenate(gaps), np.concatenate(spreads), max_deviation
 
 
 def function_name(function: Callable[..., Any]) -> str:

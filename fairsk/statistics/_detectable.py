@@ -151,12 +151,15 @@ def _detectable(
     p, n = share.effective(counts)
     measured = n > 0
     pooled = np.average(p[measured], weights=n[measured]) if measured.any() else float("nan")
-    sizes = [n[side] for side in pairs]
+    # Only sizes matter, and many pairs of many groups have the same: each pair of sizes is looked at once.
+    distinct, place = np.unique(n, return_inverse=True)
+    pair_of_sizes, of_pair = np.unique(place[pairs[0]] * len(distinct) + place[pairs[1]], return_inverse=True)
+    sizes = [distinct[side] for side in np.divmod(pair_of_sizes, len(distinct))]
     either_way = [
         _disparity_around(pooled, _gap(pooled, high, low, z), high, low, share.rate_at, comparison)
         for high, low in (sizes, sizes[::-1])
     ]
-    return np.maximum(*either_way) if comparison == "difference" else np.minimum(*either_way)
+    return (np.maximum(*either_way) if comparison == "difference" else np.minimum(*either_way))[of_pair]
 
 
 def _gap(pooled: float, high: Floats, low: Floats, z: tuple[float, float]) -> Floats:
