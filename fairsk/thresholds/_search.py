@@ -14,6 +14,7 @@ from fairsk._core.counts import GroupCounts
 from fairsk._core.curves import Curve
 from fairsk._core.groups import format_group, list_groups
 from fairsk._core.messages import list_texts
+from fairsk._core.results import number
 from fairsk._core.typing import Bools, Floats
 from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import (
@@ -37,6 +38,7 @@ from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._rules import Mixture, ThresholdRule
 from fairsk.thresholds._solvers.linear_program import LinearProgramSolver
 from fairsk.thresholds._solvers.problem import OperatingPoints, Problem, as_mixtures
+from fairsk.thresholds._solvers.separate import SeparateSolver
 from fairsk.thresholds._solvers.single_rate import WindowSolver, least_disparity
 from fairsk.thresholds._spec import Requirements, ThresholdSpec
 from fairsk.thresholds._strata import (
@@ -48,7 +50,7 @@ from fairsk.thresholds._strata import (
 
 __all__ = ["PointsOf", "Search", "Solution", "observed_points"]
 
-Solver: TypeAlias = WindowSolver | LinearProgramSolver
+Solver: TypeAlias = WindowSolver | LinearProgramSolver | SeparateSolver
 #: What a solver is asked for.
 Kind: TypeAlias = Literal["thresholds", "mixtures"]
 #: What a group may choose from: the curve that its points stand on, and the points.
@@ -252,7 +254,7 @@ class Search:
         single, mixed = self.best(constraints, only_mixtures=policy == "randomized")
         if mixed is None or (single is None and (policy == "threshold" or not can_mix)):
             raise ValueError(self._infeasible(constraints))
-        gain = np.inf if single is None else max(0.0, self.objective.better(mixed.value, single.value))
+        gain = np.inf if single is None else float(self.objective.better(mixed.value, single.value))
         upper_bound = None if isinstance(self.objective, FreeObjective) else mixed.value
         worth_mixing = gain > WORTH_MIXING * self.objective.span(mixed.value)
         if policy != "auto":
@@ -262,9 +264,9 @@ class Search:
         elif single is None:
             reason = "no single thresholds meet the bound"
         elif not worth_mixing:
-            reason = f"mixing would gain {gain:.4f}"
+            reason = f"mixing would gain {number(gain, 4)}"
         else:
-            reason = f"single thresholds would lose {gain:.4f}"
+            reason = f"single thresholds would lose {number(gain, 4)}"
         if single is not None and (policy == "threshold" or not can_mix or not worth_mixing):
             return replace(single, reason=reason, upper_bound=upper_bound)
         return replace(mixed, reason=reason, upper_bound=upper_bound)
@@ -290,6 +292,24 @@ class Search:
         if mixed is None or only_mixtures:
             return None, mixed
         return self._maximise(constraints, "thresholds", first), mixed
+
+    def group_value_without_bound(self) -> float | None:
+        """Return what the best threshold of each group reaches without a bound; None if none takes part.
+
+        All else that is asked for holds, and groups that take no part keep the overall threshold.
+        """
+        if not self.measured:
+            return None
+        objective = self.objective
+        if isinstance(objective, WorstGroupObjective):
+            solution = self._best_thresholds_for_worst_group((), objective, ceiling=np.inf)
+        else:
+            solution = self._maximise((), "thresholds", None)
+        return None if solution is None else solution.value
+
+    def counts_under_one_threshold(self) -> GroupCounts:
+        """Return the counts of all groups under the overall threshold."""
+        return self.curves.counts([ThresholdRule.single(self.overall.threshold)] * len(self.curves.labels))
 
     def loosest(self, bound: Bound) -> Bound:
         """Return the bound of the same kind that restricts nothing."""
@@ -473,6 +493,8 @@ class Search:
             for _, bound, _ in self._compared_rates(constraints)
         )
         problem = Problem(groups, bounds, capacity, has_strata=self.strata is not None)
+        if not bounds:
+            return SeparateSolver(problem)
         is_plain = all(points.surplus is None for points in groups)
         if len(bounds) == 1 and capacity is None and is_plain:
             return WindowSolver(problem)
