@@ -4,30 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from fairsk._core.bounds import Bound, BoundedConstraint
+from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import format_group
+from fairsk._core.groups import format_group, list_groups
 from fairsk._core.results import Backend, Entries, Result, Table, number, row_count
-from fairsk._held_out.objective import AnyObjective
+from fairsk._core.warnings import warn_user
+from fairsk._held_out.objective import AnyObjective, FreeObjective
 from fairsk._held_out.safety_margin import SafetyMargin
+from fairsk._held_out.summary import summary_lines
 from fairsk.rates import CELLS, Rate
-from fairsk.statistics import difference_interval, ratio_interval
-from fairsk.statistics._intervals import joint_confidence
+from fairsk.statistics._intervals import (
+    PairDisparities,
+    joint_confidence,
+    pair_disparities,
+    worst_interval,
+)
 
-__all__ = ["BoundReport", "ConstraintReport", "MeasuredOn", "constraint_reports", "report_fields"]
+__all__ = [
+    "BoundReport",
+    "ConstraintReport",
+    "MeasuredOn",
+    "constraint_reports",
+    "drop_rounding",
+    "report_fields",
+    "warn_of_wide_intervals",
+]
 
 #: On which rows a report's figures were measured.
 MeasuredOn: TypeAlias = Literal["out of fold", "held out", "training"]
 
-#: Of the interval of a disparity.
-_CONFIDENCE = 0.95
-
 #: By how much a linear program may exceed a bound.
 _SOLVER_ROUNDING = 1e-7
+#: The confidence of a report's intervals.
+_CONFIDENCE = 0.95
+#: An interval passes its bound far if it ends beyond this many times what the bound allows: at two, the rows
+#: cannot tell a disparity at the bound from one that misses it by as much as it allows. (A ratio of r allows
+#: the logarithms of two rates to lie -log(r) apart: its double is the ratio r^2.)
+_FAR = 2.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,7 +66,8 @@ class ConstraintReport(Result):
         The largest difference (or smallest ratio) between groups that are not exempt; for mixtures, the
         expected one. NaN where fewer than two groups can be compared.
     interval : tuple of two floats
-        A 95% confidence interval for it, simultaneous over all pairs of groups, all rates and all strata.
+        A 95% confidence interval for it, simultaneous over all pairs of groups, all rates and all strata. The
+        lower end of a difference's is 0 where the rates may be equal, for no largest difference is negative.
     stratum : label or None
         Where groups are compared within strata, the one that has this disparity.
     """
@@ -64,8 +83,35 @@ class ConstraintReport(Result):
     @property
     def violation(self) -> float:
         """By how much the bound is exceeded: negative where it leaves room, NaN where nothing is compared."""
+        return self._bound.excess(self.disparity)
+
+    @property
+    def is_sure(self) -> bool | None:
+        """Whether the whole interval lies within the bound; None where nothing is compared."""
+        worst = self._worst_end
+        return None if np.isnan(worst) else self._bound.excess(worst) <= ROUNDING
+
+    @property
+    def is_far(self) -> bool:
+        """Whether the interval passes the bound by more than the bound itself allows.
+
+        That is a difference of up to more than twice ``bound``, or a ratio down to less than its square. Of
+        parity (a difference of 0, a ratio of 1) no rows can show more than that they are equal themselves:
+        its interval passes it always, and is not called far.
+        """
+        if self.comparison == "difference":
+            return 0 < _FAR * self.bound < self._worst_end
+        return self._worst_end < self.bound**_FAR < 1
+
+    @property
+    def _bound(self) -> Bound:
         bounds: dict[str, float] = {self.comparison: self.bound}
-        return Bound(**bounds).excess(self.disparity)
+        return Bound(**bounds)
+
+    @property
+    def _worst_end(self) -> float:
+        """The end of the interval that is the least fair."""
+        return self.interval[1 if self.comparison == "difference" else 0]
 
     def _tables(self) -> list[Table]:
         low, high = self.interval
@@ -99,6 +145,13 @@ class BoundReport(Result):
         The objective's value over all rows.
     value_without_bound : float or None
         What the best threshold for all rows alike reaches, without a bound; None where it is not known.
+    group_value_without_bound : float or None
+        What the best threshold of each group reaches, without a bound; None where it is not known.
+    counts_without_bound : GroupCounts or None
+        The confusion cells of all groups under the best threshold for all rows alike; None where it is not
+        known.
+    lower_is_better : bool
+        Whether the objective was minimised, as error rates are.
     constraints : tuple of ConstraintReport
         One per constraint.
     counts : GroupCounts
@@ -110,8 +163,8 @@ class BoundReport(Result):
     exempt : tuple
         Groups too small to measure; the bounds do not cover them.
     uncertain : tuple
-        Groups that the bounds cover on the rows seen, but of which these say too little: without a margin, a
-        rate with a 95% interval wider than twice the bound; with one, too few rows to keep it.
+        Groups that the bounds cover on the rows seen, but which new rows may show beyond them: each is one
+        of a pair whose 95% interval, simultaneous over all pairs and rates, passes a bound.
     margin : float
         How many standard errors of its disparity every pair of groups stays away from its bound.
     library : {"pandas", "polars", "pyarrow"}, optional
@@ -128,6 +181,9 @@ class BoundReport(Result):
     exempt: tuple[Hashable, ...] = ()
     uncertain: tuple[Hashable, ...] = ()
     margin: float = 0.0
+    group_value_without_bound: float | None = None
+    counts_without_bound: GroupCounts | None = None
+    lower_is_better: bool = False
     library: Backend | None = None
 
     @property
@@ -172,6 +228,23 @@ class BoundReport(Result):
         """The 95% confidence interval of the disparity under the (binding) constraint."""
         return self.binding.interval
 
+    def summary(self) -> str:
+        """Return what the report says in plain sentences, a line each.
+
+        They tell what changes for how many people in which group, what that costs, what to expect of new rows
+        and how surely, and on which rows it was measured.
+
+        Returns
+        -------
+        str
+            Plain text; group names are as the data have them, so escape it before it goes into HTML.
+        """
+        return "\n".join(summary_lines(self, self._decided_by()))
+
+    def _decided_by(self) -> str:
+        """Return who or what decides, the subject of a sentence that goes on with "..., so that"."""
+        return "The decisions were made"
+
     def _content(self) -> dict[str, Any]:
         """Return what ``to_dict`` says: under ``groups`` a record per group."""
         return {**super()._content(), "groups": self._group_records()}
@@ -194,7 +267,7 @@ class BoundReport(Result):
 
     def _lines(self) -> list[tuple[str, str]]:
         """Return the entries above the table; subclasses put theirs in between."""
-        return [*self._constraint_lines(), (self.objective, self._value()), *self._group_lines()]
+        return [*self._constraint_lines(), *self._value_lines(), *self._group_lines()]
 
     def _constraint_lines(self) -> list[tuple[str, str]]:
         lines = [("positive", str(self.pos_label))]
@@ -210,10 +283,20 @@ class BoundReport(Result):
             lines += [("constraint", f"{part.constraint}, {bound}"), (part.comparison, reached)]
         return lines
 
-    def _value(self) -> str:
-        """Return the objective's value in words."""
-        without = self.value_without_bound
-        return f"{self.value:.4f}" if without is None else f"{self.value:.4f} ({without:.4f} without a bound)"
+    def _value_lines(self) -> list[tuple[str, str]]:
+        """Return the objective's value, and what is reached without a bound."""
+        baselines = [
+            f"{value:.4f} with {how}"
+            for value, how in (
+                (self.value_without_bound, "one threshold for all"),
+                (self.group_value_without_bound, "the best one per group"),
+            )
+            if value is not None
+        ]
+        return [
+            (self.objective, number(self.value, 4)),
+            *([("no bound", ", ".join(baselines))] if baselines else []),
+        ]
 
     def _margin_lines(self) -> list[tuple[str, str]]:
         if not self.margin:
@@ -223,10 +306,9 @@ class BoundReport(Result):
     def _group_lines(self) -> list[tuple[str, str]]:
         lines = []
         if self.exempt:
-            lines.append(("exempt", ", ".join(map(format_group, self.exempt))))
+            lines.append(("exempt", list_groups(self.exempt)))
         if self.uncertain:
-            named = ", ".join(map(format_group, self.uncertain))
-            lines.append(("uncertain", f"{named} (too few rows to promise the bound)"))
+            lines.append(("uncertain", f"{list_groups(self.uncertain)} (new rows may pass the bound)"))
         return lines
 
     def _decision_columns(self) -> tuple[dict[str, list[Any]], dict[str, list[str]]]:
@@ -254,7 +336,7 @@ def constraint_reports(
     constraints: Sequence[BoundedConstraint], counts: GroupCounts
 ) -> tuple[ConstraintReport, ...]:
     """Measure each constraint on the counts of the groups that its bound covers."""
-    return tuple(_constraint_report(each, counts) for each in constraints)
+    return tuple(_constraint_report(each, counts, _compare_pairs(each, counts)) for each in constraints)
 
 
 def constraint_reports_within(
@@ -269,16 +351,27 @@ def constraint_reports_within(
     tables : mapping of label to GroupCounts
         Of each stratum, the counts of the groups that are compared in it.
     """
-    return tuple(_worst_stratum(each, tables) for each in constraints)
+    return tuple(_worst_stratum(each, tables, _compare_within(each, tables)) for each in constraints)
 
 
-def _worst_stratum(bounded: BoundedConstraint, tables: Mapping[Hashable, GroupCounts]) -> ConstraintReport:
+#: For each stratum (None if there are none) the pairs of groups in it.
+_PairsWithin: TypeAlias = Mapping[Hashable, Sequence[PairDisparities]]
+
+
+def _compare_within(bounded: BoundedConstraint, tables: Mapping[Hashable, GroupCounts]) -> _PairsWithin:
+    """Compare the pairs of groups of every stratum."""
     # Intervals of all strata that hold together hold for the worst of them, whichever that is.
     confidence = joint_confidence(_CONFIDENCE, len(tables))
-    parts = {label: _constraint_report(bounded, table, confidence) for label, table in tables.items()}
+    return {label: _compare_pairs(bounded, table, confidence) for label, table in tables.items()}
+
+
+def _worst_stratum(
+    bounded: BoundedConstraint, tables: Mapping[Hashable, GroupCounts], pairs: _PairsWithin
+) -> ConstraintReport:
+    parts = {label: _constraint_report(bounded, table, pairs[label]) for label, table in tables.items()}
     parts = {label: part for label, part in parts.items() if not np.isnan(part.disparity)}
     if not parts:
-        return _constraint_report(bounded, GroupCounts((), {cell: [] for cell in CELLS}))
+        return _constraint_report(bounded, GroupCounts((), {cell: [] for cell in CELLS}), [])
     by_ratio = bounded.bound.comparison == "ratio"
     sign = -1 if by_ratio else 1
     worst = max(parts, key=lambda label: sign * parts[label].disparity)
@@ -301,20 +394,83 @@ def _without_strata(counts: GroupCounts) -> GroupCounts:
     )
 
 
-def _constraint_report(
+def _compare_pairs(
     bounded: BoundedConstraint, counts: GroupCounts, confidence: float = _CONFIDENCE
+) -> list[PairDisparities]:
+    """Return how far all pairs of groups lie apart in every rate, with intervals that hold together."""
+    if len(counts.groups) < 2:
+        return []
+    return pair_disparities(counts, bounded.constraint, bounded.bound.comparison, confidence)
+
+
+def _constraint_report(
+    bounded: BoundedConstraint, counts: GroupCounts, pairs: Sequence[PairDisparities]
 ) -> ConstraintReport:
     constraint, bound = bounded.constraint, bounded.bound
-    disparity, interval = float("nan"), (float("nan"), float("nan"))
+    disparity = float("nan")
     if len(counts.groups) > 1:
         disparity = float(counts.compare(constraint, bound.comparison))
-        intervals = ratio_interval if bound.comparison == "ratio" else difference_interval
-        interval = intervals(counts, constraint, confidence)
     if abs(disparity - bound.value) < _SOLVER_ROUNDING:  # only rounding sets it apart from the bound
         disparity = bound.value
+    interval = worst_interval(pairs, bound.comparison) if pairs else (float("nan"), float("nan"))
     return ConstraintReport(
         constraint.name, constraint.rates, bound.comparison, bound.value, disparity, interval
     )
+
+
+def _uncertain(
+    constraints: Sequence[BoundedConstraint],
+    tables: Mapping[Hashable, GroupCounts],
+    pairs: Sequence[_PairsWithin],
+) -> set[Hashable]:
+    """Return the groups that are in a pair whose interval passes a bound, in any stratum."""
+    uncertain = set[Hashable]()
+    for each, within in zip(constraints, pairs, strict=True):
+        bound = each.bound
+        for label, table in tables.items():
+            is_uncertain = np.zeros(len(table.groups), dtype=bool)
+            for part in within[label]:
+                if bound.comparison == "difference":
+                    passes = part.high > bound.value + ROUNDING
+                else:
+                    passes = part.low < bound.value - ROUNDING
+                is_uncertain[part.first[passes]] = is_uncertain[part.second[passes]] = True
+            uncertain.update(compress(table.groups, is_uncertain))
+    return uncertain
+
+
+def warn_of_wide_intervals(
+    parts: Sequence[ConstraintReport], remedies: str = "margin='1se' or a confidence, "
+) -> None:
+    """Warn, once, of bounds that the interval of the disparity passes far.
+
+    Numbers that differ from fit to fit are left to the report, so that the warning shows once for all fits
+    of a search.
+
+    Parameters
+    ----------
+    parts : sequence of ConstraintReport
+        What is achieved under each constraint.
+    remedies : str
+        What else than more rows helps, and ends with a comma and a blank.
+    """
+    far = dict.fromkeys(f"{part._bound} for {part.constraint}" for part in parts if part.is_far)
+    if far:
+        warn_user(
+            f"These rows say little about {' and '.join(far)}: the 95% interval of the disparity passes the "
+            "bound by more than the bound allows, so new rows may too. report_.interval and "
+            f"report_.uncertain say how far and for which groups. What helps: more rows, {remedies}coarser "
+            "groups or a greater min_group_size, or a looser bound."
+        )
+
+
+def drop_rounding(gain: float) -> float:
+    """Return a gain as it is, negative ones among them, but 0 for what only rounding sets apart from 0.
+
+    Two sums of the same terms in another order differ by some units in the last place, with a sign that says
+    nothing.
+    """
+    return 0.0 if abs(gain) < ROUNDING else gain
 
 
 def report_fields(
@@ -328,6 +484,8 @@ def report_fields(
     covered: Sequence[Hashable] | None = None,
     exempt: Sequence[Hashable] = (),
     margin: SafetyMargin | None = None,
+    group_value_without_bound: float | None = None,
+    counts_without_bound: GroupCounts | None = None,
     subject: str = "thresholds",
     tables: Mapping[Hashable, GroupCounts] | None = None,
 ) -> dict[str, Any]:
@@ -347,6 +505,8 @@ def report_fields(
         The groups that the bounds cover; by default all that are not exempt.
     margin : SafetyMargin, optional
         The margin that the decisions should keep; by default none.
+    group_value_without_bound, counts_without_bound
+        As in :class:`BoundReport`.
     subject : str, default="thresholds"
         What decides, for the warning that no margin is kept.
     tables : mapping of label to GroupCounts, optional
@@ -361,23 +521,32 @@ def report_fields(
     if covered is None:
         covered = [label for label in counts.groups if label not in exempt]
     margin = SafetyMargin(constraints, 0.0) if margin is None else margin
+    compared: Mapping[Hashable, GroupCounts] = {None: counts.take(covered)} if tables is None else tables
+    pairs = [_compare_within(each, compared) for each in constraints]
     if tables is None:
-        compared = counts.take(covered)
-        uncertain, kept = margin.check(compared, subject=subject)
-        reports = constraint_reports(constraints, compared)
+        _, kept = margin.check(compared[None], subject=subject)
+        reports = tuple(
+            _constraint_report(each, compared[None], within[None])
+            for each, within in zip(constraints, pairs, strict=True)
+        )
     else:
-        unsure = {label for table in tables.values() for label in margin.check(table, subject=subject)[0]}
-        uncertain, kept = tuple(label for label in counts.groups if label in unsure), 0.0
-        reports = constraint_reports_within(constraints, tables)
+        kept = 0.0
+        reports = tuple(
+            _worst_stratum(each, compared, within) for each, within in zip(constraints, pairs, strict=True)
+        )
+    unsure = _uncertain(constraints, compared, pairs)
     return {
         "pos_label": pos_label,
         "objective": objective.name,
         "value": objective.of_groups(_without_strata(counts).cells),
         "value_without_bound": value_without_bound,
+        "group_value_without_bound": group_value_without_bound,
+        "counts_without_bound": counts_without_bound,
+        "lower_is_better": not isinstance(objective, FreeObjective) and objective.lower_is_better,
         "constraints": reports,
         "counts": counts,
         "measured_on": measured_on,
         "exempt": tuple(exempt),
-        "uncertain": uncertain,
+        "uncertain": tuple(label for label in counts.groups if label in unsure),
         "margin": kept,
     }

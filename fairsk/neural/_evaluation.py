@@ -15,10 +15,11 @@ from sklearn.exceptions import ConvergenceWarning
 from fairsk._core.bounds import BoundedConstraint
 from fairsk._core.counts import GroupCounts, tabulate
 from fairsk._core.messages import show
+from fairsk._core.results import printable
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import ACCURACY, make_objective
-from fairsk._held_out.report import BoundReport, ConstraintReport, report_fields
+from fairsk._held_out.report import BoundReport, ConstraintReport, report_fields, warn_of_wide_intervals
 from fairsk.neural._comparisons import GroupComparison, GroupComparisons
 from fairsk.neural._confusion import Target, as_cells, log_probabilities, predicted_class
 from fairsk.neural._data import Batches, NetData
@@ -42,6 +43,8 @@ __all__ = [
 LARGE_BATCH = 8192
 #: Rates are quotients of sums; a disparity this close to the bound is the bound.
 _ROUNDING = 1e-9
+#: How many of the other classes and columns a summary has a sentence for.
+_MOST_OTHERS = 3
 
 
 @dataclass(frozen=True)
@@ -181,8 +184,10 @@ class TrainingReport(BoundReport):
 
     Parameters
     ----------
-    pos_label, objective, value, value_without_bound, constraints, counts, measured_on
+    pos_label, objective, value, lower_is_better, constraints, counts, measured_on
         As in :class:`~fairsk._held_out.report.BoundReport`.
+    value_without_bound, group_value_without_bound, counts_without_bound : None
+        Not known: the net was trained under the bound, and no other one beside it.
     exempt, uncertain, margin
         Likewise.
     column : str or None
@@ -205,20 +210,44 @@ class TrainingReport(BoundReport):
         each = zip(*(report.constraints for report in (self, *self.others)), strict=True)
         return tuple(_most_violated(parts) for parts in each)
 
+    def _decided_by(self) -> str:
+        return "One net decides for all rows, and was trained"
+
+    def summary(self) -> str:
+        """Return what the report says in plain sentences, a line each.
+
+        They are about the class and column whose bound is exceeded by most, or comes nearest to be; the
+        others have a line each, as long as they are few. What the net would do without the bound is not among
+        them: fit one with ``penalty_weight=0`` and compare the two.
+
+        Returns
+        -------
+        str
+            Plain text; group names are as the data have them, so escape it before it goes into HTML.
+        """
+        lines = [super().summary(), *(f"Beside this, {each}." for _, each in self._others[:_MOST_OTHERS])]
+        if len(self.others) > _MOST_OTHERS:
+            lines.append(f"{len(self.others) - _MOST_OTHERS} more are in report_.others.")
+        return "\n".join(map(str, lines))
+
     def _content(self) -> dict[str, Any]:
         return super()._content() | {"column": self.column, "worst": self.worst, "others": self.others}
 
     def _lines(self) -> list[tuple[str, str]]:
         column = [("column", self.column)] if self.column else []
-        others = [
+        return [*column, *super()._lines(), *self._others]
+
+    @property
+    def _others(self) -> list[tuple[str, str]]:
+        """A line for each of the other classes and columns."""
+        return [
             (
                 "beside",
-                f"{report.pos_label}{f' by {report.column}' if report.column else ''}: "
+                f"{printable(str(report.pos_label))}{f' by {report.column}' if report.column else ''}: "
                 f"{report.constraint} {report.comparison} {report.disparity:.4f}",
             )
             for report in self.others
         ]
-        return [*column, *super()._lines(), *others]
 
 
 def _most_violated(parts: Sequence[ConstraintReport]) -> ConstraintReport:
@@ -292,7 +321,7 @@ def _label_sums(counts: GroupCounts) -> tuple[float, float]:
 
 
 def warn_of_violations(report: TrainingReport, classes: NDArray[Any]) -> None:
-    """Warn of bounds that are violated, or met by predicting the same of two classes for every row."""
+    """Warn of bounds that are violated, or met by one prediction for all rows, or little known of."""
     messages = []
     for part in report.worst:
         if not part.violation <= _ROUNDING:  # or NaN
@@ -315,3 +344,6 @@ def warn_of_violations(report: TrainingReport, classes: NDArray[Any]) -> None:
             "(max_epochs) or merge small groups.",
             ConvergenceWarning,
         )
+        return
+    every = [part for each in (report, *report.others) for part in each.constraints]
+    warn_of_wide_intervals(every, remedies="")

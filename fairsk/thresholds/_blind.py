@@ -30,13 +30,13 @@ from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint, bounded_rate
 from fairsk._core.counts import GroupCounts, soft_counts
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._held_out.objective import FreeObjective, Objective
-from fairsk._held_out.report import MeasuredOn
+from fairsk._held_out.report import MeasuredOn, drop_rounding
 from fairsk._meta.cross_fit import OutOfFold, Splits, TrainingData, cross_fit
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import ResponseMethod, call, positive_scores
 from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.thresholds._group_curves import GroupCurves
-from fairsk.thresholds._report import ThresholdReport, measure, warn_if_constant
+from fairsk.thresholds._report import ThresholdReport, measure, warn_of_limits
 from fairsk.thresholds._search import Search
 from fairsk.thresholds._spec import ThresholdSpec
 
@@ -295,7 +295,6 @@ def choose_blind_policy(
     if not search.measured:  # as everywhere else, a score at the overall threshold is selected
         selected = rows.scores >= rule.base
     counts = count(selected)
-    warn_if_constant(counts, spec)
     report = ThresholdReport(
         **measure(search, counts, pos_label=pos_label, measured_on=measured_on),
         policy="blind",
@@ -306,6 +305,7 @@ def choose_blind_policy(
     )
     if search.measured:
         report = replace(report, blindness_cost=_blindness_cost(search, constraints, report.value))
+    warn_of_limits(report, spec)
     prices = np.zeros((len(curves.labels), len(spec.rates)))
     prices[search.measured] = rule.prices
     policy = BlindPolicy(
@@ -360,9 +360,13 @@ def _choose_rule(
 
 
 def _blindness_cost(search: Search, constraints: tuple[BoundedConstraint, ...], value: float) -> float | None:
-    """Return how much more thresholds per group would reach; None if no thresholds meet the bounds."""
+    """Return how much more thresholds per group would reach; None if no thresholds meet the bounds.
+
+    A rule that weighs a row's probable groups is no threshold of its group, and may reach more: then it is
+    negative.
+    """
     values = [solution.value for solution in search.best(constraints) if solution is not None]
-    costs = [max(0.0, float(search.objective.better(other, value))) for other in values]
+    costs = [drop_rounding(float(search.objective.better(other, value))) for other in values]
     return max(costs, default=None)
 
 

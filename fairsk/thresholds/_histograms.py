@@ -14,6 +14,7 @@ from fairsk._core.histograms import ScoreHistograms
 from fairsk._core.results import Backend, Entries, Result, Table
 from fairsk._core.typing import Floats
 from fairsk._held_out.objective import FreeObjective, ObjectiveLike, WorstGroupObjective
+from fairsk._held_out.report import drop_rounding
 from fairsk._held_out.safety_margin import MarginLike
 from fairsk._sklearn.compat import validate_parameters
 from fairsk.rates import Constraint, Rate, get_rate
@@ -195,7 +196,7 @@ def _binning_loss(search: Search, solution: Solution, report: ThresholdReport) -
     single, mixed = relaxed.best(widened, only_mixtures=search.spec.policy == "randomized")
     best = mixed if may_mix else single
     loss = float("nan") if best is None else float(search.objective.better(best.value, report.value))
-    return None if np.isnan(loss) else max(0.0, loss)
+    return None if np.isnan(loss) else drop_rounding(loss)
 
 
 def _piece(search: Search) -> float:

@@ -10,13 +10,27 @@ import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
+from fairsk._core.results import number
 from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import WorstGroupObjective
-from fairsk._held_out.report import BoundReport, MeasuredOn, report_fields
+from fairsk._held_out.report import (
+    BoundReport,
+    MeasuredOn,
+    drop_rounding,
+    report_fields,
+    warn_of_wide_intervals,
+)
 from fairsk.thresholds._search import Search, Solution
 from fairsk.thresholds._spec import ThresholdSpec
 
-__all__ = ["ThresholdReport", "measure", "threshold_report", "warn_if_constant"]
+__all__ = ["ThresholdReport", "measure", "threshold_report", "warn_of_limits"]
+
+#: Who decides, by policy: the beginning of a summary.
+_DECIDED_BY = {
+    "threshold": "Each group has a threshold of its own",
+    "randomized": "Each group has a mixture of thresholds of its own",
+    "blind": "One rule decides for all, from the score and a guess at the group",
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -36,6 +50,13 @@ class ThresholdReport(BoundReport):
         The objective's value over all rows, or in the worst group if that is the objective.
     value_without_bound : float
         What the best threshold for all rows alike reaches, without a bound.
+    group_value_without_bound : float or None
+        What the best threshold of each group reaches without a bound, with all else that is asked for: the
+        optimum that the bound takes away from. None where nothing can be compared.
+    counts_without_bound : GroupCounts
+        The confusion cells of all groups under the best threshold for all rows alike.
+    lower_is_better : bool
+        Whether the objective was minimised, as error rates are.
     constraints : tuple of ConstraintReport
         One per constraint.
     counts : GroupCounts
@@ -47,8 +68,8 @@ class ThresholdReport(BoundReport):
     exempt : tuple
         Groups too small to measure; they have the overall threshold, and the bounds do not cover them.
     uncertain : tuple
-        Groups that the bounds cover on the rows seen, but of which these say too little: without a margin, a
-        rate with a 95% interval wider than twice the bound; with one, too few rows to keep it.
+        Groups that the bounds cover on the rows seen, but which new rows may show beyond them: each is one
+        of a pair whose 95% interval, simultaneous over all pairs and rates, passes a bound.
     margin : float
         How many standard errors of its disparity every pair of groups stays away from its bound.
     library : {"pandas", "polars", "pyarrow"}, optional
@@ -73,6 +94,7 @@ class ThresholdReport(BoundReport):
         The same rate over all rows; None likewise.
     blindness_cost : float or None
         How much more thresholds per group would reach on the same rows; None unless the policy is blind.
+        Negative where the guess at the group tells more than the group and the score do.
     binning_loss : float or None
         How much more thresholds on the scores themselves could reach at most; None unless they were
         chosen on histograms.
@@ -94,13 +116,14 @@ class ThresholdReport(BoundReport):
         return [{**record, "threshold": self.thresholds.get(record["group"])} for record in records]
 
     def _lines(self) -> list[tuple[str, str]]:
-        value = self._value()
+        (name, value), *baselines = self._value_lines()
         if self.optimality_gap is not None:
-            value += f"; at most {self.optimality_gap:.4f} below the best under it"
+            value += f"; at most {number(self.optimality_gap, 4)} short of the best under the bound"
         lines = [
             *self._constraint_lines(),
-            (self.objective, value),
+            (name, value),
             *self._worst_group_lines(),
+            *baselines,
             ("policy", f"{self.policy}, by {self.solver}: {self.reason}"),
         ]
         if self.requirements:
@@ -108,15 +131,20 @@ class ThresholdReport(BoundReport):
             lines.append(("also", "; ".join([*self.requirements, f"{share:.4f} of all rows are selected"])))
         lines += self._margin_lines()
         if self.blindness_cost is not None:
-            lines.append(("blindness", f"thresholds per group would reach {self.blindness_cost:.4f} more"))
+            cost = number(self.blindness_cost, 4)
+            lines.append(("blindness", f"thresholds per group would reach {cost} more"))
         if self.binning_loss is not None:
-            lines.append(("binning", f"between the edges at most {self.binning_loss:.4f} more is possible"))
+            loss = number(self.binning_loss, 4)
+            lines.append(("binning", f"between the edges at most {loss} more is possible"))
         return [*lines, *self._group_lines()]
 
     def _worst_group_lines(self) -> list[tuple[str, str]]:
         if self.value_of_all is None:
             return []
         return [("worst group", f"{format_group(self.worst_group)}; over all rows {self.value_of_all:.4f}")]
+
+    def _decided_by(self) -> str:
+        return _DECIDED_BY[self.policy]
 
     def _decision_columns(self) -> tuple[dict[str, list[Any]], dict[str, list[str]]]:
         if not self.thresholds:
@@ -133,11 +161,9 @@ def threshold_report(
     """Measure what a solution achieves on the rows that it was searched on."""
     counts = search.curves.counts(solution.rules)
     within = search.curves.counts_within(solution.rules) if search.strata is not None else None
-    if np.isfinite(search.overall.threshold):  # without the bound, some are selected and some are not
-        warn_if_constant(counts, search.spec)
     is_mixed = any(rule.is_mixed for rule in solution.rules)
     pairs = zip(search.curves.labels, solution.rules, strict=True)
-    return ThresholdReport(
+    report = ThresholdReport(
         **measure(search, counts, within, pos_label=pos_label, measured_on=measured_on),
         policy="randomized" if is_mixed else "threshold",
         solver=solution.solver,
@@ -145,6 +171,9 @@ def threshold_report(
         thresholds={label: rule.pairs if is_mixed else rule.pairs[0][0] for label, rule in pairs},
         optimality_gap=_gap(search, solution),
     )
+    # Without the bound, some must be selected and some not: else the bound is not why all are decided alike.
+    warn_of_limits(report, search.spec, may_be_constant=not np.isfinite(search.overall.threshold))
+    return report
 
 
 def measure(
@@ -162,6 +191,8 @@ def measure(
         search.objective,
         pos_label=pos_label,
         value_without_bound=search.overall.value,
+        group_value_without_bound=search.group_value_without_bound(),
+        counts_without_bound=search.counts_under_one_threshold(),
         measured_on=measured_on,
         covered=[counts.groups[g] for g in search.measured],
         exempt=[counts.groups[g] for g in search.exempt],
@@ -179,11 +210,27 @@ def _worst_group(search: Search, counts: GroupCounts) -> dict[str, Any]:
     return {"worst_group": worst, "value_of_all": objective.overall.of_groups(counts.cells)}
 
 
-def warn_if_constant(counts: GroupCounts, spec: ThresholdSpec) -> None:
-    """Warn if the bound leaves nothing better than the same decision for every row."""
-    (selected,) = counts.overall().rate("selection_rate")
-    if selected not in (0, 1):
-        return
+def warn_of_limits(report: ThresholdReport, spec: ThresholdSpec, *, may_be_constant: bool = False) -> None:
+    """Warn if the bound leaves nothing but one decision for all rows, or else if the rows say little of it.
+
+    Parameters
+    ----------
+    report : ThresholdReport
+        What is achieved.
+    spec : ThresholdSpec
+        What was asked for. A margin has warnings of its own.
+    may_be_constant : bool, default=False
+        Whether the same decision for every row would be the best without the bound, too.
+    """
+    (selected,) = report.counts_by_group.overall().rate("selection_rate")
+    if selected in (0, 1):
+        if not may_be_constant:
+            _warn_of_constant(selected, spec)
+    elif not spec.margin:
+        warn_of_wide_intervals(report.constraints)
+
+
+def _warn_of_constant(selected: float, spec: ThresholdSpec) -> None:
     mixing = ", or allow policy='randomized'" if spec.can_mix else ""
     warn_user(
         f"The thresholds select {'nobody' if selected == 0 else 'everybody'}: under this bound on "
@@ -193,11 +240,14 @@ def warn_if_constant(counts: GroupCounts, spec: ThresholdSpec) -> None:
 
 
 def _gap(search: Search, solution: Solution) -> float | None:
-    """Return how far a solution is at most below the best mixtures; None where that is not known."""
+    """Return how far a solution is at most below the best mixtures; None where that is not known.
+
+    It may fall below 0 by what the linear program rounds.
+    """
     if solution.upper_bound is None:
         return None
     gap = float(search.objective.better(solution.upper_bound, solution.value))
-    return None if np.isnan(gap) else max(0.0, gap)
+    return None if np.isnan(gap) else drop_rounding(gap)
 
 
 def _written(threshold: Any) -> str:

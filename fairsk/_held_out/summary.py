@@ -1,0 +1,308 @@
+"""Summaries of reports: what decisions under a bound change, cost and promise, in plain sentences.
+
+The words for a rate follow from the cells that it counts (:mod:`fairsk.rates` has its formula), so they are
+right for a user's own rates too. A sentence names few groups, those with the largest changes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fairsk._core.counts import GroupCounts
+from fairsk._core.groups import format_group, list_groups
+from fairsk._core.results import number, printable, row_count
+from fairsk._core.typing import Floats
+from fairsk.rates import CELLS, Rate
+
+if TYPE_CHECKING:
+    from fairsk._held_out.report import BoundReport, ConstraintReport
+
+__all__ = ["rate_in_words", "summary_lines"]
+
+#: How many groups a sentence names.
+_NAMED_GROUPS = 4
+#: Of how many rates and constraints there are sentences.
+_NAMED_RATES = 4
+#: A value that is closer to another than this looks the same in print.
+_SAME = 5e-5
+
+#: What is said of people in some cells of the confusion table (in the order of CELLS, which are counted).
+_COUNTED: dict[tuple[float, ...], str] = {
+    (1, 1, 0, 0): "selected",
+    (1, 0, 0, 0): "rightly selected",
+    (0, 1, 0, 0): "wrongly selected",
+    (0, 0, 1, 1): "turned down",
+    (0, 0, 1, 0): "wrongly turned down",
+    (0, 0, 0, 1): "rightly turned down",
+    (1, 0, 0, 1): "decided rightly",
+    (0, 1, 1, 0): "decided wrongly",
+}
+#: Whom a rate's denominator counts; {} stands for the positive label.
+_COUNTED_AMONG: dict[tuple[float, ...], str] = {
+    (1, 1, 1, 1): "all people",
+    (1, 0, 1, 0): "the people labelled {}",
+    (0, 1, 0, 1): "the people not labelled {}",
+    (1, 1, 0, 0): "the selected",
+    (0, 0, 1, 1): "those turned down",
+}
+_SELECTED: tuple[float, ...] = (1, 1, 0, 0)
+
+_MEASURED = {
+    "out of fold": "{n} training rows, each decided by a model that was fitted without it",
+    "held out": "{n} rows that no model was fitted to",
+    "training": ("the {n} rows that the model was fitted to: new rows usually show groups further apart"),
+}
+
+
+def summary_lines(report: BoundReport, decided_by: str) -> list[str]:
+    """Return the sentences of a report's summary, a text per line.
+
+    Parameters
+    ----------
+    report : BoundReport
+        The report.
+    decided_by : str
+        Who or what decides, the subject of a sentence that goes on with "..., so that".
+    """
+    lines = [
+        *_aims(report, decided_by),
+        *_changes(report),
+        *_rates(report),
+        *_costs(report),
+        *_expectations(report),
+        *_limits(report),
+        _measured(report),
+    ]
+    return list(map(printable, lines))
+
+
+def rate_in_words(rate: Rate, pos_label: str) -> str:
+    """Return a rate's name, and in brackets what it is a share of, where words can say it."""
+    name = rate.name.replace("_", " ")
+    part = _COUNTED.get(_as_integers(rate.numerator_coefficients))
+    whole = _COUNTED_AMONG.get(_as_integers(rate.denominator_coefficients))
+    if part is None or whole is None or not rate.is_share:
+        return name
+    return f"{name} (share of {whole.format(pos_label)} who are {part})"
+
+
+def _as_integers(coefficients: Sequence[float]) -> tuple[float, ...]:
+    """Return coefficients such that (2, 0, 2, 0) and (1, 0, 1, 0) are the same."""
+    largest = max(map(abs, coefficients))
+    return tuple(each / largest for each in coefficients) if largest else tuple(coefficients)
+
+
+# --- what was asked for, and what changes ----------------------------------------------------------------
+
+
+def _aims(report: BoundReport, decided_by: str) -> Iterator[str]:
+    aims = []
+    of_stratum = " of a stratum" if report.counts.strata is not None else ""
+    for part in report.constraints[:_NAMED_RATES]:
+        names = " and the ".join(rate_in_words(rate, str(report.pos_label)) for rate in part.rates)
+        if not np.isfinite(part.bound):
+            aims.append(
+                f"the {names} {_is_or_are(part)} compared between groups{of_stratum}, without a bound"
+            )
+        elif part.comparison == "difference":
+            aims.append(
+                f"the {names} {'differs' if len(part.rates) == 1 else 'differ'} by at most "
+                f"{part.bound:g} between groups{of_stratum}"
+            )
+        else:
+            aims.append(
+                f"the {names} of no group {_is_or_are(part)} below {part.bound:g} times that of another{of_stratum}"
+            )
+    more = len(report.constraints) - len(aims)
+    if more:
+        aims.append(f"{more} more bounds hold")
+    yield f"{decided_by}, so that {'; and '.join(aims)}. Selected means predicted {report.pos_label}."
+
+
+def _is_or_are(part: ConstraintReport) -> str:
+    return "is" if len(part.rates) == 1 else "are"
+
+
+def _changes(report: BoundReport) -> Iterator[str]:
+    """Say how many more or fewer people of each group are selected, and what else the bounds are about."""
+    before, now = report.counts_without_bound, report.counts_by_group
+    if before is None:
+        selected = _total(now, _SELECTED)
+        shares = now.rate("selection_rate")
+        largest = np.argsort(-now.n, kind="stable")[:_NAMED_GROUPS]
+        listed = [
+            f"{_people(selected[g])} of {_people(n)} in {format_group(now.groups[g])} ({shares[g]:.1%})"
+            for g, n in zip(largest, now.n[largest], strict=True)
+        ]
+        rest = len(now.groups) - len(listed)
+        yield f"Selected are {', '.join(listed)}{f' (and others in {rest:,} more groups)' if rest else ''}."
+        return
+    counted = {_SELECTED: "selected"}
+    for rate in report._rates():
+        cells = _as_integers(rate.numerator_coefficients)
+        if cells in _COUNTED and cells != (0, 0, 1, 1):  # the others are selected
+            counted.setdefault(cells, _COUNTED[cells])
+    opening = "Compared with one threshold for all, "
+    for cells, words in list(counted.items())[:_NAMED_RATES]:
+        yield opening + _change(now.groups, _total(before, cells), _total(now, cells), words) + "."
+        opening = "Of these, " if words.endswith("selected") and cells == _SELECTED else "Likewise, "
+
+
+def _total(counts: GroupCounts, cells: Sequence[float]) -> Floats:
+    """Return how many people of each group are in some cells."""
+    terms = [counts.cells[cell] for cell, factor in zip(CELLS, cells, strict=True) if factor]
+    return np.sum(terms, axis=0)
+
+
+def _change(groups: Sequence[Hashable], before: Floats, now: Floats, words: str) -> str:
+    """Say what changes in the groups where most does."""
+    change = now - before
+    order = [g for g in np.argsort(-np.abs(change), kind="stable") if abs(change[g]) >= 0.05]
+    if not order:
+        return f"as many people are {words} in every group"
+    total = float(change.sum())
+    in_all = (
+        f"{_more(total)} people are {words} in all" if abs(total) >= 0.05 else f"as many are {words} in all"
+    )
+    listed = []
+    for g in order[:_NAMED_GROUPS]:
+        share = f" ({change[g] / before[g]:+.1%})" if before[g] > 0 else " (from none)"
+        listed.append(f"{_more(change[g])}{share} in {format_group(groups[g])}")
+    rest = len(order) - len(listed)
+    return f"{in_all}: {', '.join(listed)}{f' (and changes in {rest:,} more groups)' if rest else ''}"
+
+
+def _more(change: float) -> str:
+    return f"{_people(abs(change))} {'more' if change > 0 else 'fewer'}"
+
+
+def _people(n: float) -> str:
+    """Write a number of people, ten and more without decimals, which expected numbers have."""
+    return row_count(round(n) if abs(n) >= 10 else round(n, 1))
+
+
+def _rates(report: BoundReport) -> Iterator[str]:
+    """Say between which groups a rate is lowest and highest, now and under one threshold for all."""
+    covered = [label not in set(report.exempt) for label in report.groups]
+    rates = report._rates()
+    if (
+        sum(covered) < 2 or report.counts.strata is not None
+    ):  # what is compared within strata is no such range
+        return
+    for rate in rates[:_NAMED_RATES]:
+        now = _range(report.counts_by_group, rate, covered)
+        if now is None:
+            continue
+        before = None
+        if report.counts_without_bound is not None:
+            before = _range(report.counts_without_bound, rate, covered)
+        beside = "" if before is None else f"; with one threshold for all it would go from {before}"
+        yield f"The {rate.name.replace('_', ' ')} goes from {now}{beside}."
+
+
+def _range(counts: GroupCounts, rate: Rate, covered: Sequence[bool]) -> str | None:
+    values = np.where(covered, counts.rate(rate), np.nan)
+    if np.isnan(values).all():
+        return None
+    ends = int(np.nanargmin(values)), int(np.nanargmax(values))
+    low, high = (f"{number(values[g], 4)} ({format_group(counts.groups[g])})" for g in ends)
+    return f"{low} to {high}"
+
+
+# --- what it costs -----------------------------------------------------------------------------------------
+
+
+def _costs(report: BoundReport) -> Iterator[str]:
+    value, name = report.value, report.objective.replace("_", " ")
+    if np.isnan(value):
+        yield f"The {name} is not defined for these decisions."
+        return
+    baselines = [
+        (other, how)
+        for other, how in (
+            (report.value_without_bound, "one threshold for all rows"),
+            (report.group_value_without_bound, "the best threshold of each group"),
+        )
+        if other is not None and not np.isnan(other)
+    ]
+    if not baselines:
+        yield f"The {name} is {value:.4f}; what would be reached without the bound was not measured."
+        return
+    compared = []
+    for other, how in baselines:
+        loss = value - other if report.lower_is_better else other - value
+        decisions = ""
+        if report.objective == "accuracy" and abs(loss) >= _SAME:
+            n = _people(abs(loss) * float(report.counts_by_group.n.sum()))
+            decisions = f", {n} {'more' if loss > 0 else 'fewer'} wrong decisions"
+        compared.append(f"{_worse(loss)} {how} ({other:.4f}{decisions})")
+    yield f"The {name} is {value:.4f}: {' and '.join(compared)} would reach without the bound."
+
+
+def _worse(loss: float) -> str:
+    if abs(loss) < _SAME:
+        return "the same as"
+    return f"{abs(loss):.4f} {'worse' if loss > 0 else 'better'} than"
+
+
+# --- what to expect, and how surely ------------------------------------------------------------------------
+
+
+def _expectations(report: BoundReport) -> Iterator[str]:
+    for part in report.constraints[:_NAMED_RATES]:
+        name = part.constraint.replace("_", " ")
+        if np.isnan(part.disparity):
+            yield f"Fewer than two groups can be compared under {name}: nothing is promised."
+            continue
+        what = "difference" if part.comparison == "difference" else "ratio of the lowest to the highest"
+        low, high = part.interval
+        where = "between groups"
+        if part.stratum is not None:
+            where = f"between groups of a stratum, at its worst in {format_group(part.stratum)},"
+        yield (
+            f"Under {name}, the {what} {where} is {part.disparity:.4f} on these rows; on new rows "
+            f"expect {number(low, 4)} to {number(high, 4)} (95% interval over all pairs{_judged(part)})."
+        )
+
+
+def _judged(part: ConstraintReport) -> str:
+    """Say what an interval means for the bound."""
+    if not np.isfinite(part.bound) or part.is_sure is None:
+        return ""
+    word = "most" if part.comparison == "difference" else "least"
+    asked = f"at {word} {part.bound:g} was asked for"
+    if part.is_sure:
+        return f"; {asked}, and new rows should keep that"
+    if part.is_far:
+        return f"; {asked}, and these rows say little about that"
+    return f"; {asked}, and new rows may not keep that"
+
+
+def _limits(report: BoundReport) -> Iterator[str]:
+    covered = len(report.groups) - len(report.exempt)
+    if report.uncertain:
+        everyone = len(report.uncertain) == covered
+        whom = list_groups(report.uncertain, _NAMED_GROUPS)
+        if everyone:
+            whom = "both groups" if covered == 2 else f"all {covered:,} groups that are compared"
+        yield (
+            f"Uncertain are {whom}: the interval of some pair of them passes the bound. More rows, a margin, "
+            "coarser groups or a looser bound make it surer."
+        )
+    if report.exempt:
+        n = dict(zip(report.groups, report.counts_by_group.n.tolist(), strict=True))
+        people = sum(n[label] for label in report.exempt)
+        yield (
+            f"The bound does not cover {list_groups(report.exempt, _NAMED_GROUPS)} ({_people(people)} "
+            "people), too small to measure."
+        )
+
+
+def _measured(report: BoundReport) -> str:
+    counts = report.counts_by_group
+    weighted = any((counts.cells[cell] != counts.squares[cell]).any() for cell in CELLS)
+    text = _MEASURED[report.measured_on].format(n=_people(float(counts.n.sum())))
+    return f"Measured on {text}{'; numbers are sums of weights' if weighted else ''}."

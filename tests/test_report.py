@@ -1,0 +1,386 @@
+"""What a report tells: uncertain groups, what is reached without the bound, and a summary in sentences."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.frozen import FrozenEstimator
+from statsmodels.stats.proportion import confint_proportions_2indep
+from threshold_tools import choose_thresholds
+from toy_data import ScoreColumn, logistic, people
+
+from fairsk import Constraint, GroupThresholdOptimizer, Rate
+from fairsk._core.bounds import bounded_constraints
+from fairsk._core.groups import Grouping
+from fairsk._held_out.objective import make_objective
+from fairsk._held_out.report import BoundReport, ConstraintReport, drop_rounding, report_fields
+from fairsk._held_out.summary import rate_in_words
+from fairsk.metrics import GroupCounts
+from fairsk.neural._evaluation import TrainingReport, warn_of_violations
+from fairsk.rates import RATES
+from fairsk.thresholds._group_curves import GroupCurves
+from fairsk.thresholds._report import ThresholdReport
+from fairsk.thresholds._spec import ThresholdSpec
+
+
+def table(groups, tp, fp, fn, tn, **options):
+    return GroupCounts(groups, {"tp": tp, "fp": fp, "fn": fn, "tn": tn}, **options)
+
+
+def report_on(counts, constraint="demographic_parity", max_difference=None, min_ratio=None, **options):
+    objective = make_objective(options.pop("objective", "accuracy"), 1.0, 1.0)
+    fields = {"pos_label": "hired", "value_without_bound": None, "measured_on": "held out", **options}
+    constraints = bounded_constraints(constraint, max_difference, min_ratio)
+    return BoundReport(**report_fields(counts, constraints, objective, **fields))
+
+
+# --- uncertain groups -----------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(5, 400), st.floats(0, 1)), min_size=2, max_size=6), st.floats(0, 0.8))
+def test_uncertain_are_the_groups_of_every_pair_whose_interval_passes_the_bound(sizes, bound):
+    """Newcombe's intervals by statsmodels, for all pairs at once (Bonferroni)."""
+    n = np.array([size for size, _ in sizes])
+    selected = np.array([round(size * share) for size, share in sizes])
+    pairs = list(itertools.combinations(range(len(n)), 2))
+    expected, ends = set(), []
+    for a, b in pairs:
+        low, high = confint_proportions_2indep(
+            selected[a], n[a], selected[b], n[b], method="newcomb", alpha=0.05 / len(pairs)
+        )
+        ends.append(max(abs(low), abs(high)))
+        if ends[-1] > bound:
+            expected |= {a, b}
+    if min(abs(end - bound) for end in ends) < 1e-6:
+        return  # too close for rounding to tell
+    zeros = np.zeros(len(n))
+    report = report_on(table(range(len(n)), selected, zeros, n - selected, zeros), max_difference=bound)
+    assert set(report.uncertain) == expected
+    assert report.constraints[0].is_sure == (not expected)
+
+
+def test_uncertain_groups_are_those_of_any_constraint_and_rate():
+    counts = table(["a", "b", "c"], [400, 410, 30], [100, 90, 100], [100, 90, 8], [400, 410, 400])
+    # The selection rates of c and the others are far apart, whatever the interval.
+    assert report_on(counts, max_difference=0.2).uncertain == ("a", "b", "c")
+    assert report_on(counts, "predictive_equality", max_difference=0.2).uncertain == ()
+    # c has 38 positives: too few to promise a difference of .2 of its true positive rate.
+    assert report_on(counts, "equalized_odds", max_difference=0.2).uncertain == ("a", "b", "c")
+    assert report_on(counts.take(["a", "b"]), "equalized_odds", max_difference=0.2).uncertain == ()
+    both = report_on(counts, ["predictive_equality", "equal_opportunity"], max_difference=[0.2, 0.3])
+    assert both.uncertain == ()
+    exempt = report_on(counts, "equalized_odds", max_difference=0.2, exempt=["c"])
+    assert (exempt.uncertain, exempt.exempt) == ((), ("c",))
+
+
+def test_uncertain_under_a_ratio():
+    counts = table(["a", "b", "c"], [4000, 3600, 30], [0, 0, 0], [4000, 4400, 50], [0, 0, 0])
+    assert report_on(counts, min_ratio=0.8).uncertain == ("a", "b", "c")  # .375 / .5, but only 80 rows
+    assert report_on(counts.take(["a", "b"]), min_ratio=0.8).uncertain == ()  # .9, of thousands
+    assert report_on(counts, min_ratio=0.0).uncertain == ()
+    assert report_on(counts, max_difference=0.0).uncertain == ("a", "b", "c")  # nobody can promise parity
+
+
+# --- the warning of wide intervals --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("comparison", "bound", "interval", "is_far"),
+    [
+        ("difference", 0.1, (0.0, 0.199), False),
+        ("difference", 0.1, (0.0, 0.201), True),
+        ("difference", 0.0, (0.0, 0.5), False),  # parity: no rows show it
+        ("difference", np.inf, (0.0, 0.5), False),
+        ("ratio", 0.8, (0.641, 1.0), False),
+        ("ratio", 0.8, (0.639, 1.0), True),
+        ("ratio", 1.0, (0.2, 1.0), False),
+        ("ratio", 0.0, (0.0, 1.0), False),
+        ("difference", 0.1, (np.nan, np.nan), False),
+    ],
+)
+def test_an_interval_passes_the_bound_far_at_twice_what_it_allows(comparison, bound, interval, is_far):
+    part = ConstraintReport("demographic_parity", (), comparison, bound, 0.1, interval)
+    assert part.is_far is is_far
+
+
+def scored_rows(n, seed=0):
+    rng = np.random.default_rng(seed)
+    group = rng.choice(["a", "b"], n)
+    score = rng.beta(np.where(group == "a", 2, 3), 3)
+    return score.reshape(-1, 1), (rng.random(n) < score).astype(int), group
+
+
+def prefit(**options):
+    model = FrozenEstimator(ScoreColumn().fit(np.zeros((2, 1)), [0, 1]))
+    return GroupThresholdOptimizer(model, **options)
+
+
+def test_fit_warns_once_that_the_rows_say_little():
+    X, y, group = scored_rows(300)
+    message = r"^These rows say little about max_difference=0\.05 for demographic_parity: .* margin='1se'"
+    with pytest.warns(UserWarning, match=message) as caught:
+        report = prefit(max_difference=0.05).fit(X, y, sensitive_features=group).report_
+    assert len(caught) == 1
+    assert report.interval[1] > 0.1
+    assert report.uncertain == ("a", "b")
+    with pytest.warns(UserWarning, match="No thresholds keep margin") as caught:
+        prefit(max_difference=0.05, margin=0.95).fit(X, y, sensitive_features=group)
+    assert len(caught) == 1  # not also that the interval is wide
+
+
+@pytest.mark.parametrize("options", [{"max_difference": 0.05}, {"min_ratio": 0.8}, {"max_difference": 0.0}])
+def test_enough_rows_and_parity_are_no_reason_to_warn(options):
+    X, y, group = scored_rows(8000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        prefit(**options, policy="randomized").fit(X, y, sensitive_features=group)
+
+
+def test_a_blind_policy_and_a_net_warn_as_well():
+    X, y = people(n=400)
+    blind = GroupThresholdOptimizer(logistic(), sensitive_features="sex", policy="blind", max_difference=0.02)
+    with pytest.warns(UserWarning, match="These rows say little about max_difference=0.02"):
+        blind.fit(X, y)
+    counts = table(["f", "m"], [20, 24], [4, 4], [16, 12], [40, 40])
+    shared = vars(report_on(counts, max_difference=0.06, measured_on="training"))
+    message = r"^These rows say little about max_difference=0\.06 .* more rows, coarser groups"
+    with pytest.warns(UserWarning, match=message):
+        warn_of_violations(TrainingReport(**shared), np.array(["rejected", "hired"]))
+
+
+# --- without a bound ----------------------------------------------------------------------------------------
+
+
+def small_problem(seed):
+    rng = np.random.default_rng(seed)
+    k, n = int(rng.integers(2, 4)), 18
+    scores, codes = rng.integers(0, 12, n) / 12, np.arange(n) % k
+    actual = rng.random(n) < 0.5
+    actual[:2] = True, False
+    weights = rng.integers(1, 4, n).astype(float) if seed % 2 else np.ones(n)
+    return scores, actual, codes, weights
+
+
+def totals(selected, actual, weights):
+    cells = ((actual, selected), (~actual, selected), (actual, ~selected), (~actual, ~selected))
+    return [float(weights[label & chosen].sum()) for label, chosen in cells]
+
+
+VALUES = {
+    "accuracy": lambda tp, fp, fn, tn: (tp + tn) / (tp + fp + fn + tn),
+    "f1": lambda tp, fp, fn, tn: 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else np.nan,
+    "error_rate": lambda tp, fp, fn, tn: -(fp + fn) / (tp + fp + fn + tn),
+}
+
+
+@pytest.mark.parametrize("capacity", [None, 0.3])
+@pytest.mark.parametrize("objective", VALUES)
+@pytest.mark.parametrize("seed", range(8))
+def test_the_values_without_a_bound_equal_brute_force(seed, objective, capacity):
+    scores, actual, codes, weights = small_problem(seed)
+    groups = Grouping(("g",), tuple(range(codes.max() + 1)), codes)
+    spec = ThresholdSpec.from_parameters(
+        "demographic_parity", 0.1, None, objective=objective, min_rates=None, capacity=capacity,
+        level_up=False, policy="threshold", margin=0.0, min_group_size=1,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        curves = GroupCurves.from_rows(scores, actual, groups, weights)
+        report = choose_thresholds(curves, spec).report
+
+    def best(choices):
+        values = []
+        for thresholds in choices:
+            tp, fp, fn, tn = totals(scores >= np.array(thresholds)[codes], actual, weights)
+            if capacity is None or tp + fp <= capacity * weights.sum() + 1e-9:
+                values.append(VALUES[objective](tp, fp, fn, tn))
+        return np.nanmax(values)
+
+    candidates = [[np.inf, *np.unique(scores[codes == g])] for g in groups.labels]
+    everyone = [np.inf, *np.unique(scores)]
+    sign = -1 if objective == "error_rate" else 1
+    assert report.lower_is_better == (sign < 0)
+    assert sign * report.group_value_without_bound == pytest.approx(best(itertools.product(*candidates)))
+    single = best([(t,) * len(groups.labels) for t in everyone])
+    assert sign * report.value_without_bound == pytest.approx(single)
+    # The counts beside it are those of that single threshold.
+    cells = [float(report.counts_without_bound.cells[cell].sum()) for cell in ("tp", "fp", "fn", "tn")]
+    assert VALUES[objective](*cells) == pytest.approx(single)
+
+
+def test_what_is_without_a_bound_stands_in_the_report_and_its_record():
+    X, y, group = scored_rows(4000)
+    model = prefit(max_difference=0.02, min_rates={"true_positive_rate": 0.3}).fit(
+        X, y, sensitive_features=group
+    )
+    report = model.report_
+    assert f"no bound:    {report.value_without_bound:.4f} with one threshold for all, " in str(report)
+    assert f"{report.group_value_without_bound:.4f} with the best one per group\n" in str(report)
+    selected = np.bincount(group == "b", X[:, 0] >= model.overall_threshold_, 2)
+    before = report.counts_without_bound
+    assert (before.cells["tp"] + before.cells["fp"]).tolist() == selected.tolist()
+    record = report.to_dict()
+    assert record["group_value_without_bound"] == report.group_value_without_bound >= report.value
+    assert record["counts_without_bound"]["cells"]["tp"] == before.cells["tp"].tolist()
+
+
+# --- nothing is clipped -------------------------------------------------------------------------------------
+
+
+def test_a_gain_below_zero_is_shown_and_rounding_is_not():
+    assert [drop_rounding(gain) for gain in (-3e-4, -2e-16, 1e-13, 0.2)] == [-3e-4, 0.0, 0.0, 0.2]
+    counts = table(["a", "b"], [60, 50], [10, 10], [20, 30], [110, 110])
+    shared = vars(report_on(counts, max_difference=0.1))
+    report = ThresholdReport(
+        **shared, policy="blind", solver="prices", reason="as asked for", thresholds={}, optimality_gap=-2e-7,
+        blindness_cost=-0.0012, binning_loss=-0.0003,
+    )  # fmt: skip
+    assert "thresholds per group would reach -0.0012 more" in str(report)
+    assert "at most -0.0003 more is possible" in str(report)
+    assert "at most 0.0000 short of the best" in str(report)  # never -0.0000
+    assert report.to_dict()["optimality_gap"] == -2e-7
+
+
+# --- the summary --------------------------------------------------------------------------------------------
+
+
+BEFORE = table(["f", "m"], [200, 500], [40, 100], [200, 100], [560, 300])
+#: A rate of the user's own, written with factors.
+SPARED = Constraint("own", Rate("spared", "2*tn", "2*fp+2*tn"))
+NOW = table(["f", "m"], [290, 420], [70, 60], [110, 180], [530, 340])
+
+
+def test_the_summary_says_what_changes_costs_and_is_to_be_expected():
+    report = report_on(
+        NOW, max_difference=0.15, value_without_bound=0.78, group_value_without_bound=0.785,
+        counts_without_bound=BEFORE, measured_on="out of fold",
+    )  # fmt: skip
+    low, high = report.interval
+    assert report.summary().splitlines() == [
+        "The decisions were made, so that the selection rate (share of all people who are selected) differs "
+        "by at most 0.15 between groups. Selected means predicted hired.",
+        "Compared with one threshold for all, as many are selected in all: 120 more (+50.0%) in f, "
+        "120 fewer (-20.0%) in m.",
+        "The selection rate goes from 0.3600 (f) to 0.4800 (m); with one threshold for all it would go from "
+        "0.2400 (f) to 0.6000 (m).",
+        "The accuracy is 0.7900: 0.0100 better than one threshold for all rows (0.7800, 20 fewer wrong "
+        "decisions) and 0.0050 better than the best threshold of each group (0.7850, 10 fewer wrong "
+        "decisions) would reach without the bound.",
+        "Under demographic parity, the difference between groups is 0.1200 on these rows; on new rows "
+        f"expect {low:.4f} to {high:.4f} (95% interval over all pairs; at most 0.15 was asked for, and new "
+        "rows may not keep that).",
+        "Uncertain are both groups: the interval of some pair of them passes the bound. More rows, a margin, "
+        "coarser groups or a looser bound make it surer.",
+        "Measured on 2,000 training rows, each decided by a model that was fitted without it.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("constraint", "expected"),
+    [
+        ("predictive_equality", "wrongly selected in all: 40 fewer (-40.0%) in m, 30 more (+75.0%) in f"),
+        ("equal_opportunity", "rightly selected in all: 90 more (+45.0%) in f, 80 fewer (-16.0%) in m"),
+        (
+            "false_negative_parity",
+            "wrongly turned down in all: 90 fewer (-45.0%) in f, 80 more (+80.0%) in m",
+        ),
+        ("error_rate_parity", "decided wrongly in all: 60 fewer (-25.0%) in f, 40 more (+20.0%) in m"),
+        (SPARED, "rightly turned down in all: 40 more (+13.3%) in m, 30 fewer (-5.4%) in f"),
+    ],
+    ids=["fpr", "tpr", "fnr", "error", "own"],
+)
+def test_the_summary_counts_what_a_constraint_is_about(constraint, expected):
+    report = report_on(NOW, constraint, max_difference=0.3, counts_without_bound=BEFORE)
+    assert expected in report.summary()
+
+
+def test_rates_in_words():
+    words = {name: rate_in_words(rate, "hired") for name, rate in RATES.items()}
+    assert words["true_positive_rate"] == (
+        "true positive rate (share of the people labelled hired who are rightly selected)"
+    )
+    assert words["false_positive_rate"].endswith(
+        "(share of the people not labelled hired who are wrongly selected)"
+    )
+    assert words["precision"].endswith("(share of the selected who are rightly selected)")
+    assert words["false_omission_rate"].endswith("(share of those turned down who are wrongly turned down)")
+    assert words["accuracy"].endswith("(share of all people who are decided rightly)")
+    assert words["f1"] == "f1"  # no share of anybody
+
+
+def test_the_summary_of_an_error_that_is_minimised_has_the_sign_right():
+    report = report_on(
+        NOW, max_difference=0.3, objective="error_rate", value_without_bound=0.2, counts_without_bound=BEFORE
+    )
+    assert (
+        "The error rate is 0.2100: 0.0100 worse than one threshold for all rows (0.2000)" in report.summary()
+    )
+    assert "new rows should keep that" in report.summary()
+
+
+def test_the_summary_of_many_groups_is_short_and_names_the_largest_changes():
+    k = 1000
+    rng = np.random.default_rng(0)
+    names = [f"group number {i}" for i in range(k)]
+    before = table(names, *(rng.integers(20, 40, k) for _ in range(4)))
+    cells = {cell: values.copy() for cell, values in before.cells.items()}
+    cells["tp"][[7, 700]] += [15, 12]
+    cells["fn"][[7, 700]] -= [15, 12]
+    now = table(names, **cells)
+    report = report_on(now, max_difference=0.1, counts_without_bound=before, exempt=names[:300:2])
+    text = report.summary()
+    assert len(text) < 2000
+    assert "27 more people are selected in all: 15 more" in text
+    assert "in group number 7, 12 more" in text
+    assert "group number 0, group number 2, group number 4, group number 6 and 146 more" in text
+
+
+def test_the_summary_says_what_it_cannot():
+    lonely = report_on(NOW.take(["f"]), max_difference=0.1)
+    assert (
+        "Fewer than two groups can be compared under demographic parity: nothing is promised."
+        in lonely.summary()
+    )
+    assert "what would be reached without the bound was not measured" in lonely.summary()
+    weighted = table(
+        ["a", "b"], [9.0, 8], [1, 1], [2, 2], [3, 3], squares={c: [5.0, 5] for c in ("tp", "fp", "fn", "tn")}
+    )
+    assert "numbers are sums of weights" in report_on(weighted, max_difference=0.5).summary()
+    undefined = report_on(
+        table(["a", "b"], [0, 0], [0, 0], [5, 5], [5, 5]), objective="precision", max_difference=0.5
+    )
+    assert "The precision is not defined for these decisions." in undefined.summary()
+
+
+def test_group_names_cannot_break_the_lines_of_a_summary():
+    counts = table(["a\nb", "<b>"], [60, 20], [10, 10], [20, 60], [10, 10])
+    lines = report_on(counts, max_difference=0.1, counts_without_bound=counts).summary().splitlines()
+    assert len(lines) == 7
+    assert any("a\N{REPLACEMENT CHARACTER}b" in line for line in lines)
+
+
+def test_the_summaries_of_the_estimators():
+    X, y = people(n=2000)
+    for policy, opening in (
+        ("threshold", "Each group has a threshold of its own, so that"),
+        ("blind", "One rule decides for all, from the score and a guess at the group, so that"),
+    ):
+        model = GroupThresholdOptimizer(logistic(), sensitive_features="sex", policy=policy).fit(X, y)
+        text = model.report_.summary()
+        assert text.startswith(opening)
+        assert "Selected means predicted yes." in text
+    shared = vars(report_on(NOW, max_difference=0.1, measured_on="training"))
+    others = tuple(TrainingReport(**shared, column=column) for column in "abcde")
+    text = TrainingReport(**shared, others=others).summary()
+    assert text.startswith("One net decides for all rows, and was trained, so that")
+    assert "Selected are 360 of 1,000 in f (36.0%), 480 of 1,000 in m (48.0%)." in text
+    assert "Measured on the 2,000 rows that the model was fitted to" in text
+    assert "Beside this, hired by c: demographic_parity difference 0.1200." in text
+    assert "by d" not in text
+    assert "2 more are in report_.others." in text
