@@ -114,7 +114,8 @@ def _aims(report: BoundReport, decided_by: str) -> Iterator[str]:
             )
         else:
             aims.append(
-                f"the {names} of no group {_is_or_are(part)} below {part.bound:g} times that of another{of_stratum}"
+                f"the {names} of no group {_is_or_are(part)} below {part.bound:g} times that of another"
+                f"{of_stratum}"
             )
     more = len(report.constraints) - len(aims)
     if more:
