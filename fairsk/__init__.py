@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         plotting,
         rates,
         scoring,
+        selectors,
         statistics,
         thresholds,
     )
@@ -61,6 +62,7 @@ __all__ = [
     "plotting",
     "rates",
     "scoring",
+    "selectors",
     "statistics",
     "thresholds",
 ]

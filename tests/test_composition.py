@@ -173,7 +173,7 @@ def test_string_labels_never_score_a_silent_zero():
 
 
 def test_no_warning_escapes_from_ordinary_use():
-    X, y = people()
+    X, y = people(n=4000)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         GroupThresholdOptimizer(logistic(), sensitive_features="sex").fit(X, y).predict(X)

@@ -204,7 +204,6 @@ def test_a_lazy_frame_is_refused_with_what_to_do() -> None:
         pd.Index(["f", "m", "f"]),
         pl.Series(["f", "m", "f"]),
         pl.Series(["f", "m", "f"], dtype=pl.Categorical),
-        pl.Series(["f", "m", "f"], dtype=pl.Enum(["m", "f", "unused"])),
         pl.DataFrame({"sex": ["f", "m", "f"]}),
         pa.array(["f", "m", "f"]),
         pa.chunked_array([["f"], ["m", "f"]]),

@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from fairsk._core.factorize import Coded, code_series
+from fairsk._core.factorize import Coded, code_in_order, code_series, is_missing
 from fairsk._core.messages import list_labels, list_texts, show
 from fairsk._core.typing import Floats, Ints
 
 __all__ = [
+    "Orders",
     "Selector",
     "SensitiveColumns",
     "all_columns",
@@ -41,6 +42,8 @@ __all__ = [
 #: How the constructor of an estimator or scorer names columns of X (:func:`column_keys` reads it).
 Selector: TypeAlias = str | int | Sequence[str] | Sequence[int] | Callable[[Any], Any] | None
 
+#: For each column the values that it may have, in the order that they have, or None if they have none.
+Orders: TypeAlias = tuple[tuple[Any, ...] | None, ...]
 
 _PLACEMENT = (
     "If an earlier step left it out: put the fair meta-estimator outside the pipeline, so that it sees the "
@@ -51,20 +54,39 @@ _PLACEMENT = (
 
 
 class _NamedColumns(np.ndarray):
-    """A 2-D array that knows what its columns are called, wherever scikit-learn slices and sends its rows."""
+    """An array that knows what its columns are called, wherever scikit-learn slices and sends its rows.
+
+    Of columns whose values have an order (:class:`~fairsk._core.factorize.Coded`) it also knows that.
+    """
 
     names: tuple[str, ...] = ()
+    orders: Orders = ()
 
     def __array_finalize__(self, source: Any) -> None:
         self.names = getattr(source, "names", ())
+        self.orders = getattr(source, "orders", ())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _name_columns, (np.asarray(self), self.names)
+        return _name_columns, (np.asarray(self), self.names, self.orders)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has all its columns, as a part of its rows has."""
+        n_columns = self.shape[1] if self.ndim == 2 else self.ndim
+        return len(self.names) == n_columns
+
+    def columns(self) -> tuple[NDArray[Any] | Coded, ...]:
+        """Return each column by itself, in its order if it has one."""
+        table = np.asarray(self)
+        columns = [table] if table.ndim == 1 else list(table.T)
+        orders = self.orders or [None] * len(columns)
+        pairs = zip(columns, orders, strict=True)
+        return tuple(column if order is None else code_in_order(column, order) for column, order in pairs)
 
 
-def _name_columns(array: NDArray[Any], names: tuple[str, ...]) -> _NamedColumns:
+def _name_columns(array: NDArray[Any], names: tuple[str, ...], orders: Orders = ()) -> _NamedColumns:
     named = array.view(_NamedColumns)
-    named.names = names
+    named.names, named.orders = names, orders
     return named
 
 
@@ -111,12 +133,24 @@ class SensitiveColumns:
             "any order, or an array, whose columns are taken in the order of fit."
         )
 
+    @property
+    def orders(self) -> Orders:
+        """The values that each column may have, in their order, None if they have none; empty if none has."""
+        orders = tuple(
+            tuple(value for value in column.values if not is_missing(value))
+            if isinstance(column, Coded) and column.is_ordered
+            else None
+            for column in self.columns
+        )
+        return orders if any(orders) else ()
+
     def to_metadata(self) -> NDArray[Any]:
         """Return the values as one array that scikit-learn can slice by rows: 1-D, or a column each."""
         arrays = [column.to_array() if isinstance(column, Coded) else column for column in self.columns]
-        if len(arrays) == 1:
+        if len(arrays) == 1 and not self.orders:
             return arrays[0]
-        return _name_columns(np.column_stack([column.astype(object) for column in arrays]), self.names)
+        table = np.column_stack([column.astype(object) for column in arrays])
+        return _name_columns(table[:, 0] if len(arrays) == 1 else table, self.names, self.orders)
 
 
 def _are_positions(names: tuple[str, ...]) -> bool:
@@ -288,8 +322,11 @@ def _from_values(values: Any) -> SensitiveColumns:
         )
     if isinstance(values, SensitiveColumns):
         return values
-    if isinstance(values, _NamedColumns) and values.shape[1:] == (len(values.names),):
-        return SensitiveColumns(values.names, tuple(np.asarray(values).T))
+    if isinstance(values, _NamedColumns) and values.is_whole:
+        return SensitiveColumns(values.names, values.columns())
+    if getattr(values, "ordered", False):  # a Categorical of pandas that is in no Series
+        coded = code_in_order(np.asarray(values, dtype=object), values.categories.tolist())
+        return SensitiveColumns((str(getattr(values, "name", None) or "sensitive_features"),), (coded,))
     frame = _as_frame(values)
     if frame is not None:
         columns = tuple(column_of(frame[:, j]) for j in range(len(frame.columns)))

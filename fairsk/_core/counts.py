@@ -9,14 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fairsk._core.columns import as_floats, refuse_shuffled, value_columns
+from fairsk._core.columns import Orders, as_floats, refuse_shuffled, value_columns
 from fairsk._core.engines import column_names, count_combinations
-from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of, sort_labels
+from fairsk._core.groups import (
+    Grouping,
+    encode_groups,
+    format_group,
+    list_groups,
+    merge_orders,
+    order_labels,
+    position_of,
+    sort_labels,
+)
 from fairsk._core.labels import binary_labels, no_labels
 from fairsk._core.messages import list_labels, list_texts, show
 from fairsk._core.results import Backend, Result, Table, library_of, read_only, row_count
 from fairsk._core.typing import Bools, Floats
-from fairsk._core.validation import check_weights, plain_labels, read_labels
+from fairsk._core.validation import check_weights, plain_labels, plain_orders, read_labels, read_orders
 from fairsk._core.warnings import warn_user
 from fairsk.rates import (
     CELLS,
@@ -58,6 +67,9 @@ class GroupCounts(Result):
         selected and ``tn`` the rejected, and any rate that depends on the label is an error.
     library : {"pandas", "polars", "pyarrow"}, optional
         The library of the data, in which :meth:`frame` and what is made of the counts come.
+    orders : sequence of sequences or None, optional
+        For each sensitive attribute the values that it may have in their order, or None: that of an ordered
+        category, which tables keep when they are added or reduced. Without it groups are sorted then.
 
     See Also
     --------
@@ -84,6 +96,7 @@ class GroupCounts(Result):
     strata: tuple[Hashable, ...] | None
     labelled: bool
     library: Backend | None
+    orders: Orders
 
     def __init__(
         self,
@@ -95,6 +108,7 @@ class GroupCounts(Result):
         strata: Sequence[Hashable] | None = None,
         labelled: bool = True,
         library: Backend | None = None,
+        orders: Sequence[Sequence[Hashable] | None] = (),
     ) -> None:
         if set(CELLS) - set(cells):
             raise ValueError(f"cells must hold {', '.join(CELLS)}; got {list_texts(map(str, cells))}.")
@@ -121,6 +135,7 @@ class GroupCounts(Result):
             strata=None if strata is None else tuple(strata),
             labelled=labelled,
             library=library,
+            orders=tuple(order if order is None else tuple(order) for order in orders),
         )
 
     @classmethod
@@ -430,6 +445,7 @@ class GroupCounts(Result):
             strata=self.strata,
             labelled=self.labelled,
             library=self.library,
+            orders=self.orders,
         )
 
     def stratum(self, label: Hashable) -> GroupCounts:
@@ -454,7 +470,13 @@ class GroupCounts(Result):
             {cell: table[cell][:, place] for cell in CELLS} for table in (self.cells, self.squares)
         )
         return GroupCounts(
-            self.groups, cells, squares, names=self.names, labelled=self.labelled, library=self.library
+            self.groups,
+            cells,
+            squares,
+            names=self.names,
+            labelled=self.labelled,
+            library=self.library,
+            orders=self.orders,
         )
 
     def marginal(self, *names: str) -> GroupCounts:
@@ -478,11 +500,11 @@ class GroupCounts(Result):
         keep = [self.names.index(name) for name in names]
         parts = [label if len(self.names) > 1 else (label,) for label in self.groups]
         labels = [tuple(part[i] for i in keep) if len(keep) > 1 else part[keep[0]] for part in parts]  # type: ignore[index]
-        return self._regrouped(labels, sort_labels(set(labels)), names)
+        orders = tuple(self.orders[i] for i in keep) if self.orders else ()
+        return self._regrouped(labels, names, orders)
 
-    def _regrouped(
-        self, labels: Sequence[Hashable], groups: Sequence[Hashable], names: Sequence[str]
-    ) -> GroupCounts:
+    def _regrouped(self, labels: Sequence[Hashable], names: Sequence[str], orders: Orders) -> GroupCounts:
+        groups = order_labels(set(labels), orders)
         position = {label: i for i, label in enumerate(groups)}
         codes = [position[label] for label in labels]
 
@@ -497,6 +519,7 @@ class GroupCounts(Result):
             names=names,
             labelled=self.labelled,
             library=self.library,
+            orders=orders,
         )
 
     def __add__(self, other: GroupCounts) -> GroupCounts:
@@ -511,7 +534,8 @@ class GroupCounts(Result):
             )
         if self.labelled != other.labelled:
             raise ValueError("Tables with labels and tables without (y_true=None) do not add up.")
-        groups = sort_labels({*self.groups, *other.groups})
+        orders = merge_orders(self.orders, other.orders)
+        groups = order_labels({*self.groups, *other.groups}, orders)
         strata = None
         if self.strata is not None and other.strata is not None:
             strata = sort_labels({*self.strata, *other.strata})
@@ -536,6 +560,7 @@ class GroupCounts(Result):
             strata=strata,
             labelled=self.labelled,
             library=self.library or other.library,
+            orders=orders,
         )
 
     def __radd__(self, other: int) -> GroupCounts:
@@ -573,6 +598,7 @@ class GroupCounts(Result):
             "cells": {cell: self.cells[cell].tolist() for cell in CELLS},
             "squares": {cell: self.squares[cell].tolist() for cell in CELLS},
             "labelled": self.labelled,
+            "orders": plain_orders(self.orders),
         }
 
     @classmethod
@@ -596,6 +622,7 @@ class GroupCounts(Result):
             names=state["names"],
             strata=None if state["strata"] is None else read_labels(state["strata"]),
             labelled=state.get("labelled", True),
+            orders=read_orders(state.get("orders", ())),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -732,6 +759,7 @@ def soft_counts(
         strata=None if strata is None else strata.labels,
         labelled=labelled,
         library=library,
+        orders=groups.orders,
     )
 
 
@@ -772,4 +800,5 @@ def tabulate(
         strata=None if strata is None else strata.labels,
         labelled=labelled,
         library=library,
+        orders=groups.orders,
     )

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairsk._core.columns import SensitiveColumns
+from fairsk._core.factorize import category_order, code_in_order
 from fairsk._core.groups import Grouping, encode_groups
 from fairsk._core.messages import list_texts, show
 from fairsk._core.typing import Floats, Ints
@@ -37,6 +38,8 @@ class Combinations:
     ----------
     columns : mapping of str to array of shape (n_combinations,)
         The values, by the name of the column.
+    orders : mapping of str to list
+        The values that an ordered column may have, in their order.
     rows : array of shape (n_combinations,)
         How many rows have these values.
     weights, squares : array of shape (n_combinations,)
@@ -51,6 +54,7 @@ class Combinations:
     """
 
     columns: Mapping[str, NDArray[Any]]
+    orders: Mapping[str, list[Any]]
     rows: Floats
     weights: Floats
     squares: Floats
@@ -66,8 +70,13 @@ class Combinations:
         ValueError
             If a value is missing, or a column looks continuous.
         """
-        columns = SensitiveColumns(tuple(names), tuple(self.columns[name] for name in names))
-        return encode_groups(columns, rows=self.rows)
+        columns = [
+            code_in_order(self.columns[name], self.orders[name])
+            if name in self.orders
+            else self.columns[name]
+            for name in names
+        ]
+        return encode_groups(SensitiveColumns(tuple(names), tuple(columns)), rows=self.rows)
 
 
 def count_combinations(
@@ -132,6 +141,7 @@ def count_combinations(
     most = _MOST if y_score is None else _MOST_WITH_BINS
     table = counted.head(most + 1).collect()
     values = {name: _values(table[f"key{i}"]) for i, name in enumerate(names)}
+    orders = {name: category_order(table[f"key{i}"]) for i, name in enumerate(names)}
     if len(table) > most:
         _refuse_so_many(most, values)
 
@@ -141,6 +151,7 @@ def count_combinations(
     rows = floats("rows")
     return Combinations(
         values,
+        {name: order for name, order in orders.items() if order is not None},
         rows,
         weights=rows if weight is None else floats("sum_weight"),
         squares=rows if weight is None else floats("sum_square"),

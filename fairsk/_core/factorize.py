@@ -6,6 +6,7 @@ hashes its columns itself a hundredth.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,24 +16,35 @@ from numpy.typing import NDArray
 
 from fairsk._core.typing import Bools, Ints
 
-__all__ = ["Coded", "code_array", "code_series", "distinct_numbers", "is_missing"]
+__all__ = [
+    "Coded",
+    "category_order",
+    "code_array",
+    "code_in_order",
+    "code_series",
+    "distinct_numbers",
+    "is_missing",
+]
 
 
 @dataclass(frozen=True)
 class Coded:
-    """A column by its distinct values, in no particular order, and every row's position among them.
+    """A column by its distinct values and every row's position among them.
 
-    Values are Python objects. All that is missing (None, NaN, NA) may be several values, or one.
+    Values are Python objects. All that is missing (None, NaN, NA) may be several values, or one. They are in
+    no particular order, unless ``is_ordered`` says that they have one of their own, as the categories of an
+    ordered column do: groups keep that, and are sorted otherwise.
     """
 
     values: list[Any]
     codes: Ints
+    is_ordered: bool = False
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def __getitem__(self, rows: Ints) -> Coded:
-        return Coded(self.values, self.codes[rows])
+        return Coded(self.values, self.codes[rows], self.is_ordered)
 
     def equals(self, value: Any) -> Bools:
         """Return which rows hold a value."""
@@ -97,6 +109,11 @@ def distinct_numbers(column: NDArray[Any]) -> tuple[NDArray[Any], Ints]:
 
 def code_series(series: nw.Series[Any]) -> Coded:
     """Code a column of a frame, by the hashing of its library where there is one."""
+    coded, order = _code_series(series), category_order(series)
+    return coded if order is None else _put_in_order(coded, order)
+
+
+def _code_series(series: nw.Series[Any]) -> Coded:
     native: Any = series.to_native()
     if series.implementation.is_pandas():
         codes, values = native.factorize()
@@ -118,6 +135,44 @@ def code_series(series: nw.Series[Any]) -> Coded:
     rows = np.empty(len(series), dtype=object)
     rows[:] = series.to_list()
     return code_array(rows)
+
+
+def category_order(series: nw.Series[Any]) -> list[Any] | None:
+    """Return the categories of an ordered column, used or not, in their order; None for any other column.
+
+    These are ordered categoricals of pandas, enumerations of polars and ordered dictionaries of pyarrow,
+    those inside of pandas among them. A plain categorical of polars has no order.
+    """
+    native: Any = series.to_native()
+    kind = getattr(native, "dtype", None)
+    if series.implementation.is_pandas() and getattr(kind, "ordered", False):
+        return native.cat.categories.tolist()
+    if series.implementation.is_polars() and series.dtype == nw.Enum:
+        return native.dtype.categories.to_list()
+    if getattr(getattr(kind, "pyarrow_dtype", None), "ordered", False):
+        native = native.array.__arrow_array__()
+    if getattr(getattr(native, "type", None), "ordered", False):
+        whole = native.combine_chunks() if hasattr(native, "combine_chunks") else native
+        return whole.dictionary.to_pylist()
+    return None
+
+
+def code_in_order(column: NDArray[Any], order: Sequence[Any]) -> Coded:
+    """Code an array whose values have an order; if it holds any other value, it has none."""
+    return _put_in_order(code_array(column), order)
+
+
+def _put_in_order(coded: Coded, order: Sequence[Any]) -> Coded:
+    position = {value: i for i, value in enumerate(order)}
+    if not all(value in position for value in coded.values if not is_missing(value)):
+        return coded
+    # What is missing comes last; NaN is not equal to itself, so that it is placed by its turn.
+    places, values = [], list(order)
+    for value in coded.values:
+        places.append(len(values) if is_missing(value) else position[value])
+        if is_missing(value):
+            values.append(value)
+    return Coded(values, np.array(places, dtype=np.intp)[coded.codes], is_ordered=True)
 
 
 def _with_missing(values: list[Any], codes: Ints) -> Coded:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk._core.columns import SensitiveColumns
+from fairsk._core.columns import Orders, SensitiveColumns
 from fairsk._core.factorize import Coded, code_array, is_missing
 from fairsk._core.messages import list_labels, list_texts, show
 from fairsk._core.policy import (
@@ -32,6 +34,8 @@ __all__ = [
     "format_group",
     "group_strata",
     "list_groups",
+    "merge_orders",
+    "order_labels",
     "position_of",
     "sort_labels",
 ]
@@ -41,12 +45,14 @@ __all__ = [
 class Grouping:
     """Rows assigned to groups: integer codes into a tuple of labels.
 
-    A label is the value itself for one sensitive column, and a tuple of values for an intersection.
+    A label is the value itself for one sensitive column, and a tuple of values for an intersection. Columns
+    whose values have an order of their own come with it in ``orders``; it is empty if none has.
     """
 
     names: tuple[str, ...]
     labels: tuple[Hashable, ...]
     codes: Ints
+    orders: Orders = ()
 
     def sums(self, weights: NDArray[Any] | None = None) -> Floats:
         """Add up the weights (or count the rows) of each group."""
@@ -54,7 +60,7 @@ class Grouping:
 
     def take(self, rows: Ints) -> Grouping:
         """Return the groups of these rows, among the same labels."""
-        return Grouping(self.names, self.labels, self.codes[rows])
+        return Grouping(self.names, self.labels, self.codes[rows], self.orders)
 
 
 def format_group(label: Hashable) -> str:
@@ -108,6 +114,67 @@ def _by_text(label: Any) -> tuple[Any, ...]:
     return (type(label).__name__, str(label))
 
 
+def order_labels(labels: Iterable[Hashable], orders: Orders = ()) -> list[Any]:
+    """Sort labels, each column (of an intersection) in the order of its values if they have one.
+
+    Parameters
+    ----------
+    labels : iterable of labels
+        Groups; tuples of values for an intersection.
+    orders : tuple of tuples or None
+        For each column the values that it may have, in their order, or None; values that are not among them
+        come after them.
+    """
+    labels = list(labels)
+    if not labels or not any(orders):
+        return sort_labels(labels)
+    rows: list[Any] = labels if len(orders) > 1 else [(label,) for label in labels]
+    ranks = []
+    for order, column in zip(orders, zip(*rows, strict=True), strict=True):
+        known = order or ()
+        values = [*known, *sort_labels(set(column) - set(known))]
+        ranks.append({value: rank for rank, value in enumerate(values)})
+    places = {
+        label: [rank[v] for rank, v in zip(ranks, row, strict=True)]
+        for label, row in zip(labels, rows, strict=True)
+    }
+    return sorted(labels, key=places.__getitem__)
+
+
+def merge_orders(first: Orders, second: Orders) -> Orders:
+    """Return the orders of the values of two tables' columns together.
+
+    Where both have one they are merged: a value that comes before another in either does so in the result.
+    What neither tells is sorted; orders that contradict each other are none.
+    """
+    if not first or not second:
+        return first or second
+    return tuple(
+        one or other if one is None or other is None or one == other else _merged(one, other)
+        for one, other in zip(first, second, strict=True)
+    )
+
+
+def _merged(first: tuple[Hashable, ...], second: tuple[Hashable, ...]) -> tuple[Hashable, ...] | None:
+    sorter = TopologicalSorter[Hashable]()
+    for order in (first, second):
+        sorter.add(order[0])
+        for value, following in pairwise(order):
+            sorter.add(following, value)
+    try:
+        sorter.prepare()
+    except CycleError:
+        return None
+    merged: list[Hashable] = []
+    ready: list[Hashable] = []
+    while sorter.is_active():
+        # Of the values that nothing comes before, the first in sorted order is next.
+        ready = sort_labels([*ready, *sorter.get_ready()])
+        merged.append(ready.pop(0))
+        sorter.done(merged[-1])
+    return tuple(merged)
+
+
 def encode_groups(
     sensitive: SensitiveColumns,
     groups: Sequence[Hashable] | None = None,
@@ -123,7 +190,7 @@ def encode_groups(
         The attribute, a column or several.
     groups : sequence of labels, optional
         The groups of an earlier fit. Rows of any other group get the code -1. Without it the groups are
-        those that occur, sorted.
+        those that occur, sorted, or in the order of an ordered category.
     missing_is_unknown : bool, default=False
         With ``groups``, whether a missing value is one more unknown group instead of an error.
     rows : array, optional
@@ -138,7 +205,7 @@ def encode_groups(
     labels, codes = _combine(sensitive, allow_missing=missing_is_unknown and groups is not None, rows=rows)
     if groups is not None:
         return Grouping(sensitive.names, tuple(groups), _recode(labels, groups)[codes] if labels else codes)
-    return Grouping(sensitive.names, tuple(labels), codes)
+    return Grouping(sensitive.names, tuple(labels), codes, sensitive.orders)
 
 
 def _combine(
@@ -265,7 +332,7 @@ def _factorize(
     allow_missing: bool = False,
     rows: Floats | None = None,
 ) -> tuple[list[Hashable], Ints]:
-    """Return the sorted distinct values of a column and every row's position among them."""
+    """Return the distinct values of a column, sorted or in their own order, and every row's place in them."""
     try:
         coded = column if isinstance(column, Coded) else code_array(column)
     except TypeError:
@@ -280,7 +347,7 @@ def _factorize(
     refuse_measurements(name, present)
     if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
         return present, coded.codes  # numbers are sorted already
-    values = sort_labels(present)
+    values = present if coded.is_ordered else sort_labels(present)
     position = {value: i for i, value in enumerate(values)}
     recode = np.array([position.get(value, -1) for value in coded.values], dtype=np.intp)
     return values, recode[coded.codes]

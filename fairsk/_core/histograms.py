@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fairsk._core.columns import as_floats, refuse_shuffled, value_columns
+from fairsk._core.columns import Orders, as_floats, refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.curves import Curve
 from fairsk._core.engines import column_names, count_combinations
-from fairsk._core.groups import Grouping, encode_groups, format_group, sort_labels
+from fairsk._core.groups import Grouping, encode_groups, format_group, merge_orders, order_labels
 from fairsk._core.labels import binary_labels, require_labels
 from fairsk._core.messages import list_texts, show
 from fairsk._core.results import Backend, Result, Table, library_of, row_count
 from fairsk._core.typing import Bools, Floats, Ints
-from fairsk._core.validation import check_weights, plain_labels, read_labels
+from fairsk._core.validation import check_weights, plain_labels, plain_orders, read_labels, read_orders
 
 __all__ = ["ScoreHistograms"]
 
@@ -49,6 +49,9 @@ class ScoreHistograms(Result):
         What the sensitive attributes are called.
     library : {"pandas", "polars", "pyarrow"}, optional
         The library of the data, in which :meth:`frame` and what is made of the counts come.
+    orders : sequence of sequences or None, optional
+        For each sensitive attribute the values that it may have in their order, or None, as in
+        :class:`GroupCounts`.
 
     See Also
     --------
@@ -72,6 +75,7 @@ class ScoreHistograms(Result):
     score_sums: Floats | None
     names: tuple[str, ...]
     library: Backend | None
+    orders: Orders
 
     def __init__(
         self,
@@ -84,6 +88,7 @@ class ScoreHistograms(Result):
         score_sums: ArrayLike | None = None,
         names: Sequence[str] = ("sensitive_features",),
         library: Backend | None = None,
+        orders: Sequence[Sequence[Hashable] | None] = (),
     ) -> None:
         cuts = _check_edges(edges)
         if len(set(groups)) < len(groups):
@@ -116,6 +121,7 @@ class ScoreHistograms(Result):
             score_sums=sums,
             names=tuple(names),
             library=library,
+            orders=tuple(order if order is None else tuple(order) for order in orders),
         )
 
     @classmethod
@@ -303,6 +309,7 @@ class ScoreHistograms(Result):
             score_sums=np.bincount(place, score_sums, shape[0] * shape[1]).reshape(shape),
             names=groups.names,
             library=library,
+            orders=groups.orders,
         )
 
     def __add__(self, other: ScoreHistograms) -> ScoreHistograms:
@@ -311,7 +318,8 @@ class ScoreHistograms(Result):
             return NotImplemented
         if self.names != other.names or not np.array_equal(self.edges, other.edges):
             raise ValueError("Only histograms of the same attributes with the same edges add up.")
-        groups = sort_labels({*self.groups, *other.groups})
+        orders = merge_orders(self.orders, other.orders)
+        groups = order_labels({*self.groups, *other.groups}, orders)
         shape = (len(groups), len(self.edges) + 1)
 
         def total(one: Floats, two: Floats) -> Floats:
@@ -330,6 +338,7 @@ class ScoreHistograms(Result):
             score_sums=total(self.score_sums, other.score_sums) if summed else None,  # type: ignore[arg-type]
             names=self.names,
             library=self.library or other.library,
+            orders=orders,
         )
 
     def __radd__(self, other: int) -> ScoreHistograms:
@@ -383,6 +392,7 @@ class ScoreHistograms(Result):
             "negatives": self.negatives.tolist(),
             "squares": {label: self.squares[label].tolist() for label in LABELS},
             "score_sums": None if self.score_sums is None else self.score_sums.tolist(),
+            "orders": plain_orders(self.orders),
         }
 
     @classmethod
@@ -407,6 +417,7 @@ class ScoreHistograms(Result):
             squares=state["squares"],
             score_sums=state["score_sums"],
             names=state["names"],
+            orders=read_orders(state.get("orders", ())),
         )
 
     def counts_at(self, threshold: float | Mapping[Hashable, float]) -> GroupCounts:
@@ -452,7 +463,12 @@ class ScoreHistograms(Result):
 
         counts = {"positives": self.positives, "negatives": self.negatives}
         return GroupCounts(
-            self.groups, cells(counts), cells(self.squares), names=self.names, library=self.library
+            self.groups,
+            cells(counts),
+            cells(self.squares),
+            names=self.names,
+            library=self.library,
+            orders=self.orders,
         )
 
     def _bin_from(self, threshold: Any) -> int:

@@ -206,7 +206,10 @@ def refuse_measurements(name: str, values: list[Any]) -> None:
     UserWarning
         If there are more than 30 values, all of them numbers.
     """
-    example = "first: X['age'] >= 40 (in a constructor, a callable: lambda X: X['age'] >= 40)."
+    example = (
+        f"first: fairsk.selectors.AgeBands([25, 40, 60], column={name!r}) does, as sensitive_features in a "
+        "constructor or called on X."
+    )
     if len(values) > _MAX_CONTINUOUS_LEVELS and any(isinstance(v, float) and v % 1 > 0 for v in values):
         raise ValueError(
             f"The sensitive feature {show(name)} looks continuous: it has {len(values)} distinct values, "

@@ -13,7 +13,15 @@ from fairsk._core.messages import show
 from fairsk._core.typing import Floats, RandomStateLike
 from fairsk.rates import check_choice
 
-__all__ = ["check_choice", "check_weights", "generator", "plain_labels", "read_labels"]
+__all__ = [
+    "check_choice",
+    "check_weights",
+    "generator",
+    "plain_labels",
+    "plain_orders",
+    "read_labels",
+    "read_orders",
+]
 
 
 def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> Floats | None:
@@ -61,6 +69,16 @@ def plain_labels(labels: Sequence[Hashable]) -> list[Any]:
 def read_labels(values: Sequence[Any]) -> list[Hashable]:
     """Return the labels that :func:`plain_labels` made plain."""
     return [tuple(read_labels(value)) if isinstance(value, list) else value for value in values]
+
+
+def plain_orders(orders: Sequence[Sequence[Hashable] | None]) -> list[Any]:
+    """Return the orders of columns as JSON can hold them; :func:`read_orders` reads them back."""
+    return [order if order is None else plain_labels(order) for order in orders]
+
+
+def read_orders(orders: Sequence[Any]) -> list[list[Hashable] | None]:
+    """Return the orders that :func:`plain_orders` made plain."""
+    return [order if order is None else read_labels(order) for order in orders]
 
 
 def _plain(label: Any) -> Any:

@@ -98,7 +98,8 @@ def _name_missing(coded: Coded) -> Coded:
     whole = all(isinstance(value, float) and value.is_integer() for value in present)
     values = [MISSING if is_missing(v) else int(v) if whole else v for v in coded.values]
     position = {value: i for i, value in enumerate(dict.fromkeys(values))}
-    return Coded(list(position), np.array([position[value] for value in values], dtype=np.intp)[coded.codes])
+    recode = np.array([position[value] for value in values], dtype=np.intp)
+    return Coded(list(position), recode[coded.codes], coded.is_ordered)
 
 
 def is_unknown(group: Hashable) -> bool:

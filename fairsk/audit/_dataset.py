@@ -391,7 +391,7 @@ def _labels(
     labels = label_rows(target.names[0], target.columns[0][with_label])
     parts = []
     for about, grouping in attributes:
-        labelled = Grouping(grouping.names, grouping.labels, grouping.codes[with_label])
+        labelled = grouping.take(with_label)
         parts.append(compare_labels(about, labelled, labels, pos_label, settings, rng))
     return LabelDependence(tuple(parts), settings, len(target) - len(with_label), library)
 

@@ -13,7 +13,7 @@ from scipy.special import ndtri
 from scipy.stats import binomtest, fisher_exact
 
 from fairsk._core.columns import SensitiveColumns
-from fairsk._core.groups import Grouping, format_group, sort_labels
+from fairsk._core.groups import Grouping, format_group, order_labels
 from fairsk._core.messages import show
 from fairsk._core.results import Backend, Record, Result, Table, number, p_value, row_count, with_interval
 from fairsk._core.typing import Bools, Floats
@@ -375,7 +375,7 @@ def compare_shares(
     """Count the groups of an attribute and compare their shares with a baseline, if there is one."""
     observed = dict(zip(grouping.labels, grouping.sums().tolist(), strict=True))
     stated = {} if baseline is None else baseline.values
-    groups = tuple(sort_labels({*observed, *stated}))
+    groups = tuple(order_labels({*observed, *stated}, grouping.orders))
     n = np.array([observed.get(group, 0.0) for group in groups])
     # A baseline that knows nothing of missing values says nothing about how many there should be.
     unknown_stated = any(map(is_unknown, stated))

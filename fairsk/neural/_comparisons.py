@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints, list_constraints
-from fairsk._core.groups import Grouping, format_group, list_groups, sort_labels
+from fairsk._core.groups import Grouping, format_group, list_groups, order_labels
 from fairsk._core.messages import list_labels, show
 from fairsk._core.typing import Ints
 from fairsk._core.warnings import warn_user
@@ -293,10 +293,13 @@ def _families(groups: Grouping, combine: Combine) -> tuple[Family, ...]:
     families = []
     for j, column in enumerate(groups.names):
         values = [label[j] for label in groups.labels]  # type: ignore[index]
-        distinct = sort_labels(dict.fromkeys(values))
+        orders = groups.orders[j : j + 1]
+        distinct = order_labels(set(values), orders)
         position = {value: i for i, value in enumerate(distinct)}
         index = np.array([position[value] for value in values], dtype=np.intp)
-        families.append(Family(column, Grouping((column,), tuple(distinct), index[groups.codes]), index))
+        families.append(
+            Family(column, Grouping((column,), tuple(distinct), index[groups.codes], orders), index)
+        )
     return tuple(families)
 
 
