@@ -3,7 +3,7 @@
 Nothing ties the groups together but the capacity. Where their best thresholds together select more than
 that, a selected row is given a price, at which each group again takes its best threshold: the least price
 that keeps the capacity (found by bisection, for what is selected falls as it rises) gives a good choice and,
-by weak duality, an upper bound for all others. The exact knapsack starts from both.
+by weak duality, an upper bound for all others. The exact knapsack starts from both, where groups are few.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from fairsk.thresholds._solvers.problem import Problem, as_mixtures
 
 __all__ = ["SeparateSolver"]
 
+#: Of more groups the good choice is taken as it is: the capacity that it leaves unused is less than what one
+#: threshold of one group selects, and so the smaller a share of all rows the more groups there are.
+_SEARCHED_GROUPS = 30
 #: How often the interval of prices is halved: to the last bit of a float.
 _HALVINGS = 60
 
@@ -65,6 +68,8 @@ class SeparateSolver:
             else:
                 high = middle
         good = self._at_price(high)
+        if len(self._groups) > _SEARCHED_GROUPS:
+            return good
         reached = sum(float(group.utility[i]) for group, i in zip(self._groups, good, strict=True))
         better = best_within_capacity(self._groups, self._capacity, high, reached)
         return good if better is None else np.array(better[0])
