@@ -62,7 +62,8 @@ def polars_categories(table: pa.Table) -> pl.LazyFrame:
 
 def polars_enums(table: pa.Table) -> pl.DataFrame:
     frame = pl.DataFrame(pl.from_arrow(table))
-    seen = {name: frame[name].drop_nulls().unique().to_list() for name in texts(table)}
+    # Groups keep the order of an enumeration; here it is that of arrays, whose groups are sorted.
+    seen = {name: sorted(frame[name].drop_nulls().unique().to_list()) for name in texts(table)}
     return frame.cast({name: pl.Enum([*values, "never seen"]) for name, values in seen.items()})
 
 
