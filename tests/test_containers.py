@@ -374,6 +374,14 @@ ENTRANCES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         ),
         {"X": X, "y": Y, "sensitive_features": GROUP, "sample_weight": SCORE},
     ),
+    "predict": (
+        lambda X, sensitive_features: (
+            ScoreRepair(LogisticRegression())
+            .fit(X.reset_index(drop=True) if isinstance(X, pd.DataFrame) else X, Y, sensitive_features=GROUP)
+            .predict(X, sensitive_features=sensitive_features)
+        ),
+        {"X": X, "sensitive_features": GROUP},
+    ),
     "several scores": (
         lambda X, **rows: GroupScoring({"dp": "demographic_parity"}, groups=(0, 1))(Fitted(), X, **rows),
         {"X": X, "y_true": Y, "sensitive_features": GROUP, "sample_weight": SCORE},

@@ -197,6 +197,12 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "router": (_estimator(SensitiveRouter, FairClassifier(max_epochs=1)), _ROWS),
     "scorer": (_scorer(lambda **o: make_fair_scorer("equal_opportunity", **o)), _ROWS),
     "group scorer": (_scorer(lambda **o: make_group_scorer("accuracy", **o)), _ROWS),
+    "scorer of a label": (
+        lambda pos_label: make_group_scorer("f1", sensitive_features=1, pos_label=pos_label)(
+            _fitted(), X.to_numpy(), Y
+        ),
+        {"pos_label": 1},
+    ),
     "tradeoff": (_scorer(lambda **o: make_tradeoff_scorer("accuracy", "equalized_odds", **o)), _ROWS),
     "audit": (
         lambda **options: audit_dataset(X, cv=2, random_state=0, **options),

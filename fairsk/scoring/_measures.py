@@ -265,6 +265,8 @@ class Scorable:
             if pos_label is None and default not in known and len(known) == 2:
                 pos_label = positive_class(np.asarray(classes))
             if pos_label is not None:
+                if classes is not None:
+                    positive_class(np.asarray(classes), pos_label)  # refuses one that is none of them
                 options.setdefault("pos_label", pos_label)
             response_label = options.get("pos_label", default)
         weights = check_weights(sample_weight, num_samples(y_true))
