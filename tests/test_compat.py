@@ -34,7 +34,7 @@ from fairsk._sklearn.compat import (
     scorer_parts,
     validate_parameters,
 )
-from fairsk.scoring import make_fair_scorer
+from fairsk.scoring import make_fair_scorer, make_group_scorer
 
 SEX = np.array(["f", "f", "m", "m"] * 5)
 X = pd.DataFrame({"x": np.arange(20.0), "sex": SEX})
@@ -114,13 +114,15 @@ def test_threshold_tuning_calls_the_measure_of_a_scorer_with_labels():
 def test_a_scorer_says_what_it_requests():
     scorer = make_fair_scorer("demographic_parity")
     requests = get_routing_for_object(scorer).score.requests
-    assert requests == {"sensitive_features": True, "sample_weight": None}
+    assert requests == {"sensitive_features": True, "sample_weight": None, "strata": True}
     with sklearn.config_context(enable_metadata_routing=True):
         scorer.set_score_request(sensitive_features="group")
     assert get_routing_for_object(scorer).score.requests == {
         "sensitive_features": "group",
         "sample_weight": None,
+        "strata": True,
     }
+    assert "strata" not in get_routing_for_object(make_group_scorer("accuracy")).score.requests
 
 
 # --- metadata requests -------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from fairsk._core.warnings import warn_user
 from fairsk._sklearn.rows import take_rows
 from fairsk.metrics._decisions.disparity import GroupRate
 from fairsk.metrics._decisions.table import Disparities
-from fairsk.metrics._partial_calls import call_where_defined, innermost
+from fairsk.metrics._partial_calls import UndefinedMetricError, call_where_defined, innermost
 from fairsk.rates import CELLS, Method, Rate
 from fairsk.statistics._intervals import check_confidence
 
@@ -581,6 +581,8 @@ def _call(metric: RowMetric, rows: Ints, *, strict: bool = False) -> tuple[float
         warnings.simplefilter("always")
         try:
             value, reason = metric(rows), None
+        except UndefinedMetricError as error:
+            return float("nan"), str(error), []
         except (ValueError, ZeroDivisionError) as error:
             if strict:
                 raise

@@ -7,16 +7,14 @@ of another group.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import UndefinedMetricWarning
 
-__all__ = ["call_where_defined", "innermost"]
+__all__ = ["UndefinedMetricError", "call_where_defined", "innermost"]
 
 #: Scores of how much better predictions are than the best constant one, which is perfect where the target is
 #: constant. scikit-learn says 0, 1, minus infinity, or a huge number, for rounding.
@@ -32,6 +30,10 @@ _OF_VARIATION = (
 )
 
 
+class UndefinedMetricError(ValueError):
+    """A metric is not defined on some rows, of which scikit-learn does not warn."""
+
+
 def innermost(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function inside of any ``functools.partial``."""
     while isinstance(function, partial):
@@ -42,7 +44,7 @@ def innermost(function: Callable[..., Any]) -> Callable[..., Any]:
 def call_where_defined(
     function: Callable[..., Any], y_true: NDArray[Any], response: NDArray[Any], /, **options: Any
 ) -> Any:
-    """Call a metric; where one of scikit-learn's is not defined, warn of that and return NaN.
+    """Call a metric; where one of scikit-learn's is not defined, say so by an error.
 
     Parameters
     ----------
@@ -58,25 +60,24 @@ def call_where_defined(
     Returns
     -------
     value
-        What the function returns, or NaN.
+        What the function returns.
 
-    Warns
-    -----
-    UndefinedMetricWarning
-        If the metric is not defined on these rows, and says so nowhere or by an infinite value.
+    Raises
+    ------
+    UndefinedMetricError
+        If the metric is not defined on these rows, and says so nowhere or by an infinite value. Its own
+        ``UndefinedMetricWarning`` is left to the caller.
     """
     inner = innermost(function)
     if not (inner.__module__ or "").startswith("sklearn."):
         return function(y_true, response, **options)
     reason = _reason_undefined(inner.__name__, y_true, response, options)
-    value: Any = float("nan")
-    if reason is None:
-        with np.errstate(divide="ignore", invalid="ignore"):  # what comes of it is looked at
-            value = function(y_true, response, **options)
-        if np.size(value) == 1 and np.isinf(np.asarray(value, dtype=float)).all():
-            reason, value = "it is infinite", float("nan")
     if reason is not None:
-        warnings.warn(reason, UndefinedMetricWarning, stacklevel=2)
+        raise UndefinedMetricError(reason)
+    with np.errstate(divide="ignore", invalid="ignore"):  # what comes of it is looked at
+        value = function(y_true, response, **options)
+    if np.size(value) == 1 and np.isinf(np.asarray(value, dtype=float)).all():
+        raise UndefinedMetricError("it is infinite")
     return value
 
 

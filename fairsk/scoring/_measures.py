@@ -25,7 +25,7 @@ from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import num_samples
 from fairsk.metrics._decisions.strata import disparity_within_strata
-from fairsk.metrics._partial_calls import call_where_defined, innermost
+from fairsk.metrics._partial_calls import UndefinedMetricError, call_where_defined, innermost
 from fairsk.rates import Comparison, Constraint, Method, Norm
 from fairsk.scoring._sensitive_scorer import Performance
 
@@ -304,9 +304,9 @@ class Scorable:
                     values[g] = self.performance.sign * call_where_defined(
                         self.performance.function, actual[rows], self.response[rows], **options, **weights
                     )
-                except (
-                    ValueError
-                ):  # a score that cannot be had for one label raises, or one that cannot be had
+                except UndefinedMetricError:
+                    pass  # it stays NaN
+                except ValueError:  # for the rows of this group, or for any
                     failed = True
             for warning in recorded:
                 if issubclass(warning.category, UndefinedMetricWarning):

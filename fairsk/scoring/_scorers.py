@@ -165,8 +165,8 @@ def make_group_scorer(
     -----
     A group's score is that of its rows alone, with the columns of scores still those of all classes. It is
     NaN where scikit-learn calls the score undefined, raises, returns an infinite value, or replaces 0 / 0 by
-    a number: a precision of a group in which nobody is selected, an R2 of a constant target. Of all rows, it
-    is whatever scikit-learn's scorer returns.
+    a number: a precision of a group in which nobody is selected, an R2 of a constant target. Macro averages
+    are over the classes for which they are defined. Of all rows, it is what scikit-learn's scorer returns.
 
     References
     ----------
