@@ -25,7 +25,7 @@ from skorch import NeuralNet
 from torch import nn
 
 from fairsk import FairClassifier, FairLoss
-from fairsk.neural._data import Batches
+from fairsk.neural._batches import Batches
 from fairsk.neural._module import MLP
 
 N_ROWS, N_FEATURES, BATCH = 30_000, 50, 1024

@@ -308,7 +308,7 @@ def test_multipliers_are_updated_every_few_steps():
 
 
 def schedule(n_samples, n_bounds=1, **params):
-    data = {"batch_size": "auto", "max_epochs": "auto", "early_stopping": False, **params}
+    data = {"batch_size": "auto", "max_epochs": "auto", "early_stopping": False, "net_params": {}, **params}
     bounds = (BoundedConstraint(get_constraint("demographic_parity"), Bound(difference=0.1)),) * n_bounds
     rest = dict.fromkeys(field.name for field in fields(TrainingPlan))
     plan = TrainingPlan(
@@ -383,6 +383,7 @@ def test_a_module_of_the_user_predicts_for_few_batches_at_once():
         "max_epochs": 1,
         "early_stopping": False,
         "is_partial": False,
+        "net_params": {},
     }
     assert TrainingPlan(**{**rest, **numbers, "bounds": (), "module": torch.nn.Linear}).rows_at_once == 400
     assert TrainingPlan(**{**rest, **numbers, "bounds": ()}).rows_at_once == LARGE_BATCH
@@ -431,6 +432,14 @@ def test_a_tenth_is_held_out_from_ten_thousand_rows_on():
     assert schedule(9_999, early_stopping="auto").n_trained == 9_999
     assert schedule(10_000, early_stopping="auto").n_trained == 9_000
     assert schedule(100, early_stopping=True).n_trained == 90
+    # A split of the user's takes its place.
+    assert schedule(10_000, early_stopping="auto", net_params={"train_split": None}).n_trained == 10_000
+
+
+def test_parameters_of_the_loader_count_in_the_schedule():
+    assert schedule(1000, net_params={"iterator_train__batch_size": 300}).steps_per_epoch == 4
+    assert schedule(1000, batch_size=300, net_params={"iterator_train__drop_last": True}).steps_per_epoch == 3
+    assert schedule(100, batch_size=300, net_params={"iterator_train__drop_last": True}).steps_per_epoch == 1
 
 
 @pytest.mark.parametrize(("batch_size", "part"), [(200, 0.02), (-1, 0.3)], ids=["batches", "all rows"])

@@ -27,7 +27,7 @@ from toy_data import people, prepare
 
 from fairsk import Constraint, FairClassifier, FairLoss, Rate
 from fairsk.metrics import GroupCounts
-from fairsk.neural._data import Batches
+from fairsk.neural._batches import Batches
 
 FDR_PARITY = Constraint("fdr_parity", [Rate("false_discovery_rate", "fp", "tp+fp")])
 CRITERIA = ["demographic_parity", "equalized_odds", "predictive_parity", "f1_parity", FDR_PARITY]
@@ -645,7 +645,7 @@ def test_bad_data(change, message):
 
 def test_text_among_the_features():
     X, y, group = make_rows(50)
-    with pytest.raises(ValueError, match="could not convert string to float"):
+    with pytest.raises(ValueError, match="column 'town' of X holds text, such as 'north'"):
         FairClassifier().fit(pd.DataFrame({"x": X[:, 0], "town": "north"}), y, sensitive_features=group)
 
 

@@ -24,9 +24,9 @@ import fairsk.neural._penalties
 from fairsk import Constraint, FairClassifier, FairLoss, Rate
 from fairsk._core.bounds import bounded_constraints
 from fairsk.neural import register_penalty
+from fairsk.neural._batches import Batches
 from fairsk.neural._bounded_loss import BoundedLoss
 from fairsk.neural._comparisons import GroupComparison
-from fairsk.neural._data import Batches
 from fairsk.rates import CELLS, CONSTRAINTS, RATES, get_constraint, soft_cells
 
 ON_RATES = ["squared_gap", "absolute_gap", "ermi", "mutual_information"]

@@ -254,7 +254,7 @@ def encode_known_groups(
     unknown_group : {"error", "overall"}, default="error"
         The policy for groups that are not among them, and for missing ones: refuse them, or give them the
         code -1 (see :mod:`fairsk._core.policy`).
-    during : {"predict", "partial_fit", "sample_weight"}, default="predict"
+    during : {"predict", "partial_fit", "sample_weight", "train_split"}, default="predict"
         What the rows are for; an error says so.
 
     Raises

@@ -11,8 +11,8 @@ Each policy is stated here once: what is refused, what is warned of, and in whic
   they are refused in words of their own (:func:`refuse_other_kind`), or warned of in the same words. So is
   ``"overall"`` where no row at all has a known group (:func:`warn_all_unknown`), unless it is a single row.
 * A group without a weight, in ``Reweigher.sample_weight``, is always refused.
-* A group that did not occur in the first call, *in a later call of* ``partial_fit``, is always refused
-  (:func:`refuse_unknown`): its rates have no place in the loss.
+* A group that did not occur in the first call, *in a later call of* ``partial_fit`` or in rows of one's own
+  to validate on, is always refused (:func:`refuse_unknown`): its rates have no place in the loss.
 
 :func:`fairsk._core.groups.encode_known_groups` applies the last three.
 """
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 #: What rows of known groups are needed for.
-During: TypeAlias = Literal["predict", "partial_fit", "sample_weight"]
+During: TypeAlias = Literal["predict", "partial_fit", "sample_weight", "train_split"]
 
 #: What happens at prediction to groups that did not occur in ``fit``, and to missing ones.
 UnknownGroup: TypeAlias = Literal["error", "overall"]
@@ -61,7 +61,7 @@ def refuse_unknown(during: During, names: str, n_unknown: int, n_samples: int) -
 
     Parameters
     ----------
-    during : {"predict", "partial_fit", "sample_weight"}
+    during : {"predict", "partial_fit", "sample_weight", "train_split"}
         Where the rows occur.
     names : str
         The unknown groups, as they are written in messages.
@@ -82,6 +82,11 @@ def refuse_unknown(during: During, names: str, n_unknown: int, n_samples: int) -
         raise ValueError(
             f"{n_unknown} of {n_samples} rows belong to groups that did not occur in fit: {names}. They have "
             "no weight: fit on data that has them."
+        )
+    if during == "train_split":
+        raise ValueError(
+            f"{n_unknown} of {n_samples} rows that train_split brings belong to groups that fit has no rows "
+            f"of: {names}. Leave these rows out, or train on some of each group."
         )
     raise ValueError(
         f"{n_unknown} of {n_samples} rows belong to groups that did not occur in fit: {names}. "

@@ -217,9 +217,9 @@ class BoundedLoss(GroupLoss):
         logs = log_probabilities(logits.detach())
         probabilities = logs.exp()
         views = self.views(logits.detach(), target, probabilities)
+        weights = self.over_strata([view.total_weight for view in views])
         prices = [
-            getattr(self, f"prices_{i}").to(logs) / max(view.total_weight, TINY)
-            for i, view in enumerate(views)
+            getattr(self, f"prices_{i}").to(logs) / max(weight, TINY) for i, weight in enumerate(weights)
         ]
         value = self.task_loss(logs, target) + self.offset.sum().to(logs)
         return self.cost_sensitive_loss(logits, value, probabilities, views, prices, target)
@@ -242,8 +242,9 @@ class BoundedLoss(GroupLoss):
         gain = settings.full_gain if is_full else settings.gain
         growth = (settings.full_growth if is_full else settings.growth) * elapsed
         multipliers = self.multipliers.cpu().numpy().copy()
-        for i, table in enumerate(tables):
-            shares = table / max(table.sum(), TINY)
+        weights = self.over_strata([table.sum() for table in tables])
+        for i, (table, weight) in enumerate(zip(tables, weights, strict=True)):
+            shares = table / max(weight, TINY)
             total_slopes, offset = np.zeros(shares.shape), 0.0
             for j, (rate, bound) in enumerate(self.rate_bounds):
                 measured = measurable_groups(rate, shares)

@@ -7,17 +7,18 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from skorch.callbacks import Callback
 
 from fairsk._core.bounds import BoundedConstraint
+from fairsk.neural._batches import Batches
 from fairsk.neural._bounded_loss import BoundedLoss, Controller
 from fairsk.neural._confusion import ConfusionCounter, Target, predicted_class
-from fairsk.neural._data import Batches
 from fairsk.neural._evaluation import LARGE_BATCH, EvaluationSums, binding_disparity, evaluate, max_violation
+from fairsk.neural._split import has_own_rows, rows_left_out
 
 __all__ = ["EpochRecorder", "MultiplierUpdate"]
 
@@ -44,12 +45,26 @@ class _Decisions:
         return [counter.cells(self.predicted, recent).numpy() for counter in self.counters]
 
 
+@dataclass(frozen=True)
+class _EpochSums:
+    """The evaluation at the end of an epoch: of rows trained on, of rows held out, and of all rows of fit."""
+
+    trained: EvaluationSums
+    held_out: EvaluationSums | None
+    every_row: EvaluationSums
+
+
 @dataclass
 class _Walk:
-    """A walk over all rows, on which decisions about some are refreshed every few steps."""
+    """A walk over all rows, on which decisions about some are refreshed every few steps.
+
+    Its parts are the rows that are trained on, those that are held out, if any are, and what a split of the
+    user's leaves out of both, if anything.
+    """
 
     decisions: _Decisions
     parts: list[Batches]
+    holds_out: bool
     steps_per_epoch: int
     interval: int
     order: Iterator[tuple[Batches, torch.Tensor]]
@@ -57,10 +72,13 @@ class _Walk:
     last_update: int = 0
 
     @classmethod
-    def over(cls, net: Any, datasets: Sequence[Any], target: Target) -> _Walk:
-        """Plan the walk over the rows that are trained on and those that are held out."""
+    def over(cls, net: Any, trained: Any, held_out: Any, target: Target) -> _Walk:
+        """Plan the walk over the rows of fit, those held out and those left out among them."""
         settings: Controller = net.criterion_.controller
-        n_trained, n_samples = len(datasets[0]), len(target["row"])
+        n_trained, n_samples = len(trained), len(target["row"])
+        datasets = [trained] if held_out is None else [trained, held_out]
+        if (rest := rows_left_out(datasets)) is not None:
+            datasets.append(rest)
         steps = len(net.get_iterator(datasets[0], training=True))
         interval = min(steps, settings.update_interval)
         size = math.ceil(n_trained / steps * interval)
@@ -70,7 +88,7 @@ class _Walk:
         counters = [comparison.counter(target) for comparison in net.criterion_.comparisons]
         none = torch.zeros(n_samples, dtype=torch.int64)
         decisions = _Decisions(counters, none, none.clone())
-        return cls(decisions, parts, steps, interval, itertools.cycle(slices))
+        return cls(decisions, parts, held_out is not None, steps, interval, itertools.cycle(slices))
 
 
 class MultiplierUpdate(Callback):
@@ -80,7 +98,7 @@ class MultiplierUpdate(Callback):
     refresh, or that at the end of the epoch, when all are decided about. Every few steps this is done for
     some rows, drawn at random. So the rates of the groups are known at any time, and it costs less than
     training, whatever the size of the data. Rows that are held out are counted as well: the bound is for all
-    rows, though these give no gradient.
+    rows of ``fit``, though these give no gradient. Rows that a user brings to validate on are not.
 
     The target must have the number of each row as ``"row"``.
 
@@ -91,13 +109,14 @@ class MultiplierUpdate(Callback):
 
     Attributes
     ----------
-    sums_ : list of EvaluationSums
-        The evaluation at the end of the epoch, of the rows that the net is trained on and of those held out.
+    sums_ : _EpochSums
+        The evaluation at the end of the epoch.
     """
+
+    sums_: _EpochSums
 
     def __init__(self, n_epochs: int) -> None:
         self.n_epochs = n_epochs
-        self.sums_: list[EvaluationSums] = []
         self.target_: Target = {}
         self.walk_: _Walk | None = None
 
@@ -111,8 +130,8 @@ class MultiplierUpdate(Callback):
     ) -> None:
         """Decide about all rows before the first step."""
         if self.walk_ is None:
-            datasets = [dataset_train] if dataset_valid is None else [dataset_train, dataset_valid]
-            self.walk_ = _Walk.over(net, datasets, self.target_)
+            held_out = None if dataset_valid is None or has_own_rows(dataset_valid) else dataset_valid
+            self.walk_ = _Walk.over(net, dataset_train, held_out, self.target_)
             self._evaluate_all(net, self.walk_)
 
     def on_batch_end(
@@ -140,14 +159,16 @@ class MultiplierUpdate(Callback):
         self.walk_, self.target_ = None, {}
 
     def _evaluate_all(self, net: Any, walk: _Walk) -> None:
-        self.sums_ = []
+        of_parts = []
         for part in walk.parts:
             sums = []
             for batch in part:
                 logits = net.criterion_.checked(net.evaluation_step(batch), batch[1])
                 walk.decisions.note(logits, batch[1], walk.step)
                 sums.append(EvaluationSums.from_logits(net.criterion_, logits, batch[1]))
-            self.sums_.append(sum(sums[1:], start=sums[0]))
+            of_parts.append(sum(sums[1:], start=sums[0]))
+        every_row = sum(of_parts[1:], start=of_parts[0])
+        self.sums_ = _EpochSums(of_parts[0], of_parts[1] if walk.holds_out else None, every_row)
         self._update(net, walk)
 
     def _update(self, net: Any, walk: _Walk) -> None:
@@ -291,8 +312,8 @@ class EpochRecorder(Callback):
         self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
     ) -> None:
         """Record the epoch, and copy the weights if none were better."""
-        trained, held_out = self._evaluate(net, dataset_valid)
-        every_row = trained if held_out is None else trained + held_out
+        sums = self._evaluate(net, dataset_valid)
+        trained, held_out, every_row = sums.trained, sums.held_out, sums.every_row
         epoch = len(self.records_) + 1
         loss = every_row.loss + every_row.fairness(net.criterion_)
         if not math.isfinite(loss):
@@ -316,13 +337,16 @@ class EpochRecorder(Callback):
             score = _EpochScore(0.0, self.records_[-1]["valid_loss"])
             self.best_.consider(epoch, score, net.module_)
 
-    def _evaluate(self, net: Any, dataset_valid: Any) -> tuple[EvaluationSums, EvaluationSums | None]:
-        """Return the sums over the rows trained on, and over those held out."""
+    def _evaluate(self, net: Any, dataset_valid: Any) -> _EpochSums:
+        """Return the sums over the rows trained on, over those to validate on, and over all rows of fit."""
         if self.update is not None:
-            trained, *rest = self.update.sums_
-            return trained, rest[0] if rest else None
+            sums = self.update.sums_
+            if dataset_valid is None or not has_own_rows(dataset_valid):
+                return sums
+            return replace(sums, held_out=evaluate(net, dataset_valid, self.batch_size))
         trained = self.running_.total(net.criterion_)
-        return trained, None if dataset_valid is None else evaluate(net, dataset_valid, self.batch_size)
+        held_out = None if dataset_valid is None else evaluate(net, dataset_valid, self.batch_size)
+        return _EpochSums(trained, held_out, trained if held_out is None else trained + held_out)
 
     def _record(
         self, net: Any, epoch: int, trained: EvaluationSums, held_out: EvaluationSums | None
@@ -337,8 +361,10 @@ class EpochRecorder(Callback):
             if isinstance(value, float):
                 net.history.record(name, value)
         if held_out is not None:  # skorch's own is of the loss as it trains, which is not the same
-            best = min((each["valid_loss"] for each in self.records_), default=math.inf)
-            net.history.record("valid_loss_best", record["valid_loss"] < best)
+            lowest = min((each["valid_loss"] for each in self.records_), default=math.inf)
+            net.history.record("valid_loss_best", record["valid_loss"] < lowest)
+            highest = max((each["valid_acc"] for each in self.records_), default=-math.inf)
+            net.history.record("valid_acc_best", record["valid_acc"] > highest)
         return record
 
     def _measures(self, net: Any, sums: EvaluationSums) -> dict[str, Any]:
@@ -348,6 +374,7 @@ class EpochRecorder(Callback):
             "task_loss": sums.task_loss,
             "fairness": fairness,
             "loss": sums.task_loss + fairness,
+            "acc": sums.accuracy,
             "disparity": binding_disparity(self.bounds, disparities),
             "disparities": disparities,
         }

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
 from fairsk._core.columns import refuse_shuffled
+from fairsk._core.messages import list_labels
 from fairsk._core.results import library_of
 from fairsk._core.typing import Floats
 from fairsk._sklearn.accuracy import accuracy
@@ -28,17 +29,23 @@ from fairsk.neural._data import (
     InputSpec,
     NetData,
     Stream,
-    as_rows,
-    check_inputs,
+    prediction_inputs,
     read_training_data,
-    without_sensitive,
 )
 from fairsk.neural._evaluation import TrainingReport, training_report, warn_of_violations
+from fairsk.neural._nested import check_prefixes, is_nested, nested_params, with_nested
 from fairsk.neural._penalties import PenaltyLike
 from fairsk.neural._training import TrainingPlan, train
 from fairsk.rates import Constraint
 
 __all__ = ["FairClassifier"]
+
+
+def _abridged(value: Any) -> str:
+    """Write a fitted attribute for a message: of a sequence, the first entries."""
+    if isinstance(value, tuple | np.ndarray):
+        return f"[{list_labels(value)}]"
+    return str(value)
 
 
 class FairClassifier(ClassifierMixin, BaseEstimator):
@@ -57,6 +64,11 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of X; a list takes several; a callable of X returns the values. Values
         passed to ``fit`` override it.
+    strata : str, int, list of these, or callable, optional
+        The column of X within whose values groups are compared, named as the sensitive one; the net does not
+        see it, unless a callable returns it. Values passed to ``fit`` override it. The bound then holds
+        within every stratum that has two large enough groups; a penalty is the mean over these strata.
+        Predictions need no strata.
     combine : {"intersection", "separate"}, default="intersection"
         Of several sensitive columns, whether the groups are those of their intersection, or whether those of
         each column are compared by themselves.
@@ -97,7 +109,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         as 600 steps take (250, if all rows are one batch).
     batch_size : int or "auto", default="auto"
         Rows per step, at most; -1 for all of them. ``"auto"`` takes all of up to 1024 rows, and else makes
-        about 40 steps per epoch, of 128 to 2048 rows.
+        about 40 steps per epoch, of 128 to 2048 rows. If ``max_epochs`` is given and these would be fewer
+        than 250 steps in all, steps are of fewer rows, down to 16.
     optimizer : torch.optim.Optimizer class, optional
         By default Adam.
     callbacks : list of skorch callbacks, optional
@@ -121,7 +134,9 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     net_params : dict, optional
         Further parameters of the ``skorch.NeuralNet``, such as ``{"optimizer__weight_decay": 1e-4}``,
         ``{"module__dropout": 0.1}`` or ``{"compile": True}``. The entry ``"net"`` names another class of
-        net, such as one with skorch's ``AccelerateMixin``.
+        net, such as one with skorch's ``AccelerateMixin``; ``"train_split"`` says which rows are held out, or
+        brings others to validate on. Those with ``__`` can be set, and searched over, by their own names:
+        ``set_params(module__dropout=0.1)``. They win over what this class would say otherwise.
 
     Attributes
     ----------
@@ -139,12 +154,14 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     groups_ : tuple
         The groups seen in ``fit``, sorted; tuples of values for an intersection; (column, value) if
         several columns are compared separately.
+    strata_ : tuple or None
+        The strata seen in ``fit``, sorted; None if groups are compared over all rows.
     history_ : list of dict
-        For every epoch ``task_loss``, ``fairness`` (the fairness term), ``loss`` (their sum), ``disparity``,
-        ``disparities`` (by constraint) and, if a bound is held, ``multipliers`` (of each group's rates,
-        positive where they are lowered; the larger, the more the bound costs); with the prefix ``valid_``
-        what rows held out have of these. With a penalty, training rows are measured while the net goes over
-        them.
+        For every epoch ``task_loss``, ``fairness`` (the fairness term), ``loss`` (their sum), ``acc`` (the
+        accuracy), ``disparity``, ``disparities`` (by constraint) and, if a bound is held, ``multipliers`` (of
+        each group's rates, positive where they are lowered; the larger, the more the bound costs); with the
+        prefix ``valid_`` what rows held out have of these. With a penalty, training rows are measured while
+        the net goes over them.
     n_iter_ : int
         How many epochs were trained.
     best_epoch_ : int
@@ -205,25 +222,28 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     (3,)
     """
 
-    __metadata_request__fit = {"sensitive_features": True}
-    __metadata_request__partial_fit = {"sensitive_features": True}
+    __metadata_request__fit = {"sensitive_features": True, "strata": True}
+    __metadata_request__partial_fit = {"sensitive_features": True, "strata": True}
 
     net_: NeuralNet
     report_: TrainingReport
     history_: list[dict[str, Any]]
     classes_: NDArray[Any]
     groups_: tuple[Hashable, ...]
+    strata_: tuple[Hashable, ...] | None
     n_iter_: int
     best_epoch_: int
     n_features_in_: int
     #: The groups of the rows (``groups_`` has those of separate columns), and how they are compared.
     _row_groups: tuple[Hashable, ...]
     _sensitive_names: tuple[str, ...]
+    _strata_names: tuple[str, ...]
     _comparisons: tuple[GroupComparison, ...]
 
     _parameter_constraints: dict[str, list[Any] | str] = {
         "module": [callable, None],
         "sensitive_features": "no_validation",  # fairsk._core.columns.column_keys says what it can be
+        "strata": "no_validation",
         "combine": [StrOptions(set(get_args(Combine)))],
         "constraint": "no_validation",  # fairsk.rates says what there is
         "max_difference": [Interval(Real, 0, None, closed="left"), list, tuple, None],
@@ -258,6 +278,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         module: Any = None,
         *,
         sensitive_features: Any = None,
+        strata: Any = None,
         combine: Combine = "intersection",
         constraint: str | Constraint | Sequence[str | Constraint] = "demographic_parity",
         max_difference: float | Sequence[float | None] | None = None,
@@ -284,6 +305,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     ) -> None:
         self.module = module
         self.sensitive_features = sensitive_features
+        self.strata = strata
         self.combine = combine
         self.constraint = constraint
         self.max_difference = max_difference
@@ -315,6 +337,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         y: Any,
         sensitive_features: Any = None,
         sample_weight: ArrayLike | None = None,
+        strata: Any = None,
     ) -> Self:
         """Train the net.
 
@@ -331,6 +354,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
             The group of each row; overrides the column, which is dropped all the same.
         sample_weight : array-like of shape (n_samples,), optional
             Weights, not negative; they count in the task loss and in the rates.
+        strata : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The stratum of each row; overrides the column, which is dropped all the same.
 
         Returns
         -------
@@ -338,7 +363,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
             The fitted classifier.
         """
         previous = self if self.warm_start and hasattr(self, "net_") else None
-        return self._train(previous, X, y, sensitive_features, sample_weight)
+        return self._train(previous, X, y, sensitive_features, sample_weight, strata)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -348,11 +373,13 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         classes: ArrayLike | None = None,
         sensitive_features: Any = None,
         sample_weight: ArrayLike | None = None,
+        strata: Any = None,
     ) -> Self:
         """Train the net on some rows for one epoch, from where it stands.
 
-        The learning rate stays at ``lr``, no rows are held out, and bounds are approached over many calls,
-        each of as many steps as it has batches: give many rows at once, or a small ``batch_size``.
+        The learning rate stays at ``lr``, no rows are held out (but by your own ``train_split``), and bounds
+        are approached over many calls, each of as many steps as it has batches: give many rows at once, or a
+        small ``batch_size``.
 
         Parameters
         ----------
@@ -366,6 +393,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
             The group of each row; overrides the column.
         sample_weight : array-like of shape (n_samples,), optional
             Weights, not negative.
+        strata : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The stratum of each row; overrides the column. The first call must have some of each.
 
         Returns
         -------
@@ -374,8 +403,50 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         """
         previous = self if hasattr(self, "net_") else None
         return self._train(
-            previous, X, y, sensitive_features, sample_weight, is_partial=True, classes=classes
+            previous, X, y, sensitive_features, sample_weight, strata, is_partial=True, classes=classes
         )
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include nested ones, such as ``module__dropout``, that ``net_params`` has.
+
+        Returns
+        -------
+        dict of str to value
+            Parameters by name.
+        """
+        params = super().get_params(deep=deep)
+        return {**params, **nested_params(self.net_params)} if deep else params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, those of the net by skorch's names among them: ``module__dropout=0.1``.
+
+        Parameters
+        ----------
+        **params : value
+            Parameters by name. Nested ones go into a copy of ``net_params``.
+
+        Returns
+        -------
+        FairClassifier
+            The classifier.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        own = {name: value for name, value in params.items() if not is_nested(name)}
+        check_prefixes(list(own), self._get_param_names())
+        super().set_params(**own)
+        self.net_params = with_nested(
+            self.net_params, {name: value for name, value in params.items() if is_nested(name)}
+        )
+        return self
 
     def _train(
         self,
@@ -384,6 +455,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         y: Any,
         sensitive_features: Any,
         sample_weight: Any,
+        strata: Any,
         *,
         is_partial: bool = False,
         classes: ArrayLike | None = None,
@@ -394,20 +466,26 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         )
         # A stream has the classes, groups and comparisons of the first call of partial_fit.
         is_stream = is_partial and previous is not None
-        stream = Stream(self._seen_inputs, self.classes_, self._row_groups) if is_stream else None
+        stream = None
+        if is_stream:
+            stream = Stream(
+                self._seen_inputs, self.classes_, self._row_groups, self.strata_, self._strata_names
+            )
         data = read_training_data(
             X,
             y,
             sensitive_features,
             sample_weight,
+            strata,
             spec=self._input_spec,
             classes=classes,
             stream=stream,
             names=None if previous is None else previous._sensitive_names,
         )
-        compared = GroupComparisons.of(data.groups, data.classes, self.combine, self.pos_label)
+        compared = GroupComparisons.of(data.groups, data.classes, self.combine, self.pos_label, data.strata)
+        strata_labels = None if data.strata is None else data.strata.labels
         if previous is not None:
-            previous._refuse_changes(data, compared.groups)
+            previous._refuse_changes(data, compared.groups, strata_labels)
         comparisons = self._comparisons if is_stream else None
         if comparisons is None:
             comparisons = compared.large_enough(data.labels, bounds, self.min_group_size)
@@ -425,9 +503,10 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
                 delattr(self, name)
         self.net_ = result.net
         self.report_ = replace(report, library=library_of(X, sensitive_features))
-        self.classes_, self.groups_ = data.classes, compared.groups
+        self.classes_, self.groups_, self.strata_ = data.classes, compared.groups, strata_labels
         self._row_groups, self._comparisons = data.groups.labels, comparisons
         self._sensitive_names = data.groups.names
+        self._strata_names = () if data.strata is None else data.strata.names
         self.history_ = [*earlier, *result.records]
         self.n_iter_, self.best_epoch_ = len(self.history_), len(earlier) + result.best_epoch
         if plan.is_bounded and not is_partial:
@@ -438,7 +517,11 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     def _input_spec(self) -> InputSpec:
         """What the net is fed, by the parameters."""
         return InputSpec(
-            self.sensitive_features, self.keep_sensitive, self.dtype, any_shape=self.module is not None
+            self.sensitive_features,
+            self.strata,
+            self.keep_sensitive,
+            self.dtype,
+            any_shape=self.module is not None,
         )
 
     @property
@@ -446,15 +529,17 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         """The fitted attributes that say what inputs look like."""
         return {name: getattr(self, name) for name in INPUT_ATTRIBUTES if hasattr(self, name)}
 
-    def _refuse_changes(self, data: NetData, groups: tuple[Hashable, ...]) -> None:
+    def _refuse_changes(
+        self, data: NetData, groups: tuple[Hashable, ...], strata: tuple[Hashable, ...] | None
+    ) -> None:
         """Refuse to train the net of the last fit further on data of another kind."""
-        now = {**data.inputs, "classes_": data.classes, "groups_": groups}
-        for name in ("n_features_in_", "input_names_", "classes_", "groups_"):
+        now = {**data.inputs, "classes_": data.classes, "groups_": groups, "strata_": strata}
+        for name in ("n_features_in_", "input_names_", "classes_", "groups_", "strata_"):
             old, new = getattr(self, name, None), now.get(name)
             if not np.array_equal(old, new):  # type: ignore[arg-type]
                 raise ValueError(
-                    f"Training goes on with the net of the last fit, but {name} changed from {old} to "
-                    f"{new}. Fit with warm_start=False."
+                    f"Training goes on with the net of the last fit, but {name} changed from "
+                    f"{_abridged(old)} to {_abridged(new)}. Fit with warm_start=False."
                 )
 
     def predict_proba(self, X: Any) -> Floats:
@@ -471,13 +556,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
             Probabilities, in the order of ``classes_``.
         """
         check_is_fitted(self)
-        X = as_rows(X)
-        # An array with as many columns as the net was trained on does not have the sensitive column.
-        columns = np.shape(X)[1:] if isinstance(X, (list, tuple)) else getattr(X, "shape", (0, 0))[1:]
-        if hasattr(self, "input_names_") or columns != (getattr(self, "n_features_in_", None),):
-            X = without_sensitive(X, self.sensitive_features, keep=self.keep_sensitive)
-        inputs, _ = check_inputs(X, self._input_spec, self._seen_inputs)
-        logits = self.net_.forward(inputs)
+        logits = self.net_.forward(prediction_inputs(X, self._input_spec, self._seen_inputs))
         return np.ascontiguousarray(log_probabilities(logits.double()).exp().numpy())
 
     def predict(self, X: Any) -> NDArray[Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
@@ -43,14 +43,17 @@ class GroupComparison:
     class_index : int
         The index of the class that is measured.
     group_index : tuple of int
-        For every group of the rows its index in this comparison, or -1 if it takes no part. Groups with the
-        same index are one group here: so the columns of an intersection are compared separately.
+        For every group of the rows (under strata, for every group in every stratum) its index in this
+        comparison, or -1 if it takes no part. Groups with the same index are one group here: so the columns
+        of an intersection are compared separately.
     name : str, default=""
         What tells this comparison from others, for tables and messages.
     column : str, default=""
         The column whose groups are compared, if several are, each by itself.
     min_n_groups : int, default=0
         The least number of groups, in case the last ones take no part.
+    stratum : int, default=-1
+        The number of the stratum that is compared within, if any.
     """
 
     class_index: int
@@ -58,6 +61,12 @@ class GroupComparison:
     name: str = ""
     column: str = ""
     min_n_groups: int = 0
+    stratum: int = -1
+
+    @property
+    def family(self) -> tuple[str, int]:
+        """What comparisons within different strata of the same groups have in common."""
+        return self.column, self.class_index
 
     @property
     def n_groups(self) -> int:
@@ -68,6 +77,10 @@ class GroupComparison:
     def has_all_groups(self) -> bool:
         """Whether all groups take part."""
         return min(self.group_index) >= 0
+
+    @cached_property
+    def _lookup(self) -> torch.Tensor:
+        return torch.tensor(self.group_index)
 
     @cached_property
     def _is_identity(self) -> bool:
@@ -115,7 +128,7 @@ class GroupComparison:
         """Return the index of each row's group in this comparison."""
         if self._is_identity:
             return group
-        return torch.tensor(self.group_index, device=group.device).index_select(0, group)
+        return self._lookup.to(group.device).index_select(0, group)
 
 
 def compared_classes(classes: NDArray[Any], pos_label: Any = None) -> tuple[int, ...]:
@@ -165,18 +178,26 @@ class GroupComparisons:
         The classes.
     class_indices : tuple of int
         The indices of those that are measured, each against the rest.
+    strata : Grouping or None
+        The stratum of every row, if groups are compared within strata only.
     """
 
     families: tuple[Family, ...]
     classes: NDArray[Any]
     class_indices: tuple[int, ...]
+    strata: Grouping | None = None
 
     @classmethod
     def of(
-        cls, groups: Grouping, classes: NDArray[Any], combine: Combine, pos_label: Any = None
+        cls,
+        groups: Grouping,
+        classes: NDArray[Any],
+        combine: Combine,
+        pos_label: Any = None,
+        strata: Grouping | None = None,
     ) -> GroupComparisons:
-        """Compare all groups of some rows."""
-        return cls(_families(groups, combine), classes, compared_classes(classes, pos_label))
+        """Compare all groups of some rows, perhaps within strata."""
+        return cls(_families(groups, combine), classes, compared_classes(classes, pos_label), strata)
 
     @property
     def groups(self) -> tuple[Hashable, ...]:
@@ -210,51 +231,122 @@ class GroupComparisons:
             If a rate can be measured in fewer than two groups, however small.
         """
         rates = list(dict.fromkeys(rate for bounded in bounds for rate in bounded.constraint.rates))
-        smallest: dict[str, tuple[int, str]] = {}
-        comparisons, left_out = [], []
+        small = _SmallGroups(min_group_size)
+        comparisons: list[GroupComparison] = []
         for family in self.families:
-            names, column = family.groups.labels, family.column
-            if len(names) < 2:
+            if len(family.groups.labels) < 2:
                 warn_user(
-                    f"All rows are of one group{f' of {column}' if column else ''}, "
-                    f"{list_groups(names)}: there is nothing to compare, and training does not regard it."
+                    f"All rows are of one group{f' of {family.column}' if family.column else ''}, "
+                    f"{list_groups(family.groups.labels)}: there is nothing to compare, and training "
+                    "does not regard it."
                 )
                 continue
             for k in self.class_indices:
-                suffix = f" of {self.classes.tolist()[k]}" if len(self.classes) > 2 else ""
-                positives, negatives = (family.groups.sums(each) for each in (labels == k, labels != k))
-                sizes = [(rate, _support_sizes(rate, positives, negatives)) for rate in rates]
-                for rate, size in sizes:
-                    if (size > 0).sum() < 2:
-                        empty = [name for name, n in zip(names, size, strict=True) if not n]
-                        raise ValueError(
-                            f"{_named(bounds)} compares nothing: {rate.name}{suffix} (with the denominator "
-                            f"{rate.denominator}) cannot be measured for {list_groups(empty)}, so fewer than "
-                            "two groups are left. Choose another constraint or merge groups."
-                        )
-                takes_part = np.all([size >= min_group_size for _, size in sizes], axis=0)
-                for rate, size in sizes:
-                    for g in np.flatnonzero(size < min_group_size):
-                        group, n = format_group(names[g]), int(size[g])
-                        smallest[group] = min(smallest.get(group, (n + 1, "")), (n, f"{rate.name}{suffix}"))
-                name = suffix + (f", {column}" if column else "")
-                if takes_part.sum() < 2:
-                    left_out.append(name)
-                    continue
-                index = np.where(takes_part[family.of_intersection], family.of_intersection, -1)
-                comparisons.append(GroupComparison(k, tuple(index.tolist()), name, column, len(names)))
-        if smallest:
-            small = list_groups(f"{group} ({n} for {rate})" for group, (n, rate) in smallest.items())
-            warn_user(
-                f"Fewer than min_group_size={min_group_size} rows to measure in: {small}. Training passes "
-                "over these groups: no bound covers them."
-            )
-        if left_out:
-            warn_user(
-                f"Fewer than two groups can be compared under {_named(bounds)}{' and'.join(left_out)}: "
-                "training does not regard it, and nothing is promised about the disparity."
-            )
+                sizes = {rate: self._sizes(family, rate, labels == k) for rate in rates}
+                suffix = f" of {format_group(self.classes.tolist()[k])}" if len(self.classes) > 2 else ""
+                self._refuse_unmeasurable(family, sizes, suffix, bounds)
+                comparisons += self._compare(family, k, sizes, suffix, small)
+        small.warn(bounds)
         return tuple(comparisons)
+
+    def _sizes(self, family: Family, rate: Rate, is_class: NDArray[np.bool_]) -> NDArray[Any]:
+        """Return how many rows a rate can be measured on at most, of shape (n_groups, n_strata)."""
+        n_groups, codes = len(family.groups.labels), family.groups.codes
+        shape = (n_groups, 1)
+        if self.strata is not None:
+            shape = (n_groups, len(self.strata.labels))
+            codes = codes * shape[1] + self.strata.codes
+        positives, negatives = (
+            np.bincount(codes, each, n_groups * shape[1]).reshape(shape) for each in (is_class, ~is_class)
+        )
+        return _support_sizes(rate, positives, negatives)
+
+    def _refuse_unmeasurable(
+        self,
+        family: Family,
+        sizes: Mapping[Rate, NDArray[Any]],
+        suffix: str,
+        bounds: Sequence[BoundedConstraint],
+    ) -> None:
+        for rate, size in sizes.items():
+            if ((size > 0).sum(0) >= 2).any():
+                continue
+            empty = [name for name, n in zip(family.groups.labels, size.sum(1), strict=True) if not n]
+            whom = list_groups(empty) if empty else "two groups of one stratum"
+            where = "" if self.strata is None else " in any stratum"
+            raise ValueError(
+                f"{_named(bounds)} compares nothing: {rate.name}{suffix} (with the denominator "
+                f"{rate.denominator}) cannot be measured for {whom}, so fewer than two groups are left"
+                f"{where}. Choose another constraint or merge groups{' or strata' if where else ''}."
+            )
+
+    def _compare(
+        self,
+        family: Family,
+        class_index: int,
+        sizes: Mapping[Rate, NDArray[Any]],
+        suffix: str,
+        small: _SmallGroups,
+    ) -> list[GroupComparison]:
+        """Return the comparison of the large groups in every stratum, and note those that are too small."""
+        takes_part = np.all([size >= small.min_group_size for size in sizes.values()], axis=0)
+        strata = [None] if self.strata is None else list(self.strata.labels)
+        occurs = np.max(list(sizes.values()), axis=0) > 0
+        for rate, size in sizes.items():
+            too_small = (size < small.min_group_size) & (occurs if self.strata is not None else True)
+            for g, s in np.argwhere(too_small):
+                within = "" if self.strata is None else f" in {format_group(strata[s])}"
+                group = f"{format_group(family.groups.labels[g])}{within}"
+                small.note(group, int(size[g, s]), f"{rate.name}{suffix}")
+        comparisons = []
+        for s, stratum in enumerate(strata):
+            name = suffix + ("" if self.strata is None else f", {format_group(stratum)}")
+            name += f", {family.column}" if family.column else ""
+            if takes_part[:, s].sum() < 2:
+                small.left_out.append(name)
+                continue
+            index = np.full((len(family.of_intersection), len(strata)), -1)
+            index[:, s] = np.where(takes_part[family.of_intersection, s], family.of_intersection, -1)
+            comparisons.append(
+                GroupComparison(
+                    class_index,
+                    tuple(index.ravel().tolist()),
+                    name,
+                    family.column,
+                    len(family.groups.labels),
+                    -1 if self.strata is None else s,
+                )
+            )
+        return comparisons
+
+
+@dataclass
+class _SmallGroups:
+    """What cannot be compared: groups with too few rows, and comparisons with too few groups."""
+
+    min_group_size: int
+    smallest: dict[str, tuple[int, str]] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def note(self, group: str, n: int, rate: str) -> None:
+        """Note that a group has so few rows to measure a rate on, if they are the fewest."""
+        self.smallest[group] = min(self.smallest.get(group, (n + 1, "")), (n, rate))
+
+    def warn(self, bounds: Sequence[BoundedConstraint]) -> None:
+        """Warn of everything that has been noted."""
+        if self.smallest:
+            small = list_groups(f"{group} ({n} for {rate})" for group, (n, rate) in self.smallest.items())
+            warn_user(
+                f"Fewer than min_group_size={self.min_group_size} rows to measure in: {small}. Training "
+                "passes over these groups: no bound covers them."
+            )
+        if self.left_out:
+            names = list_groups(dict.fromkeys(name.strip(" ,") for name in self.left_out if name))
+            where = f" ({names})" if names else ""
+            warn_user(
+                f"Fewer than two groups can be compared under {_named(bounds)}{where}: training does not "
+                "regard it, and nothing is promised about the disparity."
+            )
 
 
 def training_bounds(

@@ -1,10 +1,10 @@
-"""Data of a net: inputs checked and cast, labels encoded, batches, and rows held out."""
+"""Data of a net: inputs checked and cast, labels, groups and strata encoded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+import datetime
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -12,11 +12,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
-from skorch.helper import SliceDict
-from torch.utils.data import Subset
+from skorch.helper import SliceDataset, SliceDict
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from fairsk._core.columns import drop_columns, refuse_shuffled, sensitive_columns
 from fairsk._core.groups import Grouping, encode_groups, encode_known_groups
@@ -27,11 +28,8 @@ from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.rows import check_rows
 
 __all__ = [
-    "HOLD_OUT_FROM",
     "INPUT_ATTRIBUTES",
-    "Batches",
     "Dtype",
-    "Holdout",
     "InputSpec",
     "NetData",
     "Stream",
@@ -39,8 +37,9 @@ __all__ = [
     "balance_classes",
     "check_inputs",
     "encode_labels",
+    "prediction_inputs",
+    "read_own_rows",
     "read_training_data",
-    "without_sensitive",
 ]
 
 #: What an array of inputs is cast to.
@@ -48,8 +47,6 @@ Dtype: TypeAlias = Literal["float32", "float64", "int64"]
 
 #: The fitted attributes that say what inputs look like.
 INPUT_ATTRIBUTES = ("n_features_in_", "feature_names_in_", "input_names_")
-#: One row in so many is held out; by default, if there are at least so many rows.
-_HELD_OUT, HOLD_OUT_FROM = 10, 10_000
 
 
 def as_rows(X: Any) -> Any:
@@ -59,11 +56,13 @@ def as_rows(X: Any) -> Any:
 
     Raises
     ------
+    TypeError
+        If X is a dataset or a loader of torch.
     ValueError
         If a mapping is empty, or its entries have different lengths.
     """
     if not isinstance(X, Mapping) or sparse.issparse(X):  # a dok_matrix is a dict, too
-        return _from_tensor(X)
+        return _as_array_like(X)
     entries = {str(name): _as_entry(name, values) for name, values in X.items()}
     if not entries:
         raise ValueError("X is an empty dict: give at least one array of inputs.")
@@ -74,10 +73,29 @@ def as_rows(X: Any) -> Any:
     return SliceDict(**entries)
 
 
+def _as_array_like(X: Any) -> Any:
+    """Return rows that are no mapping, tensors among them as arrays."""
+    if isinstance(X, SliceDataset):  # skorch's way to make rows of a dataset for scikit-learn
+        return np.asarray(X)
+    if isinstance(X, Dataset | IterableDataset | DataLoader):
+        kind = "DataLoader" if isinstance(X, DataLoader) else "Dataset"
+        raise TypeError(
+            f"X is a torch {kind} ({type(X).__name__}), but scikit-learn's tools and groups need rows: pass "
+            "the arrays or tensors in it, X and y apart (of a TensorDataset, dataset.tensors; of a skorch "
+            "Dataset, dataset.X and dataset.y), several inputs as a dict of arrays. Rows to validate on may "
+            "be a Dataset: net_params={'train_split': predefined_split(...)}."
+        )
+    if isinstance(X, list | tuple) and any(isinstance(row, torch.Tensor) for row in X):
+        return [_from_tensor(row) for row in X]
+    return _from_tensor(X)
+
+
 def _from_tensor(values: Any) -> Any:
     if not isinstance(values, torch.Tensor):
         return values
     values = values.detach().cpu()
+    if values.layout is not torch.strided:
+        values = values.to_dense()
     return (values.float() if values.dtype is torch.bfloat16 else values).numpy()  # NumPy has no bfloat16
 
 
@@ -94,7 +112,7 @@ class InputSpec:
 
     Attributes
     ----------
-    sensitive_features, keep_sensitive
+    sensitive_features, strata, keep_sensitive
         As in :class:`fairsk.FairClassifier`.
     dtype : {"float32", "float64", "int64"}
         What an array is cast to. In a dict, numbers with fractions are cast to it (to float32, if it is of
@@ -104,6 +122,7 @@ class InputSpec:
     """
 
     sensitive_features: Any
+    strata: Any
     keep_sensitive: bool
     dtype: Dtype
     any_shape: bool
@@ -146,16 +165,57 @@ def _check_array(X: Any, spec: InputSpec, seen: Mapping[str, Any] | None) -> tup
     recorder = type("FairClassifier", (BaseEstimator,), {})()
     for name, value in (seen or {}).items():
         setattr(recorder, name, value)
-    array = validate_data(
-        recorder,
-        X,
-        dtype="numeric" if spec.dtype == "int64" else spec.dtype,
-        accept_sparse="csr",
-        allow_nd=spec.any_shape,
-        reset=seen is None,
-    )
+    try:
+        array = validate_data(
+            recorder,
+            X,
+            dtype="numeric" if spec.dtype == "int64" else spec.dtype,
+            accept_sparse="csr",
+            allow_nd=spec.any_shape,
+            reset=seen is None,
+        )
+    except (TypeError, ValueError):
+        _refuse_text(X)
+        raise
     attributes = {name: vars(recorder)[name] for name in INPUT_ATTRIBUTES if name in vars(recorder)}
     return _as_integers(array) if spec.dtype == "int64" else array, attributes
+
+
+def _refuse_text(X: Any) -> None:
+    """Refuse columns of text or dates, in words that say what to do with them."""
+    if sparse.issparse(X):
+        return
+    values = np.asarray(X, dtype=object)
+    if values.ndim == 1:
+        text = next((value for value in values if isinstance(value, str | bytes)), None)
+        if text is not None:
+            raise ValueError(
+                f"X holds texts, such as {show(text)}, and the net takes numbers: put a step before "
+                "it that makes numbers of them, make_pipeline(TfidfVectorizer(), net), or pass token ids "
+                "with dtype='int64'."
+            )
+        return
+    names = getattr(X, "column_names", getattr(X, "columns", None))  # the former are those of pyarrow
+    names = range(values.shape[1]) if names is None or callable(names) else list(names)
+    for name, column in zip(names, np.moveaxis(values, 1, 0), strict=False):
+        for value in column.ravel():
+            if isinstance(value, str | bytes | datetime.date | datetime.timedelta | np.datetime64):
+                if isinstance(value, str | bytes) and _is_number(value):
+                    continue
+                what = "text" if isinstance(value, str | bytes) else "dates or times"
+                raise ValueError(
+                    f"The column {show(name)} of X holds {what}, such as {show(value)}, and "
+                    "the net takes numbers: put a step before it that makes numbers of the column, such as a "
+                    "ColumnTransformer with OneHotEncoder, or drop it."
+                )
+
+
+def _is_number(text: Any) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _as_integers(values: Any) -> Any:
@@ -227,22 +287,6 @@ def balance_classes(
     return weights
 
 
-def _map(function: Callable[[Any], Any], data: Any) -> Any:
-    """Apply a function to an array, or to each array of a dict."""
-    if isinstance(data, Mapping):
-        return {key: function(value) for key, value in data.items()}
-    return function(data)
-
-
-def _take(rows: slice | torch.Tensor, data: Any) -> torch.Tensor:
-    """Return these rows; of a sparse matrix, a dense batch of them, so that it never becomes dense whole."""
-    if sparse.issparse(data):
-        return torch.from_numpy(data[rows if isinstance(rows, slice) else rows.numpy()].toarray())
-    if isinstance(rows, slice):
-        return data[rows].clone()  # nets may work in place
-    return data.index_select(0, rows)  # faster than data[rows]
-
-
 @dataclass(frozen=True)
 class NetData:
     """Rows to train on, checked and encoded.
@@ -259,8 +303,12 @@ class NetData:
         The index of each row's class.
     groups : Grouping
         The group of each row.
+    strata : Grouping or None
+        The stratum of each row, if groups are compared within strata.
     weight : array of shape (n_samples,) or None
         The weight of each row.
+    spec : InputSpec
+        What the inputs were made by.
     """
 
     X: Any
@@ -268,11 +316,24 @@ class NetData:
     classes: NDArray[Any]
     labels: NDArray[np.int64]
     groups: Grouping
+    strata: Grouping | None
     weight: Floats | None
+    spec: InputSpec
+
+    @property
+    def cells(self) -> NDArray[np.int64]:
+        """The number of each row's group, or of its group and stratum: what the loss calls its group."""
+        codes = self.groups.codes.astype(np.int64)
+        return codes if self.strata is None else codes * len(self.strata.labels) + self.strata.codes
+
+    @property
+    def n_cells(self) -> int:
+        """How many of these numbers there are."""
+        return len(self.groups.labels) * (1 if self.strata is None else len(self.strata.labels))
 
     def target(self, dtype: type[np.floating[Any]], *, with_rows: bool) -> dict[str, NDArray[Any]]:
         """Return the target of the loss; with the number of each row, if decisions must be told apart."""
-        target: dict[str, NDArray[Any]] = {"y": self.labels, "group": self.groups.codes.astype(np.int64)}
+        target: dict[str, NDArray[Any]] = {"y": self.labels, "group": self.cells}
         if self.weight is not None:  # with a mean of one, so that only their proportions matter
             target["weight"] = (self.weight / self.weight.mean()).astype(dtype)
         if with_rows:
@@ -292,11 +353,17 @@ class Stream:
         The classes.
     groups : tuple of labels
         The groups of the rows.
+    strata : tuple of labels or None
+        Their strata.
+    strata_names : tuple of str
+        What the columns of these were called.
     """
 
     inputs: dict[str, Any]
     classes: NDArray[Any]
     groups: tuple[Hashable, ...]
+    strata: tuple[Hashable, ...] | None
+    strata_names: tuple[str, ...]
 
 
 def read_training_data(
@@ -304,6 +371,7 @@ def read_training_data(
     y: Any,
     sensitive_features: Any,
     sample_weight: Any,
+    strata: Any = None,
     *,
     spec: InputSpec,
     classes: ArrayLike | None,
@@ -314,14 +382,14 @@ def read_training_data(
 
     Parameters
     ----------
-    X, y, sensitive_features, sample_weight
+    X, y, sensitive_features, sample_weight, strata
         As in ``FairClassifier.fit``.
     spec : InputSpec
         What the net is fed.
     classes : array-like of shape (n_classes,), optional
         All classes; by default those of y.
     stream : Stream, optional
-        In a later call of ``partial_fit``, what classes, groups and inputs must be.
+        In a later call of ``partial_fit``, what classes, groups, strata and inputs must be.
     names : tuple of str, optional
         What the sensitive columns were called when training began.
 
@@ -330,147 +398,170 @@ def read_training_data(
     ValueError
         If rows are not what they must be, or not what they were.
     """
-    refuse_shuffled(X=X, y=y, sensitive_features=sensitive_features, sample_weight=sample_weight)
+    refuse_shuffled(
+        X=X, y=y, sensitive_features=sensitive_features, strata=strata, sample_weight=sample_weight
+    )
     X, y = check_rows(as_rows(X), y)
-    selector = spec.sensitive_features
-    sensitive = sensitive_columns(X, selector, sensitive_features, n_samples=num_samples(X))
+    n_samples = num_samples(X)
+    sensitive = sensitive_columns(X, spec.sensitive_features, sensitive_features, n_samples=n_samples)
     if names is not None:
         sensitive = sensitive.in_order(names)
-    has_values = sensitive_features is not None
-    X = without_sensitive(X, selector, keep=spec.keep_sensitive, has_values=has_values)
+    by = None
+    if strata is not None or spec.strata is not None:
+        by = sensitive_columns(X, spec.strata, strata, n_samples=n_samples)
+    X = _net_columns(X, spec, groups_given=sensitive_features is not None, strata_given=strata is not None)
     X, inputs = check_inputs(X, spec, None if stream is None else stream.inputs)
     weight = check_weights(sample_weight, len(y))
     if weight is not None and not weight.all():
         rows = np.flatnonzero(weight)  # a row of weight zero is a row that is not there
         X = {name: each[rows] for name, each in X.items()} if isinstance(X, Mapping) else X[rows]
         y, sensitive, weight = y[rows], sensitive.take(rows), weight[rows]
+        by = None if by is None else by.take(rows)
     all_classes, labels = encode_labels(y, classes if stream is None else stream.classes)
     if classes is not None and not np.array_equal(np.unique(classes), all_classes):
         raise ValueError(
-            f"classes are {np.unique(classes).tolist()} now, but were {all_classes.tolist()} in the first "
-            "call."
+            f"classes are [{list_labels(np.unique(classes))}] now, but were [{list_labels(all_classes)}] in "
+            "the first call."
         )
     if stream is None:
-        groups = encode_groups(sensitive)
+        groups, cells = encode_groups(sensitive), None if by is None else encode_groups(by)
     else:
         groups = encode_known_groups(sensitive, stream.groups, during="partial_fit")
-    return NetData(X, inputs, all_classes, labels, groups, weight)
+        if (by is None) != (stream.strata is None):
+            raise ValueError(
+                f"The first call of partial_fit had {'no ' if stream.strata is None else ''}strata, and this "
+                f"one has {'none' if by is None else 'some'}: give strata in every call or in none."
+            )
+        cells = None
+        if by is not None and stream.strata is not None:
+            by = by.in_order(stream.strata_names)
+            cells = encode_known_groups(by, stream.strata, during="partial_fit")
+    return NetData(X, inputs, all_classes, labels, groups, cells, weight, spec)
 
 
-def without_sensitive(X: Any, selector: Any, *, keep: bool, has_values: bool = False) -> Any:
-    """Return what the net sees of X: all but the sensitive columns, unless the user keeps them.
-
-    If the groups came apart from X (``has_values``), it need not have these columns.
-    """
-    if keep:
-        return X
-    try:
-        rest = as_rows(drop_columns(X, selector))
-    except ValueError:
-        if has_values:
-            return X
-        raise
-    if getattr(rest, "shape", ())[1:] == (0,) and not isinstance(rest, Mapping):
-        raise ValueError("X has no columns but the sensitive ones, and the net does not see these.")
-    return rest
+_OWN_ROWS = (
+    "Rows of your own to validate on are a Dataset(X, y) as fit takes X and y, if the constructor names the "
+    "sensitive column of X, or Dataset(X, {'y': labels, 'sensitive_features': values}), with 'strata' and "
+    "'sample_weight' if there are any"
+)
 
 
-class Batches:
-    """Iterate over the batches of a skorch dataset, each taken with one indexing operation.
-
-    A ``DataLoader`` fetches the rows of a batch one at a time, which for rows in memory costs more than
-    training a small net on them. Give this class to a net as ``iterator_train`` and ``iterator_valid``.
+def read_own_rows(X: Any, y: Any, data: NetData, dtype: type[np.floating[Any]]) -> tuple[Any, dict[str, Any]]:
+    """Return rows of a user's to validate on, as the net takes them, and their target.
 
     Parameters
     ----------
-    dataset : skorch.dataset.Dataset, or a torch Subset of one
-        Holds ``X`` and ``y`` as arrays, sparse matrices, tensors, or dicts of these.
-    batch_size : int, default=128
-        Rows per batch, at most. Batches are as many as that takes, and of equal size but for a row: a last
-        batch of what is left, perhaps a single row, would be a step into chance.
-    shuffle : bool, default=False
-        Whether to draw a new order for every epoch.
-    generator : torch.Generator, optional
-        Draws the order; without it, torch's global generator does.
+    X : array-like of shape (n_samples, n_features), or dict of arrays
+        As ``fit`` takes it.
+    y : array-like of shape (n_samples,), or dict of such
+        The labels; or ``"y"`` and ``"sensitive_features"``, perhaps ``"strata"`` and ``"sample_weight"``; or
+        the target of a :class:`fairsk.FairLoss`, with numbers of classes and groups.
+    data : NetData
+        The rows of fit.
+    dtype : type
+        That of the weights.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skorch.dataset import Dataset
-    >>> from fairsk.neural._data import Batches
-    >>> data = Dataset(np.arange(5.0), {"y": np.arange(5), "group": np.array([0, 1, 0, 1, 0])})
-    >>> [target["group"].tolist() for _, target in Batches(data, batch_size=2)]
-    [[0], [1, 0], [1, 0]]
+    Raises
+    ------
+    ValueError
+        If something is missing, or a label, group or stratum did not occur in fit.
     """
-
-    def __init__(
-        self,
-        dataset: Any,
-        batch_size: int = 128,
-        shuffle: bool = False,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        rows: torch.Tensor | None = None
-        while isinstance(dataset, Subset):  # what a validation split makes of a dataset, possibly nested
-            outer = torch.as_tensor(np.asarray(dataset.indices))
-            rows, dataset = (outer if rows is None else outer[rows]), dataset.dataset
-
-        def load(values: Any) -> Any:
-            if sparse.issparse(values):
-                return values.tocsr() if rows is None else values.tocsr()[rows.numpy()]
-            if isinstance(values, np.ndarray) and (
-                not values.flags.writeable or min(values.strides, default=0) < 0
-            ):
-                values = values.copy()  # torch takes neither read-only arrays nor reversed ones
-            return torch.as_tensor(values) if rows is None else torch.as_tensor(values)[rows]
-
-        self.n_samples = len(dataset) if rows is None else len(rows)
-        self.X = _map(load, dataset.X)
-        # Without a target (prediction) skorch expects a placeholder of the same length.
-        self.y = torch.zeros(self.n_samples) if dataset.y is None else _map(load, dataset.y)
-        self.batch_size, self.shuffle, self.generator = batch_size, shuffle, generator
-
-    def __len__(self) -> int:
-        """Return the number of batches per epoch."""
-        return -(-self.n_samples // self.batch_size)
-
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        """Yield X and y of each batch."""
-        if not self.shuffle:
-            yield from (self.take(self._rows(position)) for position in range(len(self)))
-            return
-        order = torch.randperm(self.n_samples, generator=self.generator)
-        for position in range(len(self)):
-            yield self.take(order[self._rows(position)])
-
-    def _rows(self, position: int) -> slice:
-        return slice(self.n_samples * position // len(self), self.n_samples * (position + 1) // len(self))
-
-    def take(self, rows: slice | torch.Tensor) -> tuple[Any, Any]:
-        """Return X and y of these rows."""
-        return _map(partial(_take, rows), self.X), _map(partial(_take, rows), self.y)
+    spec, given = data.spec, dict(y) if isinstance(y, Mapping) else {"y": y}
+    if set(given) <= {"y", "group", "weight"} and {"y", "group"} <= set(given) and data.strata is None:
+        given = _from_numbers(given, data)
+    unknown = set(given) - {"y", "sensitive_features", "strata", "sample_weight"}
+    if unknown or "y" not in given:
+        entry = f"it has {list_labels(sorted(map(str, unknown)))}" if unknown else "it has no 'y'"
+        raise ValueError(f"{_OWN_ROWS}; {entry}.")
+    for name, selector, needed in (
+        ("sensitive_features", spec.sensitive_features, True),
+        ("strata", spec.strata, data.strata is not None),
+    ):
+        if needed and selector is None and given.get(name) is None:
+            raise ValueError(f"{_OWN_ROWS}; it has no {name!r}.")
+    X, labels = check_rows(as_rows(X), given["y"])
+    n_samples = num_samples(X)
+    sensitive = sensitive_columns(
+        X, spec.sensitive_features, given.get("sensitive_features"), n_samples=n_samples
+    )
+    sensitive = sensitive.in_order(data.groups.names)
+    groups = encode_known_groups(sensitive, data.groups.labels, during="train_split")
+    strata = None
+    if data.strata is not None:
+        by = sensitive_columns(X, spec.strata, given.get("strata"), n_samples=n_samples)
+        by = by.in_order(data.strata.names)
+        strata = encode_known_groups(by, data.strata.labels, during="train_split")
+    new = np.setdiff1d(labels, data.classes)
+    if len(new):
+        raise ValueError(
+            f"The rows that train_split brings have the label {show(new.tolist()[0])}, which is not "
+            f"one of the classes [{list_labels(data.classes)}]."
+        )
+    index = np.searchsorted(data.classes, labels).astype(np.int64)
+    weight = check_weights(given.get("sample_weight"), n_samples)
+    inputs = prediction_inputs(X, spec, data.inputs)
+    rows = NetData(inputs, data.inputs, data.classes, index, groups, strata, weight, spec)
+    return inputs, rows.target(dtype, with_rows=False)
 
 
-class Holdout:
-    """Hold out a tenth of the rows of every (group, label) cell: a ``train_split`` for skorch."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    @staticmethod
-    def n_trained(n: int) -> int:
-        """Return how many of so many rows are left to train on."""
-        return n - (n + _HELD_OUT // 2 - 1) // _HELD_OUT
-
-    def __call__(self, dataset: Any, y: Any) -> tuple[Subset[Any], Subset[Any]]:
-        """Return the rows to train on and the rows held out."""
-        if len(dataset) < _HELD_OUT:
+def _from_numbers(target: dict[str, Any], data: NetData) -> dict[str, Any]:
+    """Return what the numbers in the target of a loss stand for."""
+    decoded: dict[str, Any] = {"sample_weight": target.get("weight")}
+    labels = np.empty(len(data.groups.labels), dtype=object)
+    labels[:] = data.groups.labels
+    for name, values, meaning in (("y", data.classes, "y"), ("group", labels, "sensitive_features")):
+        numbers = column_or_1d(_from_tensor(target[name]))
+        if numbers.dtype.kind not in "iu" or not (numbers >= 0).all() or (numbers >= len(values)).any():
             raise ValueError(
-                f"early_stopping holds out a tenth of the rows and needs at least {_HELD_OUT}, got "
-                f"{len(dataset)} rows (n_samples = {len(dataset)})."
+                f"{_OWN_ROWS}; as the target of FairLoss, its {name!r} holds whole numbers from 0 to "
+                f"{len(values) - 1}."
             )
-        label = np.asarray(y["y"])
-        cell = (label.max() + 1) * np.asarray(y["group"]) + label
-        order = np.lexsort((np.random.default_rng(self.seed).permutation(len(cell)), cell))
-        held_out = np.arange(len(cell)) % _HELD_OUT == _HELD_OUT // 2
-        return Subset(dataset, order[~held_out]), Subset(dataset, order[held_out])
+        decoded[meaning] = values[numbers]
+    if isinstance(data.groups.labels[0], tuple):
+        decoded["sensitive_features"] = np.array(decoded["sensitive_features"].tolist(), dtype=object)
+    return decoded
+
+
+def prediction_inputs(X: Any, spec: InputSpec, seen: Mapping[str, Any]) -> Any:
+    """Return what the net is fed to predict, checked against what it was trained on.
+
+    Parameters
+    ----------
+    X : array-like, sparse matrix or dict of arrays
+        Rows, with or without the columns that the net does not see.
+    spec : InputSpec
+        What the net is fed.
+    seen : mapping
+        The fitted attributes that say what inputs look like.
+    """
+    X = as_rows(X)
+    # An array with as many columns as the net was trained on does not have the sensitive column.
+    columns = np.shape(X)[1:] if isinstance(X, (list, tuple)) else getattr(X, "shape", (0, 0))[1:]
+    if "input_names_" in seen or columns != (seen.get("n_features_in_"),):
+        X = _net_columns(X, spec)
+    return check_inputs(X, spec, seen)[0]
+
+
+def _net_columns(X: Any, spec: InputSpec, *, groups_given: bool = False, strata_given: bool = False) -> Any:
+    """Return what the net sees of X: all but the columns of groups, unless the user keeps them, and strata.
+
+    If their values came apart from X, it need not have these columns.
+    """
+    keys: list[Any] = []
+    groups = None if spec.keep_sensitive else spec.sensitive_features
+    for selector, is_given in ((groups, groups_given), (spec.strata, strata_given)):
+        if selector is None or callable(selector):
+            continue
+        part = list(selector) if isinstance(selector, list | tuple | np.ndarray) else [selector]
+        if is_given:
+            try:
+                drop_columns(X, part)
+            except ValueError:  # they are not there
+                continue
+        keys += part
+    if not keys:
+        return X
+    rest = as_rows(drop_columns(X, keys))
+    if getattr(rest, "shape", ())[1:] == (0,) and not isinstance(rest, Mapping):
+        raise ValueError("X has no columns but the sensitive ones, and the net does not see these.")
+    return rest

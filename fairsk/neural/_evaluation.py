@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,15 +14,23 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fairsk._core.bounds import BoundedConstraint
 from fairsk._core.counts import GroupCounts, tabulate
+from fairsk._core.groups import format_group
 from fairsk._core.messages import show
 from fairsk._core.results import printable
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import ACCURACY, make_objective
-from fairsk._held_out.report import BoundReport, ConstraintReport, report_fields, warn_of_wide_intervals
+from fairsk._held_out.report import (
+    BoundReport,
+    ConstraintReport,
+    constraint_reports,
+    report_fields,
+    warn_of_wide_intervals,
+)
+from fairsk.neural._batches import Batches
 from fairsk.neural._comparisons import GroupComparison, GroupComparisons
 from fairsk.neural._confusion import Target, as_cells, log_probabilities, predicted_class
-from fairsk.neural._data import Batches, NetData
+from fairsk.neural._data import NetData
 from fairsk.neural._loss import TINY, GroupLoss
 from fairsk.rates import Constraint
 
@@ -41,6 +49,8 @@ __all__ = [
 
 #: Rows per batch where nothing is learned: large enough for speed, small enough for memory.
 LARGE_BATCH = 8192
+#: How many lines a printed report has for strata.
+_MOST_STRATA = 10
 #: Rates are quotients of sums; a disparity this close to the bound is the bound.
 _ROUNDING = 1e-9
 #: How many of the other classes and columns a summary has a sentence for.
@@ -55,6 +65,8 @@ class EvaluationSums:
     ----------
     loss, squares, weight : float
         The sums of the weighted task loss, of its squares, and of its weights.
+    correct, row_weight : float
+        The sums of the weights of rows that are decided right, and of all rows, whatever their class weighs.
     hard_cells : tuple of arrays of shape (4, n_groups)
         The cells of the decisions, for every comparison.
     group_sums : tuple of tensors
@@ -66,6 +78,8 @@ class EvaluationSums:
     loss: float
     squares: float
     weight: float
+    correct: float
+    row_weight: float
     hard_cells: tuple[Floats, ...]
     group_sums: tuple[torch.Tensor, ...]
     group_weights: tuple[float, ...]
@@ -79,10 +93,14 @@ class EvaluationSums:
         losses, weight = criterion.task_losses(logs, target)
         weighted, predicted = losses * weight, predicted_class(logits)
         sums = criterion.group_sums(logits, target, logs)
+        is_right = predicted == target["y"].cpu()
+        of_rows = target.get("weight")
         return cls(
             float(weighted.sum()),
             float(losses @ weighted),
             float(weight.sum()),
+            float(is_right.sum() if of_rows is None else of_rows.cpu().double() @ is_right.double()),
+            float(len(is_right) if of_rows is None else of_rows.double().sum()),
             tuple(each.counter(target).cells(predicted).numpy() for each in criterion.comparisons),
             tuple(table.double() for table, _ in sums),
             tuple(float(weight) for _, weight in sums),
@@ -94,6 +112,8 @@ class EvaluationSums:
             self.loss + other.loss,
             self.squares + other.squares,
             self.weight + other.weight,
+            self.correct + other.correct,
+            self.row_weight + other.row_weight,
             _add_each(self.hard_cells, other.hard_cells),
             _add_each(self.group_sums, other.group_sums),
             _add_each(self.group_weights, other.group_weights),
@@ -103,6 +123,11 @@ class EvaluationSums:
     def task_loss(self) -> float:
         """The weighted mean of the task loss."""
         return self.loss / self.weight
+
+    @property
+    def accuracy(self) -> float:
+        """The (weighted) share of rows that are decided right."""
+        return self.correct / self.row_weight
 
     @property
     def standard_error(self) -> float:
@@ -180,7 +205,7 @@ class TrainingReport(BoundReport):
 
     With more than two classes (each against the rest), or several columns whose groups are compared by
     themselves, it is about the class and column whose bound is exceeded by most, or comes nearest to be;
-    ``others`` has the reports of the rest.
+    ``others`` has the reports of the rest. With strata, ``constraints`` are about the worst of them.
 
     Parameters
     ----------
@@ -192,11 +217,14 @@ class TrainingReport(BoundReport):
         Likewise.
     column : str or None
         The column whose groups are compared, if several are, each by itself.
+    within : tuple of ConstraintReport
+        Each constraint in each stratum in which groups are compared, if there are strata.
     others : tuple of TrainingReport
         The other classes and columns.
     """
 
     column: str | None = None
+    within: tuple[ConstraintReport, ...] = ()
     others: tuple[TrainingReport, ...] = ()
 
     @property
@@ -206,7 +234,7 @@ class TrainingReport(BoundReport):
 
     @property
     def worst(self) -> tuple[ConstraintReport, ...]:
-        """Each constraint where it is exceeded by most, over all classes and columns."""
+        """Each constraint where it is exceeded by most, over all classes, columns and strata."""
         each = zip(*(report.constraints for report in (self, *self.others)), strict=True)
         return tuple(_most_violated(parts) for parts in each)
 
@@ -231,11 +259,22 @@ class TrainingReport(BoundReport):
         return "\n".join(map(str, lines))
 
     def _content(self) -> dict[str, Any]:
-        return super()._content() | {"column": self.column, "worst": self.worst, "others": self.others}
+        mine = {"column": self.column, "within": self.within, "worst": self.worst, "others": self.others}
+        return super()._content() | mine
 
     def _lines(self) -> list[tuple[str, str]]:
         column = [("column", self.column)] if self.column else []
-        return [*column, *super()._lines(), *self._others]
+        return [*column, *super()._lines(), *self._strata, *self._others]
+
+    @property
+    def _strata(self) -> list[tuple[str, str]]:
+        """A line for each stratum, the first of them if there are many."""
+        lines = [
+            ("within", f"{printable(format_group(part.stratum))}: {_reached(part)}")
+            for part in self.within[:_MOST_STRATA]
+        ]
+        more = len(self.within) - _MOST_STRATA
+        return [*lines, ("within", f"and {more} more")] if more > 0 else lines
 
     @property
     def _others(self) -> list[tuple[str, str]]:
@@ -244,10 +283,14 @@ class TrainingReport(BoundReport):
             (
                 "beside",
                 f"{printable(str(report.pos_label))}{f' by {report.column}' if report.column else ''}: "
-                f"{report.constraint} {report.comparison} {report.disparity:.4f}",
+                f"{_reached(report.binding)}",
             )
             for report in self.others
         ]
+
+
+def _reached(part: ConstraintReport) -> str:
+    return f"{part.constraint} {part.comparison} {part.disparity:.4f}"
 
 
 def _most_violated(parts: Sequence[ConstraintReport]) -> ConstraintReport:
@@ -285,7 +328,8 @@ def training_report(
     """
     weight = data.weight
     accuracy = float(np.average(predicted == data.labels, weights=weight))
-    regarded = {(each.column, each.class_index): each for each in comparisons}
+    regarded = {(*each.family, each.stratum): each for each in comparisons}
+    strata = (-1,) if data.strata is None else range(len(data.strata.labels))
     reports = []
     for family in compared.families:
         for k in compared.class_indices:
@@ -293,12 +337,13 @@ def training_report(
                 data.labels == k,
                 predicted == k,
                 family.groups,
-                None,
+                data.strata,
                 weight,
                 None if weight is None else weight**2,
             )
-            comparison = regarded.get((family.column, k))
-            covered = () if comparison is None else set(comparison.group_index)
+            covered = {s: _covered_groups(regarded.get((family.column, k, s))) for s in strata}
+            tables = None if data.strata is None else _tables_within(counts, covered)
+            anywhere = set[int]().union(*covered.values())
             fields = report_fields(
                 counts,
                 bounds,
@@ -306,12 +351,39 @@ def training_report(
                 pos_label=data.classes.tolist()[k],
                 value_without_bound=None,
                 measured_on="training",
-                exempt=[label for g, label in enumerate(counts.groups) if g not in covered],
+                exempt=[label for g, label in enumerate(counts.groups) if g not in anywhere],
                 subject="decisions",
+                tables=tables,
             )
-            reports.append(TrainingReport(**{**fields, "value": accuracy}, column=family.column or None))
+            within = [
+                replace(part, stratum=label)
+                for label, table in (tables or {}).items()
+                for part in constraint_reports(bounds, table)
+            ]
+            fields |= {"value": accuracy, "column": family.column or None, "within": tuple(within)}
+            reports.append(TrainingReport(**fields))
     first = max(reports, key=lambda report: _severity(report.binding))
     return replace(first, others=tuple(report for report in reports if report is not first))
+
+
+def _covered_groups(comparison: GroupComparison | None) -> set[int]:
+    """Return the indices of the groups that a comparison covers, if there is one."""
+    return set() if comparison is None else set(comparison.group_index) - {-1}
+
+
+def _tables_within(counts: GroupCounts, covered: Mapping[int, set[int]]) -> dict[Hashable, GroupCounts]:
+    """Return, of each stratum in which groups are compared, the counts of these groups."""
+    tables: dict[Hashable, GroupCounts] = {}
+    for s, groups in covered.items():
+        if groups and counts.strata is not None:
+            rows = sorted(groups)
+            tables[counts.strata[s]] = GroupCounts(
+                [counts.groups[g] for g in rows],
+                {cell: table[rows, s] for cell, table in counts.cells.items()},
+                {cell: table[rows, s] for cell, table in counts.squares.items()},
+                names=counts.names,
+            )
+    return tables
 
 
 def _label_sums(counts: GroupCounts) -> tuple[float, float]:
@@ -327,9 +399,10 @@ def warn_of_violations(report: TrainingReport, classes: NDArray[Any]) -> None:
         if not part.violation <= _ROUNDING:  # or NaN
             word = "most" if part.comparison == "difference" else "least"
             bound = f"{'max_difference' if part.comparison == 'difference' else 'min_ratio'}={part.bound:g}"
+            within = "" if part.stratum is None else f" in the stratum {format_group(part.stratum)}"
             messages.append(
-                f"The {part.constraint} {part.comparison} of the training rows is {part.disparity:.5g}; it "
-                f"should be at {word} {bound}."
+                f"The {part.constraint} {part.comparison} of the training rows{within} is "
+                f"{part.disparity:.5g}; it should be at {word} {bound}."
             )
     if messages:
         advice = "Train longer (max_epochs), loosen the bound or merge small groups."

@@ -94,6 +94,11 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
         self.constraints, self.comparisons, self.n_classes = tuple(constraints), tuple(comparisons), n_classes
         rates = dict.fromkeys(rate for constraint in self.constraints for rate in constraint.rates)
         self.rates: tuple[Rate, ...] = tuple(rates)
+        #: For every comparison, those that differ from it in the stratum only.
+        self._strata_of = [
+            [j for j, other in enumerate(self.comparisons) if other.family == each.family]
+            for each in self.comparisons
+        ]
 
     @property
     def aims(self) -> tuple[Any, ...]:
@@ -210,6 +215,23 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
             One for each comparison.
         """
         return [comparison.view(probabilities, logits, target) for comparison in self.comparisons]
+
+    def over_strata(self, weights: Sequence[Any]) -> list[Any]:
+        """Return, for every comparison, the weight of the rows in all of its strata.
+
+        Shares are parts of it: a small stratum is pushed as little as a small group is.
+
+        Parameters
+        ----------
+        weights : sequence of numbers or tensors of shape ()
+            The weight of the rows in every comparison.
+
+        Returns
+        -------
+        list
+            The same numbers, if there are no strata.
+        """
+        return [sum(weights[j] for j in alike) for alike in self._strata_of]
 
     def check_codes(self, target: Target) -> None:
         """Refuse a class or a group whose number the loss does not have.

@@ -24,16 +24,20 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from fairsk._core.bounds import BoundedConstraint
+from fairsk._core.messages import list_texts
 from fairsk._core.typing import Ints
 from fairsk._core.warnings import warn_user
+from fairsk.neural._batches import Batches, check_loader_params, takes_parameter
 from fairsk.neural._bounded_loss import BoundedLoss
 from fairsk.neural._callbacks import EpochRecorder, MultiplierUpdate
 from fairsk.neural._comparisons import GroupComparison, compared_classes
-from fairsk.neural._data import HOLD_OUT_FROM, Batches, Dtype, Holdout, NetData, balance_classes
+from fairsk.neural._data import Dtype, NetData, balance_classes
 from fairsk.neural._evaluation import LARGE_BATCH, predict_classes
 from fairsk.neural._loss import MEMORY, FairLoss
 from fairsk.neural._module import MLP
+from fairsk.neural._net import LabelledNet, labelled_net, score_with_groups
 from fairsk.neural._penalties import PenaltyLike
+from fairsk.neural._split import HOLD_OUT_FROM, Holdout, UserSplit
 
 __all__ = ["DEFAULTS", "Defaults", "Schedule", "TrainingPlan", "TrainingResult", "build_net", "train"]
 
@@ -103,10 +107,13 @@ class Schedule:
     hold_out: bool
     batch_size: int
     n_epochs: int
+    drop_last: bool = False
 
     @property
     def steps_per_epoch(self) -> int:
         """The number of batches."""
+        if self.drop_last:
+            return max(1, self.n_trained // self.batch_size)
         return math.ceil(self.n_trained / self.batch_size)
 
     @property
@@ -115,6 +122,8 @@ class Schedule:
         return self.steps_per_epoch * self.n_epochs
 
 
+#: Parameters of the loss that follow from the data.
+_CRITERION = frozenset({"bounds", "comparisons", "n_classes", "n_groups"})
 #: Parameters of the estimator that the plan has under the same name.
 _TAKEN_OVER = (
     "module",
@@ -206,7 +215,7 @@ class TrainingPlan:
         seeds = check_random_state(params["random_state"]).randint(np.iinfo(np.int32).max, size=2)
         if not comparisons:
             comparable = compared_classes(data.classes, params["pos_label"])
-            placeholders = GroupComparison.all_groups(len(data.groups.labels), comparable)
+            placeholders = GroupComparison.all_groups(data.n_cells, comparable)
         return cls(
             n_samples=len(data.labels),
             n_classes=len(data.classes),
@@ -231,6 +240,11 @@ class TrainingPlan:
         return torch.float64 if self.dtype == "float64" else torch.float32
 
     @property
+    def weight_dtype(self) -> type[np.floating[Any]]:
+        """The precision of weights."""
+        return np.float64 if self.float_dtype is torch.float64 else np.float32
+
+    @property
     def rows_at_once(self) -> int:
         """How many rows to predict for at once; a large net may not have room for very many."""
         if self.module is None:
@@ -241,7 +255,9 @@ class TrainingPlan:
     def schedule(self) -> Schedule:
         """The rows to train on, the batch size and the number of epochs."""
         n, by_size = self.n_samples, self.n_samples >= HOLD_OUT_FROM
-        hold_out = not self.is_partial and (by_size if self.early_stopping == "auto" else self.early_stopping)
+        hold_out = by_size if self.early_stopping == "auto" else self.early_stopping
+        if self.is_partial or "train_split" in self.net_params:  # a split of the user's takes its place
+            hold_out = False
         if hold_out:
             n = Holdout.n_trained(n)
         n_epochs = None if self.max_epochs == "auto" else self.max_epochs
@@ -251,11 +267,13 @@ class TrainingPlan:
             steps = DEFAULTS.min_steps if steps_per_epoch > 1 else DEFAULTS.min_full_steps
             n_bounds = len(self.bounds) if self.is_bounded else 1
             n_epochs = max(DEFAULTS.epochs * n_bounds, math.ceil(steps / steps_per_epoch))
-        return Schedule(n, bool(hold_out), batch_size, n_epochs)
+        drop_last = bool(self.net_params.get("iterator_train__drop_last"))
+        return Schedule(n, bool(hold_out), batch_size, n_epochs, drop_last)
 
     def _batch_size(self, n: int, n_epochs: int | None) -> int:
-        if self.batch_size != "auto":
-            return n if self.batch_size == -1 else self.batch_size
+        given = self.net_params.get("iterator_train__batch_size", self.batch_size)
+        if given != "auto":
+            return n if given == -1 else given
         per_epoch = 1 if n <= DEFAULTS.full_batch else DEFAULTS.batches_per_epoch
         smallest = DEFAULTS.min_batch_size
         if n_epochs is not None:  # few epochs need many steps each
@@ -286,9 +304,8 @@ def train(plan: TrainingPlan, data: NetData, previous: NeuralNet | None = None) 
     previous : NeuralNet, optional
         The net whose module is trained further.
     """
-    net, recorder = build_net(plan, previous)
-    dtype = np.float64 if plan.float_dtype is torch.float64 else np.float32
-    dataset = Dataset(data.X, data.target(dtype, with_rows=plan.is_bounded))
+    net, recorder = build_net(plan, data, previous)
+    dataset = Dataset(data.X, data.target(plan.weight_dtype, with_rows=plan.is_bounded))
     with _weights_kept_on_error(previous), _seeded(plan.seeds[1], torch.device(plan.device)):
         net.initialize()
         net.criterion_ = _uncompiled(net.criterion_)  # changes too much from step to step
@@ -305,17 +322,23 @@ def train(plan: TrainingPlan, data: NetData, previous: NeuralNet | None = None) 
         ):
             _refuse_nonlinear(net, data.X)
         net.partial_fit(dataset.X, dataset.y)
+        if isinstance(net.train_split, UserSplit):  # it holds the rows
+            net.train_split = None
         predicted = predict_classes(net, dataset, plan.rows_at_once)
     return TrainingResult(net, recorder.records_, recorder.best_epoch_, predicted)
 
 
-def build_net(plan: TrainingPlan, previous: NeuralNet | None = None) -> tuple[NeuralNet, EpochRecorder]:
+def build_net(
+    plan: TrainingPlan, data: NetData, previous: NeuralNet | None = None
+) -> tuple[NeuralNet, EpochRecorder]:
     """Return a net that is ready to be initialized; nothing of the user's is used but copies.
 
     Parameters
     ----------
     plan : TrainingPlan
         What the net follows.
+    data : NetData
+        The rows, for a split of the user's and for what callbacks see.
     previous : NeuralNet, optional
         The net whose module is trained further.
 
@@ -336,6 +359,8 @@ def build_net(plan: TrainingPlan, previous: NeuralNet | None = None) -> tuple[Ne
         )
     params = _user_params(plan, previous)
     make_net = params.pop("net", NeuralNet)
+    if params.get("train_split") is not None:
+        params["train_split"] = UserSplit(params["train_split"], data, plan.weight_dtype)
     accelerated = inspect.isclass(make_net) and issubclass(make_net, AccelerateMixin)
     if inspect.isclass(make_net) and issubclass(make_net, NeuralNetClassifier):
         params = {"callbacks__valid_acc": None, **params}  # scores bare labels, not a target with groups
@@ -352,16 +377,48 @@ def build_net(plan: TrainingPlan, previous: NeuralNet | None = None) -> tuple[Ne
         "lr": plan.lr,
         "max_epochs": 1 if plan.is_partial else schedule.n_epochs,
         "batch_size": schedule.batch_size,
-        "iterator_train__shuffle": True,
-        "iterator_valid__batch_size": plan.rows_at_once,
-        # An accelerator places the batches of a DataLoader only.
-        **({} if accelerated else {"iterator_train": Batches, "iterator_valid": Batches}),
+        **_iterators(plan, params, accelerated=accelerated),
         "train_split": Holdout(plan.seeds[0]) if schedule.hold_out else None,
-        "callbacks": _callbacks(plan, update, recorder),
+        "callbacks": _callbacks(plan, data, update, recorder),
         "device": None if accelerated else plan.device,
         "verbose": plan.verbose,
     }
-    return make_net(**{**defaults, **params}), recorder
+    if inspect.isclass(make_net):
+        make_net = labelled_net(make_net)
+    net = make_net(**{**defaults, **params})
+    _refuse_unknown_callbacks(net, params)
+    if isinstance(net, LabelledNet):
+        net.labels_ = data.classes
+    return net, recorder
+
+
+def _refuse_unknown_callbacks(net: NeuralNet, params: Mapping[str, Any]) -> None:
+    """Refuse parameters of callbacks that there are not, which skorch passes over."""
+    names = [name for name, _ in net._uniquely_named_callbacks()]
+    for given in params:
+        prefix, _, rest = given.partition("__")
+        if prefix == "callbacks" and not any(rest == name or rest.startswith(f"{name}__") for name in names):
+            raise ValueError(
+                f"net_params has {given!r}, but no callback of that name; there are: {list_texts(names)}. A "
+                "pair gives a callback a name: callbacks=[('schedule', LRScheduler())]."
+            )
+
+
+def _iterators(plan: TrainingPlan, params: dict[str, Any], *, accelerated: bool) -> dict[str, Any]:
+    """Return the loaders with their parameters, and take those of the user's that ask for nothing out."""
+    # An accelerator places the batches of a DataLoader only.
+    iterators: dict[str, Any] = {}
+    if not accelerated:
+        iterators = {"iterator_train": Batches, "iterator_valid": Batches}
+    for name in ("iterator_train", "iterator_valid"):
+        in_memory = not accelerated and params.get(name, Batches) is Batches
+        for idle in check_loader_params(params, name, in_memory=in_memory):
+            del params[idle]
+    loader = params.get("iterator_train", Batches)
+    ordered = any(params.get(f"iterator_train__{name}") is not None for name in ("sampler", "batch_sampler"))
+    if not ordered and takes_parameter(loader, "shuffle"):
+        iterators["iterator_train__shuffle"] = True
+    return {**iterators, "iterator_valid__batch_size": plan.rows_at_once}
 
 
 def _user_params(plan: TrainingPlan, previous: NeuralNet | None) -> dict[str, Any]:
@@ -369,11 +426,14 @@ def _user_params(plan: TrainingPlan, previous: NeuralNet | None) -> dict[str, An
     params = copy.deepcopy({name: value for name, value in plan.net_params.items() if name != "accelerator"})
     if "accelerator" in plan.net_params:  # holds the devices, of which there are no copies
         params["accelerator"] = plan.net_params["accelerator"]
-    for name in params.keys() & {"criterion", *plan.reserved}:
-        raise ValueError(
-            f"net_params has {name!r}, which FairClassifier decides"
-            + ("." if name == "criterion" else f": give {name}= to it instead.")
-        )
+    for name in sorted(params):
+        own = name.removeprefix("criterion__")
+        if name == "criterion" or (own != name and own in _CRITERION - plan.reserved):
+            raise ValueError(f"net_params has {name!r}, which FairClassifier decides.")
+        if own in plan.reserved:
+            raise ValueError(
+                f"net_params has {name!r}, which FairClassifier decides: give {own}= to it instead."
+            )
     if previous is not None:  # the module is there already
         return {name: value for name, value in params.items() if not name.startswith("module__")}
     if isinstance(plan.module, nn.Module) and any(name.startswith("module__") for name in params):
@@ -431,9 +491,15 @@ def _criterion(plan: TrainingPlan) -> dict[str, Any]:
     return criterion
 
 
-def _callbacks(plan: TrainingPlan, update: MultiplierUpdate | None, recorder: EpochRecorder) -> list[Any]:
+def _callbacks(
+    plan: TrainingPlan, data: NetData, update: MultiplierUpdate | None, recorder: EpochRecorder
+) -> list[Any]:
     """Return the callbacks, ours before the user's, which may monitor what ours record."""
     callbacks = copy.deepcopy(list(plan.callbacks))
+    n_strata = 1 if data.strata is None else len(data.strata.labels)
+    for callback in callbacks:
+        one = callback[1] if isinstance(callback, tuple | list) else callback
+        score_with_groups(one, data.classes, data.groups, n_strata)
     ours: list[Any] = [] if update is None else [update]
     if not plan.is_partial and not any(issubclass(_class_of(each), LRScheduler) for each in callbacks):
         ours.append(("lr_decay", _lr_decay(plan)))
@@ -442,7 +508,7 @@ def _callbacks(plan: TrainingPlan, update: MultiplierUpdate | None, recorder: Ep
 
 def _class_of(callback: Any) -> type:
     """Return the class of a callback, which may come with a name, and as a class."""
-    if isinstance(callback, tuple):
+    if isinstance(callback, tuple | list):
         callback = callback[1]
     return callback if inspect.isclass(callback) else type(callback)
 
@@ -454,7 +520,7 @@ def _lr_decay(plan: TrainingPlan) -> LRScheduler:
     return LRScheduler(
         CosineAnnealingLR,
         T_max=schedule.n_epochs * (schedule.steps_per_epoch if few else 1),
-        eta_min=final * plan.lr,
+        eta_min=final * plan.net_params.get("optimizer__lr", plan.lr),
         step_every="batch" if few else "epoch",  # with many epochs, once in each is fine enough
         event_name=None,
     )

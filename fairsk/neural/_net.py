@@ -1,0 +1,211 @@
+"""The skorch net of a classifier: it predicts labels, and callbacks see labels where the loss has a target.
+
+The target that the loss gets is a dict of the numbers of classes and groups. Callbacks of the user's, and
+scikit-learn's scorers in them, get what skorch hands to them anywhere else: the labels.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from skorch import NeuralNet
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    EpochScoring,
+    EpochTimer,
+    LRScheduler,
+    PassthroughScoring,
+    PrintLog,
+)
+from skorch.dataset import Dataset
+from torch.utils.data import Subset
+
+from fairsk._core.groups import Grouping
+from fairsk.neural._batches import base_and_rows
+from fairsk.neural._callbacks import EpochRecorder, MultiplierUpdate
+from fairsk.scoring._sensitive_scorer import SensitiveScorer
+
+__all__ = ["LabelledNet", "labelled_net", "score_with_groups"]
+
+#: Callbacks that work on the target, or do not look at it.
+_TAKE_TARGETS = (MultiplierUpdate, EpochRecorder)
+_LOOK_AT_NOTHING = (EpochTimer, LRScheduler, PassthroughScoring, PrintLog)
+
+
+class LabelledNet(ClassifierMixin):
+    """What makes a net of skorch's a classifier of labels; mixed into its class by :func:`labelled_net`.
+
+    Attributes
+    ----------
+    labels_ : array of shape (n_classes,)
+        The labels, by the number of the class.
+    """
+
+    labels_: NDArray[Any]
+    base_net: type[NeuralNet]
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The labels, by the number of the class."""
+        return self.labels_
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the label that is predicted for each row.
+
+        Parameters
+        ----------
+        X : array-like, dict of arrays or dataset
+            Rows, as the module takes them.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Labels.
+        """
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def notify(self, method_name: str, **given: Any) -> None:
+        """Call a method of all callbacks, with labels for those of the user's.
+
+        Parameters
+        ----------
+        method_name : str
+            The method.
+        **given : object
+            What it is called with: ``X`` and ``y``, or ``batch``, or the datasets.
+        """
+        getattr(self, method_name)(self, **given)
+        labelled = None
+        for _, callback in self.callbacks_:
+            if _takes_target(callback) or not _overrides(callback, method_name):
+                getattr(callback, method_name)(self, **given)
+                continue
+            if labelled is None:
+                labelled = given | {
+                    name: _with_labels(value, self.classes_, is_batch=name == "batch")
+                    for name, value in given.items()
+                    if name in ("y", "batch", "dataset_train", "dataset_valid")
+                }
+            getattr(callback, method_name)(self, **labelled)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The class is made where it is needed; pickle would look for it by name.
+        return _new_net, (self.base_net,), self.__getstate__()
+
+
+def labelled_net(base: type[NeuralNet]) -> type[Any]:
+    """Return a class of nets that predicts labels, and shows them to callbacks.
+
+    Parameters
+    ----------
+    base : type
+        A class of skorch's, or derived from one.
+    """
+    given: Any = base
+    return given if issubclass(base, LabelledNet) else _mixed(given)
+
+
+@functools.cache
+def _mixed(base: Any) -> type[Any]:
+    names = {"base_net": base, "__module__": base.__module__, "__doc__": base.__doc__}
+    return type(base.__name__, (LabelledNet, base), names)
+
+
+def _new_net(base: type[NeuralNet]) -> Any:
+    cls: Any = labelled_net(base)
+    return cls.__new__(cls)
+
+
+def _takes_target(callback: Any) -> bool:
+    return isinstance(callback, _TAKE_TARGETS) or isinstance(
+        getattr(callback, "scoring", None), _ScoreOfGroups
+    )
+
+
+def _overrides(callback: Any, method_name: str) -> bool:
+    kind = type(callback)
+    return kind not in _LOOK_AT_NOTHING and getattr(kind, method_name, None) is not getattr(
+        Callback, method_name, None
+    )
+
+
+def _with_labels(value: Any, classes: NDArray[Any], *, is_batch: bool) -> Any:
+    """Return a target, a batch or a dataset with labels in the place of the target of the loss."""
+    if is_batch:
+        X, y = value
+        return (X, _labels_of(y, classes)) if isinstance(y, Mapping) else value
+    if isinstance(value, Mapping):
+        return classes[np.asarray(value["y"])]
+    base, rows = base_and_rows(value)
+    if not isinstance(getattr(base, "y", None), Mapping):
+        return value
+    labelled = Dataset(base.X, classes[np.asarray(base.y["y"])])
+    return labelled if rows is None else Subset(labelled, rows.tolist())
+
+
+def _labels_of(target: Mapping[str, torch.Tensor], classes: NDArray[Any]) -> Any:
+    """Return the labels of a batch: a tensor of numbers, or an array where labels are no numbers."""
+    numbers = target["y"]
+    if classes.dtype.kind in "biuf":
+        return torch.as_tensor(classes, device=numbers.device)[numbers]
+    return classes[numbers.cpu().numpy()]
+
+
+# --- scores that need the groups ------------------------------------------------------------------------
+
+
+def score_with_groups(callback: Any, classes: NDArray[Any], groups: Grouping, n_strata: int) -> Any:
+    """Return a callback, changed if it scores with one of this package's scorers: that gets the groups.
+
+    Parameters
+    ----------
+    callback : Callback
+        A copy that may be changed; any other than skorch's ``EpochScoring`` and ``BatchScoring`` stays as
+        it is.
+    classes : array of shape (n_classes,)
+        The labels.
+    groups : Grouping
+        What the numbers of groups in a target stand for.
+    n_strata : int
+        How many numbers a group has, one in each stratum.
+    """
+    scorer = getattr(callback, "scoring", None)
+    if isinstance(callback, EpochScoring | BatchScoring) and isinstance(scorer, SensitiveScorer):
+        callback.scoring = _ScoreOfGroups(scorer, classes, groups.names, groups.labels, n_strata)
+        callback.target_extractor = _numbers
+        if callback.name is None:
+            callback.name = repr(scorer)
+    return callback
+
+
+def _numbers(target: Mapping[str, Any]) -> NDArray[Any]:
+    """Return the numbers of class and group of each row, of shape (n_samples, 2)."""
+    return np.column_stack([np.asarray(torch.as_tensor(target[name]).cpu()) for name in ("y", "group")])
+
+
+class _ScoreOfGroups:
+    """A scorer of this package as a function of a net, rows and the numbers of their classes and groups."""
+
+    def __init__(
+        self,
+        scorer: SensitiveScorer,
+        classes: NDArray[Any],
+        names: Sequence[str],
+        labels: Sequence[Any],
+        n_strata: int,
+    ) -> None:
+        self.scorer, self.classes, self.n_strata = scorer, classes, n_strata
+        self.values = np.empty((len(labels), len(names)), dtype=object)
+        for row, label in zip(self.values, labels, strict=True):
+            row[:] = label if isinstance(label, tuple) else [label]
+
+    def __call__(self, net: Any, X: Any, numbers: NDArray[Any]) -> float:
+        of_rows = self.values[numbers[:, 1] // self.n_strata]
+        return self.scorer(net, X, self.classes[numbers[:, 0]], sensitive_features=of_rows)
