@@ -193,15 +193,22 @@ def test_strata_reach_the_last_step_of_a_pipeline(routing):
 @pytest.mark.parametrize(
     ("strata", "message"),
     [
-        (np.zeros(5), "5 rows where 900 are expected"),
-        (np.full(900, None), "missing"),
-        (np.random.default_rng(0).random(900), "looks continuous"),
+        (np.zeros(5), "strata has 5 rows where 900 are expected"),
+        (np.full(900, None), "column of strata 'strata' is missing"),
+        (np.random.default_rng(0).random(900), "column of strata 'strata' looks continuous"),
     ],
 )
 def test_strata_that_are_none_are_refused(strata, message):
     X, y, group, _ = make_rows()
     with pytest.raises(ValueError, match=message):
         fit((X, y, group, strata), **FIXED)
+
+
+def test_a_column_of_strata_that_there_is_not_is_named():
+    X, y, group, department = make_rows()
+    frame = pd.DataFrame(X, columns=list("uvw")).assign(department=department)
+    with pytest.raises(ValueError, match=r"The column of strata 'departement' is not in X.*'department'"):
+        FairClassifier(strata="departement", **FIXED).fit(frame, y, sensitive_features=group)
 
 
 def test_rows_of_ones_own_have_strata():
@@ -226,7 +233,7 @@ def test_later_calls_have_the_strata_of_the_first():
     given = {"sensitive_features": group, "strata": department}
     classifier.partial_fit(X, y, **given).partial_fit(X[:50], y[:50], **{k: v[:50] for k, v in given.items()})
     assert classifier.n_iter_ == 2
-    with pytest.raises(ValueError, match="had no rows of zoo"):
+    with pytest.raises(ValueError, match="had no rows of the strata zoo"):
         classifier.partial_fit(X, y, sensitive_features=group, strata=np.full(len(y), "zoo"))
     with pytest.raises(ValueError, match="had strata, and this one has none"):
         classifier.partial_fit(X, y, sensitive_features=group)

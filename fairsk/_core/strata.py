@@ -9,7 +9,7 @@ from typing import Any
 from fairsk._core.columns import Selector, SensitiveColumns, sensitive_columns
 from fairsk._core.groups import Grouping, encode_groups
 
-__all__ = ["read_strata", "strata_columns"]
+__all__ = ["messages_of_strata", "read_strata", "strata_columns"]
 
 #: What messages about sensitive columns say, and what they say of strata.
 _IN_WORDS = {
@@ -47,7 +47,7 @@ def read_strata(X: Any, selector: Selector, values: Any, *, n_samples: int) -> G
     TypeError
         If ``values`` is a string or a dict.
     """
-    with _in_words():
+    with messages_of_strata():
         columns = strata_columns(X, selector, values, n_samples=n_samples)
         return None if columns is None else encode_groups(columns)
 
@@ -74,13 +74,13 @@ def strata_columns(X: Any, selector: Selector, values: Any, *, n_samples: int) -
     """
     if values is None and selector is None:
         return None
-    with _in_words():
+    with messages_of_strata():
         return sensitive_columns(X, selector, values, n_samples=n_samples)
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
-    """Let errors speak of strata."""
+def messages_of_strata() -> Iterator[None]:
+    """Let errors about columns, which are read as sensitive ones are, speak of strata."""
     try:
         yield
     except (ValueError, TypeError) as error:

@@ -19,9 +19,11 @@ from sklearn.utils.validation import validate_data
 from skorch.helper import SliceDataset, SliceDict
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from fairsk._core.columns import drop_columns, refuse_shuffled, sensitive_columns
-from fairsk._core.groups import Grouping, encode_groups, encode_known_groups
+from fairsk._core.columns import SensitiveColumns, drop_columns, refuse_shuffled, sensitive_columns
+from fairsk._core.groups import Grouping, encode_groups, encode_known_groups, list_groups
 from fairsk._core.messages import list_labels, list_texts, show
+from fairsk._core.policy import During, refuse_unknown
+from fairsk._core.strata import messages_of_strata, strata_columns
 from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._sklearn.compat import num_samples
@@ -406,9 +408,7 @@ def read_training_data(
     sensitive = sensitive_columns(X, spec.sensitive_features, sensitive_features, n_samples=n_samples)
     if names is not None:
         sensitive = sensitive.in_order(names)
-    by = None
-    if strata is not None or spec.strata is not None:
-        by = sensitive_columns(X, spec.strata, strata, n_samples=n_samples)
+    by = strata_columns(X, spec.strata, strata, n_samples=n_samples)
     X = _net_columns(X, spec, groups_given=sensitive_features is not None, strata_given=strata is not None)
     X, inputs = check_inputs(X, spec, None if stream is None else stream.inputs)
     weight = check_weights(sample_weight, len(y))
@@ -424,7 +424,10 @@ def read_training_data(
             "the first call."
         )
     if stream is None:
-        groups, cells = encode_groups(sensitive), None if by is None else encode_groups(by)
+        groups, cells = encode_groups(sensitive), None
+        if by is not None:
+            with messages_of_strata():
+                cells = encode_groups(by)
     else:
         groups = encode_known_groups(sensitive, stream.groups, during="partial_fit")
         if (by is None) != (stream.strata is None):
@@ -434,9 +437,21 @@ def read_training_data(
             )
         cells = None
         if by is not None and stream.strata is not None:
-            by = by.in_order(stream.strata_names)
-            cells = encode_known_groups(by, stream.strata, during="partial_fit")
+            cells = _known_strata(by, stream.strata_names, stream.strata, "partial_fit")
     return NetData(X, inputs, all_classes, labels, groups, cells, weight, spec)
+
+
+def _known_strata(
+    columns: SensitiveColumns, names: tuple[str, ...], labels: tuple[Hashable, ...], during: During
+) -> Grouping:
+    """Assign rows to the strata that training began with."""
+    with messages_of_strata():
+        grouping = encode_groups(columns.in_order(names), labels)
+        unknown = np.flatnonzero(grouping.codes < 0)
+        if len(unknown):
+            new = encode_groups(columns.take(unknown)).labels
+            refuse_unknown(during, f"the strata {list_groups(new)}", len(unknown), len(grouping.codes))
+    return grouping
 
 
 _OWN_ROWS = (
@@ -487,10 +502,9 @@ def read_own_rows(X: Any, y: Any, data: NetData, dtype: type[np.floating[Any]]) 
     sensitive = sensitive.in_order(data.groups.names)
     groups = encode_known_groups(sensitive, data.groups.labels, during="train_split")
     strata = None
-    if data.strata is not None:
-        by = sensitive_columns(X, spec.strata, given.get("strata"), n_samples=n_samples)
-        by = by.in_order(data.strata.names)
-        strata = encode_known_groups(by, data.strata.labels, during="train_split")
+    by = strata_columns(X, spec.strata, given.get("strata"), n_samples=n_samples)
+    if by is not None and data.strata is not None:
+        strata = _known_strata(by, data.strata.names, data.strata.labels, "train_split")
     new = np.setdiff1d(labels, data.classes)
     if len(new):
         raise ValueError(
