@@ -365,7 +365,8 @@ class Constraint:
             gaps = [_extreme(each, largest=True) - _extreme(each, largest=False) for each in values]
         else:
             pairs = _pairs(values, baselines, reference)
-            gaps = [_extreme(_distance(*pair, norm)[0], largest=True) for pair in pairs]
+            gaps = [_zeros(values[0])]  # a group alone makes no pair
+            gaps += [_extreme(_distance(*pair, norm)[0], largest=True) for pair in pairs]
         return _known(_extreme(gaps, largest=True), values, baselines)
 
     def mean_difference(
@@ -405,7 +406,7 @@ class Constraint:
         values, baselines = self._rates_and_baselines(cells, method, reference)
         if method == "between_groups" and len(values) == 1:
             return _known(_mean_gap(values[0]), values, baselines)
-        total, n_pairs = 0.0 * values[0].sum(0), 0.0
+        total, n_pairs = _zeros(values[0]), 0.0
         for pair in _pairs(values, baselines, reference):
             distance, is_compared = _distance(*pair, norm)
             total, n_pairs = distance.sum(0) + total, is_compared.sum(0) + n_pairs
@@ -597,10 +598,16 @@ def _pairs(
     n_groups = len(values[0])
     if baselines[0] is not None:
         others = [g for g in range(n_groups) if g != reference]
-        yield [each[others] for each in values], baselines
+        if others:
+            yield [each[others] for each in values], baselines
         return
     for shift in range(1, n_groups):
         yield [each[shift:] for each in values], [each[:-shift] for each in values]
+
+
+def _zeros(values: Array) -> Array:
+    """Return zeros in the library of some rates, whose groups are summed out; NaN times 0 would be NaN."""
+    return _where(values == values, 0.0 * values, 0.0).sum(0)
 
 
 def _distance(first: list[Array], second: list[Array], norm: Norm) -> tuple[Array, Array]:

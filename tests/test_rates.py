@@ -418,6 +418,28 @@ def test_norms_and_means_equal_a_loop_over_pairs(
         assert in_torch.item() == pytest.approx(expected, nan_ok=True)
 
 
+@pytest.mark.parametrize("convert", [lambda table: table, as_torch], ids=["numpy", "torch"])
+def test_a_group_without_a_rate_leaves_the_mean_of_the_others(convert: Any) -> None:
+    table = convert(cells((8, 2, 2, 8), (6, 5, 4, 5), (0, 0, 0, 0)))  # TPR .8 .6, FPR .2 .5, and nothing
+    odds, opportunity = CONSTRAINTS["equalized_odds"], CONSTRAINTS["equal_opportunity"]
+    assert odds.mean_difference(table).item() == pytest.approx(0.3)
+    assert odds.mean_difference(table, norm="l1").item() == pytest.approx(0.5)
+    to_first = {"method": "to_reference", "reference": 0}
+    assert opportunity.mean_difference(table, **to_first).item() == pytest.approx(0.2)
+    overall = 14 / 20
+    expected = ((0.8 - overall) + (overall - 0.6)) / 2
+    assert opportunity.mean_difference(table, method="to_overall").item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("norm", ["max", "l1", "l2"])
+@pytest.mark.parametrize("comparison", ["difference", "mean_difference"])
+@pytest.mark.parametrize("method", ["between_groups", "to_reference", "to_overall"])
+def test_one_group_is_compared_with_nothing(comparison: Any, method: Any, norm: Any) -> None:
+    options = {"method": method, "norm": norm} | ({"reference": 0} if method == "to_reference" else {})
+    for name in ("equalized_odds", "equal_opportunity"):
+        assert np.isnan(CONSTRAINTS[name].compare(cells((8, 2, 2, 8)), comparison, **options))
+
+
 def test_norms_by_hand() -> None:
     table = cells((8, 2, 2, 8), (6, 5, 4, 5), (8, 1, 2, 9))  # TPR .8 .6 .8, FPR .2 .5 .1
     odds = CONSTRAINTS["equalized_odds"]
