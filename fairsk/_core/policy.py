@@ -212,8 +212,8 @@ def refuse_measurements(name: str, values: list[Any]) -> None:
         If there are more than 30 values, all of them numbers.
     """
     example = (
-        f"first: fairsk.selectors.AgeBands([25, 40, 60], column={name!r}) does, as sensitive_features in a "
-        "constructor or called on X."
+        f"first: fairsk.selectors.AgeBands([25, 40, 60], column={show(name)}) does, as sensitive_features "
+        "in a constructor or called on X."
     )
     if len(values) > _MAX_CONTINUOUS_LEVELS and any(isinstance(v, float) and v % 1 > 0 for v in values):
         raise ValueError(
