@@ -26,7 +26,8 @@ class AgeBands(BaseEstimator):
 
     An instance is given as ``sensitive_features`` to an estimator, scorer or splitter. It is a callable of X,
     but unlike a lambda it can be pickled, cloned, printed and searched over, as
-    ``sensitive_features__edges``. Called on values, it bins them.
+    ``sensitive_features__edges``. In a list with other columns, ``["sex", AgeBands([25, 40])]``, it makes an
+    intersection. Called on values, it bins them.
 
     Parameters
     ----------

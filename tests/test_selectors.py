@@ -23,7 +23,7 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 from toy_data import logistic, people
 
 from fairsk import FairClassifier, GroupThresholdOptimizer, SensitiveRouter
-from fairsk._core.columns import sensitive_columns
+from fairsk._core.columns import drop_columns, sensitive_columns
 from fairsk._core.groups import encode_groups, merge_orders, order_labels
 from fairsk.audit import audit_dataset
 from fairsk.metrics import GroupCounts, ScoreHistograms, group_metrics
@@ -399,6 +399,28 @@ def test_bands_are_cloned_pickled_scored_and_searched_over():
         ("under 30", "30-44", "45 and over"),
     )
     assert search.best_estimator_.sensitive_features.edges == search.best_params_["sensitive_features__edges"]
+
+
+def test_bands_and_columns_make_an_intersection():
+    X, y = people(n=600)
+    both = ["sex", AgeBands([40])]
+    expected = (("F", "under 40"), ("F", "40 and over"), ("M", "under 40"), ("M", "40 and over"))
+    sensitive = sensitive_columns(X, both)
+    assert sensitive.names == ("sex", "age")
+    assert encode_groups(sensitive).labels == expected
+    assert list(drop_columns(X, both).columns) == ["age", "skill", "town", "race"]  # an age stays a feature
+    assert drop_columns(X, [AgeBands([40])]) is X
+    model = clone(GroupThresholdOptimizer(logistic(), sensitive_features=both, max_difference=0.2))
+    fitted = pickle.loads(pickle.dumps(model.fit(X, y)))
+    assert fitted.groups_ == expected
+    assert fitted.predict(X).tolist() == model.predict(X).tolist()
+    net = FairClassifier(sensitive_features=both, max_difference=0.4, random_state=0)
+    net.fit(X[["age", "skill", "sex"]], (y == "yes").astype(int))
+    assert (net.groups_, list(net.feature_names_in_)) == (expected, ["age", "skill"])
+    with pytest.raises(ValueError, match="The sensitive column 'race' is not in X"):
+        sensitive_columns(X.drop(columns="race"), ["race", AgeBands([40])])
+    with pytest.raises(TypeError, match="a name, an index, a list of these"):
+        sensitive_columns(X, [1.5, AgeBands([40])])
 
 
 def test_a_net_takes_bands_and_keeps_their_order():

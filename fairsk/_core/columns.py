@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 #: How the constructor of an estimator or scorer names columns of X (:func:`column_keys` reads it).
-Selector: TypeAlias = str | int | Sequence[str] | Sequence[int] | Callable[[Any], Any] | None
+Selector: TypeAlias = str | int | Callable[[Any], Any] | Sequence[str | int | Callable[[Any], Any]] | None
 
 #: For each column the values that it may have, in the order that they have, or None if they have none.
 Orders: TypeAlias = tuple[tuple[Any, ...] | None, ...]
@@ -175,8 +175,8 @@ def sensitive_columns(
     X : array-like, frame, sparse matrix or list
         The X of the estimator's method; it is looked into only if ``values`` is None.
     selector : str, int, list of these, callable or None
-        The constructor's ``sensitive_features``. A callable receives X and returns values. It is validated
-        here, also where values override it.
+        The constructor's ``sensitive_features``. A callable receives X and returns values; it may stand in a
+        list beside names. The selector is validated here, also where values override it.
     values : array-like of shape (n_samples,) or (n_samples, n_columns), optional
         The method's ``sensitive_features``; overrides the selector.
     n_samples : int, optional
@@ -195,6 +195,8 @@ def sensitive_columns(
     elif callable(selector):
         values = selector(X)
         sensitive = _from_values(values)
+    elif isinstance(selector, list | tuple) and any(map(callable, selector)):
+        sensitive = _joined([sensitive_columns(X, each, n_samples=n_samples) for each in selector])
     elif keys is not None:
         sensitive = _from_keys(X, keys)
     else:
@@ -214,6 +216,13 @@ def sensitive_columns(
             "self-training), name the column in the constructor instead."
         )
     return sensitive
+
+
+def _joined(parts: Sequence[SensitiveColumns]) -> SensitiveColumns:
+    return SensitiveColumns(
+        tuple(name for part in parts for name in part.names),
+        tuple(column for part in parts for column in part.columns),
+    )
 
 
 def all_columns(table: Any) -> SensitiveColumns:
@@ -376,7 +385,7 @@ def drop_columns(X: Any, selector: Selector) -> Any:
     A frame that lacks the column already is returned unchanged.
     """
     keys = column_keys(selector)
-    if keys is None:
+    if not keys:
         return X
     if isinstance(X, Mapping) and not sparse.issparse(X):  # a dok_matrix is a dict, too
         return {key: values for key, values in X.items() if key not in keys}
@@ -401,11 +410,13 @@ def pyarrow_rows(data: Any, rows: Ints) -> Any:
 def column_keys(selector: Selector) -> list[str | int] | None:
     """Return the names and positions of columns in a selector; None if it is a callable, or None.
 
+    Callables in a list name none.
+
     Every estimator, scorer and splitter validates its selector by this function, when it is used.
 
     Parameters
     ----------
-    selector : str, int, list, tuple, array or pandas Index of these, callable, or None
+    selector : str, int, callable, list, tuple, array or pandas Index of these, or None
         As it was given; numbers and texts of NumPy are taken as such.
 
     Raises
@@ -423,6 +434,7 @@ def column_keys(selector: Selector) -> list[str | int] | None:
     keys: list[Any] = [
         key.item() if isinstance(key, np.integer) else str(key) if isinstance(key, str) else key
         for key in entries
+        if not callable(key)
     ]
     if not all(isinstance(key, str | int) and not isinstance(key, bool) for key in keys):
         raise TypeError(
