@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 from sklearn.base import clone
@@ -395,7 +395,9 @@ def by_hand(
     return sum(distances) / len(distances) if mean else max(distances)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
+@example([(0, 0, 0, 0), (0, 0, 1, 0), (0, 0, 1, 0)], "max", "to_overall", True)
+@example([(0, 0, 0, 0), (0, 0, 1, 0), (0, 0, 1, 0)], "l2", "to_reference", True)
 @given(
     CELL_COUNTS,
     st.sampled_from(["max", "l1", "l2"]),
