@@ -632,3 +632,10 @@ def test_pooled_counts_give_means_and_norms_too() -> None:
         place = table.scores.index(name)
         assert table.values[0, place] == pytest.approx(expected)
         assert np.isnan(table.low[0, place])
+    for name, reason in (
+        ("mean", "is a mean over pairs of groups"),
+        ("l1", "adds up differences in several"),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            scoring.best_under(name, **{name: 0.1})
+        assert scoring.best_under(name, require="value", **{name: 1.5 if name == "l1" else 0.5})

@@ -507,12 +507,12 @@ class GroupScoring:
                 ),
             }
             raise ValueError(f"The bound {bound:g} on {name!r} is a {kind}, but {name!r} is {what[right]}.")
-        if criterion is not None and kind == "max_difference":
+        if criterion is not None and kind == "max_difference" and criterion.norm == "max":
             criterion.constraint.check_max_difference(bound)
         if criterion is not None and require != "value" and not criterion.has_interval:
             raise ValueError(
-                f"{name!r} compares groups with all of them together (method={criterion.method!r}), which "
-                "has no interval: compare them with each other or a reference, or set require='value'."
+                f"{name!r} {criterion.without_interval}, which has no interval: compare the groups of each "
+                "pair, or each with a reference, in every rate; or set require='value'."
             )
 
 

@@ -80,12 +80,19 @@ class Criterion:
 
     @property
     def has_interval(self) -> bool:
-        """Whether the disparity has an interval: not if groups are compared with all groups together.
+        """Whether the disparity has an interval, as the largest difference or smallest ratio of a pair has."""
+        return not self.without_interval
 
-        Nor if it is no largest difference or smallest ratio of a pair in one rate.
-        """
-        of_one_rate = self.norm == "max" or len(self.constraint.rates) == 1
-        return self.method != "to_overall" and self.comparison != "mean_difference" and of_one_rate
+    @property
+    def without_interval(self) -> str:
+        """What the disparity does that has no interval; empty if it has one."""
+        if self.method == "to_overall":
+            return "compares groups with all of them together (method='to_overall')"
+        if self.comparison == "mean_difference":
+            return "is a mean over pairs of groups (comparison='mean_difference')"
+        if self.norm != "max" and len(self.constraint.rates) > 1:
+            return f"adds up differences in several rates (norm={self.norm!r})"
+        return ""
 
     @property
     def furthest(self) -> float:
