@@ -80,7 +80,7 @@ class Criterion:
 
     @property
     def has_interval(self) -> bool:
-        """Whether the disparity has an interval, as the largest difference or smallest ratio of a pair has."""
+        """Whether the disparity has an interval, as that of the worst of all pairs has."""
         return not self.without_interval
 
     @property
