@@ -6,6 +6,7 @@ import itertools
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -212,6 +213,61 @@ def test_the_values_without_a_bound_equal_brute_force(seed, objective, capacity)
     # The counts beside it are those of that single threshold.
     cells = [float(report.counts_without_bound.cells[cell].sum()) for cell in ("tp", "fp", "fn", "tn")]
     assert VALUES[objective](*cells) == pytest.approx(single)
+
+
+def test_without_a_bound_the_worst_group_has_its_own_best_threshold():
+    X, y, group = scored_rows(400)
+    report = (
+        prefit(objective="worst_group_accuracy", max_difference=0.02)
+        .fit(X, y, sensitive_features=group)
+        .report_
+    )
+    best = []
+    for name in ("a", "b"):
+        scores, labels = X[group == name, 0], y[group == name]
+        best.append(max(np.mean((scores >= t) == labels) for t in [np.inf, *scores]))
+    assert report.group_value_without_bound == pytest.approx(min(best))
+    assert "The worst group accuracy is " in report.summary()
+
+
+def test_within_strata_a_summary_says_where_groups_are_furthest_apart():
+    X, y, group = scored_rows(6000)
+    where = np.where(np.arange(6000) % 2, "north", "south")
+    frame = pd.DataFrame({"score": X[:, 0], "group": group, "town": where})
+    model = GroupThresholdOptimizer(
+        ScoreColumn(),
+        sensitive_features="group",
+        strata="town",
+        constraint="predictive_equality",
+        max_difference=0.1,
+    ).fit(frame, y)
+    report, text = model.report_, model.report_.summary()
+    assert "differs by at most 0.1 between groups of a stratum. Selected means predicted 1." in text
+    stratum = report.constraints[0].stratum
+    assert (
+        f"the difference between groups of a stratum, at its worst in {stratum}, is {report.disparity:.4f}"
+        in text
+    )
+    assert "wrongly selected in all: " in text
+    assert "rate goes from" not in text  # of all strata together it says nothing
+    assert "Measured on 6,000 training rows" in text
+
+
+def test_uncertain_within_strata_are_the_groups_of_any_stratum():
+    north = table(["a", "b", "c"], [500, 500, 5], [0, 0, 0], [500, 500, 5], [0, 0, 0])
+    south = table(["a", "b"], [500, 510], [0, 0], [500, 490], [0, 0])
+    both = GroupCounts(
+        ["a", "b", "c"],
+        {
+            cell: np.stack([north.cells[cell], np.append(south.cells[cell], 0.0)], axis=1)
+            for cell in ("tp", "fp", "fn", "tn")
+        },
+        strata=["north", "south"],
+    )
+    report = report_on(both, max_difference=0.1, tables={"north": north, "south": south})
+    assert report.uncertain == ("a", "b", "c")  # ten rows of c in the north
+    report = report_on(both, max_difference=0.1, tables={"north": north.take(["a", "b"]), "south": south})
+    assert report.uncertain == ()
 
 
 def test_what_is_without_a_bound_stands_in_the_report_and_its_record():
