@@ -380,6 +380,14 @@ def test_the_summary_of_an_error_that_is_minimised_has_the_sign_right():
     assert "new rows should keep that" in report.summary()
 
 
+def test_the_summary_says_where_a_bound_is_missed():
+    text = report_on(NOW, max_difference=0.1).summary()
+    assert text.startswith(
+        "The decisions were made, with an aim that these rows miss: that the selection rate"
+    )
+    assert "at most 0.1 was asked for, which these rows do not keep)" in text
+
+
 def test_the_summary_of_many_groups_is_short_and_names_the_largest_changes():
     k = 1000
     rng = np.random.default_rng(0)
@@ -434,7 +442,9 @@ def test_the_summaries_of_the_estimators():
     shared = vars(report_on(NOW, max_difference=0.1, measured_on="training"))
     others = tuple(TrainingReport(**shared, column=column) for column in "abcde")
     text = TrainingReport(**shared, others=others).summary()
-    assert text.startswith("One net decides for all rows, and was trained, so that")
+    assert text.startswith(
+        "One net, trained under the bound, decides for all rows, with an aim that these rows miss: that"
+    )
     assert "Selected are 360 of 1,000 in f (36.0%), 480 of 1,000 in m (48.0%)." in text
     assert "Measured on the 2,000 rows that the model was fitted to" in text
     assert "Beside this, hired by c: demographic_parity difference 0.1200." in text

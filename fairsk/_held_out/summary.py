@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fairsk._core.bounds import ROUNDING
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, list_groups
 from fairsk._core.results import number, printable, row_count
@@ -120,7 +121,14 @@ def _aims(report: BoundReport, decided_by: str) -> Iterator[str]:
     more = len(report.constraints) - len(aims)
     if more:
         aims.append(f"{more} more bounds hold")
-    yield f"{decided_by}, so that {'; and '.join(aims)}. Selected means predicted {report.pos_label}."
+    is_missed = any(_is_missed(part) for part in report.constraints)
+    so_that = "with an aim that these rows miss: that" if is_missed else "so that"
+    yield f"{decided_by}, {so_that} {'; and '.join(aims)}. Selected means predicted {report.pos_label}."
+
+
+def _is_missed(part: ConstraintReport) -> bool:
+    """Whether a bound is exceeded on the rows that were counted."""
+    return part.violation > ROUNDING
 
 
 def _is_or_are(part: ConstraintReport) -> str:
@@ -275,6 +283,8 @@ def _judged(part: ConstraintReport) -> str:
         return ""
     word = "most" if part.comparison == "difference" else "least"
     asked = f"at {word} {part.bound:g} was asked for"
+    if _is_missed(part):
+        return f"; {asked}, which these rows do not keep"
     if part.is_sure:
         return f"; {asked}, and new rows should keep that"
     if part.is_far:
@@ -289,8 +299,9 @@ def _limits(report: BoundReport) -> Iterator[str]:
         whom = list_groups(report.uncertain, _NAMED_GROUPS)
         if everyone:
             whom = "both groups" if covered == 2 else f"all {covered:,} groups that are compared"
+        margin = "" if report.measured_on == "training" else "a margin, "  # training has none
         yield (
-            f"Uncertain are {whom}: the interval of some pair of them passes the bound. More rows, a margin, "
+            f"Uncertain are {whom}: the interval of some pair of them passes the bound. More rows, {margin}"
             "coarser groups or a looser bound make it surer."
         )
     if report.exempt:

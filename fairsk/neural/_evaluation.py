@@ -239,7 +239,7 @@ class TrainingReport(BoundReport):
         return tuple(_most_violated(parts) for parts in each)
 
     def _decided_by(self) -> str:
-        return "One net decides for all rows, and was trained"
+        return "One net, trained under the bound, decides for all rows"
 
     def summary(self) -> str:
         """Return what the report says in plain sentences, a line each.
