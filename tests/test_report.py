@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,13 @@ from fairsk import Constraint, GroupThresholdOptimizer, Rate
 from fairsk._core.bounds import bounded_constraints
 from fairsk._core.groups import Grouping
 from fairsk._held_out.objective import make_objective
-from fairsk._held_out.report import BoundReport, ConstraintReport, drop_rounding, report_fields
+from fairsk._held_out.report import (
+    BoundReport,
+    ConstraintReport,
+    drop_rounding,
+    report_fields,
+    warn_of_wide_intervals,
+)
 from fairsk._held_out.summary import rate_in_words
 from fairsk.metrics import GroupCounts
 from fairsk.neural._evaluation import TrainingReport, warn_of_violations
@@ -133,6 +140,14 @@ def test_fit_warns_once_that_the_rows_say_little():
     with pytest.warns(UserWarning, match="No thresholds keep margin") as caught:
         prefit(max_difference=0.05, margin=0.95).fit(X, y, sensitive_features=group)
     assert len(caught) == 1  # not also that the interval is wide
+
+
+def test_the_warning_is_short_whatever_constraints_are_called():
+    part = ConstraintReport("x" * 5000, (), "difference", 0.1, 0.1, (0.0, 0.5))
+    others = [replace(part, constraint=f"criterion {i}") for i in range(100)]
+    with pytest.warns(UserWarning, match="These rows say little about") as caught:
+        warn_of_wide_intervals([part, *others])
+    assert len(str(caught[0].message)) < 2000
 
 
 @pytest.mark.parametrize("options", [{"max_difference": 0.05}, {"min_ratio": 0.8}, {"max_difference": 0.0}])

@@ -12,6 +12,7 @@ import numpy as np
 from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, list_groups
+from fairsk._core.messages import list_texts
 from fairsk._core.results import Backend, Entries, Result, Table, number, row_count
 from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import AnyObjective, FreeObjective
@@ -457,7 +458,7 @@ def warn_of_wide_intervals(
     far = dict.fromkeys(f"{part._bound} for {part.constraint}" for part in parts if part.is_far)
     if far:
         warn_user(
-            f"These rows say little about {' and '.join(far)}: the 95% interval of the disparity passes the "
+            f"These rows say little about {list_texts(far)}: the 95% interval of the disparity passes the "
             "bound by more than the bound allows, so new rows may too. report_.interval and "
             f"report_.uncertain say how far and for which groups. What helps: more rows, {remedies}coarser "
             "groups or a greater min_group_size, or a looser bound."
