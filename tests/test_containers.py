@@ -402,6 +402,13 @@ ENTRANCES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     ),
 }
 FITS = {"X": X, "y": Y, "sensitive_features": GROUP, "sample_weight": SCORE}
+WITHIN = {**FITS, "strata": Y}
+
+
+def _fit_within(**rows: Any) -> Any:
+    return GroupThresholdOptimizer(LogisticRegression()).fit(**rows)
+
+
 MODELS: dict[str, Callable[..., Any]] = {
     "reweighted": _meet(ReweightedClassifier, estimator=LogisticRegression()),
     "thresholds": _meet(GroupThresholdOptimizer, estimator=LogisticRegression()),
@@ -420,12 +427,12 @@ def in_order(values: Any, index: pd.Index, order: list[int]) -> Any:
     return indexed(values, index).iloc[order]
 
 
-@pytest.mark.parametrize("entrance", [*ENTRANCES, *MODELS])
+@pytest.mark.parametrize("entrance", [*ENTRANCES, *MODELS, "within strata"])
 @settings(max_examples=8)
 @given(st.sampled_from(sorted(INDEXES)), orders, st.data())
 def test_rows_in_another_order_are_refused(entrance: str, index: str, order: list[int], data: Any) -> None:
-    call, rows = ENTRANCES.get(entrance, (MODELS.get(entrance), FITS))
-    assert call is not None
+    call, rows = ENTRANCES.get(entrance) or (MODELS.get(entrance, _fit_within), FITS)
+    rows = rows if entrance != "within strata" else WITHIN
     first, second = data.draw(st.permutations(sorted(rows)))[:2]
     labels = INDEXES[index]()
     others = {name: np.asarray(values) for name, values in rows.items() if name not in (first, second)}

@@ -88,6 +88,7 @@ def check_training_data(
     selector: Selector,
     sensitive_features: Any = None,
     sample_weight: ArrayLike | None = None,
+    strata: Any = None,
     pos_label: Any = None,
     fit_params: dict[str, Any] | None = None,
     estimator: Any = None,
@@ -107,6 +108,8 @@ def check_training_data(
         The method's ``sensitive_features``; overrides the selector.
     sample_weight : array-like of shape (n_samples,), optional
         The weight of each row.
+    strata : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+        The method's ``strata``, of which only the order of the rows is looked at.
     pos_label : label, optional
         The positive class; by default the second of the two.
     fit_params : dict, optional
@@ -129,7 +132,12 @@ def check_training_data(
     """
     fit_params = fit_params or {}
     X, labels = check_rows(
-        X, y, sensitive_features=sensitive_features, sample_weight=sample_weight, **fit_params
+        X,
+        y,
+        sensitive_features=sensitive_features,
+        sample_weight=sample_weight,
+        strata=strata,
+        **fit_params,
     )
     classes = np.unique(labels)
     if len(classes) > 2:

@@ -494,7 +494,8 @@ def read_own_rows(X: Any, y: Any, data: NetData, dtype: type[np.floating[Any]]) 
     ):
         if needed and selector is None and given.get(name) is None:
             raise ValueError(f"{_OWN_ROWS}; it has no {name!r}.")
-    X, labels = check_rows(as_rows(X), given["y"])
+    per_row = {name: given.get(name) for name in ("sensitive_features", "strata", "sample_weight")}
+    X, labels = check_rows(as_rows(X), given["y"], **per_row)
     n_samples = num_samples(X)
     sensitive = sensitive_columns(
         X, spec.sensitive_features, given.get("sensitive_features"), n_samples=n_samples

@@ -238,7 +238,7 @@ class GroupThresholdOptimizer(MetaClassifier):
     _parameter_constraints = {
         **GROUPWISE_PARAMETERS,
         **SPEC_PARAMETERS,
-        "strata": [str, int, list, tuple, callable, None],
+        "strata": "no_validation",  # as sensitive_features
         "policy": [options(Policy)],
         "group_estimator": [HasMethods(["fit", "predict_proba"]), None],
     }
@@ -325,7 +325,7 @@ class GroupThresholdOptimizer(MetaClassifier):
             The fitted meta-estimator.
         """
         spec = self._spec()
-        training = self._training_data(X, y, sensitive_features, sample_weight, fit_params)
+        training = self._training_data(X, y, sensitive_features, sample_weight, strata, fit_params)
         by = self._strata(training.X, strata)
         if self.policy == "blind":
             chosen = self._choose_blind(training, spec)
@@ -428,7 +428,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         if self.policy == "blind":
             raise ValueError("A path follows thresholds per group, which policy='blind' has none of.")
         spec = self._spec()
-        training = self._training_data(X, y, sensitive_features, sample_weight, fit_params)
+        training = self._training_data(X, y, sensitive_features, sample_weight, strata, fit_params)
         by = self._strata(training.X, strata)
         out_of_fold = self._score(training, scores_only=True)
         path = trace_path(_group_curves(out_of_fold, by), spec, n_points)
@@ -524,7 +524,13 @@ class GroupThresholdOptimizer(MetaClassifier):
         )
 
     def _training_data(
-        self, X: Any, y: Any, sensitive_features: Any, sample_weight: Any, fit_params: dict[str, Any]
+        self,
+        X: Any,
+        y: Any,
+        sensitive_features: Any,
+        sample_weight: Any,
+        strata: Any,
+        fit_params: dict[str, Any],
     ) -> TrainingData:
         """Return the arguments of ``fit``, validated."""
         return check_training_data(
@@ -533,6 +539,7 @@ class GroupThresholdOptimizer(MetaClassifier):
             selector=self.sensitive_features,
             sensitive_features=sensitive_features,
             sample_weight=sample_weight,
+            strata=strata,
             pos_label=self.pos_label,
             fit_params=fit_params,
             estimator=self.estimator,
