@@ -127,7 +127,7 @@ def test_groups_that_are_small_in_a_stratum_take_no_part_there():
     assert any(
         "Fewer than two groups can be compared under demographic_parity (zoo)" in each for each in said
     )
-    assert len(said) == 2
+    assert sum("zoo" in each for each in said) == 2
     found = gaps(classifier.predict(X), group, department)
     assert classifier.report_.disparity == pytest.approx(max(found["art"], found["law"]))
     assert classifier.report_.disparity <= 0.1
