@@ -383,6 +383,10 @@ def test_what_cannot_be_asked_for():
         fit(X, y, groups, "accuracy", policy="blind", max_difference=np.inf)
     with pytest.raises(ValueError, match="Unknown objective 'acuracy'"):
         fit(X, y, groups, "worst_group_acuracy")
+    for long in ("worst_group_" + "x" * 9999, "x" * 9999, {"x" * 9999: 1}, {"tp": "x" * 9999}):
+        with pytest.raises(ValueError, match=r"Unknown objective|dict as objective|of a cell") as told:
+            fit(X, y, groups, long)
+        assert len(str(told.value)) < 2000
     with pytest.raises(ValueError, match="which GroupThresholdOptimizer and thresholds_from_histograms"):
         make_objective("worst_group_accuracy", 1.0, 1.0)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from fairsk._core.curves import Curve
+from fairsk._core.messages import show
 from fairsk._core.typing import Floats
 from fairsk.rates import CELLS, RATES, Cells, Rate, get_rate
 
@@ -304,7 +306,7 @@ def make_objective(objective: ObjectiveLike, positives: float, negatives: float)
         rate = get_rate(objective)
     except ValueError as error:
         raise ValueError(
-            f"Unknown objective {objective!r}: use 'balanced_accuracy', 'youden', one of the rates "
+            f"Unknown objective {show(objective)}: use 'balanced_accuracy', 'youden', one of the rates "
             f"{', '.join(RATES)}, 'f2' or another F-beta, any of these after 'worst_group_', a Rate, a dict "
             "of what a row in each cell is worth, or a function of the cells."
         ) from error
@@ -392,15 +394,18 @@ def _worths(objective: Mapping[str, float]) -> tuple[float, ...]:
     if unknown or not objective:
         raise ValueError(
             f"A dict as objective says what a row in each of the cells {', '.join(CELLS)} is worth, such as "
-            f"{{'tp': 5, 'fp': -1}}; got {dict(objective)!r}."
+            f"{{'tp': 5, 'fp': -1}}; got {show(dict(objective))}."
         )
+    not_numbers = [worth for worth in objective.values() if not isinstance(worth, Real)]
+    if not_numbers:
+        raise ValueError(f"The worth of a cell must be a finite number; got {show(not_numbers[0])}.")
     worths = tuple(float(objective.get(cell, 0.0)) for cell in CELLS)
     if not np.isfinite(worths).all():
-        raise ValueError(f"The worth of a cell must be a finite number; got {dict(objective)!r}.")
+        raise ValueError(f"The worth of a cell must be a finite number; got {show(dict(objective))}.")
     tp, fp, fn, tn = worths
     if tp < fn or tn < fp:
         raise ValueError(
-            f"{dict(objective)!r} would reward errors: a row is worth more when it is decided wrongly. Costs "
-            "are negative worths, such as {'fn': -5, 'fp': -1}."
+            f"{show(dict(objective))} would reward errors: a row is worth more when it is decided wrongly. "
+            "Costs are negative worths, such as {'fn': -5, 'fp': -1}."
         )
     return worths
