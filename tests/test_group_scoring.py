@@ -305,6 +305,8 @@ def test_groups_must_be_known_and_hold_every_row() -> None:
             refused()
     with pytest.raises(ValueError, match=r"does not know: M\. It knows F\. List them all in groups="):
         GroupScoring(SCORES, sensitive_features="sex", groups=["F"])(model, X, Y)
+    with pytest.raises(ValueError, match=r"does not know: 0, 1\. It knows '0', '1'\."):
+        GroupScoring(SCORES, groups=["0", "1"])(model, X, Y, sensitive_features=np.arange(len(Y)) % 2)
     with pytest.raises(ValueError, match="was given no groups"):
         GroupScoring(SCORES, groups=["F", "M"])(model, X, Y)
     with pytest.raises(ValueError, match="was given no y"):
@@ -342,7 +344,14 @@ def test_an_error_in_one_fold_is_raised_or_makes_it_nan(error_score: Any) -> Non
 
 
 @settings(max_examples=20)
-@given(st.lists(st.text(st.characters(min_codepoint=1), max_size=8), min_size=2, max_size=5, unique=True))
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", min_codepoint=1), max_size=8),
+        min_size=2,
+        max_size=5,
+        unique=True,
+    )
+)
 def test_any_text_names_a_group(labels: list[str]) -> None:
     group = np.array(labels, dtype=object)[np.arange(30) % len(labels)]
     frame = pd.DataFrame({"skill": np.arange(30) % 7, "team": group})
@@ -491,10 +500,48 @@ def test_a_candidate_that_failed_is_passed_over() -> None:
         AB.best_under("acc", dp=0.2)(results)
 
 
+def test_a_rate_without_an_upper_end_is_not_shown() -> None:
+    some = GroupCounts(list("ab"), {"tp": [5, 5], "fp": [0, 5], "fn": [5, 5], "tn": [5, 5]})
+    own = GroupScoring({"acc": "accuracy", "te": "treatment_equality"}, groups=list("ab"))
+    rule = own.best_under("acc", te=0.1, require="shown")
+    with pytest.warns(UserWarning, match="least beyond a bound, by inf"):
+        assert rule(results_of([some, some], acc=[0.8, 0.9])) == 1
+    with pytest.warns(UserWarning, match="least beyond a bound, by inf"):
+        assert rule(results_of([some, some], acc=[0.8, np.nan])) == 0
+
+
+def test_scorers_by_name_have_the_positive_label_of_the_counts() -> None:
+    numbers = pd.DataFrame({"x": [0, 1, 2, 3, 4, 5, 6, 7] * 5, "sex": list("FM") * 20})
+    y = np.tile([0, 0, 1, 0, 0, 1, 0, 1], 5)
+    model = LogisticRegression().fit(numbers[["x"]], y)
+    names: dict[str, Any] = {"f1": "f1", "acc": "accuracy", "own": make_scorer(f1_score, pos_label=1)}
+    own = GroupScoring(names, pos_label=0).of(numbers, sensitive_features=numbers["sex"])
+    scores = own(model, numbers[["x"]], y, sensitive_features=numbers["sex"])
+    predicted = model.predict(numbers[["x"]])
+    assert scores["f1"] == pytest.approx(f1_score(y, predicted, pos_label=0))
+    assert scores["own"] == pytest.approx(f1_score(y, predicted))
+    assert scores["f1"] != pytest.approx(scores["own"])
+    text = np.where(y == 1, "granted", "refused")
+    own = GroupScoring({"f1": "f1"}, pos_label="granted").of(numbers, sensitive_features=numbers["sex"])
+    model.fit(numbers[["x"]], text)
+    scores = own(model, numbers[["x"]], text, sensitive_features=numbers["sex"])
+    assert scores["f1"] == pytest.approx(f1_score(y, predicted))
+
+
 def test_a_disparity_can_be_what_is_maximised() -> None:
     results = results_of([selected_of_100(60, 45), selected_of_100(60, 55)], f1=[0.7, 0.9])
     assert AB.best_under("dp", min_score={"f1": 0.6})(results) == 1
     assert AB.best_under("di", min_score={"f1": 0.6})(results) == 1
+
+
+WITHOUT_INTERVAL = GroupScoring(
+    {
+        "acc": "accuracy",
+        "mean": make_fair_scorer("demographic_parity", comparison="mean_difference"),
+        "l1": make_fair_scorer("equalized_odds", norm="l1"),
+    },
+    groups=["a", "b"],
+)
 
 
 @pytest.mark.parametrize(
@@ -511,15 +558,17 @@ def test_a_disparity_can_be_what_is_maximised() -> None:
             r"'di' is a max_difference.*a ratio: write min_ratio=\{'di': 0.8\}",
         ),
         (lambda: AB.best_under("acc", f1=0.8), r"not a difference or ratio .* min_score=\{'f1': \.\.\.\}"),
-        (lambda: AB.best_under("acc", min_ratio={"dp": 0.8}), "a difference: write dp=0.8"),
+        (lambda: AB.best_under("acc", min_ratio={"dp": 0.8}), r"a difference: write dp=\.\.\."),
         (lambda: AB.best_under("acc", min_ratio={"f1": 0.8}), "min_score"),
-        (lambda: AB.best_under("acc", min_score={"dp": 0.1}), "a difference: write dp=0.1"),
+        (lambda: AB.best_under("acc", min_score={"dp": 0.1}), r"a difference: write dp=\.\.\."),
         (lambda: AB.best_under("acc", min_score={"di": 0.8}), "a ratio: write min_ratio"),
         (lambda: AB.best_under("acc", dp=-0.1), "finite and not negative"),
         (lambda: AB.best_under("acc", dp=1.2), "max_difference=1.2 bounds nothing"),
         (lambda: AB.best_under("acc", min_ratio={"di": 1.2}), "between 0 and 1"),
         (lambda: AB.best_under("acc", dp=0.1, require="proven"), "require must be one of 'not_refuted'"),
         (lambda: AB.best_under("acc", dp=0.1, confidence=95), "confidence must lie between 0 and 1"),
+        (lambda: WITHOUT_INTERVAL.best_under("acc", mean=0.1), "'mean' is a mean over pairs of groups"),
+        (lambda: WITHOUT_INTERVAL.best_under("acc", l1=0.1), r"'l1' adds up .*\(norm='l1'\)"),
     ],
 )
 def test_a_wrong_bound_is_refused_before_any_fit(call: Any, message: str) -> None:
@@ -650,7 +699,7 @@ def test_the_table_says_what_was_pooled() -> None:
         (logistic(), AB, TypeError, "Give a fitted search"),
         (GridSearchCV(logistic(), GRID), AB, TypeError, "GridSearchCV, which is not fitted"),
         (results_of([selected_of_100(1, 2)]), None, TypeError, "not scored by GroupScoring"),
-        ({"mean_test_acc": [1]}, AB, ValueError, "do not hold the counts of 2 groups"),
+        ({"mean_test_acc": [1]}, AB, ValueError, "do not hold the counts of 2 groups: .* or scoring failed"),
         (results_of([selected_of_100(1, 2, 3)], dp=[0], di=[0]), AB, ValueError, "counts of 2 groups"),
         (results_of([selected_of_100(1)], dp=[0], di=[0]), AB, ValueError, "counts of 2 groups"),
     ],

@@ -21,17 +21,17 @@ from fairsk._core.columns import (
     sensitive_columns,
 )
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import encode_groups, list_groups
+from fairsk._core.groups import encode_groups, format_group, list_groups, sort_labels
 from fairsk._core.labels import positive_class
-from fairsk._core.messages import shorten
+from fairsk._core.messages import list_labels, shorten
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples, score_by, scorer_parts
 from fairsk._sklearn.routing import RESPONSES, asks_for
 from fairsk.rates import CELLS, Constraint, Rate, get_constraint
-from fairsk.scoring._measures import Disparity, Measure
+from fairsk.scoring._measures import Disparity, GroupPerformance, Measure
 from fairsk.scoring._pooling import PREFIXES, Criterion, Pooling, write_counts
 from fairsk.scoring._refit import BestUnderPooled, Requirement, check_requirement, named_bounds
-from fairsk.scoring._sensitive_scorer import SensitiveScorer, WithMetadata
+from fairsk.scoring._sensitive_scorer import Performance, SensitiveScorer, WithMetadata
 
 __all__ = ["GroupScoring"]
 
@@ -59,7 +59,8 @@ class GroupScoring:
         The scores by name. A constraint, or its name, is minus the largest difference between groups; any
         other is a scikit-learn scorer, or the name of one, or a scorer of this package: a ratio is
         ``make_fair_scorer("demographic_parity", comparison="ratio")``, without a column of its own; F1 of
-        labels that are texts is ``make_group_scorer("f1", comparison="overall")``.
+        labels that are texts is ``"f1"`` with a ``pos_label``, or
+        ``make_group_scorer("f1", comparison="overall")``.
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of the X that goes into the estimator; a list makes an intersection, of whose
         columns each scorer may name some: bounds then hold between the groups of these. Metadata of this
@@ -68,7 +69,8 @@ class GroupScoring:
         The groups, known beforehand, for every fold must report the same numbers; tuples for an
         intersection. :meth:`of` reads them.
     pos_label : label, optional
-        The positive label; by default the second of the estimator's two classes.
+        The positive label, of counts and of every scorer that has one; by default the second of the
+        estimator's two classes, and of scikit-learn's scorers their own, which is 1.
     n_repeats : int, default=1
         How often cross-validation tests each row, such as ``RepeatedKFold``'s ``n_repeats``. Sums of counts
         are divided by it, for intervals to be those of so many rows.
@@ -255,7 +257,13 @@ class GroupScoring:
             self._criteria[name] = Criterion(constraint, "difference")
             return
         if not isinstance(score, SensitiveScorer):
-            self._plain_scorers[name] = _scorer(name, score)
+            scorer = _scorer(name, score)
+            if self.pos_label is not None and _takes_pos_label(scorer):
+                # Of the same label as the counts, and not of the label 1.
+                performance = GroupPerformance(Performance.of(scorer), "overall", self.pos_label)
+                self._group_scores[name] = _GroupScore(performance, None)
+            else:
+                self._plain_scorers[name] = scorer
             return
         if score.strata is not None:
             raise ValueError(
@@ -376,12 +384,16 @@ class GroupScoring:
         return ordered | write_counts(counts, self.groups, weighted=sample_weight is not None)
 
     def _refuse_unknown(self, counts: GroupCounts) -> None:
-        known = set(self.groups or ())
-        unknown = [label for label in counts.groups if label not in known]
+        known = tuple(self.groups or ())
+        unknown = sort_labels(set(counts.groups) - set(known))
         if unknown:
+            looks_alike = {format_group(label) for label in unknown} & {
+                format_group(label) for label in known
+            }
+            listed = list_labels if looks_alike else list_groups  # the text '0' is not the number 0
             raise ValueError(
-                f"Some rows belong to groups that GroupScoring does not know: {list_groups(unknown)}. It "
-                f"knows {list_groups(self.groups or ())}. List them all in groups=, or read them from all "
+                f"Some rows belong to groups that GroupScoring does not know: {listed(unknown)}. It "
+                f"knows {listed(known)}. List them all in groups=, or read them from all "
                 "rows: GroupScoring(...).of(X)."
             )
 
@@ -499,7 +511,7 @@ class GroupScoring:
         if not fits[kind]:
             right = next(other for other in fits if fits[other])
             what = {
-                "max_difference": f"a difference: write {name}={bound:g}",
+                "max_difference": f"a difference: write {name}=...",
                 "min_ratio": f"a ratio: write min_ratio={{{name!r}: {bound:g}}}",
                 "min_score": (
                     "not a difference or ratio of decisions between groups, which counts would give: write "
@@ -619,6 +631,14 @@ def _constraint(name: str, score: Any) -> Constraint | None:
         raise ValueError(
             f"The score {name!r} is the name of no scikit-learn scorer and of no constraint. {error}"
         ) from None
+
+
+def _takes_pos_label(scorer: Any) -> bool:
+    """Whether a scorer is of one label that is positive, and was not made with one."""
+    if not isinstance(scorer, BaseScorer):
+        return False
+    performance = Performance.of(scorer)
+    return performance.takes("pos_label") and "pos_label" not in performance.options
 
 
 def _scorer(name: str, score: Any) -> Any:

@@ -183,8 +183,9 @@ class Pooling:
             others = True
         if others:
             raise ValueError(
-                f"These results do not hold the counts of {last} groups: they were not scored by this "
-                "GroupScoring."
+                f"These results do not hold the counts of {last} group{'s' * (last != 1)}: they were not "
+                "scored by this GroupScoring, or scoring failed in every fold (error_score='raise' in the "
+                "search says why)."
             ) from None
         return {cell: total / self.n_repeats for cell, total in totals.items()}
 

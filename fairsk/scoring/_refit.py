@@ -100,12 +100,14 @@ class BestUnder(str):
             Its position among the candidates.
         """
         score, violation = self._judge(cv_results)
-        if not np.isfinite(score + violation).any():
+        is_known = np.isfinite(score) & ~np.isnan(violation)
+        if not is_known.any():
             raise ValueError(
-                "Every candidate has a score of NaN: none can be chosen. Run the search with "
-                'error_score="raise" to see why.'
+                "Every candidate has a score of NaN, or a bounded one that is NaN: none can be chosen. Run "
+                'the search with error_score="raise" to see why.'
             )
-        violation = np.where(np.isfinite(score + violation), violation, np.inf)
+        violation = np.where(is_known, violation, np.inf)
+        score = np.where(is_known, score, -np.inf)
         feasible = violation <= self._slack
         if not feasible.any():
             winner = int(np.lexsort((-score, violation))[0])
@@ -372,7 +374,7 @@ def _checked_bounds(
             f"{parameter} names the scorer of each bound, such as {parameter}={{'di': 0.8}}; got {bounds!r}."
         )
     for name, bound in bounds.items():
-        if not isinstance(bound, Real):
+        if not isinstance(bound, Real) or isinstance(bound, bool):
             raise TypeError(f"The bound on {name!r} must be a number, such as {name}=0.05; got {bound!r}.")
         if not (lowest <= bound <= highest and np.isfinite(bound)):
             ranges = {
