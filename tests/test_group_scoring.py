@@ -630,6 +630,29 @@ def test_a_reference_compares_fewer_pairs() -> None:
     assert table.high[0, 1] < table.high[0, 0]
 
 
+def test_a_reference_must_be_a_group() -> None:
+    to_z = make_fair_scorer("demographic_parity", method="to_reference", reference="z")
+    with pytest.raises(ValueError, match=r"compares with the group 'z', which is none of 'F', 'M'"):
+        GroupScoring({"dp": to_z}, sensitive_features="sex").of(X)
+    for reference, known in (("F", True), ("a", False)):
+        by_sex = make_fair_scorer(
+            "demographic_parity", sensitive_features="sex", method="to_reference", reference=reference
+        )
+        groups = [("a", "F"), ("a", "M"), ("b", "F")]
+        options: dict[str, Any] = {"sensitive_features": ["race", "sex"], "groups": groups}
+        if known:
+            assert GroupScoring({"dp": by_sex}, **options).pooling.groups == tuple(groups)
+        else:
+            with pytest.raises(ValueError, match=r"none of 'F', 'M'"):
+                GroupScoring({"dp": by_sex}, **options)
+
+
+def test_columns_may_be_named_by_an_array() -> None:
+    own = GroupScoring(SCORES, sensitive_features=np.array(["sex"]), pos_label="yes").of(X)
+    assert own.groups == ("F", "M")
+    assert "array(['sex']" in repr(own)
+
+
 def test_repeats_do_not_make_rows() -> None:
     repeated = RepeatedKFold(n_splits=3, n_repeats=4, random_state=0)
     options: dict[str, Any] = {"cv": repeated, "error_score": "raise"}

@@ -220,11 +220,27 @@ def test_copies_score_the_same() -> None:
         ({"comparison": "worst_group", "method": "to_overall"}, "leave out method='to_overall'"),
         ({"norm": "l3"}, "norm must be one of 'max', 'l1', 'l2'"),
         ({"comparison": "ratio", "norm": "l1"}, "leave it out with comparison='ratio'"),
+        ({"method": "to_reference"}, "needs reference="),
+        ({"reference": "F"}, "names a group for method="),
     ],
 )
 def test_a_mistake_is_told_when_the_scorer_is_made(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_fair_scorer(**{"constraint": "demographic_parity", **options})
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: make_group_scorer("f" * 9999), ValueError, "is not a valid scoring value"),
+        (lambda: make_group_scorer(["f" * 9999]), TypeError, "must be the name of a scikit-learn scorer"),
+        (lambda: make_tradeoff_scorer("f1", "f1_parity", weight="a"), ValueError, "must be a number.*'a'"),
+    ],
+)
+def test_a_score_that_is_none_is_refused_in_few_words(make: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message) as told:
+        make()
+    assert len(str(told.value)) < 2000
 
 
 # --- inside scikit-learn ------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from fairsk._core.columns import (
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import encode_groups, format_group, list_groups, sort_labels
 from fairsk._core.labels import positive_class
-from fairsk._core.messages import list_labels, shorten
+from fairsk._core.messages import list_labels, shorten, show
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples, score_by, scorer_parts
 from fairsk._sklearn.routing import RESPONSES, asks_for
@@ -164,6 +164,8 @@ class GroupScoring:
         self._plain_scorers: dict[str, Any] = {}
         for name, score in self.scoring.items():
             self._add(name, score)
+        if self.groups is not None:
+            self._check_references()
 
     def __repr__(self) -> str:
         options = {
@@ -173,7 +175,11 @@ class GroupScoring:
             "n_repeats": (self.n_repeats, 1),
             "error_score": (self.error_score, "raise"),
         }
-        shown = [f"{name}={value!r}" for name, (value, default) in options.items() if value != default]
+        shown = [
+            f"{name}={value!r}"
+            for name, (value, default) in options.items()
+            if (value is not None if default is None else value != default)  # a selector may be an array
+        ]
         if self.groups is not None and len(self.groups) > _MOST_SHOWN:
             shown = [
                 f"groups=<{len(self.groups)} groups>" if text.startswith("groups=") else text
@@ -289,6 +295,18 @@ class GroupScoring:
             )
         else:
             self._group_scores[name] = _GroupScore(measure, places)
+
+    def _check_references(self) -> None:
+        """Refuse a reference that is none of the groups: its comparison would be NaN in every fold."""
+        for name, criterion in self._criteria.items():
+            if criterion.method != "to_reference":
+                continue
+            groups = self.pooling.groups_of(criterion)
+            if criterion.reference not in groups:
+                raise ValueError(
+                    f"The score {name!r:.200} compares with the group {show(criterion.reference)}, which is "
+                    f"none of {list_labels(groups)}."
+                )
 
     @property
     def pooling(self) -> Pooling:

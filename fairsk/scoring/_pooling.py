@@ -51,7 +51,7 @@ class Criterion:
     attributes: tuple[int, ...] | None = None
     norm: Norm = "max"
 
-    def _groups(self, counts: GroupCounts) -> GroupCounts:
+    def by_attributes(self, counts: GroupCounts) -> GroupCounts:
         """Return the counts by the attributes that are compared."""
         if self.attributes is None:
             return counts
@@ -59,7 +59,7 @@ class Criterion:
 
     def value(self, counts: GroupCounts) -> float:
         """Return the disparity; NaN if fewer than two groups, or not the reference, can be measured."""
-        counts = self._groups(counts)
+        counts = self.by_attributes(counts)
         position = None
         if self.method == "to_reference":
             if self.reference not in counts.groups:
@@ -110,13 +110,13 @@ class Criterion:
         if np.isnan(value) or not self.has_interval or self.comparison not in ("difference", "ratio"):
             return Estimate(value, float("nan"), float("nan"))
         pairs = pair_disparities(
-            self._groups(counts), self.constraint, self.comparison, confidence, self.reference
+            self.by_attributes(counts), self.constraint, self.comparison, confidence, self.reference
         )
         return Estimate(value, *worst_interval(pairs, self.comparison))
 
     def measured_in_every_group(self, counts: GroupCounts) -> bool:
         """Whether every group has something to measure each rate on."""
-        cells = self._groups(counts).cells
+        cells = self.by_attributes(counts).cells
         return all(bool((rate.support(cells) != 0).all()) for rate in self.constraint.rates)
 
 
@@ -143,6 +143,11 @@ class Pooling:
     criteria: Mapping[str, Criterion]
     n_repeats: int = 1
     sizes: tuple[int, ...] | None = None
+
+    def groups_of(self, criterion: Criterion) -> tuple[Hashable, ...]:
+        """Return the groups that a criterion compares."""
+        empty = {cell: np.zeros(len(self.groups)) for cell in CELLS}
+        return criterion.by_attributes(GroupCounts(self.groups, empty, names=self.names)).groups
 
     def counts(self, results: Mapping[str, Any]) -> list[GroupCounts | None]:
         """Return the counts of each candidate, summed over the folds; None where scoring failed in one.

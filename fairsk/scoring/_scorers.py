@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from numbers import Real
 from typing import Any, Literal
 
 from fairsk._core.columns import Selector
+from fairsk._core.messages import show
 from fairsk._core.validation import check_choice
 from fairsk.rates import Comparison, Constraint, Method, Norm, get_constraint
 from fairsk.scoring._measures import Aggregate, Disparity, GroupPerformance, ScoredResponse, Tradeoff
@@ -67,7 +69,8 @@ def make_fair_scorer(
     Raises
     ------
     ValueError
-        If the constraint or the comparison is unknown, or the constraint does not have it.
+        If the constraint or the comparison is unknown, or the constraint does not have it; if there is a
+        reference without ``method="to_reference"``, or that method without a reference.
 
     See Also
     --------
@@ -99,6 +102,10 @@ def make_fair_scorer(
     criterion = get_constraint(constraint)
     criterion.check_comparison(comparison, method, norm)
     check_choice("response_method", response_method, ScoredResponse)
+    if method == "to_reference" and reference is None:
+        raise ValueError('method="to_reference" needs reference=, one of the groups.')
+    if method != "to_reference" and reference is not None:
+        raise ValueError('reference= names a group for method="to_reference" only.')
     disparity = Disparity(criterion, comparison, method, reference, pos_label, response_method, norm)
     first = repr(constraint) if isinstance(constraint, str) else constraint.name
     options = {
@@ -248,8 +255,8 @@ def make_tradeoff_scorer(
     >>> make_tradeoff_scorer("accuracy", "equalized_odds", weight=0.5, sensitive_features="sex")
     make_tradeoff_scorer('accuracy', 'equalized_odds', weight=0.5, sensitive_features='sex')
     """
-    if not 0 <= weight < float("inf"):
-        raise ValueError(f"weight must be finite and not negative; got {weight!r}.")
+    if not isinstance(weight, Real) or not 0 <= weight < float("inf"):
+        raise ValueError(f"weight must be a number, finite and not negative; got {show(weight)}.")
     criterion = get_constraint(constraint)
     if comparison not in ("difference", "mean_difference"):
         raise ValueError(f"comparison must be 'difference' or 'mean_difference'; got {comparison!r}.")

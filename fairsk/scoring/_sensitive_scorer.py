@@ -8,14 +8,14 @@ from functools import partial, wraps
 from inspect import signature
 from typing import Any
 
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils.metadata_routing import (
     MetadataRequest,
     get_routing_for_object,
 )
 
 from fairsk._core.columns import SensitiveColumns, refuse_shuffled, sensitive_columns
-from fairsk._core.messages import shorten
+from fairsk._core.messages import shorten, show
 from fairsk._core.strata import strata_columns
 from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples, scorer_parts
 from fairsk._sklearn.routing import RESPONSES, asks_for, call
@@ -35,11 +35,18 @@ class Performance:
     @classmethod
     def of(cls, scoring: Any) -> Performance:
         """Take apart a scorer, or the one of that name."""
-        scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
+        scorer = scoring
+        if isinstance(scoring, str):
+            if scoring not in get_scorer_names():
+                raise ValueError(
+                    f"{show(scoring)} is not a valid scoring value: scikit-learn has no scorer of that name; "
+                    "sklearn.metrics.get_scorer_names() lists them."
+                )
+            scorer = get_scorer(scoring)
         if not isinstance(scorer, BaseScorer) or isinstance(scorer, SensitiveScorer):
             raise TypeError(
                 "scoring must be the name of a scikit-learn scorer or made by make_scorer, such as "
-                f"'accuracy' for the accuracy of the worst group; got {scoring!r}."
+                f"'accuracy' for the accuracy of the worst group; got {show(scoring)}."
             )
         return cls(*scorer_parts(scorer))
 
