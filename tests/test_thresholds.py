@@ -482,13 +482,23 @@ def test_one_group_has_nothing_to_compare():
 
 def test_a_group_without_positives_is_exempt_and_named():
     X, y = people(n=400)
+    y = np.where(X["race"] == "b", "no", y)
+    model = GroupThresholdOptimizer(logistic(), sensitive_features="race", constraint="equal_opportunity")
+    with pytest.warns(UserWarning, match=r"b \(0 for true_positive_rate\)"):
+        model.fit(X, y)
+    assert model.report_.exempt == ("b",)
+
+
+def test_an_intersection_without_positives_borrows_some():
+    X, y = people(n=400)
     y = np.where((X["sex"] == "F") & (X["race"] == "b"), "no", y)
     model = GroupThresholdOptimizer(
         logistic(), sensitive_features=["sex", "race"], constraint="equal_opportunity"
     )
-    with pytest.warns(UserWarning, match=r"F & b \(0 for true_positive_rate\)"):
+    with pytest.warns(UserWarning, match=r"to measure in the intersections: F & b\. .*report_\.borrowed"):
         model.fit(X, y)
-    assert model.report_.exempt == (("F", "b"),)
+    assert model.report_.exempt == ()
+    assert model.report_.borrowed == {("F", "b"): {"sex": "F", "race": "b"}}
     assert model.report_.disparity <= 0.05 + 1e-9
 
 

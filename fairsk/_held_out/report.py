@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import Any, Literal, TypeAlias
 
@@ -16,7 +16,7 @@ from fairsk._core.messages import list_texts
 from fairsk._core.results import Backend, Entries, Result, Table, number, row_count
 from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import AnyObjective, FreeObjective
-from fairsk._held_out.safety_margin import SafetyMargin
+from fairsk._held_out.safety_margin import KeptMargin
 from fairsk._held_out.summary import summary_lines
 from fairsk.rates import CELLS, Rate
 from fairsk.statistics._intervals import (
@@ -167,7 +167,14 @@ class BoundReport(Result):
         Groups that the bounds cover on the rows seen, but which new rows may show beyond them: each is one
         of a pair whose 95% interval, simultaneous over all pairs and rates, passes a bound.
     margin : float
-        How many standard errors of its disparity every pair of groups stays away from its bound.
+        How many standard errors of its rate every group keeps away from the ends of the window that its bound
+        allows, but for those in ``margins``; 0 if no margin was asked for.
+    margins : dict
+        The groups that have too few rows for that, and how many standard errors they keep: as many as fit.
+    borrowed : dict
+        Intersections with too few rows to measure, each with the coarser groups that it borrows the rows from
+        that it lacks: values of single attributes. The bounds are held with these rows, but nothing that is
+        reported counts them, and the disparity does not cover these groups.
     library : {"pandas", "polars", "pyarrow"}, optional
         The library of the data, which :meth:`frame` returns.
     """
@@ -182,6 +189,8 @@ class BoundReport(Result):
     exempt: tuple[Hashable, ...] = ()
     uncertain: tuple[Hashable, ...] = ()
     margin: float = 0.0
+    margins: Mapping[Hashable, float] = field(default_factory=dict)
+    borrowed: Mapping[Hashable, Mapping[str, Hashable]] = field(default_factory=dict)
     group_value_without_bound: float | None = None
     counts_without_bound: GroupCounts | None = None
     lower_is_better: bool = False
@@ -302,7 +311,11 @@ class BoundReport(Result):
     def _margin_lines(self) -> list[tuple[str, str]]:
         if not self.margin:
             return []
-        return [("margin", f"{self.margin:.2f} standard errors between every two groups")]
+        lines = [("margin", f"{self.margin:.2f} standard errors of each group's rate")]
+        if self.margins:
+            shown = [f"{format_group(label)} {kept:.2f}" for label, kept in self.margins.items()]
+            lines.append(("less", f"{list_groups(shown)} (as much as fits)"))
+        return lines
 
     def _group_lines(self) -> list[tuple[str, str]]:
         lines = []
@@ -484,10 +497,10 @@ def report_fields(
     measured_on: MeasuredOn,
     covered: Sequence[Hashable] | None = None,
     exempt: Sequence[Hashable] = (),
-    margin: SafetyMargin | None = None,
+    margin: KeptMargin | None = None,
+    borrowed: Mapping[Hashable, Mapping[str, Hashable]] | None = None,
     group_value_without_bound: float | None = None,
     counts_without_bound: GroupCounts | None = None,
-    subject: str = "thresholds",
     tables: Mapping[Hashable, GroupCounts] | None = None,
 ) -> dict[str, Any]:
     """Measure what decisions achieve: the fields of a :class:`BoundReport`, for it or a subclass.
@@ -504,34 +517,25 @@ def report_fields(
         As in :class:`BoundReport`.
     covered : sequence of labels, optional
         The groups that the bounds cover; by default all that are not exempt.
-    margin : SafetyMargin, optional
-        The margin that the decisions should keep; by default none.
-    group_value_without_bound, counts_without_bound
+    margin : KeptMargin, optional
+        The margin that the decisions keep; by default none.
+    borrowed, group_value_without_bound, counts_without_bound
         As in :class:`BoundReport`.
-    subject : str, default="thresholds"
-        What decides, for the warning that no margin is kept.
     tables : mapping of label to GroupCounts, optional
         Where groups are compared within strata: of each stratum, the counts of the groups that are compared
         in it. ``counts`` have these strata then.
-
-    Warns
-    -----
-    UserWarning
-        If the margin is not kept, or not for all groups.
     """
     if covered is None:
         covered = [label for label in counts.groups if label not in exempt]
-    margin = SafetyMargin(constraints, 0.0) if margin is None else margin
+    margin = KeptMargin.none() if margin is None else margin
     compared: Mapping[Hashable, GroupCounts] = {None: counts.take(covered)} if tables is None else tables
     pairs = [_compare_within(each, compared) for each in constraints]
     if tables is None:
-        _, kept = margin.check(compared[None], subject=subject)
         reports = tuple(
             _constraint_report(each, compared[None], within[None])
             for each, within in zip(constraints, pairs, strict=True)
         )
     else:
-        kept = 0.0
         reports = tuple(
             _worst_stratum(each, compared, within) for each, within in zip(constraints, pairs, strict=True)
         )
@@ -549,5 +553,7 @@ def report_fields(
         "measured_on": measured_on,
         "exempt": tuple(exempt),
         "uncertain": tuple(label for label in counts.groups if label in unsure),
-        "margin": kept,
+        "margin": margin.n_errors,
+        "margins": dict(margin.by_group),
+        "borrowed": dict(borrowed or {}),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar
 
@@ -11,35 +11,70 @@ from scipy.special import ndtri
 
 from fairsk._core.bounds import Bound, BoundedConstraint, bounded_rates
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import format_group
-from fairsk._core.typing import Floats
+from fairsk._core.groups import list_groups
+from fairsk._core.typing import Bools, Floats
 from fairsk._core.warnings import warn_user
-from fairsk.rates import Rate
 from fairsk.statistics import rate_standard_errors
+from fairsk.statistics._proportions import effective_rows
 
-__all__ = ["MarginLike", "SafetyMargin"]
+__all__ = ["KeptMargin", "MarginLike", "SafetyMargin", "allowance"]
 
 Decision = TypeVar("Decision")
 
 #: What users may pass as ``margin``: one standard error, or a confidence (0 asks for no margin).
 MarginLike: TypeAlias = float | Literal["1se"]
 
-#: Half a rate's 95% interval in standard errors.
-_USUAL = float(ndtri(0.975))
-#: How often the interval of bounds that keep the margin is halved.
-_HALVINGS = 7
+#: More standard errors than any confidence asks for.
+_MOST_ERRORS = 16.0
+#: How exactly the margin that fits is found, in standard errors (or in shares of distances).
+_RESOLUTION = 1 / 128
+
+
+@dataclass(frozen=True)
+class KeptMargin:
+    """The margin that decisions keep.
+
+    Parameters
+    ----------
+    n_errors : float
+        How many standard errors were asked for; 0 if none are kept.
+    distances : array of shape (n_rates, n_groups)
+        How far each group's rates stay away from either end of the window of rates that the bound allows
+        (under a ratio, their logarithms).
+    by_group : dict
+        How many standard errors of its rate that is for each group, where it is less than asked for: as many
+        as fit.
+    """
+
+    n_errors: float
+    distances: Floats | None
+    by_group: Mapping[Hashable, float]
+
+    @classmethod
+    def none(cls) -> KeptMargin:
+        """Return that none is kept."""
+        return cls(0.0, None, {})
 
 
 @dataclass(frozen=True)
 class SafetyMargin:
-    """A margin of some standard errors between every pair of groups.
+    """A margin of some standard errors between each group's rate and the ends of the window it may lie in.
+
+    Bounds on the difference or the ratio of a rate allow a window: all groups' rates lie between some t and
+    t + bound, or t / bound. The interval of each rate, some standard errors to either side, must lie in it
+    too. So any two groups keep at least as many standard errors of their difference to the bound.
+
+    The standard error of a rate is that of a group with as many rows in which the rate is that of all groups
+    together: a group of few rows in which nobody happens to be selected is not certain. It is taken at what
+    is best without a margin. Where the interval of a group is too wide for the window, the group has the
+    widest margin that fits; so it is held near the middle, and asking for a greater margin never gives less.
 
     Parameters
     ----------
     constraints : tuple of BoundedConstraint
         The bounds that are to be kept.
     n_errors : float
-        How many standard errors of its disparity every pair of groups stays away from its bound.
+        How many standard errors of its rate every group stays away from the ends of the window.
     parameter : {"1se"} or float
         What the user passed, for messages.
     """
@@ -63,126 +98,135 @@ class SafetyMargin:
 
     def choose(
         self,
-        solve: Callable[[tuple[BoundedConstraint, ...]], Decision],
+        solve: Callable[[Floats | None], Decision],
         count: Callable[[Decision], GroupCounts],
-    ) -> tuple[Decision, tuple[BoundedConstraint, ...]]:
-        """Return what is chosen under the loosest bounds that keep the margin on the rows seen.
-
-        If none do, it is what is chosen under the bounds as they are; :meth:`is_kept` tells.
+        *,
+        fits: Callable[[Decision, Floats], bool] | None = None,
+        steps: Callable[[GroupCounts], Floats] | None = None,
+    ) -> tuple[Decision, KeptMargin]:
+        """Return what is chosen at the greatest distances, up to the margin, that can be kept.
 
         Parameters
         ----------
         solve : callable
-            Returns the decision rule under some bounds, or raises a ValueError where nothing meets them.
+            Returns the decisions that keep some distances, an array of shape (n_rates, n_groups), or none at
+            all (None); raises a ValueError where no decisions do.
         count : callable
-            Returns the counts of the covered groups that a decision rule gives.
+            Returns the counts of the covered groups that decisions give.
+        fits : callable, optional
+            Tells whether decisions of the same kind as some can keep some distances, if that takes less than
+            to find them.
+        steps : callable, optional
+            Returns how far apart the rates are that a group can reach, of shape (n_rates, n_groups), near
+            those of some counts. A window that is as long as its step always has a rate for the group; by
+            default no window is sure to have one.
 
         Returns
         -------
         tuple
-            The decision rule, and the bounds that it was chosen under.
+            The decisions, and the margin that they keep.
         """
-        plain = solve(self.constraints), self.constraints
-        if not self.n_errors or self.is_kept(count(plain[0])):
-            return plain
-        # Bisection: the margin is kept up to some share of what the bounds allow. Parity is tried last.
-        low, high = 0.0, 1.0
-        kept = None
-        for step in range(_HALVINGS + 1):
-            share = 0.0 if step == _HALVINGS and kept is None else (low + high) / 2
-            tightened = tuple(each.share(share) for each in self.constraints)
+        plain = solve(None)
+        counts = count(plain)
+        if not self.n_errors or len(counts.groups) < 2:
+            return plain, KeptMargin.none()
+        errors = self.standard_errors(counts)
+        half = np.array([allowance(bound) / 2 for _, bound in bounded_rates(self.constraints)])[:, None]
+        half = np.where(np.isfinite(half), half, 0.0) * np.ones_like(errors)  # no bound keeps no distance
+        sure = half if steps is None else np.clip(half - steps(counts) / 2, 0.0, None)
+
+        def can_keep(distances: Floats) -> bool:
+            if fits is not None:
+                return fits(plain, distances)
             try:
-                decision = solve(tightened)
-            except ValueError:  # too tight for any decision rule
-                low = share
-                continue
-            if self.is_kept(count(decision)):
-                kept, low = (decision, tightened), share
-            else:
-                high = share
-        return plain if kept is None else kept
-
-    def uncertain(self, counts: GroupCounts) -> list[int]:
-        """Return the positions of groups of which the rows seen say too little for the bounds.
-
-        With a margin: those that leave no room for it, not even at parity, the least certain ones first.
-        Without one: those with a rate whose 95% interval is wider than twice its bound.
-        """
-        uncertain = set[int]()
-        for rate, bound in self._positive_bounds():
-            error, allowed = _errors(counts, rate, bound), _allowance(bound)
-            if not self.n_errors:
-                uncertain |= set(np.flatnonzero(_USUAL * error > allowed).tolist())
-                continue
-            by_error = [int(g) for g in np.argsort(-error, kind="stable")]
-            while len(by_error) > 1 and self.n_errors * np.hypot(*error[by_error[:2]]) > allowed:
-                uncertain.add(by_error.pop(0))
-        return sorted(uncertain)
-
-    def is_kept(self, counts: GroupCounts) -> bool:
-        """Tell whether all groups that are not uncertain keep the margin between them."""
-        uncertain = self.uncertain(counts)
-        for rate, bound in self._positive_bounds():
-            value, error = rate(counts.cells), _errors(counts, rate, bound)
-            if bound.difference is None:
-                value = np.log(np.maximum(value, 1e-300))
-            value, error = np.delete(value, uncertain), np.delete(error, uncertain)
-            gap = np.abs(value[:, None] - value)
-            # The standard error of a difference of independent rates.
-            distance = self.n_errors * np.hypot(error[:, None], error)
-            np.fill_diagonal(distance, 0.0)
-            if (gap + distance > _allowance(bound) + 1e-12).any():
+                solve(distances)
+            except ValueError:  # too tight for any decisions
                 return False
-        return True
+            return True
 
-    def check(
-        self, counts: GroupCounts, *, subject: str = "thresholds"
-    ) -> tuple[tuple[Hashable, ...], float]:
-        """Return the uncertain groups and the margin that is kept (0 if none is), and warn if it is not.
+        wanted = np.minimum(self.n_errors * errors, half)
+        if not can_keep(wanted):
+            # First as many standard errors as all groups can keep; then each group what it is sure to find a
+            # rate for, or a share of that. Neither depends on how many are wanted: asking for more gives no
+            # less.
+            alike = _greatest(lambda n: can_keep(np.minimum(n * errors, half)), below=self.n_errors)
+            kept = np.minimum(alike * errors, half)
+            share = 1.0 if can_keep(np.maximum(kept, sure)) else None
+            if share is None:
+                share = _greatest(lambda share: can_keep(np.maximum(kept, share * sure)), below=1.0)
+            wanted = np.minimum(wanted, np.maximum(kept, share * sure))
+        decision = solve(wanted) if wanted.any() else plain
+        return decision, self._kept(counts, wanted, errors)
 
-        Parameters
-        ----------
-        counts : GroupCounts
-            Of the groups that the bounds cover.
-        subject : str
-            What keeps no margin, for the message.
+    def standard_errors(self, counts: GroupCounts) -> Floats:
+        """Return the standard error of each rate (under a ratio, of its logarithm) in every group.
+
+        It is that of a group in which the rate, and how it varies from row to row, is that of all groups.
         """
-        uncertain = tuple(counts.groups[g] for g in self.uncertain(counts)) if counts.groups else ()
-        kept = len(counts.groups) - len(uncertain) > 1 and self.is_kept(counts)
-        if self.n_errors and counts.groups and not kept:
-            warn_user(
-                f"No {subject} keep margin={self.parameter!r}. The bound holds on the rows seen, and nothing "
-                f"is promised for others{_listed('; too few rows in: ', uncertain)}."
-            )
-        elif self.n_errors and uncertain:
-            warn_user(
-                f"Too few rows to keep margin={self.parameter!r} for: {_listed('', uncertain)}. For these "
-                "groups the bound holds on the rows seen, and nothing is promised for others."
-            )
-        return uncertain, self.n_errors if kept else 0.0
+        errors = []
+        everyone = counts.overall()
+        for rate, bound in bounded_rates(self.constraints):
+            rows, all_rows = effective_rows(counts, rate), effective_rows(everyone, rate)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                error = rate_standard_errors(everyone, rate) * np.sqrt(all_rows / rows)
+                if bound.difference is None:
+                    # The delta method: the standard error of log(p) is that of p divided by p.
+                    error = error / rate(everyone.cells)
+            errors.append(np.nan_to_num(error, nan=0.0, posinf=0.0))
+        return np.array(errors)
 
-    def _positive_bounds(self) -> list[tuple[Rate, Bound]]:
-        """Return the rates with their bounds, but for parity: that is a statement on these rows only."""
+    def _kept(self, counts: GroupCounts, distances: Floats, errors: Floats) -> KeptMargin:
+        """Return the margin that distances are, in standard errors."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            kept = np.where(errors > 0, distances / errors, np.inf)
+        kept = kept[self._is_restricting()].min(0, initial=np.inf)
+        by_group = {
+            label: float(number)
+            for label, number in zip(counts.groups, kept, strict=True)
+            if number < self.n_errors * (1 - 1e-9)
+        }
+        is_kept = len(by_group) < len(counts.groups) or any(by_group.values())
+        return KeptMargin(self.n_errors if is_kept else 0.0, distances, by_group)
+
+    def _is_restricting(self) -> Bools:
+        """Return which rates a margin can be kept for: parity is a statement on the rows seen."""
         pairs = bounded_rates(self.constraints)
-        return [(rate, bound) for rate, bound in pairs if _allowance(bound) > 0]
+        return np.array([0 < allowance(bound) < np.inf for _, bound in pairs])
+
+    def warn_of_less(self, kept: KeptMargin, *, subject: str = "thresholds") -> None:
+        """Warn, once, of groups that have less than the margin asked for."""
+        less = kept.by_group
+        if not less:
+            return
+        if not any(less.values()):
+            warn_user(
+                f"No {subject} keep margin={self.parameter!r} for: {list_groups(less)}. The bound holds on "
+                "the rows seen, and nothing is promised for others."
+            )
+            return
+        warn_user(
+            f"Too few rows to keep margin={self.parameter!r} ({self.n_errors:.2f} standard errors) for: "
+            f"{list_groups(less)}. They have the widest margin that fits; report_.margins says how wide."
+        )
 
 
-def _listed(before: str, groups: Sequence[Hashable]) -> str:
-    return before + ", ".join(map(format_group, groups)) if groups else ""
+def _greatest(is_possible: Callable[[float], bool], below: float) -> float:
+    """Return the greatest number that is possible, as multiples of 1 / 128, by bisection from 0 to 16.
+
+    The numbers that are tried are the same ones, whichever is known to be too great.
+    """
+    low, high = 0.0, _MOST_ERRORS
+    while high - low > _RESOLUTION:
+        middle = (low + high) / 2
+        if middle < below and is_possible(middle):
+            low = middle
+        else:
+            high = middle
+    return low
 
 
-def _allowance(bound: Bound) -> float:
+def allowance(bound: Bound) -> float:
     """Return how far rates (or, under a ratio, their logarithms) may lie apart."""
     if bound.difference is not None:
         return bound.difference
     return float("inf") if bound.value == 0 else float(-np.log(bound.value))
-
-
-def _errors(counts: GroupCounts, rate: Rate, bound: Bound) -> Floats:
-    """Return the standard errors of a rate (or, under a ratio, of its logarithm) in every group."""
-    error = rate_standard_errors(counts, rate)
-    if bound.difference is None:
-        value = rate(counts.cells)
-        # The delta method: the standard error of log(p) is that of p divided by p.
-        error = np.divide(error, value, out=np.zeros_like(error), where=value > 0)
-    return np.nan_to_num(error)

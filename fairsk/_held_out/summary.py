@@ -195,7 +195,8 @@ def _people(n: float) -> str:
 
 def _rates(report: BoundReport) -> Iterator[str]:
     """Say between which groups a rate is lowest and highest, now and under one threshold for all."""
-    covered = [label not in set(report.exempt) for label in report.groups]
+    aside = {*report.exempt, *report.borrowed}  # their own rows are too few to measure
+    covered = [label not in aside for label in report.groups]
     rates = report._rates()
     if (
         sum(covered) < 2 or report.counts.strata is not None
@@ -293,7 +294,7 @@ def _judged(part: ConstraintReport) -> str:
 
 
 def _limits(report: BoundReport) -> Iterator[str]:
-    covered = len(report.groups) - len(report.exempt)
+    covered = len(report.groups) - len(report.exempt) - len(report.borrowed)
     if report.uncertain:
         everyone = len(report.uncertain) == covered
         whom = list_groups(report.uncertain, _NAMED_GROUPS)
@@ -310,6 +311,11 @@ def _limits(report: BoundReport) -> Iterator[str]:
         yield (
             f"The bound does not cover {list_groups(report.exempt, _NAMED_GROUPS)} ({_people(people)} "
             "people), too small to measure."
+        )
+    if report.borrowed:
+        yield (
+            f"Too small to measure alone are {list_groups(report.borrowed, _NAMED_GROUPS)}: the bound is held "
+            "with rows as expected from the coarser groups that they belong to, and these figures are without."
         )
 
 

@@ -352,7 +352,6 @@ def training_report(
                 value_without_bound=None,
                 measured_on="training",
                 exempt=[label for g, label in enumerate(counts.groups) if g not in anywhere],
-                subject="decisions",
                 tables=tables,
             )
             within = [

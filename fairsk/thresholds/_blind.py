@@ -26,11 +26,12 @@ from scipy.optimize import linprog
 from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 
-from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint, bounded_rates
+from fairsk._core.bounds import ROUNDING, Bound, bounded_rates
 from fairsk._core.counts import GroupCounts, soft_counts
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._held_out.objective import FreeObjective, Objective
 from fairsk._held_out.report import MeasuredOn, drop_rounding
+from fairsk._held_out.safety_margin import KeptMargin
 from fairsk._meta.cross_fit import OutOfFold, Splits, TrainingData, cross_fit
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import ResponseMethod, call, positive_scores
@@ -38,6 +39,7 @@ from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._report import ThresholdReport, measure, warn_of_limits
 from fairsk.thresholds._search import Search
+from fairsk.thresholds._solvers.problem import Clearance
 from fairsk.thresholds._spec import ThresholdSpec
 
 __all__ = [
@@ -290,13 +292,13 @@ def choose_blind_policy(
     def count(selected: Bools) -> GroupCounts:
         return soft_counts(selected.astype(float), rows.actual, present.groups, rows.weights)
 
-    rule, constraints = _choose_rule(rows, search, count)
+    rule, margin = _choose_rule(rows, search, count)
     selected = rule.excess(rows.scores, rows.groups) > 0
     if not search.measured:  # as everywhere else, a score at the overall threshold is selected
         selected = rows.scores >= rule.base
     counts = count(selected)
     report = ThresholdReport(
-        **measure(search, counts, pos_label=pos_label, measured_on=measured_on),
+        **measure(search, counts, margin, pos_label=pos_label, measured_on=measured_on),
         policy="blind",
         solver="prices of the groups (cutting planes and exact sweeps)",
         reason="as asked for",
@@ -304,7 +306,7 @@ def choose_blind_policy(
         optimality_gap=None,
     )
     if search.measured:
-        report = replace(report, blindness_cost=_blindness_cost(search, constraints, report.value))
+        report = replace(report, blindness_cost=_blindness_cost(search, margin, report.value))
     warn_of_limits(report, spec)
     prices = np.zeros((len(curves.labels), len(spec.rates)))
     prices[search.measured] = rule.prices
@@ -328,15 +330,15 @@ def _check_blind_spec(spec: ThresholdSpec) -> None:
 
 def _choose_rule(
     rows: BlindRows, search: Search, count: Callable[[Bools], GroupCounts]
-) -> tuple[BlindRule, tuple[BoundedConstraint, ...]]:
-    """Return the best rule under the loosest bounds that keep the margin, and these bounds."""
+) -> tuple[BlindRule, KeptMargin]:
+    """Return the best rule that keeps the margin, and the margin that it keeps."""
     spec, base = search.spec, search.overall.threshold
     if not search.measured:
         n_rates = len(spec.rates)
-        return BlindRule(base, np.zeros((0, n_rates)), np.zeros((n_rates, 2))), spec.constraints
+        return BlindRule(base, np.zeros((0, n_rates)), np.zeros((n_rates, 2))), KeptMargin.none()
+    rates, bounds = zip(*bounded_rates(spec.constraints), strict=True)
 
-    def solve(constraints: tuple[BoundedConstraint, ...]) -> BlindRule:
-        rates, bounds = zip(*bounded_rates(constraints), strict=True)
+    def solve(distances: Floats | None) -> BlindRule:
         rule = best_blind_rule(
             rows,
             rates,
@@ -345,6 +347,7 @@ def _choose_rule(
             base,
             spec.requirements.capacity,
             tuple(spec.requirements.min_rates.items()),
+            None if distances is None else Clearance.keeping(distances[:, :, None], bounds),
         )
         if rule is None:
             required = [*dict.fromkeys(map(str, bounds)), *spec.requirements.in_words()]
@@ -359,13 +362,14 @@ def _choose_rule(
     )
 
 
-def _blindness_cost(search: Search, constraints: tuple[BoundedConstraint, ...], value: float) -> float | None:
+def _blindness_cost(search: Search, margin: KeptMargin, value: float) -> float | None:
     """Return how much more thresholds per group would reach; None if no thresholds meet the bounds.
 
     A rule that weighs a row's probable groups is no threshold of its group, and may reach more: then it is
     negative.
     """
-    values = [solution.value for solution in search.best(constraints) if solution is not None]
+    best = search.keeping(margin.distances).best(search.spec.constraints)
+    values = [solution.value for solution in best if solution is not None]
     costs = [drop_rounding(float(search.objective.better(other, value))) for other in values]
     return max(costs, default=None)
 
@@ -378,6 +382,7 @@ def best_blind_rule(
     base: float,
     capacity: float | None = None,
     min_rates: tuple[tuple[Rate, float], ...] = (),
+    clearance: Clearance | None = None,
 ) -> BlindRule | None:
     """Return the best rule found that meets the bounds on these rows; None if none does.
 
@@ -395,12 +400,15 @@ def best_blind_rule(
         The largest share of all rows that may be selected.
     min_rates : tuple of pairs
         What rates must at least be, in every group.
+    clearance : Clearance, optional
+        How far rates stay away from the ends of their windows, in arrays of shape (n_rates, n_groups, 1).
     """
     n = len(rows.scores)
     few = rows.take(np.arange(0, n, -(-n // _EXPLORED_ROWS)))
     steps = np.array([_steps(rate) for rate in rates])
     on_few, on_all = (
-        _CoordinateSearch(part, rates, bounds, objective, capacity, min_rates) for part in (few, rows)
+        _CoordinateSearch(part, rates, bounds, objective, capacity, min_rates, clearance)
+        for part in (few, rows)
     )
     inside = float(np.clip(base, rows.scores.min(), rows.scores.max()))
     duals = _dual_values(rows, rates, bounds, steps, inside)
@@ -514,10 +522,12 @@ class _CoordinateSearch:
         objective: Objective | FreeObjective,
         capacity: float | None,
         min_rates: tuple[tuple[Rate, float], ...],
+        clearance: Clearance | None = None,
     ) -> None:
         self._rows, self._objective = rows, objective
         self._bounded = list(zip(rates, bounds, strict=True))
         self._capacity, self._min_rates = capacity, min_rates
+        self._room = Clearance.none(len(rates)) if clearance is None else clearance
         self._n_groups = rows.groups.shape[1]
         # A table of cells: positives and negatives of each group, and of those in no group.
         self._place = np.where(rows.codes < 0, self._n_groups, rows.codes)
@@ -598,9 +608,9 @@ class _CoordinateSearch:
         value = np.asarray(self._objective.better(self._objective.value(total), 0.0), dtype=float)
         groups = {cell: everyone[cell][:-1] for cell in CELLS}
         violation = np.where(np.isnan(value), np.inf, 0.0)
-        for rate, bound in self._bounded:
-            values = rate(groups)
-            lowest, highest = values.min(0), values.max(0)  # NaN if any group's rate is undefined
+        for j, (rate, bound) in enumerate(self._bounded):
+            values = rate(groups)  # NaN if any group's rate is undefined
+            lowest, highest = self._room.low(values, j).min(0), self._room.high(values, j).max(0)
             violation = np.maximum(violation, np.nan_to_num(highest - bound.upper(lowest), nan=np.inf))
         for rate, least in self._min_rates:
             violation = np.maximum(violation, np.nan_to_num(least - ROUNDING - rate(groups), nan=0.0).max(0))

@@ -20,7 +20,7 @@ from fairsk._sklearn.compat import validate_parameters
 from fairsk.rates import Constraint, Rate, get_rate
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._report import ThresholdReport, threshold_report
-from fairsk.thresholds._search import Search, Solution
+from fairsk.thresholds._search import Search, Solution, observed_points
 from fairsk.thresholds._solvers.problem import OperatingPoints
 from fairsk.thresholds._spec import SPEC_PARAMETERS, GroupPolicy, ThresholdSpec, options
 
@@ -97,7 +97,7 @@ def thresholds_from_histograms(
     policy : {"auto", "threshold", "randomized"}, default="auto"
         One threshold per group, a mixture of them, or whichever is better.
     min_group_size : int, default=30
-        A group with fewer rows than this in the denominator of a rate is exempt.
+        A group with fewer rows than this in the denominator of a rate is exempt, or borrows.
     margin : {"1se"} or float in [0, 1), default=0
         How far to tighten the bounds so that unseen rows meet them.
 
@@ -186,7 +186,7 @@ def _binning_loss(search: Search, solution: Solution, report: ThresholdReport) -
         return None
     if not all(rate.is_share for rate in search.spec.rates if not rate.has_fixed_denominator):
         return None
-    relaxed = replace(search, points_of=binned_points)
+    relaxed = replace(search, points_of=binned_points, distances=solution.margin.distances)
     # A rate is known up to a piece: the bounds are widened by that much.
     widened = tuple(
         BoundedConstraint(each.constraint, replace(each.bound, tolerance=_piece(search) + ROUNDING))
@@ -210,6 +210,8 @@ def binned_points(search: Search, group: int) -> tuple[Curve, OperatingPoints]:
     Each bin is a rectangle of true and false positives. Its best corner counts for the objective; where its
     rates lie in ranges, each piece of the range is a point of its own, named by its upper end.
     """
+    if group not in search.covered_groups:  # it borrows rows: between the edges nothing is known of them
+        return observed_points(search, group)
     curve, piece = search.curves.weighted[group], _piece(search)
     corners = _corners(curve)
     cells = corners.cells

@@ -118,11 +118,16 @@ class GroupThresholdOptimizer(MetaClassifier):
     min_group_size : int, default=30
         A group with fewer rows than this in the denominator of a rate (such as positives for the true
         positive rate) is exempt: nothing reliable could be said about it. It gets the overall threshold,
-        a warning names it, and ``report_`` lists it.
+        a warning names it, and ``report_`` lists it. Of several attributes, a combination of values with
+        fewer rows borrows what it lacks from the groups of its single values, where these have enough rows:
+        its threshold holds the bound with these expected rows, a warning names it, and ``report_.borrowed``
+        says from which. A blind policy, which knows no groups at prediction, lets none borrow.
     margin : {"1se"} or float in [0, 1), default=0
-        How far to tighten the bounds so that unseen rows meet them: not at all, by one standard error of the
-        disparity (``"1se"``), or so far that they hold with this confidence, for all pairs of groups at once
-        (such as .95).
+        How far to tighten the bounds so that unseen rows meet them: not at all, until each group's rate keeps
+        one standard error away from either end of the window that the bound allows (``"1se"``), or as many as
+        it takes for this confidence, for all pairs of groups and all rates at once (such as .95). A group
+        with too few rows for that gets the widest margin that fits: asking for more never gives less. A
+        warning names these groups, and ``report_.margins`` says how wide.
     unknown_group : {"error", "overall"}, default="error"
         What ``predict`` does with groups that did not occur in ``fit``, and with missing ones: refuse, or
         use the overall threshold. It warns if no row of several has a known group, or values are
@@ -164,8 +169,9 @@ class GroupThresholdOptimizer(MetaClassifier):
     Warns
     -----
     UserWarning
-        If a group is exempt, fewer than two groups can be compared, a margin is not kept, or (without a
-        margin) the 95% interval of a disparity passes its bound by more than the bound allows.
+        If a group is exempt or borrows rows, fewer than two groups can be compared, a group has less than the
+        margin asked for, or (without a margin) the 95% interval of a disparity passes its bound by more than
+        the bound allows.
 
     See Also
     --------

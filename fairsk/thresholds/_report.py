@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import format_group
+from fairsk._core.groups import format_group, list_groups
 from fairsk._core.results import number
 from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import WorstGroupObjective
@@ -20,6 +20,7 @@ from fairsk._held_out.report import (
     report_fields,
     warn_of_wide_intervals,
 )
+from fairsk._held_out.safety_margin import KeptMargin
 from fairsk.thresholds._search import Search, Solution
 from fairsk.thresholds._spec import ThresholdSpec
 
@@ -71,7 +72,10 @@ class ThresholdReport(BoundReport):
         Groups that the bounds cover on the rows seen, but which new rows may show beyond them: each is one
         of a pair whose 95% interval, simultaneous over all pairs and rates, passes a bound.
     margin : float
-        How many standard errors of its disparity every pair of groups stays away from its bound.
+        How many standard errors of its rate every group keeps away from the ends of the window that its bound
+        allows, but for those in ``margins``; 0 if no margin was asked for.
+    margins : dict
+        The groups that have too few rows for that, and how many standard errors they keep: as many as fit.
     library : {"pandas", "polars", "pyarrow"}, optional
         The library of the data, which :meth:`frame` returns.
     policy : {"threshold", "randomized", "blind"}
@@ -88,6 +92,10 @@ class ThresholdReport(BoundReport):
         cells, the policy blind, or nothing can be compared.
     requirements : tuple of str
         What else was asked for, in words.
+    borrowed : dict
+        Intersections with too few rows to measure, each with the coarser groups that it borrows the rows from
+        that it lacks: the values of single attributes. Their thresholds hold the bounds with these rows; the
+        disparity that is reported does not cover them, and their counts are those of their own rows.
     worst_group : label or None
         The group that is worst off; None unless that is the objective.
     value_of_all : float or None
@@ -136,6 +144,12 @@ class ThresholdReport(BoundReport):
         if self.binning_loss is not None:
             loss = number(self.binning_loss, 4)
             lines.append(("binning", f"between the edges at most {loss} more is possible"))
+        if self.borrowed:
+            shown = [
+                f"{format_group(label)} (from {', '.join(map(format_group, source.values()))})"
+                for label, source in self.borrowed.items()
+            ]
+            lines.append(("borrowed", list_groups(shown)))
         return [*lines, *self._group_lines()]
 
     def _worst_group_lines(self) -> list[tuple[str, str]]:
@@ -164,7 +178,7 @@ def threshold_report(
     is_mixed = any(rule.is_mixed for rule in solution.rules)
     pairs = zip(search.curves.labels, solution.rules, strict=True)
     report = ThresholdReport(
-        **measure(search, counts, within, pos_label=pos_label, measured_on=measured_on),
+        **measure(search, counts, solution.margin, within, pos_label=pos_label, measured_on=measured_on),
         policy="randomized" if is_mixed else "threshold",
         solver=solution.solver,
         reason=solution.reason,
@@ -179,12 +193,14 @@ def threshold_report(
 def measure(
     search: Search,
     counts: GroupCounts,
+    margin: KeptMargin,
     within: GroupCounts | None = None,
     *,
     pos_label: Hashable,
     measured_on: MeasuredOn,
 ) -> dict[str, Any]:
-    """Return the fields of a report that follow from counts and from what was asked for."""
+    """Return the fields of a report that follow from counts, the margin, and what was asked for."""
+    search.margin.warn_of_less(margin)
     return report_fields(
         counts if within is None else within,
         search.spec.constraints,
@@ -194,9 +210,10 @@ def measure(
         group_value_without_bound=search.group_value_without_bound(),
         counts_without_bound=search.counts_under_one_threshold(),
         measured_on=measured_on,
-        covered=[counts.groups[g] for g in search.measured],
+        covered=[counts.groups[g] for g in search.covered_groups],
         exempt=[counts.groups[g] for g in search.exempt],
-        margin=search.margin,
+        margin=margin,
+        borrowed=None if search.borrowing is None else search.borrowing.named(counts.groups),
         tables=None if within is None else search.tables(within),
     ) | {"requirements": search.spec.requirements.in_words(), **_worst_group(search, counts)}
 

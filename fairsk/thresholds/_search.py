@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, TypeAlias
 
@@ -27,17 +27,18 @@ from fairsk._held_out.objective import (
     terms_of_worst_group,
     worst_group_objective,
 )
-from fairsk._held_out.safety_margin import SafetyMargin
+from fairsk._held_out.safety_margin import KeptMargin, SafetyMargin
 from fairsk._held_out.single_threshold import (
     SingleThreshold,
     best_threshold_on_curves,
     reachable_positions,
 )
 from fairsk.rates import CELLS, Rate, get_rate
+from fairsk.thresholds._borrowing import Borrowing, borrow, warn_of_borrowing
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._rules import Mixture, ThresholdRule
 from fairsk.thresholds._solvers.linear_program import LinearProgramSolver
-from fairsk.thresholds._solvers.problem import OperatingPoints, Problem, as_mixtures
+from fairsk.thresholds._solvers.problem import Clearance, OperatingPoints, Problem, as_mixtures
 from fairsk.thresholds._solvers.separate import SeparateSolver
 from fairsk.thresholds._solvers.single_rate import WindowSolver, least_disparity
 from fairsk.thresholds._spec import Requirements, ThresholdSpec
@@ -80,7 +81,9 @@ class Solution:
     solver : str
         The algorithm.
     constraints : tuple of BoundedConstraint
-        The bounds that it kept, tightened by a margin if there is one.
+        The bounds that it kept.
+    margin : KeptMargin
+        The margin that it kept to them.
     reason : str
         Why this policy.
     upper_bound : float or None
@@ -92,6 +95,7 @@ class Solution:
     value: float
     solver: str
     constraints: tuple[BoundedConstraint, ...]
+    margin: KeptMargin = field(default_factory=KeptMargin.none)
     reason: str = ""
     upper_bound: float | None = None
 
@@ -101,11 +105,12 @@ def observed_points(search: Search, group: int) -> tuple[Curve, OperatingPoints]
 
     Utilities are filled in later, for one objective after another.
     """
-    curve, spec = search.curves.weighted[group], search.spec
+    curve, spec = search.own_curve(group), search.spec
     cells = curve.cells
-    is_open = _is_admissible(search, group, cells)
+    is_open = _is_admissible(search, group, curve)
     if search.strata is None:
-        rates = np.array([rate(cells) for rate in spec.rates])
+        rated = search.pooled.weighted[group].cells
+        rates = np.array([rate(rated) for rate in spec.rates])
         is_open &= ~np.isnan(rates).any(0)
     else:
         rates, is_measured = rates_within(
@@ -117,16 +122,16 @@ def observed_points(search: Search, group: int) -> tuple[Curve, OperatingPoints]
     return curve, points if is_open.all() else points.take(np.flatnonzero(is_open))
 
 
-def _is_admissible(search: Search, group: int, cells: Mapping[str, Floats]) -> Bools:
+def _is_admissible(search: Search, group: int, curve: Curve) -> Bools:
     """Return which positions on a group's curve meet the requirements."""
-    curves, least_rows = search.curves, search.spec.min_group_size
-    admissible = reachable_positions(curves.weighted[group], search.requirements.highest)
+    curves, least_rows, cells = search.curves, search.spec.min_group_size, curve.cells
+    admissible = reachable_positions(curve, search.requirements.highest)
     for rate, least in search.requirements.min_rates.items():
         if curves.most_rows(rate)[group] >= least_rows:
             admissible &= rate(cells) >= least - ROUNDING
     for rate in search.spec.rates if search.strata is None else ():
         if not rate.has_fixed_denominator:  # how many rows it is measured on depends on the threshold
-            admissible &= rate.support(curves.unweighted[group].cells) >= least_rows
+            admissible &= rate.support(search.pooled.unweighted[group].cells) >= least_rows
     if isinstance(search.objective, WorstGroupObjective) and group in search.objective.counted:
         for _, rate in search.objective.terms:
             if not rate.has_fixed_denominator:
@@ -158,6 +163,10 @@ class Search:
         Returns what a group may choose from: by default its observed thresholds.
     strata : ComparedStrata, optional
         Within which strata the groups are compared.
+    borrowing : Borrowing, optional
+        The groups that take part with rows that they borrow.
+    distances : array of shape (n_rates, n_measured), optional
+        How far the rates of the groups stay away from the ends of their windows; by default not at all.
     """
 
     curves: GroupCurves
@@ -169,6 +178,8 @@ class Search:
     exempt: list[int]
     points_of: PointsOf = observed_points
     strata: ComparedStrata | None = None
+    borrowing: Borrowing | None = None
+    distances: Floats | None = None
 
     @classmethod
     def prepare(cls, curves: GroupCurves, spec: ThresholdSpec) -> Search:
@@ -192,13 +203,29 @@ class Search:
         )
         if requirements.level_up is True:
             requirements = replace(requirements, level_up=overall.threshold)
+        borrowing = None
+        if strata is None and measured and spec.policy != "blind":  # which knows no groups to pool
+            borrowing = borrow(curves, sorted(small), spec.rates, spec.min_group_size)
+            warn_of_borrowing(curves, borrowing, spec.min_group_size)
+            measured = sorted([*measured, *borrowing.sources])
+            small = {g: text for g, text in small.items() if g not in borrowing.sources}
         exempt = sorted(small)
         if strata is not None:
             warn_of_small_cells(curves, strata, spec.min_group_size)
             exempt = [g for g in range(len(curves.labels)) if g not in measured]
         else:
             _warn_of_exempt_groups(spec, small, measured)
-        return cls(curves, spec, objective, requirements, overall, measured, exempt, strata=strata)
+        return cls(
+            curves,
+            spec,
+            objective,
+            requirements,
+            overall,
+            measured,
+            exempt,
+            strata=strata,
+            borrowing=borrowing,
+        )
 
     @property
     def margin(self) -> SafetyMargin:
@@ -206,8 +233,24 @@ class Search:
         return SafetyMargin.from_parameter(self.spec.margin, self.spec.constraints, len(self.measured))
 
     def covered(self, counts: GroupCounts) -> GroupCounts:
-        """Return the counts of the groups that the bounds cover."""
-        return counts.take([counts.groups[g] for g in self.measured])
+        """Return the counts of the groups that the bounds cover by their own rows."""
+        return counts.take([counts.groups[g] for g in self.covered_groups])
+
+    @property
+    def covered_groups(self) -> list[int]:
+        """The groups that take part with nothing but their own rows."""
+        borrowed = {} if self.borrowing is None else self.borrowing.sources
+        return [g for g in self.measured if g not in borrowed]
+
+    @property
+    def pooled(self) -> GroupCurves:
+        """The curves that the bounded rates are read off: with the rows that are borrowed."""
+        return self.curves if self.borrowing is None else self.borrowing.pooled
+
+    def own_curve(self, group: int) -> Curve:
+        """Return the curve of a group's own rows, at the thresholds that it may choose from."""
+        own = {} if self.borrowing is None else self.borrowing.own
+        return own.get(group, self.curves.weighted[group])
 
     def tables(self, counts: GroupCounts) -> dict[Hashable, GroupCounts]:
         """Return, of each compared stratum, the counts of the groups that are compared in it."""
@@ -228,12 +271,61 @@ class Search:
                 self.objective.of_groups(self.curves.counts(rules).cells),
                 "the unconstrained optimum",
                 self.spec.constraints,
-                "nothing can be compared",
+                reason="nothing can be compared",
             )
-        solution, _ = self.margin.choose(
-            self.solve, lambda solution: self.covered(self.curves.counts(solution.rules))
+        solution, kept = self.margin.choose(
+            lambda distances: self.keeping(distances).solve(self.spec.constraints),
+            self._pooled_counts,
+            fits=self._can_keep,
+            steps=self._steps,
         )
-        return solution
+        return replace(solution, margin=kept)
+
+    def _pooled_counts(self, solution: Solution) -> GroupCounts:
+        """Return the counts of the groups that take part, with the rows that they borrow."""
+        return self.pooled.counts(solution.rules).take([self.pooled.labels[g] for g in self.measured])
+
+    def keeping(self, distances: Floats | None) -> Search:
+        """Return the search for what keeps some distances to the ends of the windows."""
+        if distances is None:
+            return self
+        candidates = dict(zip(self.measured, self._candidates, strict=True))  # looked up once
+        return replace(self, distances=distances, points_of=lambda _, group: candidates[group])
+
+    def _can_keep(self, solution: Solution, distances: Floats) -> bool:
+        """Tell whether rules that the policy allows can keep some distances, close to a solution.
+
+        Selecting nobody keeps any distance. So the windows must hold the rates that all groups together have
+        under the solution.
+        """
+        search, objective = self.keeping(distances), self.of_all_rows
+        if isinstance(objective, FreeObjective):
+            objective = next(iter(objective.directions()))
+        cells = self._pooled_counts(solution).overall().cells
+        rates = np.array([rate(cells) for rate in self.spec.rates])
+        everyone = OperatingPoints(np.zeros(1, dtype=np.intp), rates, np.zeros(1), np.zeros(1))
+        solver = search._solver(self.spec.constraints, objective, objective.start, beside=[everyone])
+        if self.spec.policy == "threshold" or not self.spec.can_mix:
+            return solver.thresholds() is not None
+        return solver.mixtures() is not None
+
+    def _steps(self, counts: GroupCounts) -> Floats:
+        """Return how far apart the rates are that each group can reach, where the bounds allow rates.
+
+        Those are the rates that may stand beside all of the counts' rates; by a ratio, logarithms are meant.
+        """
+        steps = np.zeros((len(self.spec.rates), len(self.measured)))
+        for j, (rate, bound) in enumerate(bounded_rates(self.spec.constraints)):
+            values = rate(counts.cells)
+            low, high = bound.lower(values.max()), bound.upper(values.min())
+            for g, points in enumerate(self._points):
+                reachable = np.unique(points.rates[j])
+                first = max(0, int(np.searchsorted(reachable, low, "right")) - 1)
+                near = reachable[first : int(np.searchsorted(reachable, high)) + 1]
+                if bound.difference is None:
+                    near = np.log(np.maximum(near, np.finfo(float).tiny))
+                steps[j, g] = np.diff(near).max(initial=0.0)
+        return steps
 
     # --- one policy ------------------------------------------------------------------------------------
 
@@ -476,23 +568,35 @@ class Search:
         return best
 
     def _solver(
-        self, constraints: tuple[BoundedConstraint, ...], objective: Objective, value: float
+        self,
+        constraints: tuple[BoundedConstraint, ...],
+        objective: Objective,
+        value: float,
+        beside: Sequence[OperatingPoints] = (),
     ) -> Solver:
-        """Return the solver of the problem with the utilities of a linear objective."""
+        """Return the solver of the problem with the utilities of a linear objective.
+
+        ``beside`` are more groups that must lie in the same windows.
+        """
+        bounds = tuple(
+            self.loosest(bound) if np.isinf(bound.value) else bound
+            for _, bound, _ in self._compared_rates(constraints)
+        )
         groups = [
             replace(points, utility=objective.utility(curve.cells, value)[points.position])
             for curve, points in zip(self._curves, self._points, strict=True)
         ]
+        if self.distances is not None:
+            groups = [
+                replace(group, clearance=Clearance.keeping(distances, bounds))
+                for group, distances in zip(groups, self.distances.T, strict=True)
+            ]
         capacity = None
         if self.requirements.capacity is not None:
             total = _SELECTION.support(self.curves.everyone.at(-1))
             left = float(self.requirements.capacity * total - _SELECTION.part(self._fixed))
             capacity = left if abs(left) > ROUNDING * total else 0.0
-        bounds = tuple(
-            self.loosest(bound) if np.isinf(bound.value) else bound
-            for _, bound, _ in self._compared_rates(constraints)
-        )
-        problem = Problem(groups, bounds, capacity, has_strata=self.strata is not None)
+        problem = Problem([*groups, *beside], bounds, capacity, has_strata=self.strata is not None)
         if not bounds:
             return SeparateSolver(problem)
         is_plain = all(points.surplus is None for points in groups)

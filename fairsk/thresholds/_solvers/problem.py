@@ -37,6 +37,13 @@ class Clearance:
         """Return the clearance that keeps no distance."""
         return cls(np.zeros(n_rates), np.ones(n_rates))
 
+    @classmethod
+    def keeping(cls, distances: Floats, bounds: Sequence[Bound]) -> Clearance:
+        """Return the clearance of some distances, of shape (n_rates,), in units of the bounds."""
+        by_difference = np.array([bound.difference is not None for bound in bounds])
+        by_difference = by_difference.reshape((-1,) + (1,) * (distances.ndim - 1))
+        return cls(np.where(by_difference, distances, 0.0), np.where(by_difference, 1.0, np.exp(distances)))
+
     def low(self, values: Floats, rate: int) -> Floats:
         """Return the lower ends of the intervals of a rate's values."""
         return (values - self.shift[rate]) / self.factor[rate]
