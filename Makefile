@@ -44,6 +44,7 @@ format: $(READY)
 benchmarks: $(READY) $(ENGINES)
 	$(BIN)/python benchmarks/thresholds_adult.py
 	$(BIN)/python benchmarks/thresholds_unseen.py
+	$(BIN)/python benchmarks/thresholds_small_groups.py
 	$(BIN)/python benchmarks/threshold_speed.py
 	$(BIN)/python benchmarks/net_adult.py
 	$(BIN)/python benchmarks/net_speed.py
