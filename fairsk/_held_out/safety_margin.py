@@ -193,14 +193,14 @@ class SafetyMargin:
         pairs = bounded_rates(self.constraints)
         return np.array([0 < allowance(bound) < np.inf for _, bound in pairs])
 
-    def warn_of_less(self, kept: KeptMargin, *, subject: str = "thresholds") -> None:
+    def warn_of_less(self, kept: KeptMargin) -> None:
         """Warn, once, of groups that have less than the margin asked for."""
         less = kept.by_group
         if not less:
             return
         if not any(less.values()):
             warn_user(
-                f"No {subject} keep margin={self.parameter!r} for: {list_groups(less)}. The bound holds on "
+                f"No thresholds keep margin={self.parameter!r} for: {list_groups(less)}. The bound holds on "
                 "the rows seen, and nothing is promised for others."
             )
             return

@@ -315,7 +315,8 @@ def _limits(report: BoundReport) -> Iterator[str]:
     if report.borrowed:
         yield (
             f"Too small to measure alone are {list_groups(report.borrowed, _NAMED_GROUPS)}: the bound is "
-            "held with rows as expected from the coarser groups that they belong to, these figures are without."
+            "held with rows as expected from the coarser groups that they belong to; these figures are "
+            "without."
         )
 
 
