@@ -148,6 +148,8 @@ def test_the_bound_is_held_with_borrowed_rows_and_reported_without():
     assert report.borrowed == {SMALL: {"sex": "f", "site": "y"}}
     assert json.loads(json.dumps(report.to_dict()))["borrowed"] == {"f & y": {"sex": "f", "site": "y"}}
     assert "borrowed:    f & y (from f, y)" in str(report)
+    summary = " ".join(report.summary().split())
+    assert "Too small to measure alone are f & y: the bound is held with rows as expected" in summary
     # Its own ten rows are counted, and no others.
     assert report.counts.take([SMALL]).n.tolist() == [10]
     rates = report.counts.take([label for label in report.groups if label != SMALL]).rate("selection_rate")
