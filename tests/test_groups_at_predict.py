@@ -11,7 +11,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from fairsk import GroupCalibratedClassifier, GroupThresholdOptimizer, Reweigher, ScoreRepair
 
@@ -148,6 +151,20 @@ def test_where_every_row_is_unknown_the_overall_policy_warns_once(model):
     ):  # the same answer beside known groups, which need no warning
         everybody = estimator.predict(X, sensitive_features=["X"] * N)
     assert estimator.predict(X, sensitive_features=some)[1:].tolist() == everybody[1:].tolist()
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_unknown_groups_are_refused_before_an_encoder_sees_them(model):
+    table = pd.DataFrame({"skill": SKILL, "sex": np.array(NAMES["text"])[CODES]})
+    encode = make_column_transformer((OneHotEncoder(), ["sex"]), remainder="passthrough")
+    inner = make_pipeline(encode, LogisticRegression())
+    fair = MODELS[model]().set_params(estimator=inner, sensitive_features="sex").fit(table, Y)
+    respond = fair.predict_proba if model == "repair" else fair.predict
+    with pytest.raises(ValueError, match=r"did not occur in fit: x+\.\.\.x+\. Fit on data") as told:
+        respond(table.assign(sex="x" * 9999))
+    assert len(str(told.value)) < 2000
+    with pytest.raises(ValueError, match=r"did not occur in fit: 0, 1 \(numbers\)\. .* \(text\)"):
+        respond(table.assign(sex=CODES))
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -305,8 +305,10 @@ class ScoreRepair(MetaClassifier):
         """Map the scores of the inner estimator, and make the response of them."""
         check_is_fitted(self)
         sensitive = self._sensitive(X, values, predicting=True)
+        # Before the estimator sees them: what it says of groups that it does not know is of no help.
+        codes = group_codes(sensitive, self.groups_, self.unknown_group)
         scores = positive_scores(self.estimator_, X, self._response, self._positive, sensitive.to_metadata())
-        mapped = self._map(scores, group_codes(sensitive, self.groups_, self.unknown_group))
+        mapped = self._map(scores, codes)
         return as_response(method, mapped, self._output, self.classes_, self._positive)
 
 

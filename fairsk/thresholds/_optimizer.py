@@ -599,6 +599,8 @@ class GroupThresholdOptimizer(MetaClassifier):
 
     def _scores_and_codes(self, X: Any, sensitive: SensitiveColumns) -> tuple[Floats, Ints]:
         """Return the score of every row, and the position of its group, -1 if that is unknown."""
+        # Before the estimator sees them: what it says of groups that it does not know is of no help.
+        codes = group_codes(sensitive, self.groups_, self.unknown_group)
         scores = positive_scores(
             self.estimator_,
             self._inner_X(X),
@@ -606,7 +608,7 @@ class GroupThresholdOptimizer(MetaClassifier):
             self.report_.pos_label,
             sensitive.to_metadata(),
         )
-        return scores, group_codes(sensitive, self.groups_, self.unknown_group)
+        return scores, codes
 
 
 def _group_curves(out_of_fold: OutOfFold, strata: Grouping | None = None) -> GroupCurves:
