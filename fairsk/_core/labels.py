@@ -209,10 +209,8 @@ def target_column(name: str, column: Any, *, warn: bool = False) -> NDArray[Any]
     if column is None:
         raise ValueError(f"requires {name} to be passed, but the target {name} is None")
     values = single_column(column)
-    if warn and len(getattr(column, "shape", ())) == 2:
-        column_or_1d(np.empty((1, 1)), warn=True)  # for a frame of one column it warns as for an array
     if not isinstance(values, Coded):
-        values = column_or_1d(values)
+        values = column_or_1d(values, warn=warn)
         if values.dtype.kind not in "OfcmM":
             return values
         if values.dtype.kind != "O":  # what is missing is not equal to itself
