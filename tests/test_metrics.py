@@ -505,7 +505,7 @@ def test_functions_take_values_and_say_so() -> None:
         demographic_parity_difference(
             [0, 1], [1, 0], sensitive_features=[("a", 1), ("b", 2)], method="to_reference", reference="a & 1"
         )
-    with pytest.raises(ValueError, match="y_score must hold numbers"):
+    with pytest.raises(ValueError, match="y_score must hold a number per row"):
         metrics.score_metrics(["x", "y"], ["x", "y"], sensitive_features=[0, 1], pos_label="x")
 
 
