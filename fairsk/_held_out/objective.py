@@ -16,6 +16,7 @@ from fairsk.rates import CELLS, RATES, Cells, Rate, get_rate
 
 __all__ = [
     "ACCURACY",
+    "MAX_DINKELBACH",
     "AnyObjective",
     "FreeObjective",
     "Objective",
@@ -32,6 +33,8 @@ __all__ = [
 #: The objective of a classifier that is asked for no other.
 ACCURACY = "accuracy"
 
+#: How often Dinkelbach's iteration, which a ratio takes, may go on; a handful of times is usual.
+MAX_DINKELBACH = 100
 
 #: The names of objectives, rates among them; any F-beta, such as ``"f0.5"``, is one too, hence the ``str``.
 ObjectiveName: TypeAlias = (

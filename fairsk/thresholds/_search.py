@@ -18,14 +18,11 @@ from fairsk._core.results import number
 from fairsk._core.typing import Bools, Floats
 from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import (
+    MAX_DINKELBACH,
     AnyObjective,
     FreeObjective,
     Objective,
     WorstGroupObjective,
-    is_of_worst_group,
-    objective_of_rows,
-    terms_of_worst_group,
-    worst_group_objective,
 )
 from fairsk._held_out.safety_margin import KeptMargin, SafetyMargin
 from fairsk._held_out.single_threshold import (
@@ -48,6 +45,7 @@ from fairsk.thresholds._strata import (
     rates_within,
     warn_of_small_cells,
 )
+from fairsk.thresholds._worst_group import WorstGroupSearch, objective_among
 
 __all__ = ["PointsOf", "Search", "Solution", "observed_points"]
 
@@ -59,9 +57,6 @@ PointsOf: TypeAlias = "Callable[[Search, int], tuple[Curve, OperatingPoints]]"
 
 #: With ``policy="auto"``, mix thresholds if that gains more than this share of the objective's range.
 WORTH_MIXING = 0.005
-_MAX_DINKELBACH = 100
-#: How exactly a linear program finds the level of the worst group.
-_LEVEL_ROUNDING = 1e-8
 #: What a capacity limits.
 _SELECTION = get_rate("selection_rate")
 
@@ -193,7 +188,7 @@ class Search:
         else:
             strata = compared_strata(curves.within, spec.rates, spec.min_group_size)
             measured = strata.measured
-        objective = _objective(curves, spec, measured)
+        objective = objective_among(curves, spec, measured)
         overall = best_threshold_on_curves(
             curves.everyone,
             objective,
@@ -289,7 +284,7 @@ class Search:
         """Return the search for what keeps some distances to the ends of the windows."""
         if distances is None:
             return self
-        candidates = dict(zip(self.measured, self._candidates, strict=True))  # looked up once
+        candidates = dict(zip(self.measured, self.candidates, strict=True))  # looked up once
         return replace(self, distances=distances, points_of=lambda _, group: candidates[group])
 
     def _can_keep(self, solution: Solution, distances: Floats) -> bool:
@@ -304,7 +299,7 @@ class Search:
         cells = self._pooled_counts(solution).overall().cells
         rates = np.array([rate(cells) for rate in self.spec.rates])
         everyone = OperatingPoints(np.zeros(1, dtype=np.intp), rates, np.zeros(1), np.zeros(1))
-        solver = search._solver(self.spec.constraints, objective, objective.start, beside=[everyone])
+        solver = search.solver(self.spec.constraints, objective, objective.start, beside=[everyone])
         if self.spec.policy == "threshold" or not self.spec.can_mix:
             return solver.thresholds() is not None
         return solver.mixtures() is not None
@@ -373,17 +368,18 @@ class Search:
         """
         objective = self.objective
         if isinstance(objective, WorstGroupObjective):
-            mixed, ceiling = self._best_mixtures_for_worst_group(constraints, objective)
+            worst_group = WorstGroupSearch(self, objective)
+            mixed, ceiling = worst_group.best_mixtures(constraints)
             if mixed is None or only_mixtures:
                 return None, mixed
-            return self._best_thresholds_for_worst_group(constraints, objective, ceiling), mixed
+            return worst_group.best_thresholds(constraints, ceiling), mixed
         first = None  # one solver answers for both, at the first step
         if isinstance(objective, Objective):
-            first = self._solver(constraints, objective, objective.start)
-        mixed = self._maximise(constraints, "mixtures", first)
+            first = self.solver(constraints, objective, objective.start)
+        mixed = self.maximise(constraints, "mixtures", first)
         if mixed is None or only_mixtures:
             return None, mixed
-        return self._maximise(constraints, "thresholds", first), mixed
+        return self.maximise(constraints, "thresholds", first), mixed
 
     def group_value_without_bound(self) -> float | None:
         """Return what the best threshold of each group reaches without a bound; None if none takes part.
@@ -394,9 +390,9 @@ class Search:
             return None
         objective = self.objective
         if isinstance(objective, WorstGroupObjective):
-            solution = self._best_thresholds_for_worst_group((), objective, ceiling=np.inf)
+            solution = WorstGroupSearch(self, objective).best_thresholds(())
         else:
-            solution = self._maximise((), "thresholds", None)
+            solution = self.maximise((), "thresholds")
         return None if solution is None else solution.value
 
     def counts_under_one_threshold(self) -> GroupCounts:
@@ -418,129 +414,25 @@ class Search:
         disparities = [float(constraint.compare(table.cells, comparison)) for table in tables]
         return min(disparities) if comparison == "ratio" else max(disparities)
 
-    # --- the worst group -------------------------------------------------------------------------------
-
-    def _from_level(self, objective: WorstGroupObjective, level: float, kind: Kind) -> Search:
-        """Return the search for the best over all rows, where no counted group is below a level.
-
-        Thresholds must be at least there themselves, mixtures on average.
-        """
-        candidates = dict(zip(self.measured, self._candidates, strict=True))
-
-        def points_of(_: Search, group: int) -> tuple[Curve, OperatingPoints]:
-            curve, points = candidates[group]
-            if group not in objective.counted:
-                return curve, points
-            part, whole = objective.parts(curve.at(points.position))
-            if kind == "thresholds":
-                return curve, points.take(part >= (level - ROUNDING) * whole)
-            return curve, replace(points, surplus=(part - level * whole) / whole.max())
-
-        return replace(self, objective=objective.overall, points_of=points_of)
-
-    def _levels(self, objective: WorstGroupObjective) -> list[Floats]:
-        """Return the levels of every counted group's points."""
-        levels = []
-        for g, (curve, points) in zip(self.measured, self._candidates, strict=True):
-            if g in objective.counted:
-                part, whole = objective.parts(curve.at(points.position))
-                levels.append(part / whole)
-        return levels
-
-    def _best_thresholds_for_worst_group(
-        self, constraints: tuple[BoundedConstraint, ...], objective: WorstGroupObjective, ceiling: float
-    ) -> Solution | None:
-        """Return the thresholds that lift the worst group the most; among equals, the best for all rows.
-
-        The level of the worst group is one of the observed ones, and what can be reached at one can be
-        reached at every lower one. So the highest is found by bisection, which begins close to the ceiling:
-        there few thresholds are left.
-        """
-        levels = self._levels(objective)
-        ceiling = min(ceiling, *(float(level.max()) for level in levels))
-        open_levels = np.unique(np.concatenate(levels))
-        open_levels = open_levels[open_levels <= ceiling + ROUNDING]
-
-        def is_reachable(place: int) -> bool:
-            search = self._from_level(objective, float(open_levels[place]), "thresholds")
-            solver = search._solver(constraints, objective.overall, objective.overall.start)
-            return solver.thresholds() is not None
-
-        too_high, step = len(open_levels), 1
-        while not is_reachable(reached := max(0, too_high - step)):
-            if reached == 0:
-                return None
-            too_high, step = reached, 2 * step
-        while too_high - reached > 1:
-            middle = (reached + too_high) // 2
-            if is_reachable(middle):
-                reached = middle
-            else:
-                too_high = middle
-        level = float(open_levels[reached])
-        best = self._from_level(objective, level, "thresholds")._maximise(constraints, "thresholds", None)
-        assert best is not None
-        solver = f"{best.solver}, at one level of the worst group after another"
-        return replace(best, value=objective.value_at(level), solver=solver)
-
-    def _best_mixtures_for_worst_group(
-        self, constraints: tuple[BoundedConstraint, ...], objective: WorstGroupObjective
-    ) -> tuple[Solution | None, float]:
-        """Return the mixtures that lift the worst group the most, and a level that no mixtures exceed.
-
-        Rates with fixed denominators take one linear program; for others the level is raised by what the
-        worst group has to spare at the last one, until that is nothing (Crouzeix, Ferland & Schaible, An
-        Algorithm for Generalized Fractional Programs, JOTA 47, 1985).
-        """
-        level = min(float(levels.min()) for levels in self._levels(objective))
-        for _ in range(_MAX_DINKELBACH):
-            search = self._from_level(objective, level, "mixtures")
-            solver = search._solver(constraints, objective.overall, objective.overall.start)
-            assert isinstance(solver, LinearProgramSolver)
-            answer = solver.greatest_surplus()
-            if answer is None:
-                return None, level
-            surplus, mixtures = answer
-            reached = search._level(objective, mixtures)
-            if all(rate.has_fixed_denominator for _, rate in objective.terms):
-                level += surplus
-                break
-            if not reached > level + ROUNDING:
-                level = max(level, reached)
-                break
-            level = reached
-        # A little below, for the linear program rounds too.
-        search = self._from_level(objective, level - _LEVEL_ROUNDING, "mixtures")
-        best = search._maximise(constraints, "mixtures", None)
-        if best is None:
-            best = search._as_solution(mixtures, LinearProgramSolver.mixing_name, constraints)
-        return replace(best, value=objective.value_at(level)), level + _LEVEL_ROUNDING
-
-    def _level(self, objective: WorstGroupObjective, mixtures: Sequence[Mixture]) -> float:
-        """Return the level of the worst group under mixtures."""
-        levels = []
-        for g, curve, mixture in zip(self.measured, self._curves, mixtures, strict=True):
-            if g in objective.counted:
-                part, whole = objective.parts(curve.at(mixture.positions))
-                levels.append(float(part @ mixture.probabilities) / float(whole @ mixture.probabilities))
-        return min(levels)
-
     # --- one objective after another -------------------------------------------------------------------
 
-    def _maximise(
-        self, constraints: tuple[BoundedConstraint, ...], kind: Kind, first: Solver | None
+    def maximise(
+        self, constraints: tuple[BoundedConstraint, ...], kind: Kind, first: Solver | None = None
     ) -> Solution | None:
-        """Return the best of its kind: from one linear objective, or from several in turn."""
+        """Return the best of its kind over all rows: from one linear objective, or from several in turn.
+
+        ``first`` is a solver of the first one, if there is one already.
+        """
         objective = self.of_all_rows
         if isinstance(objective, FreeObjective):
             return self._explore(constraints, kind, objective)
-        solver = first or self._solver(constraints, objective, objective.start)
+        solver = first or self.solver(constraints, objective, objective.start)
         solution = self._solution(solver, kind, constraints)
         # Dinkelbach: maximise numerator - value * denominator at the value reached, until it stays.
-        for _ in range(_MAX_DINKELBACH):
+        for _ in range(MAX_DINKELBACH):
             if solution is None or objective.is_linear or np.isnan(solution.value):
                 return solution
-            better = self._solution(self._solver(constraints, objective, solution.value), kind, constraints)
+            better = self._solution(self.solver(constraints, objective, solution.value), kind, constraints)
             if better is None or not objective.better(better.value, solution.value) > 1e-14:
                 return solution
             solution = better
@@ -552,14 +444,14 @@ class Search:
         """Return the best over linear objectives in many directions, then uphill from there."""
 
         def along(direction: Objective) -> Solution | None:
-            return self._solution(self._solver(constraints, direction, 0.0), kind, constraints)
+            return self._solution(self.solver(constraints, direction, 0.0), kind, constraints)
 
         best: Solution | None = None
         for direction in objective.directions():
             solution = along(direction)
             if solution is not None and (best is None or not solution.value <= best.value):
                 best = solution
-        for _ in range(_MAX_DINKELBACH):
+        for _ in range(MAX_DINKELBACH):
             steepest = None if best is None else objective.steepest(best.cells)
             solution = None if steepest is None else along(steepest)
             if best is None or solution is None or not solution.value > best.value:
@@ -567,7 +459,7 @@ class Search:
             best = solution
         return best
 
-    def _solver(
+    def solver(
         self,
         constraints: tuple[BoundedConstraint, ...],
         objective: Objective,
@@ -613,9 +505,9 @@ class Search:
         else:
             positions = solver.thresholds()
             mixtures, name = None if positions is None else as_mixtures(positions), solver.name
-        return None if mixtures is None else self._as_solution(mixtures, name, constraints)
+        return None if mixtures is None else self.as_solution(mixtures, name, constraints)
 
-    def _as_solution(
+    def as_solution(
         self, mixtures: list[Mixture], name: str, constraints: tuple[BoundedConstraint, ...]
     ) -> Solution:
         """Return mixtures as rules for all groups."""
@@ -664,7 +556,8 @@ class Search:
         return fixed
 
     @cached_property
-    def _candidates(self) -> list[tuple[Curve, OperatingPoints]]:
+    def candidates(self) -> list[tuple[Curve, OperatingPoints]]:
+        """What each of the groups that take part may choose from."""
         candidates = [self.points_of(self, g) for g in self.measured]
         for g, (_, points) in zip(self.measured, candidates, strict=True):
             if not len(points):
@@ -683,11 +576,11 @@ class Search:
 
     @property
     def _curves(self) -> list[Curve]:
-        return [curve for curve, _ in self._candidates]
+        return [curve for curve, _ in self.candidates]
 
     @property
     def _points(self) -> list[OperatingPoints]:
-        return [points for _, points in self._candidates]
+        return [points for _, points in self.candidates]
 
     # --- why nothing can be chosen ---------------------------------------------------------------------
 
@@ -737,28 +630,6 @@ class Search:
             "choose a constraint that thresholds can always meet: demographic_parity, equal_opportunity or "
             "equalized_odds."
         )
-
-
-def _objective(curves: GroupCurves, spec: ThresholdSpec, measured: Sequence[int]) -> AnyObjective:
-    """Return what is maximised; for the worst group, among the groups that it can be measured in."""
-    if not is_of_worst_group(spec.objective):
-        return objective_of_rows(spec.objective, curves.everyone)
-    least, candidates = spec.min_group_size, list(measured) or range(len(curves.labels))
-    rates = [rate for _, rate in terms_of_worst_group(spec.objective)]
-    most = np.min([curves.most_rows(rate) for rate in rates], axis=0)
-    counted = [g for g in candidates if most[g] >= least]
-    if not counted:
-        raise ValueError(
-            f"objective={spec.objective!r} needs a group with min_group_size={least} rows to measure it on: "
-            "there is none."
-        )
-    if len(counted) < len(candidates):
-        passed_over = list_groups(curves.labels[g] for g in candidates if most[g] < least)
-        warn_user(
-            f"Fewer than min_group_size={least} rows to measure objective={spec.objective!r} on in: "
-            f"{passed_over}. The worst group is looked for among the others."
-        )
-    return worst_group_objective(spec.objective, curves.everyone, counted)
 
 
 def _small_groups(curves: GroupCurves, spec: ThresholdSpec) -> dict[int, str]:
