@@ -29,6 +29,7 @@ from fairsk._core.typing import Floats, Ints
 
 __all__ = [
     "Grouping",
+    "check_reference_given",
     "encode_groups",
     "encode_known_groups",
     "format_group",
@@ -71,6 +72,30 @@ def format_group(label: Hashable) -> str:
 def list_groups(labels: Iterable[Hashable], most: int = 20) -> str:
     """Write groups one after another in a message: the first of them if there are many, shortened."""
     return list_texts(map(format_group, labels), most)
+
+
+def check_reference_given(method: str, reference: Hashable, groups: Sequence[Hashable] | None = None) -> None:
+    """Refuse a comparison with a reference group that is not named, and a reference without one.
+
+    Parameters
+    ----------
+    method : str
+        What every group is compared with.
+    reference : hashable
+        The label of the reference group; None if there is none.
+    groups : sequence of labels, optional
+        The groups, where they are known: an error lists them.
+
+    Raises
+    ------
+    ValueError
+        If ``method="to_reference"`` comes without a reference, or a reference without that method.
+    """
+    if method == "to_reference" and reference is None:
+        known = "" if groups is None else f": {list_labels(groups)}"
+        raise ValueError(f'method="to_reference" needs reference=, one of the groups{known}.')
+    if method != "to_reference" and reference is not None:
+        raise ValueError('reference= names a group for method="to_reference" only.')
 
 
 def position_of(group: Hashable, groups: Sequence[Hashable]) -> int:

@@ -14,7 +14,14 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_consistent_length
 
 from fairsk._core.columns import as_array, refuse_shuffled, single_column, value_columns
-from fairsk._core.groups import Grouping, encode_groups, format_group, list_groups, position_of
+from fairsk._core.groups import (
+    Grouping,
+    check_reference_given,
+    encode_groups,
+    format_group,
+    list_groups,
+    position_of,
+)
 from fairsk._core.labels import binary_labels, refuse_mixed_kinds, target_column
 from fairsk._core.results import Backend, Result, Table, library_of, percent, row_count, with_interval
 from fairsk._core.typing import Bools, Floats, Ints, RandomStateLike
@@ -297,17 +304,13 @@ class GroupFunctionMetrics(Result):
     ) -> tuple[Floats, np.float64 | float | None]:
         """Return the values that are measured, and what they are compared with (None: each other)."""
         check_choice("method", method, Method)
+        check_reference_given(method, reference, self.groups)
         values = self._get(metric)
         baseline: np.float64 | float | None = None
         if method == "to_overall":
             baseline = self.overall[metric]
         elif method == "to_reference":
-            if reference is None:
-                labels = list_groups(self.groups)
-                raise ValueError(f'method="to_reference" needs reference=, one of the groups: {labels}.')
             baseline = values[position_of(reference, self.groups)]
-        if method != "to_reference" and reference is not None:
-            raise ValueError('reference= names a group for method="to_reference" only.')
         measured = values[~np.isnan(values)]
         return (measured if len(measured) > 1 else measured[:0]), baseline
 

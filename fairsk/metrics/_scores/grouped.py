@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from fairsk._core.columns import as_floats, refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.curves import Curve, sorted_curves
-from fairsk._core.groups import Grouping, encode_groups, list_groups, position_of
+from fairsk._core.groups import Grouping, check_reference_given, encode_groups, list_groups, position_of
 from fairsk._core.histograms import ScoreHistograms
 from fairsk._core.labels import binary_labels, require_labels
 from fairsk._core.typing import Bools, Floats, Ints
@@ -240,13 +240,9 @@ def baseline_position(groups: Sequence[Hashable], method: Method, reference: Has
     A reference that is named is meant, so that ``method="to_reference"`` need not be said.
     """
     check_choice("method", method, Method)
-    if method == "to_overall":
-        if reference is not None:
-            raise ValueError('reference= names a group for method="to_reference" only.')
-        return len(groups)
-    if method == "to_reference" and reference is None:
-        raise ValueError(f'method="to_reference" needs reference=, one of the groups: {list_groups(groups)}.')
-    return check_reference(groups, reference)
+    if method != "between_groups":
+        check_reference_given(method, reference, groups)
+    return len(groups) if method == "to_overall" else check_reference(groups, reference)
 
 
 def compared_parts(
