@@ -367,6 +367,45 @@ def test_too_few_groups_give_nan_and_a_warning(comparison: Any) -> None:
         assert np.isnan(count([1, 1, 0, 0], [1, 0, 1, 0], **FOUR).compare("equal_opportunity", comparison))
 
 
+def test_one_cause_is_warned_of_once() -> None:
+    with pytest.warns(UserWarning, match="Fewer than two") as caught:
+        assert np.isnan(count([1, 0], [1, 0], sensitive_features=["a", "a"]).compare("equalized_odds"))
+    assert [str(each.message) for each in caught] == [
+        "Fewer than two groups can be compared: true_positive_rate and false_positive_rate give NaN, and so "
+        "does equalized_odds."
+    ]
+
+
+def test_all_that_a_criterion_lacks_is_in_one_warning() -> None:
+    counts = count([1, 1, 0, 0, 1, 0, 1, 0], [1, 0, 1, 0, 1, 0, 1, 0], sensitive_features=list("aabbccdd"))
+    with pytest.warns(UserWarning, match="cannot be measured") as caught:
+        assert counts.compare("equalized_odds") == 0.5  # a half of the positives of a, and all of c and d
+    assert [str(each.message) for each in caught] == [
+        "true_positive_rate cannot be measured for: b (its denominator, tp+fn, is empty there). "
+        "false_positive_rate cannot be measured for: a (its denominator, fp+tn, is empty there). "
+        "The comparison passes over them."
+    ]
+
+
+def test_rates_of_the_same_rows_are_warned_of_together() -> None:
+    counts = count([1, 0, 0, 0], [1, 0, 1, 0], **FOUR)
+    with pytest.warns(UserWarning, match="cannot be measured") as caught:
+        counts.warn_undefined(RATES["true_positive_rate"], RATES["false_negative_rate"], fewest=0)
+    assert [str(each.message) for each in caught] == [
+        "true_positive_rate and false_negative_rate cannot be measured for: b (their denominator, tp+fn, is "
+        "empty there). The comparison passes over them."
+    ]
+
+
+def test_a_warning_of_many_rates_and_groups_stays_short() -> None:
+    groups = [f"{'a long name ' * 20}{i}" for i in range(60)]
+    cells = {cell: np.where(np.arange(60) % 4 == i, 1.0, 0.0) for i, cell in enumerate(CELLS)}
+    with pytest.warns(UserWarning, match="cannot be measured") as caught:
+        GroupCounts(groups, cells).warn_undefined(*RATES.values(), fewest=2)
+    (only,) = caught
+    assert len(str(only.message)) < 2000
+
+
 def test_one_group_has_a_worst_group() -> None:
     assert count([1, 0], [1, 0], sensitive_features=["a", "a"]).compare("accuracy_parity", "worst_group") == 1
 

@@ -13,6 +13,7 @@ from fairsk._core.columns import Orders, as_floats, refuse_shuffled, value_colum
 from fairsk._core.engines import column_names, count_combinations
 from fairsk._core.groups import (
     Grouping,
+    check_reference_given,
     encode_groups,
     format_group,
     list_groups,
@@ -22,7 +23,7 @@ from fairsk._core.groups import (
     sort_labels,
 )
 from fairsk._core.labels import binary_labels, no_labels
-from fairsk._core.messages import list_labels, list_texts, show
+from fairsk._core.messages import list_labels, list_texts, shorten, show
 from fairsk._core.results import Backend, Result, Table, library_of, read_only, row_count
 from fairsk._core.typing import Bools, Floats
 from fairsk._core.validation import check_weights, plain_labels, plain_orders, read_labels, read_orders
@@ -40,6 +41,9 @@ from fairsk.rates import (
 )
 
 __all__ = ["GroupCounts", "soft_counts", "tabulate"]
+
+#: Of how many rates and groups a warning tells: no more characters than these.
+_LONGEST_WARNING = 1500
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -673,57 +677,67 @@ class GroupCounts(Result):
         """
         constraint = get_constraint(constraint)
         constraint.check_comparison(comparison, method, norm)
-        position = None
-        if method == "to_reference":
-            if reference is None:
-                shown = list_labels(self.groups)
-                raise ValueError(f'method="to_reference" needs reference=, one of the groups: {shown}.')
-            position = position_of(reference, self.groups)
-        elif reference is not None:
-            raise ValueError('reference= names a group for method="to_reference" only.')
-        for rate in constraint.rates:
-            self.warn_undefined(rate, fewest=1 if comparison == "worst_group" else 2, of=constraint)
+        check_reference_given(method, reference, self.groups)
+        position = None if reference is None else position_of(reference, self.groups)
+        self.warn_undefined(*constraint.rates, fewest=1 if comparison == "worst_group" else 2, of=constraint)
         disparity = constraint.compare(self.cells, comparison, method=method, reference=position, norm=norm)
         return float(disparity) if self.strata is None else disparity
 
-    def warn_undefined(self, rate: Rate, fewest: int, of: Constraint | None = None) -> None:
-        """Warn of groups that do not have a rate, and of too few groups that have it.
+    def warn_undefined(self, *rates: Rate, fewest: int, of: Constraint | None = None) -> None:
+        """Warn, once, of groups that do not have a rate, and of too few groups that have it.
 
         Parameters
         ----------
-        rate : Rate
-            The rate that is about to be used.
+        *rates : Rate
+            The rates that are about to be used.
         fewest : int
-            How many groups must have it.
+            How many groups must have each.
         of : Constraint, optional
-            What the rate is a part of, which is NaN too where the rate is.
+            What the rates are a part of, which is NaN too where one of them is.
 
         Raises
         ------
         ValueError
-            If the rate depends on labels, and there are none.
+            If a rate depends on labels, and there are none.
 
         Warns
         -----
         UserWarning
-            If the rate has an empty denominator in a group; the group is named.
+            If a rate has an empty denominator in a group; the group is named.
         """
-        self.check_labels(rate)
-        measured = rate.support(self.cells).reshape(len(self.groups), -1) != 0
+        self.check_labels(*rates)
+        measured = {rate.name: rate.support(self.cells).reshape(len(self.groups), -1) != 0 for rate in rates}
+        missing = dict[str, list[str]]()  # rates with the same denominator miss the same groups
+        for rate in rates:
+            if not measured[rate.name].all():
+                missing.setdefault(rate.denominator, []).append(rate.name)
+        few = [name for name, in_groups in measured.items() if (in_groups.sum(0) < fewest).any()]
         somewhere = "" if self.strata is None else " in some strata"
         parts = []
-        if not measured.all():
-            pairs = zip(self.groups, measured.all(1), strict=True)
-            parts += [
-                f"{rate.name} cannot be measured{somewhere} for: "
-                f"{list_groups(group for group, everywhere in pairs if not everywhere)} "
-                f"(its denominator, {rate.denominator}, is empty there). The comparison passes over them."
-            ]
-        if (measured.sum(0) < fewest).any():
+        for denominator, names in missing.items():
+            pairs = zip(self.groups, measured[names[0]].all(1), strict=True)
+            lacking = [group for group, everywhere in pairs if not everywhere]
+            parts.append(
+                f"{_joined(names)} cannot be measured{somewhere} for: "
+                f"{list_groups(lacking, most=max(3, 20 // len(missing)))} "
+                f"({'its' if len(names) == 1 else 'their'} denominator, {denominator}, is empty there)."
+            )
+        if parts:
+            parts = [shorten(" ".join(parts), _LONGEST_WARNING), "The comparison passes over them."]
+        if few:
             also = f", and so does {of.name}" if of is not None and len(of.rates) > 1 else ""
-            parts += [f"Fewer than two groups can be compared{somewhere}: {rate.name} gives NaN{also}."]
+            verb = "gives" if len(few) == 1 else "give"
+            parts.append(
+                f"Fewer than two groups can be compared{somewhere}: {_joined(few)} {verb} NaN{also}."
+            )
         if parts:
             warn_user(" ".join(parts))
+
+
+def _joined(names: Sequence[str]) -> str:
+    """Write the names of rates in a sentence, the first of them if there are many."""
+    *others, last = names
+    return f"{list_texts(others)} and {last}" if others else last
 
 
 def soft_counts(

@@ -231,8 +231,7 @@ def group_metrics(
             min_group_size=min_group_size,
             library=library_of(sensitive_features, y_true, y_pred),
         )
-        for rate in table.measured_rates:
-            counts.warn_undefined(rate, fewest=0)
+        counts.warn_undefined(*table.measured_rates, fewest=0)
         if np.isnan(table.shares.get(SHARE_OF_SELECTED, np.zeros(1))).any():
             somewhere = "" if strata is None else ", in some strata"
             warn_user(f"{SHARE_OF_SELECTED} cannot be measured: nobody is selected{somewhere}.")

@@ -102,8 +102,8 @@ def smallest_detectable(
         raise ValueError(f"Name two of the groups with groups=: {list_labels(counts.groups)}.")
     level = _joint(counts, constraint, confidence)
     smallest = []
+    counts.warn_undefined(*constraint.rates, fewest=2)
     for rate in constraint.rates:
-        counts.warn_undefined(rate, fewest=2)
         if groups is None:
             measured = np.flatnonzero(rate.support(counts.cells) != 0)
             pairs = tuple(measured[side] for side in np.triu_indices(len(measured), 1))

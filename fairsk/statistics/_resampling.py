@@ -309,10 +309,10 @@ def noise_floor(
     check_resamples(n_resamples)
     constraint, rng = as_constraint(constraint), generator(random_state)
     check_comparison(comparison, *constraint.rates)
+    shares = [need_share(rate, "The noise floor") for rate in constraint.rates]
+    counts.warn_undefined(*constraint.rates, fewest=2)
     disparities = []
-    for rate in constraint.rates:
-        share = need_share(rate, "The noise floor")
-        counts.warn_undefined(rate, fewest=2)
+    for rate, share in zip(constraint.rates, shares, strict=True):
         p, n = share.effective(counts)
         if (n > 0).sum() < 2:
             return float("nan")

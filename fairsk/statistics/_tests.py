@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from fairsk._core.groups import format_group
 from fairsk._core.messages import list_labels
 from fairsk._core.results import Backend, Result, Table, number, p_value
 from fairsk._core.typing import Floats, RandomStateLike
-from fairsk._core.validation import generator
+from fairsk._core.validation import check_choice, generator
 from fairsk.rates import CELLS, Constraint, Rate, get_rate
 from fairsk.statistics._multiplicity import adjust_p_values
 from fairsk.statistics._pairs import equality_z, two_sided
@@ -144,9 +144,10 @@ def omnibus_test(counts: GroupCounts, constraint: Constraint | Rate | str) -> Om
     refuse_strata(counts, "A test of groups")
     constraint = as_constraint(constraint)
     statistics, freedom = [], []
-    for rate in constraint.rates:
-        p, n = need_share(rate, "The chi-square test").effective(counts)
-        counts.warn_undefined(rate, fewest=2)
+    shares = [need_share(rate, "The chi-square test") for rate in constraint.rates]
+    counts.warn_undefined(*constraint.rates, fewest=2)
+    for share in shares:
+        p, n = share.effective(counts)
         p, n = p[n > 0], n[n > 0]
         freedom.append(max(len(n) - 1, 0))
         if len(n) < 2:
@@ -421,10 +422,7 @@ def two_group_test(
     counts = as_counts(counts)
     rate = get_rate(rate)
     refuse_strata(counts, "A test of groups")
-    if method not in get_args(TwoGroupMethod):
-        raise ValueError(
-            f"method must be one of {', '.join(map(repr, get_args(TwoGroupMethod)))}; got {method!r}."
-        )
+    check_choice("method", method, TwoGroupMethod)
     pair = tuple(counts.groups if groups is None else groups)
     if len(pair) != 2 or not set(pair) <= set(counts.groups) or pair[0] == pair[1]:
         raise ValueError(f"Name two of the groups with groups=: {list_labels(counts.groups)}.")

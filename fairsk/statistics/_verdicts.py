@@ -342,8 +342,7 @@ def verdict(
     refuse_strata(counts, "A verdict")
     constraint = as_constraint(constraint)
     comparison, bound = _tolerance(constraint, max_difference, min_ratio)
-    for rate in constraint.rates:
-        counts.warn_undefined(rate, fewest=2)
+    counts.warn_undefined(*constraint.rates, fewest=2)
     disparities = pair_disparities(counts, constraint, comparison, confidence, reference)
     # Seen from the bound, whether a disparity is worse: larger for differences, smaller for ratios.
     worse, extreme = (1, np.max) if comparison == "difference" else (-1, np.min)
