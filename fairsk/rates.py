@@ -660,11 +660,21 @@ def _defined(values: Array, baseline: Array) -> Array:
     return _where(values == values, values, baseline)
 
 
-def check_choice(name: str, value: Any, choices: Any) -> None:
-    """Refuse a value that is not among those of a ``Literal``."""
-    if value not in get_args(choices):
-        allowed = ", ".join(map(repr, get_args(choices)))
-        raise ValueError(f"{name} must be one of {allowed}; got {_brief(value)}.")
+def check_choice(name: str, value: Any, choices: Any, hint: str = "") -> None:
+    """Refuse a value that is not among those of a ``Literal``, or a ``Literal`` or None; whatever it is."""
+    allowed = _allowed(choices)
+    # An array has no truth value, so that it must not be compared with a text.
+    if not isinstance(value, tuple(map(type, allowed))) or value not in allowed:
+        listed = ", ".join(map(repr, allowed))
+        raise ValueError(f"{name} must be one of {listed}; got {_brief(value)}.{hint}")
+
+
+def _allowed(choices: Any) -> list[Any]:
+    """Return the values of a ``Literal``, or of a union of it and None."""
+    if choices is type(None):
+        return [None]
+    parts = get_args(choices)
+    return [value for part in parts for value in _allowed(part)] if parts else [choices]
 
 
 def _brief(value: Any) -> str:

@@ -36,6 +36,7 @@ from fairsk.metrics import (
     disparity,
     group_metrics,
     mantel_haenszel_odds_ratio,
+    multiclass_disparity,
     one_vs_rest_counts,
     regression_metrics,
     score_metrics,
@@ -264,6 +265,24 @@ def test_no_message_about_a_table_of_counts_is_long(groups: str) -> None:
         ):
             text = longest_message(call)
             assert len(text) <= MOST, f"{len(text)} characters: {text[:200]}"
+
+
+def test_an_option_that_came_as_an_array_is_refused_by_its_name() -> None:
+    table = GroupCounts.from_predictions([1, 0, 1, 0], [1, 1, 0, 0], sensitive_features=list("aabb"))
+    array: Any = np.array(["holm", "pooled_z"])
+    for name, call in {
+        "adjust": lambda: statistics.contrasts(table, "selection_rate", adjust=array),
+        "method": lambda: statistics.contrasts(table, "selection_rate", method=array),
+        "comparison": lambda: statistics.contrasts(table, "selection_rate", comparison=array),
+        "method ": lambda: statistics.adjust_p_values([0.1, 0.2], method=array),
+        " method": lambda: statistics.two_group_test(table, "selection_rate", method=array),
+        "backend": lambda: table.frame(array),
+        "average": lambda: multiclass_disparity(
+            list("abab"), list("abab"), sensitive_features=list("ccdd"), average=array
+        ),
+    }.items():
+        with pytest.raises(ValueError, match=f"^{name.strip()} must be one of .*; got ndarray"):
+            call()
 
 
 def test_groups_that_are_unknown_at_prediction_are_listed_in_brief() -> None:

@@ -264,6 +264,17 @@ def test_a_rate_that_can_be_negative_has_a_difference_but_no_ratio() -> None:
         net.ratio(table)
 
 
+@pytest.mark.parametrize(
+    "value", [np.array(["max", "l1"]), np.array([]), ["max"], {"max": 1}, None, 3, float("nan"), b"max", ""]
+)
+def test_an_option_of_any_kind_is_refused_with_what_it_may_be(value: Any) -> None:
+    odds = CONSTRAINTS["equalized_odds"]
+    with pytest.raises(ValueError, match="norm must be one of 'max', 'l1', 'l2'; got"):
+        odds.check_comparison("difference", norm=value)
+    with pytest.raises(ValueError, match="comparison must be one of 'difference'"):
+        odds.check_comparison(value)
+
+
 def test_mistyped_choices_are_named() -> None:
     parity, table = CONSTRAINTS["demographic_parity"], with_selection(0.2, 0.4)
     with pytest.raises(

@@ -43,7 +43,7 @@ import numpy as np
 
 from fairsk._core.groups import format_group
 from fairsk._core.messages import show
-from fairsk.rates import Constraint, Rate
+from fairsk.rates import Constraint, Rate, check_choice
 
 __all__ = [
     "MOST_LINES",
@@ -140,9 +140,7 @@ class Table:
     def frame(self, backend: Backend | None = None) -> Any:
         """Return the values as a frame of that library, or of the first one that is installed."""
         for name in _BACKENDS if backend is None else (backend,):
-            if name not in _BACKENDS:
-                known = ", ".join(map(repr, _BACKENDS))
-                raise ValueError(f"backend must be one of {known}; got {show(name)}.")
+            check_choice("backend", name, Backend)
             if importlib.util.find_spec(name) is not None:
                 data = {title: list(values) for title, values in self.columns.items()}
                 return nw.from_dict(data, backend=name).to_native()
@@ -237,7 +235,7 @@ class Result(Record, ABC):
         ImportError
             If the library, or any of them, is not installed.
         """
-        return self._first().frame(backend or self.library)
+        return self._first().frame(self.library if backend is None else backend)
 
     def __str__(self) -> str:
         return "\n\n".join(table.text() for table in self._tables())

@@ -7,15 +7,16 @@ import gzip
 import importlib.util
 import io
 from importlib.resources import files
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import narwhals as nw
 import numpy as np
 from sklearn.utils import Bunch
 
-__all__ = ["load_adult", "load_german_credit"]
+from fairsk._core.results import Backend
+from fairsk._core.validation import check_choice
 
-Backend: TypeAlias = Literal["pandas", "polars", "pyarrow"]
+__all__ = ["load_adult", "load_german_credit"]
 
 _ADULT = """Adult census income, 1994 (45,222 rows without missing values).
 
@@ -48,8 +49,7 @@ def _read(name: str) -> dict[str, list[Any]]:
 def _backend(backend: Backend | None) -> Backend:
     backends: tuple[Backend, ...] = ("pandas", "polars", "pyarrow")
     for name in backends if backend is None else (backend,):
-        if name not in backends:
-            raise ValueError(f"backend must be one of {', '.join(map(repr, backends))}; got {name!r}.")
+        check_choice("backend", name, Backend)
         if importlib.util.find_spec(name) is not None:
             return name
     raise ImportError(

@@ -12,6 +12,7 @@ from fairsk._core.groups import format_group
 from fairsk._core.messages import show
 from fairsk._core.results import Table, number, row_count, with_interval
 from fairsk._core.typing import Bools, Floats
+from fairsk._core.validation import check_choice
 from fairsk.metrics._decisions.table import GroupMetrics
 from fairsk.plotting._dots import (
     draw_dot,
@@ -307,8 +308,7 @@ class DisparityDisplay(GroupDisplay):
             If ``order`` is unknown, or the band does not rise from a number above 0.
         """
         require_matplotlib(type(self).__name__)
-        if order not in ("ratio", "label"):
-            raise ValueError(f"order must be 'ratio' or 'label'; got {order!r}.")
+        check_choice("order", order, Order)
         if band is not None and not 0 < band[0] < band[1] < np.inf:
             raise ValueError(f"band must be two ratios above 0, the lower one first, or None; got {band!r}.")
         ranking = np.argsort(-self.ratios, kind="stable") if order == "ratio" else np.arange(len(self.groups))

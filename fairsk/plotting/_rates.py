@@ -10,6 +10,7 @@ import numpy as np
 from fairsk._core.counts import GroupCounts
 from fairsk._core.results import Table
 from fairsk._core.typing import Ints
+from fairsk._core.validation import check_choice
 from fairsk.metrics._decisions.table import GroupMetrics
 from fairsk.plotting._dots import (
     draw_dot,
@@ -204,8 +205,7 @@ class GroupMetricDisplay(GroupDisplay):
 
     def _ranking(self, order: Order) -> Ints:
         """Return the positions of the groups from top to bottom."""
-        if order not in ("rate", "label"):
-            raise ValueError(f"order must be 'rate' or 'label'; got {order!r}.")
+        check_choice("order", order, Order)
         if order == "label":
             return np.arange(len(self.metrics.groups))
         first = next(iter(self.metrics.rates.values()))

@@ -7,6 +7,7 @@ from numbers import Real
 from typing import Any, Literal
 
 from fairsk._core.columns import Selector
+from fairsk._core.groups import check_reference_given
 from fairsk._core.messages import show
 from fairsk._core.validation import check_choice
 from fairsk.rates import Comparison, Constraint, Method, Norm, get_constraint
@@ -102,10 +103,7 @@ def make_fair_scorer(
     criterion = get_constraint(constraint)
     criterion.check_comparison(comparison, method, norm)
     check_choice("response_method", response_method, ScoredResponse)
-    if method == "to_reference" and reference is None:
-        raise ValueError('method="to_reference" needs reference=, one of the groups.')
-    if method != "to_reference" and reference is not None:
-        raise ValueError('reference= names a group for method="to_reference" only.')
+    check_reference_given(method, reference)
     disparity = Disparity(criterion, comparison, method, reference, pos_label, response_method, norm)
     first = repr(constraint) if isinstance(constraint, str) else constraint.name
     options = {
@@ -258,8 +256,7 @@ def make_tradeoff_scorer(
     if not isinstance(weight, Real) or not 0 <= weight < float("inf"):
         raise ValueError(f"weight must be a number, finite and not negative; got {show(weight)}.")
     criterion = get_constraint(constraint)
-    if comparison not in ("difference", "mean_difference"):
-        raise ValueError(f"comparison must be 'difference' or 'mean_difference'; got {comparison!r}.")
+    check_choice("comparison", comparison, Literal["difference", "mean_difference"])
     criterion.check_comparison(comparison, norm=norm)
     disparity = Disparity(criterion, comparison, "between_groups", None, pos_label, "predict", norm)
     first = [repr(scoring), repr(constraint) if isinstance(constraint, str) else criterion.name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, position_of
 from fairsk._core.results import MOST_LINES, Backend, Result, Table, number, p_value, percent
 from fairsk._core.typing import Floats, Ints
+from fairsk._core.validation import check_choice
 from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.statistics._intervals import joint_confidence, rate_intervals
 from fairsk.statistics._multiplicity import Adjustment, adjust_p_values
@@ -193,9 +194,7 @@ def contrasts(
     rate = get_rate(rate)
     refuse_strata(counts, "A contrast")
     check_comparison(comparison, rate)
-    if adjust not in (None, *get_args(Adjustment)):
-        allowed = ", ".join(map(repr, get_args(Adjustment)))
-        raise ValueError(f"adjust must be one of {allowed}, or None; got {adjust!r}.")
+    check_choice("adjust", adjust, Adjustment | None)
     first, second = _sides(counts, method, reference)
     groups = _take(counts, first)
     baselines = rest_of(counts) if second is None else _take(counts, second)
@@ -273,9 +272,7 @@ def _take(counts: GroupCounts, positions: Ints) -> GroupCounts:
 
 def _sides(counts: GroupCounts, method: ContrastMethod, reference: Hashable) -> tuple[Ints, Ints | None]:
     """Return the places of the groups on both sides of the contrasts; None for all other groups."""
-    if method not in get_args(ContrastMethod):
-        allowed = ", ".join(map(repr, get_args(ContrastMethod)))
-        raise ValueError(f"method must be one of {allowed}; got {method!r}.")
+    check_choice("method", method, ContrastMethod)
     if (method == "to_reference") != (reference is not None):
         raise ValueError('method="to_reference" and reference=, the label of a group, go together.')
     positions = np.arange(len(counts.groups))

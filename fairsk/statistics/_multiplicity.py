@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import false_discovery_control
 
 from fairsk._core.typing import Floats
+from fairsk._core.validation import check_choice
 
 __all__ = ["Adjustment", "adjust_p_values"]
 
@@ -63,10 +64,7 @@ def adjust_p_values(p_values: ArrayLike, method: Adjustment = "holm") -> Floats:
     p = np.asarray(p_values, dtype=float)
     if p.ndim != 1 or not np.all(np.isnan(p) | ((p >= 0) & (p <= 1))):
         raise ValueError("p_values must be a list of values from 0 to 1 (or NaN where there was no test).")
-    if method not in get_args(Adjustment):
-        raise ValueError(
-            f"method must be one of {', '.join(map(repr, get_args(Adjustment)))}; got {method!r}."
-        )
+    check_choice("method", method, Adjustment)
     tested = ~np.isnan(p)
     values, adjusted = p[tested], p.copy()
     if len(values) == 0:

@@ -14,13 +14,14 @@ References
 
 from __future__ import annotations
 
-from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar, get_args
+from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from scipy.special import ndtr
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.typing import Floats
+from fairsk._core.validation import check_choice
 from fairsk.rates import CELLS, Rate
 from fairsk.statistics._proportions import rate_variances, share_behind
 
@@ -43,11 +44,10 @@ Values = TypeVar("Values", float, Floats)
 
 def check_comparison(comparison: PairComparison, *rates: Rate) -> None:
     """Refuse an unknown comparison, and the ratio of a rate that can be negative."""
-    if comparison not in get_args(PairComparison):
-        hint = ""
-        if comparison == "mean_difference":
-            hint = " The mean over pairs has no interval here: disparity and make_fair_scorer measure it."
-        raise ValueError(f"comparison must be 'difference' or 'ratio'; got {comparison!r}.{hint}")
+    hint = ""
+    if isinstance(comparison, str) and comparison == "mean_difference":
+        hint = " The mean over pairs has no interval here: disparity and make_fair_scorer measure it."
+    check_choice("comparison", comparison, PairComparison, hint)
     for rate in rates:
         if comparison == "ratio" and min(rate.numerator_coefficients) < 0:
             raise ValueError(

@@ -7,7 +7,7 @@ for each of many.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +19,7 @@ from fairsk._core.labels import binary_labels, target_column
 from fairsk._core.messages import list_labels
 from fairsk._core.results import library_of
 from fairsk._core.typing import Floats
-from fairsk._core.validation import check_weights
+from fairsk._core.validation import check_choice, check_weights
 from fairsk._core.warnings import warn_user
 from fairsk.rates import Constraint, Method
 
@@ -207,12 +207,8 @@ def multiclass_disparity(
     >>> multiclass_disparity(y, y, sensitive_features=list("aabb"), average=None)
     {'cat': 0.0, 'cow': 0.5, 'dog': 0.5}
     """
-    for name, value, choices in (
-        ("average", average, (*get_args(ClassAverage), None)),
-        ("comparison", comparison, ("difference", "ratio")),
-    ):
-        if value not in choices:
-            raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+    check_choice("average", average, ClassAverage | None)
+    check_choice("comparison", comparison, Literal["difference", "ratio"])
     counts = one_vs_rest_counts(
         y_true,
         y_pred,
