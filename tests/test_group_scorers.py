@@ -12,6 +12,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.metrics import (
     accuracy_score,
     brier_score_loss,
+    class_likelihood_ratios,
     f1_score,
     log_loss,
     make_scorer,
@@ -64,6 +65,36 @@ def test_the_positive_class_of_scores_that_have_one_can_be_named():
     expected = by_group(lambda rows: f1_score(Y[rows], MODEL.predict(X[rows]), pos_label="no"))
     scorer = make_group_scorer("f1", sensitive_features="sex", pos_label="no")
     assert scorer(MODEL, X, Y) == pytest.approx(min(expected))
+
+
+@pytest.mark.parametrize(
+    ("scoring", "place", "sign"),
+    [("positive_likelihood_ratio", 0, 1), ("neg_negative_likelihood_ratio", 1, -1)],
+)
+def test_likelihood_ratios_are_of_the_second_class_or_refused(scoring, place, sign):
+    expected = by_group(lambda rows: sign * class_likelihood_ratios(Y[rows], MODEL.predict(X[rows]))[place])
+    for pos_label in (None, "yes"):
+        scorer = make_group_scorer(scoring, sensitive_features="sex", pos_label=pos_label)
+        assert scorer(MODEL, X, Y) == pytest.approx(min(expected))
+    for scorer in (
+        make_group_scorer(scoring, sensitive_features="sex", pos_label="no"),
+        make_group_scorer(scoring, sensitive_features="sex", pos_label="no", comparison="overall"),
+        make_tradeoff_scorer(scoring, "demographic_parity", sensitive_features="sex", pos_label="no"),
+    ):
+        with pytest.raises(
+            ValueError, match="those of the second class, 'yes', and pos_label='no' is another"
+        ):
+            scorer(MODEL, X, Y)
+    with pytest.raises(ValueError, match="pos_label='maybe' is not one of the classes"):
+        make_group_scorer(scoring, sensitive_features="sex", pos_label="maybe")(MODEL, X, Y)
+
+
+def test_scores_that_are_the_same_for_both_classes_take_any_label():
+    for scoring in ("accuracy", "matthews_corrcoef", "neg_log_loss", "balanced_accuracy"):
+        of_no, of_yes = (
+            make_group_scorer(scoring, sensitive_features="sex", pos_label=label) for label in ("no", "yes")
+        )
+        assert of_no(MODEL, X, Y) == of_yes(MODEL, X, Y)
 
 
 def test_weights_and_scorers_of_your_own():

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score, make_scorer
+from sklearn.metrics import class_likelihood_ratios, f1_score, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -528,6 +528,20 @@ def test_scorers_by_name_have_the_positive_label_of_the_counts() -> None:
     assert scores["f1"] == pytest.approx(f1_score(y, predicted))
 
 
+def test_likelihood_ratios_are_never_those_of_another_label() -> None:
+    numbers = pd.DataFrame({"x": [0, 1, 2, 3, 4, 5, 6, 7] * 5, "sex": list("FM") * 20})
+    y = np.tile([0, 0, 1, 0, 0, 1, 0, 1], 5)
+    model = LogisticRegression().fit(numbers[["x"]], y)
+    metadata = {"sensitive_features": numbers["sex"]}
+    for pos_label in (None, 1):
+        own = GroupScoring({"plr": "positive_likelihood_ratio"}, pos_label=pos_label).of(numbers, **metadata)
+        score = own(model, numbers[["x"]], y, **metadata)["plr"]
+        assert score == pytest.approx(class_likelihood_ratios(y, model.predict(numbers[["x"]]))[0])
+    own = GroupScoring({"plr": "positive_likelihood_ratio"}, pos_label=0).of(numbers, **metadata)
+    with pytest.raises(ValueError, match="takes no pos_label"):
+        own(model, numbers[["x"]], y, **metadata)
+
+
 def test_a_disparity_can_be_what_is_maximised() -> None:
     results = results_of([selected_of_100(60, 45), selected_of_100(60, 55)], f1=[0.7, 0.9])
     assert AB.best_under("dp", min_score={"f1": 0.6})(results) == 1
@@ -600,6 +614,14 @@ def test_a_wrong_bound_is_refused_before_any_fit(call: Any, message: str) -> Non
         ({"groups": "FM"}, TypeError, "groups must list"),
         ({"groups": ["F", "F"]}, ValueError, "each once"),
         ({"groups": []}, ValueError, "one or more groups"),
+        ({"groups": [0, None]}, ValueError, "groups must not list missing values, .* got None"),
+        ({"groups": np.array([0.0, np.nan])}, ValueError, "groups must not list missing values, .* got nan"),
+        ({"groups": [pd.NaT]}, ValueError, "groups must not list missing values"),
+        ({"groups": ["F", pd.NA]}, ValueError, "groups must not list missing values"),
+        ({"groups": [("F", 1), ("M", None)]}, ValueError, "groups must not list missing values"),
+        ({"groups": ["F", {"M"}]}, TypeError, r"groups must list texts, numbers .* got \{'M'\}"),
+        ({"groups": [["F", ["old"]]]}, TypeError, "groups must list texts, numbers"),
+        ({"groups": np.array([["F", "old"]])}, TypeError, r"tuples of these; got ndarray of shape \(2,\)"),
         ({"n_repeats": 0}, ValueError, "n_repeats must be a whole number"),
         ({"error_score": "nan"}, ValueError, "error_score must be 'raise' or a number"),
     ],

@@ -21,6 +21,7 @@ from fairsk._core.columns import (
     sensitive_columns,
 )
 from fairsk._core.counts import GroupCounts
+from fairsk._core.factorize import is_missing
 from fairsk._core.groups import encode_groups, format_group, list_groups, sort_labels
 from fairsk._core.labels import positive_class
 from fairsk._core.messages import list_labels, shorten, show
@@ -264,7 +265,7 @@ class GroupScoring:
             return
         if not isinstance(score, SensitiveScorer):
             scorer = _scorer(name, score)
-            if self.pos_label is not None and _takes_pos_label(scorer):
+            if self.pos_label is not None and _depends_on_pos_label(scorer):
                 # Of the same label as the counts, and not of the label 1.
                 performance = GroupPerformance(Performance.of(scorer), "overall", self.pos_label)
                 self._group_scores[name] = _GroupScore(performance, None)
@@ -632,6 +633,17 @@ def _checked_groups(groups: Sequence[Hashable]) -> tuple[Hashable, ...]:
     if isinstance(groups, str | bytes) or not np.iterable(groups):
         raise TypeError(f"groups must list the groups, such as ['F', 'M']; got {groups!r:.200}.")
     labels = tuple(tuple(group) if isinstance(group, list) else group for group in groups)
+    for label in labels:
+        try:
+            hash(label)
+        except TypeError:
+            raise TypeError(
+                f"groups must list texts, numbers or booleans, and tuples of these; got {show(label)}."
+            ) from None
+        if any(map(is_missing, label if isinstance(label, tuple) else (label,))):
+            raise ValueError(
+                f"groups must not list missing values, for no row may lack its group; got {show(label)}."
+            )
     if not labels or len(set(labels)) < len(labels):
         raise ValueError(f"groups must list one or more groups, each once; got {list_groups(labels)}.")
     return labels
@@ -651,12 +663,13 @@ def _constraint(name: str, score: Any) -> Constraint | None:
         ) from None
 
 
-def _takes_pos_label(scorer: Any) -> bool:
+def _depends_on_pos_label(scorer: Any) -> bool:
     """Whether a scorer is of one label that is positive, and was not made with one."""
     if not isinstance(scorer, BaseScorer):
         return False
     performance = Performance.of(scorer)
-    return performance.takes("pos_label") and "pos_label" not in performance.options
+    is_open = performance.takes("pos_label") and "pos_label" not in performance.options
+    return is_open or performance.is_of_second_class
 
 
 def _scorer(name: str, score: Any) -> Any:

@@ -20,6 +20,7 @@ from fairsk._core.columns import as_array, sensitive_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import Grouping, encode_groups, list_groups
 from fairsk._core.labels import positive_class, refuse_mixed_kinds, target_column
+from fairsk._core.messages import show
 from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
@@ -255,7 +256,8 @@ class Scorable:
 
         Without ``pos_label`` it is that of scikit-learn's scorer, if the estimator knows such a label, and
         else the second of two classes. Scores that have no positive label, such as the area under the ROC
-        curve, are the same for either of two.
+        curve, are the same for either of two. Those that scikit-learn takes of the second are refused for
+        another.
         """
         options = dict(performance.options)
         response_label = None
@@ -276,6 +278,8 @@ class Scorable:
         if response.ndim == 2 and response.shape[1] == 1:  # some classifiers predict a column
             response = response[:, 0]
         actual = target_column("y_true", y_true)
+        if pos_label is not None and performance.is_of_second_class:
+            _refuse_first_class(np.unique(actual) if classes is None else np.asarray(classes), pos_label)
         if performance.response_method == "predict" and response.ndim == 1:
             response = target_column("y_pred", response)
             refuse_mixed_kinds(actual, response)
@@ -337,3 +341,14 @@ class Scorable:
         if of_scores and self.performance.takes("labels") and self.classes is not None:
             options.setdefault("labels", np.asarray(self.classes))
         return options
+
+
+def _refuse_first_class(classes: NDArray[Any], pos_label: Any) -> None:
+    """Refuse a positive label that is not the second class, for a score that takes none."""
+    second = classes.tolist()[-1]
+    if positive_class(classes, pos_label) != second:
+        raise ValueError(
+            f"This score takes no pos_label: scikit-learn's likelihood ratios are those of the second class, "
+            f"{show(second)}, and pos_label={show(pos_label)} is another. Leave pos_label out, or encode the "
+            "labels so that the positive one is sorted last."
+        )

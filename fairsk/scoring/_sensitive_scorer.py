@@ -22,6 +22,13 @@ from fairsk._sklearn.routing import RESPONSES, asks_for, call
 
 __all__ = ["Performance", "SensitiveScorer", "WithMetadata"]
 
+#: scikit-learn's functions of the second of two classes, whichever is meant to be positive. Its other ones
+#: without ``pos_label`` are the same for either class.
+_OF_SECOND_CLASS = tuple(
+    scorer_parts(get_scorer(name)).function
+    for name in ("positive_likelihood_ratio", "neg_negative_likelihood_ratio")
+)
+
 
 @dataclass(frozen=True)
 class Performance:
@@ -49,6 +56,11 @@ class Performance:
                 f"'accuracy' for the accuracy of the worst group; got {show(scoring)}."
             )
         return cls(*scorer_parts(scorer))
+
+    @property
+    def is_of_second_class(self) -> bool:
+        """Whether it depends on which label is positive and takes no ``pos_label``: the second of two is."""
+        return self.function in _OF_SECOND_CLASS
 
     def takes(self, name: str) -> bool:
         """Whether the function has a parameter of that name."""
