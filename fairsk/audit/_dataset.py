@@ -210,14 +210,7 @@ def audit_dataset(
         _refuse_unknown("The sensitive column", selector, frame, table)
     refuse_shuffled(frame=frame, sensitive_features=values, y=y)
     sensitive = sensitive_columns(frame, selector, values, n_samples=n_samples)
-    if len(set(sensitive.names)) < len(sensitive.names):
-        raise ValueError(
-            f"The sensitive columns are {listed(map(repr, sensitive.names))}: give each a name, once."
-        )
-    singles = [
-        (name, name_groups(SensitiveColumns((name,), (column,))))
-        for name, column in zip(sensitive.names, sensitive.columns, strict=True)
-    ]
+    singles = _single_attributes(sensitive)
     attributes = list(singles)
     if len(singles) > 1:
         attributes.append((" & ".join(sensitive.names), name_groups(sensitive)))
@@ -231,27 +224,7 @@ def audit_dataset(
     if target is not None and not _is_key(y):
         _refuse_copies(target, other_columns)
 
-    def rows_of(reference: Any, names: tuple[str, ...]) -> SensitiveColumns:
-        """Return the columns of some attributes in another sample."""
-        if by_column:
-            if np.ndim(reference) == 1:
-                example = shares_example([group for group in singles[0][1].labels if not is_unknown(group)])
-                raise ValueError(
-                    "The baseline is one column of values, which names no groups. Shares and counts are "
-                    f"written with their groups, {example}; another sample is a frame, or a 2-D array, with "
-                    "the sensitive columns."
-                )
-            if not callable(selector):
-                what = "In the baseline, the sensitive column"
-                _refuse_unknown(what, selector, reference, read_columns(reference))
-        sample = sensitive_columns(reference, selector, None if by_column else reference)
-        if len(sample.columns) != len(sensitive.columns):
-            raise ValueError(
-                f"The reference sample has {len(sample.columns)} sensitive columns and the data have "
-                f"{len(sensitive.columns)}: give it the same columns."
-            )
-        return SensitiveColumns(names, tuple(sample.columns[sensitive.names.index(name)] for name in names))
-
+    rows_of = _SampleColumns(selector if by_column else None, sensitive.names, singles[0][1])
     shares = GroupShares(
         tuple(
             compare_shares(
@@ -284,6 +257,58 @@ def audit_dataset(
         settings=settings,
         library=library,
     )
+
+
+def _single_attributes(sensitive: SensitiveColumns) -> list[tuple[str, Grouping]]:
+    """Return each sensitive column's name and groups."""
+    if len(set(sensitive.names)) < len(sensitive.names):
+        raise ValueError(
+            f"The sensitive columns are {listed(map(repr, sensitive.names))}: give each a name, once."
+        )
+    return [
+        (name, name_groups(SensitiveColumns((name,), (column,))))
+        for name, column in zip(sensitive.names, sensitive.columns, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _SampleColumns:
+    """Reads the columns of some attributes in another sample.
+
+    Parameters
+    ----------
+    selector : selector or None
+        The sensitive columns; None if the sample is their values.
+    attributes : tuple of str
+        What they are called.
+    groups : Grouping
+        Those of the first attribute, for an example in an error.
+    """
+
+    selector: Any
+    attributes: tuple[str, ...]
+    groups: Grouping
+
+    def __call__(self, reference: Any, names: tuple[str, ...]) -> SensitiveColumns:
+        """Return the columns of these attributes."""
+        if self.selector is not None:
+            if np.ndim(reference) == 1:
+                example = shares_example([group for group in self.groups.labels if not is_unknown(group)])
+                raise ValueError(
+                    "The baseline is one column of values, which names no groups. Shares and counts are "
+                    f"written with their groups, {example}; another sample is a frame, or a 2-D array, with "
+                    "the sensitive columns."
+                )
+            if not callable(self.selector):
+                what = "In the baseline, the sensitive column"
+                _refuse_unknown(what, self.selector, reference, read_columns(reference))
+        sample = sensitive_columns(reference, self.selector, reference if self.selector is None else None)
+        if len(sample.columns) != len(self.attributes):
+            raise ValueError(
+                f"The reference sample has {len(sample.columns)} sensitive columns and the data have "
+                f"{len(self.attributes)}: give it the same columns."
+            )
+        return SensitiveColumns(names, tuple(sample.columns[self.attributes.index(name)] for name in names))
 
 
 def _settings(

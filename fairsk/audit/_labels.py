@@ -14,9 +14,9 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
@@ -228,15 +228,8 @@ def compare_labels(
         for side in counts
     ]
     middle = (rates + rest_rates) / 2
-    large = whole >= settings.min_group_size
     candidates = range(shape[1]) if positive is None else [positive]
-    label_confidence = joint_confidence(settings.confidence, len(candidates))
-    widest = max(
-        ((*largest_difference(table[large, j], whole[large], label_confidence), j) for j in candidates),
-        key=lambda difference: np.nan_to_num(difference[0]),
-    )
-    part = table[large][:, widest[3]]
-    among_large = dependence_test(np.stack([part, whole[large] - part], axis=1), settings.confidence, rng)
+    largest = _largest_gap(table[whole >= settings.min_group_size], candidates, settings, rng)
     return AttributeLabels(
         attribute=attribute,
         groups=tuple(groups),
@@ -255,13 +248,43 @@ def compare_labels(
         tv=np.abs(rest_rates - rates).sum(1) / 2,
         linf=np.abs(rest_rates - rates).max(1),
         test=dependence_test(table, settings.confidence, rng),
-        widest=labels.labels[widest[3]],
-        difference=widest[0],
-        difference_low=widest[1],
-        difference_high=widest[2],
-        detectable=_detectable(table[large][:, widest[3]], whole[large], label_confidence),
-        p=np.nan if among_large is None else min(1.0, among_large.p * len(candidates)),
+        widest=labels.labels[largest.label],
+        difference=largest.difference,
+        difference_low=largest.low,
+        difference_high=largest.high,
+        detectable=largest.detectable,
+        p=largest.p,
     )
+
+
+class _LargestGap(NamedTuple):
+    """The largest difference between two groups' rates of a label, with a test of it."""
+
+    difference: float
+    low: float
+    high: float
+    label: int
+    detectable: float
+    p: float
+
+
+def _largest_gap(
+    table: Floats, candidates: Sequence[int], settings: Settings, rng: RandomState
+) -> _LargestGap:
+    """Find the label whose rates differ most between groups; as if each were the only one, but corrected.
+
+    ``table`` counts the labels of the groups that are large enough to be compared.
+    """
+    whole = table.sum(1)
+    confidence = joint_confidence(settings.confidence, len(candidates))
+    difference, low, high, label = max(
+        ((*largest_difference(table[:, j], whole, confidence), j) for j in candidates),
+        key=lambda candidate: np.nan_to_num(candidate[0]),
+    )
+    part = table[:, label]
+    test = dependence_test(np.stack([part, whole - part], axis=1), settings.confidence, rng)
+    p = np.nan if test is None else min(1.0, test.p * len(candidates))
+    return _LargestGap(difference, low, high, label, _detectable(part, whole, confidence), p)
 
 
 def _detectable(part: Floats, whole: Floats, confidence: float) -> float:

@@ -231,10 +231,7 @@ def group_metrics(
             min_group_size=min_group_size,
             library=library_of(sensitive_features, y_true, y_pred),
         )
-        counts.warn_undefined(*table.measured_rates, fewest=0)
-        if np.isnan(table.shares.get(SHARE_OF_SELECTED, np.zeros(1))).any():
-            somewhere = "" if strata is None else ", in some strata"
-            warn_user(f"{SHARE_OF_SELECTED} cannot be measured: nobody is selected{somewhere}.")
+        _warn_undefined(table)
         return table
     if with_shares:
         raise ValueError(
@@ -262,6 +259,14 @@ def group_metrics(
         n_resamples=n_resamples,
         random_state=random_state,
     )
+
+
+def _warn_undefined(table: GroupMetrics) -> None:
+    """Warn of the rates, and of the share of the selected, that cannot be measured."""
+    table.counts.warn_undefined(*table.measured_rates, fewest=0)
+    if np.isnan(table.shares.get(SHARE_OF_SELECTED, np.zeros(1))).any():
+        somewhere = "" if table.counts.strata is None else ", in some strata"
+        warn_user(f"{SHARE_OF_SELECTED} cannot be measured: nobody is selected{somewhere}.")
 
 
 def _by_name(

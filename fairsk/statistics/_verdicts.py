@@ -370,11 +370,7 @@ def verdict(
     rates: tuple[float, float] | tuple[()] = ()
     if measured:
         furthest = max(measured, key=lambda part: worse * extreme(part.value))
-        rate, tied = furthest.rate, furthest.value == extreme(furthest.value)
-        # Every ratio to a rate of 0 is 0: of these, the largest difference lies furthest apart.
-        differences = abs(furthest.rates[furthest.first] - furthest.rates[furthest.second])
-        widest = int(np.argmax(np.where(tied, differences, -1)))
-        ends = furthest.lowest_first(widest)
+        rate, ends = furthest.rate, _furthest_pair(furthest, extreme(furthest.value))
         groups = counts.groups[ends[0]], counts.groups[ends[1]]
         rates = float(rate(counts.cells)[ends[0]]), float(rate(counts.cells)[ends[1]])
         detectable = smallest_detectable_between(counts, rate, ends, comparison, furthest.level)
@@ -401,6 +397,15 @@ def verdict(
         unmeasured=unmeasured,
         library=counts.library,
     )
+
+
+def _furthest_pair(part: PairDisparities, value: float) -> tuple[int, int]:
+    """Return the positions of the two groups with a disparity, the one with the lower rate first.
+
+    Every ratio to a rate of 0 is 0: of these pairs, the one with the largest difference lies furthest apart.
+    """
+    differences = abs(part.rates[part.first] - part.rates[part.second])
+    return part.lowest_first(int(np.argmax(np.where(part.value == value, differences, -1))))
 
 
 def _pair_verdicts(

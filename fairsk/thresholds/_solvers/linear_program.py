@@ -258,37 +258,14 @@ class _ColumnGeneration:
         starts = np.concatenate([[0], np.cumsum(sizes)])
         n_columns, n_rates = int(starts[-1]), len(self._bounds)
         excess, least = n_columns + n_rates, n_columns + n_rates + 1
-        n_rows = 2 * n_rates * len(self._groups) + len(self._with_surplus)
-        n_rows += self._problem.capacity is not None
-        table, rhs = np.zeros((n_rows, least + 1)), np.zeros(n_rows)
+        table, rhs = self._inequalities(starts)
         each_is_one = np.zeros((len(self._groups), least + 1))
         cost = np.zeros(least + 1)
-        row = 0
         for g, (group, columns) in enumerate(zip(self._groups, self._columns, strict=True)):
             of_group = slice(starts[g], starts[g + 1])
             each_is_one[g, of_group] = 1
             if goal == "utility":
                 cost[of_group] = -group.utility[columns] / self._scale
-            for j, bound in enumerate(self._bounds):
-                if not self._takes_part[g][j]:
-                    row += 2
-                    continue
-                # lowest <= low end of the rate, and factor * high end <= lowest + slack
-                (factor, slack), rates = bound.line, group.rates[j, columns]
-                shift, stretch = group.room.shift[j], group.room.factor[j]
-                table[row, of_group], table[row, n_columns + j] = -rates, stretch
-                table[row + 1, of_group], table[row + 1, n_columns + j] = factor * stretch * rates, -1
-                rhs[row : row + 2] = -shift, slack - factor * shift
-                row += 2
-            if self._problem.capacity is not None:
-                table[-1, of_group] = group.selected[columns] / self._capacity_unit
-        for g in self._with_surplus:  # least <= surplus
-            table[row, starts[g] : starts[g + 1]] = -self._surplus(g)[self._columns[g]]
-            table[row, least] = 1
-            row += 1
-        if self._problem.capacity is not None:
-            rhs[-1] = 1.0 if self._problem.capacity else 0.0
-        table[:, excess] = -1
         if goal == "excess":
             cost[excess] = 1
         elif goal == "surplus":
@@ -317,6 +294,42 @@ class _ColumnGeneration:
             solution.eqlin.marginals,
             -float(solution.fun),
         )
+
+    def _inequalities(self, starts: Ints) -> tuple[Floats, Floats]:
+        """Return the rows of the bounds, the surpluses and the capacity, and what each may be at the most.
+
+        The variables are a share per column, from ``starts`` on for each group; the low end of each rate's
+        window; the excess over all of these rows; and the least surplus.
+        """
+        n_columns, n_rates = int(starts[-1]), len(self._bounds)
+        excess, least = n_columns + n_rates, n_columns + n_rates + 1
+        n_rows = 2 * n_rates * len(self._groups) + len(self._with_surplus)
+        n_rows += self._problem.capacity is not None
+        table, rhs = np.zeros((n_rows, least + 1)), np.zeros(n_rows)
+        row = 0
+        for g, (group, columns) in enumerate(zip(self._groups, self._columns, strict=True)):
+            of_group = slice(starts[g], starts[g + 1])
+            for j, bound in enumerate(self._bounds):
+                if not self._takes_part[g][j]:
+                    row += 2
+                    continue
+                # lowest <= low end of the rate, and factor * high end <= lowest + slack
+                (factor, slack), rates = bound.line, group.rates[j, columns]
+                shift, stretch = group.room.shift[j], group.room.factor[j]
+                table[row, of_group], table[row, n_columns + j] = -rates, stretch
+                table[row + 1, of_group], table[row + 1, n_columns + j] = factor * stretch * rates, -1
+                rhs[row : row + 2] = -shift, slack - factor * shift
+                row += 2
+            if self._problem.capacity is not None:
+                table[-1, of_group] = group.selected[columns] / self._capacity_unit
+        for g in self._with_surplus:  # least <= surplus
+            table[row, starts[g] : starts[g + 1]] = -self._surplus(g)[self._columns[g]]
+            table[row, least] = 1
+            row += 1
+        if self._problem.capacity is not None:
+            rhs[-1] = 1.0 if self._problem.capacity else 0.0
+        table[:, excess] = -1
+        return table, rhs
 
     def _surplus(self, group: int) -> Floats:
         """Return the surpluses of a group that has them."""
