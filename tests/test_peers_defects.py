@@ -128,7 +128,8 @@ def test_groups_may_be_of_any_text_type(column: Any) -> None:
     """Aequitas refuses real categories, and the strings of pandas 3, as "not categorical"."""
     y, p = [1, 1, 1, 0], [1, 1, 1, 1]
     assert disparity(y, p, constraint="accuracy_parity", sensitive_features=column) == 0.5
-    assert differential_fairness(p, y, sensitive_features=column).groups == ("a", "b")
+    in_order = ("b", "a") if isinstance(column, pl.Series) and column.dtype == pl.Enum else ("a", "b")
+    assert differential_fairness(p, y, sensitive_features=column).groups == in_order
 
 
 def test_the_reference_group_is_one_group_and_not_its_letters() -> None:

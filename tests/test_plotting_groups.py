@@ -142,7 +142,7 @@ def test_groups_stand_in_order_with_their_rows(counts):
     display.plot(order="label")
     assert names(display.ax_)[:2] == ["b  (n = 150)", "a  (n = 200)"]
     assert dot(display.points_["selection_rate"]["zero"])[1] == 4
-    with pytest.raises(ValueError, match="order must be 'rate' or 'label'; got 'size'"):
+    with pytest.raises(ValueError, match="order must be one of 'rate', 'label'; got 'size'"):
         display.plot(order="size")
 
 
@@ -398,7 +398,7 @@ def test_references_that_nothing_can_be_divided_by_are_refused(counts):
         DisparityDisplay.from_counts(table(a=(0, 4, 0, 50), b=(0, 3, 0, 40)), "true_positive_rate")
     with pytest.raises(ValueError, match="'net' is not defined: it can be negative"):
         DisparityDisplay.from_counts(counts, Rate("net", "tp-fp", "n"), reference="b")
-    with pytest.raises(ValueError, match="order must be 'ratio' or 'label'; got 'rate'"):
+    with pytest.raises(ValueError, match="order must be one of 'ratio', 'label'; got 'rate'"):
         DisparityDisplay.from_counts(counts, order="rate")
 
 
