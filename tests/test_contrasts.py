@@ -227,8 +227,8 @@ def test_the_table_prints_escapes_and_becomes_a_frame() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"method": "to_reference"}, "go together"),
-        ({"reference": "a"}, "go together"),
+        ({"method": "to_reference"}, "needs reference=, one of the groups: 'a', 'b'"),
+        ({"reference": "a"}, 'reference= names a group for method="to_reference" only'),
         ({"method": "to_reference", "reference": "z"}, "not one of the groups: 'a', 'b'"),
         ({"method": "highest"}, "method must be one of"),
         ({"comparison": "worst_group"}, "comparison must be"),

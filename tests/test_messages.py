@@ -285,6 +285,14 @@ def test_an_option_that_came_as_an_array_is_refused_by_its_name() -> None:
             call()
 
 
+def test_a_baseline_of_long_names_is_told_in_brief() -> None:
+    groups = [f"{'name ' * 200}{i}" for i in range(10)]
+    with pytest.raises(ValueError, match="must expect something of every group") as told:
+        audit_dataset(np.array(groups).reshape(-1, 1), 0, baseline=dict.fromkeys(groups, 0), proxies=False)
+    assert "name 0': 0" in str(told.value)
+    assert len(str(told.value)) <= MOST
+
+
 def test_groups_that_are_unknown_at_prediction_are_listed_in_brief() -> None:
     model = GroupThresholdOptimizer(LogisticRegression(), unknown_group="overall", min_group_size=5)
     model.fit(X, Y, sensitive_features=GROUP)

@@ -189,9 +189,7 @@ class GroupCounts(Result):
         actual, predicted = binary_labels(y_true, y_pred, pos_label, classes=classes)
         weights = check_weights(sample_weight, len(actual))
         groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
-        by = None
-        if strata is not None:
-            by = encode_groups(value_columns("strata", strata, len(actual)))
+        by = None if strata is None else encode_groups(value_columns("strata", strata, len(actual)))
         squares = None if weights is None else weights**2
         library = library_of(sensitive_features, y_true, y_pred)
         return tabulate(
@@ -343,9 +341,7 @@ class GroupCounts(Result):
         groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
         weights = np.ones(len(actual)) if weights is None else weights
         library = library_of(sensitive_features, y_true, y_prob)
-        by = None
-        if strata is not None:
-            by = encode_groups(value_columns("strata", strata, len(actual)))
+        by = None if strata is None else encode_groups(value_columns("strata", strata, len(actual)))
         return soft_counts(
             probability, actual, groups, weights, by, labelled=y_true is not None, library=library
         )

@@ -46,6 +46,4 @@ def list_texts(texts: Iterable[str], most: int = _MOST) -> str:
 
 def list_labels(labels: Iterable[Any], most: int = _MOST) -> str:
     """Write labels as Python does, so that the text '0' is told from the number 0."""
-    labels = list(labels)
-    shown = ", ".join(shorten(show(label)) for label in labels[:most])
-    return f"{shown} and {len(labels) - most:,} more" if len(labels) > most else shown
+    return list_texts(map(show, labels), most)

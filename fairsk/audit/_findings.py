@@ -9,8 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import format_group
-from fairsk._core.messages import list_texts
+from fairsk._core.groups import format_group, list_groups
 from fairsk._core.results import Record
 from fairsk._core.typing import Floats
 from fairsk.rates import RATES, Constraint
@@ -143,10 +142,9 @@ _ADVICE: Mapping[Severity, str] = {
 }
 
 
-def listed(names: Iterable[object], most: int = 5) -> str:
-    """Write names as a list, the first few of them."""
-    texts = [format_group(name) if isinstance(name, tuple) else str(name) for name in names]
-    return list_texts(texts, most)
+def listed(names: Iterable[Hashable], most: int = 5) -> str:
+    """Write groups, or other names, one after another: the few that a line of the audit holds."""
+    return list_groups(names, most)
 
 
 def extremes(

@@ -14,7 +14,7 @@ from scipy.stats import binomtest, fisher_exact
 
 from fairsk._core.columns import SensitiveColumns
 from fairsk._core.groups import Grouping, format_group, order_labels
-from fairsk._core.messages import show
+from fairsk._core.messages import list_texts, show
 from fairsk._core.results import Backend, Record, Result, Table, number, p_value, row_count, with_interval
 from fairsk._core.typing import Bools, Floats
 from fairsk.audit._chi_square import ChiSquare, fit_test, two_sample_test
@@ -363,7 +363,7 @@ def _of_attribute(baseline: Mapping[Any, Any], names: tuple[str, ...], attribute
 
 
 def _show(values: Mapping[Any, Any]) -> str:
-    return ", ".join(f"{label!r}: {value}" for label, value in list(values.items())[:10])
+    return list_texts(f"{show(label)}: {show(value)}" for label, value in values.items())
 
 
 # --- comparing ---------------------------------------------------------------------------------------------

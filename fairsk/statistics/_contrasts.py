@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import format_group, position_of
+from fairsk._core.groups import check_reference_given, format_group, position_of
 from fairsk._core.results import MOST_LINES, Backend, Result, Table, number, p_value, percent
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import check_choice
@@ -273,8 +273,7 @@ def _take(counts: GroupCounts, positions: Ints) -> GroupCounts:
 def _sides(counts: GroupCounts, method: ContrastMethod, reference: Hashable) -> tuple[Ints, Ints | None]:
     """Return the places of the groups on both sides of the contrasts; None for all other groups."""
     check_choice("method", method, ContrastMethod)
-    if (method == "to_reference") != (reference is not None):
-        raise ValueError('method="to_reference" and reference=, the label of a group, go together.')
+    check_reference_given(method, reference, counts.groups)
     positions = np.arange(len(counts.groups))
     if method == "to_reference":
         reference_place = position_of(reference, counts.groups)
