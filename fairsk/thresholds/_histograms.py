@@ -210,7 +210,7 @@ def binned_points(search: Search, group: int) -> tuple[Curve, OperatingPoints]:
     Each bin is a rectangle of true and false positives. Its best corner counts for the objective; where its
     rates lie in ranges, each piece of the range is a point of its own, named by its upper end.
     """
-    if group not in search.covered_groups:  # it borrows rows: between the edges nothing is known of them
+    if group not in search.participants.covered:  # between the edges nothing is known of borrowed rows
         return observed_points(search, group)
     curve, piece = search.curves.weighted[group], _piece(search)
     corners = _corners(curve)

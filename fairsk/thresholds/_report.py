@@ -201,6 +201,7 @@ def measure(
 ) -> dict[str, Any]:
     """Return the fields of a report that follow from counts, the margin, and what was asked for."""
     search.margin.warn_of_less(margin)
+    borrowing = search.participants.borrowing
     return report_fields(
         counts if within is None else within,
         search.spec.constraints,
@@ -210,10 +211,10 @@ def measure(
         group_value_without_bound=search.group_value_without_bound(),
         counts_without_bound=search.counts_under_one_threshold(),
         measured_on=measured_on,
-        covered=[counts.groups[g] for g in search.covered_groups],
-        exempt=[counts.groups[g] for g in search.exempt],
+        covered=[counts.groups[g] for g in search.participants.covered],
+        exempt=[counts.groups[g] for g in search.participants.exempt],
         margin=margin,
-        borrowed=None if search.borrowing is None else search.borrowing.named(counts.groups),
+        borrowed=None if borrowing is None else borrowing.named(counts.groups),
         tables=None if within is None else search.tables(within),
     ) | {"requirements": search.spec.requirements.in_words(), **_worst_group(search, counts)}
 
@@ -257,10 +258,7 @@ def _warn_of_constant(selected: float, spec: ThresholdSpec) -> None:
 
 
 def _gap(search: Search, solution: Solution) -> float | None:
-    """Return how far a solution is at most below the best mixtures; None where that is not known.
-
-    It may fall below 0 by what the linear program rounds.
-    """
+    """Return how far a solution is at most below the best mixtures; None where that is not known."""
     if solution.upper_bound is None:
         return None
     gap = float(search.objective.better(solution.upper_bound, solution.value))

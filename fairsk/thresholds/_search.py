@@ -12,11 +12,8 @@ import numpy as np
 from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint, bounded_rates
 from fairsk._core.counts import GroupCounts
 from fairsk._core.curves import Curve
-from fairsk._core.groups import format_group, list_groups
-from fairsk._core.messages import list_texts
 from fairsk._core.results import number
 from fairsk._core.typing import Bools, Floats
-from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import (
     MAX_DINKELBACH,
     AnyObjective,
@@ -31,19 +28,18 @@ from fairsk._held_out.single_threshold import (
     reachable_positions,
 )
 from fairsk.rates import CELLS, Rate, get_rate
-from fairsk.thresholds._borrowing import Borrowing, borrow, warn_of_borrowing
 from fairsk.thresholds._group_curves import GroupCurves
+from fairsk.thresholds._participants import Participants, find_participants, warn_of_small_groups
+from fairsk.thresholds._refusals import explain_inadmissible, explain_infeasible
 from fairsk.thresholds._rules import Mixture, ThresholdRule
 from fairsk.thresholds._solvers.linear_program import LinearProgramSolver
 from fairsk.thresholds._solvers.problem import Clearance, OperatingPoints, Problem, as_mixtures
 from fairsk.thresholds._solvers.separate import SeparateSolver
-from fairsk.thresholds._solvers.single_rate import WindowSolver, least_disparity
+from fairsk.thresholds._solvers.single_rate import WindowSolver
 from fairsk.thresholds._spec import Requirements, ThresholdSpec
 from fairsk.thresholds._strata import (
     ComparedStrata,
-    compared_strata,
     rates_within,
-    warn_of_small_cells,
 )
 from fairsk.thresholds._worst_group import WorstGroupSearch, objective_among
 
@@ -150,16 +146,10 @@ class Search:
         Those of the specification; ``level_up`` is a number, or False.
     overall : SingleThreshold
         The best threshold for all rows alike, without a bound.
-    measured : list of int
+    participants : Participants
         The groups that take part.
-    exempt : list of int
-        Those that are too small to.
     points_of : callable
         Returns what a group may choose from: by default its observed thresholds.
-    strata : ComparedStrata, optional
-        Within which strata the groups are compared.
-    borrowing : Borrowing, optional
-        The groups that take part with rows that they borrow.
     distances : array of shape (n_rates, n_measured), optional
         How far the rates of the groups stay away from the ends of their windows; by default not at all.
     """
@@ -169,26 +159,15 @@ class Search:
     objective: AnyObjective
     requirements: Requirements
     overall: SingleThreshold
-    measured: list[int]
-    exempt: list[int]
+    participants: Participants
     points_of: PointsOf = observed_points
-    strata: ComparedStrata | None = None
-    borrowing: Borrowing | None = None
     distances: Floats | None = None
 
     @classmethod
     def prepare(cls, curves: GroupCurves, spec: ThresholdSpec) -> Search:
         """Find the overall threshold and the groups that can be measured; warn of those that cannot."""
-        requirements, small = spec.requirements, dict[int, str]()
-        strata = None
-        if curves.within is None:
-            small = _small_groups(curves, spec)
-            measured = [g for g in range(len(curves.labels)) if g not in small]
-            measured = measured if len(measured) > 1 else []
-        else:
-            strata = compared_strata(curves.within, spec.rates, spec.min_group_size)
-            measured = strata.measured
-        objective = objective_among(curves, spec, measured)
+        groups, requirements = find_participants(curves, spec), spec.requirements
+        objective = objective_among(curves, spec, groups.covered)
         overall = best_threshold_on_curves(
             curves.everyone,
             objective,
@@ -198,53 +177,38 @@ class Search:
         )
         if requirements.level_up is True:
             requirements = replace(requirements, level_up=overall.threshold)
-        borrowing = None
-        if strata is None and measured and spec.policy != "blind":  # which knows no groups to pool
-            borrowing = borrow(curves, sorted(small), spec.rates, spec.min_group_size)
-            warn_of_borrowing(curves, borrowing, spec.min_group_size)
-            measured = sorted([*measured, *borrowing.sources])
-            small = {g: text for g, text in small.items() if g not in borrowing.sources}
-        exempt = sorted(small)
-        if strata is not None:
-            warn_of_small_cells(curves, strata, spec.min_group_size)
-            exempt = [g for g in range(len(curves.labels)) if g not in measured]
-        else:
-            _warn_of_exempt_groups(spec, small, measured)
-        return cls(
-            curves,
-            spec,
-            objective,
-            requirements,
-            overall,
-            measured,
-            exempt,
-            strata=strata,
-            borrowing=borrowing,
-        )
+        warn_of_small_groups(curves, spec, groups)
+        return cls(curves, spec, objective, requirements, overall, groups)
 
     @property
     def margin(self) -> SafetyMargin:
         """The margin that the bounds are to be kept with."""
         return SafetyMargin.from_parameter(self.spec.margin, self.spec.constraints, len(self.measured))
 
-    def covered(self, counts: GroupCounts) -> GroupCounts:
-        """Return the counts of the groups that the bounds cover by their own rows."""
-        return counts.take([counts.groups[g] for g in self.covered_groups])
+    @property
+    def measured(self) -> list[int]:
+        """The groups that take part."""
+        return self.participants.measured
 
     @property
-    def covered_groups(self) -> list[int]:
-        """The groups that take part with nothing but their own rows."""
-        borrowed = {} if self.borrowing is None else self.borrowing.sources
-        return [g for g in self.measured if g not in borrowed]
+    def strata(self) -> ComparedStrata | None:
+        """Within which strata the groups are compared, if within any."""
+        return self.participants.strata
+
+    def covered(self, counts: GroupCounts) -> GroupCounts:
+        """Return the counts of the groups that the bounds cover by their own rows."""
+        return counts.take([counts.groups[g] for g in self.participants.covered])
 
     @property
     def pooled(self) -> GroupCurves:
         """The curves that the bounded rates are read off: with the rows that are borrowed."""
-        return self.curves if self.borrowing is None else self.borrowing.pooled
+        borrowing = self.participants.borrowing
+        return self.curves if borrowing is None else borrowing.pooled
 
     def own_curve(self, group: int) -> Curve:
         """Return the curve of a group's own rows, at the thresholds that it may choose from."""
-        own = {} if self.borrowing is None else self.borrowing.own
+        borrowing = self.participants.borrowing
+        own = {} if borrowing is None else borrowing.own
         return own.get(group, self.curves.weighted[group])
 
     def tables(self, counts: GroupCounts) -> dict[Hashable, GroupCounts]:
@@ -313,7 +277,7 @@ class Search:
         for j, (rate, bound) in enumerate(bounded_rates(self.spec.constraints)):
             values = rate(counts.cells)
             low, high = bound.lower(values.max()), bound.upper(values.min())
-            for g, points in enumerate(self._points):
+            for g, points in enumerate(self.points):
                 reachable = np.unique(points.rates[j])
                 first = max(0, int(np.searchsorted(reachable, low, "right")) - 1)
                 near = reachable[first : int(np.searchsorted(reachable, high)) + 1]
@@ -340,9 +304,12 @@ class Search:
             )
         single, mixed = self.best(constraints, only_mixtures=policy == "randomized")
         if mixed is None or (single is None and (policy == "threshold" or not can_mix)):
-            raise ValueError(self._infeasible(constraints))
+            raise ValueError(explain_infeasible(self, constraints))
         gain = np.inf if single is None else float(self.objective.better(mixed.value, single.value))
-        upper_bound = None if isinstance(self.objective, FreeObjective) else mixed.value
+        upper_bound = None
+        if not isinstance(self.objective, FreeObjective):
+            # Mixtures reach what single thresholds do, but for what the linear program rounds.
+            upper_bound = single.value if single is not None and gain < 0 else mixed.value
         worth_mixing = gain > WORTH_MIXING * self.objective.span(mixed.value)
         if policy != "auto":
             reason = "as asked for"
@@ -403,7 +370,7 @@ class Search:
         """Return the bound of the same kind that restricts nothing."""
         if bound.difference is None:
             return Bound(ratio=0.0)
-        values = [points.rates for points in self._points]
+        values = [points.rates for points in self.points]
         return Bound(difference=float(max(map(np.nanmax, values)) - min(map(np.nanmin, values))))
 
     def disparity(self, solution: Solution, bounded: BoundedConstraint) -> float:
@@ -472,11 +439,11 @@ class Search:
         """
         bounds = tuple(
             self.loosest(bound) if np.isinf(bound.value) else bound
-            for _, bound, _ in self._compared_rates(constraints)
+            for _, bound, _ in self.compared_rates(constraints)
         )
         groups = [
             replace(points, utility=objective.utility(curve.cells, value)[points.position])
-            for curve, points in zip(self._curves, self._points, strict=True)
+            for curve, points in zip(self._curves, self.points, strict=True)
         ]
         if self.distances is not None:
             groups = [
@@ -561,10 +528,10 @@ class Search:
         candidates = [self.points_of(self, g) for g in self.measured]
         for g, (_, points) in zip(self.measured, candidates, strict=True):
             if not len(points):
-                raise ValueError(self._inadmissible(g))
+                raise ValueError(explain_inadmissible(self, g))
         return candidates
 
-    def _compared_rates(
+    def compared_rates(
         self, constraints: tuple[BoundedConstraint, ...]
     ) -> list[tuple[Rate, Bound, Hashable]]:
         """Return every rate that is compared, with its bound and, within strata, the stratum."""
@@ -579,80 +546,6 @@ class Search:
         return [curve for curve, _ in self.candidates]
 
     @property
-    def _points(self) -> list[OperatingPoints]:
+    def points(self) -> list[OperatingPoints]:
+        """The points of the groups that take part."""
         return [points for _, points in self.candidates]
-
-    # --- why nothing can be chosen ---------------------------------------------------------------------
-
-    def _inadmissible(self, group: int) -> str:
-        """Say that no threshold of a group meets its requirements."""
-        least = self.spec.min_group_size
-        required = list(replace(self.requirements, capacity=None).in_words())
-        required += [
-            f"at least {least} rows to measure {rate.name} on (min_group_size)"
-            for rate in self.spec.rates
-            if not rate.has_fixed_denominator
-        ]
-        return (
-            f"No threshold of the group {list_groups([self.curves.labels[group]])} has all that is asked "
-            f"for: {'; '.join(required)}. Ask for less."
-        )
-
-    def _with_rate(self, row: int) -> list[OperatingPoints]:
-        """Return the groups that take part in the comparison of a rate."""
-        return [points for points in self._points if not np.isnan(points.rates[row]).any()]
-
-    def _infeasible(self, constraints: tuple[BoundedConstraint, ...]) -> str:
-        """Say that nothing meets the bounds, and what each rate alone could reach."""
-        pairs, named = bounded_rates(constraints), self.spec.constraint_names
-        required = ", ".join(dict.fromkeys(str(bound) for _, bound in pairs))
-        others = self.requirements.in_words()
-        if others:
-            return (
-                f"No thresholds meet {required} for {named} together with what else is asked for "
-                f"({'; '.join(others)}). Loosen one of them."
-            )
-        reached, step = [], 1 if self.strata is None else len(self.strata.positions)
-        rows = self._compared_rates(constraints)
-        for i, (rate, bound) in enumerate(pairs):
-            of_rate = range(i * step, (i + 1) * step)
-            disparities = [least_disparity(self._with_rate(j), bound, j) for j in of_rate]
-            worst = int(np.argmax(disparities))
-            least, stratum = disparities[worst], rows[i * step + worst][2]
-            alone = f" of {rate.name} alone" if len(pairs) > 1 else ""
-            alone += "" if self.strata is None else f" in {format_group(stratum)}"
-            if bound.difference is not None:
-                reached.append(f"the least difference{alone} is {least:.4f}")
-            else:
-                reached.append(f"the largest ratio{alone} is {-least:.4f}")
-        return (
-            f"No thresholds meet {required} for {named}: {' and '.join(reached)}. Loosen the bound, or "
-            "choose a constraint that thresholds can always meet: demographic_parity, equal_opportunity or "
-            "equalized_odds."
-        )
-
-
-def _small_groups(curves: GroupCurves, spec: ThresholdSpec) -> dict[int, str]:
-    """Return the groups with too few rows to measure a bounded rate, in words."""
-    least = spec.min_group_size
-    small: dict[int, str] = {}
-    for rate in spec.rates:
-        most = curves.most_rows(rate)
-        for g in np.flatnonzero(most < least):
-            small[int(g)] = f"{format_group(curves.labels[g])} ({most[g]:g} for {rate.name})"
-    return small
-
-
-def _warn_of_exempt_groups(spec: ThresholdSpec, small: Mapping[int, str], measured: Sequence[int]) -> None:
-    """Warn of groups with too few rows to measure, and if too few are left to compare."""
-    if small:
-        warn_user(
-            f"Fewer than min_group_size={spec.min_group_size} rows to measure in: "
-            f"{list_texts(small.values())}. "
-            "The bound does not cover these groups; they get the overall threshold."
-        )
-    if not measured:
-        warn_user(
-            f"Fewer than two groups can be compared under {spec.constraint_names}: every group gets the "
-            "overall threshold, and nothing is promised about the disparity."
-        )
