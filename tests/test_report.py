@@ -257,10 +257,10 @@ def test_within_strata_a_summary_says_where_groups_are_furthest_apart():
         max_difference=0.1,
     ).fit(frame, y)
     report, text = model.report_, model.report_.summary()
-    assert "differs by at most 0.1 between groups of a stratum. Selected means predicted 1." in text
+    assert "differs by at most 0.1 between groups with the same town. Selected means predicted 1." in text
     stratum = report.constraints[0].stratum
     assert (
-        f"the difference between groups of a stratum, at its worst in {stratum}, is {report.disparity:.4f}"
+        f"the difference between groups with the same town, at its worst in {stratum}, is {report.disparity:.4f}"
         in text
     )
     assert "wrongly selected in all: " in text
@@ -299,6 +299,52 @@ def test_what_is_without_a_bound_stands_in_the_report_and_its_record():
     record = report.to_dict()
     assert record["group_value_without_bound"] == report.group_value_without_bound >= report.value
     assert record["counts_without_bound"]["cells"]["tp"] == before.cells["tp"].tolist()
+
+
+def test_strata_and_cells_that_are_passed_over_stand_in_the_report():
+    X, y, group = scored_rows(3000)
+    rng = np.random.default_rng(0)
+    town = np.where(rng.random(3000) < 0.5, "north", "south").astype(object)
+    group = np.where(rng.random(3000) < 0.2, "c", group)
+    group[(group == "c") & (town == "south")] = "a"  # c is compared in the north alone
+    town[:40], group[:40] = "islet", "a"
+    frame = pd.DataFrame({"score": X[:, 0], "group": group, "education": town})
+    model = GroupThresholdOptimizer(
+        ScoreColumn(), sensitive_features="group", strata="education", max_difference=0.2
+    )
+    with pytest.warns(UserWarning, match="The bound does not cover c in south") as caught:
+        report = model.fit(frame, y).report_
+    assert sum("min_group_size" in str(each.message) for each in caught) == 1
+    assert report.strata_names == ("education",)
+    assert report.not_compared == ("islet",)
+    assert report.cells_not_compared == (("c", "south"),)
+    assert [part.stratum for part in report.within] == ["north", "south"]
+    chosen = model.decided_rows(frame).selection_probability  # the model was not refitted: the same scores
+    for part in report.within:
+        here = town == part.stratum
+        labels = ["a", "b", "c"] if part.stratum == "north" else ["a", "b"]
+        shares = [chosen[here & (group == label)].mean() for label in labels]
+        assert part.disparity == pytest.approx(max(shares) - min(shares))
+    worst = max(report.within, key=lambda part: part.disparity)
+    assert (worst.stratum, worst.disparity) == (report.constraints[0].stratum, report.disparity)
+    # Intervals of all strata hold together.
+    assert report.interval[1] == max(part.interval[1] for part in report.within)
+    text = str(report)
+    assert f", the largest within a stratum: {worst.stratum}\n" in text
+    assert "strata:      education; groups are compared in 2 of 3, the table sums over all\n" in text
+    assert "passed over: islet\nalso:        c in south (too few rows)\n" in text
+    for part in report.within:
+        assert f"within:      {part.stratum}: demographic_parity difference {part.disparity:.4f}\n" in text
+    assert (
+        "Groups are compared in 2 strata of education; not in: islet, where there are not two groups with "
+        "enough rows; too few rows to compare have c in south."
+    ) in report.summary()
+    unnamed = GroupThresholdOptimizer(ScoreColumn(), sensitive_features="group", max_difference=0.2)
+    with pytest.warns(UserWarning, match="islet"):
+        report = unnamed.fit(frame, y, strata=town).report_
+    assert report.strata_names == ()
+    assert "between groups of a stratum." in report.summary()
+    assert "Groups are compared in 2 strata; not in: islet" in report.summary()
 
 
 # --- nothing is clipped -------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from fairsk._core.results import Backend, Entries, Result, Table, number, row_co
 from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import AnyObjective, FreeObjective
 from fairsk._held_out.safety_margin import KeptMargin
-from fairsk._held_out.summary import summary_lines
+from fairsk._held_out.summary import list_cells, summary_lines
 from fairsk.rates import CELLS, Rate
 from fairsk.statistics._intervals import (
     PairDisparities,
@@ -30,8 +30,8 @@ __all__ = [
     "BoundReport",
     "ConstraintReport",
     "MeasuredOn",
-    "constraint_reports",
     "drop_rounding",
+    "reached",
     "report_fields",
     "warn_of_wide_intervals",
 ]
@@ -47,6 +47,10 @@ _CONFIDENCE = 0.95
 #: cannot tell a disparity at the bound from one that misses it by as much as it allows. (A ratio of r allows
 #: the logarithms of two rates to lie -log(r) apart: its double is the ratio r^2.)
 _FAR = 2.0
+#: How many lines a printed report has for strata.
+_MOST_STRATA = 10
+#: How the columns of strata are called that came without a name: what reads them has this default.
+_NAMELESS = "sensitive_features"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -175,6 +179,17 @@ class BoundReport(Result):
         Intersections with too few rows to measure, each with the coarser groups that it borrows the rows from
         that it lacks: values of single attributes. The bounds are held with these rows, but nothing that is
         reported counts them, and the disparity does not cover these groups.
+    strata_names : tuple of str
+        Where groups are compared within strata, what the columns of these are called; empty if they have no
+        name.
+    within : tuple of ConstraintReport
+        Each constraint in each stratum in which groups are compared, if there are strata. As in
+        ``constraints``, the intervals of all strata hold together.
+    not_compared : tuple
+        The strata that were passed over: there are not two groups with enough rows in them.
+    cells_not_compared : tuple of (label, label)
+        Where a group that is compared elsewhere has too few rows: the group, and a stratum in which others
+        are compared.
     library : {"pandas", "polars", "pyarrow"}, optional
         The library of the data, which :meth:`frame` returns.
     """
@@ -194,6 +209,10 @@ class BoundReport(Result):
     group_value_without_bound: float | None = None
     counts_without_bound: GroupCounts | None = None
     lower_is_better: bool = False
+    strata_names: tuple[str, ...] = ()
+    within: tuple[ConstraintReport, ...] = ()
+    not_compared: tuple[Hashable, ...] = ()
+    cells_not_compared: tuple[tuple[Hashable, Hashable], ...] = ()
     library: Backend | None = None
 
     @property
@@ -277,21 +296,51 @@ class BoundReport(Result):
 
     def _lines(self) -> list[tuple[str, str]]:
         """Return the entries above the table; subclasses put theirs in between."""
-        return [*self._constraint_lines(), *self._value_lines(), *self._group_lines()]
+        return [
+            *self._constraint_lines(),
+            *self._strata_lines(),
+            *self._value_lines(),
+            *self._group_lines(),
+        ]
 
     def _constraint_lines(self) -> list[tuple[str, str]]:
         lines = [("positive", str(self.pos_label))]
         for part in self.constraints:
             limit = "at most" if part.comparison == "difference" else "at least"
             low, high = part.interval
-            reached = f"{part.disparity:.4f} (95% interval {low:.4f} to {high:.4f})"
+            found = f"{part.disparity:.4f} (95% interval {low:.4f} to {high:.4f})"
             if part.stratum is not None:
-                reached += f", most in {format_group(part.stratum)}"
+                extreme = "largest" if part.comparison == "difference" else "smallest"
+                found += f", the {extreme} within a stratum: {format_group(part.stratum)}"
             if np.isnan(part.disparity):
-                reached = "nothing can be compared"
+                found = "nothing can be compared"
             bound = f"{part.comparison} {limit} {part.bound:g}" if np.isfinite(part.bound) else "no bound"
-            lines += [("constraint", f"{part.constraint}, {bound}"), (part.comparison, reached)]
+            lines += [("constraint", f"{part.constraint}, {bound}"), (part.comparison, found)]
         return lines
+
+    def _strata_lines(self) -> list[tuple[str, str]]:
+        """Say within what groups are compared, and where they are not, and a line for each stratum."""
+        if self.counts.strata is None:
+            return []
+        n_compared = len(self.counts.strata) - len(self.not_compared)
+        name = f"{' and '.join(self.strata_names)}; " if self.strata_names else ""
+        lines = [
+            (
+                "strata",
+                f"{name}groups are compared in {n_compared:,} of {len(self.counts.strata):,}, the table sums "
+                "over all",
+            )
+        ]
+        if self.not_compared:
+            lines.append(("passed over", list_groups(self.not_compared)))
+        if self.cells_not_compared:
+            lines.append(("also", f"{list_cells(self.cells_not_compared)} (too few rows)"))
+        lines += [
+            ("within", f"{format_group(part.stratum)}: {reached(part)}")
+            for part in self.within[:_MOST_STRATA]
+        ]
+        more = len(self.within) - _MOST_STRATA
+        return [*lines, ("within", f"and {more} more")] if more > 0 else lines
 
     def _value_lines(self) -> list[tuple[str, str]]:
         """Return the objective's value, and what is reached without a bound."""
@@ -346,26 +395,36 @@ class BoundReport(Result):
         return [Entries(self._lines()), Table(columns, shown)]
 
 
-def constraint_reports(
-    constraints: Sequence[BoundedConstraint], counts: GroupCounts
+def reached(part: ConstraintReport) -> str:
+    """Return what is reached under a constraint, in a few words."""
+    return f"{part.constraint} {part.comparison} {part.disparity:.4f}"
+
+
+def _within(
+    constraints: Sequence[BoundedConstraint],
+    tables: Mapping[Hashable, GroupCounts],
+    pairs: Sequence[_PairsWithin],
 ) -> tuple[ConstraintReport, ...]:
-    """Measure each constraint on the counts of the groups that its bound covers."""
-    return tuple(_constraint_report(each, counts, _compare_pairs(each, counts)) for each in constraints)
+    """Measure each constraint in each stratum; the intervals of all strata hold together."""
+    return tuple(
+        replace(_constraint_report(each, table, within[label]), stratum=label)
+        for label, table in tables.items()
+        for each, within in zip(constraints, pairs, strict=True)
+    )
 
 
-def constraint_reports_within(
-    constraints: Sequence[BoundedConstraint], tables: Mapping[Hashable, GroupCounts]
-) -> tuple[ConstraintReport, ...]:
-    """Measure each constraint within strata: the worst disparity of any of them.
-
-    Parameters
-    ----------
-    constraints : sequence of BoundedConstraint
-        The bounds.
-    tables : mapping of label to GroupCounts
-        Of each stratum, the counts of the groups that are compared in it.
-    """
-    return tuple(_worst_stratum(each, tables, _compare_within(each, tables)) for each in constraints)
+def _passed_over(
+    counts: GroupCounts, tables: Mapping[Hashable, GroupCounts], exempt: Sequence[Hashable]
+) -> dict[str, Any]:
+    """Return the strata in which nothing is compared, and the cells that are left out of others."""
+    cells = [
+        (group, label)
+        for label, table in tables.items()
+        for group in counts.groups
+        if group not in table.groups and group not in exempt
+    ]
+    lonely = tuple(label for label in counts.strata or () if label not in tables)
+    return {"not_compared": lonely, "cells_not_compared": tuple(cells)}
 
 
 #: For each stratum (None if there are none) the pairs of groups in it.
@@ -502,6 +561,7 @@ def report_fields(
     group_value_without_bound: float | None = None,
     counts_without_bound: GroupCounts | None = None,
     tables: Mapping[Hashable, GroupCounts] | None = None,
+    strata_names: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Measure what decisions achieve: the fields of a :class:`BoundReport`, for it or a subclass.
 
@@ -524,6 +584,8 @@ def report_fields(
     tables : mapping of label to GroupCounts, optional
         Where groups are compared within strata: of each stratum, the counts of the groups that are compared
         in it. ``counts`` have these strata then.
+    strata_names : sequence of str
+        What the columns of the strata are called.
     """
     if covered is None:
         covered = [label for label in counts.groups if label not in exempt]
@@ -539,8 +601,16 @@ def report_fields(
         reports = tuple(
             _worst_stratum(each, compared, within) for each, within in zip(constraints, pairs, strict=True)
         )
+    strata: dict[str, Any] = {}
+    if tables is not None:
+        is_named = not any(name.startswith(_NAMELESS) for name in strata_names)
+        strata = {
+            "strata_names": tuple(strata_names) if is_named else (),
+            "within": _within(constraints, compared, pairs),
+            **_passed_over(counts, compared, exempt),
+        }
     unsure = _uncertain(constraints, compared, pairs)
-    return {
+    return strata | {
         "pos_label": pos_label,
         "objective": objective.name,
         "value": objective.of_groups(_without_strata(counts).cells),

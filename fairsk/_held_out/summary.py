@@ -21,7 +21,7 @@ from fairsk.rates import CELLS, Rate
 if TYPE_CHECKING:
     from fairsk._held_out.report import BoundReport, ConstraintReport
 
-__all__ = ["rate_in_words", "summary_lines"]
+__all__ = ["list_cells", "rate_in_words", "summary_lines"]
 
 #: How many groups a sentence names.
 _NAMED_GROUPS = 4
@@ -74,6 +74,7 @@ def summary_lines(report: BoundReport, decided_by: str) -> list[str]:
         *_rates(report),
         *_costs(report),
         *_expectations(report),
+        *_strata(report),
         *_limits(report),
         _measured(report),
     ]
@@ -96,12 +97,25 @@ def _as_integers(coefficients: Sequence[float]) -> tuple[float, ...]:
     return tuple(each / largest for each in coefficients) if largest else tuple(coefficients)
 
 
+def list_cells(cells: Sequence[tuple[Hashable, Hashable]], most: int = 20) -> str:
+    """Write cells, each a group and a stratum, one after another: the first of them if there are many."""
+    return list_groups((f"{format_group(group)} in {format_group(label)}" for group, label in cells), most)
+
+
+def _of_stratum(report: BoundReport) -> str:
+    """Return what all rows of a stratum have in common, after the word "groups"; empty without strata."""
+    if report.counts.strata is None:
+        return ""
+    names = " and ".join(report.strata_names)
+    return f" with the same {names}" if names else " of a stratum"
+
+
 # --- what was asked for, and what changes ----------------------------------------------------------------
 
 
 def _aims(report: BoundReport, decided_by: str) -> Iterator[str]:
     aims = []
-    of_stratum = " of a stratum" if report.counts.strata is not None else ""
+    of_stratum = _of_stratum(report)
     for part in report.constraints[:_NAMED_RATES]:
         names = " and the ".join(rate_in_words(rate, str(report.pos_label)) for rate in part.rates)
         if not np.isfinite(part.bound):
@@ -271,7 +285,7 @@ def _expectations(report: BoundReport) -> Iterator[str]:
         low, high = part.interval
         where = "between groups"
         if part.stratum is not None:
-            where = f"between groups of a stratum, at its worst in {format_group(part.stratum)},"
+            where = f"between groups{_of_stratum(report)}, at its worst in {format_group(part.stratum)},"
         yield (
             f"Under {name}, the {what} {where} is {part.disparity:.4f} on these rows; on new rows "
             f"expect {number(low, 4)} to {number(high, 4)} (95% interval over all pairs{_judged(part)})."
@@ -291,6 +305,26 @@ def _judged(part: ConstraintReport) -> str:
     if part.is_far:
         return f"; {asked}, and these rows say little about that"
     return f"; {asked}, and new rows may not keep that"
+
+
+def _strata(report: BoundReport) -> Iterator[str]:
+    """Say in which strata groups are compared, and where they are not."""
+    strata = report.counts.strata
+    if strata is None:
+        return
+    n_compared = len(strata) - len(report.not_compared)
+    names = f" of {' and '.join(report.strata_names)}" if report.strata_names else ""
+    text = f"Groups are compared in {_counted(n_compared, 'stratum', 'strata')}{names}"
+    if report.not_compared:
+        passed_over = list_groups(report.not_compared, _NAMED_GROUPS)
+        text += f"; not in: {passed_over}, where there are not two groups with enough rows"
+    if report.cells_not_compared:
+        text += f"; too few rows to compare have {list_cells(report.cells_not_compared, _NAMED_GROUPS)}"
+    yield f"{text}."
+
+
+def _counted(n: int, one: str, several: str) -> str:
+    return f"{n:,} {one if n == 1 else several}"
 
 
 def _limits(report: BoundReport) -> Iterator[str]:

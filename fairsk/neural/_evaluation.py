@@ -23,7 +23,7 @@ from fairsk._held_out.objective import ACCURACY, make_objective
 from fairsk._held_out.report import (
     BoundReport,
     ConstraintReport,
-    constraint_reports,
+    reached,
     report_fields,
     warn_of_wide_intervals,
 )
@@ -49,8 +49,6 @@ __all__ = [
 
 #: Rows per batch where nothing is learned: large enough for speed, small enough for memory.
 LARGE_BATCH = 8192
-#: How many lines a printed report has for strata.
-_MOST_STRATA = 10
 #: Rates are quotients of sums; a disparity this close to the bound is the bound.
 _ROUNDING = 1e-9
 #: How many of the other classes and columns a summary has a sentence for.
@@ -217,14 +215,13 @@ class TrainingReport(BoundReport):
         Likewise.
     column : str or None
         The column whose groups are compared, if several are, each by itself.
-    within : tuple of ConstraintReport
-        Each constraint in each stratum in which groups are compared, if there are strata.
+    strata_names, within, not_compared, cells_not_compared
+        Likewise.
     others : tuple of TrainingReport
         The other classes and columns.
     """
 
     column: str | None = None
-    within: tuple[ConstraintReport, ...] = ()
     others: tuple[TrainingReport, ...] = ()
 
     @property
@@ -259,22 +256,12 @@ class TrainingReport(BoundReport):
         return "\n".join(map(str, lines))
 
     def _content(self) -> dict[str, Any]:
-        mine = {"column": self.column, "within": self.within, "worst": self.worst, "others": self.others}
+        mine = {"column": self.column, "worst": self.worst, "others": self.others}
         return super()._content() | mine
 
     def _lines(self) -> list[tuple[str, str]]:
         column = [("column", self.column)] if self.column else []
-        return [*column, *super()._lines(), *self._strata, *self._others]
-
-    @property
-    def _strata(self) -> list[tuple[str, str]]:
-        """A line for each stratum, the first of them if there are many."""
-        lines = [
-            ("within", f"{printable(format_group(part.stratum))}: {_reached(part)}")
-            for part in self.within[:_MOST_STRATA]
-        ]
-        more = len(self.within) - _MOST_STRATA
-        return [*lines, ("within", f"and {more} more")] if more > 0 else lines
+        return [*column, *super()._lines(), *self._others]
 
     @property
     def _others(self) -> list[tuple[str, str]]:
@@ -283,14 +270,10 @@ class TrainingReport(BoundReport):
             (
                 "beside",
                 f"{printable(str(report.pos_label))}{f' by {report.column}' if report.column else ''}: "
-                f"{_reached(report.binding)}",
+                f"{reached(report.binding)}",
             )
             for report in self.others
         ]
-
-
-def _reached(part: ConstraintReport) -> str:
-    return f"{part.constraint} {part.comparison} {part.disparity:.4f}"
 
 
 def _most_violated(parts: Sequence[ConstraintReport]) -> ConstraintReport:
@@ -353,13 +336,9 @@ def training_report(
                 measured_on="training",
                 exempt=[label for g, label in enumerate(counts.groups) if g not in anywhere],
                 tables=tables,
+                strata_names=() if data.strata is None else data.strata.names,
             )
-            within = [
-                replace(part, stratum=label)
-                for label, table in (tables or {}).items()
-                for part in constraint_reports(bounds, table)
-            ]
-            fields |= {"value": accuracy, "column": family.column or None, "within": tuple(within)}
+            fields |= {"value": accuracy, "column": family.column or None}
             reports.append(TrainingReport(**fields))
     first = max(reports, key=lambda report: _severity(report.binding))
     return replace(first, others=tuple(report for report in reports if report is not first))

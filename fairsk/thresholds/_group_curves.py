@@ -27,12 +27,15 @@ class CellCurves:
         The labels of the strata.
     weighted, unweighted, squared : list of list of Curve
         Of each group, a curve per stratum, counted as in :class:`GroupCurves`.
+    names : tuple of str
+        What the columns of the strata are called.
     """
 
     strata: tuple[Hashable, ...]
     weighted: list[list[Curve]]
     unweighted: list[list[Curve]]
     squared: list[list[Curve]]
+    names: tuple[str, ...] = ()
 
     @classmethod
     def from_rows(
@@ -46,7 +49,7 @@ class CellCurves:
         )
         tables = [[cells[g * n_strata : (g + 1) * n_strata] for g in range(n_groups)] for cells, _ in curves]
         weighted, unweighted, squared = tables if len(tables) == 3 else tables * 3
-        return cls(strata.labels, weighted, unweighted, squared)
+        return cls(strata.labels, weighted, unweighted, squared, strata.names)
 
     def most_rows(self, rate: Rate) -> Floats:
         """Return how many rows a rate can be measured on, at the most, of shape (n_groups, n_strata)."""

@@ -96,6 +96,17 @@ class ThresholdReport(BoundReport):
         Intersections with too few rows to measure, each with the coarser groups that it borrows the rows from
         that it lacks: the values of single attributes. Their thresholds hold the bounds with these rows; the
         disparity that is reported does not cover them, and their counts are those of their own rows.
+    strata_names : tuple of str
+        Where groups are compared within strata, what the columns of these are called; empty if they have no
+        name.
+    within : tuple of ConstraintReport
+        Each constraint in each stratum in which groups are compared, if there are strata. As in
+        ``constraints``, the intervals of all strata hold together.
+    not_compared : tuple
+        The strata that were passed over: there are not two groups with enough rows in them.
+    cells_not_compared : tuple of (label, label)
+        Where a group that is compared elsewhere has too few rows: the group, and a stratum in which others
+        are compared.
     worst_group : label or None
         The group that is worst off; None unless that is the objective.
     value_of_all : float or None
@@ -129,6 +140,7 @@ class ThresholdReport(BoundReport):
             value += f"; at most {number(self.optimality_gap, 4)} short of the best under the bound"
         lines = [
             *self._constraint_lines(),
+            *self._strata_lines(),
             (name, value),
             *self._worst_group_lines(),
             *baselines,
@@ -202,6 +214,7 @@ def measure(
     """Return the fields of a report that follow from counts, the margin, and what was asked for."""
     search.margin.warn_of_less(margin)
     borrowing = search.participants.borrowing
+    curves = search.curves
     return report_fields(
         counts if within is None else within,
         search.spec.constraints,
@@ -216,6 +229,7 @@ def measure(
         margin=margin,
         borrowed=None if borrowing is None else borrowing.named(counts.groups),
         tables=None if within is None else search.tables(within),
+        strata_names=() if curves.within is None else curves.within.names,
     ) | {"requirements": search.spec.requirements.in_words(), **_worst_group(search, counts)}
 
 

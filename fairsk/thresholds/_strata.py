@@ -53,11 +53,12 @@ def warn_of_small_cells(curves: GroupCurves, strata: ComparedStrata, min_group_s
     if strata.covered.all():
         return
     compared = strata.covered.any(0)
+    somewhere = np.asarray(strata.covered.any(1))
     cells = [
         f"{format_group(curves.labels[g])} in {format_group(strata.labels[s])}"
-        for g, s in np.argwhere(~strata.covered & compared)
+        for g, s in np.argwhere(~strata.covered & compared & somewhere[:, None])
     ]
-    nowhere = [curves.labels[g] for g in np.flatnonzero(~strata.covered.any(1))]
+    nowhere = [curves.labels[g] for g in np.flatnonzero(~somewhere)]
     parts = [f"Fewer than min_group_size={min_group_size} rows to measure on in some strata."]
     if not compared.any():
         parts.append(
