@@ -59,7 +59,7 @@ def test_the_bound_is_held_in_every_stratum():
     assert report.disparity == pytest.approx(max(found.values()))
     [part] = report.worst
     assert part.stratum == max(found, key=found.get)
-    assert f"most in {part.stratum}" in str(report)
+    assert f"largest within a stratum: {part.stratum}" in str(report)
     assert {each.stratum: each.disparity for each in report.within} == pytest.approx(found)
     assert f"{part.stratum}: demographic_parity difference" in str(report)
     low, high = report.interval

@@ -32,7 +32,7 @@ from fairsk.metrics import GroupCounts
 from fairsk.neural._evaluation import TrainingReport, warn_of_violations
 from fairsk.rates import RATES
 from fairsk.thresholds._group_curves import GroupCurves
-from fairsk.thresholds._report import ThresholdReport
+from fairsk.thresholds._report import ThresholdReport, _written
 from fairsk.thresholds._spec import ThresholdSpec
 
 
@@ -260,8 +260,8 @@ def test_within_strata_a_summary_says_where_groups_are_furthest_apart():
     assert "differs by at most 0.1 between groups with the same town. Selected means predicted 1." in text
     stratum = report.constraints[0].stratum
     assert (
-        f"the difference between groups with the same town, at its worst in {stratum}, is {report.disparity:.4f}"
-        in text
+        f"the difference between groups with the same town, at its worst in {stratum}, is "
+        f"{report.disparity:.4f}" in text
     )
     assert "wrongly selected in all: " in text
     assert "rate goes from" not in text  # of all strata together it says nothing
@@ -332,7 +332,7 @@ def test_strata_and_cells_that_are_passed_over_stand_in_the_report():
     text = str(report)
     assert f", the largest within a stratum: {worst.stratum}\n" in text
     assert "strata:      education; groups are compared in 2 of 3, the table sums over all\n" in text
-    assert "passed over: islet\nalso:        c in south (too few rows)\n" in text
+    assert "passed over: islet\nleft out:    c in south (too few rows)\n" in text
     for part in report.within:
         assert f"within:      {part.stratum}: demographic_parity difference {part.disparity:.4f}\n" in text
     assert (
@@ -392,8 +392,8 @@ def test_the_summary_says_what_changes_costs_and_is_to_be_expected():
         "Under demographic parity, the difference between groups is 0.1200 on these rows; on new rows "
         f"expect {low:.4f} to {high:.4f} (95% interval over all pairs; at most 0.15 was asked for, and new "
         "rows may not keep that).",
-        "Uncertain are both groups: the interval of some pair of them passes the bound. More rows, a margin, "
-        "coarser groups or a looser bound make it surer.",
+        "New rows may show both groups further apart than was asked for: the interval of a pair of them "
+        "reaches beyond the bound. More rows, a margin, coarser groups or a looser bound make it surer.",
         "Measured on 2,000 training rows, each decided by a model that was fitted without it.",
     ]
 
@@ -511,3 +511,139 @@ def test_the_summaries_of_the_estimators():
     assert "Beside this, hired by c: demographic_parity difference 0.1200." in text
     assert "by d" not in text
     assert "2 more are in report_.others." in text
+
+
+def test_the_summary_says_what_else_was_asked_for_and_what_is_kept_of_a_margin():
+    options = {"max_difference": 0.15, "counts_without_bound": BEFORE, "value_without_bound": 0.78}
+    plain = report_on(NOW, **options)
+    asked = replace(
+        plain, margin=2.94, margin_asked=0.95, margins={"f": 1.2, "m": 2.41},
+        requirements=("precision at least 0.3 per group", "at most 0.5 of all rows selected (0.4200 are)"),
+    )  # fmt: skip
+    text = asked.summary()
+    assert "a margin, " not in text
+    assert (
+        "A margin for a confidence of 0.95 on new rows was asked for: that every group's rates stay 2.94 "
+        "standard errors within what the bound allows. For every group the rows are too few, and less was "
+        "kept, as much as fits: f (1.20), m (2.41).\n"
+    ) in text
+    assert (
+        "Also kept: precision at least 0.3 per group; at most 0.5 of all rows selected (0.4200 are).\n"
+        in text
+    )
+    kept = replace(plain, margin=1.0, margin_asked="1se").summary()
+    assert "A margin of one standard error was asked for, and is kept: every group's rates stay 1.00 " in kept
+    some = replace(plain, margin=1.0, margin_asked="1se", margins={"f": 0.5}).summary()
+    assert "For 1 of 2 groups the rows are too few, and less was kept, as much as fits: f (0.50)." in some
+    none = replace(plain, margin_asked="1se", margins={"f": 0.0, "m": 0.0}).summary()
+    assert "was asked for; these rows are too few to keep any of it" in none
+    worths = replace(plain, objective="utility", worths={"fn": -5.0, "fp": -1.0, "tn": 0.0}).summary()
+    assert (
+        "The utility (the mean worth of a row, with a false negative at -5 and a false positive at -1) is "
+        in worths
+    )
+    worst = replace(plain, worst_group="m", value_of_all=0.8).summary()
+    assert "The accuracy is 0.7900 (that of m; over all rows it is 0.8000): 0.0100 better than" in worst
+
+
+def test_a_report_says_which_margin_was_asked_for_and_kept():
+    X, y, group = scored_rows(2000)
+    group[:60] = "c"
+    with pytest.warns(UserWarning, match=r"Too few rows to keep margin=0\.9 .* for: c"):
+        report = prefit(max_difference=0.15, margin=0.9).fit(X, y, sensitive_features=group).report_
+    ((label, kept),) = report.margins.items()
+    assert (report.margin_asked, label) == (0.9, "c")
+    assert (
+        f"margin:      {report.margin:.2f} standard errors of each group's rate asked for; all keep at least "
+        f"{kept:.2f}\n"
+    ) in str(report)
+    assert f"For 1 of 3 groups the rows are too few, and less was kept, as much as fits: c ({kept:.2f})" in (
+        report.summary()
+    )
+    # Of few scores, mixtures can keep a margin that single thresholds cannot, or at a loss.
+    pair = np.where(group == "b", "b", "a")
+    coarse = prefit(max_difference=0.05, margin=0.9)
+    with pytest.warns(UserWarning, match="Too few rows to keep"):
+        mixed = coarse.fit(np.round(X, 1), y, sensitive_features=pair)
+    assert mixed.report_.policy == "randomized"
+    assert mixed.report_.reason.startswith("single thresholds that keep the margin would lose ")
+    assert (
+        "of the rows between two thresholds a share is selected, fixed by a hash" in mixed.report_.summary()
+    )
+    large = group != "c"
+    all_keep = prefit(max_difference=0.2, margin="1se").fit(
+        X[large], y[large], sensitive_features=group[large]
+    )
+    assert "margin:      1.00 standard errors of each group's rate, kept by all groups\n" in str(
+        all_keep.report_
+    )
+
+
+def test_the_estimators_say_what_else_was_asked_for():
+    X, y, group = scored_rows(2000)
+    options = {"max_difference": 0.15, "capacity": 0.4, "min_rates": {"precision": 0.3}}
+    model = prefit(objective={"fn": -5, "fp": -1}, **options).fit(X, y, sensitive_features=group)
+    share = model.decided_rows(X, sensitive_features=group).selection_probability.mean()
+    words = f"at most 0.4 of all rows selected ({share:.4f} are)"
+    assert f"also:        precision at least 0.3 per group; {words}\n" in str(model.report_)
+    assert f"Also kept: precision at least 0.3 per group; {words}." in model.report_.summary()
+    assert model.report_.worths == {"fn": -5, "fp": -1}
+    assert model.report_.to_dict()["worths"] == {"fn": -5, "fp": -1}
+
+
+def test_without_a_bound_the_summary_does_not_speak_of_one():
+    X, y, group = scored_rows(2000)
+    model = prefit(objective="worst_group_accuracy", max_difference=float("inf"))
+    report = model.fit(X, y, sensitive_features=group).report_
+    text = report.summary()
+    assert text.startswith(
+        "Each group has a threshold of its own. No bound was asked for on demographic parity, which is only "
+        "measured. Selected means predicted 1.\n"
+    )
+    assert "the bound" not in text
+    right = model.predict(X, sensitive_features=group) == y
+    worst = min("ab", key=lambda label: right[group == label].mean())
+    assert (
+        f"The worst group accuracy is {right[group == worst].mean():.4f} (that of {worst}; over all rows it "
+        f"is {right.mean():.4f}): "
+    ) in text
+    mixed = report_on(
+        NOW, ["demographic_parity", "equal_opportunity"], max_difference=[0.15, 1.0], exempt=["m"]
+    )
+    free = replace(mixed.constraints[1], bound=float("inf"))
+    text = replace(mixed, constraints=(mixed.constraints[0], free)).summary()
+    assert (
+        "by at most 0.15 between groups. No bound was asked for on equal opportunity, which is only" in text
+    )
+
+
+def test_the_words_of_a_summary_agree_in_number():
+    before = table(["a", "b", "c", "d", "e"], [50] * 5, [9] * 5, [50] * 5, [91] * 5)
+    cells = {cell: values.copy() for cell, values in before.cells.items()}
+    cells["tp"] += [3, 2, -2, -1, -1]
+    cells["fn"] -= [3, 2, -2, -1, -1]
+    text = report_on(table(list("abcde"), **cells), max_difference=0.5, counts_without_bound=before).summary()
+    assert "1 more person is selected in all: 3 more" in text
+    assert "(and changes in 1 more group)." in text
+    same = report_on(before, max_difference=0.5, counts_without_bound=table(list("abcde"), **cells)).summary()
+    assert (
+        "The selection rate is 0.2950 in all groups that are compared; with one threshold for all it would go"
+        in (same)
+    )
+    assert "it would go from 0.2850 (c) to 0.3100 (a)." in same
+
+
+def test_a_mixture_that_prints_as_one_threshold_is_printed_as_one():
+    assert _written([(0.3034, 1.0)]) == "0.3034"
+    assert _written([(0.3034, 0.9999), (0.5, 0.0001)]) == "0.3034"
+    assert _written([(0.3034, 0.6), (0.5, 0.4)]) == "0.3034 (60.0%) or 0.5000 (40.0%)"
+
+
+def test_borrowed_rows_are_listed_with_whole_names():
+    shared = vars(report_on(NOW, max_difference=0.15))
+    borrowed = {("Female", "Amer-Indian-Eskimo"): {"sex": "Female", "race": "Amer-Indian-Eskimo"}}
+    report = ThresholdReport(
+        **{**shared, "borrowed": borrowed}, policy="threshold", solver="s", reason="r",
+        thresholds={"f": 0.5, "m": 0.5}, optimality_gap=None,
+    )  # fmt: skip
+    assert "borrowed:    Female & Amer-Indian-Eskimo (from Female, Amer-Indian-Eskimo)\n" in str(report)

@@ -37,10 +37,10 @@ def show(value: Any) -> str:
     return shorten(" ".join(text.split()) if "\n" in text else text, 2 * _LONGEST)
 
 
-def list_texts(texts: Iterable[str], most: int = _MOST) -> str:
+def list_texts(texts: Iterable[str], most: int = _MOST, *, longest: int = _LONGEST) -> str:
     """Write texts one after another, the first of them if there are many, each shortened."""
     texts = list(texts)
-    shown = ", ".join(map(shorten, texts[:most]))
+    shown = ", ".join(shorten(text, longest) for text in texts[:most])
     return f"{shown} and {len(texts) - most:,} more" if len(texts) > most else shown
 
 

@@ -16,7 +16,7 @@ from fairsk._core.messages import list_texts
 from fairsk._core.results import Backend, Entries, Result, Table, number, row_count
 from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import AnyObjective, FreeObjective
-from fairsk._held_out.safety_margin import KeptMargin
+from fairsk._held_out.safety_margin import KeptMargin, MarginLike
 from fairsk._held_out.summary import list_cells, summary_lines
 from fairsk.rates import CELLS, Rate
 from fairsk.statistics._intervals import (
@@ -175,6 +175,16 @@ class BoundReport(Result):
         allows, but for those in ``margins``; 0 if no margin was asked for.
     margins : dict
         The groups that have too few rows for that, and how many standard errors they keep: as many as fit.
+    margin_asked : {"1se"} or float
+        The margin that was asked for: one standard error, or a confidence; 0 for none.
+    requirements : tuple of str
+        What else was asked for, in words.
+    worths : dict or None
+        What a row in each cell is worth, if that was maximised.
+    worst_group : label or None
+        The group that is worst off; None unless that is the objective.
+    value_of_all : float or None
+        The same rate over all rows; None likewise.
     borrowed : dict
         Intersections with too few rows to measure, each with the coarser groups that it borrows the rows from
         that it lacks: values of single attributes. The bounds are held with these rows, but nothing that is
@@ -205,6 +215,11 @@ class BoundReport(Result):
     uncertain: tuple[Hashable, ...] = ()
     margin: float = 0.0
     margins: Mapping[Hashable, float] = field(default_factory=dict)
+    margin_asked: MarginLike = 0.0
+    requirements: tuple[str, ...] = ()
+    worths: Mapping[str, float] | None = None
+    worst_group: Hashable | None = None
+    value_of_all: float | None = None
     borrowed: Mapping[Hashable, Mapping[str, Hashable]] = field(default_factory=dict)
     group_value_without_bound: float | None = None
     counts_without_bound: GroupCounts | None = None
@@ -334,7 +349,7 @@ class BoundReport(Result):
         if self.not_compared:
             lines.append(("passed over", list_groups(self.not_compared)))
         if self.cells_not_compared:
-            lines.append(("also", f"{list_cells(self.cells_not_compared)} (too few rows)"))
+            lines.append(("left out", f"{list_cells(self.cells_not_compared)} (too few rows)"))
         lines += [
             ("within", f"{format_group(part.stratum)}: {reached(part)}")
             for part in self.within[:_MOST_STRATA]
@@ -359,12 +374,15 @@ class BoundReport(Result):
 
     def _margin_lines(self) -> list[tuple[str, str]]:
         if not self.margin:
-            return []
-        lines = [("margin", f"{self.margin:.2f} standard errors of each group's rate")]
-        if self.margins:
-            shown = [f"{format_group(label)} {kept:.2f}" for label, kept in self.margins.items()]
-            lines.append(("less", f"{list_groups(shown)} (as much as fits)"))
-        return lines
+            return (
+                [("margin", f"{self.margin_asked!r} was asked for; none fits")] if self.margin_asked else []
+            )
+        asked = f"{self.margin:.2f} standard errors of each group's rate"
+        if not self.margins:
+            return [("margin", f"{asked}, kept by all groups")]
+        lines = [("margin", f"{asked} asked for; all keep at least {min(self.margins.values()):.2f}")]
+        shown = [f"{format_group(label)} {kept:.2f}" for label, kept in self.margins.items()]
+        return [*lines, ("less", f"{list_groups(shown)} (as much as fits)")]
 
     def _group_lines(self) -> list[tuple[str, str]]:
         lines = []

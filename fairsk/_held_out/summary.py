@@ -50,6 +50,8 @@ _COUNTED_AMONG: dict[tuple[float, ...], str] = {
     (0, 0, 1, 1): "those turned down",
 }
 _SELECTED: tuple[float, ...] = (1, 1, 0, 0)
+#: What a row in a cell of the confusion table is called.
+_ERRORS = {"tp": "true positive", "fp": "false positive", "fn": "false negative", "tn": "true negative"}
 
 _MEASURED = {
     "out of fold": "{n} training rows, each decided by a model that was fitted without it",
@@ -73,6 +75,8 @@ def summary_lines(report: BoundReport, decided_by: str) -> list[str]:
         *_changes(report),
         *_rates(report),
         *_costs(report),
+        *_requirements(report),
+        *_margin(report),
         *_expectations(report),
         *_strata(report),
         *_limits(report),
@@ -116,13 +120,11 @@ def _of_stratum(report: BoundReport) -> str:
 def _aims(report: BoundReport, decided_by: str) -> Iterator[str]:
     aims = []
     of_stratum = _of_stratum(report)
-    for part in report.constraints[:_NAMED_RATES]:
+    bounded = [part for part in report.constraints if np.isfinite(part.bound)]
+    selected = f"Selected means predicted {report.pos_label}."
+    for part in bounded[:_NAMED_RATES]:
         names = " and the ".join(rate_in_words(rate, str(report.pos_label)) for rate in part.rates)
-        if not np.isfinite(part.bound):
-            aims.append(
-                f"the {names} {_is_or_are(part)} compared between groups{of_stratum}, without a bound"
-            )
-        elif part.comparison == "difference":
+        if part.comparison == "difference":
             aims.append(
                 f"the {names} {'differs' if len(part.rates) == 1 else 'differ'} by at most "
                 f"{part.bound:g} between groups{of_stratum}"
@@ -132,12 +134,22 @@ def _aims(report: BoundReport, decided_by: str) -> Iterator[str]:
                 f"the {names} of no group {_is_or_are(part)} below {part.bound:g} times that of another"
                 f"{of_stratum}"
             )
-    more = len(report.constraints) - len(aims)
+    more = len(bounded) - len(aims)
     if more:
-        aims.append(f"{more} more bounds hold")
+        aims.append(f"{_counted(more, 'more bound holds', 'more bounds hold')}")
+    if len(bounded) < len(report.constraints):
+        free = [part.constraint.replace("_", " ") for part in report.constraints if part not in bounded]
+        unbounded = (
+            f"No bound was asked for on {list_groups(free, _NAMED_RATES)}, which "
+            f"{'is' if len(free) == 1 else 'are'} only measured."
+        )
+        selected = f"{unbounded} {selected}"
+    if not aims:
+        yield f"{decided_by}. {selected}"
+        return
     is_missed = any(_is_missed(part) for part in report.constraints)
     so_that = "with an aim that these rows miss: that" if is_missed else "so that"
-    yield f"{decided_by}, {so_that} {'; and '.join(aims)}. Selected means predicted {report.pos_label}."
+    yield f"{decided_by}, {so_that} {'; and '.join(aims)}. {selected}"
 
 
 def _is_missed(part: ConstraintReport) -> bool:
@@ -161,7 +173,7 @@ def _changes(report: BoundReport) -> Iterator[str]:
             for g, n in zip(largest, now.n[largest], strict=True)
         ]
         rest = len(now.groups) - len(listed)
-        yield f"Selected are {', '.join(listed)}{f' (and others in {rest:,} more groups)' if rest else ''}."
+        yield f"Selected are {', '.join(listed)}{f' (and others in {_more_groups(rest)})' if rest else ''}."
         return
     counted = {_SELECTED: "selected"}
     for rate in report._rates():
@@ -187,15 +199,18 @@ def _change(groups: Sequence[Hashable], before: Floats, now: Floats, words: str)
     if not order:
         return f"as many people are {words} in every group"
     total = float(change.sum())
-    in_all = (
-        f"{_more(total)} people are {words} in all" if abs(total) >= 0.05 else f"as many are {words} in all"
-    )
+    who = "person is" if _people(abs(total)) == "1" else "people are"
+    in_all = f"{_more(total)} {who} {words} in all" if abs(total) >= 0.05 else f"as many are {words} in all"
     listed = []
     for g in order[:_NAMED_GROUPS]:
         share = f" ({change[g] / before[g]:+.1%})" if before[g] > 0 else " (from none)"
         listed.append(f"{_more(change[g])}{share} in {format_group(groups[g])}")
     rest = len(order) - len(listed)
-    return f"{in_all}: {', '.join(listed)}{f' (and changes in {rest:,} more groups)' if rest else ''}"
+    return f"{in_all}: {', '.join(listed)}{f' (and changes in {_more_groups(rest)})' if rest else ''}"
+
+
+def _more_groups(n: int) -> str:
+    return _counted(n, "more group", "more groups")
 
 
 def _more(change: float) -> str:
@@ -217,23 +232,27 @@ def _rates(report: BoundReport) -> Iterator[str]:
     ):  # what is compared within strata is no such range
         return
     for rate in rates[:_NAMED_RATES]:
-        now = _range(report.counts_by_group, rate, covered)
+        now = _range(report.counts_by_group, rate, covered, "goes", "is")
         if now is None:
             continue
         before = None
         if report.counts_without_bound is not None:
-            before = _range(report.counts_without_bound, rate, covered)
-        beside = "" if before is None else f"; with one threshold for all it would go from {before}"
-        yield f"The {rate.name.replace('_', ' ')} goes from {now}{beside}."
+            before = _range(report.counts_without_bound, rate, covered, "would go", "would be")
+        beside = "" if before is None else f"; with one threshold for all it {before}"
+        yield f"The {rate.name.replace('_', ' ')} {now}{beside}."
 
 
-def _range(counts: GroupCounts, rate: Rate, covered: Sequence[bool]) -> str | None:
+def _range(counts: GroupCounts, rate: Rate, covered: Sequence[bool], goes: str, is_: str) -> str | None:
+    """Say from where to where a rate goes over the covered groups; None where it is not defined for any."""
     values = np.where(covered, counts.rate(rate), np.nan)
     if np.isnan(values).all():
         return None
     ends = int(np.nanargmin(values)), int(np.nanargmax(values))
-    low, high = (f"{number(values[g], 4)} ({format_group(counts.groups[g])})" for g in ends)
-    return f"{low} to {high}"
+    low, high = (number(values[g], 4) for g in ends)
+    if low == high:
+        return f"{is_} {low} in all groups that are compared"
+    first, last = (format_group(counts.groups[g]) for g in ends)
+    return f"{goes} from {low} ({first}) to {high} ({last})"
 
 
 # --- what it costs -----------------------------------------------------------------------------------------
@@ -241,6 +260,8 @@ def _range(counts: GroupCounts, rate: Rate, covered: Sequence[bool]) -> str | No
 
 def _costs(report: BoundReport) -> Iterator[str]:
     value, name = report.value, report.objective.replace("_", " ")
+    reached = f"{value:.4f}{_of_whom(report)}"
+    name += _in_worths(report)
     if np.isnan(value):
         yield f"The {name} is not defined for these decisions."
         return
@@ -253,7 +274,7 @@ def _costs(report: BoundReport) -> Iterator[str]:
         if other is not None and not np.isnan(other)
     ]
     if not baselines:
-        yield f"The {name} is {value:.4f}; what would be reached without the bound was not measured."
+        yield f"The {name} is {reached}; what would be reached without the bound was not measured."
         return
     compared = []
     for other, how in baselines:
@@ -263,7 +284,57 @@ def _costs(report: BoundReport) -> Iterator[str]:
             n = _people(abs(loss) * float(report.counts_by_group.n.sum()))
             decisions = f", {n} {'more' if loss > 0 else 'fewer'} wrong decisions"
         compared.append(f"{_worse(loss)} {how} ({other:.4f}{decisions})")
-    yield f"The {name} is {value:.4f}: {' and '.join(compared)} would reach without the bound."
+    is_bounded = any(np.isfinite(part.bound) for part in report.constraints)
+    without = " without the bound" if is_bounded else ""
+    yield f"The {name} is {reached}: {' and '.join(compared)} would reach{without}."
+
+
+def _of_whom(report: BoundReport) -> str:
+    """Say whose value that of the worst group is, and that of all rows."""
+    if report.value_of_all is None:
+        return ""
+    return f" (that of {format_group(report.worst_group)}; over all rows it is {report.value_of_all:.4f})"
+
+
+def _in_worths(report: BoundReport) -> str:
+    """Say what a row is worth, where that is what was maximised."""
+    worths = report.worths or {}
+    listed = [f"a {_ERRORS[cell]} at {worth:g}" for cell, worth in worths.items() if worth]
+    if not listed:
+        return ""
+    *first, last = listed
+    return f" (the mean worth of a row, with {', '.join(first)}{' and ' if first else ''}{last})"
+
+
+def _requirements(report: BoundReport) -> Iterator[str]:
+    """Say what else is kept; where nothing can be compared, nothing but a capacity is."""
+    if report.requirements and not np.isnan(report.binding.disparity):
+        yield f"Also kept: {'; '.join(report.requirements).replace('_', ' ')}."
+
+
+def _margin(report: BoundReport) -> Iterator[str]:
+    """Say which margin was asked for, and for which groups less is kept."""
+    asked = report.margin_asked
+    if not asked:
+        return
+    if asked == "1se":
+        wanted = "A margin of one standard error was asked for"
+    else:
+        wanted = f"A margin for a confidence of {asked:.4g} on new rows was asked for"
+    if not report.margin:
+        yield f"{wanted}; these rows are too few to keep any of it, so the bound holds on them only."
+        return
+    rates = f"every group's rates stay {report.margin:.2f} standard errors within what the bound allows"
+    if not report.margins:
+        yield f"{wanted}, and is kept: {rates}."
+        return
+    shown = [f"{format_group(label)} ({kept:.2f})" for label, kept in report.margins.items()]
+    n_covered = len(report.groups) - len(report.exempt)
+    whom = "every group" if len(shown) == n_covered else f"{len(shown):,} of {n_covered:,} groups"
+    yield (
+        f"{wanted}: that {rates}. For {whom} the rows are too few, and less was kept, as much as fits: "
+        f"{list_groups(shown, _NAMED_GROUPS)}."
+    )
 
 
 def _worse(loss: float) -> str:
@@ -334,17 +405,20 @@ def _limits(report: BoundReport) -> Iterator[str]:
         whom = list_groups(report.uncertain, _NAMED_GROUPS)
         if everyone:
             whom = "both groups" if covered == 2 else f"all {covered:,} groups that are compared"
-        margin = "" if report.measured_on == "training" else "a margin, "  # training has none
+        is_closed = report.measured_on == "training" or report.counts.strata is not None  # none is open
+        margin = "" if is_closed or report.margin_asked else "a margin, "
         yield (
-            f"Uncertain are {whom}: the interval of some pair of them passes the bound. More rows, {margin}"
-            "coarser groups or a looser bound make it surer."
+            f"New rows may show {whom} further apart than was asked for: the interval of a pair of them "
+            f"reaches beyond the bound. More rows, {margin}coarser groups or a looser bound make it surer."
         )
     if report.exempt:
         n = dict(zip(report.groups, report.counts_by_group.n.tolist(), strict=True))
         people = sum(n[label] for label in report.exempt)
+        is_bounded = any(np.isfinite(part.bound) for part in report.constraints)
         yield (
-            f"The bound does not cover {list_groups(report.exempt, _NAMED_GROUPS)} ({_people(people)} "
-            "people), too small to measure."
+            f"{'The bound does' if is_bounded else 'The comparisons do'} not cover "
+            f"{list_groups(report.exempt, _NAMED_GROUPS)} ({_people(people)} "
+            f"{'person' if people == 1 else 'people'}), too small to measure."
         )
     if report.borrowed:
         yield (

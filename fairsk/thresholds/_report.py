@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import format_group, list_groups
+from fairsk._core.groups import format_group
+from fairsk._core.messages import list_texts, shorten
 from fairsk._core.results import number
 from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import WorstGroupObjective
@@ -26,10 +27,17 @@ from fairsk.thresholds._spec import ThresholdSpec
 
 __all__ = ["ThresholdReport", "measure", "threshold_report", "warn_of_limits"]
 
+#: How many groups that borrow a printed report lists, and from how many characters each entry is shortened.
+_LISTED, _LONGEST = 20, 200
+#: A probability that is smaller is printed as 0.0%, and the threshold left out.
+_SHOWN_PROBABILITY = 0.0005
 #: Who decides, by policy: the beginning of a summary.
-_DECIDED_BY = {
+_DECIDED_BY: dict[str, str] = {
     "threshold": "Each group has a threshold of its own",
-    "randomized": "Each group has a mixture of thresholds of its own",
+    "randomized": (
+        "Each group has a mixture of thresholds of its own (of the rows between two thresholds a share is "
+        "selected, fixed by a hash of the score)"
+    ),
     "blind": "One rule decides for all, from the score and a guess at the group",
 }
 
@@ -92,6 +100,10 @@ class ThresholdReport(BoundReport):
         cells, the policy blind, or nothing can be compared.
     requirements : tuple of str
         What else was asked for, in words.
+    margin_asked : {"1se"} or float
+        The margin that was asked for: one standard error, or a confidence; 0 for none.
+    worths : dict or None
+        What a row in each cell is worth, if that was maximised.
     borrowed : dict
         Intersections with too few rows to measure, each with the coarser groups that it borrows the rows from
         that it lacks: the values of single attributes. Their thresholds hold the bounds with these rows; the
@@ -124,9 +136,6 @@ class ThresholdReport(BoundReport):
     reason: str
     thresholds: Mapping[Hashable, Any]
     optimality_gap: float | None
-    requirements: tuple[str, ...] = ()
-    worst_group: Hashable | None = None
-    value_of_all: float | None = None
     blindness_cost: float | None = None
     binning_loss: float | None = None
 
@@ -147,8 +156,7 @@ class ThresholdReport(BoundReport):
             ("policy", f"{self.policy}, by {self.solver}: {self.reason}"),
         ]
         if self.requirements:
-            (share,) = self.counts_by_group.overall().rate("selection_rate")
-            lines.append(("also", "; ".join([*self.requirements, f"{share:.4f} of all rows are selected"])))
+            lines.append(("also", "; ".join(self.requirements)))
         lines += self._margin_lines()
         if self.blindness_cost is not None:
             cost = number(self.blindness_cost, 4)
@@ -158,10 +166,10 @@ class ThresholdReport(BoundReport):
             lines.append(("binning", f"between the edges at most {loss} more is possible"))
         if self.borrowed:
             shown = [
-                f"{format_group(label)} (from {', '.join(map(format_group, source.values()))})"
+                f"{shorten(format_group(label))} (from {', '.join(map(format_group, source.values()))})"
                 for label, source in self.borrowed.items()
             ]
-            lines.append(("borrowed", list_groups(shown)))
+            lines.append(("borrowed", list_texts(shown, _LISTED, longest=_LONGEST)))
         return [*lines, *self._group_lines()]
 
     def _worst_group_lines(self) -> list[tuple[str, str]]:
@@ -214,7 +222,8 @@ def measure(
     """Return the fields of a report that follow from counts, the margin, and what was asked for."""
     search.margin.warn_of_less(margin)
     borrowing = search.participants.borrowing
-    curves = search.curves
+    curves, asked = search.curves, search.spec.objective
+    (selected,) = counts.overall().rate("selection_rate")
     return report_fields(
         counts if within is None else within,
         search.spec.constraints,
@@ -230,7 +239,12 @@ def measure(
         borrowed=None if borrowing is None else borrowing.named(counts.groups),
         tables=None if within is None else search.tables(within),
         strata_names=() if curves.within is None else curves.within.names,
-    ) | {"requirements": search.spec.requirements.in_words(), **_worst_group(search, counts)}
+    ) | {
+        "requirements": search.spec.requirements.in_words(float(selected)),
+        "margin_asked": search.spec.margin,
+        "worths": dict(asked) if isinstance(asked, Mapping) else None,
+        **_worst_group(search, counts),
+    }
 
 
 def _worst_group(search: Search, counts: GroupCounts) -> dict[str, Any]:
@@ -283,4 +297,7 @@ def _written(threshold: Any) -> str:
     """Write a threshold, or the thresholds of a mixture with their probabilities."""
     if not isinstance(threshold, list):
         return f"{threshold:.4f}"
-    return " or ".join(f"{t:.4f} ({p:.1%})" for t, p in threshold)
+    shown = [(t, p) for t, p in threshold if p >= _SHOWN_PROBABILITY]
+    if len(shown) == 1:
+        return f"{shown[0][0]:.4f}"
+    return " or ".join(f"{t:.4f} ({p:.1%})" for t, p in shown)

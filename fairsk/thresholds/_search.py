@@ -316,11 +316,14 @@ class Search:
         elif not can_mix:
             reason = "a mixture cannot hold a rate without a fixed denominator"
         elif single is None:
-            reason = "no single thresholds meet the bound"
+            reason = (
+                f"no single thresholds {'meet the bound' if self.distances is None else 'keep the margin'}"
+            )
         elif not worth_mixing:
             reason = f"mixing would gain {number(gain, 4)}"
         else:
-            reason = f"single thresholds would lose {number(gain, 4)}"
+            keeping = "" if self.distances is None else " that keep the margin"
+            reason = f"single thresholds{keeping} would lose {number(gain, 4)}"
         if single is not None and (policy == "threshold" or not can_mix or not worth_mixing):
             return replace(single, reason=reason, upper_bound=upper_bound)
         return replace(mixed, reason=reason, upper_bound=upper_bound)

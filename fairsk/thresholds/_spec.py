@@ -97,11 +97,12 @@ class Requirements:
         """What no threshold may exceed: infinity unless ``level_up`` is a number."""
         return np.inf if isinstance(self.level_up, bool) else self.level_up
 
-    def in_words(self) -> tuple[str, ...]:
-        """Say what is required."""
+    def in_words(self, selected: float | None = None) -> tuple[str, ...]:
+        """Say what is required; beside a capacity, what share of the rows is selected, if that is known."""
         words = [f"{rate.name} at least {least:g} per group" for rate, least in self.min_rates.items()]
         if self.capacity is not None:
-            words.append(f"at most {self.capacity:.4g} of all rows selected")
+            found = "" if selected is None else f" ({selected:.4f} are)"
+            words.append(f"at most {self.capacity:.4g} of all rows selected{found}")
         if self.level_up is True:
             words.append("no group's threshold above the overall one")
         elif self.level_up is not False:

@@ -130,7 +130,7 @@ class WorstGroupSearch:
         level = float(open_levels[reached])
         best = self._from_level(level, "thresholds").maximise(constraints, "thresholds")
         assert best is not None
-        solver = f"{best.solver}, at one level of the worst group after another"
+        solver = f"{best.solver}, repeated for higher and higher values of the worst group"
         return replace(best, value=self.objective.value_at(level), solver=solver)
 
     def best_mixtures(self, constraints: tuple[BoundedConstraint, ...]) -> tuple[Solution | None, float]:
