@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
@@ -170,6 +171,25 @@ def test_the_positive_class_is_the_second_unless_it_is_named():
     assert training().positive == "yes"
     assert training(pos_label="no").positive == "no"
     assert training().classes == ["no", "yes"]
+
+
+@pytest.mark.parametrize("kind", ["ordered", "reversed", "plain", "text"])
+def test_an_ordered_categorical_names_its_positive_class_where_sorting_says_another(kind):
+    categories = ["no", "not seen", "yes"] if kind == "ordered" else ["yes", "not seen", "no"]
+    y = pd.Series(["no", "yes"] * 10)
+    if kind != "text":
+        y = y.astype(pd.CategoricalDtype(categories, ordered=kind != "plain"))
+    given = {"selector": None, "sensitive_features": np.arange(20) % 3}
+    X = np.zeros((20, 1))
+    if kind == "reversed":
+        message = (
+            r"y is an ordered categorical, 'yes', 'no', .* pos_label='no', the last in your order, or pos"
+        )
+        with pytest.raises(ValueError, match=message):
+            check_training_data(X, y, **given)
+    else:
+        assert check_training_data(X, y, **given).positive == "yes"
+    assert check_training_data(X, y, pos_label="no", **given).positive == "no"
 
 
 def test_a_training_part_with_one_label_is_refused():

@@ -127,7 +127,8 @@ def check_training_data(
     Raises
     ------
     ValueError
-        If y has not two classes, ``pos_label`` is none of them, the sensitive column is missing or has
+        If y has not two classes, ``pos_label`` is none of them, or is not given where y is an ordered
+        categorical whose order is not the sorted one; or the sensitive column is missing or has
         missing values, or the weights cannot be used.
     """
     fit_params = fit_params or {}
@@ -147,6 +148,8 @@ def check_training_data(
         )
     if len(classes) < 2:
         raise ValueError(f"y has only one class, {show(classes[0])}: there is nothing to separate.")
+    if pos_label is None:
+        _refuse_other_order(y, classes.tolist())
     positive = positive_class(classes, pos_label)
     sensitive = sensitive_columns(X, selector, sensitive_features, n_samples=num_samples(X))
     values = sensitive.to_metadata()
@@ -165,6 +168,23 @@ def check_training_data(
         inner_params,
         split_params,
     )
+
+
+def _refuse_other_order(y: Any, classes: list[Any]) -> None:
+    """Refuse to guess the positive class of an ordered categorical that is not sorted as classes are.
+
+    Estimators sort their classes, and the second is the positive one; the user's order says another.
+    """
+    dtype = getattr(y, "dtype", None)
+    if getattr(dtype, "ordered", False) is not True:
+        return
+    order = [label for label in getattr(dtype, "categories", ()) if label in classes]
+    if len(order) == len(classes) and order != classes:
+        raise ValueError(
+            f"y is an ordered categorical, {list_labels(order)}, and its classes are sorted to "
+            f"{list_labels(classes)}: which is the positive one? Name it: pos_label={show(order[-1])}, the "
+            f"last in your order, or pos_label={show(classes[-1])}."
+        )
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ Policy: TypeAlias = Literal["auto", "threshold", "randomized", "blind"]
 
 #: What the parameters may be, as scikit-learn checks them.
 SPEC_PARAMETERS: dict[str, Any] = {
-    "constraint": [str, Constraint, list, tuple],
+    "constraint": [str, Constraint, list, tuple, None],  # from_parameters refuses None in words
     "max_difference": [Interval(Real, 0, np.inf, closed="both"), list, tuple, None],
     "min_ratio": [Interval(Real, 0, 1, closed="both"), list, tuple, None],
     "objective": [str, Rate, Mapping, callable],
@@ -138,6 +138,11 @@ class ThresholdSpec:
     ) -> ThresholdSpec:
         """Read the specification off the parameters; what cannot be is refused before anything is fitted."""
         check_objective(objective)
+        if constraint is None:
+            raise ValueError(
+                "constraint=None names nothing to compare groups by. For no bound at all, leave it and give "
+                "max_difference=float('inf'): the disparity is then measured and not bounded."
+            )
         constraints = bounded_constraints(constraint, max_difference, min_ratio, unbounded=True)
         if policy == "blind" and is_of_worst_group(objective):
             raise ValueError(
