@@ -601,6 +601,7 @@ def test_without_a_bound_the_summary_does_not_speak_of_one():
         "measured. Selected means predicted 1.\n"
     )
     assert "the bound" not in text
+    assert "short of the best\n" in str(report)
     right = model.predict(X, sensitive_features=group) == y
     worst = min("ab", key=lambda label: right[group == label].mean())
     assert (
@@ -647,3 +648,10 @@ def test_borrowed_rows_are_listed_with_whole_names():
         thresholds={"f": 0.5, "m": 0.5}, optimality_gap=None,
     )  # fmt: skip
     assert "borrowed:    Female & Amer-Indian-Eskimo (from Female, Amer-Indian-Eskimo)\n" in str(report)
+
+
+def test_within_strata_no_warning_advises_a_margin_which_is_not_open_to_them():
+    X, y, group = scored_rows(300)
+    town = np.where(np.arange(300) % 2, "north", "south")
+    with pytest.warns(UserWarning, match="^These rows say little .* What helps: more rows, coarser groups"):
+        prefit(max_difference=0.05).fit(X, y, sensitive_features=group, strata=town)

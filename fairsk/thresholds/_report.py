@@ -146,7 +146,9 @@ class ThresholdReport(BoundReport):
     def _lines(self) -> list[tuple[str, str]]:
         (name, value), *baselines = self._value_lines()
         if self.optimality_gap is not None:
-            value += f"; at most {number(self.optimality_gap, 4)} short of the best under the bound"
+            is_bounded = any(np.isfinite(part.bound) for part in self.constraints)
+            under = " under the bound" if is_bounded else ""
+            value += f"; at most {number(self.optimality_gap, 4)} short of the best{under}"
         lines = [
             *self._constraint_lines(),
             *self._strata_lines(),
@@ -273,7 +275,10 @@ def warn_of_limits(report: ThresholdReport, spec: ThresholdSpec, *, may_be_const
         if not may_be_constant:
             _warn_of_constant(selected, spec)
     elif not spec.margin:
-        warn_of_wide_intervals(report.constraints)
+        if report.counts.strata is None:
+            warn_of_wide_intervals(report.constraints)
+        else:  # which no margin is open to
+            warn_of_wide_intervals(report.constraints, remedies="")
 
 
 def _warn_of_constant(selected: float, spec: ThresholdSpec) -> None:
