@@ -173,6 +173,48 @@ def test_a_disparity_with_strata_is_the_mean_of_those_inside_them(
     assert metric(**data, **options) == pytest.approx(np.average(inside, weights=sizes))
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("constraint", "comparison", "rates_apart", "worst"),
+    [
+        ("demographic_parity", "difference", np.ptp, max),
+        ("demographic_parity", "ratio", lambda rates: min(rates) / max(rates), min),
+        ("demographic_parity", "worst_group", min, min),
+        ("error_rate_parity", "worst_group", max, max),
+        ("error_rate_parity", "difference", np.ptp, max),
+    ],
+)
+def test_the_worst_stratum_is_that_furthest_from_parity(
+    constraint: str, comparison: Any, rates_apart: Any, worst: Any, seed: int
+) -> None:
+    data = {name: column for name, column in rows(seed).items() if name != "sample_weight"}
+    chosen = data["y_pred"] if constraint == "demographic_parity" else data["y_pred"] != data["y_true"]
+    inside = []
+    for stratum in np.unique(data["strata"]):
+        here = data["strata"] == stratum
+        groups = data["sensitive_features"]
+        inside.append(rates_apart([chosen[here & (groups == g)].mean() for g in np.unique(groups[here])]))
+    found = disparity(**data, constraint=constraint, comparison=comparison, over_strata="worst")
+    assert found == pytest.approx(worst(inside))
+    assert found != disparity(**data, constraint=constraint, comparison=comparison)
+
+
+def test_the_worst_stratum_passes_over_what_cannot_be_compared_and_needs_strata() -> None:
+    y, group, stratum = [1, 0, 1, 1, 0], list("ababa"), list("xxyyz")
+    what: dict[str, Any] = {"constraint": "demographic_parity", "sensitive_features": group}
+    value, said = heard(lambda: disparity(y, y, **what, strata=stratum, over_strata="worst"))
+    assert value == 1
+    assert "Passed over 1 of 3 strata, in which groups cannot be compared: z." in said
+    value, said = heard(lambda: disparity(y, y, **what, strata=group, over_strata="worst"))
+    assert np.isnan(value)
+    assert "Passed over 2 of 2 strata, in which groups cannot be compared: a, b." in said
+    with pytest.raises(ValueError, match=r"over_strata='worst' .* there are none: say with strata="):
+        disparity(y, y, **what, over_strata="worst")
+    for strata in (None, stratum):
+        with pytest.raises(ValueError, match="over_strata must be one of 'mean', 'worst'; got 'max'"):
+            disparity(y, y, **what, strata=strata, over_strata="max")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("constraint", CONSTRAINTS)
 def test_disparities_inside_strata_are_functions_of_counts_that_add_up(constraint: str) -> None:
     data = rows(4)

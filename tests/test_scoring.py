@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -575,6 +576,30 @@ def test_a_scorer_of_a_norm_and_within_strata(norm: Any, of_gaps: Any) -> None:
     for each in (scorer, within, traded):
         assert eval(repr(each))(MODEL, X, Y) == each(MODEL, X, Y)
         assert pickle.loads(pickle.dumps(each))(MODEL, X, Y) == each(MODEL, X, Y)
+
+
+def test_a_scorer_of_the_worst_stratum() -> None:
+    parts = [np.flatnonzero(X["old"] == value) for value in (0, 1)]
+    worst = max(max(true_and_false_positive_gaps(rows)) for rows in parts)
+    columns: dict[str, Any] = {"sensitive_features": "man", "strata": "old"}
+    fair = make_fair_scorer("equalized_odds", **columns, over_strata="worst")
+    traded = make_tradeoff_scorer("accuracy", "equalized_odds", **columns, over_strata="worst", weight=2.0)
+    assert fair(MODEL, X, Y) == pytest.approx(-worst)
+    assert traded(MODEL, X, Y) == pytest.approx(np.mean(PREDICTED == Y) - 2 * worst)
+    assert make_fair_scorer("equalized_odds", **columns)(MODEL, X, Y) > fair(MODEL, X, Y)
+    for scorer in (fair, traded):
+        assert eval(repr(scorer))(MODEL, X, Y) == scorer(MODEL, X, Y)
+    unnamed = make_fair_scorer("equalized_odds", sensitive_features="man", over_strata="worst")
+    assert unnamed(MODEL, X, Y, strata=X["old"]) == fair(MODEL, X, Y)
+    with pytest.raises(ValueError, match="over_strata='worst' takes the worst of the strata, and there are"):
+        unnamed(MODEL, X, Y)
+    weighed = make_tradeoff_scorer("accuracy", "equalized_odds", over_strata="worst")
+    for scorer in (unnamed, weighed):
+        with pytest.raises(ValueError, match="compares within strata, which GroupScoring does not count"):
+            GroupScoring({"eo": scorer}, sensitive_features="man")
+    for make in (make_fair_scorer, partial(make_tradeoff_scorer, "accuracy")):
+        with pytest.raises(ValueError, match="over_strata must be one of"):
+            make("equalized_odds", over_strata="max")
 
 
 def test_a_scorer_of_the_mean_over_pairs() -> None:

@@ -272,9 +272,10 @@ class GroupScoring:
             else:
                 self._plain_scorers[name] = scorer
             return
-        if score.strata is not None:
+        if score.strata is not None or getattr(score.measure, "over_strata", "mean") != "mean":
+            named = "" if score.strata is None else f" {score.strata!r:.200},"
             raise ValueError(
-                f"The score {name!r} compares within strata, {score.strata!r:.200}, which GroupScoring does "
+                f"The score {name!r} compares within strata,{named} which GroupScoring does "
                 "not count: give that scorer to the search by itself, or beside others in a dict."
             )
         places = self._attributes(name, score.sensitive_features)

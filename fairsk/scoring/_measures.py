@@ -25,7 +25,7 @@ from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import num_samples
-from fairsk.metrics._decisions.strata import disparity_within_strata
+from fairsk.metrics._decisions.strata import OverStrata, disparity_within_strata, require_strata_for
 from fairsk.metrics._partial_calls import UndefinedMetricError, call_where_defined, innermost
 from fairsk.rates import Comparison, Constraint, Method, Norm
 from fairsk.scoring._sensitive_scorer import Performance
@@ -75,6 +75,7 @@ class Disparity:
     pos_label: Any
     response_method: ScoredResponse
     norm: Norm = "max"
+    over_strata: OverStrata = "mean"
     takes_strata: ClassVar[bool] = True
 
     def __call__(
@@ -87,7 +88,9 @@ class Disparity:
         classes: NDArray[Any] | None,
         strata: Any = None,
     ) -> float:
-        """Return the comparison, negated if less is better; within strata, their average."""
+        """Return the comparison, negated if less is better; within strata, their average or the worst."""
+        if strata is None:
+            require_strata_for(self.over_strata)
         pos_label = self.pos_label
         if classes is not None:
             pos_label = positive_class(np.asarray(classes), pos_label)
@@ -102,15 +105,12 @@ class Disparity:
             strata=strata,
             classes=classes,
         )
-        compare = GroupCounts.compare if strata is None else disparity_within_strata
-        value = compare(
-            counts,
-            self.constraint,
-            self.comparison,
-            method=self.method,
-            reference=self.reference,
-            norm=self.norm,
-        )
+        what: tuple[Any, ...] = (self.constraint, self.comparison)
+        how: dict[str, Any] = {"method": self.method, "reference": self.reference, "norm": self.norm}
+        if strata is None:
+            value = counts.compare(*what, **how)
+        else:
+            value = disparity_within_strata(counts, *what, **how, over_strata=self.over_strata)
         return -value if self._less_is_better else value
 
     @property
@@ -185,6 +185,11 @@ class Tradeoff:
     def response_method(self) -> Any:
         """What the performance is a function of."""
         return self.performance.response_method
+
+    @property
+    def over_strata(self) -> OverStrata:
+        """What the disparities within strata become."""
+        return self.disparity.over_strata
 
     def with_pos_label(self, pos_label: Any) -> Tradeoff:
         """Return the same with this positive label, if it names none."""

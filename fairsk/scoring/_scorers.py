@@ -10,6 +10,7 @@ from fairsk._core.columns import Selector
 from fairsk._core.groups import check_reference_given
 from fairsk._core.messages import show
 from fairsk._core.validation import check_choice
+from fairsk.metrics._decisions.strata import OverStrata
 from fairsk.rates import Comparison, Constraint, Method, Norm, get_constraint
 from fairsk.scoring._measures import Aggregate, Disparity, GroupPerformance, ScoredResponse, Tradeoff
 from fairsk.scoring._sensitive_scorer import Performance, SensitiveScorer
@@ -26,6 +27,7 @@ def make_fair_scorer(
     reference: Hashable = None,
     norm: Norm = "max",
     strata: Selector = None,
+    over_strata: OverStrata = "mean",
     response_method: ScoredResponse = "predict",
     pos_label: Any = None,
 ) -> SensitiveScorer:
@@ -55,7 +57,11 @@ def make_fair_scorer(
         sum of squares.
     strata : str, int, list of these, or callable, optional
         The column of X that is held constant: the disparity is measured within each of its values, and
-        averaged by their sizes, as ``disparity(..., strata=)`` does. Metadata of this name override it.
+        **averaged** by their sizes unless ``over_strata="worst"``. Metadata of this name override it.
+    over_strata : {"mean", "worst"}, default="mean"
+        What the disparities within the strata become, as in :func:`fairsk.metrics.disparity`: their average,
+        or the worst. Thresholds and nets bound the **worst** stratum: a search for a model that keeps such a
+        bound scores with ``"worst"``, for an average can prefer a model with one stratum far off.
     response_method : {"predict", "predict_proba"}, default="predict"
         Whether to compare decisions, or probabilities: the selection rate is then the mean probability,
         the true positive rate that of the positives, and so on, whatever the threshold.
@@ -103,8 +109,11 @@ def make_fair_scorer(
     criterion = get_constraint(constraint)
     criterion.check_comparison(comparison, method, norm)
     check_choice("response_method", response_method, ScoredResponse)
+    check_choice("over_strata", over_strata, OverStrata)
     check_reference_given(method, reference)
-    disparity = Disparity(criterion, comparison, method, reference, pos_label, response_method, norm)
+    disparity = Disparity(
+        criterion, comparison, method, reference, pos_label, response_method, norm, over_strata
+    )
     first = repr(constraint) if isinstance(constraint, str) else constraint.name
     options = {
         "sensitive_features": (sensitive_features, None),
@@ -113,6 +122,7 @@ def make_fair_scorer(
         "reference": (reference, None),
         "norm": (norm, "max"),
         "strata": (strata, None),
+        "over_strata": (over_strata, "mean"),
         "response_method": (response_method, "predict"),
         "pos_label": (pos_label, None),
     }
@@ -203,6 +213,7 @@ def make_tradeoff_scorer(
     comparison: Literal["difference", "mean_difference"] = "difference",
     norm: Norm = "max",
     strata: Selector = None,
+    over_strata: OverStrata = "mean",
     pos_label: Any = None,
 ) -> SensitiveScorer:
     """Make a scorer of performance minus a weighted disparity: one number to maximise.
@@ -227,7 +238,11 @@ def make_tradeoff_scorer(
         sum of squares.
     strata : str, int, list of these, or callable, optional
         The column of X that is held constant: the disparity is measured within each of its values, and
-        averaged by their sizes, as ``disparity(..., strata=)`` does. Metadata of this name override it.
+        **averaged** by their sizes unless ``over_strata="worst"``. Metadata of this name override it.
+    over_strata : {"mean", "worst"}, default="mean"
+        What the disparities within the strata become, as in :func:`fairsk.metrics.disparity`: their average,
+        or the worst. Thresholds and nets bound the **worst** stratum: a search for a model that keeps such a
+        bound scores with ``"worst"``, for an average can prefer a model with one stratum far off.
     pos_label : label, optional
         The positive label of the disparity, and of scores that have one; by default the second of the
         estimator's two classes, and of a score scikit-learn's (1), if that is one of them.
@@ -258,7 +273,10 @@ def make_tradeoff_scorer(
     criterion = get_constraint(constraint)
     check_choice("comparison", comparison, Literal["difference", "mean_difference"])
     criterion.check_comparison(comparison, norm=norm)
-    disparity = Disparity(criterion, comparison, "between_groups", None, pos_label, "predict", norm)
+    check_choice("over_strata", over_strata, OverStrata)
+    disparity = Disparity(
+        criterion, comparison, "between_groups", None, pos_label, "predict", norm, over_strata
+    )
     first = [repr(scoring), repr(constraint) if isinstance(constraint, str) else criterion.name]
     options = {
         "weight": (weight, 1.0),
@@ -266,6 +284,7 @@ def make_tradeoff_scorer(
         "comparison": (comparison, "difference"),
         "norm": (norm, "max"),
         "strata": (strata, None),
+        "over_strata": (over_strata, "mean"),
         "pos_label": (pos_label, None),
     }
     measure = Tradeoff(Performance.of(scoring), disparity, weight)

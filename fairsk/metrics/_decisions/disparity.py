@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fairsk._core.counts import GroupCounts
-from fairsk.metrics._decisions.strata import disparity_within_strata
+from fairsk.metrics._decisions.strata import OverStrata, disparity_within_strata, require_strata_for
 from fairsk.rates import Comparison, Constraint, Method, Norm, Rate, get_constraint, get_rate
 
 __all__ = ["GroupRate", "best_group", "disparity", "extreme_group", "mean_disparity", "worst_group"]
@@ -28,6 +28,7 @@ def disparity(
     method: Method = "between_groups",
     reference: Hashable = None,
     norm: Norm = "max",
+    over_strata: OverStrata = "mean",
 ) -> float:
     """Measure how far apart groups are under a constraint, a built-in one or your own.
 
@@ -51,8 +52,8 @@ def disparity(
     pos_label : label, optional
         The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
     strata : array-like of shape (n_samples,) or (n_samples, n_columns), optional
-        What is held constant: the disparity is measured inside every stratum, and averaged over the strata
-        by their size.
+        What is held constant: the disparity is measured inside every stratum, and summed up as
+        ``over_strata`` says: **averaged**, unless that is ``"worst"``.
     method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
         Compare the groups with each other, each with the overall rate, or each with a reference group.
     reference : hashable, optional
@@ -60,6 +61,11 @@ def disparity(
     norm : {"max", "l1", "l2"}, default="max"
         What the differences of two groups in several rates become: the largest, their sum, or the root of the
         sum of squares.
+    over_strata : {"mean", "worst"}, default="mean"
+        What the disparities inside the strata become: their average by the strata's sizes, or that of the
+        stratum that is furthest from parity, which is what a bound of
+        :class:`~fairsk.thresholds.GroupThresholdOptimizer` or :class:`~fairsk.neural.FairClassifier` with
+        ``strata=`` is about.
 
     Returns
     -------
@@ -70,7 +76,8 @@ def disparity(
     ------
     ValueError
         If the constraint is unknown, it does not have this comparison, lengths differ, a group value is
-        missing, the positive label cannot be told, or there are no labels for a rate that depends on them.
+        missing, the positive label cannot be told, there are no labels for a rate that depends on them, or
+        ``over_strata`` is not the default and there are no strata.
 
     Warns
     -----
@@ -94,7 +101,10 @@ def disparity(
     ``"l1"`` norm, halved, is the average odds difference of the pair in which it is largest;
     :func:`average_odds_difference` takes the largest difference of either rate by itself.
 
-    With strata it is ``sum_r n_r d_r / sum_r n_r`` over the strata r that have a disparity ``d_r``. Counts
+    With strata it is ``sum_r n_r d_r / sum_r n_r`` over the strata r that have a disparity ``d_r``, or the
+    worst ``d_r``: the largest difference, the smallest ratio. An average can hide a stratum, however far its
+    groups are apart, and one that is small most of all; but the worst of many small strata is far from parity
+    by chance. Counts
     from a database are compared by :meth:`GroupCounts.compare <fairsk.metrics.GroupCounts>`, which returns
     the disparity of each stratum.
 
@@ -127,7 +137,18 @@ def disparity(
     >>> round(disparity(None, y_pred + [1, 0, 0], constraint="demographic_parity",
     ...                 comparison="mean_difference", sensitive_features=group + list("ccc")), 3)
     0.178
+
+    Half of a and none of b are selected in x, and in y all of both:
+
+    >>> x_and_y = dict(sensitive_features=list("aabbab"), strata=list("xxxxyy"))
+    >>> for over_strata in ("mean", "worst"):
+    ...     print(round(disparity(None, [1, 0, 0, 0, 1, 1], constraint="demographic_parity", **x_and_y,
+    ...                           over_strata=over_strata), 3))
+    0.333
+    0.5
     """
+    if strata is None:
+        require_strata_for(over_strata)
     counts = GroupCounts.from_predictions(
         y_true,
         y_pred,
@@ -136,8 +157,10 @@ def disparity(
         pos_label=pos_label,
         strata=strata,
     )
-    compare = GroupCounts.compare if strata is None else disparity_within_strata
-    return compare(counts, constraint, comparison, method=method, reference=reference, norm=norm)
+    options: dict[str, Any] = {"method": method, "reference": reference, "norm": norm}
+    if strata is None:
+        return counts.compare(constraint, comparison, **options)
+    return disparity_within_strata(counts, constraint, comparison, **options, over_strata=over_strata)
 
 
 def mean_disparity(

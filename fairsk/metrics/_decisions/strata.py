@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,16 +17,21 @@ from numpy.typing import ArrayLike
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, list_groups
 from fairsk._core.results import Backend, Result, Table, library_of, number, row_count
-from fairsk._core.typing import Floats
+from fairsk._core.typing import Bools, Floats
 from fairsk._core.warnings import warn_user
-from fairsk.rates import CELLS, RATES, Comparison, Constraint, Method, Norm
+from fairsk.rates import CELLS, RATES, Comparison, Constraint, Method, Norm, check_choice, get_constraint
 
 __all__ = [
     "ConditionalDemographicDisparity",
+    "OverStrata",
     "conditional_demographic_disparity",
     "disparity_within_strata",
     "require_strata",
+    "require_strata_for",
 ]
+
+#: Which one number the disparities inside the strata become.
+OverStrata: TypeAlias = Literal["mean", "worst"]
 
 
 def disparity_within_strata(
@@ -37,8 +42,9 @@ def disparity_within_strata(
     method: Method = "between_groups",
     reference: Hashable = None,
     norm: Norm = "max",
+    over_strata: OverStrata = "mean",
 ) -> float:
-    """Measure a constraint's disparity inside every stratum, and average it over the strata by their size.
+    """Measure a constraint's disparity inside every stratum, and average it over them or take the worst one.
 
     Parameters
     ----------
@@ -56,16 +62,19 @@ def disparity_within_strata(
     norm : {"max", "l1", "l2"}, default="max"
         What the differences of two groups in several rates become: the largest, their sum, or the root of the
         sum of squares.
+    over_strata : {"mean", "worst"}, default="mean"
+        The average over the strata by their sizes, or the disparity of the stratum that is furthest from
+        parity (for ``comparison="worst_group"``, the rate of the group that is worst off in any stratum).
 
     Returns
     -------
     float
-        The average disparity; NaN if it can be measured in no stratum.
+        That disparity; NaN if it can be measured in no stratum.
 
     Raises
     ------
     ValueError
-        If the counts have no strata.
+        If the counts have no strata, or ``over_strata`` is neither of these.
 
     Warns
     -----
@@ -75,7 +84,8 @@ def disparity_within_strata(
     Notes
     -----
     ``sum_r n_r d_r / sum_r n_r`` over the strata r that have a disparity ``d_r``: how far apart groups are
-    among people who are alike in what the strata hold constant.
+    among people who are alike in what the strata hold constant. The worst is ``max_r d_r`` of differences and
+    ``min_r d_r`` of ratios.
 
     Examples
     --------
@@ -86,10 +96,23 @@ def disparity_within_strata(
     ... )
     >>> round(disparity_within_strata(counts, "demographic_parity"), 3)  # .5 in x and 0 in y
     0.333
+    >>> disparity_within_strata(counts, "demographic_parity", over_strata="worst")
+    0.5
     """
+    check_choice("over_strata", over_strata, OverStrata)
     require_strata(counts)
     values = counts.compare(constraint, comparison, method=method, reference=reference, norm=norm)
-    return float(_over_strata(counts, values, "groups cannot be compared"))
+    reason = "groups cannot be compared"
+    if over_strata == "mean":
+        return float(_over_strata(counts, values, reason))
+    measured = values[_measured_strata(counts, values, reason)]
+    if not len(measured):
+        return float("nan")
+    # Less is worse of ratios, and of a worst group's rate unless a lower rate is better.
+    high_is_good = comparison == "ratio" or (
+        comparison == "worst_group" and not get_constraint(constraint).rates[0].lower_is_better
+    )
+    return float(measured.min() if high_is_good else measured.max())
 
 
 def require_strata(counts: GroupCounts) -> tuple[Hashable, ...]:
@@ -99,8 +122,26 @@ def require_strata(counts: GroupCounts) -> tuple[Hashable, ...]:
     return counts.strata
 
 
+def require_strata_for(over_strata: OverStrata) -> None:
+    """Refuse, where there are no strata, an unknown way to sum them up, and one that is not the default."""
+    check_choice("over_strata", over_strata, OverStrata)
+    if over_strata != "mean":
+        raise ValueError(
+            f"over_strata={over_strata!r} takes the worst of the strata, and there are none: say with "
+            "strata= what is held constant."
+        )
+
+
 def _over_strata(counts: GroupCounts, values: Floats, reason: str) -> Floats:
     """Average over the last axis by the strata's sizes; strata with NaN are passed over and named."""
+    measured = _measured_strata(counts, values, reason)
+    if not measured.any():
+        return np.full(values.shape[:-1], np.nan)
+    return np.average(values[..., measured], axis=-1, weights=counts.n.sum(0)[measured])
+
+
+def _measured_strata(counts: GroupCounts, values: Floats, reason: str) -> Bools:
+    """Return which strata, the last axis of values, have no NaN; the others are named in a warning."""
     strata = require_strata(counts)
     measured = ~np.isnan(values.reshape(-1, len(strata)).sum(0))
     if not measured.all():
@@ -109,9 +150,7 @@ def _over_strata(counts: GroupCounts, values: Floats, reason: str) -> Floats:
             f"Passed over {len(unmeasured)} of {len(strata)} strata, in which {reason}: "
             f"{list_groups(unmeasured)}."
         )
-    if not measured.any():
-        return np.full(values.shape[:-1], np.nan)
-    return np.average(values[..., measured], axis=-1, weights=counts.n.sum(0)[measured])
+    return measured
 
 
 @dataclass(frozen=True, eq=False, repr=False)
