@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import warnings
 from typing import Any
 
 import numpy as np
@@ -340,7 +341,7 @@ def test_an_error_in_one_fold_is_raised_or_makes_it_nan(error_score: Any) -> Non
     table = cv_disparities(found, own)
     assert table.counts == (None,)
     assert np.isnan(table.values).all()
-    assert str(table).splitlines()[2].split() == ["0", "dp", "difference", "-", "-", "-"]
+    assert str(table).splitlines()[2].split() == ["0", "dp", "difference", *"----"]
 
 
 @settings(max_examples=20)
@@ -486,7 +487,7 @@ def test_what_is_not_measured_is_not_shown() -> None:
     results = results_of([some, every], acc=[0.9, 0.8])
     assert own.best_under("acc", eo=0.1)(results) == 0
     assert own.best_under("acc", eo=0.1, require="shown")(results) == 1
-    with pytest.warns(UserWarning, match="whose interval reaches least beyond a bound, by 0.9000"):
+    with pytest.warns(UserWarning, match=r"counts as 1\.0: beyond the bound 0\.1 by 0\.9000"):
         own.best_under("acc", eo=0.1, require="shown")(results_of([some], acc=[0.9]))
 
 
@@ -504,9 +505,9 @@ def test_a_rate_without_an_upper_end_is_not_shown() -> None:
     some = GroupCounts(list("ab"), {"tp": [5, 5], "fp": [0, 5], "fn": [5, 5], "tn": [5, 5]})
     own = GroupScoring({"acc": "accuracy", "te": "treatment_equality"}, groups=list("ab"))
     rule = own.best_under("acc", te=0.1, require="shown")
-    with pytest.warns(UserWarning, match="least beyond a bound, by inf"):
+    with pytest.warns(UserWarning, match="Its 'te' is -, .* counts as inf: beyond the bound 0.1 by inf"):
         assert rule(results_of([some, some], acc=[0.8, 0.9])) == 1
-    with pytest.warns(UserWarning, match="least beyond a bound, by inf"):
+    with pytest.warns(UserWarning, match="Its 'te' is -, .* counts as inf: beyond the bound 0.1 by inf"):
         assert rule(results_of([some, some], acc=[0.8, np.nan])) == 0
 
 
@@ -726,8 +727,16 @@ def test_the_table_says_what_was_pooled() -> None:
     search = GridSearchCV(logistic(), GRID, scoring=own, refit="acc", cv=FOLDS).fit(X, Y)
     table = cv_disparities(search, confidence=0.9)
     assert table.values.shape == (3, 2)
-    assert str(table) == str(cv_disparities(search.cv_results_, own, confidence=0.9))
+    by_results = cv_disparities(search.cv_results_, own, confidence=0.9)
+    assert str(table).replace(" (chosen)", "").split() != str(table).split()  # one is marked
+    assert (
+        str(table).replace(" (chosen)", "").replace("-", "").split()
+        == str(by_results).replace("-", "").split()
+    )
     frame = table.frame("pandas")
+    assert set(frame["candidate"][frame["chosen"]]) == {search.best_index_}
+    assert not by_results.frame("pandas")["chosen"].any()
+    np.testing.assert_allclose(frame["mean_test_acc"][::2], search.cv_results_["mean_test_acc"])
     assert list(frame["score"]) == ["dp", "di"] * 3
     assert list(frame["param_logisticregression__C"]) == [0.001, 0.001, 0.03, 0.03, 1, 1]
     np.testing.assert_allclose(frame["mean_of_folds"][::2], -search.cv_results_["mean_test_dp"])
@@ -736,6 +745,74 @@ def test_the_table_says_what_was_pooled() -> None:
     assert (table.values <= table.high).all()
     assert table.n.tolist() == [240] * 3
     assert json.loads(json.dumps(table.to_dict()))["params"][2] == {"logisticregression__C": 1}
+
+
+class _Searched:
+    """What a fitted search has of results that were made up."""
+
+    def __init__(self, results: dict[str, Any], rule: Any, own: GroupScoring) -> None:
+        self.cv_results_, self.refit, self.scoring = results, rule, own
+        self.best_index_ = rule(results)
+
+
+@pytest.mark.parametrize("require", ["not_refuted", "shown", "value"])
+def test_the_table_of_a_rule_shows_why_it_refuses(require: Any) -> None:
+    """60 of 100 against 45 of 100 differ by .15: from .012 to .280 at 95%, and from below 0 at 97.5%."""
+    tables = [selected_of_100(60, 45), selected_of_100(70, 45)]
+    results = results_of(tables, acc=[0.9, 0.8], dp=[-0.15, -0.25], di=[0.75, 0.64])
+    rule = AB.best_under("acc", dp=0.0, min_ratio={"di": 0.99}, require=require)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        search = _Searched(results, rule, AB)
+    table = cv_disparities(search)
+    assert table.confidence == pytest.approx(0.975)
+    for place, counts in enumerate(tables):
+        estimates = [AB.pooling.criteria[name].estimate(counts, 0.975) for name in ("dp", "di")]
+        np.testing.assert_allclose(table.low[place], [one.low for one in estimates])
+        (dp_value, dp_low, dp_high), (di_value, di_low, di_high) = estimates
+        beyond = {
+            "not_refuted": [dp_low, 0.99 - di_high],
+            "shown": [dp_high, 0.99 - di_low],
+            "value": [dp_value, 0.99 - di_value],
+        }[require]
+        np.testing.assert_allclose(table.beyond[place], np.maximum(beyond, 0))
+    # What is chosen is derived from the table alone: within the bounds, else the least beyond one of them.
+    worst = table.beyond.max(1)
+    expected = int(np.argmin(worst)) if worst.min() > 0 else int(np.argmax(worst == 0))
+    assert table.chosen == search.best_index_ == expected == 0
+    assert table.bounds.tolist() == [0.0, 0.99]
+    assert "0 (chosen)" in str(table)
+    assert repr(rule) in str(table)
+    assert len(said) == (worst[0] > 0)
+    assert (require == "not_refuted") == (not said)
+    for warning in said:
+        place = int(np.argmax(table.beyond[0]))
+        assert f"candidate 0 is chosen, the nearest. Its {table.scores[place]!r} is" in str(warning.message)
+        assert f"beyond the bound {table.bounds[place]:g} by {worst[0]:.4f}." in str(warning.message)
+        if require == "shown":
+            shown = f"[{table.low[0, place]:.4f}, {table.high[0, place]:.4f}], a 97.5% interval"
+            assert shown in str(warning.message)
+    at_95 = cv_disparities(search, confidence=0.95)
+    assert at_95.low[0, 0] == pytest.approx(0.012, abs=0.001)  # beyond the bound, and not refuted
+    np.testing.assert_array_equal(at_95.beyond, table.beyond)
+    assert cv_disparities(results, AB).confidence == 0.95
+
+
+def test_the_warning_names_the_interval_or_the_mean_that_decides() -> None:
+    results = results_of([selected_of_100(90, 20)], acc=[0.8], f1=[0.5])
+    low = AB.pooling.criteria["dp"].estimate(selected_of_100(90, 20), 0.95).low
+    with pytest.warns(
+        UserWarning, match=rf"a 95% interval that lies wholly beyond .* 0\.01, by {low - 0.01:.4f}"
+    ):
+        AB.best_under("acc", dp=0.01)(results)
+    with pytest.warns(
+        UserWarning, match=r"mean of 'f1' over the folds is 0\.5000, below the bound 0\.9 by 0\.4000"
+    ):
+        AB.best_under("acc", dp=0.9, min_score={"f1": 0.9})(results)
+    with pytest.warns(
+        UserWarning, match=r"mean of 'f1' over the folds is 0\.5000, below the bound 0\.9 by 0\.4000"
+    ):
+        AB.best_under("acc", min_score={"f1": 0.9})(results)
 
 
 @pytest.mark.parametrize(

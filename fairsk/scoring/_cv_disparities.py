@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from fairsk._core.results import Result, Table, number, percent, row_count, with
 from fairsk._core.typing import Floats
 from fairsk.scoring._group_scoring import GroupScoring
 from fairsk.scoring._pooling import NO_ESTIMATE, Pooling, mean_scores
+from fairsk.scoring._refit import BestUnderPooled
 from fairsk.statistics._intervals import check_confidence
 
 __all__ = ["CVDisparities", "cv_disparities", "pooled_results"]
@@ -40,6 +41,17 @@ class CVDisparities(Result):
         The coverage probability of each interval, for all pairs of groups and rates at once.
     counts : tuple of GroupCounts or None
         The counts of each candidate: for verdicts, contrasts and tables of rates.
+    mean_scores : dict of str to array of shape (n_candidates,)
+        The means over the folds of the other scores, such as the accuracy.
+    chosen : int or None
+        The candidate that the search has chosen.
+    rule : str
+        The :meth:`GroupScoring.best_under` by which it has; empty if it was not such a rule.
+    bounds : array of shape (n_scores,)
+        The bounds of the rule; NaN where there is none.
+    beyond : array of shape (n_candidates, n_scores)
+        By how much the end of the interval that decides (or the value, if ``require="value"``) is beyond the
+        bound: the rule refuses a candidate in which one is above 0.
     """
 
     scores: tuple[str, ...]
@@ -53,30 +65,50 @@ class CVDisparities(Result):
     params: tuple[Mapping[str, Any], ...]
     confidence: float
     counts: tuple[GroupCounts | None, ...] = field(default=())
+    mean_scores: Mapping[str, Floats] = field(default_factory=dict)
+    chosen: int | None = None
+    rule: str = ""
+    bounds: Floats = field(default_factory=lambda: np.empty(0))
+    beyond: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
     def _tables(self) -> list[Table]:
         lines = [(i, j) for i in range(len(self.params)) for j in range(len(self.scores))]
         columns: dict[str, list[Any]] = {
             "candidate": [i for i, _ in lines],
+            "chosen": [i == self.chosen for i, _ in lines],
             "score": [self.scores[j] for _, j in lines],
             "constraint": [self.constraints[j] for _, j in lines],
             "comparison": [self.comparisons[j] for _, j in lines],
         }
-        numbers = {"value": self.values, "low": self.low, "high": self.high, "mean_of_folds": self.fold_means}
+        numbers = {"value": self.values, "low": self.low, "high": self.high, "beyond": self.beyond}
+        numbers["mean_of_folds"] = self.fold_means
+        columns["bound"] = [float(self.bounds[j]) for _, j in lines]
         columns |= {name: [float(table[line]) for line in lines] for name, table in numbers.items()}
         columns["n"] = [float(self.n[i]) for i, _ in lines]
+        # Called as in cv_results_, where no other column here can be called so.
+        columns |= {
+            f"mean_test_{name}": [float(mean[i]) for i, _ in lines] for name, mean in self.mean_scores.items()
+        }
         names = dict.fromkeys(name for params in self.params for name in params)
         columns |= {f"param_{name}": [_plain(self.params[i].get(name)) for i, _ in lines] for name in names}
         text = {name: list(map(number, column)) for name, column in columns.items()}
         text["value"] = [with_interval(self.values[k], self.low[k], self.high[k]) for k in lines]
         text["n"] = ["-" if np.isnan(self.n[i]) else row_count(self.n[i]) for i, _ in lines]
-        del text["low"], text["high"], text["constraint"]
-        note = (
+        text["candidate"] = [f"{i} (chosen)" if i == self.chosen else str(i) for i, _ in lines]
+        text["beyond"] = [number(beyond, 4) for beyond in columns["beyond"]]
+        for name in ("chosen", "low", "high", "constraint", *(() if self.rule else ("bound", "beyond"))):
+            del text[name]
+        words = ["score", "comparison", *(f"param_{name}" for name in names)]
+        return [Table(columns, text, notes=self._notes(), words=words)]
+
+    def _notes(self) -> list[str]:
+        notes = [
             f"Of counts summed over the folds, with {percent(self.confidence)} intervals; beside them the "
             "mean of the folds."
-        )
-        words = ["score", "comparison", *(f"param_{name}" for name in names)]
-        return [Table(columns, text, notes=[note], words=words)]
+        ]
+        if self.rule:
+            notes.append(f"Bounds of {self.rule}: its confidence holds for all of them together.")
+        return notes
 
 
 def _plain(value: Any) -> Any:
@@ -99,8 +131,22 @@ def pooled_results(
     return results.cv_results_, scoring or (own if isinstance(own, GroupScoring) else None)
 
 
+def _judged(
+    rule: BestUnderPooled | None, names: list[str], tables: Sequence[GroupCounts | None]
+) -> dict[str, Floats]:
+    """Return the bounds of a rule on scores of these names, and by how much candidates are beyond them."""
+    bounds = {} if rule is None else rule.bounds
+    beyond = {} if rule is None else rule.beyond(tables)
+    nothing = np.full(len(tables), np.nan)
+    table = [np.maximum(beyond.get(name, nothing), 0.0) for name in names]
+    return {
+        "bounds": np.array([bounds.get(name, np.nan) for name in names]),
+        "beyond": np.array(table, dtype=float).reshape(len(names), len(tables)).T,
+    }
+
+
 def cv_disparities(
-    results: Any, scoring: GroupScoring | None = None, *, confidence: float = 0.95
+    results: Any, scoring: GroupScoring | None = None, *, confidence: float | None = None
 ) -> CVDisparities:
     """Return the disparities of every candidate, from counts summed over the folds, with intervals.
 
@@ -111,13 +157,17 @@ def cv_disparities(
         ``cross_validate`` returned: one candidate.
     scoring : GroupScoring, optional
         What scored it; needed unless it is a search.
-    confidence : float in (0, 1), default=0.95
-        The coverage probability of each interval, for all pairs of groups and rates of a constraint.
+    confidence : float in (0, 1), optional
+        The coverage probability of each interval, for all pairs of groups and rates of a constraint. By
+        default .95; for a search whose ``refit`` is :meth:`GroupScoring.best_under`, that of the intervals by
+        which the rule judges, which share its confidence: .975 for each of two bounds at .95.
 
     Returns
     -------
     CVDisparities
-        A line per candidate and score; ``.counts`` are the pooled counts.
+        A line per candidate and score, with the means of the other scores; ``.counts`` are the pooled
+        counts. Of a fitted search it says which candidate is chosen, and of such a rule the bounds, and how
+        far beyond them each candidate is.
 
     Raises
     ------
@@ -144,18 +194,23 @@ def cv_disparities(
     >>> scoring = GroupScoring(scores, sensitive_features="sex").of(X)
     >>> tree = DecisionTreeClassifier(max_depth=3, random_state=0)
     >>> print(cv_disparities(cross_validate(tree, X, y, scoring=scoring), scoring))
-    candidate  score  comparison                 value  mean_of_folds      n
-    ------------------------------------------------------------------------
-    0          dp     difference  0.024 [0.000, 0.053]          0.041  1,000
+    candidate  score  comparison                 value  mean_of_folds      n  mean_test_acc
+    ---------------------------------------------------------------------------------------
+    0          dp     difference  0.024 [0.000, 0.053]          0.041  1,000          0.702
     Of counts summed over the folds, with 95% intervals; beside them the mean of the folds.
     """
-    check_confidence(confidence)
+    search = results
     results, scoring = pooled_results(results, scoring)
     if not isinstance(scoring, GroupScoring):
         raise TypeError(
             "These results were not scored by GroupScoring, or it is not given: "
             "cv_disparities(results, scoring)."
         )
+    rule = getattr(search, "refit", None) if scoring is getattr(search, "scoring", None) else None
+    rule = rule if isinstance(rule, BestUnderPooled) else None
+    if confidence is None:
+        confidence = 0.95 if rule is None else rule.level
+    check_confidence(confidence)
     pooling: Pooling = scoring.pooling
     tables = pooling.counts(results)
     criteria = pooling.criteria
@@ -178,4 +233,12 @@ def cv_disparities(
         params=tuple(map(dict, results.get("params", [{}] * len(tables)))),
         confidence=confidence,
         counts=tuple(tables),
+        mean_scores={
+            name: mean_scores(results, name)
+            for name in scoring.scoring
+            if name not in criteria and not {f"mean_test_{name}", f"test_{name}"}.isdisjoint(results)
+        },
+        chosen=getattr(search, "best_index_", None),
+        rule="" if rule is None else repr(rule),
+        **_judged(rule, list(criteria), tables),
     )

@@ -123,12 +123,11 @@ class GroupScoring:
     >>> tree = DecisionTreeClassifier(random_state=0)
     >>> rule = scoring.best_under("acc", dp=0.05)
     >>> search = GridSearchCV(tree, {"max_depth": [2, 4]}, scoring=scoring, refit=rule, cv=5).fit(X, y)
-    >>> print(cv_disparities(search))
-    candidate  score  comparison                 value  mean_of_folds      n  param_max_depth
-    -----------------------------------------------------------------------------------------
-    0          dp     difference  0.001 [0.000, 0.039]          0.060  1,000  2
-    1          dp     difference  0.035 [0.000, 0.069]          0.062  1,000  4
-    Of counts summed over the folds, with 95% intervals; beside them the mean of the folds.
+    >>> table = cv_disparities(search).frame("pandas")
+    >>> table[["candidate", "chosen", "value", "low", "high", "bound", "beyond", "mean_test_acc"]].round(3)
+       candidate  chosen  value  low   high  bound  beyond  mean_test_acc
+    0          0   False  0.001  0.0  0.039   0.05     0.0          0.696
+    1          1    True  0.035  0.0  0.069   0.05     0.0          0.699
     >>> search.best_params_
     {'max_depth': 4}
     """

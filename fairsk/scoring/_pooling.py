@@ -149,7 +149,7 @@ class Pooling:
         empty = {cell: np.zeros(len(self.groups)) for cell in CELLS}
         return criterion.by_attributes(GroupCounts(self.groups, empty, names=self.names)).groups
 
-    def counts(self, results: Mapping[str, Any]) -> list[GroupCounts | None]:
+    def counts(self, results: Mapping[str, Any], *, warn: bool = True) -> list[GroupCounts | None]:
         """Return the counts of each candidate, summed over the folds; None where scoring failed in one.
 
         Raises
@@ -160,14 +160,15 @@ class Pooling:
         Warns
         -----
         UserWarning
-            If rows have been tested more often than ``n_repeats`` says.
+            If rows have been tested more often than ``n_repeats`` says, unless ``warn=False``.
         """
         totals = {"counts": self._totals(results, "counts")}
         try:
             totals["squares"] = self._totals(results, "squares")
         except KeyError:  # the rows have no weights
             totals["squares"] = totals["counts"]
-            self._warn_of_repeats(totals["counts"])
+            if warn:
+                self._warn_of_repeats(totals["counts"])
         n_candidates = len(totals["counts"]["tp"])
         return [self._table(totals, place) for place in range(n_candidates)]
 

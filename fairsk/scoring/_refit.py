@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
+from fairsk._core.counts import GroupCounts
+from fairsk._core.messages import show
+from fairsk._core.results import number, percent, with_interval
 from fairsk._core.typing import Bools, Floats
 from fairsk._core.warnings import warn_user
 from fairsk.rates import check_choice
@@ -229,6 +232,39 @@ class BestUnderPooled(BestUnder):
     def __getnewargs__(self) -> tuple[Any, ...]:
         return *super().__getnewargs__(), self.pooling, self.confidence, self.require
 
+    @property
+    def bounds(self) -> dict[str, float]:
+        """The bounds on pooled disparities, by the name of the score."""
+        return dict((*self.max_difference, *self.min_ratio))
+
+    @property
+    def level(self) -> float:
+        """The confidence of the interval of each bound, such that all of a candidate hold together."""
+        return joint_confidence(self.confidence, len(self.bounds))
+
+    def beyond(self, tables: Sequence[GroupCounts | None]) -> dict[str, Floats]:
+        """Return by how much what decides is beyond each bound: not above 0 where the bound is kept.
+
+        Parameters
+        ----------
+        tables : sequence of GroupCounts or None
+            The pooled counts of each candidate.
+
+        Returns
+        -------
+        dict of str to array of shape (n_candidates,)
+            By the name of the score; NaN where there are no counts, or there is nothing to measure.
+        """
+        return {
+            name: np.array(
+                [
+                    np.nan if table is None else self._beyond(self.pooling.criteria[name], table, bound)
+                    for table in tables
+                ]
+            )
+            for name, bound in self.bounds.items()
+        }
+
     def _judge(self, cv_results: Mapping[str, Any]) -> tuple[Floats, Floats]:
         tables = self.pooling.counts(cv_results)
         criteria = self.pooling.criteria
@@ -238,21 +274,15 @@ class BestUnderPooled(BestUnder):
         else:
             score = mean_scores(cv_results, self.score)
         violation = np.full(len(tables), -np.inf)
-        bounds = (*self.max_difference, *self.min_ratio)
-        level = joint_confidence(self.confidence, len(bounds))
-        for name, bound in bounds:
-            beyond = [
-                np.nan if table is None else self._beyond(criteria[name], table, bound, level)
-                for table in tables
-            ]
+        for beyond in self.beyond(tables).values():
             violation = np.maximum(violation, beyond)
         for name, bound in self.min_score:
             violation = np.maximum(violation, bound - mean_scores(cv_results, name))
         return score, np.maximum(violation, 0.0)
 
-    def _beyond(self, criterion: Criterion, counts: Any, bound: float, level: float) -> float:
+    def _beyond(self, criterion: Criterion, counts: GroupCounts, bound: float) -> float:
         """Return by how much what decides is beyond the bound: an end of the interval, or the value."""
-        estimate = criterion.estimate(counts, level)
+        estimate = criterion.estimate(counts, self.level)
         if self.require == "value":
             decides = estimate.value
         elif self.require == "shown" and not criterion.measured_in_every_group(counts):
@@ -266,16 +296,36 @@ class BestUnderPooled(BestUnder):
     def _warn(self, cv_results: Mapping[str, Any], score: Floats, violation: Floats, winner: int) -> None:
         if violation[winner] <= self._slack:
             return
-        decides = {
-            "not_refuted": "whose whole interval lies beyond a bound, and still the nearest, by",
-            "shown": "whose interval reaches least beyond a bound, by",
-            "value": "whose pooled disparity exceeds a bound least, by",
-        }
         warn_user(
-            f"No candidate meets {self!r}: one is chosen {decides[self.require]} {violation[winner]:.4f}. "
+            f"No candidate meets {self!r}: candidate {winner} is chosen, the nearest. "
+            f"{self._what_decides(cv_results, winner)} by {violation[winner]:.4f}. "
             f"Widen the bound or the search{', or take more rows' if self.require == 'shown' else ''}; "
-            "fairsk.scoring.cv_disparities lists the intervals."
+            "fairsk.scoring.cv_disparities(search) lists these intervals of all candidates."
         )
+
+    def _what_decides(self, cv_results: Mapping[str, Any], winner: int) -> str:
+        """Say which bound a candidate is furthest beyond, and with what interval."""
+        counts = self.pooling.counts(cv_results, warn=False)[winner]
+        beyond = {name: float(values[0]) for name, values in self.beyond([counts]).items()}
+        means = {name: float(mean_scores(cv_results, name)[winner]) for name, _ in self.min_score}
+        below = {name: bound - means[name] for name, bound in self.min_score}
+        if below and max(below.values()) >= max(beyond.values(), default=-np.inf):
+            name = max(below, key=below.__getitem__)
+            least = dict(self.min_score)[name]
+            return f"The mean of {show(name)} over the folds is {means[name]:.4f}, below the bound {least:g}"
+        name = max(beyond, key=beyond.__getitem__)
+        criterion, bound = self.pooling.criteria[name], f"the bound {self.bounds[name]:g}"
+        assert counts is not None  # one that failed is not chosen
+        estimate = criterion.estimate(counts, self.level)
+        if self.require == "value":
+            return f"Its {show(name)} is {number(estimate.value, 4)}, beyond {bound}"
+        text = f"Its {show(name)} is {with_interval(*estimate, digits=4)}, "
+        if self.require == "not_refuted":
+            return f"{text}a {percent(self.level)} interval that lies wholly beyond {bound},"
+        if not criterion.measured_in_every_group(counts):
+            furthest = number(criterion.furthest, 1)
+            return f"{text}but not every group can be measured, which counts as {furthest}: beyond {bound}"
+        return f"{text}a {percent(self.level)} interval that reaches beyond {bound}"
 
     def __repr__(self) -> str:
         options = [f"confidence={self.confidence}", f"require={self.require!r}"]
