@@ -559,23 +559,29 @@ WITHOUT_INTERVAL = GroupScoring(
 )
 
 
+FEW = {"mean_test_acc": [0.9], "mean_test_dp": [-0.1]}
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: AB.best_under("acc"), "needs a bound"),
         (
             lambda: AB.best_under("accuracy", dp=0.1),
-            r"no score 'accuracy' .* the scores are: acc, dp, di, f1",
+            r"no score 'accuracy' .* The scores are: acc, dp, di, f1",
         ),
         (lambda: AB.best_under("acc", eo=0.1), "no score 'eo'"),
+        (lambda: AB.best_under("accc", dp=0.1), r"no score 'accc' .* Did you mean 'acc'\?"),
+        (lambda: AB.best_under("acc", ddp=0.1), r"no score 'ddp' .* Did you mean 'dp'\?"),
+        (lambda: best_under("accc", dp=0.1)(FEW), r"no scorer 'accc'\. Did you mean 'acc'\?"),
         (
             lambda: AB.best_under("acc", di=0.8),
             r"'di' is a max_difference.*a ratio: write min_ratio=\{'di': 0.8\}",
         ),
         (lambda: AB.best_under("acc", f1=0.8), r"not a difference or ratio .* min_score=\{'f1': \.\.\.\}"),
-        (lambda: AB.best_under("acc", min_ratio={"dp": 0.8}), r"a difference: write dp=\.\.\."),
+        (lambda: AB.best_under("acc", min_ratio={"dp": 0.8}), "a difference: write dp=0.05, say"),
         (lambda: AB.best_under("acc", min_ratio={"f1": 0.8}), "min_score"),
-        (lambda: AB.best_under("acc", min_score={"dp": 0.1}), r"a difference: write dp=\.\.\."),
+        (lambda: AB.best_under("acc", min_score={"dp": 0.1}), "a difference: write dp=0.05, say"),
         (lambda: AB.best_under("acc", min_score={"di": 0.8}), "a ratio: write min_ratio"),
         (lambda: AB.best_under("acc", dp=-0.1), "finite and not negative"),
         (lambda: AB.best_under("acc", dp=1.2), "max_difference=1.2 bounds nothing"),
@@ -602,7 +608,7 @@ def test_a_wrong_bound_is_refused_before_any_fit(call: Any, message: str) -> Non
         (
             {"scoring": {"a": "acuracy"}},
             ValueError,
-            "'a' is the name of no scikit-learn scorer and of no con",
+            r"'a', 'acuracy', is the name of no .* and of no con.* Did you mean 'accuracy'\?",
         ),
         ({"scoring": {"a": "demographic_party"}}, ValueError, "Did you mean 'demographic_parity'"),
         ({"scoring": {"a": 3}}, TypeError, "must be the name of a scikit-learn scorer"),

@@ -11,7 +11,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
 
 from fairsk import (
     FairClassifier,
@@ -26,6 +29,7 @@ from fairsk import (
 )
 from fairsk._core.groups import list_groups
 from fairsk._core.messages import list_labels, list_texts, shorten, show
+from fairsk._held_out.objective import check_objective
 from fairsk.audit import audit_dataset
 from fairsk.metrics import (
     GroupCounts,
@@ -301,3 +305,39 @@ def test_groups_that_are_unknown_at_prediction_are_listed_in_brief() -> None:
         for what in ("two long names", "many long names", "text and numbers", "a wide table", "a row"):
             text = longest_message(lambda e=estimator, w=what: e.predict(X, sensitive_features=LARGE[w]))
             assert len(text) <= MOST, f"{what}: {len(text)} characters: {text[:200]}"
+
+
+@pytest.mark.parametrize(
+    ("objective", "meant"),
+    [
+        ("acuracy", "accuracy"),
+        ("worst_accuracy", "worst_group_accuracy"),
+        ("min_group_accuracy", "worst_group_accuracy"),
+    ],
+)
+def test_an_objective_by_another_name_gets_a_suggestion(objective: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=rf"Unknown objective '{objective}'\. Did you mean '{meant}'\?"):
+        check_objective(objective)
+
+
+def test_metrics_and_shares_by_another_name() -> None:
+    with pytest.raises(ValueError, match=r"Did you mean 'share_of_selected'\?.*, share_of_selected\.$"):
+        group_metrics([1, 0], [1, 0], sensitive_features=[0, 1], metrics="shares_of_selected")
+    with pytest.raises(ValueError, match=r"Did you mean 'accuracy'\? sklearn"):
+        make_group_scorer("acuracy")
+    table = group_metrics(None, [1, 0, 1], sensitive_features=list("aab"), metrics="share_of_selected")
+    for compare in (table.difference, table.ratio, table.lowest):
+        with pytest.raises(ValueError, match="shares of one whole add up to 1"):
+            compare("share_of_selected")
+
+
+def test_what_the_page_says_of_orders_inside_cross_validation() -> None:
+    """Parts cut by position have other labels, and cannot be told from a y with an index of its own."""
+    X = pd.DataFrame({"a": np.arange(40.0) % 7, "sex": list("fm") * 20})
+    y = pd.Series([0, 0, 1, 1] * 10).iloc[::-1]
+    scorer = make_fair_scorer("demographic_parity", sensitive_features="sex")
+    model = make_pipeline(make_column_transformer(("passthrough", ["a"])), LogisticRegression())
+    options: dict[str, Any] = {"scoring": scorer, "cv": 3, "error_score": "raise"}
+    assert len(cross_val_score(model, X, y, **options)) == 3
+    with pytest.raises(ValueError, match="order"):
+        scorer(model.fit(X, y), X, y)

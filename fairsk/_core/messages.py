@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import reprlib
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-__all__ = ["list_labels", "list_texts", "shorten", "show"]
+__all__ = ["did_you_mean", "list_labels", "list_texts", "shorten", "show"]
 
 #: A longer text than this is shortened in a message.
 _LONGEST = 60
@@ -42,6 +43,12 @@ def list_texts(texts: Iterable[str], most: int = _MOST, *, longest: int = _LONGE
     texts = list(texts)
     shown = ", ".join(shorten(text, longest) for text in texts[:most])
     return f"{shown} and {len(texts) - most:,} more" if len(texts) > most else shown
+
+
+def did_you_mean(name: Any, names: Iterable[str]) -> str:
+    """Return " Did you mean" the name that is most like an unknown one; nothing if none is."""
+    close = difflib.get_close_matches(name[:100], names, n=1) if isinstance(name, str) else []
+    return f" Did you mean {close[0]!r:.200}?" if close else ""
 
 
 def list_labels(labels: Iterable[Any], most: int = _MOST) -> str:

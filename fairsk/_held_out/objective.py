@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from fairsk._core.curves import Curve
-from fairsk._core.messages import show
+from fairsk._core.messages import did_you_mean, show
 from fairsk._core.typing import Floats
 from fairsk.rates import CELLS, RATES, Cells, Rate, get_rate
 
@@ -309,7 +309,8 @@ def make_objective(objective: ObjectiveLike, positives: float, negatives: float)
         rate = get_rate(objective)
     except ValueError as error:
         raise ValueError(
-            f"Unknown objective {show(objective)}: use 'balanced_accuracy', 'youden', one of the rates "
+            f"Unknown objective {show(objective)}.{_similar_objective(objective)}"
+            " Use 'balanced_accuracy', 'youden', one of the rates "
             f"{', '.join(RATES)}, 'f2' or another F-beta, any of these after 'worst_group_', a Rate, a dict "
             "of what a row in each cell is worth, or a function of the cells."
         ) from error
@@ -320,6 +321,21 @@ def make_objective(objective: ObjectiveLike, positives: float, negatives: float)
         rate.has_fixed_denominator,
         rate.lower_is_better,
     )
+
+
+#: How others say that they mean the worst group.
+_ALSO_WORST = ("worst_group_", "min_group_", "worst_", "minimum_", "group_min_", "min_")
+
+
+def _similar_objective(objective: Any) -> str:
+    """Return " Did you mean" the objective that a name may mean."""
+    names = ["balanced_accuracy", "youden", *RATES]
+    if isinstance(objective, str):
+        for prefix in _ALSO_WORST:
+            if objective.startswith(prefix):
+                hint = did_you_mean(objective.removeprefix(prefix), names)
+                return hint.replace("mean '", f"mean '{_WORST}")
+    return did_you_mean(objective, names)
 
 
 def objective_of_rows(objective: ObjectiveLike, everyone: Curve) -> Objective | FreeObjective:

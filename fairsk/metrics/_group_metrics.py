@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.messages import show
+from fairsk._core.messages import did_you_mean, show
 from fairsk._core.results import library_of
 from fairsk._core.typing import RandomStateLike
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import BaseScorer
 from fairsk.metrics._decisions.table import DEFAULT_RATES, SHARE_OF_SELECTED, GroupMetrics, check_columns
 from fairsk.metrics._functions import GroupFunctionMetrics, function_name, measure_functions
-from fairsk.rates import Constraint, Rate, get_rate
+from fairsk.rates import RATES, Constraint, Rate, get_rate
 
 __all__ = ["group_metrics"]
 
@@ -308,7 +308,15 @@ def _renamed(metric: Metric, name: str | None = None) -> Rate | Callable[..., An
     if _is_share(metric):
         return SHARE_OF_SELECTED
     if isinstance(metric, str | Rate | Constraint):  # for a constraint, the error says which rates it has
-        rate = get_rate(metric)
+        try:
+            rate = get_rate(metric)
+        except ValueError as error:
+            if not str(error).startswith("Unknown rate"):
+                raise  # a constraint: which rates it is about
+            names = [*RATES, SHARE_OF_SELECTED]
+            raise ValueError(
+                f"Unknown rate {show(metric)}.{did_you_mean(metric, names)} Built in: {', '.join(names)}."
+            ) from None
         return rate if name is None else replace(rate, name=name)
     if not callable(metric):
         raise TypeError(f"A metric is the name of a rate, a Rate or a function; got {show(metric)}.")

@@ -24,11 +24,11 @@ from fairsk._core.counts import GroupCounts
 from fairsk._core.factorize import is_missing
 from fairsk._core.groups import encode_groups, format_group, list_groups, sort_labels
 from fairsk._core.labels import positive_class
-from fairsk._core.messages import list_labels, shorten, show
+from fairsk._core.messages import did_you_mean, list_labels, shorten, show
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples, score_by, scorer_parts
 from fairsk._sklearn.routing import RESPONSES, asks_for
-from fairsk.rates import CELLS, Constraint, Rate, get_constraint
+from fairsk.rates import CELLS, CONSTRAINTS, Constraint, Rate, get_constraint
 from fairsk.scoring._measures import Disparity, GroupPerformance, Measure
 from fairsk.scoring._pooling import PREFIXES, Criterion, Pooling, write_counts
 from fairsk.scoring._refit import BestUnderPooled, Requirement, check_requirement, named_bounds
@@ -511,8 +511,8 @@ class GroupScoring:
         for name in (score, *(name for part in bounds.values() for name, _ in part)):
             if name not in self.scoring:
                 raise ValueError(
-                    f"There is no score {name!r:.200} to maximise or to bound; the scores are: "
-                    f"{list_groups(self.scoring)}."
+                    f"There is no score {name!r:.200} to maximise or to bound."
+                    f"{did_you_mean(name, self.scoring)} The scores are: {list_groups(self.scoring)}."
                 )
         for kind, named in bounds.items():
             for name, bound in named:
@@ -530,7 +530,7 @@ class GroupScoring:
         if not fits[kind]:
             right = next(other for other in fits if fits[other])
             what = {
-                "max_difference": f"a difference: write {name}=...",
+                "max_difference": f"a difference: write {name}=0.05, say",
                 "min_ratio": f"a ratio: write min_ratio={{{name!r}: {bound:g}}}",
                 "min_score": (
                     "not a difference or ratio of decisions between groups, which counts would give: write "
@@ -657,9 +657,13 @@ def _constraint(name: str, score: Any) -> Constraint | None:
         return None
     try:
         return get_constraint(score)  # type: ignore[arg-type]  # of a rate it says what to write
-    except ValueError as error:
+    except ValueError:
+        # Of both kinds of names the closest one.
+        hint = did_you_mean(score, [*get_scorer_names(), *CONSTRAINTS])
         raise ValueError(
-            f"The score {name!r} is the name of no scikit-learn scorer and of no constraint. {error}"
+            f"The score {name!r:.200}, {show(score)}, is the name of no scikit-learn scorer and of no "
+            f"constraint.{hint} The constraints are: {', '.join(CONSTRAINTS)}; "
+            "sklearn.metrics.get_scorer_names() lists the scorers."
         ) from None
 
 

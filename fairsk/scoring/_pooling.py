@@ -15,6 +15,7 @@ import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import list_groups
+from fairsk._core.messages import did_you_mean
 from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, Comparison, Constraint, Method, Norm
@@ -281,4 +282,6 @@ def mean_scores(results: Mapping[str, Any], name: str) -> Floats:
     names = [key.removeprefix("mean_test_") for key in results if key.startswith("mean_test_")]
     names = names or [key.removeprefix("test_") for key in results if key.startswith("test_")]
     names = [name for name in names if not name.startswith(PREFIXES)]
-    raise ValueError(f"There is no scorer {name!r}; the scorers are: {list_groups(names)}.")
+    raise ValueError(
+        f"There is no scorer {name!r:.200}.{did_you_mean(name, names)} The scorers are: {list_groups(names)}."
+    )

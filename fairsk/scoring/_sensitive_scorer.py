@@ -15,7 +15,7 @@ from sklearn.utils.metadata_routing import (
 )
 
 from fairsk._core.columns import SensitiveColumns, refuse_shuffled, sensitive_columns
-from fairsk._core.messages import shorten, show
+from fairsk._core.messages import did_you_mean, shorten, show
 from fairsk._core.strata import strata_columns
 from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples, scorer_parts
 from fairsk._sklearn.routing import RESPONSES, asks_for, call
@@ -46,7 +46,8 @@ class Performance:
         if isinstance(scoring, str):
             if scoring not in get_scorer_names():
                 raise ValueError(
-                    f"{show(scoring)} is not a valid scoring value: scikit-learn has no scorer of that name; "
+                    f"{show(scoring)} is not a valid scoring value: scikit-learn has no scorer of that name."
+                    f"{did_you_mean(scoring, get_scorer_names())} "
                     "sklearn.metrics.get_scorer_names() lists them."
                 )
             scorer = get_scorer(scoring)

@@ -272,6 +272,11 @@ class GroupMetrics(Result):
 
     def _constraint(self, rate: str) -> Constraint:
         by_name = {measured.name: measured for measured in self.measured_rates}
+        if rate == SHARE_OF_SELECTED:
+            raise ValueError(
+                f"{rate!r} is not compared between groups: shares of one whole add up to 1. Compare the "
+                "'selection_rate', or each group's share with its share_of_rows."
+            )
         if rate not in by_name:
             raise ValueError(f"{rate!r} is not in this table, which has: {', '.join(by_name)}.")
         return Constraint(rate, by_name[rate])
