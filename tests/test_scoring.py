@@ -410,7 +410,9 @@ def test_an_unknown_scorer_is_answered_with_all() -> None:
         lambda: best_under("acc", min_ratio={"f1": 0.1})(RESULTS),
         lambda: pareto_front(RESULTS, "acc", "f1"),
     ):
-        with pytest.raises(ValueError, match="There is no scorer 'f1'. The scorers are: acc, dp, ratio, eo"):
+        with pytest.raises(
+            ValueError, match=r"There is no scorer 'f1'\. The scorers are: acc, dp, ratio, eo"
+        ):
             call()
 
 
