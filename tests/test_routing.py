@@ -170,6 +170,53 @@ def test_the_column_may_be_absent_at_predict_if_nobody_asks_then(routing, librar
         asks.predict(without)
 
 
+class Refuses(ClassifierMixin, BaseEstimator):
+    """A classifier that fails with an error of its own."""
+
+    __metadata_request__fit = {"sensitive_features": True}
+
+    def __init__(self, error=None):
+        self.error = error
+
+    def fit(self, X, y, sensitive_features=None):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "is_explained"),
+    [
+        (KeyError("sex"), True),
+        (ValueError("A column ('sex') is gone"), True),
+        (ValueError("columns are missing: {'gender'}"), True),
+        (KeyError("['gender'] not in index"), True),
+        (IndexError("index 4 is out of bounds for axis 1 with size 4"), True),
+        (ValueError("X has 5 features, but StandardScaler is expecting 4 features as input."), True),
+        (TypeError("Adam.__init__() got an unexpected keyword argument 'wd'"), False),
+        (KeyError("Key 'valid_acc' was not found in history."), False),
+        (ValueError("essex sexes: no word of the column"), False),
+        (ValueError("n_estimators must be positive"), False),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_only_errors_about_columns_are_said_to_be_about_the_dropped_one(error, is_explained):
+    X, y = people()
+    model = SensitiveRouter(make_pipeline(prepare(), Refuses(error)), sensitive_features="sex")
+    with pytest.raises(type(error)) as caught:
+        model.fit(X, y)
+    notes = [note for note in getattr(caught.value, "__notes__", []) if "sensitive column" in note]
+    assert bool(notes) == is_explained
+
+
+@pytest.mark.parametrize("columns", [["sex", "town"], [3, 4]], ids=["names", "positions"])
+def test_a_blind_policy_says_it_of_columns_that_the_transformer_asks_for(columns, library):
+    X, y = people(library)
+    greedy = make_pipeline(make_column_transformer((OneHotEncoder(), columns)), LogisticRegression())
+    model = GroupThresholdOptimizer(greedy, sensitive_features="sex", policy="blind")
+    with pytest.raises((ValueError, IndexError)) as caught:
+        model.fit(X, y)
+    assert "had taken the sensitive column ('sex') out of X" in caught.value.__notes__[0]
+
+
 def test_a_step_that_wants_the_dropped_column_is_told_who_took_it():
     X, y = people()
     greedy = make_column_transformer((OneHotEncoder(), ["sex", "town"]))

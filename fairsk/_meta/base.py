@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral
@@ -15,12 +16,40 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from fairsk._core.columns import SensitiveColumns, drop_columns, refuse_shuffled, sensitive_columns
+from fairsk._core.columns import (
+    SensitiveColumns,
+    column_keys,
+    drop_columns,
+    refuse_shuffled,
+    sensitive_columns,
+)
 from fairsk._sklearn.accuracy import accuracy
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import RESPONSES, asks_for, call
 
 __all__ = ["MetaClassifier"]
+
+
+#: What errors of scikit-learn, pandas, polars and NumPy say that are about a column that is not there.
+_NO_SUCH_COLUMN = re.compile(
+    r"columns? (is|are) missing|not in index|not a column|index .*out of (bounds|range)"
+    r"|all features must be in|number of (features|columns)|\d features?\b|n_features",
+    re.IGNORECASE,
+)
+
+
+def _may_lack_a_column(error: BaseException, selector: Any) -> bool:
+    """Whether an error, or what caused it, names a selected column or speaks of columns that are not there."""
+    names = [key for key in column_keys(selector) or [] if isinstance(key, str)]
+    cause: BaseException | None = error
+    while cause is not None:
+        text = str(cause)
+        if _NO_SUCH_COLUMN.search(text):
+            return True
+        if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in names):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _offers(method: str) -> Callable[[Any], bool]:
@@ -112,11 +141,11 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     @contextmanager
     def _explaining_the_missing_column(self, dropped: bool, otherwise: str = "") -> Iterator[None]:
-        """Add to an error inside that the sensitive column had been taken out of X, if it was."""
+        """Add to an error about a missing column that the sensitive one had been taken out of X, if it was."""
         try:
             yield
         except Exception as error:
-            if dropped:
+            if dropped and _may_lack_a_column(error, self.sensitive_features):
                 error.add_note(
                     f"{type(self).__name__} had taken the sensitive column ({self.sensitive_features!r}) out "
                     f"of X before: take it out of the inner transformers too{otherwise}."
