@@ -1,4 +1,4 @@
-"""Routing of the sensitive column: SensitiveRouter reads it from raw X, for every step that asks."""
+"""Routing of the sensitive column, and of strata: SensitiveRouter reads them from raw X."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sklearn.base import clone
 
 from fairsk._core.columns import sensitive_columns
 from fairsk._core.groups import encode_groups
+from fairsk._core.strata import messages_of_strata, strata_columns
 from fairsk._core.validation import check_weights
 from fairsk._meta.base import MetaClassifier
 from fairsk._sklearn.compat import HasMethods, fit_context, num_samples
@@ -17,13 +18,20 @@ from fairsk._sklearn.rows import check_rows, check_same_features
 
 __all__ = ["SensitiveRouter"]
 
+#: Which estimators of fairsk ask for what the router hands on.
+_THAT_COMPARES = {
+    "sensitive_features": "",
+    "strata": " that compares groups within strata (FairClassifier, GroupThresholdOptimizer)",
+}
+
 
 class SensitiveRouter(MetaClassifier):
     """Read the sensitive column of the raw X and hand its values to every inner step that asks.
 
     Steps that ask, at fit or at prediction, are those that request ``sensitive_features`` in
     scikit-learn's metadata routing, as all of fairsk's estimators do by default. They are reached through
-    nested pipelines, with metadata routing off or on. So no step has to pass the column through.
+    nested pipelines, with metadata routing off or on. So no step has to pass the column through. Strata, if
+    there are any, reach the steps that request ``strata`` in the same way, at fit.
 
     Parameters
     ----------
@@ -32,6 +40,10 @@ class SensitiveRouter(MetaClassifier):
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of X; a list makes an intersection; a callable of X returns the values.
         Values passed to a method override it.
+    strata : str, int, list of these, or callable, optional
+        The column of X within whose values inner steps compare groups (a :class:`FairClassifier` or a
+        :class:`GroupThresholdOptimizer`), named as the sensitive one. It stays in X; what inner steps make of
+        it they decide. Values passed to ``fit`` override it. Predictions need no strata.
     keep_sensitive : bool, default=False
         Whether the inner estimator sees the sensitive columns of X. If not, X may lack them at prediction,
         unless a step asks for them there: an X with as many columns as the inner estimator was fitted on is
@@ -52,7 +64,8 @@ class SensitiveRouter(MetaClassifier):
     Raises
     ------
     ValueError
-        If the sensitive column is missing or has missing values, or no inner step asks for it.
+        If the sensitive column, or that of strata, is missing or has missing values, or no inner step asks
+        for it.
 
     See Also
     --------
@@ -75,17 +88,26 @@ class SensitiveRouter(MetaClassifier):
     (100,)
     """
 
+    __metadata_request__fit = {"strata": True}
+
     _parameter_constraints = {
         "estimator": [HasMethods(["fit"])],
         "sensitive_features": "no_validation",  # fairsk._core.columns.column_keys says what it can be
+        "strata": "no_validation",  # as sensitive_features
         "keep_sensitive": ["boolean"],
     }
 
     def __init__(
-        self, estimator: Any, *, sensitive_features: Any = None, keep_sensitive: bool = False
+        self,
+        estimator: Any,
+        *,
+        sensitive_features: Any = None,
+        strata: Any = None,
+        keep_sensitive: bool = False,
     ) -> None:
         self.estimator = estimator
         self.sensitive_features = sensitive_features
+        self.strata = strata
         self.keep_sensitive = keep_sensitive
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -95,6 +117,7 @@ class SensitiveRouter(MetaClassifier):
         y: ArrayLike,
         sensitive_features: Any = None,
         sample_weight: ArrayLike | None = None,
+        strata: Any = None,
         **fit_params: Any,
     ) -> Self:
         """Fit the inner estimator, handing the sensitive values to every step that asks.
@@ -109,6 +132,8 @@ class SensitiveRouter(MetaClassifier):
             The group of each row; overrides the column.
         sample_weight : array-like of shape (n_samples,), optional
             Weights, delivered to the last step of nested pipelines.
+        strata : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The stratum of each row; overrides the column.
         **fit_params
             Passed on to the inner estimator's ``fit``.
 
@@ -118,19 +143,21 @@ class SensitiveRouter(MetaClassifier):
             The fitted meta-estimator.
         """
         X, labels = check_rows(
-            X, y, sensitive_features=sensitive_features, sample_weight=sample_weight, **fit_params
+            X,
+            y,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            strata=strata,
+            **fit_params,
         )
         check_same_features(self, X, reset=True)
-        if not asks_for(self.estimator, "fit", "sensitive_features"):
-            raise ValueError(
-                f"No step inside SensitiveRouter({type(self.estimator).__name__}) asks for "
-                "sensitive_features in fit. Wrap a pipeline that holds a fairsk estimator, or request it "
-                "with set_fit_request(sensitive_features=True) on your own."
-            )
+        self._refuse_if_nobody_asks("sensitive_features")
         sensitive = sensitive_columns(
             X, self.sensitive_features, sensitive_features, n_samples=num_samples(X)
         )
         encode_groups(sensitive)  # a missing value fails here, under its column's name
+        if (by := self._strata(X, strata)) is not None:
+            fit_params["strata"] = by
         weights = check_weights(sample_weight, num_samples(X))
         inner_X = X if self.keep_sensitive else self._take_out_column(X)
         with self._explaining_the_missing_column(inner_X is not X, ", or set keep_sensitive=True"):
@@ -144,6 +171,31 @@ class SensitiveRouter(MetaClassifier):
             )
         self._remember_columns(sensitive.names, sensitive_features)
         return self
+
+    def _refuse_if_nobody_asks(self, name: str) -> None:
+        """Refuse an inner estimator no step of which asks for these values in ``fit``."""
+        if not asks_for(self.estimator, "fit", name):
+            raise ValueError(
+                f"No step inside SensitiveRouter({type(self.estimator).__name__}) asks for {name} in fit. "
+                f"Wrap a pipeline that holds a fairsk estimator{_THAT_COMPARES[name]}, or request it with "
+                f"set_fit_request({name}=True) on your own."
+            )
+
+    def _strata(self, X: Any, values: Any) -> Any:
+        """Return the strata as inner steps get them; None without any.
+
+        Raises
+        ------
+        ValueError
+            If their column is missing or has missing values, or no inner step asks for them.
+        """
+        columns = strata_columns(X, self.strata, values, n_samples=num_samples(X))
+        if columns is None:
+            return None
+        self._refuse_if_nobody_asks("strata")
+        with messages_of_strata():
+            encode_groups(columns)  # a missing value fails here, under its column's name
+        return columns.to_metadata()
 
     def _inner_X(self, X: Any) -> Any:
         """Return X without the sensitive column, which may be absent already, unless it is kept."""

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.dataset import Dataset
 from skorch.helper import SliceDict, predefined_split
 from torch import nn
 
-from fairsk import FairClassifier, FairLoss
+from fairsk import FairClassifier, FairLoss, SensitiveRouter
 from fairsk._core.bounds import bounded_constraints
 from fairsk.neural._bounded_loss import BoundedLoss
 from fairsk.neural._comparisons import GroupComparison
@@ -285,3 +286,22 @@ def test_a_group_of_a_stratum_is_pushed_as_one_of_an_intersection():
     expected = [3.0 * np.sqrt(0.5 / n) * violation[n - 1] / 2 for n in (1, 2)]
     for force, size in zip(forces, expected, strict=True):
         assert force == pytest.approx([-size, size])
+
+
+@pytest.mark.parametrize("inside", [None, "department"], ids=["router alone", "net as well"])
+def test_a_router_hands_the_column_of_strata_to_a_net_last_in_a_pipeline(inside, routing):
+    X, y, group, department = make_rows(n=300)
+    frame = pd.DataFrame(X[:, :2], columns=["x", "z"]).assign(group=group, department=department)
+    scale = make_column_transformer((StandardScaler(), ["x", "z"]))
+    net = FairClassifier(strata=inside, **FIXED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = SensitiveRouter(make_pipeline(scale, net), sensitive_features="group", strata="department")
+        routed = model.fit(frame, y)
+        direct = FairClassifier(**FIXED).fit(
+            scale.fit_transform(frame).astype(np.float32), y, sensitive_features=group, strata=department
+        )
+    assert routed.estimator_[-1].strata_ == ("art", "law")
+    np.testing.assert_array_equal(
+        routed.predict_proba(frame.drop(columns="group")), direct.predict_proba(scale.transform(frame))
+    )

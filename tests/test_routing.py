@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_predict
@@ -138,6 +138,85 @@ def test_a_fresh_thread_gives_the_same_answer(routing):
     with ThreadPoolExecutor(1) as pool:
         elsewhere = pool.submit(model.predict, X).result()
     np.testing.assert_array_equal(model.predict(X), elsewhere)
+
+
+class NeedsStrata(ClassifierMixin, BaseEstimator):
+    """A classifier that asks for groups and strata and writes down what it saw."""
+
+    __metadata_request__fit = {"sensitive_features": True, "strata": True}
+
+    def __init__(self, strata=None):
+        self.strata = strata
+
+    def fit(self, X, y, sensitive_features=None, strata=None):
+        self.classes_ = np.unique(y)
+        self.saw_ = list(sensitive_features), None if strata is None else np.asarray(strata).tolist()
+        return self
+
+    def predict(self, X):
+        return np.repeat(self.classes_[:1], len(X))
+
+
+@pytest.mark.parametrize("wrap", [lambda pipe: pipe, make_pipeline], ids=["pipeline", "nested pipeline"])
+def test_strata_reach_the_steps_that_ask_and_stay_in_X(wrap, routing, library):
+    X, y = people(library)
+    model = SensitiveRouter(
+        wrap(make_pipeline(Witness(), prepare(), NeedsStrata())), sensitive_features="sex", strata="town"
+    ).fit(X, y)
+    inner = model.estimator_
+    while not isinstance(inner[-1], NeedsStrata):
+        inner = inner[-1]
+    assert inner[-1].saw_ == (list(X["sex"]), list(X["town"]))
+    assert inner[0].columns_ == ["age", "skill", "town", "race"]
+    assert len(model.predict(X)) == len(y)
+
+
+def test_strata_by_list_callable_and_values(routing):
+    X, y = people()
+
+    def seen(strata=None, **passed):
+        pipeline = make_pipeline(prepare(), NeedsStrata())
+        model = SensitiveRouter(pipeline, sensitive_features="sex", strata=strata).fit(X, y, **passed)
+        return model.estimator_[-1].saw_[1]
+
+    town, race = X["town"].tolist(), X["race"].tolist()
+    assert seen() is None
+    assert seen(["town", "race"]) == [list(pair) for pair in zip(town, race, strict=True)]
+    assert seen(lambda X: X["town"]) == seen(X.columns.get_loc("town")) == town
+    assert seen("race") == race
+    model = SensitiveRouter(make_pipeline(prepare(), NeedsStrata()), sensitive_features="sex", strata="race")
+    assert model.fit(X, y, strata=X["town"]).estimator_[-1].saw_[1] == town  # values override the column
+
+
+def test_routed_strata_bound_thresholds_in_each_as_values_do(routing):
+    X, y = people(n=800)
+    thresholds = GroupThresholdOptimizer(LogisticRegression(), max_difference=0.05, pos_label="yes")
+    model = SensitiveRouter(make_pipeline(prepare(), thresholds), sensitive_features="sex", strata="town")
+    routed = model.fit(X, y).estimator_[-1]
+    direct = clone(thresholds).fit(
+        prepare().fit_transform(X), y, sensitive_features=X["sex"], strata=X["town"]
+    )
+    assert routed.strata_ == direct.strata_ == tuple(sorted(set(X["town"])))
+    assert routed.thresholds_ == direct.thresholds_
+    search = GridSearchCV(model, {"strata": [None, "town"]}, cv=2, error_score="raise").fit(X, y)
+    assert len(search.cv_results_["mean_test_score"]) == 2
+
+
+def test_strata_that_cannot_be_handed_on_are_refused(routing):
+    X, y = people()
+    compares = make_pipeline(prepare(), NeedsStrata())
+    with pytest.raises(ValueError, match=r"asks for strata in fit\. Wrap .* within strata \(FairClassifier"):
+        SensitiveRouter(
+            make_pipeline(prepare(), AsksAtPredict()), sensitive_features="sex", strata="town"
+        ).fit(X, y)
+    with pytest.raises(ValueError, match=r"The column of strata 'twon' is not in X.* Did you mean 'town'"):
+        SensitiveRouter(compares, sensitive_features="sex", strata="twon").fit(X, y)
+    gaps = X.assign(race=X["race"].where(X["race"] != "b"))
+    with pytest.raises(ValueError, match="column of strata 'race' is missing"):
+        SensitiveRouter(compares, sensitive_features="sex", strata="race").fit(gaps, y)
+    inner = make_pipeline(prepare(), GroupThresholdOptimizer(LogisticRegression(), strata="race"))
+    with pytest.raises(ValueError, match=r"wrap the pipeline in SensitiveRouter\(\.\.\., strata=\)"):
+        SensitiveRouter(inner, sensitive_features="sex").fit(X.rename(columns={"race": "origin"}), y)
 
 
 def test_nobody_asks():

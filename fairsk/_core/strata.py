@@ -13,6 +13,7 @@ __all__ = ["messages_of_strata", "read_strata", "strata_columns"]
 
 #: What messages about sensitive columns say, and what they say of strata.
 _IN_WORDS = {
+    "wrap the pipeline in SensitiveRouter": "wrap the pipeline in SensitiveRouter(..., strata=)",
     "sensitive_features": "strata",
     "sensitive column": "column of strata",
     "sensitive entry": "entry of strata",

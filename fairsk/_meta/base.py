@@ -39,7 +39,7 @@ _NO_SUCH_COLUMN = re.compile(
 
 
 def _may_lack_a_column(error: BaseException, selector: Any) -> bool:
-    """Whether an error, or what caused it, names a selected column or speaks of columns that are not there."""
+    """Whether an error, or what caused it, names a selected column or speaks of missing ones."""
     names = [key for key in column_keys(selector) or [] if isinstance(key, str)]
     cause: BaseException | None = error
     while cause is not None:
@@ -141,7 +141,7 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     @contextmanager
     def _explaining_the_missing_column(self, dropped: bool, otherwise: str = "") -> Iterator[None]:
-        """Add to an error about a missing column that the sensitive one had been taken out of X, if it was."""
+        """Add to an error about a missing column that the sensitive one was taken out of X, if it was."""
         try:
             yield
         except Exception as error:
