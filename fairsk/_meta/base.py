@@ -26,6 +26,7 @@ from fairsk._core.columns import (
 from fairsk._sklearn.accuracy import accuracy
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import RESPONSES, asks_for, call
+from fairsk._sklearn.rows import refuse_dataset
 
 __all__ = ["MetaClassifier"]
 
@@ -90,6 +91,7 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _sensitive(self, X: Any, values: Any, *, predicting: bool = False) -> SensitiveColumns:
         """Return the attribute of rows after ``fit``, its columns in the order of ``fit``."""
+        refuse_dataset(X)
         if predicting and values is None and self.sensitive_features is None:
             raise ValueError(
                 f"{type(self).__name__} needs the groups to predict. Name the column in its constructor, "
@@ -166,6 +168,7 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     def _respond(self, method: str, X: Any, values: Any) -> Any:
         """Call a response method of the inner estimator, with the attribute only if it asks for it."""
         check_is_fitted(self)
+        refuse_dataset(X)
         has_groups = values is not None or self.sensitive_features is not None
         if has_groups and asks_for(self.estimator_, method, "sensitive_features"):
             values = self._sensitive(X, values).to_metadata()

@@ -14,7 +14,7 @@ from fairsk._core.messages import list_labels
 from fairsk._core.typing import Ints
 from fairsk._sklearn.compat import check_feature_names, check_n_features, num_samples, safe_indexing
 
-__all__ = ["check_rows", "check_same_features", "take_fit_params", "take_rows"]
+__all__ = ["check_rows", "check_same_features", "refuse_dataset", "take_fit_params", "take_rows"]
 
 
 def take_rows(data: Any, rows: Ints) -> Any:
@@ -40,7 +40,10 @@ def check_rows(X: Any, y: Any, **per_row: Any) -> tuple[Any, NDArray[Any]]:
     ValueError
         If there are no rows, their numbers differ, y holds no labels, or pandas indexes are in different
         orders.
+    TypeError
+        If X is a dataset or a loader of torch.
     """
+    refuse_dataset(X)
     refuse_shuffled(X=X, y=y, **per_row)
     labels = target_column("y", y, warn=True)
     if labels.dtype.kind == "f":
@@ -53,6 +56,25 @@ def check_rows(X: Any, y: Any, **per_row: Any) -> tuple[Any, NDArray[Any]]:
     if num_samples(X) == 0:
         raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
     return X, labels
+
+
+def refuse_dataset(X: Any) -> None:
+    """Refuse a dataset or a loader of torch, told by the names of its classes: torch need not be there.
+
+    Raises
+    ------
+    TypeError
+        If X is one.
+    """
+    bases = {each.__name__ for each in type(X).__mro__ if each.__module__.startswith("torch.utils.data")}
+    if bases & {"Dataset", "IterableDataset", "DataLoader"}:
+        kind = "DataLoader" if "DataLoader" in bases else "Dataset"
+        raise TypeError(
+            f"X is a torch {kind} ({type(X).__name__}), but scikit-learn's tools and groups need rows: pass "
+            "the arrays or tensors in it, X and y apart (of a TensorDataset, dataset.tensors; of a skorch "
+            "Dataset, dataset.X and dataset.y), several inputs as a dict of arrays. Rows that a net is "
+            "to validate on may be a Dataset: net_params={'train_split': predefined_split(...)}."
+        )
 
 
 def _refuse_mixed(labels: NDArray[Any]) -> None:

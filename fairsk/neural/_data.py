@@ -17,7 +17,6 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 from skorch.helper import SliceDataset, SliceDict
-from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from fairsk._core.columns import SensitiveColumns, drop_columns, refuse_shuffled, sensitive_columns
 from fairsk._core.groups import Grouping, encode_groups, encode_known_groups, list_groups
@@ -27,7 +26,7 @@ from fairsk._core.strata import messages_of_strata, strata_columns
 from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._sklearn.compat import num_samples
-from fairsk._sklearn.rows import check_rows
+from fairsk._sklearn.rows import check_rows, refuse_dataset
 
 __all__ = [
     "INPUT_ATTRIBUTES",
@@ -79,14 +78,7 @@ def _as_array_like(X: Any) -> Any:
     """Return rows that are no mapping, tensors among them as arrays."""
     if isinstance(X, SliceDataset):  # skorch's way to make rows of a dataset for scikit-learn
         return np.asarray(X)
-    if isinstance(X, Dataset | IterableDataset | DataLoader):
-        kind = "DataLoader" if isinstance(X, DataLoader) else "Dataset"
-        raise TypeError(
-            f"X is a torch {kind} ({type(X).__name__}), but scikit-learn's tools and groups need rows: pass "
-            "the arrays or tensors in it, X and y apart (of a TensorDataset, dataset.tensors; of a skorch "
-            "Dataset, dataset.X and dataset.y), several inputs as a dict of arrays. Rows to validate on may "
-            "be a Dataset: net_params={'train_split': predefined_split(...)}."
-        )
+    refuse_dataset(X)
     if isinstance(X, list | tuple) and any(isinstance(row, torch.Tensor) for row in X):
         return [_from_tensor(row) for row in X]
     return _from_tensor(X)
