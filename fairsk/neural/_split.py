@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,12 @@ class UserSplit:
     """
 
     def __init__(self, split: Callable[..., Any], data: NetData, dtype: type[np.floating[Any]]) -> None:
+        if not callable(split):
+            raise TypeError(
+                f"train_split must be a function of the dataset and the labels, got {type(split).__name__}. "
+                "For rows of your own to validate on, X and y, it is predefined_split(Dataset(X, y)) of "
+                "skorch.helper and skorch.dataset; for a part of the rows of fit, skorch's ValidSplit."
+            )
         self.split, self.data, self.dtype = split, data, dtype
 
     def __call__(self, dataset: Any, y: Any) -> tuple[Any, Any]:
@@ -82,9 +89,26 @@ class UserSplit:
         if not hasattr(own, "X") or getattr(own, "y", None) is None:
             without = " without y" if hasattr(own, "X") else ""
             raise ValueError(f"{_EXPECTED}; to validate on, it returned {type(own).__name__}{without}.")
-        X, target = read_own_rows(own.X, own.y, self.data, self.dtype)
+        with _messages_of_own_rows():
+            X, target = read_own_rows(own.X, own.y, self.data, self.dtype)
         read = Dataset(X, target)
         return trained, read if rows is None else Subset(read, rows.tolist())
+
+
+@contextmanager
+def _messages_of_own_rows() -> Iterator[None]:
+    """Let errors about rows that a user brings say that it is these, not the rows of ``fit``."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        message = str(error)
+        if "train_split" in message or "to validate on" in message:  # it says so already
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"In the rows that train_split brings to validate on: {message} They must be as the net sees X: "
+            "inside a pipeline, transformed by the steps before it."
+        ) from error
 
 
 def has_own_rows(dataset: Any) -> bool:
