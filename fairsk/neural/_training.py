@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from sklearn.utils import check_random_state
 from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import LRScheduler
 from skorch.dataset import Dataset
+from skorch.exceptions import SkorchException
 from skorch.hf import AccelerateMixin
 from skorch.utils import noop
 from torch import nn
@@ -321,7 +323,8 @@ def train(plan: TrainingPlan, data: NetData, previous: NeuralNet | None = None) 
             and net.criterion_.penalty.linear_only
         ):
             _refuse_nonlinear(net, data.X)
-        net.partial_fit(dataset.X, dataset.y)
+        with _explaining_unknown_measures(net):
+            net.partial_fit(dataset.X, dataset.y)
         if isinstance(net.train_split, UserSplit):  # it holds the rows
             net.train_split = None
         predicted = predict_classes(net, dataset, plan.rows_at_once)
@@ -541,6 +544,32 @@ def _weights_kept_on_error(net: NeuralNet | None) -> Iterator[None]:
         if net is not None:
             net.module_.load_state_dict(weights)
         raise
+
+
+#: What skorch's callbacks say of a measure that no epoch has.
+_NOT_IN_HISTORY = re.compile(r"'(\w+)' was not found in history")
+
+
+@contextmanager
+def _explaining_unknown_measures(net: NeuralNet) -> Iterator[None]:
+    """Say of a measure that a callback monitors, and that there is not, where it would come from."""
+    try:
+        yield
+    except (KeyError, ValueError, SkorchException) as error:
+        found = _NOT_IN_HISTORY.search(str(error))
+        if found is None:
+            raise
+        name, last = found.group(1), dict(net.history[-1]) if net.history else {}
+        names = sorted(each for each, value in last.items() if isinstance(value, float))
+        advice = f"there are: {list_texts(names, 20)}."
+        if name.startswith("valid_") and not any(each.startswith("valid_") for each in last):
+            advice = (
+                "there are no rows to validate on: give early_stopping=True, which holds a tenth out, or "
+                "net_params={'train_split': ...}; or monitor a measure of the rows trained on, such as 'acc'."
+            )
+        raise ValueError(
+            f"A callback monitors {name!r}, which the history does not have: {advice}"
+        ) from error
 
 
 @contextmanager
