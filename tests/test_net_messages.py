@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from skorch.callbacks import Checkpoint, EarlyStopping, LRScheduler
 from skorch.dataset import Dataset
@@ -105,3 +106,14 @@ def test_a_measure_that_there_never_is_comes_with_those_that_there_are():
         FairClassifier(**FIXED, callbacks=[EarlyStopping(monitor="accuracy")]).fit(
             X, y, sensitive_features=group
         )
+
+
+def test_a_missed_bound_names_the_callback_that_ended_training():
+    X, y, group = rows(n=300)
+    y = np.where(np.arange(300) % 10, group == "a", y).astype(int)
+    X[:, 0] += 3 * (group == "a")
+    stop = EarlyStopping(monitor="disparity", patience=1, threshold=1e9, threshold_mode="abs")
+    classifier = FairClassifier(max_difference=0.01, random_state=0, callbacks=[stop])
+    message = r"ended by the callback EarlyStopping after 2 of \d+ epochs\. Leave it out, loosen"
+    with pytest.warns(ConvergenceWarning, match=message):
+        classifier.fit(X, y, sensitive_features=group)

@@ -35,7 +35,7 @@ from fairsk.neural._data import (
 from fairsk.neural._evaluation import TrainingReport, training_report, warn_of_violations
 from fairsk.neural._nested import check_prefixes, is_nested, nested_params, with_nested
 from fairsk.neural._penalties import PenaltyLike
-from fairsk.neural._training import TrainingPlan, train
+from fairsk.neural._training import TrainingPlan, early_end, train
 from fairsk.rates import Constraint
 
 __all__ = ["FairClassifier"]
@@ -510,7 +510,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         self.history_ = [*earlier, *result.records]
         self.n_iter_, self.best_epoch_ = len(self.history_), len(earlier) + result.best_epoch
         if plan.is_bounded and not is_partial:
-            warn_of_violations(report, data.classes)
+            ended = early_end(plan, len(result.records))
+            warn_of_violations(report, data.classes, ended)
         return self
 
     @property

@@ -370,8 +370,11 @@ def _label_sums(counts: GroupCounts) -> tuple[float, float]:
     return float(positives.sum()), float((counts.n - positives).sum())
 
 
-def warn_of_violations(report: TrainingReport, classes: NDArray[Any]) -> None:
-    """Warn of bounds that are violated, or met by one prediction for all rows, or little known of."""
+def warn_of_violations(report: TrainingReport, classes: NDArray[Any], ended: str = "") -> None:
+    """Warn of bounds that are violated, or met by one prediction for all rows, or little known of.
+
+    What ended training before its last epoch, if anything did, is said in ``ended``.
+    """
     messages = []
     for part in report.worst:
         if not part.violation <= _ROUNDING:  # or NaN
@@ -383,7 +386,8 @@ def warn_of_violations(report: TrainingReport, classes: NDArray[Any]) -> None:
                 f"{part.disparity:.5g}; it should be at {word} {bound}."
             )
     if messages:
-        advice = "Train longer (max_epochs), loosen the bound or merge small groups."
+        longer = f"{ended} Leave it out" if ended else "Train longer (max_epochs)"
+        advice = f"{longer}, loosen the bound or merge small groups."
         warn_user(" ".join([*messages, advice]), ConvergenceWarning)
         return
     selected = float((report.counts.cells["tp"] + report.counts.cells["fp"]).sum())

@@ -17,7 +17,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from skorch import NeuralNet, NeuralNetClassifier
-from skorch.callbacks import LRScheduler
+from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.dataset import Dataset
 from skorch.exceptions import SkorchException
 from skorch.hf import AccelerateMixin
@@ -41,7 +41,16 @@ from fairsk.neural._net import LabelledNet, labelled_net, score_with_groups
 from fairsk.neural._penalties import PenaltyLike
 from fairsk.neural._split import HOLD_OUT_FROM, Holdout, UserSplit
 
-__all__ = ["DEFAULTS", "Defaults", "Schedule", "TrainingPlan", "TrainingResult", "build_net", "train"]
+__all__ = [
+    "DEFAULTS",
+    "Defaults",
+    "Schedule",
+    "TrainingPlan",
+    "TrainingResult",
+    "build_net",
+    "early_end",
+    "train",
+]
 
 #: torch has one random state for all threads, so only one of them at a time may seed it.
 _SEEDING = threading.RLock()
@@ -329,6 +338,18 @@ def train(plan: TrainingPlan, data: NetData, previous: NeuralNet | None = None) 
             net.train_split = None
         predicted = predict_classes(net, dataset, plan.rows_at_once)
     return TrainingResult(net, recorder.records_, recorder.best_epoch_, predicted)
+
+
+def early_end(plan: TrainingPlan, n_epochs: int) -> str:
+    """Say what ended a training before its last epoch; an empty text if nothing did."""
+    planned = plan.schedule.n_epochs
+    if n_epochs >= planned:
+        return ""
+    stops = [
+        _class_of(each).__name__ for each in plan.callbacks if issubclass(_class_of(each), EarlyStopping)
+    ]
+    who = f"the callback {stops[0]}" if stops else "a callback or an interrupt"
+    return f"Training was ended by {who} after {n_epochs} of {planned} epochs."
 
 
 def build_net(
