@@ -540,3 +540,11 @@ def test_what_is_given_is_left_as_it_is(library: str) -> None:
     encode_groups(sensitive_columns(given_X, [1, 2]))
     assert np.asarray(given_X).tolist() == X.to_numpy().tolist()
     assert given_X.shape == (4, 3)
+
+
+def test_columns_called_by_numbers_are_told_from_texts():
+    frame = pd.DataFrame(np.eye(3), columns=[3, 10, 16])
+    with pytest.raises(ValueError, match=r"called by a number, 10, not by a text: .*rename\(columns=str\)"):
+        sensitive_columns(frame, "10")
+    with pytest.raises(ValueError, match=r"X\.rename\(columns=str\), and say '2'; or, where .* as it stands"):
+        sensitive_columns(frame, 2)

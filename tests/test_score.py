@@ -104,7 +104,9 @@ def test_missing_labels_are_refused(model, container):
 @each_model
 def test_labels_of_another_kind_are_refused(model):
     for labels in (Y.astype(str), pd.Series(Y.astype(str)), pl.Series(Y.astype(str)), list(Y.astype(str))):
-        with pytest.raises(ValueError, match=r"y holds text, '[01]', '[01]', where fit had 0, 1"):
+        with pytest.raises(
+            ValueError, match=r"y holds texts \('[01]', '[01]'\), and fit had numbers \(0, 1\)"
+        ):
             model.score(X, labels)
     with pytest.raises(ValueError, match="continuous"):
         model.score(X, Y + 0.5)
@@ -113,7 +115,7 @@ def test_labels_of_another_kind_are_refused(model):
 def test_numbers_where_fit_had_text():
     model = ReweightedClassifier(LogisticRegression(), sensitive_features="sex").fit(X, Y.astype(str))
     assert model.score(X, Y.astype(str)) > 0.5
-    with pytest.raises(ValueError, match=r"y holds no text, [01], [01], where fit had '0', '1'"):
+    with pytest.raises(ValueError, match=r"y holds numbers \([01], [01]\), and fit had texts \('0', '1'\)"):
         model.score(X, Y)
 
 

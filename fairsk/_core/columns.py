@@ -528,6 +528,12 @@ def _frame_positions(frame: nw.DataFrame[Any], keys: list[str | int]) -> list[in
             if key not in columns:
                 close = difflib.get_close_matches(key, map(str, columns), n=1)
                 hint = f" Did you mean {show(close[0])}?" if close else f" {_PLACEMENT}"
+                if key in map(str, columns):
+                    called = next(name for name in columns if str(name) == key)
+                    hint = (
+                        f" The column is called by a number, {show(called)}, not by a text: name the columns "
+                        "by text, X.rename(columns=str)."
+                    )
                 shown = list_texts(map(str, columns), most=20)
                 raise ValueError(
                     f"The sensitive column {show(key)} is not in X, whose columns are: {shown}.{hint}"
@@ -550,8 +556,9 @@ def _refuse_ambiguous(key: int, columns: list[Any]) -> None:
         return
     raise ValueError(
         f"Which column is {key}? The columns of X are called by numbers that are not their positions: "
-        f"{list_labels(columns)}. Say by a callable whether the name is meant, lambda X: X[{key}], or the "
-        f"position, lambda X: X.iloc[:, {key}]; or name the columns by text, X.rename(columns=str)."
+        f"{list_labels(columns)}. Name the columns by text, X.rename(columns=str), and say {str(key)!r}; or, "
+        "where the column is used as it stands, say by a callable whether the name is meant, "
+        f"lambda X: X[{key}], or the position, lambda X: X.iloc[:, {key}]."
     )
 
 

@@ -60,7 +60,7 @@ def _refuse_other_kind(labels: NDArray[Any], classes: NDArray[Any]) -> None:
     came, seen = _holds_text(labels), _holds_text(classes)
     if len(labels) and came != seen:
         raise ValueError(
-            f"y holds {'text' if came else 'no text'}, {_show(labels)}, where fit had {_show(classes)}: "
+            f"y holds {_kind(labels)} ({_show(labels)}), and fit had {_kind(classes)} ({_show(classes)}): "
             "give labels of the same kind."
         )
 
@@ -69,6 +69,12 @@ def _holds_text(labels: NDArray[Any]) -> bool:
     if labels.dtype.kind != "O":
         return labels.dtype.kind in "US"
     return any(isinstance(label, str) for label in _few(labels))
+
+
+def _kind(labels: NDArray[Any]) -> str:
+    if _holds_text(labels):
+        return "texts"
+    return "numbers" if labels.dtype.kind in "biuf" else "no texts"
 
 
 def _few(labels: Iterable[Any]) -> list[Any]:
