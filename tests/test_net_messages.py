@@ -117,3 +117,10 @@ def test_a_missed_bound_names_the_callback_that_ended_training():
     message = r"ended by the callback EarlyStopping after 2 of \d+ epochs\. Leave it out, loosen"
     with pytest.warns(ConvergenceWarning, match=message):
         classifier.fit(X, y, sensitive_features=group)
+
+
+@pytest.mark.parametrize("model", [FairClassifier(**FIXED), GroupThresholdOptimizer(LogisticRegression())])
+def test_strata_that_are_the_groups_are_refused(model):
+    X, y, group = rows()
+    with pytest.raises(ValueError, match="strata and sensitive_features are the same values"):
+        model.fit(X, y, sensitive_features=group, strata=group.tolist())

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from fairsk._core.columns import Selector, SensitiveColumns, sensitive_columns
 from fairsk._core.groups import Grouping, encode_groups
 
-__all__ = ["messages_of_strata", "read_strata", "strata_columns"]
+__all__ = ["messages_of_strata", "read_strata", "refuse_groups_as_strata", "strata_columns"]
 
 #: What messages about sensitive columns say, and what they say of strata.
 _IN_WORDS = {
@@ -77,6 +79,21 @@ def strata_columns(X: Any, selector: Selector, values: Any, *, n_samples: int) -
         return None
     with messages_of_strata():
         return sensitive_columns(X, selector, values, n_samples=n_samples)
+
+
+def refuse_groups_as_strata(groups: Grouping, strata: Grouping) -> None:
+    """Refuse strata that are the groups themselves: within each there is one group, and nothing to compare.
+
+    Raises
+    ------
+    ValueError
+        If every row's stratum is its group.
+    """
+    if groups.labels == strata.labels and np.array_equal(groups.codes, strata.codes):
+        raise ValueError(
+            "strata and sensitive_features are the same values: within each stratum there is one group only, "
+            "and nothing to compare. Name another column for strata, or leave them out."
+        )
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from fairsk._core.columns import SensitiveColumns, drop_columns, refuse_shuffled
 from fairsk._core.groups import Grouping, encode_groups, encode_known_groups, list_groups
 from fairsk._core.messages import list_labels, list_texts, show
 from fairsk._core.policy import During, refuse_unknown
-from fairsk._core.strata import messages_of_strata, strata_columns
+from fairsk._core.strata import messages_of_strata, refuse_groups_as_strata, strata_columns
 from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._sklearn.compat import num_samples
@@ -420,6 +420,7 @@ def read_training_data(
         if by is not None:
             with messages_of_strata():
                 cells = encode_groups(by)
+            refuse_groups_as_strata(groups, cells)
     else:
         groups = encode_known_groups(sensitive, stream.groups, during="partial_fit")
         if (by is None) != (stream.strata is None):

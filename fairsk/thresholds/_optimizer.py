@@ -15,7 +15,7 @@ from fairsk._core.columns import SensitiveColumns
 from fairsk._core.groups import Grouping
 from fairsk._core.policy import UnknownGroup
 from fairsk._core.results import library_of
-from fairsk._core.strata import read_strata
+from fairsk._core.strata import read_strata, refuse_groups_as_strata
 from fairsk._core.typing import Floats, Ints
 from fairsk._held_out.objective import ObjectiveLike
 from fairsk._held_out.report import MeasuredOn
@@ -333,6 +333,8 @@ class GroupThresholdOptimizer(MetaClassifier):
         spec = self._spec()
         training = self._training_data(X, y, sensitive_features, sample_weight, strata, fit_params)
         by = self._strata(training.X, strata)
+        if by is not None:
+            refuse_groups_as_strata(training.groups, by)
         if self.policy == "blind":
             chosen = self._choose_blind(training, spec)
         else:
