@@ -119,7 +119,7 @@ def test_engines_are_left_as_they_were(library: str) -> None:
         pd.Series(list("aabb"), dtype="string"),
         pd.Series(list("aabb"), dtype=object),
         pl.Series(list("aabb"), dtype=pl.Categorical),
-        pl.Series(list("aabb"), dtype=pl.Enum(["a", "b"])),
+        pl.Series(list("aabb"), dtype=pl.Enum(["b", "a"])),
         np.array(list("aabb")),
     ],
     ids=["category", "str", "string", "object", "polars categorical", "polars enum", "array"],
