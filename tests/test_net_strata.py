@@ -136,9 +136,10 @@ def test_groups_that_are_small_in_a_stratum_take_no_part_there():
 
 
 def test_a_rate_that_no_stratum_has_in_two_groups_is_refused():
-    X, y, group, _ = make_rows()
+    X, y, group, department = make_rows()
+    nested = [f"{each} of {who}" for who, each in zip(group, department, strict=True)]
     with pytest.raises(ValueError, match="two groups of one stratum, so fewer than two groups are left"):
-        fit((X, y, group, group), max_difference=0.1)
+        fit((X, y, group, nested), max_difference=0.1)
 
 
 # --- where the values come from -------------------------------------------------------------------------
