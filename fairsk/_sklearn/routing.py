@@ -58,7 +58,7 @@ def _is_router(estimator: Any) -> bool:
         return False
     try:
         return isinstance(estimator.get_metadata_routing(), MetadataRouter)
-    except NotImplementedError:  # a meta-estimator of scikit-learn (AdaBoost) that does not route yet
+    except NotImplementedError:  # how scikit-learn's AdaBoost and others say that they do not route
         return False
 
 
@@ -71,7 +71,7 @@ def asks_for(estimator: Any, method: str, name: str) -> bool:
     with config_context(enable_metadata_routing=True):
         try:
             return name in get_routing_for_object(estimator).consumes(method, [name])
-        except NotImplementedError:  # an inner one does not route; what cannot be passed on is not asked for
+        except NotImplementedError:  # so does a step inside: it can be handed nothing, and asks for nothing
             return False
 
 

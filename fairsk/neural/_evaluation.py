@@ -32,7 +32,7 @@ from fairsk.neural._comparisons import GroupComparison, GroupComparisons
 from fairsk.neural._confusion import Target, as_cells, log_probabilities, predicted_class
 from fairsk.neural._data import NetData
 from fairsk.neural._loss import TINY, GroupLoss
-from fairsk.rates import Constraint
+from fairsk.rates import Constraint, get_rate
 
 __all__ = [
     "LARGE_BATCH",
@@ -366,8 +366,10 @@ def _tables_within(counts: GroupCounts, covered: Mapping[int, set[int]]) -> dict
 
 def _label_sums(counts: GroupCounts) -> tuple[float, float]:
     """Return the weight of the positives, and of the negatives."""
-    positives = counts.cells["tp"] + counts.cells["fn"]
-    return float(positives.sum()), float((counts.n - positives).sum())
+    positives, negatives = (
+        get_rate(name).support(counts.cells) for name in ("true_positive_rate", "true_negative_rate")
+    )
+    return float(positives.sum()), float(negatives.sum())
 
 
 def warn_of_violations(report: TrainingReport, classes: NDArray[Any], ended: str = "") -> None:
@@ -390,7 +392,7 @@ def warn_of_violations(report: TrainingReport, classes: NDArray[Any], ended: str
         advice = f"{longer}, loosen the bound or merge small groups."
         warn_user(" ".join([*messages, advice]), ConvergenceWarning)
         return
-    selected = float((report.counts.cells["tp"] + report.counts.cells["fp"]).sum())
+    selected = float(get_rate("selection_rate").part(report.counts.cells).sum())
     if len(classes) == 2 and selected in (0.0, float(report.counts.n.sum())):
         [other] = [label for label in classes.tolist() if label != report.pos_label]
         only = report.pos_label if selected else other

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fairsk._core.bounds import ROUNDING
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk.thresholds._solvers.branch_and_bound import Duals
 from fairsk.thresholds._solvers.problem import Problem
@@ -52,8 +53,8 @@ class GroupSearch:
 
     def __init__(self, problem: Problem, duals: Duals) -> None:
         self._groups, self._duals = problem.groups, duals
-        self._capacity = np.inf if problem.capacity is None else problem.capacity * (1 + 1e-12)
-        self._rounding = 1e-9 * max(float(np.abs(g.utility).max(initial=0.0)) for g in problem.groups)
+        self._capacity = np.inf if problem.capacity is None else problem.capacity * (1 + ROUNDING)
+        self._rounding = problem.dual_rounding
         # A group that lacks a rate is compatible with any in it: its interval is from infinity to minus that.
         self._high, self._most = list[Floats](), list[Floats]()
         for group in problem.groups:

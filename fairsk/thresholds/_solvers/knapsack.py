@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fairsk._core.bounds import ROUNDING
 from fairsk._core.typing import Ints
 from fairsk.thresholds._solvers.problem import OperatingPoints
 
@@ -38,7 +39,7 @@ def best_within_capacity(
     least = [float(group.selected.min()) for group in groups]
     later_gain = np.append(np.cumsum(gains[::-1])[::-1], 0.0)[1:]
     later_least = np.append(np.cumsum(least[::-1])[::-1], 0.0)[1:]
-    limit = capacity * (1 + 1e-12)
+    limit = capacity * (1 + ROUNDING)
     selected, utility = np.zeros(1), np.zeros(1)
     steps: list[tuple[Ints, Ints]] = []
     for group, gain, fewest in zip(groups, later_gain, later_least, strict=True):

@@ -107,17 +107,13 @@ class LinearProgramSolver:
         best: tuple[list[int], float] | None = None
         while True:
             best = self._search(duals, [np.flatnonzero(cost <= max_cost) for cost in costs], best)
-            gap = np.inf if best is None else duals.value - best[1] + self._rounding
+            gap = np.inf if best is None else duals.value - best[1] + self._problem.dual_rounding
             if gap <= max_cost or max_cost >= max(float(cost.max()) for cost in costs):
                 break
-            max_cost = min(gap, 16 * max_cost + self._rounding)
+            max_cost = min(gap, 16 * max_cost + self._problem.dual_rounding)
         if best is None:
             return None
         return [int(group.position[i]) for group, i in zip(self._problem.groups, best[0], strict=True)]
-
-    @property
-    def _rounding(self) -> float:
-        return 1e-9 * max(float(np.abs(group.utility).max()) for group in self._problem.groups)
 
     def _search(
         self, duals: Duals, index: list[Ints], incumbent: tuple[list[int], float] | None

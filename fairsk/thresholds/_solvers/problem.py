@@ -13,6 +13,9 @@ from fairsk.thresholds._rules import Mixture
 
 __all__ = ["Clearance", "OperatingPoints", "Problem", "as_mixtures"]
 
+#: How exactly a linear program's dual values bound a total utility, in units of the largest one there is.
+_DUAL_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class Clearance:
@@ -143,6 +146,11 @@ class Problem:
     def is_empty(self) -> bool:
         """Whether some group has nothing to choose from."""
         return not all(map(len, self.groups))
+
+    @property
+    def dual_rounding(self) -> float:
+        """By how much a bound from dual values may be too small, for rounding alone."""
+        return _DUAL_ROUNDING * max(float(np.abs(group.utility).max(initial=0.0)) for group in self.groups)
 
 
 def as_mixtures(positions: Sequence[int]) -> list[Mixture]:

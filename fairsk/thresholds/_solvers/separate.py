@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fairsk._core.bounds import ROUNDING
 from fairsk._core.typing import Ints
 from fairsk.thresholds._rules import Mixture
 from fairsk.thresholds._solvers.knapsack import best_within_capacity
@@ -47,7 +48,7 @@ class SeparateSolver:
 
     def thresholds(self) -> list[int] | None:
         """Return the position of each group's best threshold; None if no choice has the capacity."""
-        limit = self._capacity * (1 + 1e-12)  # sums of weights round
+        limit = self._capacity * (1 + ROUNDING)  # sums of weights round
         if self._is_empty or sum(float(group.selected.min()) for group in self._groups) > limit:
             return None
         best = self._at_price(0.0)
