@@ -40,7 +40,7 @@ from fairsk.rates import (
     soft_cells,
 )
 
-__all__ = ["GroupCounts", "soft_counts", "tabulate"]
+__all__ = ["GroupCounts", "label_sums", "selected_sum", "soft_counts", "tabulate"]
 
 #: Of how many rates and groups a warning tells: no more characters than these.
 _LONGEST_WARNING = 1500
@@ -734,6 +734,18 @@ def _joined(names: Sequence[str]) -> str:
     """Write the names of rates in a sentence, the first of them if there are many."""
     *others, last = names
     return f"{list_texts(others)} and {last}" if others else last
+
+
+def label_sums(counts: GroupCounts) -> tuple[float, float]:
+    """Return the weight of the positives, and of the negatives, of all groups."""
+    rates = map(get_rate, ("true_positive_rate", "true_negative_rate"))
+    positives, negatives = (float(rate.support(counts.cells).sum()) for rate in rates)
+    return positives, negatives
+
+
+def selected_sum(counts: GroupCounts) -> float:
+    """Return the weight of the selected rows of all groups."""
+    return float(get_rate("selection_rate").part(counts.cells).sum())
 
 
 def soft_counts(

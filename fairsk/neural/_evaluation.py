@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from fairsk._core.bounds import BoundedConstraint
-from fairsk._core.counts import GroupCounts, tabulate
+from fairsk._core.counts import GroupCounts, label_sums, selected_sum, tabulate
 from fairsk._core.groups import format_group
 from fairsk._core.messages import show
 from fairsk._core.results import printable
@@ -32,7 +32,7 @@ from fairsk.neural._comparisons import GroupComparison, GroupComparisons
 from fairsk.neural._confusion import Target, as_cells, log_probabilities, predicted_class
 from fairsk.neural._data import NetData
 from fairsk.neural._loss import TINY, GroupLoss
-from fairsk.rates import Constraint, get_rate
+from fairsk.rates import Constraint
 
 __all__ = [
     "LARGE_BATCH",
@@ -330,7 +330,7 @@ def training_report(
             fields = report_fields(
                 counts,
                 bounds,
-                make_objective(ACCURACY, *_label_sums(counts)),
+                make_objective(ACCURACY, *label_sums(counts)),
                 pos_label=data.classes.tolist()[k],
                 value_without_bound=None,
                 measured_on="training",
@@ -364,14 +364,6 @@ def _tables_within(counts: GroupCounts, covered: Mapping[int, set[int]]) -> dict
     return tables
 
 
-def _label_sums(counts: GroupCounts) -> tuple[float, float]:
-    """Return the weight of the positives, and of the negatives."""
-    positives, negatives = (
-        get_rate(name).support(counts.cells) for name in ("true_positive_rate", "true_negative_rate")
-    )
-    return float(positives.sum()), float(negatives.sum())
-
-
 def warn_of_violations(report: TrainingReport, classes: NDArray[Any], ended: str = "") -> None:
     """Warn of bounds that are violated, or met by one prediction for all rows, or little known of.
 
@@ -392,7 +384,7 @@ def warn_of_violations(report: TrainingReport, classes: NDArray[Any], ended: str
         advice = f"{longer}, loosen the bound or merge small groups."
         warn_user(" ".join([*messages, advice]), ConvergenceWarning)
         return
-    selected = float(get_rate("selection_rate").part(report.counts.cells).sum())
+    selected = selected_sum(report.counts)
     if len(classes) == 2 and selected in (0.0, float(report.counts.n.sum())):
         [other] = [label for label in classes.tolist() if label != report.pos_label]
         only = report.pos_label if selected else other
