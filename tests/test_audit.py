@@ -23,10 +23,10 @@ from statsmodels.stats.proportion import proportion_confint
 from toy_data import columns_of
 
 from fairsk.audit import audit_dataset
-from fairsk.audit._chi_square import dependence_test, fit_test, two_sample_test
-from fairsk.audit._findings import TOLERANCES, Finding, Settings
-from fairsk.audit._lines import to_lines, what_to_do
-from fairsk.audit._proxies import ALL_COLUMNS, _areas
+from fairsk.audit._data.chi_square import dependence_test, fit_test, two_sample_test
+from fairsk.audit._data.findings import TOLERANCES, Finding, Settings
+from fairsk.audit._data.lines import to_lines, what_to_do
+from fairsk.audit._data.proxies import ALL_COLUMNS, _areas
 from fairsk.datasets import load_adult
 
 CONVERT: dict[str, Any] = {
@@ -698,7 +698,7 @@ def test_what_keeps_proxies_from_being_measured_is_said():
 
 
 def test_large_tables_are_measured_on_a_part_which_is_said(monkeypatch):
-    monkeypatch.setattr("fairsk.audit._proxies._MOST_ROWS", 500)
+    monkeypatch.setattr("fairsk.audit._data.proxies._MOST_ROWS", 500)
     audit = audit_dataset(pd.DataFrame(people()), "sex", "hired", random_state=0)
     assert audit.proxies.n_used == 500
     assert "Measured on 500 of 2,000 rows" in str(audit.proxies)

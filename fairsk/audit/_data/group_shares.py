@@ -17,9 +17,9 @@ from fairsk._core.groups import Grouping, format_group, order_labels
 from fairsk._core.messages import list_texts, show
 from fairsk._core.results import Backend, Record, Result, Table, number, p_value, row_count, with_interval
 from fairsk._core.typing import Bools, Floats
-from fairsk.audit._chi_square import ChiSquare, fit_test, two_sample_test
-from fairsk.audit._columns import MISSING, is_unknown, name_groups
-from fairsk.audit._findings import SEVERITIES, Finding, Settings, Severity, listed, part_counts
+from fairsk.audit._data.chi_square import ChiSquare, fit_test, two_sample_test
+from fairsk.audit._data.columns import MISSING, is_unknown, name_groups
+from fairsk.audit._data.findings import SEVERITIES, Finding, Settings, Severity, listed, part_counts
 from fairsk.rates import RATES
 from fairsk.statistics import rate_intervals
 from fairsk.statistics._contrasts import pair_intervals

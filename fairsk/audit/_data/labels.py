@@ -26,8 +26,8 @@ from fairsk._core.groups import Grouping, format_group
 from fairsk._core.labels import positive_class
 from fairsk._core.results import Backend, Record, Result, Table, number, p_value, with_interval
 from fairsk._core.typing import Floats
-from fairsk.audit._chi_square import ChiSquare, dependence_test
-from fairsk.audit._findings import Finding, Settings, Severity, extremes, largest_difference, part_counts
+from fairsk.audit._data.chi_square import ChiSquare, dependence_test
+from fairsk.audit._data.findings import Finding, Settings, Severity, extremes, largest_difference, part_counts
 from fairsk.rates import RATES
 from fairsk.statistics import rate_intervals, smallest_detectable
 from fairsk.statistics._contrasts import pair_intervals, rest_of

@@ -29,8 +29,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from fairsk._core.groups import Grouping, format_group
 from fairsk._core.results import Backend, Result, Table, number, p_value, with_interval
 from fairsk._core.typing import Floats, Ints
-from fairsk.audit._columns import Bins, Column, bin_column
-from fairsk.audit._findings import Finding, Settings, Severity, listed
+from fairsk.audit._data.columns import Bins, Column, bin_column
+from fairsk.audit._data.findings import Finding, Settings, Severity, listed
 from fairsk.statistics._intervals import joint_confidence
 from fairsk.statistics._multiplicity import adjust_p_values
 

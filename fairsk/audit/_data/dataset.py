@@ -15,13 +15,20 @@ from fairsk._core.groups import Grouping, format_group
 from fairsk._core.messages import show
 from fairsk._core.results import Backend, Result, Table, library_of
 from fairsk._core.typing import RandomStateLike
-from fairsk.audit._columns import is_unknown, label_rows, missing_rows, name_groups, read_columns, same_values
-from fairsk.audit._findings import SEVERITIES, TOLERANCES, Finding, Settings, listed
-from fairsk.audit._group_shares import GroupShares, compare_shares, read_baseline, shares_example
-from fairsk.audit._labels import LabelDependence, compare_labels
-from fairsk.audit._lines import to_lines, what_to_do
-from fairsk.audit._missing import MissingValues, compare_missing
-from fairsk.audit._proxies import Proxies, measure_proxies
+from fairsk.audit._data.columns import (
+    is_unknown,
+    label_rows,
+    missing_rows,
+    name_groups,
+    read_columns,
+    same_values,
+)
+from fairsk.audit._data.findings import SEVERITIES, TOLERANCES, Finding, Settings, listed
+from fairsk.audit._data.group_shares import GroupShares, compare_shares, read_baseline, shares_example
+from fairsk.audit._data.labels import LabelDependence, compare_labels
+from fairsk.audit._data.lines import to_lines, what_to_do
+from fairsk.audit._data.missing import MissingValues, compare_missing
+from fairsk.audit._data.proxies import Proxies, measure_proxies
 from fairsk.statistics._intervals import check_confidence
 
 __all__ = ["DatasetAudit", "audit_dataset"]

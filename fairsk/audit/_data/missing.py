@@ -12,8 +12,8 @@ from numpy.random import RandomState
 from fairsk._core.groups import Grouping, format_group
 from fairsk._core.results import Backend, Record, Result, Table, number, p_value, with_interval
 from fairsk._core.typing import Bools, Floats
-from fairsk.audit._chi_square import ChiSquare, dependence_test
-from fairsk.audit._findings import Finding, Settings, Severity, extremes, largest_difference, part_counts
+from fairsk.audit._data.chi_square import ChiSquare, dependence_test
+from fairsk.audit._data.findings import Finding, Settings, Severity, extremes, largest_difference, part_counts
 from fairsk.statistics import rate_intervals
 from fairsk.statistics._multiplicity import adjust_p_values
 

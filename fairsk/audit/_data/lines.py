@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fairsk._core.results import p_value, with_interval
-from fairsk.audit._findings import SEVERITIES, Finding, listed
-from fairsk.audit._proxies import ALL_COLUMNS
+from fairsk.audit._data.findings import SEVERITIES, Finding, listed
+from fairsk.audit._data.proxies import ALL_COLUMNS
 
 __all__ = ["Line", "to_lines", "what_to_do"]
 

@@ -105,7 +105,7 @@ def fit_test(counts: Floats, shares: Floats, confidence: float, rng: RandomState
     Examples
     --------
     >>> import numpy as np
-    >>> from fairsk.audit._chi_square import fit_test
+    >>> from fairsk.audit._data.chi_square import fit_test
     >>> test = fit_test(np.array([600.0, 400.0]), np.array([0.5, 0.5]), 0.95, np.random.RandomState(0))
     >>> print(f"{test.statistic:.0f} {test.p:.1e} {test.effect:.1f}")
     40 2.5e-10 0.2
