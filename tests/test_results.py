@@ -28,6 +28,7 @@ from fairsk._held_out.report import BoundReport, report_fields
 from fairsk.audit import audit_dataset
 from fairsk.metrics import GroupCounts, ScoreHistograms
 from fairsk.neural._evaluation import TrainingReport
+from fairsk.rates import get_constraint
 from fairsk.scoring import GroupScoring, cv_disparities
 from fairsk.statistics import (
     bootstrap,
@@ -38,6 +39,7 @@ from fairsk.statistics import (
     two_group_test,
     verdict,
 )
+from fairsk.statistics._verdicts import measure_disparity
 from fairsk.thresholds import thresholds_from_histograms
 
 COUNTS = GroupCounts(["a", "b"], {"tp": [40, 20], "fp": [10, 20], "fn": [10, 30], "tn": [40, 30]})
@@ -153,6 +155,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "BootstrapResult": lambda: bootstrap(COUNTS, "selection_rate", n_resamples=99, random_state=0),
     "ShrunkenRates": lambda: shrunken_rates(COUNTS, "selection_rate"),
     "Verdict": lambda: verdict(COUNTS, "equalized_odds", max_difference=0.1),
+    "MeasuredDisparity": lambda: measure_disparity(COUNTS, get_constraint("equalized_odds"), "ratio"),
     "PairVerdicts": lambda: verdict(COUNTS, "equalized_odds", max_difference=0.1).pairs,
     # scoring
     "CVDisparities": lambda: cv_disparities(

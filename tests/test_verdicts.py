@@ -8,7 +8,7 @@ import pytest
 from fairsk import Constraint, Rate
 from fairsk._core.counts import GroupCounts
 from fairsk.metrics import GroupMetrics
-from fairsk.rates import CELLS
+from fairsk.rates import CELLS, get_constraint
 from fairsk.statistics import (
     contrasts,
     difference_interval,
@@ -18,6 +18,8 @@ from fairsk.statistics import (
     two_group_test,
     verdict,
 )
+from fairsk.statistics._proportions import as_constraint
+from fairsk.statistics._verdicts import check_bound, measure_disparity
 
 
 def selections(*groups: tuple[float, float]) -> GroupCounts:
@@ -264,6 +266,113 @@ def test_it_renders_as_a_table_with_labels_escaped() -> None:
 def test_a_tolerance_that_makes_no_sense_is_refused(given: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         verdict(selections((3, 9), (4, 9)), "demographic_parity", **given)
+
+
+# --- for tables that go on regardless -----------------------------------------------------------------
+
+
+def test_without_a_bound_there_are_numbers_and_no_outcome() -> None:
+    counts = selections((500, 1000), (450, 1000), (3, 9))
+    judged = verdict(counts, "demographic_parity", max_difference=0.1)
+    measured = measure_disparity(counts, get_constraint("demographic_parity"), "difference")
+    assert (measured.outcome, measured.bound, measured.meets_bound) == (None, None, None)
+    assert measured.reason == "no_bound"
+    assert measured.pairs.outcomes == ()
+    assert "verdict" not in measured.pairs.frame("polars").columns
+    for name in ("value", "low", "high", "groups", "group_rates", "n", "smallest_detectable"):
+        assert getattr(measured, name) == getattr(judged, name)
+    assert str(measured).startswith("demographic_parity, largest difference of two groups 0.167 (95%")
+    assert "would be told from parity" in measured.caveat
+    assert "Fewer than 30 rows to measure on: c." in measured.caveat
+
+
+@pytest.mark.parametrize(
+    ("counts", "constraint", "reference", "outcome", "reason", "words"),
+    [
+        (
+            GroupCounts("ab", {"tp": [0, 0], "fn": [0, 0], "fp": [5, 6], "tn": [9, 9]}, labelled=False),
+            "equalized_odds",
+            None,
+            "NOT APPLICABLE",
+            "no_labels",
+            "Without labels there is no true_positive_rate and false_positive_rate.",
+        ),
+        (
+            selections((3, 9)),
+            "demographic_parity",
+            None,
+            "NOT APPLICABLE",
+            "one_group",
+            "fewer than two groups",
+        ),
+        (GroupCounts([], {cell: [] for cell in CELLS}), "f1", None, "NOT APPLICABLE", "one_group", "fewer"),
+        (
+            selections((3, 9), (4, 9)),
+            "demographic_parity",
+            "z",
+            "NOT APPLICABLE",
+            "no_reference",
+            "The reference, z, is not among the groups.",
+        ),
+        (
+            selections((0, 0), (0, 0)),
+            "f1",
+            None,
+            "INCONCLUSIVE",
+            "not_measured",
+            "f1 cannot be measured for: a, b.",
+        ),
+        (selections((3, 9), (0, 0)), "f1", "b", "INCONCLUSIVE", "not_measured", "cannot be measured for: b."),
+    ],
+)
+def test_what_a_table_lacks_is_named_and_no_error(
+    counts: GroupCounts, constraint: str, reference: Any, outcome: str, reason: str, words: str
+) -> None:
+    for bound in (0.1, None):
+        result = measure_disparity(
+            counts, as_constraint(constraint), "difference", bound, reference=reference
+        )
+        assert result.outcome == (None if bound is None else outcome)
+        assert result.reason == reason
+        assert np.isnan([result.value, result.low, result.high, result.smallest_detectable]).all()
+        assert (result.groups, len(result.pairs), result.meets_bound) == (
+            (),
+            0,
+            None if bound is None else False,
+        )
+        assert words in result.caveat
+        assert str(result).lower().startswith(f"{outcome.lower()}: " if bound else result.caveat[:9].lower())
+        assert outcome not in result.caveat  # a table has it in a column of its own
+        result.to_dict(), result._repr_html_()
+
+
+@pytest.mark.parametrize(("groups", "bound", "reason"), [
+    ([(5000, 10_000), (5050, 10_000)], 0.05, "kept"),
+    ([(5000, 10_000), (6000, 10_000)], 0.05, "broken"),
+    ([(50, 100), (55, 100)], 0.05, "not_settled"),
+    ([(5000, 10_000), (5050, 10_000), (0, 0)], 0.05, "partly_measured"),
+    ([(5000, 10_000), (6000, 10_000), (0, 0)], 0.05, "broken"),
+    ([(50, 100), (55, 100), (0, 0)], 0.05, "not_settled"),
+])  # fmt: skip
+def test_the_reason_of_an_outcome(groups: Any, bound: float, reason: str) -> None:
+    assert measure_disparity(selections(*groups), as_constraint("f1"), "difference", 0.9).n == sum(
+        selected for selected, _ in groups
+    )  # of tp, fp and fn there are but tp
+    result = measure_disparity(selections(*groups), as_constraint("selection_rate"), "difference", bound)
+    assert result.reason == reason
+    assert result.n == sum(n for _, n in groups)
+
+
+def test_questions_without_sense_are_refused_of_any_table() -> None:
+    counts, parity = selections((3, 9), (4, 9)), as_constraint("selection_rate")
+    with pytest.raises(ValueError, match="confidence must lie"):
+        measure_disparity(selections((3, 9)), parity, "difference", confidence=95)
+    with pytest.raises(ValueError, match="comparison must be"):
+        measure_disparity(counts, parity, "worst_group")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="bounds nothing"):
+        check_bound(parity, "difference", 5)
+    with pytest.raises(TypeError, match="A tolerance is a number"):
+        check_bound(parity, "ratio", "0.8")  # type: ignore[arg-type]
 
 
 # --- what could have been seen ------------------------------------------------------------------------

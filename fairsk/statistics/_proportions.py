@@ -7,6 +7,7 @@ then hold for them too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ __all__ = [
     "need_share",
     "rate_variances",
     "refuse_strata",
+    "rows_counted",
     "share_behind",
 ]
 
@@ -67,12 +69,18 @@ def effective_rows(counts: GroupCounts, rate: Rate) -> Floats:
     share = share_behind(rate)
     if share is not None:
         return share.effective(counts)[1]
-    # Some rates count a cell more than once; rows are counted once.
-    counted = [cell for cell, factor in zip(CELLS, rate.denominator_coefficients, strict=True) if factor]
-    total, squares = (
-        np.sum([table[cell] for cell in counted], 0) for table in (counts.cells, counts.squares)
-    )
+    total, squares = (rows_counted(table, rate) for table in (counts.cells, counts.squares))
     return np.divide(total**2, squares, out=np.zeros_like(total), where=squares > 0)
+
+
+def rows_counted(cells: Mapping[str, Floats], rate: Rate) -> Floats:
+    """Return the weight of each group's rows that a rate is measured on.
+
+    Some rates count a cell more than once; rows are counted once.
+    """
+    counted = [cell for cell, factor in zip(CELLS, rate.denominator_coefficients, strict=True) if factor]
+    total: Floats = np.sum([cells[cell] for cell in counted], 0)
+    return total
 
 
 def rate_variances(counts: GroupCounts, rate: Rate, at: Floats) -> Floats:

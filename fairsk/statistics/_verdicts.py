@@ -3,134 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import format_group, list_groups
-from fairsk._core.results import (
-    MOST_LINES,
-    Backend,
-    Result,
-    Table,
-    number,
-    percent,
-    printable,
-    with_interval,
-)
-from fairsk._core.typing import Bools, Floats
+from fairsk._core.groups import format_group, list_groups, position_of
+from fairsk._core.messages import show
+from fairsk._core.results import Backend, Result, Table, number, percent, printable, with_interval
+from fairsk._core.typing import Bools
 from fairsk.rates import Constraint, Rate
 from fairsk.statistics._detectable import smallest_detectable_between
-from fairsk.statistics._intervals import PairDisparities, pair_disparities, worst_interval
-from fairsk.statistics._pairs import PairComparison
-from fairsk.statistics._proportions import as_constraint, as_counts, effective_rows, refuse_strata
+from fairsk.statistics._intervals import PairDisparities, check_confidence, pair_disparities, worst_interval
+from fairsk.statistics._pair_verdicts import ROUNDING, Outcome, PairVerdicts, judge_pairs
+from fairsk.statistics._pairs import PairComparison, check_comparison
+from fairsk.statistics._proportions import (
+    as_constraint,
+    as_counts,
+    effective_rows,
+    refuse_strata,
+    rows_counted,
+)
 
-__all__ = ["Outcome", "PairVerdicts", "Verdict", "verdict"]
+__all__ = [
+    "MeasuredDisparity",
+    "Outcome",
+    "PairVerdicts",
+    "Reason",
+    "Verdict",
+    "check_bound",
+    "measure_disparity",
+    "verdict",
+]
 
-Outcome: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE"]
-
-#: Two numbers that differ by less are the same: 0.4 / 0.5 is not below 0.8.
-_ROUNDING = 1e-9
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class PairVerdicts(Result):
-    """The verdict on every pair of groups in every rate. Prints and renders itself.
-
-    Parameters
-    ----------
-    rates : tuple of str, of length n_pairs
-        The rate in which two groups are compared.
-    lowest, highest : tuple of length n_pairs
-        The group with the lower and the one with the higher rate.
-    lowest_rates, highest_rates : array of shape (n_pairs,)
-        Their rates.
-    values, low, high : array of shape (n_pairs,)
-        The disparities and their intervals.
-    outcomes : tuple of {"PASS", "FAIL", "INCONCLUSIVE"}
-        The verdict on each.
-    confidence : float
-        The coverage probability of all intervals together.
-    """
-
-    rates: tuple[str, ...]
-    lowest: tuple[Hashable, ...]
-    highest: tuple[Hashable, ...]
-    lowest_rates: Floats
-    highest_rates: Floats
-    values: Floats
-    low: Floats
-    high: Floats
-    outcomes: tuple[Outcome, ...]
-    confidence: float
-    library: Backend | None = None
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def value_shown(self, place: int) -> str:
-        """Write the disparity of a pair with its interval."""
-        return with_interval(self.values[place], self.low[place], self.high[place])
-
-    def _tables(self) -> list[Table]:
-        columns: dict[str, list[Any]] = {
-            "rate": list(self.rates),
-            "lowest": list(map(format_group, self.lowest)),
-            "highest": list(map(format_group, self.highest)),
-            "lowest_rate": self.lowest_rates.tolist(),
-            "highest_rate": self.highest_rates.tolist(),
-            "value": self.values.tolist(),
-            "low": self.low.tolist(),
-            "high": self.high.tolist(),
-            "verdict": list(self.outcomes),
-        }
-        text = {name: list(map(number, column[:MOST_LINES])) for name, column in columns.items()}
-        text["value"] = list(map(self.value_shown, range(len(text["value"]))))
-        del text["low"], text["high"]
-        note = f"{percent(self.confidence)} intervals, for all of these at once"
-        return [Table(columns, text, notes=[note], words=["rate", "lowest", "highest", "verdict"])]
+#: Why an outcome is what it is.
+Reason: TypeAlias = Literal[
+    "kept",  # PASS: the intervals of all pairs keep the bound
+    "broken",  # FAIL: that of some pair lies wholly beyond it
+    "not_settled",  # INCONCLUSIVE: some interval holds the bound
+    "partly_measured",  # INCONCLUSIVE: what can be measured keeps the bound; some group lacks a rate
+    "not_measured",  # INCONCLUSIVE: no two groups can be compared, in one of the rates
+    "no_labels",  # NOT APPLICABLE: a rate depends on labels, and there are none
+    "one_group",  # NOT APPLICABLE: there are not two groups
+    "no_reference",  # NOT APPLICABLE: the reference is not among the groups
+    "no_bound",  # measured, and compared with nothing
+]
+_OUTCOMES: Mapping[Reason, Outcome | Literal["NOT APPLICABLE"]] = {
+    "kept": "PASS",
+    "broken": "FAIL",
+    "not_settled": "INCONCLUSIVE",
+    "partly_measured": "INCONCLUSIVE",
+    "not_measured": "INCONCLUSIVE",
+    "no_labels": "NOT APPLICABLE",
+    "one_group": "NOT APPLICABLE",
+    "no_reference": "NOT APPLICABLE",
+}
+#: What is said where the question cannot be asked of a table.
+_NOT_APPLICABLE: Mapping[Reason, str] = {
+    "no_labels": "Without labels there is no {rates}.",
+    "one_group": "There are fewer than two groups to compare.",
+    "no_reference": "The reference, {reference}, is not among the groups.",
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Verdict(Result):
-    """A disparity against its tolerance. Prints as sentences, renders as a table.
+class MeasuredDisparity(Result):
+    """A disparity with its interval, against a tolerance if there is one; whatever the table is like.
 
-    Parameters
-    ----------
-    outcome : {"PASS", "FAIL", "INCONCLUSIVE"}
-        Whether the interval lies within the tolerance, wholly beyond it, or on both sides of the bound.
-    constraint, rate : str
-        Which constraint, and the one of its rates on which the groups lie furthest apart.
-    comparison : {"difference", "ratio"}
-        What is bounded.
-    reference : hashable
-        The group that all others are compared with; None if all groups are compared with each other.
-    value, low, high : float
-        The disparity and its interval; NaN if no two groups can be compared in one of the rates.
-    bound, confidence : float
-        The tolerance, and the coverage probability of the interval.
-    meets_bound : bool
-        Whether the value, taken as it is, keeps the bound.
-    groups : tuple of two labels
-        The two groups that lie furthest apart, the one with the lower rate first.
-    group_rates : tuple of two floats
-        Their rates.
-    pairs : PairVerdicts
-        The same for every pair that was compared.
-    smallest_detectable : float
-        The smallest disparity between these two groups that would be told from parity with 80% power; NaN
-        if none would be.
-    min_group_size : int
-        Groups with fewer (effective) rows to measure a rate on are called small.
-    small_groups : tuple of labels
-        Groups that are small; they are part of the comparison.
-    unmeasured : mapping of str to tuple of labels
-        For each rate that some groups do not have (its denominator is empty), these groups.
+    It has the fields of :class:`Verdict`, except that ``outcome``, ``bound`` and ``meets_bound`` are None
+    where there is no tolerance, and that ``outcome`` may be ``"NOT APPLICABLE"``.
     """
 
-    outcome: Outcome
+    outcome: Outcome | Literal["NOT APPLICABLE"] | None
+    reason: Reason
     constraint: str
     rate: str
     comparison: PairComparison
@@ -138,9 +84,10 @@ class Verdict(Result):
     value: float
     low: float
     high: float
-    bound: float
+    bound: float | None
     confidence: float
-    meets_bound: bool
+    meets_bound: bool | None
+    n: float
     groups: tuple[Hashable, Hashable] | tuple[()]
     group_rates: tuple[float, float] | tuple[()]
     pairs: PairVerdicts
@@ -148,84 +95,109 @@ class Verdict(Result):
     min_group_size: int
     small_groups: tuple[Hashable, ...]
     unmeasured: Mapping[str, tuple[Hashable, ...]]
+    _furthest: int  # which of the pairs lies furthest apart; -1 if there is none
+    _rates: tuple[str, ...]
     library: Backend | None = None
 
+    @property
+    def caveat(self) -> str:
+        """What the numbers leave open, in words: what is ruled out, who is small, what is not measured."""
+        unknown = [self._unknown()] if len(self.pairs) and np.isnan(self.value) else []
+        return " ".join([*unknown, *self._reasons(), *self._shortcomings()])
+
     def _sentences(self) -> list[str]:
-        """Say the verdict in words."""
+        """Say it in words."""
+        said = [*self._numbers(), *self._reasons(), *self._shortcomings()]
+        if self.outcome is not None:
+            is_sentence = not len(self.pairs) or np.isnan(self.value)  # and not the name of a constraint
+            first = said[0][0].lower() + said[0][1:] if is_sentence else said[0]
+            said[0] = f"{self.outcome}: {first}"
+        return said
+
+    def _unknown(self) -> str:
+        """Say that the disparity is not known, and why."""
+        compared = set(self.pairs.rates)
+        missing = " and ".join(rate for rate in self._rates if rate not in compared)
+        return (
+            f"The {self.comparison} of {self.constraint} is not known, for no two groups can be compared in "
+            f"{missing}."
+        )
+
+    def _numbers(self) -> list[str]:
+        """Say the disparity and its interval, and which two groups lie furthest apart."""
         if not len(self.pairs):
-            sentences = ["INCONCLUSIVE: fewer than two groups can be measured."]
-        else:
-            sentences = [*self._numbers(), *self._reasons()]
+            return []
+        lowest, highest, _ = self.pairs.pair_shown(self._furthest)
+        lowest_rate, highest_rate = map(_written, self.group_rates)
+        interval = f"({percent(self.confidence)} interval {number(self.low)} to {number(self.high)})"
+        if len(self.pairs) == 1 and not np.isnan(self.value):
+            return [
+                f"{self.constraint} {self.comparison} {number(self.value)} {interval}, "
+                f"{self.rate} from {lowest_rate} ({lowest}) to {highest_rate} ({highest})."
+            ]
+        # The interval is that of the worst of all pairs, and not of the pair that lies furthest apart.
+        extreme = "largest difference" if self.comparison == "difference" else "smallest ratio"
+        groups = "two groups" if self.reference is None else f"a group and {format_group(self.reference)}"
+        first = f"{self.constraint}, {extreme} of {groups} {number(self.value)} {interval}."
+        return [
+            self._unknown() if np.isnan(self.value) else first,
+            f"Furthest apart: {lowest} ({lowest_rate}) and {highest} ({highest_rate}) in {self.rate}, "
+            f"{self.pairs.value_shown(self._furthest)}.",
+        ]
+
+    def _reasons(self) -> list[str]:
+        """Say what the interval rules out, or why nothing is known."""
+        if self.reason in _NOT_APPLICABLE:
+            names = {"rates": " and ".join(self._rates), "reference": list_groups([self.reference])}
+            return [_NOT_APPLICABLE[self.reason].format_map(names)]
+        if not len(self.pairs):
+            return ["Fewer than two groups can be measured."]
+        if self.bound is None:
+            return self._power() if self.reason == "no_bound" else []
+        side = "above" if self.comparison == "difference" else "below"
+        beyond = f"a {self.comparison} {side} {self.bound:g}"
+        if self.reason == "kept":
+            return [f"{beyond[0].upper()}{beyond[1:]} is ruled out at this n."]
+        if self.reason == "broken":
+            return [self._failure(beyond)]
+        if self.unmeasured and self.pairs.all_pass():
+            return [f"Where it can be measured, {beyond} is ruled out; elsewhere nothing is known."]
+        return [f"These rows do not settle whether there is {beyond}.", *self._power()]
+
+    def _failure(self, beyond: str) -> str:
+        """Say which pair breaks the bound most surely, and how many more do."""
+        pairs = self.pairs
+        failing = pairs.failing()
+        # The end of an interval that is nearest to the bound says how surely the pair breaks it.
+        nearest = -pairs.low if self.comparison == "difference" else pairs.high
+        worst = int(failing[nearest[failing].argmin()])
+        lowest, highest, rate = pairs.pair_shown(worst)
+        further = "" if len(failing) == 1 else f", and {len(failing) - 1:,} more (see .pairs)"
+        found = f"{pairs.value_shown(worst)} in {rate}{further}"
+        return f"There is {beyond} between {lowest} and {highest}: {found}."
+
+    def _power(self) -> list[str]:
+        """Say what would have been seen."""
+        if np.isfinite(self.smallest_detectable):
+            or_more = "more" if self.comparison == "difference" else "less"
+            return [
+                f"Between these two groups a {self.comparison} of {number(self.smallest_detectable)} or "
+                f"{or_more} would be told from parity with 80% power."
+            ]
+        return [
+            "Nothing between these two groups would be told from parity with 80% power: they are too "
+            "small, or the rate lies too near its end."
+        ]
+
+    def _shortcomings(self) -> list[str]:
+        """Say which groups are small, and which cannot be measured."""
+        sentences = []
         if self.small_groups:
             names = list_groups(self.small_groups)
             sentences.append(f"Fewer than {self.min_group_size} rows to measure on: {names}.")
         for rate, groups in self.unmeasured.items():
             sentences.append(f"{rate} cannot be measured for: {list_groups(groups)}.")
         return sentences
-
-    def _numbers(self) -> list[str]:
-        """Say the disparity and its interval, and which two groups lie furthest apart."""
-        lowest, highest = map(format_group, self.groups)
-        lowest_rate, highest_rate = map(_written, self.group_rates)
-        interval = f"({percent(self.confidence)} interval {number(self.low)} to {number(self.high)})"
-        if len(self.pairs) == 1 and not np.isnan(self.value):
-            return [
-                f"{self.outcome}: {self.constraint} {self.comparison} {number(self.value)} {interval}, "
-                f"{self.rate} from {lowest_rate} ({lowest}) to {highest_rate} ({highest})."
-            ]
-        # The interval is that of the worst of all pairs, and not of the pair that lies furthest apart.
-        extreme = "largest difference" if self.comparison == "difference" else "smallest ratio"
-        groups = "two groups" if self.reference is None else f"a group and {format_group(self.reference)}"
-        first = f"{self.outcome}: {self.constraint}, {extreme} of {groups} {number(self.value)} {interval}."
-        if np.isnan(self.value):
-            missing = [rate for rate in self.unmeasured if rate not in self.pairs.rates]
-            first = (
-                f"{self.outcome}: the {self.comparison} of {self.constraint} is not known, for no two groups "
-                f"can be compared in {' and '.join(missing)}."
-            )
-        pairs = zip(self.pairs.rates, self.pairs.lowest, self.pairs.highest, strict=True)
-        value = self.pairs.value_shown([*pairs].index((self.rate, *self.groups)))
-        return [
-            first,
-            f"Furthest apart: {lowest} ({lowest_rate}) and {highest} ({highest_rate}) in {self.rate}, "
-            f"{value}.",
-        ]
-
-    def _reasons(self) -> list[str]:
-        """Say what the interval rules out."""
-        side = "above" if self.comparison == "difference" else "below"
-        beyond = f"a {self.comparison} {side} {self.bound:g}"
-        if self.outcome == "PASS":
-            return [f"{beyond[0].upper()}{beyond[1:]} is ruled out at this n."]
-        if self.outcome == "FAIL":
-            pairs = self.pairs
-            failing = np.flatnonzero([outcome == "FAIL" for outcome in pairs.outcomes])
-            # The end of an interval that is nearest to the bound says how surely the pair breaks it.
-            nearest = -pairs.low if self.comparison == "difference" else pairs.high
-            worst = int(failing[nearest[failing].argmin()])
-            lowest, highest = format_group(pairs.lowest[worst]), format_group(pairs.highest[worst])
-            disparity = f"{pairs.value_shown(worst)} in {pairs.rates[worst]}"
-            further = "" if len(failing) == 1 else f", and {len(failing) - 1:,} more (see .pairs)"
-            return [f"There is {beyond} between {lowest} and {highest}: {disparity}{further}."]
-        if self.unmeasured and self._keeps_bound:
-            return [f"Where it can be measured, {beyond} is ruled out; elsewhere nothing is known."]
-        sentences = [f"These rows do not settle whether there is {beyond}."]
-        if np.isfinite(self.smallest_detectable):
-            or_more = "more" if self.comparison == "difference" else "less"
-            sentences.append(
-                f"Between these two groups a {self.comparison} of {number(self.smallest_detectable)} or "
-                f"{or_more} would be told from parity with 80% power."
-            )
-        else:
-            sentences.append(
-                "Nothing between these two groups would be told from parity with 80% power: they are too "
-                "small, or the rate lies too near its end."
-            )
-        return sentences
-
-    @property
-    def _keeps_bound(self) -> bool:
-        return all(outcome == "PASS" for outcome in self.pairs.outcomes)
 
     def __str__(self) -> str:
         return "\n".join(map(printable, self._sentences()))
@@ -234,7 +206,7 @@ class Verdict(Result):
         names = [format_group(group) for group in self.groups] or ["", ""]
         rates = self.group_rates or (np.nan, np.nan)
         columns: dict[str, list[Any]] = {
-            "verdict": [self.outcome],
+            "verdict": ["" if self.outcome is None else self.outcome],
             "constraint": [self.constraint],
             "comparison": [self.comparison],
             "bound": [self.bound],
@@ -253,6 +225,7 @@ class Verdict(Result):
             "highest_rate": [float(rates[1])],
             "reference": ["" if self.reference is None else format_group(self.reference)],
             "confidence": [self.confidence],
+            "n": [self.n],
             "meets_bound": [self.meets_bound],
             "smallest_detectable": [self.smallest_detectable],
             "min_group_size": [self.min_group_size],
@@ -263,6 +236,53 @@ class Verdict(Result):
         }
         words = ["verdict", "constraint", "comparison", "rate", "lowest", "highest"]
         return [Table(columns, text, notes=self._sentences(), words=words)]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Verdict(MeasuredDisparity):
+    """A disparity against its tolerance. Prints as sentences, renders as a table.
+
+    Attributes
+    ----------
+    outcome : {"PASS", "FAIL", "INCONCLUSIVE"}
+        Whether the interval lies within the tolerance, wholly beyond it, or on both sides of the bound.
+    reason : str
+        Why: ``"kept"``, ``"broken"``, ``"not_settled"``, ``"partly_measured"`` (what can be measured keeps
+        the bound, but some group lacks a rate), ``"not_measured"`` or ``"one_group"``.
+    constraint, rate : str
+        Which constraint, and the one of its rates on which the groups lie furthest apart.
+    comparison : {"difference", "ratio"}
+        What is bounded.
+    reference : hashable
+        The group that all others are compared with; None if all groups are compared with each other.
+    value, low, high : float
+        The disparity and its interval; NaN if no two groups can be compared in one of the rates.
+    bound, confidence : float
+        The tolerance, and the coverage probability of the interval.
+    meets_bound : bool
+        Whether the value, taken as it is, keeps the bound.
+    n : float
+        The (weighted) number of rows that ``rate`` is measured on, in all groups together.
+    groups : tuple of two labels
+        The two groups that lie furthest apart, the one with the lower rate first.
+    group_rates : tuple of two floats
+        Their rates.
+    pairs : PairVerdicts
+        The same for every pair that was compared.
+    smallest_detectable : float
+        The smallest disparity between these two groups that would be told from parity with 80% power; NaN
+        if none would be.
+    min_group_size : int
+        Groups with fewer (effective) rows to measure a rate on are called small.
+    small_groups : tuple of labels
+        Groups that are small; they are part of the comparison.
+    unmeasured : mapping of str to tuple of labels
+        For each rate that some groups do not have (its denominator is empty), these groups.
+    """
+
+    outcome: Outcome
+    bound: float
+    meets_bound: bool
 
 
 def verdict(
@@ -343,41 +363,77 @@ def verdict(
     constraint = as_constraint(constraint)
     comparison, bound = _tolerance(constraint, max_difference, min_ratio)
     counts.warn_undefined(*constraint.rates, fewest=2)
-    disparities = pair_disparities(counts, constraint, comparison, confidence, reference)
-    # Seen from the bound, whether a disparity is worse: larger for differences, smaller for ratios.
-    worse, extreme = (1, np.max) if comparison == "difference" else (-1, np.min)
-    measured = [part for part in disparities if len(part.value)]
-    # The disparity of several rates is not known where one of them cannot be compared.
-    value = float("nan")
-    if len(measured) == len(disparities):
-        value = float(extreme([extreme(part.value) for part in measured]))
-    low, high = worst_interval(disparities, comparison)
-    if reference is not None and not measured:
+    if reference is not None:
+        position_of(reference, counts.groups)  # refuses a reference that is no group
+    measured = measure_disparity(
+        counts,
+        constraint,
+        comparison,
+        bound,
+        reference=reference,
+        confidence=confidence,
+        min_group_size=min_group_size,
+    )
+    if reference is not None and not len(measured.pairs):
         raise ValueError(
             f"The rate cannot be measured for the reference, {list_groups([reference])}, or for no other "
             "group: name another reference."
         )
-    pairs = _pair_verdicts(counts, disparities, comparison, bound, worse, confidence)
-    without_rows = {rate.name: _select(counts, rate.support(counts.cells) == 0) for rate in constraint.rates}
-    unmeasured = {name: groups_without for name, groups_without in without_rows.items() if groups_without}
-    outcome: Outcome = "INCONCLUSIVE"
-    if "FAIL" in pairs.outcomes:
-        outcome = "FAIL"
-    elif measured and not unmeasured and set(pairs.outcomes) == {"PASS"}:
-        outcome = "PASS"
-    rate, detectable = constraint.rates[0], float("nan")
+    known = {field.name: getattr(measured, field.name) for field in fields(measured)}
+    # To ask about one group is no mistake of whoever asks, and nothing is known of it.
+    outcome = "INCONCLUSIVE" if measured.outcome == "NOT APPLICABLE" else measured.outcome
+    return Verdict(**known | {"outcome": outcome})
+
+
+def measure_disparity(
+    counts: GroupCounts,
+    constraint: Constraint,
+    comparison: PairComparison,
+    bound: float | None = None,
+    *,
+    reference: Hashable = None,
+    confidence: float = 0.95,
+    min_group_size: int = 30,
+) -> MeasuredDisparity:
+    """Measure a disparity, and compare it with a bound if there is one; for tables that go on regardless.
+
+    Whatever the table lacks (labels, a second group, the reference, rows to measure a rate on) is no error
+    and no warning here: ``reason`` names it. Only a question that makes no sense is refused: strata, an
+    unknown comparison, the ratio of a rate that can be negative, a confidence that is no probability. The
+    bound is taken as it is; :func:`check_bound` refuses one that bounds nothing.
+    """
+    refuse_strata(counts, "A disparity")
+    check_comparison(comparison, *constraint.rates)
+    check_confidence(confidence)
+    lacking = _lacking(counts, constraint, reference)
+    disparities: list[PairDisparities] = []
+    unmeasured: dict[str, tuple[Hashable, ...]] = {}
+    small: tuple[Hashable, ...] = ()
+    if lacking is None:
+        disparities = pair_disparities(counts, constraint, comparison, confidence, reference)
+        unmeasured, small = _unmeasured(counts, constraint), _small(counts, constraint, min_group_size)
+    pairs = judge_pairs(counts.groups, disparities, comparison, bound, confidence, counts.library)
+    value, low, high = float("nan"), float("nan"), float("nan")
+    # The disparity of several rates is not known where one of them cannot be compared.
+    if disparities and all(len(part.value) for part in disparities):
+        value = float((np.max if comparison == "difference" else np.min)(pairs.values))
+        low, high = worst_interval(disparities, comparison)
+    rate, furthest, detectable = constraint.rates[0], -1, float("nan")
     groups: tuple[Hashable, Hashable] | tuple[()] = ()
     rates: tuple[float, float] | tuple[()] = ()
-    if measured:
-        furthest = max(measured, key=lambda part: worse * extreme(part.value))
-        rate, ends = furthest.rate, _furthest_pair(furthest, extreme(furthest.value))
+    if len(pairs):
+        part, place, furthest = _furthest(disparities, comparison)
+        rate, ends = part.rate, part.lowest_first(place)
         groups = counts.groups[ends[0]], counts.groups[ends[1]]
-        rates = float(rate(counts.cells)[ends[0]]), float(rate(counts.cells)[ends[1]])
-        detectable = smallest_detectable_between(counts, rate, ends, comparison, furthest.level)
-    smallest_sizes = np.min([effective_rows(counts, rate) for rate in constraint.rates], axis=0)
-    has_rates = np.all([rate.support(counts.cells) != 0 for rate in constraint.rates], axis=0)
-    return Verdict(
-        outcome=outcome,
+        rates = float(part.rates[ends[0]]), float(part.rates[ends[1]])
+        detectable = smallest_detectable_between(counts, rate, ends, comparison, part.level)
+    reason = lacking or _reason(pairs, value, bound, bool(unmeasured))
+    meets_bound = None
+    if bound is not None:
+        meets_bound = bool((1 if comparison == "difference" else -1) * (value - bound) <= ROUNDING)
+    return MeasuredDisparity(
+        outcome=None if bound is None else _OUTCOMES[reason],
+        reason=reason,
         constraint=constraint.name,
         rate=rate.name,
         comparison=comparison,
@@ -387,81 +443,94 @@ def verdict(
         high=high,
         bound=bound,
         confidence=confidence,
-        meets_bound=bool(worse * (value - bound) <= _ROUNDING),
+        meets_bound=meets_bound,
+        n=0.0 if lacking == "no_labels" else float(rows_counted(counts.cells, rate).sum()),
         groups=groups,
         group_rates=rates,
         pairs=pairs,
         smallest_detectable=detectable,
         min_group_size=min_group_size,
-        small_groups=_select(counts, has_rates & (smallest_sizes < min_group_size)),
+        small_groups=small,
         unmeasured=unmeasured,
+        _furthest=furthest,
+        _rates=tuple(part.name for part in constraint.rates),
         library=counts.library,
     )
 
 
-def _furthest_pair(part: PairDisparities, value: float) -> tuple[int, int]:
-    """Return the positions of the two groups with a disparity, the one with the lower rate first.
+def _lacking(counts: GroupCounts, constraint: Constraint, reference: Hashable) -> Reason | None:
+    """Return what the table lacks for this question to be asked of it."""
+    if not counts.labelled and any(rate.needs_labels for rate in constraint.rates):
+        return "no_labels"
+    if len(counts.groups) < 2:
+        return "one_group"
+    return "no_reference" if reference is not None and reference not in counts.groups else None
+
+
+def _reason(pairs: PairVerdicts, value: float, bound: float | None, some_unmeasured: bool) -> Reason:
+    """Return why the outcome is what it is."""
+    if bound is not None and len(pairs.failing()):
+        return "broken"  # also if another rate cannot be compared: a breach in one is a breach
+    if np.isnan(value):
+        return "not_measured"
+    if bound is None:
+        return "no_bound"
+    if not pairs.all_pass():
+        return "not_settled"
+    return "partly_measured" if some_unmeasured else "kept"
+
+
+def _unmeasured(counts: GroupCounts, constraint: Constraint) -> dict[str, tuple[Hashable, ...]]:
+    """Return the groups that have nothing to measure a rate on, for each rate for which there are such."""
+    without_rows = {rate.name: _select(counts, rate.support(counts.cells) == 0) for rate in constraint.rates}
+    return {name: groups for name, groups in without_rows.items() if groups}
+
+
+def _small(counts: GroupCounts, constraint: Constraint, min_group_size: int) -> tuple[Hashable, ...]:
+    """Return the groups that have every rate, and one of them on few rows."""
+    sizes = np.min([effective_rows(counts, rate) for rate in constraint.rates], axis=0)
+    has_rates = np.all([rate.support(counts.cells) != 0 for rate in constraint.rates], axis=0)
+    return _select(counts, has_rates & (sizes < min_group_size))
+
+
+def _furthest(
+    disparities: list[PairDisparities], comparison: PairComparison
+) -> tuple[PairDisparities, int, int]:
+    """Return in which rate two groups lie furthest apart, which pair of it, and which pair of all.
 
     Every ratio to a rate of 0 is 0: of these pairs, the one with the largest difference lies furthest apart.
     """
+    sign, extreme = (1, np.max) if comparison == "difference" else (-1, np.min)
+    worst = [sign * extreme(part.value) if len(part.value) else -np.inf for part in disparities]
+    place = int(np.argmax(worst))
+    part = disparities[place]
     differences = abs(part.rates[part.first] - part.rates[part.second])
-    return part.lowest_first(int(np.argmax(np.where(part.value == value, differences, -1))))
+    pair = int(np.argmax(np.where(part.value == sign * worst[place], differences, -1)))
+    return part, pair, pair + sum(len(earlier.value) for earlier in disparities[:place])
 
 
-def _pair_verdicts(
-    counts: GroupCounts,
-    disparities: list[PairDisparities],
-    comparison: PairComparison,
-    bound: float,
-    worse: int,
-    confidence: float,
-) -> PairVerdicts:
-    """Return the verdict on every pair."""
-    # Arrays throughout: a thousand groups make half a million pairs.
-    sizes = [len(part.value) for part in disparities]
-    first, second, values, low, high = (
-        np.concatenate([getattr(part, name) for part in disparities])
-        for name in ("first", "second", "value", "low", "high")
-    )
-    first_rates, second_rates = (
-        np.concatenate([part.rates[getattr(part, side)] for part in disparities])
-        for side in ("first", "second")
-    )
-    in_order = first_rates <= second_rates
-    labels = np.fromiter(counts.groups, dtype=object, count=len(counts.groups))
-    mildest, worst = (low, high) if comparison == "difference" else (high, low)
-    passes, fails = worse * (worst - bound) <= _ROUNDING, worse * (mildest - bound) > _ROUNDING
-    return PairVerdicts(
-        rates=tuple(np.repeat([part.rate.name for part in disparities], sizes).tolist()),
-        lowest=tuple(labels[np.where(in_order, first, second)]),
-        highest=tuple(labels[np.where(in_order, second, first)]),
-        lowest_rates=np.where(in_order, first_rates, second_rates),
-        highest_rates=np.where(in_order, second_rates, first_rates),
-        values=values,
-        low=low,
-        high=high,
-        outcomes=tuple(np.select([passes, fails], ["PASS", "FAIL"], "INCONCLUSIVE").tolist()),
-        confidence=confidence,
-        library=counts.library,
-    )
+def check_bound(constraint: Constraint, comparison: PairComparison, bound: float) -> float:
+    """Return a tolerance; refuse one that bounds nothing."""
+    if not isinstance(bound, int | float | np.number):
+        raise TypeError(f"A tolerance is a number, such as 0.05 or 0.8; got {show(bound)}.")
+    if comparison == "difference":
+        if not bound >= 0:
+            raise ValueError(f"max_difference must not be negative; got {bound!r}.")
+        return constraint.check_max_difference(bound)
+    if not 0 < bound <= 1:
+        raise ValueError(f"min_ratio must lie above 0 and at most at 1, such as 0.8; got {bound!r}.")
+    return bound
 
 
 def _tolerance(
     constraint: Constraint, max_difference: float | None, min_ratio: float | None
 ) -> tuple[PairComparison, float]:
     """Return what is bounded, and the bound."""
-    if (max_difference is None) == (min_ratio is None):
-        raise ValueError("Give one tolerance: max_difference, such as 0.05, or min_ratio, such as 0.8.")
-    tolerance = max_difference if min_ratio is None else min_ratio
-    if not isinstance(tolerance, int | float | np.number):
-        raise TypeError(f"A tolerance is a number, such as 0.05 or 0.8; got {tolerance!r}.")
-    if max_difference is not None:
-        if not max_difference >= 0:
-            raise ValueError(f"max_difference must not be negative; got {max_difference!r}.")
-        return "difference", constraint.check_max_difference(max_difference)
-    if min_ratio is None or not 0 < min_ratio <= 1:
-        raise ValueError(f"min_ratio must lie above 0 and at most at 1, such as 0.8; got {min_ratio!r}.")
-    return "ratio", min_ratio
+    if max_difference is not None and min_ratio is None:
+        return "difference", check_bound(constraint, "difference", max_difference)
+    if min_ratio is not None and max_difference is None:
+        return "ratio", check_bound(constraint, "ratio", min_ratio)
+    raise ValueError("Give one tolerance: max_difference, such as 0.05, or min_ratio, such as 0.8.")
 
 
 def _written(rate: float) -> str:
