@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fairsk._core.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from fairsk import (
         audit,
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
     from fairsk.neural._loss import FairLoss
     from fairsk.rates import Constraint, Rate
     from fairsk.thresholds._optimizer import GroupThresholdOptimizer
-
-__version__ = "0.1.0"
 
 __all__ = [
     # train fair

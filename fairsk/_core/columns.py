@@ -32,6 +32,7 @@ __all__ = [
     "column_keys",
     "column_of",
     "drop_columns",
+    "names_columns",
     "pyarrow_rows",
     "refuse_shuffled",
     "sensitive_columns",
@@ -223,6 +224,14 @@ def _joined(parts: Sequence[SensitiveColumns]) -> SensitiveColumns:
         tuple(name for part in parts for name in part.names),
         tuple(column for part in parts for column in part.columns),
     )
+
+
+def names_columns(sensitive_features: Any, n_samples: int) -> bool:
+    """Whether this names columns of X, or is a callable; a list as long as the rows holds values."""
+    if isinstance(sensitive_features, list | tuple):
+        names = all(isinstance(name, str) for name in sensitive_features)
+        return names and len(sensitive_features) != n_samples
+    return isinstance(sensitive_features, str | int | np.integer) or callable(sensitive_features)
 
 
 def all_columns(table: Any) -> SensitiveColumns:

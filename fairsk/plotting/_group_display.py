@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fairsk._core.columns import refuse_shuffled, sensitive_columns
+from fairsk._core.columns import names_columns, refuse_shuffled, sensitive_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.labels import positive_class
 from fairsk._core.results import Result, library_of
@@ -195,7 +195,7 @@ def _count_decisions(
                 "sensitive_features=: the name of a column of X, a list of names for an intersection, or the "
                 "values, one per row."
             )
-    elif _names_columns(sensitive_features, num_samples(X)):
+    elif names_columns(sensitive_features, num_samples(X)):
         selector, values = sensitive_features, None
     else:
         selector, values = None, sensitive_features
@@ -213,11 +213,3 @@ def _count_decisions(
         pos_label=pos_label,
         classes=classes,
     )
-
-
-def _names_columns(sensitive_features: Any, n_samples: int) -> bool:
-    """Whether this names columns of X; a list as long as the rows holds values, unlike in an audit."""
-    if isinstance(sensitive_features, list | tuple):
-        names = all(isinstance(name, str) for name in sensitive_features)
-        return names and len(sensitive_features) != n_samples
-    return isinstance(sensitive_features, str | int | np.integer) or callable(sensitive_features)
