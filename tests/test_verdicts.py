@@ -214,6 +214,7 @@ def test_one_group_has_no_verdict() -> None:
     assert result.outcome == "INCONCLUSIVE"
     assert np.isnan([result.value, result.smallest_detectable]).all()
     assert "fewer than two groups" in str(result)
+    assert "Fewer than 30 rows to measure on: a." in str(result)
     assert "fewer than two groups" in result._repr_html_()
 
 

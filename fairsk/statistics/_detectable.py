@@ -155,11 +155,12 @@ def _detectable(
     distinct, place = np.unique(n, return_inverse=True)
     pair_of_sizes, of_pair = np.unique(place[pairs[0]] * len(distinct) + place[pairs[1]], return_inverse=True)
     sizes = [distinct[side] for side in np.divmod(pair_of_sizes, len(distinct))]
-    either_way = [
-        _disparity_around(pooled, _gap(pooled, high, low, z), high, low, share.rate_at, comparison)
-        for high, low in (sizes, sizes[::-1])
-    ]
-    return (np.maximum(*either_way) if comparison == "difference" else np.minimum(*either_way))[of_pair]
+    # Either of the two may have the higher rate: both ways are looked at at once.
+    high, low = np.concatenate(sizes), np.concatenate(sizes[::-1])
+    disparity = _disparity_around(
+        pooled, _gap(pooled, high, low, z), high, low, share.rate_at, comparison
+    ).reshape(2, -1)
+    return (disparity.max(0) if comparison == "difference" else disparity.min(0))[of_pair]
 
 
 def _gap(pooled: float, high: Floats, low: Floats, z: tuple[float, float]) -> Floats:

@@ -82,6 +82,10 @@ class PairVerdicts(Result):
             return ()
         return _repeat(("INCONCLUSIVE", "PASS", "FAIL"), np.where(self._fails, 2, self._passes))
 
+    def compared_rates(self) -> set[str]:
+        """Return the rates in which any two groups are compared."""
+        return {self._names[place] for place in np.unique(self._places[0])}
+
     def all_pass(self) -> bool:
         """Tell whether every pair keeps the tolerance."""
         return self._passes is not None and bool(self._passes.all())

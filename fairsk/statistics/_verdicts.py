@@ -116,7 +116,7 @@ class MeasuredDisparity(Result):
 
     def _unknown(self) -> str:
         """Say that the disparity is not known, and why."""
-        compared = set(self.pairs.rates)
+        compared = self.pairs.compared_rates()
         missing = " and ".join(rate for rate in self._rates if rate not in compared)
         return (
             f"The {self.comparison} of {self.constraint} is not known, for no two groups can be compared in "
@@ -411,6 +411,7 @@ def measure_disparity(
     small: tuple[Hashable, ...] = ()
     if lacking is None:
         disparities = pair_disparities(counts, constraint, comparison, confidence, reference)
+    if lacking != "no_labels":
         unmeasured, small = _unmeasured(counts, constraint), _small(counts, constraint, min_group_size)
     pairs = judge_pairs(counts.groups, disparities, comparison, bound, confidence, counts.library)
     value, low, high = float("nan"), float("nan"), float("nan")
