@@ -1,0 +1,154 @@
+"""What users ask of an audit, by arguments or by a policy, as settings of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fairsk._core.messages import show
+from fairsk._core.version import __version__
+from fairsk.audit._evidence import Evidence
+from fairsk.audit._policy import FairnessPolicy, as_policy
+from fairsk.audit._profiles.profile import PROFILES, Profile, as_profile
+from fairsk.audit._report.criteria import (
+    Criterion,
+    Settings,
+    attribute_name,
+    default_rates,
+    make_criteria,
+    plain_label,
+    read_references,
+    shown_rates,
+)
+from fairsk.audit._report.report import AuditReport, build
+from fairsk.audit._small_groups import MergedGroups
+from fairsk.metrics._functions import function_name
+from fairsk.rates import Rate
+from fairsk.statistics._intervals import check_confidence
+
+__all__ = ["Asked"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of evidence, as users write it."""
+
+    title: str
+    provenance: Mapping[str, Any] | None
+    constraint: Any
+    max_difference: Any
+    min_ratio: Any
+    reference: Any
+    policy: Any
+    pos_label: Any
+    intersections: bool
+    profiles: Any
+    confidence: float | None
+    min_group_size: int | None
+    min_cell: int | None
+    columns: Mapping[str, Any] | None = None
+
+    def answer(
+        self,
+        evidence: Mapping[str, Evidence],
+        stated: Mapping[str, Any],
+        rates: Sequence[str | Rate],
+        library: Any,
+    ) -> AuditReport:
+        """Put the settings together, merge what is small, and compute the report."""
+        policy = None if self.policy is None else as_policy(self.policy)
+        confidence = _first(self.confidence, getattr(policy, "confidence", None), 0.95)
+        check_confidence(confidence)
+        evidence, merged = self._merged(evidence, stated, policy)
+        first = next(iter(evidence.values()))
+        names, labelled = first.counts.names, first.counts.labelled
+        attributes: list[tuple[str, ...]] = [(name,) for name in names]
+        if self.intersections and len(names) > 1 and (policy is None or policy.intersections):
+            attributes.append(tuple(names))
+        groups = {attribute_name(part): first.by(*part).known().counts.groups for part in attributes}
+        criteria = self._criteria(policy, labelled=labelled)
+        built_in, own = _profiles(self.profiles or getattr(policy, "profiles", ()))
+        settings = Settings(
+            attributes=tuple(attributes),
+            criteria=criteria,
+            rates=shown_rates(criteria, [*default_rates(labelled=labelled), *rates], labelled=labelled),
+            reference=read_references(self.reference, attributes, groups),
+            confidence=confidence,
+            min_group_size=_first(self.min_group_size, getattr(policy, "min_group_size", None), 30),
+            profiles=built_in,
+            pos_label=plain_label(self.pos_label),
+            columns=self.columns,
+        )
+        said = {"provenance": {"fairsk": __version__, **(self.provenance or {})}, **stated}
+        if policy is not None:
+            said["policy"] = policy.to_dict()
+        if own:
+            said["profiles"] = [
+                {"name": name, "model": model, "rows": list(function(tables))}
+                for name, function in own.items()
+                for model, tables in evidence.items()
+            ]
+        return build(self.title, settings, evidence, said, merged, library)
+
+    def _criteria(self, policy: FairnessPolicy | None, *, labelled: bool) -> tuple[Criterion, ...]:
+        if policy is None:
+            return make_criteria(self.constraint, self.max_difference, self.min_ratio, labelled=labelled)
+        if not (self.constraint is self.max_difference is self.min_ratio is self.reference is None):
+            raise ValueError("policy= says what is asked: leave out constraint, bounds and reference.")
+        return tuple(
+            Criterion(
+                one.constraint,
+                one.max_difference,
+                one.min_ratio,
+                attributes=one.attributes,
+                reference=one.reference,
+                why=one.why,
+            )
+            for one in policy.criteria
+        )
+
+    def _merged(
+        self, evidence: Mapping[str, Evidence], stated: Mapping[str, Any], policy: FairnessPolicy | None
+    ) -> tuple[Mapping[str, Evidence], dict[str, MergedGroups]]:
+        """Merge small intersections, if that is asked for."""
+        min_cell = _first(self.min_cell, getattr(policy, "min_cell", None), 0)
+        if not min_cell:
+            return evidence, {}
+        for name, what in (("metrics", "functions"), ("data", "an audit of the data")):
+            if name in stated:
+                raise ValueError(
+                    f"min_cell={min_cell} keeps small groups out of the report, and {what} would show them: "
+                    "leave one of the two out."
+                )
+        pairs = {model: tables.merge_small(min_cell) for model, tables in evidence.items()}
+        return (
+            {model: tables for model, (tables, _) in pairs.items()},
+            {model: said for model, (_, said) in pairs.items()},
+        )
+
+
+def _first(*values: Any) -> Any:
+    return next(value for value in values if value is not None)
+
+
+def _profiles(
+    profiles: Any,
+) -> tuple[tuple[tuple[str, Mapping[str, Any]], ...], dict[str, Callable[..., Any]]]:
+    """Tell built-in profiles, with their options, from those of the user's own."""
+    if isinstance(profiles, Mapping):
+        asked = list(profiles.items())
+    else:
+        single = isinstance(profiles, str | Profile) or callable(profiles)
+        asked = [(profile, {}) for profile in ([profiles] if single else profiles)]
+    built_in, own = [], dict[str, Callable[..., Any]]()
+    for profile, options in asked:
+        if isinstance(profile, str):
+            built_in.append((as_profile(profile).name, dict(options or {})))
+        elif isinstance(profile, Profile) and PROFILES.get(profile.name) is profile:
+            built_in.append((profile.name, dict(options or {})))
+        elif callable(profile):
+            own[function_name(profile)] = profile
+        else:
+            raise TypeError(f"A profile is a name or a function of the evidence; got {show(profile)}.")
+    return tuple(built_in), own

@@ -1,0 +1,272 @@
+"""The audit report: settings, evidence, and the results that follow from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from fairsk._core.results import Backend, Result, Table, plain
+from fairsk._core.sections import Section
+from fairsk.audit._evidence import Evidence
+from fairsk.audit._report.canonical import digest, plain_numbers
+from fairsk.audit._report.criteria import Settings, attribute_name
+from fairsk.audit._report.results import AuditOutcome, CriterionResult, Results, measure, outcome_of
+from fairsk.audit._small_groups import MergedGroups
+
+__all__ = ["SCHEMA_VERSION", "AuditReport", "FairnessCheckError", "build"]
+
+SCHEMA_VERSION = "fairsk.audit-report/1"
+
+
+class FairnessCheckError(AssertionError):
+    """A report has a criterion whose outcome was not to be accepted."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AuditReport(Result):
+    """An audit of predictions: verdicts, rates and scores by group, and the counts that they follow from.
+
+    :func:`audit_predictions` makes it of rows or counts, :func:`audit_models` of fitted models. It prints
+    itself and renders in notebooks; :meth:`to_html` writes a page that needs nothing else, :meth:`to_json`
+    what :func:`verify` recomputes. It holds no rows.
+
+    Parameters
+    ----------
+    title : str
+        What stands at the top.
+    settings : Settings
+        What was asked.
+    evidence : mapping of str to Evidence
+        By model, the tables that all results follow from.
+    results : Results
+        The rows.
+    stated : mapping of str to value
+        What cannot be recomputed: where the data came from, what functions of the user's own returned, the
+        audit of the data.
+    merged : mapping of str to MergedGroups
+        By model, which small intersections were merged, if that was asked.
+
+    Attributes
+    ----------
+    criteria : tuple of CriterionResult
+        The answer to every criterion.
+    outcome : {"PASS", "FAIL", "INCONCLUSIVE", "NOT APPLICABLE"} or None
+        The worst of them; None if none has a bound.
+    digest : str
+        SHA-256 of the whole document.
+
+    See Also
+    --------
+    verify : Recompute a report that somebody else made.
+    compare : What changed between two reports.
+    """
+
+    title: str
+    settings: Settings = field(repr=False)
+    evidence: Mapping[str, Evidence] = field(repr=False)
+    results: Results = field(repr=False)
+    stated: Mapping[str, Any] = field(repr=False)
+    merged: Mapping[str, MergedGroups] = field(repr=False)
+    library: Backend | None = None
+
+    @property
+    def criteria(self) -> tuple[CriterionResult, ...]:
+        """The answer to every criterion."""
+        return self.results.criteria
+
+    @property
+    def outcome(self) -> AuditOutcome | None:
+        """The worst outcome of a criterion with a bound; None if there is none."""
+        return outcome_of(self.criteria)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the whole document, by which a copy is recognised."""
+        return str(self.to_document()["digest"])
+
+    @cached_property
+    def _margins(self) -> dict[tuple[str, str], Evidence]:
+        """The tables of every model by every attribute."""
+        return {
+            (model, attribute_name(names)): tables.by(*names)
+            for model, tables in self.evidence.items()
+            for names in self.settings.attributes
+        }
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        body = {
+            "schema_version": SCHEMA_VERSION,
+            "title": self.title,
+            "settings": self.settings.to_state(),
+            "evidence": {model: tables.to_state() for model, tables in self.evidence.items()},
+            "small_groups": {model: said.to_state() for model, said in self.merged.items()},
+            "stated": plain(self.stated),
+            "results": self.results.to_state(),
+        }
+        body = plain_numbers(body)
+        return body | {"digest": digest(body)}
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the report as :meth:`to_json` writes it.
+
+        Returns
+        -------
+        dict of str to value
+            Plain values; ``schema_version`` says how they are laid out.
+        """
+        return json.loads(json.dumps(self._document))  # a copy, for dictionaries can be changed
+
+    def to_json(self) -> str:
+        """Return the report as JSON, with the counts that it follows from.
+
+        Returns
+        -------
+        str
+            What :func:`verify` and :meth:`from_json` read. It grows with groups, not with rows.
+        """
+        return json.dumps(self._document, indent=1, ensure_ascii=False, sort_keys=True, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> AuditReport:
+        """Restore a report from its JSON; its results are computed anew.
+
+        Parameters
+        ----------
+        text : str or bytes
+            What :meth:`to_json` wrote.
+
+        Returns
+        -------
+        AuditReport
+            The report. Whether the text says the same is for :func:`verify` to tell.
+
+        Raises
+        ------
+        ValueError
+            If it is no such report.
+        """
+        try:
+            document = json.loads(text)
+            version = document["schema_version"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise ValueError("This is not the JSON of an audit report.") from None
+        if version != SCHEMA_VERSION:
+            raise ValueError(
+                f"The report is laid out as {version!r:.100}; this version reads {SCHEMA_VERSION!r}."
+            )
+        return from_document(document)
+
+    def to_html(self, *, charts: bool = True) -> str:
+        """Return the report as one page that needs nothing else: no script, no request.
+
+        Parameters
+        ----------
+        charts : bool, default=True
+            Whether charts are drawn, if matplotlib is installed.
+
+        Returns
+        -------
+        str
+            The page.
+        """
+        from fairsk._pages.html import render_page
+
+        return render_page(
+            self.title,
+            self._sections(),
+            embedded=self.to_json(),
+            digest=self.digest,
+            charts=None if charts else [],
+        )
+
+    def to_markdown(self) -> str:
+        """Return the report as Markdown, for pull requests and model cards.
+
+        Returns
+        -------
+        str
+            Headings and tables.
+        """
+        from fairsk._pages.markdown import render_markdown
+
+        return render_markdown(self.title, self._sections(), digest=self.digest)
+
+    def assert_passes(self, fail_on: Collection[AuditOutcome] = ("FAIL",)) -> None:
+        """Raise if a criterion has an outcome that is not accepted: for tests and continuous integration.
+
+        Parameters
+        ----------
+        fail_on : collection of str, default=("FAIL",)
+            Outcomes that are not accepted; ``("FAIL", "INCONCLUSIVE")`` asks for proof.
+
+        Raises
+        ------
+        FairnessCheckError
+            If there is one; it lists them.
+        ValueError
+            If no criterion has a bound, so that nothing could fail.
+        """
+        if self.outcome is None:
+            raise ValueError("No criterion has a bound: give max_difference or min_ratio to the audit.")
+        found = [row for row in self.criteria if row.verdict in fail_on]
+        if found:
+            lines = [f"{row.verdict}: {row.id}{_of(row)} is {row.value:.3f}" for row in found[:20]]
+            more = [f"... and {len(found) - 20} more"] if len(found) > 20 else []
+            raise FairnessCheckError("\n".join([f"{self.title}: not accepted", *lines, *more]))
+
+    def _sections(self) -> list[Section]:
+        from fairsk.audit._report.sections import report_sections
+
+        return report_sections(self)
+
+    def _tables(self) -> list[Table]:
+        from fairsk.audit._report.sections import summary_tables
+
+        return summary_tables(self)
+
+    def _content(self) -> dict[str, Any]:
+        return self.to_document() | {"outcome": self.outcome}
+
+
+def _of(row: CriterionResult) -> str:
+    return f" ({row.model})" if row.model else ""
+
+
+def build(
+    title: str,
+    settings: Settings,
+    evidence: Mapping[str, Evidence],
+    stated: Mapping[str, Any],
+    merged: Mapping[str, MergedGroups],
+    library: Backend | None = None,
+) -> AuditReport:
+    """Compute the results, and return the report.
+
+    Everything is first made what its JSON says, so that whoever reads that computes the same to the last bit.
+    """
+    settings = Settings.from_state(plain_numbers(settings.to_state()))
+    evidence = {
+        model: Evidence.from_state(plain_numbers(tables.to_state())) for model, tables in evidence.items()
+    }
+    said = plain_numbers(plain(stated))
+    return AuditReport(title, settings, evidence, measure(settings, evidence), said, merged, library)
+
+
+def from_document(document: Mapping[str, Any]) -> AuditReport:
+    """Compute a report anew from the settings and the evidence of its document."""
+    return build(
+        document["title"],
+        Settings.from_state(document["settings"]),
+        {model: Evidence.from_state(state) for model, state in document["evidence"].items()},
+        document["stated"],
+        {model: MergedGroups.from_state(state) for model, state in document["small_groups"].items()},
+    )
+
+
+def names_of(models: Sequence[str]) -> list[str]:
+    """Return the names of models that are to be shown: of a single unnamed one, none."""
+    return [name for name in models if name]

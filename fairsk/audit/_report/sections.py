@@ -1,0 +1,337 @@
+"""Sections of a report: what a page, Markdown and the terminal show of it, in the order of reading."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fairsk._core.results import Entries, Table, number, p_value, percent, row_count, with_interval
+from fairsk._core.sections import Chart, Section
+from fairsk.audit._report.criteria import attribute_name
+from fairsk.audit._report.results import (
+    CalibrationBin,
+    CriterionResult,
+    GroupRateResult,
+    ScoreResult,
+    name_group,
+)
+from fairsk.rates import CELLS
+
+if TYPE_CHECKING:
+    from fairsk.audit._report.report import AuditReport
+
+__all__ = ["report_sections", "summary_sentences", "summary_tables"]
+
+#: What a report shows and what it does not, on every page.
+_NOTES = (
+    "PASS: every interval lies within the bound. FAIL: one lies wholly beyond it. INCONCLUSIVE: these rows "
+    "do not settle it. NOT APPLICABLE: there is nothing to compare. No verdict says that a model is fair, or "
+    "that its use is lawful.",
+    "Intervals of disparities hold for all pairs of groups and all rates of a criterion at once (Newcombe "
+    "for differences, MOVER-R for ratios, Bonferroni over pairs); those of a group's rate are Wilson's, one "
+    "at a time. Rows count as independent.",
+    "Every number follows from the counts at the end of this report, but for what is marked as stated. "
+    "fairsk verify recomputes it.",
+)
+
+
+def report_sections(report: AuditReport) -> list[Section]:
+    """Return all sections of a report."""
+    return [
+        Section("Verdicts", summary_sentences(report), [_criteria_table(report)]),
+        *_by_attribute(report),
+        *_profile_sections(report),
+        *_stated_sections(report),
+        _counts_section(report),
+        Section("How to read this report", _NOTES),
+        _provenance_section(report),
+    ]
+
+
+def summary_tables(report: AuditReport) -> list[Table]:
+    """Return what a notebook and the terminal show: the verdicts, then the rates of each attribute."""
+    tables = [_criteria_table(report, caption=report.title, notes=summary_sentences(report))]
+    for names in report.settings.attributes:
+        tables += list(_rate_tables(report, attribute_name(names)))
+    return tables
+
+
+def summary_sentences(report: AuditReport) -> list[str]:
+    """Say in a few sentences what the report found, and of how many rows."""
+    sentences = []
+    for model, evidence in report.evidence.items():
+        counts = evidence.counts
+        of_model = f"{model}: " if model else ""
+        rows = f"{of_model}{row_count(float(counts.n.sum()))} rows"
+        unknown = {name: n for name, n in evidence.n_unknown.items() if n}
+        if unknown:
+            missing = ", ".join(f"{name} of {row_count(n)}" for name, n in unknown.items())
+            rows += f"; not known: {missing}, which are compared with no group"
+        sentences.append(f"{rows}.")
+        if model in report.merged and report.merged[model].n_groups:
+            said = report.merged[model]
+            sentences.append(
+                f"{of_model}{said.n_groups} small groups with {row_count(said.n_rows)} rows are merged into "
+                f"one, for groups below {said.min_cell} rows are not published."
+            )
+    judged = [row for row in report.criteria if row.bound is not None or row.verdict == "NOT APPLICABLE"]
+    if report.outcome is None:
+        sentences.append("No bound is given, so nothing is judged.")
+    else:
+        outcomes = [row.verdict for row in judged]
+        counted = {outcome: outcomes.count(outcome) for outcome in dict.fromkeys(sorted(map(str, outcomes)))}
+        sentences.append("Criteria: " + ", ".join(f"{n} {outcome}" for outcome, n in counted.items()) + ".")
+    return sentences
+
+
+def _several(report: AuditReport) -> bool:
+    return len(report.evidence) > 1
+
+
+def _has_strata(report: AuditReport) -> bool:
+    return any(tables.counts.strata is not None for tables in report.evidence.values())
+
+
+def _criteria_table(report: AuditReport, caption: str = "Verdicts", notes: Sequence[str] = ()) -> Table:
+    """Return a line per criterion, attribute, stratum and model."""
+    rows = report.criteria
+    several, strata = _several(report), _has_strata(report)
+    columns: dict[str, list[Any]] = {"id": [row.id for row in rows]}
+    for name in ("code", "verdict", "model", "attribute", "constraint", "rate", "comparison"):
+        columns[name] = [getattr(row, name) for row in rows]
+    columns["stratum"] = ["" if row.stratum is None else name_group(row.stratum) for row in rows]
+    for name in ("bound", "value", "low", "high", "confidence", "n", "smallest_detectable"):
+        columns[name] = [getattr(row, name) for row in rows]
+    columns["reference"] = ["" if row.reference is None else name_group(row.reference) for row in rows]
+    columns["groups"] = [" / ".join(map(name_group, row.groups)) for row in rows]
+    columns["caveat"] = [row.caveat for row in rows]
+    text: dict[str, list[str]] = {"attribute": columns["attribute"]}
+    if several:
+        text["model"] = columns["model"]
+    if strata:
+        text["stratum"] = [name or "all rows" for name in columns["stratum"]]
+    text["criterion"] = [row.constraint.replace("_", " ") for row in rows]
+    text["measure"] = [row.comparison for row in rows]
+    if report.outcome is not None:
+        text["verdict"] = [row.verdict or "-" for row in rows]
+    text["value"] = [with_interval(row.value, row.low, row.high) for row in rows]
+    if report.outcome is not None:
+        text["bound"] = [_bound(row) for row in rows]
+    text["furthest apart"] = list(map(_ends, rows))
+    text["code"] = columns["code"]
+    words = ("attribute", "model", "stratum", "criterion", "measure", "verdict", "furthest apart", "code")
+    caveats = dict.fromkeys(f"{row.code} {row.id}: {row.caveat}" for row in rows if row.caveat)
+    return Table(columns, text, caption, [*notes, *caveats], words=words)
+
+
+def _bound(row: CriterionResult) -> str:
+    if row.bound is None:
+        return "-"
+    return f"{'at most' if row.comparison == 'difference' else 'at least'} {row.bound:g}"
+
+
+def _ends(row: CriterionResult) -> str:
+    """Write the two groups that lie furthest apart, with their rates."""
+    if not row.groups:
+        return "-"
+    rates = [number(rate) for rate in row.group_rates]
+    low, high = (f"{name_group(group)} {rate}" for group, rate in zip(row.groups, rates, strict=True))
+    return f"{low} / {high}" + (f" ({row.rate})" if row.rate != row.constraint else "")
+
+
+def _by_attribute(report: AuditReport) -> Iterator[Section]:
+    """Return a section per attribute: rates, then scores, each with its chart."""
+    for names in report.settings.attributes:
+        attribute = attribute_name(names)
+        blocks: list[Any] = []
+        for table in _rate_tables(report, attribute):
+            blocks.append(table)
+        blocks += _rate_charts(report, names)
+        blocks += _score_tables(report, attribute)
+        blocks += _calibration_blocks(report, attribute)
+        yield Section(f"By {attribute}", (), blocks)
+
+
+def _rate_tables(report: AuditReport, attribute: str) -> Iterator[Table]:
+    """Return the rates of every group of an attribute, with intervals."""
+    rows = [row for row in report.results.rates if row.attribute == attribute]
+    lines: dict[tuple[Any, ...], dict[str, GroupRateResult]] = {}
+    for row in rows:
+        lines.setdefault((row.model, row.stratum, row.group), {})[row.rate] = row
+    keys = list(lines)
+    n = [_rows_of(report, attribute, *key) for key in keys]
+    totals = [_rows_of(report, attribute, key[0], key[1], None) for key in keys]
+    columns: dict[str, list[Any]] = {"group": [name_group(group) for _, _, group in keys]}
+    if _several(report):
+        columns["model"] = [model for model, _, _ in keys]
+    if _has_strata(report):
+        columns["stratum"] = ["all rows" if s is None else name_group(s) for _, s, _ in keys]
+    text = {name: list(values) for name, values in columns.items()}
+    shares = [part / total if total else float("nan") for part, total in zip(n, totals, strict=True)]
+    columns |= {"n": n, "share": shares}
+    text |= {"n": list(map(row_count, n)), "share": [f"{share:.1%}" for share in shares]}
+    for rate in report.settings.rates:
+        cells = [lines[key].get(rate.name) for key in keys]
+        if not any(cells):
+            continue
+        for part, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):
+            columns[rate.name + suffix] = [np.nan if c is None else getattr(c, part) for c in cells]
+        text[rate.name] = ["-" if c is None else with_interval(c.value, c.low, c.high) for c in cells]
+    for name, values in _function_columns(report, attribute, keys):
+        columns[name], text[name] = values, list(map(number, values))
+    note = f"{percent(report.settings.confidence)} intervals."
+    yield Table(columns, text, f"Rates by {attribute}", [note], words=("model", "stratum"))
+
+
+def _function_columns(
+    report: AuditReport, attribute: str, keys: Iterable[tuple[Any, ...]]
+) -> Iterator[tuple[str, list[float]]]:
+    """Return the values that functions of rows were stated to have, as columns beside the rates."""
+    stated = report.stated.get("metrics", {})
+    names = dict.fromkeys(
+        name for tables in stated.values() if attribute in tables for name in tables[attribute]["values"]
+    )
+    for name in names:
+        values = []
+        for model, stratum, group in keys:
+            table = stated.get(model, {}).get(attribute)
+            value = None
+            if table is not None and stratum is None:
+                if group is None:
+                    value = table["overall"].get(name)
+                elif name_group(group) in map(str, table["groups"]):
+                    value = table["values"][name][list(map(str, table["groups"])).index(name_group(group))]
+            values.append(float("nan") if value is None else float(value))
+        yield f"{name} (stated)", values
+
+
+def _rows_of(report: AuditReport, attribute: str, model: str, stratum: Hashable, group: Hashable) -> float:
+    """Return how many rows a group has."""
+    table = report._margins[model, attribute]
+    n = table.counts.n
+    if table.counts.strata is not None:
+        n = n.sum(1) if stratum is None else n[:, table.counts.strata.index(stratum)]
+    return float(n.sum() if group is None else n[table.counts.groups.index(group)])
+
+
+def _rate_charts(report: AuditReport, names: Sequence[str]) -> list[Chart]:
+    """Return charts of the rates of single attributes: a page with hundreds of dots is no picture."""
+    return []
+
+
+def _score_tables(report: AuditReport, attribute: str) -> Iterator[Table]:
+    """Return the metrics of scores of every group."""
+    rows = [row for row in report.results.scores if row.attribute == attribute]
+    if not rows:
+        return
+    lines: dict[tuple[Any, ...], dict[str, ScoreResult]] = {}
+    for row in rows:
+        lines.setdefault((row.model, row.group), {})[row.measure] = row
+    keys = list(lines)
+    columns: dict[str, list[Any]] = {
+        "group": ["largest difference" if group is None else name_group(group) for _, group in keys]
+    }
+    if _several(report):
+        columns["model"] = [model for model, _ in keys]
+    text = {name: list(values) for name, values in columns.items()}
+    for measure in dict.fromkeys(row.measure for row in rows):
+        cells = [lines[key].get(measure) for key in keys]
+        for part, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):
+            columns[measure + suffix] = [np.nan if c is None else getattr(c, part) for c in cells]
+        text[measure] = ["-" if c is None else with_interval(c.value, c.low, c.high) for c in cells]
+        if measure == "auc":
+            errors = [None if c is None else c.error_bound for c in cells]
+            columns["auc_error_bound"] = errors
+            text["auc error bound"] = ["-" if error is None else f"{error:.1e}" for error in errors]
+        if measure == "calibration_error":
+            chance = [None if c is None else c.by_chance for c in cells]
+            columns["calibration_error_by_chance"] = chance
+            text["by chance"] = list(map(number, chance))
+    notes = [
+        "From histograms: the area under the ROC curve is within its error bound of that of the scores. By "
+        "chance: the calibration error that perfectly calibrated scores would show on average."
+    ]
+    yield Table(columns, text, f"Scores by {attribute}", notes, words=("model",))
+
+
+def _calibration_blocks(report: AuditReport, attribute: str) -> Iterator[Table | Chart]:
+    """Return label rates beside mean scores, bin by bin."""
+    rows = [row for row in report.results.calibration if row.attribute == attribute]
+    if rows:
+        yield _calibration_table(report, rows, attribute)
+
+
+def _calibration_table(report: AuditReport, rows: Sequence[CalibrationBin], attribute: str) -> Table:
+    columns: dict[str, list[Any]] = {"group": [name_group(row.group) for row in rows]}
+    if _several(report):
+        columns["model"] = [row.model for row in rows]
+    text = {name: list(values) for name, values in columns.items()}
+    for name in ("n", "mean_score", "label_rate", "low", "high"):
+        columns[name] = [getattr(row, name) for row in rows]
+    text |= {
+        "n": [row_count(row.n) for row in rows],
+        "mean score": [number(row.mean_score) for row in rows],
+        "label rate": [with_interval(row.label_rate, row.low, row.high) for row in rows],
+    }
+    return Table(columns, text, f"Calibration by {attribute}", words=("model",))
+
+
+def _profile_sections(report: AuditReport) -> Iterator[Section]:
+    """Return a section per profile."""
+    by_name: dict[str, list[Any]] = {}
+    for table in report.results.profiles:
+        by_name.setdefault(table.profile, []).append(table)
+    for tables in by_name.values():
+        yield Section(tables[0].heading, tables[0].paragraphs, [t for each in tables for t in each._tables()])
+
+
+def _stated_sections(report: AuditReport) -> Iterator[Section]:
+    """Return what is stated and cannot be recomputed: rows of own profiles, and the audit of the data."""
+    for own in report.stated.get("profiles", ()):
+        rows = own["rows"]
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        columns = {name: [row.get(name) for row in rows] for name in names}
+        caption = f"{own['name']}{' of ' + own['model'] if own['model'] else ''} (stated)"
+        yield Section(f"Profile {own['name']}", (), [Table(columns, caption=caption)] if names else ())
+    data = report.stated.get("data")
+    if data:
+        findings = data["findings"]
+        shown = ("severity", "check", "attribute", "about", "measure", "value", "p", "advice")
+        columns = {name: [finding.get(name) for finding in findings] for name in shown}
+        text = {name: list(map(number, values)) for name, values in columns.items()}
+        text["p"] = [p_value(float("nan") if p is None else p) for p in columns["p"]]
+        table = Table(columns, text, "Audit of the data (stated)", words=(*shown[:5], "advice"))
+        yield Section("The data", ["What an audit of the data found. It cannot be recomputed."], [table])
+
+
+def _counts_section(report: AuditReport) -> Section:
+    """Return the counts that everything follows from."""
+    blocks = []
+    for model, tables in report.evidence.items():
+        counts = tables.counts
+        groups = [name_group(group) for group in counts.groups]
+        columns: dict[str, list[Any]] = {"group": groups}
+        if counts.strata is not None:
+            columns = {
+                "group": groups * len(counts.strata),
+                "stratum": [name_group(stratum) for stratum in counts.strata for _ in groups],
+            }
+        titles = (
+            dict(zip(CELLS, CELLS, strict=True)) if counts.labelled else {"fp": "selected", "tn": "rejected"}
+        )
+        text = {name: list(values) for name, values in columns.items()}
+        for cell, title in titles.items():
+            columns[title] = counts.cells[cell].T.ravel().tolist()
+            text[title] = list(map(row_count, columns[title]))
+        of_model = f" of {model}" if model else ""
+        by = attribute_name(counts.names)
+        blocks.append(Table(columns, text, f"Counts{of_model} by {by}", words=("stratum",)))
+    return Section("Counts", (), blocks)
+
+
+def _provenance_section(report: AuditReport) -> Section:
+    said = report.stated.get("provenance", {})
+    lines = [(str(name), str(value)) for name, value in said.items()]
+    return Section("Provenance", ["As stated by the author; it cannot be recomputed."], [Entries(lines)])
