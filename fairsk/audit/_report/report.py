@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -195,12 +195,12 @@ class AuditReport(Result):
 
         return render_markdown(self.title, self._sections(), digest=self.digest)
 
-    def assert_passes(self, fail_on: Collection[AuditOutcome] = ("FAIL",)) -> None:
+    def assert_passes(self, fail_on: Sequence[AuditOutcome] = ("FAIL",)) -> None:
         """Raise if a criterion has an outcome that is not accepted: for tests and continuous integration.
 
         Parameters
         ----------
-        fail_on : collection of str, default=("FAIL",)
+        fail_on : sequence of str, default=("FAIL",)
             Outcomes that are not accepted; ``("FAIL", "INCONCLUSIVE")`` asks for proof.
 
         Raises

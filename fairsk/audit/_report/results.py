@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -177,7 +177,11 @@ _ROWS = ("criteria", "rates", "scores", "calibration")
 
 def measure(settings: Settings, evidence: Mapping[str, Evidence]) -> Results:
     """Compute all rows from the evidence of each model."""
-    criteria, rates, scores, calibration, profiles = [], [], [], [], []
+    criteria = list[CriterionResult]()
+    rates = list[GroupRateResult]()
+    scores = list[ScoreResult]()
+    calibration = list[CalibrationBin]()
+    profiles = list[ProfileTable]()
     for model, tables in evidence.items():
         for names in settings.attributes:
             margin = tables.by(*names)
@@ -271,7 +275,7 @@ def _rates(settings: Settings, model: str, attribute: str, counts: GroupCounts) 
         tables = [(None, counts.marginal(*counts.names))]
         tables += [(stratum, counts.stratum(stratum)) for stratum in counts.strata]
     for stratum, table in tables:
-        for groups, part in (((None,), table.overall()), (table.groups, table)):
+        for groups, part in ((table.groups, table), ((None,), table.overall())):
             for rate in settings.rates:
                 if part.labelled or not rate.needs_labels:
                     yield from _rate_rows(model, attribute, stratum, groups, part, rate, settings.confidence)
@@ -301,7 +305,10 @@ def _scores(settings: Settings, model: str, attribute: str, known: Evidence) -> 
         n_bins=settings.n_bins,
     )
     nothing = np.full(len(table.groups), np.nan)
-    for measure, values in table.values.items():
+    for measure in get_args(ScoreMetric):
+        if measure not in table.values:
+            continue
+        values = table.values[measure]
         low, high = table.intervals.get(measure, (nothing, nothing))
         errors = table.auc_error if measure == "auc" else nothing
         chance = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fairsk._core.results import Entries, Table, number, p_value, percent, row_count, with_interval
-from fairsk._core.sections import Chart, Section
+from fairsk._core.sections import Card, Cards, Chart, Line, Section
 from fairsk.audit._report.criteria import attribute_name
 from fairsk.audit._report.results import (
     CalibrationBin,
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from fairsk.audit._report.report import AuditReport
 
 __all__ = ["report_sections", "summary_sentences", "summary_tables"]
+
+#: No more groups than these are drawn, and no more rates side by side: more are no picture.
+_MOST_DRAWN = 20
+_MOST_PANELS = 3
 
 #: What a report shows and what it does not, on every page.
 _NOTES = (
@@ -40,7 +44,7 @@ _NOTES = (
 def report_sections(report: AuditReport) -> list[Section]:
     """Return all sections of a report."""
     return [
-        Section("Verdicts", summary_sentences(report), [_criteria_table(report)]),
+        Section("Verdicts", summary_sentences(report), [_cards(report), _criteria_table(report)]),
         *_by_attribute(report),
         *_profile_sections(report),
         *_stated_sections(report),
@@ -80,10 +84,40 @@ def summary_sentences(report: AuditReport) -> list[str]:
     if report.outcome is None:
         sentences.append("No bound is given, so nothing is judged.")
     else:
-        outcomes = [row.verdict for row in judged]
-        counted = {outcome: outcomes.count(outcome) for outcome in dict.fromkeys(sorted(map(str, outcomes)))}
+        outcomes = sorted(str(row.verdict) for row in judged)
+        counted = {outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)}
         sentences.append("Criteria: " + ", ".join(f"{n} {outcome}" for outcome, n in counted.items()) + ".")
     return sentences
+
+
+def _cards(report: AuditReport) -> Cards:
+    """Return what is seen at first sight: outcome, rows, and the widest disparity of each attribute."""
+    rows = sum(float(tables.counts.n.sum()) for tables in report.evidence.values())
+    models = len(report.evidence)
+    cards = [
+        Card("Outcome", report.outcome or "not judged", "the worst of all criteria with a bound"),
+        Card("Rows", row_count(rows / models), "each model" if models > 1 else ""),
+    ]
+    for names in report.settings.attributes:
+        attribute = attribute_name(names)
+        found = [row for row in report.criteria if row.attribute == attribute and row.groups]
+        if found:
+            row = max(found, key=_severity)
+            cards.append(
+                Card(
+                    attribute,
+                    row.verdict or with_interval(row.value, row.low, row.high),
+                    f"{row.constraint.replace('_', ' ')}, {row.comparison}: {_ends(row)}",
+                )
+            )
+    return Cards(cards)
+
+
+def _severity(row: CriterionResult) -> tuple[int, float]:
+    """Order criteria by outcome, then by how far the disparity is from parity."""
+    order = ("NOT APPLICABLE", None, "PASS", "INCONCLUSIVE", "FAIL")
+    distance = row.value if row.comparison == "difference" else 1 - row.value
+    return order.index(row.verdict), -1.0 if np.isnan(distance) else distance
 
 
 def _several(report: AuditReport) -> bool:
@@ -122,8 +156,15 @@ def _criteria_table(report: AuditReport, caption: str = "Verdicts", notes: Seque
     text["furthest apart"] = list(map(_ends, rows))
     text["code"] = columns["code"]
     words = ("attribute", "model", "stratum", "criterion", "measure", "verdict", "furthest apart", "code")
-    caveats = dict.fromkeys(f"{row.code} {row.id}: {row.caveat}" for row in rows if row.caveat)
-    return Table(columns, text, caption, [*notes, *caveats], words=words)
+    return Table(
+        columns,
+        text,
+        caption,
+        notes,
+        words=words,
+        outcomes=("verdict",),
+        remarks=[row.caveat for row in rows],
+    )
 
 
 def _bound(row: CriterionResult) -> str:
@@ -138,7 +179,7 @@ def _ends(row: CriterionResult) -> str:
         return "-"
     rates = [number(rate) for rate in row.group_rates]
     low, high = (f"{name_group(group)} {rate}" for group, rate in zip(row.groups, rates, strict=True))
-    return f"{low} / {high}" + (f" ({row.rate})" if row.rate != row.constraint else "")
+    return f"{low} / {high} in {row.rate.replace('_', ' ')}"
 
 
 def _by_attribute(report: AuditReport) -> Iterator[Section]:
@@ -146,9 +187,7 @@ def _by_attribute(report: AuditReport) -> Iterator[Section]:
     for names in report.settings.attributes:
         attribute = attribute_name(names)
         blocks: list[Any] = []
-        for table in _rate_tables(report, attribute):
-            blocks.append(table)
-        blocks += _rate_charts(report, names)
+        blocks += _rate_blocks(report, names)
         blocks += _score_tables(report, attribute)
         blocks += _calibration_blocks(report, attribute)
         yield Section(f"By {attribute}", (), blocks)
@@ -216,9 +255,30 @@ def _rows_of(report: AuditReport, attribute: str, model: str, stratum: Hashable,
     return float(n.sum() if group is None else n[table.counts.groups.index(group)])
 
 
-def _rate_charts(report: AuditReport, names: Sequence[str]) -> list[Chart]:
-    """Return charts of the rates of single attributes: a page with hundreds of dots is no picture."""
-    return []
+def _rate_blocks(report: AuditReport, names: Sequence[str]) -> Iterator[Table | Chart]:
+    """Return the rates of an attribute, drawn if it is one attribute of one model and few groups."""
+    attribute = attribute_name(names)
+    [table] = _rate_tables(report, attribute)
+    counts = next(iter(report.evidence.values())).by(*names).known().counts
+    if not _is_drawn(report, names, len(counts.groups)):
+        yield table
+        return
+    if counts.strata is not None:
+        counts = counts.marginal(*counts.names)
+    rates = [rate for rate in report.settings.rates if rate.is_share][:_MOST_PANELS]
+    yield Chart(
+        "rates",
+        f"Rates by {attribute}",
+        table,
+        counts,
+        rates,
+        confidence=report.settings.confidence,
+        min_group_size=report.settings.min_group_size,
+    )
+
+
+def _is_drawn(report: AuditReport, names: Sequence[str], n_groups: int) -> bool:
+    return len(names) == 1 and not _several(report) and 2 <= n_groups <= _MOST_DRAWN
 
 
 def _score_tables(report: AuditReport, attribute: str) -> Iterator[Table]:
@@ -259,8 +319,18 @@ def _score_tables(report: AuditReport, attribute: str) -> Iterator[Table]:
 def _calibration_blocks(report: AuditReport, attribute: str) -> Iterator[Table | Chart]:
     """Return label rates beside mean scores, bin by bin."""
     rows = [row for row in report.results.calibration if row.attribute == attribute]
-    if rows:
-        yield _calibration_table(report, rows, attribute)
+    if not rows:
+        return
+    table = _calibration_table(report, rows, attribute)
+    groups = dict.fromkeys(row.group for row in rows)
+    if not _is_drawn(report, (attribute,), len(groups)):
+        yield table
+        return
+    lines = {}
+    for group in groups:
+        points = [(r.mean_score, r.label_rate, r.low, r.high) for r in rows if r.group == group]
+        lines[group] = Line(*np.array(points).T)
+    yield Chart("calibration", f"Calibration by {attribute}", table, lines=lines, folded=True)
 
 
 def _calibration_table(report: AuditReport, rows: Sequence[CalibrationBin], attribute: str) -> Table:
@@ -302,7 +372,13 @@ def _stated_sections(report: AuditReport) -> Iterator[Section]:
         columns = {name: [finding.get(name) for finding in findings] for name in shown}
         text = {name: list(map(number, values)) for name, values in columns.items()}
         text["p"] = [p_value(float("nan") if p is None else p) for p in columns["p"]]
-        table = Table(columns, text, "Audit of the data (stated)", words=(*shown[:5], "advice"))
+        table = Table(
+            columns,
+            text,
+            "Audit of the data (stated)",
+            words=(*shown[1:5], "advice"),
+            outcomes=("severity",),
+        )
         yield Section("The data", ["What an audit of the data found. It cannot be recomputed."], [table])
 
 
