@@ -28,7 +28,6 @@ have it; ``to_dict`` is a record for people and other programs.
 
 from __future__ import annotations
 
-import html
 import importlib.util
 import math
 from abc import ABC, abstractmethod
@@ -42,7 +41,8 @@ import narwhals as nw
 import numpy as np
 
 from fairsk._core.groups import format_group
-from fairsk._core.messages import show
+from fairsk._core.markup import SCOPE, TABLE_STYLE, align_numbers, escape, outcome_markup
+from fairsk._core.messages import shorten, show
 from fairsk.rates import Constraint, Rate, check_choice
 
 __all__ = [
@@ -67,6 +67,9 @@ Backend: TypeAlias = Literal["pandas", "polars", "pyarrow"]
 _BACKENDS: tuple[Backend, ...] = ("pandas", "polars", "pyarrow")
 #: Longer tables are cut where they are printed: a thousand groups make half a million pairs.
 MOST_LINES = 200
+#: Longer cells and longer sentences are shortened: a label may be as long as a book.
+_LONGEST_CELL, _LONGEST_NOTE = 160, 2_000
+_FLUSH_LEFT = ' class="fsk-w"'
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +89,11 @@ class Table:
         What stands below it.
     words : collection of str, default=()
         Shown columns, beside the first, that hold words: they are set flush left.
+    outcomes : collection of str, default=()
+        Shown columns of outcomes, such as PASS, or of severities, such as WARNING: words that HTML shows with
+        a sign and a colour.
+    remarks : sequence of str, default=()
+        What there is to say of each line, which stands below it in full width; empty where there is nothing.
     """
 
     columns: Mapping[str, Sequence[Any]]
@@ -93,49 +101,93 @@ class Table:
     caption: str = ""
     notes: Sequence[str] = ()
     words: Collection[str] = ()
+    outcomes: Collection[str] = ()
+    remarks: Sequence[str] = ()
 
-    def _cells(self) -> list[list[str]]:
-        """Return the head and the body as text that cannot break a line."""
+    def cells(self) -> list[list[str]]:
+        """Return the head and the body as text that cannot break a line, nor fill a page."""
         shown = self.shown
         if shown is None:
             shown = {name: list(map(number, values[:MOST_LINES])) for name, values in self.columns.items()}
-        columns = [[printable(cell) for cell in (name, *cells[:MOST_LINES])] for name, cells in shown.items()]
+        columns = [[_cell(cell) for cell in (name, *cells[:MOST_LINES])] for name, cells in shown.items()]
         return [list(row) for row in zip(*columns, strict=True)]
 
     @property
-    def _all_notes(self) -> list[str]:
+    def is_left(self) -> list[bool]:
+        """Whether each column that is shown is set flush left: the first one, and those of words."""
+        names = self.columns if self.shown is None else self.shown
+        return [j == 0 or name in self.words or name in self.outcomes for j, name in enumerate(names)]
+
+    @property
+    def all_notes(self) -> list[str]:
         """What stands below the table, and first of all how much of it is not shown."""
         hidden = max(map(len, self.columns.values()), default=0) - MOST_LINES
         cut = [f"... and {hidden:,} more lines, which .frame() has"] if hidden > 0 else []
-        return list(map(printable, [*cut, *self.notes]))
+        return [shorten(printable(note), _LONGEST_NOTE) for note in (*cut, *self.notes)]
+
+    def remark(self, line: int) -> str:
+        """Return what stands below a line of the body; nothing if there is nothing to say."""
+        return shorten(printable(self.remarks[line]), _LONGEST_NOTE) if line < len(self.remarks) else ""
 
     def text(self) -> str:
         """Return the table as aligned text."""
-        cells = self._cells()
+        cells = self.cells()
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        left = {j for j, name in enumerate(cells[0]) if j == 0 or name in self.words}
         lines = [
             "  ".join(
-                cell.ljust(width) if j in left else cell.rjust(width)
-                for j, (cell, width) in enumerate(zip(row, widths, strict=True))
+                cell.ljust(width) if left else cell.rjust(width)
+                for left, cell, width in zip(self.is_left, row, widths, strict=True)
             ).rstrip()
             for row in cells
         ]
-        body = [lines[0], "-" * max(map(len, lines)), *lines[1:]]
-        return "\n".join([*filter(None, [printable(self.caption)]), *body, *self._all_notes])
+        body = [lines[0], "-" * max(map(len, lines))]
+        for i, line in enumerate(lines[1:]):
+            body += [line, *(f"    {said}" for said in [self.remark(i)] if said)]
+        return "\n".join([*filter(None, [printable(self.caption)]), *body, *self.all_notes])
 
-    def html(self) -> str:
-        """Return the table as HTML, in which everything that comes from data is escaped."""
+    def html(self, caption: str = "", identity: str = "") -> str:
+        """Return the table as HTML, in which everything that comes from data is escaped.
+
+        Parameters
+        ----------
+        caption : str, default=""
+            What stands above a table that has no caption of its own.
+        identity : str, default=""
+            The id of the caption on a page, where the table is a region that the keyboard can scroll.
+        """
         # Labels are untrusted: whatever is shown goes through here.
-        head, *body = [[html.escape(cell) for cell in row] for row in self._cells()]
-        caption = f"<caption>{html.escape(printable(self.caption))}</caption>" if self.caption else ""
-        titles = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-        rows = "".join(
-            f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
-            for first, *rest in body
+        head, *body = self.cells()
+        columns = [self._column_html(j, [row[j] for row in body]) for j in range(len(head))]
+        titles = "".join(
+            f'<th scope="col"{_FLUSH_LEFT if left else ""}>{escape(cell)}</th>'
+            for left, cell in zip(self.is_left, head, strict=True)
         )
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._all_notes)
-        return f"<table>{caption}<thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table>{notes}"
+        rows = []
+        for i in range(len(body)):
+            rows.append(f"<tr>{''.join(column[i] for column in columns)}</tr>")
+            if said := self.remark(i):
+                below = f'<td colspan="{len(head)}"><div>{escape(said)}</div></td>'
+                rows.append(f'<tr class="fsk-below">{below}</tr>')
+        said = shorten(printable(self.caption or caption), _LONGEST_CELL)
+        region = f' role="region" aria-labelledby="{identity}" tabindex="0"' if identity else ""
+        above = f"<caption{f' id={chr(34)}{identity}{chr(34)}' if identity else ''}>{escape(said)}</caption>"
+        notes = "".join(f'<p class="fsk-note">{escape(note)}</p>' for note in self.all_notes if note)
+        return (
+            f'<div class="fsk-box"{region}><table>{above if said else ""}'
+            f"<thead><tr>{titles}</tr></thead>\n<tbody>{chr(10).join(rows)}</tbody></table></div>\n{notes}"
+        )
+
+    def _column_html(self, place: int, cells: list[str]) -> list[str]:
+        """Return the cells of the body of a column as HTML."""
+        name = list(self.columns if self.shown is None else self.shown)[place]
+        left = self.is_left[place]
+        if name in self.outcomes:
+            marked = list(map(outcome_markup, cells))
+        else:
+            marked = list(map(escape, cells)) if left else align_numbers(cells)
+        if place == 0:
+            return [f'<th scope="row">{cell}</th>' for cell in marked]
+        return [f"<td{_FLUSH_LEFT if left else ''}>{cell}</td>" for cell in marked]
 
     def frame(self, backend: Backend | None = None) -> Any:
         """Return the values as a frame of that library, or of the first one that is installed."""
@@ -159,15 +211,14 @@ class Entries:
 
     def text(self) -> str:
         """Return a line per entry."""
-        lines = [(printable(name), printable(text)) for name, text in self.lines]
+        lines = [(_entry(name), _entry(text)) for name, text in self.lines]
         width = max(12, *(len(name) + 1 for name, _ in lines))
         return "\n".join(f"{name + ':':<{width}} {text}" for name, text in lines)
 
     def html(self) -> str:
         """Return the entries as HTML, in which everything that comes from data is escaped."""
-        cells = ([html.escape(printable(part)) for part in line] for line in self.lines)
-        rows = (f'<tr><th scope="row">{name}</th><td>{text}</td></tr>' for name, text in cells)
-        return f"<table>{''.join(rows)}</table>"
+        cells = ([escape(_entry(part)) for part in line] for line in self.lines)
+        return f"<dl>{''.join(f'<dt>{name}</dt><dd>{text}</dd>' for name, text in cells)}</dl>"
 
 
 class Record:
@@ -244,7 +295,8 @@ class Result(Record, ABC):
         return str(self)
 
     def _repr_html_(self) -> str:
-        return "".join(table.html() for table in self._tables())
+        tables = "".join(table.html() for table in self._tables())
+        return f'<div class="{SCOPE}"><style>{TABLE_STYLE}</style>{tables}</div>'
 
 
 def read_only(value: Any) -> Any:
@@ -340,6 +392,15 @@ def number(value: Any, digits: int = 3) -> str:
     if isinstance(value, float | np.floating):
         return "-" if np.isnan(value) else f"{round(float(value), digits) + 0.0:.{digits}f}"  # never a -0.000
     return str(value)
+
+
+def _cell(text: str) -> str:
+    """Write a cell so that no label, however long, widens its table beyond reason."""
+    return shorten(printable(text), _LONGEST_CELL)
+
+
+def _entry(text: str) -> str:
+    return shorten(printable(text), _LONGEST_NOTE)
 
 
 def row_count(n: float) -> str:

@@ -1,0 +1,112 @@
+"""Markup of tables: their cells and their style, the same on pages and in notebooks.
+
+Colours stand beside a word and a sign, never alone. They are tints that text in any colour can be read on, so
+that they need not know whether the page around them is light or dark.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+
+__all__ = ["OUTCOMES", "SCOPE", "TABLE_STYLE", "align_numbers", "escape", "outcome_markup"]
+
+#: The class of what encloses tables in notebooks, and of the whole of a page.
+SCOPE = "fairsk"
+
+#: What an outcome, or the severity of a finding, looks like: its sign and its colour.
+OUTCOMES: dict[str, tuple[str, str]] = {
+    "PASS": ("✓", "good"),
+    "OK": ("✓", "good"),
+    "FAIL": ("✗", "bad"),
+    "WARNING": ("▲", "bad"),
+    "INCONCLUSIVE": ("?", "open"),
+    "NOTICE": ("●", "open"),
+    "NOT APPLICABLE": ("–", "none"),  # noqa: RUF001
+    "INFO": ("–", "none"),  # noqa: RUF001
+}
+
+#: The style of tables. Notebooks style tables themselves, by selectors of one class and two elements, hence
+#: the doubled class.
+TABLE_STYLE = """\
+.fairsk .fsk-box{overflow-x:auto;max-width:100%}
+.fairsk.fairsk table{border-collapse:collapse;margin:.5em 0;font-size:.93em;line-height:1.45;\
+table-layout:auto;font-variant-numeric:tabular-nums;border:0}
+.fairsk.fairsk caption{caption-side:top;text-align:left;font-weight:600;padding:.3em .6em .5em;color:inherit}
+.fairsk.fairsk th,.fairsk.fairsk td{padding:.35em .7em;border:0;text-align:right;vertical-align:top;\
+white-space:nowrap;max-width:none;color:inherit;background:none}
+.fairsk.fairsk thead th{vertical-align:bottom;font-weight:600;border-bottom:2px solid rgba(128,136,150,.55);\
+white-space:normal}
+.fairsk.fairsk tbody th{font-weight:500}
+.fairsk.fairsk tbody th,.fairsk.fairsk .fsk-w{text-align:left;white-space:normal;overflow-wrap:anywhere;\
+min-width:5em;max-width:26em}
+.fairsk.fairsk tbody tr:nth-child(n){background:none;border-top:1px solid rgba(128,136,150,.28)}
+.fairsk.fairsk tbody tr:nth-child(n):hover{background:rgba(128,136,150,.12)}
+.fairsk.fairsk td>small{opacity:.72;font-size:.9em;padding-left:.15em}
+.fairsk.fairsk tbody tr.fsk-below{border-top:0}
+.fairsk.fairsk .fsk-below td{text-align:left;white-space:normal;padding-top:0;font-size:.93em;opacity:.82}
+.fairsk .fsk-below div{max-width:60em;overflow-wrap:anywhere}
+.fairsk .fsk-note{margin:.2em .65em;font-size:.87em;opacity:.82;max-width:60em;overflow-wrap:anywhere}
+.fairsk.fairsk dl{display:grid;grid-template-columns:max-content 1fr;margin:.5em 0;font-size:.93em}
+.fairsk.fairsk dt,.fairsk.fairsk dd{margin:0;padding:.3em .7em;border-top:1px solid rgba(128,136,150,.28);\
+overflow-wrap:anywhere}
+.fairsk.fairsk dt{font-weight:600;max-width:16em}
+.fairsk .fsk-chip{display:inline-block;border:1px solid;border-radius:1em;padding:0 .65em 0 .5em;\
+font-size:.86em;font-weight:650;letter-spacing:.02em;white-space:nowrap;print-color-adjust:exact;\
+-webkit-print-color-adjust:exact}
+.fairsk .fsk-chip i{font-style:normal;font-weight:800;display:inline-block;min-width:1em;text-align:center}
+.fairsk .fsk-good{background:rgba(22,163,84,.17);border-color:rgba(22,163,84,.6)}
+.fairsk .fsk-bad{background:rgba(220,50,47,.18);border-color:rgba(220,50,47,.65)}
+.fairsk .fsk-open{background:rgba(217,145,0,.2);border-color:rgba(217,145,0,.7)}
+.fairsk .fsk-none{background:rgba(128,136,150,.15);border-color:rgba(128,136,150,.5)}
+"""
+
+#: Spaces as wide as a digit, and as a point.
+_DIGIT_SPACE, _POINT_SPACE = "\N{FIGURE SPACE}", "\N{PUNCTUATION SPACE}"
+#: A number in a cell: whole part, decimals, exponent or unit, interval, and mark.
+_NUMBER = re.compile(r"([<>]?[-+]?[\d,]+|-)(\.\d+)?([^\s*\[]*)( \[.*\])?([* ]?)")
+
+
+def escape(text: str) -> str:
+    """Write text as HTML that shows it."""
+    return html.escape(text)
+
+
+def outcome_markup(word: str) -> str:
+    """Write an outcome as a coloured chip with its sign; other words as they are."""
+    if word not in OUTCOMES:
+        return escape(word)
+    sign, colour = OUTCOMES[word]
+    return f'<b class="fsk-chip fsk-{colour}"><i aria-hidden="true">{sign}</i> {escape(word)}</b>'
+
+
+def align_numbers(cells: Sequence[str]) -> list[str]:
+    """Write the numbers of a column so that, flush right, their points stand below each other.
+
+    What one number lacks, such as decimals, an interval or a star, becomes spaces of that width.
+    """
+    parts = [_NUMBER.fullmatch(cell) for cell in cells]
+    found = [match.groups("") for match in parts if match]
+    decimals, units, intervals, marks = (
+        max((len(group[place]) for group in found), default=0) for place in (1, 2, 3, 4)
+    )
+    written = []
+    for cell, match in zip(cells, parts, strict=True):
+        if match is None:
+            written.append(escape(cell))
+            continue
+        whole, fraction, unit, interval, mark = match.groups("")
+        missing = decimals - len(fraction)
+        if missing and not fraction:
+            fraction = _POINT_SPACE + _DIGIT_SPACE * (missing - 1)
+        elif missing:
+            fraction += _DIGIT_SPACE * missing
+        text = escape(whole + fraction + unit) + _DIGIT_SPACE * (units - len(unit))
+        if intervals:
+            between = _DIGIT_SPACE * (intervals - len(interval) + (0 if interval else -1))
+            text += f" <small>{between}{escape(interval.strip())}</small>"
+        if marks:
+            text += mark.strip() or _DIGIT_SPACE
+        written.append(text)
+    return written
