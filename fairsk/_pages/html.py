@@ -12,7 +12,7 @@ from fairsk._core.markup import OUTCOMES, SCOPE
 from fairsk._core.messages import shorten
 from fairsk._core.results import Entries, Table, printable
 from fairsk._core.sections import Block, Cards, Chart, Section
-from fairsk._pages.charts import draw_charts, with_marker
+from fairsk._pages.charts import draw_charts, explain, with_marker
 from fairsk._pages.style import PAGE_STYLE
 
 __all__ = ["embedded_in", "render_page"]
@@ -125,7 +125,10 @@ def _block(block: Block, heading: str, name: str, picture: str) -> str:
     table = block.table.html(block.title, name)
     if block.folded:
         table = f"<details><summary>The numbers as a table</summary>{table}</details>"
-    return f"<figure>{with_marker(picture)}</figure>\n{table}"
+    if not picture:
+        return f"{with_marker(picture)}{table}"
+    said = f"<figcaption>{_text(block.title)}<small>{_text(explain(block))}</small></figcaption>"
+    return f"<figure>{said}{with_marker(picture)}</figure>\n{table}"
 
 
 def _cards(block: Cards) -> str:

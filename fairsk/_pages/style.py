@@ -54,7 +54,9 @@ letter-spacing:-.01em}}
 .cards .none{{border-left-color:var(--none)}}.cards .none strong{{color:var(--none)}}
 figure{{margin:1.2rem 0}}
 figcaption{{font-weight:600;font-size:.93rem;margin:0 .6rem .3rem}}
-figure svg{{display:block;max-width:100%;height:auto}}
+figcaption small{{display:block;font-weight:400;color:var(--soft);font-size:.9em}}
+figure{{overflow-x:auto}}
+figure svg{{display:block;max-width:100%;min-width:30rem;height:auto}}
 {TABLE_STYLE}.fairsk .fsk-box{{margin:1rem 0;max-height:80vh;overflow:auto}}
 .fairsk.fairsk table{{margin:0}}
 .fairsk.fairsk thead th{{position:sticky;top:0;background:var(--ground);z-index:2}}

@@ -14,7 +14,7 @@ _MAX_NAME = 48
 def require_matplotlib(display: str) -> None:
     """Raise an error that says what to install if matplotlib is missing."""
     try:
-        import matplotlib.pyplot  # noqa: F401
+        import matplotlib.figure  # noqa: F401
     except ImportError as error:
         raise ImportError(
             f'{display} draws with matplotlib, which is an extra: pip install "fairsk[plots]".'
