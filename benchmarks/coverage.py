@@ -32,6 +32,8 @@ from fairsk.statistics import (
     ratio_interval,
     two_group_test,
 )
+from fairsk.statistics._changes import disparity_change
+from fairsk.statistics._verdicts import measure_disparity
 
 Array = NDArray[Any]
 RATE_GRID = (0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95)
@@ -234,6 +236,66 @@ def many_disparities(
     return shares
 
 
+CHANGES = [
+    (earlier, later)
+    for earlier, later in itertools.product(
+        [(0.2, 0.2), (0.2, 0.35), (0.5, 0.5), (0.5, 0.8), (0.8, 0.9)], repeat=2
+    )
+]
+
+
+def two_disparity_changes(
+    sizes: Sequence[tuple[int, int]], comparison: str, *, reported: bool
+) -> dict[str, float]:
+    """Changes of the disparity of two groups, all of whose outcomes are visited.
+
+    ``reported`` takes the intervals of both disparities as they are, which stop at parity.
+    """
+
+    def ends(table: GroupCounts) -> Any:
+        measured = measure_disparity(table, CONSTRAINTS["demographic_parity"], comparison)
+        return (measured.value, measured.low, measured.high) if reported else measured.unfolded()
+
+    tables = {n: every_pair(n, n, ends).reshape(-1, 3).T for n in {n for pair in sizes for n in pair}}
+    shares = {}
+    for (n, m), (earlier, later) in itertools.product(sizes, CHANGES):
+        truth = true_disparity(np.array(later), comparison) - true_disparity(np.array(earlier), comparison)
+        (x, lx, ux), (y, ly, uy) = tables[m][:, :, None], tables[n][:, None, :]
+        hits = covered(x - y - np.hypot(x - lx, uy - y), truth, x - y + np.hypot(ux - x, y - ly))
+        share = (
+            outcome_probabilities(m, m, *later).ravel() @ hits @ outcome_probabilities(n, n, *earlier).ravel()
+        )
+        shares[f"n {n} then {m}, rates {earlier} then {later}"] = float(share)
+    return shares
+
+
+def many_disparity_changes(repeats: int, comparison: str, rng: np.random.Generator) -> dict[str, float]:
+    patterns = [("equal, .2", "equal, .5"), ("equal, .5", ".2 to .5"), (".2 to .5", ".5 to .9")]
+    shares = {}
+    for (size, n), names in itertools.product(SIZES.items(), patterns):
+        rates = [PATTERNS[name](len(n)) for name in names]
+        then, now = (true_disparity(p, comparison) for p in rates)
+        hits = []
+        for _ in range(repeats):
+            earlier, later = (
+                measure_disparity(
+                    selections(rng.binomial(n, p), np.array(n)),
+                    CONSTRAINTS["demographic_parity"],
+                    comparison,
+                )
+                for p in rates
+            )
+            change = disparity_change(later, earlier)
+            hits.append(covered(change.low, now - then, change.high))
+        shares[f"n {size}, rates {names[0]} then {names[1]}"] = float(np.mean(hits))
+    return shares
+
+
+def true_disparity(p: Array, comparison: str) -> float:
+    """Return the disparity of known rates."""
+    return float(np.ptp(p) if comparison == "difference" else p.min() / p.max())
+
+
 def weighted_tables(repeats: int, n: int, p: float, kind: str, rng: np.random.Generator) -> tuple[Any, float]:
     """Return one table whose groups are the repeats, and the true weighted rate."""
     selected = rng.random((repeats, n)) < p
@@ -355,6 +417,16 @@ def lines(repeats: int, rng: np.random.Generator) -> Iterator[Line]:
         yield Line(f"`{name}`, 2 groups", COVERS_AT_LEAST, remark, two_disparities(pairs[:3], interval))
         remark = "simultaneous, so conservative"
         yield Line(f"`{name}`, 3 to 8", COVERS_AT_LEAST, remark, many_disparities(repeats, interval, rng))
+    for comparison in ("difference", "ratio"):
+        sizes_of_changes = [(20, 20), (20, 50), (50, 20), (50, 50)]
+        for reported, remark in ((False, "exact"), (True, "exact; not used: intervals that stop at parity")):
+            exact = two_disparity_changes(sizes_of_changes, comparison, reported=reported)
+            yield Line(f"change of a {comparison}, 2 groups", COVERS_AT_LEAST, remark, exact)
+        remark, simulated = (
+            "simultaneous, so conservative",
+            many_disparity_changes(repeats // 4, comparison, rng),
+        )
+        yield Line(f"change of a {comparison}, 3 to 8", COVERS_AT_LEAST, remark, simulated)
     for method, remark in (("pooled_z", "exact"), ("mid_p", "exact"), ("fisher", "exact; conservative")):
         target = REJECTS_AT_MOST
         sizes_of = two_group_size([(20, 20), (20, 80), (50, 50)], method)

@@ -267,6 +267,9 @@ class PairDisparities:
         The positions of the groups of each pair that have the rate.
     value, low, high : array of shape (n_pairs,)
         The absolute difference, or the smaller over the larger rate, and its interval.
+    past_parity : array of shape (n_pairs,)
+        The end of the interval on the side of parity, as if disparities went on there: below 0 for
+        differences. A ratio r above 1 stands as 2 - 1 / r, so that it goes on up to 2.
     level : float
         The confidence of each interval, such that all hold together with the one asked for.
     rates : array of shape (n_groups,)
@@ -279,6 +282,7 @@ class PairDisparities:
     value: Floats
     low: Floats
     high: Floats
+    past_parity: Floats
     level: float
     rates: Floats
 
@@ -322,14 +326,17 @@ def pair_disparities(
         if comparison == "difference":
             signed_low, signed_high = newcombe_interval(first, second)
             # Of the absolute difference: 0 if the signed interval holds it, else the end that is nearer.
-            low = np.maximum(0, np.maximum(signed_low, -signed_high))
+            past_parity = np.maximum(signed_low, -signed_high)
+            low = np.maximum(0, past_parity)
             high = np.maximum(np.abs(signed_low), np.abs(signed_high))
         else:  # the smaller rate may be either of the two
             directions = mover_r_interval(first, second), mover_r_interval(second, first)
             low, high = (
                 np.minimum(*(np.clip(direction[end], 0, 1) for direction in directions)) for end in (0, 1)
             )
-        disparities.append(PairDisparities(rate, positions[0], positions[1], value, low, high, level, rates))
+            nearest = np.minimum(directions[0][1], directions[1][1])
+            past_parity = np.where(nearest > 1, 2 - 1 / np.maximum(nearest, 1), nearest)
+        disparities.append(PairDisparities(rate, positions[0], positions[1], value, low, high, past_parity, level, rates))
     return disparities
 
 

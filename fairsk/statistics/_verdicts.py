@@ -17,7 +17,7 @@ from fairsk.rates import Constraint, Rate
 from fairsk.statistics._detectable import smallest_detectable_between
 from fairsk.statistics._intervals import PairDisparities, check_confidence, pair_disparities, worst_interval
 from fairsk.statistics._pair_verdicts import ROUNDING, Outcome, PairVerdicts, judge_pairs
-from fairsk.statistics._pairs import PairComparison, check_comparison
+from fairsk.statistics._pairs import Estimate, PairComparison, check_comparison
 from fairsk.statistics._proportions import (
     as_constraint,
     as_counts,
@@ -96,8 +96,15 @@ class MeasuredDisparity(Result):
     small_groups: tuple[Hashable, ...]
     unmeasured: Mapping[str, tuple[Hashable, ...]]
     _furthest: int  # which of the pairs lies furthest apart; -1 if there is none
+    _past_parity: float  # the end of the interval on the side of parity: see PairDisparities
     _rates: tuple[str, ...]
     library: Backend | None = None
+
+    def unfolded(self) -> Estimate[float]:
+        """The disparity with an interval that goes on past parity, as that of a signed number would."""
+        if self.comparison == "difference":
+            return Estimate(self.value, self._past_parity, self.high)
+        return Estimate(self.value, self.low, self._past_parity)
 
     @property
     def caveat(self) -> str:
@@ -414,10 +421,12 @@ def measure_disparity(
     if lacking != "no_labels":
         unmeasured, small = _unmeasured(counts, constraint), _small(counts, constraint, min_group_size)
     pairs = judge_pairs(counts.groups, disparities, comparison, bound, confidence, counts.library)
-    value, low, high = float("nan"), float("nan"), float("nan")
+    value = low = high = past_parity = float("nan")
     # The disparity of several rates is not known where one of them cannot be compared.
     if disparities and all(len(part.value) for part in disparities):
-        value = float((np.max if comparison == "difference" else np.min)(pairs.values))
+        extreme = np.max if comparison == "difference" else np.min
+        value = float(extreme(pairs.values))
+        past_parity = float(extreme([extreme(part.past_parity) for part in disparities]))
         low, high = worst_interval(disparities, comparison)
     rate, furthest, detectable = constraint.rates[0], -1, float("nan")
     groups: tuple[Hashable, Hashable] | tuple[()] = ()
@@ -454,6 +463,7 @@ def measure_disparity(
         small_groups=small,
         unmeasured=unmeasured,
         _furthest=furthest,
+        _past_parity=past_parity,
         _rates=tuple(part.name for part in constraint.rates),
         library=counts.library,
     )
