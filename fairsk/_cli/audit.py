@@ -1,0 +1,407 @@
+"""``fairsk audit``: a report of a file of predictions, in one command."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fairsk._core.messages import did_you_mean, list_texts, show
+
+__all__ = ["add_parser", "run"]
+
+#: What a report is written as, by the suffix of its file: the name of the method.
+_WRITERS = {
+    ".html": "to_html",
+    ".htm": "to_html",
+    ".json": "to_json",
+    ".md": "to_markdown",
+    ".markdown": "to_markdown",
+}
+
+_DESCRIPTION = """\
+Audit the decisions in a file: who is selected, how often that is right, and whether a bound is kept.
+
+FILE is CSV (with a header; also .csv.gz and .tsv) or Parquet. Its rows are counted where they are, by
+DuckDB, however many they are; the report holds counts and no rows.
+"""
+
+_EPILOG = """\
+examples:
+  how often each group is selected, and what page to show of it
+    fairsk audit predictions.csv --y-pred selected --sensitive race,sex --out report.html
+  four fifths of the highest rate, for a pipeline that is to stop below it
+    fairsk audit predictions.csv --y-pred selected --sensitive race,sex --min-ratio 0.8 --strict
+  error rates that differ by at most .05, against White men, for the summary of a CI job
+    fairsk audit predictions.parquet --y-true hired --y-pred selected --sensitive race,sex \\
+        --constraint equalized_odds --max-difference 0.05 --reference race=White,sex=man \\
+        --out report.html --json report.json --summary "$GITHUB_STEP_SUMMARY"
+  what an organisation promises, beside what it measured last month
+    fairsk audit predictions-*.parquet --y-true hired --y-pred selected --sensitive race,sex \\
+        --policy fairness.toml --against last-month.json
+
+Without a bound (--min-ratio, --max-difference or --policy) nothing is judged: rates and intervals are shown.
+
+exit status:
+  0  no criterion failed, or no bound is given
+  1  a criterion FAILED
+  2  the command line or a file cannot be read
+  3  with --strict: a criterion is INCONCLUSIVE, or none could be judged
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "audit",
+        help="audit a file of predictions: rates by group, verdicts, a report",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="CSV or Parquet; several are one table")
+    add_columns(parser)
+    asked = parser.add_argument_group("what is asked")
+    asked.add_argument(
+        "--constraint",
+        action="append",
+        metavar="NAME[,NAME]",
+        help="what should agree between groups, such as demographic_parity (the default with a bound), "
+        "equal_opportunity or equalized_odds",
+    )
+    bound = asked.add_mutually_exclusive_group()
+    bound.add_argument(
+        "--min-ratio", type=float, metavar="R", help="the lowest rate is at least R times the highest"
+    )
+    bound.add_argument("--max-difference", type=float, metavar="D", help="rates differ by at most D")
+    asked.add_argument(
+        "--reference",
+        action="append",
+        metavar="GROUP",
+        help="the group that all others are compared with; of several columns: race=White,sex=man. By "
+        "default all pairs of groups are compared",
+    )
+    asked.add_argument("--policy", metavar="FILE", help="a fairness.toml with criteria, in place of a bound")
+    asked.add_argument("--confidence", type=float, metavar="C", help="of all intervals (default: 0.95)")
+    asked.add_argument(
+        "--strict", action="store_true", help="exit with 3 if a criterion is INCONCLUSIVE, or none is judged"
+    )
+    report = parser.add_argument_group("the report")
+    report.add_argument(
+        "--out",
+        action="append",
+        metavar="FILE",
+        help="write the report as .html, .json or .md, by the suffix; may be given several times",
+    )
+    report.add_argument("--json", metavar="FILE", help="write the report as JSON")
+    report.add_argument("--summary", metavar="FILE", help="append the report to FILE as Markdown")
+    report.add_argument("--title", help="what stands at the top")
+    report.add_argument(
+        "--against", metavar="REPORT", help="say what changed since REPORT, a .json of earlier"
+    )
+    report.add_argument(
+        "--min-cell",
+        type=int,
+        metavar="K",
+        help="merge groups with fewer than K rows, so that nothing of them can be told from the report",
+    )
+    report.add_argument(
+        "--profile",
+        action="append",
+        metavar="NAME[,NAME]",
+        help="add the tables of a named calculation, such as four_fifths or ll144",
+    )
+    report.add_argument(
+        "--profile-option",
+        action="append",
+        metavar="[PROFILE.]KEY=VALUE",
+        help="what only you know and a profile prints",
+    )
+    parser.set_defaults(run=run)
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which columns are what."""
+    columns = parser.add_argument_group("columns")
+    columns.add_argument("--y-pred", metavar="COLUMN", help="the decisions, or predicted labels")
+    columns.add_argument("--y-true", metavar="COLUMN", help="the labels, if they are known")
+    columns.add_argument(
+        "--y-score",
+        metavar="COLUMN",
+        help="scores, for calibration; without --y-pred: selected above the median",
+    )
+    columns.add_argument(
+        "--sensitive",
+        action="append",
+        required=True,
+        metavar="COLUMN[,COLUMN]",
+        help="the groups; of several columns, each is audited, and their intersection. An empty cell is the "
+        "group (unknown)",
+    )
+    columns.add_argument("--weight", metavar="COLUMN", help="weights of the rows")
+    columns.add_argument(
+        "--strata", action="append", metavar="COLUMN[,COLUMN]", help="columns to hold constant"
+    )
+    columns.add_argument(
+        "--pos-label",
+        metavar="VALUE",
+        help="the positive label, unless labels are 0 and 1, or true and false",
+    )
+    add_missing(columns)
+
+
+def add_missing(parser: argparse._ActionsContainer) -> None:
+    """Add the option that says which texts stand for a missing value."""
+    parser.add_argument(
+        "--missing",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="a text that stands for a missing value, besides an empty cell: NA, or ?",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Audit what the command line asks for; return the exit status."""
+    sensitive, strata = split_names(options.sensitive), split_names(options.strata)
+    constraints = split_names(options.constraint)
+    outputs = _outputs(options)
+    _check(options, constraints)
+    earlier = None if options.against is None else _read_earlier(options.against)
+
+    from fairsk._cli.printing import print_report
+    from fairsk._cli.progress import showing_progress
+    from fairsk._cli.tables import explain_missing, open_table, reading, select_columns
+
+    table = open_table(options.files)
+    numbers = _given({"--y-score": options.y_score, "--weight": options.weight})
+    labels = _given({"--y-true": options.y_true, "--y-pred": options.y_pred})
+    with showing_progress(table.connection, f"counting {table.name}"):
+        relation = select_columns(
+            table,
+            labels=labels,
+            groups={"--sensitive": sensitive, "--strata": strata},
+            numbers=numbers,
+            missing=options.missing,
+        )
+        kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
+        from fairsk.audit import audit_predictions
+
+        try:
+            with reading():
+                report = audit_predictions(
+                    options.y_true,
+                    options.y_pred,
+                    sensitive_features=sensitive,
+                    y_score=options.y_score,
+                    sample_weight=options.weight,
+                    strata=strata or None,
+                    frame=relation,
+                    constraint=constraints or None,
+                    max_difference=options.max_difference,
+                    min_ratio=options.min_ratio,
+                    reference=_references(options.reference, sensitive, kinds),
+                    policy=options.policy,
+                    pos_label=_pos_label(options.pos_label, labels, kinds),
+                    profiles=_profiles(options.profile, options.profile_option),
+                    confidence=options.confidence,
+                    min_cell=options.min_cell,
+                    title=options.title or f"Audit of {table.name}",
+                    provenance={"data": table.name},
+                )
+        except ValueError:
+            said = explain_missing(relation, labels | numbers, table.name)
+            if said is None:
+                raise
+            raise ValueError(said) from None
+    # Files first: what reads the standard output may close it early.
+    written = [_write(path, getattr(report, method)()) for path, method in outputs]
+    if options.summary is not None:
+        with open(options.summary, "a", encoding="utf-8", newline="\n") as file:
+            file.write(report.to_markdown() + "\n")
+    print_report(report, table.name)
+    if earlier is not None:
+        from fairsk.audit import compare
+
+        sys.stdout.write(f"\nSince {os.path.basename(options.against)}\n{compare(report, earlier)}\n")
+    sys.stdout.writelines(written)
+    return _status([row.verdict for row in report.criteria], strict=options.strict)
+
+
+def _status(outcomes: Sequence[str | None], *, strict: bool) -> int:
+    """Return the exit status of what was found."""
+    if "FAIL" in outcomes:
+        return 1
+    settled = "INCONCLUSIVE" not in outcomes and "PASS" in outcomes
+    return 3 if strict and not settled else 0
+
+
+def split_names(values: Iterable[str] | None) -> list[str]:
+    """Return names that stand in one text, separated by commas, or in several; quotes hide a comma."""
+    names = list[str]()
+    for value in values or ():
+        names += [name for record in csv.reader([value], skipinitialspace=True) for name in record if name]
+    return list(dict.fromkeys(names))
+
+
+def _given(columns: Mapping[str, str | None]) -> dict[str, str]:
+    return {option: name for option, name in columns.items() if name is not None}
+
+
+def _check(options: argparse.Namespace, constraints: Sequence[str]) -> None:
+    """Refuse, before anything is counted, what cannot be asked.
+
+    Raises
+    ------
+    ValueError
+        If options contradict each other, or a constraint is unknown.
+    """
+    from fairsk.rates import get_constraint
+
+    has_bound = options.min_ratio is not None or options.max_difference is not None
+    if options.y_pred is None and options.y_score is None:
+        raise ValueError("name the column of decisions with --y-pred, or that of scores with --y-score.")
+    if options.policy is not None and (has_bound or constraints):
+        raise ValueError(
+            "--policy says what is asked: leave out --constraint, --min-ratio and --max-difference."
+        )
+    if options.strict and not has_bound and options.policy is None:
+        raise ValueError("--strict needs a bound: --min-ratio, --max-difference or --policy.")
+    if options.policy is not None and not os.path.isfile(options.policy):
+        raise ValueError(f"--policy: there is no file {show(options.policy)}.")
+    for name in constraints:
+        constraint = get_constraint(name)
+        if options.y_true is None and any(rate.needs_labels for rate in constraint.rates):
+            raise ValueError(f"--constraint {name} depends on the labels: name their column with --y-true.")
+
+
+def _outputs(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """Return the files to write, and the method that makes each; an hour of counting must not end in vain.
+
+    Raises
+    ------
+    ValueError
+        If a suffix is none of a report, a folder is not there, or a file is one of the data.
+    """
+    outputs = []
+    for path in options.out or ():
+        suffix = Path(path).suffix.lower()
+        if suffix not in _WRITERS:
+            raise ValueError(f"--out {show(path)}: the name must end in .html, .json or .md.")
+        outputs.append((path, _WRITERS[suffix]))
+    if options.json is not None:
+        outputs.append((options.json, "to_json"))
+    for option, path in [("--summary", options.summary), *(("--out", path) for path, _ in outputs)]:
+        if path is None:
+            continue
+        folder = os.path.dirname(path) or "."
+        if not path or os.path.isdir(path) or not os.path.isdir(folder):
+            raise ValueError(f"{option} {show(path)}: there is no such folder to write a file in.")
+        inputs = [*options.files, options.against, options.policy]
+        if any(name is not None and os.path.exists(path) and _is_same(path, name) for name in inputs):
+            raise ValueError(f"{option} {show(path)} would overwrite a file that is read.")
+    return outputs
+
+
+def _is_same(path: str, other: str) -> bool:
+    return os.path.exists(other) and os.path.samefile(path, other)
+
+
+def _write(path: str, text: str) -> str:
+    """Write a report, and return what to say of it.
+
+    Line ends stay as they are, on every system: each byte of a page can be checked.
+    """
+    data = text.encode("utf-8")
+    Path(path).write_bytes(data)
+    return f"wrote {path} ({max(1, round(len(data) / 1000)):,} kB)\n"
+
+
+def _read_earlier(path: str) -> Any:
+    from fairsk.audit import AuditReport
+
+    return AuditReport.from_json(Path(path).read_bytes())
+
+
+def _pos_label(text: str | None, labels: Mapping[str, str], kinds: Mapping[str, str]) -> Any:
+    """Return the positive label as the columns of labels have it: the text 1 is the number 1 there."""
+    if text is None or not labels:
+        return text
+    # The predictions stand last. If the labels are of another kind, the counts refuse both.
+    return read_value(text, kinds[list(labels.values())[-1]])
+
+
+def read_value(text: str, kind: str) -> Any:
+    """Return what a text means in a column of a DuckDB type; the text itself, if nothing."""
+    if kind == "BOOLEAN":
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.strip().casefold(), text)
+    if re.fullmatch(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|FLOAT|DECIMAL\(.*\)", kind):
+        truth = {"true": 1, "false": 0}.get(text.strip().casefold())
+        try:
+            number = float(text) if truth is None else truth
+        except ValueError:
+            return text
+        return int(number) if number == number // 1 else number
+    return text
+
+
+def _references(
+    texts: Sequence[str] | None, sensitive: Sequence[str], kinds: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """Return the reference group of each attribute that has one.
+
+    Raises
+    ------
+    ValueError
+        If a group is given without its column, where there are several.
+    """
+    if not texts:
+        return None
+    names = "|".join(re.escape(name) for name in sorted(sensitive, key=len, reverse=True))
+    references = dict[str, Any]()
+    for text in texts:
+        # Groups may hold commas: only one before the name of a column divides.
+        for part in re.split(rf",\s*(?=(?:{names})=)", text):
+            named = re.fullmatch(rf"({names})=(.*)", part, flags=re.DOTALL)
+            if named is None and len(sensitive) > 1:
+                column = part.partition("=")[0]
+                hint = did_you_mean(column, sensitive) if "=" in part else ""
+                raise ValueError(
+                    f"--reference {show(part)}: of which column? Write COLUMN=GROUP, with a column of "
+                    f"--sensitive: {list_texts(sensitive)}.{hint}"
+                )
+            column, group = (sensitive[0], part) if named is None else (named[1], named[2])
+            references[column] = read_value(group, kinds[column])
+    return references
+
+
+def _profiles(names: Iterable[str] | None, options: Sequence[str] | None) -> dict[str, dict[str, str]]:
+    """Return the options of each profile.
+
+    Raises
+    ------
+    ValueError
+        If an option is not written ``KEY=VALUE``, or it is not said of which profile it is.
+    """
+    profiles: dict[str, dict[str, str]] = {name: {} for name in split_names(names)}
+    for text in options or ():
+        key, equals, value = text.partition("=")
+        owner, dot, rest = key.partition(".")
+        if dot and owner in profiles:
+            key = rest
+        elif len(profiles) == 1:
+            (owner,) = profiles
+        else:
+            owner = ""
+        if not equals or not key or not owner:
+            raise ValueError(
+                f"--profile-option {show(text)}: write PROFILE.KEY=VALUE, with the name of a --profile"
+                + (f" ({list_texts(profiles)})." if profiles else ".")
+            )
+        profiles[owner][key.replace("-", "_")] = value
+    return profiles

@@ -1,0 +1,162 @@
+"""A report on the terminal: a few lines per criterion, readable in 80 columns."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+from fairsk._core.groups import format_group
+from fairsk._core.messages import shorten
+from fairsk._core.results import number, printable, row_count, with_interval
+
+__all__ = ["print_report"]
+
+#: The order in which outcomes are listed: what asks for action comes first.
+_ORDER = ("FAIL", "INCONCLUSIVE", "PASS", "NOT APPLICABLE")
+_COLOURS = {"FAIL": "1;31", "INCONCLUSIVE": "33", "PASS": "32", "NOT APPLICABLE": "2"}
+#: No more criteria, and no more groups of an attribute, than these are listed.
+_MOST_CRITERIA = 40
+_MOST_GROUPS = 25
+#: A longer name of a group does not fit a line.
+_LONGEST_GROUP = 30
+_NARROWEST, _WIDEST = 60, 100
+_INDENT = " " * 16
+
+
+def print_report(report: Any, name: str) -> None:
+    """Print what a report found: verdicts if there are bounds, else rates and their intervals.
+
+    Parameters
+    ----------
+    report : AuditReport
+        The report.
+    name : str
+        What the data are called.
+    """
+    width = min(max(shutil.get_terminal_size((_WIDEST, 24)).columns, _NARROWEST), _WIDEST)
+    lines = [*_heading(report, name, width), ""]
+    if report.outcome is None:
+        lines += [*_rates(report, width), "No bound is given, so nothing is judged: see --min-ratio."]
+    else:
+        lines += _verdicts(report, width)
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _heading(report: Any, name: str, width: int) -> Iterator[str]:
+    for evidence in report.evidence.values():
+        rows = row_count(float(evidence.counts.n.sum()))
+        by = ", ".join(" & ".join(names) for names in report.settings.attributes)
+        yield from textwrap.wrap(printable(f"{name}: {rows} rows; groups by {by}"), width)
+        unknown = [f"{row_count(n)} of {column}" for column, n in evidence.n_unknown.items() if n]
+        if unknown:
+            text = f"Unknown: {', '.join(unknown)}. They are counted, and compared with no group."
+            yield from textwrap.wrap(printable(text), width)
+    for said in report.merged.values():
+        if said.n_groups:
+            text = f"{said.n_groups} small groups with {row_count(said.n_rows)} rows are merged into one."
+            yield from textwrap.wrap(text, width)
+
+
+def _verdicts(report: Any, width: int) -> Iterator[str]:
+    rows = [row for row in report.criteria if row.verdict is not None]
+    rows.sort(key=lambda row: _ORDER.index(row.verdict))
+    for row in rows[:_MOST_CRITERIA]:
+        about = [f"by {row.attribute}"]
+        if row.stratum is not None:
+            about.append(f"within {_group(row.stratum)}")
+        title = f"{_plain(row.constraint)} {' '.join(about)}"
+        first, *rest = textwrap.wrap(printable(title), width - len(_INDENT)) or [""]
+        yield _coloured(row.verdict, f"{row.verdict:<{len(_INDENT)}}") + first
+        yield from (_INDENT + line for line in rest)
+        yield from _wrapped(_measured(row), width)
+        if row.caveat:
+            yield from _wrapped(row.caveat, width)
+    if len(rows) > _MOST_CRITERIA:
+        yield f"... and {len(rows) - _MOST_CRITERIA} more, which the report has"
+    outcomes = [row.verdict for row in rows]
+    counted = [f"{outcomes.count(outcome)} {outcome}" for outcome in _ORDER if outcome in outcomes]
+    yield ""
+    yield ", ".join(counted)
+
+
+def _measured(row: Any) -> str:
+    """Say what was measured and what was asked."""
+    if not row.groups:
+        return ""
+    bound = ""
+    if row.bound is not None:
+        bound = f", {'at most' if row.comparison == 'difference' else 'at least'} {row.bound:g} is asked"
+    rates = ", ".join(
+        f"{_group(group)} {number(rate)}" for group, rate in zip(row.groups, row.group_rates, strict=True)
+    )
+    return (
+        f"{row.comparison} {with_interval(row.value, row.low, row.high)}{bound}; {_plain(row.rate)}: {rates}"
+    )
+
+
+def _rates(report: Any, width: int) -> Iterator[str]:
+    """Print the rates of every attribute, as many as fit in a line, and the disparities below."""
+    for names in report.settings.attributes:
+        attribute = " & ".join(names)
+        rows = [row for row in report.results.rates if row.attribute == attribute and row.stratum is None]
+        groups = list(dict.fromkeys(row.group for row in rows))
+        found = {(row.group, row.rate): row for row in rows}
+        sizes = dict(_sizes(report, names))
+        columns = [["group", *("all rows" if group is None else _group(group) for group in groups)]]
+        columns.append(["rows", *(row_count(sizes[group]) for group in groups)])
+        columns = [column[: _MOST_GROUPS + 1] for column in columns]
+        for rate in dict.fromkeys(row.rate for row in rows):
+            cells = [found.get((group, rate)) for group in groups[:_MOST_GROUPS]]
+            text = ["-" if c is None else with_interval(c.value, c.low, c.high) for c in cells]
+            more = [_plain(rate), *text]
+            if sum(max(map(len, column)) + 2 for column in [*columns, more]) <= width + 2:
+                columns.append(more)
+        yield printable(f"By {attribute}")
+        yield from _aligned(columns)
+        if len(groups) > _MOST_GROUPS:
+            yield f"... and {len(groups) - _MOST_GROUPS} more groups, which the report has"
+        for row in report.criteria:
+            if row.attribute == attribute and row.stratum is None and row.groups:
+                yield from textwrap.wrap(printable(_measured(row)), width, subsequent_indent="  ")
+        yield ""
+
+
+def _sizes(report: Any, names: tuple[str, ...]) -> Iterator[tuple[Hashable, float]]:
+    """Yield how many rows every group has, and all together."""
+    for evidence in report.evidence.values():
+        counts = evidence.by(*names).counts
+        n = counts.n if counts.strata is None else counts.n.sum(1)
+        yield from zip(counts.groups, n.tolist(), strict=True)
+        yield None, float(n.sum())
+
+
+def _aligned(columns: list[list[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in columns]
+    for cells in zip(*columns, strict=True):
+        first, *rest = (
+            cell.ljust(width) if j == 0 else cell.rjust(width)
+            for j, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        yield "  ".join([first, *rest]).rstrip()
+
+
+def _group(group: Hashable) -> str:
+    return shorten(printable(format_group(group)), _LONGEST_GROUP)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(printable(text), width, initial_indent=_INDENT, subsequent_indent=_INDENT)
+
+
+def _coloured(outcome: str, text: str) -> str:
+    """Return a text in the colour of an outcome, on a terminal that wants colours."""
+    wanted = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return f"\x1b[{_COLOURS[outcome]}m{text}\x1b[0m" if wanted else text
