@@ -278,6 +278,17 @@ def _check(options: argparse.Namespace, constraints: Sequence[str]) -> None:
         constraint = get_constraint(name)
         if options.y_true is None and any(rate.needs_labels for rate in constraint.rates):
             raise ValueError(f"--constraint {name} depends on the labels: name their column with --y-true.")
+    if has_bound:
+        from fairsk._core.bounds import bounded_constraints
+
+        for option, value in (
+            ("--min-ratio", options.min_ratio),
+            ("--max-difference", options.max_difference),
+        ):
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"{option} must lie between 0 and 1; got {value:g}.")
+        asked = list(constraints) or "demographic_parity"
+        bounded_constraints(asked, options.max_difference, options.min_ratio)
 
 
 def _outputs(options: argparse.Namespace) -> list[tuple[str, str]]:

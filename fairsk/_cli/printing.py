@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 from fairsk._core.groups import format_group
@@ -24,6 +24,7 @@ _MOST_GROUPS = 25
 #: A longer name of a group does not fit a line.
 _LONGEST_GROUP = 30
 _NARROWEST, _WIDEST = 60, 100
+_UNJUDGED = "No bound is given (--min-ratio, --max-difference or --policy), so nothing is judged."
 _INDENT = " " * 16
 
 
@@ -40,7 +41,7 @@ def print_report(report: Any, name: str) -> None:
     width = min(max(shutil.get_terminal_size((_WIDEST, 24)).columns, _NARROWEST), _WIDEST)
     lines = [*_heading(report, name, width), ""]
     if report.outcome is None:
-        lines += [*_rates(report, width), "No bound is given, so nothing is judged: see --min-ratio."]
+        lines += [*_rates(report, width), *_wrapped(_UNJUDGED, width, "", "")]
     else:
         lines += _verdicts(report, width)
     sys.stdout.write("\n".join(lines) + "\n")
@@ -50,15 +51,15 @@ def _heading(report: Any, name: str, width: int) -> Iterator[str]:
     for evidence in report.evidence.values():
         rows = row_count(float(evidence.counts.n.sum()))
         by = ", ".join(" & ".join(names) for names in report.settings.attributes)
-        yield from textwrap.wrap(printable(f"{name}: {rows} rows; groups by {by}"), width)
+        yield from _wrapped(f"{name}: {rows} rows; groups by {by}", width, "", "")
         unknown = [f"{row_count(n)} of {column}" for column, n in evidence.n_unknown.items() if n]
         if unknown:
             text = f"Unknown: {', '.join(unknown)}. They are counted, and compared with no group."
-            yield from textwrap.wrap(printable(text), width)
+            yield from _wrapped(text, width, "", "")
     for said in report.merged.values():
         if said.n_groups:
             text = f"{said.n_groups} small groups with {row_count(said.n_rows)} rows are merged into one."
-            yield from textwrap.wrap(text, width)
+            yield from _wrapped(text, width, "", "")
 
 
 def _verdicts(report: Any, width: int) -> Iterator[str]:
@@ -69,9 +70,9 @@ def _verdicts(report: Any, width: int) -> Iterator[str]:
         if row.stratum is not None:
             about.append(f"within {_group(row.stratum)}")
         title = f"{_plain(row.constraint)} {' '.join(about)}"
-        first, *rest = textwrap.wrap(printable(title), width - len(_INDENT)) or [""]
-        yield _coloured(row.verdict, f"{row.verdict:<{len(_INDENT)}}") + first
-        yield from (_INDENT + line for line in rest)
+        first, *rest = _wrapped(title, width)
+        yield _coloured(row.verdict, f"{row.verdict:<{len(_INDENT)}}") + first.removeprefix(_INDENT)
+        yield from rest
         yield from _wrapped(_measured(row), width)
         if row.caveat:
             yield from _wrapped(row.caveat, width)
@@ -90,12 +91,13 @@ def _measured(row: Any) -> str:
     bound = ""
     if row.bound is not None:
         bound = f", {'at most' if row.comparison == 'difference' else 'at least'} {row.bound:g} is asked"
-    rates = ", ".join(
-        f"{_group(group)} {number(rate)}" for group, rate in zip(row.groups, row.group_rates, strict=True)
-    )
-    return (
-        f"{row.comparison} {with_interval(row.value, row.low, row.high)}{bound}; {_plain(row.rate)}: {rates}"
-    )
+    measured = f"{row.comparison} {with_interval(row.value, row.low, row.high)}"
+    return f"{measured}{bound}; {_plain(row.rate)}: {_ends(row.groups, row.group_rates)}"
+
+
+def _ends(groups: Sequence[Hashable], rates: Sequence[float]) -> str:
+    """Write the groups that lie furthest apart, with their rates."""
+    return ", ".join(f"{_group(group)} {number(rate)}" for group, rate in zip(groups, rates, strict=True))
 
 
 def _rates(report: Any, width: int) -> Iterator[str]:
@@ -119,10 +121,20 @@ def _rates(report: Any, width: int) -> Iterator[str]:
         yield from _aligned(columns)
         if len(groups) > _MOST_GROUPS:
             yield f"... and {len(groups) - _MOST_GROUPS} more groups, which the report has"
-        for row in report.criteria:
-            if row.attribute == attribute and row.stratum is None and row.groups:
-                yield from textwrap.wrap(printable(_measured(row)), width, subsequent_indent="  ")
+        for text in _disparities(report, attribute):
+            yield from _wrapped(text, width, "", "  ")
         yield ""
+
+
+def _disparities(report: Any, attribute: str) -> Iterator[str]:
+    """Say how far apart groups are: per criterion the difference and, where there is one, the ratio."""
+    lines = dict[tuple[Any, ...], list[str]]()
+    for row in report.criteria:
+        if row.attribute == attribute and row.stratum is None and row.groups:
+            value = f"{row.comparison} {with_interval(row.value, row.low, row.high)}"
+            lines.setdefault((row.model, row.rate, row.groups, row.group_rates), []).append(value)
+    for (_, rate, groups, values), measured in lines.items():
+        yield f"{_plain(rate)}: {', '.join(measured)}; {_ends(groups, values)}"
 
 
 def _sizes(report: Any, names: tuple[str, ...]) -> Iterator[tuple[Hashable, float]]:
@@ -152,8 +164,10 @@ def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(printable(text), width, initial_indent=_INDENT, subsequent_indent=_INDENT)
+def _wrapped(text: str, width: int, first: str = _INDENT, rest: str = _INDENT) -> list[str]:
+    return textwrap.wrap(
+        printable(text), width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
+    )
 
 
 def _coloured(outcome: str, text: str) -> str:
