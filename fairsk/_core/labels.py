@@ -11,7 +11,7 @@ from sklearn.utils import column_or_1d
 from fairsk._core.columns import single_column
 from fairsk._core.factorize import Coded, code_array, is_missing
 from fairsk._core.messages import list_labels, show
-from fairsk._core.typing import Bools
+from fairsk._core.typing import Bools, Floats
 
 __all__ = [
     "binary_labels",
@@ -65,7 +65,12 @@ def no_labels(name: str, without: str = "selection") -> str:
 
 
 def binary_labels(
-    y_true: Any, y_pred: Any, pos_label: Any = None, *, classes: NDArray[Any] | None = None
+    y_true: Any,
+    y_pred: Any,
+    pos_label: Any = None,
+    *,
+    classes: NDArray[Any] | None = None,
+    rows: Floats | None = None,
 ) -> tuple[Bools, Bools]:
     """Return which labels and which predictions are positive.
 
@@ -80,14 +85,17 @@ def binary_labels(
         is positive. With more than two labels it is compared with all the others.
     classes : array of shape (n_classes,), optional
         The labels that can occur, when they are known.
+    rows : array of shape (n_samples,), optional
+        How many rows each label stands for, where an engine has counted them; an error tells how many miss
+        theirs.
 
     Raises
     ------
     ValueError
         If the positive label cannot be told, never occurs, or predictions are not labels.
     """
-    predicted = _predicted_labels("y_pred", y_pred)
-    actual = predicted if y_true is None else _predicted_labels("y_true", y_true)
+    predicted = _predicted_labels("y_pred", y_pred, rows)
+    actual = predicted if y_true is None else _predicted_labels("y_true", y_true, rows)
     if len(actual) != len(predicted):
         raise ValueError(
             f"y_true has {len(actual)} rows and y_pred {len(predicted)}: inconsistent numbers of samples."
@@ -138,11 +146,11 @@ def _refuse_alike(labels: set[Any]) -> None:
             )
 
 
-def _predicted_labels(name: str, column: Any) -> Coded:
+def _predicted_labels(name: str, column: Any, rows: Floats | None = None) -> Coded:
     """Return a column of labels, after making sure that labels is what it holds."""
     if column is None:
         raise ValueError(f"{name} is None: rates are of decisions, and need a predicted label per row.")
-    coded = code_labels(name, column)
+    coded = code_labels(name, column, rows=rows)
     fractions = [label for label in coded.values if isinstance(label, float) and label % 1]
     if fractions:
         raise ValueError(
@@ -152,7 +160,7 @@ def _predicted_labels(name: str, column: Any) -> Coded:
     return coded
 
 
-def code_labels(name: str, column: Any) -> Coded:
+def code_labels(name: str, column: Any, *, rows: Floats | None = None) -> Coded:
     """Return a column of labels by its distinct values, of whatever library it is.
 
     Parameters
@@ -161,16 +169,18 @@ def code_labels(name: str, column: Any) -> Coded:
         What an error calls it.
     column : array-like of shape (n_samples,) or (n_samples, 1)
         The labels.
+    rows : array of shape (n_samples,), optional
+        How many rows each of them stands for.
 
     Raises
     ------
     ValueError
         If it is not one column, or labels are missing (None, NaN, NaT, NA, masked).
     """
-    return _code(name, single_column(column))
+    return _code(name, single_column(column), rows)
 
 
-def _code(name: str, values: NDArray[Any] | Coded) -> Coded:
+def _code(name: str, values: NDArray[Any] | Coded, rows: Floats | None = None) -> Coded:
     try:
         coded = values if isinstance(values, Coded) else code_array(column_or_1d(values))
     except TypeError:  # unhashable
@@ -182,8 +192,10 @@ def _code(name: str, values: NDArray[Any] | Coded) -> Coded:
         if not used.all():
             labels = [label for label, is_used in zip(coded.values, used, strict=True) if is_used]
             coded = Coded(labels, (np.cumsum(used) - 1)[coded.codes])
-    if any(map(is_missing, coded.values)):
-        raise ValueError(_missing(name))
+    missing = np.array([is_missing(value) for value in coded.values], dtype=bool)
+    if missing.any():
+        counted = np.bincount(coded.codes, rows, len(missing))
+        raise ValueError(_missing(name, counted[missing].sum(), counted.sum()))
     return coded
 
 
@@ -215,7 +227,7 @@ def target_column(name: str, column: Any, *, warn: bool = False) -> NDArray[Any]
             return values
         if values.dtype.kind != "O":  # what is missing is not equal to itself
             if (values != values).any():
-                raise ValueError(_missing(name))
+                raise ValueError(_missing(name, float(np.sum(values != values)), len(values)))
             return values
     coded = _code(name, values)
     if coded.values and all(isinstance(label, int | float) for label in coded.values):
@@ -246,8 +258,9 @@ def _refuse_kinds(actual: set[Any], predicted: set[Any]) -> NoReturn:
     )
 
 
-def _missing(name: str) -> str:
-    return f"{name} has missing labels (NaN or None): drop those rows."
+def _missing(name: str, n_missing: float, n_samples: float) -> str:
+    rows = f"{n_missing:.0f} of {n_samples:.0f} rows"
+    return f"{name} has missing labels (NaN or None) in {rows}: drop those rows."
 
 
 def _show(labels: Any) -> str:
