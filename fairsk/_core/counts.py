@@ -16,16 +16,19 @@ from fairsk._core.groups import (
     check_reference_given,
     encode_groups,
     format_group,
+    join_groups,
     list_groups,
+    margin_labels,
     merge_orders,
     order_labels,
+    places_of,
     position_of,
     sort_labels,
 )
 from fairsk._core.labels import binary_labels, no_labels
 from fairsk._core.messages import list_labels, list_texts, shorten, show
 from fairsk._core.results import Backend, Result, Table, library_of, read_only, row_count
-from fairsk._core.typing import Bools, Floats
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights, plain_labels, plain_orders, read_labels, read_orders
 from fairsk._core.warnings import warn_user
 from fairsk.rates import (
@@ -40,7 +43,7 @@ from fairsk.rates import (
     soft_cells,
 )
 
-__all__ = ["GroupCounts", "label_sums", "selected_sum", "soft_counts", "tabulate"]
+__all__ = ["GroupCounts", "label_sums", "selected_sum", "soft_counts", "sum_rows", "tabulate"]
 
 #: Of how many rates and groups a warning tells: no more characters than these.
 _LONGEST_WARNING = 1500
@@ -262,7 +265,9 @@ class GroupCounts(Result):
             columns["strata"] = column_names("strata", strata)
         combinations = count_combinations(frame, columns, sample_weight=sample_weight)
         labels = None if y_true is None else combinations.columns[y_true]
-        actual, predicted = binary_labels(labels, combinations.columns[y_pred], pos_label)
+        actual, predicted = binary_labels(
+            labels, combinations.columns[y_pred], pos_label, rows=combinations.rows
+        )
         check_weights(combinations.doubtful, len(actual))
         by = None if strata is None else combinations.groups(columns["strata"])
         groups = combinations.groups(columns["sensitive_features"])
@@ -428,12 +433,7 @@ class GroupCounts(Result):
         >>> counts.take(["c", "a"]).groups
         ('c', 'a')
         """
-        unknown = [label for label in groups if label not in self.groups]
-        if unknown:
-            raise ValueError(
-                f"There is no group {show(unknown[0])}; the groups are {list_labels(self.groups)}."
-            )
-        places = np.array([self.groups.index(label) for label in groups], dtype=np.intp)
+        places = places_of(groups, self.groups)
         cells, squares = (
             {cell: table[cell][places] for cell in CELLS} for table in (self.cells, self.squares)
         )
@@ -492,34 +492,78 @@ class GroupCounts(Result):
         GroupCounts
             The marginal table.
         """
-        unknown = [name for name in names if name not in self.names]
-        if unknown or not names:
-            raise ValueError(
-                f"marginal takes names out of {list_labels(self.names)}, got {list_labels(names) or 'none'}."
-            )
-        keep = [self.names.index(name) for name in names]
-        parts = [label if len(self.names) > 1 else (label,) for label in self.groups]
-        labels = [tuple(part[i] for i in keep) if len(keep) > 1 else part[keep[0]] for part in parts]  # type: ignore[index]
-        orders = tuple(self.orders[i] for i in keep) if self.orders else ()
-        return self._regrouped(labels, names, orders)
+        labels = margin_labels(self.groups, self.names, names)
+        orders = tuple(self.orders[self.names.index(name)] for name in names) if self.orders else ()
+        return self.without_strata().regroup(labels, names=names, orders=orders)
 
-    def _regrouped(self, labels: Sequence[Hashable], names: Sequence[str], orders: Orders) -> GroupCounts:
-        groups = order_labels(set(labels), orders)
-        position = {label: i for i, label in enumerate(groups)}
-        codes = [position[label] for label in labels]
+    def without_strata(self) -> GroupCounts:
+        """Return the table with the strata summed out.
 
-        def table(cells: Mapping[str, Floats]) -> dict[str, Floats]:
-            flat = {cell: v if self.strata is None else v.sum(1) for cell, v in cells.items()}
-            return {cell: np.bincount(codes, v, len(groups)).astype(float) for cell, v in flat.items()}
-
+        Returns
+        -------
+        GroupCounts
+            Its counts by group alone; the table itself if it has no strata.
+        """
+        if self.strata is None:
+            return self
+        cells, squares = (
+            {cell: table[cell].sum(1) for cell in CELLS} for table in (self.cells, self.squares)
+        )
         return GroupCounts(
-            groups,
-            table(self.cells),
-            table(self.squares),
-            names=names,
+            self.groups,
+            cells,
+            squares,
+            names=self.names,
             labelled=self.labelled,
             library=self.library,
-            orders=orders,
+            orders=self.orders,
+        )
+
+    def regroup(
+        self,
+        labels: Sequence[Hashable],
+        *,
+        names: Sequence[str] | None = None,
+        orders: Sequence[Sequence[Hashable] | None] | None = None,
+    ) -> GroupCounts:
+        """Give the groups other labels; the counts of groups with the same one add up.
+
+        Parameters
+        ----------
+        labels : sequence of hashable
+            The new label of each group.
+        names : sequence of str, optional
+            What the sensitive attributes are called then; by default as before.
+        orders : sequence of sequences or None, optional
+            The values that each may have in their order; by default as before.
+
+        Returns
+        -------
+        GroupCounts
+            The table by the new groups, with strata if there are any.
+
+        Examples
+        --------
+        >>> from fairsk.metrics import GroupCounts
+        >>> counts = GroupCounts.from_predictions([1, 0, 1], [1, 1, 0], sensitive_features=["a", "b", "c"])
+        >>> counts.regroup(["a", "other", "other"]).n
+        array([1., 2.])
+        """
+        columns = self.orders if orders is None else tuple(o if o is None else tuple(o) for o in orders)
+        groups, codes = join_groups(labels, columns)
+        cells, squares = (
+            {cell: sum_rows(table[cell], codes, len(groups)) for cell in CELLS}
+            for table in (self.cells, self.squares)
+        )
+        return GroupCounts(
+            groups,
+            cells,
+            squares,
+            names=self.names if names is None else names,
+            strata=self.strata,
+            labelled=self.labelled,
+            library=self.library,
+            orders=columns,
         )
 
     def __add__(self, other: GroupCounts) -> GroupCounts:
@@ -746,6 +790,13 @@ def label_sums(counts: GroupCounts) -> tuple[float, float]:
 def selected_sum(counts: GroupCounts) -> float:
     """Return the weight of the selected rows of all groups."""
     return float(get_rate("selection_rate").part(counts.cells).sum())
+
+
+def sum_rows(table: Floats, codes: Ints, n_groups: int) -> Floats:
+    """Add up the rows of a table that have the same code."""
+    total = np.zeros((n_groups, *table.shape[1:]))
+    np.add.at(total, codes, table)
+    return total
 
 
 def soft_counts(

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairsk._core.columns import SensitiveColumns
+from fairsk._core.equal_bins import EqualBins
 from fairsk._core.factorize import category_order, code_in_order
 from fairsk._core.groups import Grouping, encode_groups
 from fairsk._core.messages import list_texts, show
@@ -48,9 +49,14 @@ class Combinations:
         NaN where a weight is missing, a negative weight where there is one, else their sum: it is fit to be
         weights if all weights are.
     bins : integer array of shape (n_combinations,) or None
-        The bin of the score, from 0; -1 for scores that are missing or not from 0 to 1.
+        The bin of the score, from 0; -1 for scores that lie in none, -2 for those that are missing or not
+        finite.
     score_sums : array of shape (n_combinations,) or None
         Sums of weight times score.
+    score_squares : array of shape (n_combinations,) or None
+        Sums of weight times squared score.
+    lowest, highest : array of shape (n_combinations,) or None
+        The least and the greatest score of the rows that have a weight; NaN if none has.
     """
 
     columns: Mapping[str, NDArray[Any]]
@@ -61,6 +67,19 @@ class Combinations:
     doubtful: Floats | None
     bins: Ints | None
     score_sums: Floats | None
+    score_squares: Floats | None = None
+    lowest: Floats | None = None
+    highest: Floats | None = None
+
+    def sensitive(self, names: Sequence[str]) -> SensitiveColumns:
+        """Return the values of some columns, each in its order if it has one."""
+        columns = [
+            code_in_order(self.columns[name], self.orders[name])
+            if name in self.orders
+            else self.columns[name]
+            for name in names
+        ]
+        return SensitiveColumns(tuple(names), tuple(columns))
 
     def groups(self, names: Sequence[str]) -> Grouping:
         """Return the group of each combination, by one column or several.
@@ -70,13 +89,7 @@ class Combinations:
         ValueError
             If a value is missing, or a column looks continuous.
         """
-        columns = [
-            code_in_order(self.columns[name], self.orders[name])
-            if name in self.orders
-            else self.columns[name]
-            for name in names
-        ]
-        return encode_groups(SensitiveColumns(tuple(names), tuple(columns)), rows=self.rows)
+        return encode_groups(self.sensitive(names), rows=self.rows)
 
 
 def count_combinations(
@@ -85,7 +98,9 @@ def count_combinations(
     *,
     sample_weight: str | None = None,
     y_score: str | None = None,
-    bins: int = 1,
+    bins: EqualBins | None = None,
+    moments: bool = False,
+    between: tuple[float, float] | None = None,
 ) -> Combinations:
     """Ask a frame, in one query, which combinations of values occur and how often.
 
@@ -98,10 +113,13 @@ def count_combinations(
     sample_weight : str, optional
         The column of weights.
     y_score : str, optional
-        A column of scores from 0 to 1, whose bin then counts among the values.
-    bins : int, default=1
-        How many equal bins the scores have: a power of two, so that ``score * bins`` is exact and every
-        engine cuts alike.
+        A column of scores, whose bin then counts among the values.
+    bins : EqualBins, optional
+        The bins of the scores.
+    moments : bool, default=False
+        Whether to ask for sums of squared scores, and the least and the greatest score, too.
+    between : pair of float, optional
+        Count only rows whose score is at least the first, and at most the second.
 
     Raises
     ------
@@ -130,13 +148,21 @@ def count_combinations(
     weight = None if sample_weight is None else nw.col(sample_weight).cast(nw.Float64)
     if weight is not None:
         terms |= {"weight": weight, "square": weight * weight, "unknown": weight.is_null().cast(nw.Float64)}
-    if y_score is not None:
+    others: dict[str, nw.Expr] = {}
+    ends = [] if weight is None else [nw.col("weight").min().alias("lowest")]
+    if y_score is not None and bins is not None:
         score = nw.col(y_score).cast(nw.Float64)
+        if between is not None:
+            lazy = lazy.filter((score >= between[0]) & (score <= between[1]))
         keys["bin"] = _bin(score, bins)
         terms["score"] = score if weight is None else weight * score
+        if moments:
+            terms["score_square"] = score * score if weight is None else weight * score * score
+            others["weighed"] = score if weight is None else nw.when(weight > 0).then(score)
+            ends += [nw.col("weighed").min().alias("least"), nw.col("weighed").max().alias("greatest")]
     sums = [nw.col(name).sum().alias(f"sum_{name}") for name in terms]
-    lowest = [] if weight is None else [nw.col("weight").min().alias("lowest")]
-    counted = lazy.select(**keys, **terms).group_by(*keys).agg(nw.len().alias("rows"), *sums, *lowest)
+    rows_of_keys = lazy.select(**keys, **terms, **others).group_by(*keys)
+    counted = rows_of_keys.agg(nw.len().alias("rows"), *sums, *ends)
 
     most = _MOST if y_score is None else _MOST_WITH_BINS
     table = counted.head(most + 1).collect()
@@ -156,22 +182,30 @@ def count_combinations(
         weights=rows if weight is None else floats("sum_weight"),
         squares=rows if weight is None else floats("sum_square"),
         doubtful=None if weight is None else _doubtful(*map(floats, ("sum_unknown", "lowest", "sum_weight"))),
-        bins=None if y_score is None else _whole(floats("bin"), bins - 1),
+        bins=None if bins is None else _whole(floats("bin"), bins.n - 1),
         score_sums=None if y_score is None else floats("sum_score"),
+        score_squares=floats("sum_score_square") if moments else None,
+        lowest=floats("least") if moments else None,
+        highest=floats("greatest") if moments else None,
     )
 
 
-def _bin(score: nw.Expr, bins: int) -> nw.Expr:
+def _bin(score: nw.Expr, bins: EqualBins) -> nw.Expr:
     """Return the bin of each score as a float; engines differ in how they turn floats into integers.
 
-    A score of one gets the bin after the last. NaN is the largest number to some engines, and equal to
-    nothing to others: either way it is not between 0 and 1.
+    A score at the upper end gets the bin after the last. NaN is the largest number to some engines, and
+    equal to nothing to others: either way it is in no bin, and not finite.
     """
-    return nw.when((score >= 0) & (score <= 1)).then((score * bins).floor()).otherwise(nw.lit(-1.0))
+    largest = float(np.finfo(float).max)
+    outside = nw.when((score >= -largest) & (score <= largest)).then(nw.lit(-1.0)).otherwise(nw.lit(-2.0))
+    place = (score * bins.per_unit).floor()
+    if bins.first:
+        place = place - bins.first
+    return nw.when((score >= bins.low) & (score <= bins.high)).then(place).otherwise(outside)
 
 
 def _whole(bins: Floats, last: int) -> Ints:
-    return np.where(bins >= 0, np.minimum(bins, last), -1).astype(np.intp)
+    return np.minimum(bins, last).astype(np.intp)
 
 
 def _doubtful(unknown: Floats, lowest: Floats, total: Floats) -> Floats:

@@ -34,9 +34,12 @@ __all__ = [
     "encode_known_groups",
     "format_group",
     "group_strata",
+    "join_groups",
     "list_groups",
+    "margin_labels",
     "merge_orders",
     "order_labels",
+    "places_of",
     "position_of",
     "sort_labels",
 ]
@@ -164,6 +167,56 @@ def order_labels(labels: Iterable[Hashable], orders: Orders = ()) -> list[Any]:
         for label, row in zip(labels, rows, strict=True)
     }
     return sorted(labels, key=places.__getitem__)
+
+
+def margin_labels(
+    groups: Sequence[Hashable], names: Sequence[str], kept: Sequence[str], *, of: str = "marginal"
+) -> list[Hashable]:
+    """Return the label that each group has by some of its attributes alone.
+
+    Parameters
+    ----------
+    groups : sequence of labels
+        The groups; tuples of values if there are several attributes.
+    names : sequence of str
+        The attributes.
+    kept : sequence of str
+        Those to keep, in their new order.
+    of : str, default="marginal"
+        What an error calls the method that asks.
+
+    Raises
+    ------
+    ValueError
+        If there is no such attribute, none is kept, or one twice.
+    """
+    if not kept or len(set(kept)) < len(kept) or not set(kept) <= set(names):
+        raise ValueError(f"{of} takes names out of {list_labels(names)}, got {list_labels(kept) or 'none'}.")
+    places = [list(names).index(name) for name in kept]
+    parts: list[Any] = list(groups) if len(names) > 1 else [(label,) for label in groups]
+    return [tuple(part[i] for i in places) if len(places) > 1 else part[places[0]] for part in parts]
+
+
+def join_groups(labels: Sequence[Hashable], orders: Orders = ()) -> tuple[list[Any], Ints]:
+    """Return the distinct ones of some labels in order, and the place of each label among them."""
+    groups = order_labels(set(labels), orders)
+    position = {label: i for i, label in enumerate(groups)}
+    return groups, np.array([position[label] for label in labels], dtype=np.intp)
+
+
+def places_of(labels: Sequence[Hashable], groups: Sequence[Hashable]) -> Ints:
+    """Return where some groups stand among all.
+
+    Raises
+    ------
+    ValueError
+        If there is no such group.
+    """
+    position = {group: i for i, group in enumerate(groups)}
+    unknown = [label for label in labels if label not in position]
+    if unknown:
+        raise ValueError(f"There is no group {show(unknown[0])}; the groups are {list_labels(groups)}.")
+    return np.array([position[label] for label in labels], dtype=np.intp)
 
 
 def merge_orders(first: Orders, second: Orders) -> Orders:

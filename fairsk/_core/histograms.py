@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,17 +10,27 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fairsk._core.columns import Orders, as_floats, refuse_shuffled, value_columns
-from fairsk._core.counts import GroupCounts
+from fairsk._core.counts import GroupCounts, sum_rows
 from fairsk._core.curves import Curve
 from fairsk._core.engines import column_names, count_combinations
-from fairsk._core.groups import Grouping, encode_groups, format_group, merge_orders, order_labels
-from fairsk._core.labels import binary_labels, require_labels
+from fairsk._core.equal_bins import EqualBins
+from fairsk._core.groups import (
+    Grouping,
+    encode_groups,
+    format_group,
+    join_groups,
+    margin_labels,
+    merge_orders,
+    order_labels,
+    places_of,
+)
+from fairsk._core.labels import binary_labels, no_labels, require_labels
 from fairsk._core.messages import list_texts, show
 from fairsk._core.results import Backend, Result, Table, library_of, row_count
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights, plain_labels, plain_orders, read_labels, read_orders
 
-__all__ = ["ScoreHistograms"]
+__all__ = ["ScoreHistograms", "tabulate_bins"]
 
 
 LABELS = ("positives", "negatives")
@@ -47,6 +57,8 @@ class ScoreHistograms(Result):
         Sums of weight times score, for calibration.
     names : sequence of str, optional
         What the sensitive attributes are called.
+    labelled : bool, default=True
+        Whether the rows had labels. Without labels all rows are counted as negatives.
     library : {"pandas", "polars", "pyarrow"}, optional
         The library of the data, in which :meth:`frame` and what is made of the counts come.
     orders : sequence of sequences or None, optional
@@ -74,6 +86,7 @@ class ScoreHistograms(Result):
     squares: Mapping[str, Floats]
     score_sums: Floats | None
     names: tuple[str, ...]
+    labelled: bool
     library: Backend | None
     orders: Orders
 
@@ -87,6 +100,7 @@ class ScoreHistograms(Result):
         squares: Mapping[str, ArrayLike] | None = None,
         score_sums: ArrayLike | None = None,
         names: Sequence[str] = ("sensitive_features",),
+        labelled: bool = True,
         library: Backend | None = None,
         orders: Sequence[Sequence[Hashable] | None] = (),
     ) -> None:
@@ -113,6 +127,8 @@ class ScoreHistograms(Result):
             raise ValueError("Counts must be finite and not negative.")
         if sums is not None and not np.isfinite(sums).all():
             raise ValueError("score_sums must be finite.")
+        if not labelled and tables["positives"].any():
+            raise ValueError("Histograms without labels have no positives: all rows count as negatives.")
         self._set(
             groups=tuple(groups),
             edges=cuts,
@@ -120,6 +136,7 @@ class ScoreHistograms(Result):
             squares=second,
             score_sums=sums,
             names=tuple(names),
+            labelled=labelled,
             library=library,
             orders=tuple(order if order is None else tuple(order) for order in orders),
         )
@@ -182,15 +199,16 @@ class ScoreHistograms(Result):
         if scores.shape != actual.shape or not np.isfinite(scores).all():
             raise ValueError(f"y_score must hold {len(actual)} finite scores, one per row.")
         if edges is None:
-            cuts = _equal_edges(bins)
+            equal = EqualBins.of_unit(bins)
+            cuts = equal.edges
             _refuse_outside(float(np.count_nonzero((scores < 0) | (scores > 1))), len(scores))
-            place = np.minimum((scores * bins).astype(np.intp), bins - 1)
+            place = equal.places(scores)
         else:
             cuts = _check_edges(edges)
             place = np.searchsorted(cuts, scores, "right")
         weights = check_weights(sample_weight, len(actual))
         groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
-        return cls._tabulate(
+        return tabulate_bins(
             groups,
             cuts,
             actual,
@@ -198,7 +216,7 @@ class ScoreHistograms(Result):
             weights,
             None if weights is None else weights**2,
             scores if weights is None else weights * scores,
-            library_of(sensitive_features, y_true, y_score),
+            library=library_of(sensitive_features, y_true, y_score),
         )
 
     @classmethod
@@ -254,62 +272,184 @@ class ScoreHistograms(Result):
         >>> table.positives.tolist()
         [[0.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0]]
         """
-        cuts = _equal_edges(bins)
+        equal = EqualBins.of_unit(bins)
         columns = {
             "y_true": column_names("y_true", y_true, single=True),
             "sensitive_features": column_names("sensitive_features", sensitive_features),
         }
         (score,) = column_names("y_score", y_score, single=True)
         combinations = count_combinations(
-            frame, columns, sample_weight=sample_weight, y_score=score, bins=bins
+            frame, columns, sample_weight=sample_weight, y_score=score, bins=equal
         )
-        actual, _ = binary_labels(combinations.columns[y_true], combinations.columns[y_true], pos_label)
+        labels = combinations.columns[y_true]
+        actual, _ = binary_labels(labels, labels, pos_label, rows=combinations.rows)
         assert combinations.bins is not None  # since there is a y_score
         assert combinations.score_sums is not None
         _refuse_outside(combinations.rows[combinations.bins < 0].sum(), combinations.rows.sum())
         check_weights(combinations.doubtful, len(actual))
         groups = combinations.groups(columns["sensitive_features"])
-        return cls._tabulate(
+        return tabulate_bins(
             groups,
-            cuts,
+            equal.edges,
             actual,
             combinations.bins,
             combinations.weights,
             combinations.squares,
             combinations.score_sums,
-            library_of(frame),
+            library=library_of(frame),
         )
 
-    @classmethod
-    def _tabulate(
-        cls,
-        groups: Grouping,
-        edges: Floats,
-        actual: Bools,
-        bins: Ints,
-        weights: Floats | None,
-        squares: Floats | None,
-        score_sums: Floats,
-        library: Backend | None,
+    def check_labels(self, *names: str) -> None:
+        """Refuse what depends on the label, if the rows had none.
+
+        Parameters
+        ----------
+        *names : str
+            What is about to be measured.
+
+        Raises
+        ------
+        ValueError
+            If there are no labels.
+        """
+        if not self.labelled:
+            raise ValueError(no_labels(", ".join(names)))
+
+    def take(self, groups: Sequence[Hashable]) -> ScoreHistograms:
+        """Return the table of some of the groups.
+
+        Parameters
+        ----------
+        groups : sequence of labels
+            The groups, in the order in which they are to be.
+
+        Returns
+        -------
+        ScoreHistograms
+            Their counts.
+
+        Raises
+        ------
+        ValueError
+            If there is no such group.
+
+        Examples
+        --------
+        >>> from fairsk.metrics import ScoreHistograms
+        >>> table = ScoreHistograms(["a", "b"], [0.5], [[1, 3], [2, 2]], [[4, 0], [3, 1]])
+        >>> table.take(["b"]).positives
+        array([[2., 2.]])
+        """
+        places = places_of(groups, self.groups)
+        return self._of(groups, lambda table: table[places])
+
+    def marginal(self, *names: str) -> ScoreHistograms:
+        """Return the table by some of the sensitive attributes, the other ones summed out.
+
+        Parameters
+        ----------
+        *names : str
+            The attributes to keep.
+
+        Returns
+        -------
+        ScoreHistograms
+            The marginal table.
+
+        Raises
+        ------
+        ValueError
+            If there is no such attribute.
+
+        Examples
+        --------
+        >>> from fairsk.metrics import ScoreHistograms
+        >>> table = ScoreHistograms(
+        ...     [("f", "old"), ("f", "young")], [0.5], [[1, 3], [2, 2]], [[4, 0], [3, 1]],
+        ...     names=["sex", "age"])
+        >>> table.marginal("sex").positives
+        array([[3., 5.]])
+        """
+        labels = margin_labels(self.groups, self.names, names)
+        orders = tuple(self.orders[self.names.index(name)] for name in names) if self.orders else ()
+        return self.regroup(labels, names=names, orders=orders)
+
+    def regroup(
+        self,
+        labels: Sequence[Hashable],
+        *,
+        names: Sequence[str] | None = None,
+        orders: Sequence[Sequence[Hashable] | None] | None = None,
     ) -> ScoreHistograms:
-        """Add up rows, or combinations that stand for many rows."""
-        shape = (len(groups.labels), len(edges) + 1)
-        place = groups.codes * shape[1] + bins
-        both = place + np.where(actual, 0, shape[0] * shape[1])
+        """Give the groups other labels; the counts of groups with the same one add up.
 
-        def table(values: Floats | None) -> dict[str, Floats]:
-            sums = np.bincount(both, values, 2 * shape[0] * shape[1]).astype(float).reshape(2, *shape)
-            return dict(zip(LABELS, sums, strict=True))
+        Parameters
+        ----------
+        labels : sequence of hashable
+            The new label of each group.
+        names : sequence of str, optional
+            What the sensitive attributes are called then; by default as before.
+        orders : sequence of sequences or None, optional
+            The values that each may have in their order; by default as before.
 
-        return cls(
-            groups.labels,
-            edges,
-            **table(weights),
-            squares=None if squares is None else table(squares),
-            score_sums=np.bincount(place, score_sums, shape[0] * shape[1]).reshape(shape),
-            names=groups.names,
-            library=library,
-            orders=groups.orders,
+        Returns
+        -------
+        ScoreHistograms
+            The table by the new groups.
+        """
+        columns = self.orders if orders is None else tuple(o if o is None else tuple(o) for o in orders)
+        groups, codes = join_groups(labels, columns)
+        return self._of(
+            groups,
+            lambda table: sum_rows(table, codes, len(groups)),
+            names=self.names if names is None else names,
+            orders=columns,
+        )
+
+    def coarsen(self, edges: ArrayLike) -> ScoreHistograms:
+        """Return the table with fewer bins.
+
+        Parameters
+        ----------
+        edges : array-like of shape (n_edges,)
+            The edges to keep; at least one.
+
+        Returns
+        -------
+        ScoreHistograms
+            The table in which the bins between them are added up.
+
+        Raises
+        ------
+        ValueError
+            If one is not an edge of this table.
+
+        Examples
+        --------
+        >>> from fairsk.metrics import ScoreHistograms
+        >>> table = ScoreHistograms(["a"], [0.25, 0.5, 0.75], [[1, 3, 2, 0]], [[4, 0, 1, 1]])
+        >>> table.coarsen([0.5]).positives
+        array([[4., 2.]])
+        """
+        cuts = _check_edges(edges)
+        absent = cuts[~np.isin(cuts, self.edges)]
+        if len(absent):
+            raise ValueError(f"{absent[0]!r} is not an edge of these histograms.")
+        starts = np.append(0, np.searchsorted(self.edges, cuts) + 1)
+        return self._of(self.groups, lambda table: np.add.reduceat(table, starts, axis=1), edges=cuts)
+
+    def _of(
+        self, groups: Sequence[Hashable], change: Callable[[Floats], Floats], **fields: Any
+    ) -> ScoreHistograms:
+        """Return the table of some groups, each of whose arrays is made of one of these."""
+        return ScoreHistograms(
+            groups,
+            positives=change(self.positives),
+            negatives=change(self.negatives),
+            squares={label: change(self.squares[label]) for label in LABELS},
+            score_sums=None if self.score_sums is None else change(self.score_sums),
+            **{name: getattr(self, name) for name in ("edges", "names", "labelled", "library", "orders")}
+            | fields,
         )
 
     def __add__(self, other: ScoreHistograms) -> ScoreHistograms:
@@ -318,6 +458,8 @@ class ScoreHistograms(Result):
             return NotImplemented
         if self.names != other.names or not np.array_equal(self.edges, other.edges):
             raise ValueError("Only histograms of the same attributes with the same edges add up.")
+        if self.labelled != other.labelled:
+            raise ValueError("Histograms with labels and histograms without do not add up.")
         orders = merge_orders(self.orders, other.orders)
         groups = order_labels({*self.groups, *other.groups}, orders)
         shape = (len(groups), len(self.edges) + 1)
@@ -337,6 +479,7 @@ class ScoreHistograms(Result):
             squares={label: total(self.squares[label], other.squares[label]) for label in LABELS},
             score_sums=total(self.score_sums, other.score_sums) if summed else None,  # type: ignore[arg-type]
             names=self.names,
+            labelled=self.labelled,
             library=self.library or other.library,
             orders=orders,
         )
@@ -349,7 +492,8 @@ class ScoreHistograms(Result):
         """Tell whether two tables hold the same counts of the same groups in the same bins."""
         if not isinstance(other, ScoreHistograms):
             return NotImplemented
-        return (self.names, self.groups) == (other.names, other.groups) and all(
+        ours, theirs = ((table.names, table.groups, table.labelled) for table in (self, other))
+        return ours == theirs and all(
             np.array_equal(one, two) for one, two in zip(self._arrays(), other._arrays(), strict=True)
         )
 
@@ -392,6 +536,7 @@ class ScoreHistograms(Result):
             "negatives": self.negatives.tolist(),
             "squares": {label: self.squares[label].tolist() for label in LABELS},
             "score_sums": None if self.score_sums is None else self.score_sums.tolist(),
+            "labelled": self.labelled,
             "orders": plain_orders(self.orders),
         }
 
@@ -417,6 +562,7 @@ class ScoreHistograms(Result):
             squares=state["squares"],
             score_sums=state["score_sums"],
             names=state["names"],
+            labelled=state.get("labelled", True),
             orders=read_orders(state.get("orders", ())),
         )
 
@@ -467,6 +613,7 @@ class ScoreHistograms(Result):
             cells(counts),
             cells(self.squares),
             names=self.names,
+            labelled=self.labelled,
             library=self.library,
             orders=self.orders,
         )
@@ -530,6 +677,43 @@ class ScoreHistograms(Result):
         return curves, curve(positives.sum(0), negatives.sum(0))
 
 
+def tabulate_bins(
+    groups: Grouping,
+    edges: Floats,
+    actual: Bools,
+    bins: Ints,
+    weights: Floats | None,
+    squares: Floats | None,
+    score_sums: Floats,
+    *,
+    labelled: bool = True,
+    library: Backend | None = None,
+) -> ScoreHistograms:
+    """Add up rows, or combinations that stand for many rows.
+
+    None stands for weights of one. Rows without labels are to be given as negatives.
+    """
+    shape = (len(groups.labels), len(edges) + 1)
+    place = groups.codes * shape[1] + bins
+    both = place + np.where(actual, 0, shape[0] * shape[1])
+
+    def table(values: Floats | None) -> dict[str, Floats]:
+        sums = np.bincount(both, values, 2 * shape[0] * shape[1]).astype(float).reshape(2, *shape)
+        return dict(zip(LABELS, sums, strict=True))
+
+    return ScoreHistograms(
+        groups.labels,
+        edges,
+        **table(weights),
+        squares=None if squares is None else table(squares),
+        score_sums=np.bincount(place, score_sums, shape[0] * shape[1]).reshape(shape),
+        names=groups.names,
+        labelled=labelled,
+        library=library,
+        orders=groups.orders,
+    )
+
+
 def _check_edges(edges: ArrayLike) -> Floats:
     try:
         cuts = np.atleast_1d(np.array(edges, dtype=float))
@@ -538,15 +722,6 @@ def _check_edges(edges: ArrayLike) -> Floats:
     if cuts.ndim != 1 or not len(cuts) or not np.isfinite(cuts).all() or (np.diff(cuts) <= 0).any():
         raise ValueError("edges must be a list of finite, rising scores; n edges make n + 1 bins.")
     return cuts
-
-
-def _equal_edges(bins: int) -> Floats:
-    if not isinstance(bins, int | np.integer) or bins < 2 or bins & (bins - 1):
-        raise ValueError(
-            f"bins must be a power of two, such as 1024, got {show(bins)}: then the edges are exact "
-            "numbers, and every engine cuts alike."
-        )
-    return np.arange(1, bins) / bins
 
 
 def _refuse_outside(outside: float, n_samples: float) -> None:

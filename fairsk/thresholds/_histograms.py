@@ -142,6 +142,7 @@ def thresholds_from_histograms(
     """
     if not isinstance(histograms, ScoreHistograms):
         raise TypeError(f"histograms must be a ScoreHistograms, got {type(histograms).__name__}.")
+    histograms.check_labels("thresholds_from_histograms")
     parameters: dict[str, Any] = {
         "constraint": constraint,
         "max_difference": max_difference,

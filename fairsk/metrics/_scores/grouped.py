@@ -185,6 +185,7 @@ class GroupedScores:
     @classmethod
     def of_histograms(cls, histograms: ScoreHistograms) -> GroupedScores:
         """Take the bins of histograms for steps."""
+        histograms.check_labels("A score metric of histograms")
         (curves, all_curve), (squares, all_square) = histograms.curves(), histograms.squared_curves()
         sums = histograms.score_sums
         table = np.full_like(histograms.positives, np.nan) if sums is None else sums
