@@ -22,7 +22,7 @@ import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.typing import Floats
-from fairsk.rates import CELLS, Rate
+from fairsk.rates import Rate
 from fairsk.statistics._intervals import joint_confidence, rate_intervals
 from fairsk.statistics._pairs import Estimate, PairComparison, newcombe_interval
 from fairsk.statistics._proportions import refuse_strata, rows_counted
@@ -83,10 +83,9 @@ def rate_changes(
     """
     refuse_strata(now, "A change")
     refuse_strata(then, "A change")
-    place = {group: i for i, group in enumerate(then.groups)}
-    groups = tuple(group for group in now.groups if group in place)
-    later = _take(now, [i for i, group in enumerate(now.groups) if group in place])
-    earlier = _take(then, [place[group] for group in groups])
+    both = {*now.groups} & {*then.groups}
+    groups = tuple(group for group in now.groups if group in both)
+    later, earlier = now.take(groups), then.take(groups)
     level = joint_confidence(confidence, len(groups) * n_rates)
     estimates = [
         Estimate(counts.rate(rate), *rate_intervals(counts, rate, level)) for counts in (later, earlier)
@@ -136,11 +135,3 @@ def _movement(low: float, high: float) -> Movement:
     if np.isnan(low) or np.isnan(high):
         return "not known"
     return "higher" if low > 0 else "lower" if high < 0 else "not told apart"
-
-
-def _take(counts: GroupCounts, places: list[int]) -> GroupCounts:
-    """Return the counts of the groups at these places."""
-    cells, squares = (
-        {cell: table[cell][places] for cell in CELLS} for table in (counts.cells, counts.squares)
-    )
-    return GroupCounts(range(len(places)), cells, squares, labelled=counts.labelled)

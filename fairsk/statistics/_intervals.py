@@ -336,7 +336,9 @@ def pair_disparities(
             )
             nearest = np.minimum(directions[0][1], directions[1][1])
             past_parity = np.where(nearest > 1, 2 - 1 / np.maximum(nearest, 1), nearest)
-        disparities.append(PairDisparities(rate, positions[0], positions[1], value, low, high, past_parity, level, rates))
+        disparities.append(
+            PairDisparities(rate, positions[0], positions[1], value, low, high, past_parity, level, rates)
+        )
     return disparities
 
 
