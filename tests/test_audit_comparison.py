@@ -287,12 +287,11 @@ def test_what_nobody_can_measure_is_not_known() -> None:
     assert found.lost_groups == {"race": ("b",)}
 
 
-def test_hundreds_of_groups_take_no_time() -> None:
-    import time
-
+def test_hundreds_of_groups_are_compared() -> None:
     rng = np.random.default_rng(4)
-    reports = [audit({f"g{i}": (int(rng.integers(0, 200)), 200) for i in range(200)}) for _ in range(2)]
-    start = time.perf_counter()
+    groups = [f"g{i}" for i in range(200)]
+    reports = [audit({g: (int(rng.binomial(200, 0.4)), 200) for g in groups}) for _ in range(2)]
     found = compare(*reports)
     assert len(found.rates) == 201
-    assert time.perf_counter() - start < 2
+    assert found.rates[-1].low < newcombe((80, 200), (80, 200), norm.ppf(0.975))[1]  # all 200 hold together
+    assert len(str(found)) < 3_000
