@@ -10,7 +10,7 @@ import html
 import re
 from collections.abc import Sequence
 
-__all__ = ["OUTCOMES", "SCOPE", "TABLE_STYLE", "align_numbers", "escape", "outcome_markup"]
+__all__ = ["OUTCOMES", "SCOPE", "TABLE_STYLE", "align_numbers", "escape", "outcome_markup", "words_markup"]
 
 #: The class of what encloses tables in notebooks, and of the whole of a page.
 SCOPE = "fairsk"
@@ -35,18 +35,18 @@ TABLE_STYLE = """\
 table-layout:auto;font-variant-numeric:tabular-nums;border:0}
 .fairsk.fairsk caption{caption-side:top;text-align:left;font-weight:600;padding:.3em .6em .5em;color:inherit}
 .fairsk.fairsk th,.fairsk.fairsk td{padding:.35em .7em;border:0;text-align:right;vertical-align:top;\
-white-space:nowrap;max-width:none;color:inherit;background:none}
+white-space:nowrap;overflow-wrap:normal;max-width:none;color:inherit;background:none}
 .fairsk.fairsk thead th{vertical-align:bottom;font-weight:600;border-bottom:2px solid rgba(128,136,150,.55);\
 white-space:normal}
 .fairsk.fairsk tbody th{font-weight:500}
-.fairsk.fairsk tbody th,.fairsk.fairsk .fsk-w{text-align:left;white-space:normal;overflow-wrap:anywhere;\
-min-width:5em;max-width:26em}
+.fairsk.fairsk tbody th,.fairsk.fairsk .fsk-w{text-align:left;white-space:normal;max-width:26em}
+.fairsk .fsk-long{display:inline-block;min-width:11em;overflow-wrap:anywhere}
 .fairsk.fairsk tbody tr:nth-child(n){background:none;border-top:1px solid rgba(128,136,150,.28)}
 .fairsk.fairsk tbody tr:nth-child(n):hover{background:rgba(128,136,150,.12)}
 .fairsk.fairsk td>small{opacity:.72;font-size:.9em;padding-left:.15em}
 .fairsk.fairsk tbody tr.fsk-below{border-top:0}
 .fairsk.fairsk .fsk-below td{text-align:left;white-space:normal;padding-top:0;font-size:.93em;opacity:.82}
-.fairsk .fsk-below div{max-width:60em;overflow-wrap:anywhere}
+.fairsk .fsk-below div{max-width:min(60em,100vw - 4em);overflow-wrap:anywhere;position:sticky;left:.7em}
 .fairsk .fsk-note{margin:.2em .65em;font-size:.87em;opacity:.82;max-width:60em;overflow-wrap:anywhere}
 .fairsk.fairsk dl{display:grid;grid-template-columns:max-content 1fr;margin:.5em 0;font-size:.93em}
 .fairsk.fairsk dt,.fairsk.fairsk dd{margin:0;padding:.3em .7em;border-top:1px solid rgba(128,136,150,.28);\
@@ -62,6 +62,8 @@ font-size:.86em;font-weight:650;letter-spacing:.02em;white-space:nowrap;print-co
 .fairsk .fsk-none{background:rgba(128,136,150,.15);border-color:rgba(128,136,150,.5)}
 """
 
+#: Longer words are broken, so that no label makes its column wide.
+_LONGEST_WORD = 28
 #: Spaces as wide as a digit, and as a point.
 _DIGIT_SPACE, _POINT_SPACE = "\N{FIGURE SPACE}", "\N{PUNCTUATION SPACE}"
 #: A number in a cell: whole part, decimals, exponent or unit, interval, and mark.
@@ -71,6 +73,12 @@ _NUMBER = re.compile(r"([<>]?[-+]?[\d,]+|-)(\.\d+)?([^\s*\[]*)( \[.*\])?([* ]?)"
 def escape(text: str) -> str:
     """Write text as HTML that shows it."""
     return html.escape(text)
+
+
+def words_markup(text: str) -> str:
+    """Write words; those that are too long for a line, and they alone, may be broken anywhere."""
+    longest = max(map(len, text.split()), default=0)
+    return f'<span class="fsk-long">{escape(text)}</span>' if longest > _LONGEST_WORD else escape(text)
 
 
 def outcome_markup(word: str) -> str:

@@ -41,7 +41,7 @@ import narwhals as nw
 import numpy as np
 
 from fairsk._core.groups import format_group
-from fairsk._core.markup import SCOPE, TABLE_STYLE, align_numbers, escape, outcome_markup
+from fairsk._core.markup import SCOPE, TABLE_STYLE, align_numbers, escape, outcome_markup, words_markup
 from fairsk._core.messages import shorten, show
 from fairsk.rates import Constraint, Rate, check_choice
 
@@ -184,7 +184,7 @@ class Table:
         if name in self.outcomes:
             marked = list(map(outcome_markup, cells))
         else:
-            marked = list(map(escape, cells)) if left else align_numbers(cells)
+            marked = list(map(words_markup, cells)) if left else align_numbers(cells)
         if place == 0:
             return [f'<th scope="row">{cell}</th>' for cell in marked]
         return [f"<td{_FLUSH_LEFT if left else ''}>{cell}</td>" for cell in marked]

@@ -128,7 +128,7 @@ def _block(block: Block, heading: str, name: str, picture: str) -> str:
     if not picture:
         return f"{with_marker(picture)}{table}"
     said = f"<figcaption>{_text(block.title)}<small>{_text(explain(block))}</small></figcaption>"
-    return f"<figure>{said}{with_marker(picture)}</figure>\n{table}"
+    return f'<figure tabindex="0">{said}{with_marker(picture)}</figure>\n{table}'
 
 
 def _cards(block: Cards) -> str:

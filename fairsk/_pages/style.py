@@ -21,14 +21,14 @@ a{{color:var(--accent)}}
 :focus-visible{{outline:3px solid var(--accent);outline-offset:2px;border-radius:3px}}
 .skip{{position:absolute;left:-999em}}
 .skip:focus{{left:1rem;top:1rem;background:var(--ground);padding:.5rem 1rem;z-index:9}}
-header,main,footer{{padding:0 clamp(1rem,4vw,3rem);width:100%;max-width:84rem}}
+header,nav,main,footer{{padding:0 clamp(1rem,4vw,3rem);width:100%;max-width:80rem;margin:0 auto}}
 header{{padding-top:2.2rem}}
 h1{{font-size:clamp(1.5rem,1.2rem + 1.4vw,2.15rem);line-height:1.2;margin:0 0 .5rem;letter-spacing:-.015em;\
 font-weight:700}}
 h2{{font-size:1.3rem;line-height:1.3;margin:0 0 .6rem;letter-spacing:-.01em;scroll-margin-top:1rem}}
 p{{margin:.4rem 0;max-width:48rem}}
 header p{{color:var(--soft)}}
-nav{{padding:.9rem clamp(1rem,4vw,3rem) 0}}
+nav{{padding-top:.9rem}}
 nav ul{{list-style:none;display:flex;flex-wrap:wrap;gap:.3rem .5rem;margin:0;padding:0}}
 nav a{{display:block;text-decoration:none;color:var(--soft);padding:.2rem .7rem;border:1px solid var(--rule);\
 border-radius:1em;font-size:.9rem}}
@@ -47,7 +47,8 @@ padding:0;list-style:none;max-width:70rem}}
 border-radius:10px;padding:.75rem .95rem;min-width:0}}
 .cards span,.cards small{{display:block;color:var(--soft);font-size:.85rem;line-height:1.4}}
 .cards strong{{display:block;font-size:1.45rem;line-height:1.25;font-variant-numeric:tabular-nums;\
-letter-spacing:-.01em}}
+letter-spacing:-.01em;overflow-wrap:normal}}
+.cards i{{font-style:normal}}
 .cards .good{{border-left-color:var(--good)}}.cards .good strong{{color:var(--good)}}
 .cards .bad{{border-left-color:var(--bad)}}.cards .bad strong{{color:var(--bad)}}
 .cards .open{{border-left-color:var(--open)}}.cards .open strong{{color:var(--open)}}
@@ -56,7 +57,9 @@ figure{{margin:1.2rem 0}}
 figcaption{{font-weight:600;font-size:.93rem;margin:0 .6rem .3rem}}
 figcaption small{{display:block;font-weight:400;color:var(--soft);font-size:.9em}}
 figure{{overflow-x:auto}}
-figure svg{{display:block;max-width:100%;min-width:30rem;height:auto}}
+figure svg{{display:block;max-width:100%;height:auto}}
+figure+.fsk-box caption{{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);\
+padding:0}}
 {TABLE_STYLE}.fairsk .fsk-box{{margin:1rem 0;max-height:80vh;overflow:auto}}
 .fairsk.fairsk table{{margin:0}}
 .fairsk.fairsk thead th{{position:sticky;top:0;background:var(--ground);z-index:2}}
@@ -64,8 +67,11 @@ figure svg{{display:block;max-width:100%;min-width:30rem;height:auto}}
 .fairsk.fairsk thead th:first-child{{z-index:3}}
 .fairsk .fsk-good{{color:var(--good)}}.fairsk .fsk-bad{{color:var(--bad)}}
 .fairsk .fsk-open{{color:var(--open)}}.fairsk .fsk-none{{color:var(--none)}}
-@media (max-width:40rem){{body{{font-size:15px}}.fairsk.fairsk th,.fairsk.fairsk td{{padding:.35em .5em}}\
-.fairsk.fairsk tbody th{{max-width:9.5em}}.fairsk.fairsk dl{{display:block}}\
+@media (max-width:48rem){{figure svg{{max-width:none}}}}
+@media (max-width:40rem){{body{{font-size:15px}}.cards strong{{font-size:1.15rem}}\
+.fairsk.fairsk th,.fairsk.fairsk td{{padding:.35em .5em}}\
+.fairsk.fairsk tbody th{{max-width:9.5em}}.fairsk.fairsk .fsk-w{{min-width:10em}}\
+.fairsk.fairsk dl{{display:block}}\
 .fairsk.fairsk dt{{max-width:none;padding-bottom:0}}.fairsk.fairsk dd{{border:0;padding-top:0}}}}
 @media print{{:root{{--ink:#000;--soft:#333;--rule:#bbb;--ground:#fff;--panel:#fff;\
 --good:#0b6b3a;--bad:#a61b1b;--open:#7a4d00;--none:#4b5563;color-scheme:light}}body{{font-size:10pt}}\
