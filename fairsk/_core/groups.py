@@ -29,6 +29,7 @@ from fairsk._core.typing import Floats, Ints
 
 __all__ = [
     "Grouping",
+    "attribute_name",
     "check_reference_given",
     "encode_groups",
     "encode_known_groups",
@@ -70,6 +71,11 @@ class Grouping:
 def format_group(label: Hashable) -> str:
     """Write a group's label for a table or a message: the parts of an intersection joined by ``" & "``."""
     return " & ".join(map(str, label)) if isinstance(label, tuple) else str(label)
+
+
+def attribute_name(names: Sequence[str]) -> str:
+    """Write what an attribute, or an intersection of several, is called."""
+    return " & ".join(names)
 
 
 def list_groups(labels: Iterable[Hashable], most: int = 20) -> str:

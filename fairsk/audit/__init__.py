@@ -1,8 +1,22 @@
-"""Audits: of data, before a model learns from them.
+"""Audits: of data, before a model learns from them, and of predictions.
 
-``_data`` holds the audit of a data set.
+``_data`` holds the audit of a data set, ``_report`` that of predictions, made of the tables of ``_evidence``;
+``_profiles`` are named calculations, ``_policy`` is what an organisation promises.
 """
 
 from fairsk.audit._data.dataset import audit_dataset
+from fairsk.audit._profiles.profile import PROFILES, Profile
+from fairsk.audit._report.comparison import compare
+from fairsk.audit._report.predictions import audit_models, audit_predictions
+from fairsk.audit._report.report import AuditReport, FairnessCheckError
 
-__all__ = ["audit_dataset"]
+__all__ = [
+    "PROFILES",
+    "AuditReport",
+    "FairnessCheckError",
+    "Profile",
+    "audit_dataset",
+    "audit_models",
+    "audit_predictions",
+    "compare",
+]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fairsk._core.bounds import Bound, bounded_constraints, list_constraints
-from fairsk._core.groups import format_group, list_groups
+from fairsk._core.groups import attribute_name, format_group, list_groups
 from fairsk._core.messages import did_you_mean, list_texts, show
 from fairsk._core.results import Record
 from fairsk._core.validation import plain_labels, read_labels
@@ -17,7 +17,7 @@ from fairsk.metrics._decisions.table import DEFAULT_RATES
 from fairsk.rates import Constraint, Rate, get_constraint, get_rate
 from fairsk.statistics._pairs import PairComparison
 
-__all__ = ["Criterion", "Settings", "attribute_name", "make_criteria", "read_references"]
+__all__ = ["Criterion", "Settings", "make_criteria", "read_references"]
 
 #: What is shown where nobody says which criterion matters; those that need labels only where there are any.
 _SHOWN = (
@@ -27,11 +27,6 @@ _SHOWN = (
     "predictive_parity",
     "error_rate_parity",
 )
-
-
-def attribute_name(names: Sequence[str]) -> str:
-    """Return what an attribute, or an intersection of several, is called in a report."""
-    return " & ".join(names)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from fairsk._core.columns import (
     value_columns,
 )
 from fairsk._core.counts import GroupCounts
+from fairsk._core.groups import attribute_name
 from fairsk._core.histograms import ScoreHistograms
 from fairsk._core.labels import positive_class
 from fairsk._core.messages import show
@@ -27,7 +28,6 @@ from fairsk._sklearn.routing import call
 from fairsk.audit._data.dataset import audit_dataset
 from fairsk.audit._evidence import Evidence, with_unknown
 from fairsk.audit._report.asked import Asked
-from fairsk.audit._report.criteria import attribute_name
 from fairsk.audit._report.report import AuditReport
 from fairsk.metrics._functions import function_name
 from fairsk.metrics._group_metrics import group_metrics

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from fairsk._core.groups import attribute_name
 from fairsk._core.results import Backend, Result, Table, plain
 from fairsk._core.sections import Section
 from fairsk.audit._evidence import Evidence
 from fairsk.audit._report.canonical import digest, plain_numbers
-from fairsk.audit._report.criteria import Settings, attribute_name
+from fairsk.audit._report.criteria import Settings
 from fairsk.audit._report.results import AuditOutcome, CriterionResult, Results, measure, outcome_of
 from fairsk.audit._small_groups import MergedGroups
 

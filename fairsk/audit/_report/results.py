@@ -9,12 +9,12 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import format_group
+from fairsk._core.groups import attribute_name, format_group
 from fairsk._core.results import Record
 from fairsk._core.validation import plain_labels
 from fairsk.audit._evidence import Evidence
 from fairsk.audit._profiles.profile import PROFILES, ProfileTable
-from fairsk.audit._report.criteria import Criterion, Settings, attribute_name
+from fairsk.audit._report.criteria import Criterion, Settings
 from fairsk.metrics._scores.calibration_error import CalibrationCurves
 from fairsk.metrics._scores.grouped import GroupedScores
 from fairsk.metrics._scores.table import ScoreMetric, ScoreMetrics

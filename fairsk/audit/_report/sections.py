@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fairsk._core.groups import attribute_name
 from fairsk._core.results import Entries, Table, number, p_value, percent, row_count, with_interval
 from fairsk._core.sections import Card, Cards, Chart, Line, Section
-from fairsk.audit._report.criteria import attribute_name
+from fairsk.audit._profiles.profile import PROFILES, ProfileTable
 from fairsk.audit._report.results import (
     CalibrationBin,
     CriterionResult,
@@ -350,11 +351,12 @@ def _calibration_table(report: AuditReport, rows: Sequence[CalibrationBin], attr
 
 def _profile_sections(report: AuditReport) -> Iterator[Section]:
     """Return a section per profile."""
-    by_name: dict[str, list[Any]] = {}
+    by_name: dict[str, list[ProfileTable]] = {}
     for table in report.results.profiles:
         by_name.setdefault(table.profile, []).append(table)
     for tables in by_name.values():
-        yield Section(tables[0].heading, tables[0].paragraphs, [t for each in tables for t in each._tables()])
+        profile = PROFILES[tables[0].profile]
+        yield Section(profile.title, profile.paragraphs, [t for each in tables for t in each._tables()])
 
 
 def _stated_sections(report: AuditReport) -> Iterator[Section]:

@@ -1,0 +1,188 @@
+"""The bias audit of New York City's Local Law 144: impact ratios by sex, race/ethnicity and both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from fairsk._core.counts import GroupCounts
+from fairsk._core.messages import list_texts, show
+from fairsk._core.results import number, row_count
+from fairsk.audit._evidence import Evidence
+from fairsk.audit._profiles.profile import (
+    Column,
+    Profile,
+    ProfileTable,
+    group_column,
+    percent_column,
+    rows_column,
+)
+from fairsk.audit._profiles.rates import as_whole, selections
+from fairsk.audit._small_groups import SMALL
+from fairsk.audit._unknown import is_known
+
+__all__ = ["PROFILE"]
+
+#: Only categories below this share of the data may be left out of the ratios: 6 RCNY 5-301(d).
+_MAY_BE_LEFT_OUT = Fraction(2, 100)
+#: Columns by these names are taken for sex and for race or ethnicity where no option names others.
+_USUAL = {
+    "sex": ("sex", "gender"),
+    "race": ("race", "ethnicity", "race_ethnicity", "race/ethnicity"),
+}
+#: Below this share of scores above the median, ties at it are said to have made the rates small.
+_FEWER_BY_TIES = Fraction(45, 100)
+
+#: What only the employer or the auditor knows, in the order in which it is printed.
+_FIELDS = {
+    "audit_date": "date of the most recent bias audit",
+    "auditor": "independent auditor",
+    "distribution_date": "date on which the tool began to be used",
+    "data_source": "source and explanation of the data",
+    "data_kind": "historical or test data",
+    "justification": "why categories below 2% are left out of the ratios",
+}
+
+
+def _calculate(evidence: Evidence, options: Mapping[str, Any]) -> list[ProfileTable]:
+    counts = evidence.counts
+    if any(_is_merged(group) for group in counts.groups):
+        raise ValueError(
+            "The profile ll144 needs every category by itself: number and rate of categories below 2% must "
+            "be published too (6 RCNY 5-301(d)), and min_cell= has merged small ones. Leave min_cell out."
+        )
+    left_out_below = Fraction(str(options.get("leave_out_below", 0)))
+    if not 0 <= left_out_below <= _MAY_BE_LEFT_OUT:
+        raise ValueError(
+            f"leave_out_below may be at most 0.02 (6 RCNY 5-301(d)); got {float(left_out_below):g}."
+        )
+    sex, race = (_attribute(evidence, name, options) for name in _USUAL)
+    kinds = [("selection", evidence)] if not evidence.by_median else []
+    if evidence.above_median is not None:
+        kinds.append(("scoring", evidence))
+    tables = [
+        _table(kind, title, _counts(tables, kind, names), left_out_below, evidence, names)
+        for kind, tables in kinds
+        for title, names in (("sex", (sex,)), ("race/ethnicity", (race,)), ("intersections", (sex, race)))
+    ]
+    return [*tables, _stated(options)]
+
+
+def _is_merged(group: Any) -> bool:
+    return any(SMALL in str(part) for part in (group if isinstance(group, tuple) else (group,)))
+
+
+def _attribute(evidence: Evidence, name: str, options: Mapping[str, Any]) -> str:
+    """Return the column of sex, or of race."""
+    names = evidence.counts.names
+    asked = options.get(name)
+    found = [asked] if asked is not None else [n for n in names if n.lower() in _USUAL[name]]
+    if len(found) != 1 or found[0] not in names:
+        which = f"names {show(asked)}" if asked is not None else "finds no single column"
+        raise ValueError(
+            f"The profile ll144 {which} for {name}; the attributes are {list_texts(names)}. It needs sex and "
+            f"race/ethnicity: name the column with the option {name}."
+        )
+    return str(found[0])
+
+
+def _counts(evidence: Evidence, kind: str, names: Sequence[str]) -> GroupCounts:
+    """Return the counts of known categories whose decision is being selected, or scoring above the median."""
+    part = evidence.by(*names)
+    table = part.counts if kind == "selection" else part.above_median
+    assert table is not None
+    if table.strata is not None:
+        table = table.marginal(*table.names)
+    return table.take([group for group in table.groups if is_known(group)])
+
+
+def _table(
+    kind: str,
+    title: str,
+    counts: GroupCounts,
+    left_out_below: Fraction,
+    evidence: Evidence,
+    names: Sequence[str],
+) -> ProfileTable:
+    found = selections(counts)
+    total = sum((s.n for s in found), Fraction(0))
+    compared = [s for s in found if s.n >= left_out_below * total]
+    highest = max((s.rate for s in compared), default=Fraction(0))
+    rows = [
+        {
+            "group": one.group,
+            "n": as_whole(one.n),
+            "share": float(one.n / total),
+            "selected": as_whole(one.selected),
+            "rate": float(one.rate),
+            "impact_ratio": float(one.rate / highest) if highest and one in compared else None,
+        }
+        for one in found
+    ]
+    selected = "selected" if kind == "selection" else "above the median"
+    columns = (
+        group_column("category"),
+        rows_column("n", "applicants"),
+        percent_column("share", "share of data"),
+        rows_column("selected", selected),
+        percent_column("rate", f"{kind} rate"),
+        Column("impact_ratio", "impact ratio", lambda ratio: number(ratio, 2)),
+    )
+    notes = [f"Impact ratio: the {kind} rate by the highest one of this table."]
+    unknown = {name: evidence.n_unknown[name] for name in names}
+    for name, n in unknown.items():
+        notes.append(f"{row_count(n)} applicants of unknown {name} are not in this table.")
+    if len(compared) < len(found):
+        notes.append(
+            f"{len(found) - len(compared)} categories below {float(left_out_below):.0%} of the data are left "
+            "out of the ratios."
+        )
+    if kind == "scoring":
+        notes += _median_notes(evidence)
+    return ProfileTable("ll144", f"{kind.capitalize()} rates by {title}", columns, tuple(rows), tuple(notes))
+
+
+def _median_notes(evidence: Evidence) -> list[str]:
+    """Say what the median is, and whether ties at it make rates small."""
+    assert evidence.above_median is not None
+    assert evidence.median is not None
+    everybody = evidence.above_median.overall()
+    share = Fraction(float(everybody.rate("selection_rate").item()))
+    notes = [f"The median score of all applicants is {evidence.median:g}; scores must lie above it to count."]
+    if share < _FEWER_BY_TIES:
+        notes.append(
+            f"Only {float(share):.0%} of all scores lie above the median, for many are equal to it: rates "
+            "are small for that reason."
+        )
+    return notes
+
+
+def _stated(options: Mapping[str, Any]) -> ProfileTable:
+    rows = [{"field": title, "stated": _said(options.get(name))} for name, title in _FIELDS.items()]
+    columns = (Column("field", "field", str, words=True), Column("stated", "stated", str, words=True))
+    return ProfileTable("ll144", "To be stated by the employer", columns, tuple(rows))
+
+
+def _said(value: Any) -> str:
+    return "not stated" if value is None or not str(value).strip() else str(value)
+
+
+PROFILE = Profile(
+    name="ll144",
+    title="Bias audit after New York City Local Law 144",
+    as_of="2026-09-30",
+    status=(
+        "in force since 2023-05-06 and enforced since 2023-07-05, no amendment seen. An audit is good for "
+        "one year; its date, results, data source and the distribution date of the tool are to be published. "
+        "The rule sets no threshold for an impact ratio."
+    ),
+    source="Rules of the City of New York, title 6, sections 5-300 to 5-303",
+    options={
+        "sex": "the column of sex (by default the one called sex or gender)",
+        "race": "the column of race or ethnicity (by default the one called so)",
+        "leave_out_below": "categories with a smaller share have no ratio; 0.02 at most (default: 0)",
+        **_FIELDS,
+    },
+    calculate=_calculate,
+)

@@ -1,0 +1,242 @@
+"""Profiles: their form, the tables that they make, and the list of those that are built in."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fairsk._core.groups import format_group
+from fairsk._core.messages import did_you_mean, list_texts, show
+from fairsk._core.results import Result, Table, number, row_count
+from fairsk._core.validation import plain_labels
+from fairsk.audit._evidence import Evidence
+
+__all__ = ["PROFILES", "Column", "Profile", "ProfileTable", "as_profile"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a profile's table.
+
+    Parameters
+    ----------
+    name : str
+        What programs call it.
+    title : str
+        What people read.
+    shown : callable of a value to str
+        How a value is written.
+    words : bool
+        Whether it holds words.
+    """
+
+    name: str
+    title: str
+    shown: Callable[[Any], str] = number
+    words: bool = False
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ProfileTable(Result):
+    """A table of a profile: one line per group, and what is to be said of them.
+
+    Parameters
+    ----------
+    profile : str
+        The name of the profile.
+    name : str
+        What the table shows.
+    columns : tuple of Column
+        Its columns; the first one is the group.
+    rows : tuple of mapping
+        A value for each column.
+    notes : tuple of str
+        What is to be said.
+    model : str, default=""
+        The model, if there are several.
+    """
+
+    profile: str
+    name: str
+    columns: tuple[Column, ...]
+    rows: tuple[Mapping[str, Any], ...]
+    notes: tuple[str, ...] = ()
+    model: str = ""
+
+    def of(self, model: str) -> ProfileTable:
+        """Return it as that of a model."""
+        return replace(self, model=model)
+
+    def to_state(self) -> dict[str, Any]:
+        """Return it as plain values; labels of groups keep their kind."""
+        rows = [
+            {
+                name: plain_labels([value])[0]
+                if name in ("group", "reference") and value is not None
+                else value
+                for name, value in row.items()
+            }
+            for row in self.rows
+        ]
+        return {
+            "profile": self.profile,
+            "model": self.model,
+            "name": self.name,
+            "rows": rows,
+            "notes": list(self.notes),
+        }
+
+    def _tables(self) -> list[Table]:
+        from_rows = {column.name: [row[column.name] for row in self.rows] for column in self.columns}
+        text = {
+            column.title: [column.shown(value) for value in from_rows[column.name]] for column in self.columns
+        }
+        caption = f"{self.name}{', ' + self.model if self.model else ''}"
+        words = [column.title for column in self.columns if column.words]
+        return [Table(from_rows, text, caption, self.notes, words=words)]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named and dated calculation, from the evidence of a report to tables.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in ``profiles=``.
+    title : str
+        What the section of a report is called.
+    as_of : str
+        The date, such as ``"2026-09-30"``, on which its status was looked up.
+    status : str
+        What was known of the rule or practice on that date.
+    source : str
+        Where it is written.
+    options : mapping of str to str
+        The options that it takes, and what each means.
+    calculate : callable
+        Makes tables of :class:`Evidence` and a mapping of options.
+
+    See Also
+    --------
+    audit_predictions : Takes profiles by name, with their options; and functions of your own.
+
+    Notes
+    -----
+    A profile repeats a calculation that others describe. It does not say whether a use is lawful, and the
+    rules change: look at ``as_of`` and ``status``.
+
+    Examples
+    --------
+    >>> from fairsk.audit import PROFILES
+    >>> sorted(PROFILES)
+    ['air_smd', 'four_fifths', 'll144']
+    >>> PROFILES["four_fifths"].source
+    '29 CFR 1607.4(D), Uniform Guidelines on Employee Selection Procedures'
+    """
+
+    name: str
+    title: str
+    as_of: str
+    status: str
+    source: str
+    options: Mapping[str, str]
+    calculate: Callable[[Evidence, Mapping[str, Any]], Sequence[ProfileTable]]
+
+    def compute(self, evidence: Evidence, options: Mapping[str, Any] | None = None) -> list[ProfileTable]:
+        """Return the tables of the profile.
+
+        Parameters
+        ----------
+        evidence : Evidence
+            The tables of a report.
+        options : mapping of str to value, optional
+            Its options.
+
+        Returns
+        -------
+        list of ProfileTable
+            The tables.
+
+        Raises
+        ------
+        ValueError
+            If there is no such option, one is missing, or the evidence lacks what the profile needs.
+        """
+        given = dict(options or {})
+        unknown = [name for name in given if name not in self.options]
+        if unknown:
+            raise ValueError(
+                f"The profile {self.name} has no option {show(unknown[0])}; it takes "
+                f"{list_texts(self.options, 20)}.{did_you_mean(unknown[0], self.options)}"
+            )
+        return list(self.calculate(evidence, given))
+
+    @property
+    def paragraphs(self) -> list[str]:
+        """What stands above the tables."""
+        return [f"Source: {self.source}. Status as of {self.as_of}: {self.status}"]
+
+
+class _BuiltIn(Mapping[str, Profile]):
+    """The built-in profiles by name, each imported when it is asked for."""
+
+    _NAMES = ("air_smd", "four_fifths", "ll144")
+
+    def __getitem__(self, name: str) -> Profile:
+        if name not in self._NAMES:
+            raise KeyError(name)
+        profile: Profile = importlib.import_module(f"fairsk.audit._profiles.{name}").PROFILE
+        return profile
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._NAMES)
+
+    def __len__(self) -> int:
+        return len(self._NAMES)
+
+
+#: The built-in profiles by name.
+PROFILES: Mapping[str, Profile] = _BuiltIn()
+
+
+def as_profile(profile: str | Profile) -> Profile:
+    """Return a profile by its name, or as it is.
+
+    Raises
+    ------
+    ValueError
+        If no built-in profile has the name.
+    """
+    if isinstance(profile, Profile):
+        return profile
+    if profile not in PROFILES:
+        raise ValueError(
+            f"There is no profile {show(profile)}; built in are {list_texts(PROFILES)}."
+            f"{did_you_mean(profile, PROFILES)}"
+        )
+    return PROFILES[profile]
+
+
+def attributes_of(evidence: Evidence, *, intersections: bool = True) -> list[tuple[str, ...]]:
+    """Return the attributes of evidence, and their intersection."""
+    names = evidence.counts.names
+    singles: list[tuple[str, ...]] = [(name,) for name in names]
+    return [*singles, tuple(names)] if intersections and len(names) > 1 else singles
+
+
+def group_column(title: str = "group") -> Column:
+    """Return the column of groups."""
+    return Column("group", title, format_group, words=True)
+
+
+def rows_column(name: str, title: str) -> Column:
+    """Return a column of (weighted) numbers of rows."""
+    return Column(name, title, lambda n: "-" if n is None else row_count(n))
+
+
+def percent_column(name: str, title: str, digits: int = 1) -> Column:
+    """Return a column of shares, in percent."""
+    return Column(name, title, lambda share: "-" if share is None else f"{share:.{digits}%}")
