@@ -25,7 +25,7 @@ from fairsk._core.bounds import bounded_constraints
 from fairsk._core.results import Result, plain, row_count
 from fairsk._held_out.objective import make_objective
 from fairsk._held_out.report import BoundReport, report_fields
-from fairsk.audit import audit_dataset
+from fairsk.audit import FairnessPolicy, audit_dataset
 from fairsk.metrics import GroupCounts, ScoreHistograms
 from fairsk.neural._evaluation import TrainingReport
 from fairsk.rates import get_constraint
@@ -172,6 +172,15 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "LabelDependence": lambda: audited().labels,
     "MissingValues": lambda: audited().missing,
     "Proxies": lambda: audited().proxies,
+    "FairnessPolicy": lambda: FairnessPolicy.from_dict(
+        {
+            "name": "Loans",
+            "sensitive_features": ["sex", "race"],
+            "criteria": [{"constraint": "equalized_odds", "min_ratio": 0.8, "reference": {"sex": "m"}}],
+            "scenarios": [{"group": "women", "hazard": "refused for part-time work"}],
+            "profiles": {"ll144": {"tool": "a"}},
+        }
+    ),
     # what was fitted, and what is drawn
     "ConstraintReport": lambda: ACHIEVED["constraints"][0],
     "BoundReport": lambda: BoundReport(**ACHIEVED),

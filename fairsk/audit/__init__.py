@@ -5,6 +5,9 @@
 """
 
 from fairsk.audit._data.dataset import audit_dataset
+from fairsk.audit._policy import BiasScenario as BiasScenario
+from fairsk.audit._policy import FairnessPolicy
+from fairsk.audit._policy import PolicyCriterion as PolicyCriterion
 from fairsk.audit._profiles.profile import PROFILES, Profile
 from fairsk.audit._report.comparison import compare
 from fairsk.audit._report.predictions import audit_models, audit_predictions
@@ -14,6 +17,7 @@ __all__ = [
     "PROFILES",
     "AuditReport",
     "FairnessCheckError",
+    "FairnessPolicy",
     "Profile",
     "audit_dataset",
     "audit_models",
