@@ -16,6 +16,8 @@ from fairsk.datasets import load_adult, load_german_credit
 from fairsk.metrics import group_metrics
 
 BACKENDS = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.Table}
+#: pyarrow has no series that scikit-learn can index.
+LABELS = {"pandas": pd.Series, "polars": pl.Series, "pyarrow": np.ndarray}
 LOADERS = [load_adult, load_german_credit]
 
 
@@ -31,7 +33,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     ("load", "shape", "labels", "sensitive"),
     [
         (load_adult, (45222, 14), {"<=50K": 34014, ">50K": 11208}, ["sex", "race"]),
-        (load_german_credit, (1000, 21), {"bad": 300, "good": 700}, ["sex"]),
+        (load_german_credit, (1000, 20), {"bad": 300, "good": 700}, ["sex"]),
     ],
 )
 def test_shapes_labels_and_sensitive_columns(
@@ -46,15 +48,37 @@ def test_shapes_labels_and_sensitive_columns(
     assert data.sensitive_features == sensitive
     assert data.feature_names == list(data.data.columns)
     assert data.target_name not in data.feature_names
+    assert isinstance(data.target, pd.Series)
+    assert data.target.name == data.target_name
+    assert data.target.index.equals(data.data.index)
     assert not data.data.isna().any(axis=None)
     assert "licence CC BY 4.0" in data.DESCR
     group_metrics(data.target, data.target, sensitive_features=data.data[sensitive], pos_label=max(labels))
 
 
 def test_german_credit_derives_the_sex_from_the_coded_status() -> None:
-    X, _ = load_german_credit(return_X_y=True)
+    X, _ = load_german_credit(return_X_y=True, keep_personal_status=True)
+    assert X.shape == (1000, 21)
     assert set(X.loc[X["sex"] == "female", "personal_status_and_sex"]) == {"A92"}
     assert (X["sex"] == "female").sum() == 310
+
+
+def test_no_other_column_of_german_credit_gives_the_sex_away() -> None:
+    """Unless asked for: without the status every other value occurs with both sexes, but for rare ones."""
+    X, _ = load_german_credit(return_X_y=True)
+    assert "personal_status_and_sex" not in X.columns
+    for name in set(X.columns) - {"sex"}:
+        common = X[name].map(X[name].value_counts()) >= 50
+        assert (X[common].groupby(name)["sex"].nunique() == 2).all(), name
+
+
+def test_husbands_and_wives_give_the_sex_away_as_documented() -> None:
+    X, _ = load_adult(return_X_y=True)
+    married = X.groupby(["relationship", "sex"]).size()
+    assert (married["Husband"].to_dict(), married["Wife"].to_dict()) == (
+        {"Female": 1, "Male": 18665},
+        {"Female": 2090, "Male": 1},
+    )
 
 
 @pytest.mark.parametrize("load", LOADERS)
@@ -63,7 +87,9 @@ def test_every_backend_holds_the_same_values(load: Callable[..., Any], backend: 
     X, y = load(return_X_y=True, backend=backend)
     reference, y_reference = load(return_X_y=True)
     assert isinstance(X, BACKENDS[backend])
-    assert y.tolist() == y_reference.tolist()
+    assert isinstance(y, LABELS[backend])
+    assert getattr(y, "name", y_reference.name) == y_reference.name
+    assert list(y) == y_reference.tolist()
     columns = nw.from_native(X).to_dict(as_series=False)
     assert columns == {name: reference[name].tolist() for name in reference.columns}
     assert all(isinstance(columns[name][0], str | int) for name in columns)

@@ -30,8 +30,8 @@ __all__ = ["run"]
 
 _LOADERS = {"adult": load_adult, "german_credit": load_german_credit}
 _POSITIVE = {"adult": ">50K", "german_credit": "good"}
-#: The census bureau's sampling weight is no property of a person; the coded status gives the sex away.
-_NOT_FEATURES = {"adult": ["fnlwgt"], "german_credit": ["personal_status_and_sex"]}
+#: The census bureau's sampling weight is no property of a person.
+_NOT_FEATURES = {"adult": ["fnlwgt"], "german_credit": []}
 #: Shown beside the bounded constraint, because bounding one disparity can widen another.
 _ALSO_SHOWN = ("demographic_parity", "equal_opportunity")
 

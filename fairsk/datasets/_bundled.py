@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import csv
 import gzip
-import importlib.util
 import io
 from importlib.resources import files
 from typing import Any
 
-import narwhals as nw
-import numpy as np
-from sklearn.utils import Bunch
-
 from fairsk._core.results import Backend
-from fairsk._core.validation import check_choice
+from fairsk.datasets._bunch import make_bunch
 
 __all__ = ["load_adult", "load_german_credit"]
 
@@ -22,12 +17,15 @@ _ADULT = """Adult census income, 1994 (45,222 rows without missing values).
 
 Outcome: salary above 50,000 dollars a year. Sensitive: sex, race.
 Source: Becker & Kohavi, Adult, UCI Machine Learning Repository, 1996, licence CC BY 4.0.
-``fnlwgt`` is the census bureau's sampling weight, not a property of the person.
+``fnlwgt`` is the census bureau's sampling weight, not a property of the person: leave it out of the features.
+``relationship`` gives the sex of half of the persons away: 18,665 of 18,666 with "Husband" are male, 2,090 of
+2,091 with "Wife" female. A model without the column ``sex`` still knows it there.
 """
 _GERMAN = """Statlog German credit (1,000 rows), coded as published.
 
 Outcome: credit risk, "good" or "bad". Sensitive: sex, derived from ``personal_status_and_sex`` (A92 and A95
-are female), and ``age_in_years``.
+are female), and ``age_in_years``. The column it is derived from is left out unless it is asked for: it gives
+the sex of every person away, so that a model without the column ``sex`` would still know it.
 Source: Hofmann, Statlog (German Credit Data), UCI Machine Learning Repository, 1994, licence CC BY 4.0.
 With 1,000 rows, differences between constrained and unconstrained models are mostly noise.
 """
@@ -46,40 +44,6 @@ def _read(name: str) -> dict[str, list[Any]]:
     return columns
 
 
-def _backend(backend: Backend | None) -> Backend:
-    backends: tuple[Backend, ...] = ("pandas", "polars", "pyarrow")
-    for name in backends if backend is None else (backend,):
-        check_choice("backend", name, Backend)
-        if importlib.util.find_spec(name) is not None:
-            return name
-    raise ImportError(
-        "The bundled data come as a dataframe, which needs pandas, polars or pyarrow: "
-        'pip install "fairsk[demo]" brings pandas.'
-    )
-
-
-def _bunch(
-    columns: dict[str, list[Any]],
-    target: str,
-    sensitive: list[str],
-    description: str,
-    backend: Backend | None,
-    return_X_y: bool,
-) -> Any:
-    y = np.array(columns.pop(target), dtype=object)
-    X = nw.from_dict(columns, backend=_backend(backend)).to_native()
-    if return_X_y:
-        return X, y
-    return Bunch(
-        data=X,
-        target=y,
-        target_name=target,
-        feature_names=list(columns),
-        sensitive_features=sensitive,
-        DESCR=description,
-    )
-
-
 def load_adult(*, return_X_y: bool = False, backend: Backend | None = None) -> Any:
     """Load the Adult census income data, which say who earns more than 50,000 dollars a year.
 
@@ -94,7 +58,8 @@ def load_adult(*, return_X_y: bool = False, backend: Backend | None = None) -> A
     -------
     Bunch or tuple
         ``data`` (a frame of 45,222 rows and 14 columns), ``target`` (text labels ``"<=50K"`` and
-        ``">50K"``), ``target_name``, ``feature_names``, ``sensitive_features`` and ``DESCR``.
+        ``">50K"``: a series named ``salary``, or an array with pyarrow), ``target_name``,
+        ``feature_names``, ``sensitive_features`` and ``DESCR``.
 
     Raises
     ------
@@ -105,6 +70,12 @@ def load_adult(*, return_X_y: bool = False, backend: Backend | None = None) -> A
     --------
     load_german_credit : A smaller table, with text and numbers.
     fairsk.audit.audit_dataset : What a table says about its groups before any model is trained.
+
+    Notes
+    -----
+    Two columns are traps. ``fnlwgt`` is the census bureau's sampling weight, not a property of the person.
+    ``relationship`` repeats the sex of half of the persons: "Husband" is male and "Wife" female, but for one
+    row each. Both are kept, as published.
 
     References
     ----------
@@ -117,10 +88,19 @@ def load_adult(*, return_X_y: bool = False, backend: Backend | None = None) -> A
     >>> adult.data.shape, adult.sensitive_features
     ((45222, 14), ['sex', 'race'])
     """
-    return _bunch(_read("adult"), "salary", ["sex", "race"], _ADULT, backend, return_X_y)
+    return make_bunch(
+        _read("adult"),
+        target="salary",
+        sensitive_features=["sex", "race"],
+        description=_ADULT,
+        backend=backend,
+        return_X_y=return_X_y,
+    )
 
 
-def load_german_credit(*, return_X_y: bool = False, backend: Backend | None = None) -> Any:
+def load_german_credit(
+    *, return_X_y: bool = False, backend: Backend | None = None, keep_personal_status: bool = False
+) -> Any:
     """Load the German credit data, which say who is a good credit risk.
 
     Parameters
@@ -129,13 +109,15 @@ def load_german_credit(*, return_X_y: bool = False, backend: Backend | None = No
         Whether to return ``(data, target)`` instead of a Bunch.
     backend : {"pandas", "polars", "pyarrow"}, optional
         The dataframe library; by default the first of these that is installed.
+    keep_personal_status : bool, default=False
+        Whether to keep the column ``personal_status_and_sex``, from which ``sex`` is derived.
 
     Returns
     -------
     Bunch or tuple
-        ``data`` (a frame of 1,000 rows and 21 columns, ``sex`` derived from
-        ``personal_status_and_sex``), ``target`` (text labels ``"good"`` and ``"bad"``), ``target_name``,
-        ``feature_names``, ``sensitive_features`` and ``DESCR``.
+        ``data`` (a frame of 1,000 rows and 20 columns; 21 with the personal status), ``target`` (text labels
+        ``"good"`` and ``"bad"``: a series named ``credit_risk``, or an array with pyarrow),
+        ``target_name``, ``feature_names``, ``sensitive_features`` and ``DESCR``.
 
     Raises
     ------
@@ -147,6 +129,12 @@ def load_german_credit(*, return_X_y: bool = False, backend: Backend | None = No
     load_adult : A larger table, with two sensitive columns.
     fairsk.audit.audit_dataset : What a table says about its groups before any model is trained.
 
+    Notes
+    -----
+    ``personal_status_and_sex`` gives the sex of every person away (A92 is female, any other code that occurs
+    is male). It is left out by default: with it, a model from which the column ``sex`` was removed still
+    knows the sex, and an audit of the data finds a perfect proxy.
+
     References
     ----------
     Hofmann, Statlog (German Credit Data), UCI Machine Learning Repository, 1994, licence CC BY 4.0.
@@ -156,10 +144,19 @@ def load_german_credit(*, return_X_y: bool = False, backend: Backend | None = No
     >>> from fairsk.datasets import load_german_credit
     >>> X, y = load_german_credit(return_X_y=True)
     >>> X.shape, sorted(set(y))
-    ((1000, 21), ['bad', 'good'])
+    ((1000, 20), ['bad', 'good'])
     """
     columns = _read("german_credit")
     status = columns["personal_status_and_sex"]
+    if not keep_personal_status:
+        del columns["personal_status_and_sex"]
     columns["sex"] = ["female" if code in ("A92", "A95") else "male" for code in status]
     columns["credit_risk"] = ["good" if code == 1 else "bad" for code in columns["credit_risk"]]
-    return _bunch(columns, "credit_risk", ["sex"], _GERMAN, backend, return_X_y)
+    return make_bunch(
+        columns,
+        target="credit_risk",
+        sensitive_features=["sex"],
+        description=_GERMAN,
+        backend=backend,
+        return_X_y=return_X_y,
+    )
