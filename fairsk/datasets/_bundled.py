@@ -69,6 +69,7 @@ def load_adult(*, return_X_y: bool = False, backend: Backend | None = None) -> A
     See Also
     --------
     load_german_credit : A smaller table, with text and numbers.
+    fetch_acs_income : The same question of 1.7 million people, in 2018.
     fairsk.audit.audit_dataset : What a table says about its groups before any model is trained.
 
     Notes
