@@ -63,6 +63,7 @@ class Asked:
             policy = as_policy(self.policy)
         confidence = _first(self.confidence, getattr(policy, "confidence", None), 0.95)
         check_confidence(confidence)
+        before = evidence
         evidence, merged = self._merged(evidence, stated, policy)
         first = next(iter(evidence.values()))
         names, labelled = first.counts.names, first.counts.labelled
@@ -92,7 +93,7 @@ class Asked:
                 for name, function in own.items()
                 for model, tables in evidence.items()
             ]
-        return build(self.title, settings, evidence, said, merged, library)
+        return build(self.title, settings, evidence, said, merged, library, before)
 
     def _criteria(self, policy: Any, *, labelled: bool) -> tuple[Criterion, ...]:
         if policy is None:

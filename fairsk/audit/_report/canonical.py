@@ -25,14 +25,22 @@ __all__ = [
     "Finding",
     "FindingKind",
     "canonical",
+    "commitment_of",
     "count_leaves",
     "differences",
     "digest",
+    "indented",
     "parse",
     "plain_numbers",
 ]
 
-FindingKind: TypeAlias = Literal["changed", "missing", "unknown", "digest", "page", "version", "unreadable"]
+FindingKind: TypeAlias = Literal[
+    "changed", "missing", "unknown", "rows", "digest", "page", "version", "unreadable"
+]
+
+#: Whether a report is compared with what follows from its counts, or with what the rows give.
+How: TypeAlias = Literal["computed", "counted"]
+_KINDS: dict[How, FindingKind] = {"computed": "changed", "counted": "rows"}
 
 #: Sums of weights and of scores differ in their last bits between engines, for floating-point addition
 #: depends on the order: 12 of the nearly 16 digits agree. What is recomputed elsewhere agrees to fewer.
@@ -64,10 +72,11 @@ class Finding:
 
     Parameters
     ----------
-    kind : {"changed", "missing", "unknown", "digest", "page", "version", "unreadable"}
+    kind : {"changed", "missing", "unknown", "rows", "digest", "page", "version", "unreadable"}
         Changed: a value is not the one that follows. Missing, unknown: a value should be there, or should
-        not. Digest: the document is not the one that was digested. Page: it shows other than its document
-        says. Version: another version of fairsk made it. Unreadable: it is no report.
+        not. Rows: the rows, counted again, give other counts. Digest: the document is not the one that was
+        digested. Page: it shows other than its document says. Version: another version of fairsk made it, or
+        reads it. Unreadable: it is no report.
     path : str
         Where in the document, such as ``"results/criteria/3/value"``; empty for all of it.
     sentence : str
@@ -147,6 +156,22 @@ def canonical(document: Any) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+def indented(document: Any) -> str:
+    """Return a document as people read it: indented, keys in the order in which it was made.
+
+    Parameters
+    ----------
+    document : value
+        Plain values.
+
+    Returns
+    -------
+    str
+        JSON; the models of a report, and what is said of it, keep the order in which they were named.
+    """
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+
+
 def digest(document: Any, salt: str = "") -> str:
     """Return the SHA-256 of a document, of all but the digest that stands in it.
 
@@ -169,15 +194,40 @@ def digest(document: Any, salt: str = "") -> str:
     return "sha256:" + hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def differences(said: Any, recomputed: Any, path: str = "") -> list[Finding]:
+def commitment_of(document: Any, full: Mapping[str, Any] | None, salt: str) -> str:
+    """Return the digest of a report that is published before, or apart from, the report.
+
+    Parameters
+    ----------
+    document : mapping
+        The report.
+    full : mapping or None
+        Where small groups are merged: the evidence before that, by model.
+    salt : str
+        A secret of 128 random bits; needed with ``full``.
+
+    Returns
+    -------
+    str
+        The digest of the document, together with the evidence if that is given.
+    """
+    if full is None:
+        return digest(document, salt)
+    report = {key: value for key, value in document.items() if key != "digest"}
+    return digest({"report": report, "evidence": plain_numbers(full)}, salt)
+
+
+def differences(said: Any, again: Any, path: str = "", *, how: How = "computed") -> list[Finding]:
     """Return every leaf in which a document differs from the one that follows.
 
     Parameters
     ----------
-    said, recomputed : value
-        Plain values.
+    said, again : value
+        Plain values: what a report says, and what it should say.
     path : str, default=""
         Where they stand.
+    how : {"computed", "counted"}, default="computed"
+        How it is known what it should say.
 
     Returns
     -------
@@ -185,29 +235,29 @@ def differences(said: Any, recomputed: Any, path: str = "") -> list[Finding]:
         Numbers differ if they are further apart than by 1e-9 of the larger one (integers: at all), all else
         if it is not the same.
     """
-    return list(_differences(said, recomputed, path))
+    return list(_differences(said, again, path, how))
 
 
-def _differences(said: Any, recomputed: Any, path: str) -> Iterator[Finding]:
-    if isinstance(said, Mapping) and isinstance(recomputed, Mapping):
-        for key in sorted({*said, *recomputed}):
+def _differences(said: Any, again: Any, path: str, how: How) -> Iterator[Finding]:
+    what = path or "The document"
+    if isinstance(said, Mapping) and isinstance(again, Mapping):
+        for key in sorted({*said, *again}):
             below = f"{path}/{_name(key)}" if path else _name(key)
             if key not in said:
                 yield Finding("missing", below, f"{below} is missing.")
-            elif key not in recomputed:
+            elif key not in again:
                 yield Finding("unknown", below, f"{below} does not belong into the report.")
             else:
-                yield from _differences(said[key], recomputed[key], below)
-    elif _is_list(said) and _is_list(recomputed):
-        if len(said) != len(recomputed):
-            lengths = f"{len(said):,} entries where {len(recomputed):,} follow"
-            yield Finding("changed", path, f"{path or 'The document'} has {lengths}.")
+                yield from _differences(said[key], again[key], below, how)
+    elif _is_list(said) and _is_list(again):
+        if len(said) != len(again):
+            sentence = f"{what} has {len(said):,} entries; {how} again, it has {len(again):,}."
+            yield Finding(_KINDS[how], path, sentence)
             return
-        for place, pair in enumerate(zip(said, recomputed, strict=True)):
-            yield from _differences(*pair, f"{path}/{place}" if path else str(place))
-    elif not _same(said, recomputed):
-        sentence = f"{path or 'The document'} is {_show(said)}; what follows is {_show(recomputed)}."
-        yield Finding("changed", path, sentence)
+        for place, pair in enumerate(zip(said, again, strict=True)):
+            yield from _differences(*pair, f"{path}/{place}" if path else str(place), how)
+    elif not _same(said, again):
+        yield Finding(_KINDS[how], path, f"{what} is {_show(said)}; {how} again, it is {_show(again)}.")
 
 
 def _is_list(value: Any) -> bool:

@@ -12,7 +12,7 @@ from fairsk._core.groups import attribute_name
 from fairsk._core.results import Backend, Result, Table, plain
 from fairsk._core.sections import Section
 from fairsk.audit._evidence import Evidence
-from fairsk.audit._report.canonical import digest, plain_numbers
+from fairsk.audit._report.canonical import commitment_of, digest, indented, parse, plain_numbers
 from fairsk.audit._report.criteria import Settings
 from fairsk.audit._report.results import AuditOutcome, CriterionResult, Results, measure, outcome_of
 from fairsk.audit._small_groups import MergedGroups
@@ -72,6 +72,15 @@ class AuditReport(Result):
     stated: Mapping[str, Any] = field(repr=False)
     merged: Mapping[str, MergedGroups] = field(repr=False)
     library: Backend | None = None
+    #: The evidence before small groups were merged, for the commitment alone: never written, never pickled.
+    _before: Mapping[str, Evidence] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave small groups out of what is pickled, and all that is computed from the rest."""
+        fields = ("title", "settings", "evidence", "results", "stated", "merged", "library")
+        return {name: value for name, value in super().__getstate__().items() if name in fields} | {
+            "_before": None
+        }
 
     @property
     def criteria(self) -> tuple[CriterionResult, ...]:
@@ -129,7 +138,7 @@ class AuditReport(Result):
         str
             What :func:`verify` and :meth:`from_json` read. It grows with groups, not with rows.
         """
-        return json.dumps(self._document, indent=1, ensure_ascii=False, sort_keys=True, allow_nan=False)
+        return indented(self._document)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> AuditReport:
@@ -150,11 +159,12 @@ class AuditReport(Result):
         ValueError
             If it is no such report.
         """
-        try:
-            document = json.loads(text)
-            version = document["schema_version"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            raise ValueError("This is not the JSON of an audit report.") from None
+        document, findings = parse(text)
+        if findings:
+            raise ValueError(findings[0].sentence)
+        version = document.get("schema_version") if isinstance(document, dict) else None
+        if version is None:
+            raise ValueError("This is not the JSON of an audit report.")
         if version != SCHEMA_VERSION:
             raise ValueError(
                 f"The report is laid out as {version!r:.100}; this version reads {SCHEMA_VERSION!r}."
@@ -174,15 +184,55 @@ class AuditReport(Result):
         str
             The page.
         """
+        return self._page(None if charts else [])
+
+    def _page(self, charts: Sequence[str] | None, embedded: str | None = None) -> str:
+        """Return the page with charts that are drawn already, and JSON that is written already."""
         from fairsk._pages.html import render_page
 
         return render_page(
             self.title,
             self._sections(),
-            embedded=self.to_json(),
+            embedded=self.to_json() if embedded is None else embedded,
             digest=self.digest,
-            charts=None if charts else [],
+            charts=charts,
         )
+
+    def commitment(self, salt: str = "") -> str:
+        """Return a digest to publish before the report, or apart from it: it binds to the counts.
+
+        Parameters
+        ----------
+        salt : str, default=""
+            A secret that is kept for the auditor, such as ``secrets.token_hex(16)``; needed where small
+            groups are merged, for whoever tries all counts that they could have would find them.
+
+        Returns
+        -------
+        str
+            SHA-256 of the document; where small groups are merged, of the counts before that too.
+
+        Raises
+        ------
+        ValueError
+            If small groups are merged, and the salt is shorter than 128 bits; or if the report was read from
+            a file, which does not have them any more.
+
+        See Also
+        --------
+        verify : Takes it, with the salt and the rows.
+        """
+        if not any(said.n_groups or said.n_strata for said in self.merged.values()):
+            return commitment_of(self._document, None, salt)
+        if len(salt) < 32:
+            raise ValueError(
+                "Small groups are merged, and a digest of their counts without a secret gives them away: "
+                "give a salt of 128 random bits, such as secrets.token_hex(16), and keep it."
+            )
+        if self._before is None:
+            raise ValueError("The counts before small groups were merged are known only to the audit itself.")
+        full = {model: tables.to_state() for model, tables in self._before.items()}
+        return commitment_of(self._document, full, salt)
 
     def to_markdown(self) -> str:
         """Return the report as Markdown, for pull requests and model cards.
@@ -244,17 +294,20 @@ def build(
     stated: Mapping[str, Any],
     merged: Mapping[str, MergedGroups],
     library: Backend | None = None,
+    before: Mapping[str, Evidence] | None = None,
 ) -> AuditReport:
     """Compute the results, and return the report.
 
     Everything is first made what its JSON says, so that whoever reads that computes the same to the last bit.
+    The evidence before small groups were merged is kept for the commitment.
     """
     settings = Settings.from_state(plain_numbers(settings.to_state()))
     evidence = {
         model: Evidence.from_state(plain_numbers(tables.to_state())) for model, tables in evidence.items()
     }
     said = plain_numbers(plain(stated))
-    return AuditReport(title, settings, evidence, measure(settings, evidence), said, merged, library)
+    results = measure(settings, evidence)
+    return AuditReport(title, settings, evidence, results, said, merged, library, before)
 
 
 def from_document(document: Mapping[str, Any]) -> AuditReport:
