@@ -14,7 +14,7 @@ from contextlib import contextmanager
 __all__ = ["main"]
 
 #: The modules of the commands, which import late what takes long: --help comes at once.
-_COMMANDS = ("audit",)
+_COMMANDS = ("audit", "verify")
 
 _EPILOG = """\
 examples:

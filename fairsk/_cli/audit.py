@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fairsk._cli.columns import Columns, add_columns, rows_in, split_names
 from fairsk._core.messages import did_you_mean, list_texts, show
 
 __all__ = ["add_parser", "run"]
@@ -66,6 +67,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="CSV or Parquet; several are one table")
     add_columns(parser)
+    parser.add_argument(
+        "--pos-label",
+        metavar="VALUE",
+        help="the positive label, unless labels are 0 and 1, or true and false",
+    )
     asked = parser.add_argument_group("what is asked")
     asked.add_argument(
         "--constraint",
@@ -125,106 +131,47 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(run=run)
 
 
-def add_columns(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which columns are what."""
-    columns = parser.add_argument_group("columns")
-    columns.add_argument("--y-pred", metavar="COLUMN", help="the decisions, or predicted labels")
-    columns.add_argument("--y-true", metavar="COLUMN", help="the labels, if they are known")
-    columns.add_argument(
-        "--y-score",
-        metavar="COLUMN",
-        help="scores, for calibration; without --y-pred: selected above the median",
-    )
-    columns.add_argument(
-        "--sensitive",
-        action="append",
-        required=True,
-        metavar="COLUMN[,COLUMN]",
-        help="the groups; of several columns, each is audited, and their intersection. An empty cell is the "
-        "group (unknown)",
-    )
-    columns.add_argument("--weight", metavar="COLUMN", help="weights of the rows")
-    columns.add_argument(
-        "--strata", action="append", metavar="COLUMN[,COLUMN]", help="columns to hold constant"
-    )
-    columns.add_argument(
-        "--pos-label",
-        metavar="VALUE",
-        help="the positive label, unless labels are 0 and 1, or true and false",
-    )
-    add_missing(columns)
-
-
-def add_missing(parser: argparse._ActionsContainer) -> None:
-    """Add the option that says which texts stand for a missing value."""
-    parser.add_argument(
-        "--missing",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="a text that stands for a missing value, besides an empty cell: NA, or ?",
-    )
-
-
 def run(options: argparse.Namespace) -> int:
     """Audit what the command line asks for; return the exit status."""
-    sensitive, strata = split_names(options.sensitive), split_names(options.strata)
-    constraints = split_names(options.constraint)
+    columns, constraints = Columns.from_options(options), split_names(options.constraint)
     outputs = _outputs(options)
     _check(options, constraints)
+    policy = None if options.policy is None else _read_policy(options.policy)
+    pos_label = options.pos_label
+    if policy is not None:
+        columns = replace(columns, sensitive=columns.sensitive or policy.sensitive_features)
+        pos_label = policy.pos_label if pos_label is None else pos_label
+    if not columns.sensitive:
+        raise ValueError("name the columns of groups with --sensitive.")
+    profiles = _profiles(options.profile, options.profile_option)
     earlier = None if options.against is None else _read_earlier(options.against)
 
     from fairsk._cli.printing import print_report
-    from fairsk._cli.progress import showing_progress
-    from fairsk._cli.tables import explain_missing, open_table, reading, select_columns
 
-    table = open_table(options.files)
-    numbers = _given({"--y-score": options.y_score, "--weight": options.weight})
-    labels = _given({"--y-true": options.y_true, "--y-pred": options.y_pred})
-    with showing_progress(table.connection, f"counting {table.name}"):
-        relation = select_columns(
-            table,
-            labels=labels,
-            groups={"--sensitive": sensitive, "--strata": strata},
-            numbers=numbers,
-            missing=options.missing,
-        )
-        kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    with rows_in(options.files, columns, options.missing) as rows:
         from fairsk.audit import audit_predictions
 
-        try:
-            with reading():
-                report = audit_predictions(
-                    options.y_true,
-                    options.y_pred,
-                    sensitive_features=sensitive,
-                    y_score=options.y_score,
-                    sample_weight=options.weight,
-                    strata=strata or None,
-                    frame=relation,
-                    constraint=constraints or None,
-                    max_difference=options.max_difference,
-                    min_ratio=options.min_ratio,
-                    reference=_references(options.reference, sensitive, kinds),
-                    policy=options.policy,
-                    pos_label=_pos_label(options.pos_label, labels, kinds),
-                    profiles=_profiles(options.profile, options.profile_option),
-                    confidence=options.confidence,
-                    min_cell=options.min_cell,
-                    title=options.title or f"Audit of {table.name}",
-                    provenance={"data": table.name},
-                )
-        except ValueError:
-            said = explain_missing(relation, labels | numbers, table.name)
-            if said is None:
-                raise
-            raise ValueError(said) from None
+        report = audit_predictions(
+            **columns.arguments(),
+            frame=rows.relation,
+            constraint=constraints or None,
+            max_difference=options.max_difference,
+            min_ratio=options.min_ratio,
+            reference=_references(options.reference, columns.sensitive, rows.kinds),
+            policy=policy,
+            pos_label=_pos_label(pos_label, columns, rows.kinds),
+            profiles=profiles,
+            confidence=options.confidence,
+            min_cell=options.min_cell,
+            title=options.title or f"Audit of {rows.name}",
+            provenance={"data": rows.name},
+        )
     # Files first: what reads the standard output may close it early.
     written = [_write(path, getattr(report, method)()) for path, method in outputs]
     if options.summary is not None:
         with open(options.summary, "a", encoding="utf-8", newline="\n") as file:
             file.write(report.to_markdown() + "\n")
-    print_report(report, table.name)
+    print_report(report, rows.name)
     if earlier is not None:
         from fairsk.audit import compare
 
@@ -241,18 +188,6 @@ def _status(outcomes: Sequence[str | None], *, strict: bool) -> int:
     return 3 if strict and not settled else 0
 
 
-def split_names(values: Iterable[str] | None) -> list[str]:
-    """Return names that stand in one text, separated by commas, or in several; quotes hide a comma."""
-    names = list[str]()
-    for value in values or ():
-        names += [name for record in csv.reader([value], skipinitialspace=True) for name in record if name]
-    return list(dict.fromkeys(names))
-
-
-def _given(columns: Mapping[str, str | None]) -> dict[str, str]:
-    return {option: name for option, name in columns.items() if name is not None}
-
-
 def _check(options: argparse.Namespace, constraints: Sequence[str]) -> None:
     """Refuse, before anything is counted, what cannot be asked.
 
@@ -266,10 +201,8 @@ def _check(options: argparse.Namespace, constraints: Sequence[str]) -> None:
     has_bound = options.min_ratio is not None or options.max_difference is not None
     if options.y_pred is None and options.y_score is None:
         raise ValueError("name the column of decisions with --y-pred, or that of scores with --y-score.")
-    if options.policy is not None and (has_bound or constraints):
-        raise ValueError(
-            "--policy says what is asked: leave out --constraint, --min-ratio and --max-difference."
-        )
+    if options.policy is not None and (has_bound or constraints or options.reference):
+        raise ValueError("--policy says what is asked: leave out --constraint, bounds and --reference.")
     if options.strict and not has_bound and options.policy is None:
         raise ValueError("--strict needs a bound: --min-ratio, --max-difference or --policy.")
     if options.policy is not None and not os.path.isfile(options.policy):
@@ -333,21 +266,26 @@ def _write(path: str, text: str) -> str:
     return f"wrote {path} ({max(1, round(len(data) / 1000)):,} kB)\n"
 
 
+def _read_policy(path: str) -> Any:
+    from fairsk.audit import FairnessPolicy
+
+    return FairnessPolicy.from_toml(Path(path))
+
+
 def _read_earlier(path: str) -> Any:
     from fairsk.audit import AuditReport
 
     return AuditReport.from_json(Path(path).read_bytes())
 
 
-def _pos_label(text: str | None, labels: Mapping[str, str], kinds: Mapping[str, str]) -> Any:
+def _pos_label(label: Any, columns: Columns, kinds: Mapping[str, str]) -> Any:
     """Return the positive label as the columns of labels have it: the text 1 is the number 1 there."""
-    if text is None or not labels:
-        return text
-    # The predictions stand last. If the labels are of another kind, the counts refuse both.
-    return read_value(text, kinds[list(labels.values())[-1]])
+    # If predictions and labels are of different kinds, the counts refuse both.
+    name = columns.y_true if columns.y_pred is None else columns.y_pred
+    return label if name is None or not isinstance(label, str) else _read_value(label, kinds[name])
 
 
-def read_value(text: str, kind: str) -> Any:
+def _read_value(text: str, kind: str) -> Any:
     """Return what a text means in a column of a DuckDB type; the text itself, if nothing."""
     if kind == "BOOLEAN":
         return {"true": True, "1": True, "false": False, "0": False}.get(text.strip().casefold(), text)
@@ -387,7 +325,7 @@ def _references(
                     f"--sensitive: {list_texts(sensitive)}.{hint}"
                 )
             column, group = (sensitive[0], part) if named is None else (named[1], named[2])
-            references[column] = read_value(group, kinds[column])
+            references[column] = _read_value(group, kinds[column])
     return references
 
 

@@ -121,8 +121,8 @@ def _rates(report: Any, width: int) -> Iterator[str]:
         yield from _aligned(columns)
         if len(groups) > _MOST_GROUPS:
             yield f"... and {len(groups) - _MOST_GROUPS} more groups, which the report has"
-        for text in _disparities(report, attribute):
-            yield from _wrapped(text, width, "", "  ")
+        for line in _disparities(report, attribute):
+            yield from _wrapped(line, width, "", "  ")
         yield ""
 
 

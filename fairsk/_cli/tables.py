@@ -53,8 +53,8 @@ class Table:
         The rows.
     connection : DuckDBPyConnection
         The database in which it lives.
-    columns : tuple of str
-        The names, as the file has them.
+    columns : mapping of str to str
+        The names, as the file has them, and what they are called in the relation.
     paths : tuple of str
         The files.
     is_text : bool
@@ -63,7 +63,7 @@ class Table:
 
     relation: Any
     connection: Any
-    columns: tuple[str, ...]
+    columns: Mapping[str, str]
     paths: tuple[str, ...]
     is_text: bool
 
@@ -112,6 +112,8 @@ def open_table(paths: Sequence[str]) -> Table:
     with reading():
         if is_text:
             delimiter, names = _header(files)
+            # Numbered, for DuckDB does not tell names that differ in case alone.
+            columns = {name: f"c{i}" for i, name in enumerate(names)}
             relation = connection.read_csv(
                 literal,  # type: ignore[arg-type]  # a list is fine, says the documentation
                 header=True,
@@ -119,12 +121,12 @@ def open_table(paths: Sequence[str]) -> Table:
                 quotechar='"',
                 escapechar='"',
                 auto_detect=False,
-                columns=dict.fromkeys(names, "VARCHAR"),
+                columns=dict.fromkeys(columns.values(), "VARCHAR"),
             )
         else:
             relation = connection.read_parquet(literal, binary_as_string=True, union_by_name=len(files) > 1)
-            names = tuple(relation.columns)
-    return Table(relation, connection, tuple(names), tuple(files), is_text)
+            columns = {name: name for name in relation.columns}
+    return Table(relation, connection, columns, tuple(files), is_text)
 
 
 def select_columns(
@@ -169,12 +171,13 @@ def select_columns(
     asked += [(option, name) for option, name in numbers.items()]
     _refuse_absent(table, asked)
     names = list(dict.fromkeys(name for _, name in asked))
-    texts = {
-        name
-        for name, kind in zip(table.relation.columns, table.relation.types, strict=True)
-        if str(kind) == "VARCHAR"
-    }
-    cells = {name: _cell(name, missing) if name in texts else _quoted(name) for name in names}
+    if len({name.casefold() for name in names}) < len(names):
+        raise ValueError("Two of the columns that are named differ in case alone: rename one of them.")
+    types = dict(zip(table.relation.columns, map(str, table.relation.types), strict=True))
+    cells = dict[str, str]()
+    for name in names:
+        column = table.columns[name]
+        cells[name] = _cell(column, missing) if types[column] == "VARCHAR" else _quoted(column)
     kinds = _kinds(table, cells, labels, groups, numbers) if table.is_text else {}
     columns = [f"{_cast(cells[name], kinds.get(name))} AS {_quoted(name)}" for name in names]
     return table.relation.project(", ".join(columns))
@@ -204,6 +207,10 @@ def reading() -> Iterator[None]:
 
     try:
         yield
+    except RuntimeError as error:  # what DuckDB makes of Ctrl-C
+        if "interrupted" not in str(error):
+            raise
+        raise KeyboardInterrupt from None
     except duckdb.Error as error:
         raise ValueError(_sentence(str(error))) from None
 
@@ -234,6 +241,8 @@ def _files(paths: Sequence[str]) -> list[str]:
     """Return the files that are named, or fit a pattern."""
     files = list[str]()
     for path in paths:
+        if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+            raise ValueError(f"{show(path)} is a pipe: what is read more than once must be a file.")
         if os.path.isdir(path):
             raise ValueError(
                 f"{show(path)} is a directory: name its files, such as '{shorten(path)}/*.parquet'."
@@ -292,6 +301,8 @@ def _header_of(path: str) -> tuple[str, tuple[str, ...]]:
     candidates = "\t" if path.lower().endswith((".tsv", ".tsv.gz")) else _DELIMITERS
     records = {mark: next(csv.reader(io.StringIO(text, newline=""), delimiter=mark)) for mark in candidates}
     delimiter = max(records, key=lambda mark: len(records[mark]))
+    if not records[delimiter]:
+        raise ValueError(f"The first line of {show(path)} is blank: it must name the columns.")
     names = list[str]()
     for position, name in enumerate(records[delimiter], 1):
         name = name or f"column {position}"
