@@ -48,8 +48,10 @@ white-space:normal}
 .fairsk.fairsk .fsk-below td{text-align:left;white-space:normal;padding-top:0;font-size:.93em;opacity:.82}
 .fairsk .fsk-below div{max-width:min(60em,100vw - 4em);overflow-wrap:anywhere;position:sticky;left:.7em}
 .fairsk .fsk-note{margin:.2em .65em;font-size:.87em;opacity:.82;max-width:60em;overflow-wrap:anywhere}
-.fairsk.fairsk dl{display:grid;grid-template-columns:max-content 1fr;margin:.5em 0;font-size:.93em}
-.fairsk.fairsk dt,.fairsk.fairsk dd{margin:0;padding:.3em .7em;border-top:1px solid rgba(128,136,150,.28);\
+.fairsk.fairsk dl{display:grid;grid-template-columns:max-content 1fr;max-width:62em;\
+margin:.5em 0;font-size:.93em}
+.fairsk.fairsk dt,.fairsk.fairsk dd{margin:0;float:none;clear:none;width:auto;padding:.3em .7em;\
+border-top:1px solid rgba(128,136,150,.28);\
 overflow-wrap:anywhere}
 .fairsk.fairsk dt{font-weight:600;max-width:16em}
 .fairsk .fsk-chip{display:inline-block;border:1px solid;border-radius:1em;padding:0 .65em 0 .5em;\
@@ -66,8 +68,11 @@ font-size:.86em;font-weight:650;letter-spacing:.02em;white-space:nowrap;print-co
 _LONGEST_WORD = 28
 #: Spaces as wide as a digit, and as a point.
 _DIGIT_SPACE, _POINT_SPACE = "\N{FIGURE SPACE}", "\N{PUNCTUATION SPACE}"
-#: A number in a cell: whole part, decimals, exponent or unit, interval, and mark.
-_NUMBER = re.compile(r"([<>]?[-+]?[\d,]+|-)(\.\d+)?([^\s*\[]*)( \[.*\])?([* ]?)")
+#: A number in a cell: words before it and whole part, decimals, unit, interval, and mark. Powers of ten and
+#: infinity are none: they have no point to stand below another.
+_NUMBER = re.compile(r"((?:[a-z]+ )*[<>]?[-+]?[\d,]+|-)(\.\d+)?(%?)( [\[(].*[\])])?([* ]?)")
+#: An outcome, after its number in a list if it has one.
+_OUTCOME = re.compile(rf"(\d+\. )?({'|'.join(OUTCOMES)})")
 
 
 def escape(text: str) -> str:
@@ -83,10 +88,12 @@ def words_markup(text: str) -> str:
 
 def outcome_markup(word: str) -> str:
     """Write an outcome as a coloured chip with its sign; other words as they are."""
-    if word not in OUTCOMES:
+    found = _OUTCOME.fullmatch(word)
+    if found is None:
         return escape(word)
-    sign, colour = OUTCOMES[word]
-    return f'<b class="fsk-chip fsk-{colour}"><i aria-hidden="true">{sign}</i> {escape(word)}</b>'
+    place, outcome = found.groups("")
+    sign, colour = OUTCOMES[outcome]
+    return f'{place}<b class="fsk-chip fsk-{colour}"><i aria-hidden="true">{sign}</i> {outcome}</b>'
 
 
 def align_numbers(cells: Sequence[str]) -> list[str]:
@@ -112,7 +119,7 @@ def align_numbers(cells: Sequence[str]) -> list[str]:
             fraction += _DIGIT_SPACE * missing
         text = escape(whole + fraction + unit) + _DIGIT_SPACE * (units - len(unit))
         if intervals:
-            between = _DIGIT_SPACE * (intervals - len(interval) + (0 if interval else -1))
+            between = _DIGIT_SPACE * (intervals - len(interval))
             text += f" <small>{between}{escape(interval.strip())}</small>"
         if marks:
             text += mark.strip() or _DIGIT_SPACE

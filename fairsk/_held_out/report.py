@@ -130,7 +130,7 @@ class ConstraintReport(Result):
         }
         if self.stratum is not None:
             columns["stratum"] = [format_group(self.stratum)]
-        return [Table(columns)]
+        return [Table(columns, words=("comparison", "stratum"))]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -120,7 +120,7 @@ class PairVerdicts(Result):
         text["value"] = list(map(self.value_shown, range(len(text["value"]))))
         del text["low"], text["high"]
         note = f"{percent(self.confidence)} intervals, for all of these at once"
-        return [Table(columns, text, notes=[note], words=["rate", "lowest", "highest", "verdict"])]
+        return [Table(columns, text, notes=[note], words=["rate", "lowest", "highest"], outcomes=["verdict"])]
 
 
 def _repeat(names: tuple[Any, ...], places: Ints) -> tuple[Any, ...]:

@@ -227,6 +227,8 @@ class MeasuredDisparity(Result):
         text = {name: list(map(number, values)) for name, values in columns.items()}
         text["value"] = [with_interval(self.value, self.low, self.high)]
         del text["low"], text["high"]
+        if self.outcome is None:
+            del text["verdict"]
         columns |= {
             "lowest_rate": [float(rates[0])],
             "highest_rate": [float(rates[1])],
@@ -241,8 +243,8 @@ class MeasuredDisparity(Result):
                 "; ".join(f"{r}: {', '.join(map(format_group, g))}" for r, g in self.unmeasured.items())
             ],
         }
-        words = ["verdict", "constraint", "comparison", "rate", "lowest", "highest"]
-        return [Table(columns, text, notes=self._sentences(), words=words)]
+        words = ["constraint", "comparison", "rate", "lowest", "highest"]
+        return [Table(columns, text, notes=self._sentences(), words=words, outcomes=["verdict"])]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

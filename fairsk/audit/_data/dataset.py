@@ -105,7 +105,9 @@ class DatasetAudit(Result):
             f"Findings that are alike share a line; .findings holds all {len(self.findings)}. "
             f"Details: {details}.",
         ]
-        return [Table(columns, text, caption, notes, words=("check", "about", "measure"))]
+        return [
+            Table(columns, text, caption, notes, words=("check", "about", "measure"), outcomes=("severity",))
+        ]
 
 
 def audit_dataset(
