@@ -128,6 +128,9 @@ MISPLACED = {
     "thresholds/_search.py": ("import fairsk.calibration", "Layers: imports go downwards"),
     "rates.py": ("import fairsk.datasets", "Layers: imports go downwards"),
     "plotting/_rates.py": ("import fairsk.neural", "Estimators are imported by the front doors only"),
+    "_pages/html.py": ("import fairsk._cli", "Layers: imports go downwards"),
+    "plotting/_svg.py": ("import fairsk._pages", "Layers: imports go downwards"),
+    "_pages/charts.py": ("import matplotlib", "matplotlib in plotting only"),
 }
 #: A room that has no layer.
 NEW_ROOM = "_new_room.py"

@@ -211,13 +211,13 @@ class Entries:
 
     def text(self) -> str:
         """Return a line per entry."""
-        lines = [(_entry(name), _entry(text)) for name, text in self.lines]
+        lines = [(_cell(name), _entry(text)) for name, text in self.lines]
         width = max(12, *(len(name) + 1 for name, _ in lines))
         return "\n".join(f"{name + ':':<{width}} {text}" for name, text in lines)
 
     def html(self) -> str:
         """Return the entries as HTML, in which everything that comes from data is escaped."""
-        cells = ([escape(_entry(part)) for part in line] for line in self.lines)
+        cells = ((escape(_cell(name)), escape(_entry(text))) for name, text in self.lines)
         return f"<dl>{''.join(f'<dt>{name}</dt><dd>{text}</dd>' for name, text in cells)}</dl>"
 
 
