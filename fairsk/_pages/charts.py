@@ -197,6 +197,8 @@ def _attributes(element: ElementTree.Element, names: dict[str, str]) -> Iterator
         if key == "style":
             for part in value.split(";"):
                 look, _, said = (piece.strip() for piece in part.partition(":"))
+                if look == "font":  # as older versions of matplotlib write it, with the family
+                    look, said = "font-size", f"{said.partition('px')[0].split()[-1]}px"
                 if look in _LOOKS:
                     yield look, "currentColor" if said == "#000000" else _linked(_rounded(said), names)
         elif key == "id":
