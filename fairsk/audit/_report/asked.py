@@ -10,6 +10,7 @@ from fairsk._core.groups import attribute_name
 from fairsk._core.messages import show
 from fairsk._core.version import __version__
 from fairsk.audit._evidence import Evidence
+from fairsk.audit._policy import FairnessPolicy, as_policy
 from fairsk.audit._profiles.profile import PROFILES, Profile, as_profile
 from fairsk.audit._report.criteria import (
     Criterion,
@@ -56,11 +57,7 @@ class Asked:
         library: Any,
     ) -> AuditReport:
         """Put the settings together, merge what is small, and compute the report."""
-        policy = None
-        if self.policy is not None:
-            from fairsk.audit._policy import as_policy
-
-            policy = as_policy(self.policy)
+        policy = None if self.policy is None else as_policy(self.policy)
         confidence = _first(self.confidence, getattr(policy, "confidence", None), 0.95)
         check_confidence(confidence)
         before = evidence
@@ -95,7 +92,7 @@ class Asked:
             ]
         return build(self.title, settings, evidence, said, merged, library, before)
 
-    def _criteria(self, policy: Any, *, labelled: bool) -> tuple[Criterion, ...]:
+    def _criteria(self, policy: FairnessPolicy | None, *, labelled: bool) -> tuple[Criterion, ...]:
         if policy is None:
             return make_criteria(self.constraint, self.max_difference, self.min_ratio, labelled=labelled)
         if not (self.constraint is self.max_difference is self.min_ratio is self.reference is None):
@@ -113,7 +110,7 @@ class Asked:
         )
 
     def _merged(
-        self, evidence: Mapping[str, Evidence], stated: Mapping[str, Any], policy: Any
+        self, evidence: Mapping[str, Evidence], stated: Mapping[str, Any], policy: FairnessPolicy | None
     ) -> tuple[Mapping[str, Evidence], dict[str, MergedGroups]]:
         """Merge small intersections, if that is asked for."""
         min_cell = _first(self.min_cell, getattr(policy, "min_cell", None), 0)
