@@ -112,6 +112,13 @@ class MeasuredDisparity(Result):
         unknown = [self._unknown()] if len(self.pairs) and np.isnan(self.value) else []
         return " ".join([*unknown, *self._reasons(), *self._shortcomings()])
 
+    def worst_pairs(self, most: int) -> Ints:
+        """Return the places of the pairs beyond the bound, the one that breaks it most surely first."""
+        failing = self.pairs.failing()
+        # The end of an interval that is nearest to the bound says how surely the pair breaks it.
+        nearest = -self.pairs.low if self.comparison == "difference" else self.pairs.high
+        return failing[np.argsort(nearest[failing], kind="stable")][:most]
+
     def _sentences(self) -> list[str]:
         """Say it in words."""
         said = [*self._numbers(), *self._reasons(), *self._shortcomings()]
@@ -174,12 +181,9 @@ class MeasuredDisparity(Result):
     def _failure(self, beyond: str) -> str:
         """Say which pair breaks the bound most surely, and how many more do."""
         pairs = self.pairs
-        failing = pairs.failing()
-        # The end of an interval that is nearest to the bound says how surely the pair breaks it.
-        nearest = -pairs.low if self.comparison == "difference" else pairs.high
-        worst = int(failing[nearest[failing].argmin()])
+        failing, [worst] = pairs.failing(), self.worst_pairs(1).tolist()
         lowest, highest, rate = pairs.pair_shown(worst)
-        further = "" if len(failing) == 1 else f", and {len(failing) - 1:,} more (see .pairs)"
+        further = "" if len(failing) == 1 else f", and {len(failing) - 1:,} more pairs"
         found = f"{pairs.value_shown(worst)} in {rate}{further}"
         return f"There is {beyond} between {lowest} and {highest}: {found}."
 

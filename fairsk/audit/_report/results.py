@@ -20,11 +20,14 @@ from fairsk.metrics._scores.grouped import GroupedScores
 from fairsk.metrics._scores.table import ScoreMetric, ScoreMetrics
 from fairsk.rates import Rate
 from fairsk.statistics._intervals import joint_confidence, rate_intervals
-from fairsk.statistics._verdicts import measure_disparity
+from fairsk.statistics._verdicts import MeasuredDisparity, measure_disparity
 
 __all__ = ["AuditOutcome", "CalibrationBin", "CriterionResult", "GroupRateResult", "Results", "ScoreResult"]
 
 AuditOutcome: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT APPLICABLE"]
+
+#: Of each criterion no more pairs of groups are listed: of 200 groups there are 19,900.
+MOST_PAIRS = 10
 
 #: Why a criterion has its outcome, by what the measured disparity gives as its reason. Codes are stable:
 #: programs may rely on them.
@@ -107,6 +110,21 @@ class CriterionResult(Record):
 
 
 @dataclass(frozen=True, eq=False)
+class PairResult(Record):
+    """Two groups whose disparity lies beyond the bound of a criterion, whose ``id`` it has."""
+
+    id: str
+    model: str
+    stratum: Hashable
+    rate: str
+    groups: tuple[Hashable, ...]
+    group_rates: tuple[float, ...]
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
 class GroupRateResult(Record):
     """A rate of a group, and its interval; the group is None for all rows."""
 
@@ -161,6 +179,7 @@ class Results(Record):
     """All rows of a report that follow from evidence."""
 
     criteria: tuple[CriterionResult, ...]
+    pairs: tuple[PairResult, ...]
     rates: tuple[GroupRateResult, ...]
     scores: tuple[ScoreResult, ...]
     calibration: tuple[CalibrationBin, ...]
@@ -172,12 +191,13 @@ class Results(Record):
         return rows | {"profiles": [table.to_state() for table in self.profiles]}
 
 
-_ROWS = ("criteria", "rates", "scores", "calibration")
+_ROWS = ("criteria", "pairs", "rates", "scores", "calibration")
 
 
 def measure(settings: Settings, evidence: Mapping[str, Evidence]) -> Results:
     """Compute all rows from the evidence of each model."""
     criteria = list[CriterionResult]()
+    pairs = list[PairResult]()
     rates = list[GroupRateResult]()
     scores = list[ScoreResult]()
     calibration = list[CalibrationBin]()
@@ -186,7 +206,9 @@ def measure(settings: Settings, evidence: Mapping[str, Evidence]) -> Results:
         for names in settings.attributes:
             margin = tables.by(*names)
             attribute = attribute_name(names)
-            criteria += _criteria(settings, model, attribute, margin.known().counts)
+            for answer, failing in _criteria(settings, model, attribute, margin.known().counts):
+                criteria.append(answer)
+                pairs += failing
             rates += _rates(settings, model, attribute, margin.counts)
             known = margin.known()
             if known.histograms is not None and known.counts.labelled:
@@ -197,12 +219,15 @@ def measure(settings: Settings, evidence: Mapping[str, Evidence]) -> Results:
                     calibration += _calibration(settings, model, attribute, known)
         for name, options in settings.profiles:
             profiles += [table.of(model) for table in PROFILES[name].compute(tables, options)]
-    return Results(tuple(criteria), tuple(rates), tuple(scores), tuple(calibration), tuple(profiles))
+    return Results(
+        tuple(criteria), tuple(pairs), tuple(rates), tuple(scores), tuple(calibration), tuple(profiles)
+    )
 
 
-def _criteria(
-    settings: Settings, model: str, attribute: str, counts: GroupCounts
-) -> Iterator[CriterionResult]:
+_Answer: TypeAlias = tuple[CriterionResult, list[PairResult]]
+
+
+def _criteria(settings: Settings, model: str, attribute: str, counts: GroupCounts) -> Iterator[_Answer]:
     """Answer every criterion that is asked of an attribute, in each stratum if there are strata."""
     for criterion in settings.criteria:
         if criterion.attributes is not None and attribute not in criterion.attributes:
@@ -235,8 +260,8 @@ def _answer(
     confidence: float,
     *,
     judged: bool,
-) -> CriterionResult:
-    """Answer one criterion from one table of counts."""
+) -> _Answer:
+    """Answer one criterion from one table of counts, and name the worst pairs beyond the bound."""
     bound = criterion.bound if judged else None
     found = measure_disparity(
         counts.take([group for group, n in zip(counts.groups, counts.n, strict=True) if n > 0]),
@@ -248,7 +273,7 @@ def _answer(
         min_group_size=settings.min_group_size,
     )
     elsewhere = found.reason == "no_bound" and criterion.bound is not None
-    return CriterionResult(
+    answer = CriterionResult(
         **about,
         code=CODES["within_strata" if elsewhere else found.reason][0],
         bound=found.bound,
@@ -266,6 +291,26 @@ def _answer(
         small_groups=found.small_groups,
         unmeasured=found.unmeasured,
     )
+    return answer, _failing_pairs(answer, found)
+
+
+def _failing_pairs(answer: CriterionResult, found: MeasuredDisparity) -> list[PairResult]:
+    """Return the pairs that break the bound most surely."""
+    pairs = found.pairs
+    return [
+        PairResult(
+            answer.id,
+            answer.model,
+            answer.stratum,
+            pairs.rates[place],
+            (pairs.lowest[place], pairs.highest[place]),
+            (float(pairs.lowest_rates[place]), float(pairs.highest_rates[place])),
+            float(pairs.values[place]),
+            float(pairs.low[place]),
+            float(pairs.high[place]),
+        )
+        for place in found.worst_pairs(MOST_PAIRS).tolist()
+    ]
 
 
 def _rates(settings: Settings, model: str, attribute: str, counts: GroupCounts) -> Iterator[GroupRateResult]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from fairsk._core.results import Entries, Table, number, p_value, percent, row_c
 from fairsk._core.sections import Card, Cards, Chart, Line, Section
 from fairsk.audit._profiles.profile import PROFILES, ProfileTable
 from fairsk.audit._report.results import (
+    MOST_PAIRS,
     CalibrationBin,
     CriterionResult,
     GroupRateResult,
@@ -45,7 +47,11 @@ _NOTES = (
 def report_sections(report: AuditReport) -> list[Section]:
     """Return all sections of a report."""
     return [
-        Section("Verdicts", summary_sentences(report), [_cards(report), _criteria_table(report)]),
+        Section(
+            "Verdicts",
+            summary_sentences(report),
+            [_cards(report), _criteria_table(report), *_pairs_table(report)],
+        ),
         *_by_attribute(report),
         *_profile_sections(report),
         *_stated_sections(report),
@@ -168,6 +174,35 @@ def _criteria_table(report: AuditReport, caption: str = "Verdicts", notes: Seque
     )
 
 
+def _pairs_table(report: AuditReport) -> Iterator[Table]:
+    """Return the pairs of groups beyond a bound, where a criterion has more than the one that it names."""
+    pairs = report.results.pairs
+    counted = Counter((pair.model, pair.stratum, pair.id) for pair in pairs)
+    if max(counted.values(), default=0) < 2:
+        return
+    columns: dict[str, list[Any]] = {"id": [pair.id for pair in pairs]}
+    if _several(report):
+        columns["model"] = [pair.model for pair in pairs]
+    if _has_strata(report):
+        columns["stratum"] = [
+            "all rows" if pair.stratum is None else name_group(pair.stratum) for pair in pairs
+        ]
+    text = {"criterion" if name == "id" else name: list(map(str, values)) for name, values in columns.items()}
+    columns["rate"] = [pair.rate for pair in pairs]
+    text["rate"] = [pair.rate.replace("_", " ") for pair in pairs]
+    for i, side in enumerate(("lowest", "highest")):
+        columns[side] = [name_group(pair.groups[i]) for pair in pairs]
+        columns[f"{side}_rate"] = [pair.group_rates[i] for pair in pairs]
+        shown = zip(columns[side], columns[f"{side}_rate"], strict=True)
+        text[side] = [f"{group} {number(rate)}" for group, rate in shown]
+    for name in ("value", "low", "high"):
+        columns[name] = [getattr(pair, name) for pair in pairs]
+    text["value"] = [with_interval(pair.value, pair.low, pair.high) for pair in pairs]
+    note = f"The {MOST_PAIRS} pairs of each criterion that break its bound most surely, if there are more."
+    words = ("model", "stratum", "rate", "lowest", "highest")
+    yield Table(columns, text, "Pairs of groups beyond the bound", [note], words=words)
+
+
 def _bound(row: CriterionResult) -> str:
     if row.bound is None:
         return "-"
@@ -218,7 +253,9 @@ def _rate_tables(report: AuditReport, attribute: str) -> Iterator[Table]:
             continue
         for part, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):
             columns[rate.name + suffix] = [np.nan if c is None else getattr(c, part) for c in cells]
-        text[rate.name] = ["-" if c is None else with_interval(c.value, c.low, c.high) for c in cells]
+        text[rate.name.replace("_", " ")] = [
+            "-" if c is None else with_interval(c.value, c.low, c.high) for c in cells
+        ]
     for name, values in _function_columns(report, attribute, keys):
         columns[name], text[name] = values, list(map(number, values))
     note = f"{percent(report.settings.confidence)} intervals."
@@ -301,7 +338,9 @@ def _score_tables(report: AuditReport, attribute: str) -> Iterator[Table]:
         cells = [lines[key].get(measure) for key in keys]
         for part, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):
             columns[measure + suffix] = [np.nan if c is None else getattr(c, part) for c in cells]
-        text[measure] = ["-" if c is None else with_interval(c.value, c.low, c.high) for c in cells]
+        text[measure.replace("_", " ")] = [
+            "-" if c is None else with_interval(c.value, c.low, c.high) for c in cells
+        ]
         if measure == "auc":
             errors = [None if c is None else c.error_bound for c in cells]
             columns["auc_error_bound"] = errors
