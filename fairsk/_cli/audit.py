@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import sys
@@ -146,21 +147,22 @@ def run(options: argparse.Namespace) -> int:
     profiles = _profiles(options.profile, options.profile_option)
     earlier = None if options.against is None else _read_earlier(options.against)
 
-    from fairsk._cli.printing import print_report
+    from fairsk._cli.printing import print_report, print_tables
 
     with rows_in(options.files, columns, options.missing) as rows:
         from fairsk.audit import audit_predictions
 
+        references = _references(options.reference, columns.sensitive, rows.kinds)
         report = audit_predictions(
             **columns.arguments(),
             frame=rows.relation,
             constraint=constraints or None,
             max_difference=options.max_difference,
             min_ratio=options.min_ratio,
-            reference=_references(options.reference, columns.sensitive, rows.kinds),
+            reference=references,
             policy=policy,
             pos_label=_pos_label(pos_label, columns, rows.kinds),
-            profiles=profiles,
+            profiles=_with_references(profiles, references, columns.sensitive, rows.kinds),
             confidence=options.confidence,
             min_cell=options.min_cell,
             title=options.title or f"Audit of {rows.name}",
@@ -175,7 +177,8 @@ def run(options: argparse.Namespace) -> int:
     if earlier is not None:
         from fairsk.audit import compare
 
-        sys.stdout.write(f"\nSince {os.path.basename(options.against)}\n{compare(report, earlier)}\n")
+        sys.stdout.write(f"\nSince {os.path.basename(options.against)}\n")
+        print_tables(compare(report, earlier))
     sys.stdout.writelines(written)
     return _status([row.verdict for row in report.criteria], strict=options.strict)
 
@@ -329,15 +332,20 @@ def _references(
     return references
 
 
-def _profiles(names: Iterable[str] | None, options: Sequence[str] | None) -> dict[str, dict[str, str]]:
-    """Return the options of each profile.
+def _profiles(names: Iterable[str] | None, options: Sequence[str] | None) -> dict[str, dict[str, Any]]:
+    """Return the options of each profile: texts, or what ``true``, ``false`` and lists in brackets mean.
 
     Raises
     ------
     ValueError
-        If an option is not written ``KEY=VALUE``, or it is not said of which profile it is.
+        If a profile is unknown, or an option is not written ``PROFILE.KEY=VALUE``.
     """
-    profiles: dict[str, dict[str, str]] = {name: {} for name in split_names(names)}
+    profiles: dict[str, dict[str, Any]] = {name: {} for name in split_names(names)}
+    if profiles:
+        from fairsk.audit._profiles.profile import as_profile
+
+        for name in profiles:
+            as_profile(name)
     for text in options or ():
         key, equals, value = text.partition("=")
         owner, dot, rest = key.partition(".")
@@ -348,9 +356,32 @@ def _profiles(names: Iterable[str] | None, options: Sequence[str] | None) -> dic
         else:
             owner = ""
         if not equals or not key or not owner:
+            of = f" ({list_texts(profiles)})" if profiles else ""
             raise ValueError(
-                f"--profile-option {show(text)}: write PROFILE.KEY=VALUE, with the name of a --profile"
-                + (f" ({list_texts(profiles)})." if profiles else ".")
+                f"--profile-option {show(text)}: write PROFILE.KEY=VALUE, with the name of a --profile{of}."
             )
-        profiles[owner][key.replace("-", "_")] = value
+        is_plain = value not in ("true", "false") and not value.startswith("[")
+        try:
+            profiles[owner][key.replace("-", "_")] = value if is_plain else json.loads(value)
+        except ValueError:
+            raise ValueError(f"--profile-option {show(text)}: a list is written [0.1, 0.5].") from None
     return profiles
+
+
+def _with_references(
+    profiles: Mapping[str, Mapping[str, Any]],
+    references: Mapping[str, Any] | None,
+    sensitive: Sequence[str],
+    kinds: Mapping[str, str],
+) -> dict[str, dict[str, Any]]:
+    """Return the options of profiles, of which those that compare with a fixed group take --reference too."""
+    from fairsk.audit._profiles.profile import as_profile
+
+    completed = dict[str, dict[str, Any]]()
+    for name, options in profiles.items():
+        completed[name] = dict(options)
+        if isinstance(options.get("reference"), str):
+            completed[name]["reference"] = _references([options["reference"]], sensitive, kinds)
+        elif references and "reference" in as_profile(name).options:
+            completed[name].setdefault("reference", references)
+    return completed

@@ -11,9 +11,10 @@ from typing import Any
 
 from fairsk._core.groups import format_group
 from fairsk._core.messages import shorten
-from fairsk._core.results import number, printable, row_count, with_interval
+from fairsk._core.results import Table, number, printable, row_count, with_interval
+from fairsk.audit import PROFILES
 
-__all__ = ["print_report"]
+__all__ = ["print_report", "print_tables"]
 
 #: The order in which outcomes are listed: what asks for action comes first.
 _ORDER = ("FAIL", "INCONCLUSIVE", "PASS", "NOT APPLICABLE")
@@ -38,13 +39,54 @@ def print_report(report: Any, name: str) -> None:
     name : str
         What the data are called.
     """
-    width = min(max(shutil.get_terminal_size((_WIDEST, 24)).columns, _NARROWEST), _WIDEST)
+    width = _width()
     lines = [*_heading(report, name, width), ""]
     if report.outcome is None:
         lines += [*_rates(report, width), *_wrapped(_UNJUDGED, width, "", "")]
     else:
         lines += _verdicts(report, width)
     sys.stdout.write("\n".join(lines) + "\n")
+    names = list(dict.fromkeys(table.profile for table in report.results.profiles))
+    for name in names:
+        about = PROFILES[name]
+        sys.stdout.write(f"\n{about.title} ({name}, as of {about.as_of})\n")
+        for table in report.results.profiles:
+            if table.profile == name:
+                print_tables(table)
+
+
+def print_tables(result: Any) -> None:
+    """Print the tables of a result such that they fit: columns for which there is no room stand below."""
+    lines = list[str]()
+    for table in result._tables():
+        lines += ["", *(_fitted(table, _width()) if isinstance(table, Table) else table.text().splitlines())]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _width() -> int:
+    return min(max(shutil.get_terminal_size((_WIDEST, 24)).columns, _NARROWEST), _WIDEST)
+
+
+def _fitted(table: Table, width: int) -> Iterator[str]:
+    """Yield the lines of a table, in blocks of as many columns as fit beside the first one."""
+    columns = [
+        [shorten(cell, _LONGEST_GROUP) for cell in column] for column in zip(*table.cells(), strict=True)
+    ]
+    is_left = table.is_left
+    first, rest = columns[0], list(zip(columns[1:], is_left[1:], strict=True))
+    yield from _wrapped(table.caption, width, "", "")
+    while rest:
+        block, left, room = [first], [True], width - max(map(len, first))
+        while rest and (len(block) == 1 or room >= 2 + max(map(len, rest[0][0]))):
+            column, flush = rest.pop(0)
+            room -= 2 + max(map(len, column))
+            block.append(column)
+            left.append(flush)
+        yield from _aligned(block, left)
+    for i in range(len(first) - 1):
+        yield from _wrapped(table.remark(i), width, "", "  ")
+    for note in table.all_notes:
+        yield from _wrapped(note, width, "", "  ")
 
 
 def _heading(report: Any, name: str, width: int) -> Iterator[str]:
@@ -146,14 +188,15 @@ def _sizes(report: Any, names: tuple[str, ...]) -> Iterator[tuple[Hashable, floa
         yield None, float(n.sum())
 
 
-def _aligned(columns: list[list[str]]) -> Iterator[str]:
+def _aligned(columns: Sequence[Sequence[str]], is_left: Sequence[bool] = (True,)) -> Iterator[str]:
+    """Yield the lines of columns, set flush left or right; those of which nothing is said, right."""
     widths = [max(map(len, column)) for column in columns]
+    flush = [*is_left, *[False] * (len(columns) - len(is_left))]
     for cells in zip(*columns, strict=True):
-        first, *rest = (
-            cell.ljust(width) if j == 0 else cell.rjust(width)
-            for j, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        )
-        yield "  ".join([first, *rest]).rstrip()
+        yield "  ".join(
+            cell.ljust(width) if left else cell.rjust(width)
+            for cell, width, left in zip(cells, widths, flush, strict=True)
+        ).rstrip()
 
 
 def _group(group: Hashable) -> str:
