@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import tomllib
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.tree import DecisionTreeClassifier
 
 from fairsk import Constraint, GroupThresholdOptimizer, Rate
+from fairsk._cli import main
 from fairsk.audit import FairnessPolicy, PolicyCriterion
 from fairsk.audit._policy import as_policy
 from fairsk.audit._policy.policy import _PROFILES
@@ -540,11 +542,24 @@ def test_a_policy_prints_what_it_promises() -> None:
         "demographic_parity      ratio >= 0.8       all             sex: male; sex & age: male & old",
         "equalized_odds          difference <= 0.1  sex; sex & age  each other",
         "false discovery parity  measured only      all             each other",
-        "owner:        Model validation",
-        "on a breach:  not stated",
-        "hazard:      Their work is not in the data.",
+        "Owner: Head of credit risk. On a breach: not stated.",
+        "Owner: Model validation. On a breach: The model is withdrawn.",
+        "hazard: Their work is not in the data.",
     ):
         assert " ".join(part.split()) in " ".join(text.split())
+
+
+def test_a_page_has_every_part_of_the_policy() -> None:
+    policy = FairnessPolicy.from_toml("summary = 'Loans up to 10,000 euros'\n" + TEXT)
+    for page in (policy.to_html(), policy.to_markdown()):
+        plain_text = re.sub(r"<[^>]*>|\\\\", "", page)
+        for part in ("Consumer loans", "Loans up to 10,000 euros", "Head of credit risk", "2027-05-03"):
+            assert part in plain_text
+        assert "Why: Offers reach everybody." in plain_text
+        assert "women above 60" in plain_text
+        assert "It shows no results" in plain_text
+    assert len(policy.to_html()) < 20_000
+    assert "Bias scenarios" not in FairnessPolicy.from_dict(SHORT).to_html()
 
 
 def test_hostile_texts_are_inert() -> None:
@@ -555,6 +570,9 @@ def test_hostile_texts_are_inert() -> None:
     shown = policy._repr_html_()
     assert "<script" not in shown
     assert "\u202e" not in shown + str(policy)
+    for page in (policy.to_html(), policy.to_markdown()):
+        assert "<script" not in page
+        assert "\u202e" not in page
 
 
 # --- engines read it --------------------------------------------------------------------------------------
@@ -696,3 +714,46 @@ def test_scorers_measure_what_the_policy_asks() -> None:
         [PEOPLE["sex"][hired].to_numpy(), PEOPLE["age"][hired].to_numpy()]
     ).mean()  # fmt: skip
     assert -values["sex & age/equal_opportunity/max_difference"] == pytest.approx(found.max() - found.min())
+
+
+# --- on the command line ----------------------------------------------------------------------------------
+
+
+def test_policies_are_checked_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("fairness.toml").write_text(TEXT, encoding="utf-8")
+    assert main(["policy", "check", "fairness.toml", "--out", "policy.html"]) == 0
+    printed = capsys.readouterr().out
+    assert "demographic_parity" in printed
+    assert "- criteria[1] (equalized_odds) says nothing of: why." in printed
+    assert printed.endswith("Written: policy.html\n")
+    assert Path("policy.html").read_text(encoding="utf-8") == FairnessPolicy.from_toml(TEXT).to_html()
+    assert main(["policy", "check", "fairness.toml", "--out", "policy.md"]) == 0
+    assert Path("policy.md").read_text(encoding="utf-8") == FairnessPolicy.from_toml(TEXT).to_markdown()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["wrong.toml"], "wrong.toml: criteria[0].min_ratio (line 14) must be a number from 0 to 1"),
+        (["none.toml"], "No such file or directory: 'none.toml'"),
+        (["fairness.toml", "--out", "policy.pdf"], "'policy.pdf' must end with .html or .md"),
+        ([], "the following arguments are required: FILE"),
+    ],
+)
+def test_what_cannot_be_read_ends_with_status_2(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("fairness.toml").write_text(TEXT, encoding="utf-8")
+    Path("wrong.toml").write_text(changed("min_ratio = 0.8", "min_ratio = 80"), encoding="utf-8")
+    with pytest.raises(SystemExit) as stopped:
+        main(["policy", "check", *arguments])
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err

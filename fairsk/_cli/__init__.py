@@ -14,7 +14,7 @@ from contextlib import contextmanager
 __all__ = ["main"]
 
 #: The modules of the commands, which import late what takes long: --help comes at once.
-_COMMANDS = ("audit", "verify")
+_COMMANDS = ("audit", "verify", "policy")
 
 _EPILOG = """\
 examples:

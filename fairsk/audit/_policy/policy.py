@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from fairsk._core.messages import did_you_mean, list_texts, show
 from fairsk._core.results import Entries, Result, Table, percent, plain
+from fairsk._core.sections import Section
 from fairsk.audit._policy.parts import SEPARATOR, BiasScenario, PolicyCriterion
 from fairsk.audit._policy.reading import SCHEMA_VERSION, attribute_names, read_policy, refuse
 from fairsk.audit._policy.toml import find_line, read_toml, write_toml
@@ -409,35 +410,80 @@ class FairnessPolicy(Result):
                 said.append(f"scenarios[{n}] says nothing of: {', '.join(lacking)}.")
         return tuple(said)
 
-    def _tables(self) -> list[Table | Entries]:
-        reasons = map(self._reasons, self.criteria)
-        return [self._about(), self._promises(), *reasons, *map(_scenario_entries, self.scenarios)]
+    def to_html(self) -> str:
+        """Write the policy as a page that needs nothing else, to publish beside reports.
 
-    def _about(self) -> Entries:
-        """Return what the policy says of itself and of how it is measured."""
+        Returns
+        -------
+        str
+            The page.
+        """
+        from fairsk._pages.html import render_page
+
+        return render_page(self.name, self._sections(), lead=self._lead())
+
+    def to_markdown(self) -> str:
+        """Write the policy as Markdown.
+
+        Returns
+        -------
+        str
+            The text, in which nothing that the policy says is markup.
+        """
+        from fairsk._pages.markdown import render_markdown
+
+        return render_markdown(self.name, self._sections(), lead=self._lead())
+
+    def _tables(self) -> list[Table | Entries]:
+        about = [("policy", self.name), *([("about", self.summary)] if self.summary else []), *self._dates()]
+        return [
+            Entries([*about, *self._measured()]),
+            self._promises(),
+            *(Entries(list(zip(_SCENARIO, _texts_of(each), strict=True))) for each in self.scenarios),
+        ]
+
+    def _lead(self) -> list[str]:
+        return [self.summary] if self.summary else []
+
+    def _sections(self) -> list[Section]:
+        """Return the parts of a page about the policy."""
+        texts = [_texts_of(scenario) for scenario in self.scenarios]
+        columns = {name: [line[n] for line in texts] for n, name in enumerate(_SCENARIO)}
+        scenarios = Table(columns, columns, caption="Bias scenarios", words=_SCENARIO)
+        return [
+            Section("What is promised", blocks=[self._promises()]),
+            *([Section("Bias scenarios", [_SCENARIOS_SAY], [scenarios])] if self.scenarios else []),
+            Section("How it is measured", blocks=[Entries(self._measured())]),
+            Section("Who answers for it", blocks=[Entries(self._dates())]),
+            Section("What this page says, and what it does not", [_PAGE_SAYS]),
+        ]
+
+    def _dates(self) -> list[tuple[str, str]]:
+        """Return who answers for the policy, and until when."""
+        return [
+            ("owner", self.owner or _NOT_STATED),
+            ("reviewed", str(self.reviewed or _NOT_STATED)),
+            ("next review", str(self.next_review or _NOT_STATED)),
+        ]
+
+    def _measured(self) -> list[tuple[str, str]]:
+        """Return how it is measured whether the promises are kept."""
         options = {
             name: ", ".join(f"{key}={value}" for key, value in each.items())
             for name, each in self.profiles.items()
         }
         profiles = "; ".join(f"{name} ({text})" if text else name for name, text in options.items())
-        return Entries(
-            [
-                ("policy", self.name),
-                *([("about", self.summary)] if self.summary else []),
-                ("owner", self.owner or _NOT_STATED),
-                ("reviewed", str(self.reviewed or _NOT_STATED)),
-                ("next review", str(self.next_review or _NOT_STATED)),
-                ("groups", f"by {', by '.join(self._attributes())}"),
-                ("wanted", _NOT_STATED if self.pos_label is None else f"the outcome {self.pos_label}"),
-                ("small groups", f"fewer than {self.min_group_size:,} rows"),
-                ("intervals", percent(self.confidence)),
-                *([("merged", f"groups with fewer than {self.min_cell:,} rows")] if self.min_cell else []),
-                *([("profiles", profiles)] if profiles else []),
-            ]
-        )
+        return [
+            ("groups", f"by {', by '.join(self._attributes())}"),
+            ("wanted", _NOT_STATED if self.pos_label is None else f"the outcome {self.pos_label}"),
+            ("small groups", f"fewer than {self.min_group_size:,} rows"),
+            ("intervals", percent(self.confidence)),
+            *([("merged", f"groups with fewer than {self.min_cell:,} rows")] if self.min_cell else []),
+            *([("profiles", profiles)] if profiles else []),
+        ]
 
     def _promises(self) -> Table:
-        """Return a line per criterion."""
+        """Return a line per criterion, and below it why it is asked, and what happens on a breach."""
         criteria = self.criteria
         columns: dict[str, Sequence[Any]] = {
             "criterion": [each.constraint.name for each in criteria],
@@ -456,37 +502,41 @@ class FairnessPolicy(Result):
             ],
             "compared with": [each.reference_text() for each in criteria],
         }
-        return Table(columns, shown, caption="What is promised", words=tuple(shown))
+        remarks = [
+            f"Rates: {rates}. Why: {_ended(each.why)} Owner: {_ended(owner)} "
+            f"On a breach: {_ended(each.on_breach)}"
+            for each, rates, owner in zip(criteria, columns["rates"], columns["owner"], strict=True)
+        ]
+        return Table(columns, shown, caption="What is promised", words=tuple(shown), remarks=remarks)
 
-    def _reasons(self, criterion: PolicyCriterion) -> Entries:
-        """Return why a criterion is asked, who answers for it, and what happens on a breach."""
-        return Entries(
-            [
-                ("criterion", criterion.constraint.name),
-                ("rates", ", ".join(rate.name for rate in criterion.constraint.rates)),
-                ("why", criterion.why or _NOT_STATED),
-                ("owner", criterion.owner or self.owner or _NOT_STATED),
-                ("on a breach", criterion.on_breach or _NOT_STATED),
-            ]
-        )
+
+#: The columns of a bias scenario, as they are shown.
+_SCENARIO = ("at risk", "hazard", "measure", "threshold", "mitigation", "review trigger")
+
+_SCENARIOS_SAY = (
+    "How somebody may be harmed by the decisions, what would show it, from where on it is not accepted, what "
+    "is done against it, and when that is looked at again."
+)
+_PAGE_SAYS = (
+    "This page states aims, and who answers for them. It shows no results: the reports beside it do, with "
+    "the interval of every number. It says nothing of whether a use is lawful, and bounds that are kept are "
+    "no proof that nobody is treated unfairly: groups that are not named here are not compared."
+)
+
+
+def _texts_of(scenario: BiasScenario) -> list[str]:
+    return [getattr(scenario, part.name) or _NOT_STATED for part in fields(scenario)]
+
+
+def _ended(text: str) -> str:
+    """Return a text as a sentence."""
+    text = text or _NOT_STATED
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _short(constraint: Constraint) -> str | Constraint:
     """Return the name of a built-in constraint, and another one as it is."""
     return constraint.name if CONSTRAINTS.get(constraint.name) == constraint else constraint
-
-
-def _scenario_entries(scenario: BiasScenario) -> Entries:
-    return Entries(
-        [
-            ("at risk", scenario.group),
-            ("hazard", scenario.hazard),
-            ("measure", scenario.measure or _NOT_STATED),
-            ("threshold", scenario.threshold or _NOT_STATED),
-            ("mitigation", scenario.mitigation or _NOT_STATED),
-            ("review", scenario.review_trigger or _NOT_STATED),
-        ]
-    )
 
 
 def as_policy(policy: Any) -> FairnessPolicy:
