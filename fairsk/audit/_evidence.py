@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fairsk._core.columns import as_floats, refuse_shuffled, value_columns
+from fairsk._core.columns import as_array, as_floats, refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts, tabulate
 from fairsk._core.engines import Combinations, column_names, count_combinations
 from fairsk._core.equal_bins import EqualBins
+from fairsk._core.factorize import is_missing
 from fairsk._core.groups import Grouping, encode_groups, format_group, margin_labels
 from fairsk._core.histograms import ScoreHistograms, tabulate_bins
 from fairsk._core.labels import binary_labels, code_labels
@@ -23,10 +24,10 @@ from fairsk._core.strata import messages_of_strata
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk.audit._median import median_of, split_at_median
-from fairsk.audit._small_groups import MergedGroups, Rule, join_small_bins, merge_strata, plan_merger
+from fairsk.audit._small_groups import MergedGroups, Merger, Rule, join_small_bins, merge_strata, plan_merger
 from fairsk.audit._unknown import UNKNOWN, group_value, is_known, with_unknown
 
-__all__ = ["UNKNOWN", "Evidence", "with_unknown"]
+__all__ = ["UNKNOWN", "Evidence", "merge_small_groups", "with_unknown"]
 
 #: Scores further from 0 than this are refused: the sum of their squares must stay a number.
 _LARGEST_SCORE = 1e100
@@ -352,15 +353,8 @@ class Evidence(Record):
         ValueError
             If not even all rows together are enough.
         """
-        decisions = [table for table in (self.counts, self.above_median) if table is not None]
-        plan = plan_merger(decisions, min_cell, rule)
-        evidence = self._changed(lambda table: table.regroup(plan.groups))
-        changed: dict[str, Any] = {}
-        if plan.strata is not None:
-            changed["counts"] = merge_strata(evidence.counts, plan.strata)
-        if rule == "cell" and evidence.histograms is not None:
-            changed["histograms"] = join_small_bins(evidence.histograms, min_cell)
-        return evidence._changed(lambda table: table, **changed), plan.said
+        merged, said = merge_small_groups({"": self}, min_cell, rule)
+        return merged[""], said
 
     def contradictions(self) -> list[str]:
         """Return in which groups the tables cannot be of the same rows; nothing if they agree.
@@ -455,6 +449,59 @@ class Evidence(Record):
             median=state["median"],
             by_median=state["by_median"],
         )
+
+
+def merge_small_groups(
+    evidence: Mapping[str, Evidence], min_cell: int, rule: Rule = "group"
+) -> tuple[dict[str, Evidence], MergedGroups]:
+    """Merge small intersections of several models' decisions about the same rows, in all of them alike.
+
+    If each model had its own merged group, the tables of one minus those of another could tell what is in it.
+
+    Parameters
+    ----------
+    evidence : mapping of str to Evidence
+        The tables by model, of the same groups.
+    min_cell, rule
+        As in :meth:`Evidence.merge_small`.
+
+    Returns
+    -------
+    evidence : dict of str to Evidence
+        The tables of which nothing is too small.
+    merged : MergedGroups
+        What was merged.
+
+    Raises
+    ------
+    ValueError
+        If the groups differ, or not even all rows together are enough.
+    """
+    first = next(iter(evidence.values())).counts
+    for model, tables in evidence.items():
+        if tables.counts.groups != first.groups or tables.counts.strata != first.strata:
+            raise ValueError(
+                f"The groups (or strata) of {show(model)} are others than those of the first model: small "
+                "groups are merged for decisions about the same rows."
+            )
+    decisions = [
+        table
+        for tables in evidence.values()
+        for table in (tables.counts, tables.above_median)
+        if table is not None
+    ]
+    plan = plan_merger(decisions, min_cell, rule)
+    return {model: _merge(tables, plan, min_cell, rule) for model, tables in evidence.items()}, plan.said
+
+
+def _merge(evidence: Evidence, plan: Merger, min_cell: int, rule: Rule) -> Evidence:
+    merged = evidence._changed(lambda table: table.regroup(plan.groups))
+    changed: dict[str, Any] = {}
+    if plan.strata is not None:
+        changed["counts"] = merge_strata(merged.counts, plan.strata)
+    if rule == "cell" and merged.histograms is not None:
+        changed["histograms"] = join_small_bins(merged.histograms, min_cell)
+    return merged._changed(lambda table: table, **changed)
 
 
 @dataclass(frozen=True)
@@ -677,7 +724,10 @@ def _read_labels(
 
 
 def _read_scores(y_score: Any) -> Floats:
-    scores = as_floats("y_score", y_score)
+    values = as_array(y_score)
+    if values.dtype == object:  # pandas.NA is no number, and not text either
+        values = np.array([np.nan if is_missing(value) else value for value in values.ravel()], dtype=object)
+    scores = as_floats("y_score", values)
     if scores.ndim == 2 and scores.shape[1] == 1:
         scores = scores[:, 0]
     if scores.ndim != 1:

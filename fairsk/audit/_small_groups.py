@@ -106,7 +106,7 @@ def plan_merger(tables: Sequence[GroupCounts], min_cell: int, rule: Rule) -> Mer
     Parameters
     ----------
     tables : sequence of GroupCounts
-        Counts of the same rows by the same groups, of different decisions; the first may have strata.
+        Counts of the same rows by the same groups, of different decisions; those with strata have the same.
     min_cell : int
         The least number of rows of a published group.
     rule : {"group", "cell"}
@@ -128,25 +128,36 @@ def plan_merger(tables: Sequence[GroupCounts], min_cell: int, rule: Rule) -> Mer
         raise ValueError(f"min_cell must be a whole number of rows, at least 1; got {show(min_cell)}.")
     counts, strata, n_strata = tables[0], None, 0
     rows = list(map(_least_rows, tables))
-    if counts.strata is not None:
-        of_strata = rows[0].sum(0)  # strata, cells
-        merged = _merged(of_strata.sum(1), of_strata if rule == "cell" else of_strata[:, :0], min_cell)
-        n_strata, name = int(merged.sum()), _free_name(SMALL_STRATA, counts.strata)
-        strata = [name if small else label for label, small in zip(counts.strata, merged, strict=True)]
+    places = [i for i, table in enumerate(tables) if table.strata is not None]
+    if places:
+        labels = tables[places[0]].strata or ()
+        # By stratum; the cells of all decisions, of which each has all rows.
+        merged = _merged(*_sizes([rows[i].sum(0)[:, None] for i in places], rule), min_cell)
+        n_strata, name = int(merged.sum()), _free_name(SMALL_STRATA, labels)
+        strata = [name if small else label for label, small in zip(labels, merged, strict=True)]
         codes = join_groups(strata)[1]
-        rows[0] = np.moveaxis(sum_rows(np.moveaxis(rows[0], 1, 0), codes, len(set(codes))), 0, 1)
-    # Every decision tells something of the number of rows where weights differ.
-    totals = np.max([table.sum((1, 2)) for table in rows], axis=0)
-    parts = [] if strata is None else [rows[0].sum(2)]
-    if rule == "cell":
-        parts += [table.reshape(len(table), -1) for table in rows]
-    merged = _merged(totals, np.concatenate([np.empty((len(totals), 0)), *parts], axis=1), min_cell)
+        for i in places:
+            rows[i] = np.moveaxis(sum_rows(np.moveaxis(rows[i], 1, 0), codes, len(set(strata))), 0, 1)
+    merged = _merged(*_sizes(rows, rule), min_cell)
     n_groups = int(merged.sum())
     label = _free_name(SMALL, counts.groups) if n_groups else None
     whole: Hashable = label if len(counts.names) == 1 else (label,) * len(counts.names)
     labels = [whole if small else group for group, small in zip(counts.groups, merged, strict=True)]
     n_rows = float(counts.without_strata().n[merged].sum())
     return Merger(labels, strata, MergedGroups(rule, int(min_cell), n_groups, n_rows, label, n_strata))
+
+
+def _sizes(tables: Sequence[Floats], rule: Rule) -> tuple[Floats, Floats]:
+    """Return the least number of rows of each group, and of its parts that may be empty but not small.
+
+    Tables are of shape (n_groups, n_strata, n_cells), each of all rows.
+    """
+    # Where weights differ, every decision tells something of the number of rows.
+    totals = np.max([table.sum((1, 2)) for table in tables], axis=0)
+    parts = [table.sum(2) for table in tables if table.shape[1] > 1]
+    if rule == "cell":
+        parts += [table.reshape(len(table), -1) for table in tables]
+    return totals, np.concatenate([np.empty((len(totals), 0)), *parts], axis=1)
 
 
 def _least_rows(counts: GroupCounts) -> Floats:
