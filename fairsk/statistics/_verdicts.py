@@ -12,7 +12,7 @@ from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, list_groups, position_of
 from fairsk._core.messages import show
 from fairsk._core.results import Backend, Result, Table, number, percent, printable, with_interval
-from fairsk._core.typing import Bools
+from fairsk._core.typing import Bools, Ints
 from fairsk.rates import Constraint, Rate
 from fairsk.statistics._detectable import smallest_detectable_between
 from fairsk.statistics._intervals import PairDisparities, check_confidence, pair_disparities, worst_interval

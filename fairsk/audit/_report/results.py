@@ -219,9 +219,8 @@ def measure(settings: Settings, evidence: Mapping[str, Evidence]) -> Results:
                     calibration += _calibration(settings, model, attribute, known)
         for name, options in settings.profiles:
             profiles += [table.of(model) for table in PROFILES[name].compute(tables, options)]
-    return Results(
-        tuple(criteria), tuple(pairs), tuple(rates), tuple(scores), tuple(calibration), tuple(profiles)
-    )
+    rows = (criteria, pairs, rates, scores, calibration, profiles)
+    return Results(*map(tuple, rows))  # type: ignore[arg-type]
 
 
 _Answer: TypeAlias = tuple[CriterionResult, list[PairResult]]

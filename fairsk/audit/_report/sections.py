@@ -114,7 +114,7 @@ def _cards(report: AuditReport) -> Cards:
                 Card(
                     attribute,
                     row.verdict or with_interval(row.value, row.low, row.high),
-                    f"{row.constraint.replace('_', ' ')}, {row.comparison}: {_ends(row)}",
+                    f"{_titled(row.constraint)}, {row.comparison}: {_ends(row)}",
                 )
             )
     return Cards(cards)
@@ -153,7 +153,7 @@ def _criteria_table(report: AuditReport, caption: str = "Verdicts", notes: Seque
         text["model"] = columns["model"]
     if strata:
         text["stratum"] = [name or "all rows" for name in columns["stratum"]]
-    text["criterion"] = [row.constraint.replace("_", " ") for row in rows]
+    text["criterion"] = [_titled(row.constraint) for row in rows]
     text["measure"] = [row.comparison for row in rows]
     if report.outcome is not None:
         text["verdict"] = [row.verdict or "-" for row in rows]
@@ -184,12 +184,10 @@ def _pairs_table(report: AuditReport) -> Iterator[Table]:
     if _several(report):
         columns["model"] = [pair.model for pair in pairs]
     if _has_strata(report):
-        columns["stratum"] = [
-            "all rows" if pair.stratum is None else name_group(pair.stratum) for pair in pairs
-        ]
+        columns["stratum"] = [_stratum_name(pair.stratum) for pair in pairs]
     text = {"criterion" if name == "id" else name: list(map(str, values)) for name, values in columns.items()}
     columns["rate"] = [pair.rate for pair in pairs]
-    text["rate"] = [pair.rate.replace("_", " ") for pair in pairs]
+    text["rate"] = [_titled(pair.rate) for pair in pairs]
     for i, side in enumerate(("lowest", "highest")):
         columns[side] = [name_group(pair.groups[i]) for pair in pairs]
         columns[f"{side}_rate"] = [pair.group_rates[i] for pair in pairs]
@@ -201,6 +199,19 @@ def _pairs_table(report: AuditReport) -> Iterator[Table]:
     note = f"The {MOST_PAIRS} pairs of each criterion that break its bound most surely, if there are more."
     words = ("model", "stratum", "rate", "lowest", "highest")
     yield Table(columns, text, "Pairs of groups beyond the bound", [note], words=words)
+
+
+def _stratum_name(stratum: Hashable) -> str:
+    return "all rows" if stratum is None else name_group(stratum)
+
+
+def _titled(name: str) -> str:
+    """Write the name of a rate or a metric as people read it."""
+    return name.replace("_", " ")
+
+
+def _written(cells: Sequence[GroupRateResult | ScoreResult | None]) -> list[str]:
+    return ["-" if c is None else with_interval(c.value, c.low, c.high) for c in cells]
 
 
 def _bound(row: CriterionResult) -> str:
@@ -215,7 +226,7 @@ def _ends(row: CriterionResult) -> str:
         return "-"
     rates = [number(rate) for rate in row.group_rates]
     low, high = (f"{name_group(group)} {rate}" for group, rate in zip(row.groups, rates, strict=True))
-    return f"{low} / {high} in {row.rate.replace('_', ' ')}"
+    return f"{low} / {high} in {_titled(row.rate)}"
 
 
 def _by_attribute(report: AuditReport) -> Iterator[Section]:
@@ -242,7 +253,7 @@ def _rate_tables(report: AuditReport, attribute: str) -> Iterator[Table]:
     if _several(report):
         columns["model"] = [model for model, _, _ in keys]
     if _has_strata(report):
-        columns["stratum"] = ["all rows" if s is None else name_group(s) for _, s, _ in keys]
+        columns["stratum"] = [_stratum_name(stratum) for _, stratum, _ in keys]
     text = {name: list(values) for name, values in columns.items()}
     shares = [part / total if total else float("nan") for part, total in zip(n, totals, strict=True)]
     columns |= {"n": n, "share": shares}
