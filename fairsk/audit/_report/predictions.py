@@ -233,12 +233,46 @@ def audit_models(
         Their labels.
     sensitive_features : str, int, list of these, callable, or array-like
         Columns of ``X``, or their values, one per row; values are handed to models that ask for them.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weight of each row, not negative.
+    strata : str, int, list of these, callable, or array-like, optional
+        Columns of ``X``, or values, to hold constant: bounds are then asked for within each of them.
+    constraint : str, Constraint, or sequence of these, optional
+        What is asked. By default demographic parity where there is a bound, and five common criteria where
+        there is none.
+    max_difference, min_ratio : float or sequence of float or None, optional
+        How large the difference between groups may be, or how small the ratio. Without either, disparities
+        are measured and not judged.
+    reference : label or mapping of str to label, optional
+        By attribute, the group that all others are compared with; by default all pairs are compared. Name it
+        before you look at the rates.
+    policy : FairnessPolicy, str or path, optional
+        What an organisation promises, in place of the criteria and settings here.
+    pos_label : label, optional
+        The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+    intersections : bool, default=True
+        Whether the intersection of several sensitive columns is audited too.
+    metrics : see :func:`fairsk.metrics.group_metrics`, optional
+        Further rates that are shown of every group, by name or as a :class:`fairsk.Rate`; and functions of
+        labels and predictions, whose values are stated, for they cannot be recomputed from counts.
+    profiles : str, Profile, callable, sequence of these, or mapping to options, optional
+        Named calculations, such as ``"four_fifths"``; see :data:`PROFILES`. A function of the evidence that
+        returns rows is a profile of your own.
     audit_data : bool, default=False
-        Whether ``X`` is audited too.
-    sample_weight, strata, constraint, max_difference, min_ratio, reference, policy, pos_label
-        As in :func:`audit_predictions`; ``strata`` may name columns of ``X``.
-    intersections, metrics, profiles, confidence, min_group_size, min_cell, bins, title, provenance
-        As in :func:`audit_predictions`.
+        Whether ``X`` is audited too (:func:`audit_dataset`), which the report then states.
+    confidence : float in (0, 1), default=0.95
+        Of all intervals.
+    min_group_size : int, default=30
+        Groups with fewer rows are called small.
+    min_cell : int, default=0
+        Intersections with fewer rows are merged into one before anything else is computed, so that nothing of
+        them can be told from the report.
+    bins : int, default=64
+        Bins of the histograms of scores, a power of two.
+    title : str
+        What stands at the top.
+    provenance : mapping of str to value, optional
+        What the report should say of where the data and the model come from, as it is stated.
 
     Returns
     -------

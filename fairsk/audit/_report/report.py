@@ -23,7 +23,24 @@ SCHEMA_VERSION = "fairsk.audit-report/1"
 
 
 class FairnessCheckError(AssertionError):
-    """A report has a criterion whose outcome was not to be accepted."""
+    """A report has a criterion whose outcome was not to be accepted.
+
+    See Also
+    --------
+    AuditReport : Its ``assert_passes`` raises it.
+
+    Examples
+    --------
+    >>> from fairsk.audit import FairnessCheckError, audit_predictions
+    >>> report = audit_predictions(
+    ...     None, [1] * 90 + [0] * 90, sensitive_features=["a"] * 90 + ["b"] * 90, min_ratio=0.8)
+    >>> try:
+    ...     report.assert_passes()
+    ... except FairnessCheckError as error:
+    ...     print(error)
+    Audit of predictions: not accepted
+    FAIL: sensitive_features/demographic_parity/min_ratio is 0.000
+    """
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,6 +66,8 @@ class AuditReport(Result):
         audit of the data.
     merged : mapping of str to MergedGroups
         By model, which small intersections were merged, if that was asked.
+    library : {"pandas", "polars", "pyarrow"}, optional
+        The library of the data, in which :meth:`frame` comes.
 
     Attributes
     ----------
@@ -63,6 +82,19 @@ class AuditReport(Result):
     --------
     verify : Recompute a report that somebody else made.
     compare : What changed between two reports.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fairsk.audit import audit_predictions
+    >>> y_pred = np.repeat([1, 0, 1, 0], [300, 200, 290, 210])
+    >>> sex = np.repeat(["man", "woman"], 500)
+    >>> report = audit_predictions(None, y_pred, sensitive_features=sex, min_ratio=0.8)
+    >>> report.assert_passes()
+    >>> [row] = report.criteria
+    >>> row.verdict, round(row.value, 3), row.caveat
+    ('PASS', 0.967, 'A ratio below 0.8 is ruled out at this n.')
+    >>> page, text = report.to_html(), report.to_json()
     """
 
     title: str
@@ -73,7 +105,7 @@ class AuditReport(Result):
     merged: Mapping[str, MergedGroups] = field(repr=False)
     library: Backend | None = None
     #: The evidence before small groups were merged, for the commitment alone: never written, never pickled.
-    _before: Mapping[str, Evidence] | None = None
+    _before: Mapping[str, Evidence] | None = field(default=None, init=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave small groups out of what is pickled, and all that is computed from the rest."""
@@ -307,7 +339,9 @@ def build(
     }
     said = plain_numbers(plain(stated))
     results = measure(settings, evidence)
-    return AuditReport(title, settings, evidence, results, said, merged, library, before)
+    report = AuditReport(title, settings, evidence, results, said, merged, library)
+    report._set(_before=before)
+    return report
 
 
 def from_document(document: Mapping[str, Any]) -> AuditReport:
@@ -319,8 +353,3 @@ def from_document(document: Mapping[str, Any]) -> AuditReport:
         document["stated"],
         {model: MergedGroups.from_state(state) for model, state in document["small_groups"].items()},
     )
-
-
-def names_of(models: Sequence[str]) -> list[str]:
-    """Return the names of models that are to be shown: of a single unnamed one, none."""
-    return [name for name in models if name]
