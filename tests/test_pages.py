@@ -295,7 +295,7 @@ def test_numbers_stand_below_each_other():
     assert align_numbers(["1.50", "12", "-0.5"]) == ["1.50", f"12{point}{space}{space}", f"-0.5{space}"]
     assert align_numbers(["0.5 [0.4, 0.6]", "-"]) == [
         "0.5 <small>[0.4, 0.6]</small>",
-        f"-{point}{space} <small>{11 * space}</small>",
+        f"-{point}{space} <small>{7 * space}</small>",
     ]
     assert align_numbers(["41.2%", "7.0"]) == ["41.2%", f"7.0{space}"]
     assert align_numbers(["0.5*", "0.5 "]) == ["0.5*", f"0.5{space}"]

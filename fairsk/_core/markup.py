@@ -96,6 +96,11 @@ def outcome_markup(word: str) -> str:
     return f'{place}<b class="fsk-chip fsk-{colour}"><i aria-hidden="true">{sign}</i> {outcome}</b>'
 
 
+def _width(text: str) -> float:
+    """Return about how many digits wide a text of digits and marks is."""
+    return sum(0.45 if char in " .,-[]()" else 1.0 for char in text)
+
+
 def align_numbers(cells: Sequence[str]) -> list[str]:
     """Write the numbers of a column so that, flush right, their points stand below each other.
 
@@ -106,6 +111,7 @@ def align_numbers(cells: Sequence[str]) -> list[str]:
     decimals, units, intervals, marks = (
         max((len(group[place]) for group in found), default=0) for place in (1, 2, 3, 4)
     )
+    widest = max((_width(group[3]) for group in found), default=0.0)
     written = []
     for cell, match in zip(cells, parts, strict=True):
         if match is None:
@@ -119,8 +125,9 @@ def align_numbers(cells: Sequence[str]) -> list[str]:
             fraction += _DIGIT_SPACE * missing
         text = escape(whole + fraction + unit) + _DIGIT_SPACE * (units - len(unit))
         if intervals:
-            between = _DIGIT_SPACE * (intervals - len(interval))
-            text += f" <small>{between}{escape(interval.strip())}</small>"
+            text += (
+                f" <small>{_DIGIT_SPACE * round(widest - _width(interval))}{escape(interval.strip())}</small>"
+            )
         if marks:
             text += mark.strip() or _DIGIT_SPACE
         written.append(text)

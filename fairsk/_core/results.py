@@ -81,8 +81,8 @@ class Table:
     columns : mapping of str to sequence
         The values, for :meth:`frame`; all columns are of one length.
     shown : mapping of str to sequence of str, optional
-        The columns as they are printed; by default the values are. No more than the first
-        :data:`MOST_LINES` lines are looked at, and these are enough.
+        The columns as they are printed; by default the values are. No more than the first ``most_lines``
+        are looked at, and these are enough.
     caption : str, default=""
         What stands above the table.
     notes : sequence of str, default=()
@@ -94,6 +94,8 @@ class Table:
         a sign and a colour.
     remarks : sequence of str, default=()
         What there is to say of each line, which stands below it in full width; empty where there is nothing.
+    most_lines : int, default=200
+        How many lines are shown: a thousand groups make half a million pairs.
     """
 
     columns: Mapping[str, Sequence[Any]]
@@ -103,13 +105,22 @@ class Table:
     words: Collection[str] = ()
     outcomes: Collection[str] = ()
     remarks: Sequence[str] = ()
+    most_lines: int = MOST_LINES
+
+    @property
+    def _n_shown(self) -> int:
+        """How many lines are shown."""
+        shown = self.columns if self.shown is None else self.shown
+        return min([self.most_lines, *map(len, shown.values())])
 
     def cells(self) -> list[list[str]]:
         """Return the head and the body as text that cannot break a line, nor fill a page."""
         shown = self.shown
         if shown is None:
-            shown = {name: list(map(number, values[:MOST_LINES])) for name, values in self.columns.items()}
-        columns = [[_cell(cell) for cell in (name, *cells[:MOST_LINES])] for name, cells in shown.items()]
+            shown = {
+                name: list(map(number, values[: self._n_shown])) for name, values in self.columns.items()
+            }
+        columns = [[_cell(cell) for cell in (name, *cells[: self._n_shown])] for name, cells in shown.items()]
         return [list(row) for row in zip(*columns, strict=True)]
 
     @property
@@ -121,7 +132,7 @@ class Table:
     @property
     def all_notes(self) -> list[str]:
         """What stands below the table, and first of all how much of it is not shown."""
-        hidden = max(map(len, self.columns.values()), default=0) - MOST_LINES
+        hidden = max(map(len, self.columns.values()), default=0) - self._n_shown
         cut = [f"... and {hidden:,} more lines, which .frame() has"] if hidden > 0 else []
         return [shorten(printable(note), _LONGEST_NOTE) for note in (*cut, *self.notes)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Sequence
 from html import escape, unescape
@@ -147,12 +148,21 @@ def _cards(block: Cards) -> str:
 
 def _embedded_section(embedded: str) -> str:
     """Write JSON such that it shows and hides nothing; :func:`embedded_in` reads an equal document."""
+    shown = escape(_visible_json(_compact(embedded)), quote=False)
     return (
         '<section id="data" aria-labelledby="data-h">\n<h2 id="data-h">Report as data</h2>\n'
         "<p>The same report for programs, with the counts that its numbers follow from.</p>\n"
         "<details><summary>Show the JSON</summary>\n"
-        f'<pre id="{_EMBEDDED}">{escape(_visible_json(embedded), quote=False)}</pre>\n</details>\n</section>'
+        f'<pre id="{_EMBEDDED}">{shown}</pre>\n</details>\n</section>'
     )
+
+
+def _compact(text: str) -> str:
+    """Write JSON without the spaces and lines that make up a third of it."""
+    try:
+        return json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _visible_json(text: str) -> str:

@@ -40,7 +40,7 @@ _LOOKS: Mapping[str, Any] = {
 #: Points: of one letter of a name, of a line of a group, around the lines, of a panel, and between panels.
 _LETTER, _LINE, _ABOVE, _BELOW, _PANEL, _GAP = 5.6, 19.0, 6.0, 36.0, 215.0, 22.0
 #: Calibration charts: points of a panel, and panels side by side.
-_SQUARE, _PER_ROW = 132.0, 4
+_SQUARE, _PER_ROW = 132.0, 5
 
 
 def rates_svg(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fairsk._core.groups import attribute_name
 from fairsk._core.results import Entries, Table, number, p_value, percent, row_count, with_interval
-from fairsk._core.sections import Card, Cards, Chart, Line, Section
+from fairsk._core.sections import Block, Card, Cards, Chart, Line, Section
 from fairsk.audit._profiles.profile import PROFILES, ProfileTable
 from fairsk.audit._report.results import (
     MOST_PAIRS,
@@ -30,6 +31,8 @@ __all__ = ["report_sections", "summary_sentences", "summary_tables"]
 #: No more groups than these are drawn, and no more rates side by side: more are no picture.
 _MOST_DRAWN = 20
 _MOST_PANELS = 3
+#: Documents show tables whole, up to this many lines.
+_MOST_LINES = 5_000
 
 #: What a report shows and what it does not, on every page.
 _NOTES = (
@@ -45,12 +48,13 @@ _NOTES = (
 
 
 def report_sections(report: AuditReport) -> list[Section]:
-    """Return all sections of a report."""
-    return [
+    """Return all sections of a report, with tables as long as they are."""
+    caption = "What was asked and what was found"
+    sections = [
         Section(
             "Verdicts",
             summary_sentences(report),
-            [_cards(report), _criteria_table(report), *_pairs_table(report)],
+            [_cards(report), _criteria_table(report, caption), *_pairs_table(report)],
         ),
         *_by_attribute(report),
         *_profile_sections(report),
@@ -59,6 +63,16 @@ def report_sections(report: AuditReport) -> list[Section]:
         Section("How to read this report", _NOTES),
         _provenance_section(report),
     ]
+    return [replace(section, blocks=list(map(_at_length, section.blocks))) for section in sections]
+
+
+def _at_length(block: Block) -> Block:
+    """Return a block whose table is shown whole: who reads a document has no ``.frame()``."""
+    if isinstance(block, Table):
+        return replace(block, most_lines=_MOST_LINES)
+    if isinstance(block, Chart):
+        return replace(block, table=replace(block.table, most_lines=_MOST_LINES))
+    return block
 
 
 def summary_tables(report: AuditReport) -> list[Table]:
@@ -114,7 +128,7 @@ def _cards(report: AuditReport) -> Cards:
                 Card(
                     attribute,
                     row.verdict or with_interval(row.value, row.low, row.high),
-                    f"{_titled(row.constraint)}, {row.comparison}: {_ends(row)}",
+                    f"{_title(row.constraint)}, {row.comparison}: {_ends(row)}",
                 )
             )
     return Cards(cards)
@@ -153,7 +167,7 @@ def _criteria_table(report: AuditReport, caption: str = "Verdicts", notes: Seque
         text["model"] = columns["model"]
     if strata:
         text["stratum"] = [name or "all rows" for name in columns["stratum"]]
-    text["criterion"] = [_titled(row.constraint) for row in rows]
+    text["criterion"] = [_title(row.constraint) for row in rows]
     text["measure"] = [row.comparison for row in rows]
     if report.outcome is not None:
         text["verdict"] = [row.verdict or "-" for row in rows]
@@ -170,7 +184,7 @@ def _criteria_table(report: AuditReport, caption: str = "Verdicts", notes: Seque
         notes,
         words=words,
         outcomes=("verdict",),
-        remarks=[row.caveat for row in rows],
+        remarks=[row.caveat.replace(" (see .pairs)", "") for row in rows],
     )
 
 
@@ -187,7 +201,7 @@ def _pairs_table(report: AuditReport) -> Iterator[Table]:
         columns["stratum"] = [_stratum_name(pair.stratum) for pair in pairs]
     text = {"criterion" if name == "id" else name: list(map(str, values)) for name, values in columns.items()}
     columns["rate"] = [pair.rate for pair in pairs]
-    text["rate"] = [_titled(pair.rate) for pair in pairs]
+    text["rate"] = [_title(pair.rate) for pair in pairs]
     for i, side in enumerate(("lowest", "highest")):
         columns[side] = [name_group(pair.groups[i]) for pair in pairs]
         columns[f"{side}_rate"] = [pair.group_rates[i] for pair in pairs]
@@ -203,11 +217,6 @@ def _pairs_table(report: AuditReport) -> Iterator[Table]:
 
 def _stratum_name(stratum: Hashable) -> str:
     return "all rows" if stratum is None else name_group(stratum)
-
-
-def _titled(name: str) -> str:
-    """Write the name of a rate or a metric as people read it."""
-    return name.replace("_", " ")
 
 
 def _written(cells: Sequence[GroupRateResult | ScoreResult | None]) -> list[str]:
@@ -226,7 +235,7 @@ def _ends(row: CriterionResult) -> str:
         return "-"
     rates = [number(rate) for rate in row.group_rates]
     low, high = (f"{name_group(group)} {rate}" for group, rate in zip(row.groups, rates, strict=True))
-    return f"{low} / {high} in {_titled(row.rate)}"
+    return f"{low} / {high} in {_title(row.rate)}"
 
 
 def _by_attribute(report: AuditReport) -> Iterator[Section]:
@@ -264,13 +273,16 @@ def _rate_tables(report: AuditReport, attribute: str) -> Iterator[Table]:
             continue
         for part, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):
             columns[rate.name + suffix] = [np.nan if c is None else getattr(c, part) for c in cells]
-        text[rate.name.replace("_", " ")] = [
-            "-" if c is None else with_interval(c.value, c.low, c.high) for c in cells
-        ]
+        text[_title(rate.name)] = _written(cells)
     for name, values in _function_columns(report, attribute, keys):
         columns[name], text[name] = values, list(map(number, values))
     note = f"{percent(report.settings.confidence)} intervals."
     yield Table(columns, text, f"Rates by {attribute}", [note], words=("model", "stratum"))
+
+
+def _title(name: str) -> str:
+    """Write the name of a rate or a metric as the head of a column."""
+    return "AUC" if name == "auc" else name.replace("_", " ")
 
 
 def _function_columns(
@@ -349,19 +361,17 @@ def _score_tables(report: AuditReport, attribute: str) -> Iterator[Table]:
         cells = [lines[key].get(measure) for key in keys]
         for part, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):
             columns[measure + suffix] = [np.nan if c is None else getattr(c, part) for c in cells]
-        text[measure.replace("_", " ")] = [
-            "-" if c is None else with_interval(c.value, c.low, c.high) for c in cells
-        ]
+        text[_title(measure)] = _written(cells)
         if measure == "auc":
             errors = [None if c is None else c.error_bound for c in cells]
             columns["auc_error_bound"] = errors
-            text["auc error bound"] = ["-" if error is None else f"{error:.1e}" for error in errors]
+            text["within"] = ["-" if error is None else f"±{error:.4f}" for error in errors]
         if measure == "calibration_error":
             chance = [None if c is None else c.by_chance for c in cells]
             columns["calibration_error_by_chance"] = chance
             text["by chance"] = list(map(number, chance))
     notes = [
-        "From histograms: the area under the ROC curve is within its error bound of that of the scores. By "
+        "AUC, from histograms: within that much of the area under the ROC curve of the scores themselves. By "
         "chance: the calibration error that perfectly calibrated scores would show on average."
     ]
     yield Table(columns, text, f"Scores by {attribute}", notes, words=("model",))
@@ -375,7 +385,7 @@ def _calibration_blocks(report: AuditReport, attribute: str) -> Iterator[Table |
     table = _calibration_table(report, rows, attribute)
     groups = dict.fromkeys(row.group for row in rows)
     if not _is_drawn(report, (attribute,), len(groups)):
-        yield table
+        yield Chart("calibration", f"Calibration by {attribute}", table, folded=True)
         return
     lines = {}
     for group in groups:
@@ -424,12 +434,14 @@ def _stated_sections(report: AuditReport) -> Iterator[Section]:
         columns = {name: [finding.get(name) for finding in findings] for name in shown}
         text = {name: list(map(number, values)) for name, values in columns.items()}
         text["p"] = [p_value(float("nan") if p is None else p) for p in columns["p"]]
+        advice = text.pop("advice")
         table = Table(
             columns,
             text,
             "Audit of the data (stated)",
-            words=(*shown[1:5], "advice"),
+            words=shown[1:5],
             outcomes=("severity",),
+            remarks=advice,
         )
         yield Section("The data", ["What an audit of the data found. It cannot be recomputed."], [table])
 
