@@ -310,7 +310,9 @@ def test_outcomes_have_a_word_and_a_sign():
         assert 'aria-hidden="true"' in markup
     assert outcome_markup("<b>") == "&lt;b&gt;"
     assert words_markup("short words") == "short words"
-    assert 'class="fsk-long"' in words_markup(40 * "x")
+    assert 'class="fsk-long"' in words_markup("a " + 40 * "x")
+    assert 'class="fsk-many"' in words_markup(20 * "short ")
+    assert words_markup(30 * " ") == f'<span class="fsk-many">{30 * " "}</span>'
 
 
 def test_notebooks_show_outcomes_in_a_style_of_their_own():
@@ -330,6 +332,18 @@ def test_remarks_stand_below_their_lines():
     rows = table.html().split("<tr")
     assert "few of &lt;b&gt;" in rows[-1]
     assert 'colspan="2"' in rows[-1]
+
+
+def test_a_table_says_how_many_lines_it_does_not_show():
+    values = {"group": [f"g{i}" for i in range(230)], "n": list(range(230))}
+    assert Table(values).text().splitlines()[-1] == "... and 30 more lines, which .frame() has"
+    whole = Table(values, most_lines=1_000)
+    assert len(whole.text().splitlines()) == 232
+    assert whole.html().count("<tr>") == 231
+    # shown columns of which only the first lines were written
+    cut = Table(values, {"group": values["group"][:200]}, most_lines=1_000)
+    assert cut.html().count("<tr>") == 201
+    assert cut.all_notes == ["... and 30 more lines, which .frame() has"]
 
 
 def unescaped(text):

@@ -66,6 +66,8 @@ font-size:.86em;font-weight:650;letter-spacing:.02em;white-space:nowrap;print-co
 
 #: Longer words are broken, so that no label makes its column wide.
 _LONGEST_WORD = 28
+#: A cell of more characters than these is not made as narrow as its longest word, even on a narrow screen.
+_FEW = 24
 #: Spaces as wide as a digit, and as a point.
 _DIGIT_SPACE, _POINT_SPACE = "\N{FIGURE SPACE}", "\N{PUNCTUATION SPACE}"
 #: A number in a cell: words before it and whole part, decimals, unit, interval, and mark. Powers of ten and
@@ -82,8 +84,10 @@ def escape(text: str) -> str:
 
 def words_markup(text: str) -> str:
     """Write words; those that are too long for a line, and they alone, may be broken anywhere."""
-    longest = max(map(len, text.split()), default=0)
-    return f'<span class="fsk-long">{escape(text)}</span>' if longest > _LONGEST_WORD else escape(text)
+    if len(text) <= _FEW:
+        return escape(text)
+    kind = "long" if max(map(len, text.split()), default=0) > _LONGEST_WORD else "many"
+    return f'<span class="fsk-{kind}">{escape(text)}</span>'
 
 
 def outcome_markup(word: str) -> str:

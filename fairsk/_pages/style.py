@@ -67,10 +67,10 @@ padding:0}}
 .fairsk.fairsk thead th:first-child{{z-index:3}}
 .fairsk .fsk-good{{color:var(--good)}}.fairsk .fsk-bad{{color:var(--bad)}}
 .fairsk .fsk-open{{color:var(--open)}}.fairsk .fsk-none{{color:var(--none)}}
-@media (max-width:48rem){{figure svg{{max-width:none}}}}
-@media (max-width:40rem){{body{{font-size:15px}}.cards strong{{font-size:1.15rem}}\
+@media screen and (max-width:48rem){{figure svg{{max-width:none}}}}
+@media screen and (max-width:40rem){{body{{font-size:15px}}.cards strong{{font-size:1.15rem}}\
 .fairsk.fairsk th,.fairsk.fairsk td{{padding:.35em .5em}}\
-.fairsk.fairsk tbody th{{max-width:9.5em}}.fairsk.fairsk .fsk-w{{min-width:10em}}\
+.fairsk.fairsk tbody th{{max-width:9.5em}}.fairsk .fsk-many{{display:inline-block;min-width:11em}}\
 .fairsk.fairsk dl{{display:block}}\
 .fairsk.fairsk dt{{max-width:none;padding-bottom:0}}.fairsk.fairsk dd{{border:0;padding-top:0}}}}
 @media print{{:root{{--ink:#000;--soft:#333;--rule:#bbb;--ground:#fff;--panel:#fff;\
@@ -78,8 +78,11 @@ padding:0}}
 nav,.skip,details:not([open]){{display:none}}\
 header,main,footer{{padding:0;max-width:none}}section{{margin:1em 0;padding-top:1em}}\
 h2,caption{{break-after:avoid}}\
-tr,figure svg,.cards li{{break-inside:avoid}}.fairsk .fsk-box{{max-height:none;overflow:visible}}\
+tr,figure,.cards li{{break-inside:avoid}}.fairsk.fairsk table{{font-size:8pt}}\
+tr:has(+.fsk-below){{break-after:avoid}}figure{{overflow:visible}}\
+.fairsk.fairsk td>small{{white-space:nowrap}}\
+.fairsk .fsk-box{{max-height:none;overflow:visible}}\
 .fairsk.fairsk thead th,.fairsk.fairsk tbody th{{position:static}}\
-.fairsk.fairsk th,.fairsk.fairsk td{{padding:.25em .45em;white-space:normal}}\
-.cards{{grid-template-columns:repeat(4,1fr)}}@page{{margin:15mm}}}}
+.fairsk.fairsk th,.fairsk.fairsk td{{padding:.25em .35em;white-space:normal}}\
+.cards{{grid-template-columns:repeat(auto-fit,minmax(9rem,1fr))}}@page{{margin:15mm}}}}
 """

@@ -167,10 +167,10 @@ def _criteria_table(report: AuditReport, caption: str = "Verdicts", notes: Seque
         text["model"] = columns["model"]
     if strata:
         text["stratum"] = [name or "all rows" for name in columns["stratum"]]
-    text["criterion"] = [_title(row.constraint) for row in rows]
-    text["measure"] = [row.comparison for row in rows]
     if report.outcome is not None:
         text["verdict"] = [row.verdict or "-" for row in rows]
+    text["criterion"] = [_title(row.constraint) for row in rows]
+    text["measure"] = [row.comparison for row in rows]
     text["value"] = [with_interval(row.value, row.low, row.high) for row in rows]
     if report.outcome is not None:
         text["bound"] = [_bound(row) for row in rows]
