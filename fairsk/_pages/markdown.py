@@ -123,7 +123,9 @@ def _table(table: Table, heading: str) -> Iterator[str]:
         *(_row(f(cell) for f, cell in zip(write, row, strict=True)) for row in body),
     ]
     yield "\n".join(lines)
-    remarks = [(row[0], table.remark(i)) for i, row in enumerate(body)]
+    # A remark names its line by the first words in it: those of one cell may be those of many lines.
+    naming = [j for j, name in enumerate(names) if table.is_left[j] and name not in table.outcomes][:2]
+    remarks = [(", ".join(row[j] for j in naming), table.remark(i)) for i, row in enumerate(body)]
     said = [f"- {_escaped(name)}: {_escaped(remark)}" for name, remark in remarks if remark]
     if said:
         yield "\n".join(said)

@@ -434,14 +434,14 @@ def _stated_sections(report: AuditReport) -> Iterator[Section]:
         columns = {name: [finding.get(name) for finding in findings] for name in shown}
         text = {name: list(map(number, values)) for name, values in columns.items()}
         text["p"] = [p_value(float("nan") if p is None else p) for p in columns["p"]]
-        advice = text.pop("advice")
+        del text["advice"]
         table = Table(
             columns,
             text,
             "Audit of the data (stated)",
             words=shown[1:5],
             outcomes=("severity",),
-            remarks=advice,
+            remarks=[advice or "" for advice in columns["advice"]],
         )
         yield Section("The data", ["What an audit of the data found. It cannot be recomputed."], [table])
 
