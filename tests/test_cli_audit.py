@@ -712,9 +712,8 @@ def test_the_examples_of_the_help_run(hires, command, capsys):
 def test_the_examples_of_the_docs_run(hires, capsys):
     text = (Path(__file__).parents[1] / "docs" / "command_line.md").read_text()
     blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
-    (workflow,) = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
-    steps = [" ".join(step.removeprefix(" >").split()) for step in re.split(r"\n      - (?:run:)?", workflow)]
-    found = commands_in("\n".join([*blocks, *steps]))
-    assert [arguments[0] for arguments in found] == ["audit", "audit", "verify", "verify", "policy", "audit"]
+    found = commands_in("".join(blocks))
+    assert [arguments[0] for arguments in found].count("audit") == 4
     for arguments in found:
-        assert status(*arguments) in (0, 1, 3), capsys.readouterr().err
+        if arguments[0] != "demo":
+            assert status(*arguments) in (0, 1, 3), capsys.readouterr().err
