@@ -296,21 +296,22 @@ def audit_models(
 
     Examples
     --------
-    >>> from sklearn.linear_model import LogisticRegression
     >>> from fairsk import GroupThresholdOptimizer
     >>> from fairsk.audit import audit_models
-    >>> from fairsk.datasets import load_german_credit
-    >>> data = load_german_credit()
-    >>> X, y = data.data[["sex", "duration_months", "credit_amount"]], data.target
-    >>> from sklearn.compose import make_column_transformer
+    >>> from fairsk.datasets import load_adult
+    >>> from sklearn.compose import make_column_selector, make_column_transformer
+    >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
-    >>> plain = make_pipeline(
-    ...     make_column_transformer(("passthrough", ["duration_months"])), LogisticRegression())
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X, y = load_adult(return_X_y=True)
+    >>> seen, unseen, y_seen, y_unseen = X[:10_000], X[10_000:20_000], y[:10_000], y[10_000:20_000]
+    >>> numbers = make_column_selector(dtype_include="number")
+    >>> plain = make_pipeline(make_column_transformer((StandardScaler(), numbers)), LogisticRegression())
     >>> bounded = GroupThresholdOptimizer(plain, sensitive_features="sex", max_difference=0.02)
-    >>> models = {"plain": plain.fit(X[:700], y[:700]), "bounded": bounded.fit(X[:700], y[:700])}
-    >>> report = audit_models(models, X[700:], y[700:], sensitive_features="sex", max_difference=0.1)
+    >>> models = {"plain": plain.fit(seen, y_seen), "bounded": bounded.fit(seen, y_seen)}
+    >>> report = audit_models(models, unseen, y_unseen, sensitive_features="sex", max_difference=0.05)
     >>> [(row.model, row.verdict) for row in report.criteria]
-    [('plain', 'INCONCLUSIVE'), ('bounded', 'INCONCLUSIVE')]
+    [('plain', 'FAIL'), ('bounded', 'PASS')]
     """
     if not isinstance(models, Mapping) or not models or not all(isinstance(name, str) for name in models):
         raise TypeError("models must be a dict of names to fitted models, such as {'plain': model}.")
