@@ -12,6 +12,7 @@ from fairsk.audit._profiles.profile import PROFILES, Profile
 from fairsk.audit._report.comparison import compare
 from fairsk.audit._report.predictions import audit_models, audit_predictions
 from fairsk.audit._report.report import AuditReport, FairnessCheckError
+from fairsk.audit._report.verification import Verification as Verification
 from fairsk.audit._report.verification import verify
 
 __all__ = [

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.resources import files
 from typing import Any
 
 from fairsk._core.groups import attribute_name
@@ -202,6 +203,19 @@ class AuditReport(Result):
                 f"The report is laid out as {version!r:.100}; this version reads {SCHEMA_VERSION!r}."
             )
         return from_document(document)
+
+    @staticmethod
+    def json_schema() -> dict[str, Any]:
+        """Return the JSON Schema of what :meth:`to_json` writes, for other programs.
+
+        Returns
+        -------
+        dict
+            The schema, of draft 2020-12.
+        """
+        text = files("fairsk.audit._report").joinpath("report.schema.json").read_text("utf-8")
+        schema: dict[str, Any] = json.loads(text)
+        return schema
 
     def to_html(self, *, charts: bool = True) -> str:
         """Return the report as one page that needs nothing else: no script, no request.
