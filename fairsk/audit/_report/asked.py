@@ -9,7 +9,7 @@ from typing import Any
 from fairsk._core.groups import attribute_name
 from fairsk._core.messages import show
 from fairsk._core.version import __version__
-from fairsk.audit._evidence import Evidence
+from fairsk.audit._evidence import Evidence, merge_small_groups
 from fairsk.audit._policy import FairnessPolicy, as_policy
 from fairsk.audit._profiles.profile import PROFILES, Profile, as_profile
 from fairsk.audit._report.criteria import (
@@ -122,11 +122,8 @@ class Asked:
                     f"min_cell={min_cell} keeps small groups out of the report, and {what} would show them: "
                     "leave one of the two out."
                 )
-        pairs = {model: tables.merge_small(min_cell) for model, tables in evidence.items()}
-        return (
-            {model: tables for model, (tables, _) in pairs.items()},
-            {model: said for model, (_, said) in pairs.items()},
-        )
+        merged, said = merge_small_groups(evidence, min_cell)
+        return merged, dict.fromkeys(evidence, said)
 
 
 def _first(*values: Any) -> Any:

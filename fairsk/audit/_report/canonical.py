@@ -32,6 +32,7 @@ __all__ = [
     "indented",
     "parse",
     "plain_numbers",
+    "step",
 ]
 
 FindingKind: TypeAlias = Literal[
@@ -242,7 +243,7 @@ def _differences(said: Any, again: Any, path: str, how: How) -> Iterator[Finding
     what = path or "The document"
     if isinstance(said, Mapping) and isinstance(again, Mapping):
         for key in sorted({*said, *again}):
-            below = f"{path}/{_name(key)}" if path else _name(key)
+            below = f"{path}/{step(key)}" if path else step(key)
             if key not in said:
                 yield Finding("missing", below, f"{below} is missing.")
             elif key not in again:
@@ -271,7 +272,7 @@ def _same(one: Any, two: Any) -> bool:
     return len(kinds) == 1 and bool(one == two)
 
 
-def _name(key: str) -> str:
+def step(key: str) -> str:
     """Write a key in a path as a JSON pointer does: a slash in it would look like a step."""
     return shorten(printable(key.replace("~", "~0").replace("/", "~1")))
 

@@ -11,8 +11,8 @@ from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, list_groups
 from fairsk._core.messages import list_texts, show
 from fairsk._core.validation import read_labels
-from fairsk.audit._evidence import Evidence
-from fairsk.audit._report.canonical import Finding, differences, plain_numbers
+from fairsk.audit._evidence import Evidence, merge_small_groups
+from fairsk.audit._report.canonical import Finding, differences, plain_numbers, step
 from fairsk.audit._small_groups import MergedGroups
 
 __all__ = ["count_again", "recounted_findings"]
@@ -108,15 +108,20 @@ def recounted_findings(document: Mapping[str, Any], again: Mapping[str, Evidence
         What :func:`count_again` returned; small groups are merged here as they were in the report.
     """
     found: list[Finding] = []
+    small_groups = document["small_groups"]
+    if small_groups:
+        how = MergedGroups.from_state(next(iter(small_groups.values())))
+        try:
+            again, merged = merge_small_groups(again, how.min_cell, how.rule)
+        except ValueError as error:
+            sentence = f"The small groups of the rows cannot be merged as the report says: {error}"
+            return [Finding("rows", "small_groups", sentence)]
+        state = plain_numbers(merged.to_state())
+        for model, said in small_groups.items():
+            found += differences(said, state, f"small_groups/{step(model)}", how="counted")
     for model, tables in again.items():
-        said = document["small_groups"].get(model)
-        if said is not None:
-            how = MergedGroups.from_state(said)
-            tables, merged = tables.merge_small(how.min_cell, how.rule)
-            path = f"small_groups/{model}" if model else "small_groups"
-            found += differences(said, plain_numbers(merged.to_state()), path, how="counted")
         state = plain_numbers(tables.to_state())
-        found += _compare(document["evidence"][model], state, f"evidence/{model}" if model else "evidence")
+        found += _compare(document["evidence"][model], state, f"evidence/{step(model)}")
     return found
 
 

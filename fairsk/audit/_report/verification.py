@@ -24,6 +24,7 @@ from fairsk.audit._report.canonical import (
     digest,
     indented,
     parse,
+    step,
 )
 from fairsk.audit._report.recounting import count_again, recounted_findings
 from fairsk.audit._report.report import SCHEMA_VERSION, AuditReport, from_document
@@ -354,7 +355,7 @@ def _compute_again(document: Mapping[str, Any]) -> AuditReport | Finding:
 def _check_evidence(evidence: Mapping[str, Evidence]) -> list[Finding]:
     """Return where the tables of a model cannot be of the same rows."""
     return [
-        Finding("changed", f"evidence/{model}" if model else "evidence", f"In the evidence, {contradiction}.")
+        Finding("changed", f"evidence/{step(model)}", f"In the evidence, {contradiction}.")
         for model, tables in evidence.items()
         for contradiction in tables.contradictions()
     ]
