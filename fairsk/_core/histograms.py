@@ -434,7 +434,7 @@ class ScoreHistograms(Result):
         cuts = _check_edges(edges)
         absent = cuts[~np.isin(cuts, self.edges)]
         if len(absent):
-            raise ValueError(f"{absent[0]!r} is not an edge of these histograms.")
+            raise ValueError(f"{float(absent[0])!r} is not an edge of these histograms.")
         starts = np.append(0, np.searchsorted(self.edges, cuts) + 1)
         return self._of(self.groups, lambda table: np.add.reduceat(table, starts, axis=1), edges=cuts)
 

@@ -19,7 +19,7 @@ from fairsk._core.histograms import ScoreHistograms, tabulate_bins
 from fairsk._core.labels import binary_labels, code_labels
 from fairsk._core.messages import show
 from fairsk._core.moments import ScoreMoments, tabulate_moments
-from fairsk._core.results import Backend, Record, library_of, number, read_only
+from fairsk._core.results import Backend, Record, library_of, read_only
 from fairsk._core.strata import messages_of_strata
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights
@@ -376,8 +376,7 @@ class Evidence(Record):
                 for i in np.flatnonzero(apart):
                     group = show(format_group(counts.groups[i]))
                     found.append(
-                        f"counts have {number(float(ours[i]), 6)} {what} of the group {group}, and {name} "
-                        f"{number(float(theirs[i]), 6)}"
+                        f"counts have {ours[i]:.12g} {what} of the group {group}, and {name} {theirs[i]:.12g}"
                     )
         if self.by_median and self.above_median is not None and counts != self.above_median:
             found.append("counts are of scores above the median, and differ from above_median")
