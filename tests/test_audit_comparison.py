@@ -13,8 +13,8 @@ import pytest
 from scipy.stats import norm
 
 from fairsk import Constraint, Rate
-from fairsk.audit import AuditReport, audit_predictions
-from fairsk.audit._report.comparison import AuditComparison, compare
+from fairsk.audit import AuditReport, audit_predictions, compare
+from fairsk.audit._report.changes import AuditComparison
 from fairsk.metrics import GroupCounts
 
 
@@ -277,6 +277,76 @@ def test_strata_are_compared_each_and_all_together() -> None:
     assert "within y" in str(found)
     widths = {row.stratum: row.high - row.low for row in found.criteria}
     assert widths["y"] > widths[None] * 1.3  # fewer rows, and two strata at once
+
+
+def scored(shift: float, seed: int, **settings: Any) -> AuditReport:
+    """Audit scores of which group b has less and less certain ones by a shift."""
+    rng = np.random.default_rng(seed)
+    group, y = rng.choice(list("ab"), 3000), rng.integers(0, 2, 3000)
+    logit = 2 * y - 1 + rng.normal(size=3000) * np.where(group == "b", 1 + shift, 1) - shift * (group == "b")
+    score = 1 / (1 + np.exp(-logit))
+    decision = None if settings.pop("by_median", False) else score > 0.5
+    return audit_predictions(y, decision, y_score=score, sensitive_features=group, **settings)
+
+
+def test_scores_are_compared_group_by_group() -> None:
+    found = compare(scored(2.0, 0), scored(0.0, 1))
+    moved = {(row.group, row.rate): row.direction for row in found.scores}
+    assert moved == {
+        ("a", "auc"): "not told apart",
+        ("b", "auc"): "lower",
+        ("a", "mean_score"): "not told apart",
+        ("b", "mean_score"): "lower",
+    }
+    for row in found.scores:
+        assert row.low <= row.change == row.value - row.earlier_value <= row.high
+    now = scored(2.0, 0)
+    row = next(r for r in found.scores if (r.group, r.rate) == ("b", "auc"))
+    alone = next(r for r in now.results.scores if (r.group, r.measure) == ("b", "auc"))
+    assert row.value == alone.value
+    assert row.high - row.low > alone.high - alone.low  # two audits, and four intervals at once
+    assert "auc" in str(found)
+    assert "auc" in found.rate_frame("polars")["rate"].to_list()
+    assert compare(scored(0, 0), audit(FAIR)).scores == ()
+
+
+def test_decisions_by_the_median_are_another_question() -> None:
+    reports = [scored(0.5, seed, by_median=True) for seed in (0, 1)]
+    both = said(*reports)
+    assert any("Selected means in both reports that a score lies above" in line for line in both.not_compared)
+    assert both.criteria
+    one = said(reports[0], scored(0.5, 1))
+    assert any("Selected means in the later report that a score lies above" in x for x in one.not_compared)
+    assert (one.criteria, one.rates) == ((), ())
+    assert one.scores
+
+
+def test_merged_groups_are_named() -> None:
+    small = {**FAIR, "c": (2, 5), "d": (3, 6)}
+    found = said(audit(small, min_cell=10), audit(small))
+    assert "Small groups are merged in the later report: they may be others than in the other one." in (
+        found.not_compared
+    )
+    assert found.lost_groups == {"race": ("c", "d")}
+
+
+def test_models_are_compared_by_name_and_single_ones_whatever_their_name() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    from fairsk.audit import audit_models
+
+    rng = np.random.default_rng(5)
+    X, group = rng.normal(size=(600, 2)), rng.choice(list("ab"), 600)
+    y = (X[:, 0] + rng.normal(size=600) > 0).astype(int)
+    models = {name: LogisticRegression(C=c).fit(X, y) for name, c in {"one": 1.0, "two": 1e-4}.items()}
+
+    def audited(*names: str) -> AuditReport:
+        return audit_models({name: models[name] for name in names}, X, y, sensitive_features=group)
+
+    found = said(audited("one", "two"), audited("one"))
+    assert {row.model for row in found.criteria} == {"one"}
+    assert found.not_compared == ("The model 'two' is in the later report only.",)
+    assert {row.model for row in compare(audited("two"), audited("one")).criteria} == {"two"}
 
 
 def test_what_nobody_can_measure_is_not_known() -> None:

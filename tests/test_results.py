@@ -25,7 +25,7 @@ from fairsk._core.bounds import bounded_constraints
 from fairsk._core.results import Result, plain, row_count
 from fairsk._held_out.objective import make_objective
 from fairsk._held_out.report import BoundReport, report_fields
-from fairsk.audit import FairnessPolicy, audit_dataset
+from fairsk.audit import FairnessPolicy, audit_dataset, audit_predictions, compare
 from fairsk.metrics import GroupCounts, ScoreHistograms
 from fairsk.neural._evaluation import TrainingReport
 from fairsk.rates import get_constraint
@@ -180,6 +180,9 @@ RESULTS: dict[str, Callable[[], Any]] = {
             "scenarios": [{"group": "women", "hazard": "refused for part-time work"}],
             "profiles": {"ll144": {"tool": "a"}},
         }
+    ),
+    "AuditComparison": lambda: compare(
+        audit_predictions(counts=COUNTS), audit_predictions(counts=COUNTS, max_difference=0.1)
     ),
     # what was fitted, and what is drawn
     "ConstraintReport": lambda: ACHIEVED["constraints"][0],

@@ -28,7 +28,15 @@ from fairsk.statistics._pairs import Estimate, PairComparison, newcombe_interval
 from fairsk.statistics._proportions import refuse_strata, rows_counted
 from fairsk.statistics._verdicts import MeasuredDisparity
 
-__all__ = ["Direction", "Movement", "RateChanges", "disparity_change", "disparity_direction", "rate_changes"]
+__all__ = [
+    "Direction",
+    "Movement",
+    "RateChanges",
+    "disparity_change",
+    "disparity_direction",
+    "movement",
+    "rate_changes",
+]
 
 #: What became of a rate.
 Movement: TypeAlias = Literal["higher", "lower", "not told apart", "not known"]
@@ -64,13 +72,6 @@ class RateChanges:
     n_then: Floats
     change: Estimate[Floats]
     level: float
-
-    @property
-    def movements(self) -> tuple[Movement, ...]:
-        """What became of each rate."""
-        return tuple(
-            _movement(low, high) for low, high in zip(self.change.low, self.change.high, strict=True)
-        )
 
 
 def rate_changes(
@@ -124,13 +125,13 @@ def disparity_change(now: MeasuredDisparity, then: MeasuredDisparity) -> Estimat
 
 def disparity_direction(change: Estimate[float], comparison: PairComparison) -> Direction:
     """Say what became of a disparity: a larger difference is worse, and so is a smaller ratio."""
-    movement = _movement(change.low, change.high)
-    if movement in ("not told apart", "not known"):
-        return movement
-    return "worse" if (movement == "higher") == (comparison == "difference") else "better"
+    moved = movement(change.low, change.high)
+    if moved in ("not told apart", "not known"):
+        return moved
+    return "worse" if (moved == "higher") == (comparison == "difference") else "better"
 
 
-def _movement(low: float, high: float) -> Movement:
+def movement(low: float, high: float) -> Movement:
     """Say on which side of 0 an interval lies."""
     if np.isnan(low) or np.isnan(high):
         return "not known"

@@ -3,369 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
-
-import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import list_groups
 from fairsk._core.messages import list_texts, show
 from fairsk._core.results import (
-    MOST_LINES,
-    Backend,
-    Record,
-    Result,
-    Table,
-    number,
     percent,
-    with_interval,
 )
-from fairsk._core.sections import Section
+from fairsk._core.typing import Floats
 from fairsk.audit._evidence import Evidence
+from fairsk.audit._report.changes import AuditComparison, CriterionChange, RateChange
 from fairsk.audit._report.criteria import Criterion, attribute_name
 from fairsk.audit._report.report import AuditReport
-from fairsk.audit._report.results import AuditOutcome, CriterionResult, name_group
+from fairsk.audit._report.results import CriterionResult, name_group
+from fairsk.metrics._scores.grouped import GroupedScores
+from fairsk.metrics._scores.table import ScoreMetric, ScoreMetrics
 from fairsk.rates import Rate
 from fairsk.statistics._changes import (
-    Direction,
-    Movement,
     RateChanges,
     disparity_change,
     disparity_direction,
+    movement,
     rate_changes,
 )
-from fairsk.statistics._pairs import PairComparison
+from fairsk.statistics._intervals import joint_confidence
+from fairsk.statistics._pairs import Estimate, newcombe_interval
 from fairsk.statistics._verdicts import MeasuredDisparity, measure_disparity
 
-__all__ = ["AuditComparison", "CriterionChange", "RateChange", "compare"]
+__all__ = ["compare"]
 
 #: In which of the two reports something is.
 Which: TypeAlias = Literal["later", "earlier"]
-
-_NOTES = (
-    "A change is the later value minus the earlier one. Rows of the two audits are taken as independent: if "
-    "the same people are in both, intervals of changes are not what they say, and as a rule too wide.",
-    "Worse: the disparity has grown, by all that its interval holds (a ratio has become smaller); better: it "
-    "has become smaller. Not told apart is no evidence that nothing changed. Two audits may also differ "
-    "because other people were audited, or their labels were found in another way.",
-)
-
-
-@dataclass(frozen=True, eq=False)
-class CriterionChange(Record):
-    """What became of one criterion, for one attribute of one model.
-
-    Parameters
-    ----------
-    id : str
-        That of the later report.
-    model, attribute : str
-        Of whom.
-    stratum : label or None
-        Within which stratum; None for all rows.
-    constraint, comparison : str
-        What is compared between groups.
-    reference : label or None
-        The group that all others are compared with.
-    value, earlier_value : float
-        The disparity in the later and in the earlier audit.
-    change, low, high : float
-        The later disparity minus the earlier one, and its interval.
-    direction : {"worse", "better", "not told apart", "not known"}
-        On which side of 0 the interval lies.
-    verdict, earlier_verdict : {"PASS", "FAIL", "INCONCLUSIVE", "NOT APPLICABLE"} or None
-        As each report has them; None without a bound.
-    bound, earlier_bound : float or None
-        The bounds. A verdict by another bound is another question.
-    caveat : str
-        What else is different: bounds, and groups.
-    """
-
-    id: str
-    model: str
-    attribute: str
-    stratum: Hashable
-    constraint: str
-    comparison: PairComparison
-    reference: Hashable
-    value: float
-    earlier_value: float
-    change: float
-    low: float
-    high: float
-    direction: Direction
-    verdict: AuditOutcome | None
-    earlier_verdict: AuditOutcome | None
-    bound: float | None
-    earlier_bound: float | None
-    caveat: str
-
-
-@dataclass(frozen=True, eq=False)
-class RateChange(Record):
-    """What became of a rate of a group; the group is None for all rows.
-
-    Parameters
-    ----------
-    model, attribute : str
-        Of whom.
-    group : label or None
-        The group; None for all rows.
-    rate : str
-        Which rate.
-    n, earlier_n : float
-        On how many rows it is measured.
-    value, earlier_value : float
-        The rate in the later and in the earlier audit.
-    change, low, high : float
-        The later rate minus the earlier one, and its interval.
-    direction : {"higher", "lower", "not told apart", "not known"}
-        On which side of 0 the interval lies.
-    """
-
-    model: str
-    attribute: str
-    group: Hashable
-    rate: str
-    n: float
-    earlier_n: float
-    value: float
-    earlier_value: float
-    change: float
-    low: float
-    high: float
-    direction: Movement
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class AuditComparison(Result):
-    """What changed between two audits. Prints itself, and renders in notebooks.
-
-    Parameters
-    ----------
-    title, earlier_title : str
-        The titles of the two reports.
-    digest, earlier_digest : str
-        Which reports they are.
-    confidence : float
-        Of every interval of a change in disparity; those of all groups and rates of an attribute hold
-        together with it.
-    criteria : tuple of CriterionChange
-        What became of every criterion that is in both.
-    rates : tuple of RateChange
-        What became of every rate of every group that is in both.
-    new_groups, lost_groups : mapping of str to tuple of labels
-        By attribute, groups with rows in the later or in the earlier audit only.
-    not_compared : tuple of str
-        What is in one report only, or means something else in the other.
-    library : {"pandas", "polars", "pyarrow"}, optional
-        The library of frames.
-
-    See Also
-    --------
-    compare : Makes it.
-    AuditReport : What is compared.
-    """
-
-    title: str
-    earlier_title: str
-    digest: str
-    earlier_digest: str
-    confidence: float
-    criteria: tuple[CriterionChange, ...]
-    rates: tuple[RateChange, ...]
-    new_groups: Mapping[str, tuple[Hashable, ...]]
-    lost_groups: Mapping[str, tuple[Hashable, ...]]
-    not_compared: tuple[str, ...]
-    library: Backend | None = None
-
-    @property
-    def worse(self) -> tuple[CriterionChange, ...]:
-        """The criteria whose disparity has grown, by all that its interval holds."""
-        return tuple(row for row in self.criteria if row.direction == "worse")
-
-    @property
-    def better(self) -> tuple[CriterionChange, ...]:
-        """The criteria whose disparity has become smaller, by all that its interval holds."""
-        return tuple(row for row in self.criteria if row.direction == "better")
-
-    @property
-    def newly_failing(self) -> tuple[CriterionChange, ...]:
-        """The criteria that fail now, and did not by the same bound."""
-        return tuple(
-            row
-            for row in self.criteria
-            if row.verdict == "FAIL" != row.earlier_verdict and row.bound == row.earlier_bound
-        )
-
-    @property
-    def _moved(self) -> list[RateChange]:
-        return [row for row in self.rates if row.direction in ("higher", "lower")]
-
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """What changed, in words."""
-        said = [_counted(self.criteria)]
-        if self.newly_failing:
-            said.append(f"FAIL now, and not before: {list_texts(map(_name, self.newly_failing))}.")
-        if self.rates:
-            said.append(f"Of {len(self.rates):,} rates, {len(self._moved):,} are told apart from before.")
-        for groups, words in ((self.new_groups, "New groups"), (self.lost_groups, "Groups without rows now")):
-            said += [f"{words} of {name}: {list_groups(labels)}." for name, labels in groups.items()]
-        return tuple(said)
-
-    def _tables(self) -> list[Table]:
-        caption = f"{self.title}, compared with {self.earlier_title}"
-        note = f"{percent(self.confidence)} intervals of the changes, each for itself."
-        notes = [note, *self.sentences, *self.not_compared]
-        tables = [_criteria_table(self.criteria, caption, notes)]
-        if self._moved:
-            tables.append(_rates_table(self._moved, f"Rates that are told apart, {self._together}"))
-        return tables
-
-    def rate_frame(self, backend: Backend | None = None) -> Any:
-        """Return the changes of all rates as a frame.
-
-        Parameters
-        ----------
-        backend : {"pandas", "polars", "pyarrow"}, optional
-            The library; by default that of the data, else the first one that is installed.
-
-        Returns
-        -------
-        frame
-            A line per rate and group, and per rate of all rows.
-        """
-        return _rates_table(self.rates, "").frame(self.library if backend is None else backend)
-
-    @property
-    def _together(self) -> str:
-        return f"{percent(self.confidence)} intervals for all of an attribute and model at once"
-
-    def _sections(self) -> list[Section]:
-        """Return the comparison as sections of a page."""
-        note = f"{percent(self.confidence)} intervals of the changes, each for itself."
-        sections = [
-            Section(
-                f"Changes since {self.earlier_title}",
-                self.sentences,
-                [_criteria_table(self.criteria, "Changes of disparities", [note])],
-            )
-        ]
-        for attribute in dict.fromkeys(row.attribute for row in self.rates):
-            rows = [row for row in self.rates if row.attribute == attribute]
-            table = _rates_table(rows, f"Changes of rates, {self._together}")
-            sections.append(Section(f"Changes {f'by {attribute}' if attribute else 'overall'}", (), [table]))
-        if self.not_compared:
-            sections.append(Section("Not compared", self.not_compared))
-        sections.append(
-            Section(
-                "How to read changes",
-                [*_NOTES, f"Digests: {self.digest} (now), {self.earlier_digest} (earlier)."],
-            )
-        )
-        return sections
-
-    def __str__(self) -> str:
-        return "\n\n".join([super().__str__(), "\n".join(_NOTES)])
-
-
-def _counted(rows: Sequence[CriterionChange]) -> str:
-    """Say how many disparities changed."""
-    if not rows:
-        return "No criterion is in both reports."
-    directions = [row.direction for row in rows]
-    disparities = "1 disparity" if len(rows) == 1 else f"{len(rows):,} disparities"
-    known: tuple[Direction, ...] = ("worse", "better", "not told apart")
-    parts = [f"{directions.count(direction):,} {direction}" for direction in known]
-    if unknown := directions.count("not known"):
-        parts.append(f"{unknown:,} not known")
-    return f"Of {disparities}: {', '.join(parts)}."
-
-
-def _name(row: CriterionChange) -> str:
-    """Write which criterion of whom it is."""
-    within = "" if row.stratum is None else f" within {name_group(row.stratum)}"
-    return f"{row.id}{within}{f' ({row.model})' if row.model else ''}"
-
-
-def _criteria_table(rows: Sequence[CriterionChange], caption: str, notes: Sequence[str]) -> Table:
-    names = [field.name for field in fields(CriterionChange)]
-    columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in names}
-    for name in ("verdict", "earlier_verdict"):
-        columns[name] = [value or "" for value in columns[name]]
-    for name in ("stratum", "reference"):
-        labels = [getattr(row, name) for row in rows]
-        columns[name] = ["" if label is None else name_group(label) for label in labels]
-    text: dict[str, list[str]] = {"attribute": columns["attribute"]}
-    if any(columns["model"]):
-        text["model"] = columns["model"]
-    if any(columns["stratum"]):
-        text["stratum"] = [stratum or "all rows" for stratum in columns["stratum"]]
-    text["criterion"] = [row.constraint.replace("_", " ") for row in rows]
-    text["measure"] = [row.comparison for row in rows]
-    text["earlier"] = [number(row.earlier_value) for row in rows]
-    text["now"] = [number(row.value) for row in rows]
-    text["change"] = [_signed(row) for row in rows]
-    text["direction"] = [row.direction for row in rows]
-    if any(columns["verdict"]) or any(columns["earlier_verdict"]):
-        text["earlier verdict"] = [verdict or "-" for verdict in columns["earlier_verdict"]]
-        text["verdict"] = [verdict or "-" for verdict in columns["verdict"]]
-    return Table(
-        columns,
-        text,
-        caption,
-        notes,
-        words=("attribute", "model", "stratum", "criterion", "measure", "direction"),
-        outcomes=("earlier verdict", "verdict"),
-        remarks=columns["caveat"],
-    )
-
-
-def _rates_table(rows: Sequence[RateChange], caption: str) -> Table:
-    """Return a line per rate and group, those that changed first."""
-    order = {"higher": 0, "lower": 0, "not told apart": 1, "not known": 2}
-    rows = sorted(rows, key=lambda row: order[row.direction])
-    names = (
-        "model",
-        "attribute",
-        "rate",
-        "n",
-        "earlier_n",
-        "value",
-        "earlier_value",
-        "change",
-        "low",
-        "high",
-    )
-    columns: dict[str, list[Any]] = {"group": [name_group(row.group) for row in rows]}
-    columns |= {name: [getattr(row, name) for row in rows] for name in (*names, "direction")}
-    shown = rows[:MOST_LINES]
-    text: dict[str, list[str]] = {"group": columns["group"]}
-    if len(set(columns["attribute"])) > 1:
-        text["attribute"] = [attribute or "all rows" for attribute in columns["attribute"]]
-    if any(columns["model"]):
-        text["model"] = columns["model"]
-    text |= {
-        "rate": columns["rate"],
-        "earlier": [number(row.earlier_value) for row in shown],
-        "now": [number(row.value) for row in shown],
-        "change": list(map(_signed, shown)),
-        "direction": columns["direction"],
-    }
-    return Table(columns, text, caption, words=("attribute", "model", "rate", "direction"))
-
-
-def _signed(row: CriterionChange | RateChange) -> str:
-    """Write a change with its sign and interval."""
-    if np.isnan(row.change):
-        return "-"
-    sign = "+" if round(row.change, 3) > 0 else ""
-    return sign + with_interval(row.change, row.low, row.high)
 
 
 def compare(
@@ -430,16 +103,19 @@ def compare(
     not_compared += _differences(now, then)
     criteria: list[CriterionChange] = []
     rates: list[RateChange] = []
+    scores: list[RateChange] = []
     groups: dict[Which, dict[str, dict[Hashable, None]]] = {"later": {}, "earlier": {}}
     for pair in pairs:
-        if _same_positive(now, then):
+        if _same_decisions(now, then):
             found, said = _criteria(pair)
             criteria += found
             not_compared += said
             rates += _overall_rates(pair)
         for attribute, tables in pair.tables.items():
-            if _same_positive(now, then):
+            if _same_decisions(now, then):
                 rates += _group_rates(pair, attribute, *tables)
+            if _same_positive(now, then):
+                scores += _group_scores(pair, attribute)
             here, there = (_present(table).groups for table in tables)
             groups["later"].setdefault(attribute, {}).update(dict.fromkeys(_without(here, there)))
             groups["earlier"].setdefault(attribute, {}).update(dict.fromkeys(_without(there, here)))
@@ -455,6 +131,7 @@ def compare(
         confidence=now.settings.confidence,
         criteria=tuple(criteria),
         rates=tuple(rates),
+        scores=tuple(scores),
         new_groups=new,
         lost_groups=lost,
         not_compared=tuple(dict.fromkeys(not_compared)),
@@ -501,22 +178,31 @@ class _Pair:
         return [name for name in map(attribute_name, self.now.settings.attributes) if name in earlier]
 
     @cached_property
-    def tables(self) -> dict[str, tuple[GroupCounts, GroupCounts]]:
-        """The counts of both by each attribute, with rows of unknown groups."""
-        return {name: self._by(name, lambda part: part.counts) for name in self.attributes}
+    def evidence(self) -> tuple[Evidence, Evidence]:
+        """The tables of both."""
+        return self.now.evidence[self.model], self.then.evidence[self.earlier_model]
 
     @cached_property
-    def known(self) -> dict[str, tuple[GroupCounts, GroupCounts]]:
-        """The counts of both by each attribute, of known groups."""
-        return {name: self._by(name, lambda part: part.known().counts) for name in self.attributes}
+    def tables(self) -> dict[str, tuple[GroupCounts, GroupCounts]]:
+        """The counts of both by each attribute, with rows of unknown groups."""
+        return {
+            name: (
+                self.now._margins[self.model, name].counts,
+                self.then._margins[self.earlier_model, name].counts,
+            )
+            for name in self.attributes
+        }
 
-    def _by(
-        self, attribute: str, counts: Callable[[Evidence], GroupCounts]
-    ) -> tuple[GroupCounts, GroupCounts]:
-        return (
-            counts(self.now._margins[self.model, attribute]),
-            counts(self.then._margins[self.earlier_model, attribute]),
-        )
+    @cached_property
+    def known(self) -> dict[str, tuple[Evidence, Evidence]]:
+        """The tables of both by each attribute, of known groups."""
+        return {
+            name: (
+                self.now._margins[self.model, name].known(),
+                self.then._margins[self.earlier_model, name].known(),
+            )
+            for name in self.attributes
+        }
 
     def row_of(self, row: CriterionResult) -> CriterionResult | None:
         """Return the row of the earlier report that answers the same question, the bound aside."""
@@ -562,6 +248,16 @@ def _same_positive(now: AuditReport, then: AuditReport) -> bool:
     return one == other or str(one) == str(other)
 
 
+def _by_median(report: AuditReport) -> bool:
+    """Whether its decisions are scores above the median."""
+    return any(tables.by_median for tables in report.evidence.values())
+
+
+def _same_decisions(now: AuditReport, then: AuditReport) -> bool:
+    """Whether to be selected means the same."""
+    return _same_positive(now, then) and _by_median(now) == _by_median(then)
+
+
 def _differences(now: AuditReport, then: AuditReport) -> Iterator[str]:
     """Say in what the questions of two reports differ."""
     if not _same_positive(now, then):
@@ -586,6 +282,18 @@ def _differences(now: AuditReport, then: AuditReport) -> Iterator[str]:
     if labelled[0] != labelled[1]:
         which = "earlier" if labelled[0] else "later"
         yield f"The {which} report has no labels: what depends on them is not compared."
+    by_median = [_by_median(report) for report in (now, then)]
+    if all(by_median):
+        yield (
+            "Selected means in both reports that a score lies above the median of its own rows: a change "
+            "says who moved up in that order, and all rows together cannot change."
+        )
+    elif any(by_median):
+        which = "later" if by_median[0] else "earlier"
+        yield (
+            f"Selected means in the {which} report that a score lies above the median, and in the other one "
+            "a decision: no rate means the same, and none is compared."
+        )
     for report, which in ((now, "later"), (then, "earlier")):
         if any(said.n_groups for said in report.merged.values()):
             yield f"Small groups are merged in the {which} report: they may be others than in the other one."
@@ -662,7 +370,7 @@ def _other_question(pair: _Pair, row: CriterionResult, other: CriterionResult) -
 def _criterion_change(pair: _Pair, row: CriterionResult, other: CriterionResult) -> CriterionChange:
     """Compare the answers to one criterion."""
     criterion = _criterion_of(pair.now, row)
-    tables = pair.known[row.attribute]
+    tables = [part.counts for part in pair.known[row.attribute]]
     now, then = (_measured(table, row, criterion, pair.now) for table in tables)
     change = disparity_change(now, then)
     return CriterionChange(
@@ -723,10 +431,7 @@ def _present(counts: GroupCounts) -> GroupCounts:
 def _common_rates(pair: _Pair) -> list[Rate]:
     """Return the rates that both reports have, of labels only if both have these."""
     earlier = {rate.name: rate for rate in pair.then.settings.rates}
-    labelled = all(
-        report.evidence[model].counts.labelled
-        for report, model in ((pair.now, pair.model), (pair.then, pair.earlier_model))
-    )
+    labelled = all(part.counts.labelled for part in pair.evidence)
     return [
         rate
         for rate in pair.now.settings.rates
@@ -738,10 +443,7 @@ def _common_rates(pair: _Pair) -> list[Rate]:
 
 def _overall_rates(pair: _Pair) -> Iterator[RateChange]:
     """Compare every rate of all rows; these intervals hold together."""
-    now, then = (
-        _pooled(report.evidence[model].counts).overall()
-        for report, model in ((pair.now, pair.model), (pair.then, pair.earlier_model))
-    )
+    now, then = (_pooled(part.counts).overall() for part in pair.evidence)
     rates = _common_rates(pair)
     for rate in rates:
         found = rate_changes(now, then, rate, pair.now.settings.confidence, n_rates=len(rates))
@@ -757,6 +459,31 @@ def _group_rates(pair: _Pair, attribute: str, now: GroupCounts, then: GroupCount
         yield from _rate_rows(pair, attribute, found, found.groups)
 
 
+def _group_scores(pair: _Pair, attribute: str) -> Iterator[RateChange]:
+    """Compare the metrics of scores of every group that both have; these intervals hold together."""
+    parts = pair.known[attribute]
+    histograms = [part.histograms for part in parts if part.histograms is not None and part.counts.labelled]
+    if len(histograms) < 2:
+        return
+    scores = [GroupedScores.of_histograms(table) for table in histograms]
+    places = [{group: i for i, group in enumerate(table.groups)} for table in histograms]
+    groups = [group for group in places[0] if group in places[1]]
+    has_sums = all(table.score_sums is not None for table in histograms)
+    measures: tuple[ScoreMetric, ...] = ("auc", "mean_score") if has_sums else ("auc",)
+    level = joint_confidence(pair.now.settings.confidence, len(groups) * len(measures))
+    tables = [ScoreMetrics(part, measures, confidence=level) for part in scores]
+    for measure in measures:
+        ends = [
+            Estimate(*(column[[place[group] for group in groups]] for column in columns))
+            for table, place in zip(tables, places, strict=True)
+            for columns in [(table.values[measure], *table.intervals[measure])]
+        ]
+        n = [table.n[[place[g] for g in groups]] for table, place in zip(tables, places, strict=True)]
+        low, high = newcombe_interval(*ends)
+        columns = (*n, *(end.value for end in ends), ends[0].value - ends[1].value, low, high)
+        yield from _change_rows(pair, attribute, measure, groups, columns)
+
+
 def _pooled(counts: GroupCounts) -> GroupCounts:
     """Return counts of all strata together."""
     return counts if counts.strata is None else counts.marginal(*counts.names)
@@ -766,8 +493,26 @@ def _rate_rows(
     pair: _Pair, attribute: str, found: RateChanges, groups: Sequence[Hashable]
 ) -> Iterator[RateChange]:
     columns = (found.n_now, found.n_then, found.now, found.then, *found.change)
-    numbers = zip(*(column.tolist() for column in columns), strict=True)
-    names = [field.name for field in fields(RateChange)][4:-1]
-    for group, movement, values in zip(groups, found.movements, numbers, strict=True):
-        measured = dict(zip(names, values, strict=True))
-        yield RateChange(pair.model, attribute, group, found.rate.name, **measured, direction=movement)
+    return _change_rows(pair, attribute, found.rate.name, groups, columns)
+
+
+def _change_rows(
+    pair: _Pair, attribute: str, name: str, groups: Sequence[Hashable], columns: Sequence[Floats]
+) -> Iterator[RateChange]:
+    """Return a row per group; the columns are in the order of the fields of a row."""
+    for group, *numbers in zip(groups, *(column.tolist() for column in columns), strict=True):
+        n, earlier_n, value, earlier_value, change, low, high = numbers
+        yield RateChange(
+            model=pair.model,
+            attribute=attribute,
+            group=group,
+            rate=name,
+            n=n,
+            earlier_n=earlier_n,
+            value=value,
+            earlier_value=earlier_value,
+            change=change,
+            low=low,
+            high=high,
+            direction=movement(low, high),
+        )
