@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from fairsk.audit import audit_predictions, compare
 from fairsk.metrics import GroupCounts
 from fairsk.rates import get_constraint
 from fairsk.statistics import rate_intervals, verdict
@@ -87,6 +88,23 @@ def main() -> None:
         print(
             f"{n_groups:>6,}  {n_pairs:>13,}  {ours:>8.1f}  {limit:>8.1f}  {ours / limit:>5.1f}  {labels:.1f}"
         )
+
+    print("\nA report of five criteria, without charts")
+    print(f"{'groups':>6}  {'built':>8}  {'JSON':>8}  {'page':>8}  {'KB of page':>10}  {'compared':>8}")
+    for n_groups in GROUPS:
+        counts = make_counts(n_groups)
+        names = [*dict(CRITERIA), "error_rate_parity"]
+        job = lambda counts=counts, names=names: audit_predictions(  # noqa: E731
+            counts=counts, constraint=names, max_difference=0.1
+        )
+        report = job()
+        built = milliseconds(job, 3)
+        as_json = milliseconds(lambda job=job: job().to_json(), 3) - built
+        as_page = milliseconds(lambda job=job: job().to_html(charts=False), 3) - built
+        size = len(report.to_html(charts=False).encode()) / 1e3
+        compared = milliseconds(lambda report=report: compare(report, report), 3)
+        times = f"{built:>8.1f}  {as_json:>8.1f}  {as_page:>8.1f}"
+        print(f"{n_groups:>6,}  {times}  {size:>10.0f}  {compared:>8.1f}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -125,14 +126,19 @@ def test_texts_and_files_are_as_good_as_reports(tmp_path: Path) -> None:
     expected = compare(now, then).to_dict()
     file = tmp_path / "may.json"
     file.write_text(then.to_json(), encoding="utf-8")
-    for earlier in (then.to_json(), then.to_json().encode(), file, str(file)):
+    page = tmp_path / "may.html"
+    page.write_text(then.to_html(charts=False), encoding="utf-8")
+    for earlier in (then.to_json(), then.to_json().encode(), file, str(file), page, page.read_bytes()):
         assert compare(now.to_json(), earlier).to_dict() == expected
     assert "June, compared with May" in str(compare(now, file))
 
 
-@pytest.mark.parametrize(
-    "given", ["{}", "{", '{"schema_version": "other/9"}', "nowhere.json", b"\xff", "x" * 10**5]
-)
+#: The JSON of a report whose counts are none.
+_GARBLED = re.sub(r'"fp": \[[^]]*\]', '"fp": "many"', audit(FAIR).to_json())
+_NO_REPORTS = ["{}", "{", '{"schema_version": "other/9"}', "nowhere.json", b"\xff", "x" * 10**5, "<html>"]
+
+
+@pytest.mark.parametrize("given", [*_NO_REPORTS, _GARBLED], ids=range(8))
 def test_what_is_no_report_is_refused_in_few_words(given: Any) -> None:
     with pytest.raises(ValueError, match=r"^earlier=") as caught:
         compare(audit(FAIR), given)

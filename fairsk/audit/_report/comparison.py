@@ -6,7 +6,6 @@ import os
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from fairsk._core.counts import GroupCounts
@@ -21,6 +20,7 @@ from fairsk.audit._report.changes import AuditComparison, CriterionChange, RateC
 from fairsk.audit._report.criteria import Criterion, attribute_name
 from fairsk.audit._report.report import AuditReport
 from fairsk.audit._report.results import CriterionResult, name_group
+from fairsk.audit._report.verification import restore_report
 from fairsk.metrics._scores.grouped import GroupedScores
 from fairsk.metrics._scores.table import ScoreMetric, ScoreMetrics
 from fairsk.rates import Rate
@@ -50,7 +50,7 @@ def compare(
     Parameters
     ----------
     report : AuditReport, str, bytes or path
-        The later report, its JSON, or a file of that.
+        The later report, its JSON or page, or a file of either.
     earlier : AuditReport, str, bytes or path
         The earlier one.
 
@@ -146,20 +146,19 @@ def _without(groups: Iterable[Hashable], others: Iterable[Hashable]) -> list[Has
 
 
 def _read(name: str, report: Any) -> AuditReport:
-    """Return a report, or the one that a text or a file holds."""
+    """Return a report, or the one that a text, a page or a file holds."""
     if isinstance(report, AuditReport):
         return report
+    if not isinstance(report, str | bytes | os.PathLike):
+        raise TypeError(
+            f"{name} must be an AuditReport, its JSON or page, or a path to these; got "
+            f"{type(report).__name__}."
+        )
     try:
-        if isinstance(report, bytes) or (isinstance(report, str) and report.lstrip()[:1] == "{"):
-            return AuditReport.from_json(report)
-        if isinstance(report, str | os.PathLike):
-            return AuditReport.from_json(Path(report).read_bytes())
+        return restore_report(report)
     except (ValueError, OSError) as error:
-        said = error.strerror if isinstance(error, OSError) else error
+        said = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise ValueError(f"{name}={show(report)}: {said}") from None
-    raise TypeError(
-        f"{name} must be an AuditReport, its JSON, or a path to that; got {type(report).__name__}."
-    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ from fairsk.audit._report.canonical import (
 from fairsk.audit._report.recounting import count_again, recounted_findings
 from fairsk.audit._report.report import SCHEMA_VERSION, AuditReport, from_document
 
-__all__ = ["Verification", "read_report", "verify"]
+__all__ = ["Verification", "read_report", "restore_report", "verify"]
 
 Form: TypeAlias = Literal["report", "JSON", "page"]
 
@@ -281,6 +281,24 @@ def read_report(report: AuditReport | str | bytes | os.PathLike[str]) -> _Source
     if not report.lstrip().startswith("<"):
         return _Source("JSON", *parse(report))
     return _read_page(report)
+
+
+def restore_report(report: str | bytes | os.PathLike[str]) -> AuditReport:
+    """Compute a report anew from the settings and counts in its JSON, its page, or a file of either.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    ValueError
+        If there is no report in it.
+    """
+    source = read_report(report)
+    findings = list(source.findings) or _check_layout(source.document)
+    found = findings[0] if findings else _compute_again(source.document)
+    if isinstance(found, Finding):
+        raise ValueError(found.sentence)
+    return found
 
 
 def _is_path(text: str) -> bool:
