@@ -22,7 +22,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from fairsk import Constraint, GroupThresholdOptimizer, Rate
 from fairsk._cli import main
-from fairsk.audit import FairnessPolicy, PolicyCriterion
+from fairsk.audit import FairnessPolicy, PolicyCriterion, audit_models, audit_predictions
 from fairsk.audit._policy import as_policy
 from fairsk.audit._policy.policy import _PROFILES
 from fairsk.audit._policy.reading import CRITERION_KEYS, KEYS, RATE_KEYS, SCENARIO_KEYS, read_policy
@@ -157,6 +157,11 @@ REFUSED = [
     ("confidence = 0.9", "confidence = nan", "got nan"),
     ("min_cell = 10", "min_cell = true", "must be a whole number, 0 or more; got True"),
     ('["four_fifths"]', '["four_fifth"]', "no profile 'four_fifth'. Did you mean 'four_fifths'?"),
+    (
+        'profiles = ["four_fifths"]',
+        'profiles.ll144.auditer = "x"',
+        r"profiles.ll144.auditer .line 10. is no option",
+    ),
     ('"demographic_parity"', '"demografic_parity"', r"criteria.0..constraint .line 13.: .* Did you mean"),
     ("min_ratio = 0.8", "min_ration = 0.8", r"criteria.0..min_ration .line 14. is no key here. Did you mean"),
     ("min_ratio = 0.8", 'min_ratio = "80%"', "must be a number from 0 to 1, such as 0.8; got '80%'"),
@@ -291,7 +296,7 @@ labels = st.one_of(texts, st.integers(-(2**63) + 1, 2**63 - 1), st.booleans(), s
     group=labels,
     labels=st.lists(labels, min_size=2, max_size=3),
     bound=st.floats(0, 1),
-    options=st.dictionaries(texts, labels, max_size=3),
+    options=st.dictionaries(st.sampled_from(["auditor", "data_kind", "race"]), labels, max_size=3),
 )
 @settings(max_examples=60, deadline=None)
 def test_any_text_and_label_is_read_back(
@@ -368,7 +373,10 @@ FULL = VALID | {
     "schema_version": "fairsk.policy/1",
     "summary": "All keys",
     "intersections": True,
-    "profiles": {"ll144": {"tool": "a", "dates": ["2026-01-01"], "sizes": {"a": 1}}, "air_smd": {}},
+    "profiles": {
+        "ll144": {"auditor": "a"},
+        "air_smd": {"quantiles": [0.5], "reference": {"a": 1, "b": [1, 2]}},
+    },
 }
 FULL["scenarios"] = [dict.fromkeys(SCENARIO_KEYS, "said")]
 PLACES = parts_of(FULL)[1:]
@@ -426,7 +434,7 @@ ODD = [
     {"name": "x", "numerator": "fp", "denominator": "n"},
     {str(n): "a" for n in range(21)},
     {"x" * 201: "a"},
-    {"tool": {"a": {"b": 1}}},
+    {"reference": {"a": {"b": 1}}},
     [{"group": "a", "hazard": "b"}],
 ]
 
@@ -714,6 +722,53 @@ def test_scorers_measure_what_the_policy_asks() -> None:
         [PEOPLE["sex"][hired].to_numpy(), PEOPLE["age"][hired].to_numpy()]
     ).mean()  # fmt: skip
     assert -values["sex & age/equal_opportunity/max_difference"] == pytest.approx(found.max() - found.min())
+
+
+def test_audits_ask_what_the_policy_asks() -> None:
+    decided = np.where(PEOPLE["score"] + 0.3 * (PEOPLE["sex"] == "m") > 0, "yes", "no")
+    rates = selection_rates(decided)
+    policy = FairnessPolicy.from_dict(
+        HIRING.to_dict()
+        | {"min_group_size": 50, "confidence": 0.9}
+        | {
+            "criteria": [
+                {"constraint": "demographic_parity", "min_ratio": 0.8, "attributes": ["sex"]},
+                {
+                    "constraint": "equal_opportunity",
+                    "max_difference": 0.3,
+                    "attributes": ["sex & age"],
+                    "reference": {"sex & age": ["m", 1]},
+                },
+            ]
+        }
+    )
+    for columns in (["sex", "age"], ["age", "sex"]):  # in whatever order the data have them
+        both = " & ".join(columns)
+        report = audit_predictions(HIRED, decided, sensitive_features=PEOPLE[columns], policy=policy)
+        parity, opportunity = report.criteria
+        assert parity.id == "sex/demographic_parity/min_ratio"
+        assert parity.value == pytest.approx(rates["f"] / rates["m"])
+        assert (parity.bound, parity.confidence) == (0.8, 0.9)
+        assert opportunity.id == f"{both}/equal_opportunity/max_difference"
+        assert dict(zip(columns, opportunity.reference, strict=True)) == {"sex": "m", "age": 1}
+        assert report.settings.min_group_size == 50
+    with pytest.raises(
+        ValueError, match="'Hiring' is about sex, age, and the groups are by sex: pass exactly"
+    ):
+        audit_predictions(HIRED, decided, sensitive_features=PEOPLE[["sex"]], policy=policy)
+
+
+def test_an_audit_of_models_reads_the_positive_label_of_a_policy() -> None:
+    model = DecisionTreeClassifier(max_depth=3, random_state=0).fit(PEOPLE[["score"]], HIRED)
+    policy = {"name": "Hiring", "sensitive_features": ["age"], "pos_label": "no"} | {
+        "criteria": [{"constraint": "demographic_parity", "min_ratio": 0.8}]
+    }
+    report = audit_models(
+        {"tree": model}, PEOPLE[["score"]], HIRED, sensitive_features=PEOPLE[["age"]], policy=policy
+    )
+    shares = pd.Series(model.predict(PEOPLE[["score"]]) == "no").groupby(PEOPLE["age"]).mean()
+    (row,) = report.criteria
+    assert sorted(row.group_rates) == pytest.approx(sorted(shares))
 
 
 # --- on the command line ----------------------------------------------------------------------------------

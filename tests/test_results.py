@@ -178,7 +178,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
             "sensitive_features": ["sex", "race"],
             "criteria": [{"constraint": "equalized_odds", "min_ratio": 0.8, "reference": {"sex": "m"}}],
             "scenarios": [{"group": "women", "hazard": "refused for part-time work"}],
-            "profiles": {"ll144": {"tool": "a"}},
+            "profiles": {"ll144": {"auditor": "a"}},
         }
     ),
     "AuditComparison": lambda: compare(

@@ -16,14 +16,15 @@ from fairsk._core.sections import Section
 from fairsk.audit._policy.parts import SEPARATOR, BiasScenario, PolicyCriterion
 from fairsk.audit._policy.reading import SCHEMA_VERSION, attribute_names, read_policy, refuse
 from fairsk.audit._policy.toml import find_line, read_toml, write_toml
+from fairsk.audit._profiles.profile import PROFILES
 from fairsk.rates import CONSTRAINTS, Constraint
 from fairsk.scoring import GroupScoring, make_fair_scorer
 from fairsk.scoring._sensitive_scorer import SensitiveScorer
 
 __all__ = ["FairnessPolicy", "as_policy"]
 
-#: The calculation profiles that a policy may name.
-_PROFILES = ("four_fifths", "ll144", "air_smd")
+#: The calculation profiles that a policy may name, and the options of each.
+_PROFILES = {name: tuple(profile.options) for name, profile in PROFILES.items()}
 
 _NOT_STATED = "not stated"
 
@@ -238,6 +239,34 @@ class FairnessPolicy(Result):
         return schema
 
     # --- as engines read it ---------------------------------------------------------------------------
+
+    def for_columns(self, columns: Sequence[str]) -> FairnessPolicy:
+        """Return the policy with its sensitive columns in the order of some data.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            The columns that the data have groups by.
+
+        Returns
+        -------
+        FairnessPolicy
+            The same promises; intersections, and their reference groups, are in that order.
+
+        Raises
+        ------
+        ValueError
+            If these are not the columns of the policy: what it asks of another one would go unsaid.
+        """
+        if sorted(columns) != sorted(self.sensitive_features):
+            raise ValueError(
+                f"The policy {show(self.name)} is about {list_texts(self.sensitive_features)}, and the "
+                f"groups are by {list_texts(columns)}: pass exactly its columns, by name, as "
+                "sensitive_features=X[[...]] does."
+            )
+        if tuple(columns) == self.sensitive_features:
+            return self
+        return self.from_dict(self.to_dict() | {"sensitive_features": list(columns)})
 
     def criteria_for(self, attribute: str | Sequence[str]) -> tuple[PolicyCriterion, ...]:
         """Return the criteria that are asked of an attribute.

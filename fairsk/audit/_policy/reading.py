@@ -217,15 +217,17 @@ def attribute_names(sensitive_features: Sequence[str], *, intersections: bool) -
     return (*columns, SEPARATOR.join(columns)) if intersections and len(columns) > 1 else columns
 
 
-def read_policy(values: Mapping[str, Any], profiles: Sequence[str]) -> tuple[dict[str, Any], list[Problem]]:
+def read_policy(
+    values: Mapping[str, Any], profiles: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, Any], list[Problem]]:
     """Return the fields of a policy, and what is wrong with it: with any problem, the fields say nothing.
 
     Parameters
     ----------
     values : mapping
         What the file says.
-    profiles : sequence of str
-        The names of the calculation profiles that there are.
+    profiles : mapping of str to sequence of str
+        The calculation profiles that there are, and the names of their options.
     """
     problems: list[Problem] = []
     part = _Part(values, "", KEYS, problems)
@@ -294,7 +296,7 @@ def _label(part: _Part, key: str, value: Any, *, optional: bool = False) -> Any:
     return value
 
 
-def _profiles(part: _Part, known: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _profiles(part: _Part, known: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
     """Return the options of each profile that is named."""
     value = part.values.get("profiles", [])
     if isinstance(value, Mapping):
@@ -318,6 +320,11 @@ def _profiles(part: _Part, known: Sequence[str]) -> dict[str, dict[str, Any]]:
         elif len(options) > _MOST_PARTS:
             part.wrong(f"profiles.{name}", f"must have {_MOST_PARTS} entries at most; got {len(options):,}.")
         else:
+            for option in [option for option in options if option not in known[name]]:
+                hint = did_you_mean(option, known[name]) or f" They are: {list_texts(known[name])}."
+                part.wrong(
+                    f"profiles.{name}.{shorten(str(option))}", f"is no option of it.{hint}", of_form=False
+                )
             read[name] = {
                 _checked_text(part, f"profiles.{name}", key, _MOST_NAME): _option(
                     part, f"profiles.{name}.{shorten(str(key))}", option
@@ -327,23 +334,23 @@ def _profiles(part: _Part, known: Sequence[str]) -> dict[str, dict[str, Any]]:
     return read
 
 
-def _option(part: _Part, key: str, value: Any, *, nested: bool = True) -> Any:
-    """Return an option of a profile: a label, a date as text, or a list or a table of these."""
+def _option(part: _Part, key: str, value: Any, kinds: tuple[type, ...] = (Mapping, list, tuple)) -> Any:
+    """Return an option of a profile: a label, a date as text, a list of these, or a table of any of these."""
     if isinstance(value, date):
         return value.isoformat()
-    if nested and isinstance(value, list | tuple | Mapping):
-        if len(value) > _MOST_TABLES:
-            part.wrong(key, f"must have {_MOST_TABLES} entries at most; got {len(value):,}.")
-            return None
-        if isinstance(value, Mapping):
-            return {
-                _checked_text(part, key, name, _MOST_NAME): _option(part, key, each, nested=False)
-                for name, each in value.items()
-            }
-        return tuple(_option(part, key, each, nested=False) for each in value)
     if isinstance(value, str):
         return _checked_text(part, key, value, _MOST_PROSE)
-    return _label(part, key, value)
+    if not isinstance(value, kinds):
+        return _label(part, key, value)
+    if len(value) > _MOST_TABLES:
+        part.wrong(key, f"must have {_MOST_TABLES} entries at most; got {len(value):,}.")
+        return None
+    if isinstance(value, Mapping):
+        return {
+            _checked_text(part, key, name, _MOST_NAME): _option(part, key, each, (list, tuple))
+            for name, each in value.items()
+        }
+    return tuple(_option(part, key, each, ()) for each in value)
 
 
 def _criteria(part: _Part, features: Sequence[str], names: Sequence[str]) -> tuple[PolicyCriterion, ...]:

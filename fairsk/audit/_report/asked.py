@@ -64,6 +64,8 @@ class Asked:
         evidence, merged = self._merged(evidence, stated, policy)
         first = next(iter(evidence.values()))
         names, labelled = first.counts.names, first.counts.labelled
+        if policy is not None:
+            policy = policy.for_columns(names)
         attributes: list[tuple[str, ...]] = [(name,) for name in names]
         if self.intersections and len(names) > 1 and (policy is None or policy.intersections):
             attributes.append(tuple(names))

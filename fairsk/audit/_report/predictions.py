@@ -27,6 +27,7 @@ from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import call
 from fairsk.audit._data.dataset import audit_dataset
 from fairsk.audit._evidence import Evidence, with_unknown
+from fairsk.audit._policy import as_policy
 from fairsk.audit._report.asked import Asked
 from fairsk.audit._report.report import AuditReport
 from fairsk.metrics._functions import function_name
@@ -169,6 +170,8 @@ def audit_predictions(
     >>> [row.id for row in report.criteria], round(report.criteria[0].value, 3)
     (['sensitive_features/demographic_parity/min_ratio'], 0.5)
     """
+    policy = None if policy is None else as_policy(policy)
+    pos_label = policy.pos_label if policy is not None and pos_label is None else pos_label
     rows = _Rows(y_true, y_pred, sensitive_features, y_score, sample_weight, strata)
     evidence = _evidence(rows, frame, counts, histograms, pos_label, bins)
     rates, functions = _split_metrics(metrics)
@@ -315,6 +318,8 @@ def audit_models(
     """
     if not isinstance(models, Mapping) or not models or not all(isinstance(name, str) for name in models):
         raise TypeError("models must be a dict of names to fitted models, such as {'plain': model}.")
+    policy = None if policy is None else as_policy(policy)
+    pos_label = policy.pos_label if policy is not None and pos_label is None else pos_label
     n_samples = num_samples(X)
     selector, values = _selector_or_values(sensitive_features, n_samples)
     refuse_shuffled(X=X, y=y, sensitive_features=values, sample_weight=sample_weight)
