@@ -25,7 +25,8 @@ from fairsk._core.bounds import bounded_constraints
 from fairsk._core.results import Result, plain, row_count
 from fairsk._held_out.objective import make_objective
 from fairsk._held_out.report import BoundReport, report_fields
-from fairsk.audit import FairnessPolicy, audit_dataset, audit_predictions, compare
+from fairsk.audit import PROFILES, FairnessPolicy, audit_dataset, audit_predictions, compare, verify
+from fairsk.audit._evidence import Evidence
 from fairsk.metrics import GroupCounts, ScoreHistograms
 from fairsk.neural._evaluation import TrainingReport
 from fairsk.rates import get_constraint
@@ -125,6 +126,7 @@ ACHIEVED: dict[str, Any] = {
 RESULTS: dict[str, Callable[[], Any]] = {
     "GroupCounts": lambda: COUNTS,
     "ScoreHistograms": lambda: ScoreHistograms.from_scores(**SCORED, bins=8),
+    "ScoreMoments": lambda: Evidence.from_rows(y_pred=None, **SCORED).moments,
     # metrics
     "GroupMetrics": lambda: metrics.group_metrics(**ROWS),
     "GroupFunctionMetrics": lambda: metrics.group_metrics(
@@ -181,6 +183,11 @@ RESULTS: dict[str, Callable[[], Any]] = {
             "profiles": {"ll144": {"auditor": "a"}},
         }
     ),
+    "AuditReport": lambda: audit_predictions(
+        HIRED, PREDICTED, sensitive_features=PEOPLE[["sex", "race"]], y_score=PROBABILITY, min_ratio=0.8
+    ),
+    "ProfileTable": lambda: PROFILES["four_fifths"].compute(Evidence.from_counts(COUNTS))[0],
+    "Verification": lambda: verify(audit_predictions(counts=COUNTS, min_ratio=0.8)),
     "AuditComparison": lambda: compare(
         audit_predictions(counts=COUNTS), audit_predictions(counts=COUNTS, max_difference=0.1)
     ),

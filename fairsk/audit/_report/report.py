@@ -326,7 +326,9 @@ class AuditReport(Result):
         return summary_tables(self)
 
     def _content(self) -> dict[str, Any]:
-        return self.to_document() | {"outcome": self.outcome}
+        document = self.to_document()
+        criteria = document["results"].pop("criteria")
+        return document | {"outcome": self.outcome, "criteria": criteria}
 
 
 def _of(row: CriterionResult) -> str:
