@@ -111,7 +111,7 @@ def test_the_published_example(published):
     column = next(c for c in tables[0].columns if c.name == "impact_ratio")
     for category, (n, k, ratio) in published.items():
         assert (rows[category]["n"], rows[category]["selected"]) == (n, k)
-        assert column.shown(rows[category]["impact_ratio"]) == ratio
+        assert column.write(rows[category]["impact_ratio"]) == ratio
 
 
 def test_three_tables_and_what_is_not_stated():

@@ -12,16 +12,12 @@ from fairsk._core.groups import format_group, list_groups
 from fairsk._core.histograms import ScoreHistograms
 from fairsk._core.messages import list_texts, show
 from fairsk._core.moments import ScoreMoments
-from fairsk._core.results import number, p_value
 from fairsk._core.validation import check_choice, read_labels
 from fairsk.audit._evidence import Evidence
 from fairsk.audit._profiles.profile import (
     Column,
     Profile,
     ProfileTable,
-    group_column,
-    percent_column,
-    rows_column,
 )
 from fairsk.audit._profiles.rates import as_whole, compare_with, selections
 from fairsk.statistics._intervals import rate_intervals
@@ -38,17 +34,17 @@ _LEVEL = 0.05
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 _COLUMNS = (
-    group_column(),
-    rows_column("n", "n"),
-    rows_column("approved", "approved"),
-    percent_column("rate", "rate"),
+    Column("group", "group", "group"),
+    Column("n", "n", "rows"),
+    Column("approved", "approved", "rows"),
+    Column("rate", "rate", "percent", 1),
     Column("air", "AIR"),
     Column("air_low", "low"),
     Column("air_high", "high"),
-    Column("band", "band", str, words=True),
-    Column("marginal_effect", "points", lambda x: number(x, 1)),
-    Column("z", "z", lambda z: number(z, 2)),
-    Column("p_value", "p", lambda p: "-" if p is None else p_value(p)),
+    Column("band", "band", "words"),
+    Column("marginal_effect", "points", digits=1),
+    Column("z", "z", digits=2),
+    Column("p_value", "p", "p"),
     Column("practically_significant", "practical"),
     Column("statistically_significant", "statistical"),
 )
@@ -172,7 +168,12 @@ def _mean_differences(
             sign = -1 if lower_is_better else 1
             smd = float(sign * (mean[i] - mean[place]) / np.sqrt(spread))
         rows.append({"group": group, "n": float(n[i]), "mean": float(mean[i]), "smd": smd})
-    columns = (group_column(), rows_column("n", "n"), Column("mean", "mean score"), Column("smd", "SMD"))
+    columns = (
+        Column("group", "group", "group"),
+        Column("n", "n", "rows"),
+        Column("mean", "mean score"),
+        Column("smd", "SMD"),
+    )
     better = "lower" if lower_is_better else "higher"
     of = {
         "total": "all rows",
@@ -217,11 +218,11 @@ def _by_quantile(
                     }
                 )
     columns = (
-        group_column(),
-        percent_column("share", "top share", 0),
-        percent_column("approved", "approved of all"),
+        Column("group", "group", "group"),
+        Column("share", "top share", "percent", 0),
+        Column("approved", "approved of all", "percent", 1),
         Column("edge", "score from"),
-        percent_column("rate", "rate"),
+        Column("rate", "rate", "percent", 1),
         Column("air", "AIR"),
     )
     notes = (

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import attribute_name, format_group
-from fairsk._core.results import number, p_value
 from fairsk._core.validation import check_choice
 from fairsk.audit._evidence import Evidence
 from fairsk.audit._profiles.profile import (
@@ -16,9 +15,6 @@ from fairsk.audit._profiles.profile import (
     Profile,
     ProfileTable,
     attributes_of,
-    group_column,
-    percent_column,
-    rows_column,
 )
 from fairsk.audit._profiles.rates import Selection, as_whole, compare_with, is_weighted, selections
 from fairsk.statistics._tests import TwoGroupMethod
@@ -30,18 +26,18 @@ _FOUR_FIFTHS = Fraction(4, 5)
 _LEVEL = 0.05
 
 _COLUMNS = (
-    group_column(),
-    rows_column("n", "n"),
-    rows_column("selected", "selected"),
-    percent_column("rate", "rate"),
+    Column("group", "group", "group"),
+    Column("n", "n", "rows"),
+    Column("selected", "selected", "rows"),
+    Column("rate", "rate", "percent", 1),
     Column("impact_ratio", "impact ratio"),
     Column("ratio_to_runner_up", "to runner-up"),
     Column("below_four_fifths", "below 4/5"),
-    Column("shortfall", "shortfall", lambda x: number(x, 1)),
+    Column("shortfall", "shortfall", digits=1),
     Column("after_one_more", "after one more"),
-    Column("z", "z", lambda z: number(z, 2)),
-    Column("p_value", "p", lambda p: "-" if p is None else p_value(p)),
-    Column("reading", "reading", str, words=True),
+    Column("z", "z", digits=2),
+    Column("p_value", "p", "p"),
+    Column("reading", "reading", "words"),
 )
 
 _NOTES = (

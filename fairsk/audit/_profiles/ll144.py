@@ -8,15 +8,12 @@ from typing import Any
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.messages import list_texts, show
-from fairsk._core.results import number, row_count
+from fairsk._core.results import row_count
 from fairsk.audit._evidence import Evidence
 from fairsk.audit._profiles.profile import (
     Column,
     Profile,
     ProfileTable,
-    group_column,
-    percent_column,
-    rows_column,
 )
 from fairsk.audit._profiles.rates import as_whole, selections
 from fairsk.audit._small_groups import SMALL
@@ -122,12 +119,12 @@ def _table(
     ]
     selected = "selected" if kind == "selection" else "above the median"
     columns = (
-        group_column("category"),
-        rows_column("n", "applicants"),
-        percent_column("share", "share of data"),
-        rows_column("selected", selected),
-        percent_column("rate", f"{kind} rate"),
-        Column("impact_ratio", "impact ratio", lambda ratio: number(ratio, 2)),
+        Column("group", "category", "group"),
+        Column("n", "applicants", "rows"),
+        Column("share", "share of data", "percent", 1),
+        Column("selected", selected, "rows"),
+        Column("rate", f"{kind} rate", "percent", 1),
+        Column("impact_ratio", "impact ratio", digits=2),
     )
     notes = [f"Impact ratio: the {kind} rate by the highest one of this table."]
     unknown = {name: evidence.n_unknown[name] for name in names}
@@ -160,7 +157,7 @@ def _median_notes(evidence: Evidence) -> list[str]:
 
 def _stated(options: Mapping[str, Any]) -> ProfileTable:
     rows = [{"field": title, "stated": _said(options.get(name))} for name, title in _FIELDS.items()]
-    columns = (Column("field", "field", str, words=True), Column("stated", "stated", str, words=True))
+    columns = (Column("field", "field", "words"), Column("stated", "stated", "words"))
     return ProfileTable("ll144", "To be stated by the employer", columns, tuple(rows))
 
 

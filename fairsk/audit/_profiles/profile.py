@@ -5,15 +5,18 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from fairsk._core.groups import format_group
 from fairsk._core.messages import did_you_mean, list_texts, show
-from fairsk._core.results import Result, Table, number, row_count
+from fairsk._core.results import Result, Table, number, p_value, row_count
 from fairsk._core.validation import plain_labels
 from fairsk.audit._evidence import Evidence
 
 __all__ = ["PROFILES", "Column", "Profile", "ProfileTable", "as_profile"]
+
+
+Kind: TypeAlias = Literal["group", "words", "rows", "percent", "number", "p"]
 
 
 @dataclass(frozen=True)
@@ -26,16 +29,28 @@ class Column:
         What programs call it.
     title : str
         What people read.
-    shown : callable of a value to str
-        How a value is written.
-    words : bool
-        Whether it holds words.
+    kind : {"group", "words", "rows", "percent", "number", "p"}, default="number"
+        How its values are written.
+    digits : int, default=3
+        How many digits stand behind the point, of numbers and percent.
     """
 
     name: str
     title: str
-    shown: Callable[[Any], str] = number
-    words: bool = False
+    kind: Kind = "number"
+    digits: int = 3
+
+    def write(self, value: Any) -> str:
+        """Write a value; what is not there is a dash."""
+        if value is None:
+            return "-"
+        if self.kind in ("group", "words"):
+            return format_group(value)
+        if self.kind == "rows":
+            return row_count(value)
+        if self.kind == "percent":
+            return f"{value:.{self.digits}%}"
+        return p_value(value) if self.kind == "p" else number(value, self.digits)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,13 +104,14 @@ class ProfileTable(Result):
         }
 
     def _tables(self) -> list[Table]:
-        from_rows = {column.name: [row[column.name] for row in self.rows] for column in self.columns}
-        text = {
-            column.title: [column.shown(value) for value in from_rows[column.name]] for column in self.columns
-        }
+        values = {column.name: [row[column.name] for row in self.rows] for column in self.columns}
+        text = {column.title: list(map(column.write, values[column.name])) for column in self.columns}
+        for column in self.columns:
+            if column.kind == "group":
+                values[column.name] = list(map(format_group, values[column.name]))
         caption = f"{self.name}{', ' + self.model if self.model else ''}"
-        words = [column.title for column in self.columns if column.words]
-        return [Table(from_rows, text, caption, self.notes, words=words)]
+        words = [column.title for column in self.columns if column.kind in ("group", "words")]
+        return [Table(values, text, caption, self.notes, words=words)]
 
 
 @dataclass(frozen=True)
@@ -225,18 +241,3 @@ def attributes_of(evidence: Evidence, *, intersections: bool = True) -> list[tup
     names = evidence.counts.names
     singles: list[tuple[str, ...]] = [(name,) for name in names]
     return [*singles, tuple(names)] if intersections and len(names) > 1 else singles
-
-
-def group_column(title: str = "group") -> Column:
-    """Return the column of groups."""
-    return Column("group", title, format_group, words=True)
-
-
-def rows_column(name: str, title: str) -> Column:
-    """Return a column of (weighted) numbers of rows."""
-    return Column(name, title, lambda n: "-" if n is None else row_count(n))
-
-
-def percent_column(name: str, title: str, digits: int = 1) -> Column:
-    """Return a column of shares, in percent."""
-    return Column(name, title, lambda share: "-" if share is None else f"{share:.{digits}%}")
