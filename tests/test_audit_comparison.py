@@ -160,6 +160,11 @@ def test_it_prints_renders_and_says_all_as_json() -> None:
     headings = [section.heading for section in found._sections()]
     assert headings[0] == "Changes since Audit of predictions"
     assert headings[-1] == "How to read changes"
+    for text in (found.to_html(), found.to_markdown()):
+        assert "<script" not in text
+        assert "Changes of disparities" in text
+        assert "worse" in text
+        assert len(text) < 60_000
     words = str(found).lower()
     assert "independent" in words
     assert "complian" not in words

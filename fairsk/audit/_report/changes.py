@@ -204,10 +204,9 @@ class AuditComparison(Result):
         return tuple(said)
 
     def _tables(self) -> list[Table]:
-        caption = f"{self.title}, compared with {self.earlier_title}"
         note = f"{percent(self.confidence)} intervals of the changes, each for itself."
         notes = [note, *self.sentences, *self.not_compared]
-        tables = [_criteria_table(self.criteria, caption, notes)]
+        tables = [_criteria_table(self.criteria, self._heading, notes)]
         if self._moved:
             tables.append(_rates_table(self._moved, f"Rates that are told apart, {self._together}"))
         return tables
@@ -228,6 +227,34 @@ class AuditComparison(Result):
         return _rates_table([*self.rates, *self.scores], "").frame(
             self.library if backend is None else backend
         )
+
+    def to_html(self) -> str:
+        """Return the comparison as one page that needs nothing else: no script, no request.
+
+        Returns
+        -------
+        str
+            The page; the counts of both audits are in their own reports.
+        """
+        from fairsk._pages.html import render_page
+
+        return render_page(self._heading, self._sections(), charts=[])
+
+    def to_markdown(self) -> str:
+        """Return the comparison as Markdown, for pull requests.
+
+        Returns
+        -------
+        str
+            Headings and tables.
+        """
+        from fairsk._pages.markdown import render_markdown
+
+        return render_markdown(self._heading, self._sections())
+
+    @property
+    def _heading(self) -> str:
+        return f"{self.title}, compared with {self.earlier_title}"
 
     @property
     def _together(self) -> str:
