@@ -365,7 +365,7 @@ def _rates_table(rows: Sequence[RateChange], caption: str) -> Table:
     if any(columns["model"]):
         text["model"] = columns["model"]
     text |= {
-        "rate": columns["rate"],
+        "rate": [row.rate.replace("_", " ") for row in shown],
         "earlier": [number(row.earlier_value) for row in shown],
         "now": [number(row.value) for row in shown],
         "change": list(map(_signed, shown)),
