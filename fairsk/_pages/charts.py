@@ -66,26 +66,46 @@ def charts_of(page: str) -> list[str]:
 def is_inert(svg: str) -> bool:
     """Tell whether a chart holds nothing but shapes and text: no script, no handler, no reference outward.
 
-    Whatever is not known to be harmless is not inert; nothing at all is.
+    Whatever is not known to be harmless is not inert; nothing at all is. All of it must lie within one
+    element, and what is used again is a single shape, for parts that use parts could be billions.
     """
+    opened, ids, shapes, used = list[str](), set[str](), set[str](), set[str]()
     place = 0
     while place < len(svg):
         token = _TOKEN.match(svg, place)
-        if token is None:
+        if token is None or (place == 0) != (token[0].startswith("<svg ")) or (place > 0 and not opened):
             return False
         place = token.end()
-        _, name, attributes, _, text = token.groups()
+        closing, name, attributes, empty, text = token.groups()
         if text is not None:
             continue
-        if name not in _ELEMENTS:
+        if closing:
+            if opened.pop() != name or attributes or empty:
+                return False
+            continue
+        values = _ATTRIBUTE.findall(attributes)
+        said = dict(values)
+        if (
+            name not in _ELEMENTS
+            or len(said) < len(values)
+            or not all(map(_is_harmless, said, said.values()))
+        ):
             return False
-        for key, value in _ATTRIBUTE.findall(attributes):
-            refers = key in ("href", "clip-path")
-            if key not in _ATTRIBUTES or (refers and not _REFERENCE.fullmatch(value)):
-                return False
-            if not refers and ("url" in value.lower() or "\\" in value):
-                return False
-    return svg == "" or (svg.startswith("<svg ") and svg.endswith("</svg>") and svg.count("<svg") == 1)
+        if said.get("id") in ids or ("href" in said and name != "use"):
+            return False
+        ids |= {said["id"]} if "id" in said else set()
+        shapes |= {said["id"]} if "id" in said and name in ("path", "rect") else set()
+        used |= {said["href"][1:]} if "href" in said else set()
+        if not empty:
+            opened.append(name)
+    return not opened and used <= shapes
+
+
+def _is_harmless(key: str, value: str) -> bool:
+    """Tell whether an attribute can neither run nor load anything."""
+    if key in ("href", "clip-path"):
+        return _REFERENCE.fullmatch(value) is not None
+    return key in _ATTRIBUTES and "url" not in value.lower() and "\\" not in value
 
 
 def draw_charts(charts: Sequence[Chart]) -> list[str]:
