@@ -41,6 +41,8 @@ _LOOKS: Mapping[str, Any] = {
 _LETTER, _LINE, _ABOVE, _BELOW, _PANEL, _GAP = 5.6, 19.0, 6.0, 36.0, 215.0, 22.0
 #: Calibration charts: points of a panel, and panels side by side.
 _SQUARE, _PER_ROW = 132.0, 5
+#: Points left of the panels, and between two rows of them.
+_LEFT, _BETWEEN = 44.0, 22.0
 
 
 def rates_svg(
@@ -73,46 +75,45 @@ def calibration_svg(lines: Mapping[Hashable, tuple[Floats, Floats, Floats, Float
     """
     n_columns = min(len(lines), _PER_ROW)
     n_rows = math.ceil(len(lines) / n_columns)
-    width = 50 + n_columns * (_SQUARE + _GAP)
-    height = n_rows * (_SQUARE + 20) + _BELOW
+    width = _LEFT + n_columns * (_SQUARE + _GAP)
+    height = n_rows * (_SQUARE + _BETWEEN) + _BELOW
 
     def draw(figure: Any) -> None:
+        # Axes take most of the time of a drawing, so all panels stand on one, which counts in points.
+        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+        axes.axis("off")
         for place, (group, points) in enumerate(lines.items()):
             row, column = divmod(place, n_columns)
-            left = 44 + column * (_SQUARE + _GAP)
-            top = 18 + row * (_SQUARE + 20)
-            axes = figure.add_axes(
-                (left / width, 1 - (top + _SQUARE) / height, _SQUARE / width, _SQUARE / height)
-            )
-            _draw_calibration(axes, *points)
-            axes.set_title(
-                literal(format_group(group))[:24], fontsize="medium", loc="left", pad=4, usetex=False
-            )
-            axes.tick_params(labelleft=column == 0, labelbottom=place + n_columns >= len(lines))
-        figure.text(44 / width, 4 / height, "mean score of a bin")
-        figure.text(8 / width, 0.5, "share of positive labels", rotation=90, va="center")
+            left, top = _LEFT + column * (_SQUARE + _GAP), _BETWEEN - 2 + row * (_SQUARE + _BETWEEN)
+            _draw_calibration(axes, left, top, *points)
+            name = literal(format_group(group))
+            axes.text(left, top - 5, name if len(name) <= 22 else f"{name[:21]}…", usetex=False)
+            for share in (0, 0.5, 1):
+                if column == 0:
+                    y = top + _SQUARE * (1 - share)
+                    axes.text(left - 4, y, f"{share:g}", ha="right", va="center")
+                if place + n_columns >= len(lines):
+                    axes.text(left + _SQUARE * share, top + _SQUARE + 12, f"{share:g}", ha="center")
+        axes.text(_LEFT, height - 4, "mean score of a bin")
+        axes.text(10, height / 2, "share of positive labels", rotation=90, va="center", ha="center")
 
     return _svg(width, height, draw)
 
 
-def _draw_calibration(axes: Any, scores: Floats, label_rates: Floats, low: Floats, high: Floats) -> None:
-    """Draw the points of one group, and the line on which calibrated scores lie."""
-    axes.plot([0, 1], [0, 1], color="#808080", linewidth=1, linestyle="--")
+def _draw_calibration(
+    axes: Any, left: float, top: float, scores: Floats, label_rates: Floats, low: Floats, high: Floats
+) -> None:
+    """Draw the points of one group in a square, and the line on which calibrated scores lie."""
     shown = np.isfinite(scores) & np.isfinite(label_rates)
-    scores, label_rates, low, high = (part[shown] for part in (scores, label_rates, low, high))
-    bars = np.stack([label_rates - np.nan_to_num(low), np.nan_to_num(high, nan=1.0) - label_rates])
-    axes.errorbar(
-        scores,
-        label_rates,
-        yerr=bars.clip(0),
-        color=COLOR,
-        marker="o",
-        markersize=3.5,
-        linewidth=1,
-        capsize=0,
-    )
-    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-    axes.grid(color="#808080", alpha=0.25, linewidth=0.8)
+    low, high = (np.where(np.isfinite(end), end, label_rates) for end in (low, high))
+    x = left + _SQUARE * scores[shown]
+    y, y_low, y_high = (top + _SQUARE * (1 - part[shown]) for part in (label_rates, low, high))
+    edges = top + _SQUARE * np.array([0.0, 0.5, 1.0])
+    axes.hlines(edges, left, left + _SQUARE, color="#808080", alpha=0.3, linewidth=0.8)
+    axes.vlines(edges - top + left, top, top + _SQUARE, color="#808080", alpha=0.3, linewidth=0.8)
+    axes.plot([left, left + _SQUARE], [top + _SQUARE, top], color="#808080", linewidth=1, linestyle="--")
+    axes.vlines(x, y_low, y_high, color=COLOR, linewidth=1.2)
+    axes.plot(x, y, color=COLOR, marker="o", markersize=3.5, linewidth=1)
 
 
 def _draw_groups(
