@@ -107,11 +107,19 @@ class ProfileTable(Result):
         values = {column.name: [row[column.name] for row in self.rows] for column in self.columns}
         text = {column.title: list(map(column.write, values[column.name])) for column in self.columns}
         for column in self.columns:
-            if column.kind == "group":
-                values[column.name] = list(map(format_group, values[column.name]))
+            values[column.name] = _of_one_kind(column, values[column.name])
         caption = f"{self.name}{', ' + self.model if self.model else ''}"
         words = [column.title for column in self.columns if column.kind in ("group", "words")]
         return [Table(values, text, caption, self.notes, words=words)]
+
+
+def _of_one_kind(column: Column, values: list[Any]) -> list[Any]:
+    """Return the values of a column as a frame takes them: groups as text, numbers as floats."""
+    if column.kind == "group":
+        return list(map(format_group, values))
+    if column.kind == "words" or any(isinstance(value, bool) for value in values):
+        return values
+    return [float("nan") if value is None else float(value) for value in values]
 
 
 @dataclass(frozen=True)
