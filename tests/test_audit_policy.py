@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import re
 import tomllib
@@ -812,3 +813,38 @@ def test_what_cannot_be_read_ends_with_status_2(
         main(["policy", "check", *arguments])
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
+
+
+# --- the page about policies ------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[1] / "docs" / "policy.md").read_text(encoding="utf-8")
+
+
+def test_the_file_on_the_page_leaves_nothing_open() -> None:
+    text = re.search(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL)[1]  # type: ignore[index]
+    gaps = FairnessPolicy.from_toml(text).gaps(date(2026, 11, 26))
+    assert gaps == ("criteria[2] (loans that fail) says nothing of: bound.",)
+
+
+def test_the_page_runs_as_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
+    assert {kind for kind, _ in blocks} == {"toml", "python", ""}
+    namespace: dict[str, Any] = {}
+    for (kind, text), (_, printed) in itertools.pairwise([*blocks, ("", "")]):
+        if kind == "toml":
+            Path("fairness.toml").write_text(text, encoding="utf-8")
+        elif kind == "python":
+            exec(text, namespace)
+            assert capsys.readouterr().out == printed
+    assert namespace["search"].best_params_
+
+
+def test_the_page_claims_nothing_it_must_not() -> None:
+    assert "complian" not in PAGE.lower()
+    rows = PAGE.split("## What people are held to")[1].split("###")[0]
+    for name in ("GDPR", "EU AI Act", "ISO/IEC TS 12791", "IEEE 7003", "OECD", "29 CFR 1607", "Regulation B"):
+        assert name in rows
+    assert "Nothing in this library makes a use lawful" in rows
