@@ -334,23 +334,27 @@ def _profiles(part: _Part, known: Mapping[str, Sequence[str]]) -> dict[str, dict
     return read
 
 
-def _option(part: _Part, key: str, value: Any, kinds: tuple[type, ...] = (Mapping, list, tuple)) -> Any:
-    """Return an option of a profile: a label, a date as text, a list of these, or a table of any of these."""
+def _option(part: _Part, key: str, value: Any, levels: int = 2) -> Any:
+    """Return an option of a profile: a label, a date as text, a list of these, or a table of any of these.
+
+    ``levels`` is how deep it may be: 2 for any of these, 1 for a list, 0 for a label.
+    """
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, str):
         return _checked_text(part, key, value, _MOST_PROSE)
-    if not isinstance(value, kinds):
+    is_table = levels == 2 and isinstance(value, Mapping)
+    if not is_table and not (levels and isinstance(value, list | tuple)):
         return _label(part, key, value)
     if len(value) > _MOST_TABLES:
         part.wrong(key, f"must have {_MOST_TABLES} entries at most; got {len(value):,}.")
         return None
-    if isinstance(value, Mapping):
+    if is_table:
         return {
-            _checked_text(part, key, name, _MOST_NAME): _option(part, key, each, (list, tuple))
+            _checked_text(part, key, name, _MOST_NAME): _option(part, key, each, 1)
             for name, each in value.items()
         }
-    return tuple(_option(part, key, each, ()) for each in value)
+    return tuple(_option(part, key, each, 0) for each in value)
 
 
 def _criteria(part: _Part, features: Sequence[str], names: Sequence[str]) -> tuple[PolicyCriterion, ...]:
