@@ -52,6 +52,7 @@ benchmarks: $(READY) $(ENGINES)
 	$(BIN)/python benchmarks/metrics_speed.py
 	$(BIN)/python benchmarks/score_metrics_speed.py
 	$(BIN)/python benchmarks/engines_speed.py
+	$(BIN)/python benchmarks/audit_speed.py
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/score_coverage.py
 	$(BIN)/python benchmarks/pooled_scoring.py
