@@ -1,8 +1,12 @@
 """Pages in a browser: what headless Chromium logs, requests, shows and tells a screen reader."""
 
+import numpy as np
+import pandas as pd
 import pytest
 from browser import Browser, find_chromium
 from test_pages import HOSTILE, page_of
+
+from fairsk.audit import audit_predictions
 
 pytestmark = pytest.mark.skipif(
     find_chromium() is None, reason="Chromium is not installed (Debian: apt-get install chromium)"
@@ -19,6 +23,19 @@ def browser():
 def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "page.html"
     path.write_text(page_of(HOSTILE), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """Return the page of an audit by two attributes, with scores, of groups with hostile names."""
+    rng = np.random.default_rng(0)
+    people = pd.DataFrame({"$a": rng.choice(HOSTILE, 600), "<b>": rng.choice(["f", "m"], 600)})
+    y, score = rng.integers(0, 2, 600), rng.random(600)
+    decided = (score > 0.5).astype(int)
+    audited = audit_predictions(y, decided, sensitive_features=people, y_score=score, max_difference=0.1)
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(audited.to_html(), encoding="utf-8")
     return path
 
 
@@ -45,12 +62,14 @@ def test_the_browser_reports_what_a_bad_page_does(browser, tmp_path):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_page_opens_without_a_message_or_a_request(browser, page, dark):
+@pytest.mark.parametrize("name", ["page", "report"])
+def test_a_page_opens_without_a_message_or_a_request(browser, name, dark, request):
+    page = request.getfixturevalue(name)
     browser.emulate(1280, 900, dark=dark)
     browser.open(page)
     assert logged(browser) == []
-    (request,) = browser.happened("Network.requestWillBeSent")
-    assert request["request"]["url"] == page.as_uri()
+    (asked,) = browser.happened("Network.requestWillBeSent")
+    assert asked["request"]["url"] == page.as_uri()
     assert browser.evaluate("document.scripts.length") == 0
 
 
@@ -88,20 +107,22 @@ def test_a_screen_reader_is_told_of_every_table_and_chart(browser, page):
 
 
 @pytest.mark.parametrize("width", [360, 1280, 2560])
-def test_nothing_is_wider_than_the_screen(browser, page, width):
+@pytest.mark.parametrize("name", ["page", "report"])
+def test_nothing_is_wider_than_the_screen(browser, name, width, request):
     """Wide tables scroll in a box of their own; long words are broken."""
     browser.emulate(width, 900)
-    browser.open(page)
+    browser.open(request.getfixturevalue(name))
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
     wide = "e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.fsk-box, figure, .skip')"
     assert browser.evaluate(f"[...document.body.querySelectorAll('*')].filter({wide}).length") == 0
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_text_stands_out_from_what_is_behind_it(browser, page, dark):
+@pytest.mark.parametrize("name", ["page", "report"])
+def test_text_stands_out_from_what_is_behind_it(browser, name, dark, request):
     """WCAG 2.2, success criterion 1.4.3: a contrast of 4.5 to 1, of the colours as they are shown."""
     browser.emulate(1280, 900, dark=dark)
-    browser.open(page)
+    browser.open(request.getfixturevalue(name))
     lowest = browser.evaluate(CONTRAST)
     assert lowest["elements"] > 100
     assert lowest["contrast"] >= 4.5, lowest
@@ -133,3 +154,12 @@ CONTRAST = """(() => {
   }
   return lowest;
 })()"""
+
+
+def test_every_table_of_a_report_has_a_name(browser, report):
+    browser.emulate(1280, 900)
+    browser.open(report)
+    browser.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+    nodes = [node for node in browser.accessible() if node.get("role", {}).get("value") == "table"]
+    assert len(nodes) == browser.evaluate("document.querySelectorAll('table').length")
+    assert all(node["name"]["value"] for node in nodes)

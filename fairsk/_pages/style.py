@@ -41,7 +41,7 @@ code,pre{{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-
 pre{{background:var(--panel);border:1px solid var(--rule);border-radius:8px;padding:1rem;max-height:30rem;\
 overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere}}
 summary{{cursor:pointer;color:var(--accent);font-weight:600;padding:.3rem 0}}
-.cards{{display:grid;grid-template-columns:repeat(auto-fit,minmax(10.5rem,1fr));gap:.8rem;margin:1rem 0;\
+.cards{{display:grid;grid-template-columns:repeat(auto-fit,minmax(12.5rem,1fr));gap:.8rem;margin:1rem 0;\
 padding:0;list-style:none;max-width:70rem}}
 .cards li{{background:var(--panel);border:1px solid var(--rule);border-left:5px solid var(--rule);\
 border-radius:10px;padding:.75rem .95rem;min-width:0}}
@@ -49,6 +49,7 @@ border-radius:10px;padding:.75rem .95rem;min-width:0}}
 .cards strong{{display:block;font-size:1.45rem;line-height:1.25;font-variant-numeric:tabular-nums;\
 letter-spacing:-.01em;overflow-wrap:normal}}
 .cards i{{font-style:normal}}
+.cards [class] strong{{font-size:1.1rem;line-height:1.6;white-space:nowrap}}
 .cards .good{{border-left-color:var(--good)}}.cards .good strong{{color:var(--good)}}
 .cards .bad{{border-left-color:var(--bad)}}.cards .bad strong{{color:var(--bad)}}
 .cards .open{{border-left-color:var(--open)}}.cards .open strong{{color:var(--open)}}
@@ -68,7 +69,9 @@ padding:0}}
 .fairsk .fsk-good{{color:var(--good)}}.fairsk .fsk-bad{{color:var(--bad)}}
 .fairsk .fsk-open{{color:var(--open)}}.fairsk .fsk-none{{color:var(--none)}}
 @media screen and (max-width:48rem){{figure svg{{max-width:none}}}}
-@media screen and (max-width:40rem){{body{{font-size:15px}}.cards strong{{font-size:1.15rem}}\
+@media screen and (max-width:40rem){{body{{font-size:15px}}\
+.cards{{grid-template-columns:repeat(auto-fit,minmax(9rem,1fr))}}.cards strong{{font-size:1.15rem}}\
+.cards [class] strong{{font-size:.95rem}}\
 .fairsk.fairsk th,.fairsk.fairsk td{{padding:.35em .5em}}\
 .fairsk.fairsk tbody th{{max-width:9.5em}}.fairsk .fsk-many{{display:inline-block;min-width:11em}}\
 .fairsk.fairsk dl{{display:block}}\
