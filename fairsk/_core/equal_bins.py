@@ -10,7 +10,10 @@ import numpy as np
 from fairsk._core.messages import show
 from fairsk._core.typing import Floats, Ints
 
-__all__ = ["EqualBins"]
+__all__ = ["NARROWEST", "EqualBins"]
+
+#: No bins are narrower: it is the least number whose reciprocal every engine has.
+NARROWEST = float(np.finfo(float).tiny)
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,15 @@ class EqualBins:
         """Return at most that many bins, as narrow as can be, that hold all scores from low to high.
 
         Their width is a power of two, and so their ends are rounded outward to multiples of one. It is never
-        less than ``finest`` times the distance of two neighbouring floats; where edges are asked for, take n.
+        less than ``finest`` times (a power of two) the distance of two neighbouring floats; where edges are
+        asked for, take n. Unless the two scores are closer than :data:`NARROWEST`, they are in two bins.
         """
-        least = finest * float(np.spacing(max(abs(low), abs(high), np.finfo(float).tiny)))
-        exponent = max(math.frexp((high - low) / n)[1] - 1, math.frexp(least)[1] - 1)
-        width = math.ldexp(1.0, exponent)
+        largest = max(abs(low), abs(high))
+        # The next float towards 0 may be half as far away as the other neighbour.
+        least = max(finest * (largest - math.nextafter(largest, 0)), NARROWEST)
+        # Two powers of 2 around the quotient; where all scores are alike, any width will do.
+        exponent = math.frexp(high - low)[1] - math.frexp(n)[1] if high > low else 0
+        width = max(math.ldexp(0.5, exponent), least)
         while math.floor(high / width) - math.floor(low / width) >= n:
             width *= 2
         return cls(float(math.floor(low / width)), width, n, low, high)

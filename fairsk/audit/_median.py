@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fairsk._core.engines import Combinations
-from fairsk._core.equal_bins import EqualBins
+from fairsk._core.equal_bins import NARROWEST, EqualBins
 from fairsk._core.typing import Bools, Floats
 
 __all__ = ["MedianSplit", "median_of", "split_at_median"]
@@ -111,7 +111,7 @@ def split_at_median(first: Combinations, zoom: Callable[[float, float], Combinat
         next_above = min(next_above, table.lowest[above].min(initial=np.inf))
         if sums[place] <= half + tolerance and np.isfinite(next_above):
             return MedianSplit(_between(high, next_above), [*parts, (table, above)])
-        if low == high:
+        if high - low < NARROWEST:  # not even the narrowest bins tell them apart
             return MedianSplit(low, [*parts, (table, above)])
         parts.append((_rest(table, ~inside), above[~inside]))
         below = float(sums[place - 1]) if place else below

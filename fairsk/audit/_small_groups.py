@@ -10,7 +10,6 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from fairsk._core.counts import GroupCounts, sum_rows
-from fairsk._core.groups import join_groups
 from fairsk._core.histograms import ScoreHistograms
 from fairsk._core.messages import show
 from fairsk._core.results import Record
@@ -93,6 +92,7 @@ class Merger:
     """What every group, and every stratum, is called once the small ones are merged."""
 
     groups: list[Hashable]
+    #: None if no stratum is small.
     strata: list[Hashable] | None
     said: MergedGroups
 
@@ -126,25 +126,27 @@ def plan_merger(tables: Sequence[GroupCounts], min_cell: int, rule: Rule) -> Mer
     check_choice("rule", rule, Rule)
     if isinstance(min_cell, bool) or not isinstance(min_cell, int | np.integer) or min_cell < 1:
         raise ValueError(f"min_cell must be a whole number of rows, at least 1; got {show(min_cell)}.")
-    counts, strata, n_strata = tables[0], None, 0
+    counts, n_strata = tables[0], 0
+    strata: list[Hashable] | None = None
     rows = list(map(_least_rows, tables))
     places = [i for i, table in enumerate(tables) if table.strata is not None]
     if places:
-        labels = tables[places[0]].strata or ()
+        before = tables[places[0]].strata or ()
         # By stratum; the cells of all decisions, of which each has all rows.
         merged = _merged(*_sizes([rows[i].sum(0)[:, None] for i in places], rule), min_cell)
-        n_strata, name = int(merged.sum()), _free_name(SMALL_STRATA, labels)
-        strata = [name if small else label for label, small in zip(labels, merged, strict=True)]
-        codes = join_groups(strata)[1]
+        n_strata, name = int(merged.sum()), _free_name(SMALL_STRATA, before)
+        strata = [name if small else stratum for stratum, small in zip(before, merged, strict=True)]
+        codes, n_left = _codes(strata), len(set(strata))
         for i in places:
-            rows[i] = np.moveaxis(sum_rows(np.moveaxis(rows[i], 1, 0), codes, len(set(strata))), 0, 1)
+            rows[i] = np.moveaxis(sum_rows(np.moveaxis(rows[i], 1, 0), codes, n_left), 0, 1)
     merged = _merged(*_sizes(rows, rule), min_cell)
     n_groups = int(merged.sum())
     label = _free_name(SMALL, counts.groups) if n_groups else None
     whole: Hashable = label if len(counts.names) == 1 else (label,) * len(counts.names)
     labels = [whole if small else group for group, small in zip(counts.groups, merged, strict=True)]
     n_rows = float(counts.without_strata().n[merged].sum())
-    return Merger(labels, strata, MergedGroups(rule, int(min_cell), n_groups, n_rows, label, n_strata))
+    said = MergedGroups(rule, int(min_cell), n_groups, n_rows, label, n_strata)
+    return Merger(labels, strata if n_strata else None, said)
 
 
 def _sizes(tables: Sequence[Floats], rule: Rule) -> tuple[Floats, Floats]:
@@ -207,8 +209,8 @@ def _free_name(name: str, groups: Sequence[Hashable]) -> str:
 
 
 def merge_strata(counts: GroupCounts, labels: Sequence[Hashable]) -> GroupCounts:
-    """Give the strata other labels; the counts of strata with the same one add up."""
-    strata, codes = join_groups(labels)
+    """Give the strata other labels, in their order; the counts of strata with the same one add up."""
+    strata, codes = list(dict.fromkeys(labels)), _codes(labels)
 
     def table(sums: Mapping[str, Floats]) -> dict[str, Floats]:
         return {cell: sum_rows(sums[cell].T, codes, len(strata)).T for cell in CELLS}
@@ -223,6 +225,12 @@ def merge_strata(counts: GroupCounts, labels: Sequence[Hashable]) -> GroupCounts
         library=counts.library,
         orders=counts.orders,
     )
+
+
+def _codes(labels: Sequence[Hashable]) -> Ints:
+    """Return the place of each label among the distinct ones, in the order in which they come."""
+    position = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+    return np.array([position[label] for label in labels], dtype=np.intp)
 
 
 def join_small_bins(histograms: ScoreHistograms, min_cell: int) -> ScoreHistograms | None:
