@@ -54,7 +54,7 @@ def report_sections(report: AuditReport) -> list[Section]:
         Section(
             "Verdicts",
             summary_sentences(report),
-            [_cards(report), _criteria_table(report, caption), *_pairs_table(report)],
+            [_cards(report), _criteria_table(report, caption)],
         ),
         *_by_attribute(report),
         *_profile_sections(report),
@@ -188,18 +188,20 @@ def _criteria_table(report: AuditReport, caption: str = "Verdicts", notes: Seque
     )
 
 
-def _pairs_table(report: AuditReport) -> Iterator[Table]:
+def _pairs_table(report: AuditReport, attribute: str) -> Iterator[Table]:
     """Return the pairs of groups beyond a bound, where a criterion has more than the one that it names."""
-    pairs = report.results.pairs
+    criteria = {row.id: row for row in report.criteria if row.attribute == attribute}
+    pairs = [pair for pair in report.results.pairs if pair.id in criteria]
     counted = Counter((pair.model, pair.stratum, pair.id) for pair in pairs)
     if max(counted.values(), default=0) < 2:
         return
     columns: dict[str, list[Any]] = {"id": [pair.id for pair in pairs]}
+    asked = [criteria[pair.id] for pair in pairs]
+    text = {"criterion": [f"{_title(row.constraint)}, {row.comparison}" for row in asked]}
     if _several(report):
-        columns["model"] = [pair.model for pair in pairs]
+        text["model"] = columns["model"] = [pair.model for pair in pairs]
     if _has_strata(report):
-        columns["stratum"] = [_stratum_name(pair.stratum) for pair in pairs]
-    text = {"criterion" if name == "id" else name: list(map(str, values)) for name, values in columns.items()}
+        text["stratum"] = columns["stratum"] = [_stratum_name(pair.stratum) for pair in pairs]
     columns["rate"] = [pair.rate for pair in pairs]
     text["rate"] = [_title(pair.rate) for pair in pairs]
     for i, side in enumerate(("lowest", "highest")):
@@ -212,7 +214,7 @@ def _pairs_table(report: AuditReport) -> Iterator[Table]:
     text["value"] = [with_interval(pair.value, pair.low, pair.high) for pair in pairs]
     note = f"The {MOST_PAIRS} pairs of each criterion that break its bound most surely, if there are more."
     words = ("model", "stratum", "rate", "lowest", "highest")
-    yield Table(columns, text, "Pairs of groups beyond the bound", [note], words=words)
+    yield Table(columns, text, f"Pairs of {attribute} beyond the bound", [note], words=words)
 
 
 def _stratum_name(stratum: Hashable) -> str:
@@ -246,6 +248,7 @@ def _by_attribute(report: AuditReport) -> Iterator[Section]:
         blocks += _rate_blocks(report, names)
         blocks += _score_tables(report, attribute)
         blocks += _calibration_blocks(report, attribute)
+        blocks += _pairs_table(report, attribute)
         yield Section(f"By {attribute}", (), blocks)
 
 
