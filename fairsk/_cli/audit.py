@@ -67,8 +67,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="CSV or Parquet; several are one table")
-    add_columns(parser)
-    parser.add_argument(
+    add_columns(parser).add_argument(
         "--pos-label",
         metavar="VALUE",
         help="the positive label, unless labels are 0 and 1, or true and false",

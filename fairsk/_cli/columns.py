@@ -164,8 +164,8 @@ def _given(columns: Mapping[str, str | None]) -> dict[str, str]:
     return {option: name for option, name in columns.items() if name is not None}
 
 
-def add_columns(parser: argparse.ArgumentParser, title: str = "columns") -> None:
-    """Add the options that say which columns are what."""
+def add_columns(parser: argparse.ArgumentParser, title: str = "columns") -> argparse._ArgumentGroup:
+    """Add the options that say which columns are what; return their group."""
     columns = parser.add_argument_group(title)
     columns.add_argument("--y-pred", metavar="COLUMN", help="the decisions, or predicted labels")
     columns.add_argument("--y-true", metavar="COLUMN", help="the labels, if they are known")
@@ -192,3 +192,4 @@ def add_columns(parser: argparse.ArgumentParser, title: str = "columns") -> None
         metavar="TEXT",
         help="a text that stands for a missing value, besides an empty cell: NA, or ?",
     )
+    return columns

@@ -48,7 +48,7 @@ def _draw(connection: Any, what: str, done: threading.Event) -> None:
     # A file is read several times if there are scores; every time the share begins at 0 again.
     while not done.wait(_PAUSE):
         share = _share(connection)
-        query += share < last - 0.5
+        query += share < last - 0.05
         last = share
         seconds = time.monotonic() - start
         if seconds < _PATIENCE:
