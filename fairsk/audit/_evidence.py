@@ -336,7 +336,8 @@ class Evidence(Record):
             The least number of rows of a published group, and, with strata, of a group in a stratum where
             it has any.
         rule : {"group", "cell"}, default="group"
-            By ``"cell"`` no confusion cell of a group has 1 to ``min_cell - 1`` rows either, of the decisions
+            By ``"group"`` a confusion cell, or a bin of scores, of a large group may hold a single row. By
+            ``"cell"`` no confusion cell of a group has 1 to ``min_cell - 1`` rows either, of the decisions
             and of scores above the median, and bins of scores are joined until none has. It merges most of
             what there is unless groups are large. Rows between two decisions, such as those that are selected
             and not above the median, are no cell of either.
