@@ -29,7 +29,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
             break
         exec(example.source, namespace)
     namespace["predictions"].to_csv(folder / "predictions.csv", index=False)
-    namespace["folder"].cleanup()
     return folder
 
 
