@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from scipy.stats import fisher_exact, hypergeom
 import fairsk.audit._profiles
 from fairsk.audit import PROFILES, AuditReport, Profile, audit_predictions
 from fairsk.audit._evidence import Evidence
+from fairsk.audit._profiles.profile import as_profile
 from fairsk.metrics import GroupCounts
 
 # Of 100, 100, 50 and 8 applicants 50, 40, 12 and 5 are selected.
@@ -86,32 +89,37 @@ def test_nobody_is_selected():
     assert {row["reading"] for row in table.rows} == {"nobody is selected"}
 
 
-# The example of the rule of New York City: applicants, scores above the median, and the published ratios.
-LL144_SEX = {"Male": (92, 50, "1.00"), "Female": (76, 34, "0.82")}
+# The example of the rule of New York City: applicants, scores above the median, published rates and ratios.
+LL144_SEX = {"Male": (92, 50, 54.3, "1.00"), "Female": (76, 34, 44.7, "0.82")}
 LL144_RACE = {
-    "Hispanic or Latino": (28, 18, "1.00"),
-    "White": (40, 15, "0.58"),
-    "Black or African American": (32, 16, "0.78"),
-    "Native Hawaiian or Pacific Islander": (8, 5, "0.97"),
-    "Asian": (24, 10, "0.65"),
+    "Hispanic or Latino": (28, 18, 64.2, "1.00"),  # 64.2857 percent: published cut off, not rounded
+    "White": (40, 15, 37.5, "0.58"),
+    "Black or African American": (32, 16, 50.0, "0.78"),
+    "Native Hawaiian or Pacific Islander": (8, 5, 62.5, "0.97"),
+    "Asian": (24, 10, 41.7, "0.65"),
 }
 
 
-@pytest.mark.parametrize("published", [LL144_SEX, LL144_RACE])
-def test_the_published_example(published):
-    """Every impact ratio of the example, to two decimals, from its counts."""
-    counts = {category: numbers[:2] for category, numbers in published.items()}
-    other = {"x": (10, 5), "y": (10, 5)}
-    table = {(category, "x"): numbers for category, numbers in counts.items()}
-    table |= {(next(iter(counts)), "y"): (0, 0)}
-    assert other
-    evidence = evidence_of(table, ("sex", "race"))
+@pytest.mark.parametrize(("published", "place"), [(LL144_SEX, 0), (LL144_RACE, 1)])
+def test_the_published_example(published, place):
+    """Every rate to a decimal and every ratio to two, of scores above the median, from the counts."""
+    table = {
+        (category, "x") if place == 0 else ("x", category): numbers[:2]
+        for category, numbers in published.items()
+    }
+    decided = evidence_of(table, ("sex", "race"))
+    evidence = Evidence(decided.counts, above_median=decided.counts, median=0.5, by_median=True)
     tables = PROFILES["ll144"].compute(evidence)
-    rows = rows_of(tables[0])
-    column = next(c for c in tables[0].columns if c.name == "impact_ratio")
-    for category, (n, k, ratio) in published.items():
+    assert [table.name.partition(" ")[0] for table in tables] == ["Scoring"] * 3 + ["To"]
+    rows = rows_of(tables[place])
+    assert set(rows) == set(published)
+    column = next(c for c in tables[place].columns if c.name == "impact_ratio")
+    for category, (n, k, percent, ratio) in published.items():
         assert (rows[category]["n"], rows[category]["selected"]) == (n, k)
+        assert 100 * rows[category]["rate"] == pytest.approx(percent, abs=0.09)
         assert column.write(rows[category]["impact_ratio"]) == ratio
+    if place:
+        assert int(1000 * rows["Hispanic or Latino"]["rate"]) == 642
 
 
 def test_three_tables_and_what_is_not_stated():
@@ -181,7 +189,12 @@ def test_ratios_to_a_fixed_group():
     assert rows["b"]["air"] == pytest.approx(0.8)
     assert rows["d"]["air"] == pytest.approx(1.25)
     assert rows["b"]["marginal_effect"] == pytest.approx(-10)
-    assert [rows[g]["band"] for g in "abcd"] == ["reference", "0.8 to 0.9", "below 0.8", "0.9 or more"]
+    assert [rows[g]["band"] for g in "abcd"] == [
+        "reference",
+        "0.80 to 0.90",
+        "below 0.80",
+        "0.90 or more",
+    ]
     assert rows["b"]["air_low"] < 0.8 < rows["b"]["air_high"]
     assert rows["c"]["practically_significant"]
     with pytest.raises(ValueError, match="give the option reference"):
@@ -208,12 +221,246 @@ def test_mean_differences_and_shares_approved():
         for lower in (False, True):
             options = {"reference": "a", "denominator": denominator, "lower_is_better": lower}
             tables = PROFILES["air_smd"].compute(evidence, options)
-            smd = rows_of(tables[1])["b"]["smd"]
-            assert smd == pytest.approx((mean["b"] - mean["a"]) / sd * (-1 if lower else 1))
-    for row in tables[2].rows:
-        above = score >= row["edge"]
-        assert row["approved"] == pytest.approx(above.mean())
-        assert row["air"] == pytest.approx(above[group == "b"].mean() / above[group == "a"].mean())
+            row = rows_of(tables[1])["b"]
+            assert row["denominator"] == pytest.approx(sd)
+            assert row["smd"] == pytest.approx((mean["b"] - mean["a"]) / sd * (-1 if lower else 1))
+            assert {"total": "all rows", "pooled": "within each", "reference": "reference group"}[
+                denominator
+            ] in tables[1].notes[0]
+            for row in tables[2].rows:  # who would be approved: the best scores, whichever they are
+                best = score < row["edge"] if lower else score >= row["edge"]
+                assert row["approved"] == pytest.approx(best.mean())
+                assert abs(row["approved"] - row["share"]) < 0.04  # half of the fullest bin, 1/64 wide
+                ratio = best[group == row["group"]].mean() / best[group == "a"].mean()
+                assert row["air"] == (None if row["group"] == "a" else pytest.approx(ratio))
+
+
+def test_the_deepest_discount_is_not_an_advantage_of_the_others():
+    """Prices: group b pays more; by lower_is_better it is worse off in every table."""
+    price = np.concatenate([np.linspace(100, 200, 400), np.linspace(140, 240, 400)])
+    evidence = Evidence.from_rows(
+        None, None, sensitive_features=dict_frame(g=np.repeat(["a", "b"], 400)), y_score=price
+    )
+    options = {"reference": "a", "lower_is_better": "true", "quantiles": "0.25,0.5"}
+    tables = PROFILES["air_smd"].compute(evidence, options)
+    assert rows_of(tables[1])["b"]["smd"] == pytest.approx(-40 / price.std())
+    assert [row["air"] < 1 for row in tables[2].rows if row["group"] == "b"] == [True, True]
+    assert {row["share"] for row in tables[2].rows} == {0.25, 0.5}
+
+
+def test_air_has_its_interval_and_both_kinds_of_significance():
+    few = PROFILES["air_smd"].compute(evidence_of({"a": (20, 10), "b": (20, 6)}), {"reference": "a"})[0]
+    row = rows_of(few)["b"]
+    assert (row["practically_significant"], row["statistically_significant"], row["both"]) == (
+        True,
+        False,
+        False,
+    )
+    n, k = 2000, 1000
+    many = PROFILES["air_smd"].compute(evidence_of({"a": (n, k), "b": (n, 700)}), {"reference": "a"})[0]
+    row = rows_of(many)["b"]
+    assert row["both"]
+    # Katz' interval of a ratio of two proportions: at this n all agree to the second digit.
+    spread = 1.959964 * np.sqrt(1 / 700 - 1 / n + 1 / k - 1 / n)
+    assert [row["air_low"], row["air_high"]] == pytest.approx(
+        [0.7 * np.exp(-spread), 0.7 * np.exp(spread)], abs=0.002
+    )
+    pooled = 1700 / 4000
+    assert row["z"] == pytest.approx(-0.15 / np.sqrt(pooled * (1 - pooled) * 2 / n))
+    # Exactly at the edges of the bands: 8/10 and 9/10 belong to the upper one.
+    for k, band in ((80, "0.80 to 0.90"), (79, "below 0.80"), (90, "0.90 or more"), (89, "0.80 to 0.90")):
+        edge = PROFILES["air_smd"].compute(evidence_of({"a": (100, 100), "b": (100, k)}), {"reference": "a"})
+        assert rows_of(edge[0])["b"]["band"] == band
+
+
+def test_nobody_of_the_reference_is_approved():
+    table = PROFILES["air_smd"].compute(evidence_of({"a": (20, 0), "b": (20, 6)}), {"reference": "a"})[0]
+    assert rows_of(table)["b"]["air"] is None
+    assert rows_of(table)["b"]["marginal_effect"] == pytest.approx(30)
+    assert "None of a is approved, so that there are no ratios." in table.notes
+
+
+def test_small_numbers_are_those_that_one_selection_changes():
+    # 3 of 5 against 2 of 5: one selection moved makes it 2 of 5 against 3 of 5.
+    few = rows_of(PROFILES["four_fifths"].compute(evidence_of({"a": (5, 3), "b": (5, 2)}))[0])["b"]
+    assert few["after_one_more"] == 1
+    assert (few["small_numbers"], few["significant"]) == (True, False)
+    assert few["reading"] == "below, but small numbers, not significant"
+    # 30 of 50 against 20 of 50: one more is 21 against 29, still below.
+    more = rows_of(PROFILES["four_fifths"].compute(evidence_of({"a": (50, 30), "b": (50, 20)}))[0])["b"]
+    assert more["after_one_more"] == pytest.approx(21 / 29)
+    assert (more["small_numbers"], more["reading"]) == (False, "below, and significant")
+
+
+def test_a_merged_group_is_no_reference():
+    frame = dict_frame(g=["a"] * 60 + ["b"] * 60 + ["c"] * 3 + ["d"] * 30)
+    y_pred = np.array([1] * 30 + [0] * 30 + [1] * 20 + [0] * 40 + [1] * 33)
+    evidence, merged = Evidence.from_rows(None, y_pred, sensitive_features=frame).merge_small(20)
+    rows = rows_of(PROFILES["four_fifths"].compute(evidence)[0])
+    assert rows["a"]["reading"] == "the highest rate"  # though all of c and d, merged, are selected
+    assert rows["b"]["impact_ratio"] == pytest.approx((20 / 60) / (30 / 60))
+    assert (rows[merged.label]["impact_ratio"], rows[merged.label]["reading"]) == (
+        None,
+        "several groups: not compared",
+    )
+
+
+def test_weighted_rows_are_compared_exactly_and_said():
+    # As sums of floats, four weights of .3 are less than 4/5 of five, by rounding alone.
+    assert 5 * Fraction(sum([0.3] * 4)) < 4 * Fraction(sum([0.3] * 5))
+    frame = dict_frame(g=["a"] * 10 + ["b"] * 10)
+    y_pred = np.array([1] * 5 + [0] * 5 + [1] * 4 + [0] * 6)
+    evidence = Evidence.from_rows(None, y_pred, sensitive_features=frame, sample_weight=np.full(20, 0.3))
+    [table] = PROFILES["four_fifths"].compute(evidence)
+    row = rows_of(table)["b"]
+    assert (row["n"], row["selected"], row["impact_ratio"]) == (3, 1.2, 0.8)
+    assert row["below_four_fifths"] is False
+    assert row["after_one_more"] is None
+    assert any(note.startswith("Rows are weighted") for note in table.notes)
+    assert any(
+        "Rows are weighted" in note
+        for note in PROFILES["air_smd"].compute(evidence, {"reference": "a"})[0].notes
+    )
+
+
+def test_empty_groups_and_hostile_labels_do_no_harm():
+    labels = ["<script>", "a$b_{", "\u202e", "x" * 10_000, "empty"]
+    table = dict(zip(labels, [(10, 5), (10, 4), (10, 3), (10, 2), (0, 0)], strict=True))
+    for name, options in (("four_fifths", {}), ("air_smd", {"reference": "<script>"})):
+        [first, *_] = PROFILES[name].compute(evidence_of(table), options)
+        assert {row["group"] for row in first.rows} == set(labels[:4])
+        assert len(str(first)) < 10_000
+        assert "<script>" not in first._repr_html_()
+
+
+def test_unknown_categories_are_counted_for_each_table():
+    sex = np.array([None] * 3 + ["m"] * 50 + ["f"] * 47, dtype=object)
+    race = np.array(["x"] * 2 + [None] * 4 + ["y"] * 60 + ["x"] * 34, dtype=object)
+    evidence = Evidence.from_rows(None, np.arange(100) % 2, sensitive_features=dict_frame(sex=sex, race=race))
+    tables = PROFILES["ll144"].compute(evidence, {"leave_out_below": "0.02"})
+    said = [note for note in tables[2].notes if "unknown" in note]
+    # 3 of unknown sex and 4 of unknown race; one of them is both.
+    assert said == [
+        "3 applicants of unknown sex are not in this table.",
+        "4 applicants of unknown race are not in this table.",
+        "That is 6 applicants of whom either is unknown.",
+    ]
+    assert sum(row["n"] for row in tables[2].rows) == 94
+
+
+def test_left_out_categories_are_published_with_a_justification():
+    table = {("m", "x"): (495, 200), ("f", "x"): (495, 150), ("f", "z"): (10, 9)}
+    for options, said in (({}, "not stated"), ({"justification": "three is chance"}, "three is chance")):
+        tables = PROFILES["ll144"].compute(
+            evidence_of(table, ("sex", "race")), {"leave_out_below": 0.02, **options}
+        )
+        rare = rows_of(tables[1])["z"]
+        assert (rare["n"], rare["rate"], rare["impact_ratio"]) == (10, 0.9, None)
+        # Without it the highest rate is that of x, not the .9 of ten people.
+        assert rows_of(tables[1])["x"]["impact_ratio"] == 1
+        assert any(note.endswith(f"Justification: {said}.") for note in tables[1].notes)
+    full = PROFILES["ll144"].compute(evidence_of(table, ("sex", "race")))
+    assert rows_of(full[1])["z"]["impact_ratio"] == 1
+    with pytest.raises(ValueError, match="both sex and race are 'sex'"):
+        PROFILES["ll144"].compute(evidence_of(table, ("sex", "race")), {"race": "sex"})
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("four_fifths", {"min_share": "much"}, "min_share must be a share"),
+        ("four_fifths", {"min_share": float("nan")}, "min_share must be a share"),
+        ("four_fifths", {"min_share": "1e999999999"}, "min_share must be a share"),
+        ("four_fifths", {"intersections": "perhaps"}, "intersections must be true or false"),
+        ("four_fifths", {"method": "chi2"}, "method must be one of"),
+        (
+            "air_smd",
+            {"reference": "a", "lower_is_better": "x" * 9999},
+            "lower_is_better must be true or false",
+        ),
+        ("air_smd", {"reference": "a", "quantiles": "0.1,2"}, "quantiles must be shares between 0 and 1"),
+        ("air_smd", {"reference": "a", "quantiles": []}, "quantiles must be shares between 0 and 1"),
+        ("air_smd", {"reference": "a", "denominator": "sd"}, "denominator must be one of"),
+        ("air_smd", {"reference": {"sexx": "a"}}, "the attributes are group"),
+        ("ll144", {"leave_out_below": [0.1]}, "leave_out_below must be a share"),
+    ],
+)
+def test_options_are_checked(name, options, message):
+    with pytest.raises(ValueError, match=message) as error:
+        PROFILES[name].compute(evidence_of(SELECTED), options)
+    assert len(str(error.value)) < 2000
+
+
+def test_the_text_false_is_false():
+    """A command line hands over text; "false" must not turn an option on."""
+    evidence = evidence_of({("m", "x"): (9, 5), ("f", "y"): (9, 4)}, ("sex", "race"))
+    assert len(PROFILES["four_fifths"].compute(evidence, {"intersections": "false"})) == 2
+    tables = PROFILES["four_fifths"].compute(evidence, {"intersections": "true"})
+    assert [sum(note.startswith("Impact ratio:") for note in table.notes) for table in tables] == [1, 0, 0]
+
+
+def test_a_profile_of_ones_own_is_a_function_or_a_record():
+    def shares(evidence, least=0):
+        counts = evidence.counts
+        return [
+            {"group": group, "share": n / counts.n.sum()}
+            for group, n in zip(counts.groups, counts.n, strict=True)
+            if n >= least
+        ]
+
+    profile = as_profile(shares)
+    assert profile.name == "shares"
+    [table] = profile.compute(evidence_of(SELECTED), {"least": 50})
+    assert [dict(row) for row in table.rows] == [
+        {"group": "a", "share": pytest.approx(100 / 258)},
+        {"group": "b", "share": pytest.approx(100 / 258)},
+        {"group": "c", "share": pytest.approx(50 / 258)},
+    ]
+    assert as_profile(profile) is profile
+    assert as_profile("ll144") is PROFILES["ll144"]
+    dated = Profile("mine", "Mine", "2026-11-01", "in use.", "our handbook", {}, profile.calculate)
+    frame = dict_frame(group=["a"] * 40 + ["b"] * 40)
+    for given in (shares, dated, {dated: {}}, [shares, "four_fifths"]):
+        report = audit_predictions(None, [0, 1] * 40, sensitive_features=frame, profiles=given)
+        assert report.stated["profiles"][0]["rows"][0]["share"] == 0.5
+        assert AuditReport.from_json(report.to_json()).to_json() == report.to_json()
+    assert (
+        "Status as of 2026-11-01: in use."
+        in audit_predictions(None, [0, 1] * 40, sensitive_features=frame, profiles=dated).to_html()
+    )
+    with pytest.raises(ValueError, match="has no option 'least'"):
+        audit_predictions(None, [0, 1] * 40, sensitive_features=frame, profiles={dated: {"least": 1}})
+    with pytest.raises(ValueError, match="Two profiles are called 'shares'"):
+        audit_predictions(None, [0, 1] * 40, sensitive_features=frame, profiles=[shares, shares])
+    with pytest.raises(TypeError, match="must return a list of rows"):
+        as_profile(lambda evidence: "rows").compute(evidence_of(SELECTED))
+    with pytest.raises(TypeError, match="must be a mapping; got 3"):
+        as_profile(lambda evidence: [3]).compute(evidence_of(SELECTED))
+    with pytest.raises(TypeError, match="a name, a Profile or a function"):
+        as_profile(3)
+
+
+def test_records_of_tables_are_plain_and_the_same_every_time():
+    first, second = (
+        json.dumps(PROFILES["four_fifths"].compute(evidence_of(SELECTED))[0].to_dict(), allow_nan=False)
+        for _ in range(2)
+    )
+    assert first == second
+    assert "0x" not in first
+
+
+@pytest.mark.parametrize("groups", [1, 200])
+def test_one_group_and_many(groups):
+    rng = np.random.default_rng(1)
+    n = rng.integers(1, 500, groups)
+    k = rng.binomial(n, 0.4)
+    table = {f"g{i:03}": (int(a), int(b)) for i, (a, b) in enumerate(zip(n, k, strict=True))}
+    [four] = PROFILES["four_fifths"].compute(evidence_of(table))
+    top = max(b / a for a, b in table.values())
+    for row in four.rows:
+        a, b = table[row["group"]]
+        assert row["impact_ratio"] == pytest.approx((b / a) / top if top else None)
+        assert row["shortfall"] == pytest.approx(a * k.sum() / n.sum() - b)
 
 
 def test_options_are_checked_by_name():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -14,12 +15,13 @@ from fairsk._core.messages import list_texts, show
 from fairsk._core.moments import ScoreMoments
 from fairsk._core.validation import check_choice, read_labels
 from fairsk.audit._evidence import Evidence
+from fairsk.audit._profiles.options import read_flag, read_shares
 from fairsk.audit._profiles.profile import (
     Column,
     Profile,
     ProfileTable,
 )
-from fairsk.audit._profiles.rates import as_whole, compare_with, selections
+from fairsk.audit._profiles.rates import Selection, as_whole, compare_with, is_merged, is_weighted, selections
 from fairsk.statistics._intervals import rate_intervals
 from fairsk.statistics._pairs import Estimate, mover_r_interval
 
@@ -28,7 +30,7 @@ __all__ = ["PROFILE"]
 Denominator: TypeAlias = Literal["total", "pooled", "reference"]
 
 #: Below this ratio a difference is commonly called practically significant, and above the other one fine.
-_PRACTICAL, _FINE = 0.8, 0.9
+_PRACTICAL, _FINE = Fraction(8, 10), Fraction(9, 10)
 #: At this level a difference is commonly called statistically significant.
 _LEVEL = 0.05
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -47,6 +49,7 @@ _COLUMNS = (
     Column("p_value", "p", "p"),
     Column("practically_significant", "practical"),
     Column("statistically_significant", "statistical"),
+    Column("both", "both"),
 )
 
 
@@ -54,17 +57,16 @@ def _calculate(evidence: Evidence, options: Mapping[str, Any]) -> list[ProfileTa
     references = _references(evidence, options.get("reference"))
     denominator = options.get("denominator", "total")
     check_choice("denominator", denominator, Denominator)
+    lower_is_better = read_flag(options, "lower_is_better", default=False)
+    quantiles = read_shares(options, "quantiles", _QUANTILES)
     tables = []
     for attribute, reference in references.items():
         part = evidence.by(attribute).known()
-        counts = part.counts if part.counts.strata is None else part.counts.marginal(attribute)
-        tables.append(_ratios(attribute, counts, reference))
+        tables.append(_ratios(attribute, part.counts.without_strata(), reference))
         if part.moments is not None:
-            lower_is_better = bool(options.get("lower_is_better", False))
             tables.append(_mean_differences(attribute, part.moments, reference, denominator, lower_is_better))
         if part.histograms is not None:
-            quantiles = options.get("quantiles", _QUANTILES)
-            tables.append(_by_quantile(attribute, part.histograms, reference, quantiles))
+            tables.append(_by_quantile(attribute, part.histograms, reference, quantiles, lower_is_better))
     return tables
 
 
@@ -85,7 +87,8 @@ def _references(evidence: Evidence, reference: Any) -> dict[str, Hashable]:
         if name not in names:
             raise ValueError(f"reference names {show(name)}; the attributes are {list_texts(names)}.")
         [plain] = read_labels([label])
-        groups = evidence.by(name).known().counts.groups
+        counts = evidence.by(name).known().counts.without_strata()
+        groups = [s.group for s in selections(counts) if not is_merged(s.group)]
         if plain not in groups:
             raise ValueError(f"The reference {show(plain)} is none of {list_groups(groups)}.")
         found[name] = plain
@@ -94,13 +97,13 @@ def _references(evidence: Evidence, reference: Any) -> dict[str, Hashable]:
 
 def _ratios(attribute: str, counts: GroupCounts, reference: Hashable) -> ProfileTable:
     found = selections(counts)
-    by_group = {one.group: one for one in found}
-    base = by_group.get(reference)
+    counts = counts.take([one.group for one in found])
+    base = found[counts.groups.index(reference)]
     low, high = rate_intervals(counts, "selection_rate")
-    rates = counts.rate("selection_rate")
+    rates = [Estimate(*ends) for ends in zip(counts.rate("selection_rate"), low, high, strict=True)]
     rows = []
-    for one in found:
-        row: dict[str, Any] = dict.fromkeys((column.name for column in _COLUMNS), None)
+    for one, rate in zip(found, rates, strict=True):
+        row: dict[str, Any] = dict.fromkeys(column.name for column in _COLUMNS)
         row |= {
             "group": one.group,
             "n": as_whole(one.n),
@@ -108,36 +111,59 @@ def _ratios(attribute: str, counts: GroupCounts, reference: Hashable) -> Profile
             "rate": float(one.rate),
             "band": "reference" if one is base else "-",
         }
-        if base is not None and base.rate and one is not base:
-            ends = [counts.groups.index(one.group), counts.groups.index(reference)]
-            estimates = [Estimate(rates[[i]], low[[i]], high[[i]]) for i in ends]
-            air_low, air_high = (float(end[0]) for end in mover_r_interval(*estimates))
-            air = one.rate / base.rate
-            z, p = compare_with(counts, one.group, reference, "mid_p")
-            row |= {
-                "air": float(air),
-                "air_low": air_low,
-                "air_high": None if np.isinf(air_high) else air_high,
-                "band": _band(float(air)),
-                "marginal_effect": float(100 * (one.rate - base.rate)),
-                "z": z,
-                "p_value": p,
-                "practically_significant": float(air) < _PRACTICAL,
-                "statistically_significant": p < _LEVEL,
-            }
+        if one is not base:
+            row |= _compared(one, base, rate, rates[found.index(base)], counts)
         rows.append(row)
-    notes = (
+    notes = [
         f"AIR: the approval rate by that of {format_group(reference)}, with its 95% interval. Bands of "
-        f"{_FINE} and {_PRACTICAL} are industry practice, and so is to ask for both practical (AIR below "
-        f"{_PRACTICAL}) and statistical significance (mid-P below {_LEVEL}). Points: percentage points.",
+        f"{_text(_FINE)} and {_text(_PRACTICAL)} are industry practice, and so is to ask for both practical "
+        f"(AIR below {_text(_PRACTICAL)}) and statistical significance (mid-P below {_LEVEL}). Points: the "
+        "marginal effect, in percentage points. z: the pooled two-sample test.",
+    ]
+    if not base.rate:
+        notes.append(f"None of {format_group(reference)} is approved, so that there are no ratios.")
+    if is_weighted(counts):
+        notes.append("Rows are weighted: z, p and intervals take effective numbers of rows.")
+    return ProfileTable(
+        "air_smd", f"Adverse impact ratios by {attribute}", _COLUMNS, tuple(rows), tuple(notes)
     )
-    return ProfileTable("air_smd", f"Adverse impact ratios by {attribute}", _COLUMNS, tuple(rows), notes)
 
 
-def _band(air: float) -> str:
+def _compared(
+    one: Selection, base: Selection, rate: Estimate[Any], base_rate: Estimate[Any], counts: GroupCounts
+) -> dict[str, Any]:
+    """Return how a group compares with the reference."""
+    z, p = compare_with(counts, one.group, base.group, "mid_p")
+    row: dict[str, Any] = {
+        "marginal_effect": float(100 * (one.rate - base.rate)),
+        "z": z,
+        "p_value": p,
+        "statistically_significant": p < _LEVEL,
+    }
+    if not base.rate:
+        return row
+    air = one.rate / base.rate
+    ends = (Estimate(*map(np.atleast_1d, estimate)) for estimate in (rate, base_rate))
+    low, high = (float(end[0]) for end in mover_r_interval(*ends))
+    return row | {
+        "air": float(air),
+        "air_low": low,
+        "air_high": None if np.isinf(high) else high,
+        "band": _band(air),
+        "practically_significant": air < _PRACTICAL,
+        "both": air < _PRACTICAL and p < _LEVEL,
+    }
+
+
+def _band(air: Fraction) -> str:
+    """Return the band, compared exactly: 8/10 itself is not below."""
     if air < _PRACTICAL:
-        return f"below {_PRACTICAL}"
-    return f"{_PRACTICAL} to {_FINE}" if air < _FINE else f"{_FINE} or more"
+        return f"below {_text(_PRACTICAL)}"
+    return f"{_text(_PRACTICAL)} to {_text(_FINE)}" if air < _FINE else f"{_text(_FINE)} or more"
+
+
+def _text(ratio: Fraction) -> str:
+    return f"{float(ratio):.2f}"
 
 
 def _mean_differences(
@@ -149,13 +175,12 @@ def _mean_differences(
 ) -> ProfileTable:
     """Return the difference of mean scores by a standard deviation: negative where a group is worse off."""
     place = moments.groups.index(reference)
-    mean, variance, n = moments.mean, moments.variance, moments.weights
-    total = n.sum()
-    overall = float((n * mean).sum() / total)
-    # The variance of all rows is that within groups plus that of the group means.
-    variance_of_all = float((n * (variance + (mean - overall) ** 2)).sum() / total)
+    mean, variance, n = moments.mean, moments.variance, moments.n
+    variance_of_all = float(moments.overall().variance.item())
     rows = []
     for i, group in enumerate(moments.groups):
+        if n[i] == 0:
+            continue
         if denominator == "total":
             spread = variance_of_all
         elif denominator == "reference":
@@ -167,11 +192,20 @@ def _mean_differences(
         if i != place and spread > 0:
             sign = -1 if lower_is_better else 1
             smd = float(sign * (mean[i] - mean[place]) / np.sqrt(spread))
-        rows.append({"group": group, "n": float(n[i]), "mean": float(mean[i]), "smd": smd})
+        rows.append(
+            {
+                "group": group,
+                "n": as_whole(Fraction(float(n[i]))),
+                "mean": float(mean[i]),
+                "denominator": float(np.sqrt(spread)),
+                "smd": smd,
+            }
+        )
     columns = (
         Column("group", "group", "group"),
         Column("n", "n", "rows"),
         Column("mean", "mean score"),
+        Column("denominator", "denominator"),
         Column("smd", "SMD"),
     )
     better = "lower" if lower_is_better else "higher"
@@ -188,46 +222,49 @@ def _mean_differences(
 
 
 def _by_quantile(
-    attribute: str, histograms: ScoreHistograms, reference: Hashable, quantiles: Sequence[float]
+    attribute: str,
+    histograms: ScoreHistograms,
+    reference: Hashable,
+    quantiles: Sequence[float],
+    lower_is_better: bool,
 ) -> ProfileTable:
-    """Return the ratios if the rows with the highest scores were approved, for several shares of them."""
-    if not all(0 < q < 1 for q in quantiles):
-        raise ValueError(f"quantiles must be shares between 0 and 1; got {show(list(quantiles))}.")
+    """Return the ratios if the rows with the best scores were approved, for several shares of them."""
     both = histograms.positives + histograms.negatives
-    # The share of each group from each edge up, the highest edge last.
-    from_edge = both[:, ::-1].cumsum(1)[:, ::-1][:, 1:]
     n = both.sum(1)
-    of_all = from_edge.sum(0) / n.sum()
+    # How many of each group lie below each edge, the lowest edge first; or from it up.
+    below = both.cumsum(1)[:, :-1]
+    approved = below if lower_is_better else n[:, None] - below
+    of_all = approved.sum(0) / n.sum()
     place = histograms.groups.index(reference)
     rows = []
     for q in quantiles:
         edge = int(np.abs(of_all - q).argmin())
-        with np.errstate(divide="ignore", invalid="ignore"):
-            rates = from_edge[:, edge] / n
+        base = float(approved[place, edge] / n[place])
         for i, group in enumerate(histograms.groups):
-            if i != place:
-                ratio = float(rates[i] / rates[place]) if rates[place] > 0 and n[i] > 0 else None
+            if n[i] > 0:
+                rate = float(approved[i, edge] / n[i])
                 rows.append(
                     {
                         "group": group,
-                        "share": float(q),
+                        "share": q,
                         "approved": float(of_all[edge]),
                         "edge": float(histograms.edges[edge]),
-                        "rate": float(rates[i]) if n[i] > 0 else None,
-                        "air": ratio,
+                        "rate": rate,
+                        "air": rate / base if i != place and base > 0 else None,
                     }
                 )
+    best = "lowest" if lower_is_better else "highest"
     columns = (
         Column("group", "group", "group"),
-        Column("share", "top share", "percent", 0),
+        Column("share", "share asked", "percent", 1),
         Column("approved", "approved of all", "percent", 1),
-        Column("edge", "score from"),
+        Column("edge", "score below" if lower_is_better else "score from"),
         Column("rate", "rate", "percent", 1),
         Column("air", "AIR"),
     )
     notes = (
-        f"If the rows with the highest scores were approved: rates by that of {format_group(reference)}. The "
-        "cut is the edge of a bin that comes closest to the share; both are shown.",
+        f"If the rows with the {best} scores were approved: rates by that of {format_group(reference)}. The "
+        "cut is the edge of a bin that comes closest to the share asked; both are shown.",
     )
     return ProfileTable("air_smd", f"Ratios by share approved, by {attribute}", columns, tuple(rows), notes)
 

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import attribute_name, format_group
+from fairsk._core.results import percent
 from fairsk._core.validation import check_choice
 from fairsk.audit._evidence import Evidence
+from fairsk.audit._profiles.options import read_flag, read_share
 from fairsk.audit._profiles.profile import (
     Column,
     Profile,
     ProfileTable,
     attributes_of,
 )
-from fairsk.audit._profiles.rates import Selection, as_whole, compare_with, is_weighted, selections
+from fairsk.audit._profiles.rates import (
+    Selection,
+    as_whole,
+    compare_with,
+    is_merged,
+    is_weighted,
+    selections,
+)
 from fairsk.statistics._tests import TwoGroupMethod
 
 __all__ = ["PROFILE"]
@@ -37,74 +47,84 @@ _COLUMNS = (
     Column("after_one_more", "after one more"),
     Column("z", "z", digits=2),
     Column("p_value", "p", "p"),
+    Column("significant", "significant"),
+    Column("small_numbers", "small numbers"),
     Column("reading", "reading", "words"),
 )
 
-_NOTES = (
+_EXPLAINED = (
     "Impact ratio: the selection rate by the highest one. Shortfall: by how many fewer are selected than at "
     "the rate of all. After one more: the ratio if one selection had gone from the group with the highest "
-    "rate to this one; where that crosses 4/5, the numbers are small.",
-    "A ratio below 4/5 is read as evidence of adverse impact, and one of 4/5 or more is not, with two "
-    "exceptions: a ratio that is not below may be adverse impact if it is significant statistically and in "
-    "practice, and one below may be none if numbers are small and it is not significant.",
+    "rate to this one; numbers are small where that crosses 4/5.",
+    "A ratio below 4/5 is generally read as evidence of adverse impact, and one of 4/5 or more is not, with "
+    "two exceptions: a ratio that is not below may be adverse impact if it is significant in statistical and "
+    "in practical terms, and one below may be none if it rests on small numbers and is not significant.",
+)
+_WEIGHTED = (
+    "Rows are weighted: ratios are those of sums of weights, to 12 digits; z and p take effective numbers of "
+    "rows, and no selection is moved."
 )
 
 
 def _calculate(evidence: Evidence, options: Mapping[str, Any]) -> list[ProfileTable]:
-    min_share = Fraction(str(options.get("min_share", 0)))
-    if not 0 <= min_share < 1:
-        raise ValueError(f"min_share must be a share, from 0 to below 1; got {float(min_share):g}.")
+    min_share = read_share(options, "min_share")
     method = options.get("method", "mid_p")
     check_choice("method", method, TwoGroupMethod)
-    parts = attributes_of(evidence, intersections=options.get("intersections", True))
-    return [
-        _table(attribute_name(names), _without_strata(evidence.by(*names).known().counts), min_share, method)
-        for names in parts
-    ]
-
-
-def _without_strata(counts: GroupCounts) -> GroupCounts:
-    return counts if counts.strata is None else counts.marginal(*counts.names)
+    parts = attributes_of(evidence, intersections=read_flag(options, "intersections", default=True))
+    tables = []
+    for names in parts:
+        counts = evidence.by(*names).known().counts.without_strata()
+        tables.append(_table(attribute_name(names), counts, min_share, method))
+    # What columns mean is said once.
+    tables[0] = replace(tables[0], notes=(*_EXPLAINED, *tables[0].notes))
+    return tables
 
 
 def _table(attribute: str, counts: GroupCounts, min_share: Fraction, method: TwoGroupMethod) -> ProfileTable:
     found = selections(counts)
     total, selected = sum(s.n for s in found), sum(s.selected for s in found)
-    judged = [s for s in found if s.n >= min_share * total]
+    judged = [s for s in found if s.n >= min_share * total and not is_merged(s.group)]
     # Of equal rates the first group is the reference; sorting keeps the order of the groups.
     by_rate = sorted(judged, key=lambda s: -s.rate)
     rows = []
     for one in found:
-        row = {
+        row: dict[str, Any] = dict.fromkeys(column.name for column in _COLUMNS)
+        row |= {
             "group": one.group,
             "n": as_whole(one.n),
             "selected": as_whole(one.selected),
             "rate": float(one.rate),
-            "impact_ratio": None,
-            "ratio_to_runner_up": None,
-            "below_four_fifths": None,
             "shortfall": float(one.n * Fraction(selected) / total - one.selected),
-            "after_one_more": None,
-            "z": None,
-            "p_value": None,
-            "reading": "the highest rate",
         }
-        if one not in judged:
-            row["reading"] = f"below {float(min_share):.0%} of the rows: not compared"
+        if is_merged(one.group):
+            row["reading"] = "several groups: not compared"
+        elif one not in judged:
+            row["reading"] = f"below {percent(float(min_share))} of the rows: not compared"
         elif not by_rate[0].rate:
             row["reading"] = "nobody is selected"
         elif one is by_rate[0]:
-            row["impact_ratio"] = 1
+            row |= {"impact_ratio": 1, "reading": "the highest rate"}
         else:
             row |= _compared(one, by_rate, counts, method)
         rows.append(row)
-    notes = list(_NOTES)
+    return ProfileTable(
+        "four_fifths",
+        f"Four fifths by {attribute}",
+        _COLUMNS,
+        tuple(rows),
+        tuple(_notes(by_rate, method, weighted=is_weighted(counts))),
+    )
+
+
+def _notes(by_rate: Sequence[Selection], method: TwoGroupMethod, *, weighted: bool) -> list[str]:
+    notes = []
     if len(by_rate) > 1:
         notes.append(
             f"The highest rate is that of {format_group(by_rate[0].group)}, the next one that of "
-            f"{format_group(by_rate[1].group)}. p: {method.replace('_', '-')}, two-sided."
+            f"{format_group(by_rate[1].group)}: read both ratios where the first has few rows. z: the pooled "
+            f"two-sample test. p: {method.replace('_', '-')}, two-sided; significant below {_LEVEL}."
         )
-    return ProfileTable("four_fifths", f"Four fifths by {attribute}", _COLUMNS, tuple(rows), tuple(notes))
+    return [*notes, _WEIGHTED] if weighted else notes
 
 
 def _compared(
@@ -115,31 +135,37 @@ def _compared(
     # Exactly: 5 k n' < 4 k' n, in whole numbers or fractions, so that 40/100 to 50/100 is not below.
     below = one.rate < _FOUR_FIFTHS * top.rate
     z, p = compare_with(counts, one.group, top.group, method)
+    moved = None if is_weighted(counts) else _after_one_more(one, top, by_rate)
+    significant, small = p < _LEVEL, moved is not None and below and moved >= _FOUR_FIFTHS
     return {
         "impact_ratio": float(one.rate / top.rate),
         "ratio_to_runner_up": float(one.rate / runner_up.rate) if one is not runner_up else None,
         "below_four_fifths": below,
-        "after_one_more": None if is_weighted(counts) else _after_one_more(one, top, by_rate),
+        "after_one_more": None if moved is None else float(moved),
         "z": z,
         "p_value": p,
-        "reading": _reading(below, significant=p < _LEVEL),
+        "significant": significant,
+        "small_numbers": small,
+        "reading": _reading(below=below, significant=significant, small=small),
     }
 
 
-def _after_one_more(one: Selection, top: Selection, by_rate: Sequence[Selection]) -> float | None:
+def _after_one_more(one: Selection, top: Selection, by_rate: Sequence[Selection]) -> Fraction | None:
     """Return the ratio after one selection went from the group with the highest rate to this one."""
     if one.selected + 1 > one.n or top.selected < 1:
         return None
     now = (one.selected + 1) / one.n
     others = [s.rate for s in by_rate if s is not one and s is not top]
-    highest = max([now, (top.selected - 1) / top.n, *others])
-    return float(now / highest)
+    return now / max([now, (top.selected - 1) / top.n, *others])
 
 
-def _reading(below: bool, *, significant: bool) -> str:
-    if below:
-        return "below, and significant" if significant else "below, not significant: small numbers?"
-    return "not below, but significant: practical terms?" if significant else "not below, not significant"
+def _reading(*, below: bool, significant: bool, small: bool) -> str:
+    """Say on which side of 4/5 a ratio is, and which exception of the text it may fall under."""
+    if not below:
+        return "not below, but significant: practical terms?" if significant else "not below, not significant"
+    if significant:
+        return "below, and significant"
+    return "below, but small numbers, not significant" if small else "below, not significant"
 
 
 PROFILE = Profile(
@@ -157,5 +183,5 @@ PROFILE = Profile(
         "method": "the test: mid_p (default), fisher or pooled_z",
         "intersections": "whether intersections are compared too (default: true)",
     },
-    calculate=cast(Any, _calculate),
+    calculate=_calculate,
 )

@@ -8,15 +8,15 @@ from typing import Any
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.messages import list_texts, show
-from fairsk._core.results import row_count
+from fairsk._core.results import percent, row_count
 from fairsk.audit._evidence import Evidence
+from fairsk.audit._profiles.options import read_share, read_text
 from fairsk.audit._profiles.profile import (
     Column,
     Profile,
     ProfileTable,
 )
-from fairsk.audit._profiles.rates import as_whole, selections
-from fairsk.audit._small_groups import SMALL
+from fairsk.audit._profiles.rates import as_whole, is_merged, is_weighted, selections
 from fairsk.audit._unknown import is_known
 
 __all__ = ["PROFILE"]
@@ -31,6 +31,7 @@ _USUAL = {
 #: Below this share of scores above the median, ties at it are said to have made the rates small.
 _FEWER_BY_TIES = Fraction(45, 100)
 
+_NOT_STATED = "not stated"
 #: What only the employer or the auditor knows, in the order in which it is printed.
 _FIELDS = {
     "audit_date": "date of the most recent bias audit",
@@ -44,30 +45,29 @@ _FIELDS = {
 
 def _calculate(evidence: Evidence, options: Mapping[str, Any]) -> list[ProfileTable]:
     counts = evidence.counts
-    if any(_is_merged(group) for group in counts.groups):
+    if any(is_merged(group) for group in counts.groups):
         raise ValueError(
             "The profile ll144 needs every category by itself: number and rate of categories below 2% must "
             "be published too (6 RCNY 5-301(d)), and min_cell= has merged small ones. Leave min_cell out."
         )
-    left_out_below = Fraction(str(options.get("leave_out_below", 0)))
-    if not 0 <= left_out_below <= _MAY_BE_LEFT_OUT:
+    left_out_below = read_share(options, "leave_out_below")
+    if left_out_below > _MAY_BE_LEFT_OUT:
         raise ValueError(
             f"leave_out_below may be at most 0.02 (6 RCNY 5-301(d)); got {float(left_out_below):g}."
         )
     sex, race = (_attribute(evidence, name, options) for name in _USUAL)
+    if sex == race:
+        raise ValueError(f"The profile ll144 needs two columns; both sex and race are {show(sex)}.")
+    justification = read_text(options, "justification")
     kinds = [("selection", evidence)] if not evidence.by_median else []
     if evidence.above_median is not None:
         kinds.append(("scoring", evidence))
     tables = [
-        _table(kind, title, _counts(tables, kind, names), left_out_below, evidence, names)
+        _table(kind, title, _counts(tables, kind, names), left_out_below, justification, evidence, names)
         for kind, tables in kinds
         for title, names in (("sex", (sex,)), ("race/ethnicity", (race,)), ("intersections", (sex, race)))
     ]
     return [*tables, _stated(options)]
-
-
-def _is_merged(group: Any) -> bool:
-    return any(SMALL in str(part) for part in (group if isinstance(group, tuple) else (group,)))
 
 
 def _attribute(evidence: Evidence, name: str, options: Mapping[str, Any]) -> str:
@@ -89,8 +89,7 @@ def _counts(evidence: Evidence, kind: str, names: Sequence[str]) -> GroupCounts:
     part = evidence.by(*names)
     table = part.counts if kind == "selection" else part.above_median
     assert table is not None
-    if table.strata is not None:
-        table = table.marginal(*table.names)
+    table = table.without_strata()
     return table.take([group for group in table.groups if is_known(group)])
 
 
@@ -99,6 +98,7 @@ def _table(
     title: str,
     counts: GroupCounts,
     left_out_below: Fraction,
+    justification: str | None,
     evidence: Evidence,
     names: Sequence[str],
 ) -> ProfileTable:
@@ -126,18 +126,36 @@ def _table(
         Column("rate", f"{kind} rate", "percent", 1),
         Column("impact_ratio", "impact ratio", digits=2),
     )
-    notes = [f"Impact ratio: the {kind} rate by the highest one of this table."]
-    unknown = {name: evidence.n_unknown[name] for name in names}
-    for name, n in unknown.items():
-        notes.append(f"{row_count(n)} applicants of unknown {name} are not in this table.")
-    if len(compared) < len(found):
+    notes = [
+        f"Impact ratio: the {kind} rate by the highest one of this table."
+        if highest
+        else f"No applicant is {selected}, so that there are no impact ratios.",
+        *_unknown_notes(evidence, names),
+    ]
+    left_out = len(found) - len(compared)
+    if left_out:
         notes.append(
-            f"{len(found) - len(compared)} categories below {float(left_out_below):.0%} of the data are left "
-            "out of the ratios."
+            f"Categories below {percent(float(left_out_below))} of the data are left out of the ratios: "
+            f"{left_out} of {len(found)}. Justification: {justification or _NOT_STATED}."
         )
+    if is_weighted(counts):
+        notes.append("Rows are weighted: these are sums of weights, and no numbers of people.")
     if kind == "scoring":
         notes += _median_notes(evidence)
     return ProfileTable("ll144", f"{kind.capitalize()} rates by {title}", columns, tuple(rows), tuple(notes))
+
+
+def _unknown_notes(evidence: Evidence, names: Sequence[str]) -> list[str]:
+    """Say how many applicants are in no category, by attribute and of all attributes together."""
+    unknown = {name: evidence.n_unknown[name] for name in names}
+    notes = [
+        f"{row_count(n)} applicants of unknown {name} are not in this table." for name, n in unknown.items()
+    ]
+    if len(names) > 1:
+        part = evidence.by(*names)
+        missing = part.counts.n.sum() - part.known().counts.n.sum()
+        notes.append(f"That is {row_count(missing)} applicants of whom either is unknown.")
+    return notes
 
 
 def _median_notes(evidence: Evidence) -> list[str]:
@@ -156,13 +174,11 @@ def _median_notes(evidence: Evidence) -> list[str]:
 
 
 def _stated(options: Mapping[str, Any]) -> ProfileTable:
-    rows = [{"field": title, "stated": _said(options.get(name))} for name, title in _FIELDS.items()]
+    rows = [
+        {"field": title, "stated": read_text(options, name) or _NOT_STATED} for name, title in _FIELDS.items()
+    ]
     columns = (Column("field", "field", "words"), Column("stated", "stated", "words"))
     return ProfileTable("ll144", "To be stated by the employer", columns, tuple(rows))
-
-
-def _said(value: Any) -> str:
-    return "not stated" if value is None or not str(value).strip() else str(value)
 
 
 PROFILE = Profile(

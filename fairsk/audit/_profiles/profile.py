@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from fairsk._core.groups import format_group
 from fairsk._core.messages import did_you_mean, list_texts, show
-from fairsk._core.results import Result, Table, number, p_value, row_count
+from fairsk._core.results import Result, Table, number, p_value, plain, row_count
 from fairsk._core.validation import plain_labels
 from fairsk.audit._evidence import Evidence
+from fairsk.metrics._functions import function_name
 
-__all__ = ["PROFILES", "Column", "Profile", "ProfileTable", "as_profile"]
+__all__ = ["PROFILES", "Column", "Profile", "ProfileTable", "as_profile", "attributes_of"]
 
 
 Kind: TypeAlias = Literal["group", "words", "rows", "percent", "number", "p"]
@@ -122,7 +123,7 @@ def _of_one_kind(column: Column, values: list[Any]) -> list[Any]:
     return [float("nan") if value is None else float(value) for value in values]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Profile:
     """A named and dated calculation, from the evidence of a report to tables.
 
@@ -138,8 +139,8 @@ class Profile:
         What was known of the rule or practice on that date.
     source : str
         Where it is written.
-    options : mapping of str to str
-        The options that it takes, and what each means.
+    options : mapping of str to str, or None
+        The options that it takes, and what each means; None where it refuses by itself what it does not know.
     calculate : callable
         Makes tables of :class:`Evidence` and a mapping of options.
 
@@ -166,7 +167,7 @@ class Profile:
     as_of: str
     status: str
     source: str
-    options: Mapping[str, str]
+    options: Mapping[str, str] | None
     calculate: Callable[[Evidence, Mapping[str, Any]], Sequence[ProfileTable]]
 
     def compute(self, evidence: Evidence, options: Mapping[str, Any] | None = None) -> list[ProfileTable]:
@@ -190,18 +191,20 @@ class Profile:
             If there is no such option, one is missing, or the evidence lacks what the profile needs.
         """
         given = dict(options or {})
-        unknown = [name for name in given if name not in self.options]
-        if unknown:
+        known = self.options
+        unknown = [name for name in given if known is not None and name not in known]
+        if known is not None and unknown:
             raise ValueError(
                 f"The profile {self.name} has no option {show(unknown[0])}; it takes "
-                f"{list_texts(self.options, 20)}.{did_you_mean(unknown[0], self.options)}"
+                f"{list_texts(known, 20)}.{did_you_mean(unknown[0], known)}"
             )
         return list(self.calculate(evidence, given))
 
     @property
     def paragraphs(self) -> list[str]:
         """What stands above the tables."""
-        return [f"Source: {self.source}. Status as of {self.as_of}: {self.status}"]
+        when = f" as of {self.as_of}" if self.as_of else ""
+        return [f"Source: {self.source}. Status{when}: {self.status}"]
 
 
 class _BuiltIn(Mapping[str, Profile]):
@@ -226,22 +229,74 @@ class _BuiltIn(Mapping[str, Profile]):
 PROFILES: Mapping[str, Profile] = _BuiltIn()
 
 
-def as_profile(profile: str | Profile) -> Profile:
-    """Return a profile by its name, or as it is.
+def as_profile(profile: str | Profile | Callable[..., Any]) -> Profile:
+    """Return a profile by its name, as it is, or made of a function from evidence to rows.
+
+    Parameters
+    ----------
+    profile : str, Profile or callable
+        The name of a built-in one; or one of your own, perhaps a function that is given :class:`Evidence`
+        (``evidence.counts`` is the :class:`GroupCounts` of all attributes), and options as keywords if there
+        are any. It returns rows: mappings from the name of a column to a value.
 
     Raises
     ------
     ValueError
         If no built-in profile has the name.
+    TypeError
+        If it is none of these.
     """
     if isinstance(profile, Profile):
         return profile
+    if callable(profile):
+        return _from_function(profile)
+    if not isinstance(profile, str):
+        raise TypeError(f"A profile is a name, a Profile or a function of the evidence; got {show(profile)}.")
     if profile not in PROFILES:
         raise ValueError(
             f"There is no profile {show(profile)}; built in are {list_texts(PROFILES)}."
             f"{did_you_mean(profile, PROFILES)}"
         )
     return PROFILES[profile]
+
+
+def _from_function(function: Callable[..., Any]) -> Profile:
+    name = function_name(function)
+
+    def calculate(evidence: Evidence, options: Mapping[str, Any]) -> list[ProfileTable]:
+        rows = function(evidence, **options)
+        if isinstance(rows, str | Mapping) or not isinstance(rows, Iterable):
+            raise TypeError(f"The profile {name} must return a list of rows (mappings); got {show(rows)}.")
+        return [_stated_table(name, list(rows))]
+
+    return Profile(
+        name=name,
+        title=name,
+        as_of="",
+        status="a function of the user's own, whose rows cannot be computed again from the report.",
+        source="stated",
+        options=None,
+        calculate=calculate,
+    )
+
+
+def _stated_table(name: str, rows: list[Any]) -> ProfileTable:
+    for row in rows:
+        if not isinstance(row, Mapping):
+            raise TypeError(f"A row of the profile {name} must be a mapping; got {show(row)}.")
+    names = list(dict.fromkeys(str(key) for row in rows for key in row))
+    texts = [{str(key): value for key, value in row.items()} for row in rows]
+    columns = tuple(Column(key, key, "group" if key == "group" else "number") for key in names)
+    # Plain values alone: rows go into a file as they are.
+    return ProfileTable(
+        name, name, columns, tuple({key: _leaf(row.get(key)) for key in names} for row in texts)
+    )
+
+
+def _leaf(value: Any) -> Any:
+    """Return a value as a row holds it: a number, a text, None, or a label of several parts as text."""
+    value = plain(value)
+    return format_group(tuple(value)) if isinstance(value, list) else value
 
 
 def attributes_of(evidence: Evidence, *, intersections: bool = True) -> list[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Selection rates of groups, their highest one, and exact comparisons of ratios: what profiles share."""
+"""Selection rates of groups as exact fractions, and the test of two of them: what profiles share."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from fractions import Fraction
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
+from fairsk.audit._small_groups import SMALL
 from fairsk.rates import get_rate
 from fairsk.statistics._tests import TwoGroupMethod, two_group_test
 
-__all__ = ["Selection", "as_whole", "compare_with", "selections"]
+__all__ = ["Selection", "as_whole", "compare_with", "is_merged", "is_weighted", "selections"]
+
+
+#: The digits of sums of weights that are told from rounding; reports keep as many.
+_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -32,15 +37,20 @@ class Selection:
 def selections(counts: GroupCounts) -> list[Selection]:
     """Return the selection of every group that has rows.
 
-    Floats are fractions: sums of weights are compared as they are, without another rounding.
+    Numbers of rows are whole. Sums of weights are taken to 12 digits: in floats, four weights of .3 are less
+    than 4/5 of five by rounding alone.
     """
     rate = get_rate("selection_rate")
     part, whole = rate.part(counts.cells).tolist(), rate.support(counts.cells).tolist()
     return [
-        Selection(group, Fraction(n), Fraction(selected))
+        Selection(group, _as_fraction(n), _as_fraction(selected))
         for group, n, selected in zip(counts.groups, whole, part, strict=True)
         if n > 0
     ]
+
+
+def _as_fraction(total: float) -> Fraction:
+    return Fraction(total) if total.is_integer() else Fraction(f"{total:.{_DIGITS}g}")
 
 
 def as_whole(number: Fraction) -> float | int:
@@ -59,3 +69,8 @@ def compare_with(
     """Return z of two selection rates, and the p-value of a test."""
     test = two_group_test(counts, "selection_rate", groups=[group, reference], method=method)
     return float(test.z), float(test.p_value)
+
+
+def is_merged(group: Hashable) -> bool:
+    """Whether a group stands for several small ones that were merged."""
+    return SMALL in (group if isinstance(group, tuple) else (group,))

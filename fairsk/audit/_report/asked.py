@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,6 @@ from fairsk.audit._report.criteria import (
 )
 from fairsk.audit._report.report import AuditReport, build
 from fairsk.audit._small_groups import MergedGroups
-from fairsk.metrics._functions import function_name
 from fairsk.rates import Rate
 from fairsk.statistics._intervals import check_confidence
 
@@ -88,9 +87,10 @@ class Asked:
             said["policy"] = policy.to_dict()
         if own:
             said["profiles"] = [
-                {"name": name, "model": model, "rows": list(function(tables))}
-                for name, function in own.items()
+                table
+                for profile, options in own.values()
                 for model, tables in evidence.items()
+                for table in _state(profile, options, model, tables)
             ]
         return build(self.title, settings, evidence, said, merged, library, before)
 
@@ -134,21 +134,35 @@ def _first(*values: Any) -> Any:
 
 def _profiles(
     profiles: Any,
-) -> tuple[tuple[tuple[str, Mapping[str, Any]], ...], dict[str, Callable[..., Any]]]:
+) -> tuple[tuple[tuple[str, Mapping[str, Any]], ...], dict[str, tuple[Profile, Mapping[str, Any]]]]:
     """Tell built-in profiles, with their options, from those of the user's own."""
     if isinstance(profiles, Mapping):
         asked = list(profiles.items())
     else:
         single = isinstance(profiles, str | Profile) or callable(profiles)
         asked = [(profile, {}) for profile in ([profiles] if single else profiles)]
-    built_in, own = [], dict[str, Callable[..., Any]]()
-    for profile, options in asked:
-        if isinstance(profile, str):
-            built_in.append((as_profile(profile).name, dict(options or {})))
-        elif isinstance(profile, Profile) and PROFILES.get(profile.name) is profile:
-            built_in.append((profile.name, dict(options or {})))
-        elif callable(profile):
-            own[function_name(profile)] = profile
+    built_in, own = [], dict[str, tuple[Profile, Mapping[str, Any]]]()
+    for given, options in asked:
+        profile, options = as_profile(given), dict(options or {})
+        if PROFILES.get(profile.name) is profile:
+            built_in.append((profile.name, options))
+        elif profile.name in own or profile.name in PROFILES:
+            raise ValueError(f"Two profiles are called {show(profile.name)}: give each a name of its own.")
         else:
-            raise TypeError(f"A profile is a name or a function of the evidence; got {show(profile)}.")
+            own[profile.name] = profile, options
     return tuple(built_in), own
+
+
+def _state(
+    profile: Profile, options: Mapping[str, Any], model: str, evidence: Evidence
+) -> list[dict[str, Any]]:
+    """Return the tables of a profile of the user's own, as they are stated in a report."""
+    return [
+        {
+            "name": table.name,
+            "model": model,
+            "rows": [dict(row) for row in table.rows],
+            "notes": [*profile.paragraphs, *table.notes],
+        }
+        for table in profile.compute(evidence, options)
+    ]

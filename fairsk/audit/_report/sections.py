@@ -429,7 +429,8 @@ def _stated_sections(report: AuditReport) -> Iterator[Section]:
         names = list(dict.fromkeys(name for row in rows for name in row))
         columns = {name: [row.get(name) for row in rows] for name in names}
         caption = f"{own['name']}{' of ' + own['model'] if own['model'] else ''} (stated)"
-        yield Section(f"Profile {own['name']}", (), [Table(columns, caption=caption)] if names else ())
+        table = Table(columns, caption=caption, notes=own.get("notes", ()), words=("group",))
+        yield Section(f"Profile {own['name']}", (), [table] if names else ())
     data = report.stated.get("data")
     if data:
         findings = data["findings"]
