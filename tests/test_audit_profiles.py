@@ -416,6 +416,10 @@ def test_a_profile_of_ones_own_is_a_function_or_a_record():
         {"group": "b", "share": pytest.approx(100 / 258)},
         {"group": "c", "share": pytest.approx(50 / 258)},
     ]
+    mixed = as_profile(lambda evidence: [{"group": ("a", "x"), "said": "yes", "n": np.int64(3)}, {"n": None}])
+    [table] = mixed.compute(evidence_of(SELECTED))
+    assert table.frame("pandas")["n"].tolist()[0] == 3
+    assert table.rows[0]["group"] == "a & x"
     assert as_profile(profile) is profile
     assert as_profile("ll144") is PROFILES["ll144"]
     dated = Profile("mine", "Mine", "2026-11-01", "in use.", "our handbook", {}, profile.calculate)

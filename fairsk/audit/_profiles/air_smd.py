@@ -210,7 +210,7 @@ def _mean_differences(
     )
     better = "lower" if lower_is_better else "higher"
     of = {
-        "total": "all rows",
+        "total": "all rows of the table",
         "pooled": "the two groups, within each",
         "reference": "the reference group",
     }[denominator]

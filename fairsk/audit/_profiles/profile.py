@@ -286,11 +286,15 @@ def _stated_table(name: str, rows: list[Any]) -> ProfileTable:
             raise TypeError(f"A row of the profile {name} must be a mapping; got {show(row)}.")
     names = list(dict.fromkeys(str(key) for row in rows for key in row))
     texts = [{str(key): value for key, value in row.items()} for row in rows]
-    columns = tuple(Column(key, key, "group" if key == "group" else "number") for key in names)
     # Plain values alone: rows go into a file as they are.
-    return ProfileTable(
-        name, name, columns, tuple({key: _leaf(row.get(key)) for key in names} for row in texts)
-    )
+    plain_rows = tuple({key: _leaf(row.get(key)) for key in names} for row in texts)
+    columns = tuple(_column_of(key, [row[key] for row in plain_rows]) for key in names)
+    return ProfileTable(name, name, columns, plain_rows)
+
+
+def _column_of(name: str, values: list[Any]) -> Column:
+    words = any(isinstance(value, str | dict) for value in values)
+    return Column(name, name, "group" if name == "group" else "words" if words else "number")
 
 
 def _leaf(value: Any) -> Any:
