@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from scipy.stats import fisher_exact, hypergeom
 
 import fairsk.audit._profiles
-from fairsk.audit import PROFILES, AuditReport, Profile, audit_predictions
+from fairsk.audit import PROFILES, AuditReport, Profile, audit_predictions, verify
 from fairsk.audit._evidence import Evidence
 from fairsk.audit._profiles.profile import as_profile
 from fairsk.metrics import GroupCounts
@@ -492,6 +493,32 @@ def test_profiles_in_a_report_are_recomputed():
     page = report.to_html()
     for profile in PROFILES.values():
         assert profile.as_of in page
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_options_of_any_kind_stand_in_a_file(seed):
+    """Dates, arrays and numpy numbers; on weighted rows too, the tables follow from what was written."""
+    rng = np.random.default_rng(seed)
+    frame = dict_frame(sex=rng.choice(["m", "f"], 90), level=rng.choice([1, 2, 3], 90))
+    score = 10 * rng.random(90)
+    report = audit_predictions(
+        None,
+        (score > 4).astype(int),
+        sensitive_features=frame,
+        y_score=score,
+        sample_weight=rng.choice([0.1, 0.3, 1.7], 90) if seed else None,
+        profiles={
+            "four_fifths": {"min_share": np.float64(0.02)},
+            "ll144": {"audit_date": date(2026, 3, 1), "race": "level"},
+            "air_smd": {"reference": {"level": np.int64(2)}, "quantiles": np.array([0.2, 0.5])},
+        },
+    )
+    stated = rows_of(next(t for t in report.results.profiles if t.name.startswith("To be")), "field")
+    assert stated["date of the most recent bias audit"]["stated"] == "2026-03-01"
+    assert not verify(report.to_json()).findings
+    changed = json.loads(report.to_json())
+    changed["results"]["profiles"][0]["rows"][0]["shortfall"] += 1
+    assert "shortfall" in str(verify(json.dumps(changed)))
 
 
 def test_no_profile_claims_more_than_numbers():

@@ -8,6 +8,7 @@ from typing import Any
 
 from fairsk._core.groups import attribute_name
 from fairsk._core.messages import show
+from fairsk._core.results import plain
 from fairsk._core.version import __version__
 from fairsk.audit._evidence import Evidence, merge_small_groups
 from fairsk.audit._policy import FairnessPolicy, as_policy
@@ -145,7 +146,8 @@ def _profiles(
     for given, options in asked:
         profile, options = as_profile(given), dict(options or {})
         if PROFILES.get(profile.name) is profile:
-            built_in.append((profile.name, options))
+            # Dates and arrays, too, stand in a file, from which the tables are computed again.
+            built_in.append((profile.name, plain(options)))
         elif profile.name in own or profile.name in PROFILES:
             raise ValueError(f"Two profiles are called {show(profile.name)}: give each a name of its own.")
         else:
