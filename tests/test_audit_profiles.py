@@ -13,6 +13,7 @@ import pytest
 from scipy.stats import fisher_exact, hypergeom
 
 import fairsk.audit._profiles
+from fairsk._cli.printing import print_report
 from fairsk.audit import PROFILES, AuditReport, Profile, audit_predictions, verify
 from fairsk.audit._evidence import Evidence
 from fairsk.audit._profiles.profile import as_profile
@@ -519,6 +520,16 @@ def test_options_of_any_kind_stand_in_a_file(seed):
     changed = json.loads(report.to_json())
     changed["results"]["profiles"][0]["rows"][0]["shortfall"] += 1
     assert "shortfall" in str(verify(json.dumps(changed)))
+
+
+def test_the_command_line_prints_what_is_known_of_the_text(capsys):
+    frame = dict_frame(group=["a"] * 40 + ["b"] * 40)
+    report = audit_predictions(None, [0, 1] * 40, sensitive_features=frame, profiles="four_fifths")
+    print_report(report, "rows.csv")
+    printed = " ".join(capsys.readouterr().out.split())
+    profile = PROFILES["four_fifths"]
+    assert f"{profile.title} (four_fifths) Source: {profile.source}. Status as of 2026-09-30: " in printed
+    assert profile.status in printed
 
 
 def test_no_profile_claims_more_than_numbers():

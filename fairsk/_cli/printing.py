@@ -49,7 +49,10 @@ def print_report(report: Any, name: str) -> None:
     names = list(dict.fromkeys(table.profile for table in report.results.profiles))
     for name in names:
         about = PROFILES[name]
-        sys.stdout.write(f"\n{about.title} ({name}, as of {about.as_of})\n")
+        said = [f"{about.title} ({name})", *about.paragraphs]
+        sys.stdout.write(
+            "\n" + "\n".join(line for text in said for line in _wrapped(text, width, "", "")) + "\n"
+        )
         for table in report.results.profiles:
             if table.profile == name:
                 print_tables(table)
