@@ -384,6 +384,7 @@ def test_left_out_categories_are_published_with_a_justification():
         ("air_smd", {"reference": "a", "quantiles": []}, "quantiles must be shares between 0 and 1"),
         ("air_smd", {"reference": "a", "denominator": "sd"}, "denominator must be one of"),
         ("air_smd", {"reference": {"sexx": "a"}}, "the attributes are group"),
+        ("air_smd", {"reference": {}}, "give the option reference"),
         ("ll144", {"leave_out_below": [0.1]}, "leave_out_below must be a share"),
     ],
 )

@@ -73,7 +73,7 @@ def _calculate(evidence: Evidence, options: Mapping[str, Any]) -> list[ProfileTa
 def _references(evidence: Evidence, reference: Any) -> dict[str, Hashable]:
     """Return the reference group of each attribute that has one."""
     names = evidence.counts.names
-    if reference is None:
+    if reference is None or reference == {}:
         raise ValueError(
             f"The profile air_smd compares with a fixed group: give the option reference, such as "
             f"{{{names[0]!r:.60}: 'the group'}}."
