@@ -381,6 +381,6 @@ def _with_references(
         completed[name] = dict(options)
         if isinstance(options.get("reference"), str):
             completed[name]["reference"] = _references([options["reference"]], sensitive, kinds)
-        elif references and "reference" in as_profile(name).options:
+        elif references and "reference" in (as_profile(name).options or ()):
             completed[name].setdefault("reference", references)
     return completed

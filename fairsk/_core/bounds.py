@@ -170,17 +170,17 @@ def bounded_constraints(
 
 def _each(name: str, bounds: Any, n: int) -> list[float | None]:
     """Return one bound per constraint."""
-    if not isinstance(bounds, Sequence):
-        return [None if bounds is None else float(bounds)] * n
-    if len(bounds) != n:
+    several = isinstance(bounds, Sequence)
+    if several and len(bounds) != n:
         raise ValueError(
             f"{name} has {_counted(len(bounds), 'entry', 'entries')} for "
             f"{_counted(n, 'constraint', 'constraints')}: give one each, or a number."
         )
-    values = [None if value is None else float(value) for value in bounds]
+    given = bounds if several else [bounds] * n
+    values = [None if value is None else float(value) for value in given]
     top = np.inf if name == "max_difference" else 1.0
     if any(value is not None and not 0 <= value <= top for value in values):
-        raise ValueError(f"{name} must lie between 0 and {top:g}; got {list(bounds)}.")
+        raise ValueError(f"{name} must lie between 0 and {top:g}; got {list(bounds) if several else bounds}.")
     return values
 
 

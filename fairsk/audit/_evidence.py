@@ -99,6 +99,7 @@ class Evidence(Record):
         pos_label: Any = None,
         strata: Any = None,
         bins: int = 64,
+        with_median: bool = True,
     ) -> Evidence:
         """Count rows.
 
@@ -120,6 +121,8 @@ class Evidence(Record):
             Control columns, by which the counts are broken down too.
         bins : int, default=64
             How many bins the scores have, a power of two.
+        with_median : bool, default=True
+            Whether it is counted, too, who scores above the median; always without ``y_pred``.
 
         Returns
         -------
@@ -164,12 +167,17 @@ class Evidence(Record):
         weighed = scores if weights is None else scores[weights > 0]
         equal = _bins_for(float(weighed.min()), float(weighed.max()), bins)
         sums = scores if weights is None else weights * scores
+        tables = (
+            counted.binned(equal, equal.places(scores), sums),
+            counted.moments(equal, sums, sums * scores),
+        )
+        if predicted is not None and not with_median:
+            return cls(counted.decided(predicted), *tables)
         median = median_of(scores, weights)
         above = scores > median
         return cls(
             counted.decided(above if predicted is None else predicted),
-            counted.binned(equal, equal.places(scores), sums),
-            counted.moments(equal, sums, sums * scores),
+            *tables,
             counted.decided(above, by_strata=False),
             median,
             predicted is None,
@@ -188,6 +196,7 @@ class Evidence(Record):
         strata: str | Sequence[str] | None = None,
         pos_label: Any = None,
         bins: int = 64,
+        with_median: bool = True,
     ) -> Evidence:
         """Count rows where they are: in a frame, a database or a cluster.
 
@@ -205,7 +214,7 @@ class Evidence(Record):
             The columns of the attributes.
         strata : str or sequence of str, optional
             Control columns.
-        pos_label, bins
+        pos_label, bins, with_median
             As in :meth:`from_rows`.
 
         Returns
@@ -228,7 +237,7 @@ class Evidence(Record):
         columns["sensitive_features"] = column_names("sensitive_features", sensitive_features)
         if strata is not None:
             columns["strata"] = column_names("strata", strata)
-        return _FrameQuery(frame, columns, sample_weight, y_score, pos_label, bins).evidence()
+        return _FrameQuery(frame, columns, sample_weight, y_score, pos_label, bins, with_median).evidence()
 
     @classmethod
     def from_counts(cls, counts: GroupCounts, histograms: ScoreHistograms | None = None) -> Evidence:
@@ -568,6 +577,7 @@ class _FrameQuery:
     y_score: str | None
     pos_label: Any
     bins: int
+    with_median: bool
 
     def evidence(self) -> Evidence:
         """Ask the frame, and make tables of what it says."""
@@ -588,14 +598,18 @@ class _FrameQuery:
         assert found.bins is not None
         assert found.score_sums is not None
         assert found.score_squares is not None
-        median, above = self._above_median(found, counted)
-        alone = above.without_strata()
-        return Evidence(
-            above if predicted is None else counted.decided(predicted),
+        tables = (
             # Rows that weigh nothing may have scores outside of all bins.
             counted.binned(equal, np.maximum(found.bins, 0), found.score_sums),
             counted.moments(equal, found.score_sums, found.score_squares),
-            alone,
+        )
+        if predicted is not None and not self.with_median:
+            return Evidence(counted.decided(predicted), *tables)
+        median, above = self._above_median(found, counted)
+        return Evidence(
+            above if predicted is None else counted.decided(predicted),
+            *tables,
+            above.without_strata(),
             median,
             predicted is None,
         )

@@ -24,7 +24,7 @@ from fairsk.scoring._sensitive_scorer import SensitiveScorer
 __all__ = ["FairnessPolicy", "as_policy"]
 
 #: The calculation profiles that a policy may name, and the options of each.
-_PROFILES = {name: tuple(profile.options) for name, profile in PROFILES.items()}
+_PROFILES = {name: tuple(profile.options or ()) for name, profile in PROFILES.items()}
 
 _NOT_STATED = "not stated"
 

@@ -286,4 +286,5 @@ PROFILE = Profile(
         "quantiles": "shares of rows that might be approved (default: .1, .25, .5, .75, .9)",
     },
     calculate=_calculate,
+    needs_median=False,
 )

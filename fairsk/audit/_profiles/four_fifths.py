@@ -184,4 +184,5 @@ PROFILE = Profile(
         "intersections": "whether intersections are compared too (default: true)",
     },
     calculate=_calculate,
+    needs_median=False,
 )

@@ -143,6 +143,8 @@ class Profile:
         The options that it takes, and what each means; None where it refuses by itself what it does not know.
     calculate : callable
         Makes tables of :class:`Evidence` and a mapping of options.
+    needs_median : bool, default=True
+        Whether it looks at who scores above the median of all, which takes further queries of a frame.
 
     See Also
     --------
@@ -169,6 +171,7 @@ class Profile:
     source: str
     options: Mapping[str, str] | None
     calculate: Callable[[Evidence, Mapping[str, Any]], Sequence[ProfileTable]]
+    needs_median: bool = True
 
     def compute(self, evidence: Evidence, options: Mapping[str, Any] | None = None) -> list[ProfileTable]:
         """Return the tables of the profile.

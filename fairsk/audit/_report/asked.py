@@ -27,7 +27,7 @@ from fairsk.audit._small_groups import MergedGroups
 from fairsk.rates import Rate
 from fairsk.statistics._intervals import check_confidence
 
-__all__ = ["Asked"]
+__all__ = ["Asked", "need_median"]
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,13 @@ class Asked:
 
 def _first(*values: Any) -> Any:
     return next(value for value in values if value is not None)
+
+
+def need_median(profiles: Any, policy: FairnessPolicy | None) -> bool:
+    """Whether a profile that is asked for looks at who scores above the median."""
+    built_in, own = _profiles(profiles or getattr(policy, "profiles", ()))
+    asked = [*(PROFILES[name] for name, _ in built_in), *(profile for profile, _ in own.values())]
+    return any(profile.needs_median for profile in asked)
 
 
 def _profiles(

@@ -28,7 +28,7 @@ from fairsk._sklearn.routing import call
 from fairsk.audit._data.dataset import audit_dataset
 from fairsk.audit._evidence import Evidence, with_unknown
 from fairsk.audit._policy import as_policy
-from fairsk.audit._report.asked import Asked
+from fairsk.audit._report.asked import Asked, need_median
 from fairsk.audit._report.report import AuditReport
 from fairsk.metrics._functions import function_name
 from fairsk.metrics._group_metrics import group_metrics
@@ -173,7 +173,8 @@ def audit_predictions(
     policy = None if policy is None else as_policy(policy)
     pos_label = policy.pos_label if policy is not None and pos_label is None else pos_label
     rows = _Rows(y_true, y_pred, sensitive_features, y_score, sample_weight, strata)
-    evidence = _evidence(rows, frame, counts, histograms, pos_label, bins)
+    with_median = need_median(profiles, policy)
+    evidence = _evidence(rows, frame, counts, histograms, pos_label, bins, with_median)
     rates, functions = _split_metrics(metrics)
     stated: dict[str, Any] = {}
     if X is not None:
@@ -329,10 +330,13 @@ def audit_models(
         within = sensitive_columns(X, *_selector_or_values(strata, n_samples), n_samples=n_samples)
     rates, functions = _split_metrics(metrics)
     evidence, of_functions = dict[str, Evidence](), dict[str, Any]()
+    with_median = need_median(profiles, policy)
     for name, model in models.items():
         y_pred, y_score, positive = _predict(model, X, values, pos_label)
         rows = _Rows(y, y_pred, sensitive, y_score, sample_weight, within)
-        evidence[name] = Evidence.from_rows(**rows.arguments(), pos_label=positive, bins=bins)
+        evidence[name] = Evidence.from_rows(
+            **rows.arguments(), pos_label=positive, bins=bins, with_median=with_median
+        )
         if functions:
             of_functions[name] = _measure_functions(functions, rows, positive, intersections)
     stated: dict[str, Any] = {"metrics": of_functions} if functions else {}
@@ -387,6 +391,7 @@ def _evidence(
     histograms: ScoreHistograms | None,
     pos_label: Any,
     bins: int,
+    with_median: bool,
 ) -> Evidence:
     """Return the tables of rows, of the rows of a frame, or of counts."""
     given = [name for name, value in rows.arguments().items() if value is not None]
@@ -402,9 +407,11 @@ def _evidence(
     if rows.y_pred is None and rows.y_score is None:
         raise ValueError("Give y_pred, the predicted labels, or y_score, the scores.")
     if frame is not None:
-        return Evidence.from_frame(frame, **rows.arguments(), pos_label=pos_label, bins=bins)
+        return Evidence.from_frame(
+            frame, **rows.arguments(), pos_label=pos_label, bins=bins, with_median=with_median
+        )
     refuse_shuffled(**rows.arguments())
-    return Evidence.from_rows(**rows.arguments(), pos_label=pos_label, bins=bins)
+    return Evidence.from_rows(**rows.arguments(), pos_label=pos_label, bins=bins, with_median=with_median)
 
 
 def _predict(model: Any, X: Any, values: Any, pos_label: Any) -> tuple[Any, Any, Any]:

@@ -65,8 +65,8 @@ def _count(document: Mapping[str, Any], model: str, against: Any, columns: Any) 
             raise ValueError(
                 f"against has {show(unknown[0])}: name arrays as audit_predictions does, {list_texts(_ROWS)}."
             )
-        rows = {name: against.get(name) for name in _ROWS}
-        return Evidence.from_rows(**rows, pos_label=settings["pos_label"], bins=_bins(document, model))
+        rows: dict[str, Any] = {name: against.get(name) for name in _ROWS}
+        return Evidence.from_rows(**rows, **_about(document, model))
     if isinstance(against, str | bytes) or hasattr(against, "__fspath__"):
         raise TypeError(
             "against takes rows, not the name of a file: read it first, such as by pandas.read_csv, or use "
@@ -82,9 +82,17 @@ def _count(document: Mapping[str, Any], model: str, against: Any, columns: Any) 
     return Evidence.from_frame(
         against,
         **{name: value for name, value in named.items() if value},
-        pos_label=settings["pos_label"],
-        bins=_bins(document, model),
+        **_about(document, model),
     )
+
+
+def _about(document: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """Return how the rows were counted."""
+    return {
+        "pos_label": document["settings"]["pos_label"],
+        "bins": _bins(document, model),
+        "with_median": document["evidence"][model].get("median") is not None,
+    }
 
 
 def _bins(document: Mapping[str, Any], model: str) -> int:
