@@ -205,7 +205,8 @@ def _bin(score: nw.Expr, bins: EqualBins) -> nw.Expr:
 
 
 def _whole(bins: Floats, last: int) -> Ints:
-    return np.minimum(bins, last).astype(np.intp)
+    # To some engines a comparison with nothing is nothing: such a score is in no bin, and not finite.
+    return np.minimum(np.nan_to_num(bins, nan=-2.0), last).astype(np.intp)
 
 
 def _doubtful(unknown: Floats, lowest: Floats, total: Floats) -> Floats:
