@@ -49,7 +49,7 @@ _COLUMNS = (
     Column("p_value", "p", "p"),
     Column("significant", "significant"),
     Column("small_numbers", "small numbers"),
-    Column("reading", "reading", "words"),
+    Column("reading", "reading", "remark"),
 )
 
 _EXPLAINED = (

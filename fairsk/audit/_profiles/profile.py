@@ -17,7 +17,7 @@ from fairsk.metrics._functions import function_name
 __all__ = ["PROFILES", "Column", "Profile", "ProfileTable", "as_profile", "attributes_of"]
 
 
-Kind: TypeAlias = Literal["group", "words", "rows", "percent", "number", "p"]
+Kind: TypeAlias = Literal["group", "words", "remark", "rows", "percent", "number", "p"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Column:
         What programs call it.
     title : str
         What people read.
-    kind : {"group", "words", "rows", "percent", "number", "p"}, default="number"
-        How its values are written.
+    kind : {"group", "words", "remark", "rows", "percent", "number", "p"}, default="number"
+        How its values are written; a remark stands below its line.
     digits : int, default=3
         How many digits stand behind the point, of numbers and percent.
     """
@@ -45,7 +45,7 @@ class Column:
         """Write a value; what is not there is a dash."""
         if value is None:
             return "-"
-        if self.kind in ("group", "words"):
+        if self.kind in ("group", "words", "remark"):
             return format_group(value)
         if self.kind == "rows":
             return row_count(value)
@@ -107,18 +107,21 @@ class ProfileTable(Result):
     def _tables(self) -> list[Table]:
         values = {column.name: [row[column.name] for row in self.rows] for column in self.columns}
         text = {column.title: list(map(column.write, values[column.name])) for column in self.columns}
+        remarks = [
+            said for column in self.columns if column.kind == "remark" for said in text.pop(column.title)
+        ]
         for column in self.columns:
             values[column.name] = _of_one_kind(column, values[column.name])
         caption = f"{self.name}{', ' + self.model if self.model else ''}"
         words = [column.title for column in self.columns if column.kind in ("group", "words")]
-        return [Table(values, text, caption, self.notes, words=words)]
+        return [Table(values, text, caption, self.notes, words=words, remarks=remarks)]
 
 
 def _of_one_kind(column: Column, values: list[Any]) -> list[Any]:
     """Return the values of a column as a frame takes them: groups as text, numbers as floats."""
     if column.kind == "group":
         return list(map(format_group, values))
-    if column.kind == "words" or any(isinstance(value, bool) for value in values):
+    if column.kind in ("words", "remark") or any(isinstance(value, bool) for value in values):
         return values
     return [float("nan") if value is None else float(value) for value in values]
 

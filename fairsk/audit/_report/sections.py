@@ -60,6 +60,7 @@ def report_sections(report: AuditReport) -> list[Section]:
         *_profile_sections(report),
         *_stated_sections(report),
         _counts_section(report),
+        _formulas_section(report),
         Section("How to read this report", _NOTES),
         _provenance_section(report),
     ]
@@ -473,6 +474,22 @@ def _counts_section(report: AuditReport) -> Section:
         by = attribute_name(counts.names)
         blocks.append(Table(columns, text, f"Counts{of_model} by {by}", words=("stratum",)))
     return Section("Counts", (), blocks)
+
+
+def _formulas_section(report: AuditReport) -> Section:
+    """Return what each criterion asks, why it is asked, and the formula of every rate."""
+    criteria = {criterion.constraint.name: criterion for criterion in report.settings.criteria}
+    rows = [(criterion, rate) for criterion in criteria.values() for rate in criterion.constraint.rates]
+    columns = {
+        "criterion": [_title(criterion.constraint.name) for criterion, _ in rows],
+        "rate": [_title(rate.name) for _, rate in rows],
+        "formula": [f"({rate.numerator}) / ({rate.denominator})" for _, rate in rows],
+        "asks": [criterion.constraint.description for criterion, _ in rows],
+        "why": [criterion.why for criterion, _ in rows],
+    }
+    shown = {name: values for name, values in columns.items() if any(values)}
+    table = Table(columns, shown, "What each criterion asks", words=tuple(columns))
+    return Section("Formulas", ["tp, fp, fn, tn are the counts above; n is their sum."], [table])
 
 
 def _provenance_section(report: AuditReport) -> Section:
