@@ -56,6 +56,7 @@ benchmarks: $(READY) $(ENGINES)
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/score_coverage.py
 	$(BIN)/python benchmarks/pooled_scoring.py
+	$(BIN)/python benchmarks/verify_mutations.py 200 500
 
 clean:
 	rm -rf $(VENV) $(OLDEST) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage*
