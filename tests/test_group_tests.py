@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binom, chi2_contingency, fisher_exact
+from scipy.stats import binom, chi2_contingency, fisher_exact, hypergeom
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportions_ztest
 
@@ -232,6 +232,36 @@ def test_exact_tests_of_millions_of_rows_agree_with_the_normal_one() -> None:
         assert found == pytest.approx(expected, rel=0.01)
     far = selections((200_000, million), (800_000, million))
     assert two_group_test(far, "selection_rate", method="fisher").p_value == 0
+
+
+def test_exact_tests_are_those_of_the_hypergeometric_law() -> None:
+    rng = np.random.default_rng(0)
+    for largest in (12, 300, 1_500):
+        for n in rng.integers(1, largest, (12, 2)).tolist():
+            k = rng.binomial(n, rng.uniform(0.1, 0.6, 2)).tolist()
+            counts = selections((k[0], n[0]), (k[1], n[1]))
+            law = hypergeom(sum(n), sum(k), n[0])
+            outcomes = law.pmf(np.arange(max(0, sum(k) - n[1]), min(sum(k), n[0]) + 1))
+            seen = law.pmf(k[0])
+            tied = np.isclose(outcomes, seen, rtol=1e-7, atol=0)
+            rarer = outcomes[(outcomes < seen) & ~tied].sum()
+            for method, part in (("fisher", 1.0), ("mid_p", 0.5)):
+                found = two_group_test(counts, "selection_rate", method=method).p_value  # type: ignore[arg-type]
+                expected = rarer + part * outcomes[tied].sum()
+                assert found == pytest.approx(min(expected, 1), rel=1e-8, abs=1e-90)
+
+
+def test_exact_tests_of_any_number_of_rows_take_no_time_and_no_memory() -> None:
+    """A million billion rows have ten billion likely outcomes: beyond a million the law is normal."""
+    for n in (10**12, 10**15, 10**30):
+        counts = selections((n // 2, n), (n // 2 + int(n**0.5), n))
+        z = proportions_ztest([n / 2, n / 2 + n**0.5], [n, n])[1]
+        for method in ("mid_p", "fisher"):
+            found = two_group_test(counts, "selection_rate", method=method).p_value  # type: ignore[arg-type]
+            assert found == pytest.approx(z, rel=1e-3)
+    # Weights that add up to no whole row tell nothing.
+    nothing = two_group_test(selections((5e-10, 1e-9), (2e-10, 1e-9)), "selection_rate", method="mid_p")
+    assert nothing.p_value == 1
 
 
 def test_two_of_several_groups_are_named() -> None:
