@@ -72,9 +72,10 @@ def _width() -> int:
 
 def _fitted(table: Table, width: int) -> Iterator[str]:
     """Yield the lines of a table, in blocks of as many columns as fit beside the first one."""
-    columns = [
-        [shorten(cell, _LONGEST_GROUP) for cell in column] for column in zip(*table.cells(), strict=True)
-    ]
+    cells = table.cells()
+    # Few columns have room for longer texts.
+    longest = max(_LONGEST_GROUP, width // len(cells[0]) - 2)
+    columns = [[shorten(cell, longest) for cell in column] for column in zip(*cells, strict=True)]
     is_left = table.is_left
     first, rest = columns[0], list(zip(columns[1:], is_left[1:], strict=True))
     yield from _wrapped(table.caption, width, "", "")
