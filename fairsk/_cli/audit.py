@@ -161,7 +161,7 @@ def run(options: argparse.Namespace) -> int:
             reference=references,
             policy=policy,
             pos_label=_pos_label(pos_label, columns, rows.kinds),
-            profiles=_with_references(profiles, references, columns.sensitive, rows.kinds),
+            profiles=_with_references(profiles, columns.sensitive, rows.kinds),
             confidence=options.confidence,
             min_cell=options.min_cell,
             title=options.title or f"Audit of {rows.name}",
@@ -369,18 +369,13 @@ def _profiles(names: Iterable[str] | None, options: Sequence[str] | None) -> dic
 
 def _with_references(
     profiles: Mapping[str, Mapping[str, Any]],
-    references: Mapping[str, Any] | None,
     sensitive: Sequence[str],
     kinds: Mapping[str, str],
 ) -> dict[str, dict[str, Any]]:
-    """Return the options of profiles, of which those that compare with a fixed group take --reference too."""
-    from fairsk.audit._profiles.profile import as_profile
-
+    """Return the options of profiles, in which references are read as --reference is."""
     completed = dict[str, dict[str, Any]]()
     for name, options in profiles.items():
         completed[name] = dict(options)
         if isinstance(options.get("reference"), str):
             completed[name]["reference"] = _references([options["reference"]], sensitive, kinds)
-        elif references and "reference" in (as_profile(name).options or ()):
-            completed[name].setdefault("reference", references)
     return completed

@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import format_group, list_groups
+from fairsk._core.groups import attribute_name, format_group, list_groups
 from fairsk._core.histograms import ScoreHistograms
-from fairsk._core.messages import list_texts, show
+from fairsk._core.messages import did_you_mean, list_texts, show
 from fairsk._core.moments import ScoreMoments
 from fairsk._core.validation import check_choice, read_labels
 from fairsk.audit._evidence import Evidence
@@ -20,6 +20,7 @@ from fairsk.audit._profiles.profile import (
     Column,
     Profile,
     ProfileTable,
+    attributes_of,
 )
 from fairsk.audit._profiles.rates import Selection, as_whole, compare_with, is_merged, is_weighted, selections
 from fairsk.statistics._intervals import rate_intervals
@@ -33,6 +34,8 @@ Denominator: TypeAlias = Literal["total", "pooled", "reference"]
 _PRACTICAL, _FINE = Fraction(8, 10), Fraction(9, 10)
 #: At this level a difference is commonly called statistically significant.
 _LEVEL = 0.05
+#: A smaller part of the mean square is no variance, but what rounding has left.
+_ROUNDING = 1e-12
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 _COLUMNS = (
@@ -60,19 +63,22 @@ def _calculate(evidence: Evidence, options: Mapping[str, Any]) -> list[ProfileTa
     lower_is_better = read_flag(options, "lower_is_better", default=False)
     quantiles = read_shares(options, "quantiles", _QUANTILES)
     tables = []
-    for attribute, reference in references.items():
-        part = evidence.by(attribute).known()
+    for names, reference in references.items():
+        attribute = attribute_name(names)
+        part = evidence.by(*names).known()
         tables.append(_ratios(attribute, part.counts.without_strata(), reference))
         if part.moments is not None:
             tables.append(_mean_differences(attribute, part.moments, reference, denominator, lower_is_better))
-        if part.histograms is not None:
+        # There may be hundreds of intersections, and a line of each for every cut is no reading.
+        if part.histograms is not None and len(names) == 1:
             tables.append(_by_quantile(attribute, part.histograms, reference, quantiles, lower_is_better))
     return tables
 
 
-def _references(evidence: Evidence, reference: Any) -> dict[str, Hashable]:
-    """Return the reference group of each attribute that has one."""
+def _references(evidence: Evidence, reference: Any) -> dict[tuple[str, ...], Hashable]:
+    """Return the reference group of each attribute, or of their intersection, that has one."""
     names = evidence.counts.names
+    attributes = {attribute_name(part): part for part in attributes_of(evidence)}
     if reference is None or reference == {}:
         raise ValueError(
             f"The profile air_smd compares with a fixed group: give the option reference, such as "
@@ -80,19 +86,26 @@ def _references(evidence: Evidence, reference: Any) -> dict[str, Hashable]:
         )
     if not isinstance(reference, Mapping):
         if len(names) != 1:
-            raise ValueError(f"reference={show(reference)}: of which attribute? Give a dict.")
+            raise ValueError(
+                f"reference={show(reference)}: of which attribute? Give a dict, such as "
+                f"{{{names[0]!r:.60}: 'the group'}}."
+            )
         reference = {names[0]: reference}
     found = {}
     for name, label in reference.items():
-        if name not in names:
-            raise ValueError(f"reference names {show(name)}; the attributes are {list_texts(names)}.")
+        if name not in attributes:
+            raise ValueError(
+                f"reference names {show(name)}; the attributes are {list_texts(attributes)}."
+                f"{did_you_mean(name, attributes)}"
+            )
         [plain] = read_labels([label])
-        counts = evidence.by(name).known().counts.without_strata()
+        counts = evidence.by(*attributes[name]).known().counts.without_strata()
         groups = [s.group for s in selections(counts) if not is_merged(s.group)]
         if plain not in groups:
-            raise ValueError(f"The reference {show(plain)} is none of {list_groups(groups)}.")
+            listed = list_groups(groups) or "the groups, for there are none"
+            raise ValueError(f"The reference {show(plain)} is none of {listed}.")
         found[name] = plain
-    return {name: found[name] for name in names if name in found}
+    return {part: found[name] for name, part in attributes.items() if name in found}
 
 
 def _ratios(attribute: str, counts: GroupCounts, reference: Hashable) -> ProfileTable:
@@ -177,6 +190,7 @@ def _mean_differences(
     place = moments.groups.index(reference)
     mean, variance, n = moments.mean, moments.variance, moments.n
     variance_of_all = float(moments.overall().variance.item())
+    mean_square = float(moments.squared_scores.sum() / n.sum())
     rows = []
     for i, group in enumerate(moments.groups):
         if n[i] == 0:
@@ -189,7 +203,8 @@ def _mean_differences(
             both = [i, place]
             spread = float((n[both] * variance[both]).sum() / n[both].sum())
         smd = None
-        if i != place and spread > 0:
+        # Scores that are all equal leave a variance of rounding errors, and a ratio to it would be noise.
+        if i != place and spread > _ROUNDING * mean_square:
             sign = -1 if lower_is_better else 1
             smd = float(sign * (mean[i] - mean[place]) / np.sqrt(spread))
         rows.append(
@@ -280,7 +295,8 @@ PROFILE = Profile(
     ),
     source="practice of lenders and examiners; there is no single text that defines it",
     options={
-        "reference": "by attribute, the group that all others are compared with (required)",
+        "reference": "by attribute, the group that all others are compared with (required; by default that "
+        "of the audit)",
         "denominator": "the standard deviation of the SMD: total (default), pooled or reference",
         "lower_is_better": "whether a lower score is better, as with prices (default: false)",
         "quantiles": "shares of rows that might be approved (default: .1, .25, .5, .75, .9)",

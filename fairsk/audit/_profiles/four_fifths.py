@@ -103,7 +103,7 @@ def _table(attribute: str, counts: GroupCounts, min_share: Fraction, method: Two
         elif not by_rate[0].rate:
             row["reading"] = "nobody is selected"
         elif one is by_rate[0]:
-            row |= {"impact_ratio": 1, "reading": "the highest rate"}
+            row |= {"impact_ratio": 1.0, "reading": "the highest rate"}
         else:
             row |= _compared(one, by_rate, counts, method)
         rows.append(row)
@@ -155,7 +155,8 @@ def _after_one_more(one: Selection, top: Selection, by_rate: Sequence[Selection]
     if one.selected + 1 > one.n or top.selected < 1:
         return None
     now = (one.selected + 1) / one.n
-    others = [s.rate for s in by_rate if s is not one and s is not top]
+    # Of the others only the best can be the highest one: the second, or the third if this is the second.
+    others = [s.rate for s in by_rate[1:3] if s is not one]
     return now / max([now, (top.selected - 1) / top.n, *others])
 
 

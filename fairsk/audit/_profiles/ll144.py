@@ -39,7 +39,7 @@ _FIELDS = {
     "distribution_date": "date on which the tool began to be used",
     "data_source": "source and explanation of the data",
     "data_kind": "historical or test data",
-    "justification": "why categories below 2% are left out of the ratios",
+    "justification": "why small categories are left out of ratios",
 }
 
 
@@ -67,7 +67,8 @@ def _calculate(evidence: Evidence, options: Mapping[str, Any]) -> list[ProfileTa
         for kind, tables in kinds
         for title, names in (("sex", (sex,)), ("race/ethnicity", (race,)), ("intersections", (sex, race)))
     ]
-    return [*tables, _stated(options)]
+    left_out = any(row["share"] < left_out_below for table in tables for row in table.rows)
+    return [*tables, _stated(options, left_out=left_out)]
 
 
 def _attribute(evidence: Evidence, name: str, options: Mapping[str, Any]) -> str:
@@ -173,10 +174,11 @@ def _median_notes(evidence: Evidence) -> list[str]:
     return notes
 
 
-def _stated(options: Mapping[str, Any]) -> ProfileTable:
-    rows = [
-        {"field": title, "stated": read_text(options, name) or _NOT_STATED} for name, title in _FIELDS.items()
-    ]
+def _stated(options: Mapping[str, Any], *, left_out: bool) -> ProfileTable:
+    said = {name: read_text(options, name) or _NOT_STATED for name in _FIELDS}
+    if not left_out and said["justification"] == _NOT_STATED:
+        said["justification"] = "none is left out"
+    rows = [{"field": title, "stated": said[name]} for name, title in _FIELDS.items()]
     columns = (Column("field", "field", "words"), Column("stated", "stated", "words"))
     return ProfileTable("ll144", "To be stated by the employer", columns, tuple(rows))
 

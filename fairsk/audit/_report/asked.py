@@ -9,6 +9,7 @@ from typing import Any
 from fairsk._core.groups import attribute_name
 from fairsk._core.messages import show
 from fairsk._core.results import plain
+from fairsk._core.validation import plain_labels
 from fairsk._core.version import __version__
 from fairsk.audit._evidence import Evidence, merge_small_groups
 from fairsk.audit._policy import FairnessPolicy, as_policy
@@ -72,11 +73,17 @@ class Asked:
         groups = {attribute_name(part): first.by(*part).known().counts.groups for part in attributes}
         criteria = self._criteria(policy, labelled=labelled)
         built_in, own = _profiles(self.profiles or getattr(policy, "profiles", ()))
+        reference = read_references(self.reference, attributes, groups)
+        if len(names) > 1 and tuple(names) not in attributes:
+            built_in = _completed(built_in, "intersections", False)
+        if reference:
+            labels = plain_labels(list(reference.values()))
+            built_in = _completed(built_in, "reference", dict(zip(reference, labels, strict=True)))
         settings = Settings(
             attributes=tuple(attributes),
             criteria=criteria,
             rates=shown_rates(criteria, [*default_rates(labelled=labelled), *rates], labelled=labelled),
-            reference=read_references(self.reference, attributes, groups),
+            reference=reference,
             confidence=confidence,
             min_group_size=_first(self.min_group_size, getattr(policy, "min_group_size", None), 30),
             profiles=built_in,
@@ -151,7 +158,13 @@ def _profiles(
         asked = [(profile, {}) for profile in ([profiles] if single else profiles)]
     built_in, own = [], dict[str, tuple[Profile, Mapping[str, Any]]]()
     for given, options in asked:
-        profile, options = as_profile(given), dict(options or {})
+        profile = as_profile(given)
+        if not isinstance(options, Mapping | None):
+            raise TypeError(
+                f"The options of the profile {profile.name} must be a dict of names to values; got "
+                f"{show(options)}."
+            )
+        options = dict(options or {})
         if PROFILES.get(profile.name) is profile:
             # Dates and arrays, too, stand in a file, from which the tables are computed again.
             built_in.append((profile.name, plain(options)))
@@ -160,6 +173,16 @@ def _profiles(
         else:
             own[profile.name] = profile, options
     return tuple(built_in), own
+
+
+def _completed(
+    profiles: Sequence[tuple[str, Mapping[str, Any]]], option: str, value: Any
+) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    """Return profiles that take from the audit what their own options do not say."""
+    return tuple(
+        (name, options if option not in (PROFILES[name].options or ()) else {option: value, **options})
+        for name, options in profiles
+    )
 
 
 def _state(
