@@ -132,7 +132,9 @@ class Table:
     @property
     def all_notes(self) -> list[str]:
         """What stands below the table, and first of all how much of it is not shown."""
-        hidden = max(map(len, self.columns.values()), default=0) - self._n_shown
+        # Fewer lines than were allowed are all: some tables have one line for several values.
+        is_cut = self._n_shown >= min(self.most_lines, MOST_LINES)
+        hidden = max(map(len, self.columns.values()), default=0) - self._n_shown if is_cut else 0
         cut = [f"... and {hidden:,} more lines, which .frame() has"] if hidden > 0 else []
         return [shorten(printable(note), _LONGEST_NOTE) for note in (*cut, *self.notes)]
 
