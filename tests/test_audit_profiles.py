@@ -545,6 +545,8 @@ def test_the_command_line_prints_what_is_known_of_the_text(capsys):
     profile = PROFILES["four_fifths"]
     assert f"{profile.title} (four_fifths) Source: {profile.source}. Status as of 2026-09-30: " in printed
     assert profile.status in printed
+    # A reading stands below the whole table, and so it names the group.
+    assert "b: not below, not significant" in printed
 
 
 def test_profiles_take_from_the_audit_what_their_options_do_not_say():

@@ -88,7 +88,8 @@ def _fitted(table: Table, width: int) -> Iterator[str]:
             left.append(flush)
         yield from _aligned(block, left)
     for i in range(len(first) - 1):
-        yield from _wrapped(table.remark(i), width, "", "  ")
+        if remark := table.remark(i):  # it stands apart from its line, and so it names it
+            yield from _wrapped(f"{first[i + 1]}: {remark}", width, "", "  ")
     for note in table.all_notes:
         yield from _wrapped(note, width, "", "  ")
 
