@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fairsk._core.messages import show
 from fairsk._core.typing import Floats
 from fairsk.rates import Constraint, Rate, get_constraint
 
@@ -177,11 +178,18 @@ def _each(name: str, bounds: Any, n: int) -> list[float | None]:
             f"{_counted(n, 'constraint', 'constraints')}: give one each, or a number."
         )
     given = bounds if several else [bounds] * n
-    values = [None if value is None else float(value) for value in given]
+    values = [_number(name, value) for value in given]
     top = np.inf if name == "max_difference" else 1.0
     if any(value is not None and not 0 <= value <= top for value in values):
         raise ValueError(f"{name} must lie between 0 and {top:g}; got {list(bounds) if several else bounds}.")
     return values
+
+
+def _number(name: str, bound: Any) -> float | None:
+    try:
+        return None if bound is None else float(bound)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} is a number, such as 0.05 or 0.8; got {show(bound)}.") from None
 
 
 def _counted(n: int, one: str, several: str) -> str:

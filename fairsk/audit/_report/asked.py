@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from fairsk._core.groups import attribute_name
 from fairsk._core.messages import show
 from fairsk._core.results import plain
@@ -58,6 +60,7 @@ class Asked:
         library: Any,
     ) -> AuditReport:
         """Put the settings together, merge what is small, and compute the report."""
+        self._check()
         policy = None if self.policy is None else as_policy(self.policy)
         confidence = _first(self.confidence, getattr(policy, "confidence", None), 0.95)
         check_confidence(confidence)
@@ -72,6 +75,7 @@ class Asked:
             attributes.append(tuple(names))
         groups = {attribute_name(part): first.by(*part).known().counts.groups for part in attributes}
         criteria = self._criteria(policy, labelled=labelled)
+        _refuse_repeated(criteria, list(groups))
         built_in, own = _profiles(self.profiles or getattr(policy, "profiles", ()))
         reference = read_references(self.reference, attributes, groups)
         if len(names) > 1 and tuple(names) not in attributes:
@@ -85,7 +89,7 @@ class Asked:
             rates=shown_rates(criteria, [*default_rates(labelled=labelled), *rates], labelled=labelled),
             reference=reference,
             confidence=confidence,
-            min_group_size=_first(self.min_group_size, getattr(policy, "min_group_size", None), 30),
+            min_group_size=int(_first(self.min_group_size, getattr(policy, "min_group_size", None), 30)),
             profiles=built_in,
             pos_label=plain_label(self.pos_label),
             columns=self.columns,
@@ -101,6 +105,21 @@ class Asked:
                 for table in _state(profile, options, model, tables)
             ]
         return build(self.title, settings, evidence, said, merged, library, before)
+
+    def _check(self) -> None:
+        """Refuse a title, provenance or size that is none."""
+        if not isinstance(self.title, str):
+            raise TypeError(f"title is the text at the top of the report; got {show(self.title)}.")
+        if not isinstance(self.provenance, Mapping | None):
+            raise TypeError(
+                "provenance is a dict of what the report should say, such as {'model': 'credit 3'}; got "
+                f"{show(self.provenance)}."
+            )
+        size = self.min_group_size
+        if size is None:
+            return
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 0:
+            raise ValueError(f"min_group_size must be a whole number of rows, at least 0; got {show(size)}.")
 
     def _criteria(self, policy: FairnessPolicy | None, *, labelled: bool) -> tuple[Criterion, ...]:
         if policy is None:
@@ -145,6 +164,21 @@ def need_median(profiles: Any, policy: FairnessPolicy | None) -> bool:
     built_in, own = _profiles(profiles or getattr(policy, "profiles", ()))
     asked = [*(PROFILES[name] for name, _ in built_in), *(profile for profile, _ in own.values())]
     return any(profile.needs_median for profile in asked)
+
+
+def _refuse_repeated(criteria: Sequence[Criterion], attributes: Sequence[str]) -> None:
+    """Refuse two criteria that ask the same of the same attribute: their answers would have one name."""
+    seen = set[tuple[str, str]]()
+    for criterion in criteria:
+        for attribute in attributes:
+            if criterion.attributes is not None and attribute not in criterion.attributes:
+                continue
+            if (attribute, criterion.key) in seen:
+                raise ValueError(
+                    f"{show(criterion.constraint.name)} is asked twice of {show(attribute)}, by "
+                    f"{criterion.limit if criterion.bound else criterion.measured}: ask once."
+                )
+            seen.add((attribute, criterion.key))
 
 
 def _profiles(

@@ -16,6 +16,7 @@ from fairsk._core.validation import plain_labels, read_labels
 from fairsk.metrics._decisions.table import DEFAULT_RATES
 from fairsk.rates import Constraint, Rate, get_constraint, get_rate
 from fairsk.statistics._pairs import PairComparison
+from fairsk.statistics._verdicts import check_bound
 
 __all__ = ["Criterion", "Settings", "make_criteria", "read_references"]
 
@@ -183,12 +184,18 @@ def make_criteria(
     """Return what is asked by constraints and bounds given as elsewhere in fairsk.
 
     Without a bound every constraint is measured as a difference, and as a ratio where it has one.
+
+    Raises
+    ------
+    ValueError
+        If a bound bounds nothing, or cannot be kept.
     """
     if max_difference is not None or min_ratio is not None:
-        return tuple(
-            Criterion(each.constraint, each.bound.difference, each.bound.ratio)
-            for each in bounded_constraints(constraint or "demographic_parity", max_difference, min_ratio)
-        )
+        asked = "demographic_parity" if constraint is None else constraint
+        bounded = bounded_constraints(asked, max_difference, min_ratio)
+        for each in bounded:
+            check_bound(each.constraint, each.bound.comparison, each.bound.value)
+        return tuple(Criterion(each.constraint, each.bound.difference, each.bound.ratio) for each in bounded)
     if constraint is not None:
         constraints = list_constraints(constraint)
     else:

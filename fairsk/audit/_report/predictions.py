@@ -410,6 +410,9 @@ def _evidence(
         return Evidence.from_frame(
             frame, **rows.arguments(), pos_label=pos_label, bins=bins, with_median=with_median
         )
+    for name, value in rows.arguments().items():
+        if isinstance(value, str):
+            raise ValueError(f"{name}={show(value)} names a column: of which table? Give it as frame=.")
     refuse_shuffled(**rows.arguments())
     return Evidence.from_rows(**rows.arguments(), pos_label=pos_label, bins=bins, with_median=with_median)
 

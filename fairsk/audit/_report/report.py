@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
-from typing import Any
+from typing import Any, get_args
 
 from fairsk._core.groups import attribute_name
+from fairsk._core.messages import list_texts, show
 from fairsk._core.results import Backend, Result, Table, plain
 from fairsk._core.sections import Section
 from fairsk.audit._evidence import Evidence
@@ -305,11 +306,15 @@ class AuditReport(Result):
         FairnessCheckError
             If there is one; it lists them.
         ValueError
-            If no criterion has a bound, so that nothing could fail.
+            If no criterion has a bound, so that nothing could fail; or if ``fail_on`` names no outcome.
         """
+        outcomes = {fail_on} if isinstance(fail_on, str) else set(fail_on)
+        if not outcomes or not outcomes <= set(get_args(AuditOutcome)):
+            known = list_texts(get_args(AuditOutcome))
+            raise ValueError(f"fail_on names the outcomes not to accept, of {known}; got {show(fail_on)}.")
         if self.outcome is None:
             raise ValueError("No criterion has a bound: give max_difference or min_ratio to the audit.")
-        found = [row for row in self.criteria if row.verdict in fail_on]
+        found = [row for row in self.criteria if row.verdict in outcomes]
         if found:
             lines = [f"{row.verdict}: {row.id}{_of(row)} is {row.value:.3f}" for row in found[:20]]
             more = [f"... and {len(found) - 20} more"] if len(found) > 20 else []

@@ -211,11 +211,10 @@ def measure(settings: Settings, evidence: Mapping[str, Evidence]) -> Results:
                 pairs += failing
             rates += _rates(settings, model, attribute, margin.counts)
             known = margin.known()
-            if known.histograms is not None and known.counts.labelled:
+            if known.histograms is not None and known.counts.labelled and known.counts.groups:
                 scores += _scores(settings, model, attribute, known)
-                if (
-                    len(names) == 1
-                ):  # of intersections there may be hundreds, and a curve for each is no reading
+                # Of intersections there may be hundreds, and a curve for each is no reading.
+                if len(names) == 1:
                     calibration += _calibration(settings, model, attribute, known)
         for name, options in settings.profiles:
             profiles += [table.of(model) for table in PROFILES[name].compute(tables, options)]
@@ -390,8 +389,12 @@ def _calibration(settings: Settings, model: str, attribute: str, known: Evidence
     assert known.histograms is not None
     if known.histograms.score_sums is None or not _are_probabilities(known):
         return
+    n = known.counts.without_strata().n
+    weighed = [group for group, rows in zip(known.counts.groups, n, strict=True) if rows > 0]
+    if not weighed:
+        return
     curves = CalibrationCurves.from_histograms(
-        known.histograms, n_bins=settings.n_bins, confidence=settings.confidence
+        known.histograms.take(weighed), n_bins=settings.n_bins, confidence=settings.confidence
     )
     low, high = curves.intervals
     for i, group in enumerate(curves.groups):

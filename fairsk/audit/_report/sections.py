@@ -305,8 +305,8 @@ def _function_columns(
             if table is not None and stratum is None:
                 if group is None:
                     value = table["overall"].get(name)
-                elif name_group(group) in map(str, table["groups"]):
-                    value = table["values"][name][list(map(str, table["groups"])).index(name_group(group))]
+                elif (label := list(group) if isinstance(group, tuple) else group) in table["groups"]:
+                    value = table["values"][name][table["groups"].index(label)]
             values.append(float("nan") if value is None else float(value))
         yield f"{name} (stated)", values
 
