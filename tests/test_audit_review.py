@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from fairsk.audit import FairnessCheckError, audit_predictions, verify
+from fairsk.audit import AuditReport, FairnessCheckError, audit_predictions, verify
 
 RNG = np.random.default_rng(3)
 N = 240
@@ -121,3 +122,26 @@ def test_a_group_of_rows_without_weight_has_no_calibration() -> None:
     assert {row.group for row in report.results.calibration} == {"man"}
     assert report.outcome == "NOT APPLICABLE"
     assert verify(report.to_json())
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("settings", "criteria", 0, "attributes"), 3),
+        (("settings", "rates", 0, "denominator"), None),
+        (("evidence", "", "counts"), []),
+        (("stated",), 1),
+        (("title",), None),
+    ],
+)
+def test_json_that_is_no_whole_report_is_refused(place: tuple[Any, ...], value: Any) -> None:
+    document = json.loads(audit_predictions(Y, P, sensitive_features=SEX, min_ratio=0.8).to_json())
+    part = document
+    for step in place[:-1]:
+        part = part[step]
+    part[place[-1]] = value
+    with pytest.raises(ValueError, match=r"no whole audit report .*verify"):
+        AuditReport.from_json(json.dumps(document))
+    del part[place[-1]]
+    with pytest.raises(ValueError, match=r"no whole audit report .*verify"):
+        AuditReport.from_json(json.dumps(document))

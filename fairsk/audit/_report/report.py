@@ -10,8 +10,8 @@ from importlib.resources import files
 from typing import Any, get_args
 
 from fairsk._core.groups import attribute_name
-from fairsk._core.messages import list_texts, show
-from fairsk._core.results import Backend, Result, Table, plain
+from fairsk._core.messages import list_texts, shorten, show
+from fairsk._core.results import Backend, Result, Table, plain, printable
 from fairsk._core.sections import Section
 from fairsk.audit._evidence import Evidence
 from fairsk.audit._report.canonical import commitment_of, digest, indented, parse, plain_numbers
@@ -203,7 +203,17 @@ class AuditReport(Result):
             raise ValueError(
                 f"The report is laid out as {version!r:.100}; this version reads {SCHEMA_VERSION!r}."
             )
-        return from_document(document)
+        try:
+            if not isinstance(document["title"], str) or not isinstance(document["stated"], Mapping):
+                raise TypeError("the title is no text, or what is stated is no object")
+            return from_document(document)
+        except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+            # A document from outside can be wrong in any way there is.
+            reason = shorten(printable(str(error)), 300)
+            raise ValueError(
+                f"The JSON is no whole audit report ({type(error).__name__}: {reason}); verify() names what "
+                "is wrong with it."
+            ) from error
 
     @staticmethod
     def json_schema() -> dict[str, Any]:
