@@ -633,6 +633,78 @@ def test_what_changed_since_an_earlier_report(predictions, capsys):
     assert "This is not the JSON of an audit report" in capsys.readouterr().err
 
 
+def test_what_changed_is_written_beside_every_output_and_into_the_summary(predictions, capsys):
+    audit(predictions, "--y-pred", "selected", "--json", "earlier.json", "--title", "Last month")
+    rows = SELECTED | {("woman", 1): 290, ("woman", 0): 210}
+    write(Path("now.csv"), lines_of(rows))
+    outputs = [part for name in ("r.html", "r.json", "r.md") for part in ("--out", name)]
+    against = ["--against", "earlier.json", "--summary", "summary.md"]
+    assert audit("now.csv", "--y-pred", "selected", *outputs, *against) == 0
+    printed = capsys.readouterr().out
+    for name in ("r.html", "r.json"):
+        assert status("verify", name, "--against", "now.csv") == 0
+    for name in ("r.md", "summary.md", "r-changes.html"):
+        assert "Changes since Last month" in Path(name).read_text()
+    for name in ("r.md", "summary.md"):
+        assert Path(name).read_text().count("\n# ") + Path(name).read_text().startswith("# ") == 1
+    assert json.loads(Path("r-changes.json").read_text())["earlier_title"] == "Last month"
+    assert "wrote r-changes.html (" in printed
+    assert not Path("r-changes.md").exists()
+    # What is read, and other reports, are not overwritten by a second file.
+    Path("earlier.json").rename("x-changes.json")
+    for more in (["--out", "x.json"], ["--out", "y.html", "--out", "y-changes.html"]):
+        assert audit("now.csv", "--y-pred", "selected", "--against", "x-changes.json", *more) == 2
+        assert "-changes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("salt", ["auto", "0123456789abcdef" * 2])
+@pytest.mark.parametrize("min_cell", [[], ["--min-cell", "200"]], ids=["all", "merged"])
+def test_a_commitment_is_made_and_checked(predictions, capsys, salt, min_cell):
+    rows = SELECTED | {("other", 1): 3, ("none", 1): 2, ("none", 0): 2}
+    write(Path(predictions), lines_of(rows))
+    arguments = [predictions, "--y-pred", "selected", "--json", "r.json", *min_cell]
+    assert audit(*arguments, "--salt", salt) == 0
+    printed = capsys.readouterr().out
+    commitment = re.search(r"commitment, to publish now: (sha256:[0-9a-f]{64})\n", printed)[1]
+    kept = re.search(r"salt, to keep for the auditor: ([0-9a-f]{32})\n", printed)
+    assert (kept is not None) == (salt == "auto")
+    assert ("not the digest of the report" in printed) == bool(min_cell)
+    published = ["--commitment", commitment, "--salt", kept[1] if kept else salt]
+    assert status("verify", "r.json", *published, "--against", predictions) == 0
+    assert "the report whose digest was published" in capsys.readouterr().out
+    assert status("verify", "r.json", *published) == (2 if min_cell else 0)
+    wrong = ["--commitment", commitment, "--salt", "f" * 32, "--against", predictions]
+    assert status("verify", "r.json", *wrong) == 1
+    if min_cell:  # other small groups with the same sum
+        swapped = lines_of(rows | {("other", 1): 2, ("none", 1): 3})
+        write(Path("swapped.csv"), swapped)
+        assert status("verify", "r.json", *published, "--against", "swapped.csv") == 1
+
+
+def test_without_a_salt_a_merged_report_says_that_its_digest_is_no_commitment(predictions, capsys):
+    write(Path(predictions), lines_of(SELECTED | {("other", 1): 3, ("none", 1): 9}))
+    assert audit(predictions, "--y-pred", "selected", "--min-cell", "10") == 0
+    assert "do not publish the digest of the report beside its counts" in capsys.readouterr().out
+    assert audit(predictions, "--y-pred", "selected", "--salt", "short") == 2
+    assert "--salt must be a secret of at least 32 characters" in capsys.readouterr().err
+
+
+def test_provenance_and_the_size_of_small_groups(predictions, capsys):
+    arguments = [predictions, "--y-pred", "selected", "--json", "r.json"]
+    assert audit(*arguments) == 0
+    document = json.loads(Path("r.json").read_text())
+    assert set(document["stated"]["provenance"]) == {"data", "fairsk"}
+    assert document["settings"]["min_group_size"] == 30
+    more = ["--provenance", "date=2026-01-31", "--provenance", "model=a=b", "--min-group-size", "501"]
+    assert audit(*arguments, *more) == 0
+    document = json.loads(Path("r.json").read_text())
+    assert document["stated"]["provenance"].items() >= {"date": "2026-01-31", "model": "a=b"}.items()
+    assert document["settings"]["min_group_size"] == 501
+    for odd in (["date"], ["=1"], ["fairsk=9"], ["a=1", "--provenance", "a=2"]):
+        assert audit(*arguments, "--provenance", *odd) == 2
+        assert "--provenance" in capsys.readouterr().err
+
+
 def test_profiles_and_their_options(predictions, capsys):
     assert audit(predictions, "--y-pred", "selected", "--profile", "four_fifths", "--json", "r.json") == 0
     (table,) = json.loads(Path("r.json").read_text())["results"]["profiles"][:1]
@@ -713,7 +785,7 @@ def test_the_examples_of_the_docs_run(hires, capsys):
     text = (Path(__file__).parents[1] / "docs" / "command_line.md").read_text()
     blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
     found = commands_in("".join(blocks))
-    assert [arguments[0] for arguments in found].count("audit") == 4
+    assert [arguments[0] for arguments in found].count("audit") == 5
     for arguments in found:
         if arguments[0] != "demo":
             assert status(*arguments) in (0, 1, 3), capsys.readouterr().err

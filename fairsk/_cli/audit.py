@@ -6,9 +6,10 @@ import argparse
 import json
 import os
 import re
+import secrets
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ _WRITERS = {
     ".md": "to_markdown",
     ".markdown": "to_markdown",
 }
+
+#: 128 bits, in hexadecimal digits.
+_SHORTEST_SALT = 32
 
 _DESCRIPTION = """\
 Audit the decisions in a file: who is selected, how often that is right, and whether a bound is kept.
@@ -46,6 +50,9 @@ examples:
   what an organisation promises, beside what it measured last month
     fairsk audit predictions-*.parquet --y-true hired --y-pred selected --sensitive race,sex \\
         --policy fairness.toml --against last-month.json
+  small groups kept out of the report, and a commitment to the counts before that
+    fairsk audit predictions.csv --y-pred selected --sensitive race,sex --min-cell 10 \\
+        --salt auto --json report.json
 
 Without a bound (--min-ratio, --max-difference or --policy) nothing is judged: rates and intervals are shown.
 
@@ -95,6 +102,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     asked.add_argument("--policy", metavar="FILE", help="a fairness.toml with criteria, in place of a bound")
     asked.add_argument("--confidence", type=float, metavar="C", help="of all intervals (default: 0.95)")
     asked.add_argument(
+        "--min-group-size",
+        type=int,
+        metavar="N",
+        help="groups with fewer rows are called small (default: 30)",
+    )
+    asked.add_argument(
         "--strict", action="store_true", help="exit with 3 if a criterion is INCONCLUSIVE, or none is judged"
     )
     report = parser.add_argument_group("the report")
@@ -108,13 +121,28 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     report.add_argument("--summary", metavar="FILE", help="append the report to FILE as Markdown")
     report.add_argument("--title", help="what stands at the top")
     report.add_argument(
-        "--against", metavar="REPORT", help="say what changed since REPORT, a .json of earlier"
+        "--against",
+        metavar="REPORT",
+        help="say what changed since REPORT, a .json of earlier, also in --summary and beside each --out: in "
+        "the same file if that is .md, else in a second one, NAME-changes.html or NAME-changes.json",
     )
     report.add_argument(
         "--min-cell",
         type=int,
         metavar="K",
         help="merge groups with fewer than K rows, so that nothing of them can be told from the report",
+    )
+    report.add_argument(
+        "--salt",
+        metavar="TEXT",
+        help="print a commitment to publish, which this secret of at least 32 characters goes into; auto "
+        "draws one and prints it. fairsk verify --commitment takes both",
+    )
+    report.add_argument(
+        "--provenance",
+        action="append",
+        metavar="KEY=VALUE",
+        help="what the report is to state of where data and model come from, such as date=2026-01-31",
     )
     report.add_argument(
         "--profile",
@@ -144,6 +172,7 @@ def run(options: argparse.Namespace) -> int:
     if not columns.sensitive:
         raise ValueError("name the columns of groups with --sensitive.")
     profiles = _profiles(options.profile, options.profile_option)
+    provenance = _provenance(options.provenance)
     earlier = None if options.against is None else _read_earlier(options.against)
 
     from fairsk._cli.printing import print_report, print_tables
@@ -163,22 +192,27 @@ def run(options: argparse.Namespace) -> int:
             pos_label=_pos_label(pos_label, columns, rows.kinds),
             profiles=_with_references(profiles, columns.sensitive, rows.kinds),
             confidence=options.confidence,
+            min_group_size=options.min_group_size,
             min_cell=options.min_cell,
             title=options.title or f"Audit of {rows.name}",
-            provenance={"data": rows.name},
+            provenance={"data": rows.name} | provenance,
         )
-    # Files first: what reads the standard output may close it early.
-    written = [_write(path, getattr(report, method)()) for path, method in outputs]
-    if options.summary is not None:
-        with open(options.summary, "a", encoding="utf-8", newline="\n") as file:
-            file.write(report.to_markdown() + "\n")
-    print_report(report, rows.name)
+    changes = None
     if earlier is not None:
         from fairsk.audit import compare
 
+        changes = compare(report, earlier)
+    commitment = list(_commitment(report, options.salt))
+    # Files first: what reads the standard output may close it early.
+    written = list(_write_all(report, changes, outputs))
+    if options.summary is not None:
+        with open(options.summary, "a", encoding="utf-8", newline="\n") as file:
+            file.write(_markdown(report, changes) + "\n")
+    print_report(report, rows.name)
+    if changes is not None:
         sys.stdout.write(f"\nSince {os.path.basename(options.against)}\n")
-        print_tables(compare(report, earlier))
-    sys.stdout.writelines(written)
+        print_tables(changes)
+    sys.stdout.writelines([*commitment, *written])
     return _status([row.verdict for row in report.criteria], strict=options.strict)
 
 
@@ -209,6 +243,11 @@ def _check(options: argparse.Namespace, constraints: Sequence[str]) -> None:
         raise ValueError("--strict needs a bound: --min-ratio, --max-difference or --policy.")
     if options.policy is not None and not os.path.isfile(options.policy):
         raise ValueError(f"--policy: there is no file {show(options.policy)}.")
+    if options.salt not in (None, "auto") and len(options.salt) < _SHORTEST_SALT:
+        raise ValueError(
+            f"--salt must be a secret of at least {_SHORTEST_SALT} characters, or auto, which draws one: who "
+            "can guess the salt can try counts until the commitment fits."
+        )
     for name in constraints:
         constraint = get_constraint(name)
         if options.y_true is None and any(rate.needs_labels for rate in constraint.rates):
@@ -226,23 +265,41 @@ def _check(options: argparse.Namespace, constraints: Sequence[str]) -> None:
         bounded_constraints(asked, options.max_difference, options.min_ratio)
 
 
-def _outputs(options: argparse.Namespace) -> list[tuple[str, str]]:
-    """Return the files to write, and the method that makes each; an hour of counting must not end in vain.
+@dataclass(frozen=True)
+class _Output:
+    """A file to write: the report by a method of it, and where what changed goes if it is asked for."""
+
+    path: str
+    method: str
+    changes: str | None = None
+
+
+def _outputs(options: argparse.Namespace) -> list[_Output]:
+    """Return the files to write; an hour of counting must not end in vain.
 
     Raises
     ------
     ValueError
-        If a suffix is none of a report, a folder is not there, or a file is one of the data.
+        If a suffix is none of a report, a folder is not there, or a file is one of the data, or comes twice.
     """
     outputs = []
     for path in options.out or ():
         suffix = Path(path).suffix.lower()
         if suffix not in _WRITERS:
             raise ValueError(f"--out {show(path)}: the name must end in .html, .json or .md.")
-        outputs.append((path, _WRITERS[suffix]))
+        method = _WRITERS[suffix]
+        # Whoever verifies a page or JSON compares all of it: what changed stands in a file of its own.
+        beside = options.against is not None and method != "to_markdown"
+        stem, end = os.path.splitext(path)
+        outputs.append(_Output(path, method, f"{stem}-changes{end}" if beside else None))
     if options.json is not None:
-        outputs.append((options.json, "to_json"))
-    for option, path in [("--summary", options.summary), *(("--out", path) for path, _ in outputs)]:
+        outputs.append(_Output(options.json, "to_json"))
+    reports = [one.path for one in outputs]
+    for one in outputs:
+        if one.changes in reports:
+            raise ValueError(f"--out {show(one.path)}: what changed is written to {show(one.changes)} too.")
+    paths = [*reports, *(one.changes for one in outputs if one.changes is not None)]
+    for option, path in [("--summary", options.summary), *(("--out", path) for path in paths)]:
         if path is None:
             continue
         folder = os.path.dirname(path) or "."
@@ -256,6 +313,70 @@ def _outputs(options: argparse.Namespace) -> list[tuple[str, str]]:
 
 def _is_same(path: str, other: str) -> bool:
     return os.path.exists(other) and os.path.samefile(path, other)
+
+
+def _write_all(report: Any, changes: Any, outputs: Sequence[_Output]) -> Iterator[str]:
+    """Write the report, and what changed, to every file; yield what to say of each."""
+    for one in outputs:
+        is_markdown = one.method == "to_markdown"
+        yield _write(one.path, _markdown(report, changes) if is_markdown else getattr(report, one.method)())
+        if one.changes is not None:
+            yield _write(one.changes, changes.to_html() if one.method == "to_html" else _as_json(changes))
+
+
+def _markdown(report: Any, changes: Any) -> str:
+    """Return the report as Markdown, with what changed at its end."""
+    if changes is None:
+        return str(report.to_markdown())
+    from fairsk._pages.markdown import render_markdown
+
+    sections = [*report._sections(), *changes._sections()]
+    return render_markdown(report.title, sections, digest=report.digest)
+
+
+def _as_json(changes: Any) -> str:
+    return json.dumps(changes.to_dict(), indent=2, allow_nan=False) + "\n"
+
+
+def _commitment(report: Any, salt: str | None) -> Iterator[str]:
+    """Yield what to publish of a report and what to keep; of one with merged groups, what not to publish."""
+    merged = any(said.n_groups or said.n_strata for said in report.merged.values())
+    if salt is None and merged:
+        yield (
+            "\nSmall groups are merged: do not publish the digest of the report beside its counts, for it does\n"
+            "not bind to the counts before that. --salt auto makes a commitment that does.\n"
+        )
+    if salt is None:
+        return
+    used = secrets.token_hex(_SHORTEST_SALT // 2) if salt == "auto" else salt
+    yield f"\ncommitment, to publish now: {report.commitment(used)}\n"
+    if salt == "auto":
+        yield f"salt, to keep for the auditor: {used}\n"
+    if merged:
+        yield (
+            "Small groups are merged: publish the commitment alone, and not the digest of the report beside\n"
+            "its counts. To check it takes the salt and the rows: fairsk verify --against FILE.\n"
+        )
+
+
+def _provenance(texts: Iterable[str] | None) -> dict[str, str]:
+    """Return what is stated of data and model.
+
+    Raises
+    ------
+    ValueError
+        If it is not written ``KEY=VALUE``, or a key comes twice or is our own.
+    """
+    stated = dict[str, str]()
+    for text in texts or ():
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise ValueError(f"--provenance {show(text)}: write KEY=VALUE, such as date=2026-01-31.")
+        if key in stated or key == "fairsk":  # the version: verification relies on it
+            why = "is the version that made the report" if key == "fairsk" else "is given twice"
+            raise ValueError(f"--provenance {show(text)}: {show(key)} {why}.")
+        stated[key] = value
+    return stated
 
 
 def _write(path: str, text: str) -> str:
