@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
 from fairsk import Constraint, GroupThresholdOptimizer, Rate
-from fairsk.audit import AuditReport, audit_models, audit_predictions
+from fairsk.audit import AuditReport, audit_models, audit_predictions, verify
 from fairsk.metrics import GroupCounts, ScoreHistograms
 from fairsk.rates import CELLS
 from fairsk.statistics import verdict
@@ -323,3 +323,51 @@ def test_a_profile_of_ones_own_is_stated():
     assert report.stated["profiles"][0]["rows"][0]["spread"] == pytest.approx(rates.max() - rates.min())
     assert "spread" in report.to_html()
     assert math.isclose(report.to_document()["stated"]["profiles"][0]["rows"][0]["spread"], np.ptp(rates))
+
+
+def merged_report(**options):
+    """Return an audit of two large groups, alike, and two small ones in which nobody is selected."""
+    sizes = {("m", "x"): (200, 400), ("w", "x"): (100, 200), ("m", "y"): (0, 6), ("w", "y"): (0, 7)}
+    rows = [(*group, int(i < k)) for group, (k, n) in sizes.items() for i in range(n)]
+    frame = pd.DataFrame(rows, columns=["sex", "race", "selected"])
+    return audit_predictions(frame=frame, sensitive_features=["sex", "race"], y_pred="selected", **options)
+
+
+def test_merged_groups_are_compared_with_nobody():
+    report = merged_report(min_cell=10, max_difference=0.1, profiles={"air_smd": {"reference": {"sex": "m"}}})
+    by_attribute = {row.attribute: row for row in report.criteria}
+    assert {name: (row.value, row.groups) for name, row in by_attribute.items() if row.groups} == {
+        "sex": (0, ("m", "w")),
+        "sex & race": (0, (("m", "x"), ("w", "x"))),
+    }
+    assert (by_attribute["race"].code, by_attribute["race"].n) == ("FSK401", 600)
+    # They are shown all the same, so that the rows add up; and named once, though merged in both attributes.
+    text = report.to_markdown()
+    assert "(small groups together) & (small groups together)" not in text
+    assert "2 small groups with 13 rows are merged into one" in text
+    assert "it is compared with no group" in text
+    rates = {(r.attribute, r.group): (r.n, r.value) for r in report.results.rates}
+    assert rates["sex", "(small groups together)"] == (13, 0)
+    profile = {row["group"]: row for row in report.results.profiles[0].rows}
+    assert profile["(small groups together)"]["band"] == "several groups: not compared"
+    assert profile["(small groups together)"]["air"] is None
+    assert profile["w"]["air"] == 1
+    assert verify(report.to_html()).ok
+
+
+def test_scores_of_merged_groups_are_compared_with_nobody():
+    score = np.r_[np.tile([0.2, 0.8], 200), np.full(8, 0.9)]
+    groups = np.repeat(["a", "b", "c", "d"], [200, 200, 4, 4])
+    report = audit_predictions(
+        score > 0.5, sensitive_features=groups, y_score=score, y_pred=score > 0.5, min_cell=5
+    )
+    assert {row.group for row in report.results.scores} == {"a", "b", None}
+    with pytest.raises(ValueError, match="none of the groups"):
+        audit_predictions(
+            None,
+            score > 0.5,
+            sensitive_features=groups,
+            min_cell=5,
+            reference="(small groups together)",
+            min_ratio=0.8,
+        )

@@ -272,7 +272,7 @@ def test_from_a_file_to_a_page_in_one_command(predictions, capsys):
 def test_without_a_bound_rates_are_shown_and_nothing_is_judged(predictions, capsys):
     assert audit(predictions, "--y-pred", "selected", "--json", "report.json") == 0
     printed = capsys.readouterr().out
-    for line in ("man         500  0.600 [0.5", "woman       500  0.300 [0.2", "all rows  1,000  0.450 [0.4"):
+    for line in ("man        500  0.600 [0.5", "woman      500  0.300 [0.2", "overall  1,000  0.450 [0.4"):
         assert line in printed
     assert "selection rate: difference 0.300 [" in printed
     assert "ratio 0.500 [" in printed

@@ -9,10 +9,10 @@ import textwrap
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
-from fairsk._core.groups import format_group
 from fairsk._core.messages import shorten
 from fairsk._core.results import Table, number, printable, row_count, with_interval
 from fairsk.audit import PROFILES
+from fairsk.audit._small_groups import name_merged
 
 __all__ = ["print_report", "print_tables"]
 
@@ -155,7 +155,7 @@ def _rates(report: Any, width: int) -> Iterator[str]:
         groups = list(dict.fromkeys(row.group for row in rows))
         found = {(row.group, row.rate): row for row in rows}
         sizes = dict(_sizes(report, names))
-        columns = [["group", *("all rows" if group is None else _group(group) for group in groups)]]
+        columns = [["group", *("overall" if group is None else _group(group) for group in groups)]]
         columns.append(["rows", *(row_count(sizes[group]) for group in groups)])
         columns = [column[: _MOST_GROUPS + 1] for column in columns]
         for rate in dict.fromkeys(row.rate for row in rows):
@@ -205,7 +205,7 @@ def _aligned(columns: Sequence[Sequence[str]], is_left: Sequence[bool] = (True,)
 
 
 def _group(group: Hashable) -> str:
-    return shorten(printable(format_group(group)), _LONGEST_GROUP)
+    return shorten(printable(name_merged(group)), _LONGEST_GROUP)
 
 
 def _plain(name: str) -> str:

@@ -24,7 +24,15 @@ from fairsk._core.strata import messages_of_strata
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk.audit._median import median_of, split_at_median
-from fairsk.audit._small_groups import MergedGroups, Merger, Rule, join_small_bins, merge_strata, plan_merger
+from fairsk.audit._small_groups import (
+    MergedGroups,
+    Merger,
+    Rule,
+    is_merged,
+    join_small_bins,
+    merge_strata,
+    plan_merger,
+)
 from fairsk.audit._unknown import UNKNOWN, group_value, is_known, with_unknown
 
 __all__ = ["UNKNOWN", "Evidence", "merge_small_groups", "with_unknown"]
@@ -317,6 +325,15 @@ class Evidence(Record):
     def known(self) -> Evidence:
         """Return the evidence without the groups of which a value is :data:`UNKNOWN`."""
         groups = list(filter(is_known, self.counts.groups))
+        return self._changed(lambda table: table.take(groups))
+
+    def comparable(self) -> Evidence:
+        """Return the evidence of the groups that can be compared: known ones, and none that is several.
+
+        Small groups that were merged are people of many groups, and a difference from their rate says nothing
+        of any of them.
+        """
+        groups = [group for group in self.counts.groups if is_known(group) and not is_merged(group)]
         return self._changed(lambda table: table.take(groups))
 
     @property

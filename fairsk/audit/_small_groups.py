@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -10,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from fairsk._core.counts import GroupCounts, sum_rows
+from fairsk._core.groups import format_group
 from fairsk._core.histograms import ScoreHistograms
 from fairsk._core.messages import show
 from fairsk._core.results import Record
@@ -22,8 +24,10 @@ __all__ = [
     "MergedGroups",
     "Merger",
     "Rule",
+    "is_merged",
     "join_small_bins",
     "merge_strata",
+    "name_merged",
     "plan_merger",
 ]
 
@@ -31,6 +35,8 @@ __all__ = [
 SMALL = "(small groups together)"
 #: What the stratum that small ones are merged into is called.
 SMALL_STRATA = "(small strata together)"
+#: That name, or the next free one.
+_MERGED = re.compile(re.escape(SMALL[:-1]) + r"(, \d+)?\)")
 
 #: What may not be small: a group, or any of its confusion cells that is not empty too.
 Rule: TypeAlias = Literal["group", "cell"]
@@ -85,6 +91,19 @@ class MergedGroups(Record):
             state["label"],
             state["n_strata"],
         )
+
+
+def is_merged(label: Hashable) -> bool:
+    """Whether a group stands for several small ones that were merged: people of many groups."""
+    parts = label if isinstance(label, tuple) else (label,)
+    return any(isinstance(part, str) and _MERGED.fullmatch(part) is not None for part in parts)
+
+
+def name_merged(label: Hashable) -> str:
+    """Write a group; one that is merged in every attribute is named once."""
+    if isinstance(label, tuple) and is_merged(label) and len(set(label)) == 1:
+        return format_group(label[0])
+    return format_group(label)
 
 
 @dataclass(frozen=True)

@@ -122,9 +122,9 @@ def _ratios(attribute: str, counts: GroupCounts, reference: Hashable) -> Profile
             "n": as_whole(one.n),
             "approved": as_whole(one.selected),
             "rate": float(one.rate),
-            "band": "reference" if one is base else "-",
+            "band": _uncompared(one, base),
         }
-        if one is not base:
+        if one is not base and not is_merged(one.group):
             row |= _compared(one, base, rate, rates[found.index(base)], counts)
         rows.append(row)
     notes = [
@@ -140,6 +140,12 @@ def _ratios(attribute: str, counts: GroupCounts, reference: Hashable) -> Profile
     return ProfileTable(
         "air_smd", f"Adverse impact ratios by {attribute}", _COLUMNS, tuple(rows), tuple(notes)
     )
+
+
+def _uncompared(one: Selection, base: Selection) -> str:
+    if is_merged(one.group):
+        return "several groups: not compared"
+    return "reference" if one is base else "-"
 
 
 def _compared(
@@ -204,7 +210,7 @@ def _mean_differences(
             spread = float((n[both] * variance[both]).sum() / n[both].sum())
         smd = None
         # Scores that are all equal leave a variance of rounding errors, and a ratio to it would be noise.
-        if i != place and spread > _ROUNDING * mean_square:
+        if i != place and spread > _ROUNDING * mean_square and not is_merged(group):
             sign = -1 if lower_is_better else 1
             smd = float(sign * (mean[i] - mean[place]) / np.sqrt(spread))
         rows.append(
@@ -258,6 +264,7 @@ def _by_quantile(
         for i, group in enumerate(histograms.groups):
             if n[i] > 0:
                 rate = float(approved[i, edge] / n[i])
+                compared = i != place and base > 0 and not is_merged(group)
                 rows.append(
                     {
                         "group": group,
@@ -265,7 +272,7 @@ def _by_quantile(
                         "approved": float(of_all[edge]),
                         "edge": float(histograms.edges[edge]),
                         "rate": rate,
-                        "air": rate / base if i != place and base > 0 else None,
+                        "air": rate / base if compared else None,
                     }
                 )
     best = "lowest" if lower_is_better else "highest"

@@ -12,6 +12,7 @@ from fairsk._core.messages import did_you_mean, list_texts, show
 from fairsk._core.results import Result, Table, number, p_value, plain, row_count
 from fairsk._core.validation import plain_labels
 from fairsk.audit._evidence import Evidence
+from fairsk.audit._small_groups import name_merged
 from fairsk.metrics._functions import function_name
 
 __all__ = ["PROFILES", "Column", "Profile", "ProfileTable", "as_profile", "attributes_of"]
@@ -46,7 +47,7 @@ class Column:
         if value is None:
             return "-"
         if self.kind in ("group", "words", "remark"):
-            return format_group(value)
+            return name_merged(value)
         if self.kind == "rows":
             return row_count(value)
         if self.kind == "percent":
@@ -120,7 +121,7 @@ class ProfileTable(Result):
 def _of_one_kind(column: Column, values: list[Any]) -> list[Any]:
     """Return the values of a column as a frame takes them: groups as text, numbers as floats."""
     if column.kind == "group":
-        return list(map(format_group, values))
+        return list(map(name_merged, values))
     if column.kind in ("words", "remark") or any(isinstance(value, bool) for value in values):
         return values
     return [float("nan") if value is None else float(value) for value in values]

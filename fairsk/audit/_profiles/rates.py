@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
-from fairsk.audit._small_groups import SMALL
+from fairsk.audit._small_groups import is_merged
 from fairsk.rates import get_rate
 from fairsk.statistics._tests import TwoGroupMethod, two_group_test
 
@@ -69,8 +69,3 @@ def compare_with(
     """Return z of two selection rates, and the p-value of a test."""
     test = two_group_test(counts, "selection_rate", groups=[group, reference], method=method)
     return float(test.z), float(test.p_value)
-
-
-def is_merged(group: Hashable) -> bool:
-    """Whether a group stands for several small ones that were merged."""
-    return SMALL in (group if isinstance(group, tuple) else (group,))

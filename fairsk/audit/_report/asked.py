@@ -73,7 +73,7 @@ class Asked:
         attributes: list[tuple[str, ...]] = [(name,) for name in names]
         if self.intersections and len(names) > 1 and (policy is None or policy.intersections):
             attributes.append(tuple(names))
-        groups = {attribute_name(part): first.by(*part).known().counts.groups for part in attributes}
+        groups = {attribute_name(part): first.by(*part).comparable().counts.groups for part in attributes}
         criteria = self._criteria(policy, labelled=labelled)
         _refuse_repeated(criteria, list(groups))
         built_in, own = _profiles(self.profiles or getattr(policy, "profiles", ()))

@@ -193,12 +193,12 @@ class _Pair:
         }
 
     @cached_property
-    def known(self) -> dict[str, tuple[Evidence, Evidence]]:
-        """The tables of both by each attribute, of known groups."""
+    def comparable(self) -> dict[str, tuple[Evidence, Evidence]]:
+        """The tables of both by each attribute, of groups that can be compared."""
         return {
             name: (
-                self.now._margins[self.model, name].known(),
-                self.then._margins[self.earlier_model, name].known(),
+                self.now._margins[self.model, name].comparable(),
+                self.then._margins[self.earlier_model, name].comparable(),
             )
             for name in self.attributes
         }
@@ -369,7 +369,7 @@ def _other_question(pair: _Pair, row: CriterionResult, other: CriterionResult) -
 def _criterion_change(pair: _Pair, row: CriterionResult, other: CriterionResult) -> CriterionChange:
     """Compare the answers to one criterion."""
     criterion = _criterion_of(pair.now, row)
-    tables = [part.counts for part in pair.known[row.attribute]]
+    tables = [part.counts for part in pair.comparable[row.attribute]]
     now, then = (_measured(table, row, criterion, pair.now) for table in tables)
     change = disparity_change(now, then)
     return CriterionChange(
@@ -460,7 +460,7 @@ def _group_rates(pair: _Pair, attribute: str, now: GroupCounts, then: GroupCount
 
 def _group_scores(pair: _Pair, attribute: str) -> Iterator[RateChange]:
     """Compare the metrics of scores of every group that both have; these intervals hold together."""
-    parts = pair.known[attribute]
+    parts = pair.comparable[attribute]
     histograms = [part.histograms for part in parts if part.histograms is not None and part.counts.labelled]
     if len(histograms) < 2:
         return

@@ -9,12 +9,13 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import attribute_name, format_group
+from fairsk._core.groups import attribute_name
 from fairsk._core.results import Record
 from fairsk._core.validation import plain_labels
 from fairsk.audit._evidence import Evidence
 from fairsk.audit._profiles.profile import PROFILES, ProfileTable
 from fairsk.audit._report.criteria import Criterion, Settings
+from fairsk.audit._small_groups import name_merged
 from fairsk.metrics._scores.calibration_error import CalibrationCurves
 from fairsk.metrics._scores.grouped import GroupedScores
 from fairsk.metrics._scores.table import ScoreMetric, ScoreMetrics
@@ -206,11 +207,11 @@ def measure(settings: Settings, evidence: Mapping[str, Evidence]) -> Results:
         for names in settings.attributes:
             margin = tables.by(*names)
             attribute = attribute_name(names)
-            for answer, failing in _criteria(settings, model, attribute, margin.known().counts):
+            known = margin.comparable()
+            for answer, failing in _criteria(settings, model, attribute, known.counts):
                 criteria.append(answer)
                 pairs += failing
             rates += _rates(settings, model, attribute, margin.counts)
-            known = margin.known()
             if known.histograms is not None and known.counts.labelled and known.counts.groups:
                 scores += _scores(settings, model, attribute, known)
                 # Of intersections there may be hundreds, and a curve for each is no reading.
@@ -442,4 +443,4 @@ def outcome_of(criteria: Iterable[CriterionResult]) -> AuditOutcome | None:
 
 def name_group(label: Hashable) -> str:
     """Write a group; all rows have none."""
-    return "overall" if label is None else format_group(label)
+    return "overall" if label is None else name_merged(label)

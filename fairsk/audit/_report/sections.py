@@ -100,7 +100,7 @@ def summary_sentences(report: AuditReport) -> list[str]:
             said = report.merged[model]
             sentences.append(
                 f"{of_model}{said.n_groups} small groups with {row_count(said.n_rows)} rows are merged into "
-                f"one, for groups below {said.min_cell} rows are not published."
+                f"one, for groups below {said.min_cell} rows are not published; it is compared with no group."
             )
     judged = [row for row in report.criteria if row.bound is not None or row.verdict == "NOT APPLICABLE"]
     if report.outcome is None:
@@ -324,7 +324,7 @@ def _rate_blocks(report: AuditReport, names: Sequence[str]) -> Iterator[Table | 
     """Return the rates of an attribute, drawn if it is one attribute of one model and few groups."""
     attribute = attribute_name(names)
     [table] = _rate_tables(report, attribute)
-    counts = next(iter(report.evidence.values())).by(*names).known().counts
+    counts = next(iter(report.evidence.values())).by(*names).comparable().counts
     if not _is_drawn(report, names, len(counts.groups)):
         yield table
         return
