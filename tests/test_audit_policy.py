@@ -548,10 +548,14 @@ def test_a_policy_prints_what_it_promises() -> None:
     text = str(FairnessPolicy.from_toml(TEXT))
     for part in (
         "Consumer loans",
-        "demographic_parity      ratio >= 0.8       all             sex: male; sex & age: male & old",
-        "equalized_odds          difference <= 0.1  sex; sex & age  each other",
-        "false discovery parity  measured only      all             each other",
+        "demographic parity      the smallest ratio is at least 0.8       all    "
+        "sex: with male; age: all pairs of groups are compared; sex & age: with male & old",
+        "equalized odds          the largest difference is at most 0.1  sex; sex & age  "
+        "all pairs of groups are compared",
+        "false discovery parity  measured only      all             all pairs of groups are compared",
+        "Every group is selected (predicted positive) equally often. Why: Offers reach everybody. "
         "Owner: Head of credit risk. On a breach: not stated.",
+        "Agreement between groups of fdr2 = (2*fp) / (2*tp+2*fp) and true positive rate. Why: not stated.",
         "Owner: Model validation. On a breach: The model is withdrawn.",
         "hazard: Their work is not in the data.",
     ):
@@ -567,8 +571,27 @@ def test_a_page_has_every_part_of_the_policy() -> None:
         assert "Why: Offers reach everybody." in plain_text
         assert "women above 60" in plain_text
         assert "It shows no results" in plain_text
+        # Said in words, once, and each criterion with its definition.
+        assert not re.search("demographic_parity|equalized_odds|&gt;=|&lt;=|>=|<=", plain_text)
+        assert "the smallest ratio is at least 0.8" in plain_text
+        assert "Both the true and the false positive rate agree between groups." in plain_text
     assert len(policy.to_html()) < 20_000
+    body = policy.to_html().split("<main")[1]
+    assert body.count("What is promised") == 1
     assert "Bias scenarios" not in FairnessPolicy.from_dict(SHORT).to_html()
+
+
+def test_what_groups_are_compared_with_is_said_of_each_attribute() -> None:
+    parity = PolicyCriterion(get_constraint("demographic_parity"), min_ratio=0.8, reference={"sex": "m"})
+    assert parity.title == "demographic parity"
+    assert parity.reference_text() == "sex: with m"
+    assert parity.reference_text(["sex", "sex & age"]) == (
+        "sex: with m; sex & age: all pairs of groups are compared"
+    )
+    own = PolicyCriterion(Constraint("my_own", "precision"), max_difference=0.05)
+    assert (own.title, own.bound_text()) == ("my_own", "the largest difference is at most 0.05")
+    assert own.reference_text(["sex"]) == "all pairs of groups are compared"
+    assert own.definition() == "Agreement between groups of precision."
 
 
 def test_hostile_texts_are_inert() -> None:

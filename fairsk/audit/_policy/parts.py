@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -65,22 +65,60 @@ class PolicyCriterion(Record):
         """The bound, if there is one."""
         return self.max_difference if self.min_ratio is None else self.min_ratio
 
+    @property
+    def title(self) -> str:
+        """What people call it: the name of a built-in constraint in words, and one of your own as it is."""
+        name = self.constraint.name
+        return name.replace("_", " ") if self._is_built_in else name
+
+    @property
+    def _is_built_in(self) -> bool:
+        return CONSTRAINTS.get(self.constraint.name) == self.constraint
+
     def bound_text(self) -> str:
-        """Write the bound as a table shows it."""
+        """Write the bound in words."""
         if self.bound is None:
             return "measured only"
-        return f"ratio >= {self.bound:g}" if self.limit == "min_ratio" else f"difference <= {self.bound:g}"
+        if self.limit == "min_ratio":
+            return f"the smallest ratio is at least {self.bound:g}"
+        return f"the largest difference is at most {self.bound:g}"
 
-    def reference_text(self) -> str:
-        """Write what groups are compared with."""
+    def reference_text(self, attributes: Sequence[str] | None = None) -> str:
+        """Write what groups are compared with, by attribute where there is a reference.
+
+        Parameters
+        ----------
+        attributes : sequence of str, optional
+            What it is asked of; by default the attributes that it names itself.
+
+        Returns
+        -------
+        str
+            Such as ``"sex: with male; sex & race: all pairs of groups are compared"``.
+        """
+        every_pair = "all pairs of groups are compared"
         if not self.reference:
-            return "each other"
-        return "; ".join(f"{name}: {format_group(group)}" for name, group in self.reference.items())
+            return every_pair
+        asked = attributes or self.attributes or tuple(self.reference)
+        with_whom = {name: f"with {format_group(group)}" for name, group in self.reference.items()}
+        return "; ".join(f"{name}: {with_whom.get(name, every_pair)}" for name in asked)
+
+    def definition(self) -> str:
+        """Say in a sentence what is asked for, whatever the bound."""
+        if self.constraint.description:
+            return self.constraint.description
+        rates = " and ".join(
+            rate.name.replace("_", " ")
+            if built_in_rate(rate.name) == rate
+            else f"{rate.name} = ({rate.numerator}) / ({rate.denominator})"
+            for rate in self.constraint.rates
+        )
+        return f"Agreement between groups of {rates}."
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as the file says it: keys that say nothing are left out."""
         said: dict[str, Any] = {}
-        if CONSTRAINTS.get(self.constraint.name) == self.constraint:
+        if self._is_built_in:
             said["constraint"] = self.constraint.name
         else:
             said |= {"name": self.constraint.name, "rates": list(map(_plain_rate, self.constraint.rates))}

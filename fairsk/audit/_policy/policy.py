@@ -478,7 +478,7 @@ class FairnessPolicy(Result):
         """Return the parts of a page about the policy."""
         texts = [_texts_of(scenario) for scenario in self.scenarios]
         columns = {name: [line[n] for line in texts] for n, name in enumerate(_SCENARIO)}
-        scenarios = Table(columns, columns, caption="Bias scenarios", words=_SCENARIO)
+        scenarios = Table(columns, columns, caption="Who is at risk, and of what", words=_SCENARIO)
         return [
             Section("What is promised", blocks=[self._promises()]),
             *([Section("Bias scenarios", [_SCENARIOS_SAY], [scenarios])] if self.scenarios else []),
@@ -514,30 +514,35 @@ class FairnessPolicy(Result):
     def _promises(self) -> Table:
         """Return a line per criterion, and below it why it is asked, and what happens on a breach."""
         criteria = self.criteria
+        asked = [each.attributes or self._attributes() for each in criteria]
+        compared = [each.reference_text(names) for each, names in zip(criteria, asked, strict=True)]
         columns: dict[str, Sequence[Any]] = {
             "criterion": [each.constraint.name for each in criteria],
             "rates": [", ".join(rate.name for rate in each.constraint.rates) for each in criteria],
-            "asked of": ["; ".join(each.attributes or self._attributes()) for each in criteria],
-            "compared with": [each.reference_text() for each in criteria],
+            "asked of": list(map("; ".join, asked)),
+            "compared with": compared,
             "limit": [each.limit for each in criteria],
             "bound": [float("nan") if each.bound is None else float(each.bound) for each in criteria],
             "owner": [each.owner or self.owner or _NOT_STATED for each in criteria],
         }
         shown = {
-            "criterion": [each.constraint.name for each in criteria],
+            "criterion": [each.title for each in criteria],
             "bound": [each.bound_text() for each in criteria],
             "asked of": [
                 "all" if each.attributes is None else "; ".join(each.attributes) for each in criteria
             ],
-            "compared with": [each.reference_text() for each in criteria],
+            "compared": compared,
         }
         remarks = [
-            f"Rates: {rates}. Why: {_ended(each.why)} Owner: {_ended(owner)} "
+            f"{_ended(each.definition())} Why: {_ended(each.why)} Owner: {_ended(owner)} "
             f"On a breach: {_ended(each.on_breach)}"
-            for each, rates, owner in zip(criteria, columns["rates"], columns["owner"], strict=True)
+            for each, owner in zip(criteria, columns["owner"], strict=True)
         ]
-        return Table(columns, shown, caption="What is promised", words=tuple(shown), remarks=remarks)
+        return Table(columns, shown, caption=_PROMISES, words=tuple(shown), remarks=remarks)
 
+
+#: Above the criteria, on a page under a heading of its own.
+_PROMISES = "Criteria, their bounds, and the groups that are compared"
 
 #: The columns of a bias scenario, as they are shown.
 _SCENARIO = ("at risk", "hazard", "measure", "threshold", "mitigation", "review trigger")
