@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import inspect
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
+import fairsk.statistics
 from fairsk import Constraint, Rate
 from fairsk._core.counts import GroupCounts
 from fairsk.metrics import GroupMetrics
@@ -187,6 +190,7 @@ def test_the_interval_of_all_pairs_is_not_written_beside_one() -> None:
     lines = str(verdict(counts, "demographic_parity", min_ratio=0.8, reference="a")).splitlines()
     assert lines[0].startswith("FAIL: demographic_parity, smallest ratio of a group and a 0.200 (95%")
     assert lines[1].startswith("Furthest apart: c (0.100) and a (0.500) in selection_rate, 0.200 [0.0")
+    assert lines[1].endswith("] of this pair alone.")
     assert lines[2].startswith("There is a ratio below 0.8 between b and a: 0.700 [0.6")
     rare = str(verdict(selections((0, 10**6), (1, 10**6)), "demographic_parity", max_difference=1e-9))
     assert "from 0.000 (a) to 1.0e-06 (b)" in rare
@@ -204,8 +208,31 @@ def test_a_table_is_as_good_as_its_counts() -> None:
     assert str(verdict(GroupMetrics(counts), "selection_rate", min_ratio=0.8)) == str(
         verdict(counts, "selection_rate", min_ratio=0.8)
     )
-    with pytest.raises(TypeError, match="must be a GroupCounts"):
-        verdict([1, 0], "selection_rate", min_ratio=0.8)  # type: ignore[arg-type]
+    assert verdict(counts=counts, constraint="selection_rate", min_ratio=0.8).outcome == "INCONCLUSIVE"
+
+
+OF_COUNTS = sorted(set(fairsk.statistics.__all__) - {"adjust_p_values"})
+
+
+@pytest.mark.parametrize("name", OF_COUNTS)
+def test_whoever_gives_rows_is_told_what_makes_counts(name: str) -> None:
+    function, rows = getattr(fairsk.statistics, name), np.array([1, 0, 1, 0])
+    assert next(iter(inspect.signature(function).parameters)) == "counts"
+    message = rf"^{name} takes counts: GroupCounts.from_predictions\(y_true, y_pred, sensitive_features=...\)"
+    for arguments, keywords in (
+        ((rows, rows), {}),
+        ((rows, rows, ["a", "b"] * 2), {"max_difference": 0.1}),
+        ((rows, rows), {"sensitive_features": ["a", "b"] * 2}),
+        ((), {"y_true": rows, "y_pred": rows}),
+        ((), {"counts": rows}),
+        ((selections((3, 9), (4, 9)), "f1"), {"sensitive_features": ["a", "b"]}),
+    ):
+        with pytest.raises(TypeError, match=message) as error:
+            function(*arguments, **keywords)
+        assert len(str(error.value)) < 300
+    # What is wrong otherwise is said as ever.
+    with pytest.raises(TypeError, match=rf"{name}\(\) .*'nonsense'"):
+        function(selections((3, 9), (4, 9)), "f1", nonsense=1)
 
 
 def test_one_group_has_no_verdict() -> None:
@@ -240,6 +267,34 @@ def test_a_verdict_of_parity_is_wrong_no_more_often_than_it_says() -> None:
         )
         wrong.append(result.outcome != "INCONCLUSIVE")
     assert np.mean(wrong) <= 0.06
+
+
+def test_the_notes_of_its_table_say_nothing_twice() -> None:
+    two = verdict(selections((900, 1000), (500, 1000)), "demographic_parity", min_ratio=0.8)
+    assert two._tables()[0].notes == ["95% interval."]  # one pair, one failure: the table has it
+    shown = two._tables()[0].cells()
+    assert dict(zip(*shown, strict=True))["lowest_rate"] == "0.500"
+    assert two.frame("polars")["highest_rate"].to_list() == [0.9]
+    counts = selections((5000, 10_000), (3500, 10_000), (1, 10))
+    html = verdict(counts, "demographic_parity", min_ratio=0.8, reference="a")._repr_html_()
+    assert "95% interval of the smallest ratio of a group and a, over all pairs at once." in html
+    assert re.search(r"Of this pair alone: 0.200 \[0.0\d+, 0.\d+\]\.", html)
+    assert "There is a ratio below 0.8 between b and a" in html  # another pair than the one in the table
+    assert "Fewer than 30 rows to measure on: c." in html
+    for repeated in ("Furthest apart", "FAIL: ", "smallest ratio of a group and a 0.200"):
+        assert repeated not in html
+    unsettled = verdict(selections((50, 100), (55, 100)), "demographic_parity", max_difference=0.1)
+    said = unsettled._tables()[0].notes
+    assert said[0] == "95% interval."
+    assert said[1].startswith("Between these two groups a difference of")
+    assert len(said) == 2
+    cells = {"tp": [5, 6, 0], "fn": [5, 6, 0], "fp": [0] * 3, "tn": [0] * 3}
+    with pytest.warns(UserWarning, match="cannot be measured"):
+        half = verdict(GroupCounts("abc", cells), "equalized_odds", max_difference=0.9)
+    assert "The difference of equalized_odds is not known" in half._repr_html_()
+    negative = Rate("benefit", "tp-fp", "n")
+    lost = GroupCounts("ab", {"tp": [10, 20], "fp": [40, 20], "fn": [30, 30], "tn": [20, 30]})
+    assert "-0.300" in verdict(lost, negative, max_difference=0.1)._repr_html_()
 
 
 def test_it_renders_as_a_table_with_labels_escaped() -> None:

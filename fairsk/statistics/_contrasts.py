@@ -26,7 +26,7 @@ from fairsk.statistics._pairs import (
     newcombe_interval,
     two_sided,
 )
-from fairsk.statistics._proportions import as_counts, refuse_strata
+from fairsk.statistics._proportions import refuse_strata, takes_counts
 
 __all__ = ["ContrastMethod", "Contrasts", "contrasts", "pair_intervals", "rest_of"]
 
@@ -102,6 +102,7 @@ class Contrasts(Result):
         return [Table(columns, text, notes=notes, words=("baseline",))]
 
 
+@takes_counts
 def contrasts(
     counts: GroupCounts,
     rate: Rate | str,
@@ -190,7 +191,6 @@ def contrasts(
     c      a                  0.500          0.600      -0.100  -0.261   0.066  -1.17  0.244       0.244
     Intervals hold with 95% confidence each.
     """
-    counts = as_counts(counts)
     rate = get_rate(rate)
     refuse_strata(counts, "A contrast")
     check_comparison(comparison, rate)

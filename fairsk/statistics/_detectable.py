@@ -15,15 +15,16 @@ from fairsk.statistics._intervals import joint_confidence
 from fairsk.statistics._pairs import PairComparison, check_comparison
 from fairsk.statistics._proportions import (
     as_constraint,
-    as_counts,
     rate_variances,
     refuse_strata,
     share_behind,
+    takes_counts,
 )
 
 __all__ = ["smallest_detectable", "smallest_detectable_between"]
 
 
+@takes_counts
 def smallest_detectable(
     counts: GroupCounts,
     constraint: Constraint | Rate | str,
@@ -92,7 +93,6 @@ def smallest_detectable(
     >>> print(f"{smallest_detectable(counts, 'demographic_parity'):.3f}")
     0.100
     """
-    counts = as_counts(counts)
     refuse_strata(counts, "A smallest disparity")
     if not 0 < power < 1:
         raise ValueError(f"power must lie between 0 and 1, such as 0.8; got {power!r}.")

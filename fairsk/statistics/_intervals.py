@@ -39,10 +39,10 @@ from fairsk.statistics._pairs import (
 )
 from fairsk.statistics._proportions import (
     as_constraint,
-    as_counts,
     rate_variances,
     refuse_strata,
     share_behind,
+    takes_counts,
 )
 
 __all__ = [
@@ -65,6 +65,7 @@ def check_confidence(confidence: float) -> None:
         raise ValueError(f"confidence must lie between 0 and 1, such as 0.95; got {confidence!r}.")
 
 
+@takes_counts
 def rate_standard_errors(counts: GroupCounts, rate: Rate | str) -> Floats:
     """Return the standard error of a rate in every group, by linearisation.
 
@@ -93,11 +94,11 @@ def rate_standard_errors(counts: GroupCounts, rate: Rate | str) -> Floats:
     >>> rate_standard_errors(counts, "selection_rate").round(4)  # sqrt(.8 * .2 / 10)
     array([0.1265])
     """
-    counts = as_counts(counts)
     rate = get_rate(rate)
     return np.sqrt(rate_variances(counts, rate, rate(counts.cells)))
 
 
+@takes_counts
 def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.95) -> Interval:
     """Return the confidence interval of a rate in every group.
 
@@ -130,7 +131,6 @@ def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.
     >>> print(f"{low[0]:.3f} to {high[0]:.3f}")
     0.490 to 0.943
     """
-    counts = as_counts(counts)
     check_confidence(confidence)
     rate = get_rate(rate)
     z = float(ndtri(0.5 + confidence / 2))
@@ -149,6 +149,7 @@ def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.
     return low, high
 
 
+@takes_counts
 def difference_interval(
     counts: GroupCounts, constraint: Constraint | Rate | str, confidence: float = 0.95
 ) -> tuple[float, float]:
@@ -195,6 +196,7 @@ def difference_interval(
     return worst_interval(pair_disparities(counts, constraint, "difference", confidence), "difference")
 
 
+@takes_counts
 def ratio_interval(
     counts: GroupCounts, constraint: Constraint | Rate | str, confidence: float = 0.95
 ) -> tuple[float, float]:
@@ -303,7 +305,6 @@ def pair_disparities(
 
     Confidence is such that the intervals of all pairs and rates hold together (Bonferroni).
     """
-    counts = as_counts(counts)
     refuse_strata(counts, "An interval")
     constraint = as_constraint(constraint)
     n = len(counts.groups)

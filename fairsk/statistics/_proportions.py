@@ -7,9 +7,10 @@ then hold for them too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -27,7 +28,14 @@ __all__ = [
     "refuse_strata",
     "rows_counted",
     "share_behind",
+    "takes_counts",
 ]
+
+_Parameters = ParamSpec("_Parameters")
+_Returned = TypeVar("_Returned")
+
+#: What somebody gives who takes a function of counts for one of rows.
+_OF_ROWS = ("y_true", "y_pred", "sensitive_features")
 
 
 @dataclass(frozen=True)
@@ -136,15 +144,41 @@ def as_constraint(constraint: Constraint | Rate | str) -> Constraint:
     return get_constraint(constraint)
 
 
-def as_counts(table: Any) -> GroupCounts:
-    """Return counts, or those that a table is made of."""
+def as_counts(table: Any, function: str) -> GroupCounts:
+    """Return counts, or those that a table is made of; a message says how a function gets them from rows."""
     counts = table if isinstance(table, GroupCounts) else getattr(table, "counts", None)
     if not isinstance(counts, GroupCounts):
-        raise TypeError(
-            f"counts must be a GroupCounts, or a table made of it, got {type(table).__name__}: "
-            "GroupCounts.from_predictions and GroupCounts.from_frame make them."
-        )
+        raise TypeError(f"{_how_to_count(function)} counts was given as {type(table).__name__}.")
     return counts
+
+
+def takes_counts(function: Callable[_Parameters, _Returned]) -> Callable[_Parameters, _Returned]:
+    """Decorate a function whose first parameter is ``counts``: say what it takes to whoever gives it rows.
+
+    It gets the counts that a table is made of, too. Python alone would say of rows that there is an
+    unexpected argument, and not where counts come from.
+    """
+    name = function.__name__
+
+    @wraps(function)
+    def checked(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Returned:
+        of_rows = [key for key in _OF_ROWS if key in kwargs]
+        if of_rows:
+            raise TypeError(f"{_how_to_count(name)} It has no {of_rows[0]}=.")
+        if args:
+            return function(as_counts(args[0], name), *args[1:], **kwargs)  # type: ignore[arg-type]
+        if "counts" in kwargs:
+            kwargs["counts"] = as_counts(kwargs["counts"], name)
+        return function(*args, **kwargs)
+
+    return checked
+
+
+def _how_to_count(function: str) -> str:
+    return (
+        f"{function} takes counts: GroupCounts.from_predictions(y_true, y_pred, sensitive_features=...), "
+        "GroupCounts.from_frame(...), or a table made of them, such as that of group_metrics."
+    )
 
 
 def refuse_strata(counts: GroupCounts, what: str) -> None:

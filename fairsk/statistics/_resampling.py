@@ -17,7 +17,7 @@ from fairsk._core.warnings import warn_user
 from fairsk.rates import CELLS, Constraint, Rate, get_constraint, get_rate
 from fairsk.statistics._intervals import check_confidence
 from fairsk.statistics._pairs import PairComparison, check_comparison
-from fairsk.statistics._proportions import as_constraint, as_counts, need_share, refuse_strata
+from fairsk.statistics._proportions import as_constraint, need_share, refuse_strata, takes_counts
 
 __all__ = ["BootstrapResult", "bootstrap", "check_resamples", "noise_floor"]
 
@@ -68,6 +68,7 @@ class BootstrapResult(Result):
         return [Table(columns, text)]
 
 
+@takes_counts
 def bootstrap(
     counts: GroupCounts,
     statistic: Statistic,
@@ -145,7 +146,6 @@ def bootstrap(
     >>> print(f"{result.estimate:.2f} with standard error {result.standard_error:.2f}")
     0.15 with standard error 0.07
     """
-    counts = as_counts(counts)
     check_resamples(n_resamples, fewest=2)
     function = _function(statistic)
     if confidence is not None:
@@ -249,6 +249,7 @@ def _warn_if(where: Any, groups: tuple[Hashable, ...], what: str) -> None:
     warn_user(f"The statistic{of_groups} {what}: too few rows to resample.")
 
 
+@takes_counts
 def noise_floor(
     counts: GroupCounts,
     constraint: Constraint | Rate | str,
@@ -304,7 +305,6 @@ def noise_floor(
     >>> print(f"{noise_floor(counts, 'demographic_parity', random_state=0):.2f}")
     0.14
     """
-    counts = as_counts(counts)
     refuse_strata(counts, "A noise floor")
     check_resamples(n_resamples)
     constraint, rng = as_constraint(constraint), generator(random_state)

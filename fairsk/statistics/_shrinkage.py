@@ -13,7 +13,7 @@ from fairsk._core.results import Backend, Result, Table, number, row_count, with
 from fairsk._core.typing import Floats
 from fairsk.rates import Rate, get_rate
 from fairsk.statistics._intervals import rate_intervals
-from fairsk.statistics._proportions import as_counts, need_share, refuse_strata
+from fairsk.statistics._proportions import need_share, refuse_strata, takes_counts
 
 __all__ = ["ShrunkenRates", "shrunken_rates"]
 
@@ -74,6 +74,7 @@ class ShrunkenRates(Result):
         return [Table(columns, text, notes=[note])]
 
 
+@takes_counts
 def shrunken_rates(counts: GroupCounts, rate: Rate | str, *, confidence: float = 0.95) -> ShrunkenRates:
     """Estimate the rates of many small groups together, by the beta-binomial empirical Bayes method.
 
@@ -134,7 +135,6 @@ def shrunken_rates(counts: GroupCounts, rate: Rate | str, *, confidence: float =
     d       10  0.900 [0.596, 0.982]     0.820
     Shrunken rates are the better guess for small groups on average, and no evidence about any one.
     """
-    counts = as_counts(counts)
     rate = get_rate(rate)
     refuse_strata(counts, "Shrinking")
     share = need_share(rate, "Shrinking")

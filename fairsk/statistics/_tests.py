@@ -19,7 +19,7 @@ from fairsk._core.validation import check_choice, generator
 from fairsk.rates import CELLS, Constraint, Rate, get_rate
 from fairsk.statistics._multiplicity import adjust_p_values
 from fairsk.statistics._pairs import equality_z, two_sided
-from fairsk.statistics._proportions import as_constraint, as_counts, need_share, refuse_strata
+from fairsk.statistics._proportions import as_constraint, need_share, refuse_strata, takes_counts
 from fairsk.statistics._resampling import check_resamples
 
 __all__ = [
@@ -91,6 +91,7 @@ class OmnibusTest(Result):
         return [Table(columns, text, notes=[joint] if len(self.rates) > 1 else [])]
 
 
+@takes_counts
 def omnibus_test(counts: GroupCounts, constraint: Constraint | Rate | str) -> OmnibusTest:
     """Test that all groups have the same rate, by the chi-square test of homogeneity.
 
@@ -144,7 +145,6 @@ def omnibus_test(counts: GroupCounts, constraint: Constraint | Rate | str) -> Om
     -------------------------------------
     selection_rate        4.61   2  0.100
     """
-    counts = as_counts(counts)
     refuse_strata(counts, "A test of groups")
     constraint = as_constraint(constraint)
     statistics, freedom = [], []
@@ -216,6 +216,7 @@ class MaxZTest(Result):
         return [Table(columns, text, notes=list(filter(None, notes)))]
 
 
+@takes_counts
 def max_z_test(
     counts: GroupCounts,
     rate: Rate | str,
@@ -280,7 +281,6 @@ def max_z_test(
     >>> print(f"{result.p_value:.2f}")
     0.12
     """
-    counts = as_counts(counts)
     rate = get_rate(rate)
     refuse_strata(counts, "A test of groups")
     check_resamples(n_resamples)
@@ -359,6 +359,7 @@ class TwoGroupTest(Result):
         return [Table(columns, notes=list(filter(None, notes)))]
 
 
+@takes_counts
 def two_group_test(
     counts: GroupCounts,
     rate: Rate | str,
@@ -424,7 +425,6 @@ def two_group_test(
     mid_p 0.038
     fisher 0.07
     """
-    counts = as_counts(counts)
     rate = get_rate(rate)
     refuse_strata(counts, "A test of groups")
     check_choice("method", method, TwoGroupMethod)

@@ -20,10 +20,10 @@ from fairsk.statistics._pair_verdicts import ROUNDING, Outcome, PairVerdicts, ju
 from fairsk.statistics._pairs import Estimate, PairComparison, check_comparison
 from fairsk.statistics._proportions import (
     as_constraint,
-    as_counts,
     effective_rows,
     refuse_strata,
     rows_counted,
+    takes_counts,
 )
 
 __all__ = [
@@ -150,14 +150,38 @@ class MeasuredDisparity(Result):
                 f"{self.rate} from {lowest_rate} ({lowest}) to {highest_rate} ({highest})."
             ]
         # The interval is that of the worst of all pairs, and not of the pair that lies furthest apart.
-        extreme = "largest difference" if self.comparison == "difference" else "smallest ratio"
-        groups = "two groups" if self.reference is None else f"a group and {format_group(self.reference)}"
-        first = f"{self.constraint}, {extreme} of {groups} {number(self.value)} {interval}."
+        first = f"{self.constraint}, {self._extreme()} {number(self.value)} {interval}."
         return [
             self._unknown() if np.isnan(self.value) else first,
             f"Furthest apart: {lowest} ({lowest_rate}) and {highest} ({highest_rate}) in {self.rate}, "
-            f"{self.pairs.value_shown(self._furthest)}.",
+            f"{self.pairs.value_shown(self._furthest)} of this pair alone.",
         ]
+
+    def _notes(self) -> list[str]:
+        """Say what the table of the verdict does not: whose interval it shows, and what is left open."""
+        if not len(self.pairs):
+            return [*self._reasons(), *self._shortcomings()]
+        several = len(self.pairs) > 1
+        if np.isnan(self.value):
+            said = [self._unknown()]
+        elif several:
+            said = [f"{percent(self.confidence)} interval of the {self._extreme()}, over all pairs at once."]
+        else:
+            said = [f"{percent(self.confidence)} interval."]
+        if several:
+            said.append(f"Of this pair alone: {self.pairs.value_shown(self._furthest)}.")
+        is_shown = self.reason in ("kept", "not_settled") or (
+            # The outcome is that of the pair in the table, and of no other.
+            self.reason == "broken" and self.pairs.failing().tolist() == [self._furthest]
+        )
+        reasons = self._power() if self.reason == "not_settled" else [] if is_shown else self._reasons()
+        return [*said, *reasons, *self._shortcomings()]
+
+    def _extreme(self) -> str:
+        """Write what is measured where there are several pairs."""
+        extreme = "largest difference" if self.comparison == "difference" else "smallest ratio"
+        groups = "two groups" if self.reference is None else f"a group and {format_group(self.reference)}"
+        return f"{extreme} of {groups}"
 
     def _reasons(self) -> list[str]:
         """Say what the interval rules out, or why nothing is known."""
@@ -227,15 +251,16 @@ class MeasuredDisparity(Result):
             "rate": [self.rate],
             "lowest": names[:1],
             "highest": names[1:],
+            "lowest_rate": [float(rates[0])],
+            "highest_rate": [float(rates[1])],
         }
         text = {name: list(map(number, values)) for name, values in columns.items()}
+        text |= {name: list(map(_written, columns[name])) for name in ("lowest_rate", "highest_rate")}
         text["value"] = [with_interval(self.value, self.low, self.high)]
         del text["low"], text["high"]
         if self.outcome is None:
             del text["verdict"]
         columns |= {
-            "lowest_rate": [float(rates[0])],
-            "highest_rate": [float(rates[1])],
             "reference": ["" if self.reference is None else format_group(self.reference)],
             "confidence": [self.confidence],
             "n": [self.n],
@@ -248,7 +273,7 @@ class MeasuredDisparity(Result):
             ],
         }
         words = ["constraint", "comparison", "rate", "lowest", "highest"]
-        return [Table(columns, text, notes=self._sentences(), words=words, outcomes=["verdict"])]
+        return [Table(columns, text, notes=self._notes(), words=words, outcomes=["verdict"])]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -298,6 +323,7 @@ class Verdict(MeasuredDisparity):
     meets_bound: bool
 
 
+@takes_counts
 def verdict(
     counts: GroupCounts,
     constraint: Constraint | Rate | str,
@@ -371,7 +397,6 @@ def verdict(
     0.450 (b) to 0.600 (a). These rows do not settle whether there is a difference above 0.05. Between
     these two groups a difference of 0.197 or more would be told from parity with 80% power.
     """
-    counts = as_counts(counts)
     refuse_strata(counts, "A verdict")
     constraint = as_constraint(constraint)
     comparison, bound = _tolerance(constraint, max_difference, min_ratio)
@@ -552,7 +577,7 @@ def _tolerance(
 
 def _written(rate: float) -> str:
     """Write a rate: one that is small but not 0 does not look like 0."""
-    return number(rate) if rate == 0 or rate >= 0.0005 else f"{rate:.1e}"
+    return f"{rate:.1e}" if 0 < rate < 0.0005 else number(rate)
 
 
 def _select(counts: GroupCounts, mask: Bools) -> tuple[Hashable, ...]:
