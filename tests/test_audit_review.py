@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.dummy import DummyClassifier
 
-from fairsk.audit import AuditReport, FairnessCheckError, audit_predictions, verify
+from fairsk.audit import AuditReport, FairnessCheckError, audit_models, audit_predictions, verify
 
 RNG = np.random.default_rng(3)
 N = 240
@@ -35,7 +36,7 @@ def share_of_true_predictions(y_true: Any, y_pred: Any) -> float:
         {"max_difference": 5},
     ],
 )
-def test_a_bound_that_no_rates_can_keep_or_break_is_refused(bound: dict[str, float]) -> None:
+def test_a_bound_that_no_rates_can_keep_or_break_is_refused(bound: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(bound))):
         audit_predictions(Y, P, sensitive_features=SEX, **bound)
 
@@ -50,6 +51,8 @@ def test_a_bound_that_no_rates_can_keep_or_break_is_refused(bound: dict[str, flo
         ({"min_group_size": -1}, ValueError, "min_group_size .* got -1"),
         ({"min_group_size": 2.5}, ValueError, "min_group_size .* got 2.5"),
         ({"title": None}, TypeError, "title .* got None"),
+        ({"sample_weight": np.full(N, 1e200)}, ValueError, "sample_weight .* 1e\\+200.* scale"),
+        ({"sample_weight": np.full(N, 1e-200)}, ValueError, "sample_weight .* 1e-200.* scale"),
         ({"provenance": "credit"}, TypeError, "provenance .* got 'credit'"),
     ],
 )
@@ -145,3 +148,18 @@ def test_json_that_is_no_whole_report_is_refused(place: tuple[Any, ...], value: 
     del part[place[-1]]
     with pytest.raises(ValueError, match=r"no whole audit report .*verify"):
         AuditReport.from_json(json.dumps(document))
+
+
+def test_a_column_is_not_named_twice() -> None:
+    frame = pd.DataFrame({"sex": SEX, "predicted": P})
+    with pytest.raises(ValueError, match="sensitive_features names 'sex' twice"):
+        audit_predictions(y_pred="predicted", frame=frame, sensitive_features=["sex", "sex"])
+
+
+def test_the_positive_class_of_a_model_is_its_second() -> None:
+    X = SCORE[:, None]
+    words = np.where(Y == 1, "yes", "no")
+    models = {"same": DummyClassifier(strategy="constant", constant="yes").fit(X, words)}
+    report = audit_models(models, X, words, sensitive_features=SEX, max_difference=0.1)
+    assert report.settings.pos_label == "yes"
+    assert report.criteria[0].group_rates == (1, 1)

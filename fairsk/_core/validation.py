@@ -24,13 +24,18 @@ __all__ = [
 ]
 
 
+#: The sum of squared weights must stay a number, and no square may vanish.
+_LEAST_WEIGHT = 1e-100
+
+
 def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> Floats | None:
     """Return the sample weights as floats; None stands for a weight of one each.
 
     Raises
     ------
     ValueError
-        If there are too few or too many, one is negative, infinite or NaN, or all are zero.
+        If there are too few or too many, one is negative, infinite or NaN, all are zero, or one is so large
+        or so small that its square is no number.
     """
     if sample_weight is None:
         return None
@@ -42,6 +47,12 @@ def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> Floats | N
         )
     if not np.all(np.isfinite(weights)) or np.any(weights < 0) or not weights.any():
         raise ValueError("sample_weight must be finite, not negative, and not all zero.")
+    least, most = weights[weights > 0].min(), weights.max()
+    if least < _LEAST_WEIGHT or most > 1 / _LEAST_WEIGHT:
+        raise ValueError(
+            f"sample_weight goes from {least:.3g} to {most:.3g}, whose squares cannot be added up: scale the "
+            "weights to a mean of 1, which changes no rate."
+        )
     return weights
 
 

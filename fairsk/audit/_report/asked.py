@@ -61,6 +61,7 @@ class Asked:
     ) -> AuditReport:
         """Put the settings together, merge what is small, and compute the report."""
         self._check()
+        _refuse_twice(next(iter(evidence.values())).counts.names)
         policy = None if self.policy is None else as_policy(self.policy)
         confidence = _first(self.confidence, getattr(policy, "confidence", None), 0.95)
         check_confidence(confidence)
@@ -164,6 +165,13 @@ def need_median(profiles: Any, policy: FairnessPolicy | None) -> bool:
     built_in, own = _profiles(profiles or getattr(policy, "profiles", ()))
     asked = [*(PROFILES[name] for name, _ in built_in), *(profile for profile, _ in own.values())]
     return any(profile.needs_median for profile in asked)
+
+
+def _refuse_twice(names: Sequence[str]) -> None:
+    """Refuse an attribute that is named twice: which of the two is meant?"""
+    twice = [name for i, name in enumerate(names) if name in names[:i]]
+    if twice:
+        raise ValueError(f"sensitive_features names {show(twice[0])} twice: name each column once.")
 
 
 def _refuse_repeated(criteria: Sequence[Criterion], attributes: Sequence[str]) -> None:

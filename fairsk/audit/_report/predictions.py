@@ -253,7 +253,7 @@ def audit_models(
     policy : FairnessPolicy, str or path, optional
         What an organisation promises, in place of the criteria and settings here.
     pos_label : label, optional
-        The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+        The positive label; by default the second of a model's two classes, as in scikit-learn.
     intersections : bool, default=True
         Whether the intersection of several sensitive columns is audited too.
     metrics : see :func:`fairsk.metrics.group_metrics`, optional
