@@ -163,3 +163,18 @@ def test_the_positive_class_of_a_model_is_its_second() -> None:
     report = audit_models(models, X, words, sensitive_features=SEX, max_difference=0.1)
     assert report.settings.pos_label == "yes"
     assert report.criteria[0].group_rates == (1, 1)
+
+
+def test_a_policy_names_the_columns_of_a_frame() -> None:
+    policy = """
+    name = "Loans"
+    sensitive_features = ["sex"]
+    [[criteria]]
+    constraint = "demographic_parity"
+    min_ratio = 0.8
+    """
+    frame = pd.DataFrame({"sex": SEX, "hired": Y, "predicted": P})
+    named = audit_predictions("hired", "predicted", frame=frame, sensitive_features="sex", policy=policy)
+    assert audit_predictions("hired", "predicted", frame=frame, policy=policy).to_json() == named.to_json()
+    with pytest.raises(ValueError, match="Give sensitive_features"):
+        audit_predictions(Y, P, policy=policy)

@@ -107,7 +107,8 @@ def audit_predictions(
         By attribute, the group that all others are compared with; by default all pairs are compared. Name it
         before you look at the rates.
     policy : FairnessPolicy, str or path, optional
-        What an organisation promises, in place of the criteria and settings here.
+        What an organisation promises, in place of the criteria and settings here; of a ``frame``, it names
+        the sensitive columns too, unless ``sensitive_features`` does.
     pos_label : label, optional
         The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
     intersections : bool, default=True
@@ -172,6 +173,8 @@ def audit_predictions(
     """
     policy = None if policy is None else as_policy(policy)
     pos_label = policy.pos_label if policy is not None and pos_label is None else pos_label
+    if policy is not None and frame is not None and sensitive_features is None:
+        sensitive_features = list(policy.sensitive_features)
     rows = _Rows(y_true, y_pred, sensitive_features, y_score, sample_weight, strata)
     with_median = need_median(profiles, policy)
     evidence = _evidence(rows, frame, counts, histograms, pos_label, bins, with_median)
