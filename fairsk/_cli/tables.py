@@ -11,7 +11,7 @@ import math
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,12 @@ _DELIMITERS = ",;\t|"
 _LONGEST_HEADER = 1 << 20
 #: More combinations of labels and groups than this are no labels and groups: their kinds do not matter.
 _MOST_COMBINATIONS = 100_000
+
+#: A number with a decimal comma, and one whose comma may part thousands as well.
+_COMMA_NUMBER = r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*"
+_THOUSANDS = r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*"
+#: What a cell of blanks alone may hold: spaces, tabs, no-break spaces.
+_BLANKS = " \t\u00a0"
 
 _WHOLE = re.compile(r"\s*[+-]?\d{1,18}\s*")
 #: Whole numbers as programs write them. With a leading zero a text is a code, not a number.
@@ -332,8 +338,8 @@ def _text(value: str) -> str:
 
 
 def _cell(name: str, missing: Collection[str]) -> str:
-    """Write the value of a column of text, in which an empty text is missing."""
-    cell = f"nullif({_quoted(name)}, '')"
+    """Write the value of a column of text, in which a text without a visible character is missing."""
+    cell = f"CASE WHEN trim({_quoted(name)}, {_text(_BLANKS)}) <> '' THEN {_quoted(name)} END"
     for text in missing:
         cell = f"nullif({cell}, {_text(text)})"
     return cell
@@ -342,6 +348,8 @@ def _cell(name: str, missing: Collection[str]) -> str:
 def _cast(cell: str, kind: str | None) -> str:
     if kind is None:
         return cell
+    if kind == "COMMA":  # a number with a decimal comma
+        return f"TRY_CAST(replace({cell}, ',', '.') AS DOUBLE)"
     number = f"TRY_CAST({cell} AS DOUBLE)" if kind in ("WHOLE", "DOUBLE") else cell
     return f"CAST({number} AS BIGINT)" if kind == "WHOLE" else f"TRY_CAST({number} AS {kind})"
 
@@ -360,8 +368,7 @@ def _kinds(
     columns += [f"{cells[name]} AS n{i}" for i, name in enumerate(measured)]
     sums = ["count(*) AS size"]
     for i in range(len(measured)):
-        number = f"TRY_CAST(n{i} AS DOUBLE)"
-        sums += [f"count(n{i})", f"count({number})", f"min(CASE WHEN {number} IS NULL THEN n{i} END)"]
+        sums += _Numbers.sums(f"n{i}")
     by = [f"k{i}" for i in range(len(keys))]
     with reading():
         combinations = table.relation.project(", ".join(columns)).aggregate(
@@ -377,21 +384,81 @@ def _kinds(
         n = sum(row[size] for row in found if row[position] is None)
         if n:
             raise ValueError(_missing(option, name, n, rows, table.name))
+    kinds_of_numbers = dict[str, str]()
+    n_sums = len(fields(_Numbers))
     for i, (option, name) in enumerate(numbers.items()):
-        given, read = (sum(row[size + 1 + 3 * i + j] for row in found) for j in (0, 1))
-        if read < given:
-            odd = min(row[size + 3 + 3 * i] for row in found if row[size + 3 + 3 * i] is not None)
-            raise ValueError(
-                f"The column {show(name)} ({option}) of {table.name} must hold numbers: {given - read:,} of "
-                f"{rows:,} rows hold other text, such as {show(odd)}."
-            )
-        if given < rows:
-            raise ValueError(_missing(option, name, rows - given, rows, table.name))
+        start = size + 1 + n_sums * i
+        cells_found = _Numbers.together([row[start : start + n_sums] for row in found])
+        kinds_of_numbers[name] = cells_found.kind(f"{show(name)} ({option}) of {table.name}", rows)
+        if cells_found.given < rows:
+            raise ValueError(_missing(option, name, rows - cells_found.given, rows, table.name))
     values = {name: {row[i] for row in found} - {None} for i, name in enumerate(keys)}
     kinds = {name: _kind_of_names(values[name]) for name in keys}
     kinds |= {name: _kind_of_labels(values[name]) for name in labels.values()}
-    kinds |= dict.fromkeys(measured, "DOUBLE")
+    kinds |= kinds_of_numbers
     return {name: kind for name, kind in kinds.items() if kind is not None}
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """What the cells of a column of numbers hold: how many are given, can be read, and have a comma."""
+
+    given: int
+    read: int
+    with_comma: int
+    #: Those whose comma cannot part thousands.
+    with_decimal_comma: int
+    with_point: int
+    #: One that cannot be read as it stands.
+    odd: str | None
+
+    @staticmethod
+    def sums(cell: str) -> list[str]:
+        """Return what DuckDB counts, in the order of the fields."""
+        number = f"TRY_CAST({cell} AS DOUBLE)"
+        # Patterns are slow, and only cells with a comma need them.
+        with_comma, thousands = (
+            f"CASE WHEN contains({cell}, ',') THEN regexp_full_match({cell}, {_text(pattern)}) ELSE false END"
+            for pattern in (_COMMA_NUMBER, _THOUSANDS)
+        )
+        conditions = [with_comma, f"({with_comma}) AND NOT ({thousands})", f"contains({cell}, '.')"]
+        return [
+            f"count({cell})",
+            f"count({number})",
+            *(f"count(*) FILTER ({condition})" for condition in conditions),
+            f"min(CASE WHEN {number} IS NULL THEN {cell} END)",
+        ]
+
+    @classmethod
+    def together(cls, parts: Sequence[Sequence[Any]]) -> _Numbers:
+        """Return what several parts of a column hold together."""
+        counts = [sum(part[j] for part in parts) for j in range(5)]
+        odd = [part[5] for part in parts if part[5] is not None]
+        return cls(counts[0], counts[1], counts[2], counts[3], counts[4], min(odd, default=None))
+
+    def kind(self, column: str, rows: int) -> str:
+        """Return how the column is read.
+
+        Raises
+        ------
+        ValueError
+            If not all of its cells are numbers.
+        """
+        if self.read == self.given:
+            return "DOUBLE"
+        only_commas = self.read + self.with_comma == self.given
+        if only_commas and self.with_decimal_comma and not self.with_point:
+            return "COMMA"
+        hint = ""
+        if self.with_comma:
+            hint = (
+                " A comma is read as a decimal point if no cell of the column has a point, and at least one "
+                "of the commas cannot part thousands, as in 0,5."
+            )
+        raise ValueError(
+            f"The column {column} must hold numbers: {self.given - self.read:,} of {rows:,} rows hold other "
+            f"text, such as {show(self.odd)}.{hint}"
+        )
 
 
 def _missing(option: str, column: str, n: int, rows: int, name: str) -> str:
