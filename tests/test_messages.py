@@ -28,7 +28,7 @@ from fairsk import (
     statistics,
 )
 from fairsk._core.groups import list_groups
-from fairsk._core.messages import list_labels, list_texts, shorten, show
+from fairsk._core.messages import did_you_mean, list_labels, list_texts, shorten, show
 from fairsk._held_out.objective import check_objective
 from fairsk.audit import audit_dataset
 from fairsk.metrics import (
@@ -51,6 +51,18 @@ from fairsk.scoring import make_fair_scorer, make_group_scorer, make_tradeoff_sc
 
 #: No message has more characters.
 MOST = 2000
+
+
+def test_names_that_differ_in_case_or_blanks_are_meant_first():
+    names = ["Female", "Male", "Non-binary"]
+    assert did_you_mean("male", iter(names)) == " Did you mean 'Male'?"
+    assert did_you_mean(" MALE", names) == " Did you mean 'Male'?"
+    assert did_you_mean("femal", names) == " Did you mean 'Female'?"
+    assert did_you_mean("other", names) == did_you_mean(3, names) == ""
+    with pytest.raises(ValueError, match=r"'yes' never occurs: .* Did you mean 'Yes'\?"):
+        GroupCounts.from_predictions(
+            ["No", "Yes"], ["No", "Yes"], sensitive_features=["a", "b"], pos_label="yes"
+        )
 
 
 def long(i: int) -> str:

@@ -10,7 +10,7 @@ from sklearn.utils import column_or_1d
 
 from fairsk._core.columns import single_column
 from fairsk._core.factorize import Coded, code_array, is_missing
-from fairsk._core.messages import list_labels, show
+from fairsk._core.messages import did_you_mean, list_labels, show
 from fairsk._core.typing import Bools, Floats
 
 __all__ = [
@@ -129,7 +129,8 @@ def binary_labels(
             )
         pos_label = 1
     elif pos_label not in seen and (classes is None or pos_label not in classes.tolist()):
-        raise ValueError(f"pos_label={show(pos_label)} never occurs: the labels are {_show(seen)}.")
+        hint = did_you_mean(pos_label, [label for label in seen if isinstance(label, str)])
+        raise ValueError(f"pos_label={show(pos_label)} never occurs: the labels are {_show(seen)}.{hint}")
     selected = predicted.equals(pos_label)
     return np.zeros_like(selected) if y_true is None else actual.equals(pos_label), selected
 

@@ -46,9 +46,20 @@ def list_texts(texts: Iterable[str], most: int = _MOST, *, longest: int = _LONGE
 
 
 def did_you_mean(name: Any, names: Iterable[str]) -> str:
-    """Return " Did you mean" the name that is most like an unknown one; nothing if none is."""
-    close = difflib.get_close_matches(name[:100], names, n=1) if isinstance(name, str) else []
+    """Return " Did you mean" the name that is most like an unknown one; nothing if none is.
+
+    Names that differ in case and blanks alone come first: 'male' is meant by 'Male', not by 'Female'.
+    """
+    if not isinstance(name, str):
+        return ""
+    names = list(names)
+    close = [one for one in names if _without_case(one) == _without_case(name)]
+    close = close or difflib.get_close_matches(name[:100], names, n=1)
     return f" Did you mean {close[0]!r:.200}?" if close else ""
+
+
+def _without_case(name: str) -> str:
+    return "".join(name.split()).casefold()
 
 
 def list_labels(labels: Iterable[Any], most: int = _MOST) -> str:

@@ -103,7 +103,8 @@ def _references(evidence: Evidence, reference: Any) -> dict[tuple[str, ...], Has
         groups = [s.group for s in selections(counts) if not is_merged(s.group)]
         if plain not in groups:
             listed = list_groups(groups) or "the groups, for there are none"
-            raise ValueError(f"The reference {show(plain)} is none of {listed}.")
+            hint = did_you_mean(plain, map(format_group, groups))
+            raise ValueError(f"The reference {show(plain)} is none of {listed}.{hint}")
         found[name] = plain
     return {part: found[name] for name, part in attributes.items() if name in found}
 
