@@ -16,6 +16,8 @@ import pytest
 
 from fairsk._cli import main, progress
 from fairsk._cli.tables import explain_missing, open_table, reading, select_columns
+from fairsk._cli.words import _PROFILE_OPTIONS, in_options
+from fairsk.audit import PROFILES
 
 duckdb = pytest.importorskip("duckdb")
 
@@ -163,6 +165,40 @@ def test_numbers_that_are_none_are_counted_and_shown(tmp_path):
         ValueError, match=r"'s' \(--s\) .* numbers: 2 of 4 rows hold other text, such as 'high'"
     ):
         read(open_table([path]), ["p"], [], ["s"])
+
+
+@pytest.mark.parametrize("mark", [";", "\t", ","])
+def test_decimal_commas_are_read(tmp_path, mark):
+    lines = ["p", "s"], ["1", '"0,0456"'], ["0", '"1,250"'], ["1", '" -3,5e2"'], ["0", "2"]
+    path = write(tmp_path / "rows.csv", "\n".join(mark.join(line) for line in lines))
+    rows, types = read(open_table([path]), ["p"], [], ["s"])
+    assert rows == [(0, 1.25), (0, 2.0), (1, -350.0), (1, 0.0456)]
+    assert types == ["BIGINT", "DOUBLE"]
+
+
+@pytest.mark.parametrize("cells", [["1,234", "12,000"], ["0,5", "0.5"], ["0,5", "1.234,5"], ["0,5", "high"]])
+def test_commas_of_which_nobody_knows_what_they_part_are_an_error(tmp_path, cells):
+    path = write(tmp_path / "rows.csv", "\n".join(["p;s", *(f"1;{cell}" for cell in cells)]))
+    with pytest.raises(ValueError, match=r"must hold numbers: .* A comma is read as a decimal point if"):
+        read(open_table([path]), ["p"], [], ["s"])
+
+
+def test_a_cell_of_blanks_is_missing(tmp_path, monkeypatch, capsys):
+    path = write(tmp_path / "rows.csv", "p,g\n1,  \n0,\t\n1,\u00a0\n1, a \n0,\n")
+    assert read(open_table([path]), ["p"], ["g"])[0] == [
+        (0, None),
+        (0, None),
+        (1, " a "),
+        (1, None),
+        (1, None),
+    ]
+    monkeypatch.chdir(tmp_path)
+    assert audit("rows.csv", "--y-pred", "p", "--json", "r.json", sensitive="g") == 0
+    (evidence,) = json.loads(Path("r.json").read_text())["evidence"].values()
+    assert evidence["counts"]["groups"] == [" a ", "(unknown)"]
+    write(tmp_path / "labels.csv", "p,g\n1,a\n ,b\n")
+    assert audit("labels.csv", "--y-pred", "p", sensitive="g") == 2
+    assert "'p' (--y-pred) of labels.csv is empty in 1 of 2 rows" in capsys.readouterr().err
 
 
 def test_missing_values_of_a_parquet_file_are_counted(tmp_path):
@@ -723,6 +759,60 @@ def test_a_fixed_reference_is_that_of_the_profile_too(predictions, capsys):
         assert {row["group"]: row["air"] for row in table["rows"]} == {"man": None, "woman": 0.5}
     assert audit(*arguments) == 2
     assert "air_smd compares with a fixed group" in capsys.readouterr().err
+
+
+def test_messages_name_options_not_parameters(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "rows.csv", "Region,Sex,p\n" + "N,Male,Yes\nS,Female,No\nN,Female,Yes\n" * 20)
+    arguments = ["rows.csv", "--y-pred", "p"]
+    yes = ["--pos-label", "Yes"]
+    for more, message in [
+        ([], "name the positive one with --pos-label, such as --pos-label 'Yes'."),
+        (
+            ["--pos-label", "yes"],
+            "--pos-label 'yes' never occurs: the labels are 'No', 'Yes'. Did you mean 'Yes'?",
+        ),
+        ([*yes, "--profile", "ll144"], "name the column with --profile-option ll144.race=COLUMN."),
+        ([*yes, "--profile", "air_smd"], "give --reference Region=GROUP."),
+        ([*yes, "--reference", "Sex=male"], "Did you mean 'Male'?"),
+        ([*yes, "--reference", "Sex=male", "--profile", "air_smd"], "Did you mean 'Male'?"),
+        ([*yes, "--confidence", "2"], "--confidence must lie between 0 and 1"),
+        ([*yes, "--min-cell", "-1"], "--min-cell must be a whole number of rows"),
+        ([*yes, "--min-cell", "99"], "fewer than --min-cell 99"),
+        (
+            [*yes, "--profile", "four_fifths", "--profile-option", "min_share=9"],
+            "--profile-option min_share must be a share",
+        ),
+    ]:
+        assert audit(*arguments, *more, sensitive="Region,Sex") == 2
+        printed = capsys.readouterr().err
+        assert message in printed
+        assert not re.search(r"[a-z]=\.|pos_label|min_cell|fairsk\.", printed)
+    assert audit(*arguments, *yes, "--json", "r.json", "--out", "r.md", sensitive="Sex") == 0
+    capsys.readouterr()
+    assert status("verify", "r.json") == 0
+    assert "takes the rows: give --against FILE." in capsys.readouterr().out
+    assert status("verify", "r.md") == 2
+    assert capsys.readouterr().err == "fairsk: 'r.md' is no report of fairsk: give its .json or .html.\n"
+
+
+def test_what_data_say_is_not_taken_for_a_parameter():
+    for same in (
+        "There is no column 'pos_label=' in y_true.csv",
+        "at results/criteria/sex/demographic_parity/min_ratio",
+        'the group "min_cell" of the policy',
+        "it's the reference group's",
+    ):
+        assert in_options(same) == same
+    assert in_options("group 'a' isn't y_pred, and min_cell=5 'min_cell'") == (
+        "group 'a' isn't --y-pred, and --min-cell 5 'min_cell'"
+    )
+
+
+def test_every_option_of_a_profile_that_is_no_free_text_is_known():
+    checked = {"min_share", "method", "intersections", "denominator", "lower_is_better", "quantiles"}
+    assert set(_PROFILE_OPTIONS) == checked | {"leave_out_below"}
+    assert set(_PROFILE_OPTIONS) <= {option for profile in PROFILES.values() for option in profile.options}
 
 
 def test_stopping_is_no_error_of_the_file():

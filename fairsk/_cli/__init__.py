@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from fairsk._cli.words import in_options
+
 __all__ = ["main"]
 
 #: The modules of the commands, which import late what takes long: --help comes at once.
@@ -104,7 +106,7 @@ def _sentence(error: BaseException) -> str:
         return f"{error.strerror}: {error.filename!r}" if error.filename else error.strerror
     if isinstance(error, MemoryError):
         return "there is not enough memory."
-    return str(error) or type(error).__name__
+    return in_options(str(error)) or type(error).__name__
 
 
 @contextmanager
@@ -116,7 +118,7 @@ def _warnings_as_notes() -> Iterator[None]:
             yield
         finally:
             for note in dict.fromkeys(str(warning.message) for warning in recorded if _is_ours(warning)):
-                sys.stderr.write(f"note: {note}\n")
+                sys.stderr.write(f"note: {in_options(note)}\n")
 
 
 def _is_ours(warning: warnings.WarningMessage) -> bool:

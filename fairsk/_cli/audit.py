@@ -343,8 +343,8 @@ def _commitment(report: Any, salt: str | None) -> Iterator[str]:
     merged = any(said.n_groups or said.n_strata for said in report.merged.values())
     if salt is None and merged:
         yield (
-            "\nSmall groups are merged: do not publish the digest of the report beside its counts, for it does\n"
-            "not bind to the counts before that. --salt auto makes a commitment that does.\n"
+            "\nSmall groups are merged: do not publish the digest of the report beside its counts, for it\n"
+            "does not bind to the counts before that. --salt auto makes a commitment that does.\n"
         )
     if salt is None:
         return

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 from fairsk._cli.columns import Columns, add_columns, rows_in
+from fairsk._cli.words import in_options
+from fairsk._core.messages import show
 
 __all__ = ["add_parser", "run"]
 
@@ -51,6 +53,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(options: argparse.Namespace) -> int:
     """Verify a report; return the exit status."""
     path = Path(options.report)
+    _refuse_other_files(path)
 
     from fairsk.audit import verify
     from fairsk.audit._report.verification import read_report
@@ -66,5 +69,21 @@ def run(options: argparse.Namespace) -> int:
             columns = Columns.from_settings(settings["columns"] or {})
         with rows_in(options.against, columns, options.missing) as rows:
             checked = verify(path, against=rows.relation, columns=columns.arguments(), **published)
-    sys.stdout.write(f"{checked}\n")
+    # Findings name places in the document, which are no parameters.
+    sys.stdout.write(f"{in_options(str(checked)) if checked else checked}\n")
     return checked.exit_code
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Refuse what begins neither as JSON nor as a page, such as a report written as Markdown.
+
+    Raises
+    ------
+    ValueError
+        If it does.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
+        if start[:1] not in (b"{", b"<"):
+            raise ValueError(f"{show(str(path))} is no report of fairsk: give its .json or .html.")
