@@ -761,6 +761,33 @@ def test_a_fixed_reference_is_that_of_the_profile_too(predictions, capsys):
     assert "air_smd compares with a fixed group" in capsys.readouterr().err
 
 
+def test_long_words_of_tables_are_wrapped_not_cut(predictions, monkeypatch, capsys):
+    write(
+        Path(predictions),
+        lines_of(SELECTED, "sex,selected").replace("sex", "race,sex").replace("man", "x,man"),
+    )
+    write(Path(predictions), Path(predictions).read_text().replace("wox,man", "y,woman"))
+    source = (
+        "applications of the year before, as the system of the agency exported them, without those of staff"
+    )
+    options = ["--profile-option", f"data_source={source}"]
+    for columns in ("60", "100"):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert (
+            audit(predictions, "--y-pred", "selected", "--profile", "ll144", *options, sensitive="race,sex")
+            == 0
+        )
+        printed = capsys.readouterr().out
+        assert max(map(len, printed.splitlines())) <= int(columns)
+        stated = printed[printed.index("To be stated") :].splitlines()
+        start = next(line for line in stated if line.startswith("field")).index("stated")
+        named = " ".join(" ".join(line[:start] for line in stated).split())
+        assert "source and explanation of the data" in named
+        assert source in " ".join(" ".join(line[start:] for line in stated[2:]).split())
+    assert audit(predictions, "--y-pred", "selected", "--profile", "four_fifths") == 0
+    assert "\nman: the highest rate\n" in capsys.readouterr().out
+
+
 def test_messages_name_options_not_parameters(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "rows.csv", "Region,Sex,p\n" + "N,Male,Yes\nS,Female,No\nN,Female,Yes\n" * 20)

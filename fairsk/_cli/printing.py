@@ -71,27 +71,50 @@ def _width() -> int:
 
 
 def _fitted(table: Table, width: int) -> Iterator[str]:
-    """Yield the lines of a table, in blocks of as many columns as fit beside the first one."""
-    cells = table.cells()
-    # Few columns have room for longer texts.
-    longest = max(_LONGEST_GROUP, width // len(cells[0]) - 2)
-    columns = [[shorten(cell, longest) for cell in column] for column in zip(*cells, strict=True)]
+    """Yield the lines of a table, in blocks of as many columns as fit beside the first one.
+
+    Words are wrapped, so that none of them is lost; a long number is shortened.
+    """
     is_left = table.is_left
+    columns = [
+        list(cells) if left else [shorten(cell, _LONGEST_GROUP) for cell in cells]
+        for cells, left in zip(zip(*table.cells(), strict=True), is_left, strict=True)
+    ]
     first, rest = columns[0], list(zip(columns[1:], is_left[1:], strict=True))
+    first_width = min(max(map(len, first)), _LONGEST_GROUP)
     yield from _wrapped(table.caption, width, "", "")
     while rest:
-        block, left, room = [first], [True], width - max(map(len, first))
-        while rest and (len(block) == 1 or room >= 2 + max(map(len, rest[0][0]))):
-            column, flush = rest.pop(0)
-            room -= 2 + max(map(len, column))
+        block, widths, left, room = [first], [first_width], [True], width - first_width - 2
+        while rest:
+            column, flush = rest[0]
+            longest = max(map(len, column))
+            if len(block) > 1 and room < min(longest, _LONGEST_GROUP):
+                break
+            rest.pop(0)
             block.append(column)
+            widths.append(min(longest, max(room, 1)))
             left.append(flush)
-        yield from _aligned(block, left)
-    for i in range(len(first) - 1):
-        if remark := table.remark(i):  # it stands apart from its line, and so it names it
-            yield from _wrapped(f"{first[i + 1]}: {remark}", width, "", "  ")
+            room -= 2 + widths[-1]
+        yield from _aligned(_in_lines(block, widths), left)
+    for i, cell in enumerate(first[1:]):
+        if remark := table.remark(i):
+            yield from _wrapped(f"{cell}: {remark}", width, "", "  ")
     for note in table.all_notes:
         yield from _wrapped(note, width, "", "  ")
+
+
+def _in_lines(columns: Sequence[Sequence[str]], widths: Sequence[int]) -> list[list[str]]:
+    """Return columns in which a cell that is wider than its column takes several lines."""
+    lines: list[list[str]] = [[] for _ in columns]
+    for cells in zip(*columns, strict=True):
+        parts = [
+            textwrap.wrap(cell, width) if len(cell) > width else [cell]
+            for cell, width in zip(cells, widths, strict=True)
+        ]
+        height = max(map(len, parts))
+        for column, part in zip(lines, parts, strict=True):
+            column += [*part, *[""] * (height - len(part))]
+    return lines
 
 
 def _heading(report: Any, name: str, width: int) -> Iterator[str]:
