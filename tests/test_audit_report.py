@@ -371,3 +371,59 @@ def test_scores_of_merged_groups_are_compared_with_nobody():
             reference="(small groups together)",
             min_ratio=0.8,
         )
+
+
+def test_a_small_group_that_lies_furthest_apart_stands_beside_the_large_ones():
+    y_pred = np.repeat([1, 0, 1, 0, 1, 0], [200, 200, 180, 220, 0, 8])
+    race = np.repeat(["a", "b", "tiny"], [400, 400, 8])
+    report = audit_predictions(None, y_pred, sensitive_features=race, min_ratio=0.8)
+    [row] = report.criteria
+    assert (row.value, row.groups) == (0, ("tiny", "a"))
+    assert row.among_large is not None
+    assert (row.among_large.value, row.among_large.groups) == (0.9, ("b", "a"))
+    two = verdict(
+        GroupCounts.from_predictions(y_pred[:800], y_pred[:800], sensitive_features=race[:800]),
+        "demographic_parity",
+        min_ratio=0.8,
+    )
+    assert (row.among_large.low, row.among_large.high) == (two.low, two.high)
+    said = "Among groups of at least 30 rows: 0.900 "
+    assert said in row.caveat
+    assert said in report.to_markdown()
+    assert verify(report.to_html()).ok
+    forged = report.to_json().replace('"value": 0.9,', '"value": 0.7,')
+    assert not verify(forged).ok
+    [without] = audit_predictions(None, y_pred[:800], sensitive_features=race[:800], min_ratio=0.8).criteria
+    assert without.among_large is None
+
+
+def test_the_error_of_a_difference_of_auc_is_that_of_measured_groups():
+    y_true = np.r_[np.tile([0, 1], 100), np.ones(40, dtype=int)]
+    score = np.linspace(0, 1, 240)
+    groups = np.repeat(["a", "b", "only positive"], [100, 100, 40])
+    report = audit_predictions(y_true, score > 0.5, sensitive_features=groups, y_score=score)
+    found = {row.group: row.error_bound for row in report.results.scores if row.measure == "auc"}
+    assert found["only positive"] is None
+    assert found[None] == pytest.approx(found["a"] + found["b"])
+    assert "±nan" not in report.to_markdown()
+
+
+def test_what_does_not_pass_is_listed_with_bound_and_groups():
+    y_pred = np.repeat([1, 0, 1, 0], [300, 200, 150, 350])
+    report = audit_predictions(None, y_pred, sensitive_features=np.repeat(["m", "w"], 500), min_ratio=0.8)
+    with pytest.raises(AssertionError) as caught:
+        report.assert_passes()
+    line = str(caught.value).splitlines()[1]
+    assert line.startswith("FAIL: sensitive_features/demographic_parity/min_ratio is 0.500 [0.4")
+    assert line.endswith("], at least 0.8 is asked; w 0.300 / m 0.600 in selection_rate")
+    assert "assert_passes" not in [entry.name for entry in caught.traceback if not entry.ishidden(caught)]
+    long = np.array([f"{i} " + "x" * 500 for i in range(30)])
+    many = audit_predictions(
+        None,
+        np.arange(600) % 30 < 12,
+        sensitive_features={"a" * 900: long[np.arange(600) % 30]},
+        min_ratio=0.8,
+    )
+    with pytest.raises(AssertionError) as caught:
+        many.assert_passes(["FAIL", "INCONCLUSIVE"])
+    assert len(str(caught.value)) < 2000

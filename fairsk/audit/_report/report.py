@@ -11,17 +11,27 @@ from typing import Any, get_args
 
 from fairsk._core.groups import attribute_name
 from fairsk._core.messages import list_texts, shorten, show
-from fairsk._core.results import Backend, Result, Table, plain, printable
+from fairsk._core.results import Backend, Result, Table, number, plain, printable, with_interval
 from fairsk._core.sections import Section
 from fairsk.audit._evidence import Evidence
 from fairsk.audit._report.canonical import commitment_of, digest, indented, parse, plain_numbers
 from fairsk.audit._report.criteria import Settings
-from fairsk.audit._report.results import AuditOutcome, CriterionResult, Results, measure, outcome_of
+from fairsk.audit._report.results import (
+    AuditOutcome,
+    CriterionResult,
+    Results,
+    measure,
+    name_group,
+    outcome_of,
+)
 from fairsk.audit._small_groups import MergedGroups
 
 __all__ = ["SCHEMA_VERSION", "AuditReport", "FairnessCheckError", "build"]
 
 SCHEMA_VERSION = "fairsk.audit-report/1"
+
+#: How many criteria an error lists, and how long a line and a name in it are at most: people read it.
+_MOST_LISTED, _LONGEST_LINE, _LONGEST_NAME = 8, 220, 40
 
 
 class FairnessCheckError(AssertionError):
@@ -41,7 +51,8 @@ class FairnessCheckError(AssertionError):
     ... except FairnessCheckError as error:
     ...     print(error)
     Audit of predictions: not accepted
-    FAIL: sensitive_features/demographic_parity/min_ratio is 0.000
+    FAIL: sensitive_features/demographic_parity/min_ratio is 0.000 [0.000, 0.041], at least 0.8 is asked;
+    b 0.000 / a 1.000 in selection_rate
     """
 
 
@@ -318,6 +329,7 @@ class AuditReport(Result):
         ValueError
             If no criterion has a bound, so that nothing could fail; or if ``fail_on`` names no outcome.
         """
+        __tracebackhide__ = True  # pytest shows the test, and not this
         outcomes = {fail_on} if isinstance(fail_on, str) else set(fail_on)
         if not outcomes or not outcomes <= set(get_args(AuditOutcome)):
             known = list_texts(get_args(AuditOutcome))
@@ -326,8 +338,8 @@ class AuditReport(Result):
             raise ValueError("No criterion has a bound: give max_difference or min_ratio to the audit.")
         found = [row for row in self.criteria if row.verdict in outcomes]
         if found:
-            lines = [f"{row.verdict}: {row.id}{_of(row)} is {row.value:.3f}" for row in found[:20]]
-            more = [f"... and {len(found) - 20} more"] if len(found) > 20 else []
+            lines = list(map(_line, found[:_MOST_LISTED]))
+            more = [f"... and {len(found) - _MOST_LISTED} more"] if len(found) > _MOST_LISTED else []
             raise FairnessCheckError("\n".join([f"{self.title}: not accepted", *lines, *more]))
 
     def _sections(self) -> list[Section]:
@@ -346,8 +358,20 @@ class AuditReport(Result):
         return document | {"outcome": self.outcome, "criteria": criteria}
 
 
-def _of(row: CriterionResult) -> str:
-    return f" ({row.model})" if row.model else ""
+def _line(row: CriterionResult) -> str:
+    """Write in a line what a criterion found: the value, its interval, the bound, and the two groups."""
+    within = "" if row.stratum is None else name_group(row.stratum)
+    of = "".join(f" ({shorten(name, _LONGEST_NAME)})" for name in (row.model, within) if name)
+    about = f"{row.verdict}: {shorten(row.id, 2 * _LONGEST_NAME)}{of}"
+    if not row.groups:
+        return shorten(printable(f"{about}: {row.caveat}"), _LONGEST_LINE)
+    asked = "no bound"
+    if row.bound is not None:
+        asked = f"{'at most' if row.comparison == 'difference' else 'at least'} {row.bound:g} is asked"
+    shown = zip(map(name_group, row.groups), map(number, row.group_rates), strict=True)
+    ends = " / ".join(f"{shorten(group, _LONGEST_NAME)} {rate}" for group, rate in shown)
+    value = with_interval(row.value, row.low, row.high)
+    return shorten(printable(f"{about} is {value}, {asked}; {ends} in {row.rate}"), _LONGEST_LINE)
 
 
 def build(

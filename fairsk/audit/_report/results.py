@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import attribute_name
-from fairsk._core.results import Record
+from fairsk._core.messages import shorten
+from fairsk._core.results import Record, number, with_interval
 from fairsk._core.validation import plain_labels
 from fairsk.audit._evidence import Evidence
 from fairsk.audit._profiles.profile import PROFILES, ProfileTable
@@ -44,6 +46,25 @@ CODES: Mapping[str, tuple[str, str]] = {
     "no_bound": ("FSK500", "no bound is given"),
     "within_strata": ("FSK501", "the bound is asked for within strata"),
 }
+
+
+@dataclass(frozen=True, eq=False)
+class LargeGroups(Record):
+    """The disparity among the groups that have ``min_group_size`` rows, in all rates of a criterion."""
+
+    rate: str
+    groups: tuple[Hashable, ...]
+    group_rates: tuple[float, ...]
+    value: float
+    low: float
+    high: float
+
+    def sentence(self, min_group_size: float) -> str:
+        """Say how far they lie apart, and which two."""
+        shown = zip(map(name_group, self.groups), map(number, self.group_rates), strict=True)
+        ends = " / ".join(f"{shorten(group)} {rate}" for group, rate in shown)
+        value = with_interval(self.value, self.low, self.high)
+        return f"Among groups of at least {min_group_size:g} rows: {value}, {ends} in {self.rate}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +105,9 @@ class CriterionResult(Record):
         Groups that are small.
     unmeasured : mapping of str to tuple of labels
         By rate, the groups that do not have it.
+    among_large : LargeGroups or None
+        Where a group that lies furthest apart is small: the disparity among those that are not. No verdict
+        rests on it.
     """
 
     id: str
@@ -108,6 +132,7 @@ class CriterionResult(Record):
     caveat: str
     small_groups: tuple[Hashable, ...]
     unmeasured: Mapping[str, tuple[Hashable, ...]]
+    among_large: LargeGroups | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,15 +287,18 @@ def _answer(
 ) -> _Answer:
     """Answer one criterion from one table of counts, and name the worst pairs beyond the bound."""
     bound = criterion.bound if judged else None
-    found = measure_disparity(
-        counts.take([group for group, n in zip(counts.groups, counts.n, strict=True) if n > 0]),
-        criterion.constraint,
-        criterion.measured,
-        None if bound is None else bound.value,
+    measured = partial(
+        measure_disparity,
+        constraint=criterion.constraint,
+        comparison=criterion.measured,
+        bound=None if bound is None else bound.value,
         reference=about["reference"],
         confidence=confidence,
         min_group_size=settings.min_group_size,
     )
+    found = measured(counts.take([group for group, n in zip(counts.groups, counts.n, strict=True) if n > 0]))
+    large = _among_large(counts, found, measured)
+    said = [] if large is None else [large.sentence(settings.min_group_size)]
     elsewhere = found.reason == "no_bound" and criterion.bound is not None
     answer = CriterionResult(
         **about,
@@ -286,11 +314,28 @@ def _answer(
         high=found.high,
         verdict=found.outcome,
         smallest_detectable=found.smallest_detectable,
-        caveat=found.caveat,
+        caveat=" ".join([found.caveat, *said]),
         small_groups=found.small_groups,
         unmeasured=found.unmeasured,
+        among_large=large,
     )
     return answer, _failing_pairs(answer, found)
+
+
+def _among_large(
+    counts: GroupCounts, found: MeasuredDisparity, measured: Callable[[GroupCounts], MeasuredDisparity]
+) -> LargeGroups | None:
+    """Measure the groups that are not small, where a small one lies furthest apart."""
+    if not set(found.groups) & set(found.small_groups):
+        return None
+    left_out = {*found.small_groups, *(group for groups in found.unmeasured.values() for group in groups)}
+    left = [
+        group for group, n in zip(counts.groups, counts.n, strict=True) if n > 0 and group not in left_out
+    ]
+    large = measured(counts.take(left))
+    if not large.groups:
+        return None
+    return LargeGroups(large.rate, large.groups, large.group_rates, large.value, large.low, large.high)
 
 
 def _failing_pairs(answer: CriterionResult, found: MeasuredDisparity) -> list[PairResult]:
@@ -379,7 +424,8 @@ def _largest_difference(model: str, attribute: str, table: ScoreMetrics, measure
     """Return the largest difference of a metric between two groups, as the row of no group."""
     ends = (np.nan, np.nan) if measure == "calibration_error" else table.difference_interval(measure)
     # Each of the two groups can be off by its own bound.
-    error = float(np.sort(table.auc_error)[-2:].sum()) if measure == "auc" else None
+    errors = table.auc_error[np.isfinite(table.auc_error)]  # of groups with one label there is no AUC
+    error = float(np.sort(errors)[-2:].sum()) if measure == "auc" else None
     return ScoreResult(
         model, attribute, None, measure, float(table.n.sum()), table.difference(measure), *ends, error, None
     )
@@ -428,6 +474,8 @@ def _plain_row(row: Record) -> dict[str, Any]:
     for name in ("groups", "small_groups"):
         if name in values:
             values[name] = plain_labels(values[name])
+    if isinstance(values.get("among_large"), LargeGroups):
+        values["among_large"] = _plain_row(values["among_large"])
     if "unmeasured" in values:
         values["unmeasured"] = {name: plain_labels(groups) for name, groups in values["unmeasured"].items()}
     return values
