@@ -645,3 +645,20 @@ def test_schema_and_code_agree(report: AuditReport) -> None:
 def test_the_text_is_as_people_read_it(report: AuditReport) -> None:
     assert report.to_json() == indented(report.to_document())
     assert report.to_json().startswith('{\n "schema_version": "fairsk.audit-report/1",\n "title": ')
+
+
+def test_a_count_is_named_once_and_by_a_path_that_people_read():
+    changed = dict(ROWS, y_pred=np.array(ROWS["y_pred"]))
+    changed["y_pred"][0] = 1 - changed["y_pred"][0]
+    rows = {name: changed[name] for name in ("y_true", "y_pred", "sensitive_features") if name in changed}
+    found = verify(audit_predictions(**ROWS), against=rows)
+    assert any("/squares/" in one.path for one in found.findings)
+    assert "/squares/" not in str(found)
+    assert "evidence/counts/cells/" in str(found)
+    assert "//" not in str(found)
+
+
+def test_what_holds_has_no_empty_table():
+    found = verify(audit_predictions(**ROWS))
+    assert "<table" not in found._repr_html_()
+    assert "This report holds" in found._repr_html_()

@@ -240,14 +240,14 @@ def differences(said: Any, again: Any, path: str = "", *, how: How = "computed")
 
 
 def _differences(said: Any, again: Any, path: str, how: How) -> Iterator[Finding]:
-    what = path or "The document"
+    what = _readable(path) or "The document"
     if isinstance(said, Mapping) and isinstance(again, Mapping):
         for key in sorted({*said, *again}):
             below = f"{path}/{step(key)}" if path else step(key)
             if key not in said:
-                yield Finding("missing", below, f"{below} is missing.")
+                yield Finding("missing", below, f"{_readable(below)} is missing.")
             elif key not in again:
-                yield Finding("unknown", below, f"{below} does not belong into the report.")
+                yield Finding("unknown", below, f"{_readable(below)} does not belong into the report.")
             else:
                 yield from _differences(said[key], again[key], below, how)
     elif _is_list(said) and _is_list(again):
@@ -259,6 +259,11 @@ def _differences(said: Any, again: Any, path: str, how: How) -> Iterator[Finding
             yield from _differences(*pair, f"{path}/{place}" if path else str(place), how)
     elif not _same(said, again):
         yield Finding(_KINDS[how], path, f"{what} is {_show(said)}; {how} again, it is {_show(again)}.")
+
+
+def _readable(path: str) -> str:
+    """Write a path without the step of a model that has no name."""
+    return path.replace("//", "/")
 
 
 def _is_list(value: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from fairsk._core.markup import SCOPE, TABLE_STYLE, escape
 from fairsk._core.messages import list_texts, shorten, show
 from fairsk._core.results import Result, Table, printable, row_count
 from fairsk._core.version import __version__
@@ -104,10 +105,11 @@ class Verification(Result):
         if self.findings:
             several = len(self.findings) > 1
             found = f"{len(self.findings):,} findings" if several else "a finding"
-            hidden = len(self.findings) - _MOST_SENTENCES
+            printed = _without_echoes(self.findings)
+            hidden = len(self.findings) - min(len(printed), _MOST_SENTENCES)
             return [
                 f"This report does not hold: {found}.",
-                *(f"- {one.sentence}" for one in self.findings[:_MOST_SENTENCES]),
+                *(f"- {one.sentence}" for one in printed[:_MOST_SENTENCES]),
                 *([f"... and {hidden:,} more, which .findings has."] if hidden > 0 else []),
             ]
         sentences = [
@@ -138,6 +140,23 @@ class Verification(Result):
 
     def __str__(self) -> str:
         return "\n".join(map(printable, self._sentences()))
+
+    def _repr_html_(self) -> str:
+        if self.findings:
+            return super()._repr_html_()
+        # A table of no findings says nothing.
+        said = "".join(f'<p class="fsk-note">{escape(printable(text))}</p>' for text in self._sentences())
+        return f'<div class="{SCOPE}"><style>{TABLE_STYLE}</style>{said}</div>'
+
+
+def _without_echoes(findings: Sequence[Finding]) -> list[Finding]:
+    """Leave out findings on squared weights of which the count itself is named: they say the same."""
+    paths = {one.path for one in findings}
+    return [
+        one
+        for one in findings
+        if "/squares/" not in one.path or one.path.replace("/squares/", "/cells/") not in paths
+    ]
 
 
 @dataclass(frozen=True)
