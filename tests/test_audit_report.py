@@ -12,11 +12,12 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy.stats import norm
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
 from fairsk import Constraint, GroupThresholdOptimizer, Rate
-from fairsk.audit import AuditReport, audit_models, audit_predictions, verify
+from fairsk.audit import AuditReport, FairnessPolicy, audit_models, audit_predictions, verify
 from fairsk.metrics import GroupCounts, ScoreHistograms
 from fairsk.rates import CELLS
 from fairsk.statistics import verdict
@@ -421,9 +422,136 @@ def test_what_does_not_pass_is_listed_with_bound_and_groups():
     many = audit_predictions(
         None,
         np.arange(600) % 30 < 12,
-        sensitive_features={"a" * 900: long[np.arange(600) % 30]},
+        sensitive_features=pd.DataFrame({"a" * 900: long[np.arange(600) % 30]}),
         min_ratio=0.8,
     )
     with pytest.raises(AssertionError) as caught:
         many.assert_passes(["FAIL", "INCONCLUSIVE"])
     assert len(str(caught.value)) < 2000
+
+
+POLICY = """
+schema_version = "fairsk.policy/1"
+name = "Hiring"
+owner = "People team"
+reviewed = 2026-10-01
+sensitive_features = ["sex"]
+pos_label = 1
+
+[[criteria]]
+constraint = "demographic_parity"
+min_ratio = 0.8
+reference = { sex = "man" }
+why = "Of old."
+owner = "Ann"
+on_breach = "We stop."
+"""
+
+
+def section_of(report, heading):
+    """Return the Markdown of a section."""
+    text = report.to_markdown()
+    start = text.index(f"## {heading}\n")
+    end = text.find("\n## ", start + 1)
+    return text[start:end]
+
+
+def test_what_was_audited_stands_on_the_page():
+    sex = SEX.where(np.arange(N) >= 400)
+    frame = FRAME.assign(gender=sex)
+    report = audit_predictions(
+        frame=frame,
+        y_true="hired",
+        y_pred="predicted",
+        sensitive_features=["gender", "race"],
+        pos_label=1,
+        reference={"gender": "man"},
+        confidence=0.9,
+        min_group_size=25,
+        min_cell=10,
+        constraint="demographic_parity",
+        max_difference=0.125,
+    )
+    said = section_of(report, "What was audited")
+    for line in (
+        "**Rows**: 4,000",
+        "**Rows of unknown group**: gender: 400",
+        "**Positive label**: 1",
+        "**Column of y_true**: hired",
+        "**Columns of sensitive_features**: gender, race",
+        "**Reference of gender**: man",
+        "**Confidence**: 90%",
+        "fewer than 25 rows",
+        "groups below 10 rows",
+        "at most 0.125",
+        "gender: man; otherwise every other group",
+    ):
+        assert line in said.replace("\\", ""), line
+    reading = section_of(report, "How to read this report")
+    assert "each group against the reference (all pairs of groups where there is none)" in reading
+
+
+def test_the_policy_stands_on_the_page():
+    report = audit_predictions(Y, P, sensitive_features=SEX, policy=FairnessPolicy.from_toml(POLICY))
+    said = section_of(report, "What was audited")
+    for text in ("Hiring", "People team", "2026-10-01", "Of old.", "Ann", "We stop."):
+        assert text in said
+    reading = section_of(report, "How to read this report")
+    assert "hold for each group against the reference and all rates" in reading
+    assert "all pairs of groups" not in reading
+
+
+def test_pages_say_what_their_codes_and_rates_mean():
+    judged = audit_predictions(Y, P, sensitive_features=SEX, max_difference=0.5)
+    assert "FSK100" in section_of(judged, "How to read this report")
+    assert "FSK200" not in section_of(judged, "How to read this report")
+    assert "## Verdicts\n" in judged.to_markdown()
+    plain = audit_predictions(Y, P, sensitive_features=SEX)
+    text = plain.to_markdown()
+    assert "## Disparities\n" in text
+    assert "FSK" not in text
+    assert text.count("would be told from parity") == 1
+    formulas = section_of(judged, "Formulas")
+    for rate, formula in {"accuracy": "(tp+tn) / (n)", "precision": "(tp) / (tp+fp)"}.items():
+        assert rate in formulas
+        assert formula in formulas.replace("\\", "")
+
+
+def test_profiles_are_printed_too():
+    report = audit_predictions(Y, P, sensitive_features=SEX, min_ratio=0.8, profiles="four_fifths")
+    assert "Four fifths by sex" in str(report)
+    assert "Four fifths by sex" in report._repr_html_()
+
+
+def test_models_of_a_group_stand_together():
+    X = FRAME[["sex", "score"]]
+    models = {name: FromScore(cut) for name, cut in {"low": 0.4, "high": 0.6}.items()}
+    report = audit_models(models, X, Y, sensitive_features="sex", max_difference=0.1)
+    [table] = [t for t in report._tables() if t.caption == "Rates by sex"]
+    assert list(zip(table.columns["group"], table.columns["model"], strict=True)) == [
+        (group, model) for group in ("man", "woman", "overall") for model in ("low", "high")
+    ]
+    selected = [(score >= cut)[SEX == "man"].mean() for score in [FRAME["score"]] for cut in (0.4, 0.6)]
+    assert table.columns["selection_rate"][:2] == pytest.approx(selected)
+    assert "The numbers as a table" not in report.to_html(charts=False)
+
+
+class FromScore(ClassifierMixin, BaseEstimator):
+    """A model that selects from a score on."""
+
+    classes_ = np.array([0, 1])
+
+    def __init__(self, cut):
+        self.cut = cut
+
+    def fit(self, X, y):
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def predict_proba(self, X):
+        return np.column_stack([1 - X["score"], X["score"]])
+
+    def predict(self, X):
+        return (X["score"] >= self.cut).to_numpy().astype(int)

@@ -64,7 +64,8 @@ class LargeGroups(Record):
         shown = zip(map(name_group, self.groups), map(number, self.group_rates), strict=True)
         ends = " / ".join(f"{shorten(group)} {rate}" for group, rate in shown)
         value = with_interval(self.value, self.low, self.high)
-        return f"Among groups of at least {min_group_size:g} rows: {value}, {ends} in {self.rate}."
+        rate = self.rate.replace("_", " ")
+        return f"Among groups of at least {min_group_size:g} rows: {value}, {ends} in {rate}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,6 +249,11 @@ def measure(settings: Settings, evidence: Mapping[str, Evidence]) -> Results:
     return Results(*map(tuple, rows))  # type: ignore[arg-type]
 
 
+def reference_of(settings: Settings, criterion: Criterion, attribute: str) -> Hashable:
+    """Return the group that a criterion compares all others with; None if it compares all pairs."""
+    return (criterion.reference or {}).get(attribute, settings.reference.get(attribute))
+
+
 _Answer: TypeAlias = tuple[CriterionResult, list[PairResult]]
 
 
@@ -256,7 +262,7 @@ def _criteria(settings: Settings, model: str, attribute: str, counts: GroupCount
     for criterion in settings.criteria:
         if criterion.attributes is not None and attribute not in criterion.attributes:
             continue
-        reference = (criterion.reference or {}).get(attribute, settings.reference.get(attribute))
+        reference = reference_of(settings, criterion, attribute)
         about = {
             "id": f"{attribute}/{criterion.key}",
             "model": model,

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fairsk._core.groups import attribute_name
+from fairsk._core.groups import attribute_name, list_groups
 from fairsk._core.results import Entries, Table, number, p_value, percent, row_count, with_interval
 from fairsk._core.sections import Block, Card, Cards, Chart, Line, Section
 from fairsk.audit._profiles.profile import PROFILES, ProfileTable
+from fairsk.audit._report.audited import audited_section, limit_text
 from fairsk.audit._report.results import (
+    CODES,
     MOST_PAIRS,
     CalibrationBin,
     CriterionResult,
@@ -39,7 +41,7 @@ _NOTES = (
     "PASS: every interval lies within the bound. FAIL: one lies wholly beyond it. INCONCLUSIVE: these rows "
     "do not settle it. NOT APPLICABLE: there is nothing to compare. No verdict says that a model is fair, or "
     "that its use is lawful.",
-    "Intervals of disparities hold for all pairs of groups and all rates of a criterion at once (Newcombe "
+    "Intervals of disparities hold for {pairs} and all rates of a criterion at once (Newcombe "
     "for differences, MOVER-R for ratios, Bonferroni over pairs); those of a group's rate are Wilson's, one "
     "at a time. Rows count as independent.",
     "Every number follows from the counts at the end of this report, but for what is marked as stated. "
@@ -52,16 +54,17 @@ def report_sections(report: AuditReport) -> list[Section]:
     caption = "What was asked and what was found"
     sections = [
         Section(
-            "Verdicts",
+            "Disparities" if report.outcome is None else "Verdicts",
             summary_sentences(report),
             [_cards(report), _criteria_table(report, caption)],
         ),
+        audited_section(report),
         *_by_attribute(report),
         *_profile_sections(report),
         *_stated_sections(report),
         _counts_section(report),
         _formulas_section(report),
-        Section("How to read this report", _NOTES),
+        _reading_section(report),
         _provenance_section(report),
     ]
     return [replace(section, blocks=list(map(_at_length, section.blocks))) for section in sections]
@@ -77,11 +80,11 @@ def _at_length(block: Block) -> Block:
 
 
 def summary_tables(report: AuditReport) -> list[Table]:
-    """Return what a notebook and the terminal show: the verdicts, then the rates of each attribute."""
+    """Return what a notebook and the terminal show: verdicts, the rates of each attribute, profiles."""
     tables = [_criteria_table(report, caption=report.title, notes=summary_sentences(report))]
     for names in report.settings.attributes:
         tables += list(_rate_tables(report, attribute_name(names)))
-    return tables
+    return tables + [table for made in report.results.profiles for table in made._tables()]
 
 
 def summary_sentences(report: AuditReport) -> list[str]:
@@ -117,7 +120,7 @@ def _cards(report: AuditReport) -> Cards:
     rows = sum(float(tables.counts.n.sum()) for tables in report.evidence.values())
     models = len(report.evidence)
     cards = [
-        Card("Outcome", report.outcome or "not judged", "the worst of all criteria with a bound"),
+        _outcome_card(report),
         Card("Rows", row_count(rows / models), "each model" if models > 1 else ""),
     ]
     for names in report.settings.attributes:
@@ -125,14 +128,17 @@ def _cards(report: AuditReport) -> Cards:
         found = [row for row in report.criteria if row.attribute == attribute and row.groups]
         if found:
             row = max(found, key=_severity)
-            cards.append(
-                Card(
-                    attribute,
-                    row.verdict or with_interval(row.value, row.low, row.high),
-                    f"{_title(row.constraint)}, {row.comparison}: {_ends(row)}",
-                )
-            )
+            text = f"{_title(row.constraint)}, {row.comparison}: {_ends(row)}"
+            if row.among_large is not None:
+                text += f". {row.among_large.sentence(report.settings.min_group_size)}"
+            cards.append(Card(attribute, row.verdict or with_interval(row.value, row.low, row.high), text))
     return Cards(cards)
+
+
+def _outcome_card(report: AuditReport) -> Card:
+    if report.outcome is None:
+        return Card("Outcome", "not judged", "no criterion has a bound")
+    return Card("Outcome", report.outcome, "the worst of all criteria with a bound")
 
 
 def _severity(row: CriterionResult) -> tuple[int, float]:
@@ -167,7 +173,7 @@ def _criteria_table(report: AuditReport, caption: str = "Verdicts", notes: Seque
     if several:
         text["model"] = columns["model"]
     if strata:
-        text["stratum"] = [name or "all rows" for name in columns["stratum"]]
+        text["stratum"] = [name or "overall" for name in columns["stratum"]]
     if report.outcome is not None:
         text["verdict"] = [row.verdict or "-" for row in rows]
     text["criterion"] = [_title(row.constraint) for row in rows]
@@ -176,7 +182,13 @@ def _criteria_table(report: AuditReport, caption: str = "Verdicts", notes: Seque
     if report.outcome is not None:
         text["bound"] = [_bound(row) for row in rows]
     text["furthest apart"] = list(map(_ends, rows))
-    text["code"] = columns["code"]
+    if report.outcome is not None:
+        text["code"] = columns["code"]
+        remarks = [row.caveat for row in rows]
+    else:
+        text["would be seen"] = [number(row.smallest_detectable) for row in rows]
+        remarks = [_unjudged_remark(report, row) for row in rows]
+        notes = [*notes, *_unjudged_notes(report)]
     words = ("attribute", "model", "stratum", "criterion", "measure", "verdict", "furthest apart", "code")
     return Table(
         columns,
@@ -185,8 +197,34 @@ def _criteria_table(report: AuditReport, caption: str = "Verdicts", notes: Seque
         notes,
         words=words,
         outcomes=("verdict",),
-        remarks=[row.caveat.replace(" (see .pairs)", "") for row in rows],
+        remarks=remarks,
     )
+
+
+def _unjudged_remark(report: AuditReport, row: CriterionResult) -> str:
+    """Say what only this line has: that nothing is known, or what there is among large groups."""
+    if np.isnan(row.value):
+        return row.caveat
+    return "" if row.among_large is None else row.among_large.sentence(report.settings.min_group_size)
+
+
+def _unjudged_notes(report: AuditReport) -> Iterator[str]:
+    """Say once, for all criteria, what columns mean and which groups are small or not measured."""
+    yield (
+        "Would be seen: the disparity between these two groups that would be told from parity with 80% power."
+    )
+    for attribute in dict.fromkeys(row.attribute for row in report.criteria):
+        rows = [row for row in report.criteria if row.attribute == attribute]
+        small = dict.fromkeys(group for row in rows for group in row.small_groups)
+        if small:
+            fewest = f"{report.settings.min_group_size:g}"
+            yield f"Fewer than {fewest} rows to measure a rate on, by {attribute}: {list_groups(small)}."
+        unmeasured = dict[str, dict[Hashable, None]]()
+        for row in rows:
+            for rate, groups in row.unmeasured.items():
+                unmeasured.setdefault(rate, {}).update(dict.fromkeys(groups))
+        for rate, found in unmeasured.items():
+            yield f"{_title(rate)} cannot be measured, by {attribute}, for: {list_groups(found)}."
 
 
 def _pairs_table(report: AuditReport, attribute: str) -> Iterator[Table]:
@@ -219,7 +257,7 @@ def _pairs_table(report: AuditReport, attribute: str) -> Iterator[Table]:
 
 
 def _stratum_name(stratum: Hashable) -> str:
-    return "all rows" if stratum is None else name_group(stratum)
+    return name_group(stratum)
 
 
 def _written(cells: Sequence[GroupRateResult | ScoreResult | None]) -> list[str]:
@@ -227,9 +265,7 @@ def _written(cells: Sequence[GroupRateResult | ScoreResult | None]) -> list[str]
 
 
 def _bound(row: CriterionResult) -> str:
-    if row.bound is None:
-        return "-"
-    return f"{'at most' if row.comparison == 'difference' else 'at least'} {row.bound:g}"
+    return limit_text(row.comparison, row.bound)
 
 
 def _ends(row: CriterionResult) -> str:
@@ -259,7 +295,7 @@ def _rate_tables(report: AuditReport, attribute: str) -> Iterator[Table]:
     lines: dict[tuple[Any, ...], dict[str, GroupRateResult]] = {}
     for row in rows:
         lines.setdefault((row.model, row.stratum, row.group), {})[row.rate] = row
-    keys = list(lines)
+    keys = _by_group(lines)
     n = [_rows_of(report, attribute, *key) for key in keys]
     totals = [_rows_of(report, attribute, key[0], key[1], None) for key in keys]
     columns: dict[str, list[Any]] = {"group": [name_group(group) for _, _, group in keys]}
@@ -282,6 +318,13 @@ def _rate_tables(report: AuditReport, attribute: str) -> Iterator[Table]:
         columns[name], text[name] = values, list(map(number, values))
     note = f"{percent(report.settings.confidence)} intervals."
     yield Table(columns, text, f"Rates by {attribute}", [note], words=("model", "stratum"))
+
+
+def _by_group(lines: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Order keys that begin with a model such that the models of a group stand together."""
+    keys = list(lines)
+    places = {key: place for place, key in enumerate(dict.fromkeys(key[1:] for key in keys))}
+    return sorted(keys, key=lambda key: places[key[1:]])
 
 
 def _title(name: str) -> str:
@@ -354,7 +397,7 @@ def _score_tables(report: AuditReport, attribute: str) -> Iterator[Table]:
     lines: dict[tuple[Any, ...], dict[str, ScoreResult]] = {}
     for row in rows:
         lines.setdefault((row.model, row.group), {})[row.measure] = row
-    keys = list(lines)
+    keys = _by_group(lines)
     columns: dict[str, list[Any]] = {
         "group": ["largest difference" if group is None else name_group(group) for _, group in keys]
     }
@@ -389,7 +432,7 @@ def _calibration_blocks(report: AuditReport, attribute: str) -> Iterator[Table |
     table = _calibration_table(report, rows, attribute)
     groups = dict.fromkeys(row.group for row in rows)
     if not _is_drawn(report, (attribute,), len(groups)):
-        yield Chart("calibration", f"Calibration by {attribute}", table, folded=True)
+        yield table  # with no chart above there is nothing to fold it under
         return
     lines = {}
     for group in groups:
@@ -399,6 +442,8 @@ def _calibration_blocks(report: AuditReport, attribute: str) -> Iterator[Table |
 
 
 def _calibration_table(report: AuditReport, rows: Sequence[CalibrationBin], attribute: str) -> Table:
+    order = {key: place for place, key in enumerate(_by_group((r.model, r.group, r.bin) for r in rows))}
+    rows = sorted(rows, key=lambda row: order[row.model, row.group, row.bin])
     columns: dict[str, list[Any]] = {"group": [name_group(row.group) for row in rows]}
     if _several(report):
         columns["model"] = [row.model for row in rows]
@@ -477,19 +522,44 @@ def _counts_section(report: AuditReport) -> Section:
 
 
 def _formulas_section(report: AuditReport) -> Section:
-    """Return what each criterion asks, why it is asked, and the formula of every rate."""
-    criteria = {criterion.constraint.name: criterion for criterion in report.settings.criteria}
-    rows = [(criterion, rate) for criterion in criteria.values() for rate in criterion.constraint.rates]
-    columns = {
-        "criterion": [_title(criterion.constraint.name) for criterion, _ in rows],
-        "rate": [_title(rate.name) for _, rate in rows],
-        "formula": [f"({rate.numerator}) / ({rate.denominator})" for _, rate in rows],
-        "asks": [criterion.constraint.description for criterion, _ in rows],
-        "why": [criterion.why for criterion, _ in rows],
+    """Return the formula of every rate that is shown, and what each criterion asks."""
+    rates = {rate.name: rate for rate in report.settings.rates}
+    constraints = {one.constraint.name: one.constraint for one in report.settings.criteria}
+    for constraint in constraints.values():
+        rates |= {rate.name: rate for rate in constraint.rates}
+    formulas = {
+        "rate": list(map(_title, rates)),
+        "formula": [f"({rate.numerator}) / ({rate.denominator})" for rate in rates.values()],
     }
-    shown = {name: values for name, values in columns.items() if any(values)}
-    table = Table(columns, shown, "What each criterion asks", words=tuple(columns))
-    return Section("Formulas", ["tp, fp, fn, tn are the counts above; n is their sum."], [table])
+    asked = {
+        "criterion": list(map(_title, constraints)),
+        "rates": [", ".join(_title(rate.name) for rate in one.rates) for one in constraints.values()],
+        "asks": [one.description for one in constraints.values()],
+    }
+    blocks = [
+        Table(formulas, caption="Rates", words=tuple(formulas)),
+        Table(asked, caption="What each criterion asks", words=tuple(asked)),
+    ]
+    return Section("Formulas", ["tp, fp, fn, tn are the counts above; n is their sum."], blocks)
+
+
+def _reading_section(report: AuditReport) -> Section:
+    """Return what the words and codes of the report mean."""
+    strict = [row.reference is not None for row in report.criteria]
+    pairs = "all pairs of groups"
+    if any(strict):
+        pairs = "each group against the reference"
+        if not all(strict):
+            pairs += " (all pairs of groups where there is none)"
+    verdicts, intervals, counts = _NOTES
+    notes = [intervals.format(pairs=pairs), counts]
+    if report.outcome is None:
+        return Section("How to read this report", notes)
+    used = {row.code for row in report.criteria}
+    codes = [(code, reason) for code, reason in CODES.values() if code in used]
+    columns = {"code": [code for code, _ in codes], "meaning": [reason for _, reason in codes]}
+    table = Table(columns, caption="Codes", words=("meaning",))
+    return Section("How to read this report", [verdicts, *notes], [table])
 
 
 def _provenance_section(report: AuditReport) -> Section:
