@@ -9,7 +9,10 @@ from datetime import date
 from fractions import Fraction
 from pathlib import Path
 
+import narwhals as nw
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from scipy.stats import fisher_exact, hypergeom
 
@@ -440,12 +443,59 @@ def test_a_profile_of_ones_own_is_a_function_or_a_record():
         audit_predictions(None, [0, 1] * 40, sensitive_features=frame, profiles={dated: {"least": 1}})
     with pytest.raises(ValueError, match="Two profiles are called 'shares'"):
         audit_predictions(None, [0, 1] * 40, sensitive_features=frame, profiles=[shares, shares])
-    with pytest.raises(TypeError, match="must return a list of rows"):
-        as_profile(lambda evidence: "rows").compute(evidence_of(SELECTED))
-    with pytest.raises(TypeError, match="must be a mapping; got 3"):
-        as_profile(lambda evidence: [3]).compute(evidence_of(SELECTED))
     with pytest.raises(TypeError, match="a name, a Profile or a function"):
         as_profile(3)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_a_function_may_return_a_frame(library):
+    values = {"group": ["a", "b"], "n": [100, 50], "share": [0.5, float("nan")]}
+    frame = nw.from_dict(values, backend=library).to_native()
+    [table] = as_profile(lambda evidence: frame).compute(evidence_of(SELECTED))
+    assert [dict(row) for row in table.rows] == [
+        {"group": "a", "n": 100, "share": 0.5},
+        {"group": "b", "n": 50, "share": None},
+    ]
+    if library == "pandas":
+        [part] = as_profile(lambda evidence: frame[frame["n"] < 100]).compute(evidence_of(SELECTED))
+        assert [row["group"] for row in part.rows] == ["b"]  # the numbers of an index are no values
+        for indexed in (frame.set_index("group"), frame.set_index("n"), frame.set_axis(["a", "b"])):
+            with pytest.raises(TypeError, match=r"return frame.reset_index\(\)"):
+                as_profile(lambda evidence, indexed=indexed: indexed).compute(evidence_of(SELECTED))
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (None, "got None"),
+        ("rows", "got 'rows'"),
+        ({"group": ["a"]}, "got {'group'"),
+        (0.5, "got 0.5"),
+        ([3], "a row of its list is 3"),
+        ((("a", 1),), r"a row of its tuple is \('a', 1\)"),
+        (np.ones((2, 2)), "a row of its ndarray is"),
+        (pl.LazyFrame({"group": ["a"]}), r"got a lazy frame: return frame.collect\(\)"),
+        (pl.Series([0.5]), "a row of its Series is 0.5"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_a_function_that_returns_no_rows_is_told_what_they_are(returned, message):
+    with pytest.raises(TypeError, match=message) as error:
+        as_profile(lambda evidence: returned).compute(evidence_of(SELECTED))
+    assert "must return rows: a list of mappings such as {" in str(error.value)
+    assert len(str(error.value)) < 500
+
+
+def test_a_record_that_makes_no_tables_is_told_what_they_are():
+    for returned, said in (
+        ([{"group": "a"}], "list of dict"),
+        (None, "NoneType"),
+        (pd.DataFrame(), "DataFrame"),
+    ):
+        profile = Profile("mine", "Mine", "", "", "", {}, lambda evidence, options, it=returned: it)
+        message = f"must return a list of ProfileTable; got {said}.*needs no Profile"
+        with pytest.raises(TypeError, match=message):
+            profile.compute(evidence_of(SELECTED))
 
 
 def test_records_of_tables_are_plain_and_the_same_every_time():

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
+import narwhals as nw
+
 from fairsk._core.groups import format_group
 from fairsk._core.messages import did_you_mean, list_texts, show
 from fairsk._core.results import Result, Table, number, p_value, plain, row_count
@@ -205,7 +207,15 @@ class Profile:
                 f"The profile {self.name} has no option {show(unknown[0])}; it takes "
                 f"{list_texts(known, 20)}.{did_you_mean(unknown[0], known)}"
             )
-        return list(self.calculate(evidence, given))
+        tables = self.calculate(evidence, given)
+        if not isinstance(tables, list | tuple) or not all(
+            isinstance(table, ProfileTable) for table in tables
+        ):
+            raise TypeError(
+                f"calculate of the profile {self.name} must return a list of ProfileTable; got "
+                f"{_kinds(tables)}. A function that returns rows needs no Profile: give it to profiles=."
+            )
+        return list(tables)
 
     @property
     def paragraphs(self) -> list[str]:
@@ -244,7 +254,7 @@ def as_profile(profile: str | Profile | Callable[..., Any]) -> Profile:
     profile : str, Profile or callable
         The name of a built-in one; or one of your own, perhaps a function that is given :class:`Evidence`
         (``evidence.counts`` is the :class:`GroupCounts` of all attributes), and options as keywords if there
-        are any. It returns rows: mappings from the name of a column to a value.
+        are any. It returns rows: mappings from the name of a column to a value, or a frame.
 
     Raises
     ------
@@ -271,10 +281,7 @@ def _from_function(function: Callable[..., Any]) -> Profile:
     name = function_name(function)
 
     def calculate(evidence: Evidence, options: Mapping[str, Any]) -> list[ProfileTable]:
-        rows = function(evidence, **options)
-        if isinstance(rows, str | Mapping) or not isinstance(rows, Iterable):
-            raise TypeError(f"The profile {name} must return a list of rows (mappings); got {show(rows)}.")
-        return [_stated_table(name, list(rows))]
+        return [_stated_table(name, _rows_of(name, function(evidence, **options)))]
 
     return Profile(
         name=name,
@@ -287,10 +294,45 @@ def _from_function(function: Callable[..., Any]) -> Profile:
     )
 
 
-def _stated_table(name: str, rows: list[Any]) -> ProfileTable:
+def _rows_of(name: str, returned: Any) -> list[Mapping[Any, Any]]:
+    """Return what a function returned as rows: those of a frame, or a list of mappings."""
+    frame = nw.from_native(returned, pass_through=True)
+    if isinstance(frame, nw.DataFrame):
+        index = nw.maybe_get_index(frame)
+        # Groups stand in the index of a frame that was grouped, and rows do not have it.
+        if index is not None and (
+            index.dtype.kind not in "iu" or any(each is not None for each in index.names)
+        ):
+            raise TypeError(
+                f"The profile {name} returned a frame whose index has values that rows would lack: return "
+                "frame.reset_index()."
+            )
+        return list(frame.rows(named=True))
+    wanted = f"The profile {name} must return rows: a list of mappings such as {_A_ROW}, or a frame"
+    if isinstance(frame, nw.LazyFrame):
+        raise TypeError(f"{wanted}; got a lazy frame: return frame.collect().")
+    if isinstance(returned, str | Mapping) or not isinstance(returned, Iterable):
+        raise TypeError(f"{wanted}; got {show(returned)}.")
+    rows = list(returned)
     for row in rows:
         if not isinstance(row, Mapping):
-            raise TypeError(f"A row of the profile {name} must be a mapping; got {show(row)}.")
+            raise TypeError(f"{wanted}; a row of its {type(returned).__name__} is {show(row)}.")
+    return rows
+
+
+#: A row, where a message says what one is.
+_A_ROW = '{"group": "a", "share": 0.5}'
+
+
+def _kinds(tables: Any) -> str:
+    """Name what came in place of a list of tables."""
+    kind = type(tables).__name__
+    if isinstance(tables, list | tuple):
+        return f"{kind} of {list_texts(sorted({type(table).__name__ for table in tables}))}"
+    return kind
+
+
+def _stated_table(name: str, rows: list[Mapping[Any, Any]]) -> ProfileTable:
     names = list(dict.fromkeys(str(key) for row in rows for key in row))
     texts = [{str(key): value for key, value in row.items()} for row in rows]
     # Plain values alone: rows go into a file as they are.
