@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import fairsk
+from fairsk.audit._report.results import CODES
+from fairsk.statistics._verdicts import _OUTCOMES
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,3 +42,9 @@ def test_every_public_name_is_listed(module):
             continue
         stem = name.removesuffix("_difference").removesuffix("_ratio")
         assert f"`{stem}`" in listed or f"`{name}`" in listed, f"{name} is not listed under {module}"
+
+
+def test_the_codes_of_reports_are_all_listed():
+    text = (ROOT / "docs" / "reports.md").read_text()
+    rows = re.findall(r"^\| (FSK\d+) \| ([A-Z ]+|none) \| (.*) \|$", text, flags=re.MULTILINE)
+    assert rows == [(code, _OUTCOMES.get(name, "none"), why) for name, (code, why) in CODES.items()]
