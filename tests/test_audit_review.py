@@ -178,3 +178,12 @@ def test_a_policy_names_the_columns_of_a_frame() -> None:
     assert audit_predictions("hired", "predicted", frame=frame, policy=policy).to_json() == named.to_json()
     with pytest.raises(ValueError, match="Give sensitive_features"):
         audit_predictions(Y, P, policy=policy)
+
+
+def test_single_weights_may_be_as_good_as_none() -> None:
+    weight = np.where(np.arange(N) % 2, 1.0, 1e-200)
+    odd = np.arange(N) % 2 == 1
+    report = audit_predictions(Y, P, sensitive_features=SEX, sample_weight=weight, min_ratio=0.8)
+    alone = audit_predictions(Y[odd], P[odd], sensitive_features=SEX[odd], min_ratio=0.8)
+    assert report.criteria[0].group_rates == pytest.approx(alone.criteria[0].group_rates)
+    assert report.outcome == alone.outcome

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-#: The sum of squared weights must stay a number, and no square may vanish.
+#: The sum of squared weights must stay a number, and may not vanish; single small weights may.
 _LEAST_WEIGHT = 1e-100
 
 
@@ -34,8 +34,8 @@ def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> Floats | N
     Raises
     ------
     ValueError
-        If there are too few or too many, one is negative, infinite or NaN, all are zero, or one is so large
-        or so small that its square is no number.
+        If there are too few or too many, one is negative, infinite or NaN, all are zero, or the largest
+        is so large or so small that its square is no number.
     """
     if sample_weight is None:
         return None
@@ -47,11 +47,11 @@ def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> Floats | N
         )
     if not np.all(np.isfinite(weights)) or np.any(weights < 0) or not weights.any():
         raise ValueError("sample_weight must be finite, not negative, and not all zero.")
-    least, most = weights[weights > 0].min(), weights.max()
-    if least < _LEAST_WEIGHT or most > 1 / _LEAST_WEIGHT:
+    most = weights.max()
+    if not _LEAST_WEIGHT <= most <= 1 / _LEAST_WEIGHT:
         raise ValueError(
-            f"sample_weight goes from {least:.3g} to {most:.3g}, whose squares cannot be added up: scale the "
-            "weights to a mean of 1, which changes no rate."
+            f"sample_weight goes up to {most:.3g}, whose square cannot be added up: scale the weights to a "
+            "mean of 1, which changes no rate."
         )
     return weights
 
