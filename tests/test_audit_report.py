@@ -533,7 +533,9 @@ def test_models_of_a_group_stand_together():
     ]
     selected = [(score >= cut)[SEX == "man"].mean() for score in [FRAME["score"]] for cut in (0.4, 0.6)]
     assert table.columns["selection_rate"][:2] == pytest.approx(selected)
-    assert "The numbers as a table" not in report.to_html(charts=False)
+    assert "The numbers as a table" not in report.to_html()  # there is no chart above
+    assert "<summary>Calibration by sex</summary>" in report.to_html()
+    assert "**Rows, each model**: 4,000" in section_of(report, "What was audited")
 
 
 class FromScore(ClassifierMixin, BaseEstimator):

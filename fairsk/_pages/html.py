@@ -125,7 +125,8 @@ def _block(block: Block, heading: str, name: str, picture: str) -> str:
         return _cards(block)
     table = block.table.html(block.title, name)
     if block.folded:
-        table = f"<details><summary>The numbers as a table</summary>{table}</details>"
+        summary = "The numbers as a table" if picture else _text(block.title)
+        table = f"<details><summary>{summary}</summary>{table}</details>"
     if not picture:
         return f"{with_marker(picture)}{table}"
     said = f"<figcaption>{_text(block.title)}<small>{_text(explain(block))}</small></figcaption>"

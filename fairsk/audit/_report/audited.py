@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fairsk._core.groups import attribute_name, list_groups
 from fairsk._core.results import Entries, Table, percent, row_count
 from fairsk._core.sections import Block, Section
+from fairsk.audit._evidence import Evidence
 from fairsk.audit._report.criteria import Criterion
 from fairsk.audit._report.results import name_group, reference_of
 
@@ -30,11 +31,10 @@ def audited_section(report: AuditReport) -> Section:
 def _audited(report: AuditReport) -> Iterator[tuple[str, str]]:
     """Yield what a reader has to know to make the same audit, a line each."""
     settings = report.settings
-    for model, evidence in report.evidence.items():
-        of_model = f" of {model}" if model else ""
-        yield f"Rows{of_model}", row_count(float(evidence.counts.n.sum()))
+    for models, evidence in _by_rows(report):
+        yield f"Rows{models}", row_count(float(evidence.counts.n.sum()))
         unknown = [f"{name}: {row_count(n)}" for name, n in evidence.n_unknown.items() if n]
-        yield f"Rows{of_model} of unknown group", ", ".join(unknown) or "none"
+        yield f"Rows of unknown group{models}", ", ".join(unknown) or "none"
     first = next(iter(report.evidence.values()))
     positive = "1, or true" if settings.pos_label is None else str(settings.pos_label)
     yield "Positive label", positive if first.counts.labelled or not first.by_median else "no labels"
@@ -66,6 +66,19 @@ def _audited(report: AuditReport) -> Iterator[tuple[str, str]]:
             if policy.get(name):
                 title = "Policy" if name == "name" else f"Policy, {name.replace('_', ' ')}"
                 yield title, f"{policy[name]} (stated)"
+
+
+def _by_rows(report: AuditReport) -> Iterator[tuple[str, Evidence]]:
+    """Yield the evidence of each model and how it is named; once if all are of as many rows by group."""
+    tables = list(report.evidence.values())
+    sizes = [
+        dict(zip(one.counts.groups, one.counts.without_strata().n.tolist(), strict=True)) for one in tables
+    ]
+    if all(size == sizes[0] for size in sizes):
+        yield "" if len(tables) == 1 else ", each model", tables[0]
+        return
+    for model, evidence in report.evidence.items():
+        yield f", {model}", evidence
 
 
 def _asked_table(report: AuditReport, policy: Mapping[str, Any] | None) -> Table:

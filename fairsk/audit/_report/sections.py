@@ -432,7 +432,7 @@ def _calibration_blocks(report: AuditReport, attribute: str) -> Iterator[Table |
     table = _calibration_table(report, rows, attribute)
     groups = dict.fromkeys(row.group for row in rows)
     if not _is_drawn(report, (attribute,), len(groups)):
-        yield table  # with no chart above there is nothing to fold it under
+        yield Chart("calibration", f"Calibration by {attribute}", table, folded=True)
         return
     lines = {}
     for group in groups:
