@@ -436,7 +436,8 @@ def test_missing_predictions_are_an_error_with_their_number(tmp_path, kind, caps
         (["--y-pred", "selected", "--min-ratio", "four fifths"], "--min-ratio: invalid float value"),
         (["--y-pred", "selected", "--confidence", "95"], "confidence"),
         (["--y-pred", "selected", "--reference", "men"], "Did you mean 'man'?"),
-        (["--y-pred", "selected", "--pos-label", "yes"], "pos_label='yes'"),
+        (["--y-pred", "selected", "--pos-label", "yes"], "--pos-label 'yes' never occurs"),
+        (["--y-pred", "selected", "--min-group-size", "-1"], "--min-group-size must not be negative; got -1"),
         (["--y-pred", "selected", "--out", "report.pdf"], "the name must end in .html, .json or .md"),
         (
             ["--y-pred", "selected", "--out", "no/such/report.html"],
@@ -762,21 +763,16 @@ def test_a_fixed_reference_is_that_of_the_profile_too(predictions, capsys):
 
 
 def test_long_words_of_tables_are_wrapped_not_cut(predictions, monkeypatch, capsys):
-    write(
-        Path(predictions),
-        lines_of(SELECTED, "sex,selected").replace("sex", "race,sex").replace("man", "x,man"),
-    )
-    write(Path(predictions), Path(predictions).read_text().replace("wox,man", "y,woman"))
+    people = {("x,man", 1): 300, ("x,man", 0): 200, ("y,woman", 1): 150, ("y,woman", 0): 350}
+    write(Path(predictions), lines_of(people, "race,sex,selected"))
     source = (
         "applications of the year before, as the system of the agency exported them, without those of staff"
     )
     options = ["--profile-option", f"data_source={source}"]
     for columns in ("60", "100"):
         monkeypatch.setenv("COLUMNS", columns)
-        assert (
-            audit(predictions, "--y-pred", "selected", "--profile", "ll144", *options, sensitive="race,sex")
-            == 0
-        )
+        arguments = [predictions, "--y-pred", "selected", "--profile", "ll144", *options]
+        assert audit(*arguments, sensitive="race,sex") == 0
         printed = capsys.readouterr().out
         assert max(map(len, printed.splitlines())) <= int(columns)
         stated = printed[printed.index("To be stated") :].splitlines()

@@ -243,6 +243,8 @@ def _check(options: argparse.Namespace, constraints: Sequence[str]) -> None:
         raise ValueError("--strict needs a bound: --min-ratio, --max-difference or --policy.")
     if options.policy is not None and not os.path.isfile(options.policy):
         raise ValueError(f"--policy: there is no file {show(options.policy)}.")
+    if options.min_group_size is not None and options.min_group_size < 0:
+        raise ValueError(f"--min-group-size must not be negative; got {options.min_group_size}.")
     if options.salt not in (None, "auto") and len(options.salt) < _SHORTEST_SALT:
         raise ValueError(
             f"--salt must be a secret of at least {_SHORTEST_SALT} characters, or auto, which draws one: who "
