@@ -827,9 +827,24 @@ def test_what_data_say_is_not_taken_for_a_parameter():
         "it's the reference group's",
     ):
         assert in_options(same) == same
-    assert in_options("group 'a' isn't y_pred, and min_cell=5 'min_cell'") == (
-        "group 'a' isn't --y-pred, and --min-cell 5 'min_cell'"
+    assert in_options("group 'a' isn't y_pred, and min_cell=5 'min_cell' min_ratio=.8") == (
+        "group 'a' isn't --y-pred, and --min-cell 5 'min_cell' --min-ratio .8"
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "example"),
+    [
+        ("0, 2", ", such as --pos-label 2"),
+        ("'not, hired', 'was, hired'", ", such as --pos-label 'was, hired'"),
+        ("""'no', "it's yes\"""", """, such as --pos-label "it's yes\""""),
+        ("'only'", ""),
+        ("'a', 'b' and 90 more", ""),
+    ],
+)
+def test_the_example_of_a_positive_label_is_one_of_the_labels(labels, example):
+    said = f"The labels are {labels}: name the positive one with"
+    assert in_options(f"{said} pos_label=. Only") == f"{said} --pos-label{example}. Only"
 
 
 def test_every_option_of_a_profile_that_is_no_free_text_is_known():

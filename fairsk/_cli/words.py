@@ -44,11 +44,12 @@ _PROFILE_OPTIONS = (
 )
 #: What stands for the value where a message leaves it out.
 _VALUES = {"against": "FILE", "min_cell": "K", "policy": "FILE"}
+_LABEL = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s'",]+"""
 #: Sentences that tell Python what to write, and what to write on the command line.
 _SENTENCES = (
-    (
-        r"(The labels are .*?)(\S+): name the positive one with pos_label=",
-        lambda m: f"{m[1]}{m[2]}: name the positive one with --pos-label, such as --pos-label {m[2]}",
+    (  # The last of the labels that are listed is the example.
+        rf"(The labels are .*, )({_LABEL}): name the positive one with pos_label=",
+        r"\1\2: name the positive one with --pos-label, such as --pos-label \2",
     ),
     (
         r"Of more than two labels, fairsk\.metrics\.one_vs_rest_counts counts each\.",
@@ -64,7 +65,7 @@ _QUOTED = r"(?<!\w)'(?:[^'\\]|\\.)*'(?!\w)|(?<!\w)\"(?:[^\"\\]|\\.)*\"(?!\w)"
 _NAMED = (
     # Not within a path, a file's name or an option.
     rf"(?<![\w./-])(?:(?P<parameter>{'|'.join(_PARAMETERS)})(?![\w/-]|\.\w)|(?P<word>{'|'.join(_WORDS)})(?==))"
-    r"(?P<equals>=(?P<given>(?=[^\s.,;:)]))?)?"
+    r"(?P<equals>=(?P<given>(?=\.?[^\s.,;:)]))?)?"
 )
 
 
