@@ -187,7 +187,12 @@ RESULTS: dict[str, Callable[[], Any]] = {
         HIRED, PREDICTED, sensitive_features=PEOPLE[["sex", "race"]], y_score=PROBABILITY, min_ratio=0.8
     ),
     "ProfileTable": lambda: PROFILES["four_fifths"].compute(Evidence.from_counts(COUNTS))[0],
-    "Verification": lambda: verify(audit_predictions(counts=COUNTS, min_ratio=0.8)),
+    # one that found something: where nothing is found there is no table
+    "Verification": lambda: verify(
+        audit_predictions(counts=COUNTS, min_ratio=0.8)
+        .to_json()
+        .replace('"min_ratio": 0.8', '"min_ratio": 0.7')
+    ),
     "AuditComparison": lambda: compare(
         audit_predictions(counts=COUNTS), audit_predictions(counts=COUNTS, max_difference=0.1)
     ),
