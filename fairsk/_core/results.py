@@ -307,9 +307,12 @@ class Result(Record, ABC):
     def __repr__(self) -> str:
         return str(self)
 
+    def _rendered(self) -> str:
+        """Return what a notebook shows, without the style."""
+        return "".join(table.html() for table in self._tables())
+
     def _repr_html_(self) -> str:
-        tables = "".join(table.html() for table in self._tables())
-        return f'<div class="{SCOPE}"><style>{TABLE_STYLE}</style>{tables}</div>'
+        return f'<div class="{SCOPE}"><style>{TABLE_STYLE}</style>{self._rendered()}</div>'
 
 
 def read_only(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from fairsk._core.markup import SCOPE, TABLE_STYLE, escape
+from fairsk._core.markup import escape
 from fairsk._core.messages import list_texts, shorten, show
 from fairsk._core.results import Result, Table, printable, row_count
 from fairsk._core.version import __version__
@@ -141,12 +141,11 @@ class Verification(Result):
     def __str__(self) -> str:
         return "\n".join(map(printable, self._sentences()))
 
-    def _repr_html_(self) -> str:
+    def _rendered(self) -> str:
         if self.findings:
-            return super()._repr_html_()
+            return super()._rendered()
         # A table of no findings says nothing.
-        said = "".join(f'<p class="fsk-note">{escape(printable(text))}</p>' for text in self._sentences())
-        return f'<div class="{SCOPE}"><style>{TABLE_STYLE}</style>{said}</div>'
+        return "".join(f'<p class="fsk-note">{escape(printable(text))}</p>' for text in self._sentences())
 
 
 def _without_echoes(findings: Sequence[Finding]) -> list[Finding]:
