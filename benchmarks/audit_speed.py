@@ -5,8 +5,8 @@ Run: python benchmarks/audit_speed.py [--rows N]
 A Parquet file of 100 million rows in eight groups is made in a temporary folder. "Bare query" is the GROUP BY
 that one would write by hand, in a process of its own as the audit is; start-up is what the same command takes
 on a file of a thousand rows, and taken off both. Seconds are the least of several runs, in turn; the target
-is of processor seconds, which vary less than the clock where start-up is longer than the query. With scores
-an audit asks for more than the query does: which rows lie above the median, which takes a few queries more.
+is of processor seconds, which vary less than the clock where start-up is longer than the query. Where
+a profile looks at who scores above the median, an audit takes a few queries more than these.
 Memory is the peak of the process, for a tenth of the rows and for all of them; it is read from the system, so
 on Linux only. The last table is of pages: their size, and how long a report takes to be made.
 """
