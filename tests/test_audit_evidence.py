@@ -659,7 +659,6 @@ def test_moments_are_those_of_the_rows() -> None:
             [moments.mean[i], moments.variance[i], moments.standard_deviation[i], moments.brier_score[i]],
             [mean, variance, variance**0.5, brier],
         )
-        assert moments.effective_n[i] == pytest.approx(weight[rows].sum() ** 2 / (weight[rows] ** 2).sum())
     assert moments.overall().mean[0] == pytest.approx(np.average(score, weights=weight))
     assert moments.take(["b"]).n[0] == moments.n[1]
     assert sum([moments, moments]).n.tolist() == (2 * moments.n).tolist()

@@ -109,7 +109,9 @@ def dask_categories(table: pa.Table) -> Any:
 def spark() -> Any:
     sql = pytest.importorskip("pyspark.sql", reason="PySpark is not installed")
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
-        pytest.skip("PySpark runs on Java: no java on the PATH, no JAVA_HOME")
+        pytest.skip(
+            "PySpark starts a Java program, and there is no Java here: neither on the PATH nor JAVA_HOME"
+        )
     settings = {
         "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": "1",

@@ -20,6 +20,7 @@ from fairsk import FairClassifier, GroupThresholdOptimizer, ReweightedClassifier
 from fairsk._core.columns import drop_columns, sensitive_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import encode_groups, format_group
+from fairsk._core.messages import in_words
 from fairsk._core.results import Table, with_interval
 from fairsk.datasets import load_adult, load_german_credit
 from fairsk.rates import get_constraint
@@ -204,7 +205,7 @@ def _words(rows: Sequence[_Row], constraint: str, bound: float) -> list[str]:
     plain, rate = rows[0], get_constraint(constraint).rates[0]
     values = plain.counts.rate(rate)
     low, high = int(np.nanargmin(values)), int(np.nanargmax(values))
-    quantity = rate.name.replace("_", " ")
+    quantity = in_words(rate.name)
     gap, lowest, _ = plain.disparities[constraint]
     sentences = [
         f"Without fairness, the {quantity} is {values[high]:.1%} for "

@@ -9,7 +9,8 @@ import textwrap
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
-from fairsk._core.messages import shorten
+from fairsk._core.groups import attribute_name
+from fairsk._core.messages import in_words, shorten
 from fairsk._core.results import Table, number, printable, row_count, with_interval
 from fairsk.audit import PROFILES
 from fairsk.audit._small_groups import name_merged
@@ -120,7 +121,7 @@ def _in_lines(columns: Sequence[Sequence[str]], widths: Sequence[int]) -> list[l
 def _heading(report: Any, name: str, width: int) -> Iterator[str]:
     for evidence in report.evidence.values():
         rows = row_count(float(evidence.counts.n.sum()))
-        by = ", ".join(" & ".join(names) for names in report.settings.attributes)
+        by = ", ".join(attribute_name(names) for names in report.settings.attributes)
         yield from _wrapped(f"{name}: {rows} rows; groups by {by}", width, "", "")
         unknown = [f"{row_count(n)} of {column}" for column, n in evidence.n_unknown.items() if n]
         if unknown:
@@ -173,7 +174,7 @@ def _ends(groups: Sequence[Hashable], rates: Sequence[float]) -> str:
 def _rates(report: Any, width: int) -> Iterator[str]:
     """Print the rates of every attribute, as many as fit in a line, and the disparities below."""
     for names in report.settings.attributes:
-        attribute = " & ".join(names)
+        attribute = attribute_name(names)
         rows = [row for row in report.results.rates if row.attribute == attribute and row.stratum is None]
         groups = list(dict.fromkeys(row.group for row in rows))
         found = {(row.group, row.rate): row for row in rows}
@@ -232,7 +233,7 @@ def _group(group: Hashable) -> str:
 
 
 def _plain(name: str) -> str:
-    return name.replace("_", " ")
+    return in_words(name)
 
 
 def _wrapped(text: str, width: int, first: str = _INDENT, rest: str = _INDENT) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["did_you_mean", "list_labels", "list_texts", "shorten", "show"]
+__all__ = ["did_you_mean", "in_words", "list_labels", "list_texts", "shorten", "show"]
 
 #: A longer text than this is shortened in a message.
 _LONGEST = 60
@@ -26,6 +26,11 @@ _REPR.maxstring = _REPR.maxother = _REPR.maxlong = _LONGEST
 def shorten(text: str, most: int = _LONGEST) -> str:
     """Return a text with its middle left out if it has more characters than that."""
     return text if len(text) <= most else f"{text[: most - _LAST - 3]}...{text[-_LAST:]}"
+
+
+def in_words(name: str) -> str:
+    """Write the name of a rate, a criterion or a metric as people read it."""
+    return name.replace("_", " ")
 
 
 def show(value: Any) -> str:

@@ -144,11 +144,6 @@ class ScoreMoments(Result):
         return read_only(np.sqrt(self.variance))
 
     @property
-    def effective_n(self) -> Floats:
-        """How many rows of equal weight would tell as much: ``sum(w)^2 / sum(w^2)``."""
-        return read_only(_ratio(self.weights**2, self.squared_weights))
-
-    @property
     def brier_score(self) -> Floats | None:
         """The mean squared difference of score and label of each group; None without labels."""
         return None if self.squared_errors is None else read_only(_ratio(self.squared_errors, self.weights))

@@ -14,6 +14,7 @@ import numpy as np
 from fairsk._core.bounds import ROUNDING
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, list_groups
+from fairsk._core.messages import in_words
 from fairsk._core.results import number, printable, row_count
 from fairsk._core.typing import Floats
 from fairsk.rates import CELLS, Rate
@@ -87,7 +88,7 @@ def summary_lines(report: BoundReport, decided_by: str) -> list[str]:
 
 def rate_in_words(rate: Rate, pos_label: str) -> str:
     """Return a rate's name, and in brackets what it is a share of, where words can say it."""
-    name = rate.name.replace("_", " ")
+    name = in_words(rate.name)
     part = _COUNTED.get(_as_integers(rate.numerator_coefficients))
     whole = _COUNTED_AMONG.get(_as_integers(rate.denominator_coefficients))
     if part is None or whole is None or not rate.is_share:
@@ -138,7 +139,7 @@ def _aims(report: BoundReport, decided_by: str) -> Iterator[str]:
     if more:
         aims.append(f"{_counted(more, 'more bound holds', 'more bounds hold')}")
     if len(bounded) < len(report.constraints):
-        free = [part.constraint.replace("_", " ") for part in report.constraints if part not in bounded]
+        free = [in_words(part.constraint) for part in report.constraints if part not in bounded]
         unbounded = (
             f"No bound was asked for on {list_groups(free, _NAMED_RATES)}, which "
             f"{'is' if len(free) == 1 else 'are'} only measured."
@@ -259,7 +260,7 @@ def _range(counts: GroupCounts, rate: Rate, covered: Sequence[bool], goes: str, 
 
 
 def _costs(report: BoundReport) -> Iterator[str]:
-    value, name = report.value, report.objective.replace("_", " ")
+    value, name = report.value, in_words(report.objective)
     reached = f"{value:.4f}{_of_whom(report)}"
     name += _in_worths(report)
     if np.isnan(value):
@@ -348,7 +349,7 @@ def _worse(loss: float) -> str:
 
 def _expectations(report: BoundReport) -> Iterator[str]:
     for part in report.constraints[:_NAMED_RATES]:
-        name = part.constraint.replace("_", " ")
+        name = in_words(part.constraint)
         if np.isnan(part.disparity):
             yield f"Fewer than two groups can be compared under {name}: nothing is promised."
             continue

@@ -58,7 +58,8 @@ def _is_router(estimator: Any) -> bool:
         return False
     try:
         return isinstance(estimator.get_metadata_routing(), MetadataRouter)
-    except NotImplementedError:  # how scikit-learn's AdaBoost and others say that they do not route
+    except NotImplementedError:
+        # What scikit-learn's meta-estimators without routing, such as AdaBoost, raise: they pass nothing on.
         return False
 
 
@@ -71,7 +72,9 @@ def asks_for(estimator: Any, method: str, name: str) -> bool:
     with config_context(enable_metadata_routing=True):
         try:
             return name in get_routing_for_object(estimator).consumes(method, [name])
-        except NotImplementedError:  # so does a step inside: it can be handed nothing, and asks for nothing
+        except NotImplementedError:
+            # The same from a step inside: it can be handed nothing, and so it asks for nothing. To fail here
+            # would refuse every pipeline with such a step, although it needs no metadata.
             return False
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fairsk._core.messages import in_words
+
 __all__ = ["axes_for", "line_style", "literal", "place_legend", "require_matplotlib", "words"]
 
 #: Longer names would squeeze the axes; the middle is left out, for names often differ at their end.
@@ -55,7 +57,7 @@ def literal(text: str) -> str:
 
 def words(name: str) -> str:
     """Write the name of a rate or criterion as the words of an axis label."""
-    text = name.replace("_", " ")
+    text = in_words(name)
     return literal(text[:1].upper() + text[1:])
 
 

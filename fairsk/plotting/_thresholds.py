@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.counts import soft_counts
 from fairsk._core.curves import sorted_curves
-from fairsk._core.groups import Grouping, format_group
+from fairsk._core.groups import Grouping, attribute_name, format_group
 from fairsk._core.results import Result, Table
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights
@@ -231,7 +231,7 @@ class ThresholdDisplay(Result):
             chosen={rows.groups.labels[i]: (float(rates[i, 0]), float(rates[i, 1])) for i in with_curve},
             mixed=mixed,
             exempt=report.exempt,
-            attribute=" & ".join(rows.groups.names),
+            attribute=attribute_name(rows.groups.names),
             pos_label=report.pos_label,
             name=name,
         )

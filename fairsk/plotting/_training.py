@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.groups import format_group, list_groups
+from fairsk._core.messages import in_words
 from fairsk._core.results import Result, Table, number
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
@@ -596,7 +597,7 @@ def _check_records(history: Any) -> None:
 
 def _lower(name: str) -> str:
     """Write a name within a label."""
-    return literal(name.replace("_", " "))
+    return literal(in_words(name))
 
 
 def _fair_classifier(display: str, estimator: Any) -> Any:

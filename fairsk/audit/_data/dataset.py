@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from fairsk._core.columns import SensitiveColumns, refuse_shuffled, sensitive_columns
-from fairsk._core.groups import Grouping, format_group
+from fairsk._core.groups import Grouping, attribute_name, format_group
 from fairsk._core.messages import show
 from fairsk._core.results import Backend, Result, Table, library_of
 from fairsk._core.typing import RandomStateLike
@@ -222,7 +222,7 @@ def audit_dataset(
     singles = _single_attributes(sensitive)
     attributes = list(singles)
     if len(singles) > 1:
-        attributes.append((" & ".join(sensitive.names), name_groups(sensitive)))
+        attributes.append((attribute_name(sensitive.names), name_groups(sensitive)))
     target = None if y is None else _target(frame, table, y)
     if target is not None:
         _refuse_sensitive_labels(target, sensitive)

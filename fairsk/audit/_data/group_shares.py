@@ -13,7 +13,7 @@ from scipy.special import ndtri
 from scipy.stats import binomtest, fisher_exact
 
 from fairsk._core.columns import SensitiveColumns
-from fairsk._core.groups import Grouping, format_group, order_labels
+from fairsk._core.groups import Grouping, attribute_name, format_group, order_labels
 from fairsk._core.messages import list_texts, show
 from fairsk._core.results import Backend, Record, Result, Table, number, p_value, row_count, with_interval
 from fairsk._core.typing import Bools, Floats
@@ -287,7 +287,7 @@ def read_baseline(
     if isinstance(baseline, Mapping):
         baseline = _of_attribute(baseline, names, attributes)
     groups = [group for group in grouping.labels if not is_unknown(group)]
-    about = " & ".join(names)
+    about = attribute_name(names)
     if baseline is None or not groups:
         return None
     if isinstance(baseline, str):

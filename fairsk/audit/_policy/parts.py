@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from fairsk._core.groups import format_group
+from fairsk._core.messages import in_words
 from fairsk._core.results import Record
 from fairsk._core.validation import plain_labels
 from fairsk.rates import CONSTRAINTS, Constraint, Rate, get_rate
@@ -69,7 +70,7 @@ class PolicyCriterion(Record):
     def title(self) -> str:
         """What people call it: the name of a built-in constraint in words, and one of your own as it is."""
         name = self.constraint.name
-        return name.replace("_", " ") if self._is_built_in else name
+        return in_words(name) if self._is_built_in else name
 
     @property
     def _is_built_in(self) -> bool:
@@ -108,7 +109,7 @@ class PolicyCriterion(Record):
         if self.constraint.description:
             return self.constraint.description
         rates = " and ".join(
-            rate.name.replace("_", " ")
+            in_words(rate.name)
             if built_in_rate(rate.name) == rate
             else f"{rate.name} = ({rate.numerator}) / ({rate.denominator})"
             for rate in self.constraint.rates

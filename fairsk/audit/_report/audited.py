@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fairsk._core.groups import attribute_name, list_groups
+from fairsk._core.messages import in_words
 from fairsk._core.results import Entries, Table, percent, row_count
 from fairsk._core.sections import Block, Section
 from fairsk.audit._evidence import Evidence
@@ -86,7 +87,7 @@ def _asked_table(report: AuditReport, policy: Mapping[str, Any] | None) -> Table
     criteria = report.settings.criteria
     attributes = list(map(attribute_name, report.settings.attributes))
     columns: dict[str, list[Any]] = {
-        "criterion": [one.constraint.name.replace("_", " ") for one in criteria],
+        "criterion": [in_words(one.constraint.name) for one in criteria],
         "bound": [
             limit_text(one.measured, None if one.bound is None else one.bound.value) for one in criteria
         ],

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fairsk._core.groups import list_groups
-from fairsk._core.messages import list_texts
+from fairsk._core.messages import in_words, list_texts
 from fairsk._core.results import (
     MOST_LINES,
     Backend,
@@ -320,7 +320,7 @@ def _criteria_table(rows: Sequence[CriterionChange], caption: str, notes: Sequen
         text["model"] = columns["model"]
     if any(columns["stratum"]):
         text["stratum"] = [stratum or "all rows" for stratum in columns["stratum"]]
-    text["criterion"] = [row.constraint.replace("_", " ") for row in rows]
+    text["criterion"] = [in_words(row.constraint) for row in rows]
     text["measure"] = [row.comparison for row in rows]
     text["earlier"] = [number(row.earlier_value) for row in rows]
     text["now"] = [number(row.value) for row in rows]
@@ -365,7 +365,7 @@ def _rates_table(rows: Sequence[RateChange], caption: str) -> Table:
     if any(columns["model"]):
         text["model"] = columns["model"]
     text |= {
-        "rate": [row.rate.replace("_", " ") for row in shown],
+        "rate": [in_words(row.rate) for row in shown],
         "earlier": [number(row.earlier_value) for row in shown],
         "now": [number(row.value) for row in shown],
         "change": list(map(_signed, shown)),

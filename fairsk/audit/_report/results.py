@@ -11,7 +11,7 @@ import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import attribute_name
-from fairsk._core.messages import shorten
+from fairsk._core.messages import in_words, shorten
 from fairsk._core.results import Record, number, with_interval
 from fairsk._core.validation import plain_labels
 from fairsk.audit._evidence import Evidence
@@ -64,7 +64,7 @@ class LargeGroups(Record):
         shown = zip(map(name_group, self.groups), map(number, self.group_rates), strict=True)
         ends = " / ".join(f"{shorten(group)} {rate}" for group, rate in shown)
         value = with_interval(self.value, self.low, self.high)
-        rate = self.rate.replace("_", " ")
+        rate = in_words(self.rate)
         return f"Among groups of at least {min_group_size:g} rows: {value}, {ends} in {rate}."
 
 

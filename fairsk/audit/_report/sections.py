@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fairsk._core.groups import attribute_name, list_groups
+from fairsk._core.messages import in_words
 from fairsk._core.results import Entries, Table, number, p_value, percent, row_count, with_interval
 from fairsk._core.sections import Block, Card, Cards, Chart, Line, Section
 from fairsk.audit._profiles.profile import PROFILES, ProfileTable
@@ -329,7 +330,7 @@ def _by_group(lines: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 def _title(name: str) -> str:
     """Write the name of a rate or a metric as the head of a column."""
-    return "AUC" if name == "auc" else name.replace("_", " ")
+    return "AUC" if name == "auc" else in_words(name)
 
 
 def _function_columns(
