@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
 from fairsk import Constraint, GroupThresholdOptimizer, Rate
+from fairsk._core.sections import Chart
 from fairsk.audit import AuditReport, FairnessPolicy, audit_models, audit_predictions, verify
 from fairsk.metrics import GroupCounts, ScoreHistograms
 from fairsk.rates import CELLS
@@ -557,3 +558,31 @@ class FromScore(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         return (X["score"] >= self.cut).to_numpy().astype(int)
+
+
+def of_many_groups(n_groups: int) -> AuditReport:
+    """A report of groups whose selection rates fall from 1 to 0, of 200 rows each."""
+    selected = np.linspace(200, 0, n_groups).round()
+    cells = {"tp": 0 * selected, "fp": selected, "fn": 0 * selected, "tn": 200 - selected}
+    counts = GroupCounts(list(range(n_groups)), cells, names=["group"], labelled=False)
+    return audit_predictions(counts=counts, max_difference=0.01)
+
+
+def test_ten_pairs_of_a_criterion_are_listed_the_surest_first():
+    pairs = of_many_groups(12).results.pairs
+    assert len(pairs) == 10
+    assert pairs[0].groups == (11, 0)
+    assert [pair.low for pair in pairs] == sorted((pair.low for pair in pairs), reverse=True)
+
+
+@pytest.mark.parametrize(("n_groups", "n_charts"), [(20, 1), (21, 0)])
+def test_more_than_twenty_groups_are_no_picture(n_groups, n_charts):
+    assert of_many_groups(n_groups).to_html().count("<svg") == n_charts
+
+
+def test_three_rates_at_most_are_drawn_side_by_side():
+    [section] = [
+        s for s in audit_predictions(Y, P, sensitive_features=SEX)._sections() if s.heading == "By sex"
+    ]
+    [chart] = [block for block in section.blocks if isinstance(block, Chart)]
+    assert len(chart.rates) == 3
