@@ -26,8 +26,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from random_reports import at, changed, leaves, other_values, random_report
 
+from fairsk._core.canonical import canonical, differences, digest
 from fairsk.audit import verify
-from fairsk.audit._report.canonical import canonical, differences, digest
 
 #: Changes of a report that go through all of verify.
 THROUGH = 3

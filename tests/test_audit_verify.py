@@ -29,11 +29,7 @@ from random_reports import (
     random_rows,
 )
 
-from fairsk._pages.charts import charts_of, with_marker
-from fairsk.audit import AuditReport, audit_models, audit_predictions, verify
-from fairsk.audit._evidence import Evidence
-from fairsk.audit._report import verification
-from fairsk.audit._report.canonical import (
+from fairsk._core.canonical import (
     canonical,
     differences,
     digest,
@@ -41,6 +37,10 @@ from fairsk.audit._report.canonical import (
     parse,
     plain_numbers,
 )
+from fairsk._pages.charts import charts_of, with_marker
+from fairsk.audit import AuditReport, audit_models, audit_predictions, verify
+from fairsk.audit._evidence import Evidence
+from fairsk.audit._report import verification
 from fairsk.audit._report.criteria import Criterion, Settings
 from fairsk.audit._report.results import (
     CalibrationBin,
@@ -156,7 +156,7 @@ def test_json_from_outside_is_read_strictly(text: str | bytes, why: str) -> None
 
 
 def test_too_long_a_text_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fairsk.audit._report.canonical._MOST_CHARACTERS", 10)
+    monkeypatch.setattr("fairsk._core.canonical._MOST_CHARACTERS", 10)
     assert "10 are read at most" in parse('["0123456789"]')[1][0].sentence
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from fairsk._core.canonical import Finding, differences, plain_numbers, step
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, list_groups
 from fairsk._core.messages import list_texts, show
 from fairsk._core.validation import read_labels
 from fairsk.audit._evidence import Evidence, merge_small_groups
-from fairsk.audit._report.canonical import Finding, differences, plain_numbers, step
 from fairsk.audit._small_groups import MergedGroups
 
 __all__ = ["count_again", "recounted_findings"]

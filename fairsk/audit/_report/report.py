@@ -9,12 +9,12 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Any, get_args
 
+from fairsk._core.canonical import commitment_of, digest, indented, parse, plain_numbers
 from fairsk._core.groups import attribute_name
 from fairsk._core.messages import list_texts, shorten, show
 from fairsk._core.results import Backend, Result, Table, number, plain, printable, with_interval
 from fairsk._core.sections import Section
 from fairsk.audit._evidence import Evidence
-from fairsk.audit._report.canonical import commitment_of, digest, indented, parse, plain_numbers
 from fairsk.audit._report.criteria import Settings
 from fairsk.audit._report.results import (
     AuditOutcome,

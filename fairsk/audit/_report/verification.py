@@ -12,12 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from fairsk._core.markup import escape
-from fairsk._core.messages import list_texts, shorten, show
-from fairsk._core.results import Result, Table, printable, row_count
-from fairsk._core.version import __version__
-from fairsk.audit._evidence import Evidence
-from fairsk.audit._report.canonical import (
+from fairsk._core.canonical import (
     Finding,
     commitment_of,
     count_leaves,
@@ -27,6 +22,11 @@ from fairsk.audit._report.canonical import (
     parse,
     step,
 )
+from fairsk._core.markup import escape
+from fairsk._core.messages import list_texts, shorten, show
+from fairsk._core.results import Result, Table, printable, row_count
+from fairsk._core.version import __version__
+from fairsk.audit._evidence import Evidence
 from fairsk.audit._report.recounting import count_again, recounted_findings
 from fairsk.audit._report.report import SCHEMA_VERSION, AuditReport, from_document
 

@@ -1,4 +1,4 @@
-"""Canonical JSON of a report: one text per document, its digest, and where two documents differ.
+"""Canonical JSON of a document: one text per document, its digest, and where two documents differ.
 
 The text is ``json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)`` of the
 standard library, so anybody can make the digest again without fairsk. Whatever comes from outside is read by
