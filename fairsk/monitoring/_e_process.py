@@ -1,0 +1,107 @@
+"""Evidence against a tolerance: forecasts made of past batches, their likelihood ratios, products and sums."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fairsk._core.typing import Floats
+from fairsk.monitoring._bands import Band, project
+
+__all__ = ["MEMORIES", "SHRINKAGE", "EProcess"]
+
+#: What is left of a past batch after each new one: forecasts that remember all, half a season, or a week.
+#: With the first alone a test does not see a tolerance that breaks late; the last alone forgets small groups.
+MEMORIES = (1.0, 0.98, 0.9)
+#: Rows drawn from the common rate that are added to every group's. Few make twenty groups bet on noise, many
+#: miss one small bad group: the mean of both has neither fault.
+SHRINKAGE = (4.0, 40.0)
+
+
+class EProcess:
+    """The evidence of six forecasts against a tolerance, over batches of counts.
+
+    Each forecast t multiplies its evidence by the likelihood ratio ``prod_g (t_g / q_g)^k_g ((1 - t_g) /
+    (1 - q_g))^(n_g - k_g)`` of a batch, with q its projection on the tolerance. As t is made of past batches
+    alone, the expected ratio is at most 1 while the tolerance is kept, whatever the sizes, and whatever the
+    common rate does [1]_. The mean of e-values is one, and so is the product over strata of a batch.
+
+    - **test**: the mean M of the products. ``P(M >= 1 / alpha, ever) <= alpha`` while the tolerance is kept.
+    - **change**: the mean C of the Shiryaev-Roberts sums ``R <- (R + 1) E``: batches between two false alarms
+      at ``C >= A`` number A or more on average [2]_.
+
+    Parameters
+    ----------
+    band : Band
+        The tolerance.
+    shape : tuple of int
+        ``(*runs, n_rates, n_strata, n_groups)``: independent runs (such as simulations), rates whose evidence
+        is averaged, strata whose evidence is multiplied, groups.
+
+    References
+    ----------
+    .. [1] R. J. Turner, A. Ly, P. D. Grünwald, "Generic E-variables for exact sequential k-sample tests that
+       allow for optional stopping", Journal of Statistical Planning and Inference, 2024.
+    .. [2] J. Shin, A. Ramdas, A. Rinaldo, "E-detectors: a nonparametric framework for sequential change
+       detection", New England Journal of Statistics in Data Science, 2024.
+    """
+
+    def __init__(self, band: Band, shape: tuple[int, ...]) -> None:
+        self.band = band
+        memories, shrinkage = np.meshgrid(MEMORIES, SHRINKAGE, indexing="ij")
+        self._memory, self._shrinkage = memories.reshape(-1, 1), shrinkage.reshape(-1, 1)
+        forecasts = (*shape[:-1], len(self._memory), shape[-1])
+        self._part, self._size = np.zeros(forecasts), np.zeros(forecasts)
+        evidence = (*shape[:-2], len(self._memory))
+        self.log_products = np.zeros(evidence)
+        self.log_sums = np.full(evidence, -np.inf)
+
+    def grow(self, n_strata: int, n_groups: int) -> None:
+        """Make room for strata and groups that appear; nothing is known of them yet."""
+        *others, strata, forecasts, groups = self._part.shape
+        room = [(0, 0)] * len(others) + [(0, n_strata - strata), (0, 0), (0, n_groups - groups)]
+        self._part, self._size = np.pad(self._part, room), np.pad(self._size, room)
+
+    def learn(self, part: Floats, size: Floats) -> None:
+        """Let forecasts see counts, which add no evidence: those of before the first batch."""
+        self._part = self._memory * self._part + part[..., None, :]
+        self._size = self._memory * self._size + size[..., None, :]
+
+    def update(self, part: Floats, size: Floats) -> None:
+        """Bet on a batch, and learn from it.
+
+        Parameters
+        ----------
+        part, size : arrays of shape (*runs, n_rates, n_strata, n_groups)
+            How many decisions are counted by the rate, k, out of how many, n.
+        """
+        evidence = self._log_ratio(part[..., None, :], size[..., None, :]).sum(-2)
+        self.log_products = self.log_products + evidence
+        self.log_sums = np.logaddexp(self.log_sums, 0.0) + evidence
+        self.learn(part, size)
+
+    def forecasts(self) -> Floats:
+        """Return the forecast rates, of shape (*runs, n_rates, n_strata, n_forecasts, n_groups)."""
+        pool = (self._part.sum(-1, keepdims=True) + 0.5) / (self._size.sum(-1, keepdims=True) + 1)
+        return (self._part + self._shrinkage * pool) / (self._size + self._shrinkage)
+
+    def _log_ratio(self, k: Floats, n: Floats) -> Floats:
+        """Return the log likelihood ratios of a batch, of shape (*runs, n_rates, n_strata, n_forecasts)."""
+        t = self.forecasts()
+        q = project(t, n, self.band)
+        ratios = k * np.log(t / q) + (n - k) * (np.log1p(-t) - np.log1p(-q))
+        return ratios.sum(-1)
+
+    @property
+    def log_e_value(self) -> Floats:
+        """The logarithm of M, the evidence that the tolerance was not kept since the start."""
+        return _log_mean(self.log_products)
+
+    @property
+    def log_change_value(self) -> Floats:
+        """The logarithm of C, the evidence that it is not kept lately; minus infinity before a batch."""
+        return _log_mean(self.log_sums)
+
+
+def _log_mean(values: Floats) -> Floats:
+    """Return the logarithm of the mean over rates and forecasts of what these are the logarithms of."""
+    return np.logaddexp.reduce(values, axis=(-2, -1)) - np.log(values.shape[-2] * values.shape[-1])
