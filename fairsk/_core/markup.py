@@ -20,6 +20,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "PASS": ("✓", "good"),
     "OK": ("✓", "good"),
     "FAIL": ("✗", "bad"),
+    "CHANGED": ("Δ", "bad"),
     "WARNING": ("▲", "bad"),
     "INCONCLUSIVE": ("?", "open"),
     "NOTICE": ("●", "open"),

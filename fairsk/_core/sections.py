@@ -172,8 +172,11 @@ class Section:
         Sentences.
     blocks : sequence of Table, Entries, Chart or Cards, default=()
         What follows them.
+    folded : bool, default=False
+        Whether the blocks are many, and are shown when they are asked for.
     """
 
     heading: str
     paragraphs: Sequence[str] = ()
     blocks: Sequence[Block] = ()
+    folded: bool = False

@@ -20,6 +20,8 @@ __all__ = ["embedded_in", "render_page"]
 
 #: A heading, and a sentence, longer than this are shortened.
 _LONGEST_HEADING, _LONGEST_TEXT = 200, 2_000
+#: A longer list of sections is folded.
+_MOST_LINKS = 24
 #: The id of what is embedded in a page.
 _EMBEDDED = "fairsk-report"
 _POLICY = "default-src 'none'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -85,7 +87,7 @@ def render_page(
         f'<body class="{SCOPE}">',
         '<a class="skip" href="#content">Skip to the content</a>',
         f"<header>\n<h1>{head}</h1>\n{paragraphs}</header>",
-        f'<nav aria-label="Sections">\n<ul>\n{chr(10).join(links)}\n</ul>\n</nav>',
+        _navigation(links),
         '<main id="content">',
         *body,
         "</main>",
@@ -109,10 +111,21 @@ def _section(section: Section, name: str, pictures: Iterator[str]) -> str:
     heading = _text(section.heading, _LONGEST_HEADING)
     parts = [f'<section id="{name}" aria-labelledby="{name}-h">', f'<h2 id="{name}-h">{heading}</h2>']
     parts += [f"<p>{_text(sentence)}</p>" for sentence in section.paragraphs]
+    blocks = []
     for i, block in enumerate(section.blocks, 1):
         picture = next(pictures) if isinstance(block, Chart) else ""
-        parts.append(_block(block, section.heading, f"{name}-{i}", picture))
-    return "\n".join([*parts, "</section>"])
+        blocks.append(_block(block, section.heading, f"{name}-{i}", picture))
+    if section.folded and blocks:
+        blocks = ["<details><summary>Show charts and tables</summary>", *blocks, "</details>"]
+    return "\n".join([*parts, *blocks, "</section>"])
+
+
+def _navigation(links: Sequence[str]) -> str:
+    """Write the list of sections; one so long that it would push the page away is folded."""
+    body = f"<ul>\n{chr(10).join(links)}\n</ul>"
+    if len(links) > _MOST_LINKS:
+        body = f"<details><summary>All {len(links)} sections</summary>\n{body}\n</details>"
+    return f'<nav aria-label="Sections">\n{body}\n</nav>'
 
 
 def _block(block: Block, heading: str, name: str, picture: str) -> str:

@@ -19,6 +19,7 @@ _SIGNS = {
     "PASS": "✅",
     "OK": "✅",
     "FAIL": "❌",
+    "CHANGED": "🔺",
     "WARNING": "⚠️",
     "INCONCLUSIVE": "❔",
     "NOTICE": "🔸",
