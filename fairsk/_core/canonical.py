@@ -92,13 +92,15 @@ class Finding:
         return self.sentence
 
 
-def plain_numbers(value: Any) -> Any:
+def plain_numbers(value: Any, *, exact: bool = False) -> Any:
     """Return plain values with every number in the one form that it has in a document.
 
     Parameters
     ----------
     value : value
         Numbers, text, None, and mappings, sequences and arrays of them.
+    exact : bool, default=False
+        Whether all numbers keep all of their digits: what is computed from them again is then the same.
 
     Returns
     -------
@@ -106,7 +108,7 @@ def plain_numbers(value: Any) -> Any:
         Whole numbers are integers, NaN is None, infinity is text, other numbers have 12 significant digits
         (labels of groups and edges of bins keep all of theirs); text is fit for UTF-8.
     """
-    return _plain(value, exact=False)
+    return _plain(value, exact=exact)
 
 
 def _plain(value: Any, *, exact: bool) -> Any:
@@ -247,7 +249,7 @@ def _differences(said: Any, again: Any, path: str, how: How) -> Iterator[Finding
             if key not in said:
                 yield Finding("missing", below, f"{_readable(below)} is missing.")
             elif key not in again:
-                yield Finding("unknown", below, f"{_readable(below)} does not belong into the report.")
+                yield Finding("unknown", below, f"{_readable(below)} does not belong there.")
             else:
                 yield from _differences(said[key], again[key], below, how)
     elif _is_list(said) and _is_list(again):

@@ -1,8 +1,8 @@
-"""Validation of arguments: weights, options, random states, and labels that JSON can hold."""
+"""Validation of arguments: weights, options, random states; labels and criteria that JSON can hold."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,20 @@ from numpy.typing import ArrayLike
 from fairsk._core.columns import as_floats
 from fairsk._core.messages import show
 from fairsk._core.typing import Floats, RandomStateLike
-from fairsk.rates import check_choice
+from fairsk.rates import Constraint, Rate, check_choice
 
 __all__ = [
     "check_choice",
     "check_weights",
     "generator",
+    "plain_constraint",
     "plain_labels",
     "plain_orders",
+    "plain_rate",
+    "read_constraint",
     "read_labels",
     "read_orders",
+    "read_rate",
 ]
 
 
@@ -90,6 +94,38 @@ def plain_orders(orders: Sequence[Sequence[Hashable] | None]) -> list[Any]:
 def read_orders(orders: Sequence[Any]) -> list[list[Hashable] | None]:
     """Return the orders that :func:`plain_orders` made plain."""
     return [order if order is None else read_labels(order) for order in orders]
+
+
+def plain_rate(rate: Rate) -> dict[str, Any]:
+    """Return a rate as JSON can hold it, with its formula, so that others can repeat it."""
+    return {
+        "name": rate.name,
+        "numerator": rate.numerator,
+        "denominator": rate.denominator,
+        "lower_is_better": rate.lower_is_better,
+    }
+
+
+def read_rate(state: Mapping[str, Any]) -> Rate:
+    """Return the rate that :func:`plain_rate` made plain."""
+    return Rate(state["name"], state["numerator"], state["denominator"], state["lower_is_better"])
+
+
+def plain_constraint(constraint: Constraint) -> dict[str, Any]:
+    """Return a constraint as JSON can hold it, with the formula of each rate."""
+    return {
+        "name": constraint.name,
+        "rates": list(map(plain_rate, constraint.rates)),
+        "description": constraint.description,
+        "source": constraint.source,
+    }
+
+
+def read_constraint(state: Mapping[str, Any]) -> Constraint:
+    """Return the constraint that :func:`plain_constraint` made plain."""
+    return Constraint(
+        state["name"], list(map(read_rate, state["rates"])), state["description"], state["source"]
+    )
 
 
 def _plain(label: Any) -> Any:

@@ -12,7 +12,14 @@ from fairsk._core.bounds import Bound, bounded_constraints, list_constraints
 from fairsk._core.groups import attribute_name, format_group, list_groups
 from fairsk._core.messages import did_you_mean, list_texts, show
 from fairsk._core.results import Record
-from fairsk._core.validation import plain_labels, read_labels
+from fairsk._core.validation import (
+    plain_constraint,
+    plain_labels,
+    plain_rate,
+    read_constraint,
+    read_labels,
+    read_rate,
+)
 from fairsk.metrics._decisions.table import DEFAULT_RATES
 from fairsk.rates import Constraint, Rate, get_constraint, get_rate
 from fairsk.statistics._pairs import PairComparison
@@ -83,7 +90,7 @@ class Criterion(Record):
     def to_state(self) -> dict[str, Any]:
         """Return it as plain values, with the formula of each rate, so that others can repeat it."""
         return {
-            "constraint": _plain_constraint(self.constraint),
+            "constraint": plain_constraint(self.constraint),
             "max_difference": self.max_difference,
             "min_ratio": self.min_ratio,
             "comparison": self.measured,
@@ -97,7 +104,7 @@ class Criterion(Record):
         """Read what :meth:`to_state` wrote."""
         attributes, reference = state["attributes"], state["reference"]
         return cls(
-            _read_constraint(state["constraint"]),
+            read_constraint(state["constraint"]),
             state["max_difference"],
             state["min_ratio"],
             state["comparison"],
@@ -151,7 +158,7 @@ class Settings(Record):
         return {
             "attributes": [list(names) for names in self.attributes],
             "criteria": [criterion.to_state() for criterion in self.criteria],
-            "rates": [_plain_rate(rate) for rate in self.rates],
+            "rates": [plain_rate(rate) for rate in self.rates],
             "reference": _plain_references(self.reference),
             "confidence": self.confidence,
             "min_group_size": self.min_group_size,
@@ -167,7 +174,7 @@ class Settings(Record):
         return cls(
             tuple(tuple(names) for names in state["attributes"]),
             tuple(map(Criterion.from_state, state["criteria"])),
-            tuple(map(_read_rate, state["rates"])),
+            tuple(map(read_rate, state["rates"])),
             _read_references(state["reference"]),
             state["confidence"],
             state["min_group_size"],
@@ -287,34 +294,6 @@ def _has_ratio(constraint: Constraint) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _plain_rate(rate: Rate) -> dict[str, Any]:
-    return {
-        "name": rate.name,
-        "numerator": rate.numerator,
-        "denominator": rate.denominator,
-        "lower_is_better": rate.lower_is_better,
-    }
-
-
-def _read_rate(state: Mapping[str, Any]) -> Rate:
-    return Rate(state["name"], state["numerator"], state["denominator"], state["lower_is_better"])
-
-
-def _plain_constraint(constraint: Constraint) -> dict[str, Any]:
-    return {
-        "name": constraint.name,
-        "rates": list(map(_plain_rate, constraint.rates)),
-        "description": constraint.description,
-        "source": constraint.source,
-    }
-
-
-def _read_constraint(state: Mapping[str, Any]) -> Constraint:
-    return Constraint(
-        state["name"], list(map(_read_rate, state["rates"])), state["description"], state["source"]
-    )
 
 
 def _plain_references(reference: Mapping[str, Hashable]) -> list[list[Any]]:
