@@ -1,1 +1,6 @@
 """Monitoring of decisions over time: alarms that mean something, dashboards, and a channel for concerns."""
+
+from fairsk.monitoring._monitor import FairnessMonitor, MonitorOutcome, MonitorStep
+from fairsk.monitoring._scores import ScoreTimeline
+
+__all__ = ["FairnessMonitor", "MonitorOutcome", "MonitorStep", "ScoreTimeline"]
