@@ -1,4 +1,4 @@
-"""Bands of rates: what a tolerance allows, as a convex null hypothesis, and the projection of a forecast on it.
+"""Bands of rates: what a tolerance allows, as a convex null hypothesis, and projections of forecasts on it.
 
 A tolerance says that the rates p_g of all groups lie in one band, ``lo(x) <= p_g <= hi(x)`` for some x:
 
@@ -68,10 +68,12 @@ class Band:
         return low_slope * x + low, high_slope * x + high
 
     def kinks(self, rates: Floats) -> Floats:
-        """Return every x at which an end of the band meets one of the rates, sorted."""
+        """Return every x at which an end of the band meets one of the rates, or x the reference's; sorted."""
         (low_slope, low), (high_slope, high) = self.low, self.high
-        both = np.concatenate([(rates - low) / low_slope, (rates - high) / high_slope], -1)
-        return np.sort(both, -1)
+        met = [(rates - low) / low_slope, (rates - high) / high_slope]
+        if self.reference is not None:
+            met.append(rates[..., [self.reference]])
+        return np.sort(np.concatenate(met, -1), -1)
 
     def is_kept(self, rates: Floats, present: Bools) -> Bools:
         """Tell whether rates lie in a band; groups that are not present are passed over.
@@ -86,9 +88,8 @@ class Band:
         if self.reference is None:
             highest = np.where(present, rates, -np.inf).max(-1)
             lowest = np.where(present, rates, np.inf).min(-1)
-            slope, constant = self.low
-            if self.bound.comparison == "ratio":  # x is the upper end
-                return lowest >= slope * highest
+            if self.bound.comparison == "ratio":
+                return lowest >= self.bound.value * highest
             return highest <= lowest + self.bound.value
         low, high = self.ends(rates[..., [self.reference]])
         within = (rates >= low) & (rates <= high)
@@ -104,8 +105,8 @@ def project(forecasts: Floats, sizes: Floats, band: Band) -> Floats:
 
         G(x) = sum_{t < lo} n lo' (lo - t) / (lo (1 - lo)) + sum_{t > hi} n hi' (hi - t) / (hi (1 - hi))
 
-    and ``n_ref (x - t_ref) / (x (1 - x))`` for a reference group, whose rate is x itself. G increases in x, for
-    the divergence is convex along the band.
+    and ``n_ref (x - t_ref) / (x (1 - x))`` for a reference group, whose rate is x itself. G increases in x,
+    for the divergence is convex along the band.
 
     Parameters
     ----------
@@ -121,70 +122,73 @@ def project(forecasts: Floats, sizes: Floats, band: Band) -> Floats:
     array of shape (..., n_groups)
         The projections q; the forecast itself where it keeps the tolerance.
     """
-    forecasts, sizes = np.broadcast_arrays(forecasts, sizes)
-    shape = forecasts.shape
-    t, n = (values.reshape(-1, shape[-1]) for values in (forecasts, sizes))
+    t, n = np.broadcast_arrays(forecasts, sizes)
     broken = ~band.is_kept(t, n > 0)
-    if not broken.any():
-        return forecasts.copy()
     projected = t.copy()
-    projected[broken] = _at_root(t[broken], n[broken], band)
-    return projected.reshape(shape)
+    projected[broken] = project_broken(t[broken], n[broken], band)
+    return projected
 
 
-def _at_root(t: Floats, n: Floats, band: Band) -> Floats:
-    """Return the projections of forecasts that do not keep the tolerance, one per line."""
-    x = _root(t, n, band)
-    low, high = (np.clip(end, _EDGE, 1 - _EDGE) for end in band.ends(x))
-    q = np.clip(t, low, high)
+def project_broken(t: Floats, n: Floats, band: Band) -> Floats:
+    """Project forecasts of shape (n_lines, n_groups), none of which keeps the tolerance: see `project`."""
+    return _clipped(_root(t, n, band), t, band)
+
+
+def _clipped(x: Floats, t: Floats, band: Band) -> Floats:
+    """Return the rates of the band at x that are nearest to forecasts.
+
+    They lie between forecasts, or beside the reference's, and so strictly between 0 and 1.
+    """
+    q = np.clip(t, *band.ends(x))
     if band.reference is not None:
         q[:, band.reference] = x[:, 0]
     return q
 
 
-def _slopes(x: Floats, t: Floats, n: Floats, band: Band) -> tuple[Floats, Floats]:
-    """Return G(x) and its derivative, of shape (n_lines, 1)."""
-    low, high = (np.clip(end, _EDGE, 1 - _EDGE) for end in band.ends(x))
-    below, above = t < low, t > high
-    q, slope = np.where(below, low, high), np.where(below, band.low[0], band.high[0])
-    weight = (below | above) * n
+def _pulls(x: Floats, t: Floats, n: Floats, band: Band) -> tuple[Floats, Floats, Floats]:
+    """Return every group's term of G(x), its projection q, and how fast q moves with x."""
+    q = _clipped(x, t, band)
+    # A group whose forecast lies in the band has q = t, and does not pull.
+    speed = np.where(q > t, band.low[0], np.where(q < t, band.high[0], 0.0))
     if band.reference is not None:
-        ref = band.reference
-        q[:, ref], slope[:, ref], weight[:, ref] = x[:, 0], 1.0, n[:, ref]
-    variance = q * (1 - q)
-    g = (weight * slope * (q - t) / variance).sum(1, keepdims=True)
-    curvature = (q * q - 2 * q * t + t) / (variance * variance)
-    return g, (weight * slope * slope * curvature).sum(1, keepdims=True)
+        speed[:, band.reference] = 1.0
+    return n * speed * (q - t) / (q * (1 - q)), q, speed
 
 
 def _root(t: Floats, n: Floats, band: Band) -> Floats:
     """Return the root x of G in every line, of shape (n_lines, 1).
 
-    Between two neighbouring kinks G is smooth: which pieces the root lies between is found by bisection over
-    the kinks, so Newton's method never crosses one, where it could cycle.
+    Between two neighbouring kinks G is smooth. Which two the root lies between is found by bisection over the
+    kinks, so that Newton's method never crosses one, where it could cycle for ever.
     """
-    # Only groups of the batch pull: the others' kinks would be harmless, but need not be looked at.
-    kinks = np.clip(band.kinks(np.where(n > 0, t, t[:, :1])), _EDGE, 1 - _EDGE)
-    first, last = np.full((len(t), 1), -1), np.full((len(t), 1), kinks.shape[1])
-    low, high = np.full((len(t), 1), _EDGE), np.full((len(t), 1), 1 - _EDGE)
-    for _ in range(kinks.shape[1].bit_length()):
-        middle = (first + last) // 2
-        inside = middle > first  # else the bracket of kinks is one piece already
-        x = np.take_along_axis(kinks, np.clip(middle, 0, kinks.shape[1] - 1), 1)
-        rising = _slopes(x, t, n, band)[0] < 0  # the root lies further up
-        first, low = np.where(inside & rising, middle, first), np.where(inside & rising, x, low)
-        last, high = np.where(inside & ~rising, middle, last), np.where(inside & ~rising, x, high)
+    # G <= 0 at the first kink, where nothing pulls down, and G >= 0 at the last: the root lies between them.
+    kinks = np.clip(band.kinks(t), _EDGE, 1 - _EDGE)
+    lines = np.arange(len(t))
+    first, last = np.zeros(len(t), np.intp), np.full(len(t), kinks.shape[1] - 1)
+    for _ in range(int(kinks.shape[1] - 2).bit_length()):
+        middle = (first + last) // 2  # the first one itself once both are neighbours, where G <= 0 holds
+        is_below = (_pulls(kinks[lines, middle, None], t, n, band)[0].sum(1) < 0) | (middle == first)
+        first, last = np.where(is_below, middle, first), np.where(is_below, last, middle)
+    return _smooth_root(kinks[lines, first, None], kinks[lines, last, None], t, n, band)
+
+
+def _smooth_root(low: Floats, high: Floats, t: Floats, n: Floats, band: Band) -> Floats:
+    """Return the root of G between neighbouring kinks."""
     x = (low + high) / 2
     for _ in range(_STEPS):
-        g, slope = _slopes(x, t, n, band)
+        pull, q, speed = _pulls(x, t, n, band)
+        g = pull.sum(1, keepdims=True)
+        curvature = n * speed * speed * (q * q - 2 * q * t + t) / np.square(q * (1 - q))
+        slope = curvature.sum(1, keepdims=True)
         low, high = np.where(g < 0, x, low), np.where(g < 0, high, x)
         # Newton's method on g x (1 - x), which is nearly a straight line: g itself has poles at 0 and 1.
         variance = x * (1 - x)
         with np.errstate(divide="ignore", invalid="ignore"):
             step = x - g * variance / (slope * variance + g * (1 - 2 * x))
+        # A step out of the bracket, or none at all, is replaced by half of the bracket.
         step = np.where((step >= low) & (step <= high), step, (low + high) / 2)
-        done = np.abs(step - x) <= _PRECISE * x
+        is_done = np.abs(step - x) <= _PRECISE * x
         x = step
-        if done.all():
+        if is_done.all():
             break
     return x

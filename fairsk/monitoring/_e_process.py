@@ -1,13 +1,15 @@
-"""Evidence against a tolerance: forecasts made of past batches, their likelihood ratios, products and sums."""
+"""Evidence against a tolerance: forecasts from past batches, likelihood ratios, their products and sums."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
 from fairsk._core.typing import Floats
-from fairsk.monitoring._bands import Band, project
+from fairsk.monitoring._bands import Band, project_broken
 
-__all__ = ["MEMORIES", "SHRINKAGE", "EProcess"]
+__all__ = ["MEMORIES", "SHRINKAGE", "EProcess", "Forecasts"]
 
 #: What is left of a past batch after each new one: forecasts that remember all, half a season, or a week.
 #: With the first alone a test does not see a tolerance that breaks late; the last alone forgets small groups.
@@ -15,6 +17,55 @@ MEMORIES = (1.0, 0.98, 0.9)
 #: Rows drawn from the common rate that are added to every group's. Few make twenty groups bet on noise, many
 #: miss one small bad group: the mean of both has neither fault.
 SHRINKAGE = (4.0, 40.0)
+
+
+#: Forecasts keep this far away from 0 and 1, where a log likelihood ratio would not be finite.
+_EDGE = 1e-12
+
+
+class Forecasts:
+    """Six forecasts of every group's rate, one for each memory and shrinkage, made of past batches alone.
+
+    Of the decisions N of a group, of which the rate counts S, a batch leaves ``S <- c S + k`` and
+    ``N <- c N + n`` with the memory c. The forecast ``t_g = (S_g + a pool) / (N_g + a)`` shrinks the rate
+    of a group towards the common one, ``pool = (sum_g S_g + 1/2) / (sum_g N_g + 1)``, by a rows.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(..., n_groups)``: for what rates are forecast, apart from each other, and the groups of each.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        memories, shrinkage = np.meshgrid(MEMORIES, SHRINKAGE, indexing="ij")
+        self._memory, self._shrinkage = memories.reshape(-1, 1), shrinkage.reshape(-1, 1)
+        self._part, self._size = np.zeros((2, *shape[:-1], len(self._memory), shape[-1]))
+
+    def __len__(self) -> int:
+        return len(self._memory)
+
+    def grow(self, n_strata: int, n_groups: int) -> None:
+        """Make room for strata, the axis before the last, and groups that appear: nothing is known yet."""
+        *others, strata, _, groups = self._part.shape
+        room = [(0, 0)] * len(others) + [(0, n_strata - strata), (0, 0), (0, n_groups - groups)]
+        self._part, self._size = np.pad(self._part, room), np.pad(self._size, room)
+
+    def learn(self, part: Floats, size: Floats) -> None:
+        """Take in a batch: k of n decisions of each group, of the shape that the forecasts were made for."""
+        self._part = self._memory * self._part + part[..., None, :]
+        self._size = self._memory * self._size + size[..., None, :]
+
+    def rates(self) -> Floats:
+        """Return the forecasts, of shape (..., n_forecasts, n_groups)."""
+        pool = (self._part.sum(-1, keepdims=True) + 0.5) / (self._size.sum(-1, keepdims=True) + 1)
+        rates = (self._part + self._shrinkage * pool) / (self._size + self._shrinkage)
+        return np.clip(rates, _EDGE, 1 - _EDGE)
+
+    def before_each(self, part: Floats, size: Floats) -> Iterator[Floats]:
+        """Yield the forecasts of every batch of some, (n_batches, ..., n_groups), before it is taken in."""
+        for k, n in zip(part, size, strict=True):
+            yield self.rates()
+            self.learn(k, n)
 
 
 class EProcess:
@@ -47,24 +98,17 @@ class EProcess:
 
     def __init__(self, band: Band, shape: tuple[int, ...]) -> None:
         self.band = band
-        memories, shrinkage = np.meshgrid(MEMORIES, SHRINKAGE, indexing="ij")
-        self._memory, self._shrinkage = memories.reshape(-1, 1), shrinkage.reshape(-1, 1)
-        forecasts = (*shape[:-1], len(self._memory), shape[-1])
-        self._part, self._size = np.zeros(forecasts), np.zeros(forecasts)
-        evidence = (*shape[:-2], len(self._memory))
-        self.log_products = np.zeros(evidence)
-        self.log_sums = np.full(evidence, -np.inf)
+        self.forecasts = Forecasts(shape)
+        self.log_products = np.zeros((*shape[:-2], len(self.forecasts)))
+        self.log_sums = np.full_like(self.log_products, -np.inf)
 
     def grow(self, n_strata: int, n_groups: int) -> None:
         """Make room for strata and groups that appear; nothing is known of them yet."""
-        *others, strata, forecasts, groups = self._part.shape
-        room = [(0, 0)] * len(others) + [(0, n_strata - strata), (0, 0), (0, n_groups - groups)]
-        self._part, self._size = np.pad(self._part, room), np.pad(self._size, room)
+        self.forecasts.grow(n_strata, n_groups)
 
     def learn(self, part: Floats, size: Floats) -> None:
         """Let forecasts see counts, which add no evidence: those of before the first batch."""
-        self._part = self._memory * self._part + part[..., None, :]
-        self._size = self._memory * self._size + size[..., None, :]
+        self.forecasts.learn(part, size)
 
     def update(self, part: Floats, size: Floats) -> None:
         """Bet on a batch, and learn from it.
@@ -74,22 +118,12 @@ class EProcess:
         part, size : arrays of shape (*runs, n_rates, n_strata, n_groups)
             How many decisions are counted by the rate, k, out of how many, n.
         """
-        evidence = self._log_ratio(part[..., None, :], size[..., None, :]).sum(-2)
+        evidence = log_ratios(part[..., None, :], size[..., None, :], self.forecasts.rates(), self.band).sum(
+            -2
+        )
         self.log_products = self.log_products + evidence
         self.log_sums = np.logaddexp(self.log_sums, 0.0) + evidence
-        self.learn(part, size)
-
-    def forecasts(self) -> Floats:
-        """Return the forecast rates, of shape (*runs, n_rates, n_strata, n_forecasts, n_groups)."""
-        pool = (self._part.sum(-1, keepdims=True) + 0.5) / (self._size.sum(-1, keepdims=True) + 1)
-        return (self._part + self._shrinkage * pool) / (self._size + self._shrinkage)
-
-    def _log_ratio(self, k: Floats, n: Floats) -> Floats:
-        """Return the log likelihood ratios of a batch, of shape (*runs, n_rates, n_strata, n_forecasts)."""
-        t = self.forecasts()
-        q = project(t, n, self.band)
-        ratios = k * np.log(t / q) + (n - k) * (np.log1p(-t) - np.log1p(-q))
-        return ratios.sum(-1)
+        self.forecasts.learn(part, size)
 
     @property
     def log_e_value(self) -> Floats:
@@ -100,6 +134,34 @@ class EProcess:
     def log_change_value(self) -> Floats:
         """The logarithm of C, the evidence that it is not kept lately; minus infinity before a batch."""
         return _log_mean(self.log_sums)
+
+
+def log_ratios(part: Floats, size: Floats, forecasts: Floats, band: Band) -> Floats:
+    """Return the logarithm of what a batch multiplies the evidence of forecasts by.
+
+    Parameters
+    ----------
+    part, size : arrays that broadcast to (..., n_groups)
+        k of n decisions.
+    forecasts : array of shape (..., n_groups)
+        The forecast rates t.
+    band : Band
+        The tolerance.
+
+    Returns
+    -------
+    array of shape (...)
+        ``sum_g k_g log(t_g / q_g) + (n_g - k_g) log((1 - t_g) / (1 - q_g))``; 0 where the forecast keeps the
+        tolerance, and so has nothing to bet on.
+    """
+    k, n, t = np.broadcast_arrays(part, size, forecasts)
+    broken = ~band.is_kept(t, n > 0)
+    ratios = np.zeros(broken.shape)
+    if broken.any():
+        k, n, t = k[broken], n[broken], t[broken]
+        q = project_broken(t, n, band)
+        ratios[broken] = (k * np.log(t / q) + (n - k) * (np.log1p(-t) - np.log1p(-q))).sum(-1)
+    return ratios
 
 
 def _log_mean(values: Floats) -> Floats:
