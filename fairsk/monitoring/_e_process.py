@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from fairsk._core.typing import Floats
 from fairsk.monitoring._bands import Band, project_broken
 
-__all__ = ["MEMORIES", "SHRINKAGE", "EProcess", "Forecasts"]
+__all__ = ["MEMORIES", "N_FORECASTS", "SHRINKAGE", "EProcess", "Forecasts", "shrunken"]
 
 #: What is left of a past batch after each new one: forecasts that remember all, half a season, or a week.
 #: With the first alone a test does not see a tolerance that breaks late; the last alone forgets small groups.
@@ -18,7 +16,9 @@ MEMORIES = (1.0, 0.98, 0.9)
 #: miss one small bad group: the mean of both has neither fault.
 SHRINKAGE = (4.0, 40.0)
 
-
+#: One forecast for each memory and shrinkage, as columns.
+_MEMORY, _SHRINKAGE = (axis.reshape(-1, 1) for axis in np.meshgrid(MEMORIES, SHRINKAGE, indexing="ij"))
+N_FORECASTS = len(_MEMORY)
 #: Forecasts keep this far away from 0 and 1, where a log likelihood ratio would not be finite.
 _EDGE = 1e-12
 
@@ -37,12 +37,7 @@ class Forecasts:
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        memories, shrinkage = np.meshgrid(MEMORIES, SHRINKAGE, indexing="ij")
-        self._memory, self._shrinkage = memories.reshape(-1, 1), shrinkage.reshape(-1, 1)
-        self._part, self._size = np.zeros((2, *shape[:-1], len(self._memory), shape[-1]))
-
-    def __len__(self) -> int:
-        return len(self._memory)
+        self._part, self._size = np.zeros((2, *shape[:-1], N_FORECASTS, shape[-1]))
 
     def grow(self, n_strata: int, n_groups: int) -> None:
         """Make room for strata, the axis before the last, and groups that appear: nothing is known yet."""
@@ -52,20 +47,24 @@ class Forecasts:
 
     def learn(self, part: Floats, size: Floats) -> None:
         """Take in a batch: k of n decisions of each group, of the shape that the forecasts were made for."""
-        self._part = self._memory * self._part + part[..., None, :]
-        self._size = self._memory * self._size + size[..., None, :]
+        self._part = _MEMORY * self._part + part[..., None, :]
+        self._size = _MEMORY * self._size + size[..., None, :]
+
+    @property
+    def remembered(self) -> tuple[Floats, Floats]:
+        """S and N, of shape (..., n_forecasts, n_groups)."""
+        return self._part, self._size
 
     def rates(self) -> Floats:
         """Return the forecasts, of shape (..., n_forecasts, n_groups)."""
-        pool = (self._part.sum(-1, keepdims=True) + 0.5) / (self._size.sum(-1, keepdims=True) + 1)
-        rates = (self._part + self._shrinkage * pool) / (self._size + self._shrinkage)
-        return np.clip(rates, _EDGE, 1 - _EDGE)
+        return shrunken(self._part, self._size)
 
-    def before_each(self, part: Floats, size: Floats) -> Iterator[Floats]:
-        """Yield the forecasts of every batch of some, (n_batches, ..., n_groups), before it is taken in."""
-        for k, n in zip(part, size, strict=True):
-            yield self.rates()
-            self.learn(k, n)
+
+def shrunken(part: Floats, size: Floats, forecasts: slice = slice(None)) -> Floats:
+    """Return the forecasts, or some, that follow from S and N of shape (..., n_forecasts, n_groups)."""
+    shrinkage = _SHRINKAGE[forecasts]
+    pool = (part.sum(-1, keepdims=True) + 0.5) / (size.sum(-1, keepdims=True) + 1)
+    return np.clip((part + shrinkage * pool) / (size + shrinkage), _EDGE, 1 - _EDGE)
 
 
 class EProcess:
@@ -99,7 +98,7 @@ class EProcess:
     def __init__(self, band: Band, shape: tuple[int, ...]) -> None:
         self.band = band
         self.forecasts = Forecasts(shape)
-        self.log_products = np.zeros((*shape[:-2], len(self.forecasts)))
+        self.log_products = np.zeros((*shape[:-2], N_FORECASTS))
         self.log_sums = np.full_like(self.log_products, -np.inf)
 
     def grow(self, n_strata: int, n_groups: int) -> None:
