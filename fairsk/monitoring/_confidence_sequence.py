@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fairsk._core.bounds import Bound
 from fairsk._core.groups import format_group
 from fairsk._core.results import Backend, Result, Table, number, percent
-from fairsk._core.typing import Floats, Ints
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk.monitoring._e_process import N_FORECASTS
 from fairsk.monitoring._two_groups import (
-    Past,
+    Batches,
     Prior,
-    TwoGroups,
     chunks,
     estimate,
     limits,
@@ -128,8 +128,8 @@ class ConfidenceSequence(Result):
 
 
 def pair_sequence(
-    part: Floats,
-    size: Floats,
+    part: ArrayLike,
+    size: ArrayLike,
     *,
     bound: Bound,
     confidence: float,
@@ -167,9 +167,8 @@ def pair_sequence(
     some batch are cut until they are no wider than `PRECISION` of the width then. The ends of the tolerance
     are points of it.
     """
-    part, size = np.asarray(part, dtype=float), np.asarray(size, dtype=float)
-    pair = TwoGroups(part, size, Past.of(part, size, prior), np.array([[0, 1]]), bound.comparison)
-    low, high = _Grid(pair, part.shape, np.log(2 / (1 - confidence)), bound).ends()
+    batched = Batches(part, size, bound.comparison, prior)
+    low, high = _Grid(batched, float(np.log(2 / (1 - confidence))), bound).ends()
     return ConfidenceSequence(
         rate.name,
         groups,
@@ -177,7 +176,7 @@ def pair_sequence(
         limits(bound),
         confidence,
         tuple(batches),
-        estimate(part.cumsum(0), size.cumsum(0), bound.comparison),
+        estimate(batched.part.cumsum(0), batched.size.cumsum(0), bound.comparison),
         low,
         high,
         library,
@@ -187,9 +186,10 @@ def pair_sequence(
 class _Grid:
     """Values of an effect, and when both nulls of each were refuted."""
 
-    def __init__(self, pair: TwoGroups, shape: tuple[int, ...], log_line: float, bound: Bound) -> None:
-        self._pair, self._log_line = pair, log_line
-        self._n_batches, n_strata, _ = shape
+    def __init__(self, batches: Batches, log_line: float, bound: Bound) -> None:
+        self._pair = batches.pairs(np.array([[0, 1]]))
+        self._log_line = log_line
+        self._n_batches, n_strata, _ = batches.part.shape
         self._numbers_each = self._n_batches * n_strata * N_FORECASTS
         if bound.comparison == "ratio":
             points = 2.0 ** np.arange(-_DOUBLINGS, _DOUBLINGS + 1)
@@ -213,7 +213,7 @@ class _Grid:
             self._cut(edges, too_wide)
         return np.where(fits, low, np.nan), np.where(fits, high, np.nan)
 
-    def _refuted(self, points: Floats) -> Ints:
+    def _refuted(self, points: Any) -> Ints:
         """Return the batches at which both nulls of values are refuted, at most the value and at least.
 
         Of shape (2, n_points); ``n_batches`` where they are not.
@@ -222,7 +222,8 @@ class _Grid:
         for place in chunks(len(points), self._numbers_each):
             for null, ratios in enumerate(self._pair.evidence(points[place, None])):
                 is_refuted = reaches(ratios.sum(1).cumsum(0), self._log_line)
-                batches[null, place] = np.where(is_refuted.any(0), is_refuted.argmax(0), self._n_batches)
+                never = np.ones((1, is_refuted.shape[1]), bool)
+                batches[null, place] = np.concatenate([is_refuted, never]).argmax(0)
         return batches
 
     def _cells(self) -> tuple[Floats, Ints, Ints]:
@@ -238,7 +239,7 @@ class _Grid:
         last = np.where(is_left.any(1), n_cells - 1 - is_left[:, ::-1].argmax(1), 0)
         return edges, first, last
 
-    def _too_wide(self, edges: Floats, first: Ints, last: Ints) -> Floats:
+    def _too_wide(self, edges: Floats, first: Ints, last: Ints) -> Bools:
         """Tell which cells hold an end after some batch, and are too wide for the sequence then."""
         scale = edges
         if self._pair.comparison == "ratio":  # ratios are measured in doublings
@@ -252,7 +253,7 @@ class _Grid:
         cells = np.diff(scale)
         return (cells > allowed) & np.isfinite(cells)
 
-    def _cut(self, edges: Floats, too_wide: Floats) -> None:
+    def _cut(self, edges: Floats, too_wide: Bools) -> None:
         """Add points within cells."""
         low, high = edges[:-1][too_wide, None], edges[1:][too_wide, None]
         parts = np.arange(1, _PIECES) / _PIECES

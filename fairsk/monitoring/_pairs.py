@@ -9,16 +9,17 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fairsk._core.bounds import Bound
 from fairsk._core.groups import format_group
 from fairsk._core.results import MOST_LINES, Backend, Result, Table, number, p_value
 from fairsk._core.typing import Bools, Floats, Ints
-from fairsk.monitoring._e_process import N_FORECASTS, SHRINKAGE
+from fairsk.monitoring._e_process import N_FORECASTS
 from fairsk.monitoring._two_groups import (
-    Past,
+    ONE_FORECAST,
+    Batches,
     Prior,
-    TwoGroups,
     chunks,
     estimate,
     limits,
@@ -35,9 +36,6 @@ MOST_PAIRS = 300
 _FIRST_ASKED = 8
 #: And so many of the others at a time, through so many batches at a time: few arrays, that stay in the cache.
 _THEN_ASKED, _BATCHES_AT_ONCE = 1_000, 32
-#: With most groups the product of one forecast shows it without the other five: rates that are alike are best
-#: forecast by all of the past, shrunken most.
-_ONE_FORECAST = slice(len(SHRINKAGE) - 1, len(SHRINKAGE))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,8 +121,8 @@ class MonitorPairs(Result):
 
 
 def compare_pairs(
-    part: Floats,
-    size: Floats,
+    part: ArrayLike,
+    size: ArrayLike,
     *,
     rate: Rate,
     groups: Sequence[Hashable],
@@ -170,15 +168,17 @@ def compare_pairs(
     looked at, even if they are chosen for what they show: of more than `MOST_PAIRS`, those with the largest
     likelihood ratio in all decisions so far.
     """
-    part, size = np.asarray(part, dtype=float), np.asarray(size, dtype=float)
-    is_ordered = reference is not None
-    totals = _Totals(part, size, _pairs(part.shape[-1], reference), bound, is_ordered=is_ordered)
-    n_pairs, beyond = len(totals.pairs) * n_rates, totals.beyond
+    batches = Batches(part, size, bound.comparison, prior)
+    totals = _Totals(batches, reference)
+    n_pairs, beyond = (
+        len(totals.pairs) * n_rates,
+        totals.two.evidence_against(*limits(bound)).sum((0, 1))[:, 0],
+    )
     chosen = np.lexsort((-totals.distances, -beyond))[:MOST_PAIRS]
     furthest = totals.furthest(beyond)
     if furthest is not None and furthest not in chosen:
         chosen[-1] = furthest
-    now, peak = _follow(part, size, totals.pairs[chosen], bound, prior)
+    now, peak = _follow(batches, totals.pairs[chosen], bound)
     order = np.lexsort((-beyond[chosen], -now))
     lines, now, peak = chosen[order], now[order], peak[order]
     rates = totals.rates[lines]
@@ -201,8 +201,8 @@ def compare_pairs(
 
 
 def all_pairs_within(
-    part: Floats,
-    size: Floats,
+    part: ArrayLike,
+    size: ArrayLike,
     *,
     bound: Bound,
     alpha: float,
@@ -230,55 +230,43 @@ def all_pairs_within(
     tolerance one of its own two nulls is true, and the claim that all do needs this one refuted, too, whose
     probability is at most alpha / 2: an intersection-union test is as sure as each of its parts.
     """
-    part, size = np.asarray(part, dtype=float), np.asarray(size, dtype=float)
-    totals = _Totals(part, size, _pairs(part.shape[-1], reference), bound, is_ordered=True)
-    within = totals.within
-    # A pair that is not within by estimate is not shown to be, whatever each batch said.
+    batches = Batches(part, size, bound.comparison, prior)
+    totals = _Totals(batches, reference)
+    low, high = limits(bound)
+    within = np.minimum(totals.two.evidence(low).at_most, totals.two.evidence(high).at_least)
+    within = within.sum((0, 1))[:, 0]
+    # A pair that does not lie within in hindsight is not shown to: whatever each batch said.
     if len(within) == 0 or not (within > 0).all():
         return False
     # Those with the least evidence in hindsight first, and few of them: one that does not pass ends it.
     pairs, asked = totals.pairs[within.argsort()], _FIRST_ASKED
-    past = Past.of(part, size, prior)
+    log_line = float(np.log(2 / alpha))
     while len(pairs) > 0:
-        shown = _within(part, size, past, pairs[:asked], bound, np.log(2 / alpha), _ONE_FORECAST)
-        rest = pairs[:asked][~shown]
-        if not _within(part, size, past, rest, bound, np.log(2 / alpha), slice(None)).all():
+        # Most often the product of one forecast is evidence enough, whatever the others are.
+        is_shown = _within(batches, pairs[:asked], bound, log_line, ONE_FORECAST)
+        rest = pairs[:asked][~is_shown]
+        if not _within(batches, rest, bound, log_line, slice(None)).all():
             return False
         pairs, asked = pairs[asked:], _THEN_ASKED
     return True
 
 
-def _within(
-    part: Floats,
-    size: Floats,
-    past: Past,
-    pairs: Ints,
-    bound: Bound,
-    log_line: float,
-    forecasts: slice,
-) -> Bools:
+def _within(batches: Batches, pairs: Ints, bound: Bound, log_line: float, forecasts: slice) -> Bools:
     """Tell of pairs whether both their nulls are refuted at some batch, by the products of some forecasts."""
     low, high = limits(bound)
     is_refuted = np.zeros((2, len(pairs)), bool)
     log_products = np.zeros((2, len(pairs), len(range(N_FORECASTS)[forecasts])))
-    for start in range(0, len(part), _BATCHES_AT_ONCE):
+    for start in range(0, len(batches), _BATCHES_AT_ONCE):
         # Once both nulls of a pair are refuted its other batches need not be looked at.
-        asked = np.flatnonzero(~is_refuted.all(0))
-        if len(asked) == 0:
+        left = np.flatnonzero(~is_refuted.all(0))
+        if len(left) == 0:
             break
         now = slice(start, start + _BATCHES_AT_ONCE)
-        two = TwoGroups(
-            part[now],
-            size[now],
-            Past(past.part[now], past.size[now]),
-            pairs[asked],
-            bound.comparison,
-            forecasts,
-        )
+        two = batches.pairs(pairs[left], now=now, forecasts=forecasts)
         for null, ratios in enumerate((two.evidence(low).at_most, two.evidence(high).at_least)):
-            products = log_products[null, asked] + ratios.sum(1).cumsum(0)
-            is_refuted[null, asked] |= reaches(products, log_line).any(0)
-            log_products[null, asked] = products[-1]
+            products = log_products[null, left] + ratios.sum(1).cumsum(0)
+            is_refuted[null, left] |= reaches(products, log_line).any(0)
+            log_products[null, left] = products[-1]
     return is_refuted.all(0)
 
 
@@ -295,15 +283,11 @@ def _pairs(n_groups: int, reference: int | None) -> Ints:
     return np.stack([others, np.full_like(others, reference)], -1)
 
 
-def _follow(
-    part: Floats, size: Floats, pairs: Ints, bound: Bound, prior: Prior | None
-) -> tuple[Floats, Floats]:
+def _follow(batches: Batches, pairs: Ints, bound: Bound) -> tuple[Floats, Floats]:
     """Return the logarithms of the evidence against pairs after the last batch, and of its maximum so far."""
     now, peak = np.zeros((2, len(pairs)))
-    past = Past.of(part, size, prior)
-    for place in chunks(len(pairs), part[..., 0].size * N_FORECASTS):
-        two = TwoGroups(part, size, past, pairs[place], bound.comparison)
-        products = two.evidence_against(*limits(bound)).sum(1).cumsum(0)
+    for place in chunks(len(pairs), batches.part[..., 0].size * N_FORECASTS):
+        products = batches.pairs(pairs[place]).evidence_against(*limits(bound)).sum(1).cumsum(0)
         evidence = np.logaddexp.reduce(products, axis=-1) - np.log(N_FORECASTS)
         if len(evidence) > 0:
             now[place], peak[place] = evidence[-1], np.maximum(evidence.max(0), 0.0)
@@ -322,40 +306,26 @@ class _Totals:
     values, distances : array of shape (n_pairs,)
         Their ratios or differences, and how far these lie from those of equal rates; minus infinity where a
         rate is unknown.
+    two : TwoGroups
+        All as one batch, of which the forecast is made, too.
     """
 
-    def __init__(self, part: Floats, size: Floats, pairs: Ints, bound: Bound, *, is_ordered: bool) -> None:
-        part, size = part.sum(0), size.sum(0)
-        by_pair = np.moveaxis(part[:, pairs], 0, 1), np.moveaxis(size[:, pairs], 0, 1)
-        values = estimate(*by_pair, bound.comparison)
-        is_higher = values > (1 if bound.comparison == "ratio" else 0)
-        if not is_ordered:
-            pairs = np.where(is_higher[:, None], pairs[:, ::-1], pairs)
-            values = np.where(
-                is_higher, estimate(*(table[..., ::-1] for table in by_pair), bound.comparison), values
-            )
-        self.pairs, self.values = pairs, values
+    def __init__(self, batches: Batches, reference: int | None) -> None:
+        part, size = batches.part.sum(0), batches.size.sum(0)
+        pairs, is_ratio = _pairs(part.shape[-1], reference), batches.comparison == "ratio"
+        values = estimate(
+            np.moveaxis(part[:, pairs], 0, 1), np.moveaxis(size[:, pairs], 0, 1), batches.comparison
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
+            if reference is None:
+                is_higher = values > (1.0 if is_ratio else 0.0)
+                pairs = np.where(is_higher[:, None], pairs[:, ::-1], pairs)
+                values = np.where(is_higher, 1 / values if is_ratio else -values, values)
+            distances = np.abs(np.log(values) if is_ratio else values)
             self.rates = (part.sum(0) / size.sum(0))[pairs]
-            distances = np.abs(np.log(values) if bound.comparison == "ratio" else values)
+        self.pairs, self.values = pairs, values
         self.distances = np.where(np.isnan(distances), -np.inf, distances)
-        self._limits = limits(bound)
-        # What forecasts that have seen everything would have bet on all of it, as a single batch.
-        part, size = part[None], size[None]
-        past = Past(*(np.repeat(counts[:, :, None], N_FORECASTS, 2) for counts in (part, size)))
-        self._two = TwoGroups(part, size, past, pairs, bound.comparison, _ONE_FORECAST)
-
-    @property
-    def beyond(self) -> Floats:
-        """The log likelihood ratios against the tolerance in hindsight."""
-        return self._two.evidence_against(*self._limits).sum((0, 1)).max(-1)
-
-    @property
-    def within(self) -> Floats:
-        """The smaller one of the log likelihood ratios against either limit of the tolerance in hindsight."""
-        low, high = self._limits
-        at_most = self._two.evidence(low).at_most.sum((0, 1)).max(-1)
-        return np.minimum(at_most, self._two.evidence(high).at_least.sum((0, 1)).max(-1))
+        self.two = batches.in_hindsight(pairs)
 
     def furthest(self, beyond: Floats) -> int | None:
         """Return the place of the pair that is furthest apart by estimate; of several the one most beyond."""

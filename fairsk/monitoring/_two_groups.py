@@ -26,15 +26,17 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fairsk._core.bounds import Bound
 from fairsk._core.typing import Bools, Floats, Ints
-from fairsk.monitoring._e_process import N_FORECASTS, Forecasts, shrunken
+from fairsk.monitoring._e_process import N_FORECASTS, SHRINKAGE, Forecasts, shrunken
 from fairsk.statistics._pairs import PairComparison
 
 __all__ = [
+    "ONE_FORECAST",
+    "Batches",
     "Evidence",
-    "Past",
     "Prior",
     "TwoGroups",
     "chunks",
@@ -45,6 +47,10 @@ __all__ = [
 
 #: Counts of before the first batch, (part, size), each of shape (n_strata, n_groups).
 Prior: TypeAlias = tuple[Floats, Floats]
+#: All batches, or all forecasts.
+_ALL = slice(None)
+#: The forecast that does best where rates are alike: by all of the past, shrunken most.
+ONE_FORECAST = slice(len(SHRINKAGE) - 1, len(SHRINKAGE))
 #: Newton's steps after the closed form, whose roots and angles lose digits where rates are near 0 or 1.
 _POLISH = 2
 #: Evidence is computed for so many values at a time that its arrays, of this many numbers, stay in the cache.
@@ -117,23 +123,47 @@ class Evidence(NamedTuple):
     at_least: Floats
 
 
-class Past(NamedTuple):
-    """What is remembered before each batch: S of N, of shape (n_batches, n_strata, n_forecasts, n_groups)."""
+class Batches:
+    """Batches of decisions, and what forecasts remember before each.
 
-    part: Floats
-    size: Floats
+    Parameters
+    ----------
+    part, size : array of shape (n_batches, n_strata, n_groups)
+        k of n decisions.
+    comparison : {"difference", "ratio"}
+        Whether the effect of two groups is the first rate minus the second, or divided by it.
+    prior : tuple of two arrays of shape (n_strata, n_groups), optional
+        Counts of before the first batch: forecasts have seen them, and they are no evidence.
+    """
 
-    @classmethod
-    def of(cls, part: Floats, size: Floats, prior: Prior | None = None) -> Past:
-        """Return what is remembered of batches, of shape (n_batches, n_strata, n_groups), and of a prior."""
-        forecasts = Forecasts(part.shape[1:])
+    def __init__(
+        self, part: ArrayLike, size: ArrayLike, comparison: PairComparison, prior: Prior | None = None
+    ) -> None:
+        self.part, self.size = np.asarray(part, dtype=float), np.asarray(size, dtype=float)
+        self.comparison = comparison
+        forecasts = Forecasts(self.part.shape[1:])
         if prior is not None:
             forecasts.learn(*prior)
-        past = np.empty((2, *part.shape[:-1], N_FORECASTS, part.shape[-1]))
-        for batch, (k, n) in enumerate(zip(part, size, strict=True)):
-            past[:, batch] = forecasts.remembered
-            forecasts.learn(k, n)
-        return cls(*past)
+        # S and N of every forecast before each batch, of shape (n_batches, n_strata, n_forecasts, n_groups).
+        n_batches, n_strata, n_groups = self.part.shape
+        self._remembered = np.empty((2, n_batches, n_strata, N_FORECASTS, n_groups))
+        for batch in range(n_batches):
+            self._remembered[:, batch] = forecasts.remembered
+            forecasts.learn(self.part[batch], self.size[batch])
+
+    def __len__(self) -> int:
+        return len(self.part)
+
+    def pairs(self, pairs: Ints, *, now: slice = _ALL, forecasts: slice = _ALL) -> TwoGroups:
+        """Return some batches of pairs, the places of their groups, (n_pairs, 2), and some forecasts."""
+        remembered = self._remembered[:, now]
+        return TwoGroups(self.part[now], self.size[now], remembered, pairs, self.comparison, forecasts)
+
+    def in_hindsight(self, pairs: Ints) -> TwoGroups:
+        """Return all decisions of pairs of groups as one batch, with the forecast that has seen it."""
+        total = self.part.sum(0, keepdims=True), self.size.sum(0, keepdims=True)
+        remembered = np.repeat(np.stack(total)[:, :, :, None], N_FORECASTS, 3)
+        return TwoGroups(*total, remembered, pairs, self.comparison, ONE_FORECAST)
 
 
 class TwoGroups:
@@ -143,35 +173,31 @@ class TwoGroups:
     ----------
     part, size : array of shape (n_batches, n_strata, n_groups)
         k of n decisions.
-    past : Past, of the same groups
-        What forecasts remember.
+    remembered : array of shape (2, n_batches, n_strata, n_forecasts, n_groups)
+        S and N of all forecasts.
     pairs : array of shape (n_pairs, 2)
         The places of the first and of the second group of each pair.
     comparison : {"difference", "ratio"}
         Whether the effect is the first rate minus the second, or divided by it.
-    forecasts : slice, optional
-        Which forecasts; by default all.
+    forecasts : slice
+        Which forecasts bet.
     """
 
     def __init__(
         self,
         part: Floats,
         size: Floats,
-        past: Past,
+        remembered: Floats,
         pairs: Ints,
         comparison: PairComparison,
-        forecasts: slice = slice(None),
+        forecasts: slice,
     ) -> None:
         self.comparison = comparison
         # All arrays are of shape (n_batches, n_strata, n_pairs, n_forecasts) from here on.
-        places = list(pairs.T)
-        self._k, self._n = ([counts[..., place, None] for place in places] for counts in (part, size))
-        selected, seen = (
-            np.stack([np.moveaxis(counts[:, :, forecasts, place], -1, -2) for place in places], -1)
-            for counts in past
-        )
+        self._k, self._n = ([counts[..., place, None] for place in pairs.T] for counts in (part, size))
+        counted, seen = np.moveaxis(remembered[..., forecasts, :][..., pairs], -3, -2)
         # Each pair's forecasts are shrunken towards the common rate of these two groups.
-        rates = shrunken(selected, seen, forecasts)
+        rates = shrunken(counted, seen, forecasts)
         self._t = rates[..., 0], rates[..., 1]
         self._both = (self._n[0] > 0) & (self._n[1] > 0)
         self._is_known = self._both & (seen[..., 0] >= self._n[0]) & (seen[..., 1] >= self._n[1])
