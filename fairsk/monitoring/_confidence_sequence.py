@@ -115,7 +115,10 @@ class ConfidenceSequence(Result):
             f"batches at once. The tolerance is {low} to {high}: {self.outcome}"
         ]
         if self.changed is not None:
-            notes.append(f"Since batch {self.changed} no one {self.comparison} fits all batches: it changed.")
+            notes.append(
+                f"Since batch {self.changed} no one {self.comparison} fits everything: it has changed over "
+                "time, or differs between strata."
+            )
         return [
             Table(
                 columns,
@@ -161,11 +164,10 @@ def pair_sequence(
     Notes
     -----
     A value v is left out once either null, an effect of at most v or of at least v in every batch and
-    stratum, is refuted at half of what the confidence leaves. Of the values between two points of a grid the
-    lower one's "at least" and the upper one's "at most" hold whatever the value is: all are left out together
-    when either is refuted. So the grid costs sharpness and never confidence. Its cells that hold an end after
-    some batch are cut until they are no wider than `PRECISION` of the width then. The ends of the tolerance
-    are points of it.
+    stratum, is refuted at half of what the confidence leaves. A value between two points of a grid is left
+    out once the lower point's "at least", which holds for it too, or the upper point's "at most" is refuted.
+    So limits are a cell too wide rather than too narrow. Cells that hold a limit after some batch are cut until
+    they are no wider than `PRECISION` of the width then. The limits of the tolerance are points of the grid.
     """
     batched = Batches(part, size, bound.comparison, prior)
     low, high = _Grid(batched, float(np.log(2 / (1 - confidence))), bound).ends()

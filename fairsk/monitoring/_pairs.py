@@ -267,7 +267,7 @@ def _within(batches: Batches, pairs: Ints, bound: Bound, log_line: float, foreca
             products = log_products[null, left] + ratios.sum(1).cumsum(0)
             is_refuted[null, left] |= reaches(products, log_line).any(0)
             log_products[null, left] = products[-1]
-    return is_refuted.all(0)
+    return is_refuted[0] & is_refuted[1]
 
 
 def _labels(groups: Sequence[Hashable], pair: Ints) -> tuple[Hashable, Hashable]:
