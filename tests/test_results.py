@@ -28,6 +28,8 @@ from fairsk._held_out.report import BoundReport, report_fields
 from fairsk.audit import PROFILES, FairnessPolicy, audit_dataset, audit_predictions, compare, verify
 from fairsk.audit._evidence import Evidence
 from fairsk.metrics import GroupCounts, ScoreHistograms
+from fairsk.monitoring._cohorts import Cohorts
+from fairsk.monitoring._fleet import e_bh, mean_e_value
 from fairsk.neural._evaluation import TrainingReport
 from fairsk.rates import get_constraint
 from fairsk.scoring import GroupScoring, cv_disparities
@@ -122,6 +124,22 @@ ACHIEVED: dict[str, Any] = {
     "measured_on": "training",
 }
 
+
+def cohorts() -> Cohorts:
+    made = Cohorts(most_missing=9)
+    unlabelled = {
+        "fp": COUNTS.cells["tp"] + COUNTS.cells["fp"] + 9,
+        "tn": COUNTS.cells["fn"] + COUNTS.cells["tn"],
+    }
+    for month in ("2026-01", "2026-02"):
+        made.decided(
+            month, GroupCounts(["a", "b"], {**unlabelled, "tp": [0, 0], "fn": [0, 0]}, labelled=False)
+        )
+    made.labelled("2026-01", COUNTS)
+    assert len(list(made.closed())) == 1
+    return made
+
+
 #: One of every class of results.
 RESULTS: dict[str, Callable[[], Any]] = {
     "GroupCounts": lambda: COUNTS,
@@ -196,6 +214,11 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "AuditComparison": lambda: compare(
         audit_predictions(counts=COUNTS), audit_predictions(counts=COUNTS, max_difference=0.1)
     ),
+    # monitoring
+    "IncompleteCohorts": lambda: cohorts().incomplete(),
+    "MissingLabels": lambda: cohorts().missing("true_positive_rate"),
+    "FleetAlarms": lambda: e_bh({"loans": 5.0, "cards": -1.5}),
+    "MeanEValue": lambda: mean_e_value({"north": 5.0, "south": -1.5}),
     # what was fitted, and what is drawn
     "ConstraintReport": lambda: ACHIEVED["constraints"][0],
     "BoundReport": lambda: BoundReport(**ACHIEVED),
