@@ -21,7 +21,7 @@ from fairsk import Constraint, Rate
 from fairsk.metrics import GroupCounts
 from fairsk.monitoring._cohorts import Cohorts
 from fairsk.monitoring._fleet import e_bh, mean_e_value
-from fairsk.monitoring._units import one_per_unit
+from fairsk.monitoring._units import first_of_each, one_per_unit
 
 CELLS = {(1, 1): "tp", (0, 1): "fp", (1, 0): "fn", (0, 0): "tn"}
 #: group, label, decision
@@ -450,6 +450,28 @@ units = st.one_of(
 def test_the_first_row_of_each_unit_stays(values: list[Any], kind: str) -> None:
     expected = [i for i, value in enumerate(values) if value not in values[:i]]
     assert one_per_unit(CONTAINERS[kind](values), len(values)).tolist() == expected
+
+
+@pytest.mark.parametrize("kind", sorted(CONTAINERS))
+def test_everything_of_a_row_goes_with_its_unit(kind: str) -> None:
+    unit, decided, groups = ["x", "y", "x", "z"], [1, 0, 0, 1], ["a", "b", "b", "a"]
+    made = CONTAINERS[kind]
+    y_pred, groups, y_true, y_score, strata = first_of_each(
+        made(unit), np.array(decided), made(groups), None, made([0.1, 0.2, 0.3, 0.4]), None
+    )
+    assert list(y_pred) == [1, 0, 1]
+    assert np.asarray(groups).ravel().tolist() == ["a", "b", "a"]
+    assert np.asarray(y_score).ravel().tolist() == [0.1, 0.2, 0.4]
+    assert y_true is None
+    assert strata is None
+
+
+def test_rows_of_units_must_fit_each_other() -> None:
+    with pytest.raises(ValueError, match="sensitive_features has 4 rows where 3"):
+        first_of_each([1, 2, 3], [0, 1, 0], ["a", "b", "c", "d"], None, None, None)
+    frame = pd.DataFrame({"who": [1, 2, 3], "sex": ["a", "b", "b"]})
+    with pytest.raises(ValueError, match="sensitive_features has the index of unit in another order"):
+        first_of_each(frame["who"], [0, 1, 0], frame["sex"][::-1], None, None, None)
 
 
 def test_several_columns_make_a_unit() -> None:

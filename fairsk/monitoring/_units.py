@@ -6,12 +6,52 @@ from typing import Any
 
 import numpy as np
 
-from fairsk._core.columns import value_columns
+from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.factorize import Coded, code_array, is_missing
 from fairsk._core.messages import show
 from fairsk._core.typing import Ints
+from fairsk._sklearn.compat import num_samples
+from fairsk._sklearn.rows import take_rows
 
-__all__ = ["one_per_unit"]
+__all__ = ["first_of_each", "one_per_unit"]
+
+
+def first_of_each(
+    unit: Any, y_pred: Any, sensitive_features: Any, y_true: Any, y_score: Any, strata: Any
+) -> tuple[Any, ...]:
+    """Return the first row of each unit of everything that has a value per row; None stays None.
+
+    Parameters
+    ----------
+    unit : array-like of shape (n_samples,) or (n_samples, n_columns)
+        Who each decision is about.
+    y_pred, sensitive_features, y_true, y_score, strata : array-like with n_samples rows, or None
+        The rows.
+
+    Returns
+    -------
+    tuple of array-like
+        The same five, a row per unit.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, pandas indexes are in different orders, or a unit is missing.
+    """
+    per_row = {
+        "y_pred": y_pred,
+        "sensitive_features": sensitive_features,
+        "y_true": y_true,
+        "y_score": y_score,
+        "strata": strata,
+    }
+    refuse_shuffled(unit=unit, **per_row)
+    n_samples = num_samples(y_pred)
+    for name, values in per_row.items():
+        if values is not None:
+            value_columns(name, values, n_samples)  # of longer ones the last rows would be dropped in silence
+    rows = one_per_unit(unit, n_samples)
+    return tuple(take_rows(values, rows) for values in per_row.values())
 
 
 def one_per_unit(unit: Any, n_samples: int) -> Ints:
