@@ -56,6 +56,7 @@ benchmarks: $(READY) $(ENGINES)
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/score_coverage.py
 	$(BIN)/python benchmarks/pooled_scoring.py
+	$(BIN)/python benchmarks/monitor_labels.py
 	$(BIN)/python benchmarks/verify_mutations.py 200 500
 
 clean:
