@@ -138,7 +138,7 @@ def test_a_cohort_waits_for_each_decision_of_each_group() -> None:
     assert as_tally(counts) == {("a", "tp"): 20, ("a", "tn"): 20, ("b", "tp"): 20, ("b", "tn"): 14}
     assert list(cohorts.closed()) == []
     assert cohorts.incomplete().batches == ()
-    assert str(cohorts) == "1 cohorts closed, 0 open."
+    assert str(cohorts) == "Cohorts: 1 closed, 0 open."
 
 
 @pytest.mark.parametrize(

@@ -368,7 +368,7 @@ class Cohorts:
             raise ValueError(f"This is no state of Cohorts: {show(str(error))}") from None
 
     def __str__(self) -> str:
-        parts = [f"{self.n_closed:,} cohorts closed, {len(self._open):,} open"]
+        parts = [f"Cohorts: {self.n_closed:,} closed, {len(self._open):,} open"]
         if self._passed_over:
             parts.append(f", {len(self._passed_over):,} passed over: {list_texts(self.passed_over, 3)}")
         if self._open:
@@ -378,7 +378,7 @@ class Cohorts:
         return "".join(parts) + "."
 
     def __repr__(self) -> str:
-        return f"<Cohorts: {self}>"
+        return f"<{self}>"
 
     def _refuse_other(self, counts: GroupCounts, what: str) -> None:
         """Refuse a table of other attributes, or with strata where others have none."""
