@@ -12,11 +12,30 @@ import numpy as np
 from fairsk._core.groups import format_group
 from fairsk._core.results import Table, number, with_interval
 from fairsk._core.sections import Chart, Series
+from fairsk._core.typing import Floats
 
-__all__ = ["MOST_SERIES", "axis_values", "batches_named", "furthest_apart", "last_value", "timeline"]
+__all__ = [
+    "MOST_SERIES",
+    "axis_values",
+    "batches_named",
+    "envelope",
+    "furthest_apart",
+    "interval_of",
+    "last_value",
+    "timeline",
+    "value_range",
+    "with_intervals",
+]
 
 #: More lines than these are not told apart: three groups at each end have names, the others lie between.
 MOST_SERIES = 6
+#: Intervals of more lines than these would lie on each other: then those of the two outermost are drawn.
+_MOST_INTERVALS = 3
+#: The first part of the batches, where cumulated rates are those of few rows: lines, and the ends of
+#: intervals, may leave the axes there.
+_UNSETTLED, _UNSETTLED_ENDS = 0.05, 0.2
+#: The part of the axis that is free above and below all values.
+_MARGIN = 0.06
 #: How many batches the table of a chart has.
 _MOST_BATCHES = 24
 #: Batches that are days.
@@ -74,6 +93,77 @@ def last_value(values: Any) -> float:
 
 def _last(ends: Any, values: Any) -> float:
     return last_value(values if ends is None else np.where(np.isfinite(ends), ends, values))
+
+
+def interval_of(one: Series) -> tuple[Floats, Floats]:
+    """Return the interval of each value, which is the value alone where it has none."""
+    ends = (one.values if end is None else end for end in (one.low, one.high))
+    low, high = (np.where(np.isnan(end), one.values, end) for end in ends)
+    return low, high
+
+
+def with_intervals(series: Mapping[Hashable, Series], named: Sequence[Hashable]) -> list[Hashable]:
+    """Return the groups, among those with lines of their own, whose intervals are drawn.
+
+    These are all of a few; of many, the outermost two.
+    """
+    having = [group for group in named if series[group].low is not None and series[group].high is not None]
+    ends = {group: last_value(series[group].values) for group in having}
+    measured = [group for group in having if not np.isnan(ends[group])]
+    if len(measured) <= _MOST_INTERVALS:
+        return measured
+    ranking = sorted(measured, key=lambda group: ends[group])
+    return [group for group in measured if group in (ranking[0], ranking[-1])]
+
+
+def envelope(others: Sequence[Series]) -> tuple[Floats, Floats]:
+    """Return from where to where some series go, NaN where none has a value."""
+    values = np.array([one.values for one in others], dtype=float)
+    return np.fmin.reduce(values), np.fmax.reduce(values)
+
+
+def value_range(
+    series: Mapping[Hashable, Series],
+    shaded: Sequence[Hashable],
+    levels: Sequence[float],
+    *,
+    log: bool = False,
+) -> tuple[float, float]:
+    """Return the ends of an axis on which settled values, the ends of their intervals and the levels lie.
+
+    Parameters
+    ----------
+    series : mapping of group to Series
+        The values.
+    shaded : sequence of hashable
+        The groups whose intervals are drawn.
+    levels : sequence of float
+        Other values that are drawn; infinite ones are not.
+    log : bool, default=False
+        Whether all are logarithms: others have natural ends, such as 0 and 1 of shares.
+
+    Raises
+    ------
+    ValueError
+        If nothing was measured.
+    """
+    found: list[Any] = []
+    for group, one in series.items():
+        found += [one.values[int(_UNSETTLED * len(one.values)) :], one.values[-1:]]
+        if group in shaded:
+            found += [end[int(_UNSETTLED_ENDS * len(end)) :] for end in interval_of(one)]
+    if not any(np.isfinite(one.values).any() for one in series.values()):
+        raise ValueError("There is nothing to draw: no value was measured.")
+    if not np.isfinite(np.concatenate(found)).any():  # the settled part is empty
+        found = [one.values for one in series.values()]
+    values = np.concatenate([*found, np.array(levels, dtype=float)])
+    values = values[np.isfinite(values)]
+    low, high = float(values.min()), float(values.max())
+    margin = _MARGIN * (high - low) or 0.05 * abs(high) or 0.05
+    least = 0.0 if low >= 0 and not log else -math.inf
+    most = 1.0 if low >= 0 and high <= 1 and not log else math.inf
+    # A line on the natural end is drawn whole.
+    return max(low - margin, least), min(high + margin, most) if high < most else high + 0.2 * margin
 
 
 def batches_named(batches: Sequence[str], most: int) -> list[int]:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from fairsk._core.messages import shorten
 from fairsk._core.results import percent, printable
 from fairsk._core.sections import Chart
-from fairsk._core.timelines import furthest_apart
+from fairsk._core.timelines import furthest_apart, with_intervals
 
 __all__ = [
     "MOST_CHARTS",
@@ -142,16 +142,17 @@ def explain(chart: Chart) -> str:
 
 
 def _explain_timeline(chart: Chart) -> str:
-    from fairsk.plotting import _timeline_svg as drawing
+    from fairsk.plotting._timeline_svg import MOST_POINTS
 
     series = chart.series or {}
+    named = furthest_apart(series, always=chart.reference)
     n_batches = len(chart.batches)
     said = [f"Lines over {n_batches:,} {'batch' if n_batches == 1 else 'batches'}, named at their ends"]
-    shaded, having = drawing.with_intervals(chart), [one for one in series.values() if one.low is not None]
+    shaded, having = with_intervals(series, named), [one for one in series.values() if one.low is not None]
     if shaded:
         whose = " of the two outermost" if len(shaded) < len(having) else ""
         said.append(f"in the colour of a line: {percent(chart.confidence)} interval{whose}")
-    others = len(series) - len(furthest_apart(series, always=chart.reference))
+    others = len(series) - len(named)
     if others:
         said.append(f"grey area: the {others:,} other groups, from the lowest to the highest")
     if chart.limits:
@@ -160,6 +161,8 @@ def _explain_timeline(chart: Chart) -> str:
         said.append("grey: within the limits")
     if chart.marks:
         said.append("upright: batches that are named above")
+    if n_batches * (len(named) + 2 * len(shaded)) > MOST_POINTS:
+        said.append("where they are dense, lines go through the lowest and highest of a few batches")
     return f"{'; '.join(said)}."
 
 
@@ -224,7 +227,7 @@ def _slim(svg: str, name: str, title: str, description: str) -> str:
 def _enclosed(elements: str, box: str, name: str, title: str, description: str) -> str:
     """Write a chart: its size, what a screen reader says, and its elements."""
     width, height = box.split()[2:]
-    said = (html.escape(shorten(printable(text), 200), quote=False) for text in (title, description))
+    said = (html.escape(shorten(printable(text), 400), quote=False) for text in (title, description))
     head = '<title id="{0}-t">{1}</title><desc id="{0}-d">{2}</desc>'.format(name, *said)
     return (
         f'<svg viewBox="{box}" width="{width}pt" height="{height}pt" role="img" '

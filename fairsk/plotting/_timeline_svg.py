@@ -9,17 +9,26 @@ import html
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from fairsk._core.groups import format_group
 from fairsk._core.results import printable
 from fairsk._core.sections import Chart, Series
-from fairsk._core.timelines import axis_values, batches_named, furthest_apart, last_value
+from fairsk._core.timelines import (
+    axis_values,
+    batches_named,
+    envelope,
+    furthest_apart,
+    interval_of,
+    last_value,
+    value_range,
+    with_intervals,
+)
 from fairsk._core.typing import Floats, Ints
 
-__all__ = ["LOOKS", "timeline_svg", "with_intervals"]
+__all__ = ["LOOKS", "MOST_POINTS", "timeline_svg"]
 
 Look: TypeAlias = tuple[str, str]
 
@@ -41,16 +50,12 @@ _LEAST = 670.0
 _LEADER, _BETWEEN = 16.0, 14.0
 #: The longest name of a line, of a batch and of a mark, in letters.
 _LONGEST_NAME, _LONGEST_BATCH, _LONGEST_MARK = 26, 16, 60
-#: Lines are drawn within so many points of their values, less than their width. A chart of more points than
-#: these is drawn within as few more as it takes.
-_WITHIN, _MOST_POINTS = 0.4, 1_400
-#: The first part of the batches, where cumulated rates are those of few rows: lines, and the ends of
-#: intervals, may leave the chart there.
-_UNSETTLED, _UNSETTLED_ENDS = 0.05, 0.2
-#: Intervals of more lines than these would lie on each other: then those of the two outermost are drawn.
-_MOST_INTERVALS = 3
-#: The part of the axis that is free above and below all values.
-_MARGIN = 0.06
+#: Lines are drawn within so many points of their values. A chart of more points than :data:`MOST_POINTS` is
+#: drawn within as few more as it takes, up to the width of a line; if that does not do, lines go through the
+#: lowest and the highest value of every few batches.
+_WITHIN, _MOST_WITHIN, MOST_POINTS = 0.4, 1.7, 1_400
+#: Gaps narrower than this many points are not seen.
+_NARROW = 1.5
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,13 @@ class _Frame:
         return self.bottom - _HEIGHT * share
 
 
+class _Detail(NamedTuple):
+    """How closely lines are drawn: within so many points of values, and in windows of so many batches."""
+
+    within: float
+    window: int
+
+
 def timeline_svg(chart: Chart) -> tuple[float, float, str]:
     """Draw a timeline.
 
@@ -95,125 +107,81 @@ def timeline_svg(chart: Chart) -> tuple[float, float, str]:
         If nothing was measured.
     """
     series = dict(chart.series or {})
-    rows = _rows(chart)
-    frame = _Frame(*_ends(chart), _ABOVE + _TEXT * (max(rows, default=-1) + 1), len(chart.batches))
     named = furthest_apart(series, always=chart.reference)
+    shaded = with_intervals(series, named)
+    levels = [limit.value for limit in chart.limits] + [*(chart.band or ())]
+    rows = _rows(chart)
+    top = _ABOVE + _TEXT * (max(rows, default=-1) + 1)
+    frame = _Frame(*value_range(series, shaded, levels, log=chart.log), top, len(chart.batches))
     looks = {group: LOOKS[i % len(LOOKS)] for i, group in enumerate(named)}
-    shaded = with_intervals(chart)
-    within = _needed_tolerance(frame, [series[group] for group in named], [series[group] for group in shaded])
+    detail = _detail(frame, [series[group] for group in named], [series[group] for group in shaded])
     parts = [*_axes(chart, frame), *_band(chart, frame)]
     others = [one for group, one in series.items() if group not in looks]
     if others:
-        parts.append(_area(frame, *_envelope(others), _GREY, 0.3, within))
+        parts.append(_area(frame, *envelope(others), _GREY, 0.3, detail))
     for group in shaded:
-        low, high = _interval(series[group])
-        parts.append(_area(frame, low, high, looks[group][0], 0.15, within))
+        low, high = interval_of(series[group])
+        parts.append(_area(frame, low, high, looks[group][0], 0.18, detail))
     parts += _limits(chart, frame)
-    parts += [_curve(frame, series[group].values, looks[group], within) for group in named]
+    parts += [_curve(frame, series[group].values, looks[group], detail) for group in named]
     parts += _marks(chart, frame, rows)
     names, width = _names(chart, frame, looks, bool(others))
     return width, frame.bottom + _BELOW, "".join([*parts, *names])
 
 
-def with_intervals(chart: Chart) -> list[Hashable]:
-    """Return the groups whose intervals are drawn: all of a few, else the outermost two."""
-    series = dict(chart.series or {})
-    named = furthest_apart(series, always=chart.reference)
-    having = [group for group in named if series[group].low is not None and series[group].high is not None]
-    measured = [group for group in having if np.isfinite(series[group].values).any()]
-    if len(measured) <= _MOST_INTERVALS:
-        return measured
-    ranking = sorted(measured, key=lambda group: last_value(series[group].values))
-    return [group for group in measured if group in (ranking[0], ranking[-1])]
+def _detail(frame: _Frame, lines: Sequence[Series], shaded: Sequence[Series]) -> _Detail:
+    """Return how closely lines are drawn, so that the chart stays small."""
+    curves = [one.values for one in lines] + [end for one in shaded for end in interval_of(one)]
+    detail = _Detail(_WITHIN, 1)
+    while sum(len(piece) for values in curves for piece in _pieces(frame, values, detail)) > MOST_POINTS:
+        if detail.within * 1.5 > _MOST_WITHIN:
+            return _Detail(_MOST_WITHIN, math.ceil(2 * len(curves) * frame.n_batches / MOST_POINTS))
+        detail = _Detail(detail.within * 1.5, 1)
+    return detail
 
 
-def _interval(one: Series) -> tuple[Floats, Floats]:
-    """Return the interval of each value, which is the value alone where there is no interval."""
-    low, high = (one.values if end is None else end for end in (one.low, one.high))
-    return tuple(np.where(np.isnan(end), one.values, end) for end in (low, high))  # type: ignore[return-value]
+def _extremes(values: Floats, window: int) -> Ints:
+    """Return the places of the lowest and the highest value among every so many batches."""
+    rows = np.pad(values, (0, -len(values) % window), constant_values=np.nan).reshape(-1, window)
+    rows = np.where(np.isfinite(rows), rows, np.nan)
+    starts = window * np.flatnonzero(np.isfinite(rows).any(axis=1))
+    rows = rows[starts // window]
+    return np.unique([starts + np.nanargmin(rows, axis=1), starts + np.nanargmax(rows, axis=1)])
 
 
-def _envelope(others: Sequence[Series]) -> tuple[Floats, Floats]:
-    """Return from where to where series go, NaN where none has a value."""
-    values = np.array([one.values for one in others], dtype=float)
-    absent = np.isnan(values).all(axis=0)
-    lowest, highest = np.fmin.reduce(values), np.fmax.reduce(values)
-    return np.where(absent, np.nan, lowest), np.where(absent, np.nan, highest)
+def _pieces(frame: _Frame, values: Floats, detail: _Detail) -> list[list[int]]:
+    """Return the places of the values that are drawn, for each part of a line between two gaps.
 
-
-def _ends(chart: Chart) -> tuple[float, float]:
-    """Return the ends of the axis of values: all settled values, ends of intervals and limits lie within."""
-    all_series = list((chart.series or {}).values())
-    n_batches = len(chart.batches)
-    first, first_end = int(_UNSETTLED * n_batches), int(_UNSETTLED_ENDS * n_batches)
-    found = [one.values[first:] for one in all_series] + [one.values[-1:] for one in all_series]
-    for group in with_intervals(chart):
-        found += [end[first_end:] for end in _interval((chart.series or {})[group])]
-    levels = [limit.value for limit in chart.limits] + [*(chart.band or ())]
-    values = np.concatenate([*found, np.array(levels, dtype=float)]) if found else np.empty(0)
-    values = values[np.isfinite(values)]
-    if not len(values) or not any(np.isfinite(one.values).any() for one in all_series):
-        raise ValueError("There is nothing to draw: no value was measured.")
-    low, high = float(values.min()), float(values.max())
-    margin = _MARGIN * (high - low) or 0.05 * abs(high) or 0.05
-    if chart.log:
-        return low - margin, high + margin
-    # What cannot be negative, and shares, have their natural ends.
-    least = 0.0 if low >= 0 else -math.inf
-    most = 1.0 if low >= 0 and high <= 1 else math.inf
-    return max(low - margin, least), min(high + margin, most) if high < most else high + 0.2 * margin
-
-
-def _needed_tolerance(frame: _Frame, lines: Sequence[Series], shaded: Sequence[Series]) -> float:
-    """Return within how many points of their values lines are drawn, so that the chart stays small."""
-    curves = [one.values for one in lines] + [end for one in shaded for end in _interval(one)]
-    within = _WITHIN
-    while sum(len(_kept(frame, values, within)) for values in curves) > _MOST_POINTS:
-        within *= 1.5
-    return within
-
-
-def _kept(frame: _Frame, values: Floats, within: float) -> list[int]:
-    """Return the places of a line without which it is still drawn within so many points of all its values.
-
-    From each place that is kept, the line goes to the furthest one such that no value between them lies
-    further from it than that: it must pass between the steepest and the flattest line that is near enough.
+    Without the others, the line is still drawn within so many points of all its values: from each place that
+    is drawn it goes to the furthest one such that no value between them lies further from it than that, for
+    which it must pass between the steepest and the flattest line that is near enough. Gaps that are narrower
+    than the line are no gaps. Of values too many for that, the extreme ones are drawn.
     """
-    places = np.flatnonzero(np.isfinite(values))
+    within, window = detail
+    places = np.flatnonzero(np.isfinite(values)) if window == 1 else _extremes(values, window)
     if not len(places):
         return []
     heights = frame.y(values[places]).tolist()
     finite: list[int] = places.tolist()
-    kept, start, before = [finite[0]], (finite[0], heights[0]), (finite[0], heights[0])
+    widest = max(1.0, _NARROW * frame.n_batches / _WIDTH, 2.0 * window * (window > 1))
+    start = before = (finite[0], heights[0])
+    pieces, piece = list[list[int]](), [finite[0]]
     flattest, steepest = -math.inf, math.inf
     for here in zip(finite[1:], heights[1:], strict=True):
-        is_gap = here[0] - before[0] > 1
-        run = here[0] - start[0]
-        if is_gap or not flattest <= (here[1] - start[1]) / run <= steepest:
-            if before is not start:
-                kept.append(before[0])
-            start, run = (here, 0) if is_gap else (before, 1)
+        if here[0] - before[0] > widest:
+            pieces.append(piece if piece[-1] == before[0] else [*piece, before[0]])
+            piece, start, before = [here[0]], here, here
             flattest, steepest = -math.inf, math.inf
-            if is_gap:
-                kept.append(here[0])
-        if run:
-            flattest = max(flattest, (here[1] - within - start[1]) / run)
-            steepest = min(steepest, (here[1] + within - start[1]) / run)
-        before = start if is_gap else here
-    return kept if kept[-1] == finite[-1] else [*kept, finite[-1]]
-
-
-def _pieces(values: Floats, kept: Sequence[int]) -> Iterator[list[int]]:
-    """Yield the kept places of each part of a line that has no gap."""
-    gaps = np.cumsum(np.isnan(values))
-    piece: list[int] = []
-    for place in kept:
-        if piece and gaps[place] != gaps[piece[-1]]:
-            yield piece
-            piece = []
-        piece.append(place)
-    if piece:
-        yield piece
+            continue
+        slope = (here[1] - start[1]) / (here[0] - start[0])
+        if not flattest <= slope <= steepest:
+            piece.append(before[0])
+            start, flattest, steepest = before, -math.inf, math.inf
+        run = here[0] - start[0]
+        flattest = max(flattest, (here[1] - within - start[1]) / run)
+        steepest = min(steepest, (here[1] + within - start[1]) / run)
+        before = here
+    return [*pieces, piece if piece[-1] == before[0] else [*piece, before[0]]]
 
 
 def _number(tenths: int) -> str:
@@ -231,26 +199,24 @@ def _path(x: Floats, y: Floats) -> str:
     return f"M{start}" + (f"l{joined}" if steps else "h0")
 
 
-def _curve(frame: _Frame, values: Floats, look: Look, within: float) -> str:
+def _curve(frame: _Frame, values: Floats, look: Look, detail: _Detail) -> str:
     """Draw a line; a value between two gaps is a dot."""
     color, dashes = look
-    kept = _kept(frame, values, within)
-    pieces = list(_pieces(values, kept))
+    pieces = _pieces(frame, values, detail)
     line = "".join(_path(frame.x(np.array(p)), frame.y(values[p])) for p in pieces if len(p) > 1)
     dots = "".join(_path(frame.x(np.array(p)), frame.y(values[p])) for p in pieces if len(p) == 1)
     dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
     drawn = f'<path d="{line}" fill="none" stroke="{color}" stroke-width="1.7"{dashed}/>' if line else ""
     if dots:
-        drawn += f'<path d="{dots}" stroke="{color}" stroke-width="3.6" stroke-linecap="round"/>'
+        drawn += f'<path d="{dots}" stroke="{color}" stroke-width="4.2" stroke-linecap="round"/>'
     return drawn
 
 
-def _area(frame: _Frame, low: Floats, high: Floats, color: str, opacity: float, within: float) -> str:
+def _area(frame: _Frame, low: Floats, high: Floats, color: str, opacity: float, detail: _Detail) -> str:
     """Shade what lies between two lines, which have the same gaps."""
     drawn = []
-    for above, below in zip(
-        _pieces(high, _kept(frame, high, within)), _pieces(low, _kept(frame, low, within)), strict=True
-    ):
+    edges = (_pieces(frame, edge, detail) for edge in (high, low))
+    for above, below in zip(*edges, strict=True):
         x = frame.x(np.array([*above, *below[::-1]]))
         y = np.concatenate([frame.y(high[above]), frame.y(low[below[::-1]])])
         if len(above) == 1:  # a bar
@@ -376,7 +342,7 @@ def _names(
         if frame.low <= limit.value <= frame.high:
             entries.append((edge, float(frame.y(np.array([limit.value]))[0]), limit.name, None))
     if are_others:
-        low, high = _envelope([one for group, one in series.items() if group not in looks])
+        low, high = envelope([one for group, one in series.items() if group not in looks])
         middle = float(frame.y(np.array([(last_value(low) + last_value(high)) / 2]))[0])
         entries.append((edge, middle, f"{len(series) - len(looks)} others", (_GREY, "")))
     entries.sort(key=lambda entry: entry[1])
@@ -388,7 +354,7 @@ def _names(
         color, dashes = style or ("currentColor", "3 3")
         leader = _path(np.array([x, edge, edge + _LEADER - 3]), np.array([y, y, height]))
         thin = f' stroke-dasharray="{dashes}"' if dashes else ""
-        drawn.append(f'<path d="{leader}" fill="none" stroke="{color}" stroke-width=".9"{thin}/>')
+        drawn.append(f'<path d="{leader}" fill="none" stroke="{color}" stroke-width=".8"{thin}/>')
         drawn.append(_text(edge + _LEADER, height + 3.3, name, soft=style is None))
     ends = [float(frame.x(np.array([place]))[0]) + _LETTER * len(name) for place, name in _mark_names(chart)]
     return drawn, max([_LEAST, edge + _LEADER + _LETTER * longest + 6, *ends])
