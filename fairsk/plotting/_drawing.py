@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from fairsk._core.messages import in_words
 
-__all__ = ["axes_for", "line_style", "literal", "place_legend", "require_matplotlib", "words"]
+__all__ = ["axes_for", "line_style", "literal", "place_legend", "require_matplotlib", "stacked_axes", "words"]
 
 #: Longer names would squeeze the axes; the middle is left out, for names often differ at their end.
 _MAX_NAME = 48
@@ -31,6 +33,58 @@ def axes_for(ax: Any, *, square: bool = False) -> Any:
 
     width, height = plt.rcParams["figure.figsize"]
     return plt.subplots(figsize=(1.1 * height if square else width, height), layout="constrained")[1]
+
+
+def stacked_axes(
+    ax: Any,
+    names: Sequence[str],
+    heights: Sequence[float],
+    *,
+    around: float = 0.6,
+    width: float | None = None,
+) -> list[Any]:
+    """Return the axes given, or those of a new figure, one above the other with one horizontal axis.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes, sequence of these, or None
+        What was given.
+    names : sequence of str
+        What each panel shows.
+    heights : sequence of float
+        The inches of each panel of a new figure.
+    around : float, default=0.6
+        The inches above and below the panels.
+    width : float, optional
+        The inches of a new figure from left to right; by default those of matplotlib's settings.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many axes as panels.
+    """
+    if ax is not None:
+        panels = list(np.ravel(np.asarray(ax, dtype=object)))
+        if len(panels) != len(names):
+            raise ValueError(
+                f"Every panel needs axes of its own: give {len(names)}, not {len(panels)}, as ax=, for "
+                f"{', '.join(names)}."
+            )
+        return panels
+    import matplotlib.pyplot as plt
+
+    size = (width or plt.rcParams["figure.figsize"][0], sum(heights) + around)
+    return list(
+        plt.subplots(
+            len(names),
+            1,
+            sharex=True,
+            squeeze=False,
+            figsize=size,
+            layout="constrained",
+            height_ratios=heights,
+        )[1][:, 0]
+    )
 
 
 def line_style(kwargs: Mapping[str, Any], **defaults: Any) -> dict[str, Any]:

@@ -16,7 +16,14 @@ from fairsk._core.messages import in_words
 from fairsk._core.results import Result, Table, number
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
-from fairsk.plotting._drawing import line_style, literal, place_legend, require_matplotlib, words
+from fairsk.plotting._drawing import (
+    line_style,
+    literal,
+    place_legend,
+    require_matplotlib,
+    stacked_axes,
+    words,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -261,7 +268,7 @@ class TrainingDisplay(Result):
         rates = self._drawn_rates()
         kinds = sorted({*self._kinds.values()})
         names = ["loss", *kinds, *(f"multipliers of {rate}" for rate in rates)]
-        panels = _panels(ax, names)
+        panels = stacked_axes(ax, names, [_PANEL] * len(names), around=_AROUND)
         self.axes_ = dict(zip(names, panels, strict=True))
         self._draw_losses(panels[0], kwargs)
         self._draw_disparities({kind: self.axes_[kind] for kind in kinds}, kwargs)
@@ -630,21 +637,3 @@ def _groups_of(classifier: Any) -> dict[str, Sequence[Hashable]]:
         width = next(len(multipliers) for multipliers in by_epoch if multipliers is not None)
         groups[rate] = labels[:width]  # groups at the end that take no part are not counted
     return groups
-
-
-def _panels(ax: Any, names: Sequence[str]) -> list[Any]:
-    """Return the axes given, or those of a new figure, one above the other with shared epochs."""
-    if ax is not None:
-        panels = list(np.ravel(np.asarray(ax, dtype=object)))
-        if len(panels) != len(names):
-            raise ValueError(
-                f"Every panel needs axes of its own: give {len(names)}, not {len(panels)}, as ax=, for "
-                f"{', '.join(names)}."
-            )
-        return panels
-    import matplotlib.pyplot as plt
-
-    size = (plt.rcParams["figure.figsize"][0], _PANEL * len(names) + _AROUND)
-    return list(
-        plt.subplots(len(names), 1, sharex=True, squeeze=False, figsize=size, layout="constrained")[1][:, 0]
-    )
