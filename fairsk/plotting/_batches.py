@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ __all__ = [
     "draw_series",
     "fill",
     "finish_batches",
+    "group_titles",
     "moving_sums",
     "window_of",
     "write_values",
@@ -166,6 +167,16 @@ def draw_dots(axes: Any, values: Floats, color: Any) -> Any:
         label="_single batches",
     )
     return dots
+
+
+def group_titles(groups: Iterable[Hashable]) -> dict[Hashable, str]:
+    """Return the title of the column of each group; none is that of another column."""
+    titles: dict[Hashable, str] = {}
+    for place, group in enumerate(groups):
+        name = format_group(group)
+        taken = {*titles.values(), "batch", "ratio", "difference", "test", "change"}
+        titles[group] = f"{name} ({place + 1})" if name in taken else name
+    return titles
 
 
 def finish_batches(panels: Sequence[Any], batches: Sequence[str], *, grow: bool) -> None:

@@ -23,6 +23,7 @@ from fairsk.plotting._batches import (
     draw_series,
     fill,
     finish_batches,
+    group_titles,
     moving_sums,
     window_of,
     write_values,
@@ -511,7 +512,7 @@ class MonitorDisplay(Result):
         columns: dict[str, list[Any]] = {"batch": list(self.batches)}
         shown: dict[str, list[str]] = {"batch": [self.batches[i] for i in printed]}
         places = {group: self.groups.index(group) for group in self.named}
-        for group, name in _titles(self.named).items():
+        for group, name in group_titles(self.named).items():
             j = places[group]
             parts = (self.rates[:, j], self.rate_low[:, j], self.rate_high[:, j])
             columns |= {f"{name}{end}": part.tolist() for end, part in zip(_ENDS, parts, strict=True)}
@@ -626,16 +627,6 @@ def _rows(parts: Sequence[Floats], places: Sequence[int]) -> Iterator[tuple[floa
     for i in places:
         value, low, high = (float(part[i]) for part in parts)
         yield value, low, high
-
-
-def _titles(groups: Iterable[Hashable]) -> dict[Hashable, str]:
-    """Return a title for the column of each group, none twice."""
-    titles: dict[Hashable, str] = {}
-    for place, group in enumerate(groups):
-        name = format_group(group)
-        taken = {*titles.values(), "batch", "ratio", "difference", "test", "change"}
-        titles[group] = f"{name} ({place + 1})" if name in taken else name
-    return titles
 
 
 def _e_value(log: float) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from fairsk._core.groups import format_group
 from fairsk._core.messages import list_texts, show
 from fairsk._core.results import Result, Table, number
 from fairsk._core.sections import Series
@@ -17,6 +16,7 @@ from fairsk.plotting._batches import (
     draw_dots,
     draw_series,
     finish_batches,
+    group_titles,
     moving_sums,
     window_of,
     write_values,
@@ -100,10 +100,11 @@ class ScoreTimelineDisplay(Result):
     >>> display.ax_.get_ylabel()
     'Mean score'
     >>> print(display)
-    batch    mean_score of a  mean_score of b
-    -----------------------------------------
-    2026-01            0.500            0.400
-    2026-02            0.500            0.300
+    mean_score
+    batch        a      b
+    ---------------------
+    2026-01  0.500  0.400
+    2026-02  0.500  0.300
     shown, and not tested
     >>> plt.close(display.figure_)
     """
@@ -260,17 +261,18 @@ class ScoreTimelineDisplay(Result):
         step = -(-n_batches // _MOST_PRINTED)
         printed = range(n_batches - 1, -1, -step)[::-1]
         columns: dict[str, list[Any]] = {"batch": list(self.batches)}
-        shown: dict[str, list[str]] = {"batch": [self.batches[i] for i in printed]}
+        shown = {name: {"batch": [self.batches[i] for i in printed]} for name in self.measures}
+        titles = group_titles(self.groups)
         for name, values in self.measures.items():
-            for j, group in enumerate(self.groups):
-                title = f"{name} of {format_group(group)}"
-                title = title if title not in columns else f"{title} ({j + 1})"  # 1 and "1" read alike
-                columns[title] = values[:, j].tolist()
+            for j, (group, title) in enumerate(titles.items()):
+                columns[f"{name} of {title}"] = values[:, j].tolist()
                 if group in self.named:
-                    shown[title] = [number(columns[title][i]) for i in printed]
+                    shown[name][title] = [number(float(values[i, j])) for i in printed]
         notes = ["shown, and not tested"]
         if len(self.named) < len(self.groups):
             notes.append(f"{len(self.named)} of {len(self.groups):,} groups; frame() has all")
         if len(printed) < n_batches:
             notes.append(f"{len(printed)} of {n_batches:,} batches; frame() has all")
-        return [Table(columns, shown, notes=notes)]
+        *others, last = self.measures
+        tables = [Table(columns, shown[name], caption=name) for name in others]
+        return [*tables, Table(columns, shown[last], caption=last, notes=notes)]
