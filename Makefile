@@ -58,6 +58,7 @@ benchmarks: $(READY) $(ENGINES)
 	$(BIN)/python benchmarks/pooled_scoring.py
 	$(BIN)/python benchmarks/monitor_labels.py
 	$(BIN)/python benchmarks/verify_mutations.py 200 500
+	$(BIN)/python benchmarks/window_ratios.py
 
 clean:
 	rm -rf $(VENV) $(OLDEST) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage*

@@ -31,6 +31,7 @@ NEWEST_ONLY = {
     "test_demo.py": "the command line's words and numbers, made by estimators that other tests fit",
     "test_documents.py": "words, and a README whose estimators the doctests of docs/ fit as well",
     "test_group_tests.py": ARITHMETIC,
+    "test_monitoring_prometheus.py": "text written by the standard library, and read by other programs",
     "test_safety_margin.py": SIMULATION,
     "test_nets.py::test_batches_of_one_row": TRAINING,
     "test_nets.py::test_every_class_is_held_to_the_bound": TRAINING,
