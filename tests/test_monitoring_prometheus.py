@@ -280,6 +280,8 @@ def test_of_what_is_held_back_only_the_number_of_batches_shows():
     assert texts[-1] == texts[0], "a group that nobody has seen yet has no series"
     log.alarm = log.batches[-1]
     assert values(exposition(log), "fairsk_monitor_alarm", "kind") == {("test",): 1, ("change",): 0}
+    first = Log(change="batch 1").add(selection(a=(0, 9)), change=8.0)
+    assert values(exposition(first), "fairsk_monitor_alarm", "kind") == {("test",): 0, ("change",): 1}
 
 
 def test_groups_beyond_the_first_200_are_added_up():
@@ -293,8 +295,12 @@ def test_groups_beyond_the_first_200_are_added_up():
     assert groups == {*names[:200], "(other)"}, "a reference that comes late does not push another out"
     assert decided(text)["(other)", "selection_rate"] == (200 + 201 + 7, 900)
     assert values(text, "fairsk_monitor_groups_left_out") == {(): 3}
-    log.add({"g202": {"selection_rate": (0, 9)}})
-    assert values(exposition(log), "fairsk_monitor_batches_held_back") == {(): 1}
+    log.add({"g202": {"selection_rate": (0, 5)}, "new": {"selection_rate": (0, 4)}})
+    text = exposition(log)
+    assert values(text, "fairsk_monitor_batches_held_back") == {(): 1}
+    assert values(text, "fairsk_monitor_groups_left_out") == {(): 3}, (
+        "a group that is held back is not counted"
+    )
 
 
 #: What breaks other writers: quotes, backslashes, lines, directions, half characters, markup, length.
@@ -437,9 +443,9 @@ def test_rules_name_metrics_that_exist_and_alert_on_no_ratio():
     log = Log().add(selection(a=(5, 20)), batch="2026-11-26")
     written = {metric for metric, _ in parse(exposition(log))}
     named = set(re.findall(r"\bfairsk_\w+", re.sub("#.*", "", rules))) - {"fairsk_decisions"}
-    assert named <= written
+    assert named <= written | {"fairsk_state_readable"}, "the service adds which files it can read"
     alerts = re.findall(r"- alert:.*?expr:(.*?)\n *(?:labels|for):", rules, flags=re.DOTALL)
-    assert len(alerts) == rules.count("- alert:") == 6
+    assert len(alerts) == rules.count("- alert:") == 7
     assert not any("decisions" in expression or "28d" in expression for expression in alerts)
 
 
