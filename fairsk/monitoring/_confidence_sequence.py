@@ -166,8 +166,9 @@ def pair_sequence(
     A value v is left out once either null, an effect of at most v or of at least v in every batch and
     stratum, is refuted at half of what the confidence leaves. A value between two points of a grid is left
     out once the lower point's "at least", which holds for it too, or the upper point's "at most" is refuted.
-    So limits are a cell too wide rather than too narrow. Cells that hold a limit after some batch are cut until
-    they are no wider than `PRECISION` of the width then. The limits of the tolerance are points of the grid.
+    So limits are a cell too wide rather than too narrow. Cells that hold a limit after some batch are cut
+    until they are no wider than `PRECISION` of the width then. The limits of the tolerance are points of the
+    grid.
     """
     batched = Batches(part, size, bound.comparison, prior)
     low, high = _Grid(batched, float(np.log(2 / (1 - confidence))), bound).ends()

@@ -9,11 +9,37 @@ from typing import Any
 
 import numpy as np
 
-from fairsk._core.canonical import canonical
+from fairsk._core.canonical import canonical, plain_numbers
+from fairsk._core.counts import GroupCounts
 from fairsk._core.typing import Ints
 from fairsk._core.validation import plain_labels, read_labels
 
-__all__ = ["BatchLog", "Line"]
+__all__ = ["BatchLog", "CountedBy", "Line"]
+
+
+@dataclass(frozen=True)
+class CountedBy:
+    """What all batches of a monitor are counted by: the sensitive attributes, and strata or none."""
+
+    names: tuple[str, ...]
+    is_stratified: bool
+
+    @classmethod
+    def of(cls, counts: GroupCounts) -> CountedBy:
+        """Return what a table is counted by, with names as UTF-8 has them."""
+        return cls(tuple(plain_numbers(list(counts.names))), counts.strata is not None)
+
+    @classmethod
+    def from_state(cls, line: Mapping[str, Any]) -> CountedBy | None:
+        """Read it from a line; None from lines that do not say it."""
+        if "names" not in line:
+            return None
+        names, is_stratified = line["names"], line["is_stratified"]
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError("names of attributes are text")
+        if not isinstance(is_stratified, bool):
+            raise ValueError("counts have strata, or have none")
+        return cls(tuple(names), is_stratified)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +58,8 @@ class Line:
         Those that no line before it has.
     scores : mapping of str to sequence of float
         What was measured of the scores of the groups known by then.
+    counted_by : CountedBy, optional
+        Of the first line: what all are counted by.
     """
 
     batch: str
@@ -41,10 +69,13 @@ class Line:
     new_groups: tuple[Hashable, ...] = ()
     new_strata: tuple[Hashable, ...] = ()
     scores: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    counted_by: CountedBy | None = None
 
     def to_state(self) -> dict[str, Any]:
         """Return it as plain values, without what is empty."""
         state: dict[str, Any] = {"batch": self.batch, "n_decisions": self.n_decisions}
+        if self.counted_by is not None:
+            state |= {"names": list(self.counted_by.names), "is_stratified": self.counted_by.is_stratified}
         if self.new_groups:
             state["new_groups"] = plain_labels(self.new_groups)
         if self.new_strata:
@@ -85,7 +116,7 @@ class Line:
             name: [np.nan if value is None else float(value) for value in values]
             for name, values in state.get("scores", {}).items()
         }
-        return cls(batch, n_decisions, part, size, groups, strata, scores)
+        return cls(batch, n_decisions, part, size, groups, strata, scores, CountedBy.from_state(state))
 
 
 def _whole(values: Any) -> Ints:

@@ -10,19 +10,28 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fairsk._core.bounds import Bound, bounded_constraints
+from fairsk._core.bounds import Bound
 from fairsk._core.canonical import differences, plain_numbers
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import format_group, list_groups, sort_labels
+from fairsk._core.groups import format_group, list_groups
 from fairsk._core.histograms import ScoreHistograms
-from fairsk._core.messages import list_texts, show
+from fairsk._core.messages import list_texts, shorten, show
 from fairsk._core.results import Backend, Entries, Result, Table, plain
-from fairsk._core.typing import Ints
+from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import plain_constraint, plain_labels, read_constraint, read_labels
 from fairsk.monitoring import _words
 from fairsk.monitoring._bands import Band
 from fairsk.monitoring._e_process import EProcess
-from fairsk.monitoring._log import BatchLog, Line
+from fairsk.monitoring._log import BatchLog, CountedBy, Line
+from fairsk.monitoring._merging import Counted, merged_lines
+from fairsk.monitoring._options import (
+    LONGEST_NAME,
+    check_between,
+    check_name,
+    json_labels,
+    prior_state,
+    tolerance_of,
+)
 from fairsk.monitoring._scores import ScoreTimeline, measure_scores
 from fairsk.monitoring._shares import monitored_constraint, shares_of
 from fairsk.rates import Constraint, Rate
@@ -37,8 +46,6 @@ __all__ = ["FairnessMonitor", "MonitorOutcome", "MonitorStep"]
 MonitorOutcome = Literal["FAIL", "CHANGED", "PASS", "INCONCLUSIVE"]
 
 _VERSION = "fairsk.monitor/1"
-#: Batch ids and names are shown in tables, on pages and in metrics.
-_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -180,31 +187,28 @@ class FairnessMonitor:
         name: str = "",
     ) -> None:
         self._constraint = monitored_constraint(constraint)
-        self._bound = _tolerance(self._constraint, max_difference, min_ratio)
-        self._alpha = _between("alpha", alpha, 0.0, 1.0)
-        self._mean = _between(
+        self._bound = tolerance_of(self._constraint, max_difference, min_ratio)
+        self._alpha = check_between("alpha", alpha, 0.0, 1.0)
+        self._mean = check_between(
             "mean_batches_between_false_alarms", mean_batches_between_false_alarms, 1.0, math.inf
         )
-        self._name = _text("name", name, empty=True)
-        self._reference = None if reference is None else _labels([reference])[0]
-        self._names: tuple[str, ...] = ()
-        self._is_stratified: bool | None = None
+        self._name = check_name("name", name, empty=True)
+        self._reference = None if reference is None else json_labels([reference])[0]
+        self._counted_by: CountedBy | None = None
         self._groups: dict[Hashable, int] = {}
         self._strata: dict[Hashable, int] = {}
-        self._prior = None if prior is None else _plain_counts(prior)
+        self._prior = None if prior is None else prior_state(prior)
         self._log = BatchLog(self._settings())
         self._process: EProcess | None = None
+        self._prior_shares: tuple[Floats, Floats] | None = None
         self._records: list[tuple[float, float, float]] = []  # evidence, p-value, evidence of change
         self._products: list[Any] = []
         self._alarms: dict[str, int] = {}
         self._answers: dict[Any, Any] = {}  # what takes long to find out, until the next batch
         if reference is not None:
             self._groups[self._reference] = 0
-        if prior is not None and self._prior is not None:
-            part, size, groups, strata = self._read(_counts_of(self._prior), weighted=True)
-            self._names, self._is_stratified = prior.names, prior.strata is not None
-            self._grow(groups, strata)
-            self._evidence.learn(part.astype(float), size.astype(float))
+        if self._prior is not None:
+            self._learn(GroupCounts.from_state(self._prior))
 
     # what it was asked
 
@@ -258,7 +262,7 @@ class FairnessMonitor:
     @property
     def names(self) -> tuple[str, ...]:
         """What the sensitive attributes are called."""
-        return self._names
+        return () if self._counted_by is None else self._counted_by.names
 
     @property
     def groups(self) -> tuple[Hashable, ...]:
@@ -269,6 +273,10 @@ class FairnessMonitor:
     def strata(self) -> tuple[Hashable, ...] | None:
         """The strata, if the counts have any."""
         return tuple(self._strata) if self._is_stratified else None
+
+    @property
+    def _is_stratified(self) -> bool:
+        return self._counted_by is not None and self._counted_by.is_stratified
 
     @property
     def batches(self) -> tuple[str, ...]:
@@ -400,8 +408,10 @@ class FairnessMonitor:
                 rate=self.rates[place],
                 groups=self.groups,
                 bound=self._bound,
-                reference=None if self._reference is None else 0,
+                reference=self._reference_place,
                 alpha=self._alpha,
+                n_rates=len(self.rates),
+                prior=self._prior_of(place),
             ),
         )
 
@@ -443,7 +453,9 @@ class FairnessMonitor:
                 )
         if group == other:
             raise ValueError(f"A group is not compared with itself: {show(group)} is named twice.")
-        confidence = 1 - self._alpha if confidence is None else _between("confidence", confidence, 0.0, 1.0)
+        confidence = (
+            1 - self._alpha if confidence is None else check_between("confidence", confidence, 0.0, 1.0)
+        )
         place = self._place_of(rate)
         columns = [self._groups[group], self._groups[other]]
 
@@ -457,7 +469,7 @@ class FairnessMonitor:
                 rate=self.rates[place],
                 bound=self._bound,
                 confidence=confidence,
-                has_reference=self._reference is not None,
+                prior=self._prior_of(place, columns),
             )
 
         return self._answer(("sequence", place, *columns, confidence), limits)
@@ -490,7 +502,7 @@ class FairnessMonitor:
             If the batch was counted before; if counts are weighted, lack labels that a rate needs, or have
             other attributes or strata than those of batches before.
         """
-        batch = _text("batch", batch)
+        batch = check_name("batch", batch)
         if batch in self._log:
             raise ValueError(
                 f"The batch {show(batch)} was counted already, and what was counted stays: rows that came "
@@ -507,8 +519,10 @@ class FairnessMonitor:
                     f"{list_texts(counts.names)}."
                 )
             scores = _measured(histograms, [*self._groups, *groups])
-        self._names, self._is_stratified = counts.names, counts.strata is not None
-        self._append(Line(batch, int(counts.n.sum()), part, size, tuple(groups), tuple(strata), scores))
+        self._count_by(CountedBy.of(counts))
+        first = None if self._log.lines else self._counted_by
+        n = int(counts.n.sum())
+        self._append(Line(batch, n, part, size, tuple(groups), tuple(strata), scores, first))
         return self._step(self.n_batches - 1)
 
     def update_predictions(
@@ -579,12 +593,14 @@ class FairnessMonitor:
             raise ValueError(
                 f"Only monitors that were asked the same add up; these two differ in {list_texts(differ)}."
             )
-        names = sorted({name for m in (self, other) for name in m._name.split(" + ") if name})
-        return (
-            type(self)
-            ._of_settings({**mine, "name": " + ".join(names)[:_LONGEST_NAME]})
-            ._count_all([*self._tables_of_lines(), *other._tables_of_lines()])
-        )
+        names = sorted({name for site in (self, other) for name in site._name.split(" + ") if name})
+        both = type(self)._of_settings({**mine, "name": shorten(" + ".join(names), LONGEST_NAME)})
+        for site in (self, other):
+            both._count_by(site._counted_by)
+        counted = [*self._counted(), *other._counted()]
+        for line in merged_lines(counted, both.groups, list(both._strata), both._counted_by):
+            both._append(line)
+        return both
 
     def __radd__(self, other: int) -> FairnessMonitor:
         """Let ``sum(monitors)`` start from its 0."""
@@ -603,8 +619,6 @@ class FairnessMonitor:
         return {
             "schema_version": _VERSION,
             "settings": self._settings(),
-            "names": list(self._names),
-            "is_stratified": self._is_stratified,
             "log": [line.to_state() for line in self._log.lines],
             "head": self.head,
             "results": self._results(),
@@ -639,8 +653,8 @@ class FairnessMonitor:
             )
         try:
             monitor = cls._of_settings(state["settings"])
-            monitor._names, monitor._is_stratified = tuple(state["names"]), state["is_stratified"]
             for line in state["log"]:
+                monitor._count_by(CountedBy.from_state(line))
                 sizes = len(monitor.rates), len(monitor._strata), len(monitor._groups)
                 monitor._append(Line.from_state(line, *sizes))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -735,6 +749,21 @@ class FairnessMonitor:
             raise AssertionError("groups come first")
         return self._process
 
+    @property
+    def _reference_place(self) -> int | None:
+        """The place of the reference among the groups: it is the first."""
+        return None if self._reference is None else 0
+
+    def _prior_of(self, place: int, columns: Sequence[int] | None = None) -> tuple[Floats, Floats] | None:
+        """Return the counts of a rate before the first batch, by the strata and groups known now."""
+        if self._prior_shares is None:
+            return None
+        tables = np.zeros((2, len(self._strata), len(self._groups)))
+        _, n_strata, n_groups = self._prior_shares[0].shape
+        tables[:, :n_strata, :n_groups] = [shares[place] for shares in self._prior_shares]
+        part, size = tables if columns is None else tables[..., columns]
+        return part, size
+
     def _settings(self) -> dict[str, Any]:
         """Return what it was asked as plain values."""
         is_ratio = self._bound.comparison == "ratio"
@@ -759,7 +788,7 @@ class FairnessMonitor:
             reference=None if reference is None else read_labels([reference])[0],
             alpha=settings["alpha"],
             mean_batches_between_false_alarms=settings["mean_batches_between_false_alarms"],
-            prior=None if prior is None else _counts_of(prior),
+            prior=None if prior is None else GroupCounts.from_state(prior),
             name=settings["name"],
         )
 
@@ -767,6 +796,7 @@ class FairnessMonitor:
         change = self.log_change_value
         return {
             "n_batches": self.n_batches,
+            "names": list(self.names),
             "groups": plain_labels(self.groups),
             "strata": None if self.strata is None else plain_labels(self.strata),
             "log_e_value": self.log_e_value,
@@ -781,24 +811,49 @@ class FairnessMonitor:
         self, counts: GroupCounts, *, weighted: bool = False
     ) -> tuple[Ints, Ints, list[Hashable], list[Hashable]]:
         """Return the counts of a table by the groups and strata of the monitor, and those that are new."""
-        is_stratified = counts.strata is not None
-        if self._is_stratified not in (None, is_stratified):
-            raise ValueError(
-                f"Batches come with strata, or without: those before came {_with(self._is_stratified)}, this "
-                f"one comes {_with(is_stratified)}."
-            )
-        if self._names and self._names != counts.names:
-            raise ValueError(
-                f"Batches are counted by the same attributes: those before by {list_texts(self._names)}, "
-                f"this one by {list_texts(counts.names)}."
-            )
+        self._refuse_other(CountedBy.of(counts))
         part, size = shares_of(counts, self.rates, weighted=weighted)
-        groups, new_groups, columns = _places(_labels(counts.groups), self._groups)
-        strata, new_strata, rows = _places(_labels(counts.strata or [""]), self._strata)
+        groups, new_groups, columns = _places(json_labels(counts.groups), self._groups)
+        if counts.strata is None:
+            strata, new_strata, rows = 1, list[Hashable](), [0]
+        else:
+            strata, new_strata, rows = _places(json_labels(counts.strata), self._strata)
         shape = len(self.rates), strata, groups
         tables = np.zeros((2, *shape), dtype=part.dtype)
         tables[np.ix_(range(2), range(shape[0]), rows, columns)] = [part, size]
         return tables[0], tables[1], new_groups, new_strata
+
+    def _refuse_other(self, counted_by: CountedBy) -> None:
+        """Refuse a table that is counted by other columns than those before."""
+        before = self._counted_by
+        if before is None or before == counted_by:
+            return
+        if before.names != counted_by.names:
+            raise ValueError(
+                f"Batches are counted by the same attributes: those before by {list_texts(before.names)}, "
+                f"this one by {list_texts(counted_by.names)}."
+            )
+        came, comes = ("with strata" if by.is_stratified else "without" for by in (before, counted_by))
+        raise ValueError(
+            f"Batches come with strata, or without: those before came {came}, this one comes {comes}."
+        )
+
+    def _count_by(self, counted_by: CountedBy | None) -> None:
+        """Take in what all batches are counted by; without strata there is one of everything."""
+        if counted_by is None:
+            return
+        self._refuse_other(counted_by)
+        self._counted_by = counted_by
+        if not counted_by.is_stratified:
+            self._strata[None] = 0
+
+    def _learn(self, prior: GroupCounts) -> None:
+        """Let forecasts see the counts of before the first batch."""
+        part, size, groups, strata = self._read(prior, weighted=True)
+        self._count_by(CountedBy.of(prior))
+        self._grow(groups, strata)
+        self._prior_shares = part.astype(float), size.astype(float)
+        self._evidence.learn(*self._prior_shares)
 
     def _grow(self, groups: Sequence[Hashable], strata: Sequence[Hashable]) -> None:
         for known, new in ((self._groups, groups), (self._strata, strata)):
@@ -807,7 +862,7 @@ class FairnessMonitor:
                     raise ValueError(f"{show(label)} is new twice")
                 known[label] = len(known)
         if self._process is None:
-            band = Band(self._bound, None if self._reference is None else 0)
+            band = Band(self._bound, self._reference_place)
             self._process = EProcess(band, (len(self.rates), len(self._strata), len(self._groups)))
         elif groups or strata:
             self._process.grow(len(self._strata), len(self._groups))
@@ -870,57 +925,24 @@ class FairnessMonitor:
         """Tell whether the confidence sequences of all pairs of groups lie within the tolerance."""
         from fairsk.monitoring._pairs import all_pairs_within
 
-        reference = None if self._reference is None else 0
         return len(self._groups) > 1 and all(
-            all_pairs_within(*self._counts(rate), bound=self._bound, reference=reference, alpha=self._alpha)
-            for rate in self.rates
+            all_pairs_within(
+                *self._counts(rate),
+                bound=self._bound,
+                reference=self._reference_place,
+                alpha=self._alpha,
+                prior=self._prior_of(place),
+            )
+            for place, rate in enumerate(self.rates)
         )
 
-    def _tables_of_lines(self) -> list[tuple[Line, list[Hashable], list[Hashable], FairnessMonitor]]:
+    def _counted(self) -> list[Counted]:
+        """Return the lines of the log, with the groups and strata that they count."""
         groups, strata = list(self._groups), list(self._strata)
         return [
-            (line, groups[: line.part.shape[2]], strata[: line.part.shape[1]], self)
+            Counted(line, groups[: line.part.shape[2]], strata[: line.part.shape[1]])
             for line in self._log.lines
         ]
-
-    def _count_all(
-        self, tables: list[tuple[Line, list[Hashable], list[Hashable], FairnessMonitor]]
-    ) -> FairnessMonitor:
-        """Count the lines of several monitors: those of one batch together, in the order of their names."""
-        for *_, monitor in tables:
-            for mine, others in (
-                (self._names, monitor._names),
-                (self._is_stratified, monitor._is_stratified),
-            ):
-                if mine not in (None, (), others):
-                    raise ValueError("Only monitors of the same attributes, with strata or without, add up.")
-            self._names, self._is_stratified = monitor._names, monitor._is_stratified
-        for batch in sorted({line.batch for line, *_ in tables}):
-            same = [entry for entry in tables if entry[0].batch == batch]
-            groups = sort_labels({group for _, groups, _, _ in same for group in groups} - set(self._groups))
-            strata = sort_labels(
-                {stratum for _, _, strata, _ in same for stratum in strata} - set(self._strata)
-            )
-            places = [
-                {label: i for i, label in enumerate([*known, *new])}
-                for known, new in ((self._groups, groups), (self._strata, strata))
-            ]
-            total = np.zeros((2, len(self.rates), len(places[1]), len(places[0])), dtype=np.int64)
-            for line, in_groups, in_strata, _ in same:
-                columns, rows = (
-                    [place[label] for label in labels]
-                    for place, labels in zip(places, (in_groups, in_strata), strict=True)
-                )
-                total[np.ix_(range(2), range(len(self.rates)), rows, columns)] += [line.part, line.size]
-            scores: dict[str, list[float]] = {}
-            if len(same) == 1:
-                by_group = same[0][1]
-                for name, values in same[0][0].scores.items():
-                    known = dict(zip(by_group, values, strict=False))
-                    scores[name] = [known.get(group, math.nan) for group in places[0]]
-            n = sum(line.n_decisions for line, *_ in same)
-            self._append(Line(batch, n, total[0], total[1], tuple(groups), tuple(strata), scores))
-        return self
 
 
 def _places(
@@ -930,44 +952,6 @@ def _places(
     new = [label for label in labels if label not in known]
     later = {label: len(known) + i for i, label in enumerate(new)}
     return len(known) + len(new), new, [known[label] if label in known else later[label] for label in labels]
-
-
-def _labels(labels: Sequence[Hashable]) -> list[Hashable]:
-    """Return labels as JSON has them, so that a restored monitor knows the same ones."""
-    plain_ones = read_labels(plain_numbers(plain_labels(labels), exact=True))
-    if len(set(plain_ones)) < len(plain_ones):
-        raise ValueError("Two groups have names that are the same in UTF-8.")
-    if any(
-        part != part for label in plain_ones for part in (label if isinstance(label, tuple) else (label,))
-    ):
-        raise ValueError("A group or stratum is NaN: count missing values as a group with a name.")
-    return plain_ones
-
-
-def _plain_counts(counts: GroupCounts) -> dict[str, Any]:
-    if not isinstance(counts, GroupCounts):
-        raise TypeError(f"prior must be a GroupCounts, such as an audit's; got {show(counts)}.")
-    return plain_numbers(counts.to_state(), exact=True)
-
-
-def _counts_of(state: Mapping[str, Any]) -> GroupCounts:
-    return GroupCounts.from_state(state)
-
-
-def _tolerance(constraint: Constraint, max_difference: Any, min_ratio: Any) -> Bound:
-    """Return the tolerance, which must allow something and forbid something."""
-    if max_difference is None and min_ratio is None:
-        raise ValueError(
-            "Say what is tolerated: min_ratio=0.8 (the lowest rate over the highest) or max_difference=0.1. "
-            "A monitor without a tolerance alarms sooner or later, for no two groups are exactly alike."
-        )
-    (bounded,) = bounded_constraints(constraint, max_difference, min_ratio)
-    bound = bounded.bound
-    if bound.comparison == "ratio" and bound.value == 0:
-        raise ValueError("min_ratio=0 tolerates everything: there is nothing to monitor.")
-    if bound.comparison == "difference" and bound.value >= 1:
-        raise ValueError(f"max_difference={bound.value:g} tolerates everything: there is nothing to monitor.")
-    return bound
 
 
 def _measured(histograms: ScoreHistograms, groups: Sequence[Hashable]) -> dict[str, list[float]]:
@@ -1000,24 +984,3 @@ def _histograms(
         names=table.names,
         labelled=False,
     )
-
-
-def _with(is_stratified: bool | None) -> str:
-    return "with strata" if is_stratified else "without"
-
-
-def _between(name: str, value: Any, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not low < value < high:
-        upper = "" if math.isinf(high) else f" and below {high:g}"
-        raise ValueError(f"{name} must be a number above {low:g}{upper}; got {show(value)}.")
-    return float(value)
-
-
-def _text(name: str, value: Any, *, empty: bool = False) -> str:
-    if hasattr(value, "isoformat"):  # a date is called what everybody calls it
-        value = value.isoformat()
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be text; got {show(value)}.")
-    if len(value) > _LONGEST_NAME or (not value and not empty):
-        raise ValueError(f"{name} must have 1 to {_LONGEST_NAME} characters; got {len(value):,}.")
-    return str(plain_numbers(value))

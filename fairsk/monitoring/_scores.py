@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,5 +67,7 @@ def measure_scores(histograms: ScoreHistograms) -> dict[str, dict[Hashable, floa
         names = tuple(name for name in names if name in ("base_rate", "auc"))
     if not names:
         return {}
-    table = ScoreMetrics.from_histograms(histograms, metrics=names, confidence=None)
+    with warnings.catch_warnings():  # a group without a label of one kind is a gap in the timeline, no news
+        warnings.simplefilter("ignore", UserWarning)
+        table = ScoreMetrics.from_histograms(histograms, metrics=names, confidence=None)
     return {name: dict(zip(table.groups, table.values[name].tolist(), strict=True)) for name in names}
