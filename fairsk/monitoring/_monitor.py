@@ -17,13 +17,13 @@ from fairsk._core.groups import format_group, list_groups
 from fairsk._core.histograms import ScoreHistograms
 from fairsk._core.messages import list_texts, shorten, show
 from fairsk._core.results import Backend, Entries, Result, Table, plain
-from fairsk._core.typing import Floats, Ints
+from fairsk._core.typing import Ints
 from fairsk._core.validation import plain_constraint, plain_labels, read_constraint, read_labels
 from fairsk.monitoring import _words
 from fairsk.monitoring._bands import Band
-from fairsk.monitoring._e_process import EProcess
-from fairsk.monitoring._log import BatchLog, CountedBy, Line
-from fairsk.monitoring._merging import Counted, merged_lines
+from fairsk.monitoring._history import History
+from fairsk.monitoring._log import CountedBy, Line
+from fairsk.monitoring._merging import merged_lines
 from fairsk.monitoring._options import (
     LONGEST_NAME,
     check_between,
@@ -33,7 +33,7 @@ from fairsk.monitoring._options import (
     tolerance_of,
 )
 from fairsk.monitoring._scores import ScoreTimeline, measure_scores
-from fairsk.monitoring._shares import monitored_constraint, shares_of
+from fairsk.monitoring._shares import monitored_constraint
 from fairsk.rates import Constraint, Rate
 
 if TYPE_CHECKING:
@@ -194,21 +194,17 @@ class FairnessMonitor:
         )
         self._name = check_name("name", name, empty=True)
         self._reference = None if reference is None else json_labels([reference])[0]
-        self._counted_by: CountedBy | None = None
-        self._groups: dict[Hashable, int] = {}
-        self._strata: dict[Hashable, int] = {}
         self._prior = None if prior is None else prior_state(prior)
-        self._log = BatchLog(self._settings())
-        self._process: EProcess | None = None
-        self._prior_shares: tuple[Floats, Floats] | None = None
-        self._records: list[tuple[float, float, float]] = []  # evidence, p-value, evidence of change
-        self._products: list[Any] = []
-        self._alarms: dict[str, int] = {}
-        self._answers: dict[Any, Any] = {}  # what takes long to find out, until the next batch
-        if reference is not None:
-            self._groups[self._reference] = 0
+        self._history = History(
+            self.rates,
+            Band(self._bound, self._reference_place),
+            self._settings(),
+            groups=[] if reference is None else [self._reference],
+            log_lines={"test": self.log_alarm_line, "change": self.log_change_line},
+        )
         if self._prior is not None:
-            self._learn(GroupCounts.from_state(self._prior))
+            self._history.learn(GroupCounts.from_state(self._prior))
+        self._answers: dict[Any, Any] = {}  # what takes long to find out, until the next batch
 
     # what it was asked
 
@@ -262,79 +258,68 @@ class FairnessMonitor:
     @property
     def names(self) -> tuple[str, ...]:
         """What the sensitive attributes are called."""
-        return () if self._counted_by is None else self._counted_by.names
+        return () if self._history.counted_by is None else self._history.counted_by.names
 
     @property
     def groups(self) -> tuple[Hashable, ...]:
         """The groups, in the order in which they appeared."""
-        return tuple(self._groups)
+        return tuple(self._history.groups)
 
     @property
     def strata(self) -> tuple[Hashable, ...] | None:
         """The strata, if the counts have any."""
-        return tuple(self._strata) if self._is_stratified else None
+        return tuple(self._history.strata) if self._is_stratified else None
 
     @property
     def _is_stratified(self) -> bool:
-        return self._counted_by is not None and self._counted_by.is_stratified
+        return self._history.counted_by is not None and self._history.counted_by.is_stratified
 
     @property
     def batches(self) -> tuple[str, ...]:
         """The batches that were counted, in their order."""
-        return tuple(line.batch for line in self._log.lines)
+        return tuple(line.batch for line in self._history.log.lines)
 
     @property
     def n_batches(self) -> int:
         """How many batches were counted."""
-        return len(self._log.lines)
+        return len(self._history.log.lines)
 
     @property
     def head(self) -> str:
         """The digest of the settings and of all batches: published, it pins down the past."""
-        return self._log.head
+        return self._history.log.head
 
     # what it knows
 
     @property
     def log_e_value(self) -> float:
         """The evidence that the tolerance was not kept since the start, as a natural logarithm."""
-        return self._records[-1][0] if self._records else 0.0
+        return self._history.known[-1][0] if self._history.known else 0.0
 
     @property
     def p_value(self) -> float:
         """The p-value of the test, valid at any time: of the greatest evidence so far."""
-        return self._records[-1][1] if self._records else 1.0
+        return self._history.known[-1][1] if self._history.known else 1.0
 
     @property
     def log_change_value(self) -> float:
         """The evidence that the tolerance is not kept lately, as a natural logarithm."""
-        return self._records[-1][2] if self._records else -math.inf
+        return self._history.known[-1][2] if self._history.known else -math.inf
 
     @property
     def alarm(self) -> str | None:
         """The batch at which the test alarmed."""
-        return self._batch_of("test")
+        return self._history.batch_of("test")
 
     @property
     def change(self) -> str | None:
         """The batch at which the change detector alarmed."""
-        return self._batch_of("change")
+        return self._history.batch_of("change")
 
     @property
     def since(self) -> str | None:
         """The batch from which the evidence of the first alarm has grown: an estimate of when it began."""
-        if not self._alarms:
-            return None
-        last = min(self._alarms.values())
-        # Of the rates and forecasts the one with the most evidence at the alarm; it last had the least before
-        # the batch that the change is dated to, which is where its likelihood is greatest.
-        paths = np.concatenate([np.zeros((1, *self._products[0].shape)), self._products[: last + 1]])
-        paths = paths.reshape(len(paths), -1)
-        lowest = np.minimum.accumulate(paths, axis=0)
-        best = int(np.argmax(paths[-1] - lowest[-1]))
-        # The last of equal ones: batches without a bet leave the evidence as it is.
-        start = len(paths) - 2 - int(np.argmin(paths[-2::-1, best]))
-        return self._log.lines[start].batch
+        return self._history.since
 
     @property
     def steps(self) -> tuple[MonitorStep, ...]:
@@ -349,20 +334,20 @@ class FairnessMonitor:
         has, and the confidence sequence of every pair of groups lies within the tolerance.
         ``"INCONCLUSIVE"``: anything else.
         """
-        if "test" in self._alarms:
+        if "test" in self._history.alarms:
             return "FAIL"
-        if "change" in self._alarms:
+        if "change" in self._history.alarms:
             return "CHANGED"
         return "PASS" if self._answer("kept", self._is_kept) else "INCONCLUSIVE"
 
     @property
     def scores(self) -> ScoreTimeline | None:
         """What was measured of scores, which is not tested; None if no batch came with histograms."""
-        lines = self._log.lines
+        lines = self._history.log.lines
         names = list(dict.fromkeys(name for line in lines for name in line.scores))
         if not names:
             return None
-        measures = {name: np.full((len(lines), len(self._groups)), np.nan) for name in names}
+        measures = {name: np.full((len(lines), len(self._history.groups)), np.nan) for name in names}
         for place, line in enumerate(lines):
             for name, values in line.scores.items():
                 measures[name][place, : len(values)] = values
@@ -411,7 +396,7 @@ class FairnessMonitor:
                 reference=self._reference_place,
                 alpha=self._alpha,
                 n_rates=len(self.rates),
-                prior=self._prior_of(place),
+                prior=self._history.prior(place),
             ),
         )
 
@@ -447,7 +432,7 @@ class FairnessMonitor:
         from fairsk.monitoring._confidence_sequence import pair_sequence
 
         for label in (group, other):
-            if label not in self._groups:
+            if label not in self._history.groups:
                 raise ValueError(
                     f"There is no group {show(label)}: the groups are {list_groups(self.groups)}."
                 )
@@ -457,7 +442,7 @@ class FairnessMonitor:
             1 - self._alpha if confidence is None else check_between("confidence", confidence, 0.0, 1.0)
         )
         place = self._place_of(rate)
-        columns = [self._groups[group], self._groups[other]]
+        columns = [self._history.groups[group], self._history.groups[other]]
 
         def limits() -> ConfidenceSequence:
             part, size = (counts[..., columns] for counts in self._counts(rate))
@@ -469,7 +454,7 @@ class FairnessMonitor:
                 rate=self.rates[place],
                 bound=self._bound,
                 confidence=confidence,
-                prior=self._prior_of(place, columns),
+                prior=self._history.prior(place, columns),
             )
 
         return self._answer(("sequence", place, *columns, confidence), limits)
@@ -503,14 +488,14 @@ class FairnessMonitor:
             other attributes or strata than those of batches before.
         """
         batch = check_name("batch", batch)
-        if batch in self._log:
+        if batch in self._history.log:
             raise ValueError(
                 f"The batch {show(batch)} was counted already, and what was counted stays: rows that came "
                 "late are a batch of their own."
             )
         if not isinstance(counts, GroupCounts):
             raise TypeError(f"counts must be a GroupCounts; got {show(counts)}.")
-        part, size, groups, strata = self._read(counts)
+        part, size, groups, strata = self._history.read(counts)
         scores = {}
         if histograms is not None:
             if histograms.names != counts.names:
@@ -518,9 +503,9 @@ class FairnessMonitor:
                     f"The histograms are by {list_texts(histograms.names)}, the counts by "
                     f"{list_texts(counts.names)}."
                 )
-            scores = _measured(histograms, [*self._groups, *groups])
-        self._count_by(CountedBy.of(counts))
-        first = None if self._log.lines else self._counted_by
+            scores = _measured(histograms, [*self._history.groups, *groups])
+        self._history.count_by(CountedBy.of(counts))
+        first = None if self._history.log.lines else self._history.counted_by
         n = int(counts.n.sum())
         self._append(Line(batch, n, part, size, tuple(groups), tuple(strata), scores, first))
         return self._step(self.n_batches - 1)
@@ -596,9 +581,9 @@ class FairnessMonitor:
         names = sorted({name for site in (self, other) for name in site._name.split(" + ") if name})
         both = type(self)._of_settings({**mine, "name": shorten(" + ".join(names), LONGEST_NAME)})
         for site in (self, other):
-            both._count_by(site._counted_by)
-        counted = [*self._counted(), *other._counted()]
-        for line in merged_lines(counted, both.groups, list(both._strata), both._counted_by):
+            both._history.count_by(site._history.counted_by)
+        counted = [*self._history.counted(), *other._history.counted()]
+        for line in merged_lines(counted, both.groups, list(both._history.strata), both._history.counted_by):
             both._append(line)
         return both
 
@@ -619,7 +604,7 @@ class FairnessMonitor:
         return {
             "schema_version": _VERSION,
             "settings": self._settings(),
-            "log": [line.to_state() for line in self._log.lines],
+            "log": [line.to_state() for line in self._history.log.lines],
             "head": self.head,
             "results": self._results(),
         }
@@ -654,8 +639,8 @@ class FairnessMonitor:
         try:
             monitor = cls._of_settings(state["settings"])
             for line in state["log"]:
-                monitor._count_by(CountedBy.from_state(line))
-                sizes = len(monitor.rates), len(monitor._strata), len(monitor._groups)
+                monitor._history.count_by(CountedBy.from_state(line))
+                sizes = len(monitor.rates), len(monitor._history.strata), len(monitor._history.groups)
                 monitor._append(Line.from_state(line, *sizes))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(f"This is no state of a FairnessMonitor: {error}.") from error
@@ -704,8 +689,8 @@ class FairnessMonitor:
         if self._is_stratified:
             columns["stratum"] = []
         columns |= {"log_e_value": [], "p_value": [], "log_change_value": []}
-        groups, strata = list(map(format_group, self.groups)), list(map(format_group, self._strata))
-        for line, record in zip(self._log.lines, self._records, strict=True):
+        groups, strata = list(map(format_group, self.groups)), list(map(format_group, self._history.strata))
+        for line, record in zip(self._history.log.lines, self._history.known, strict=True):
             for (i, s, g), n in np.ndenumerate(line.size):
                 k = int(line.part[i, s, g])
                 values = [line.batch, groups[g], self.rates[i].name, k, int(n), k / n if n else math.nan]
@@ -738,31 +723,15 @@ class FairnessMonitor:
     def __repr__(self) -> str:
         return (
             f"<FairnessMonitor {_words.shown_name(self)}: {self.bound}, {self.n_batches:,} batches, "
-            f"{len(self._groups):,} groups>"
+            f"{len(self._history.groups):,} groups>"
         )
 
     # how it is done
 
     @property
-    def _evidence(self) -> EProcess:
-        if self._process is None:
-            raise AssertionError("groups come first")
-        return self._process
-
-    @property
     def _reference_place(self) -> int | None:
         """The place of the reference among the groups: it is the first."""
         return None if self._reference is None else 0
-
-    def _prior_of(self, place: int, columns: Sequence[int] | None = None) -> tuple[Floats, Floats] | None:
-        """Return the counts of a rate before the first batch, by the strata and groups known now."""
-        if self._prior_shares is None:
-            return None
-        tables = np.zeros((2, len(self._strata), len(self._groups)))
-        _, n_strata, n_groups = self._prior_shares[0].shape
-        tables[:, :n_strata, :n_groups] = [shares[place] for shares in self._prior_shares]
-        part, size = tables if columns is None else tables[..., columns]
-        return part, size
 
     def _settings(self) -> dict[str, Any]:
         """Return what it was asked as plain values."""
@@ -807,92 +776,22 @@ class FairnessMonitor:
             "since": self.since,
         }
 
-    def _read(
-        self, counts: GroupCounts, *, weighted: bool = False
-    ) -> tuple[Ints, Ints, list[Hashable], list[Hashable]]:
-        """Return the counts of a table by the groups and strata of the monitor, and those that are new."""
-        self._refuse_other(CountedBy.of(counts))
-        part, size = shares_of(counts, self.rates, weighted=weighted)
-        groups, new_groups, columns = _places(json_labels(counts.groups), self._groups)
-        if counts.strata is None:
-            strata, new_strata, rows = 1, list[Hashable](), [0]
-        else:
-            strata, new_strata, rows = _places(json_labels(counts.strata), self._strata)
-        shape = len(self.rates), strata, groups
-        tables = np.zeros((2, *shape), dtype=part.dtype)
-        tables[np.ix_(range(2), range(shape[0]), rows, columns)] = [part, size]
-        return tables[0], tables[1], new_groups, new_strata
-
-    def _refuse_other(self, counted_by: CountedBy) -> None:
-        """Refuse a table that is counted by other columns than those before."""
-        before = self._counted_by
-        if before is None or before == counted_by:
-            return
-        if before.names != counted_by.names:
-            raise ValueError(
-                f"Batches are counted by the same attributes: those before by {list_texts(before.names)}, "
-                f"this one by {list_texts(counted_by.names)}."
-            )
-        came, comes = ("with strata" if by.is_stratified else "without" for by in (before, counted_by))
-        raise ValueError(
-            f"Batches come with strata, or without: those before came {came}, this one comes {comes}."
-        )
-
-    def _count_by(self, counted_by: CountedBy | None) -> None:
-        """Take in what all batches are counted by; without strata there is one of everything."""
-        if counted_by is None:
-            return
-        self._refuse_other(counted_by)
-        self._counted_by = counted_by
-        if not counted_by.is_stratified:
-            self._strata[None] = 0
-
-    def _learn(self, prior: GroupCounts) -> None:
-        """Let forecasts see the counts of before the first batch."""
-        part, size, groups, strata = self._read(prior, weighted=True)
-        self._count_by(CountedBy.of(prior))
-        self._grow(groups, strata)
-        self._prior_shares = part.astype(float), size.astype(float)
-        self._evidence.learn(*self._prior_shares)
-
-    def _grow(self, groups: Sequence[Hashable], strata: Sequence[Hashable]) -> None:
-        for known, new in ((self._groups, groups), (self._strata, strata)):
-            for label in new:
-                if label in known:
-                    raise ValueError(f"{show(label)} is new twice")
-                known[label] = len(known)
-        if self._process is None:
-            band = Band(self._bound, self._reference_place)
-            self._process = EProcess(band, (len(self.rates), len(self._strata), len(self._groups)))
-        elif groups or strata:
-            self._process.grow(len(self._strata), len(self._groups))
-
     def _append(self, line: Line) -> None:
         """Count a line of the log: the only way in which evidence grows."""
-        if line.batch in self._log:
-            raise ValueError(f"the batch {show(line.batch)} stands twice in the log")
-        self._grow(line.new_groups, line.new_strata)
-        self._evidence.update(line.part.astype(float), line.size.astype(float))
-        self._log.append(line)
+        self._history.append(line)
         self._answers.clear()
-        log_e, log_change = float(self._evidence.log_e_value), float(self._evidence.log_change_value)
-        self._records.append((log_e, min(self.p_value, math.exp(-max(log_e, 0.0))), log_change))
-        self._products.append(self._evidence.log_products)
-        place = self.n_batches - 1
-        if log_e >= self.log_alarm_line:
-            self._alarms.setdefault("test", place)
-        if log_change >= self.log_change_line:
-            self._alarms.setdefault("change", place)
+
+    def _counts(self, rate: Rate | str | None) -> tuple[Ints, Ints]:
+        """Return the counts of a rate, of shape (n_batches, n_strata, n_groups)."""
+        return self._history.counts(self._place_of(rate))
 
     def _step(self, place: int) -> MonitorStep:
-        line = self._log.lines[place]
-        alarm, change = (self._alarms.get(kind, self.n_batches) <= place for kind in ("test", "change"))
-        step = MonitorStep(line.batch, line.n_decisions, *self._records[place], alarm, change)
+        line = self._history.log.lines[place]
+        alarm, change = (
+            self._history.alarms.get(kind, self.n_batches) <= place for kind in ("test", "change")
+        )
+        step = MonitorStep(line.batch, line.n_decisions, *self._history.known[place], alarm, change)
         return replace(step, sentence=_words.step_sentence(step, self))
-
-    def _batch_of(self, kind: str) -> str | None:
-        place = self._alarms.get(kind)
-        return None if place is None else self._log.lines[place].batch
 
     def _place_of(self, rate: Rate | str | None) -> int:
         if rate is None:
@@ -905,16 +804,6 @@ class FairnessMonitor:
             f"{list_texts(own.name for own in self.rates)}."
         )
 
-    def _counts(self, rate: Rate | str | None) -> tuple[Ints, Ints]:
-        """Return the counts of a rate, of shape (n_batches, n_strata, n_groups)."""
-        place = self._place_of(rate)
-        tables = np.zeros((2, self.n_batches, max(len(self._strata), 1), len(self._groups)), dtype=np.int64)
-        for i, line in enumerate(self._log.lines):
-            _, n_strata, n_groups = line.part.shape
-            tables[0, i, :n_strata, :n_groups] = line.part[place]
-            tables[1, i, :n_strata, :n_groups] = line.size[place]
-        return tables[0], tables[1]
-
     def _answer(self, key: Any, find: Any) -> Any:
         """Return what was found out since the last batch, or find it out."""
         if key not in self._answers:
@@ -925,33 +814,16 @@ class FairnessMonitor:
         """Tell whether the confidence sequences of all pairs of groups lie within the tolerance."""
         from fairsk.monitoring._pairs import all_pairs_within
 
-        return len(self._groups) > 1 and all(
+        return len(self._history.groups) > 1 and all(
             all_pairs_within(
                 *self._counts(rate),
                 bound=self._bound,
                 reference=self._reference_place,
                 alpha=self._alpha,
-                prior=self._prior_of(place),
+                prior=self._history.prior(place),
             )
             for place, rate in enumerate(self.rates)
         )
-
-    def _counted(self) -> list[Counted]:
-        """Return the lines of the log, with the groups and strata that they count."""
-        groups, strata = list(self._groups), list(self._strata)
-        return [
-            Counted(line, groups[: line.part.shape[2]], strata[: line.part.shape[1]])
-            for line in self._log.lines
-        ]
-
-
-def _places(
-    labels: Sequence[Hashable], known: Mapping[Hashable, int]
-) -> tuple[int, list[Hashable], list[int]]:
-    """Return how many labels there are now, which are new, and the place of each that came."""
-    new = [label for label in labels if label not in known]
-    later = {label: len(known) + i for i, label in enumerate(new)}
-    return len(known) + len(new), new, [known[label] if label in known else later[label] for label in labels]
 
 
 def _measured(histograms: ScoreHistograms, groups: Sequence[Hashable]) -> dict[str, list[float]]:
