@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import json
 import math
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from fairsk import Constraint, Rate
 from fairsk.metrics import GroupCounts
+from fairsk.monitoring import FairnessMonitor
 from fairsk.monitoring._cohorts import Cohorts
 from fairsk.monitoring._fleet import e_bh, mean_e_value
 from fairsk.monitoring._units import first_of_each, one_per_unit
@@ -251,6 +253,27 @@ def test_numbers_of_decisions_do_for_completeness_by_group() -> None:
         cohorts.decided("2", decisions(rows, strata=["x"] * 40))
 
 
+def test_a_monitor_of_whole_cohorts_knows_what_one_of_all_labels_does() -> None:
+    rng = np.random.default_rng(0)
+    cohorts, late, at_once = (
+        Cohorts(1.0),
+        *(FairnessMonitor("equal_opportunity", min_ratio=0.8) for _ in "12"),
+    )
+    rows = {
+        f"{day:02}": [(str(rng.choice(["a", "b"])), *map(int, rng.integers(0, 2, 2))) for _ in range(60)]
+        for day in range(8)
+    }
+    for day, of_day in rows.items():
+        at_once.update(labels(of_day), batch=day)
+        cohorts.decided(day, decisions(of_day))
+    for place in range(0, 60, 12):  # labels of the last day arrive first
+        for day in sorted(rows, reverse=True):
+            cohorts.labelled(day, labels(rows[day][place : place + 12]))
+        for batch, counts in cohorts.closed():
+            late.update(counts, batch=batch)
+    assert late.to_state() == at_once.to_state()
+
+
 # --- selective labels ------------------------------------------------------------------------------
 
 
@@ -342,8 +365,14 @@ A = labels([("a", 1, 1)])
         (lambda c: c.decided("2", A), ValueError, "has labels already"),
         (lambda c: c.decided("2", [1, 0]), TypeError, "GroupCounts"),
         (lambda c: c.decided(2, decisions([("a", 1, 1)])), TypeError, "batch must be text"),
-        (lambda c: c.decided("", decisions([("a", 1, 1)])), ValueError, "must not be empty"),
+        (
+            lambda c: c.decided("", decisions([("a", 1, 1)])),
+            ValueError,
+            "batch must have 1 to 200 characters",
+        ),
         (lambda c: c.decided("2", {"a": 1.5}), ValueError, "whole number"),
+        (lambda c: c.decided("2", {datetime.date(2026, 1, 1): 1}), TypeError, "text or numbers"),
+        (lambda c: c.decided("2", decisions([(datetime.date(2026, 1, 1), 1, 1)])), TypeError, "text or"),
         (lambda c: c.decided("2", {"a": True}), ValueError, "whole number"),
         (
             lambda c: c.decided(
@@ -383,11 +412,11 @@ def test_what_is_refused(call: Any, error: Any, message: str) -> None:
 def test_messages_stay_short_whatever_comes_in() -> None:
     rows = [("x" * 5_000 + str(i), 1, 1) for i in range(300)]
     cohorts = Cohorts()
-    cohorts.decided("1" * 9_000, decisions(rows[:1]))
+    cohorts.decided("1" * 200, decisions(rows[:1]))
     for call in (
-        lambda: cohorts.labelled("1" * 9_000, labels(rows)),
-        lambda: cohorts.labelled("2" * 9_000, labels(rows)),
-        lambda: cohorts.decided("1" * 9_000, decisions(rows)),
+        lambda: cohorts.labelled("1" * 200, labels(rows)),
+        lambda: cohorts.labelled("2" * 200, labels(rows)),
+        lambda: cohorts.decided("1" * 200, decisions(rows)),
     ):
         with pytest.raises(ValueError, match=r"\.\.\.") as caught:
             call()

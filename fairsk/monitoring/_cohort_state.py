@@ -11,14 +11,12 @@ from fairsk._core.counts import GroupCounts
 from fairsk._core.messages import show
 from fairsk._core.validation import plain_labels, plain_orders, read_labels, read_orders
 from fairsk.monitoring._completeness import Cohort, check_rows, empty
-from fairsk.rates import CELLS, Constraint, Rate
+from fairsk.rates import CELLS
 
 __all__ = [
     "counts_state",
     "plain_cohort",
-    "plain_constraint",
     "read_cohort",
-    "read_constraint",
     "read_counts",
 ]
 
@@ -80,33 +78,15 @@ def plain_cohort(batch: str, cohort: Cohort) -> dict[str, Any]:
 
 def read_cohort(state: Mapping[str, Any]) -> Cohort:
     """Restore what :func:`plain_cohort` wrote; errors say what is wrong with it."""
-    if set(state) != {"batch", "by_decision", "decided", "labelled"} or state["by_decision"] not in (
-        True,
-        False,
-    ):
+    by_decision = state["by_decision"]
+    if set(state) != {"batch", "by_decision", "decided", "labelled"} or not isinstance(by_decision, bool):
         raise ValueError("a cohort has other entries than it should")
-    decided, labelled = (
-        read_counts(state["decided"], labelled=False),
-        read_counts(state["labelled"], labelled=True),
-    )
-    if decided is None or (labelled is None and state["by_decision"]):
+    decided = read_counts(state["decided"], labelled=False)
+    labelled = read_counts(state["labelled"], labelled=True)
+    if decided is None or (labelled is None and by_decision):
         raise ValueError("a cohort has no decisions")
-    cohort = Cohort(
-        decided, state["by_decision"], None if labelled is None else empty(decided, labelled=True)
-    )
-    if labelled is not None:
-        cohort.add(labelled, f"Batch {show(state['batch'])}")
+    if labelled is None:
+        return Cohort(decided, by_decision)
+    cohort = Cohort(decided, by_decision, empty(decided, labelled=True))
+    cohort.add(labelled, f"Batch {show(state['batch'])}")
     return cohort
-
-
-def plain_constraint(constraint: Constraint) -> dict[str, Any]:
-    """Return the formulas of a constraint as plain values, fit for JSON."""
-    rates = [[r.name, r.numerator, r.denominator, r.lower_is_better] for r in constraint.rates]
-    return {"name": constraint.name, "rates": rates}
-
-
-def read_constraint(state: Mapping[str, Any]) -> Constraint:
-    """Restore what :func:`plain_constraint` wrote."""
-    if set(state) != {"name", "rates"}:
-        raise ValueError("a constraint has a name and rates")
-    return Constraint(state["name"], [Rate(*rate) for rate in state["rates"]])

@@ -10,14 +10,13 @@ import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.messages import list_texts, show
+from fairsk._core.validation import plain_constraint, plain_labels, read_constraint
 from fairsk._core.warnings import warn_user
 from fairsk.monitoring._cohort_results import IncompleteCohorts, MissingLabels, selective_labels
 from fairsk.monitoring._cohort_state import (
     counts_state,
     plain_cohort,
-    plain_constraint,
     read_cohort,
-    read_constraint,
     read_counts,
 )
 from fairsk.monitoring._completeness import (
@@ -30,8 +29,9 @@ from fairsk.monitoring._completeness import (
     n_rows,
     rate_range,
 )
+from fairsk.monitoring._options import check_name, json_labels
+from fairsk.monitoring._shares import monitored_constraint
 from fairsk.rates import CELLS, Constraint, Rate, get_rate
-from fairsk.statistics._proportions import as_constraint
 
 __all__ = ["Cohorts"]
 
@@ -81,7 +81,8 @@ class Cohorts:
 
     See Also
     --------
-    GroupCounts : The tables of decisions (``y_true=None``), and of labelled rows.
+    FairnessMonitor : What counts the cohorts that are closed.
+    fairsk.metrics.GroupCounts : The tables of decisions (``y_true=None``), and of labelled rows.
 
     Notes
     -----
@@ -124,7 +125,7 @@ class Cohorts:
         self.complete = _check_share(complete)
         self.max_age = None if max_age is None else _check_whole("max_age", max_age, 1)
         self.most_missing = _check_whole("most_missing", most_missing, 0)
-        self.constraint = None if constraint is None else as_constraint(constraint)
+        self.constraint = None if constraint is None else monitored_constraint(constraint)
         self._asked = self._selected, self._rejected = _asked(self.constraint)
         self._open: dict[str, Cohort] = {}
         # Of a closed cohort stays what was missing, as decisions, and the labels that came too late.
@@ -170,9 +171,10 @@ class Cohorts:
         ValueError
             If the batch was given before, sorts before a closed one, or rows have labels or weights.
         TypeError
-            If ``batch`` is no text, or ``counts`` no table.
+            If ``batch`` is no text, ``counts`` no table, or a group neither text nor a number.
         """
-        what = f"The decisions of batch {show(_check_batch(batch))}"
+        batch = check_name("batch", batch)
+        what = f"The decisions of batch {show(batch)}"
         if batch in self._open or batch in self._closed:
             raise ValueError(
                 f"{what} were given already: add up the tables of a batch before, and give late decisions as "
@@ -185,9 +187,11 @@ class Cohorts:
                 f"{show(last)} is closed. Give them an id that sorts after it."
             )
         if isinstance(counts, Mapping):
+            plain_labels(list(counts))  # what JSON does not have is refused now, and not when it is stored
             self._open[batch] = Cohort(_of_numbers(counts, what), by_decision=False)
             return
         check_rows(what, counts, labelled=False)
+        plain_labels([*counts.groups, *(counts.strata or ())])
         self._refuse_other(counts, what)
         asked = in_sorted_order(asked_rows(counts, selected=self._selected, rejected=self._rejected))
         self._open[batch] = Cohort(asked, by_decision=True, labelled=empty(asked, labelled=True))
@@ -211,7 +215,8 @@ class Cohorts:
             If there is no such batch, a group has more labels than decisions, or rows have weights or no
             labels.
         """
-        what = f"Batch {show(_check_batch(batch))}"
+        batch = check_name("batch", batch)
+        what = f"Batch {show(batch)}"
         cohort = self._open.get(batch) or self._closed.get(batch)
         if cohort is None:
             raise ValueError(f"{what} has no decisions: give them to decided() first.")
@@ -441,7 +446,7 @@ def _restored(cls: type[Cohorts], state: Mapping[str, Any]) -> Cohorts:
     constraint = None if state["constraint"] is None else read_constraint(state["constraint"])
     made = cls(state["complete"], state["max_age"], most_missing=state["most_missing"], constraint=constraint)
     batches = [each["batch"] for each in (*state["closed"], *state["open"])]
-    if batches != sorted(set(map(_check_batch, batches))):
+    if batches != sorted({check_name("batch", batch) for batch in batches}):
         raise ValueError("its batches are not in order")
     made._open = {each["batch"]: read_cohort(each) for each in state["open"]}
     for each in state["closed"]:
@@ -480,14 +485,6 @@ def _of_numbers(counts: Mapping[Any, int], what: str) -> GroupCounts:
     rows = np.array(numbers, dtype=float)
     cells = {"tp": 0 * rows, "fp": 0 * rows, "fn": 0 * rows, "tn": rows}
     return GroupCounts(list(counts), cells, labelled=False)
-
-
-def _check_batch(batch: Any) -> str:
-    if not isinstance(batch, str):
-        raise TypeError(f"batch must be text, got {show(batch)}: ids sort as text, such as '2026-09'.")
-    if not batch:
-        raise ValueError("batch must not be empty.")
-    return batch
 
 
 def _check_share(complete: Any) -> float:
