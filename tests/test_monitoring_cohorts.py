@@ -222,6 +222,24 @@ def test_a_day_without_decisions_holds_nothing_up() -> None:
     assert Cohorts.from_state(cohorts.to_state()).to_state() == cohorts.to_state()
 
 
+def test_the_state_of_a_closed_cohort_holds_what_is_missing_alone() -> None:
+    groups = [f"group {i}" for i in range(50)]
+    rows = [(group, y, y) for group in groups for y in (0, 1)]
+    cohorts, sizes = Cohorts(most_missing=1), []
+    for month in range(12):
+        cohorts.decided(f"{month:02}", decisions(rows))
+        cohorts.labelled(f"{month:02}", labels(rows[1:]))
+        assert len(list(cohorts.closed())) == 1
+        sizes.append(len(json.dumps(cohorts.to_state())))
+    assert sizes[-1] - sizes[-2] < 500
+    cohorts.labelled("03", labels(rows[:1]))
+    with pytest.raises(ValueError, match="groups that await none: group 1"):
+        cohorts.labelled("04", labels(rows[2:3]))
+    assert cohorts.late == {"03": 1}
+    assert cohorts.missing("accuracy").late.sum() == 1
+    assert cohorts.missing("accuracy").decided.tolist() == [24] * 50
+
+
 def test_strata_are_complete_one_by_one() -> None:
     rows, strata = pairs(*FOUR), ["x", "y"] * 40
     cohorts = Cohorts(1.0)
@@ -388,7 +406,7 @@ A = labels([("a", 1, 1)])
         ),
         (lambda c: c.labelled("2", A), ValueError, "has no decisions"),
         (lambda c: c.labelled("1", A), ValueError, r"1 more labels of selected rows .* group 'a'"),
-        (lambda c: c.labelled("1", labels([("c", 1, 1)])), ValueError, "groups without decisions: c"),
+        (lambda c: c.labelled("1", labels([("c", 1, 1)])), ValueError, "groups that await none: c"),
         (lambda c: c.labelled("1", decisions([("a", 1, 1)])), ValueError, "has no labels"),
         (lambda c: c.labelled("1", labels([("a", 1, 1)], sample_weight=[0.5])), ValueError, "weights"),
         (lambda _: Cohorts(0), ValueError, "complete must be a share"),

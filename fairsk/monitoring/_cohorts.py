@@ -23,7 +23,6 @@ from fairsk.monitoring._completeness import (
     Cohort,
     asked_rows,
     check_rows,
-    difference,
     empty,
     in_sorted_order,
     n_rows,
@@ -427,10 +426,7 @@ class Cohorts:
     def _close(self, batch: str, counted: GroupCounts | None) -> None:
         """Keep of a cohort what is missing; labels that came while it was counted are late ones."""
         cohort = self._open.pop(batch)
-        arrived = cohort.arrived
-        before = arrived if counted is None else counted
-        late = None if cohort.labelled is None else difference(arrived, before)
-        self._closed[batch] = Cohort(cohort.missing(before), cohort.by_decision, late)
+        self._closed[batch] = cohort.remainder(cohort.arrived if counted is None else counted)
         if counted is not None and n_rows(counted):
             self._counted = counted if self._counted is None else self._counted + counted
 

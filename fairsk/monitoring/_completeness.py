@@ -101,10 +101,10 @@ def laid_out(counts: GroupCounts, like: GroupCounts, what: str) -> GroupCounts:
     total = counts + empty(like, labelled=counts.labelled)
     unknown = [label for label in total.groups if label not in like.groups]
     if unknown:
-        raise ValueError(f"{what} has labels of groups without decisions: {list_groups(unknown)}.")
+        raise ValueError(f"{what} has labels of groups that await none: {list_groups(unknown)}.")
     strata = [label for label in total.strata or () if label not in (like.strata or ())]
     if strata:
-        raise ValueError(f"{what} has labels of strata without decisions: {list_groups(strata)}.")
+        raise ValueError(f"{what} has labels of strata that await none: {list_groups(strata)}.")
     return total.take(like.groups)
 
 
@@ -202,6 +202,14 @@ class Cohort:
             "fp": left[..., 0] if self.by_decision else none,
         }
         return _like(self.decided, cells, labelled=False)
+
+    def remainder(self, counted: GroupCounts) -> Cohort:
+        """Return what awaits labels after some were counted: of groups that lack none, nothing is kept."""
+        missing = self.missing(counted)
+        rows = missing.n.reshape(len(missing.groups), -1).sum(-1)
+        groups = [group for group, n in zip(missing.groups, rows, strict=True) if n] or missing.groups[:1]
+        late = None if self.labelled is None else difference(self.labelled, counted).take(groups)
+        return Cohort(missing.take(groups), self.by_decision, late)
 
     def needed(self, complete: float, most_missing: int) -> Floats:
         """Return how many labels must still arrive, by group, stratum and decision."""
