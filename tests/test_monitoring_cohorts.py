@@ -389,6 +389,8 @@ A = labels([("a", 1, 1)])
             "batch must have 1 to 200 characters",
         ),
         (lambda c: c.decided("2", {"a": 1.5}), ValueError, "whole number"),
+        (lambda c: c.decided("2", {"\ud800": 1}), ValueError, "JSON writes otherwise"),
+        (lambda c: c.decided("2", {math.nan: 1}), ValueError, "is NaN"),
         (lambda c: c.decided("2", {datetime.date(2026, 1, 1): 1}), TypeError, "text or numbers"),
         (lambda c: c.decided("2", decisions([(datetime.date(2026, 1, 1), 1, 1)])), TypeError, "text or"),
         (lambda c: c.decided("2", {"a": True}), ValueError, "whole number"),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.messages import list_texts, show
-from fairsk._core.validation import plain_constraint, plain_labels, read_constraint
+from fairsk._core.validation import plain_constraint, read_constraint
 from fairsk._core.warnings import warn_user
 from fairsk.monitoring._cohort_results import IncompleteCohorts, MissingLabels, selective_labels
 from fairsk.monitoring._cohort_state import (
@@ -186,11 +186,12 @@ class Cohorts:
                 f"{show(last)} is closed. Give them an id that sorts after it."
             )
         if isinstance(counts, Mapping):
-            plain_labels(list(counts))  # what JSON does not have is refused now, and not when it is stored
+            _refuse_labels(list(counts), what)
             self._open[batch] = Cohort(_of_numbers(counts, what), by_decision=False)
             return
         check_rows(what, counts, labelled=False)
-        plain_labels([*counts.groups, *(counts.strata or ())])
+        _refuse_labels(counts.groups, what)
+        _refuse_labels(counts.strata or (), what)
         self._refuse_other(counts, what)
         asked = in_sorted_order(asked_rows(counts, selected=self._selected, rejected=self._rejected))
         self._open[batch] = Cohort(asked, by_decision=True, labelled=empty(asked, labelled=True))
@@ -481,6 +482,13 @@ def _of_numbers(counts: Mapping[Any, int], what: str) -> GroupCounts:
     rows = np.array(numbers, dtype=float)
     cells = {"tp": 0 * rows, "fp": 0 * rows, "fn": 0 * rows, "tn": rows}
     return GroupCounts(list(counts), cells, labelled=False)
+
+
+def _refuse_labels(labels: Sequence[Hashable], what: str) -> None:
+    """Refuse labels that JSON does not have now, and not when cohorts are stored."""
+    for label, read in zip(labels, json_labels(labels), strict=True):
+        if label != read:
+            raise ValueError(f"{what} have a group or stratum that JSON writes otherwise: {show(label)}.")
 
 
 def _check_share(complete: Any) -> float:
