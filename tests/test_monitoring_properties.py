@@ -280,6 +280,30 @@ def test_alarms_and_p_values_follow_from_the_evidence_of_steps(seed: int, kind: 
         assert np.array_equal(ours[:, columns], theirs)
 
 
+@pytest.mark.parametrize("selected", [(5, 5), (0, 0), (10, 10), (10, 0)])
+@pytest.mark.parametrize("reference", [None, "b", "not seen"])
+def test_groups_that_are_alike_can_be_shown(selected: tuple[int, int], reference: str | None) -> None:
+    monitor = FairnessMonitor(min_ratio=0.8, reference=reference)
+    said = [str(monitor)]
+    for batch, of_b in (("1", selected[1]), ("2", 0)):
+        size = [10, 10 if of_b or batch == "1" else 0]
+        cells = {
+            "tp": [0, 0],
+            "fp": [selected[0], of_b],
+            "fn": [0, 0],
+            "tn": [size[0] - selected[0], size[1] - of_b],
+        }
+        monitor.update(GroupCounts(["a", "b"], cells, labelled=False), batch=batch)
+        said += [
+            str(monitor),
+            repr(monitor),
+            str(monitor.pairs()),
+            str(monitor.confidence_sequence("a", "b")),
+        ]
+    assert all(said)
+    json.dumps(monitor.to_dict(), allow_nan=False)
+
+
 def test_groups_and_strata_that_come_later_were_empty_before() -> None:
     rng = np.random.default_rng(5)
     tables = [table(rng, ("a", "b"), ("x",)) for _ in range(3)]

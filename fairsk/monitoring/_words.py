@@ -182,7 +182,8 @@ def furthest_pair(monitor: FairnessMonitor) -> FurthestPair | None:
 def _candidates(monitor: FairnessMonitor, values: Any, measured: Any) -> list[tuple[int, int]]:
     """Return the pairs that can be furthest apart, lower rate first."""
     if monitor.reference is None:
-        return [(measured[np.argmin(values[measured])], measured[np.argmax(values[measured])])]
+        ranked = measured[np.argsort(values[measured], kind="stable")]  # two groups, also where all are equal
+        return [(int(ranked[0]), int(ranked[-1]))]
     reference = monitor.groups.index(monitor.reference)
     if reference not in measured:
         return []
