@@ -578,6 +578,22 @@ def test_a_fleet_of_one_is_the_monitor_alone() -> None:
     assert "only did not keep the tolerance" in str(e_bh({"only": 9.0}))
 
 
+def test_monitors_are_asked_for_the_evidence_of_now() -> None:
+    fleet = {"loans": (10, 2), "cards": (10, 9), "rent": (10, 10)}
+    monitors = [FairnessMonitor(min_ratio=0.8, name=name) for name in fleet]
+    for day in range(12):
+        for monitor, selected in zip(monitors, fleet.values(), strict=True):
+            rows = [
+                (group, 0, int(i < k)) for group, k in zip("ab", selected, strict=True) for i in range(20)
+            ]
+            monitor.update(decisions(rows), batch=f"{day:02}")
+    result = e_bh(monitors)
+    assert result.alarms == ("loans",)
+    assert result.log_e_values[0] == monitors[0].log_e_value
+    assert mean_e_value(monitors).is_alarm
+    assert not mean_e_value(monitors[1:]).is_alarm
+
+
 def test_the_mean_of_e_values_tests_all_sites() -> None:
     sites = {"north": math.log(58), "south": math.log(0.5), "west": math.log(1.5)}
     test = mean_e_value(sites)
