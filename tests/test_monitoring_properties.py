@@ -304,6 +304,34 @@ def test_groups_that_are_alike_can_be_shown(selected: tuple[int, int], reference
     json.dumps(monitor.to_dict(), allow_nan=False)
 
 
+@pytest.mark.parametrize("alpha", [5e-324, 1e-17, 1 - 1e-12])
+def test_any_alpha_can_be_shown(alpha: float) -> None:
+    monitor = FairnessMonitor(max_difference=1e-9, alpha=alpha, mean_batches_between_false_alarms=1e308)
+    for batch in ("1", "2", "3"):
+        cells = {"tp": [0, 0], "fp": [90, 1], "fn": [0, 0], "tn": [10, 99]}
+        monitor.update(GroupCounts(["a", "b"], cells, labelled=False), batch=batch)
+        sequence = monitor.confidence_sequence("a", "b")
+        assert (sequence.low <= 0.89).all()
+        assert (sequence.high >= 0.89).all()
+        assert FairnessMonitor.from_state(state_of(monitor)).to_state() == monitor.to_state()
+        assert str(monitor)
+
+
+def test_an_alarm_is_dated_once() -> None:
+    monitor = FairnessMonitor(min_ratio=0.8)
+    dates = []
+    for batch in range(40):
+        of_b = 50 if batch < 12 else 20
+        cells = {"tp": [0, 0], "fp": [50, of_b], "fn": [0, 0], "tn": [50, 100 - of_b]}
+        monitor.update(GroupCounts(["a", "b"], cells, labelled=False), batch=f"{batch:02}")
+        dates.append(monitor.since)
+    assert dates[:13] == [None] * 13
+    # The forecast of the shortest memory, .9, leaves the tolerance after three unlike batches, and bets on the
+    # next: .5 - (.5 - .2) (1 - .9^3) / (1 - .9^15) = .398 is below .8 times .5; after two it is .426.
+    assert set(dates) == {None, "15"}
+    assert dates[-1] == FairnessMonitor.from_state(state_of(monitor)).since
+
+
 def test_groups_and_strata_that_come_later_were_empty_before() -> None:
     rng = np.random.default_rng(5)
     tables = [table(rng, ("a", "b"), ("x",)) for _ in range(3)]

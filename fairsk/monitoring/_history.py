@@ -60,6 +60,8 @@ class History:
         What was known after each batch.
     alarms : dict of str to int
         The place of the batch at which ``"test"`` and ``"change"`` alarmed first.
+    since : str or None
+        The batch from which the evidence of the first alarm has grown.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class History:
         self.counted_by: CountedBy | None = None
         self.known: list[Known] = []
         self.alarms: dict[AlarmKind, int] = {}
+        self.since: str | None = None
         self._products: list[Floats] = []
         self._process: EProcess | None = None
         self._prior: tuple[Floats, Floats] | None = None
@@ -150,7 +153,9 @@ class History:
         process = self._grow(line.new_groups, line.new_strata)
         process.update(line.part.astype(float), line.size.astype(float))
         self.log.append(line)
-        self._products.append(process.log_products)
+        is_first = not self.alarms
+        if is_first:
+            self._products.append(process.log_products)
         log_e, log_change = float(process.log_e_value), float(process.log_change_value)
         # Valid at any time: M ever exceeds m with a probability of at most 1 / m.
         p_value = min(self.known[-1].p_value if self.known else 1.0, math.exp(-max(log_e, 0.0)))
@@ -159,16 +164,15 @@ class History:
         for kind, value in evidence.items():
             if value >= self._log_lines[kind]:
                 self.alarms.setdefault(kind, len(self.known) - 1)
+        if is_first and self.alarms:
+            self.since = self._start_of_evidence()
+            self._products.clear()
 
-    @property
-    def since(self) -> str | None:
-        """The batch from which the evidence of the first alarm has grown."""
-        if not self.alarms:
-            return None
-        last = min(self.alarms.values())
+    def _start_of_evidence(self) -> str:
+        """Return the batch from which the evidence of the first alarm, which is now, has grown."""
         # Of the rates and forecasts the one with the most evidence at the alarm; it last had the least before
         # the batch that the change is dated to, which is where its likelihood is greatest.
-        paths = np.concatenate([np.zeros((1, *self._products[0].shape)), self._products[: last + 1]])
+        paths = np.concatenate([np.zeros((1, *self._products[0].shape)), self._products])
         paths = paths.reshape(len(paths), -1)
         lowest = np.minimum.accumulate(paths, axis=0)
         best = int(np.argmax(paths[-1] - lowest[-1]))
