@@ -438,9 +438,9 @@ class FairnessMonitor:
                 )
         if group == other:
             raise ValueError(f"A group is not compared with itself: {show(group)} is named twice.")
-        confidence = (
-            1 - self._alpha if confidence is None else check_between("confidence", confidence, 0.0, 1.0)
-        )
+        if confidence is None:  # the largest number below 1, where alpha is less than what is left
+            confidence = min(1 - self._alpha, math.nextafter(1.0, 0.0))
+        confidence = check_between("confidence", confidence, 0.0, 1.0)
         place = self._place_of(rate)
         columns = [self._history.groups[group], self._history.groups[other]]
 
