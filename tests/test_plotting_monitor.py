@@ -36,7 +36,7 @@ def plt():
 class Monitor:
     """What a display needs of a FairnessMonitor, with numbers of the tests' choice."""
 
-    name, alpha, reference, strata, scores = "", 0.05, None, None, None
+    name, alpha, reference, strata, scores, since = "", 0.05, None, None, None, None
     log_alarm_line, log_change_line = math.log(20), math.log(1_000)
 
     def __init__(self, part, size, *, bound=RATIO, constraint="demographic_parity", groups=None, **others):
@@ -274,6 +274,7 @@ def test_evidence_is_on_a_logarithmic_axis_with_its_alarms():
     monitor = monitor_of()
     monitor.test = np.linspace(0, 5, 40)
     monitor.change_values = np.linspace(-20, 9, 40)
+    monitor.since = monitor.batches[10]
     display = MonitorDisplay.from_monitor(monitor)
     axes = display.axes_["evidence"]
     np.testing.assert_allclose(display.evidence_lines_["test"].get_ydata(), monitor.test)
@@ -286,13 +287,15 @@ def test_evidence_is_on_a_logarithmic_axis_with_its_alarms():
     assert display.alarms == {"test": "2026-01-25", "change": "2026-02-07"}
     assert display.alarm_marks_["test"].get_xdata() == [24]
     assert display.alarm_marks_["change"].get_xdata() == [37]
+    assert display.since_mark_.get_xdata() == [10]
     assert legend(display, "evidence") == [
         "test: 148 now",
         "test alarms at 20",
         "test alarm: 2026-01-25",
-        "change: 8103 now",
+        "change: 8,103 now",
         "change alarms at 1,000",
         "change alarm: 2026-02-07",
+        "evidence grows since: 2026-01-11",
     ]
     numbers = dict(zip(shown(axes.get_yticklabels()), axes.get_yticks(), strict=True))
     assert numbers == pytest.approx(
@@ -397,6 +400,8 @@ def test_options_that_do_not_fit_are_refused(options, error):
 def test_what_cannot_be_drawn_is_refused(monkeypatch):
     with pytest.raises(ValueError, match="no batches yet"):
         MonitorDisplay.from_monitor(monitor_of(n_batches=0))
+    with pytest.raises(ValueError, match="compares groups with 'a' only: name it as one of the pair"):
+        MonitorDisplay.from_monitor(monitor_of(n_groups=3, reference="a"), pair=("b", "c"))
     with pytest.raises(TypeError, match="draws a FairnessMonitor; got 'monitor'"):
         MonitorDisplay.from_monitor("monitor")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)

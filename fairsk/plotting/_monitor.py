@@ -12,7 +12,7 @@ from fairsk._core.bounds import Bound
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, list_groups
 from fairsk._core.messages import list_texts, show
-from fairsk._core.results import Result, Table, number, percent, with_interval
+from fairsk._core.results import Result, Table, percent, with_interval
 from fairsk._core.sections import Series
 from fairsk._core.timelines import MOST_SERIES, furthest_apart, last_value, value_range, with_intervals
 from fairsk._core.typing import Floats, Ints
@@ -114,6 +114,8 @@ class MonitorDisplay(Result):
         The evidence of ``"test"`` and ``"change"``, in natural logarithms, and where they alarm.
     alarm_marks_ : dict of str to matplotlib Line2D
         The mark on the evidence at the batch of each alarm.
+    since_mark_ : matplotlib Line2D or None
+        The mark at the batch from which the evidence of the first alarm has grown.
 
     Raises
     ------
@@ -169,6 +171,7 @@ class MonitorDisplay(Result):
     evidence_lines_: dict[str, Line2D]
     alarm_lines_: dict[str, Line2D]
     alarm_marks_: dict[str, Line2D]
+    since_mark_: Line2D | None
 
     #: The name of the monitor, its batches, its groups and those that have lines of their own.
     name: str
@@ -193,10 +196,14 @@ class MonitorDisplay(Result):
     rate_high: Floats
     batch_rates: Floats
     #: The evidence after each batch and the lines at which it alarms, as natural logarithms, under "test" and
-    #: "change"; the batches of the alarms.
+    #: "change"; the batches of the alarms, and the one from which the evidence of the first has grown.
     log_evidence: dict[str, Floats]
     log_lines: dict[str, float]
     alarms: dict[str, str | None]
+    since: str | None
+    #: How many rates the evidence is of, and whether rates are those of several strata together.
+    n_rates: int
+    has_strata: bool
 
     def __init__(
         self,
@@ -235,6 +242,7 @@ class MonitorDisplay(Result):
         }
         self.log_lines = {"test": monitor.log_alarm_line, "change": monitor.log_change_line}
         self.alarms = {"test": monitor.alarm, "change": monitor.change}
+        self.since = monitor.since
 
     def _count_rates(self, part: Ints, size: Ints) -> None:
         """Count the rates over the window, and find out which groups have lines and intervals."""
@@ -334,11 +342,13 @@ class MonitorDisplay(Result):
         require_matplotlib(type(self).__name__)
         panels = stacked_axes(ax, list(_PANELS), heights=list(_PANELS.values()), width=_WIDTH)
         self.axes_ = dict(zip(_PANELS, panels, strict=True))
-        legends = [self._draw_rates(panels[0], kwargs), self._draw_disparity(panels[1])]
-        legends.append(self._draw_evidence(panels[2]))
-        for axes, entries in zip(panels, legends, strict=True):
-            if entries or axes.get_legend_handles_labels()[0]:
-                place_legend(axes, grow=False, extra=entries)
+        entries = self._draw_rates(panels[0], kwargs)
+        self._draw_disparity(panels[1])
+        self._draw_evidence(panels[2])
+        self._mark_alarms(panels[2])
+        for axes in panels:
+            if axes.get_legend_handles_labels()[0]:
+                place_legend(axes, grow=False, extra=entries if axes is panels[0] else ())
         if self.name:
             panels[0].set_title(literal(self.name), loc="left", fontsize="medium", usetex=False)
         for axes in panels if ax is not None else panels[-1:]:
@@ -405,17 +415,14 @@ class MonitorDisplay(Result):
         label = f"{name} {sign} {self.bound.value:g}"
         if self.reference is None:
             return [self.bound.lower(values)], label
-        opposite = "/" if sign != "-" else "+"
-        return [
-            self.bound.lower(values),
-            self.bound.upper(values),
-        ], f"{label}, {name} {opposite} {self.bound.value:g}"
+        label += f", {name} {'+' if sign == '-' else '/'} {self.bound.value:g}"
+        return [self.bound.lower(values), self.bound.upper(values)], label
 
     def _last_rates(self) -> list[float]:
         places = [self.groups.index(group) for group in self.pair or ()]
         return [float(np.nan_to_num(last_value(self.rates[:, j]), nan=-1.0)) for j in places]
 
-    def _draw_disparity(self, axes: Any) -> list[Any]:
+    def _draw_disparity(self, axes: Any) -> None:
         """Draw the confidence sequence of the pair, and shade the tolerance."""
         self.sequence_line_ = self.sequence_band_ = self.tolerance_ = None
         is_ratio = self.bound.comparison == "ratio"
@@ -425,7 +432,7 @@ class MonitorDisplay(Result):
             middle = {"ha": "center", "va": "center", "fontstyle": "italic"}
             axes.text(0.5, 0.5, reason, transform=axes.transAxes, **middle)
             axes.set_yticks([])
-            return []
+            return
         group, other = (literal(format_group(group)) for group in self.pair)
         transform = np.log if is_ratio else np.asarray
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -437,6 +444,9 @@ class MonitorDisplay(Result):
         ends = (bottom / _FAR, top * _FAR) if is_ratio else (bottom - _FAR, top + _FAR)
         low, estimate, high = (np.clip(part, *ends) for part in (self.low, self.estimate, self.high))
         name = f"{percent(self.confidence)} confidence sequence"
+        gone = np.flatnonzero(np.isnan(self.low))
+        if len(gone):
+            name += f"\n(none from {literal(self.batches[gone[0]])} on:\nno one {self.bound.comparison} fits)"
         self.sequence_band_ = fill(axes, low, high, color="C0", alpha=0.25, label=name)
         marker = "o" if len(self.batches) <= FEW_BATCHES else None
         gap = " " if len(group + other) <= _LINE else "\n"
@@ -452,7 +462,6 @@ class MonitorDisplay(Result):
         self.tolerance_ = axes.axhspan(
             *self._tolerance, facecolor=GREY, edgecolor="none", alpha=0.18, zorder=0.5, label=label
         )
-        return []
 
     @property
     def _tolerance(self) -> tuple[float, float]:
@@ -460,49 +469,49 @@ class MonitorDisplay(Result):
         value = self.bound.value
         return (value, 1 / value) if self.bound.comparison == "ratio" else (-value, value)
 
-    def _draw_evidence(self, axes: Any) -> list[Any]:
-        """Draw both kinds of evidence, where they alarm, and the batches of the alarms in all panels."""
-        ink = axes.xaxis.label.get_color()
-        self.evidence_lines_, self.alarm_lines_, self.alarm_marks_ = {}, {}, {}
+    def _draw_evidence(self, axes: Any) -> None:
+        """Draw both kinds of evidence, and where they alarm."""
+        self.evidence_lines_, self.alarm_lines_ = {}, {}
         shown = {kind: np.maximum(values, _LEAST_EVIDENCE) for kind, values in self.log_evidence.items()}
-        few = "o" if len(self.batches) <= FEW_BATCHES else None
-        for kind, (color, dashes, marker) in _KINDS.items():
-            look = {"color": color or ink, "linestyle": dashes}
+        look: dict[str, Any] = {"linewidth": 1.6, "markersize": 3.5}
+        look["marker"] = "o" if len(self.batches) <= FEW_BATCHES else None
+        for kind, (color, dashes, _) in _KINDS.items():
+            label = f"{kind}: {_e_value(self.log_evidence[kind][-1])} now"
+            color = color or axes.xaxis.label.get_color()
             (self.evidence_lines_[kind],) = axes.plot(
-                shown[kind],
-                **look,
-                linewidth=1.6,
-                marker=few,
-                markersize=3.5,
-                label=f"{kind}: {_e_value(self.log_evidence[kind][-1])} now",
+                shown[kind], color=color, linestyle=dashes, label=label, **look
             )
-            line = self.log_lines[kind]
-            label = f"{kind} alarms at {math.exp(line):,.4g}"
+            label = f"{kind} alarms at {math.exp(self.log_lines[kind]):,.4g}"
             self.alarm_lines_[kind] = axes.axhline(
-                line, **look, linewidth=0.9, alpha=0.8, label=label, zorder=1.5
+                self.log_lines[kind], color=color, linestyle=dashes, linewidth=0.9, zorder=1.5, label=label
             )
+        lines = list(self.log_lines.values())
+        series = {kind: Series(np.minimum(each, max(lines) + _MOST_EVIDENCE)) for kind, each in shown.items()}
+        write_values(axes, *_range(series, [], lines, log=True), log=True)
+        of_all = f"\nof {self.n_rates} rates" if self.n_rates > 1 else ""
+        axes.set_ylabel(f"Evidence{of_all}\n(e-value)")
+
+    def _mark_alarms(self, axes: Any) -> None:
+        """Mark the batches of the alarms in all panels, and on the evidence where it began to grow."""
+        self.alarm_marks_, self.since_mark_ = {}, None
+
+        def mark(kind: str, batch: str, label: str, **look: Any) -> Any:
+            place, line = self.batches.index(batch), self.evidence_lines_[kind]
+            height = np.asarray(line.get_ydata())[place]
+            look |= {"color": line.get_color(), "linestyle": "none", "zorder": 4}
+            return axes.plot([place], [height], label=f"{label}: {literal(batch)}", **look)[0]
+
+        for kind, (_, dashes, marker) in _KINDS.items():
             batch = self.alarms[kind]
             if batch is None:
                 continue
-            place = self.batches.index(batch)
+            self.alarm_marks_[kind] = mark(kind, batch, f"{kind} alarm", marker=marker, markersize=7)
+            look = {"color": self.evidence_lines_[kind].get_color(), "linestyle": dashes, "linewidth": 0.9}
             for panel in self.axes_.values():
-                panel.axvline(place, **look, linewidth=0.9, zorder=1.2, label=f"_{kind} alarm")
-            (self.alarm_marks_[kind],) = axes.plot(
-                [place],
-                [shown[kind][place]],
-                color=color or ink,
-                linestyle="none",
-                marker=marker,
-                markersize=7,
-                zorder=4,
-                label=f"{kind} alarm: {literal(batch)}",
-            )
-        most = max(self.log_lines.values()) + _MOST_EVIDENCE
-        series = {kind: Series(np.minimum(values, most)) for kind, values in shown.items()}
-        write_values(axes, *_range(series, [], list(self.log_lines.values()), log=True), log=True)
-        of_all = f"\nof {self.n_rates} rates" if self.n_rates > 1 else ""
-        axes.set_ylabel(f"Evidence{of_all}\n(e-value)")
-        return []
+                panel.axvline(self.batches.index(batch), zorder=1.2, label=f"_{kind} alarm", **look)
+        if self.since is not None:
+            label, look = "evidence grows since", {"marker": ">", "markersize": 6, "fillstyle": "none"}
+            self.since_mark_ = mark("test", self.since, label, **look)
 
     def _tables(self) -> list[Table]:
         n_batches = len(self.batches)
@@ -572,6 +581,11 @@ def _pair_of(monitor: Any, pair: Any, part: Ints, size: Ints) -> Pair | None:
                 f"pair must be two groups of the monitor; got {show(pair)}. Its groups are: "
                 f"{list_groups(groups)}."
             )
+        if monitor.reference is not None and monitor.reference not in chosen:
+            raise ValueError(
+                f"The monitor compares groups with {show(format_group(monitor.reference))} only: name it as "
+                "one of the pair."
+            )
         return chosen[0], chosen[1]
     rates = _shares(part[None], size[None])[0]
     measured = np.flatnonzero(np.isfinite(rates))
@@ -636,4 +650,4 @@ def _e_value(log: float) -> str:
     if log > math.log(99_999):
         power = log / math.log(10)
         return f"{10 ** (power % 1):.1f}e+{math.floor(power)}"
-    return number(math.exp(log), 0 if log > math.log(100) else 2)
+    return f"{math.exp(log):,.0f}" if log > math.log(100) else f"{math.exp(log):.2f}"
