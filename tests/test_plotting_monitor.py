@@ -291,9 +291,9 @@ def test_evidence_is_on_a_logarithmic_axis_with_its_alarms():
     assert legend(display, "evidence") == [
         "test: 148 now",
         "test alarms at 20",
-        "test alarm: 2026-01-25",
         "change: 8,103 now",
         "change alarms at 1,000",
+        "test alarm: 2026-01-25",
         "change alarm: 2026-02-07",
         "evidence grows since: 2026-01-11",
     ]
