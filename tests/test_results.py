@@ -28,6 +28,7 @@ from fairsk._held_out.report import BoundReport, report_fields
 from fairsk.audit import PROFILES, FairnessPolicy, audit_dataset, audit_predictions, compare, verify
 from fairsk.audit._evidence import Evidence
 from fairsk.metrics import GroupCounts, ScoreHistograms
+from fairsk.monitoring import FairnessMonitor
 from fairsk.monitoring._cohorts import Cohorts
 from fairsk.monitoring._fleet import e_bh, mean_e_value
 from fairsk.neural._evaluation import TrainingReport
@@ -73,6 +74,14 @@ def optimizer(constraint: str) -> Any:
 def pareto_path() -> Any:
     model, X = optimizer("demographic_parity")
     return model.pareto_path(X, HIRED, n_points=5)
+
+
+def monitor() -> Any:
+    """Return a monitor of three batches."""
+    watched = FairnessMonitor("demographic_parity", min_ratio=0.8)
+    for batch in ("1", "2", "3"):
+        watched.update(COUNTS, batch=batch)
+    return watched
 
 
 def training_display() -> Any:
@@ -232,6 +241,10 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "GroupMetricDisplay": lambda: drawn(fairsk.plotting.GroupMetricDisplay),
     "TrainingDisplay": training_display,
     "ThresholdDisplay": threshold_display,
+    "MonitorDisplay": lambda: fairsk.plotting.MonitorDisplay(monitor()),
+    "ScoreTimelineDisplay": lambda: fairsk.plotting.ScoreTimelineDisplay(
+        ["1", "2"], ["m", "f"], {"auc": [[0.8, 0.7], [0.75, np.nan]]}
+    ),
     "TradeoffDisplay": lambda: fairsk.plotting.TradeoffDisplay(pareto_path()),
 }
 
