@@ -287,7 +287,7 @@ def test_evidence_is_on_a_logarithmic_axis_with_its_alarms():
     assert display.alarms == {"test": "2026-01-25", "change": "2026-02-07"}
     assert display.alarm_marks_["test"].get_xdata() == [24]
     assert display.alarm_marks_["change"].get_xdata() == [37]
-    assert display.since_mark_.get_xdata() == [10]
+    assert display.since_mark_.get_xydata().tolist() == [[10, pytest.approx(50 / 39)]]
     assert legend(display, "evidence") == [
         "test: 148 now",
         "test alarms at 20",
@@ -317,6 +317,14 @@ def test_alarms_can_be_seen_however_great_the_evidence():
     assert high < math.log(1e14)
     assert (math.log(20) - low) / (high - low) > 0.1
     assert legend(display, "evidence")[0] == "test: 3.9e+868 now"
+
+
+def test_evidence_grows_since_a_batch_of_the_line_that_alarmed_first():
+    monitor = monitor_of()
+    monitor.change_values, monitor.since = np.linspace(0, 20, 40), monitor.batches[39]
+    display = MonitorDisplay.from_monitor(monitor)
+    assert list(display.alarm_marks_) == ["change"]
+    assert display.since_mark_.get_xydata().tolist() == [[39, 20]]
 
 
 # --- names, arrangement, tables ---------------------------------------------------------------------------

@@ -243,6 +243,7 @@ def test_batches_that_are_days_are_named_by_month():
     years = [f"{2000 + i // 12}-{i % 12 + 1:02}-01" for i in range(240)]
     assert [years[i][:4] for i in batches_named(years, 5)] == ["2005", "2010", "2015"]
     assert batches_named(DAYS[:20], 6) == [0, 5, 10, 15]  # within a month, by steps
+    assert batches_named(DAYS[:80], 6) == [0, 20, 40, 60]  # two months begin in them
     assert batches_named([f"week {i}" for i in range(100)], 7) == [0, 20, 40, 60, 80]
     assert batches_named(["x"] * 10, 1) == [0]
 

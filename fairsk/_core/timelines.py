@@ -42,6 +42,8 @@ _MOST_BATCHES = 24
 _DATE = re.compile(r"(\d{4})-(\d\d)-\d\d(?!\d)")
 #: Every how many months a day is named.
 _MONTHS = (1, 2, 3, 6, 12, 24, 60, 120)
+#: Fewer first days of months than these say too little: then days are named at equal steps.
+_FEWEST_MONTHS = 3
 #: Steps between the numbers on an axis, in any power of ten.
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 #: Logarithmic axes shorter than this many powers of ten have numbers at equal steps, and longer ones than the
@@ -180,7 +182,7 @@ def batches_named(batches: Sequence[str], most: int) -> list[int]:
         first = [i for i in range(1, len(months)) if months[i] != months[i - 1]]
         for step in _MONTHS:
             named = [i for i in first if months[i] % step == 0]
-            if 1 < len(named) <= most:
+            if _FEWEST_MONTHS <= len(named) <= most:
                 return named
     step = math.ceil(len(batches) / max(most, 1))
     size = 10 ** math.floor(math.log10(step))

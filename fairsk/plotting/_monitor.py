@@ -511,7 +511,10 @@ class MonitorDisplay(Result):
                 panel.axvline(self.batches.index(batch), zorder=1.2, label=f"_{kind} alarm", **look)
         if self.since is not None:
             label, look = "evidence grows since", {"marker": ">", "markersize": 6, "fillstyle": "none"}
-            self.since_mark_ = mark("test", self.since, label, **look)
+            places = {
+                kind: self.batches.index(batch) for kind, batch in self.alarms.items() if batch is not None
+            }
+            self.since_mark_ = mark(min(places, key=lambda kind: places[kind]), self.since, label, **look)
 
     def _tables(self) -> list[Table]:
         n_batches = len(self.batches)
