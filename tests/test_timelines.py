@@ -86,7 +86,7 @@ def test_lines_pass_all_values():
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=1, max_size=20))
+@given(st.lists(st.one_of(st.none(), st.floats(0, 1, width=16)), min_size=1, max_size=20))
 def test_every_value_is_on_a_line_or_a_dot(values):
     values = np.array([math.nan if value is None else value for value in values])
     batches = [f"b{i}" for i in range(len(values))]
@@ -254,6 +254,8 @@ def test_batches_that_are_days_are_named_by_month():
         ((0.0, 1.0), False, ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
         ((0.3, 0.52), False, ["0.30", "0.35", "0.40", "0.45", "0.50"]),
         ((-0.1, 0.1), False, ["-0.10", "-0.05", "0.00", "0.05", "0.10"]),
+        ((0, 1.06e6), False, ["0", "2e5", "4e5", "6e5", "8e5", "1e6"]),
+        ((0, 3e-7), False, ["0", "5e-8", "1e-7", "1.5e-7", "2e-7", "2.5e-7", "3e-7"]),
         ((0, 40_000), False, ["0", "10,000", "20,000", "30,000", "40,000"]),
         ((math.log(0.78), math.log(1.3)), True, ["0.8", "0.9", "1.0", "1.1", "1.2", "1.3"]),
         ((math.log(0.1), math.log(10)), True, ["0.1", "0.2", "0.5", "1", "2", "5", "10"]),
@@ -274,6 +276,7 @@ def test_rates_of_few_rows_at_the_start_do_not_stretch_the_axis():
     low, high = value_range({"a": one}, ["a"], [0.45])
     assert (low, high) == pytest.approx((0.4 - 0.012, 0.6 + 0.012))
     assert value_range({"a": Series(np.array([0.5]))}, [], []) == pytest.approx((0.475, 0.525))
+    assert value_range({"a": Series(np.array([1e-300, 0.0]))}, [], []) == pytest.approx((0, 0.01))
     assert value_range({"a": Series(np.array([0.0, 1.0]))}, [], [])[0] == 0  # shares have natural ends
     with pytest.raises(ValueError, match="nothing to draw"):
         value_range({"a": Series(np.array([math.nan]))}, [], [0.5])

@@ -36,6 +36,8 @@ _MOST_INTERVALS = 3
 _UNSETTLED, _UNSETTLED_ENDS = 0.05, 0.2
 #: The part of the axis that is free above and below all values.
 _MARGIN = 0.06
+#: Values that differ by no more than this are the same.
+_SAME = 1e-9
 #: How many batches the table of a chart has.
 _MOST_BATCHES = 24
 #: Batches that are days.
@@ -44,6 +46,8 @@ _DATE = re.compile(r"(\d{4})-(\d\d)-\d\d(?!\d)")
 _MONTHS = (1, 2, 3, 6, 12, 24, 60, 120)
 #: Fewer first days of months than these say too little: then days are named at equal steps.
 _FEWEST_MONTHS = 3
+#: Numbers on an axis with more decimals are written as powers of ten.
+_MOST_DECIMALS = 5
 #: Steps between the numbers on an axis, in any power of ten.
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 #: Logarithmic axes shorter than this many powers of ten have numbers at equal steps, and longer ones than the
@@ -161,7 +165,10 @@ def value_range(
     values = np.concatenate([*found, np.array(levels, dtype=float)])
     values = values[np.isfinite(values)]
     low, high = float(values.min()), float(values.max())
-    margin = _MARGIN * (high - low) or 0.05 * abs(high) or 0.05
+    largest = max(abs(low), abs(high))
+    # Values that differ by rounding alone are the same, and stand in the middle of an axis of plain numbers.
+    are_same = high - low <= _SAME * max(largest, 1.0)
+    margin = max(0.05 * largest, 0.01) if are_same else _MARGIN * (high - low)
     least = 0.0 if low >= 0 and not log else -math.inf
     most = 1.0 if low >= 0 and high <= 1 and not log else math.inf
     # A line on the natural end is drawn whole.
@@ -204,7 +211,8 @@ def axis_values(low: float, high: float, *, most: int = 6, log: bool = False) ->
     """
     if not log:
         values, decimals = _even(low, high, most)
-        return {value: _plain(value, decimals) for value in values}
+        write = _plain if decimals <= _MOST_DECIMALS and max(map(abs, values)) < 1e5 else _short
+        return {value: write(value, decimals) for value in values}
     powers = (high - low) / math.log(10)
     if powers < _NEARLY_LINEAR:
         values, decimals = _even(math.exp(low), math.exp(high), most)
@@ -236,7 +244,13 @@ def _even(low: float, high: float, most: int) -> tuple[list[float], int]:
 
 
 def _plain(value: float, decimals: int) -> str:
-    return f"{value + 0.0:,.{decimals}f}" if abs(value) < 1e5 else f"{value:g}"
+    return f"{value + 0.0:,.{decimals}f}"
+
+
+def _short(value: float, decimals: int) -> str:
+    """Write a value whose decimals, or zeros, would take too much room."""
+    text = np.format_float_scientific(value, precision=4, trim="-", exp_digits=1).replace("e+", "e")
+    return text if abs(value) > 10.0 ** -(decimals + 2) else "0"  # sums of steps miss 0 by rounding
 
 
 def _power(exponent: int) -> str:
