@@ -16,6 +16,8 @@ from statsmodels.stats.proportion import proportion_confint
 from toy_data import columns_of
 
 from fairsk._core.bounds import Bound
+from fairsk.metrics import GroupCounts
+from fairsk.monitoring import FairnessMonitor
 from fairsk.plotting import MonitorDisplay, ScoreTimelineDisplay
 from fairsk.rates import get_constraint
 
@@ -108,6 +110,27 @@ def nothing_is_cut_off(figure):
 def moving(values, window):
     """Return the sums over so many rows before and with each row, one by one."""
     return np.array([values[max(0, i + 1 - window) : i + 1].sum(axis=0) for i in range(len(values))])
+
+
+def test_a_real_monitor_is_drawn():
+    rng = np.random.default_rng(0)
+    monitor = FairnessMonitor("demographic_parity", min_ratio=0.8, name="Hiring")
+    for day in range(30):
+        n = rng.poisson(60, 2)
+        hired = rng.binomial(n, [0.5, 0.45 if day < 15 else 0.15])
+        nothing = np.zeros(2)
+        cells = {"tp": nothing, "fp": hired, "fn": nothing, "tn": n - hired}
+        monitor.update(GroupCounts(["a", "b"], cells, labelled=False), batch=f"2026-06-{day + 1:02}")
+    display = monitor.plot(window=5)
+    assert display.alarms == {"test": monitor.alarm, "change": monitor.change}
+    assert monitor.batches[15] < display.alarms["change"] < monitor.batches[29]
+    assert monitor.batches[10] < display.since <= display.alarms["change"]
+    sequence = monitor.confidence_sequence("b", "a")
+    np.testing.assert_array_equal(columns_of(display)["ratio_high"], sequence.high)
+    assert display.log_evidence["test"][-1] == monitor.log_e_value
+    assert display.ax_.get_title(loc="left") == "Hiring"
+    monitor.update(GroupCounts(["a", "b"], cells, labelled=False), batch="2026-07-01")
+    assert len(display.batches) == 30
 
 
 # --- rates -----------------------------------------------------------------------------------------------

@@ -247,17 +247,15 @@ def _axes(chart: Chart, frame: _Frame) -> Iterator[str]:
     yield f'<path d="{grid}" stroke="{_GREY}" stroke-opacity=".25" stroke-width=".8"/>'
     for y, text in zip(heights, values.values(), strict=True):
         yield _text(_LEFT - 6, y + 3.3, text, "end")
-    labels = [_short(batch, _LONGEST_BATCH) for batch in chart.batches]
-    room = _LETTER * max(map(len, labels)) + _BETWEEN
-    places = np.array(batches_named(chart.batches, max(1, int(_WIDTH / room))))
-    ticks = "".join(
-        _path(np.array([x, x]), np.array([frame.bottom, frame.bottom + 4])) for x in frame.x(places)
-    )
+    longest = min(_LONGEST_BATCH, max(map(len, chart.batches)))
+    places = batches_named(chart.batches, max(1, int(_WIDTH / (_LETTER * longest + _BETWEEN))))
+    labels = [_short(chart.batches[place], _LONGEST_BATCH) for place in places]
+    across = frame.x(np.array(places))
+    ticks = "".join(_path(np.array([x, x]), np.array([frame.bottom, frame.bottom + 4])) for x in across)
     edge = _path(np.array([_LEFT, _LEFT + _WIDTH]), np.array([frame.bottom, frame.bottom]))
     yield f'<path d="{edge}{ticks}" fill="none" stroke="{_GREY}" stroke-width=".9"/>'
-    for place, x in zip(places, frame.x(places), strict=True):
-        half = _LETTER * len(labels[place]) / 2
-        yield _text(max(float(x), half), frame.bottom + 15, labels[place], "middle")
+    for x, label in zip(across, labels, strict=True):
+        yield _text(max(float(x), _LETTER * len(label) / 2), frame.bottom + 15, label, "middle")
     if chart.axis:
         middle = _number(round(10 * (frame.top + _HEIGHT / 2)))
         name = html.escape(_short(chart.axis, 30), quote=False)
