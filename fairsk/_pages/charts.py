@@ -28,7 +28,7 @@ __all__ = [
 
 #: Drawing takes a tenth of a second each, and hundreds of dots are no picture.
 MOST_CHARTS, MOST_GROUPS, MOST_LINES = 8, 40, 8
-#: Timelines of a year take 2 to 12 milliseconds and 5 to 10 KB: with these many, a page takes 3 MB.
+#: Timelines of a year take 2 to 20 milliseconds and 5 to 15 KB: with these many, a page takes 3 MB.
 MOST_TIMELINES = 300
 
 _BEGIN, _END = "<!--fairsk:chart {digest}-->", "<!--/fairsk:chart-->"
@@ -142,7 +142,7 @@ def explain(chart: Chart) -> str:
 
 
 def _explain_timeline(chart: Chart) -> str:
-    from fairsk.plotting._timeline_svg import MOST_POINTS
+    from fairsk.plotting._timeline_svg import lines_window
 
     series = chart.series or {}
     named = furthest_apart(series, always=chart.reference)
@@ -161,8 +161,9 @@ def _explain_timeline(chart: Chart) -> str:
         said.append("grey: within the limits")
     if chart.marks:
         said.append("upright: batches that are named above")
-    if n_batches * (len(named) + 2 * len(shaded)) > MOST_POINTS:
-        said.append("where they are dense, lines go through the lowest and highest of a few batches")
+    window = lines_window(chart)
+    if window > 1:
+        said.append(f"lines go through the lowest and the highest value of every {window} batches")
     return f"{'; '.join(said)}."
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from fairsk._core.groups import format_group
 from fairsk._core.results import printable
-from fairsk._core.sections import Chart, Series
+from fairsk._core.sections import Chart
 from fairsk._core.timelines import (
     axis_values,
     batches_named,
@@ -28,7 +28,7 @@ from fairsk._core.timelines import (
 )
 from fairsk._core.typing import Floats, Ints
 
-__all__ = ["LOOKS", "MOST_POINTS", "timeline_svg"]
+__all__ = ["LOOKS", "lines_window", "timeline_svg"]
 
 Look: TypeAlias = tuple[str, str]
 
@@ -50,10 +50,10 @@ _LEAST = 670.0
 _LEADER, _BETWEEN = 16.0, 14.0
 #: The longest name of a line, of a batch and of a mark, in letters.
 _LONGEST_NAME, _LONGEST_BATCH, _LONGEST_MARK = 26, 16, 60
-#: Lines are drawn within so many points of their values. A chart of more points than :data:`MOST_POINTS` is
-#: drawn within as few more as it takes, up to the width of a line; if that does not do, lines go through the
+#: Lines are drawn within so many points of their values. A chart of more points than these is drawn
+#: within as few more as it takes, up to the width of a line; if that does not do, lines go through the
 #: lowest and the highest value of every few batches.
-_WITHIN, _MOST_WITHIN, MOST_POINTS = 0.4, 1.7, 1_400
+_WITHIN, _MOST_WITHIN, _MOST_POINTS = 0.4, 1.7, 1_900
 #: Gaps narrower than this many points are not seen.
 _NARROW = 1.5
 
@@ -107,14 +107,9 @@ def timeline_svg(chart: Chart) -> tuple[float, float, str]:
         If nothing was measured.
     """
     series = dict(chart.series or {})
-    named = furthest_apart(series, always=chart.reference)
-    shaded = with_intervals(series, named)
-    levels = [limit.value for limit in chart.limits] + [*(chart.band or ())]
     rows = _rows(chart)
-    top = _ABOVE + _TEXT * (max(rows, default=-1) + 1)
-    frame = _Frame(*value_range(series, shaded, levels, log=chart.log), top, len(chart.batches))
+    named, shaded, frame, detail = _plan(chart, _ABOVE + _TEXT * (max(rows, default=-1) + 1))
     looks = {group: LOOKS[i % len(LOOKS)] for i, group in enumerate(named)}
-    detail = _detail(frame, [series[group] for group in named], [series[group] for group in shaded])
     parts = [*_axes(chart, frame), *_band(chart, frame)]
     others = [one for group, one in series.items() if group not in looks]
     if others:
@@ -129,13 +124,34 @@ def timeline_svg(chart: Chart) -> tuple[float, float, str]:
     return width, frame.bottom + _BELOW, "".join([*parts, *names])
 
 
-def _detail(frame: _Frame, lines: Sequence[Series], shaded: Sequence[Series]) -> _Detail:
+def lines_window(chart: Chart) -> int:
+    """Return of how many batches a line shows the lowest and the highest value; 1 if it passes all values."""
+    return _plan(chart, 0.0)[-1].window
+
+
+def _plan(chart: Chart, top: float) -> tuple[list[Hashable], list[Hashable], _Frame, _Detail]:
+    """Return which groups have lines, which have intervals, where values stand, and how closely."""
+    series = dict(chart.series or {})
+    named = furthest_apart(series, always=chart.reference)
+    shaded = with_intervals(series, named)
+    levels = [limit.value for limit in chart.limits] + [*(chart.band or ())]
+    frame = _Frame(*value_range(series, shaded, levels, log=chart.log), top, len(chart.batches))
+    others = [one for group, one in series.items() if group not in named]
+    curves = [series[group].values for group in named]
+    curves += [end for group in shaded for end in interval_of(series[group])]
+    detail = _detail(frame, [*curves, *(envelope(others) if others else ())])
+    return named, shaded, frame, detail
+
+
+def _detail(frame: _Frame, curves: Sequence[Floats]) -> _Detail:
     """Return how closely lines are drawn, so that the chart stays small."""
-    curves = [one.values for one in lines] + [end for one in shaded for end in interval_of(one)]
     detail = _Detail(_WITHIN, 1)
-    while sum(len(piece) for values in curves for piece in _pieces(frame, values, detail)) > MOST_POINTS:
+    if len(curves) * frame.n_batches <= _MOST_POINTS:
+        return detail
+    # The first point of a part takes as much text as two others.
+    while sum(1 + len(piece) for values in curves for piece in _pieces(frame, values, detail)) > _MOST_POINTS:
         if detail.within * 1.5 > _MOST_WITHIN:
-            return _Detail(_MOST_WITHIN, math.ceil(2 * len(curves) * frame.n_batches / MOST_POINTS))
+            return _Detail(_MOST_WITHIN, math.ceil(2 * len(curves) * frame.n_batches / _MOST_POINTS))
         detail = _Detail(detail.within * 1.5, 1)
     return detail
 
