@@ -41,6 +41,7 @@ white-space:nowrap;overflow-wrap:normal;max-width:none;color:inherit;background:
 white-space:normal}
 .fairsk.fairsk tbody th{font-weight:500}
 .fairsk.fairsk tbody th,.fairsk.fairsk .fsk-w{text-align:left;white-space:normal;max-width:26em}
+.fairsk time{white-space:nowrap}
 .fairsk .fsk-long{display:inline-block;min-width:11em;overflow-wrap:anywhere}
 .fairsk.fairsk tbody tr:nth-child(n){background:none;border-top:1px solid rgba(128,136,150,.28)}
 .fairsk.fairsk tbody tr:nth-child(n):hover{background:rgba(128,136,150,.12)}
@@ -74,6 +75,8 @@ _DIGIT_SPACE, _POINT_SPACE = "\N{FIGURE SPACE}", "\N{PUNCTUATION SPACE}"
 #: A number in a cell: words before it and whole part, decimals, unit, interval, and mark. Powers of ten and
 #: infinity are none: they have no point to stand below another.
 _NUMBER = re.compile(r"((?:[a-z]+ )*[<>]?[-+]?[\d,]+|-)(\.\d+)?(%?)( [\[(].*[\])])?([* ]?)")
+#: A day, which no line should break.
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 #: An outcome, after its number in a list if it has one.
 _OUTCOME = re.compile(rf"(\d+\. )?({'|'.join(OUTCOMES)})")
 
@@ -84,7 +87,9 @@ def escape(text: str) -> str:
 
 
 def words_markup(text: str) -> str:
-    """Write words; those that are too long for a line, and they alone, may be broken anywhere."""
+    """Write words; those that are too long for a line, and they alone, may be broken anywhere, and no day."""
+    if _DAY.fullmatch(text):
+        return f"<time>{text}</time>"
     if len(text) <= _FEW:
         return escape(text)
     kind = "long" if max(map(len, text.split()), default=0) > _LONGEST_WORD else "many"

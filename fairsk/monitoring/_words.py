@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_ALARM",
+    "Found",
     "FurthestPair",
+    "between",
     "evidence_words",
     "finding",
-    "furthest_pair",
+    "found",
     "label",
-    "named_pairs_sentence",
-    "pair_sentence",
+    "limit",
     "sentences",
     "shown_name",
     "step_sentence",
     "tested",
-    "tolerance",
 ]
 
 #: What no alarm says, and what it does not.
@@ -91,8 +91,10 @@ def evidence_words(log_e_value: float) -> str:
     log_e_value : float
         The natural logarithm of the e-value.
     """
+    if log_e_value <= 0:
+        return "none"
     # Compared as logarithms: e-values of long failures are beyond the largest float.
-    return next((word for least, word in _EVIDENCE if log_e_value >= math.log(least)), "none")
+    return next(word for least, word in _EVIDENCE if log_e_value >= math.log(least))
 
 
 def finding(monitor: FairnessMonitor) -> str:
@@ -191,24 +193,32 @@ def _candidates(monitor: FairnessMonitor, values: Any, measured: Any) -> list[tu
     return [pair if values[pair[0]] <= values[pair[1]] else pair[::-1] for pair in pairs]
 
 
-def pair_sentence(monitor: FairnessMonitor, pair: FurthestPair | None) -> str:
+def pair_sentence(monitor: FairnessMonitor, pair: FurthestPair | None, outcome: str) -> str:
     """Say how far apart the two groups furthest apart are, and between what limits."""
     if pair is None:
         return "Fewer than two groups have been seen: there is nothing to compare."
-    comparison, bound = monitor.bound.comparison, monitor.bound.value
-    limits = (
-        f"its {percent(_confidence(monitor, pair))} confidence sequence is {number(pair.low)} to "
-        f"{number(pair.high)}"
-    )
-    if math.isnan(pair.low) and math.isnan(pair.high):
-        limits = "no value of it agrees with all batches"
-    elif monitor.outcome == "PASS":
-        limits += ", within the tolerance"
-    side = "at least" if comparison == "ratio" else "at most"
+    confidence = percent(_confidence(monitor, pair))
+    within = ", within the tolerance" if outcome == "PASS" else ""
     return (
-        f"Furthest apart over all batches, in {in_words(pair.rate.name)}: {pair.ends}. Their {comparison} is "
-        f"{number(pair.value)} (asked: {side} {bound:g}), and {limits}."
+        f"Furthest apart over all batches, in {in_words(pair.rate.name)}: {pair.ends}. Their "
+        f"{monitor.bound.comparison} is {number(pair.value)} (asked: {limit(monitor)}); {confidence} "
+        f"confidence sequence: {between(pair.low, pair.high)}{within}."
     )
+
+
+def limit(monitor: FairnessMonitor) -> str:
+    """Write the bound and its side."""
+    side = "at least" if monitor.bound.comparison == "ratio" else "at most"
+    return f"{side} {monitor.bound.value:g}"
+
+
+def between(low: float, high: float) -> str:
+    """Write a confidence sequence: one without an upper end, and an empty one, which changes lead to."""
+    if math.isnan(low) or math.isnan(high):
+        return "no single value agrees with all batches"
+    if math.isinf(high):
+        return f"at least {number(low)}"
+    return f"{number(low)} to {number(high)}"
 
 
 def _confidence(monitor: FairnessMonitor, pair: FurthestPair) -> float:
@@ -225,13 +235,28 @@ def named_pairs_sentence(pairs: Any) -> str:
     return f"Between these groups, by evidence of their own: {shown}."
 
 
-def sentences(monitor: FairnessMonitor) -> list[str]:
+@dataclass(frozen=True)
+class Found:
+    """What takes time to find out about a monitor, so that a page computes it once."""
+
+    outcome: str
+    pair: FurthestPair | None
+
+
+def found(monitor: FairnessMonitor) -> Found:
+    """Return the outcome of a monitor and the pair of groups furthest apart."""
+    return Found(str(monitor.outcome), furthest_pair(monitor) if monitor.n_batches else None)
+
+
+def sentences(monitor: FairnessMonitor, known: Found | None = None) -> list[str]:
     """Return what there is to say of a monitor: what is tested, what was found, of how many, how far apart.
 
     Parameters
     ----------
     monitor : FairnessMonitor
         The monitor.
+    known : Found, optional
+        What :func:`found` has returned, if that was asked before.
 
     Returns
     -------
@@ -242,10 +267,11 @@ def sentences(monitor: FairnessMonitor) -> list[str]:
     said = [tested(monitor), finding(monitor)]
     if not monitor.n_batches:
         return said
+    known = known or found(monitor)
     if monitor.alarm is not None and monitor.change is not None:
         said.append(f"The change detector alarmed, too, at batch {label(monitor.change)}.")
-    said += [_named(monitor), _amount(monitor), pair_sentence(monitor, furthest_pair(monitor))]
-    if monitor.outcome == "PASS":
+    said += [_named(monitor), _amount(monitor), pair_sentence(monitor, known.pair, known.outcome)]
+    if known.outcome == "PASS":
         said.append("The confidence sequence of every pair of groups lies within the tolerance.")
     elif monitor.alarm is None and monitor.change is None:
         said.append(f"{NO_ALARM}: it means that these batches do not show the opposite.")
