@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fairsk._core.messages import in_words, list_texts
-from fairsk._core.results import Table, number, p_value, percent, row_count, with_interval
+from fairsk._core.results import Table, number, p_value, percent, with_interval
 from fairsk._core.sections import Card, Cards, Section
 from fairsk.monitoring._monitor_section import Room, monitor_section
 from fairsk.monitoring._words import (
@@ -227,7 +227,7 @@ def _overview(entries: Sequence[_Entry], alpha: float) -> Section:
 def _findings(entries: Sequence[_Entry]) -> Iterator[str]:
     """Say what is wrong, and what no alarm says."""
     if len(entries) == 1:
-        yield finding(entries[0].monitor)
+        yield finding(entries[0].monitor, entries[0].known.outcome)
         return
     for outcome, said in (("FAIL", "The tolerance was not kept"), ("CHANGED", "It is not kept lately")):
         names = [entry.name for entry in entries if entry.known.outcome == outcome]
@@ -252,7 +252,7 @@ def _cards(entries: Sequence[_Entry]) -> Cards:
     """Return what is seen at first sight."""
     worst = entries[0]
     outcomes = Counter(entry.known.outcome for entry in entries)
-    decisions = sum(float(step.n) for entry in entries for step in entry.monitor.steps)
+    decisions = sum(entry.known.n_decisions for entry in entries)
     batches = sum(entry.monitor.n_batches for entry in entries)
     cards = []
     if len(entries) == 1:
@@ -271,7 +271,7 @@ def _cards(entries: Sequence[_Entry]) -> Cards:
         cards.append(
             Card(f"Furthest apart{of}", f"{comparison} {pair.value:.2f}", f"{pair.ends}; {sequence}")
         )
-    cards.append(Card("Decisions", row_count(decisions), f"in {batches:,} batches"))
+    cards.append(Card("Decisions", number(decisions), f"in {batches:,} batches"))
     return Cards(cards)
 
 
@@ -298,7 +298,7 @@ def _table(entries: Sequence[_Entry]) -> Table:
         "low": [np.nan if pair is None else pair.low for pair in pairs],
         "high": [np.nan if pair is None else pair.high for pair in pairs],
         "furthest apart": ["-" if pair is None else pair.ends for pair in pairs],
-        "decisions": [sum(step.n for step in m.steps) for m in monitors],
+        "decisions": [entry.known.n_decisions for entry in entries],
         "batches": [m.n_batches for m in monitors],
         "last batch": [label(m.batches[-1]) if m.n_batches else "-" for m in monitors],
     }

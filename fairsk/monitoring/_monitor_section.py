@@ -30,7 +30,7 @@ _WINDOW = 1 / 13  # four weeks of a year of days
 #: The measures of scores that are drawn, and what they are called.
 _MEASURES = {
     "mean_score": "mean score",
-    "label_rate": "label rate",
+    "base_rate": "share of positive labels",
     "auc": "AUC",
     "calibration_error": "calibration error",
 }
@@ -83,7 +83,7 @@ def monitor_section(
         charts = _charts(monitor, known)
         blocks += [chart for chart, _ in zip(charts, range(room.n_charts), strict=False)]
         blocks += [_groups_table(monitor, room.n_groups), *_named_table(monitor)]
-        blocks.append(_batches_table(monitor, room.n_batches))
+        blocks.append(_batches_table(monitor, known, room.n_batches))
         blocks += _scores_table(monitor, room.n_groups)
     if waiting is not None and waiting.open:
         blocks += waiting.incomplete()._tables()
@@ -95,7 +95,7 @@ def _charts(monitor: FairnessMonitor, known: Found) -> Iterator[Chart]:
     """Yield the charts of a monitor, the first of which say most."""
     first, *others = monitor.rates
     yield _rates_chart(monitor, first)
-    yield _evidence_chart(monitor)
+    yield _evidence_chart(monitor, known)
     if known.pair is not None:
         yield _sequence_chart(monitor, known)
     yield from (_rates_chart(monitor, rate) for rate in others)
@@ -148,11 +148,11 @@ def _intervals(parts: Floats, sizes: Floats, alpha: float) -> tuple[Floats, Floa
     return low.reshape(parts.shape), high.reshape(parts.shape)
 
 
-def _evidence_chart(monitor: FairnessMonitor) -> Chart:
+def _evidence_chart(monitor: FairnessMonitor, known: Found) -> Chart:
     """Return the evidence of the test and of the change detector after each batch, on a logarithmic axis."""
     series = {}
     for name in ("test", "change"):
-        values = [step.log_e_value if name == "test" else step.log_change_value for step in monitor.steps]
+        values = [step.log_e_value if name == "test" else step.log_change_value for step in known.steps]
         series[name] = Series(np.maximum(np.array(values, float), _LEAST_EVIDENCE))
     change = f"{monitor.mean_batches_between_false_alarms:,.0f}"
     return timeline(
@@ -217,11 +217,11 @@ def _named_table(monitor: FairnessMonitor) -> Iterator[Table]:
     return iter(())
 
 
-def _batches_table(monitor: FairnessMonitor, most: int) -> Table:
+def _batches_table(monitor: FairnessMonitor, known: Found, most: int) -> Table:
     """Return the last batches, latest first: decisions, the rates of groups, and the evidence until then."""
     first = max(0, monitor.n_batches - most)
     places = list(range(first, monitor.n_batches))[::-1]
-    steps = [monitor.steps[i] for i in places]
+    steps = [known.steps[i] for i in places]
     columns: dict[str, list[Any]] = {
         "batch": [label(step.batch) for step in steps],
         "decisions": [step.n for step in steps],
@@ -273,8 +273,7 @@ def _scores_table(monitor: FairnessMonitor, most: int) -> Iterator[Table]:
     if scores is None or not len(scores.batches):
         return
     columns: dict[str, list[Any]] = {"group": list(map(label, scores.groups))}
-    columns["n"] = np.asarray(scores.n)[-1].tolist()
-    shown = {"group": columns["group"], "n": list(map(row_count, columns["n"]))}
+    shown = {"group": columns["group"]}
     for measure, title in _MEASURES.items():
         if measure in scores.measures:
             columns[measure] = np.asarray(scores.measures[measure], float)[-1].tolist()
@@ -293,9 +292,5 @@ def _checks(monitor: FairnessMonitor) -> Entries:
     ]
     if monitor.strata:
         lines.append(("Strata", f"{len(monitor.strata):,}; tested within each"))
-    lines.append(("Head of the log", _head(monitor)))
+    lines.append(("Head of the log", monitor.head))
     return Entries(lines)
-
-
-def _head(monitor: FairnessMonitor) -> str:
-    return str(monitor.head)

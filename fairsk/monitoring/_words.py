@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +57,14 @@ def shown_name(monitor: FairnessMonitor, place: int | None = None) -> str:
     """Return what a monitor is called; one without a name by what it tests, and its place if it has one."""
     if monitor.name:
         return label(monitor.name)
-    name = f"{in_words(monitor.constraint.name)} by {label(attribute_name(monitor.names) or 'group')}"
+    name = f"{in_words(monitor.constraint.name)} by {_attribute(monitor)}"
     return name if place is None else f"{name} ({place})"
+
+
+def _attribute(monitor: FairnessMonitor) -> str:
+    """Write what groups differ in; a column that nobody named tells nothing."""
+    names = tuple(monitor.names)
+    return "group" if names in ((), ("sensitive_features",)) else label(attribute_name(names))
 
 
 def tolerance(monitor: FairnessMonitor) -> str:
@@ -78,9 +84,10 @@ def tolerance(monitor: FairnessMonitor) -> str:
 def tested(monitor: FairnessMonitor) -> str:
     """Say in a sentence what is tested."""
     rates = " and ".join(in_words(rate.name) for rate in monitor.rates)
-    by = label(attribute_name(monitor.names)) if monitor.names else "group"
     strata = "" if not monitor.strata else f", within each of {len(monitor.strata)} strata"
-    return f"Tested: {rates} by {by}{strata}; tolerance: {tolerance(monitor)}, in every batch."
+    return (
+        f"Tested: {rates} by {_attribute(monitor)}{strata}; tolerance: {tolerance(monitor)}, in every batch."
+    )
 
 
 def evidence_words(log_e_value: float) -> str:
@@ -97,7 +104,7 @@ def evidence_words(log_e_value: float) -> str:
     return next(word for least, word in _EVIDENCE if log_e_value >= math.log(least))
 
 
-def finding(monitor: FairnessMonitor) -> str:
+def finding(monitor: FairnessMonitor, outcome: str) -> str:
     """Say in a sentence what was found, since when and how sure it is."""
     if not monitor.n_batches:
         return "No batch has been counted."
@@ -109,6 +116,11 @@ def finding(monitor: FairnessMonitor) -> str:
         return (
             f"The tolerance is not kept lately: the change detector alarmed at batch {label(monitor.change)}"
             f"{since}. The test over all batches has not alarmed ({p})."
+        )
+    if outcome == "PASS":
+        return (
+            "The tolerance is kept: the confidence sequence of every pair of groups lies within it "
+            f"(p = {p_value(monitor.p_value)} for the opposite)."
         )
     return f"No evidence that the tolerance is not kept ({p})."
 
@@ -232,7 +244,7 @@ def named_pairs_sentence(pairs: Any) -> str:
     if not named:
         return ""
     shown = list_groups([f"{label(a)} and {label(b)}" for a, b in named])
-    return f"Between these groups, by evidence of their own: {shown}."
+    return f"The evidence of these pairs of groups suffices alone: {shown}."
 
 
 @dataclass(frozen=True)
@@ -241,11 +253,17 @@ class Found:
 
     outcome: str
     pair: FurthestPair | None
+    steps: Sequence[MonitorStep]
+
+    @property
+    def n_decisions(self) -> int:
+        """How many decisions were counted."""
+        return sum(step.n for step in self.steps)
 
 
 def found(monitor: FairnessMonitor) -> Found:
-    """Return the outcome of a monitor and the pair of groups furthest apart."""
-    return Found(str(monitor.outcome), furthest_pair(monitor) if monitor.n_batches else None)
+    """Return the outcome of a monitor, the pair of groups furthest apart, and its steps."""
+    return Found(str(monitor.outcome), furthest_pair(monitor) if monitor.n_batches else None, monitor.steps)
 
 
 def sentences(monitor: FairnessMonitor, known: Found | None = None) -> list[str]:
@@ -264,19 +282,17 @@ def sentences(monitor: FairnessMonitor, known: Found | None = None) -> list[str]
         Sentences, in the order of reading. No group is named as the one that is treated badly, unless the
         evidence of a pair alone suffices.
     """
-    said = [tested(monitor), finding(monitor)]
+    known = known or found(monitor)
+    said = [tested(monitor), finding(monitor, known.outcome)]
     if not monitor.n_batches:
         return said
-    known = known or found(monitor)
     if monitor.alarm is not None and monitor.change is not None:
         said.append(f"The change detector alarmed, too, at batch {label(monitor.change)}.")
-    said += [_named(monitor), _amount(monitor), pair_sentence(monitor, known.pair, known.outcome)]
-    if known.outcome == "PASS":
-        said.append("The confidence sequence of every pair of groups lies within the tolerance.")
-    elif monitor.alarm is None and monitor.change is None:
-        said.append(f"{NO_ALARM}: it means that these batches do not show the opposite.")
-    else:
+    said += [_named(monitor), _amount(monitor, known), pair_sentence(monitor, known.pair, known.outcome)]
+    if monitor.alarm is not None or monitor.change is not None:
         said.append("Alarms stay: once the model or its use has changed, start a new monitor.")
+    elif known.outcome != "PASS":
+        said.append(f"{NO_ALARM}: it means that these batches do not show the opposite.")
     return [sentence for sentence in said if sentence]
 
 
@@ -290,12 +306,12 @@ def _named(monitor: FairnessMonitor) -> str:
     return " ".join(said) or "The evidence of no pair of groups suffices alone, so none is named."
 
 
-def _amount(monitor: FairnessMonitor) -> str:
+def _amount(monitor: FairnessMonitor, known: Found) -> str:
     """Say of how many decisions, groups and batches all this is."""
-    n = row_count(float(sum(step.n for step in monitor.steps)))
     batches = _counted(monitor.n_batches, "batch", "batches")
     groups = _counted(len(monitor.groups), "group", "groups")
-    return f"{n} decisions of {groups} in {batches}; the last batch is {label(monitor.batches[-1])}."
+    last = label(monitor.batches[-1])
+    return f"{known.n_decisions:,} decisions of {groups} in {batches}; the last batch is {last}."
 
 
 def _counted(n: int, one: str, several: str) -> str:
