@@ -12,6 +12,7 @@ import numpy as np
 from fairsk._core.messages import in_words, list_texts
 from fairsk._core.results import Table, number, p_value, percent, with_interval
 from fairsk._core.sections import Card, Cards, Section
+from fairsk.monitoring._fleet import e_bh
 from fairsk.monitoring._monitor_section import Room, monitor_section
 from fairsk.monitoring._words import (
     Found,
@@ -123,7 +124,21 @@ def monitors_page(
 
     Notes
     -----
-    Of many monitors, those further down have their charts and tables folded, and fewer of them.
+    Of many monitors, those further down have their charts and tables folded, and fewer of them. Batches are
+    compared by name where the latest one is told.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.monitoring import FairnessMonitor, monitors_page
+    >>> monitor = FairnessMonitor("demographic_parity", min_ratio=0.8, name="loans")
+    >>> cells = {"tp": [0, 0], "fp": [50, 25], "fn": [0, 0], "tn": [50, 75]}
+    >>> for day in range(1, 6):
+    ...     counts = GroupCounts(["a", "b"], cells, labelled=False)
+    ...     step = monitor.update(counts, batch=f"2026-01-0{day}")
+    >>> page = monitors_page([monitor])
+    >>> "The tolerance was not kept" in page, "<script" in page
+    (True, False)
     """
     from fairsk._pages.html import render_page
 
@@ -170,6 +185,12 @@ def monitors_markdown(
     See Also
     --------
     monitors_page : The same with charts and tables, as a page.
+
+    Examples
+    --------
+    >>> from fairsk.monitoring import FairnessMonitor, monitors_markdown
+    >>> print(monitors_markdown([FairnessMonitor("demographic_parity", min_ratio=0.8)]).splitlines()[0])
+    # Fairness monitors
     """
     from fairsk._pages.markdown import render_markdown
 
@@ -245,6 +266,11 @@ def _together(entries: Sequence[_Entry], alpha: float) -> Iterator[str]:
     yield (
         f"alpha is per monitor: while all {len(entries):,} tolerances are kept, up to {wrong:.3g} of these "
         "monitors are expected to say FAIL wrongly, one day."
+    )
+    named = e_bh({entry.name: entry.monitor.log_e_value for entry in entries}, alpha).alarms
+    yield (
+        f"All together, such that of those listed {percent(alpha)} are wrong at most, in expectation (e-BH, "
+        f"by the evidence of now): {list_texts(named) or 'none'}."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,8 @@ _MEASURES = {
     "auc": "AUC",
     "calibration_error": "calibration error",
 }
+#: How many pairs of groups are listed, those with the most evidence.
+_MOST_PAIRS = 10
 #: The evidence that is drawn at least: far below 1 there is nothing to see.
 _LEAST_EVIDENCE = math.log(1e-3)
 
@@ -100,12 +102,32 @@ def _charts(monitor: FairnessMonitor, known: Found) -> Iterator[Chart]:
         yield _sequence_chart(monitor, known)
     yield from (_rates_chart(monitor, rate) for rate in others)
     scores = monitor.scores
-    for measure, title in _MEASURES.items() if scores is not None else ():
+    if scores is None:
+        return
+    window = _window(monitor)
+    for measure, title in _MEASURES.items():
         values = scores.measures.get(measure)
-        if values is not None and np.isfinite(values).any():
-            series = {group: Series(np.asarray(values, float)[:, j]) for j, group in enumerate(scores.groups)}
-            heading = f"{title[0].upper()}{title[1:]} of each batch: shown, not tested"
-            yield timeline(heading, scores.batches, series, axis=title, marks=_marks(monitor))
+        if values is None or not np.isfinite(values).any():
+            continue
+        means = _moving_means(np.asarray(values, float), window)
+        series: dict[Hashable, Series] = {group: Series(means[:, j]) for j, group in enumerate(scores.groups)}
+        over = "of each batch" if window == 1 else f"mean of {window} batches"
+        heading = f"{title[0].upper()}{title[1:]}, {over}: shown, not tested"
+        yield timeline(heading, scores.batches, series, axis=title, marks=_marks(monitor))
+
+
+def _window(monitor: FairnessMonitor) -> int:
+    """Return over how many batches a chart looks back."""
+    return max(1, round(monitor.n_batches * _WINDOW))
+
+
+def _moving_means(values: Floats, window: int) -> Floats:
+    """Return the means over the last batches that were measured; NaN where none was."""
+    measured = np.isfinite(values)
+    sums, numbers = np.where(measured, values, 0.0).cumsum(0), measured.astype(float).cumsum(0)
+    for table in (sums, numbers):
+        table[window:] -= table[:-window].copy()
+    return np.divide(sums, numbers, out=np.full(values.shape, np.nan), where=numbers > 0)
 
 
 def _marks(monitor: FairnessMonitor) -> list[Mark]:
@@ -121,7 +143,7 @@ def _marks(monitor: FairnessMonitor) -> list[Mark]:
 def _rates_chart(monitor: FairnessMonitor, rate: Rate) -> Chart:
     """Return the rates of the groups over a moving window of batches."""
     parts, sizes = (np.asarray(table, float).cumsum(0) for table in monitor.shares(rate))
-    window = max(1, round(monitor.n_batches * _WINDOW))
+    window = _window(monitor)
     for table in (parts, sizes):
         table[window:] -= table[:-window].copy()
     low, high = _intervals(parts, sizes, monitor.alpha)
@@ -150,7 +172,7 @@ def _intervals(parts: Floats, sizes: Floats, alpha: float) -> tuple[Floats, Floa
 
 def _evidence_chart(monitor: FairnessMonitor, known: Found) -> Chart:
     """Return the evidence of the test and of the change detector after each batch, on a logarithmic axis."""
-    series = {}
+    series: dict[Hashable, Series] = {}
     for name in ("test", "change"):
         values = [step.log_e_value if name == "test" else step.log_change_value for step in known.steps]
         series[name] = Series(np.maximum(np.array(values, float), _LEAST_EVIDENCE))
@@ -214,7 +236,38 @@ def _groups_table(monitor: FairnessMonitor, most: int) -> Table:
 
 
 def _named_table(monitor: FairnessMonitor) -> Iterator[Table]:
-    return iter(())
+    """Yield the pairs of groups that are named by evidence of their own, if the test has alarmed."""
+    if monitor.alarm is None:
+        return
+    lines = [
+        (rate, pairs, i)
+        for rate in monitor.rates
+        for pairs in [monitor.pairs(rate)]
+        for i in np.flatnonzero(pairs.named)
+    ]
+    if not lines:
+        return
+    comparison = monitor.bound.comparison
+    columns: dict[str, list[Any]] = {
+        "group": [label(pairs.groups[i][0]) for _, pairs, i in lines],
+        "other": [label(pairs.groups[i][1]) for _, pairs, i in lines],
+        "in": [in_words(rate.name) for rate, _, _ in lines],
+        "its rate": [float(pairs.rates[i]) for _, pairs, i in lines],
+        "other's rate": [float(pairs.other_rates[i]) for _, pairs, i in lines],
+        comparison: [float(pairs.values[i]) for _, pairs, i in lines],
+        "p": [float(pairs.p_values[i]) for _, pairs, i in lines],
+    }
+    shown = {name: list(map(number, values)) for name, values in columns.items()}
+    shown["p"] = list(map(p_value, columns["p"]))
+    note = f"p is valid at all times, and for all {lines[0][1].n_pairs:,} pairs together."
+    yield Table(
+        columns,
+        shown,
+        "Pairs of groups whose evidence suffices alone",
+        [note],
+        words=("other", "in"),
+        most_lines=_MOST_PAIRS,
+    )
 
 
 def _batches_table(monitor: FairnessMonitor, known: Found, most: int) -> Table:
@@ -234,9 +287,7 @@ def _batches_table(monitor: FairnessMonitor, known: Found, most: int) -> Table:
     rate = monitor.rates[0]
     parts, sizes = (np.asarray(table, float) for table in monitor.shares(rate))
     with np.errstate(invalid="ignore"):
-        values = parts / sizes
-    with np.errstate(invalid="ignore"):
-        overall = parts.sum(0) / sizes.sum(0)
+        values, overall = parts / sizes, parts.sum(0) / sizes.sum(0)
     groups = _listed(monitor, overall)
     for j in groups:
         name = label(monitor.groups[j])
@@ -257,9 +308,10 @@ def _batches_table(monitor: FairnessMonitor, known: Found, most: int) -> Table:
 
 def _listed(monitor: FairnessMonitor, overall: Floats) -> list[int]:
     """Return the places of the groups that have a column: those furthest apart."""
-    series = {j: Series(np.array([value])) for j, value in enumerate(overall)}
+    series: dict[Hashable, Series] = {j: Series(np.array([value])) for j, value in enumerate(overall)}
     reference = None if monitor.reference is None else monitor.groups.index(monitor.reference)
-    return [int(j) for j in furthest_apart(series, always=reference)]  # type: ignore[call-overload]
+    drawn = set(furthest_apart(series, always=reference))
+    return [j for j in range(len(overall)) if j in drawn]
 
 
 def _alarm_words(monitor: FairnessMonitor, batch: str) -> str:
