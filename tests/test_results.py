@@ -31,6 +31,8 @@ from fairsk.metrics import GroupCounts, ScoreHistograms
 from fairsk.monitoring import FairnessMonitor
 from fairsk.monitoring._cohorts import Cohorts
 from fairsk.monitoring._fleet import e_bh, mean_e_value
+from fairsk.monitoring._concerns import ConcernList
+from fairsk.monitoring._concerns.tables import summarise
 from fairsk.neural._evaluation import TrainingReport
 from fairsk.rates import get_constraint
 from fairsk.scoring import GroupScoring, cv_disparities
@@ -228,6 +230,27 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "MissingLabels": lambda: cohorts().missing("true_positive_rate"),
     "FleetAlarms": lambda: e_bh({"loans": 5.0, "cards": -1.5}),
     "MeanEValue": lambda: mean_e_value({"north": 5.0, "south": -1.5}),
+    "ConcernSummary": lambda: summarise(
+        {
+            ("f", "ticket", "received"): 40,
+            ((None, "unknown", "answered")): 12,
+            ("m", "declared", "in review"): 2,
+        },
+        fewest=5,
+    ),
+    "ConcernList": lambda: ConcernList(
+        np.array([3]),
+        ("2026-11-27T05:00Z",),
+        ("b1",),
+        ("d1",),
+        ("f",),
+        ("other",),
+        ("ticket",),
+        ("answered",),
+        ("duplicate",),
+        ("2026-11-28T05:00Z",),
+        ("What about <b>me</b>?",),
+    ),
     # what was fitted, and what is drawn
     "ConstraintReport": lambda: ACHIEVED["constraints"][0],
     "BoundReport": lambda: BoundReport(**ACHIEVED),

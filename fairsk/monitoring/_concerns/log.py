@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from sqlite3 import DatabaseError
 from types import TracebackType
 from typing import Any
 
@@ -35,7 +36,7 @@ from fairsk.monitoring._concerns.spreadsheet import write_csv
 from fairsk.monitoring._concerns.store import Mode, Store
 from fairsk.monitoring._concerns.tables import ConcernList, ConcernSummary, summarise
 from fairsk.monitoring._concerns.tickets import Tickets, as_secret
-from fairsk.monitoring._concerns.verification import ConcernFinding, check_anchor, findings_of
+from fairsk.monitoring._concerns.verification import ConcernFinding, check_anchor, damage, findings_of
 
 __all__ = ["ConcernLog"]
 
@@ -429,8 +430,11 @@ class ConcernLog:
             If the anchor is none.
         """
         head = check_anchor(anchor)
-        with self._store.reading() as connection:
-            return findings_of(connection, head)
+        try:
+            with self._store.reading() as connection:
+                return findings_of(connection, head)
+        except DatabaseError as error:  # too damaged to be read at all
+            return [damage(error)]
 
     def summary(self, fewest: int = 5) -> ConcernSummary:
         """Return how many concerns there are by group, source and state, without small counts.
@@ -438,8 +442,8 @@ class ConcernLog:
         Parameters
         ----------
         fewest : int, default=5
-            Counts below it are hidden, with as many others as are needed so that they do not follow by
-            subtraction. 1 hides nothing.
+            Counts below it are hidden, and one or more others with them, so that none follows by subtraction.
+            1 hides nothing; 2 could not hide anything, for hidden counts would be known to be 1 each.
 
         Returns
         -------
@@ -449,10 +453,15 @@ class ConcernLog:
         Raises
         ------
         ValueError
-            If ``fewest`` is not a positive whole number.
+            If ``fewest`` is no positive whole number, or 2.
         """
-        if isinstance(fewest, bool) or not isinstance(fewest, int | np.integer) or fewest < 1:
-            raise ValueError(f"fewest must be a positive whole number; got {show(fewest)}.")
+        if (
+            isinstance(fewest, bool)
+            or not isinstance(fewest, int | np.integer)
+            or fewest in (0, 2)
+            or fewest < 0
+        ):
+            raise ValueError(f"fewest must be 3 or more, or 1 to hide nothing; got {show(fewest)}.")
         with self._store.reading() as connection:
             return summarise(queries.count_cells(connection), int(fewest))
 

@@ -131,9 +131,10 @@ class Store:
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
-                # A full disk has undone it already, and a second time would hide why.
+                # A full disk has undone it already, and a damaged one cannot: an error here would hide why.
                 if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                    with suppress(sqlite3.Error):
+                        connection.execute("ROLLBACK")
                 raise
 
     def clear_log(self) -> bool:

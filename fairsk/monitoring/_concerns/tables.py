@@ -27,9 +27,8 @@ Cell = tuple[Hashable | None, Source, State]
 class ConcernSummary(Result):
     """How many concerns there are by group, source and state, without small counts.
 
-    Counts below ``fewest`` are added up, with the next larger ones until their sum is no longer small, and
-    only the sum is shown: the total minus what is shown is that sum, and which of the combinations that are
-    not listed are in it cannot be seen.
+    Counts below ``fewest`` are added up, together with the smallest of the others (and those that equal it),
+    and only the sum is shown. So no small count follows from the total minus what is shown.
 
     Parameters
     ----------
@@ -96,8 +95,13 @@ def summarise(counts: Mapping[Cell, int], fewest: int) -> ConcernSummary:
     written = {cell: (format_group(cell[0]) if cell[0] is not None else "", *cell[1:]) for cell in counts}
     shown = sorted(counts, key=lambda cell: (counts[cell], written[cell]))
     together = 0
-    # Alone, a small sum would be seen as the total minus what is shown.
-    while shown and (counts[shown[0]] < fewest or 0 < together < fewest):
+    while shown and counts[shown[0]] < fewest:
+        together += counts[shown.pop(0)]
+    # The total minus what is shown is the sum of the small counts, which alone could tell them: all three of
+    # 6 are 2 if none is more than 2. So the smallest of the others is hidden with them, and those that equal
+    # it, for of equal ones it could be told which was taken. In tests, by brute force: none then follows.
+    largest = counts[shown[0]] if together and shown else 0
+    while shown and counts[shown[0]] == largest:
         together += counts[shown.pop(0)]
     total: int | None = sum(counts.values())
     if total is not None and total < fewest:

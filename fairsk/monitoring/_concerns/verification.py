@@ -14,7 +14,7 @@ from fairsk._core.results import printable
 from fairsk.monitoring._concerns.chain import COLUMNS, Head, columns_of, link_of, text_digest
 from fairsk.monitoring._concerns.store import SCHEMA
 
-__all__ = ["ConcernFinding", "check_anchor", "findings_of"]
+__all__ = ["ConcernFinding", "check_anchor", "damage", "findings_of"]
 
 ConcernFindingKind: TypeAlias = Literal[
     "changed", "missing", "moved", "column", "text", "counts", "cut", "anchor", "schema", "unreadable"
@@ -98,7 +98,12 @@ def findings_of(connection: sqlite3.Connection, anchor: Head | None) -> list[Con
     try:
         return list(_findings(connection, anchor))
     except (sqlite3.Error, TypeError) as error:
-        return [ConcernFinding("unreadable", None, f"The file is damaged: {shorten(str(error), 200)}.")]
+        return [damage(error)]
+
+
+def damage(error: Exception) -> ConcernFinding:
+    """Return the finding that a file cannot be read."""
+    return ConcernFinding("unreadable", None, f"The file is damaged: {shorten(printable(str(error)), 200)}.")
 
 
 def _findings(connection: sqlite3.Connection, anchor: Head | None) -> Iterator[ConcernFinding]:
