@@ -149,7 +149,7 @@ def test_timelines_are_small_however_noisy(n_batches, n_groups, present):
     series = {f"group {j}": Series(v, v - 0.1, v + 0.1) for j, v in enumerate(values.T)}
     chart = timeline("t", [f"2026-{i}" for i in range(n_batches)], series)
     (svg,) = draw_charts([chart])
-    assert 1_000 < len(svg) < 22_000
+    assert 1_000 < len(svg) < 18_000
     if present == 1:
         assert ("lowest and the highest value of every" in explain(chart)) == (n_batches > 1)
 

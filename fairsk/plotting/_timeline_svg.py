@@ -53,7 +53,7 @@ _LONGEST_NAME, _LONGEST_BATCH, _LONGEST_MARK = 26, 16, 60
 #: Lines are drawn within so many points of their values. A chart of more points than these is drawn
 #: within as few more as it takes, up to the width of a line; if that does not do, lines go through the
 #: lowest and the highest value of every few batches.
-_WITHIN, _MOST_WITHIN, _MOST_POINTS = 0.4, 1.7, 1_900
+_WITHIN, _MOST_WITHIN, _MOST_POINTS = 0.4, 1.7, 1_600
 #: Gaps narrower than this many points are not seen.
 _NARROW = 1.5
 
