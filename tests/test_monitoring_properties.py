@@ -326,8 +326,8 @@ def test_an_alarm_is_dated_once() -> None:
         monitor.update(GroupCounts(["a", "b"], cells, labelled=False), batch=f"{batch:02}")
         dates.append(monitor.since)
     assert dates[:13] == [None] * 13
-    # The forecast of the shortest memory, .9, leaves the tolerance after three unlike batches, and bets on the
-    # next: .5 - (.5 - .2) (1 - .9^3) / (1 - .9^15) = .398 is below .8 times .5; after two it is .426.
+    # The forecast of the shortest memory, .9, leaves the tolerance after three unlike batches, and bets on
+    # the next: .5 - (.5 - .2) (1 - .9^3) / (1 - .9^15) = .398 is below .8 times .5; after two it is .426.
     assert set(dates) == {None, "15"}
     assert dates[-1] == FairnessMonitor.from_state(state_of(monitor)).since
 
