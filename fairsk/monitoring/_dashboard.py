@@ -329,6 +329,8 @@ def _table(entries: Sequence[_Entry]) -> Table:
         "last batch": [label(m.batches[-1]) if m.n_batches else "-" for m in monitors],
     }
     shown = {name: list(map(str, values)) for name, values in columns.items() if name not in ("low", "high")}
+    if len(set(columns["tested"])) == 1:  # the sections say it
+        del shown["tested"]
     shown["p"] = list(map(p_value, columns["p"]))
     ends = zip(columns["found"], columns["low"], columns["high"], strict=True)
     shown["found"] = [with_interval(*one) for one in ends]

@@ -12,6 +12,7 @@ import numpy as np
 from fairsk._core.groups import attribute_name, format_group, list_groups
 from fairsk._core.messages import in_words, shorten
 from fairsk._core.results import number, p_value, percent, printable, row_count
+from fairsk._core.typing import Floats, Ints
 
 if TYPE_CHECKING:
     from fairsk.monitoring._monitor import FairnessMonitor, MonitorStep
@@ -170,9 +171,20 @@ def furthest_pair(monitor: FairnessMonitor) -> FurthestPair | None:
 
     With a reference, it is the group furthest from that.
     """
-    worst, place = -np.inf, None
+    furthest = _furthest(monitor)
+    if furthest is None:
+        return None
+    rate, groups, rates = furthest
+    return FurthestPair(rate, groups, rates, monitor.confidence_sequence(*groups, rate=rate))
+
+
+def _furthest(
+    monitor: FairnessMonitor, first: int = 0
+) -> tuple[Rate, tuple[Hashable, Hashable], tuple[float, float]] | None:
+    """Return which rate and groups lie furthest apart from a batch on, with both rates, the lower first."""
+    worst, found = -np.inf, None
     for rate in monitor.rates:
-        parts, sizes = (np.asarray(table).sum(0) for table in monitor.shares(rate))
+        parts, sizes = (np.asarray(table)[first:].sum(0) for table in monitor.shares(rate))
         measured = np.flatnonzero(sizes > 0)
         if measured.size < 2:
             continue
@@ -181,20 +193,16 @@ def furthest_pair(monitor: FairnessMonitor) -> FurthestPair | None:
         for i, j in _candidates(monitor, values, measured):
             apart = float(monitor.bound.disparity(np.array(values[i]), np.array(values[j])))
             if apart > worst:
-                worst, place = apart, (rate, i, j, values)
-    if place is None:
-        return None
-    rate, i, j, values = place
-    groups = monitor.groups[i], monitor.groups[j]
-    sequence = monitor.confidence_sequence(*groups, rate=rate)
-    return FurthestPair(rate, groups, (float(values[i]), float(values[j])), sequence)
+                groups = monitor.groups[i], monitor.groups[j]
+                worst, found = apart, (rate, groups, (float(values[i]), float(values[j])))
+    return found
 
 
-def _candidates(monitor: FairnessMonitor, values: Any, measured: Any) -> list[tuple[int, int]]:
+def _candidates(monitor: FairnessMonitor, values: Floats, measured: Ints) -> list[tuple[int, int]]:
     """Return the pairs that can be furthest apart, lower rate first."""
     if monitor.reference is None:
-        ranked = measured[np.argsort(values[measured], kind="stable")]  # two groups, also where all are equal
-        return [(int(ranked[0]), int(ranked[-1]))]
+        order = measured[np.argsort(values[measured], kind="stable")]
+        return [(int(order[0]), int(order[-1]))]
     reference = monitor.groups.index(monitor.reference)
     if reference not in measured:
         return []
@@ -287,10 +295,27 @@ def sentences(monitor: FairnessMonitor, known: Found | None = None) -> list[str]
         said.append(f"The change detector alarmed, too, at batch {label(monitor.change)}.")
     said += [_named(monitor), _amount(monitor, known), pair_sentence(monitor, known.pair, known.outcome)]
     if monitor.alarm is not None or monitor.change is not None:
+        said.append(_lately(monitor))
         said.append("Alarms stay: once the model or its use has changed, start a new monitor.")
     elif known.outcome != "PASS":
         said.append(f"{NO_ALARM}: it means that these batches do not show the opposite.")
     return [sentence for sentence in said if sentence]
+
+
+def _lately(monitor: FairnessMonitor) -> str:
+    """Say how far apart groups are since the evidence grows: all batches together can hide a late change."""
+    if monitor.since is None:
+        return ""
+    first = monitor.batches.index(monitor.since)
+    furthest = _furthest(monitor, first)
+    if furthest is None:
+        return ""
+    rate, groups, rates = furthest
+    low, high = (f"{label(group)} {number(value)}" for group, value in zip(groups, rates, strict=True))
+    return (
+        f"From batch {label(monitor.since)} on: {low} / {high} in {in_words(rate.name)}, an estimate of "
+        "batches that were chosen by looking."
+    )
 
 
 def _named(monitor: FairnessMonitor) -> str:
