@@ -233,7 +233,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "ConcernSummary": lambda: summarise(
         {
             ("f", "ticket", "received"): 40,
-            ((None, "unknown", "answered")): 12,
+            (None, "unknown", "answered"): 12,
             ("m", "declared", "in review"): 2,
         },
         fewest=5,

@@ -546,7 +546,7 @@ class ConcernLog:
             How many concerns were written. Every cell is in quotes; an apostrophe stands before signs that
             begin a formula, also after blanks, and line breaks are spaces.
         """
-        columns = self.concerns(states=states).columns
+        columns = self.concerns(states=states).by_column()
         return write_csv(path, tuple(columns), zip(*columns.values(), strict=True))
 
     def counts(self, decisions: GroupCounts, *, batch: str) -> GroupCounts:

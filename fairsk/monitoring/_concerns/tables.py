@@ -177,9 +177,14 @@ class ConcernList(Result):
     since: tuple[str, ...]
     texts: tuple[str | None, ...] | None = field(default=None)
 
-    @property
-    def columns(self) -> dict[str, tuple[object, ...]]:
-        """The columns of the list as frames and files have them, groups as text."""
+    def by_column(self) -> dict[str, tuple[object, ...]]:
+        """Return the columns of the list as frames and files have them, groups as text.
+
+        Returns
+        -------
+        dict of str to tuple
+            A value per concern; None where there is none.
+        """
         values = (
             tuple(self.numbers.tolist()),
             self.hours,
@@ -196,5 +201,5 @@ class ConcernList(Result):
         return columns if self.texts is None else columns | {"text": self.texts}
 
     def _tables(self) -> Sequence[Table]:
-        columns = self.columns
+        columns = self.by_column()
         return [Table(columns, caption="Concerns", words=[name for name in columns if name != "number"])]
