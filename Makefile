@@ -10,8 +10,8 @@ OLDEST := .venv-oldest
 # which share what their module has fitted, and takes over from the other when it has none left.
 PYTEST := -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-full test-oldest lint types format benchmarks clean
-test test-full test-oldest benchmarks: export OMP_NUM_THREADS := 1
+.PHONY: demo test test-full test-oldest fuzz-concerns lint types format benchmarks clean
+test test-full test-oldest fuzz-concerns benchmarks: export OMP_NUM_THREADS := 1
 
 demo: $(READY)
 	$(BIN)/python -m fairsk demo $(ARGS)
@@ -28,6 +28,10 @@ test-full: $(OLDEST)/.installed
 # On the oldest versions that are supported, the tests that a version can break (tests/schedule.py).
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python $(PYTEST) -p no:cacheprovider --by-version $(ARGS)
+
+# What the service of concerns answers to 500 bodies and more per path that schemathesis makes of its document.
+fuzz-concerns: $(READY)
+	FUZZ_EXAMPLES=500 $(BIN)/python -m pytest -q -k schemathesis tests/test_monitoring_service.py $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
