@@ -13,6 +13,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlencode
@@ -758,3 +760,537 @@ def test_health_looks_at_the_log_of_concerns(service, log, monkeypatch):
     monkeypatch.setattr(log, "head", unreadable)
     answer = ask(service, "GET", "/healthz")
     assert (answer.status, answer.json["failures"]) == (503, ["The log of concerns cannot be read."])
+
+
+# The form
+
+
+class Page(HTMLParser):
+    """What a page of the form holds: the attributes of its tags, and the values of its fields."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.tags, self.fields, self.text, self.open = [], {}, "", ""
+        self.feed(answer.text)
+        self.ids = {attributes["id"]: tag for tag, attributes in self.tags if "id" in attributes}
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.append((tag, attributes))
+        name, kind = attributes.get("name"), attributes.get("type")
+        if tag == "input" and name and (kind != "radio" or "checked" in attributes):
+            self.fields[name] = attributes["value"]
+        if tag in ("select", "textarea"):
+            self.open = name
+            self.fields[name] = ""
+        if tag == "option" and "selected" in attributes:
+            self.fields[self.open] = attributes["value"]
+
+    def handle_data(self, data):
+        self.text += data
+        if self.open == "text":
+            self.fields["text"] += data
+
+    def handle_endtag(self, tag):
+        if tag in ("select", "textarea"):
+            self.open = ""
+            self.fields.update({name: value.removeprefix("\n") for name, value in self.fields.items()})
+
+
+def test_the_form_takes_what_it_offers(service, log):
+    ticket = log.ticket("loan-1", batch="2026-11")
+    page = Page(ask(service, "GET", f"/concerns/form?ticket={ticket}"))
+    assert page.fields.keys() == {"key", "ticket", "group", "text"}
+    assert page.fields["ticket"] == ticket
+    filled = {**page.fields, "category": "wrong data", "group": "men", "text": "One\r\ntwo <b> & \u202e."}
+    answer = send_form(service, filled)
+    assert answer.status == 201
+    assert "It has the number 1." in answer.text
+    (row,) = log.frame("pandas", states=("received",)).to_dict("records")
+    assert (row["category"], row["group"], row["text"]) == ("wrong data", "women", "One\ntwo <b> & \u202e.")
+    again = send_form(service, filled)
+    assert again.status == 200
+    assert "under the number 1" in again.text
+    assert log.head()[0] == 1
+
+
+def test_every_form_has_a_key_of_its_own(service):
+    keys = {Page(ask(service, "GET", "/concerns/form")).fields["key"] for _ in range(20)}
+    assert len(keys) == 20
+    assert all(re.fullmatch(r"[A-Za-z0-9_.:-]{22,64}", key) for key in keys)
+
+
+def test_every_control_has_a_label_and_every_note_is_read_with_it(service):
+    wrong = {"key": "k", "ticket": "x", "category": "?", "group": "?", "text": "a" * 2_001}
+    for answer in (
+        ask(service, "GET", "/concerns/form"),
+        send_form(service, wrong),
+        ask(service, "GET", "/concerns/form/status"),
+        send_form(service, {"ticket": "x"}, "/concerns/form/status"),
+    ):
+        page = Page(answer)
+        labelled = {attributes["for"] for tag, attributes in page.tags if tag == "label"}
+        controls = [
+            attributes
+            for tag, attributes in page.tags
+            if tag in ("input", "select", "textarea") and attributes.get("type") != "hidden"
+        ]
+        assert {attributes["id"] for attributes in controls} == labelled
+        assert len(page.ids) == sum("id" in attributes for _, attributes in page.tags)
+        described = [
+            name for _, attributes in page.tags for name in attributes.get("aria-describedby", "").split()
+        ]
+        notes = [a["id"] for tag, a in page.tags if tag == "p" and a.get("class") in ("hint", "error")]
+        assert sorted(described) == sorted(notes)
+        links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+        assert all(link[1:] in page.ids for link in links if link.startswith("#"))
+        assert page.tags[0] == ("html", {"lang": "en", "dir": "ltr"})
+        assert not any(name.startswith("on") or name == "style" for _, a in page.tags for name in a)
+
+
+def test_errors_stand_beside_their_fields_and_nothing_is_lost(service, log):
+    values = {
+        "key": "form-1",
+        "ticket": 'loan-1"><script>alert(1)</script>',
+        "group": "women",
+        "text": "\nfirst </textarea><script>alert(2)</script> & last",
+    }
+    answer = send_form(service, values)
+    assert answer.status == 422
+    assert "<script" not in answer.text
+    page = Page(answer)
+    assert page.fields["key"] == "form-1"
+    assert page.fields["ticket"] == "".join(values["ticket"].split())
+    assert page.fields["group"] == "women"
+    assert page.fields["text"] == values["text"].strip()
+    wrong = {a.get("id", a.get("role")): a for _, a in page.tags if a.get("aria-invalid") == "true"}
+    assert wrong.keys() == {"ticket", "radiogroup"}
+    assert wrong["ticket"]["aria-describedby"] == "ticket-hint ticket-error"
+    assert wrong["radiogroup"]["aria-describedby"] == "category-error"
+    assert FORM_TEXTS["ticket_error"] in page.text
+    assert FORM_TEXTS["category_error"] in page.text
+    links = [a["href"] for tag, a in page.tags if tag == "a" and a["href"].startswith("#")]
+    assert links == ["#content", "#ticket", "#category-1"]
+    fixed = {**page.fields, "ticket": "", "category": "other"}
+    assert send_form(service, fixed).status == 201
+    assert log.head()[0] == 1
+
+
+def test_a_ticket_may_be_copied_with_blanks_around_and_in_it(service, log):
+    ticket = log.ticket("loan-1")
+    broken = f"  {ticket[:9]}\r\n{ticket[9:]}\t"
+    assert send_form(service, {"key": "k", "category": "other", "ticket": broken}).status == 201
+    found = send_form(service, {"ticket": broken}, "/concerns/form/status")
+    assert found.status == 200
+    assert "Concern number 1" in found.text
+    assert FORM_TEXTS["state=received"] in found.text
+
+
+def test_the_form_for_looking_up(service, log):
+    ticket = log.ticket("loan-1")
+    assert send_form(service, {"ticket": " "}, "/concerns/form/status").status == 422
+    unknown = send_form(service, {"ticket": ticket}, "/concerns/form/status")
+    assert unknown.status == 404
+    assert FORM_TEXTS["status_unknown"] in unknown.text
+    assert Page(unknown).fields["ticket"] == ticket
+    receipt = send_form(service, {"key": "k", "category": "other", "ticket": ticket})
+    log.answer(1, "answered", reason="duplicate")
+    found = send_form(service, Page(receipt).fields, "/concerns/form/status")
+    assert found.status == 200
+    assert "Answered." in found.text
+    assert "Duplicate" in found.text
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:00 UTC", found.text)
+
+
+def test_a_form_that_could_not_be_stored_is_shown_again(service, log, monkeypatch):
+    def full(*concerns):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    values = {"key": "k", "category": "other", "group": "men", "text": "It is wrong."}
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "submit", full)
+        answer = send_form(service, values)
+    assert answer.status == 503
+    assert FORM_TEXTS["not_stored"] in Page(answer).text
+    fields = Page(answer).fields
+    assert fields == {**values, "ticket": ""}
+    assert send_form(service, fields).status == 201
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "same-origin", "none"])
+def test_a_form_is_not_taken_from_another_site(service, log, site):
+    values = {"key": "k", "category": "other"}
+    answer = send_form(service, values, headers={"sec-fetch-site": site})
+    assert answer.status == (403 if site == "cross-site" else 201)
+    assert log.head()[0] == (site != "cross-site")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 422),
+        (b"%ff=%fe", 422),
+        (b"\xff", 422),
+        (b"key=a&key=b", 422),
+        (b"key=a&category=other&text=%ED%A0%80", 422),
+        (b"key=a&category=other&more=b", 422),
+        (b"&".join(b"a%d=b" % i for i in range(99)), 422),
+        (b"key=a&category=other&text=" + b"%F0%9F%98%80" * 2_000, 201),
+        (b"key=a&category=other&text=" + b"%F0%9F%98%80" * 2_001, 422),
+        (b"key=a&category=other&text=" + b"a" * 30_000, 413),
+    ],
+)
+def test_forms_that_no_browser_sends(service, body, status):
+    answer = send_form(service, body)
+    assert answer.status == status
+    assert answer.text.startswith("<!DOCTYPE html>")
+
+
+def test_other_bodies_than_forms(service):
+    assert ask(service, "POST", "/concerns/form", b"{}", JSON).status == 415
+    multipart = {"content-type": "multipart/form-data; boundary=x"}
+    assert ask(service, "POST", "/concerns/form", b"--x--", multipart).status == 415
+    assert ask(service, "DELETE", "/concerns/form").status == 405
+
+
+TEXT = st.text(max_size=30)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    fields=st.dictionaries(
+        st.sampled_from(["key", "ticket", "category", "group", "text", "more"]), TEXT, max_size=6
+    ),
+    tail=st.binary(max_size=20),
+)
+def test_whatever_a_form_holds_it_is_answered_with_a_page(service, fields, tail):
+    body = urlencode(fields, errors="surrogatepass").encode() + tail
+    for path in ("/concerns/form", "/concerns/form/status"):
+        answer = send_form(service, body, path)
+        assert answer.status in (200, 201, 403, 404, 422)
+        assert answer.text.startswith("<!DOCTYPE html>")
+        assert all(
+            char.isprintable() or char == "\n"
+            for char in re.sub("<textarea.*?</textarea>", "", answer.text, flags=re.S)
+        )
+
+
+def test_texts_are_replaced_and_the_language_is_told(tmp_path):
+    texts = {
+        "title": "Bedenken <melden>",
+        "category=other": "Anderes",
+        "group=0": "Frauen & andere",
+        "state=received": "Eingegangen",
+        "received": "Nummer {number}",
+    }
+    with ConcernLog(tmp_path / "c.db", secret=SECRET, groups=(0, 1)) as log:
+        service = app(concerns=log, texts=texts, language="de-AT")
+        answer = ask(service, "GET", "/concerns/form")
+        page = Page(answer)
+        assert "Bedenken &lt;melden&gt;" in answer.text
+        assert "Frauen &amp; andere" in answer.text
+        assert "Anderes" in page.text
+        assert page.tags[0] == ("html", {"lang": "de-AT", "dir": "ltr"})
+        assert "text" not in page.fields
+        sent = send_form(
+            service, {**page.fields, "category": "other", "group": "0", "ticket": log.ticket("a")}
+        )
+        assert "Nummer 1" in sent.text
+        assert "Eingegangen" in send_form(service, Page(sent).fields, "/concerns/form/status").text
+    with ConcernLog(tmp_path / "d.db") as log:
+        page = Page(ask(app(concerns=log, language="ar"), "GET", "/concerns/form?ticket=x"))
+        assert page.tags[0] == ("html", {"lang": "ar", "dir": "rtl"})
+        assert page.fields.keys() == {"key"}  # no tickets, no groups, no texts
+
+
+# The OpenAPI document
+
+
+def test_the_document_offers_what_the_log_takes(tmp_path):
+    with ConcernLog(tmp_path / "c.db", secret=SECRET, groups=("a", 1), store_text=True, most_text=50) as log:
+        service = app(concerns=log)
+        document = ask(service, "GET", "/openapi.json").json
+        assert document == service.openapi
+        fields = document["components"]["schemas"]["Concern"]["properties"]
+        assert fields["group"] == {"enum": ["a", "1", 1, "", None]}
+        assert fields["category"]["enum"] == list(log.categories)
+        assert fields["text"]["maxLength"] == 50
+        ticket = fields["ticket"]["pattern"]
+        assert re.search(ticket, log.ticket("d" * 64, batch="b" * 64))
+        assert re.search(ticket, log.ticket("d"))
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                declared = set(operation["responses"])
+                assert declared >= {"200"}, (path, method)
+                if method == "post":
+                    assert declared >= {"408", "413", "415", "422", "429", "503"}, path
+
+
+def fuzz(application, n, **only):
+    """Send what schemathesis makes of the document, with all of its checks; return failures and statuses."""
+    reason = "schemathesis is not installed (pip install schemathesis)"
+    schemathesis = pytest.importorskip("schemathesis", reason=reason)
+    from schemathesis.engine import events, from_schema
+
+    schema = schemathesis.openapi.from_asgi("/openapi.json", application)
+    schema.config.generation.update(max_examples=n, deterministic=True, database="none")
+    failures, statuses = [], set()
+    for event in from_schema(schema.include(**only) if only else schema).execute():
+        assert not isinstance(event, events.NonFatalError | events.FatalError), event
+        if isinstance(event, events.ScenarioFinished):
+            answered = event.recorder.interactions.values()
+            statuses |= {(one.request.method, one.request.uri, one.response.status_code) for one in answered}
+            checks = [check for checks in event.recorder.checks.values() for check in checks]
+            failures += [check.name for check in checks if check.status.name != "SUCCESS"]
+    return failures, {(method, uri.partition("testserver")[2], status) for method, uri, status in statuses}
+
+
+def test_schemathesis_finds_nothing(log):
+    """More examples: ``make fuzz-concerns``."""
+    service = app(concerns=log, rate=1e9, burst=10**9)
+    failures, statuses = fuzz(service, int(os.environ.get("FUZZ_EXAMPLES", "5")))
+    assert failures == []
+    for path, n in {"/concerns": {200, 201, 415, 422}, "/concerns/status": {404, 415, 422}}.items():
+        assert {status for method, uri, status in statuses if (method, uri) == ("POST", path)} >= n, path
+    assert log.verify() == []
+
+
+def test_schemathesis_would_find_something(log):
+    service = app(concerns=log, rate=1e9, burst=10**9)
+    responses = service.openapi["paths"]["/concerns/status"]["post"]["responses"]
+    del responses["404"], responses["415"]
+    failures, _ = fuzz(service, 1, path="/concerns/status")
+    assert "status_code_conformance" in failures
+
+
+# In a browser, and with uvicorn
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Run uvicorn as the documentation does; yield its address and a ticket."""
+    pytest.importorskip("uvicorn", reason="uvicorn is not installed (pip install fairsk[serve])")
+    folder = tmp_path_factory.mktemp("server")
+    monitor_file(folder / "loans.json", "loans")
+    (folder / "served.py").write_text(
+        "from fairsk.monitoring._concerns import ConcernLog\n"
+        "from fairsk.monitoring._service import app\n"
+        f"groups = {GROUPS!r}\n"
+        f"log = ConcernLog('concerns.db', secret={SECRET!r}, groups=('women', 'men'), store_text=True, "
+        "group_of=groups.get)\n"
+        "application = app('loans.json', concerns=log)\n"
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    root = str(Path(__file__).parents[1])
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "served:application",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    command += ["--limit-concurrency", "200", "--no-access-log", "--log-level", "error"]
+    with open(folder / "output", "wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            assert process.poll() is None, (folder / "output").read_text()
+            assert time.monotonic() < deadline, "uvicorn does not answer"
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}", folder
+    finally:
+        process.terminate()
+        process.wait(20)
+    assert (folder / "output").read_text() == ""
+
+
+def fetch(url, data=None, headers=(), method=None):
+    request = urllib.request.Request(url, data, dict(headers), method=method)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=30) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
+
+
+def test_uvicorn_serves_it(server):
+    address, _ = server
+    status, headers, body = fetch(f"{address}/metrics")
+    assert status == 200
+    assert headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert b'fairsk_monitor_batches_total{monitor="loans"} 1' in body
+    assert fetch(f"{address}/")[0] == 200
+    assert fetch(f"{address}/", method="HEAD")[::2] == (200, b"")
+    body = json.dumps(concern("by-uvicorn")).encode()
+    assert fetch(f"{address}/concerns", body, JSON)[0] == 201
+    assert fetch(f"{address}/concerns", body, JSON)[0] == 200
+    assert fetch(f"{address}/concerns", b" " * 20_000, JSON)[0] == 413
+    assert fetch(f"{address}/concerns", b"{", JSON)[0] == 422
+    assert json.loads(fetch(f"{address}/healthz")[2]) == {"ok": True, "monitors": 1, "failures": []}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if find_chromium() is None:
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    with Browser() as started:
+        yield started
+
+
+def visit(browser, url):
+    browser.events.clear()
+    browser.call("Page.navigate", url=url)
+    loaded(browser)
+
+
+def loaded(browser):
+    deadline = time.monotonic() + browser.timeout
+    while not browser.happened("Page.loadEventFired"):
+        browser.events.append(browser._read(deadline))
+    browser.call("Page.getLayoutMetrics")
+
+
+KEYS = {
+    "Tab": ("Tab", 9, ""),
+    "Space": ("Space", 32, " "),
+    "Enter": ("Enter", 13, "\r"),
+    "ArrowDown": ("ArrowDown", 40, ""),
+}
+
+
+def press(browser, key, times=1):
+    code, number, text = KEYS[key]
+    name = " " if key == "Space" else key
+    for _ in range(times):
+        for kind in ("keyDown", "keyUp"):
+            added = {"text": text} if text and kind == "keyDown" else {}
+            browser.call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=name,
+                code=code,
+                windowsVirtualKeyCode=number,
+                **added,
+            )
+
+
+def focused(browser):
+    return browser.evaluate("document.activeElement.id || document.activeElement.tagName")
+
+
+def tab_to(browser, wanted):
+    for _ in range(30):
+        if focused(browser) == wanted:
+            return
+        press(browser, "Tab")
+    raise AssertionError(f"{wanted} cannot be reached by Tab")
+
+
+def said_and_requested(browser):
+    said = browser.happened(
+        "Log.entryAdded",
+        "Runtime.consoleAPICalled",
+        "Runtime.exceptionThrown",
+        "Page.javascriptDialogOpening",
+    )
+    # An answer that is no success is in the log of a browser's console, and is no message of the page.
+    said = [one for one in said if one.get("entry", {}).get("source") != "network"]
+    return said, [one["request"]["url"] for one in browser.happened("Network.requestWillBeSent")]
+
+
+def submit(browser, key="Enter"):
+    browser.events.clear()
+    press(browser, key)
+    loaded(browser)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_form_by_keyboard_alone_on_a_phone(server, browser, dark):
+    address, folder = server
+    with ConcernLog(folder / "concerns.db", secret=SECRET) as other:
+        ticket = other.ticket("loan-2" if dark else "loan-1")
+    browser.emulate(390, 844, dark=dark)
+    visit(browser, f"{address}/concerns/form?ticket={ticket}")
+    assert said_and_requested(browser) == ([], [f"{address}/concerns/form?ticket={ticket}"])
+    assert browser.evaluate("document.documentElement.scrollWidth") <= 390
+    small = (
+        "[...document.querySelectorAll('input:not([type=hidden]):not([type=radio]),select,textarea,button')]"
+    )
+    assert browser.evaluate(f"Math.min(...{small}.map(e => e.getBoundingClientRect().height))") >= 44
+    assert browser.evaluate(f"Math.min(...{small}.map(e => parseFloat(getComputedStyle(e).fontSize)))") >= 16
+    ground = browser.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(16, 21, 29)") is dark
+
+    tab_to(browser, "BUTTON")  # nothing chosen yet
+    submit(browser)
+    said, requested = said_and_requested(browser)
+    assert (said, requested) == ([], [f"{address}/concerns/form"])
+    assert browser.evaluate("document.activeElement.getAttribute('role')") == "alert"
+    press(browser, "Tab")
+    press(browser, "Enter")  # the link to the field that is wrong
+    assert browser.evaluate("location.hash") == "#category-1"
+    tab_to(browser, "category-1")
+    press(browser, "Space")
+    press(browser, "ArrowDown", 2)
+    assert browser.evaluate("document.querySelector('input:checked').value") == "wrong data"
+    press(browser, "Tab")
+    assert focused(browser) == "group"
+    press(browser, "ArrowDown")
+    press(browser, "Tab")
+    assert focused(browser) == "text"
+    browser.call("Input.insertText", text="The income is wrong.")
+    press(browser, "Tab")
+    submit(browser, "Space")
+    said, requested = said_and_requested(browser)
+    assert (said, requested) == ([], [f"{address}/concerns/form"])
+    assert FORM_TEXTS["received_title"] in browser.evaluate("document.body.innerText")
+    assert "ticket" not in browser.evaluate("location.search")
+
+    tab_to(browser, "BUTTON")
+    submit(browser)
+    assert said_and_requested(browser) == ([], [f"{address}/concerns/form/status"])
+    assert FORM_TEXTS["state=received"] in browser.evaluate("document.body.innerText")
+    assert browser.evaluate("document.documentElement.scrollWidth") <= 390
+    assert browser.evaluate("document.scripts.length") == 0
+
+
+def test_a_screen_reader_is_told_what_each_field_is(server, browser):
+    address, _ = server
+    browser.emulate(1280, 900)
+    visit(browser, f"{address}/concerns/form?ticket=wrong")
+    tab_to(browser, "BUTTON")
+    submit(browser)
+    nodes = {}
+    for node in browser.accessible():
+        said = {one["name"]: one["value"].get("value") for one in node.get("properties", [])}
+        nodes[node["role"]["value"], node.get("name", {}).get("value", "")] = (
+            said,
+            node.get("description", {}).get("value", ""),
+        )
+    said, description = nodes["textbox", "Ticket (optional)"]
+    assert said["invalid"] == "true"
+    assert FORM_TEXTS["ticket_error"] in description
+    assert FORM_TEXTS["ticket_hint"] in description
+    assert FORM_TEXTS["category_error"] in nodes["radiogroup", FORM_TEXTS["category"]][1]
+    for name in ("category=other", "category=no access"):
+        assert ("radio", FORM_TEXTS[name]) in nodes
+    assert ("combobox", f"{FORM_TEXTS['group']} (optional)") in nodes
+    assert ("textbox", f"{FORM_TEXTS['text']} (optional)") in nodes
+    assert ("button", FORM_TEXTS["send"]) in nodes
+    assert ("alert", FORM_TEXTS["problem"]) in nodes
