@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from fairsk._cli.columns import Columns, add_columns, rows_in, split_names
-from fairsk._core.messages import did_you_mean, list_texts, show
+from fairsk._cli.labels import read_pos_label, read_references
+from fairsk._core.messages import list_texts, show
 
 __all__ = ["add_parser", "run"]
 
@@ -180,7 +180,7 @@ def run(options: argparse.Namespace) -> int:
     with rows_in(options.files, columns, options.missing) as rows:
         from fairsk.audit import audit_predictions
 
-        references = _references(options.reference, columns.sensitive, rows.kinds)
+        references = read_references(options.reference, columns.sensitive, rows.kinds)
         report = audit_predictions(
             **columns.arguments(),
             frame=rows.relation,
@@ -189,8 +189,8 @@ def run(options: argparse.Namespace) -> int:
             min_ratio=options.min_ratio,
             reference=references,
             policy=policy,
-            pos_label=_pos_label(pos_label, columns, rows.kinds),
-            profiles=_with_references(profiles, columns.sensitive, rows.kinds),
+            pos_label=read_pos_label(pos_label, columns, rows.kinds),
+            profiles=_withread_references(profiles, columns.sensitive, rows.kinds),
             confidence=options.confidence,
             min_group_size=options.min_group_size,
             min_cell=options.min_cell,
@@ -403,57 +403,6 @@ def _read_earlier(path: str) -> Any:
     return AuditReport.from_json(Path(path).read_bytes())
 
 
-def _pos_label(label: Any, columns: Columns, kinds: Mapping[str, str]) -> Any:
-    """Return the positive label as the columns of labels have it: the text 1 is the number 1 there."""
-    # If predictions and labels are of different kinds, the counts refuse both.
-    name = columns.y_true if columns.y_pred is None else columns.y_pred
-    return label if name is None or not isinstance(label, str) else _read_value(label, kinds[name])
-
-
-def _read_value(text: str, kind: str) -> Any:
-    """Return what a text means in a column of a DuckDB type; the text itself, if nothing."""
-    if kind == "BOOLEAN":
-        return {"true": True, "1": True, "false": False, "0": False}.get(text.strip().casefold(), text)
-    if re.fullmatch(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|FLOAT|DECIMAL\(.*\)", kind):
-        truth = {"true": 1, "false": 0}.get(text.strip().casefold())
-        try:
-            number = float(text) if truth is None else truth
-        except ValueError:
-            return text
-        return int(number) if number == number // 1 else number
-    return text
-
-
-def _references(
-    texts: Sequence[str] | None, sensitive: Sequence[str], kinds: Mapping[str, str]
-) -> dict[str, Any] | None:
-    """Return the reference group of each attribute that has one.
-
-    Raises
-    ------
-    ValueError
-        If a group is given without its column, where there are several.
-    """
-    if not texts:
-        return None
-    names = "|".join(re.escape(name) for name in sorted(sensitive, key=len, reverse=True))
-    references = dict[str, Any]()
-    for text in texts:
-        # Groups may hold commas: only one before the name of a column divides.
-        for part in re.split(rf",\s*(?=(?:{names})=)", text):
-            named = re.fullmatch(rf"({names})=(.*)", part, flags=re.DOTALL)
-            if named is None and len(sensitive) > 1:
-                column = part.partition("=")[0]
-                hint = did_you_mean(column, sensitive) if "=" in part else ""
-                raise ValueError(
-                    f"--reference {show(part)}: of which column? Write COLUMN=GROUP, with a column of "
-                    f"--sensitive: {list_texts(sensitive)}.{hint}"
-                )
-            column, group = (sensitive[0], part) if named is None else (named[1], named[2])
-            references[column] = _read_value(group, kinds[column])
-    return references
-
-
 def _profiles(names: Iterable[str] | None, options: Sequence[str] | None) -> dict[str, dict[str, Any]]:
     """Return the options of each profile: texts, or what ``true``, ``false`` and lists in brackets mean.
 
@@ -490,7 +439,7 @@ def _profiles(names: Iterable[str] | None, options: Sequence[str] | None) -> dic
     return profiles
 
 
-def _with_references(
+def _withread_references(
     profiles: Mapping[str, Mapping[str, Any]],
     sensitive: Sequence[str],
     kinds: Mapping[str, str],
@@ -500,5 +449,5 @@ def _with_references(
     for name, options in profiles.items():
         completed[name] = dict(options)
         if isinstance(options.get("reference"), str):
-            completed[name]["reference"] = _references([options["reference"]], sensitive, kinds)
+            completed[name]["reference"] = read_references([options["reference"]], sensitive, kinds)
     return completed
