@@ -1,4 +1,4 @@
-"""The command line: ``fairsk audit``, ``verify``, ``policy`` and ``demo``, also as ``python -m fairsk``."""
+"""The command line, ``fairsk audit`` and its like, also as ``python -m fairsk``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fairsk._cli.words import in_options
 __all__ = ["main"]
 
 #: The modules of the commands, which import late what takes long: --help comes at once.
-_COMMANDS = ("audit", "verify", "policy")
+_COMMANDS = ("audit", "verify", "policy", "monitor", "concerns")
 
 _EPILOG = """\
 examples:
@@ -24,13 +24,15 @@ examples:
       --constraint demographic_parity --min-ratio 0.8 --out report.html
   fairsk verify report.html
   fairsk policy check fairness.toml
+  fairsk monitor add loans.json day.csv --batch 2026-11-26
+  fairsk concerns list concerns.db
   fairsk demo --sensitive race,sex
 
 exit status:
   0  done; nothing that was asked for failed
-  1  a criterion FAILED (audit), or a number does not follow from the counts (verify)
+  1  a criterion FAILED (audit), an alarm stands (monitor), or something does not follow (verify)
   2  the command line, or a file, cannot be read
-  3  a criterion is INCONCLUSIVE, with audit --strict
+  3  nothing failed, and not all is shown to hold (audit and monitor, with --strict)
 """
 
 
@@ -59,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         prog="fairsk",
-        description="Audit the decisions of a classifier, check such an audit, and make classifiers fair.",
+        description="Audit the decisions of a classifier, check such an audit, watch decisions day by day, "
+        "and make classifiers fair.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -25,6 +25,10 @@ class Columns:
     weight: str | None
     sensitive: tuple[str, ...]
     strata: tuple[str, ...]
+    #: Where rows of several batches stand in one table: what tells them apart.
+    batch: str | None = None
+    #: Who is decided about, where rows are more than one of a person.
+    unit: str | None = None
 
     @classmethod
     def from_options(cls, options: argparse.Namespace) -> Columns:
@@ -85,7 +89,13 @@ class Columns:
     @property
     def groups(self) -> dict[str, Sequence[str]]:
         """The columns of groups, by option."""
-        return {"--sensitive": self.sensitive, "--strata": self.strata}
+        groups: dict[str, Sequence[str]] = {"--sensitive": self.sensitive, "--strata": self.strata}
+        return groups if self.batch is None else groups | {"--by-column": (self.batch,)}
+
+    @property
+    def others(self) -> dict[str, str]:
+        """The columns that are read as they are, by option."""
+        return _given({"--unit": self.unit})
 
 
 @dataclass(frozen=True)
@@ -98,10 +108,13 @@ class Rows:
         What messages call the files.
     relation : DuckDBPyRelation
         The columns.
+    connection : DuckDBPyConnection
+        The database in which it lives.
     """
 
     name: str
     relation: Any
+    connection: Any
 
     @cached_property
     def kinds(self) -> dict[str, str]:
@@ -136,11 +149,16 @@ def rows_in(files: Sequence[str], columns: Columns, missing: Collection[str]) ->
     table = open_table(files)
     with showing_progress(table.connection, f"counting {table.name}"):
         relation = select_columns(
-            table, labels=columns.labels, groups=columns.groups, numbers=columns.numbers, missing=missing
+            table,
+            labels=columns.labels,
+            groups=columns.groups,
+            numbers=columns.numbers,
+            others=columns.others,
+            missing=missing,
         )
         try:
             with reading():
-                yield Rows(table.name, relation)
+                yield Rows(table.name, relation, table.connection)
         except ValueError:
             said = explain_missing(relation, columns.labels | columns.numbers, table.name)
             if said is None:

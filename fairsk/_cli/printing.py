@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 from fairsk._core.groups import attribute_name
@@ -15,7 +15,7 @@ from fairsk._core.results import Table, number, printable, row_count, with_inter
 from fairsk.audit import PROFILES
 from fairsk.audit._small_groups import name_merged
 
-__all__ = ["print_report", "print_tables"]
+__all__ = ["print_lines", "print_report", "print_tables"]
 
 #: The order in which outcomes are listed: what asks for action comes first.
 _ORDER = ("FAIL", "INCONCLUSIVE", "PASS", "NOT APPLICABLE")
@@ -65,6 +65,14 @@ def print_tables(result: Any) -> None:
     for table in result._tables():
         lines += ["", *(_fitted(table, _width()) if isinstance(table, Table) else table.text().splitlines())]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines, each wrapped where it is too long, with nothing in them that a terminal would obey."""
+    width = _width()
+    # What is printed is empty where a line is.
+    text = "\n".join("\n".join(_wrapped(line, width, "", "  ")) for line in lines)
+    sys.stdout.write(text + "\n")
 
 
 def _width() -> int:

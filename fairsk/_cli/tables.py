@@ -17,7 +17,16 @@ from typing import Any
 
 from fairsk._core.messages import did_you_mean, list_texts, shorten, show
 
-__all__ = ["Table", "open_table", "reading", "select_columns"]
+__all__ = [
+    "Table",
+    "are_labels",
+    "explain_missing",
+    "first_of_each",
+    "open_table",
+    "reading",
+    "select_columns",
+    "values_in",
+]
 
 #: A Parquet file begins with these bytes, whatever it is called.
 _PARQUET = b"PAR1"
@@ -141,6 +150,7 @@ def select_columns(
     labels: Mapping[str, str],
     groups: Mapping[str, Sequence[str]],
     numbers: Mapping[str, str],
+    others: Mapping[str, str] | None = None,
     missing: Collection[str] = (),
 ) -> Any:
     """Return the relation of the columns that are asked for, each of the kind that its values have.
@@ -159,6 +169,8 @@ def select_columns(
         The columns of groups and strata, by option.
     numbers : mapping of str to str
         The columns of scores and weights, by option.
+    others : mapping of str to str, optional
+        Columns that are kept as they are, by option.
     missing : collection of str
         Texts that stand for a missing value, besides an empty cell.
 
@@ -174,7 +186,7 @@ def select_columns(
     """
     asked = [(option, name) for option, name in labels.items()]
     asked += [(option, name) for option, names in groups.items() for name in names]
-    asked += [(option, name) for option, name in numbers.items()]
+    asked += [*numbers.items(), *(others or {}).items()]
     _refuse_absent(table, asked)
     names = list(dict.fromkeys(name for _, name in asked))
     if len({name.casefold() for name in names}) < len(names):
@@ -198,6 +210,62 @@ def explain_missing(relation: Any, columns: Mapping[str, str], name: str) -> str
         if n < rows:
             return _missing(option, column, rows - n, rows, name)
     return None
+
+
+def values_in(relation: Any, name: str) -> list[Any]:
+    """Return the values that occur in a column of a relation, the first of them if there are very many."""
+    with reading():
+        rows = relation.project(_quoted(name)).distinct().limit(_MOST_COMBINATIONS).fetchall()
+    return sorted((value for (value,) in rows if value is not None), key=repr)
+
+
+def are_labels(relation: Any, labels: Mapping[str, Any]) -> Any:
+    """Return a relation in which some columns say whether they held a label.
+
+    Parameters
+    ----------
+    relation : DuckDBPyRelation
+        The rows.
+    labels : mapping of str to value
+        The label that is looked for, by column; a value of the type of the column.
+    """
+    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    columns = [
+        f"{_quoted(name)} = CAST({_text(str(labels[name]))} AS {types[name]}) AS {_quoted(name)}"
+        if name in labels
+        else _quoted(name)
+        for name in relation.columns
+    ]
+    return relation.project(", ".join(columns))
+
+
+def first_of_each(relation: Any, connection: Any, keys: Sequence[str]) -> Any:
+    """Return of every combination of values the row that stands first in the files.
+
+    Parameters
+    ----------
+    relation : DuckDBPyRelation
+        The rows.
+    connection : DuckDBPyConnection
+        Its database, which reads rows in their order from now on.
+    keys : sequence of str
+        The columns whose values are combined.
+    """
+    connection.execute("SET preserve_insertion_order = true")
+    columns, by = (", ".join(map(_quoted, names)) for names in (relation.columns, keys))
+    place = _quoted(_free_name("place", relation.columns))
+    numbered = relation.project(f"*, row_number() OVER () AS {place}")
+    first = numbered.query(
+        "numbered",
+        f"SELECT * FROM numbered QUALIFY row_number() OVER (PARTITION BY {by} ORDER BY {place}) = 1",
+    )
+    return first.project(columns)
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    while name.casefold() in {one.casefold() for one in taken}:
+        name += "_"
+    return name
 
 
 @contextlib.contextmanager

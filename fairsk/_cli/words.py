@@ -18,19 +18,25 @@ _PARAMETERS = {
     "min_ratio": "--min-ratio",
     "min_group_size": "--min-group-size",
     "min_cell": "--min-cell",
+    "mean_batches_between_false_alarms": "--mean-batches-between-false-alarms",
 }
 #: Parameters that are words of English too: they are meant where they are given a value.
 _WORDS = (
     "against",
+    "alpha",
+    "batch",
     "commitment",
     "confidence",
     "constraint",
     "policy",
+    "prior",
     "provenance",
     "reference",
     "salt",
     "strata",
+    "timeout",
     "title",
+    "unit",
 )
 #: Options of profiles, where a message begins with one.
 _PROFILE_OPTIONS = (
@@ -43,7 +49,7 @@ _PROFILE_OPTIONS = (
     "quantiles",
 )
 #: What stands for the value where a message leaves it out.
-_VALUES = {"against": "FILE", "min_cell": "K", "policy": "FILE"}
+_VALUES = {"against": "FILE", "min_cell": "K", "policy": "FILE", "timeout": "S"}
 _LABEL = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s'",]+"""
 #: Sentences that tell Python what to write, and what to write on the command line.
 _SENTENCES = (
@@ -58,7 +64,8 @@ _SENTENCES = (
     (r"give the option reference, such as \{'(.*?)': 'the group'\}", r"give --reference \1=GROUP"),
     (r"(?s)(The profile (\w+) .*)with the option (\w+)", r"\1with --profile-option \2.\3=COLUMN"),
     (rf"^({'|'.join(_PROFILE_OPTIONS)})(?= m(?:ust|ay) be )", r"--profile-option \1"),
-    (r"^confidence(?= must )", "--confidence"),
+    (r"^(alpha|batch|confidence|constraint|reference|timeout)(?= must )", r"--\1"),
+    (r"make one with create_monitor\.", "make one with fairsk monitor create."),
 )
 
 _QUOTED = r"(?<!\w)'(?:[^'\\]|\\.)*'(?!\w)|(?<!\w)\"(?:[^\"\\]|\\.)*\"(?!\w)"
