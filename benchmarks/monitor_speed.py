@@ -2,9 +2,9 @@
 
 Run: OMP_NUM_THREADS=1 python benchmarks/monitor_speed.py
 
-Medians over batches, in milliseconds: of the evidence alone, and of `FairnessMonitor.update`, which also reads
-the counts, writes the log and links it. Without a bet: forecasts keep the tolerance. Betting: they do not,
-batch after batch. Bars: .25 ms without a bet, and 1, 1.5 and 3 ms with one, at 2, 20 and 200 groups.
+Medians over batches, in milliseconds: of the evidence alone, and of `FairnessMonitor.update`, which also
+reads the counts, writes the log and links it. Without a bet: forecasts keep the tolerance. Betting: they do
+not, batch after batch. Bars: .25 ms without a bet, and 1, 1.5 and 3 ms with one, at 2, 20 and 200 groups.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How often a ratio of rates in a window passes .8 within a year although the tolerance is kept.
 
-Every day 70 decisions about one group and 30 about another, 2,000 years of 365 days, whole windows only. This is
-what an alert on a ratio in PromQL does. Takes a second.
+Every day 70 decisions about one group and 30 about another, 2,000 years of 365 days, whole windows only.
+This is what an alert on a ratio in PromQL does. Takes a second.
 """
 
 from __future__ import annotations

@@ -28,8 +28,7 @@ from hypothesis import strategies as st
 from fairsk.monitoring._concerns import ConcernLog
 from fairsk.monitoring._files import create_monitor, open_monitor
 from fairsk.monitoring._monitor import FairnessMonitor
-from fairsk.monitoring._service import FORM_TEXTS, app
-from fairsk.monitoring._service import floods, requests
+from fairsk.monitoring._service import FORM_TEXTS, app, floods, requests
 
 SECRET = "kept elsewhere, not in the file"
 JSON = {"content-type": "application/json"}
@@ -442,7 +441,7 @@ def test_senders_are_remembered_up_to_a_number_and_by_no_address():
         buckets.wait(f"11.{i // 256}.{i % 256}.1", 0.0)
     assert len(buckets) == floods.MOST_BUCKETS
     assert buckets.wait("192.0.2.1", 0.0) == 0  # forgotten
-    kept = [name for name in buckets._buckets]
+    kept = list(buckets._buckets)
     assert not any(b"192" in name or b"11." in name for name in kept)
     other = floods.TokenBuckets(rate=1e-6, burst=1)
     other.wait("192.0.2.1", 0.0)

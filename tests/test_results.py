@@ -30,9 +30,9 @@ from fairsk.audit._evidence import Evidence
 from fairsk.metrics import GroupCounts, ScoreHistograms
 from fairsk.monitoring import FairnessMonitor
 from fairsk.monitoring._cohorts import Cohorts
-from fairsk.monitoring._fleet import e_bh, mean_e_value
 from fairsk.monitoring._concerns import ConcernList
 from fairsk.monitoring._concerns.tables import summarise
+from fairsk.monitoring._fleet import e_bh, mean_e_value
 from fairsk.neural._evaluation import TrainingReport
 from fairsk.rates import get_constraint
 from fairsk.scoring import GroupScoring, cv_disparities
