@@ -21,7 +21,8 @@ import numpy as np
 import pytest
 
 from fairsk import Constraint
-from fairsk.monitoring import _released
+from fairsk.metrics import GroupCounts
+from fairsk.monitoring import ConcernLog, FairnessMonitor, _released
 from fairsk.monitoring._exposition import CONTENT_TYPE, exposition
 from fairsk.rates import get_constraint, get_rate
 
@@ -82,6 +83,13 @@ class Log:
 def selection(**groups):
     """One batch: by group, how many were selected, and of how many."""
     return {group: {"selection_rate": counts} for group, counts in groups.items()}
+
+
+def counts(**groups):
+    """The same as a table for a monitor."""
+    selected, size = np.array(list(groups.values()), dtype=float).T
+    cells = {"tp": 0 * size, "fp": selected, "fn": 0 * size, "tn": size - selected}
+    return GroupCounts(list(groups), cells, names=["group"], labelled=False)
 
 
 LINE = re.compile(r"(\w+)\{(.*)\} (\S+)")
@@ -348,6 +356,36 @@ def test_names_are_escaped_shortened_and_told_apart():
     }
 
 
+def test_a_monitor_is_read_like_any_log():
+    """Its counts, its evidence and its alarms, with a batch that is held back after the alarm."""
+    monitor = FairnessMonitor("demographic_parity", min_ratio=0.8, reference="b")
+    monitor.update(counts(a=(90, 100), b=(10, 100)), batch="2026-11-01")
+    monitor.update(counts(a=(90, 100), b=(10, 100)), batch="2026-11-02")
+    released = monitor.log_e_value
+    monitor.update(counts(a=(90, 100), b=(0, 9)), batch="2026-11-03")
+    text = exposition(monitor)
+    assert decided(text) == {("a", "selection_rate"): (180, 200), ("b", "selection_rate"): (20, 200)}
+    (evidence,) = values(text, "fairsk_monitor_log_e_value", "monitor").items()
+    assert evidence[0] == ("demographic_parity",)
+    assert released - 0.1 < evidence[1] <= released < monitor.log_e_value
+    assert values(text, "fairsk_monitor_alarm", "kind")["test",] == 1
+    assert values(text, "fairsk_monitor_log_alarm_line", "kind")["test",] == pytest.approx(math.log(20))
+    assert values(text, "fairsk_monitor_last_batch_timestamp_seconds") == {(): 1793664000}
+    assert exposition(FairnessMonitor.from_state(monitor.to_state())) == text
+
+
+def test_concerns_are_counted_by_source_in_whole_multiples(tmp_path):
+    with ConcernLog(tmp_path / "concerns.db", groups=("a", "b")) as log:
+        category = log.categories[0]
+        assert set(values(exposition([], concerns=log), "fairsk_concerns_total").values()) == {0}
+        log.submit(*({"key": f"d{i}", "category": category, "group": "a"} for i in range(23)))
+        log.submit(*({"key": f"u{i}", "category": category} for i in range(9)))
+        shown = values(exposition([], concerns=log), "fairsk_concerns_total", "source")
+        assert shown == {("ticket",): 0, ("declared",): 20, ("unknown",): 0}
+        shown = values(exposition([], concerns=log, min_cell=1), "fairsk_concerns_total", "source")
+        assert shown == {("ticket",): 0, ("declared",): 23, ("unknown",): 9}
+
+
 @needs_promtool
 def test_promtool_finds_nothing_wrong():
     log = Log(CONSTRAINTS["two rates"], name=HOSTILE[0])
@@ -520,12 +558,13 @@ def ask(port, path):
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed")
 def test_an_alarm_of_a_monitor_fires_and_reaches_a_webhook(tmp_path):
     """The rules and configurations that ship, in the real programs; only ports and intervals are others."""
-    log = Log().add(selection(a=(12, 30), b=(10, 25)), batch="2026-11-25")
+    monitor = FairnessMonitor("demographic_parity", min_ratio=0.8, name="loans")
+    monitor.update(counts(a=(12, 30), b=(10, 25)), batch="2026-11-24")
     received = []
     port, alert_port = free_port(), free_port()
     alertmanager = shutil.which("prometheus-alertmanager")
     with contextlib.ExitStack() as stack:
-        metrics = stack.enter_context(serving(lambda body: exposition(log)))
+        metrics = stack.enter_context(serving(lambda body: exposition(monitor)))
         webhook = stack.enter_context(serving(lambda body: received.append(json.loads(body)) or ""))
         others = {"1m": "200ms", "30s": "0s", ":8000": f":{metrics}", ":9093": f":{alert_port}"}
         for name in ("prometheus.yml", "alertmanager.yml", "fairsk.rules.yml"):
@@ -574,8 +613,9 @@ def test_an_alarm_of_a_monitor_fires_and_reaches_a_webhook(tmp_path):
             ]
 
         assert not alarms()
-        log.add(selection(a=(25, 30), b=(1, 25)), batch="2026-11-26")
-        log.alarm = "2026-11-26"
+        for day in (25, 26):
+            monitor.update(counts(a=(900, 1000), b=(100, 1000)), batch=f"2026-11-{day}")
+        assert monitor.alarm is not None
         (alarm,) = eventually(alarms, prometheus)
         assert (alarm["state"], alarm["labels"]["monitor"]) == ("firing", "loans")
         if alertmanager is None:

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Hashable, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from fairsk._core.groups import attribute_name, format_group
 from fairsk._core.messages import list_labels, shorten, show
 from fairsk._core.results import printable
 from fairsk.monitoring._released import released_counts
+
+if TYPE_CHECKING:
+    from fairsk.monitoring._concerns import ConcernLog
+    from fairsk.monitoring._monitor import FairnessMonitor
 
 __all__ = ["CONTENT_TYPE", "OTHER", "exposition"]
 
@@ -69,7 +73,12 @@ class _Sample(NamedTuple):
     value: float
 
 
-def exposition(monitors: Any, *, min_cell: int = 10, concerns: Any = None) -> str:
+def exposition(
+    monitors: FairnessMonitor | Iterable[FairnessMonitor],
+    *,
+    min_cell: int = 10,
+    concerns: ConcernLog | None = None,
+) -> str:
     """Write what monitors have counted and found in Prometheus' text format.
 
     Parameters
@@ -103,8 +112,8 @@ def exposition(monitors: Any, *, min_cell: int = 10, concerns: Any = None) -> st
     -----
     Counters are read from the monitors' logs, which hold closed batches only; so every process that reads the
     same log shows the same numbers, and they never fall. They are for looking: a ratio of rates in a window
-    that is compared with a tolerance every day raises a false alarm sooner or later on every model. What to
-    alert on is ``fairsk_monitor_alarm``.
+    that is compared with a tolerance every day passes it sooner or later, also on models that keep it. What
+    to alert on is ``fairsk_monitor_alarm``.
 
     Held back are the counts, and the evidence with them, for it follows from the counts. An alarm is not:
     it is one bit, once in a monitor's life, and must not wait.
@@ -112,6 +121,18 @@ def exposition(monitors: Any, *, min_cell: int = 10, concerns: Any = None) -> st
     Groups beyond the first 200 that appeared are added up as ``"(other)"``. Names are shortened to 100
     characters, what is not printable in them is replaced; a name that was changed ends in a part of its
     SHA-256.
+
+    Examples
+    --------
+    >>> from fairsk.monitoring import FairnessMonitor, exposition
+    >>> monitor = FairnessMonitor("demographic_parity", min_ratio=0.8, name="loans")
+    >>> step = monitor.update_predictions([1, 0] * 20, batch="2026-11-26", sensitive_features=["a", "b"] * 20)
+    >>> lines = exposition(monitor).splitlines()
+    >>> for line in lines:
+    ...     if line.startswith("fairsk_monitor_alarm"):
+    ...         print(line)
+    fairsk_monitor_alarm{monitor="loans",kind="test"} 0
+    fairsk_monitor_alarm{monitor="loans",kind="change"} 0
     """
     if isinstance(min_cell, bool) or not isinstance(min_cell, int | np.integer) or min_cell < 1:
         raise ValueError(f"min_cell must be a whole number of decisions, at least 1; got {show(min_cell)}.")
@@ -131,7 +152,7 @@ def exposition(monitors: Any, *, min_cell: int = 10, concerns: Any = None) -> st
     )
 
 
-def _by_name(monitors: Any) -> dict[str, Any]:
+def _by_name(monitors: Any) -> dict[str, FairnessMonitor]:
     several = list(monitors) if isinstance(monitors, Iterable) else [monitors]
     wrong = [one for one in several if not hasattr(one, "shares")]
     if wrong:
@@ -146,7 +167,7 @@ def _by_name(monitors: Any) -> dict[str, Any]:
     return dict(zip(names, several, strict=True))
 
 
-def _samples(monitor: Any, min_cell: int) -> Iterator[_Sample]:
+def _samples(monitor: FairnessMonitor, min_cell: int) -> Iterator[_Sample]:
     """Yield the numbers of one monitor, without its name."""
     released = released_counts(monitor, min_cell)
     attribute = _text(attribute_name(monitor.names))
@@ -183,9 +204,13 @@ def _samples(monitor: Any, min_cell: int) -> Iterator[_Sample]:
         yield _Sample("fairsk_monitor_last_batch_timestamp_seconds", {}, max(times))
 
 
-def _concerns_by_source(concerns: Any) -> dict[str, int]:
-    """Return how many concerns came from each source."""
-    return {"ticket": 0, "declared": 0, "unknown": 0}
+def _concerns_by_source(concerns: ConcernLog) -> dict[str, int]:
+    """Return how many concerns there are of each source."""
+    summary = concerns.summary(1)
+    totals = {"ticket": 0, "declared": 0, "unknown": 0}
+    for source, n in zip(summary.sources, summary.n, strict=True):
+        totals[source] += int(n)
+    return totals
 
 
 def _distinct(groups: Iterable[Hashable]) -> list[str]:
