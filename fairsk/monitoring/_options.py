@@ -56,6 +56,8 @@ def check_name(name: str, value: Any, *, empty: bool = False) -> str:
 
 def json_labels(labels: Sequence[Hashable]) -> list[Hashable]:
     """Return labels as JSON has them, so that a restored monitor knows the same ones."""
+    if set(map(type, labels)) == {str} and "".join(map(str, labels)).isascii():
+        return list(labels)  # most often, and at once
     for label in labels:
         if any(part != part for part in (label if isinstance(label, tuple) else (label,))):
             raise ValueError("A group or stratum is NaN: count missing values as a group with a name.")
