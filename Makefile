@@ -60,6 +60,8 @@ benchmarks: $(READY) $(ENGINES)
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/score_coverage.py
 	$(BIN)/python benchmarks/pooled_scoring.py
+	$(BIN)/python benchmarks/monitor_alarms.py
+	$(BIN)/python benchmarks/monitor_speed.py
 	$(BIN)/python benchmarks/monitor_labels.py
 	$(BIN)/python benchmarks/verify_mutations.py 200 500
 	$(BIN)/python benchmarks/window_ratios.py

@@ -33,6 +33,7 @@ from fairsk.monitoring._cohorts import Cohorts
 from fairsk.monitoring._concerns import ConcernList
 from fairsk.monitoring._concerns.tables import summarise
 from fairsk.monitoring._fleet import e_bh, mean_e_value
+from fairsk.monitoring._scores import ScoreTimeline
 from fairsk.neural._evaluation import TrainingReport
 from fairsk.rates import get_constraint
 from fairsk.scoring import GroupScoring, cv_disparities
@@ -226,6 +227,12 @@ RESULTS: dict[str, Callable[[], Any]] = {
         audit_predictions(counts=COUNTS), audit_predictions(counts=COUNTS, max_difference=0.1)
     ),
     # monitoring
+    "ScoreTimeline": lambda: ScoreTimeline(
+        ("1", "2"), ("f", "m"), {"mean_score": np.array([[0.2, 0.4], [0.3, np.nan]])}
+    ),
+    "MonitorStep": lambda: monitor().steps[-1],
+    "MonitorPairs": lambda: monitor().pairs(),
+    "ConfidenceSequence": lambda: monitor().confidence_sequence(*monitor().groups[:2]),
     "IncompleteCohorts": lambda: cohorts().incomplete(),
     "MissingLabels": lambda: cohorts().missing("true_positive_rate"),
     "FleetAlarms": lambda: e_bh({"loans": 5.0, "cards": -1.5}),

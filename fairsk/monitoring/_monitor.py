@@ -79,8 +79,8 @@ class MonitorStep(Result):
     change: bool
     sentence: str = ""
 
-    def _tables(self) -> list[Entries]:
-        return [Entries([("finding", self.sentence)])]
+    def _tables(self) -> list[Entries | Table]:
+        return [Entries([("finding", self.sentence)]), self._first()]
 
     def __str__(self) -> str:
         return self.sentence
