@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fairsk._core.messages import shorten, show
 
@@ -154,7 +154,9 @@ def _from_text() -> bytes | None:
 
 
 @contextmanager
-def open_log(path: str, *, mode: str = "write", **options: Any) -> Iterator[Any]:
+def open_log(
+    path: str, *, mode: Literal["create", "write", "read"] = "write", **options: Any
+) -> Iterator[Any]:
     """Open a file of concerns for as long as it is used.
 
     Raises
