@@ -46,9 +46,8 @@ def _read(paths: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
         try:
             monitors[path] = read_monitor(path)
         except (ValueError, OSError) as error:
-            reason = (
-                str(error) if not getattr(error, "strerror", None) else f"{error.strerror}: {show(path)}."
-            )
+            said = error.strerror if isinstance(error, OSError) else None
+            reason = f"{said}: {show(path)}." if said else str(error)
             unread[path] = in_options(reason)
     return monitors, unread
 
@@ -107,14 +106,14 @@ def serve(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         log = None
         if options.concerns is not None:
-            log = open_log(
+            opened = open_log(
                 options.concerns,
                 mode="create",
                 secret=read_secret(options.secret_file),
                 groups=tuple(split_names(options.group)),
                 store_text=options.store_text,
             )
-            log = stack.enter_context(log)
+            log = stack.enter_context(opened)
         application = app(options.states, concerns=log, title=options.title)
         run_service(
             application, listening, ["/", "/metrics", "/healthz", *(["/concerns/form"] if log else [])]

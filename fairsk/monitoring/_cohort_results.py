@@ -44,6 +44,20 @@ class IncompleteCohorts(Result):
         Labels of cohorts that were closed before, which are not counted.
     selective : tuple of str
         Open cohorts with labels of selected decisions alone.
+
+    See Also
+    --------
+    Cohorts.incomplete : What returns it.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.monitoring import Cohorts
+    >>> cohorts = Cohorts()
+    >>> sex, approved = ["f", "f", "m", "m"], [1, 0, 1, 0]
+    >>> cohorts.decided("2026-01", GroupCounts.from_predictions(None, approved, sensitive_features=sex))
+    >>> cohorts.incomplete().needed
+    array([2., 2.])
     """
 
     batches: tuple[str, ...]
@@ -143,6 +157,23 @@ class MissingLabels(Result):
         The rate with late labels added.
     low, high : array of shape (n_groups,)
         The smallest and the largest rate that the labels which have never come could make of ``with_late``.
+
+    See Also
+    --------
+    Cohorts.missing : What returns it.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.monitoring import Cohorts
+    >>> cohorts = Cohorts()
+    >>> sex, approved = ["f", "f", "m", "m"], [1, 0, 1, 0]
+    >>> cohorts.decided("2026-01", GroupCounts.from_predictions(None, approved, sensitive_features=sex))
+    >>> labels = [1, 1, 1, 0]
+    >>> cohorts.labelled("2026-01", GroupCounts.from_predictions(labels, approved, sensitive_features=sex))
+    >>> closed = list(cohorts.closed())
+    >>> cohorts.missing("true_positive_rate").estimate
+    array([0.5, 1. ])
     """
 
     rate: str

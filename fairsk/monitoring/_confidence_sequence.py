@@ -68,6 +68,24 @@ class ConfidenceSequence(Result):
     low, high : array of shape (n_batches,)
         The limits. 0 and infinity, or -1 and 1, where nothing is known yet. NaN once no one value fits all
         batches (and strata).
+    library : {"pandas", "polars", "pyarrow"}, optional
+        The library of :meth:`frame`.
+
+    See Also
+    --------
+    FairnessMonitor.confidence_sequence : What returns it.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.monitoring import FairnessMonitor
+    >>> monitor = FairnessMonitor("demographic_parity", min_ratio=0.8)
+    >>> cells = {"tp": [0, 0], "fp": [50, 20], "fn": [0, 0], "tn": [50, 80]}
+    >>> for week in range(8):
+    ...     step = monitor.update(GroupCounts(["a", "b"], cells, labelled=False), batch=f"w{week}")
+    >>> sequence = monitor.confidence_sequence("b", "a")
+    >>> bool(sequence.low[-1] < 0.4 < sequence.high[-1] < 0.8)
+    True
     """
 
     rate: str

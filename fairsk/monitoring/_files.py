@@ -133,6 +133,16 @@ def create_monitor(path: str | os.PathLike[str], monitor: FairnessMonitor) -> No
     See Also
     --------
     open_monitor : To add batches to it.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from fairsk.monitoring import FairnessMonitor, create_monitor, read_monitor
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "loans.json")
+    ...     create_monitor(path, FairnessMonitor("demographic_parity", min_ratio=0.8, name="loans"))
+    ...     read_monitor(path).name
+    'loans'
     """
     create_file(path, MonitorFile(monitor))
 
@@ -162,6 +172,16 @@ def read_monitor(path: str | os.PathLike[str]) -> FairnessMonitor:
     See Also
     --------
     open_monitor : To change it.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from fairsk.monitoring import FairnessMonitor, create_monitor, read_monitor
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "loans.json")
+    ...     create_monitor(path, FairnessMonitor("demographic_parity", min_ratio=0.8))
+    ...     read_monitor(path).n_batches
+    0
     """
     return read_file(path).monitor
 

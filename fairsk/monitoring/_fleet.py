@@ -33,6 +33,16 @@ class FleetAlarms(Result):
         Whether it alarms.
     alpha : float
         The bound on the false discovery rate.
+
+    See Also
+    --------
+    e_bh : What returns it.
+
+    Examples
+    --------
+    >>> from fairsk.monitoring import e_bh
+    >>> e_bh({"loans": 5.0, "cards": -1.5}).alarms
+    ('loans',)
     """
 
     names: tuple[str, ...]
@@ -76,6 +86,16 @@ class MeanEValue(Result):
         The logarithm of their mean.
     alpha : float
         The probability of a false alarm.
+
+    See Also
+    --------
+    mean_e_value : What returns it.
+
+    Examples
+    --------
+    >>> from fairsk.monitoring import mean_e_value
+    >>> mean_e_value({"north": 5.0, "south": -1.5}).is_alarm
+    True
     """
 
     names: tuple[str, ...]

@@ -86,10 +86,10 @@ class History:
         self._prior: tuple[Floats, Floats] | None = None
 
     def read(
-        self, counts: GroupCounts, *, weighted: bool = False
+        self, counts: GroupCounts, counted_by: CountedBy, *, weighted: bool = False
     ) -> tuple[Ints, Ints, list[Hashable], list[Hashable]]:
         """Return the counts of a table by the groups and strata of the monitor, and those that are new."""
-        self._refuse_other(CountedBy.of(counts))
+        self._refuse_other(counted_by)
         part, size = shares_of(counts, self._rates, weighted=weighted)
         groups, new_groups, columns = _places(json_labels(counts.groups), self.groups)
         if counts.strata is None:
@@ -127,7 +127,7 @@ class History:
 
     def learn(self, prior: GroupCounts) -> None:
         """Let forecasts see the counts of before the first batch."""
-        part, size, groups, strata = self.read(prior, weighted=True)
+        part, size, groups, strata = self.read(prior, CountedBy.of(prior), weighted=True)
         self.count_by(CountedBy.of(prior))
         process = self._grow(groups, strata)
         self._prior = part.astype(float), size.astype(float)

@@ -52,7 +52,7 @@ _VERSION = "fairsk.monitor/1"
 class MonitorStep(Result):
     """What a monitor knows after a batch.
 
-    Attributes
+    Parameters
     ----------
     batch : str
         The batch.
@@ -68,6 +68,18 @@ class MonitorStep(Result):
         Whether the test, and the change detector, have alarmed by then.
     sentence : str
         This in words.
+
+    See Also
+    --------
+    FairnessMonitor.update : What returns it.
+
+    Examples
+    --------
+    >>> from fairsk.monitoring import FairnessMonitor
+    >>> monitor = FairnessMonitor("demographic_parity", min_ratio=0.8)
+    >>> step = monitor.update_predictions([1, 0, 1, 0], batch="w01", sensitive_features=["a", "a", "b", "b"])
+    >>> step.alarm, step.p_value
+    (False, 1.0)
     """
 
     batch: str
@@ -171,7 +183,7 @@ class FairnessMonitor:
     ...                          labelled=False)
     ...     step = monitor.update(counts, batch=f"2026-01-{day + 1:02}")
     >>> monitor.alarm, monitor.outcome
-    ('2026-01-04', 'FAIL')
+    ('2026-01-03', 'FAIL')
     """
 
     def __init__(
@@ -363,8 +375,10 @@ class FairnessMonitor:
 
         Returns
         -------
-        part, size : arrays of shape (n_batches, n_groups)
-            How many decisions of each group it counts, and out of how many, all strata together.
+        part : array of shape (n_batches, n_groups)
+            How many decisions of each group the rate counts, all strata together.
+        size : array of shape (n_batches, n_groups)
+            Out of how many.
         """
         part, size = self._counts(rate)
         return part.sum(1), size.sum(1)
@@ -495,7 +509,8 @@ class FairnessMonitor:
             )
         if not isinstance(counts, GroupCounts):
             raise TypeError(f"counts must be a GroupCounts; got {show(counts)}.")
-        part, size, groups, strata = self._history.read(counts)
+        counted_by = CountedBy.of(counts)
+        part, size, groups, strata = self._history.read(counts, counted_by)
         scores = {}
         if histograms is not None:
             if histograms.names != counts.names:
@@ -504,7 +519,7 @@ class FairnessMonitor:
                     f"{list_texts(counts.names)}."
                 )
             scores = _measured(histograms, [*self._history.groups, *groups])
-        self._history.count_by(CountedBy.of(counts))
+        self._history.count_by(counted_by)
         first = None if self._history.log.lines else self._history.counted_by
         n = int(counts.n.sum())
         self._append(Line(batch, n, part, size, tuple(groups), tuple(strata), scores, first))

@@ -70,6 +70,24 @@ class MonitorPairs(Result):
         Whether the evidence ever reached ``n_pairs / alpha``.
     furthest : pair of labels, or None
         The two groups that are furthest apart by estimate, which is no evidence.
+    library : {"pandas", "polars", "pyarrow"}, optional
+        The library of :meth:`frame`.
+
+    See Also
+    --------
+    FairnessMonitor.pairs : What returns it.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import GroupCounts
+    >>> from fairsk.monitoring import FairnessMonitor
+    >>> monitor = FairnessMonitor("demographic_parity", min_ratio=0.8)
+    >>> cells = {"tp": [0, 0], "fp": [50, 20], "fn": [0, 0], "tn": [50, 80]}
+    >>> for week in range(8):
+    ...     step = monitor.update(GroupCounts(["a", "b"], cells, labelled=False), batch=f"w{week}")
+    >>> pairs = monitor.pairs()
+    >>> pairs.groups, pairs.named.tolist()
+    ((('b', 'a'),), [True])
     """
 
     rate: str

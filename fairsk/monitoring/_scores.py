@@ -22,9 +22,9 @@ _LABELLED: tuple[ScoreMetric, ...] = ("base_rate", "mean_score", "auc", "calibra
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ScoreTimeline(Result):
-    """Measures of the scores of groups over batches.
+    """Measures of the scores of groups over batches: shown, and not tested.
 
-    Attributes
+    Parameters
     ----------
     batches : tuple of str
         The batches.
@@ -33,6 +33,20 @@ class ScoreTimeline(Result):
     measures : mapping of str to array of shape (n_batches, n_groups)
         ``"base_rate"``, ``"mean_score"``, ``"auc"`` and ``"calibration_error"``, as far as they were
         measured; NaN where they were not.
+
+    See Also
+    --------
+    FairnessMonitor.scores : Where it comes from.
+    fairsk.plotting.ScoreTimelineDisplay : Draws it.
+
+    Examples
+    --------
+    >>> from fairsk.monitoring import FairnessMonitor
+    >>> monitor = FairnessMonitor("demographic_parity", min_ratio=0.8)
+    >>> step = monitor.update_predictions([1, 0, 1, 0], batch="w01", sensitive_features=["a", "a", "b", "b"],
+    ...                                   y_score=[0.75, 0.25, 0.5, 0.25])
+    >>> monitor.scores.measures["mean_score"].tolist()
+    [[0.5, 0.375]]
     """
 
     batches: tuple[str, ...]
