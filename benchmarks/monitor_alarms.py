@@ -29,9 +29,9 @@ import numpy as np
 from scipy.stats import norm
 
 from fairsk._core.bounds import Bound
-from fairsk.monitoring._bands import Band, project
-from fairsk.monitoring._confidence_sequence import pair_sequence
-from fairsk.monitoring._e_process import EProcess
+from fairsk.monitoring._evidence.bands import Band, project
+from fairsk.monitoring._evidence.confidence_sequence import pair_sequence
+from fairsk.monitoring._evidence.e_process import EProcess
 from fairsk.rates import get_rate
 
 FOUR_FIFTHS = Bound(ratio=0.8)

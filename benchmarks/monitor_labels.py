@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from fairsk._core.bounds import Bound
 from fairsk.metrics import GroupCounts
-from fairsk.monitoring._bands import Band
-from fairsk.monitoring._cohorts import Cohorts
-from fairsk.monitoring._e_process import EProcess
-from fairsk.monitoring._fleet import e_bh
+from fairsk.monitoring._cohorts.cohorts import Cohorts
+from fairsk.monitoring._evidence.bands import Band
+from fairsk.monitoring._evidence.e_process import EProcess
+from fairsk.monitoring._evidence.fleet import e_bh
 from fairsk.rates import CELLS, get_rate
 
 Floats = NDArray[np.float64]

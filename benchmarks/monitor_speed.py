@@ -18,8 +18,8 @@ import numpy as np
 from fairsk._core.bounds import Bound
 from fairsk.metrics import GroupCounts
 from fairsk.monitoring import FairnessMonitor
-from fairsk.monitoring._bands import Band
-from fairsk.monitoring._e_process import EProcess
+from fairsk.monitoring._evidence.bands import Band
+from fairsk.monitoring._evidence.e_process import EProcess
 
 N_BATCHES = 150
 QUIET_BAR = 0.25

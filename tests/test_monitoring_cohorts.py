@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from fairsk import Constraint, Rate
 from fairsk.metrics import GroupCounts
 from fairsk.monitoring import FairnessMonitor
-from fairsk.monitoring._cohorts import Cohorts
-from fairsk.monitoring._fleet import e_bh, mean_e_value
+from fairsk.monitoring._cohorts.cohorts import Cohorts
+from fairsk.monitoring._evidence.fleet import e_bh, mean_e_value
 from fairsk.monitoring._units import first_of_each, one_per_unit
 
 CELLS = {(1, 1): "tp", (0, 1): "fp", (1, 0): "fn", (0, 0): "tn"}

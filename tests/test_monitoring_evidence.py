@@ -14,12 +14,13 @@ from scipy.optimize import minimize
 from scipy.stats import binom
 
 from fairsk._core.bounds import Bound
-from fairsk.monitoring import _confidence_sequence, _pairs
-from fairsk.monitoring._bands import Band, project
-from fairsk.monitoring._confidence_sequence import PRECISION, ConfidenceSequence, pair_sequence
-from fairsk.monitoring._e_process import MEMORIES, SHRINKAGE, EProcess, log_ratios
-from fairsk.monitoring._pairs import all_pairs_within, compare_pairs
-from fairsk.monitoring._two_groups import Batches, estimate, limits
+from fairsk.monitoring._evidence import confidence_sequence as _confidence_sequence
+from fairsk.monitoring._evidence import pairs as _pairs
+from fairsk.monitoring._evidence.bands import Band, project
+from fairsk.monitoring._evidence.confidence_sequence import PRECISION, ConfidenceSequence, pair_sequence
+from fairsk.monitoring._evidence.e_process import MEMORIES, SHRINKAGE, EProcess, log_ratios
+from fairsk.monitoring._evidence.pairs import all_pairs_within, compare_pairs
+from fairsk.monitoring._evidence.two_groups import Batches, estimate, limits
 from fairsk.rates import get_rate
 
 RATE = get_rate("selection_rate")

@@ -22,8 +22,9 @@ import pytest
 
 from fairsk import Constraint
 from fairsk.metrics import GroupCounts
-from fairsk.monitoring import ConcernLog, FairnessMonitor, _released
-from fairsk.monitoring._exposition import CONTENT_TYPE, exposition
+from fairsk.monitoring import ConcernLog, FairnessMonitor
+from fairsk.monitoring._prometheus import released as _released
+from fairsk.monitoring._prometheus.exposition import CONTENT_TYPE, exposition
 from fairsk.rates import get_constraint, get_rate
 
 CONFIGURATION = Path(__file__).parents[1] / "docs" / "prometheus"

@@ -482,11 +482,11 @@ def test_neither_addresses_nor_browsers_are_kept(service, log, tmp_path):
         "referer": "https://example.org/x",
     }
     body = json.dumps(concern("k1")).encode()
-    assert ask(service, "POST", "/concerns", body, headers, client=("203.0.113.77", 4711)).status == 201
+    assert ask(service, "POST", "/concerns", body, headers, client=("198.51.100.77", 4711)).status == 201
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
-    for trace in (b"203.0.113.77", b"4711", b"telling", b"who=me", b"example.org"):
+    for trace in (b"198.51.100.77", b"4711", b"telling", b"who=me", b"example.org"):
         assert trace not in stored
-    assert not [one for one in gc.get_objects() if isinstance(one, dict) and "203.0.113.77" in map(str, one)]
+    assert not [one for one in gc.get_objects() if isinstance(one, dict) and "198.51.100.77" in map(str, one)]
 
 
 # Paths, methods, headers
@@ -658,7 +658,7 @@ def test_state_files_are_read_again_when_they_change(tmp_path):
 
 
 def test_a_page_is_drawn_once_for_many_who_ask(tmp_path, monkeypatch):
-    from fairsk.monitoring import _dashboard
+    from fairsk.monitoring._dashboard import page as _dashboard
 
     drawn = []
     draw = _dashboard.monitors_page
@@ -679,7 +679,7 @@ def test_a_page_is_drawn_once_for_many_who_ask(tmp_path, monkeypatch):
 
 
 def test_concerns_and_scrapes_do_not_wait_for_a_slow_page(tmp_path, monkeypatch, log):
-    from fairsk.monitoring import _dashboard
+    from fairsk.monitoring._dashboard import page as _dashboard
 
     going_on = threading.Event()
 

@@ -29,10 +29,10 @@ from fairsk.audit import PROFILES, FairnessPolicy, audit_dataset, audit_predicti
 from fairsk.audit._evidence import Evidence
 from fairsk.metrics import GroupCounts, ScoreHistograms
 from fairsk.monitoring import FairnessMonitor
-from fairsk.monitoring._cohorts import Cohorts
+from fairsk.monitoring._cohorts.cohorts import Cohorts
 from fairsk.monitoring._concerns import ConcernList
 from fairsk.monitoring._concerns.tables import summarise
-from fairsk.monitoring._fleet import e_bh, mean_e_value
+from fairsk.monitoring._evidence.fleet import e_bh, mean_e_value
 from fairsk.monitoring._scores import ScoreTimeline
 from fairsk.neural._evaluation import TrainingReport
 from fairsk.rates import get_constraint

@@ -54,7 +54,7 @@ def _read(paths: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
 
 def page(options: argparse.Namespace) -> int:
     """Write the page of monitors."""
-    from fairsk.monitoring._dashboard import monitors_markdown, monitors_page
+    from fairsk.monitoring._dashboard.page import monitors_markdown, monitors_page
     from fairsk.monitoring._files import read_monitor, replace_file
 
     suffix = os.path.splitext(options.out)[1].casefold()

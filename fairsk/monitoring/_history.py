@@ -11,8 +11,8 @@ import numpy as np
 from fairsk._core.counts import GroupCounts
 from fairsk._core.messages import list_texts, show
 from fairsk._core.typing import Floats, Ints
-from fairsk.monitoring._bands import Band
-from fairsk.monitoring._e_process import EProcess
+from fairsk.monitoring._evidence.bands import Band
+from fairsk.monitoring._evidence.e_process import EProcess
 from fairsk.monitoring._log import BatchLog, CountedBy, Line
 from fairsk.monitoring._merging import Counted
 from fairsk.monitoring._options import json_labels

@@ -20,7 +20,7 @@ from fairsk._core.results import Backend, Entries, Result, Table, plain
 from fairsk._core.typing import Ints
 from fairsk._core.validation import plain_constraint, plain_labels, read_constraint, read_labels
 from fairsk.monitoring import _words
-from fairsk.monitoring._bands import Band
+from fairsk.monitoring._evidence.bands import Band
 from fairsk.monitoring._history import History
 from fairsk.monitoring._log import CountedBy, Line
 from fairsk.monitoring._merging import merged_lines
@@ -37,8 +37,8 @@ from fairsk.monitoring._shares import monitored_constraint
 from fairsk.rates import Constraint, Rate
 
 if TYPE_CHECKING:
-    from fairsk.monitoring._confidence_sequence import ConfidenceSequence
-    from fairsk.monitoring._pairs import MonitorPairs
+    from fairsk.monitoring._evidence.confidence_sequence import ConfidenceSequence
+    from fairsk.monitoring._evidence.pairs import MonitorPairs
     from fairsk.plotting import MonitorDisplay
 
 __all__ = ["FairnessMonitor", "MonitorOutcome", "MonitorStep"]
@@ -397,7 +397,7 @@ class FairnessMonitor:
             The pairs, the furthest apart first. The alarm of a monitor accuses no group: a pair is named only
             if its own evidence reaches the number of pairs / alpha.
         """
-        from fairsk.monitoring._pairs import compare_pairs
+        from fairsk.monitoring._evidence.pairs import compare_pairs
 
         place = self._place_of(rate)
         return self._answer(
@@ -443,7 +443,7 @@ class FairnessMonitor:
         ValueError
             If there is no such group or rate.
         """
-        from fairsk.monitoring._confidence_sequence import pair_sequence
+        from fairsk.monitoring._evidence.confidence_sequence import pair_sequence
 
         for label in (group, other):
             if label not in self._history.groups:
@@ -827,7 +827,7 @@ class FairnessMonitor:
 
     def _is_kept(self) -> bool:
         """Tell whether the confidence sequences of all pairs of groups lie within the tolerance."""
-        from fairsk.monitoring._pairs import all_pairs_within
+        from fairsk.monitoring._evidence.pairs import all_pairs_within
 
         return len(self._history.groups) > 1 and all(
             all_pairs_within(

@@ -81,6 +81,15 @@ def measure_scores(histograms: ScoreHistograms) -> dict[str, dict[Hashable, floa
         names = tuple(name for name in names if name in ("base_rate", "auc"))
     if not names:
         return {}
+    if not histograms.labelled:  # a mean looks at no label, so it does not matter which ones rows are given
+        histograms = ScoreHistograms(
+            histograms.groups,
+            histograms.edges,
+            histograms.positives,
+            histograms.negatives,
+            score_sums=histograms.score_sums,
+            names=histograms.names,
+        )
     with warnings.catch_warnings():  # a group without a label of one kind is a gap in the timeline, no news
         warnings.simplefilter("ignore", UserWarning)
         table = ScoreMetrics.from_histograms(histograms, metrics=names, confidence=None)

@@ -91,7 +91,7 @@ class MonitorViews:
         return kept[1]
 
     def _page(self, readings: Readings) -> Answer:
-        from fairsk.monitoring._dashboard import monitors_page
+        from fairsk.monitoring._dashboard.page import monitors_page
 
         page = monitors_page(readings.monitors, title=self.title, concerns=self.concerns)
         policy = _POLICY.search(page)
@@ -99,7 +99,7 @@ class MonitorViews:
         return html_answer(200, _with_failures(page, readings.failures), unescape(policy[1]))
 
     def _metrics(self, readings: Readings) -> Answer:
-        from fairsk.monitoring._exposition import CONTENT_TYPE, exposition
+        from fairsk.monitoring._prometheus.exposition import CONTENT_TYPE, exposition
 
         text = exposition(readings.monitors, min_cell=self.min_cell, concerns=self.concerns)
         if readings.names:

@@ -12,14 +12,7 @@ from fairsk._core.counts import GroupCounts
 from fairsk._core.messages import list_texts, show
 from fairsk._core.validation import plain_constraint, read_constraint
 from fairsk._core.warnings import warn_user
-from fairsk.monitoring._cohort_results import IncompleteCohorts, MissingLabels, selective_labels
-from fairsk.monitoring._cohort_state import (
-    counts_state,
-    plain_cohort,
-    read_cohort,
-    read_counts,
-)
-from fairsk.monitoring._completeness import (
+from fairsk.monitoring._cohorts.completeness import (
     Cohort,
     asked_rows,
     check_rows,
@@ -27,6 +20,13 @@ from fairsk.monitoring._completeness import (
     in_sorted_order,
     n_rows,
     rate_range,
+)
+from fairsk.monitoring._cohorts.results import IncompleteCohorts, MissingLabels, selective_labels
+from fairsk.monitoring._cohorts.state import (
+    counts_state,
+    plain_cohort,
+    read_cohort,
+    read_counts,
 )
 from fairsk.monitoring._options import check_name, json_labels
 from fairsk.monitoring._shares import monitored_constraint

@@ -20,7 +20,7 @@ from fairsk.rates import Rate
 from fairsk.statistics import rate_intervals
 
 if TYPE_CHECKING:
-    from fairsk.monitoring._cohorts import Cohorts
+    from fairsk.monitoring._cohorts.cohorts import Cohorts
     from fairsk.monitoring._monitor import FairnessMonitor
 
 __all__ = ["Room", "monitor_section"]

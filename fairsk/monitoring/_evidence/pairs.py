@@ -15,8 +15,8 @@ from fairsk._core.bounds import Bound
 from fairsk._core.groups import format_group
 from fairsk._core.results import MOST_LINES, Backend, Result, Table, number, p_value
 from fairsk._core.typing import Bools, Floats, Ints
-from fairsk.monitoring._e_process import N_FORECASTS
-from fairsk.monitoring._two_groups import (
+from fairsk.monitoring._evidence.e_process import N_FORECASTS
+from fairsk.monitoring._evidence.two_groups import (
     ONE_FORECAST,
     Batches,
     Prior,

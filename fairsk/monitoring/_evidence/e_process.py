@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fairsk._core.typing import Floats
-from fairsk.monitoring._bands import Band, project_broken
+from fairsk.monitoring._evidence.bands import Band, project_broken
 
 __all__ = ["MEMORIES", "N_FORECASTS", "SHRINKAGE", "EProcess", "Forecasts", "shrunken"]
 

@@ -12,8 +12,8 @@ import numpy as np
 from fairsk._core.messages import in_words, list_texts
 from fairsk._core.results import Table, number, p_value, percent, with_interval
 from fairsk._core.sections import Card, Cards, Section
-from fairsk.monitoring._fleet import e_bh
-from fairsk.monitoring._monitor_section import Room, monitor_section
+from fairsk.monitoring._dashboard.monitor_section import Room, monitor_section
+from fairsk.monitoring._evidence.fleet import e_bh
 from fairsk.monitoring._words import (
     Found,
     between,
@@ -27,7 +27,7 @@ from fairsk.monitoring._words import (
 )
 
 if TYPE_CHECKING:
-    from fairsk.monitoring._cohorts import Cohorts
+    from fairsk.monitoring._cohorts.cohorts import Cohorts
     from fairsk.monitoring._concerns import ConcernLog
     from fairsk.monitoring._monitor import FairnessMonitor
 

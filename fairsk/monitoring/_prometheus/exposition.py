@@ -14,7 +14,7 @@ import numpy as np
 from fairsk._core.groups import attribute_name, format_group
 from fairsk._core.messages import list_labels, shorten, show
 from fairsk._core.results import printable
-from fairsk.monitoring._released import released_counts
+from fairsk.monitoring._prometheus.released import released_counts
 
 if TYPE_CHECKING:
     from fairsk.monitoring._concerns import ConcernLog

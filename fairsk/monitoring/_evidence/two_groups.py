@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike
 
 from fairsk._core.bounds import Bound
 from fairsk._core.typing import Bools, Floats, Ints
-from fairsk.monitoring._e_process import N_FORECASTS, SHRINKAGE, Forecasts, shrunken
+from fairsk.monitoring._evidence.e_process import N_FORECASTS, SHRINKAGE, Forecasts, shrunken
 from fairsk.statistics._pairs import PairComparison
 
 __all__ = [

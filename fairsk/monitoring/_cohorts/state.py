@@ -10,7 +10,7 @@ import numpy as np
 from fairsk._core.counts import GroupCounts
 from fairsk._core.messages import show
 from fairsk._core.validation import plain_labels, plain_orders, read_labels, read_orders
-from fairsk.monitoring._completeness import Cohort, check_rows, empty
+from fairsk.monitoring._cohorts.completeness import Cohort, check_rows, empty
 from fairsk.rates import CELLS
 
 __all__ = [

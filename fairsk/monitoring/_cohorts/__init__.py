@@ -1,0 +1,1 @@
+"""Cohorts: decisions whose labels arrive late, counted once the labels are there."""

@@ -1,0 +1,1 @@
+"""The page of many monitors, as sections."""

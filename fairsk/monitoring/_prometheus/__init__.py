@@ -1,0 +1,1 @@
+"""What Prometheus reads: the text, and which batches it may show."""
