@@ -93,7 +93,7 @@ async def kill(
     process: subprocess.Popen[bytes], port: int, name: str, log: ConcernLog, seconds: float
 ) -> int:
     """Kill the service under load, and return how many concerns it had acknowledged."""
-    counts = [0] * AT
+    keys = set[str]()
 
     async def until_it_dies(i: int) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
