@@ -279,7 +279,8 @@ def test_a_body_is_stored_or_refused_and_never_changes_its_neighbours(path):
         @given(bodies=st.lists(BODIES, min_size=2, max_size=6))
         @settings(max_examples=100, database=None)
         def submit(bodies: list[Any]) -> None:
-            results = list(map(checked, bodies))
+            neighbour = {"key": f"neighbour-{len(numbers)}", "category": "other"}
+            results = list(map(checked, [*bodies[:1], neighbour, *bodies[1:]]))
             assert all(len(one) <= 200 for one in results if isinstance(one, str))
             fine = [one for one in results if not isinstance(one, str)]
             known = set(numbers)
@@ -290,7 +291,7 @@ def test_a_body_is_stored_or_refused_and_never_changes_its_neighbours(path):
                 known.add(concern.key)
 
         submit()
-        assert len(numbers) > 20
+        assert sum(key.startswith("neighbour") for key in numbers) >= 100
         assert log.head()[0] == len(numbers)
         assert log.verify() == []
 
