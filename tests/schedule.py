@@ -17,6 +17,15 @@ DRAWING = "texts and positions of what test_plotting.py draws with the oldest ma
 
 #: What runs on the newest versions only, and why.
 NEWEST_ONLY = {
+    "test_cli_concerns.py": "commands over what test_monitoring_concerns.py tests",
+    "test_monitoring_cohorts.py": ARITHMETIC,
+    "test_monitoring_concerns.py": "SQLite, which is that of Python",
+    "test_monitoring_evidence.py": SIMULATION,
+    "test_monitoring_page.py": "words and pages, made of counts by the standard library",
+    "test_monitoring_service.py": "a service of the standard library, and browsers",
+    "test_timelines.py": "drawn by the standard library",
+    "monitoring.md": "what tests of single parts do as well",
+    "concerns.md": "what tests of single parts do as well",
     "comments.md": TRAINING,
     "nets.md": TRAINING,
     "test_bounded_loss.py": TRAINING,

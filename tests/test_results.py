@@ -32,6 +32,7 @@ from fairsk.monitoring import FairnessMonitor
 from fairsk.monitoring._cohorts.cohorts import Cohorts
 from fairsk.monitoring._concerns import ConcernList
 from fairsk.monitoring._concerns.tables import summarise
+from fairsk.monitoring._evidence import confidence_sequence, pairs  # noqa: F401  (their classes are asked for)
 from fairsk.monitoring._evidence.fleet import e_bh, mean_e_value
 from fairsk.monitoring._scores import ScoreTimeline
 from fairsk.neural._evaluation import TrainingReport
