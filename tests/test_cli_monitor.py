@@ -52,6 +52,11 @@ def counts(men, women):
     )
 
 
+def add_all(opened, *batches):
+    for batch in batches:
+        opened.update(counts(25, 25), batch=batch)
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -73,8 +78,7 @@ def test_a_change_is_written_and_an_error_writes_nothing(folder):
         opened.update(counts(25, 25), batch="a")
     before = Path("m.json").read_bytes()
     with pytest.raises(ValueError, match="counted already"), open_monitor("m.json") as opened:
-        for batch in ("b", "a"):
-            opened.update(counts(25, 25), batch=batch)
+        add_all(opened, "b", "a")
     assert Path("m.json").read_bytes() == before
     assert read_monitor("m.json").batches == ("a",)
     assert FairnessMonitor.from_state(json.loads(before)).batches == ("a",)
