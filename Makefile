@@ -10,11 +10,14 @@ OLDEST := .venv-oldest
 # which share what their module has fitted, and takes over from the other when it has none left.
 PYTEST := -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-full test-oldest fuzz-concerns lint types format benchmarks clean
+.PHONY: demo monitor-demo test test-full test-oldest fuzz-concerns lint types format benchmarks clean
 test test-full test-oldest fuzz-concerns benchmarks: export OMP_NUM_THREADS := 1
 
 demo: $(READY)
 	$(BIN)/python -m fairsk demo $(ARGS)
+
+monitor-demo: $(READY)
+	$(BIN)/python -m fairsk monitor demo $(ARGS)
 
 # Of the composition matrix, the cells that cover every pair of levels (tests/matrix.py).
 test: $(READY) $(ENGINES) lint types

@@ -33,6 +33,8 @@ examples:
     fairsk monitor page loans.json hires.json --out monitors.html
   the page, metrics for Prometheus, and concerns, as a service
     fairsk monitor serve loans.json hires.json --concerns concerns.db --port 8000
+  a simulated year with a drift in the middle
+    fairsk monitor demo
 
 exit status:
   0  no alarm stands
@@ -68,6 +70,19 @@ exit status:
   3  with --strict: it is not shown, so far, that the tolerance is kept
 """
 
+_DEMO = """\
+Simulate a year of decisions on bundled census data. In the middle a share of the approvals of women is lost.
+Three monitors watch it, the page is served, and Prometheus is asked for its alerts, where they are installed.
+All that was started ends with the demo; the files stay.
+"""
+
+_DEMO_EPILOG = """\
+exit status:
+  0  every monitor alarmed after the drift, and none before
+  1  one did not
+  2  the command line cannot be read, or something is not installed
+"""
+
 _PORT = 8000
 _TITLE = "Fairness monitors"
 
@@ -76,13 +91,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command to the command line."""
     parser = commands.add_parser(
         "monitor",
-        help="test a tolerance day by day: create, add, show, page, serve",
+        help="test a tolerance day by day: create, add, show, page, serve, demo",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="actions", dest="action", required=True, metavar="ACTION")
-    for add_action in (_add_create, _add_add, _add_show, _add_page, _add_serve):
+    for add_action in (_add_create, _add_add, _add_show, _add_page, _add_serve, _add_demo):
         add_action(actions)
 
 
@@ -221,6 +236,40 @@ def _add_serve(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     concerns.add_argument(
         "--store-text", action="store_true", help="take texts, too, which may hold what is personal"
+    )
+
+
+def _add_demo(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _action(
+        actions,
+        "demo",
+        _run_demo,
+        "watch a simulated year with a drift in the middle",
+        description=_DEMO,
+        epilog=_DEMO_EPILOG,
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=20.0, metavar="S", help="how long the year takes (default: 20)"
+    )
+    parser.add_argument(
+        "--folder", metavar="FOLDER", help="new or empty, for the files (default: a temporary one, kept)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the year (default: 0)")
+    parser.add_argument("--no-services", action="store_true", help="start neither service nor Prometheus")
+    parser.add_argument(
+        "--pictures", metavar="FOLDER", help="draw the pages at the end, where Chromium is installed"
+    )
+
+
+def _run_demo(options: argparse.Namespace) -> int:
+    from fairsk._cli.monitor_demo import run  # needs half the library
+
+    return run(
+        folder=options.folder,
+        seconds=options.seconds,
+        seed=options.seed,
+        services=not options.no_services,
+        pictures=options.pictures,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fairsk._core.messages import show
 
-__all__ = ["listen", "run_service"]
+__all__ = ["address_of", "listen", "make_server", "run_service"]
 
 #: More requests than this at once are answered with 503, before anything is read of them.
 _MOST_AT_ONCE = 200
@@ -33,11 +33,18 @@ def run_service(application: Any, listening: socket.socket, what: Sequence[str])
     ImportError
         If the extra ``fairsk[serve]`` is not installed.
     """
-    import uvicorn
-
+    server = make_server(application)
     address = address_of(listening)
     sys.stdout.write("".join(f"{address}{path}\n" for path in what))
     sys.stdout.flush()
+    with contextlib.suppress(KeyboardInterrupt):  # it has closed in peace by then
+        server.run(sockets=[listening])
+
+
+def make_server(application: Any) -> Any:
+    """Return a server of an ASGI application, which has not started: a ``uvicorn.Server``."""
+    import uvicorn
+
     config = uvicorn.Config(
         application,
         access_log=False,  # who looks, and who has a concern, is nobody's business
@@ -46,8 +53,7 @@ def run_service(application: Any, listening: socket.socket, what: Sequence[str])
         log_level="warning",
         server_header=False,
     )
-    with contextlib.suppress(KeyboardInterrupt):  # it has closed in peace by then
-        uvicorn.Server(config).run(sockets=[listening])
+    return uvicorn.Server(config)
 
 
 def listen(host: str, port: int) -> socket.socket:
