@@ -67,6 +67,7 @@ benchmarks: $(READY) $(ENGINES)
 	$(BIN)/python benchmarks/monitor_speed.py
 	$(BIN)/python benchmarks/monitor_labels.py
 	$(BIN)/python benchmarks/concerns_durability.py
+	$(BIN)/python benchmarks/concerns_load.py --kills 50
 	$(BIN)/python benchmarks/verify_mutations.py 200 500
 	$(BIN)/python benchmarks/window_ratios.py
 

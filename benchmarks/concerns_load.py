@@ -91,8 +91,8 @@ async def load(port: int, n: int, name: str, tickets: ConcernLog, seconds: float
 
 async def kill(
     process: subprocess.Popen[bytes], port: int, name: str, log: ConcernLog, seconds: float
-) -> int:
-    """Kill the service under load, and return how many concerns it had acknowledged."""
+) -> set[str]:
+    """Kill the service under load, and return the keys of the concerns that it had acknowledged."""
     keys = set[str]()
 
     async def until_it_dies(i: int) -> None:
