@@ -47,9 +47,9 @@ border:2px solid var(--accent);background:var(--accent);color:var(--ground);curs
 border-radius:10px;padding:.8rem 1.1rem;max-width:40rem;margin:1rem 0}
 .said.bad{border-inline-start-color:var(--bad)}
 .said h2{font-size:1.1rem;margin:0 0 .3rem}
-.said ul{margin:.3rem 0;padding-inline-start:1.3rem}
+.said ul{list-style:none;margin:.3rem 0;padding:0}
 .said a,.more a{display:inline-block;padding:.3rem 0}
-dl{max-width:40rem}dt{font-weight:600}dd{margin:0 0 .7rem}
+.fairsk.fairsk .said dt,.fairsk.fairsk .said dd{padding-inline:0}
 """
 _POLICY = "default-src 'none'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'; form-action 'self'"
 
