@@ -638,6 +638,7 @@ def test_pairs_of_few_groups_and_of_unknown_rates() -> None:
     assert np.isnan(unknown.values).all()
     nothing = compare(np.zeros((0, 1, 3)), np.zeros((0, 1, 3)))
     assert nothing.p_values.tolist() == [1, 1, 1]
+    assert len(compare(np.zeros((0, 1, 0)), np.zeros((0, 1, 0)))) == 0
     never = compare(*(np.array([[[0, 10]] * 1] * 3), np.array([[[20, 20]]] * 3)))
     assert never.values.tolist() == [0]
     assert never.furthest == ("g0", "g1")
@@ -708,3 +709,34 @@ def test_nothing_passes_unseen() -> None:
     assert not all_pairs_within(*counts([0.5] * 3, [1000, 1000, 0], 30), bound=bound, alpha=0.05)
     assert not all_pairs_within(np.zeros((0, 1, 2)), np.zeros((0, 1, 2)), bound=bound, alpha=0.05)
     assert all_pairs_within(*counts([0.5] * 2, [1000, 1000], 30), bound=bound, alpha=0.05)
+
+
+def test_a_large_stratum_does_not_speak_for_a_small_one() -> None:
+    bound = Bound(ratio=0.8)
+    large, small = counts([0.5, 0.5], [1000, 1000], 30), counts([0.5, 0.25], [30, 30], 30, 1)
+    part, size = (np.concatenate(tables, 1) for tables in zip(large, small, strict=True))
+    assert all_pairs_within(*large, bound=bound, alpha=0.05)
+    assert not all_pairs_within(part, size, bound=bound, alpha=0.05)
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10**6), n_strata=st.integers(2, 3), with_reference=st.booleans())
+def test_all_pass_where_they_do_in_each_stratum(seed: int, n_strata: int, with_reference: bool) -> None:
+    rng, reference = np.random.default_rng(seed), 0 if with_reference else None
+    more: dict[str, Any] = {"bound": Bound(difference=0.2), "alpha": 0.1, "reference": reference}
+    strata = [counts(0.6 - 0.05 * rng.random(3), [150] * 3, 12, seed + s) for s in range(n_strata)]
+    prior = rng.integers(0, 9, (n_strata, 3)).astype(float)
+    told = [
+        all_pairs_within(*stratum, prior=(prior[[s]], prior[[s]] + 9), **more)
+        for s, stratum in enumerate(strata)
+    ]
+    part, size = (np.concatenate(tables, 1) for tables in zip(*strata, strict=True))
+    assert all_pairs_within(part, size, prior=(prior, prior + 9), **more) == all(told)
+
+
+def test_a_stratum_without_one_of_two_groups_has_nothing_to_compare() -> None:
+    bound = Bound(ratio=0.8)
+    both, one = counts([0.5, 0.5], [1000, 1000], 30), counts([0.5, 0.5], [1000, 0], 30)
+    part, size = (np.concatenate(tables, 1) for tables in zip(both, one, strict=True))
+    assert all_pairs_within(part, size, bound=bound, alpha=0.05)
+    assert not all_pairs_within(*one, bound=bound, alpha=0.05)

@@ -227,7 +227,7 @@ def all_pairs_within(
     reference: int | None = None,
     prior: Prior | None = None,
 ) -> bool:
-    """Tell whether the confidence sequences of all pairs of groups lie within the tolerance.
+    """Tell whether the confidence sequences of all pairs of groups lie within the tolerance in every stratum.
 
     Parameters
     ----------
@@ -239,25 +239,28 @@ def all_pairs_within(
     Returns
     -------
     bool
-        False while there are no two groups, or no decisions of one.
+        False while there are no two groups, or a pair without decisions of both in a stratum.
 
     Notes
     -----
-    Of each pair two nulls must be refuted: that its value is at most the lower limit in every batch, and that
-    it is at least the upper one. Nothing is corrected for the number of pairs. If a pair does not keep the
-    tolerance one of its own two nulls is true, and the claim that all do needs this one refuted, too, whose
-    probability is at most alpha / 2: an intersection-union test is as sure as each of its parts.
+    Of each pair two nulls must be refuted in every stratum that has decisions of both groups: that its value
+    is at most the lower limit in every batch, and that it is at least the upper one. Strata are not
+    multiplied here: a large one whose value lies within refutes both nulls of the product alone, and says
+    nothing of a small one. Nothing is corrected for the number of pairs and strata. If a pair does not keep
+    the tolerance in one, one of its two nulls there is true, and the claim that all do needs this one
+    refuted, too, whose probability is at most alpha / 2: an intersection-union test is as sure as each of
+    its parts.
     """
     batches = Batches(part, size, bound.comparison, prior)
-    totals = _Totals(batches, reference)
+    pairs = _pairs(batches.part.shape[-1], reference)
     low, high = limits(bound)
-    within = np.minimum(totals.two.evidence(low).at_most, totals.two.evidence(high).at_least)
-    within = within.sum((0, 1))[:, 0]
+    two, is_compared = batches.in_hindsight(pairs), batches.have_both(pairs)
+    within = np.minimum(two.evidence(low).at_most, two.evidence(high).at_least)[0, ..., 0]
     # A pair that does not lie within in hindsight is not shown to: whatever each batch said.
-    if len(within) == 0 or not (within > 0).all():
+    if len(pairs) == 0 or not is_compared.any(0).all() or (is_compared & (within <= 0)).any():
         return False
     # Those with the least evidence in hindsight first, and few of them: one that does not pass ends it.
-    pairs, asked = totals.pairs[within.argsort()], _FIRST_ASKED
+    pairs, asked = pairs[np.where(is_compared, within, np.inf).min(0).argsort()], _FIRST_ASKED
     log_line = float(np.log(2 / alpha))
     while len(pairs) > 0:
         # Most often the product of one forecast is evidence enough, whatever the others are.
@@ -270,22 +273,22 @@ def all_pairs_within(
 
 
 def _within(batches: Batches, pairs: Ints, bound: Bound, log_line: float, forecasts: slice) -> Bools:
-    """Tell of pairs whether both their nulls are refuted at some batch, by the products of some forecasts."""
+    """Tell of pairs whether both their nulls are refuted in all strata, by the products of some forecasts."""
     low, high = limits(bound)
-    is_refuted = np.zeros((2, len(pairs)), bool)
-    log_products = np.zeros((2, len(pairs), len(range(N_FORECASTS)[forecasts])))
+    is_refuted = np.stack([~batches.have_both(pairs)] * 2)  # where there is nothing to compare
+    log_products = np.zeros((*is_refuted.shape, len(range(N_FORECASTS)[forecasts])))
     for start in range(0, len(batches), _BATCHES_AT_ONCE):
         # Once both nulls of a pair are refuted its other batches need not be looked at.
-        left = np.flatnonzero(~is_refuted.all(0))
+        left = np.flatnonzero(~is_refuted.all((0, 1)))
         if len(left) == 0:
             break
         now = slice(start, start + _BATCHES_AT_ONCE)
         two = batches.pairs(pairs[left], now=now, forecasts=forecasts)
         for null, ratios in enumerate((two.evidence(low).at_most, two.evidence(high).at_least)):
-            products = log_products[null, left] + ratios.sum(1).cumsum(0)
-            is_refuted[null, left] |= reaches(products, log_line).any(0)
-            log_products[null, left] = products[-1]
-    return is_refuted[0] & is_refuted[1]
+            products = log_products[null][:, left] + ratios.cumsum(0)
+            is_refuted[null][:, left] |= reaches(products, log_line).any(0)
+            log_products[null][:, left] = products[-1]
+    return np.asarray(is_refuted.all((0, 1)))
 
 
 def _labels(groups: Sequence[Hashable], pair: Ints) -> tuple[Hashable, Hashable]:
@@ -304,7 +307,7 @@ def _pairs(n_groups: int, reference: int | None) -> Ints:
 def _follow(batches: Batches, pairs: Ints, bound: Bound) -> tuple[Floats, Floats]:
     """Return the logarithms of the evidence against pairs after the last batch, and of its maximum so far."""
     now, peak = np.zeros((2, len(pairs)))
-    for place in chunks(len(pairs), batches.part[..., 0].size * N_FORECASTS):
+    for place in chunks(len(pairs), batches.part[..., :1].size * N_FORECASTS):
         products = batches.pairs(pairs[place]).evidence_against(*limits(bound)).sum(1).cumsum(0)
         evidence = np.logaddexp.reduce(products, axis=-1) - np.log(N_FORECASTS)
         if len(evidence) > 0:

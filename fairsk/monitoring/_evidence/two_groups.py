@@ -159,6 +159,10 @@ class Batches:
         remembered = self._remembered[:, now]
         return TwoGroups(self.part[now], self.size[now], remembered, pairs, self.comparison, forecasts)
 
+    def have_both(self, pairs: Ints) -> Bools:
+        """Tell which strata have decisions of both groups of pairs, of shape (n_strata, n_pairs)."""
+        return (self.size.sum(0) > 0)[:, pairs].all(-1)
+
     def in_hindsight(self, pairs: Ints) -> TwoGroups:
         """Return all decisions of pairs of groups as one batch, with the forecast that has seen it."""
         total = self.part.sum(0, keepdims=True), self.size.sum(0, keepdims=True)
