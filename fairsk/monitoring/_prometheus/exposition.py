@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fairsk.monitoring._concerns import ConcernLog
     from fairsk.monitoring._monitor import FairnessMonitor
 
-__all__ = ["CONTENT_TYPE", "OTHER", "exposition"]
+__all__ = ["CONTENT_TYPE", "OTHER", "escaped", "exposition"]
 
 #: What the text is served as; without the version, newer Prometheus refuses it.
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -236,11 +236,12 @@ def _text(text: str) -> str:
 
 
 def _line(metric: str, labels: dict[str, str], value: float) -> str:
-    written = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
+    written = ",".join(f'{label}="{escaped(text)}"' for label, text in labels.items())
     return f"{metric}{{{written}}} {_number(value)}\n"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    r"""Write the value of a label: quotes, backslashes and line breaks are escaped."""
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 

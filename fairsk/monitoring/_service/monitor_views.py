@@ -99,21 +99,16 @@ class MonitorViews:
         return html_answer(200, _with_failures(page, readings.failures), unescape(policy[1]))
 
     def _metrics(self, readings: Readings) -> Answer:
-        from fairsk.monitoring._prometheus.exposition import CONTENT_TYPE, exposition
+        from fairsk.monitoring._prometheus.exposition import CONTENT_TYPE, escaped, exposition
 
         text = exposition(readings.monitors, min_cell=self.min_cell, concerns=self.concerns)
         if readings.names:
             failed = {name for name, _ in readings.failures}
             text += _STATES_HELP + "".join(
-                f'fairsk_state_readable{{file="{_label(name)}"}} {int(name not in failed)}\n'
+                f'fairsk_state_readable{{file="{escaped(name)}"}} {int(name not in failed)}\n'
                 for name in readings.names
             )
         return text_answer(200, text, CONTENT_TYPE)
-
-
-def _label(name: str) -> str:
-    r"""Write the value of a label: quotes, backslashes and line breaks are escaped."""
-    return name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _with_failures(page: str, failures: tuple[tuple[str, str], ...]) -> str:
