@@ -119,7 +119,10 @@ def finding(monitor: FairnessMonitor, outcome: str) -> str:
             f"{since}. The test over all batches has not alarmed ({p})."
         )
     if outcome == "PASS":
-        return "The tolerance is kept: the confidence sequence of every pair of groups lies within it."
+        strata = ", in every stratum" if monitor.strata else ""
+        return (
+            f"The tolerance is kept: the confidence sequence of every pair of groups lies within it{strata}."
+        )
     return f"No evidence that the tolerance is not kept ({p})."
 
 
@@ -213,14 +216,26 @@ def _candidates(monitor: FairnessMonitor, values: Floats, measured: Ints) -> lis
 def pair_sentence(monitor: FairnessMonitor, pair: FurthestPair | None, outcome: str) -> str:
     """Say how far apart the two groups furthest apart are, and between what limits."""
     if pair is None:
-        return "Fewer than two groups have been seen: there is nothing to compare."
+        return _nothing_compared(monitor)
     confidence = percent(_confidence(monitor, pair))
-    within = ", within the tolerance" if outcome == "PASS" else ""
+    within = ", within the tolerance" if outcome == "PASS" and pair.sequence.outcome == "PASS" else ""
     return (
         f"Furthest apart over all batches, in {in_words(pair.rate.name)}: {pair.ends}. Their "
         f"{monitor.bound.comparison} is {number(pair.value)} (asked: {limit(monitor)}); {confidence} "
         f"confidence sequence: {between(pair.low, pair.high)}{within}."
     )
+
+
+def _nothing_compared(monitor: FairnessMonitor) -> str:
+    """Say why no two groups could be compared: a reference that never comes is most often misspelt."""
+    if monitor.reference is not None and monitor.n_batches:
+        sizes = np.sum([monitor.shares(rate)[1].sum(0) for rate in monitor.rates], 0)
+        if sizes[monitor.groups.index(monitor.reference)] == 0 and sizes.any():
+            return (
+                f"No decision of the reference group, {label(monitor.reference)}, has been counted, so "
+                "nothing has been compared: see whether that is its name."
+            )
+    return "Fewer than two groups have been seen: there is nothing to compare."
 
 
 def limit(monitor: FairnessMonitor) -> str:
