@@ -189,12 +189,22 @@ def test_a_batch_that_is_refused_changes_nothing() -> None:
     used = FairnessMonitor("equalized_odds", min_ratio=0.8)
     used.update(table(rng), batch="1", histograms=histograms)
     unlabelled = GroupCounts.from_predictions(None, [1, 0], sensitive_features=["a", "b"])
+    others = ScoreHistograms.from_scores([0, 1], [0.2, 0.7], sensitive_features=["a", "z"])
+    none, huge, infinite = (
+        GroupCounts(["a", "b"][: len(cells)], dict.fromkeys(CELLS, cells))
+        for cells in ([], [1, 1e19], [1, np.inf])
+    )
     for monitor in (fresh, used):
         before = monitor.to_state()
         for counts, options in (
             (weighted, {}),
             (unlabelled, {}),
+            (none, {}),
+            (huge, {}),
+            (infinite, {}),
             (table(rng), {"histograms": wrong}),
+            (table(rng), {"histograms": others}),
+            (table(rng), {"histograms": {}}),
             (table(rng), {"batch": ""}),
             (table(rng), {"batch": 7}),
             (table(rng), {"batch": "x" * 300}),
@@ -564,3 +574,33 @@ def test_a_query_gives_the_same_state_as_rows() -> None:
     relation = duckdb.connect().from_df(frame)
     two.update(GroupCounts.from_frame(relation, y_pred="decided", sensitive_features="sex"), batch="1")
     assert state_of(one) == state_of(two)
+
+
+def test_a_reference_that_never_comes_is_told() -> None:
+    monitor = FairnessMonitor(min_ratio=0.8, reference="woman")
+    monitor.update(table(np.random.default_rng(9), ("women", "men")), batch="1")
+    assert "No decision of the reference group, woman, has been counted" in str(monitor)
+    monitor.update(table(np.random.default_rng(9), ("woman", "men")), batch="2")
+    assert "reference group" not in str(monitor)
+
+
+def test_scores_of_a_log_are_of_its_groups() -> None:
+    state = state_of(scored())
+    state["log"][0]["scores"]["mean_score"].append(0.5)
+    with pytest.raises(ValueError, match="scores are measured of each group"):
+        FairnessMonitor.from_state(state)
+
+
+def test_a_monitor_without_groups_has_no_pairs() -> None:
+    assert len(FairnessMonitor(min_ratio=0.8).pairs()) == 0
+
+
+def test_underflows_that_a_program_forbids_are_none_of_its_evidence() -> None:
+    part, size = np.array([50, 5]), np.array([100, 100])
+    counts = GroupCounts(["a", "b"], {"tp": part, "fp": 0 * part, "fn": 0 * part, "tn": size - part})
+    monitors = [FairnessMonitor(min_ratio=0.8) for _ in range(2)]
+    for batch in map(str, range(60)):  # after 35, e-values lie further apart than by the smallest float
+        monitors[0].update(counts, batch=batch)
+        with np.errstate(all="raise"):
+            monitors[1].update(counts, batch=batch)
+    assert monitors[0].to_state() == monitors[1].to_state()

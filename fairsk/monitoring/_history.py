@@ -150,13 +150,15 @@ class History:
         """Count a line of the log: the only way in which evidence grows."""
         if line.batch in self.log:
             raise ValueError(f"the batch {show(line.batch)} stands twice in the log")
+        self.count_by(line.counted_by)
         process = self._grow(line.new_groups, line.new_strata)
-        process.update(line.part.astype(float), line.size.astype(float))
+        with np.errstate(under="ignore"):  # e-values beside far larger ones, whatever a program has set
+            process.update(line.part.astype(float), line.size.astype(float))
+            log_e, log_change = float(process.log_e_value), float(process.log_change_value)
         self.log.append(line)
         is_first = not self.alarms
         if is_first:
             self._products.append(process.log_products)
-        log_e, log_change = float(process.log_e_value), float(process.log_change_value)
         # Valid at any time: M ever exceeds m with a probability of at most 1 / m.
         p_value = min(self.known[-1].p_value if self.known else 1.0, math.exp(-max(log_e, 0.0)))
         self.known.append(Known(log_e, p_value, log_change))

@@ -110,12 +110,14 @@ class Line:
         if (part < 0).any() or (part > size).any():
             raise ValueError("more decisions are counted than there are")
         batch, n_decisions = state["batch"], state["n_decisions"]
-        if not isinstance(batch, str) or type(n_decisions) is not int:
+        if not isinstance(batch, str) or type(n_decisions) is not int or n_decisions < 0:
             raise ValueError("a batch has a name, and a whole number of decisions")
         scores = {
             name: [np.nan if value is None else float(value) for value in values]
             for name, values in state.get("scores", {}).items()
         }
+        if any(len(values) != shape[-1] for values in scores.values()):
+            raise ValueError("scores are measured of each group")
         return cls(batch, n_decisions, part, size, groups, strata, scores, CountedBy.from_state(state))
 
 
@@ -153,9 +155,10 @@ class BatchLog:
 
     def append(self, line: Line) -> None:
         """Add a line."""
+        link = _link(self._links[-1], line.to_state())  # what JSON does not have is refused here
         self.lines.append(line)
         self._batches.add(line.batch)
-        self._links.append(_link(self._links[-1], line.to_state()))
+        self._links.append(link)
 
 
 def _link(before: str, content: Mapping[str, Any]) -> str:

@@ -343,7 +343,8 @@ class FairnessMonitor:
         """What all this comes to.
 
         ``"FAIL"``: the test has alarmed. ``"CHANGED"``: the change detector alone has. ``"PASS"``: neither
-        has, and the confidence sequence of every pair of groups lies within the tolerance.
+        has, and the confidence sequence of every pair of groups lies within the tolerance, in every stratum
+        that has both.
         ``"INCONCLUSIVE"``: anything else.
         """
         if "test" in self._history.alarms:
@@ -513,14 +514,15 @@ class FairnessMonitor:
         part, size, groups, strata = self._history.read(counts, counted_by)
         scores = {}
         if histograms is not None:
+            if not isinstance(histograms, ScoreHistograms):
+                raise TypeError(f"histograms must be a ScoreHistograms; got {show(histograms)}.")
             if histograms.names != counts.names:
                 raise ValueError(
                     f"The histograms are by {list_texts(histograms.names)}, the counts by "
                     f"{list_texts(counts.names)}."
                 )
             scores = _measured(histograms, [*self._history.groups, *groups])
-        self._history.count_by(counted_by)
-        first = None if self._history.log.lines else self._history.counted_by
+        first = None if self._history.log.lines else counted_by
         n = int(counts.n.sum())
         self._append(Line(batch, n, part, size, tuple(groups), tuple(strata), scores, first))
         return self._step(self.n_batches - 1)
@@ -843,9 +845,16 @@ class FairnessMonitor:
 
 def _measured(histograms: ScoreHistograms, groups: Sequence[Hashable]) -> dict[str, list[float]]:
     """Return what was measured of the scores of all groups known by now."""
-    measured = measure_scores(histograms)
+    written = dict(zip(json_labels(histograms.groups), histograms.groups, strict=True))
+    unknown = [group for group in written if group not in groups]
+    if unknown:
+        raise ValueError(
+            f"The histograms have groups that are not among those counted: {list_groups(unknown)}. Counts "
+            "and histograms of a batch are made of the same rows."
+        )
     return {
-        name: [float(values.get(group, math.nan)) for group in groups] for name, values in measured.items()
+        name: [float(values.get(written.get(group), math.nan)) for group in groups]
+        for name, values in measure_scores(histograms).items()
     }
 
 

@@ -13,6 +13,9 @@ from fairsk.rates import CELLS, CONSTRAINTS, RATES, Constraint, Rate, get_constr
 
 __all__ = ["monitored_constraint", "shares_of"]
 
+#: Beyond it floats skip whole numbers; sums over a thousand batches of so many are integers of 64 bits still.
+_MOST_DECISIONS = 2.0**53
+
 
 def monitored_constraint(constraint: Any) -> Constraint:
     """Return what is to be monitored, as a constraint whose rates are shares of decisions.
@@ -93,6 +96,13 @@ def shares_of(counts: GroupCounts, rates: Sequence[Rate], *, weighted: bool = Fa
         If decisions are weighted, or a rate needs labels and there are none.
     """
     counts.check_labels(*rates)
+    if len(counts.groups) == 0 or counts.strata == ():
+        raise ValueError("The counts have no groups, or no strata: there is nothing to count.")
+    if not counts.n.max() <= _MOST_DECISIONS:
+        raise ValueError(
+            f"A group has {counts.n.max():g} decisions in the batch; whole numbers are exact up to "
+            f"{_MOST_DECISIONS:.0f}."
+        )
     for cell in CELLS:
         cells = counts.cells[cell]
         if not weighted and not (
