@@ -201,7 +201,7 @@ def _simulate(seed: int, first: date) -> list[list[_Day]]:
     """Return the weeks of a year that begins at a day: decisions on rows that the model has not seen."""
     adult = load_adult(backend="pandas")
     X = drop_columns(adult.data, ["fnlwgt"]).select_dtypes("number")
-    y, sex = (adult.target == ">50K").to_numpy(), adult.data["sex"].astype(str)
+    y, sex = (adult.target == ">50K").to_numpy(), adult.data["sex"]
     is_training = np.arange(len(y)) % 2 == 0
     # Stricter than what is monitored, and balanced, so that many are approved and a year shows much.
     model = GroupThresholdOptimizer(
@@ -212,37 +212,52 @@ def _simulate(seed: int, first: date) -> list[list[_Day]]:
         cv=3,
     )
     model.fit(X[is_training], y[is_training], sensitive_features=sex[is_training])
-    y, sex = y[~is_training], sex[~is_training].reset_index(drop=True)
+    y, sex = y[~is_training], sex[~is_training]
     approved = np.asarray(model.predict(X[~is_training], sensitive_features=sex)).astype(bool)
-    rng = np.random.default_rng(seed)
+    people = np.random.default_rng(seed).integers(0, len(y), 7 * _N_WEEKS * _N_DAILY)
+    days = _days(np.random.default_rng(seed + 1), first, approved[people], y[people], sex.iloc[people])
+    return [days[7 * week : 7 * week + 7] for week in range(_N_WEEKS)]
+
+
+def _days(rng: np.random.Generator, first: date, approved: Any, label: Any, sex: Any) -> list[_Day]:
+    """Return days of decisions about people, as many on each, of which some are lost from the drift on."""
+    batches = [(first + timedelta(days=place)).isoformat() for place in range(7 * _N_WEEKS)]
+    day = np.repeat(batches, _N_DAILY)
+    may_be_lost = (day >= batches[7 * _DRIFT]) & (sex == _DRIFTING).to_numpy()
+    lost = approved & may_be_lost & (rng.random(len(day)) < _LOST)
+    decision = approved & ~lost
+    speaks = ~decision & (rng.random(len(day)) < np.where(lost, _CONCERNS_OF_LOST, _CONCERNS))
+    half = np.where(rng.random(len(day)) < 0.5, " a", " b")
+    # Counted in one go, with a stratum for each day, or half of its labels.
+    decided = _by_stratum(
+        GroupCounts.from_predictions(None, decision, sensitive_features=sex, strata=day), labelled=False
+    )
+    labelled = _by_stratum(
+        GroupCounts.from_predictions(label, decision, sensitive_features=sex, strata=np.char.add(day, half)),
+        labelled=True,
+    )
     return [
-        [
-            _day(rng, first + timedelta(days=7 * week + day), approved, y, sex, drifts=week >= _DRIFT)
-            for day in range(7)
-        ]
-        for week in range(_N_WEEKS)
+        _Day(
+            batch=batch,
+            decided=decided[batch],
+            labelled=(labelled[f"{batch} a"], labelled[f"{batch} b"]),
+            groups_of_concerns=tuple(sex[speaks & (day == batch)]),
+        )
+        for batch in batches
     ]
 
 
-def _day(rng: np.random.Generator, day: date, approved: Any, y: Any, sex: Any, *, drifts: bool) -> _Day:
-    """Return a day of decisions about people drawn from all."""
-    people = rng.integers(0, len(y), _N_DAILY)
-    groups = sex.iloc[people].reset_index(drop=True)
-    would, label = approved[people], y[people]
-    lost = would & (groups == _DRIFTING).to_numpy() & (rng.random(_N_DAILY) < _LOST * drifts)
-    decision = would & ~lost
-    speaks = ~decision & (rng.random(_N_DAILY) < np.where(lost, _CONCERNS_OF_LOST, _CONCERNS))
-    is_quick = rng.random(_N_DAILY) < 0.5
-
-    def counted(rows: Any) -> GroupCounts:
-        return GroupCounts.from_predictions(label[rows], decision[rows], sensitive_features=groups[rows])
-
-    return _Day(
-        batch=day.isoformat(),
-        decided=GroupCounts.from_predictions(None, decision, sensitive_features=groups),
-        labelled=(counted(is_quick), counted(~is_quick)),
-        groups_of_concerns=tuple(groups[speaks]),
-    )
+def _by_stratum(counts: GroupCounts, *, labelled: bool) -> dict[Any, GroupCounts]:
+    """Return the table of each stratum."""
+    return {
+        stratum: GroupCounts(
+            counts.groups,
+            {cell: sums[:, place] for cell, sums in counts.cells.items()},
+            names=counts.names,
+            labelled=labelled,
+        )
+        for place, stratum in enumerate(counts.strata or ())
+    }
 
 
 def _create_monitors(year: _Year) -> None:
@@ -266,7 +281,7 @@ def _start(stack: ExitStack, year: _Year) -> tuple[Prometheus | None, str | None
     _say(f"A form for concerns:   {address}/concerns/form")
     prom = stack.enter_context(prometheus(year.folder, address, _say))
     if prom is not None:
-        _say(f"Prometheus:            {prom.address}/alerts")
+        _say(f"Prometheus:            {prom.page}")
     return prom, address
 
 
@@ -344,11 +359,13 @@ def _write_page(year: _Year) -> None:
 
 
 def _say_pictures(folder: str, year: _Year, address: str | None, prom: Prometheus | None) -> None:
-    pages = {"page": ((year.folder / "page.html").resolve().as_uri(), (1000, 1150))}
+    page = (year.folder / "page.html").resolve().as_uri()
+    # The page from its top, and from the section of the monitor that alarmed first.
+    pages = {"page": (page, (1000, 980)), "approvals": (f"{page}#s2", (1000, 1000))}
     if address is not None:
         pages["form"] = (f"{address}/concerns/form", (700, 900))
     if prom is not None:
-        pages["prometheus"] = (f"{prom.address}/alerts", (1000, 620))
+        pages["prometheus"] = (prom.page, (1000, 620))
     for path in take_pictures(Path(folder), pages, _say):
         _say(f"Wrote {path}")
 

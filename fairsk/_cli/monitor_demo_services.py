@@ -68,11 +68,13 @@ def service(application: Any, say: _Say) -> Iterator[str | None]:
 
 
 class Prometheus:
-    """A running Prometheus: where it listens, and which alarms of monitors fire in it."""
+    """A running Prometheus: where it listens, its page of alerts, and which alarms of monitors fire in it."""
 
     def __init__(self, address: str, log: Path) -> None:
         self.address = address
         self.log = log
+        # Debian ships the older pages only.
+        self.page = f"{address}/{'alerts' if _answers(f'{address}/alerts') else 'classic/alerts'}"
         self._firing: set[tuple[str, str]] = set()
 
     @property
@@ -133,9 +135,24 @@ def prometheus(folder: Path, service_address: str, say: _Say) -> Iterator[Promet
             stderr=subprocess.STDOUT,
         )
         try:
-            yield Prometheus(f"http://{address}", log)
+            until = time.monotonic() + _START
+            while not (ready := _answers(f"http://{address}/-/ready")) and time.monotonic() < until:
+                if process.poll() is not None:
+                    break
+                time.sleep(0.05)
+            if not ready:
+                say(f"No Prometheus: it does not start; {log} says why.")
+            yield Prometheus(f"http://{address}", log) if ready else None
         finally:
             _stop(process)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
