@@ -7,9 +7,10 @@ from fairsk.monitoring._evidence.fleet import e_bh, mean_e_value
 from fairsk.monitoring._files import create_monitor, open_monitor, read_monitor
 from fairsk.monitoring._monitor import FairnessMonitor
 from fairsk.monitoring._prometheus.exposition import exposition
-from fairsk.monitoring._service import app
+from fairsk.monitoring._service import FORM_TEXTS, app
 
 __all__ = [
+    "FORM_TEXTS",
     "Cohorts",
     "ConcernLog",
     "FairnessMonitor",
