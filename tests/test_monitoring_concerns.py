@@ -26,10 +26,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairsk._cli import concerns as commands
 from fairsk.audit import audit_dataset
 from fairsk.metrics import GroupCounts
 from fairsk.monitoring import ConcernLog, FairnessMonitor
-from fairsk.monitoring._concerns import CATEGORIES, REASONS, ConcernFinding, store
+from fairsk.monitoring._concerns import CATEGORIES, REASONS, STATES, ConcernFinding, store
 from fairsk.monitoring._concerns.spreadsheet import safe_cell, write_csv
 from fairsk.monitoring._concerns.tables import summarise
 
@@ -1026,3 +1027,25 @@ def test_decisions_that_cannot_be_those_of_the_batch_are_refused(log):
         (DECISIONS, 7, "batch must be"),
     ]:
         assert words in said(lambda d=decisions, b=batch: log.counts(d, batch=b))
+
+
+def test_a_log_that_another_thread_closes_says_so(path):
+    log, found = ConcernLog(path), []
+
+    def submit() -> None:
+        try:
+            log.submit({"key": "k", "category": "other"})
+        except Exception as error:
+            found.append(str(error))
+
+    thread = threading.Thread(target=submit)
+    with log._store._lock:  # the other thread waits for its turn
+        thread.start()
+        time.sleep(0.05)
+        log.close()
+    thread.join()
+    assert found == ["This log of concerns is closed."]
+
+
+def test_the_command_line_offers_all_states_and_reasons():
+    assert (commands._STATES, commands._REASONS) == (STATES, REASONS)

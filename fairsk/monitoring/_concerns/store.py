@@ -124,8 +124,9 @@ class Store:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        connection = self.connection()
+        self.connection()  # a process that was forked gets a lock of its own
         with self._lock:
+            connection = self.connection()  # which another thread may have closed meanwhile
             connection.execute(begin)
             try:
                 yield connection
@@ -146,8 +147,9 @@ class Store:
             Whether that was done: as long as another process reads, it cannot be.
         """
         deadline = time.monotonic() + _PATIENCE
-        connection = self.connection()
+        self.connection()
         with self._lock:
+            connection = self.connection()
             while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                 if time.monotonic() > deadline:
                     return False
