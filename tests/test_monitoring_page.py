@@ -77,7 +77,7 @@ def test_sentences_say_what_was_found_and_what_no_alarm_does_not_mean(fleet):
     assert "the lowest rate of a group at least 0.8 times the highest" in said["uneven"]
     assert "The evidence of these pairs of groups suffices alone: b and a." in said["uneven"]
     assert "No alarm does not mean that the tolerance is kept" in said["new"]
-    assert "The tolerance is kept: the confidence sequence of every pair" in said["even"]
+    assert "These decisions show the tolerance kept: the confidence sequence of every pair" in said["even"]
     assert "No alarm" not in said["even"] + said["uneven"]
     assert "The tolerance is not kept lately: the change detector alarmed" in said["changed"]
     assert "was not kept" not in said["changed"]

@@ -604,3 +604,13 @@ def test_underflows_that_a_program_forbids_are_none_of_its_evidence() -> None:
         with np.errstate(all="raise"):
             monitors[1].update(counts, batch=batch)
     assert monitors[0].to_state() == monitors[1].to_state()
+
+
+def test_a_reference_that_never_comes_is_said_after_every_batch() -> None:
+    monitor = FairnessMonitor("demographic_parity", min_ratio=0.8, reference="White")
+    for batch in ("1", "2"):
+        step = monitor.update_predictions([1, 0, 1], batch=batch, sensitive_features=["white", "b", "b"])
+        assert "nothing is compared, for no decision of White has been counted" in step.sentence
+    step = monitor.update_predictions([1, 0], batch="3", sensitive_features=["White", "b"])
+    assert "nothing is compared" not in step.sentence
+    assert FairnessMonitor.from_state(monitor.to_state()).is_reference_counted

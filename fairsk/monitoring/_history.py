@@ -60,6 +60,8 @@ class History:
         What was known after each batch.
     alarms : dict of str to int
         The place of the batch at which ``"test"`` and ``"change"`` alarmed first.
+    is_reference_counted : bool
+        Whether the reference has had a decision; True without one.
     since : str or None
         The batch from which the evidence of the first alarm has grown.
     """
@@ -80,6 +82,7 @@ class History:
         self.counted_by: CountedBy | None = None
         self.known: list[Known] = []
         self.alarms: dict[AlarmKind, int] = {}
+        self.is_reference_counted = band.reference is None
         self.since: str | None = None
         self._products: list[Floats] = []
         self._process: EProcess | None = None
@@ -156,6 +159,9 @@ class History:
             process.update(line.part.astype(float), line.size.astype(float))
             log_e, log_change = float(process.log_e_value), float(process.log_change_value)
         self.log.append(line)
+        reference = self._band.reference
+        if reference is not None and line.size[..., reference].any():
+            self.is_reference_counted = True
         is_first = not self.alarms
         if is_first:
             self._products.append(process.log_products)

@@ -256,6 +256,11 @@ class FairnessMonitor:
         return self._mean
 
     @property
+    def is_reference_counted(self) -> bool:
+        """Whether the reference, if there is one, has had a decision: else nothing is compared."""
+        return self._history.is_reference_counted
+
+    @property
     def log_alarm_line(self) -> float:
         """The evidence at which the test alarms, as a natural logarithm: ``log(1 / alpha)``."""
         return -math.log(self._alpha)

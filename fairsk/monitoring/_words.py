@@ -121,7 +121,8 @@ def finding(monitor: FairnessMonitor, outcome: str) -> str:
     if outcome == "PASS":
         strata = ", in every stratum" if monitor.strata else ""
         return (
-            f"The tolerance is kept: the confidence sequence of every pair of groups lies within it{strata}."
+            f"These decisions show the tolerance kept: the confidence sequence of every pair of groups lies "
+            f"within it{strata}. A later change is what the alarms watch for."
         )
     return f"No evidence that the tolerance is not kept ({p})."
 
@@ -377,6 +378,8 @@ def step_sentence(step: MonitorStep, monitor: FairnessMonitor) -> str:
     if step.change:
         said = _alarmed("change detector", monitor.change, step, monitor)
         return f"{head}the tolerance is not kept lately; {said}. The test has not alarmed ({p})."
+    if not monitor.is_reference_counted:
+        return f"{head}nothing is compared, for no decision of {label(monitor.reference)} has been counted."
     return f"{head}no evidence that the tolerance is not kept ({p}). {NO_ALARM}."
 
 
