@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
+import time
+import urllib.request
 from datetime import date, timedelta
 
 import pytest
 
 from fairsk._cli import main
-from fairsk.monitoring import ConcernLog, read_monitor
+from fairsk._cli.monitor_demo_services import prometheus, service, take_pictures
+from fairsk.metrics import GroupCounts
+from fairsk.monitoring import ConcernLog, FairnessMonitor, app, create_monitor, read_monitor
 
 NAMES = ("approvals", "true-positives", "concerns")
 
@@ -53,6 +59,9 @@ def test_a_year_at_once(tmp_path, capsys):
     page = (folder / "page.html").read_text()
     assert all(name in page for name in NAMES)
     assert "<script" not in page
+    alone = (folder / "approvals.html").read_text()
+    assert "approvals" in alone
+    assert "true-positives" not in alone
 
 
 def test_the_folder_is_new_or_empty(tmp_path, capsys):
@@ -70,3 +79,54 @@ def test_a_year_takes_a_while(seconds, tmp_path, capsys):
     assert stopped.value.code == 2
     assert "--seconds must lie between 0 and 3600" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_what_is_not_installed_is_named(monkeypatch, tmp_path):
+    said = []
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with service(app(), said.append) as address:
+        assert address is None
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    with prometheus(tmp_path, "http://127.0.0.1:1", said.append) as running:
+        assert running is None
+    assert list(take_pictures(tmp_path / "pictures", {"page": ("file:///", (10, 10))}, said.append)) == []
+    assert [line.split(":")[0] for line in said] == [
+        "No service, and no Prometheus",
+        "No Prometheus",
+        "No pictures",
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_prometheus_that_does_not_start_is_named(monkeypatch, tmp_path):
+    said = []
+    monkeypatch.setattr(shutil, "which", lambda program: sys.executable)
+    with prometheus(tmp_path, "http://127.0.0.1:1", said.append) as running:
+        assert running is None
+    assert said == [f"No Prometheus: it does not start; {tmp_path / 'prometheus.log'} says why."]
+
+
+def test_the_services_show_an_alarm_and_end(tmp_path):
+    pytest.importorskip("uvicorn", reason="uvicorn is not installed (pip install fairsk[serve])")
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not installed")
+    monitor = FairnessMonitor("demographic_parity", min_ratio=0.8, name="loans")
+    cells = {"tp": [0, 0], "fp": [900, 100], "fn": [0, 0], "tn": [100, 900]}
+    for day in (1, 2):
+        monitor.update(GroupCounts(["a", "b"], cells, labelled=False), batch=f"2026-11-0{day}")
+    create_monitor(tmp_path / "loans.json", monitor)
+    said, seen, until = [], [], time.monotonic() + 60
+    with service(app(tmp_path / "loans.json"), said.append) as address:
+        with urllib.request.urlopen(f"{address}/healthz", timeout=10) as answer:
+            assert answer.status == 200
+        with prometheus(tmp_path, address, said.append) as running:
+            with urllib.request.urlopen(running.page, timeout=10) as answer:
+                assert "Prometheus" in answer.read().decode()
+            while running.n_firing < 2 and time.monotonic() < until:
+                seen += running.newly_firing()
+                time.sleep(0.05)
+    assert sorted(seen) == [("FairnessChanged", "loans"), ("FairnessToleranceNotKept", "loans")]
+    assert said == []
+    for ended in (address, running.address):
+        with pytest.raises(OSError, match="refused"):
+            urllib.request.urlopen(ended, timeout=10)

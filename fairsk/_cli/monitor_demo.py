@@ -189,7 +189,7 @@ def run(*, folder: str | None, seconds: float, seed: int, services: bool, pictur
         prom, address = _start(stack, year) if services else (None, None)
         _say_where(year, weeks)
         _play(year, weeks, seconds, prom)
-        _write_page(year)
+        _write_pages(year)
         if prom is not None:
             _wait_for(prom, year)
         if pictures is not None:
@@ -352,20 +352,23 @@ def _wait_for(prom: Prometheus, year: _Year) -> None:
         _say(f"Prometheus shows {prom.n_firing} of {len(year.alarms)} alarms; {prom.log} says more.")
 
 
-def _write_page(year: _Year) -> None:
+def _write_pages(year: _Year) -> None:
+    """Write the page of all monitors, and one of the first alone."""
     monitors = [read_monitor(path) for path in year.paths]
     text = monitors_page(monitors, title=_TITLE, concerns=year.log, cohorts={_POSITIVES: year.cohorts})
     (year.folder / "page.html").write_text(text, encoding="utf-8")
+    (year.folder / "approvals.html").write_text(monitors_page(monitors[:1], title=_TITLE), encoding="utf-8")
 
 
 def _say_pictures(folder: str, year: _Year, address: str | None, prom: Prometheus | None) -> None:
-    page = (year.folder / "page.html").resolve().as_uri()
-    # The page from its top, and from the section of the monitor that alarmed first.
-    pages = {"page": (page, (1000, 980)), "approvals": (f"{page}#s2", (1000, 1000))}
+    pages = {
+        name: ((year.folder / f"{name}.html").resolve().as_uri(), (1000, height))
+        for name, height in {"page": 980, "approvals": 1600}.items()
+    }
     if address is not None:
         pages["form"] = (f"{address}/concerns/form", (700, 900))
     if prom is not None:
-        pages["prometheus"] = (prom.page, (1000, 620))
+        pages["prometheus"] = (prom.page, (1000, 600))
     for path in take_pictures(Path(folder), pages, _say):
         _say(f"Wrote {path}")
 

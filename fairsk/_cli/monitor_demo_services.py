@@ -27,6 +27,8 @@ _RULES = Path(__file__).parents[2] / "docs" / "prometheus" / "fairsk.rules.yml"
 _ALARMS = ("FairnessToleranceNotKept", "FairnessChanged")
 #: Seconds for a program to start, to end, or to draw a page.
 _START, _STOP, _DRAW = 15.0, 5.0, 60.0
+#: Pictures for documentation: so many pixels for each that the page asks for keep them small.
+_SCALE = 0.7
 
 _Say = Callable[[str], None]
 
@@ -185,6 +187,7 @@ def take_pictures(
             if os.geteuid() == 0:  # it has no sandbox for the superuser, and refuses to start
                 command.append("--no-sandbox")
             command += [f"--user-data-dir={profile}", f"--window-size={width},{height}"]
+            command.append(f"--force-device-scale-factor={_SCALE}")
             # Pages that fetch what they show are given five seconds, which pass at once where none do.
             command += ["--virtual-time-budget=5000", f"--screenshot={path}", address]
             try:
