@@ -17,6 +17,7 @@ DRAWING = "texts and positions of what test_plotting.py draws with the oldest ma
 
 #: What runs on the newest versions only, and why.
 NEWEST_ONLY = {
+    "test_cli_monitor_demo.py": "a year of decisions over parts that other tests look at",
     "test_cli_concerns.py": "commands over what test_monitoring_concerns.py tests",
     "test_monitoring_cohorts.py": ARITHMETIC,
     "test_monitoring_concerns.py": "SQLite, which is that of Python",
@@ -68,6 +69,14 @@ AGAIN = "runs lines that the tests of single estimators run as well, many times 
 
 #: What runs without a measurement of coverage, which slows Python down by a third and more, and why.
 NOT_MEASURED = {
+    "concerns.md": AGAIN,
+    "monitoring.md": AGAIN,
+    "monitoring_demo.md": AGAIN,
+    "prometheus.md": AGAIN,
+    "test_bounded_loss.py": AGAIN,
+    "test_cli_monitor_demo.py": AGAIN,
+    "test_monitoring_evidence.py": AGAIN,
+    "test_penalties.py": AGAIN,
     "comments.md": AGAIN,
     "engines.md": AGAIN,
     "metrics.md": AGAIN,
