@@ -106,10 +106,13 @@ def serve(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         log = None
         if options.concerns is not None:
+            secret = read_secret(options.secret_file)
+            if secret is None:
+                sys.stderr.write("note: without --secret-file or FAIRSK_SECRET, tickets are refused.\n")
             opened = open_log(
                 options.concerns,
                 mode="create",
-                secret=read_secret(options.secret_file),
+                secret=secret,
                 groups=tuple(split_names(options.group)),
                 store_text=options.store_text,
             )

@@ -63,7 +63,11 @@ class Store:
         if mode == "create":
             self._create()
         if not self.path.exists():
-            raise FileNotFoundError(errno.ENOENT, "There is no log of concerns", str(self.path))
+            raise FileNotFoundError(
+                errno.ENOENT,
+                "There is no log of concerns (ConcernLog and fairsk monitor serve make one)",
+                str(self.path),
+            )
         if self.path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "A log of concerns is a file", str(self.path))
         self._of_parents: list[sqlite3.Connection] = []
