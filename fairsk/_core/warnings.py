@@ -49,7 +49,8 @@ def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
     user = next((frame for frame in frames if not _is_machinery(frame)), None)
     if user is None:
         user, name = _spokesman(frames)
-        message = f"{name}: {message}"
+        if not name.startswith("<"):  # a program of ours, such as the command line, has no name to give
+            message = f"{name}: {message}"
     # As warnings.warn does, but for a frame instead of a number of levels, which would have to be counted
     # past frames that it leaves out. The registry is what shows a warning once per line.
     warnings.warn_explicit(
