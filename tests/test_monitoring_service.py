@@ -1249,9 +1249,7 @@ def test_the_form_by_keyboard_alone_on_a_phone(server, browser, dark):
     submit(browser)
     said, requested = said_and_requested(browser)
     assert (said, requested) == ([], [f"{address}/concerns/form"])
-    until(
-        browser, "document.activeElement.getAttribute('role') == 'alert'"
-    )  # focus comes after the first frame
+    until(browser, "document.activeElement.getAttribute('role') == 'alert'")
     press(browser, "Tab")
     press(browser, "Enter")  # the link to the field that is wrong
     assert browser.evaluate("location.hash") == "#category-1"
