@@ -571,8 +571,11 @@ def test_a_query_gives_the_same_state_as_rows() -> None:
     frame = pd.DataFrame({"decided": rng.integers(0, 2, 60), "sex": rng.choice(["f", "m"], 60)})
     one, two = (FairnessMonitor(min_ratio=0.8) for _ in range(2))
     one.update_predictions(frame["decided"], batch="1", sensitive_features=frame[["sex"]])
-    relation = duckdb.connect().from_df(frame)
-    two.update(GroupCounts.from_frame(relation, y_pred="decided", sensitive_features="sex"), batch="1")
+    connection = duckdb.connect()  # a relation does not keep it open
+    two.update(
+        GroupCounts.from_frame(connection.from_df(frame), y_pred="decided", sensitive_features="sex"),
+        batch="1",
+    )
     assert state_of(one) == state_of(two)
 
 

@@ -15,7 +15,6 @@ from fairsk._cli.batches import Batch, Reading, count_tables, like_known, read_c
 from fairsk._cli.labels import read_references
 from fairsk._cli.showing import exit_status, is_alarm, say, sentences_of
 from fairsk._core.messages import did_you_mean, list_texts, show
-from fairsk._core.warnings import warn_user
 
 __all__ = ["add", "create"]
 
@@ -146,6 +145,8 @@ def _batches(options: argparse.Namespace, reading: Reading) -> tuple[list[Batch]
             raise ValueError(f"--before {show(options.before)}: the values of --by-column are numbers.")
         batches = [one for one in batches if (one.value < before if numbers else one.name < options.before)]
     elif options.by_column is not None and not options.last_too and batches:
+        from fairsk._core.warnings import warn_user
+
         *batches, last = batches
         warn_user(
             f"The last batch, {show(last.name)}, may still grow and is left out: --last-too adds it, and "
@@ -186,6 +187,8 @@ def _update(monitor: Any, batches: Sequence[Batch], *, skip_known: bool) -> tupl
             "over it. Rows that come late are a batch of their own. Nothing was added."
         )
     if grown:
+        from fairsk._core.warnings import warn_user
+
         warn_user(
             f"There are more or fewer decisions now than when these batches were counted: "
             f"{list_texts(grown)}. They stay as they are: add rows that come late as a batch of their own."
