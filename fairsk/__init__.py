@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         scoring,
         selectors,
         statistics,
+        text,
         thresholds,
     )
     from fairsk._reweighting import FairResampler, Reweigher, ReweightedClassifier
@@ -66,6 +67,7 @@ __all__ = [
     "scoring",
     "selectors",
     "statistics",
+    "text",
     "thresholds",
 ]
 

@@ -1,0 +1,187 @@
+"""Texts of X: one per row, read out of any container, and put back in their place when they were rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsk._core.factorize import is_missing
+from fairsk._core.messages import list_labels, show
+from fairsk._core.typing import Ints
+
+__all__ = ["read_texts", "replace_texts"]
+
+
+def read_texts(X: Any, text: str | int | None = None) -> list[str]:
+    """Return the text of each row.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples,), frame, or 2-D array
+        Texts, or a table that has a column of them.
+    text : str or int, optional
+        Which column of a table holds the texts; a table of one column needs no name.
+
+    Returns
+    -------
+    list of str
+        The texts, as they are.
+
+    Raises
+    ------
+    ValueError
+        If the column is not there or not named, or a row has no text.
+    TypeError
+        If X is a single text, an iterator, or holds something else than texts.
+    """
+    values = _column(X, text)
+    if not all(isinstance(value, str) for value in values):
+        _refuse_other_values(values)
+    return [str(value) if type(value) is not str else value for value in values]
+
+
+def replace_texts(X: Any, text: str | int | None, rows: Ints, texts: Sequence[str]) -> Any:
+    """Return rows of X with other texts in them, as the same kind of container.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples,), frame, or 2-D array
+        What :func:`read_texts` can read; it is not changed.
+    text : str or int, optional
+        Which column of a table holds the texts.
+    rows : array of int of shape (n_texts,)
+        The row that each text takes the place of; a row may come several times.
+    texts : sequence of str of length n_texts
+        The texts.
+
+    Returns
+    -------
+    container of n_texts rows
+        A list for lists and tuples, an array of objects for arrays, else the class of X.
+    """
+    rows = np.asarray(rows, dtype=np.intp)
+    frame = _frame(X)
+    if frame is not None:
+        name = _frame_column(frame, text)
+        # Taken apart by narwhals, for repeated labels of a pandas index must not multiply rows.
+        taken = frame[rows.tolist()]
+        column = nw.new_series(name, list(texts), dtype=nw.String, backend=nw.get_native_namespace(frame))
+        return taken.with_columns(column).to_native()
+    series = _series(X)
+    if series is not None:
+        namespace = nw.get_native_namespace(series)
+        made = nw.new_series(series.name, list(texts), dtype=nw.String, backend=namespace)
+        return made.to_native()
+    if isinstance(X, Mapping):
+        key = _mapping_key(X, text)
+        return {name: _objects(texts) if name == key else np.asarray(X[name])[rows] for name in X}
+    if isinstance(X, np.ndarray):
+        if X.ndim == 1:
+            return _objects(texts)
+        table = X.astype(object)[rows]
+        table[:, _array_position(X, text)] = _objects(texts)
+        return table
+    return list(texts)
+
+
+def _objects(texts: Sequence[str]) -> NDArray[Any]:
+    """Return texts as objects: an array of fixed width would make all as long as the longest."""
+    array = np.empty(len(texts), dtype=object)
+    array[:] = texts
+    return array
+
+
+def _column(X: Any, text: str | int | None) -> list[Any]:
+    """Return the values of the column of texts."""
+    if isinstance(X, str | bytes):
+        raise TypeError(f"X is a single text, {show(X)}: give a list of texts, [text].")
+    if isinstance(X, Iterator):
+        raise TypeError("X is an iterator, which can be read only once: give list(X).")
+    frame = _frame(X)
+    if frame is not None:
+        return frame.get_column(_frame_column(frame, text)).to_list()
+    series = _series(X)
+    if series is not None:
+        return series.to_list()
+    if isinstance(X, Mapping):
+        return list(X[_mapping_key(X, text)])
+    if hasattr(X, "tocsr"):
+        raise TypeError("X is a sparse matrix, which holds no texts: use this before texts become numbers.")
+    array = X if isinstance(X, np.ndarray) else None
+    if array is None:
+        if not isinstance(X, Sequence):
+            raise TypeError(f"X must hold texts, one per row, got {show(X)}.")
+        if not X or not isinstance(X[0], list | tuple | np.ndarray):
+            return list(X)
+        array = np.array(X, dtype=object)
+    if array.ndim == 2:
+        return array[:, _array_position(array, text)].tolist()
+    if array.ndim != 1:
+        raise ValueError(f"X must have one text per row, got an array of {array.ndim} dimensions.")
+    return array.tolist()
+
+
+def _frame(X: Any) -> nw.DataFrame[Any] | None:
+    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    return frame if isinstance(frame, nw.DataFrame) else None
+
+
+def _series(X: Any) -> nw.Series[Any] | None:
+    series = nw.from_native(X, series_only=True, pass_through=True)
+    return series if isinstance(series, nw.Series) else None
+
+
+def _frame_column(frame: nw.DataFrame[Any], text: str | int | None) -> str:
+    """Return the name of the column of texts."""
+    names = frame.columns
+    if text is None and len(names) == 1:
+        return names[0]
+    if isinstance(text, int | np.integer) and text not in names and -len(names) <= text < len(names):
+        return names[int(text)]
+    if text is None or text not in names:
+        raise ValueError(_which_column(text, names))
+    return text
+
+
+def _mapping_key(X: Mapping[Any, Any], text: str | int | None) -> Any:
+    """Return the key of the entry of texts."""
+    if text is None and len(X) == 1:
+        return next(iter(X))
+    if text is None or text not in X:
+        raise ValueError(_which_column(text, list(X)))
+    return text
+
+
+def _array_position(array: NDArray[Any], text: str | int | None) -> int:
+    """Return the position of the column of texts in a 2-D array."""
+    n_columns = array.shape[1]
+    if text is None and n_columns == 1:
+        return 0
+    if not isinstance(text, int | np.integer) or not -n_columns <= text < n_columns:
+        raise ValueError(_which_column(text, list(range(n_columns))))
+    return int(text)
+
+
+def _which_column(text: Any, names: Sequence[Any]) -> str:
+    """Ask for the column of texts."""
+    what = "X has several columns" if text is None else f"X has no column text={show(text)}"
+    return f"{what}: name the one that holds the texts, text=... The columns are: {list_labels(names)}."
+
+
+def _refuse_other_values(values: Sequence[Any]) -> None:
+    """Refuse rows without a text, and values that are none."""
+    others = [(row, value) for row, value in enumerate(values) if not isinstance(value, str)]
+    row, value = others[0]
+    if all(is_missing(each) for _, each in others):
+        raise ValueError(
+            f"{len(others):,} of {len(values):,} rows have no text, the first is row {row}: leave these rows "
+            "out, or fill in an empty text ''."
+        )
+    raise TypeError(
+        f"X must hold texts, but {len(others):,} of {len(values):,} rows hold something else: row {row} is "
+        f"{show(value)}, of type {type(value).__name__}."
+    )

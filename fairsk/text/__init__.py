@@ -1,0 +1,18 @@
+"""Text and language models: who is mentioned, whether that changes an answer, and what is done about it.
+
+``_terms`` says who a text mentions, and rewrites it for another group; ``_counterfactual`` asks models about
+such pairs of texts, and averages over them; ``_llm`` makes a language model a classifier, over the scorers of
+``_scorers`` (endpoints) and ``_local`` (models on this machine); ``_likelihood`` and ``_generation`` audit
+what a model prefers and writes, ``_starter`` has prompts, names and occupations to begin with, and
+``_association`` tests vectors of words.
+
+The classes of results can be imported from here, too; they are not in ``__all__``, for functions make them.
+"""
+
+__all__: list[str] = [
+    # who is mentioned
+    # does it change the answer
+    # a language model as a classifier
+    # what a language model prefers and writes
+    # vectors of words
+]
