@@ -1,4 +1,4 @@
-"""Texts of X: one per row, read out of any container, and put back in their place when they were rewritten."""
+"""Texts of X: one per row, read out of any container, and put back in its place once rewritten."""
 
 from __future__ import annotations
 

@@ -146,10 +146,14 @@ class Asked:
         min_cell = _first(self.min_cell, getattr(policy, "min_cell", None), 0)
         if not min_cell:
             return evidence, {}
-        for name, what in (("metrics", "functions"), ("data", "an audit of the data")):
+        for name, what in (
+            ("metrics", "functions"),
+            ("data", "an audit of the data"),
+            ("attached", "attached results"),
+        ):
             if name in stated:
                 raise ValueError(
-                    f"min_cell={min_cell} keeps small groups out of the report, and {what} would show them: "
+                    f"min_cell={min_cell} keeps small groups out of the report, and {what} could show them: "
                     "leave one of the two out."
                 )
         merged, said = merge_small_groups(evidence, min_cell)

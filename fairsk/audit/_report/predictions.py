@@ -29,6 +29,7 @@ from fairsk.audit._data.dataset import audit_dataset
 from fairsk.audit._evidence import Evidence, with_unknown
 from fairsk.audit._policy import as_policy
 from fairsk.audit._report.asked import Asked, need_median
+from fairsk.audit._report.attached import attached_state
 from fairsk.audit._report.report import AuditReport
 from fairsk.metrics._functions import function_name
 from fairsk.metrics._group_metrics import group_metrics
@@ -65,6 +66,7 @@ def audit_predictions(
     min_group_size: int | None = None,
     min_cell: int | None = None,
     bins: int = 64,
+    attached: Any = (),
     title: str = "Audit of predictions",
     provenance: Mapping[str, Any] | None = None,
 ) -> AuditReport:
@@ -128,6 +130,9 @@ def audit_predictions(
         them can be told from the report.
     bins : int, default=64
         Bins of the histograms of scores, a power of two.
+    attached : Result, sequence of Result, or mapping of str to Result, default=()
+        What else was found, such as a :func:`~fairsk.text.counterfactual_audit`: the report states it, under
+        the title that a mapping gives it.
     title : str
         What stands at the top.
     provenance : mapping of str to value, optional
@@ -184,6 +189,8 @@ def audit_predictions(
         stated["data"] = _data_audit(X, y_true, sensitive_features, pos_label)
     if functions:
         stated["metrics"] = {_UNNAMED: _measure_functions(functions, rows, pos_label, intersections)}
+    if results := attached_state(attached):
+        stated["attached"] = results
     asked = Asked(
         title=title,
         provenance=provenance,
@@ -225,6 +232,7 @@ def audit_models(
     min_group_size: int | None = None,
     min_cell: int | None = None,
     bins: int = 64,
+    attached: Any = (),
     title: str = "Audit of models",
     provenance: Mapping[str, Any] | None = None,
 ) -> AuditReport:
@@ -276,6 +284,9 @@ def audit_models(
         them can be told from the report.
     bins : int, default=64
         Bins of the histograms of scores, a power of two.
+    attached : Result, sequence of Result, or mapping of str to Result, default=()
+        What else was found, such as a :func:`~fairsk.text.counterfactual_audit`: the report states it, under
+        the title that a mapping gives it.
     title : str
         What stands at the top.
     provenance : mapping of str to value, optional
@@ -345,6 +356,8 @@ def audit_models(
     stated: dict[str, Any] = {"metrics": of_functions} if functions else {}
     if audit_data:
         stated["data"] = _data_audit(X, y, sensitive_features, pos_label)
+    if results := attached_state(attached):
+        stated["attached"] = results
     asked = Asked(
         title=title,
         provenance=provenance,

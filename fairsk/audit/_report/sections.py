@@ -14,6 +14,7 @@ from fairsk._core.messages import in_words
 from fairsk._core.results import Entries, Table, number, p_value, percent, row_count, with_interval
 from fairsk._core.sections import Block, Card, Cards, Chart, Line, Section
 from fairsk.audit._profiles.profile import PROFILES, ProfileTable
+from fairsk.audit._report.attached import attached_sections
 from fairsk.audit._report.audited import audited_section, limit_text
 from fairsk.audit._report.results import (
     CODES,
@@ -470,7 +471,7 @@ def _profile_sections(report: AuditReport) -> Iterator[Section]:
 
 
 def _stated_sections(report: AuditReport) -> Iterator[Section]:
-    """Return what is stated and cannot be recomputed: rows of own profiles, and the audit of the data."""
+    """Return what is stated: rows of own profiles, the audit of the data, and attached results."""
     for own in report.stated.get("profiles", ()):
         rows = own["rows"]
         names = list(dict.fromkeys(name for row in rows for name in row))
@@ -495,6 +496,7 @@ def _stated_sections(report: AuditReport) -> Iterator[Section]:
             remarks=[advice or "" for advice in columns["advice"]],
         )
         yield Section("The data", ["What an audit of the data found. It cannot be recomputed."], [table])
+    yield from attached_sections(report.stated.get("attached", ()))
 
 
 def _counts_section(report: AuditReport) -> Section:
