@@ -45,8 +45,8 @@ class RunCost(Result):
     Examples
     --------
     >>> from fairsk.text import RunCost
-    >>> RunCost(prompts=12, cached=2, calls=10, tokens_in=450, tokens_out=10)
-    12 distinct prompts, 2 answered already: 10 calls, about 450 tokens in (4 characters each), at most 10 out.
+    >>> RunCost(prompts=12, cached=2, calls=10, tokens_in=90, tokens_out=10)
+    12 distinct prompts, 2 answered already: 10 calls, about 90 tokens in (4 characters each), at most 10 out.
     """
 
     prompts: int
@@ -88,7 +88,7 @@ class RunCost(Result):
         return f"{asked}{known}: {_number_of(self.calls, 'call')}, {tokens}, at most {self.tokens_out:,} out."
 
     def _tables(self) -> list[Table]:
-        columns = {
+        columns: dict[str, list[int]] = {
             "prompts": [self.prompts],
             "cached": [self.cached],
             "calls": [self.calls],
