@@ -1,0 +1,1 @@
+"""Scorers: what gives log-probabilities of answers to prompts, and what keeps them."""
