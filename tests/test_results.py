@@ -48,6 +48,7 @@ from fairsk.statistics import (
     verdict,
 )
 from fairsk.statistics._verdicts import measure_disparity
+from fairsk.text import starter_occupations
 from fairsk.thresholds import thresholds_from_histograms
 
 COUNTS = GroupCounts(["a", "b"], {"tp": [40, 20], "fp": [10, 20], "fn": [10, 30], "tn": [40, 30]})
@@ -259,6 +260,8 @@ RESULTS: dict[str, Callable[[], Any]] = {
         ("2026-11-28T05:00Z",),
         ("What about <b>me</b>?",),
     ),
+    # text
+    "StarterOccupations": starter_occupations,
     # what was fitted, and what is drawn
     "ConstraintReport": lambda: ACHIEVED["constraints"][0],
     "BoundReport": lambda: BoundReport(**ACHIEVED),

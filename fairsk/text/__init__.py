@@ -9,10 +9,19 @@ what a model prefers and writes, ``_starter`` has prompts, names and occupations
 The classes of results can be imported from here, too; they are not in ``__all__``, for functions make them.
 """
 
+from fairsk.text._starter.names import starter_names, starter_people
+from fairsk.text._starter.occupations import StarterOccupations as StarterOccupations
+from fairsk.text._starter.occupations import starter_occupations
+from fairsk.text._starter.prompts import starter_prompts
+
 __all__: list[str] = [
     # who is mentioned
     # does it change the answer
     # a language model as a classifier
     # what a language model prefers and writes
+    "starter_names",
+    "starter_occupations",
+    "starter_people",
+    "starter_prompts",
     # vectors of words
 ]
