@@ -278,6 +278,8 @@ def positive_scores(
     response_method: ResponseMethod,
     positive: Any,
     sensitive_features: Any = None,
+    *,
+    may_be_missing: bool = False,
 ) -> Floats:
     """Return a score per row that grows with the chance of the positive class.
 
@@ -293,6 +295,8 @@ def positive_scores(
         The positive class.
     sensitive_features : array-like, optional
         Passed on if the estimator asks for it.
+    may_be_missing : bool, default=False
+        Whether NaN is accepted: a row that the estimator gives no answer to.
     """
     method = response_of(estimator, response_method)
     if method is None:
@@ -315,6 +319,6 @@ def positive_scores(
             f"{type(estimator).__name__}.{method} returned an array of shape {scores.shape} for "
             f"{num_samples(X)} rows and {n_classes} classes."
         )
-    if not np.all(np.isfinite(scores)):
+    if np.isinf(scores).any() or (np.isnan(scores).any() and not may_be_missing):
         raise ValueError(f"{type(estimator).__name__}.{method} returned NaN or infinite scores.")
     return scores

@@ -55,6 +55,7 @@ __all__ = [
     "rate_intervals",
     "rate_standard_errors",
     "ratio_interval",
+    "wilson_interval",
     "worst_interval",
 ]
 
@@ -133,20 +134,24 @@ def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.
     """
     check_confidence(confidence)
     rate = get_rate(rate)
-    z = float(ndtri(0.5 + confidence / 2))
     value = counts.rate(rate)
     share = share_behind(rate)
     if share is None:
-        half = z * rate_standard_errors(counts, rate)
+        half = float(ndtri(0.5 + confidence / 2)) * rate_standard_errors(counts, rate)
         return value - half, value + half
-    p, n = share.effective(counts)
+    ends = wilson_interval(*share.effective(counts), confidence)
+    low, high = (np.where(np.isnan(value), value, share.rate_at(end)) for end in ends)
+    return low, high
+
+
+def wilson_interval(p: Floats, n: Floats, confidence: float) -> Interval:
+    """Return Wilson's interval of shares ``p`` of ``n`` rows; NaN where there are none."""
+    z = float(ndtri(0.5 + confidence / 2))
     with np.errstate(divide="ignore", invalid="ignore"):
         center = (p + z**2 / (2 * n)) / (1 + z**2 / n)
         half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
     # A share of exactly 0 or 1 touches its end of the interval; rounding must not exclude it.
-    ends = np.minimum(center - half, p), np.maximum(center + half, p)
-    low, high = (np.where(np.isnan(value), value, share.rate_at(end)) for end in ends)
-    return low, high
+    return np.minimum(center - half, p), np.maximum(center + half, p)
 
 
 @takes_counts

@@ -64,12 +64,19 @@ class Estimate(NamedTuple, Generic[Values]):
     high: Values
 
 
-def newcombe_interval(first: Estimate[Floats], second: Estimate[Floats]) -> Interval:
-    """Return the interval of the first rate minus the second."""
+def newcombe_interval(
+    first: Estimate[Floats], second: Estimate[Floats], correlation: float = 0.0
+) -> Interval:
+    """Return the interval of the first rate minus the second, of other rows or of correlated ones."""
     gap = first.value - second.value
-    low = gap - np.hypot(first.value - first.low, second.high - second.value)
-    high = gap + np.hypot(first.high - first.value, second.value - second.low)
+    low = gap - _combined(first.value - first.low, second.high - second.value, correlation)
+    high = gap + _combined(first.high - first.value, second.value - second.low, correlation)
     return low, high
+
+
+def _combined(first: Floats, second: Floats, correlation: float) -> Floats:
+    """Return the root of a^2 - 2 r a b + b^2, which cannot be negative this way, nor inexact for r = 0."""
+    return np.hypot(first - correlation * second, np.sqrt(1 - correlation**2) * second)
 
 
 def mover_r_interval(first: Estimate[Floats], second: Estimate[Floats]) -> Interval:
