@@ -15,7 +15,16 @@ from fairsk.text._starter.occupations import starter_occupations
 from fairsk.text._starter.prompts import starter_prompts
 
 __all__: list[str] = [
+from fairsk.text._terms import AmbiguousTerm as AmbiguousTerm
+from fairsk.text._terms import Slot as Slot
+from fairsk.text._terms import Template as Template
+from fairsk.text._terms import TermPair as TermPair
+from fairsk.text._terms import TermSwapper, english_gender
+
+__all__ = [
     # who is mentioned
+    "TermSwapper",
+    "english_gender",
     # does it change the answer
     # a language model as a classifier
     # what a language model prefers and writes

@@ -1,0 +1,151 @@
+"""Rows that share terms, such as him/her, his/her and his/hers, and which of them is meant.
+
+Which row is meant must not depend on the group that a text names: if "her dog" becomes "his dog", then "his dog"
+must be read as that same row. So a family of rows is decided as a whole, from the text around the term, written
+as if it named one group only. What is decided is a set of rows of which no two share a term: each term of the
+family then belongs to at most one of them. A term that belongs to none, such as "him" where a possessive must
+stand, is read as the row that took its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+from fairsk._core.messages import show
+
+__all__ = ["AmbiguousTerm", "Family", "Resolve", "families_of"]
+
+#: The next word: beyond blanks, and what may stand before a word in a sentence.
+_NEXT_WORD = re.compile(r"\s+[\"'“‘(\[*_]*(\w+(?:['’-]\w+)*)")
+#: No more of the text is looked at for the next word.
+_NEXT_WITHIN = 200
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AmbiguousTerm:
+    """A term that stands in several rows, where it stands in a text: what ``resolve`` is asked about.
+
+    The text is written as if all its terms named the group of this one, and a text about another group is
+    written the same way: so the answer is the same for all of them.
+
+    Parameters
+    ----------
+    word : str
+        The term, as it is written in ``text``.
+    rows : tuple of int
+        The rows that it may belong to.
+    before : callable
+        Returns the text before it.
+    after : callable
+        Returns the text after it, or the beginning of that.
+    """
+
+    word: str
+    rows: tuple[int, ...]
+    before: Callable[[], str]
+    after: Callable[[int | None], str]
+
+    @cached_property
+    def start(self) -> int:
+        """Where the term begins in ``text``."""
+        return len(self._before)
+
+    @property
+    def end(self) -> int:
+        """Where the term ends in ``text``."""
+        return self.start + len(self.word)
+
+    @cached_property
+    def text(self) -> str:
+        """The whole text."""
+        return f"{self._before}{self.word}{self.after(None)}"
+
+    @cached_property
+    def next_word(self) -> str:
+        """The word after the term; empty if a punctuation mark or nothing follows."""
+        found = _NEXT_WORD.match(self.after(_NEXT_WITHIN))
+        return found[1] if found else ""
+
+    @cached_property
+    def _before(self) -> str:
+        return self.before()
+
+    def __repr__(self) -> str:
+        return (
+            f"AmbiguousTerm(word={show(self.word)}, rows={show(self.rows)}, next_word={show(self.next_word)})"
+        )
+
+
+#: Says which of several rows an ambiguous term belongs to.
+Resolve: TypeAlias = Callable[[AmbiguousTerm], int]
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """Rows that are connected by the terms that they share.
+
+    Parameters
+    ----------
+    rows : tuple of int
+        The rows.
+    terms : mapping of int to frozenset of str
+        The folded terms of each row.
+    asked : tuple of (str, int)
+        The folded terms that stand in several rows, and the group of each, in the order of the list.
+    """
+
+    rows: tuple[int, ...]
+    terms: Mapping[int, frozenset[str]]
+    asked: tuple[tuple[str, int], ...]
+
+    def choose(self, ask: Callable[[str, int, tuple[int, ...]], int]) -> tuple[int, ...]:
+        """Return rows of which no two share a term: those that ``ask`` prefers."""
+        left, chosen = list(self.rows), []
+        for term, group in self.asked:
+            rows = tuple(row for row in left if term in self.terms[row])
+            if not rows:
+                continue
+            row = rows[0] if len(rows) == 1 else ask(term, group, rows)
+            chosen.append(row)
+            left = [other for other in left if not self.terms[other] & self.terms[row]]
+        return (*chosen, *left)
+
+    def row_of(self, term: str, chosen: Sequence[int]) -> int:
+        """Return the chosen row of a term, or the one that took its place."""
+        for row in chosen:
+            if term in self.terms[row]:
+                return row
+        beside = frozenset().union(*(terms for terms in self.terms.values() if term in terms))
+        return next(row for row in chosen if self.terms[row] & beside)
+
+
+def families_of(rows: Sequence[Sequence[str]], rows_of: Mapping[str, Sequence[int]]) -> dict[int, Family]:
+    """Return the family of each row that shares a term with another one.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of str
+        The folded terms of each row, one per group.
+    rows_of : mapping of str to sequence of int
+        The rows of each folded term.
+    """
+    found: dict[int, Family] = {}
+    for first in range(len(rows)):
+        if first in found or all(len(rows_of[term]) == 1 for term in rows[first]):
+            continue
+        members, unseen = {first}, [first]
+        while unseen:
+            beside = {other for term in rows[unseen.pop()] for other in rows_of[term]} - members
+            members |= beside
+            unseen += beside
+        ordered = tuple(sorted(members))
+        asked = dict.fromkeys(
+            (term, group) for row in ordered for group, term in enumerate(rows[row]) if len(rows_of[term]) > 1
+        )
+        family = Family(ordered, {row: frozenset(rows[row]) for row in ordered}, tuple(asked))
+        found.update(dict.fromkeys(ordered, family))
+    return found

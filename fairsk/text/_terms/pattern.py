@@ -1,0 +1,91 @@
+"""One regular expression for all terms: the longest one first, where words begin and end in its script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from fairsk.text._terms.folding import extenders
+
+__all__ = ["TermPattern"]
+
+#: Scripts that are written without blanks: Thai, Lao, Tibetan, Myanmar, Khmer, kana, and Han.
+_WITHOUT_BLANKS = (
+    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3005-\u3007\u3400-\u4dbf"
+    "\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+#: Korean has blanks, and particles that follow a noun without one.
+_HANGUL = "\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff"
+#: Deeper than this, what is left of the terms stands side by side: Python nests no pattern without end.
+_DEEPEST = 40
+
+
+class TermPattern:
+    """Find folded terms in folded texts, in time that does not depend on how many terms there are.
+
+    Parameters
+    ----------
+    terms : iterable of str
+        Folded terms with single blanks.
+    """
+
+    def __init__(self, terms: Iterable[str]) -> None:
+        terms = sorted(set(terms))
+        self._general = re.compile(_with_boundaries(_alternatives(terms)))
+        # Most texts are ASCII, where words are found with less ado.
+        plain = [term for term in terms if term.isascii()]
+        self._ascii = re.compile(_with_ascii_boundaries(plain)) if plain else None
+
+    def find(self, folded: str) -> list[tuple[int, int]]:
+        """Return where terms begin and end, from left to right; the longest one at each place."""
+        if folded.isascii():
+            return [match.span() for match in self._ascii.finditer(folded)] if self._ascii else []
+        return [match.span() for match in self._general.finditer(folded)]
+
+
+def _with_boundaries(alternatives: str) -> str:
+    """Ask that no word goes on where a term begins or ends."""
+    without_blanks, extender = f"[_{_WITHOUT_BLANKS}]", extenders()
+    goes_on = f"[\\w{extender}]"
+    before = f"(?:(?<!{goes_on})|(?<={without_blanks})|(?={without_blanks})|(?!{goes_on}))"
+    may_follow = f"[_{_WITHOUT_BLANKS}{_HANGUL}]"
+    after = f"(?![{extender}])(?:(?!\\w)|(?={may_follow})|(?<={may_follow})|(?<!{goes_on}))"
+    return f"{before}{alternatives}{after}"
+
+
+def _with_ascii_boundaries(terms: Sequence[str]) -> str:
+    """Ask the same of texts in ASCII."""
+    letters = "[a-z0-9]"
+    before = f"(?<!{letters})"
+    if any(not term[0].isalnum() for term in terms):
+        before = f"(?:{before}|(?!{letters}))"
+    return f"{before}{_alternatives(terms)}(?:(?!{letters})|(?<!{letters}))"
+
+
+def _alternatives(terms: Sequence[str], depth: int = 0) -> str:
+    """Write sorted, distinct terms as nested alternatives that share their beginnings."""
+    if depth > _DEEPEST:
+        return f"(?:{'|'.join(map(_literal, sorted(terms, key=len, reverse=True)))})"
+    is_term = terms[0] == ""
+    written = []
+    for _, group in groupby(terms[is_term:], key=lambda term: term[0]):
+        same = list(group)
+        common = _common_beginning(same[0], same[-1])
+        rests = [term[len(common) :] for term in same]
+        written.append(_literal(common) + (_alternatives(rests, depth + 1) if rests != [""] else ""))
+    if is_term:
+        written.append("")  # the last choice: the longest term comes first
+    return written[0] if len(written) == 1 else f"(?:{'|'.join(written)})"
+
+
+def _common_beginning(first: str, last: str) -> str:
+    """Return what all texts between two, in their order, begin with."""
+    n = next(
+        (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
+    )
+    return first[:n]
+
+
+def _literal(text: str) -> str:
+    return r"\s++".join(map(re.escape, text.split(" ")))
