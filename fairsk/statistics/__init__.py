@@ -2,9 +2,9 @@
 
 ``_proportions`` says which proportion stands behind a rate, and ``_pairs`` compares two groups. On these
 stand ``_intervals`` (of rates, disparities and means), ``_contrasts`` (each group against a baseline),
-``_tests``, ``_paired`` (two answers of the same units), ``_multiplicity`` (p-values of many tests), ``_resampling`` (the bootstrap), ``_verdicts``
-(against a tolerance), ``_detectable`` (power) and ``_shrinkage`` (rates of small groups). None of them knows
-an estimator.
+``_tests``, ``_paired`` (two answers of the same units), ``_multiplicity`` (p-values of many tests),
+``_resampling`` (the bootstrap), ``_verdicts`` (against a tolerance), ``_detectable`` (power) and
+``_shrinkage`` (rates of small groups). None of them knows an estimator.
 """
 
 from fairsk.statistics._contrasts import contrasts

@@ -24,10 +24,17 @@ from fairsk._core.typing import Floats
 from fairsk.statistics._intervals import mean_half_widths, wilson_interval
 from fairsk.statistics._pairs import Estimate, newcombe_interval
 
-__all__ = ["mcnemar_p", "mean_estimate", "paired_difference", "share_estimate", "sign_flip_p"]
+__all__ = [
+    "MOST_EXACT",
+    "mcnemar_p",
+    "mean_estimate",
+    "paired_difference",
+    "share_estimate",
+    "sign_flip_p",
+]
 
 #: Up to this many differences all their signs are tried: 2^15 sums of either half are held at a time.
-_MOST_EXACT = 30
+MOST_EXACT = 30
 #: So many random signs are held at a time.
 _SIGNS = 1_000_000
 #: Sums that differ by less than this part of all that is summed are equal up to rounding.
@@ -75,16 +82,14 @@ def paired_difference(first: Floats, second: Floats, confidence: float) -> Estim
     n = len(first)
     if n == 0:
         return Estimate(np.nan, np.nan, np.nan)
-    one, other = (
-        Estimate(*map(np.array, share_estimate(values, confidence))) for values in (first, second)
-    )
+    one, other = (Estimate(*map(np.array, share_estimate(values, confidence))) for values in (first, second))
     # The variance of a coin, which is at least that of values between 0 and 1, as in Wilson's interval.
     spread = np.sqrt(one.value * (1 - one.value) * other.value * (1 - other.value))
     covariance = float(np.mean(first * second) - one.value * other.value)
     if covariance > 0:
         covariance = max(0.0, covariance - 1 / (2 * n))
     correlation = float(np.clip(covariance / spread, -1, 1)) if spread > 0 else 0.0
-    low, high = newcombe_interval(one, other, correlation)
+    low, high = newcombe_interval(one, other, correlation=correlation)
     return Estimate(float(one.value - other.value), max(-1.0, float(low)), min(1.0, float(high)))
 
 
@@ -135,7 +140,7 @@ def sign_flip_p(differences: Floats, n_resamples: int, rng: np.random.Generator)
     observed = abs(moved.sum()) - _ROUNDING * float(np.abs(moved).sum())
     if observed <= 0:
         return 1.0
-    if len(moved) <= _MOST_EXACT:
+    if len(moved) <= MOST_EXACT:
         return _exact_sign_flip_p(moved, observed)
     beyond, rows = 0, max(1, _SIGNS // len(moved))
     for start in range(0, n_resamples, rows):

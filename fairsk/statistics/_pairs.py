@@ -65,7 +65,7 @@ class Estimate(NamedTuple, Generic[Values]):
 
 
 def newcombe_interval(
-    first: Estimate[Floats], second: Estimate[Floats], correlation: float = 0.0
+    first: Estimate[Floats], second: Estimate[Floats], *, correlation: float = 0.0
 ) -> Interval:
     """Return the interval of the first rate minus the second, of other rows or of correlated ones."""
     gap = first.value - second.value

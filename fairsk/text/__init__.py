@@ -9,6 +9,15 @@ what a model prefers and writes, ``_starter`` has prompts, names and occupations
 The classes of results can be imported from here, too; they are not in ``__all__``, for functions make them.
 """
 
+from fairsk.text._counterfactual.audit import counterfactual_audit
+from fairsk.text._counterfactual.edits import counterfactual_texts
+from fairsk.text._counterfactual.results import ChangedText as ChangedText
+from fairsk.text._counterfactual.results import ControlComparison as ControlComparison
+from fairsk.text._counterfactual.results import CounterfactualAudit as CounterfactualAudit
+from fairsk.text._counterfactual.results import CounterfactualPair as CounterfactualPair
+from fairsk.text._counterfactual.results import FlipShare as FlipShare
+from fairsk.text._counterfactual.scorer import CounterfactualScorer as CounterfactualScorer
+from fairsk.text._counterfactual.scorer import make_counterfactual_scorer
 from fairsk.text._starter.names import starter_names, starter_people
 from fairsk.text._starter.occupations import StarterOccupations as StarterOccupations
 from fairsk.text._starter.occupations import starter_occupations
@@ -26,6 +35,9 @@ __all__ = [
     "TermSwapper",
     "english_gender",
     # does it change the answer
+    "counterfactual_audit",
+    "counterfactual_texts",
+    "make_counterfactual_scorer",
     # a language model as a classifier
     # what a language model prefers and writes
     "starter_names",

@@ -1,0 +1,209 @@
+"""Words: what a counterfactual audit found, in sentences that judge no flip without its control."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fairsk._core.messages import list_texts, show
+from fairsk._core.results import number, p_value
+
+if TYPE_CHECKING:
+    from fairsk.text._counterfactual.results import CounterfactualAudit, CounterfactualPair
+
+__all__ = ["capital", "details", "verdict"]
+
+#: How many groups, or pairs of groups, a sentence lists.
+_MOST = 5
+
+
+def capital(sentence: str) -> str:
+    """Return a sentence with its first letter in upper case."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def verdict(audit: CounterfactualAudit) -> str:
+    """Say how many decisions flip, beside how many the control flips; of scores alone, how far they move."""
+    if not sum(audit.mentions[group] for group in audit.groups):
+        return "No text names exactly one of the groups: there is nothing to compare."
+    if not any(pair.n for pair in audit.pairs):
+        return "The model answers to both versions of no text: there is nothing to compare."
+    if audit.decided_by is None:
+        said = [_gap(pair) for pair in audit.pairs[:_MOST] if pair.n]
+        return " ".join([*said, "There is no threshold, and so no decision that could flip."])
+    share = audit.flips
+    several = len(audit.groups) > 2
+    average = ", averaged over the groups that each is rewritten for" if several else ""
+    first = (
+        f"{_exchange(audit.groups)} flips {_percent(share.rate)} of {_count(share.n, 'text')}{average} "
+        f"{_range(share.low, share.high)}."
+    )
+    return f"{first} {_beside_control(audit)}"
+
+
+def _exchange(groups: tuple[str, ...]) -> str:
+    if len(groups) == 2:
+        return f"Exchanging the terms of {groups[0]} and {groups[1]}"
+    return f"Exchanging the terms of {len(groups):,} groups"
+
+
+def _beside_control(audit: CounterfactualAudit) -> str:
+    """Say what the flips are beside those of the control."""
+    control = audit.control
+    if not control.n:
+        which = (
+            "Without a control" if audit.control_kind is None else "No text has a control, and without one"
+        )
+        return f"{which} this says nothing of groups: any edit flips some decisions."
+    if control.low > 0:
+        side = "is above 0: the group that is named changes decisions, beyond what an edit as large does."
+    elif control.high < 0:
+        side = "is below 0: the group that is named changes fewer decisions than an edit as large does."
+    else:
+        side = "includes 0: it is not told from what an edit as large does."
+    edit = (
+        "the same text asked again"
+        if audit.control_kind == "repeat"
+        else "the control, an edit within the group,"
+    )
+    return (
+        f"Of the {_count(control.n, 'text')} with a control it flips {_percent(control.flip_rate)}, and {edit} flips "
+        f"{_percent(control.control_rate)}: the excess of {_points(control.excess)} "
+        f"{_range(control.low, control.high, unit='')} {side}"
+    )
+
+
+def details(audit: CounterfactualAudit) -> list[tuple[str, str]]:
+    """Return what else there is to say, by what it is about; nothing that is empty."""
+    lines = [
+        ("direction", _directions(audit)),
+        ("scores", _gap(audit.pairs[0]) if len(audit.pairs) == 1 and audit.decided_by is not None else ""),
+        ("refusals", _refusals(audit)),
+        ("texts", _texts(audit)),
+        ("model", _model(audit)),
+        ("control", _control(audit)),
+        ("asked", f"{_count(audit.n_asked, 'question')}: each distinct text once."),
+        (
+            "limits",
+            "A test of listed terms, and no causal criterion: what else hints at a group is not exchanged, "
+            "and the same answer to both versions does not make groups equal in rates.",
+        ),
+    ]
+    return [(name, said) for name, said in lines if said]
+
+
+def _directions(audit: CounterfactualAudit) -> str:
+    """Say which way decisions flip."""
+    decided = [pair for pair in audit.pairs if pair.n and audit.decided_by is not None]
+    if len(audit.pairs) == 1:
+        return "".join(f"{_direction(pair)} (p = {p_value(pair.direction_p)})." for pair in decided)
+    clear = [pair for pair in decided if pair.adjusted_direction_p <= 1 - audit.confidence]
+    if not decided:
+        return ""
+    if not clear:
+        pairs = _count(len(decided), "pair")
+        return f"Of {pairs} of groups, none is told to flip more one way than the other."
+    clear.sort(key=lambda pair: pair.adjusted_direction_p)
+    listed = [f"{_direction(pair)} (adjusted p = {p_value(pair.adjusted_direction_p)})" for pair in clear]
+    first = f"{len(clear):,} of {_count(len(decided), 'pair')} of groups flip more one way than the other"
+    return f"{first}: {_listed(listed)}."
+
+
+def _direction(pair: CounterfactualPair) -> str:
+    first = f"{_count(pair.only_group, 'text')} positive only as {pair.group}"
+    return f"{first}, {pair.only_other:,} only as {pair.other}"
+
+
+def _gap(pair: CounterfactualPair) -> str:
+    """Say how far scores lie apart, with the sign."""
+    if not pair.n:
+        return ""
+    interval = "" if np.isnan(pair.gap_low) else f" [{_signed(pair.gap_low)}, {_signed(pair.gap_high)}]"
+    return (
+        f"The score as {pair.group} minus that as {pair.other} is {_signed(pair.gap)}{interval} on average "
+        f"(p = {p_value(pair.gap_p)})."
+    )
+
+
+def _refusals(audit: CounterfactualAudit) -> str:
+    """Say whom the model does not answer."""
+    refused = [pair for pair in audit.pairs if pair.refused_group + pair.refused_other + pair.refused_both]
+    if not refused:
+        return ""
+    refused.sort(key=lambda pair: pair.refusal_p)
+    listed = [
+        f"{pair.refused_group:,} texts only as {pair.group}, {pair.refused_other:,} only as {pair.other}, "
+        f"{pair.refused_both:,} as both (p = {p_value(pair.refusal_p)})"
+        for pair in refused
+    ]
+    return f"The model does not answer {_listed(listed)}: these are left out."
+
+
+def _texts(audit: CounterfactualAudit) -> str:
+    """Say how many texts name whom."""
+    mentions = audit.mentions
+    named = {group: mentions[group] for group in audit.groups}
+    listed = list_texts((f"{group} {n:,}" for group, n in named.items()), 2 * _MOST)
+    said = (
+        f"{sum(named.values()):,} of {_count(audit.n_texts, 'text')} name one group ({listed}); "
+        f"{mentions['none']:,} name none and {mentions['several']:,} several, and are left out."
+    )
+    if audit.n_repeated:
+        said += (
+            f" {_count(audit.n_repeated, 'text')} repeat an earlier one, which makes intervals too narrow."
+        )
+    return said
+
+
+def _model(audit: CounterfactualAudit) -> str:
+    """Say how the model was asked."""
+    scores = "scores of a callable" if audit.response == "callable" else f"scores by {audit.response}"
+    if audit.decided_by is None:
+        decided = "no decisions"
+    elif audit.threshold is not None:
+        decided = f"positive from {audit.threshold:g} on"
+    else:
+        decided = f"decisions by {audit.decided_by}, {show(audit.pos_label)} is positive"
+    return f"{scores}, {decided}"
+
+
+def _control(audit: CounterfactualAudit) -> str:
+    """Say where controls come from, and how many texts have none."""
+    if audit.control_kind is None:
+        return "none"
+    kinds = {
+        "auto": "every term replaced by another of its group and kind",
+        "repeat": "the same text, asked again",
+    }
+    said = kinds.get(audit.control_kind, f"by {audit.control_kind}")
+    if audit.n_without_control:
+        said += f"; {_count(audit.n_without_control, 'text')} have none"
+    if audit.n_unchanged_controls:
+        said += f"; {_count(audit.n_unchanged_controls, 'text')} are left as they are by it"
+    return said
+
+
+def _listed(parts: Iterable[str]) -> str:
+    return list_texts(parts, _MOST, longest=200)
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}%"
+
+
+def _points(difference: float) -> str:
+    return f"{number(100 * difference, 1)} points"
+
+
+def _range(low: float, high: float, unit: str = "%") -> str:
+    return f"[{number(100 * low, 1)}{unit}, {number(100 * high, 1)}{unit}]"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}"
