@@ -329,8 +329,8 @@ _FLIPS: Mapping[str, _Cell] = {
     "adjusted p": lambda pair: p_value(pair.adjusted_direction_p),
 }
 _FLIPS_NOTE = (
-    "Positive only as group, and only as other: p is that of McNemar's exact test that neither is more common. "
-    "A share of flips alone says nothing of groups, for any edit flips some."
+    "Positive only as group, and only as other: p is that of McNemar's exact test that neither is more "
+    "common. A share of flips alone says nothing of groups, for any edit flips some."
 )
 _GAPS: Mapping[str, _Cell] = {
     "texts": lambda pair: number(pair.n),

@@ -63,14 +63,10 @@ def _beside_control(audit: CounterfactualAudit) -> str:
         side = "is below 0: the group that is named changes fewer decisions than an edit as large does."
     else:
         side = "includes 0: it is not told from what an edit as large does."
-    edit = (
-        "the same text asked again"
-        if audit.control_kind == "repeat"
-        else "the control, an edit within the group,"
-    )
+    edit = "the same text asked again" if audit.control_kind == "repeat" else "the control"
     return (
-        f"Of the {_count(control.n, 'text')} with a control it flips {_percent(control.flip_rate)}, and {edit} flips "
-        f"{_percent(control.control_rate)}: the excess of {_points(control.excess)} "
+        f"Of the {_count(control.n, 'text')} with a control it flips {_percent(control.flip_rate)}, and {edit} "
+        f"flips {_percent(control.control_rate)}: the excess of {_points(control.excess)} "
         f"{_range(control.low, control.high, unit='')} {side}"
     )
 
