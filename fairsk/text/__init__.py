@@ -18,6 +18,10 @@ from fairsk.text._counterfactual.results import CounterfactualPair as Counterfac
 from fairsk.text._counterfactual.results import FlipShare as FlipShare
 from fairsk.text._counterfactual.scorer import CounterfactualScorer as CounterfactualScorer
 from fairsk.text._counterfactual.scorer import make_counterfactual_scorer
+from fairsk.text._likelihood.perplexity import GroupPerplexity as GroupPerplexity
+from fairsk.text._likelihood.perplexity import perplexity_by_group
+from fairsk.text._likelihood.preference import PairedPreference as PairedPreference
+from fairsk.text._likelihood.preference import paired_preference
 from fairsk.text._starter.names import starter_names, starter_people
 from fairsk.text._starter.occupations import StarterOccupations as StarterOccupations
 from fairsk.text._starter.occupations import starter_occupations
@@ -40,6 +44,8 @@ __all__ = [
     "make_counterfactual_scorer",
     # a language model as a classifier
     # what a language model prefers and writes
+    "paired_preference",
+    "perplexity_by_group",
     "starter_names",
     "starter_occupations",
     "starter_people",

@@ -1,0 +1,106 @@
+"""Differences between groups of what was measured on the same prompts: their intervals and p-values.
+
+What is measured is a table of prompts by terms per group, such as a log-likelihood, or the mean score of what
+was written. Terms are either fixed, and the prompts alone are a sample: the interval is over prompts. Or they
+are a sample themselves, as names are: then another list of names would have given other means, and the
+interval and the p-value say so.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import comb
+from typing import Literal, TypeAlias
+
+import numpy as np
+from scipy.special import stdtrit
+
+from fairsk._core.typing import Floats
+from fairsk.statistics._paired import mean_estimate
+from fairsk.statistics._pairs import Estimate
+
+__all__ = ["MOST_SPLITS", "TermsAre", "contrast", "prompt_means", "split_p"]
+
+TermsAre: TypeAlias = Literal["fixed", "sampled"]
+
+#: Up to so many ways to deal terms out to two groups, all of them are tried.
+MOST_SPLITS = 50_000
+#: Sums that differ by less than this part of all that is summed are equal up to rounding.
+_ROUNDING = 1e-12
+
+
+def prompt_means(table: Floats) -> Floats:
+    """Return the mean over terms of each prompt (row); NaN where no term was measured."""
+    measured = ~np.isnan(table)
+    n = measured.sum(1)
+    total = np.where(measured, table, 0.0).sum(1)
+    return np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
+
+
+def contrast(first: Floats, second: Floats, terms: TermsAre, confidence: float) -> Estimate[float]:
+    """Return the mean over prompts of the first group's values minus the second's, with its interval.
+
+    Parameters
+    ----------
+    first, second : array of shape (n_prompts, n_terms)
+        What was measured; NaN where nothing was. Groups may have different numbers of terms.
+    terms : {"fixed", "sampled"}
+        Whether the interval is over prompts alone, or over terms as well.
+    confidence : float in (0, 1)
+        The coverage probability.
+    """
+    differences = prompt_means(first) - prompt_means(second)
+    differences = differences[~np.isnan(differences)]
+    scale = float(max(np.nanmax(np.abs(first), initial=0.0), np.nanmax(np.abs(second), initial=0.0)))
+    over_prompts = mean_estimate(differences, confidence, scale)
+    if terms == "fixed" or len(differences) == 0:
+        return over_prompts
+    # Prompts and terms are crossed: a prompt moves all its terms, a term all its prompts, and the variances
+    # of both add up (what a cell has of its own is in both, which makes the sum, if anything, too large).
+    n = len(differences)
+    parts = [(float(differences.var(ddof=1)) / n, n - 1)] if n > 1 else []
+    for table in (first, second):
+        means = prompt_means(table.T)
+        means = means[~np.isnan(means)]
+        if len(means) < 2:
+            return Estimate(over_prompts.value, np.nan, np.nan)
+        parts.append((float(means.var(ddof=1)) / len(means), len(means) - 1))
+    variance = sum(part for part, _ in parts)
+    if n < 2 or variance <= (_ROUNDING * scale) ** 2:
+        return Estimate(over_prompts.value, np.nan, np.nan)
+    # Welch-Satterthwaite: the degrees of freedom of a sum of estimated variances.
+    freedom = variance**2 / sum(part**2 / df for part, df in parts)
+    half = float(stdtrit(freedom, 0.5 + confidence / 2)) * np.sqrt(variance)
+    return Estimate(over_prompts.value, over_prompts.value - half, over_prompts.value + half)
+
+
+def split_p(first: Floats, second: Floats, n_resamples: int, rng: np.random.Generator) -> tuple[float, bool]:
+    """Return the two-sided p-value of the test that terms belong to either group alike, and if it is exact.
+
+    Each term, with all that was measured on it, is dealt out to the groups anew. The difference of the means
+    over terms is compared with all, or with random, ways to do so.
+
+    Parameters
+    ----------
+    first, second : array of shape (n_terms,)
+        The mean over prompts of each term.
+    n_resamples : int
+        How many ways are drawn if there are more than can be tried.
+    rng : Generator
+        Draws them.
+    """
+    values = np.concatenate([first, second])
+    n, m = len(values), len(first)
+    if m == 0 or m == n:
+        return float("nan"), True
+    values = values - values.mean()
+    # With the total at zero, the difference of the means is a multiple of the first group's sum.
+    observed = abs(values[:m].sum()) - _ROUNDING * float(np.abs(values).sum())
+    if observed <= 0:
+        return 1.0, True
+    if comb(n, m) <= MOST_SPLITS:
+        chosen = np.array(list(combinations(range(n), m)))
+        return float((np.abs(values[chosen].sum(1)) >= observed).mean()), True
+    order = rng.permuted(np.tile(values, (n_resamples, 1)), axis=1)
+    beyond = int((np.abs(order[:, :m].sum(1)) >= observed).sum())
+    return (beyond + 1) / (n_resamples + 1), False

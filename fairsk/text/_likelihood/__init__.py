@@ -1,0 +1,1 @@
+"""What a language model finds likely: which text of a pair, and the same sentence about different groups."""
