@@ -49,6 +49,7 @@ from fairsk.statistics import (
 )
 from fairsk.statistics._verdicts import measure_disparity
 from fairsk.text import starter_occupations
+from fairsk.text import association_test
 from fairsk.thresholds import thresholds_from_histograms
 
 COUNTS = GroupCounts(["a", "b"], {"tp": [40, 20], "fp": [10, 20], "fn": [10, 30], "tn": [40, 30]})
@@ -262,6 +263,9 @@ RESULTS: dict[str, Callable[[], Any]] = {
     ),
     # text
     "StarterOccupations": starter_occupations,
+    "AssociationTest": lambda: association_test(
+        *np.random.default_rng(1).normal(size=(4, 7, 3)), confidence=0.9, n_resamples=20, random_state=0
+    ),
     # what was fitted, and what is drawn
     "ConstraintReport": lambda: ACHIEVED["constraints"][0],
     "BoundReport": lambda: BoundReport(**ACHIEVED),

@@ -26,6 +26,8 @@ from fairsk.text._starter.names import starter_names, starter_people
 from fairsk.text._starter.occupations import StarterOccupations as StarterOccupations
 from fairsk.text._starter.occupations import starter_occupations
 from fairsk.text._starter.prompts import starter_prompts
+from fairsk.text._association.association import AssociationTest as AssociationTest
+from fairsk.text._association.association import association_test
 
 __all__: list[str] = [
 from fairsk.text._terms import AmbiguousTerm as AmbiguousTerm
@@ -51,4 +53,5 @@ __all__ = [
     "starter_people",
     "starter_prompts",
     # vectors of words
+    "association_test",
 ]
