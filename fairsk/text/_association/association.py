@@ -199,7 +199,7 @@ def association_test(
 
     See Also
     --------
-    fairsk.statistics.adjust_p_values : p-values of several tests.
+    fairsk.statistics.adjust_p_values : For several tests at once.
     fairsk.audit.audit_dataset : Beside which words a collection of texts names whom.
 
     Notes
