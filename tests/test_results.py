@@ -48,8 +48,7 @@ from fairsk.statistics import (
     verdict,
 )
 from fairsk.statistics._verdicts import measure_disparity
-from fairsk.text import starter_occupations
-from fairsk.text import association_test
+from fairsk.text import association_test, starter_occupations
 from fairsk.thresholds import thresholds_from_histograms
 
 COUNTS = GroupCounts(["a", "b"], {"tp": [40, 20], "fp": [10, 20], "fn": [10, 30], "tn": [40, 30]})

@@ -9,6 +9,8 @@ what a model prefers and writes, ``_starter`` has prompts, names and occupations
 The classes of results can be imported from here, too; they are not in ``__all__``, for functions make them.
 """
 
+from fairsk.text._association.association import AssociationTest as AssociationTest
+from fairsk.text._association.association import association_test
 from fairsk.text._counterfactual.audit import counterfactual_audit
 from fairsk.text._counterfactual.edits import counterfactual_texts
 from fairsk.text._counterfactual.results import ChangedText as ChangedText
@@ -26,10 +28,6 @@ from fairsk.text._starter.names import starter_names, starter_people
 from fairsk.text._starter.occupations import StarterOccupations as StarterOccupations
 from fairsk.text._starter.occupations import starter_occupations
 from fairsk.text._starter.prompts import starter_prompts
-from fairsk.text._association.association import AssociationTest as AssociationTest
-from fairsk.text._association.association import association_test
-
-__all__: list[str] = [
 from fairsk.text._terms import AmbiguousTerm as AmbiguousTerm
 from fairsk.text._terms import Slot as Slot
 from fairsk.text._terms import Template as Template
