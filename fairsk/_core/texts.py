@@ -13,7 +13,7 @@ from fairsk._core.factorize import is_missing
 from fairsk._core.messages import list_labels, show
 from fairsk._core.typing import Ints
 
-__all__ = ["read_texts", "replace_texts"]
+__all__ = ["column_names", "column_values", "read_texts", "replace_texts"]
 
 
 def read_texts(X: Any, text: str | int | None = None) -> list[str]:
@@ -86,6 +86,24 @@ def replace_texts(X: Any, text: str | int | None, rows: Ints, texts: Sequence[st
         table[:, _array_position(X, text)] = _objects(texts)
         return table
     return list(texts)
+
+
+def column_names(X: Any) -> list[Any] | None:
+    """Return what the columns of a table are called, those of an array by position; None of texts."""
+    frame = _frame(X)
+    if frame is not None:
+        return list(frame.columns)
+    if isinstance(X, Mapping):
+        return list(X)
+    if isinstance(X, np.ndarray):
+        return list(range(X.shape[1])) if X.ndim == 2 else None
+    is_table = isinstance(X, list | tuple) and X and isinstance(X[0], list | tuple | np.ndarray)
+    return list(range(len(X[0]))) if is_table else None
+
+
+def column_values(X: Any, name: Any) -> list[Any]:
+    """Return the values of a column of a table, by one of its :func:`column_names`."""
+    return _column(X, name)
 
 
 def _objects(texts: Sequence[str]) -> NDArray[Any]:

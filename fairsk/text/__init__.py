@@ -35,6 +35,10 @@ from fairsk.text._terms import TermPair as TermPair
 from fairsk.text._terms import TermSwapper, english_gender
 
 __all__ = [
+from fairsk.text._llm.classifier import LLMClassifier
+from fairsk.text._llm.cost import RunCost as RunCost
+
+__all__: list[str] = [
     # who is mentioned
     "TermSwapper",
     "english_gender",
@@ -43,6 +47,7 @@ __all__ = [
     "counterfactual_texts",
     "make_counterfactual_scorer",
     # a language model as a classifier
+    "LLMClassifier",
     # what a language model prefers and writes
     "paired_preference",
     "perplexity_by_group",
