@@ -24,6 +24,8 @@ from fairsk.text._likelihood.perplexity import GroupPerplexity as GroupPerplexit
 from fairsk.text._likelihood.perplexity import perplexity_by_group
 from fairsk.text._likelihood.preference import PairedPreference as PairedPreference
 from fairsk.text._likelihood.preference import paired_preference
+from fairsk.text._llm.classifier import LLMClassifier
+from fairsk.text._llm.cost import RunCost as RunCost
 from fairsk.text._starter.names import starter_names, starter_people
 from fairsk.text._starter.occupations import StarterOccupations as StarterOccupations
 from fairsk.text._starter.occupations import starter_occupations
@@ -35,10 +37,6 @@ from fairsk.text._terms import TermPair as TermPair
 from fairsk.text._terms import TermSwapper, english_gender
 
 __all__ = [
-from fairsk.text._llm.classifier import LLMClassifier
-from fairsk.text._llm.cost import RunCost as RunCost
-
-__all__: list[str] = [
     # who is mentioned
     "TermSwapper",
     "english_gender",
