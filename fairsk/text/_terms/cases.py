@@ -1,6 +1,6 @@
 """Capitals of a term: read off the text, and written in another term.
 
-A term that has been written in some case must be read as the same case again, whichever group it is of, or else
+A term that was written in some case must be read as the same case again, whichever group it is of, or else
 texts that differ in the group alone would be taken for different ones. So cases that any term of a row writes
 alike count as one for that row: in a row with a script without capitals all of them do.
 """

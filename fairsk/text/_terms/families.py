@@ -1,10 +1,10 @@
 """Rows that share terms, such as him/her, his/her and his/hers, and which of them is meant.
 
-Which row is meant must not depend on the group that a text names: if "her dog" becomes "his dog", then "his dog"
-must be read as that same row. So a family of rows is decided as a whole, from the text around the term, written
-as if it named one group only. What is decided is a set of rows of which no two share a term: each term of the
-family then belongs to at most one of them. A term that belongs to none, such as "him" where a possessive must
-stand, is read as the row that took its place.
+Which row is meant must not depend on the group that a text names: if "her dog" becomes "his dog", then that
+must be read as the same row. So a family of rows is decided as a whole, from the text around the term, which
+is written as if it named one group only. What is decided is a set of rows of which no two share a term, so
+that each term of the family belongs to one of them at most. One that belongs to none, such as "him" where a
+possessive must stand, is read as the row that took its place.
 """
 
 from __future__ import annotations
@@ -20,36 +20,54 @@ from fairsk._core.messages import show
 __all__ = ["AmbiguousTerm", "Family", "Resolve", "families_of"]
 
 #: The next word: beyond blanks, and what may stand before a word in a sentence.
-_NEXT_WORD = re.compile(r"\s+[\"'“‘(\[*_]*(\w+(?:['’-]\w+)*)")
+_NEXT_WORD = re.compile("\\s+[\"'(\\[*_\u2018\u201c]*(\\w+(?:['\u2019-]\\w+)*)")
 #: No more of the text is looked at for the next word.
 _NEXT_WITHIN = 200
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class AmbiguousTerm:
     """A term that stands in several rows, where it stands in a text: what ``resolve`` is asked about.
 
-    The text is written as if all its terms named the group of this one, and a text about another group is
-    written the same way: so the answer is the same for all of them.
+    The text is written as if all its terms named the group of this one, and texts that differ in their groups
+    alone are written alike: so the answer is the same for all of them. Terms before this one that are
+    ambiguous themselves are not yet decided, and are written as the first ambiguous term of their rows.
 
     Parameters
     ----------
     word : str
-        The term, as it is written in ``text``.
+        The term, as ``text`` has it.
     rows : tuple of int
         The rows that it may belong to.
     before : callable
         Returns the text before it.
     after : callable
-        Returns the text after it, or the beginning of that.
+        Returns the text after it; given a number, no more of it than needed for that many characters.
     """
 
-    word: str
-    rows: tuple[int, ...]
-    before: Callable[[], str]
-    after: Callable[[int | None], str]
+    def __init__(
+        self,
+        word: str,
+        rows: tuple[int, ...],
+        before: Callable[[], str],
+        after: Callable[[int | None], str],
+    ) -> None:
+        self.word = word
+        self.rows = rows
+        self._write_before = before
+        self._write_after = after
 
     @cached_property
+    def next_word(self) -> str:
+        """The word after the term; empty if a punctuation mark or nothing follows."""
+        found = _NEXT_WORD.match(self._write_after(_NEXT_WITHIN))
+        return found[1] if found else ""
+
+    @cached_property
+    def text(self) -> str:
+        """The whole text."""
+        return f"{self._before}{self.word}{self._write_after(None)}"
+
+    @property
     def start(self) -> int:
         """Where the term begins in ``text``."""
         return len(self._before)
@@ -60,19 +78,8 @@ class AmbiguousTerm:
         return self.start + len(self.word)
 
     @cached_property
-    def text(self) -> str:
-        """The whole text."""
-        return f"{self._before}{self.word}{self.after(None)}"
-
-    @cached_property
-    def next_word(self) -> str:
-        """The word after the term; empty if a punctuation mark or nothing follows."""
-        found = _NEXT_WORD.match(self.after(_NEXT_WITHIN))
-        return found[1] if found else ""
-
-    @cached_property
     def _before(self) -> str:
-        return self.before()
+        return self._write_before()
 
     def __repr__(self) -> str:
         return (
@@ -95,7 +102,8 @@ class Family:
     terms : mapping of int to frozenset of str
         The folded terms of each row.
     asked : tuple of (str, int)
-        The folded terms that stand in several rows, and the group of each, in the order of the list.
+        The folded terms that stand in several rows, and the group of each, in the order of the lists: the
+        first one of the first row is asked about first, and what is decided of it decides others with it.
     """
 
     rows: tuple[int, ...]

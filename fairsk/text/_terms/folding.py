@@ -1,8 +1,8 @@
 """Caseless matching: texts in one form, and where its characters stand in the text as written.
 
-Two spellings are one if they are a canonical caseless match of Unicode (section 3.13, definition D145): letters
-of any case, composed or followed by their marks. On top of that, apostrophes are one character, as hyphens
-are, and the dotless i is an i: capitals do not tell it from one (KIZ is both kız and kiz).
+Two spellings are one if they are a canonical caseless match of Unicode (section 3.13, D145): letters of any
+case, composed or followed by their marks. On top of that, apostrophes are one character, as hyphens are, and
+the Turkish i without a dot is an i, for capitals do not tell them apart.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ __all__ = ["APOSTROPHE", "extenders", "fold", "fold_term"]
 APOSTROPHE = "'"
 #: What is written for an apostrophe or a hyphen, and for the dotless i.
 _ONE_CHARACTER = {"\u2019": APOSTROPHE, "\u02bc": APOSTROPHE, "\u2010": "-", "\u2011": "-", "\u0131": "i"}
-_NOT_PLAIN = re.compile(f"[{''.join(_ONE_CHARACTER)}\u0307]")
 #: The dot above: a capital İ becomes an i with it, which is an i.
 _DOTTED_I, _DOT = "i\u0307", "\u0307"
 #: Joiners, non-joiners and soft hyphens stand inside of words.
@@ -65,13 +64,12 @@ def fold(text: str) -> tuple[str, list[int] | None]:
     """
     if text.isascii():
         return text.lower(), None
-    folded = text.casefold()
+    folded = text
+    for character, instead in _ONE_CHARACTER.items():
+        folded = folded.replace(character, instead)
+    folded = folded.casefold()
     # A character never folds to nothing, so equal lengths say that each one folds to one.
-    if (
-        len(folded) == len(text)
-        and unicodedata.is_normalized("NFD", folded)
-        and not _NOT_PLAIN.search(folded)
-    ):
+    if len(folded) == len(text) and _DOT not in folded and unicodedata.is_normalized("NFD", folded):
         return folded, None
     pieces = [_FOLDED[ord(character)] for character in text]
     folded = _in_canonical_order("".join(pieces))
@@ -95,7 +93,7 @@ def _mark_runs() -> re.Pattern[str]:
 
 
 def _in_canonical_order(decomposed: str) -> str:
-    """Sort the marks of each letter by their class, in n log n: unicodedata takes quadratic time for long runs."""
+    """Sort the marks of each letter by their class; unicodedata takes quadratic time for many."""
     return _mark_runs().sub(lambda run: "".join(sorted(run[0], key=unicodedata.combining)), decomposed)
 
 

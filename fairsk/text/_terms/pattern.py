@@ -8,7 +8,7 @@ from itertools import groupby
 
 from fairsk.text._terms.folding import extenders
 
-__all__ = ["TermPattern"]
+__all__ = ["TermPattern", "can_run_together"]
 
 #: Scripts that are written without blanks: Thai, Lao, Tibetan, Myanmar, Khmer, kana, and Han.
 _WITHOUT_BLANKS = (
@@ -42,6 +42,27 @@ class TermPattern:
         if folded.isascii():
             return [match.span() for match in self._ascii.finditer(folded)] if self._ascii else []
         return [match.span() for match in self._general.finditer(folded)]
+
+
+def can_run_together(terms: Iterable[str]) -> bool:
+    """Return whether a term may come about, or get lost, when another one is written beside some words.
+
+    Not if all terms begin and end with letters that need a boundary, and no word of a phrase is a word of
+    another term, or again of the phrase: two terms that overlap share a word.
+    """
+    without_blanks = re.compile(f"[{_WITHOUT_BLANKS}{_HANGUL}]")
+    word = re.compile(f"(?:[^\\W_]|[{extenders()}])+")
+    in_phrases: set[str] = set()
+    alone: set[str] = set()
+    for term in set(terms):
+        words = [match.span() for match in word.finditer(term)]
+        if without_blanks.search(term) or not words or words[0][0] != 0 or words[-1][1] != len(term):
+            return True
+        for start, end in words:
+            if term[start:end] in in_phrases or (len(words) > 1 and term[start:end] in alone):
+                return True
+            (in_phrases if len(words) > 1 else alone).add(term[start:end])
+    return False
 
 
 def _with_boundaries(alternatives: str) -> str:

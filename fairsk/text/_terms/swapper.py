@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from fairsk._core.messages import list_texts, show
 from fairsk._core.texts import read_texts
-from fairsk.text._terms.cases import read_case, write_case
-from fairsk.text._terms.families import AmbiguousTerm, Resolve
-from fairsk.text._terms.lists import NONE, SEVERAL, Found, TermLists
-from fairsk.text._terms.template import Slot, Template
+from fairsk.text._terms.checking import NONE, SEVERAL
+from fairsk.text._terms.families import Resolve
+from fairsk.text._terms.lists import TermLists
+from fairsk.text._terms.reading import parse
+from fairsk.text._terms.template import Template
 
 __all__ = ["TermPair", "TermSwapper"]
 
@@ -46,29 +47,104 @@ class TermSwapper:
     Parameters
     ----------
     groups : mapping of str to sequence of str
-        The terms of each group, aligned: ``groups[a][i]`` and ``groups[b][i]`` stand for each other. A term
-        may be a phrase.
+        The terms of each group, at least two groups. They are aligned: ``groups[a][i]`` and ``groups[b][i]``
+        are a row, and stand for each other. A term may be a phrase. Texts may have it in any case, and
+        accents composed or not.
     resolve : callable, optional
-        Says which row is meant where a term stands in several: it receives an :class:`AmbiguousTerm`, with
-        ``word``, ``rows``, ``next_word``, ``text`` and ``start``, and returns one of ``rows``. Without it,
-        such terms are refused.
+        Tells rows apart that share a term, as him/her and his/her do. It receives an ``AmbiguousTerm`` and
+        returns one of its ``rows``; ``word``, ``next_word``, ``text``, ``start`` and ``end`` say where it
+        stands. Without it, lists with such terms are refused.
     kinds : sequence of length n_rows, optional
-        A label per row; rows of one kind may stand in for each other, which makes controls. Those of kind
-        None have no control. By default all rows are of one kind.
+        A label for each row. Rows of one kind may stand in for each other within a group, which makes
+        controls; those of kind None never do. By default all rows are of one kind.
+    keep : sequence of str, default=()
+        Phrases in which no term is looked for, such as "Burger King".
+
+    Raises
+    ------
+    TypeError
+        If anything is no text, or a list has no order.
+    ValueError
+        If the lists are empty or of different lengths, a term is empty, of two groups, or, without
+        ``resolve``, in two rows of a group, or a group is called "none" or "several".
+
+    See Also
+    --------
+    english_gender : A swapper with English terms.
+    fairsk.GroupThresholdOptimizer : Takes :meth:`mentioned` as ``sensitive_features``, as all estimators and
+        scorers do.
+
+    Notes
+    -----
+    **Where a term begins and ends.** All terms are looked for at once, from left to right, the longest one
+    first. One that begins or ends with a letter or digit is found where no letter, digit or mark goes on with
+    the word. Apostrophes, hyphens and underscores end a word: "she's", "she-wolf" and "_she_" have the term
+    "she", "shell" has not. Scripts that are written without blanks (Han, kana, Thai, Lao, Tibetan, Myanmar,
+    Khmer) have no such boundaries: their terms are found inside of any run of characters, and what only looks
+    like one belongs in ``keep``. Korean terms begin at a boundary and may be followed by a particle.
+
+    **Spelling.** Terms and texts are compared as canonical caseless matches of Unicode [1]_; typographic
+    apostrophes and hyphens count as plain ones, blanks inside of a phrase as any blanks, and the Turkish i
+    without a dot as an i. What is not a term comes back as it was, character by character. A term is written
+    in the case of the one whose place it takes: as listed, with its first letter, the first letter of each
+    word, or all letters as capitals, or with none. A mixture ("hE") counts as listed, and so do all cases in
+    a row one of whose terms cannot show them.
+
+    **A text and its swaps have one template.** ``parse(parse(text).render(group)) == parse(text)`` for every
+    text and group, so that whatever depends on the template alone is the same for all of them. This is why
+    ``resolve`` is asked about a text that is written as if all its terms named one group, and why it
+    decides on all rows that share terms at once: where "her" is a possessive, "him" is read as one. It must
+    depend on nothing but what it receives. A term that would make another one with the words around it,
+    were it written for another group, is left as it is: "best woman", where "best man" is listed and stands
+    for "maid of honour". Where even that does not help, all terms of the text are.
+
+    **What it is not.** A swap changes listed terms and nothing else: neither what only hints at a group, nor
+    words that must agree with a term, as in languages with grammatical gender.
+
+    References
+    ----------
+    .. [1] The Unicode Standard, section 3.13, definition D145.
 
     Examples
     --------
     >>> from fairsk.text import TermSwapper
-    >>> swapper = TermSwapper({"female": ["she", "woman", "lady"], "male": ["he", "man", "gentleman"]})
-    >>> swapper.swap("She's a WOMAN of her word.", "male")
-    "He's a MAN of her word."
+    >>> swapper = TermSwapper(
+    ...     {"female": ["she", "her", "woman", "lady"], "male": ["he", "him", "man", "gentleman"]},
+    ...     kinds=[None, None, "noun", "noun"])
+    >>> swapper.swap("She's a WOMAN; I saw her.", "male")
+    "He's a MAN; I saw him."
     >>> swapper.mentioned(["She left.", "He left her.", "It rains."]).tolist()
-    ['female', 'male', 'none']
+    ['female', 'several', 'none']
+    >>> swapper.exchange("He left her.", "female", "male")
+    'She left him.'
+    >>> swapper.control("A woman came.")
+    'A lady came.'
+
+    Who a comment mentions, as the group that an estimator looks at:
+
+    >>> from fairsk import GroupThresholdOptimizer
+    >>> from sklearn.feature_extraction.text import TfidfVectorizer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> comments = ["She left.", "A man came.", "He left again.", "A woman came again."] * 20
+    >>> model = GroupThresholdOptimizer(
+    ...     make_pipeline(TfidfVectorizer(), LogisticRegression()), max_difference=0.1,
+    ...     sensitive_features=swapper.mentioned)
+    >>> model.fit(comments, [0, 1, 1, 0] * 20).groups_
+    ('female', 'male')
+
+    Rows that share a term need ``resolve``, a rule such as that of :func:`english_gender`, or a tagger, which
+    gets the text and where the term stands in it. With one of spaCy:
+
+    >>> def of_spacy(term):  # nlp = spacy.load("en_core_web_sm")
+    ...     token = nlp(term.text).char_span(term.start, term.end)[0]
+    ...     return term.rows[1 if token.tag_ == "PRP$" else 0]
+    >>> by_tagger = TermSwapper(
+    ...     {"female": ["her", "her", "hers"], "male": ["him", "his", "his"]}, resolve=of_spacy)
     """
 
     _lists: TermLists
     _resolve: Resolve | None
-    _kinds: Sequence[Hashable] | None
 
     def __init__(
         self,
@@ -76,13 +152,14 @@ class TermSwapper:
         *,
         resolve: Resolve | None = None,
         kinds: Sequence[Hashable] | None = None,
+        keep: Sequence[str] = (),
     ) -> None:
         if resolve is not None and not callable(resolve):
             raise TypeError(
                 f"resolve must be a callable that receives an AmbiguousTerm and returns one of its rows, or "
                 f"None, got {show(resolve)}."
             )
-        self._set(lists=TermLists(groups, kinds, is_resolved=resolve is not None), resolve=resolve)
+        self._set(lists=TermLists(groups, kinds, keep, is_resolved=resolve is not None), resolve=resolve)
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
@@ -112,7 +189,7 @@ class TermSwapper:
         return hash(self._lists)
 
     def __repr__(self) -> str:
-        n_rows = len(self._lists.rows)
+        n_rows = len(self._lists.kinds)
         shown = [
             f"{show(name)}: [{list_texts(map(repr, terms[:3]), longest=30)}{', ...' if n_rows > 3 else ''}]"
             for name, terms in list(self.groups.items())[:5]
@@ -149,6 +226,19 @@ class TermSwapper:
         -------
         ndarray of shape (n_samples,)
             The name of a group, "none" or "several".
+
+        Raises
+        ------
+        ValueError
+            If a row has no text, or the column of texts is not there or not named.
+        TypeError
+            If a value is no text.
+
+        Notes
+        -----
+        As ``sensitive_features`` of an estimator, scorer or audit it is given itself,
+        ``sensitive_features=swapper.mentioned``; for frames with several columns
+        ``functools.partial(swapper.mentioned, text="comment")``. Both can be pickled if ``resolve`` can.
         """
         mentioned = np.empty(len(texts := read_texts(X, text)), dtype=object)
         for i, one in enumerate(texts):
@@ -167,19 +257,18 @@ class TermSwapper:
         Returns
         -------
         Template
-            Equal for texts that differ in the groups that they name alone.
+            ``slots`` and ``groups`` say what the text names, ``render(group)`` writes it for a group. Texts
+            that differ in nothing but the groups that they name have equal templates.
+
+        Raises
+        ------
+        TypeError
+            If it is no text.
         """
-        found = self._lists.find(_checked_text(text))
-        between = [
-            text[start:end]
-            for start, end in zip(
-                [0, *(term.end for term in found)], [*(term.start for term in found), len(text)], strict=True
-            )
-        ]
-        return Template(between, self._slots(text, between, found), self._lists)
+        return parse(_checked_text(text), self._lists, self._resolve)
 
     def swap(self, text: str, group: str) -> str:
-        """Return a text with all its terms written for one group; those that are of this group stay as they are.
+        """Return a text with all its terms written for one group; those of this group stay as they are.
 
         Parameters
         ----------
@@ -192,13 +281,16 @@ class TermSwapper:
         -------
         str
             The text about that group.
+
+        Raises
+        ------
+        ValueError
+            If there is no such group.
+        TypeError
+            If it is no text.
         """
-        target = self._lists.group_position(group)
-        return self.parse(text).write(
-            lambda slot: (
-                slot.written if slot.group == group else self._lists.write(slot.row, target, slot.case)
-            )
-        )
+        self._lists.group_position(group)
+        return self.parse(text).swap(dict.fromkeys(self.group_names, group))
 
     def exchange(self, text: str, a: str, b: str) -> str:
         """Return a text in which two groups have changed places.
@@ -214,17 +306,17 @@ class TermSwapper:
         -------
         str
             The text; terms of other groups stay as they are.
+
+        Raises
+        ------
+        ValueError
+            If there is no such group.
+        TypeError
+            If it is no text.
         """
-        target = {a: self._lists.group_position(b), b: self._lists.group_position(a)}
-        if a == b:
-            return _checked_text(text)
-        return self.parse(text).write(
-            lambda slot: (
-                self._lists.write(slot.row, target[slot.group], slot.case)
-                if slot.group in target
-                else slot.written
-            )
-        )
+        for group in (a, b):
+            self._lists.group_position(group)
+        return self.parse(text).swap({a: b, b: a})
 
     def pairs(self, texts: Any, text: str | int | None = None) -> tuple[TermPair, ...]:
         """Return each text that names one group beside the same text about each other group.
@@ -239,13 +331,26 @@ class TermSwapper:
         Returns
         -------
         tuple of TermPair
-            The pairs, in the order of the texts and of the groups.
+            The pairs, in the order of the texts and of the groups: ``row`` is the position of the text,
+            ``source`` the group that it names, ``target`` the group of the ``counterfactual``.
+
+        Raises
+        ------
+        ValueError
+            If a row has no text, or the column of texts is not there or not named.
+        TypeError
+            If a value is no text.
+
+        Notes
+        -----
+        Texts that name no group or several have no pair, nor have those all of whose terms are left as they
+        are; :meth:`mentioned` counts them, and :meth:`exchange` is there for two groups in one text.
         """
         pairs = []
         for row, one in enumerate(read_texts(texts, text)):
-            if len(self._lists.groups_in(one)) != 1:
-                continue
             template = self.parse(one)
+            if len(template.groups) != 1 or not template.slots:
+                continue
             (source,) = template.groups
             pairs += [
                 TermPair(row, source, target, one, template.render(target))
@@ -266,68 +371,18 @@ class TermSwapper:
         -------
         str or None
             The text; None if it names no term, or one without another of its kind.
+
+        Raises
+        ------
+        TypeError
+            If it is no text.
+
+        Notes
+        -----
+        Each term becomes that of the next row of its kind that has another one, after the last row the
+        first: an edit as large as a swap, after which the text names the same groups.
         """
         return self.parse(text).render_control()
-
-    def _slots(self, text: str, between: Sequence[str], found: Sequence[Found]) -> list[Slot]:
-        """Return a slot for each term; which row is meant is decided from right to left."""
-        lists = self._lists
-        # What stands in for a term whose row is not known yet: whatever group it is of, the same.
-        slots: list[Slot | None] = [None] * len(found)
-        written = [text[term.start : term.end] for term in found]
-        for i in reversed(range(len(found))):
-            term = found[i]
-            row = term.rows[0]
-            case = lists.case(row, read_case(written[i], lists.rows[row][term.group]))
-            family = lists.families.get(row)
-            if family is not None:
-
-                def ask(word: str, group: int, rows: tuple[int, ...], i: int = i, case: Any = case) -> int:
-                    def at(j: int) -> str:
-                        slot = slots[j]
-                        if slot is not None:
-                            return lists.write(slot.row, group, slot.case)
-                        first = lists.families.get(found[j].rows[0])
-                        if first is None:
-                            shown = found[j].rows[0], group
-                        else:
-                            shown = _first_row(first), first.asked[0][1]
-                        return write_case(
-                            lists.rows[shown[0]][shown[1]],
-                            lists.case(
-                                found[j].rows[0],
-                                read_case(written[j], lists.rows[found[j].rows[0]][found[j].group]),
-                            ),
-                        )
-
-                    def before() -> str:
-                        return "".join(piece for j in range(i) for piece in (between[j], at(j))) + between[i]
-
-                    def after(most: int | None) -> str:
-                        pieces, n = [between[i + 1]], len(between[i + 1])
-                        for j in range(i + 1, len(found)):
-                            if most is not None and n > most:
-                                break
-                            pieces += (at(j), between[j + 1])
-                            n += len(pieces[-1]) + len(pieces[-2])
-                        return "".join(pieces)
-
-                    shown = write_case(lists.rows[rows[0]][group], case)
-                    row = self._resolve(AmbiguousTerm(shown, rows, before, after))  # type: ignore[misc]
-                    if row not in rows:
-                        raise ValueError(
-                            f"resolve must return one of the rows {show(rows)} that {show(shown)} may belong "
-                            f"to, got {show(row)}."
-                        )
-                    return row
-
-                row = family.row_of(term.term, family.choose(ask))
-            slots[i] = Slot(row, case, lists.names[term.group], written[i])
-        return [slot for slot in slots if slot is not None]
-
-
-def _first_row(family: Any) -> int:
-    return next(row for row in family.rows if family.asked[0][0] in family.terms[row])
 
 
 def _checked_text(text: Any) -> str:
@@ -336,7 +391,7 @@ def _checked_text(text: Any) -> str:
     return text
 
 
-def _restored(lists: TermLists, resolve: Callable[..., int] | None) -> TermSwapper:
+def _restored(lists: TermLists, resolve: Resolve | None) -> TermSwapper:
     swapper = TermSwapper.__new__(TermSwapper)
     swapper._set(lists=lists, resolve=resolve)
     return swapper

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from fairsk._core.messages import show
@@ -38,7 +39,9 @@ class Slot:
 
 
 class Template:
-    """A text with slots where terms stand; texts that differ in the groups that they name have equal templates.
+    """A text with slots where its terms stand.
+
+    Texts that differ in the groups that they name, and in nothing else, have equal templates.
 
     Parameters
     ----------
@@ -48,16 +51,22 @@ class Template:
         The slots, one fewer than texts.
     lists : TermLists
         The terms.
+    groups : collection of str
+        The groups that the text names, which do not count for equality.
     """
 
-    __slots__ = ("_lists", "slots", "texts")
+    __slots__ = ("_lists", "groups", "slots", "texts")
     _lists: TermLists
+    groups: frozenset[str]
     slots: tuple[Slot, ...]
     texts: tuple[str, ...]
 
-    def __init__(self, texts: Sequence[str], slots: Sequence[Slot], lists: TermLists) -> None:
+    def __init__(
+        self, texts: Sequence[str], slots: Sequence[Slot], lists: TermLists, groups: Collection[str]
+    ) -> None:
         object.__setattr__(self, "texts", tuple(texts))
         object.__setattr__(self, "slots", tuple(slots))
+        object.__setattr__(self, "groups", frozenset(groups))
         object.__setattr__(self, "_lists", lists)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -67,17 +76,12 @@ class Template:
         raise AttributeError(f"A template cannot be changed: {name} stays as it is.")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Template, (self.texts, self.slots, self._lists)
-
-    @property
-    def groups(self) -> frozenset[str]:
-        """The groups that the text names."""
-        return frozenset(slot.group for slot in self.slots)
+        return Template, (self.texts, self.slots, self._lists, self.groups)
 
     @property
     def text(self) -> str:
         """The text as it is written."""
-        return self.write(lambda slot: slot.written)
+        return self._write(slot.written for slot in self.slots)
 
     def render(self, group: str) -> str:
         """Return the text with the terms of a group in all slots.
@@ -97,8 +101,7 @@ class Template:
         ValueError
             If there is no such group.
         """
-        position = self._lists.group_position(group)
-        return self.write(lambda slot: self._lists.write(slot.row, position, slot.case))
+        return self._write(self._terms(group))
 
     def render_control(self) -> str | None:
         """Return the text with another term of the same kind and group in each slot.
@@ -109,30 +112,69 @@ class Template:
             The text; None if it names no term, or one without another of its kind.
         """
         found = [self._lists.control_row(slot.row, slot.group) for slot in self.slots]
-        others = [row for row in found if row is not None]
-        if not others or len(others) < len(found):
+        rows = [row for row in found if row is not None]
+        if not rows or len(rows) < len(found):
             return None
-        rows = iter(others)
-        return self.write(
-            lambda slot: self._lists.write(next(rows), self._lists.group_position(slot.group), slot.case)
+        return self._write(
+            self._lists.write(row, self._lists.group_position(slot.group), slot.case)
+            for row, slot in zip(rows, self.slots, strict=True)
         )
 
-    def write(self, term_of: Callable[[Slot], str]) -> str:
-        """Return the text with what a function says in each slot.
+    def swap(self, targets: Mapping[str, str]) -> str:
+        """Return the text with each group replaced by the one that it is mapped to.
 
         Parameters
         ----------
-        term_of : callable
-            Receives a :class:`Slot` and returns the term.
+        targets : mapping of str to str
+            Groups; terms of those that are not in it, or are mapped to themselves, stay as they are written.
 
         Returns
         -------
         str
             The text.
         """
+        positions = {
+            group: self._lists.group_position(target) for group, target in targets.items() if target != group
+        }
+        return self._write(
+            self._lists.write(slot.row, positions[slot.group], slot.case)
+            if slot.group in positions
+            else slot.written
+            for slot in self.slots
+        )
+
+    def starts(self, group: str) -> list[int]:
+        """Return where the slots begin in the text as it is rendered for a group."""
+        lengths = [len(term) for term in self._terms(group)]
+        return [
+            sum(lengths_and_text)
+            for lengths_and_text in zip(
+                accumulate(map(len, self.texts[:-1])), [0, *accumulate(lengths[:-1])], strict=False
+            )
+        ]
+
+    def without(self, positions: Collection[int]) -> Template:
+        """Return a template in which some slots are text, as it is written."""
+        if not positions:
+            return self
+        texts = [self.texts[0]]
+        for i, (slot, text) in enumerate(zip(self.slots, self.texts[1:], strict=True)):
+            if i in positions:
+                texts[-1] += slot.written + text
+            else:
+                texts.append(text)
+        slots = [slot for i, slot in enumerate(self.slots) if i not in positions]
+        return Template(texts, slots, self._lists, self.groups)
+
+    def _terms(self, group: str) -> Iterator[str]:
+        position = self._lists.group_position(group)
+        for slot in self.slots:
+            yield self._lists.write(slot.row, position, slot.case)
+
+    def _write(self, terms: Iterable[str]) -> str:
         pieces = [self.texts[0]]
-        for slot, text in zip(self.slots, self.texts[1:], strict=True):
-            pieces += (term_of(slot), text)
+        for term, text in zip(terms, self.texts[1:], strict=True):
+            pieces += (term, text)
         return "".join(pieces)
 
     def __eq__(self, other: object) -> bool:

@@ -1,0 +1,139 @@
+"""A text as it is read: its terms from left to right, and the row that each of them stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fairsk._core.messages import show
+from fairsk.text._terms.cases import read_case, write_case
+from fairsk.text._terms.families import AmbiguousTerm, Family, Resolve
+from fairsk.text._terms.lists import TermLists
+from fairsk.text._terms.template import Slot, Template
+
+__all__ = ["parse"]
+
+
+def parse(text: str, lists: TermLists, resolve: Resolve | None) -> Template:
+    """Return the template of a text, which is that of all texts made of it.
+
+    With some lists a term can make another one with the words around it once it is written for another group:
+    where "old man" is listed and "old woman" is not, "old woman" would become "old man". Such a term is left
+    as it is; where that does not help, all are.
+    """
+    template = _Reading(text, lists, resolve).template()
+    if not template.slots or not lists.may_run_together:
+        return template
+    parted = _without_unstable(template, lists, resolve)
+    again = [
+        _without_unstable(_Reading(parted.render(group), lists, resolve).template(), lists, resolve)
+        for group in lists.names
+    ]
+    if all(other == parted for other in again):
+        return parted
+    return Template([text], [], lists, template.groups)
+
+
+def _without_unstable(template: Template, lists: TermLists, resolve: Resolve | None) -> Template:
+    """Return a template without the slots that would not be found again when it is written for some group."""
+    unstable: set[int] = set()
+    for group in lists.names:
+        again = _Reading(template.render(group), lists, resolve).template()
+        if again != template:
+            # Whatever is found in the place of a slot takes its words, so the slot itself is missing then.
+            found = dict(zip(again.starts(group), again.slots, strict=True))
+            starts = template.starts(group)
+            unstable |= {i for i, slot in enumerate(template.slots) if found.get(starts[i]) != slot}
+    return template.without(unstable)
+
+
+class _Reading:
+    """The terms of a text, and their rows, decided from right to left.
+
+    Whatever a decision looks at must not depend on the groups that the text names. So terms whose rows are
+    known, as are all to the right, are shown as the group of the term in question has them; ambiguous ones to
+    the left as the first ambiguous term of their family.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    lists : TermLists
+        The terms.
+    resolve : callable or None
+        Decides which row is meant.
+    """
+
+    def __init__(self, text: str, lists: TermLists, resolve: Resolve | None) -> None:
+        self._lists, self._resolve = lists, resolve
+        self._found = found = lists.find(text)
+        ends, starts = [0, *(term.end for term in found)], [*(term.start for term in found), len(text)]
+        self._between = [text[end:start] for end, start in zip(ends, starts, strict=True)]
+        self._written = [text[term.start : term.end] for term in found]
+        self._cases = [
+            lists.case(term.rows[0], read_case(written, lists.spelling(term.term)))
+            for term, written in zip(found, self._written, strict=True)
+        ]
+        self._families = [lists.families.get(term.rows[0]) for term in found]
+        self._rows = [
+            term.rows[0] if family is None else None
+            for term, family in zip(found, self._families, strict=True)
+        ]
+        for i in reversed(range(len(found))):
+            family = self._families[i]
+            if family is not None:
+                self._rows[i] = self._decide(i, family)
+
+    def template(self) -> Template:
+        """Return the text as a template."""
+        names = self._lists.names
+        slots = [
+            Slot(row, case, names[term.group], written)
+            for row, case, term, written in zip(
+                self._rows, self._cases, self._found, self._written, strict=True
+            )
+            if row is not None  # all are known by now
+        ]
+        return Template(self._between, slots, self._lists, {slot.group for slot in slots})
+
+    def _decide(self, i: int, family: Family) -> int:
+        """Return the row of a term."""
+
+        def ask(term: str, group: int, rows: tuple[int, ...]) -> int:
+            word = write_case(self._lists.spelling(term), self._cases[i])
+            question = AmbiguousTerm(
+                word, rows, lambda: self._before(i, group), lambda most: self._after(i, group, most)
+            )
+            row = self._resolve(question) if self._resolve is not None else rows[0]
+            if row not in rows:
+                raise ValueError(
+                    f"resolve must return one of the rows {show(rows)} that {show(word)} may belong to, got "
+                    f"{show(row)}."
+                )
+            return int(row)
+
+        return family.row_of(self._found[i].term, family.choose(ask))
+
+    def _before(self, i: int, group: int) -> str:
+        return "".join([*self._pieces(range(i), group), self._between[i]])
+
+    def _after(self, i: int, group: int, most: int | None) -> str:
+        pieces, length = [self._between[i + 1]], len(self._between[i + 1])
+        for j in range(i + 1, len(self._found)):
+            if most is not None and length >= most:
+                break
+            pieces += (self._shown(j, group), self._between[j + 1])
+            length += len(pieces[-2]) + len(pieces[-1])
+        return "".join(pieces)
+
+    def _pieces(self, positions: Iterable[int], group: int) -> Iterable[str]:
+        for j in positions:
+            yield self._between[j]
+            yield self._shown(j, group)
+
+    def _shown(self, j: int, group: int) -> str:
+        """Return what is written for another term of the text."""
+        row, family = self._rows[j], self._families[j]
+        if row is not None:
+            return self._lists.write(row, group, self._cases[j])
+        assert family is not None  # only terms of families are undecided
+        return write_case(self._lists.spelling(family.asked[0][0]), self._cases[j])
