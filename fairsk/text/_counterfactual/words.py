@@ -40,7 +40,7 @@ def verdict(audit: CounterfactualAudit) -> str:
         f"{_exchange(audit.groups)} flips {_percent(share.rate)} of {_count(share.n, 'text')}{average} "
         f"{_range(share.low, share.high)}."
     )
-    return f"{first} {_beside_control(audit)}"
+    return f"{first} {_beside_control(audit)} {_directions(audit)}"
 
 
 def _exchange(groups: tuple[str, ...]) -> str:
@@ -62,19 +62,18 @@ def _beside_control(audit: CounterfactualAudit) -> str:
     elif control.high < 0:
         side = "is below 0: the group that is named changes fewer decisions than an edit as large does."
     else:
-        side = "includes 0: it is not told from what an edit as large does."
+        side = "includes 0: this is not told from what an edit as large does."
     edit = "the same text asked again" if audit.control_kind == "repeat" else "the control"
+    flips = f"It flips {_percent(control.flip_rate)} of the {_count(control.n, 'text')} with a control"
     return (
-        f"Of the {_count(control.n, 'text')} with a control it flips {_percent(control.flip_rate)}, and {edit} "
-        f"flips {_percent(control.control_rate)}: the excess of {_points(control.excess)} "
-        f"{_range(control.low, control.high, unit='')} {side}"
+        f"{flips}, and {edit} flips {_percent(control.control_rate)}: an excess of {_points(control.excess)} "
+        f"{_range(control.low, control.high, unit='')}, whose interval {side}"
     )
 
 
 def details(audit: CounterfactualAudit) -> list[tuple[str, str]]:
     """Return what else there is to say, by what it is about; nothing that is empty."""
     lines = [
-        ("direction", _directions(audit)),
         ("scores", _gap(audit.pairs[0]) if len(audit.pairs) == 1 and audit.decided_by is not None else ""),
         ("refusals", _refusals(audit)),
         ("texts", _texts(audit)),
@@ -91,24 +90,23 @@ def details(audit: CounterfactualAudit) -> list[tuple[str, str]]:
 
 
 def _directions(audit: CounterfactualAudit) -> str:
-    """Say which way decisions flip."""
-    decided = [pair for pair in audit.pairs if pair.n and audit.decided_by is not None]
+    """Say which way decisions flip: an edit that has to do with no group flips as many either way."""
+    compared = [pair for pair in audit.pairs if pair.n]
     if len(audit.pairs) == 1:
-        return "".join(f"{_direction(pair)} (p = {p_value(pair.direction_p)})." for pair in decided)
-    clear = [pair for pair in decided if pair.adjusted_direction_p <= 1 - audit.confidence]
-    if not decided:
-        return ""
+        return "".join(f"{_direction(pair)} (p = {p_value(pair.direction_p)})." for pair in compared)
+    clear = [pair for pair in compared if pair.adjusted_direction_p <= 1 - audit.confidence]
     if not clear:
-        pairs = _count(len(decided), "pair")
+        pairs = _count(len(compared), "pair")
         return f"Of {pairs} of groups, none is told to flip more one way than the other."
     clear.sort(key=lambda pair: pair.adjusted_direction_p)
     listed = [f"{_direction(pair)} (adjusted p = {p_value(pair.adjusted_direction_p)})" for pair in clear]
-    first = f"{len(clear):,} of {_count(len(decided), 'pair')} of groups flip more one way than the other"
+    first = f"{len(clear):,} of {_count(len(compared), 'pair')} of groups flip more one way than the other"
     return f"{first}: {_listed(listed)}."
 
 
 def _direction(pair: CounterfactualPair) -> str:
-    first = f"{_count(pair.only_group, 'text')} positive only as {pair.group}"
+    verb = "is" if pair.only_group == 1 else "are"
+    first = f"{_count(pair.only_group, 'text')} {verb} positive only as {pair.group}"
     return f"{first}, {pair.only_other:,} only as {pair.other}"
 
 
@@ -147,9 +145,7 @@ def _texts(audit: CounterfactualAudit) -> str:
         f"{mentions['none']:,} name none and {mentions['several']:,} several, and are left out."
     )
     if audit.n_repeated:
-        said += (
-            f" {_count(audit.n_repeated, 'text')} repeat an earlier one, which makes intervals too narrow."
-        )
+        said += f" Repeats of an earlier text among them: {audit.n_repeated:,}. They make intervals too narrow."
     return said
 
 
