@@ -29,6 +29,7 @@ from fairsk import GroupThresholdOptimizer
 from fairsk.audit import audit_predictions
 from fairsk.text import (
     CounterfactualAudit,
+    LLMClassifier,
     TermSwapper,
     counterfactual_audit,
     counterfactual_texts,
@@ -494,6 +495,47 @@ def test_a_classifier_that_abstains():
         assert (audit.pairs[0].n, audit.pairs[0].refused_group) == (0, 2)
         assert audit.pairs[0].reason == "the model answers to both versions of no text"
         assert "there is nothing to compare" in audit.verdict
+
+
+@pytest.mark.parametrize("unanswered", ["error", "abstain", "nan"])
+@pytest.mark.parametrize("options", [{}, {"threshold": 0.5}, {"response_method": "predict"}], ids=str)
+def test_a_language_model_is_asked_once_and_may_refuse(unanswered, options):
+    calls: list[list[str]] = []
+
+    def untied(texts: list[str]) -> np.ndarray:
+        return np.array(score(texts)) * 0.999  # none is .5, where argmax and a threshold differ
+
+    def scorer(prompts: list[str], answers: list[str]) -> np.ndarray:
+        calls.append(list(prompts))
+        yes = untied([prompt.removeprefix("Is it so? ") for prompt in prompts])
+        refused = ["lady" in prompt for prompt in prompts]
+        return np.where(np.array(refused)[:, None], -np.inf, np.log(np.column_stack([1 - yes, yes])))
+
+    model = LLMClassifier(
+        scorer, prompt="Is it so? {text}", answers={"no": " no", "yes": " yes"}, unanswered=unanswered
+    ).fit()
+    audit = counterfactual_audit(model, TEXTS, TWO, **options)
+    [asked] = calls
+    assert asked == [f"Is it so? {text}" for text in counterfactual_texts(TEXTS, TWO)]
+    assert model.cost(counterfactual_texts(TEXTS, TWO)).calls == len(asked)
+    assert model.get_params()["scorer"] is scorer
+    assert model.unanswered == unanswered
+    by_hand = counterfactual_audit(
+        lambda texts: [None if "lady" in t else p for t, p in zip(texts, untied(texts), strict=True)],
+        TEXTS,
+        TWO,
+    )
+    [pair], [expected] = audit.pairs, by_hand.pairs
+    assert pair.refused_group == expected.refused_group > 0 == pair.refused_other
+    assert (pair.only_group, pair.only_other, pair.n) == (
+        expected.only_group,
+        expected.only_other,
+        expected.n,
+    )
+    if options != {"response_method": "predict"}:
+        assert pair.gap == pytest.approx(expected.gap)
+    scorer_of_gap = make_counterfactual_scorer(TWO, statistic="score_gap")
+    assert scorer_of_gap(model, TEXTS) == pytest.approx(-abs(expected.gap))
 
 
 @pytest.mark.parametrize(

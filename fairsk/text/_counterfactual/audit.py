@@ -123,7 +123,9 @@ def counterfactual_audit(
     its average over the groups that it is rewritten for.
 
     Each distinct text is asked about once. A classifier is asked for scores and for decisions, one call each;
-    with a ``threshold`` or ``response_method="predict"`` one call is enough.
+    with a ``threshold`` or ``response_method="predict"`` one call is enough. Of an
+    :class:`fairsk.text.LLMClassifier` the language model is asked each prompt once, and what it does not
+    answer is counted as such, whatever ``unanswered`` makes of it.
 
     This is a test by listed terms [2]_, not the causal criterion that is called counterfactual fairness [3]_:
     it misses what else hints at a group, and a model that passes it may still treat groups differently.

@@ -17,10 +17,11 @@ from fairsk._core.factorize import code_array, is_missing
 from fairsk._core.labels import positive_class
 from fairsk._core.messages import list_labels, show
 from fairsk._core.texts import read_texts
-from fairsk._core.typing import Floats
+from fairsk._core.typing import Bools, Floats
 from fairsk._core.validation import check_choice
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import call, positive_scores, response_of
+from fairsk.text._counterfactual.language_models import answering, unanswered_rows
 
 __all__ = ["Respondent", "Responses", "TextResponse", "read_model"]
 
@@ -96,22 +97,28 @@ class Respondent:
             return Responses(np.empty(0), np.empty(0), self.threshold)
         if self.is_callable:
             return self._of_callable(read_texts(X, text))
+        n_rows = num_samples(X)
         if self.is_regressor:
-            return self._decided(_numbers("model.predict", call(self.model, "predict", X), num_samples(X)))
+            return self._decided(_numbers("model.predict", call(self.model, "predict", X), n_rows))
+        model = answering(self.model)
+        silent = unanswered_rows(model, X, n_rows)
         if self.threshold is not None:
-            return self._decided(self._scores(X))
-        chosen = self._predicted(X) if decisions or self.method == "predict" else None
+            return self._decided(np.where(silent, np.nan, self._scores(model, X)))
+        chosen = self._predicted(model, X, silent) if decisions or self.method == "predict" else None
         if self.method == "predict":
             return Responses(chosen, chosen)
-        return Responses(self._scores(X) if scores else None, chosen)
+        return Responses(np.where(silent, np.nan, self._scores(model, X)) if scores else None, chosen)
 
-    def _scores(self, X: Any) -> Floats:
-        return positive_scores(self.model, X, self.method, self.positive, may_be_missing=True)  # type: ignore[arg-type]
+    def _scores(self, model: Any, X: Any) -> Floats:
+        """Return the scores of the positive label; NaN is no answer."""
+        method: Any = self.method
+        return positive_scores(model, X, method, self.positive, may_be_missing=True)
 
-    def _predicted(self, X: Any) -> Floats:
+    def _predicted(self, model: Any, X: Any, silent: Bools) -> Floats:
         """Return the decisions of ``predict``; what is none of the classes is no answer."""
-        labels = _answers("model.predict", call(self.model, "predict", X), num_samples(X))
-        return _positives(labels, self.positive, set(np.asarray(self.model.classes_).tolist()))
+        labels = _answers("model.predict", call(model, "predict", X), len(silent))
+        known = set(np.asarray(model.classes_).tolist())
+        return np.where(silent, np.nan, _positives(labels, self.positive, known))
 
     def _decided(self, scores: Floats) -> Responses:
         """Return scores and what the threshold makes of them."""
@@ -132,8 +139,8 @@ class Respondent:
             return self._decided(scores)
         if self.threshold is not None:
             raise ValueError(
-                f"threshold={show(self.threshold)} is for scores, and the model gives labels, such as "
-                f"{show(known[0])}: leave it out."
+                f"threshold={show(self.threshold)} is for scores, and the model gives labels, "
+                f"{list_labels(sorted(set(known), key=repr))}: leave it out; or pos_label, of scores."
             )
         chosen = self._labelled(values, known)
         return Responses(chosen, chosen)

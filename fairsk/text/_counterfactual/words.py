@@ -145,7 +145,9 @@ def _texts(audit: CounterfactualAudit) -> str:
         f"{mentions['none']:,} name none and {mentions['several']:,} several, and are left out."
     )
     if audit.n_repeated:
-        said += f" Repeats of an earlier text among them: {audit.n_repeated:,}. They make intervals too narrow."
+        said += (
+            f" Repeats of an earlier text among them: {audit.n_repeated:,}. They make intervals too narrow."
+        )
     return said
 
 
