@@ -69,8 +69,8 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     Subclasses have the parameters ``estimator`` and ``sensitive_features``; in ``fit`` they set
     ``estimator_`` and call ``_remember_columns``. They may override ``_inner_X`` (what the inner estimator
     sees of X), or ``_has_response`` and ``_respond`` (which response methods there are, and what they
-    return), and say by ``_binary_only`` that they take two classes. Every estimator derives from this class
-    directly.
+    return) with ``_asked_for`` (what the inner one is asked for that), and say by ``_binary_only`` that they
+    take two classes. Every estimator derives from this class directly.
     """
 
     estimator: Any
@@ -164,6 +164,10 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """Whether there is a response method of this name, before ``fit`` or after it."""
         getattr(getattr(self, "estimator_", self.estimator), method)  # its AttributeError says what lacks it
         return True
+
+    def _asked_for(self, method: str) -> str:
+        """Return the response method that the inner estimator is asked for, to make a response."""
+        return method
 
     def _respond(self, method: str, X: Any, values: Any) -> Any:
         """Call a response method of the inner estimator, with the attribute only if it asks for it."""
@@ -289,9 +293,10 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         MetadataRouter
             The requests of this estimator, of its splitter if it has one, and of the inner estimator.
         """
-        mapping = MethodMapping().add(caller="fit", callee="fit").add(caller="score", callee="predict")
+        mapping = MethodMapping().add(caller="fit", callee="fit")
         for method in RESPONSES:
-            mapping.add(caller=method, callee=method)
+            mapping.add(caller=method, callee=self._asked_for(method))
+        mapping.add(caller="score", callee=self._asked_for("predict"))
         # The owner only shows in messages; scikit-learn 1.6 copies it, so it is not the (fitted) estimator.
         router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
         if hasattr(self, "cv"):

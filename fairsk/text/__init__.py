@@ -12,6 +12,7 @@ The classes of results can be imported from here, too; they are not in ``__all__
 from fairsk.text._association.association import AssociationTest as AssociationTest
 from fairsk.text._association.association import association_test
 from fairsk.text._counterfactual.audit import counterfactual_audit
+from fairsk.text._counterfactual.averager import CounterfactualAverager
 from fairsk.text._counterfactual.edits import counterfactual_texts
 from fairsk.text._counterfactual.results import ChangedText as ChangedText
 from fairsk.text._counterfactual.results import ControlComparison as ControlComparison
@@ -41,6 +42,7 @@ __all__ = [
     "TermSwapper",
     "english_gender",
     # does it change the answer
+    "CounterfactualAverager",
     "counterfactual_audit",
     "counterfactual_texts",
     "make_counterfactual_scorer",
