@@ -1,0 +1,165 @@
+"""Calls of an endpoint: how many may be made, what they gave, and what has been spent."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fairsk.text._llm.cost import RunCost, run_cost
+from fairsk.text._scorers.cache import AnswerCache
+from fairsk.text._scorers.credentials import EndpointError
+from fairsk.text._scorers.endpoint import Endpoint
+from fairsk.text._scorers.pool import in_parallel
+from fairsk.text._scorers.replies import read_texts, read_top
+from fairsk.text._scorers.requests import Request, check_whole, seed_of
+
+__all__ = ["Calls"]
+
+#: What endpoints call the error that a prompt did not pass their filter: a refusal, not a failure.
+_FILTERED = frozenset({"content_filter", "content_policy_violation"})
+
+
+class Calls:
+    """Ask an endpoint what a cache does not have.
+
+    Parameters
+    ----------
+    endpoint : Endpoint
+        Where requests go.
+    concurrency : int
+        How many of them are on their way at a time.
+    max_calls : int or None
+        How many calls may be made in all.
+    progress : bool
+        Whether a bar is shown.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, concurrency: Any, max_calls: Any, progress: bool) -> None:
+        self.endpoint = endpoint
+        self.concurrency = check_whole("concurrency", concurrency, 1, 1_000)
+        self.max_calls = None if max_calls is None else check_whole("max_calls", max_calls, 0, 10**9)
+        self.progress = bool(progress)
+        #: Whether the endpoint gives one sample per request, as far as is known.
+        self.one_at_a_time = False
+        self._reserved = 0
+        self._spent = RunCost(prompts=0, cached=0, calls=0, tokens_in=0, tokens_out=0)
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        vars(self).update(state)
+        self._lock = threading.Lock()
+
+    @property
+    def spent(self) -> RunCost:
+        """What has been answered so far, with tokens as the endpoint counts them, if it says."""
+        with self._lock:
+            return self._spent
+
+    def values(self, requests: Sequence[Request], cache: AnswerCache) -> list[Any]:
+        """Return the value of each request, from the cache or the endpoint.
+
+        Raises
+        ------
+        EndpointError
+            If the endpoint fails; what it had answered is in the cache.
+        ValueError
+            If that takes more calls than are left.
+        """
+        keys = [request.key(self.endpoint.base_url) for request in requests]
+        by_key = dict(zip(keys, requests, strict=True))
+        return cache.answers(keys, lambda missing: self._run({key: by_key[key] for key in missing}))
+
+    def _run(self, tasks: Mapping[str, Request]) -> Iterator[dict[str, Any]]:
+        """Yield the values of requests as they arrive."""
+        self._reserve([request.prompt for request in tasks.values()])
+        begun: list[None] = []
+
+        def do(request: Request, stop: threading.Event) -> dict[str, Any]:
+            begun.append(None)
+            return self._value(request, stop)
+
+        try:
+            yield from in_parallel(
+                tasks, do, concurrency=self.concurrency, progress=self.progress, unit="prompts"
+            )
+        finally:
+            with self._lock:  # what was not even begun can be asked later
+                self._reserved -= len(tasks) - len(begun)
+
+    def _reserve(self, prompts: Sequence[str]) -> None:
+        """Count a call for each prompt before it is made, or refuse them all."""
+        with self._lock:
+            left = None if self.max_calls is None else max(self.max_calls - self._reserved, 0)
+            if left is None or len(prompts) <= left:
+                self._reserved += len(prompts)
+                return
+        raise ValueError(
+            f"max_calls={self.max_calls:,} leaves {left:,} calls, and {len(prompts):,} more are needed, so that none "
+            f"of these was made. Their cost: {run_cost(prompts)} Ask for less, or make the scorer with a larger "
+            "max_calls and the same cache, which has all answers so far."
+        )
+
+    def _value(self, request: Request, stop: threading.Event) -> dict[str, Any]:
+        """Return what the endpoint says, as it is kept."""
+        try:
+            if request.samples:
+                return {"texts": self._texts(request, stop)}
+            return read_top(self._reply(request, request.body, stop))
+        except EndpointError as error:
+            if error.code not in _FILTERED:
+                raise
+            # A prompt that the endpoint does not let through is not answered, and no failure.
+            withheld = "" if request.keeps_refusals else None
+            return {"texts": [withheld] * request.samples} if request.samples else {"refused": error.code}
+
+    def _texts(self, request: Request, stop: threading.Event) -> list[str | None]:
+        """Draw texts in one request, or in as many as it takes."""
+        texts: list[str | None] = []
+        if request.samples > 1 and not self.one_at_a_time:
+            try:
+                texts = self._drawn(request, request.body | {"n": request.samples}, stop)
+            except EndpointError as error:  # some endpoints know no n, or none but 1
+                if error.status not in (400, 422) or error.code in _FILTERED:
+                    raise
+        missing = request.samples - len(texts)
+        if texts or self.one_at_a_time or request.samples == 1:
+            missing -= not texts  # one call has been counted
+        self._reserve([request.prompt] * max(missing, 0))
+        while len(texts) < request.samples:
+            # The same seed would draw the same text.
+            body = request.body
+            if "seed" in body:
+                body = body | {"seed": seed_of(body["seed"], str(len(texts)))}
+            texts += self._drawn(request, body, stop)[:1]
+            self.one_at_a_time = self.one_at_a_time or request.samples > 1
+        return texts[: request.samples]
+
+    def _drawn(self, request: Request, body: dict[str, Any], stop: threading.Event) -> list[str | None]:
+        return read_texts(self._reply(request, body, stop), keep_refusals=request.keeps_refusals)
+
+    def _reply(self, request: Request, body: dict[str, Any], stop: threading.Event) -> Any:
+        """Return a reply, and count its tokens."""
+        reply = self.endpoint.post("/chat/completions", body, stop)
+        usage = reply.get("usage") if isinstance(reply, dict) else None
+        tokens_in, tokens_out = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+        estimate = run_cost([request.prompt], tokens_per_call=request.limit * body.get("n", 1))
+        with self._lock:
+            self._spent += RunCost(
+                prompts=1,
+                cached=0,
+                calls=1,
+                tokens_in=estimate.tokens_in if tokens_in is None else tokens_in,
+                tokens_out=estimate.tokens_out if tokens_out is None else tokens_out,
+                estimated=tokens_in is None or tokens_out is None,
+            )
+        return reply
+
+
+def _count(usage: Any, name: str) -> int | None:
+    """Return a number of tokens, if the endpoint says one that can be."""
+    value = usage.get(name) if isinstance(usage, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9 else None
