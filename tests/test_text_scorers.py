@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import math
 import os
 import pickle
 import sqlite3
 import stat
 import threading
 import time
+import traceback
+from datetime import UTC, datetime, timedelta
 
 import joblib
+import numpy as np
 import pytest
+from llm_server import BAD, GOOD, ChatServer, Fault, planted_probabilities
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 
-from fairsk.text._scorers import files
+from fairsk import GroupThresholdOptimizer
+from fairsk.text import CachedScorer, EndpointError, LLMClassifier, OpenAIScorer
+from fairsk.text._scorers import endpoint, files, pool
 from fairsk.text._scorers.cache import AnswerCache, as_cache, key_of
+from fairsk.text._scorers.replies import FirstTokens, SampledTexts, check_answers, read_top
 
 SECRET_TEXT = "Maria Musterfrau received chemotherapy"
 
@@ -229,3 +239,884 @@ def test_a_file_that_was_removed_is_made_again(tmp_path):
     (tmp_path / "answers.db").unlink()
     cache.answers(["a"], ask_and_count(asked := []))
     assert asked == ["a"]
+
+
+# ---------------------------------------------------------------- what is asked, and what is read
+
+
+ANSWERS = ["positive", "negative"]
+PROMPTS = ["She was great.", "He was great.", "She was rude.", "He was rude.", "It was on time."]
+KEY = "sk-proj-Zq81LmvT0aWk3xBd"
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """Do not wait between attempts, and note for how long that would have been."""
+    noted = []
+    monkeypatch.setattr(endpoint, "pause", lambda seconds, stop: noted.append(seconds))
+    return noted
+
+
+def test_log_probabilities_are_those_of_the_model_and_prompts_are_asked_once():
+    with ChatServer() as server:
+        scorer = OpenAIScorer(server.url, "planted")
+        scores = scorer(PROMPTS * 3, ANSWERS)
+        np.testing.assert_array_equal(scorer(PROMPTS[::-1], ANSWERS[::-1]), scores[4::-1, ::-1])
+    # " positive", "positive" and "POSITIVE" add up
+    expected = [list(planted_probabilities(prompt).values()) for prompt in PROMPTS]
+    np.testing.assert_allclose(np.exp(scores), expected * 3, rtol=1e-9)
+    assert sorted(server.prompts) == sorted(PROMPTS)
+    assert server.requests[0] == {
+        "model": "planted",
+        "messages": [{"role": "user", "content": server.prompts[0]}],
+        "max_tokens": 1,
+        "temperature": 0.0,
+        "logprobs": True,
+        "top_logprobs": 20,
+        "path": "/v1/chat/completions",
+    }
+
+
+def test_options_of_the_body():
+    with ChatServer() as server:
+        scorer = OpenAIScorer(
+            server.url + "/",
+            "planted",
+            top=8,
+            token_limit="max_completion_tokens",
+            extra={"temperature": None, "logit_bias": {"5": -100}},
+            headers={"X-Title": "audit"},
+        )
+        scorer(["a"], ANSWERS)
+    body = server.requests[0]
+    assert (body["top_logprobs"], body["max_completion_tokens"], body["logit_bias"]) == (8, 1, {"5": -100})
+    assert not {"temperature", "max_tokens"} & set(body)
+    assert server.headers[0]["X-Title"] == "audit"
+    assert "Authorization" not in server.headers[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 10_000, "", "שלום 你好 é e\u0301 \U0001f600", "half \ud800", "\0\r\n"]
+)
+def test_any_text_is_asked_as_it_is(text):
+    with ChatServer() as server:
+        scores = OpenAIScorer(server.url, "planted")([text], ANSWERS)
+    assert server.prompts == [text]
+    np.testing.assert_allclose(np.exp(scores), [[0.45, 0.45]])
+
+
+def test_no_more_requests_at_a_time_than_allowed():
+    with ChatServer(faults=lambda body: Fault(delay=0.02, body=reply_of({" positive": 0.9}))) as server:
+        OpenAIScorer(server.url, "m", concurrency=3)([str(i) for i in range(12)], ANSWERS)
+    assert server.most_at_once == 3
+
+
+def reply_of(tokens, **choice):
+    """Return a chat completion whose first token has these probabilities."""
+    top = [{"token": token, "logprob": math.log(p)} for token, p in tokens.items()]
+    choice = {"message": {"content": "x"}, "logprobs": {"content": [{"top_logprobs": top}]}, **choice}
+    return {"choices": [choice]}
+
+
+def scored(tokens, answers, **choice):
+    """Return what is made of a reply, as probabilities."""
+    return np.exp(
+        FirstTokens(read_top(reply_of(tokens, **choice)), check_answers(answers, by_first_token=True)).row
+    )
+
+
+@pytest.mark.parametrize(
+    ("tokens", "answers", "expected"),
+    [
+        # blanks and case do not matter, and what means the same adds up
+        (
+            {" Yes": 0.5, "yes\n": 0.2, "NO": 0.1, "\u0120no": 0.05, "\u2581No": 0.05},
+            ["yes", "no"],
+            [0.7, 0.2],
+        ),
+        # a piece of three characters, or the first word of an answer
+        ({"pos": 0.6, "neg": 0.3}, ["positive", "negative"], [0.6, 0.3]),
+        ({"I": 0.6, "You": 0.3}, ["I agree", "you agree"], [0.6, 0.3]),
+        # but "I" is not "insult": that is how "I cannot help with this" begins
+        ({"I": 0.6, "neutral": 0.3}, ["insult", "neutral"], [0.3, 0.3]),
+        # an answer that is not among the tokens is as likely as the least likely of them, at most
+        ({"yes": 0.6, "well": 0.3, "the": 0.01}, ["yes", "no"], [0.6, 0.01]),
+        # none of the answers
+        ({"I": 0.6, "the": 0.3}, ["yes", "no"], [0, 0]),
+        # a piece that two answers share is of neither, if an answer is likelier
+        ({"positive": 0.6, "pos": 0.1, "possible": 0.2}, ["positive", "possible"], [0.6, 0.2]),
+        # a letter of another script, composed or not
+        ({"e\u0301t\u00e9": 0.6, "好": 0.3}, ["\u00e9t\u00e9", "好"], [0.6, 0.3]),
+    ],
+)
+def test_tokens_stand_for_answers(tokens, answers, expected):
+    np.testing.assert_allclose(scored(tokens, answers), expected)
+
+
+def test_answers_that_share_the_likeliest_token_are_refused():
+    with pytest.raises(ValueError, match="token 'pos' begins several answers: 'positive', 'possible'"):
+        scored({"pos": 0.6, "possible": 0.2}, ["positive", "possible"])
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        (["yes", " YES"], "must differ, also in lower case"),
+        (["no", "not sure"], "'not sure' begins like 'no'"),
+        (["1", "10"], "letters"),
+        (["very good", "very bad"], "begins like"),
+        (["yes", " "], "not empty"),
+        ([], "not empty"),
+        ("yes", "must be a list"),
+        (["yes", 1], "must be a list"),
+    ],
+)
+def test_answers_that_cannot_be_told_apart_are_refused(answers, message):
+    scorer = OpenAIScorer("http://127.0.0.1:9/v1", "m")
+    for check in (scorer.check_answers, lambda answers: scorer(["a"], answers)):
+        with pytest.raises((TypeError, ValueError), match=message):
+            check(answers)
+
+
+def test_samples_are_compared_as_a_whole():
+    OpenAIScorer("http://127.0.0.1:9/v1", "m", samples=2).check_answers(["no", "not sure"])
+    # 3 times "no", 1 "not sure", 2 something else (one refused): (3 + 1/2) / (6 + 3/2)
+    read = SampledTexts(["No.", " **no**", "no way", "Not sure!", "nothing", None], ["no", "not sure"])
+    np.testing.assert_allclose(np.exp(read.row), [3.5 / 7.5, 1.5 / 7.5])
+    assert np.isneginf(SampledTexts(["well", None], ["no", "yes"]).row).all()
+
+
+def broken(**entry):
+    """Return a reply with one entry of top_logprobs."""
+    return {
+        "choices": [
+            {"logprobs": {"content": [{"top_logprobs": [{"token": "yes", "logprob": -1.0, **entry}]}]}}
+        ]
+    }
+
+
+def without(logprobs):
+    return {"choices": [{"message": {"content": "yes"}, "logprobs": logprobs}]}
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        *((without(value), "no log-probabilities: samples=n draws n samples") for value in (None, {}, [], 0)),
+        (without({"content": []}), "no log-probabilities: samples=n"),
+        (without({"content": [{"top_logprobs": []}]}), "no top_logprobs: samples=n"),
+        (without({"content": ["yes"]}), "no log-probabilities"),
+        (broken(logprob=0.5), "log-probability 0.5 of the token 'yes' is none"),
+        (broken(logprob=math.nan), "log-probability nan"),
+        (broken(logprob=math.inf), "log-probability inf"),
+        *(
+            (broken(logprob=value), "not that of a chat completion")
+            for value in ("-1", None, True, [], -(10**400))
+        ),
+        (broken(token=None), "not that of a chat completion"),
+        (reply_of({"yes": 0.9, "no": 0.8}), "add up to 1.7"),
+        *((value, "not that of a chat completion") for value in ([], None, "x", {}, {"choices": []})),
+        ({"choices": [None]}, "not that of a chat completion"),
+        ({"error": {"message": "overloaded"}}, "its error is {'message': 'overloaded'}"),
+    ],
+)
+def test_replies_that_cannot_be_used_are_errors(reply, message):
+    with pytest.raises(EndpointError, match=message) as caught:
+        read_top(reply)
+    assert len(str(caught.value)) < 500
+
+
+def test_placeholders_for_impossible_tokens_are_no_bound():
+    reply = reply_of({"yes": 0.5, "well": 0.1})
+    top = reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+    top += [
+        {"token": "no", "logprob": -9999.0},
+        {"token": "x", "logprob": -3.4e38},
+    ]
+    top[0]["logprob"] = math.log(1e-9)
+    read = FirstTokens(read_top(reply), ["yes", "no"])
+    np.testing.assert_allclose(np.exp(read.row), [1e-9, 1e-9])
+    assert read.is_given.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("choice", "samples"),
+    [
+        ({"message": {"refusal": "I cannot help with that."}}, None),
+        ({"finish_reason": "content_filter"}, None),
+        ({"finish_reason": "content_filter", "logprobs": None}, None),
+        ({"finish_reason": "content_filter"}, 3),
+        ({"message": {"content": None, "refusal": "I cannot."}}, 3),
+    ],
+)
+def test_refusals_are_no_answer(choice, samples):
+    reply = reply_of({"yes": 0.9}, **choice)
+    with ChatServer(faults=lambda body: None if body["messages"][0]["content"] == "b" else reply) as server:
+        scorer = OpenAIScorer(server.url, "m", samples=samples)
+        assert np.isneginf(scorer(["a"], ANSWERS)).all()
+        coverage = scorer.coverage(["a", "a", "b"], ANSWERS)
+    assert (coverage.prompts, coverage.refused) == (3, 2)
+
+
+def test_a_prompt_that_a_filter_stops_is_a_refusal_and_no_failure():
+    error = Fault(400, {"error": {"message": "filtered", "code": "content_filter", "status": 400}})
+    with ChatServer(faults=[error, None, error, error]) as server:
+        scorer = OpenAIScorer(server.url, "planted", concurrency=1)
+        scores = scorer(["a", "b"], ANSWERS)
+        assert scorer.generate(["a"], 2, 0) == [[None, None]]
+        assert np.isneginf(OpenAIScorer(server.url, "planted", samples=2)(["a"], ANSWERS)).all()
+    assert np.isneginf(scores).all(axis=1).tolist() == [True, False]
+
+
+def test_coverage_counts_what_was_seen():
+    replies = {
+        "both": reply_of({"positive": 0.6, "negative": 0.2}),
+        "one": reply_of({"positive": 0.6, "the": 0.2}),
+        "none": reply_of({"the": 0.6}),
+        "refused": reply_of({}, finish_reason="content_filter"),
+    }
+    with ChatServer(faults=lambda body: replies[body["messages"][0]["content"]]) as server:
+        coverage = OpenAIScorer(server.url, "m").coverage([*replies, "one"], ANSWERS)
+    assert coverage.to_dict() == {
+        "basis": "first_token",
+        "size": 20,
+        "answers": ANSWERS,
+        "prompts": 5,
+        "given": [3, 1],
+        "censored": [0, 2],
+        "unanswered": 2,
+        "refused": 1,
+    }
+    assert (
+        "5 prompts, 2 without any of the answers among the 20 likeliest tokens; 1 of these refused."
+        in str(coverage)
+    )
+
+
+# ---------------------------------------------------------------- samples and texts
+
+
+def test_samples_stand_in_for_log_probabilities():
+    with ChatServer() as server:
+        scorer = OpenAIScorer(server.url, "planted", samples=2_000)
+        scores = scorer(PROMPTS, ANSWERS)
+    assert "samples=2000" in repr(scorer)
+    assert [request["n"] for request in server.requests] == [2_000] * 5
+    assert not {"logprobs", "top_logprobs"} & set(server.requests[0])
+    expected = [list(planted_probabilities(prompt).values()) for prompt in PROMPTS]
+    np.testing.assert_allclose(np.exp(scores), expected, atol=0.05)  # four standard errors
+
+
+@pytest.mark.parametrize("kind", ["one choice", "refused"])
+def test_an_endpoint_that_gives_one_sample_at_a_time_is_asked_often(kind):
+    """Each request has another seed: the same one would give the same text."""
+
+    def one(body):
+        if kind == "refused" and body.get("n", 1) > 1:
+            return Fault(400, {"error": {"message": "n must be 1"}})
+        return {"choices": [{"message": {"content": f"text {body['seed']}"}}]}
+
+    with ChatServer(faults=one) as server:
+        scorer = OpenAIScorer(server.url, "m", max_calls=9, concurrency=1)
+        (texts, others) = scorer.generate(["a", "b"], 4, random_state=0)
+        assert len({*texts, *others}) == 8
+        assert len(server.requests) == (8 if kind == "one choice" else 9)  # one of them refused
+        assert scorer.cost(["a", "c"], n_samples=4, random_state=0).calls == 4
+        with pytest.raises(ValueError, match="max_calls=9 leaves 1 calls, and 4 more are needed"):
+            scorer.generate(["c"], 4, random_state=0)
+
+
+def test_texts_are_kept_by_seed():
+    with ChatServer() as server:
+        scorer = OpenAIScorer(server.url, "planted")
+        texts = scorer.generate(["a", "b", "a"], 5, random_state=1)
+        assert texts[0] == texts[2] != texts[1]
+        assert list(map(len, texts)) == [5, 5, 5]
+        assert scorer.generate(["a", "b"], 5, random_state=1) == texts[:2]
+        assert len(server.requests) == 2
+        assert scorer.generate(["a"], 5, random_state=2)[0] != texts[0]
+        assert scorer.cost(["a", "z"], n_samples=5, random_state=2, max_tokens=10).calls == 2
+        assert scorer.cost(["a", "z"], n_samples=5, random_state=2).calls == 1
+        for _ in range(2):  # without a seed, each time anew
+            scorer.generate(["a"], 2)
+    assert len(server.requests) == 5
+    assert len({request["seed"] for request in server.requests[:3]}) == 3
+    assert "seed" not in server.requests[-1]
+    assert len(scorer.cache) == 3
+
+
+def test_what_a_model_says_when_it_refuses_is_a_text():
+    reply = {
+        "choices": [{"message": {"content": None, "refusal": "I cannot."}}, {"message": {"content": None}}]
+    }
+    with ChatServer(faults=[reply]) as server:
+        assert OpenAIScorer(server.url, "m").generate(["a"], 2, 0) == [["I cannot.", ""]]
+
+
+# ---------------------------------------------------------------- cost
+
+
+def test_cost_is_told_before_and_counted_after():
+    with ChatServer() as server:
+        scorer = OpenAIScorer(server.url, "planted")
+        scorer(["a b", "c d e"], ANSWERS)
+        cost = scorer.cost(["a b", "x" * 40, "x" * 40], ANSWERS)
+        assert (cost.prompts, cost.cached, cost.calls, cost.tokens_in, cost.tokens_out) == (2, 1, 1, 10, 1)
+        assert cost.estimated
+        spent = scorer.spent
+        assert (spent.calls, spent.tokens_in, spent.tokens_out, spent.estimated) == (2, 5, 2, False)
+        assert OpenAIScorer(server.url, "planted", samples=10).cost(["a"]).tokens_out == 160
+        assert len(server.requests) == 2
+
+
+def test_a_run_that_needs_too_many_calls_does_not_start():
+    with ChatServer() as server:
+        scorer = OpenAIScorer(server.url, "planted", max_calls=3)
+        scorer(["a", "b", "a"], ANSWERS)
+        with pytest.raises(ValueError, match="max_calls=3 leaves 1 calls, and 2 more are needed") as caught:
+            scorer(["a", "c", "d", "d"], ANSWERS)
+        assert "2 distinct prompts: 2 calls, about 2 tokens in" in str(caught.value)
+        assert len(server.requests) == 2
+        scorer(["a", "b", "c"], ANSWERS)
+        assert len(server.requests) == 3
+
+
+def test_progress_is_shown_on_request(capsys):
+    with ChatServer() as server:
+        OpenAIScorer(server.url, "planted")(["a"], ANSWERS)
+        assert capsys.readouterr() == ("", "")
+        OpenAIScorer(server.url, "planted", progress=True)(["a", "b"], ANSWERS)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "2/2" in err
+    assert "prompts" in err
+
+
+# ---------------------------------------------------------------- faults
+
+
+OK = reply_of({"positive": 0.6, "negative": 0.2})
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(Fault(status, {"error": {"message": "later"}}) for status in (408, 429, 500, 502, 503, 504, 529)),
+        Fault(cut="start"),
+        Fault(body=OK, cut="middle"),
+        Fault(500, "<html>", kind="text/html", cut="middle"),
+    ],
+    ids=lambda fault: f"{fault.status}{fault.cut}",
+)
+def test_failures_that_may_pass_are_tried_again(fault, pauses):
+    with ChatServer(faults=[fault, fault, None]) as server:
+        scores = OpenAIScorer(server.url, "planted", retries=2)(["He was great."], ANSWERS)
+        assert np.isfinite(scores).all()
+        assert len(server.requests) == 3
+        # one second, then two, each of it half to whole
+        assert [0.5 <= pauses[0] < 1, 1 <= pauses[1] < 2] == [True, True]
+        assert pauses[1] != 2 * pauses[0]
+        first = list(pauses)
+        pauses.clear()
+    with ChatServer(faults=[fault, fault, None]) as server:
+        OpenAIScorer(server.url, "planted", retries=2)(["He was great."], ANSWERS)
+    assert pauses == first  # a run can be repeated
+
+
+def test_a_time_out_is_tried_again(pauses):
+    with ChatServer(faults=[Fault(delay=5), None]) as server:
+        scorer = OpenAIScorer(server.url, "planted", timeout=0.1, retries=1)
+        assert np.isfinite(scorer(["a"], ANSWERS)).all()
+    with ChatServer(faults=lambda body: Fault(delay=5)) as server:
+        scorer = OpenAIScorer(server.url, "planted", timeout=0.05, retries=1)
+        with pytest.raises(
+            EndpointError, match=r"no reply within 0.05 seconds \(timeout\). It was asked 2 times"
+        ):
+            scorer(["a"], ANSWERS)
+
+
+def test_a_reply_that_trickles_in_takes_no_longer_than_the_time_out(monkeypatch):
+    clock = iter(range(0, 1000, 40))
+    monkeypatch.setattr(endpoint.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(endpoint, "_BLOCK", 16)
+    with ChatServer() as server:
+        scorer = OpenAIScorer(server.url, "planted", retries=0)
+        with pytest.raises(EndpointError, match="no reply within 60 seconds"):
+            scorer(["a"], ANSWERS)
+
+
+def test_retry_after_is_heeded(pauses):
+    soon = (datetime.now(UTC) + timedelta(seconds=90)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    waits = ["7", "0.5", soon, "Wed, 21 Oct 2015 07:28:00 GMT", "soon", "-5"]
+    faults = [Fault(429, "", {"Retry-After": wait}) for wait in waits]
+    with ChatServer(faults=faults) as server:
+        OpenAIScorer(server.url, "planted", retries=6)(["a"], ANSWERS)
+    # at least what is asked for, or 1, 2, 4, 8, 16 and 30 seconds, each half to whole
+    assert 7 <= pauses[0] <= 7.7
+    assert 1 <= pauses[1] < 2
+    assert 85 <= pauses[2] <= 99
+    assert 4 <= pauses[3] < 8
+    assert 8 <= pauses[4] < 16
+    assert 15 <= pauses[5] < 30
+
+
+def test_who_is_told_to_wait_for_long_gives_up(pauses):
+    with ChatServer(faults=[Fault(429, "slow down", {"Retry-After": "86400"})]) as server:
+        with pytest.raises(
+            EndpointError, match="left alone for 86,400 seconds, and no longer than 120"
+        ) as caught:
+            OpenAIScorer(server.url, "planted")(["a"], ANSWERS)
+        assert caught.value.status == 429
+    assert pauses == []
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "message"),
+    [
+        (400, {"error": {"message": "top_logprobs must be at most 5"}}, "must be at most 5.*samples=n"),
+        (400, {"error": {"message": "use max_completion_tokens"}}, "token_limit='max_completion_tokens'"),
+        (400, {"error": "temperature is fixed"}, "temperature is fixed. .*extra={'temperature': None}"),
+        (
+            401,
+            {"error": {"message": "bad key"}},
+            "status 401: bad key. It wants a .valid. key: give api_key_var",
+        ),
+        (403, {"detail": "not yours"}, "status 403: not yours. The key does not allow this"),
+        (404, {"message": "no such model"}, "status 404: no such model. Look at base_url"),
+        (418, "", r"status 418: \(no words\)"),
+        (
+            429,
+            {"error": {"message": "no money", "code": "insufficient_quota"}},
+            "status 429: no money. Lower",
+        ),
+    ],
+)
+def test_errors_that_do_not_pass_are_told_at_once(status, said, message, pauses):
+    with ChatServer(faults=lambda body: Fault(status, said)) as server:
+        with pytest.raises(EndpointError, match=message) as caught:
+            OpenAIScorer(server.url, "m", concurrency=1)(["a", "b"], ANSWERS)
+        assert len(server.requests) == 1
+    assert caught.value.status == status
+    assert str(caught.value).startswith(server.url)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.status, again.code) == (str(caught.value), status, caught.value.code)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (
+            Fault(body="<html><script>alert('x')</script><p>Welcome</p>", kind="text/html"),
+            "no JSON but text/html: Welc",
+        ),
+        (Fault(body='{"choices": [', kind="application/json"), "the reply is no JSON:"),
+        (Fault(body=b"\xff\xfe\x00", kind="application/json"), "the reply is no JSON:"),
+        (Fault(body='{"choices": NaN}'), "the reply is no JSON:"),
+        (Fault(body="[" * 100_000), "the reply is no JSON:"),
+        (Fault(body=b""), "the reply is no JSON: .no words."),
+        (Fault(body=b"[" + b"0," * (5 * 2**20) + b"0]"), "larger than 8 MB"),
+        (Fault(body={"choices": []}), "not that of a chat completion"),
+        (Fault(body=without(None)), "samples=n draws n samples"),
+    ],
+    ids=["page", "cut", "bytes", "NaN", "deep", "empty", "large", "no choice", "no log-probabilities"],
+)
+def test_replies_that_are_garbage_are_errors(fault, message, pauses):
+    with ChatServer(faults=lambda body: fault) as server:
+        with pytest.raises(EndpointError, match=message) as caught:
+            OpenAIScorer(server.url, "m")(["a"], ANSWERS)
+        assert len(server.requests) == 1
+    assert len(str(caught.value)) < 700
+    assert "script" not in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_redirects_are_not_followed(pauses):
+    with ChatServer() as other:
+        target = f"{other.url}/chat/completions"
+        for status in (301, 302, 303, 307, 308):
+            with ChatServer(faults=[Fault(status, "", {"Location": target})]) as server:
+                scorer = OpenAIScorer(server.url, "m", headers={"api-key": KEY})
+                with pytest.raises(EndpointError, match=f"redirects .status {status}. to {target}") as caught:
+                    scorer(["a"], ANSWERS)
+                assert caught.value.status == status
+    assert other.requests == []
+
+
+def test_who_does_not_listen_or_exist_is_told_at_once(pauses):
+    with ChatServer() as server:
+        url = server.url
+    with pytest.raises(EndpointError, match="nothing listens there"):
+        OpenAIScorer(url, "m")(["a"], ANSWERS)
+    with pytest.raises(EndpointError, match="no such host"):
+        OpenAIScorer("https://nowhere.invalid/v1", "m")(["a"], ANSWERS)
+    assert pauses == []
+
+
+def test_proxies_of_the_environment_are_not_used(monkeypatch):
+    with ChatServer() as closed:
+        nowhere = closed.url
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, nowhere)
+    with ChatServer() as server:
+        assert np.isfinite(OpenAIScorer(server.url, "planted")(["a"], ANSWERS)).all()
+        # a proxy that is asked for is
+        with ChatServer() as proxy:
+            scorer = OpenAIScorer("http://localhost:1/v1", "planted", proxy=proxy.url.removesuffix("/v1"))
+            assert np.isfinite(scorer(["a"], ANSWERS)).all()
+    assert proxy.requests[0]["path"] == "http://localhost:1/v1/chat/completions"
+
+
+def test_the_first_failure_ends_the_run_and_answers_are_kept(pauses):
+    def fail_at_c(body):
+        return Fault(401, {"error": "no"}) if body["messages"][0]["content"] == "c" else None
+
+    prompts = ["a", "b", "c", *map(str, range(50))]
+    with ChatServer(faults=fail_at_c) as server:
+        scorer = OpenAIScorer(server.url, "planted", concurrency=2, max_calls=100)
+        with pytest.raises(EndpointError, match="status 401"):
+            scorer(prompts, ANSWERS)
+        assert len(server.requests) <= 5
+        answered = {prompt for prompt in server.prompts if prompt != "c"}
+        assert {"a", "b"} <= answered
+        assert scorer.cost(prompts, ANSWERS).cached == len(scorer.cache) == len(answered)
+        before = len(server.requests)
+        scorer([prompt for prompt in prompts if prompt != "c"], ANSWERS)
+        assert len(server.requests) == before + 52 - len(answered)
+
+
+def test_an_interruption_keeps_answers(monkeypatch, tmp_path):
+    real, rounds = pool.wait, []
+
+    def interrupted(running, **options):
+        if len(rounds) == 3:
+            raise KeyboardInterrupt
+        rounds.append(None)
+        return real(running, **options)
+
+    with ChatServer() as server:
+        scorer = OpenAIScorer(
+            server.url, "planted", concurrency=1, cache=tmp_path / "answers.db", max_calls=10
+        )
+        monkeypatch.setattr(pool, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            scorer(list("abcdef"), ANSWERS)
+        monkeypatch.setattr(pool, "wait", real)
+        assert len(scorer.cache) == 3
+        assert scorer(list("abcdef"), ANSWERS).shape == (6, 2)
+        assert len(server.requests) <= 7
+
+
+# ---------------------------------------------------------------- secrets
+
+
+def everything_said(scorer, path):
+    """Return all that a scorer shows of itself, or leaves behind."""
+    files = b"".join(file.read_bytes() for file in path.iterdir())
+    shown = [
+        repr(scorer),
+        str(scorer),
+        repr(vars(scorer)),
+        repr(LLMClassifier(scorer)),
+        repr(scorer.cost(["a"])),
+    ]
+    shown.append(LLMClassifier(scorer)._repr_html_())
+    return " ".join(shown) + (pickle.dumps(scorer) + files).decode("latin-1")
+
+
+@pytest.mark.parametrize("how", ["headers", "variable"])
+def test_keys_are_sent_and_nothing_shows_them(how, tmp_path, monkeypatch, pauses):
+    monkeypatch.setenv("FAIRSK_TEST_KEY", KEY + "\n")
+    credentials = {"headers": {"Authorization": f"Bearer {KEY}"}, "variable": None}[how]
+    options = {"headers": credentials} if how == "headers" else {"api_key_variable": "FAIRSK_TEST_KEY"}
+
+    def echo(body):
+        prompt = body["messages"][0]["content"]
+        if prompt == "token":  # a poisoned endpoint answers with the key
+            return reply_of({"positive": 0.6, KEY: 0.2})
+        if prompt == "error":
+            encoded = base64.b64encode(KEY.encode()).decode()
+            shown = f"Bearer {KEY} {KEY.upper()} {encoded} {KEY[:12]}**** {KEY[9:]}"
+            return Fault(401, {"error": {"message": shown + "x" * 400 + KEY}})
+        if prompt == "redirect":
+            return Fault(302, "", {"Location": f"https://evil.example/?{KEY}"})
+        if prompt == "page":
+            return Fault(body=f"<b>{KEY}</b>", kind=f"text/{KEY}")
+        return None
+
+    with ChatServer(faults=echo) as server:
+        scorer = OpenAIScorer(server.url, "planted", cache=tmp_path / "answers.db", **options)
+        scorer(["a", "token"], ANSWERS)
+        messages = []
+        for prompt in ("error", "redirect", "page"):
+            with pytest.raises(EndpointError) as caught:
+                scorer([prompt], ANSWERS)
+            messages.append(
+                "".join(traceback.format_exception(caught.value)) + repr(pickle.dumps(caught.value))
+            )
+    assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
+    said = everything_said(scorer, tmp_path) + "".join(messages)
+    for start in range(len(KEY) - 7):
+        assert KEY[start : start + 8].lower() not in said.lower()
+    assert base64.b64encode(KEY.encode()).decode()[:12] not in said
+    assert "***" in messages[0]
+    assert len(messages[0]) < 20_000
+
+
+def test_a_pickled_scorer_has_its_answers_and_no_headers(monkeypatch):
+    with ChatServer() as server:
+        scorer = OpenAIScorer(server.url, "planted", headers={"api-key": KEY})
+        expected = scorer(["a"], ANSWERS)
+        other = pickle.loads(pickle.dumps(scorer))
+        np.testing.assert_array_equal(other(["a"], ANSWERS), expected)
+        with pytest.raises(
+            EndpointError, match=r"headers of this scorer .'api-key'. are not here: a pickle takes"
+        ):
+            other(["b"], ANSWERS)
+        by_variable = OpenAIScorer(server.url, "planted", api_key_variable="FAIRSK_TEST_KEY")
+        other = pickle.loads(pickle.dumps(by_variable))
+        with pytest.raises(EndpointError, match=r"'FAIRSK_TEST_KEY' .api_key_variable. is not set"):
+            other(["b"], ANSWERS)
+        monkeypatch.setenv("FAIRSK_TEST_KEY", KEY)
+        np.testing.assert_array_equal(other(["a"], ANSWERS), expected)
+        monkeypatch.setenv("FAIRSK_TEST_KEY", f"{KEY}\r\nX-Evil: 1")
+        with pytest.raises(EndpointError, match="characters that no header can") as caught:
+            other(["c"], ANSWERS)
+        assert KEY not in str(caught.value)
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(other))(["a"], ANSWERS), expected)
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ({"Authorization": f"Bearer {KEY}\r\nX: y"}, "without line breaks"),
+        ({"Authorization": f"Bearer {KEY}\n"}, "without line breaks"),
+        ({"api key": KEY}, "a name that is none of HTTP"),
+        ({"Content-Length": KEY}, "that follows from the request"),
+        ({"a": KEY, "A": KEY}, "a name twice"),
+        ({"api-key": KEY + "é"}, "ASCII"),
+        ({"api-key": KEY.encode()}, "ASCII"),
+        ([("api-key", KEY)], "must be a mapping"),
+    ],
+)
+def test_headers_that_cannot_be_sent_are_refused_and_not_shown(headers, message):
+    with pytest.raises((TypeError, ValueError), match=message) as caught:
+        OpenAIScorer("http://127.0.0.1:9/v1", "m", headers=headers)
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (f"https://me:{KEY}@example.com/v1", "must not hold a name or a password"),
+        (f"https://example.com/v1?key={KEY}", "must end with a path"),
+        (f"https://example.com/v1#{KEY}", "must end with a path"),
+        *(
+            (url, "must be an http or https URL")
+            for url in ("file:///etc/passwd", "ftp://a/b", "example.com", "")
+        ),
+        *(
+            (url, "must be an http or https URL")
+            for url in ("http://", "http://a:b/", "http://a b/", "http://[::1")
+        ),
+    ],
+)
+def test_urls_that_are_refused(url, message):
+    for options in ({"base_url": url}, {"base_url": "http://127.0.0.1:9/v1", "proxy": url}):
+        with pytest.raises(ValueError, match=message) as caught:
+            OpenAIScorer(model="m", **options)
+        assert KEY not in str(caught.value)
+
+
+def test_http_to_another_machine_is_warned_of():
+    with pytest.warns(UserWarning, match="prompts and keys travel unencrypted. Use https"):
+        OpenAIScorer("http://example.com/v1", "m", headers={"api-key": KEY})
+    for host in ("127.0.0.1", "localhost", "[::1]", "127.1.2.3"):
+        OpenAIScorer(f"http://{host}:8000/v1", "m")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"top": 0}, "top must be a whole number from 1 to 20"),
+        ({"top": 21}, "top must be a whole number from 1 to 20"),
+        ({"samples": 0}, "samples must be a whole number"),
+        ({"timeout": 0}, "timeout must be a number of seconds"),
+        ({"timeout": math.nan}, "timeout must be a number of seconds"),
+        ({"retries": -1}, "retries must be a whole number"),
+        ({"concurrency": 2.5}, "concurrency must be a whole number"),
+        ({"max_calls": True}, "max_calls must be a whole number"),
+        ({"extra": {"n": 5}}, "extra must not set 'n'"),
+        ({"extra": {"a": math.inf}}, "extra must hold values that JSON has"),
+        ({"extra": ["a"]}, "extra must be a mapping"),
+        ({"token_limit": "tokens"}, "token_limit must be one of 'max_tokens', 'max_completion_tokens'"),
+        ({"model": ""}, "model must be the name"),
+        ({"api_key_variable": ""}, "the name, not the key"),
+        ({"api_key_variable": "K", "headers": {"authorization": "x"}}, "not both"),
+    ],
+)
+def test_parameters_that_are_refused(options, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        OpenAIScorer("http://127.0.0.1:9/v1", **{"model": "m", **options})
+
+
+@pytest.mark.parametrize("prompts", ["a text", ["a", 5], [None], 5])
+def test_prompts_that_are_refused(prompts):
+    with pytest.raises(TypeError, match="prompts must be a list of texts"):
+        OpenAIScorer("http://127.0.0.1:9/v1", "m")(prompts, ANSWERS)
+
+
+# ---------------------------------------------------------------- inside scikit-learn
+
+
+@pytest.fixture(scope="module")
+def comments():
+    """Comments about women and men, with labels that do not depend on whom they are about."""
+    rng = np.random.default_rng(0)
+    people, words = ["She", "He"], sorted(GOOD | BAD)
+    texts, y, groups = [], [], []
+    for _ in range(160):
+        person, word = rng.choice(people), rng.choice(words)
+        texts.append(f"{person} was {word}.")
+        y.append(int((word in GOOD) != (rng.random() < 0.1)))
+        groups.append("women" if person == "She" else "men")
+    return texts, np.array(y), np.array(groups)
+
+
+def test_a_search_asks_each_distinct_prompt_once(comments, tmp_path):
+    """In two processes, with thresholds per group on top."""
+    texts, y, groups = comments
+    with ChatServer() as server:
+        scorer = OpenAIScorer(server.url, "planted", cache=tmp_path / "answers.db")
+        classifier = LLMClassifier(scorer, answers={0: "negative", 1: "positive"}, calibrate="fit")
+        search = GridSearchCV(classifier, {"C": [0.1, 1.0], "calibrate": ["none", "fit"]}, cv=3, n_jobs=2)
+        search.fit(texts, y)
+        search.predict_proba(texts)
+        optimizer = GroupThresholdOptimizer(classifier, max_difference=0.05).fit(
+            texts, y, sensitive_features=groups
+        )
+        optimizer.predict(texts, sensitive_features=groups)
+        clone(optimizer).fit(texts[:80], y[:80], sensitive_features=groups[:80])
+    assert len(server.requests) == len(set(texts)) == 20
+    assert search.best_score_ > 0.8
+
+
+def test_threads_of_a_search_share_the_cache_in_memory(comments):
+    texts, y, _ = comments
+    with ChatServer() as server:
+        classifier = LLMClassifier(
+            OpenAIScorer(server.url, "planted"), answers={0: "negative", 1: "positive"}
+        )
+        with joblib.parallel_backend("threading", n_jobs=2):
+            GridSearchCV(classifier, {"calibrate": ["none", "fit"]}, cv=3).fit(texts, y)
+    assert len(server.requests) == len(set(texts))
+
+
+def test_clones_of_a_scorer_are_the_scorer():
+    scorer = OpenAIScorer("http://127.0.0.1:9/v1", "m")
+    assert clone(scorer, safe=False) is copy.copy(scorer) is copy.deepcopy(scorer) is scorer
+    assert clone(LLMClassifier(scorer)).scorer is scorer
+
+
+# ---------------------------------------------------------------- any other scorer
+
+
+class Stub:
+    """A scorer that counts what it is asked."""
+
+    def __init__(self, rows=None):
+        self.asked, self.rows = [], rows
+
+    def __call__(self, prompts, answers):
+        self.asked.append(list(prompts))
+        rows = [list(map(math.log, planted_probabilities(prompt).values())) for prompt in prompts]
+        return np.array(rows if self.rows is None else self.rows, dtype=float)
+
+    def log_likelihood(self, texts):
+        self.asked.append(list(texts))
+        return [-float(len(text)) for text in texts]
+
+    def count_tokens(self, texts):
+        return [len(text.split()) for text in texts]
+
+    def generate(self, prompts, n_samples, random_state):
+        self.asked.append(list(prompts))
+        rng = np.random.default_rng(random_state)
+        return [[f"{prompt} {rng.random()}" for _ in range(n_samples - 1)] + [None] for prompt in prompts]
+
+
+def test_any_scorer_is_asked_once(tmp_path):
+    stub = Stub()
+    scorer = CachedScorer(stub, name="stub 1", cache=tmp_path / "answers.db")
+    expected = Stub()(PROMPTS, ANSWERS)
+    for one in (scorer, pickle.loads(pickle.dumps(scorer)), clone(scorer, safe=False)):
+        np.testing.assert_array_equal(one(PROMPTS * 2, ANSWERS), expected.tolist() * 2)
+    assert stub.asked == [PROMPTS]
+    assert scorer.cost([*PROMPTS, "a b c"], ANSWERS).to_dict() == {
+        "prompts": 6,
+        "cached": 5,
+        "calls": 1,
+        "tokens_in": 3,
+        "tokens_out": 1,
+        "estimated": False,
+    }
+    scorer(PROMPTS[:1], ANSWERS[::-1])  # other answers are another question
+    CachedScorer(stub, name="stub 2", cache=tmp_path / "answers.db")(PROMPTS[:1], ANSWERS)
+    assert stub.asked[1:] == [PROMPTS[:1]] * 2
+    assert "name='stub 1'" in repr(scorer)
+
+
+def test_other_methods_of_a_scorer_are_cached_too():
+    stub = Stub()
+    scorer = CachedScorer(stub)
+    for _ in range(2):
+        assert scorer.log_likelihood(["ab", "c", "ab"]).tolist() == [-2.0, -1.0, -2.0]
+    assert stub.asked == [["ab", "c"]]
+    assert scorer.count_tokens(["a b"]) == [2]
+    texts = scorer.generate(["a", "b"], 2, 0)
+    assert scorer.generate(["b", "a"], 2, 0) == texts[::-1]
+    assert texts[0][1] is None
+    assert scorer.generate(["a"], 2, 1) != texts[:1]
+    assert scorer.generate(["a"], 2) != scorer.generate(["a"], 2)
+    assert not hasattr(CachedScorer(len), "generate")
+    assert not hasattr(CachedScorer(len), "check_answers")
+
+
+def test_lots_are_kept_as_they_come():
+    stub = Stub()
+    prompts = [str(i) for i in range(600)]
+    CachedScorer(stub)(prompts, ANSWERS)
+    assert list(map(len, stub.asked)) == [256, 256, 88]
+
+
+def test_silence_of_a_scorer_is_kept():
+    stub = Stub([[-math.inf, -math.inf]])
+    scorer = CachedScorer(stub)
+    for _ in range(2):
+        assert np.isneginf(scorer(["a"], ANSWERS)).all()
+    assert len(stub.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([[-1.0, math.nan]], "returned nan"),
+        ([[-1.0, 0.5]], "returned 0.5"),
+        ([[-1.0, math.inf]], "returned inf"),
+        ([[-1.0]], r"shape \(1, 2\)"),
+        ([-1.0, -1.0], r"shape \(1, 2\)"),
+    ],
+)
+def test_scorers_that_break_the_contract_are_refused(rows, message):
+    scorer = CachedScorer(Stub(rows))
+    with pytest.raises(ValueError, match=message):
+        scorer(["a"], ANSWERS)
+    assert len(scorer.cache) == 0
+
+
+def test_cached_scorers_that_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="name must be given with cache"):
+        CachedScorer(Stub(), cache=tmp_path / "answers.db")
+    with pytest.raises(TypeError, match="scorer must be callable"):
+        CachedScorer(5)
+    with pytest.raises(TypeError, match="name must be a text"):
+        CachedScorer(Stub(), name="")

@@ -27,6 +27,10 @@ from fairsk.text._likelihood.preference import PairedPreference as PairedPrefere
 from fairsk.text._likelihood.preference import paired_preference
 from fairsk.text._llm.classifier import LLMClassifier
 from fairsk.text._llm.cost import RunCost as RunCost
+from fairsk.text._scorers.cached import CachedScorer
+from fairsk.text._scorers.coverage import AnswerCoverage as AnswerCoverage
+from fairsk.text._scorers.credentials import EndpointError
+from fairsk.text._scorers.openai import OpenAIScorer
 from fairsk.text._starter.names import starter_names, starter_people
 from fairsk.text._starter.occupations import StarterOccupations as StarterOccupations
 from fairsk.text._starter.occupations import starter_occupations
@@ -47,7 +51,10 @@ __all__ = [
     "counterfactual_texts",
     "make_counterfactual_scorer",
     # a language model as a classifier
+    "CachedScorer",
+    "EndpointError",
     "LLMClassifier",
+    "OpenAIScorer",
     # what a language model prefers and writes
     "paired_preference",
     "perplexity_by_group",

@@ -184,10 +184,21 @@ class CachedScorer:
         """
         return self.scorer.count_tokens(texts)  # type: ignore[attr-defined]
 
+    @available_if(_has("check_answers"))
+    def check_answers(self, answers: Sequence[str]) -> None:
+        """Refuse answers that the scorer cannot tell apart.
+
+        Parameters
+        ----------
+        answers : sequence of str of length n_answers
+            The answers.
+        """
+        self.scorer.check_answers(answers)  # type: ignore[attr-defined]
+
     @available_if(_has("generate"))
     def generate(
         self, prompts: Sequence[str], n_samples: int, random_state: RandomStateLike = None, **options: Any
-    ) -> list[list[str]]:
+    ) -> list[list[str | None]]:
         """Return texts that the model writes.
 
         Parameters
@@ -204,13 +215,13 @@ class CachedScorer:
         Returns
         -------
         list of list of str
-            What the scorer wrote.
+            What the scorer wrote; None where it wrote nothing.
         """
         seed = None if random_state is None else int(generator(random_state).integers(2**31))
 
         def ask(lot: list[str]) -> list[Any]:
             texts = self.scorer.generate(lot, n_samples, seed, **options)  # type: ignore[attr-defined]
-            return [list(map(str, some)) for some in texts]
+            return [list(some) for some in texts]
 
         cache = AnswerCache() if seed is None else self.cache
         return self._kept("text", list(prompts), ask, cache, n_samples=n_samples, seed=seed, options=options)

@@ -75,12 +75,14 @@ class Calls:
 
     def _run(self, tasks: Mapping[str, Request]) -> Iterator[dict[str, Any]]:
         """Yield the values of requests as they arrive."""
-        self._reserve([request.prompt for request in tasks.values()])
+        each = max((request.samples for request in tasks.values()), default=0) if self.one_at_a_time else 1
+        each = max(each, 1)
+        self._reserve([request.prompt for request in tasks.values()], each)
         begun: list[None] = []
 
         def do(request: Request, stop: threading.Event) -> dict[str, Any]:
             begun.append(None)
-            return self._value(request, stop)
+            return self._value(request, each, stop)
 
         try:
             yield from in_parallel(
@@ -88,47 +90,47 @@ class Calls:
             )
         finally:
             with self._lock:  # what was not even begun can be asked later
-                self._reserved -= len(tasks) - len(begun)
+                self._reserved -= (len(tasks) - len(begun)) * each
 
-    def _reserve(self, prompts: Sequence[str]) -> None:
-        """Count a call for each prompt before it is made, or refuse them all."""
+    def _reserve(self, prompts: Sequence[str], calls_per_prompt: int = 1) -> None:
+        """Count calls before they are made, or refuse them all."""
+        calls = len(prompts) * calls_per_prompt
         with self._lock:
             left = None if self.max_calls is None else max(self.max_calls - self._reserved, 0)
-            if left is None or len(prompts) <= left:
-                self._reserved += len(prompts)
+            if left is None or calls <= left:
+                self._reserved += calls
                 return
+        cost = run_cost(prompts, calls_per_prompt=calls_per_prompt)
         raise ValueError(
-            f"max_calls={self.max_calls:,} leaves {left:,} calls, and {len(prompts):,} more are needed, so that none "
-            f"of these was made. Their cost: {run_cost(prompts)} Ask for less, or make the scorer with a larger "
-            "max_calls and the same cache, which has all answers so far."
+            f"max_calls={self.max_calls:,} leaves {left:,} calls, and {calls:,} more are needed, so none "
+            f"of these was made. Their cost: {cost} Ask for less, or make the scorer with a larger max_calls "
+            "and the same cache, which has all answers so far."
         )
 
-    def _value(self, request: Request, stop: threading.Event) -> dict[str, Any]:
-        """Return what the endpoint says, as it is kept."""
+    def _value(self, request: Request, reserved: int, stop: threading.Event) -> dict[str, Any]:
+        """Return what the endpoint says, as it is kept; so many calls are reserved for it."""
         try:
             if request.samples:
-                return {"texts": self._texts(request, stop)}
+                return {"texts": self._texts(request, reserved, stop)}
             return read_top(self._reply(request, request.body, stop))
         except EndpointError as error:
             if error.code not in _FILTERED:
                 raise
             # A prompt that the endpoint does not let through is not answered, and no failure.
-            withheld = "" if request.keeps_refusals else None
-            return {"texts": [withheld] * request.samples} if request.samples else {"refused": error.code}
+            return {"texts": [None] * request.samples} if request.samples else {"refused": error.code}
 
-    def _texts(self, request: Request, stop: threading.Event) -> list[str | None]:
+    def _texts(self, request: Request, reserved: int, stop: threading.Event) -> list[str | None]:
         """Draw texts in one request, or in as many as it takes."""
         texts: list[str | None] = []
         if request.samples > 1 and not self.one_at_a_time:
             try:
                 texts = self._drawn(request, request.body | {"n": request.samples}, stop)
+                reserved -= 1
             except EndpointError as error:  # some endpoints know no n, or none but 1
                 if error.status not in (400, 422) or error.code in _FILTERED:
                     raise
-        missing = request.samples - len(texts)
-        if texts or self.one_at_a_time or request.samples == 1:
-            missing -= not texts  # one call has been counted
-        self._reserve([request.prompt] * max(missing, 0))
+        if (missing := request.samples - len(texts)) > reserved:
+            self._reserve([request.prompt], missing - reserved)
         while len(texts) < request.samples:
             # The same seed would draw the same text.
             body = request.body

@@ -305,15 +305,14 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def _delay(data: bytes, attempt: int, wait: float | None) -> float:
-    """Return how long to wait: what was asked for, or twice as long each time, and not all at once.
+    """Return how long to wait: twice as long each time, at least what was asked for, and not all at once.
 
     The jitter follows from the request, so that a run can be repeated.
     """
     digest = hashlib.sha256(b"%d:%s" % (attempt, data)).digest()
     jitter = int.from_bytes(digest[:4], "big") / 2**32
-    if wait is not None:
-        return wait * (1 + jitter / 10)
-    return min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE) * (1 + jitter) / 2
+    longer = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE) * (1 + jitter) / 2
+    return longer if wait is None else max(longer, wait * (1 + jitter / 10))
 
 
 def _refuse_constant(name: str) -> None:

@@ -207,6 +207,22 @@ class OpenAIScorer:
         rows = [one.row for one in self._read(prompts, answers)]
         return np.array(rows, dtype=float).reshape(len(rows), len(answers))
 
+    def check_answers(self, answers: Sequence[str]) -> None:
+        """Refuse answers that could not be told apart, as :class:`LLMClassifier` does before it asks.
+
+        Parameters
+        ----------
+        answers : sequence of str of length n_answers
+            The answers.
+
+        Raises
+        ------
+        ValueError
+            If the first word of one begins like another one, or two are the same. Only samples are compared
+            as a whole.
+        """
+        check_answers(answers, by_first_token=self._form.samples is None)
+
     def coverage(self, prompts: Sequence[str], answers: Sequence[str]) -> AnswerCoverage:
         """Return how many prompts are answered with each answer, with none of them, or refused.
 
@@ -245,7 +261,7 @@ class OpenAIScorer:
         *,
         max_tokens: int = 64,
         temperature: float = 1.0,
-    ) -> list[list[str]]:
+    ) -> list[list[str | None]]:
         """Return texts that the model writes.
 
         Parameters
@@ -266,8 +282,8 @@ class OpenAIScorer:
         Returns
         -------
         list of list of str
-            ``n_samples`` texts per prompt; prompts that are equal share theirs. A text that a filter held
-            back is empty.
+            ``n_samples`` texts per prompt; prompts that are equal share theirs. A refusal counts as
+            written, if the endpoint gives its words; None stands for a text that a filter held back.
 
         Raises
         ------

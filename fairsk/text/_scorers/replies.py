@@ -205,14 +205,14 @@ def read_top(reply: Any) -> dict[str, Any]:
 
 
 def read_texts(reply: Any, *, keep_refusals: bool = False) -> list[str | None]:
-    """Return the texts that a reply holds; None for one that was refused, or what was said instead."""
+    """Return the texts that a reply holds; None for one that was refused, or the words of the refusal."""
     texts: list[str | None] = []
     for choice in _choices(reply):
         message = choice.get("message")
         content = message.get("content") if isinstance(message, dict) else None
         if _refusal(choice):
             said = message.get("refusal") if isinstance(message, dict) else None
-            texts.append((said if isinstance(said, str) else "") if keep_refusals else None)
+            texts.append(said if keep_refusals and isinstance(said, str) else None)
         elif content is None and isinstance(message, dict):
             texts.append("")  # such as a call of a tool
         elif isinstance(content, str):
