@@ -33,7 +33,7 @@ def fresh():
 import json, sys
 
 def loaded():
-    return [name for name in ("torch", "skorch", "matplotlib") if name in sys.modules]
+    return [name for name in ("torch", "skorch", "matplotlib", "transformers") if name in sys.modules]
 
 import fairsk
 seen = {"import": loaded(), "dir": dir(fairsk)}
@@ -130,6 +130,7 @@ MISPLACED = {
     "plotting/_rates.py": ("import fairsk.neural", "Estimators are imported by the front doors only"),
     "_pages/html.py": ("import fairsk._cli", "Layers: imports go downwards"),
     "plotting/_svg.py": ("import fairsk._pages", "Layers: imports go downwards"),
+    "text/_llm/cost.py": ("import transformers", "torch and skorch in neural only"),
     "_pages/charts.py": ("import matplotlib", "matplotlib in plotting only"),
 }
 #: A room that has no layer.

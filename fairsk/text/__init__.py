@@ -31,6 +31,7 @@ from fairsk.text._scorers.cached import CachedScorer
 from fairsk.text._scorers.coverage import AnswerCoverage as AnswerCoverage
 from fairsk.text._scorers.credentials import EndpointError
 from fairsk.text._scorers.openai import OpenAIScorer
+from fairsk.text._local.scorer import LocalScorer
 from fairsk.text._starter.names import starter_names, starter_people
 from fairsk.text._starter.occupations import StarterOccupations as StarterOccupations
 from fairsk.text._starter.occupations import starter_occupations
@@ -55,6 +56,7 @@ __all__ = [
     "EndpointError",
     "LLMClassifier",
     "OpenAIScorer",
+    "LocalScorer",
     # what a language model prefers and writes
     "paired_preference",
     "perplexity_by_group",

@@ -1,0 +1,478 @@
+"""A causal language model on this machine as a scorer: it scores answers and texts, and writes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import chain, permutations
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fairsk._core.messages import show
+from fairsk._core.typing import Floats, Ints, RandomStateLike
+from fairsk._core.validation import generator
+from fairsk._core.warnings import warn_user
+from fairsk.rates import check_choice
+from fairsk.text._llm.cost import RunCost, run_cost
+from fairsk.text._local.encoding import StartToken, TextEncoder, TooLong, check_texts
+from fairsk.text._scorers.cache import AnswerCache, as_cache, key_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from fairsk.text._local.forward import CausalModel
+
+__all__ = ["LocalScorer"]
+
+#: Prompts are scored in parts of so many batches, each of which is kept as soon as it is there: many enough
+#: that texts of one length find each other.
+_BATCHES_AT_ONCE = 32
+
+
+class LocalScorer:
+    r"""A causal language model on this machine, which scores answers to prompts.
+
+    Called with prompts and answers it returns log-probabilities, which makes it a scorer of
+    :class:`LLMClassifier`. It also gives the log-likelihood of texts, counts their tokens, and writes.
+    Models are opened with transformers, which the extra ``text`` brings: ``pip install "fairsk[text]"``.
+
+    Parameters
+    ----------
+    model : path-like, str or torch module
+        A folder that holds a model and its tokenizer; a name, which transformers looks up and fetches if it
+        is not on this machine; or a causal language model of transformers that is loaded. It is opened when
+        it is first asked. A loaded model stays as it is, in training or not; it is asked without dropout.
+    tokenizer : path-like, str or tokenizer, optional
+        By default the one beside the model; a loaded model needs it.
+    batch_size : int, default=16
+        How many texts go through the model together. Numbers do not depend on it, beyond rounding.
+    device : str or torch.device, optional
+        Where a model that is opened goes, such as "cuda"; by default the CPU.
+    dtype : str or torch.dtype, optional
+        In which numbers it calculates, such as "float32"; by default in those that it was saved in.
+    start_token : {"auto", "none"}, default="auto"
+        What every prompt and text begins with: the tokenizer's token for the beginning of a text, or for
+        its end where there is no other; or nothing, and then the first token of a text is given and not
+        scored.
+    chat : bool, default=False
+        Whether each prompt is what a user says in the chat template of the tokenizer, as models that follow
+        instructions expect.
+    too_long : {"error", "truncate"}, default="error"
+        What becomes of a prompt or a text that has more tokens than the model reads at once. Of a prompt
+        those at the beginning are taken away; of a text every token is scored, given half of what the model
+        reads or more. ``n_truncated`` counts them, and a warning says so.
+    context : int, optional
+        How many tokens the model reads at once; by default what its configuration says.
+    cache : path-like or AnswerCache, optional
+        Where answers are kept: a file, which later runs read as well; by default in memory.
+
+    Attributes
+    ----------
+    n_calls : int
+        How many prompts and texts went through the model; what the cache knew did not.
+    n_truncated : int
+        How many of them were too long.
+
+    Raises
+    ------
+    TypeError
+        If the model or the tokenizer is something else, or texts are no list of texts.
+    ValueError
+        If an option is not among those above.
+    ImportError
+        If transformers is not installed.
+    FileNotFoundError
+        If the folder is not there.
+
+    Warns
+    -----
+    UserWarning
+        If texts were too long and ``too_long="truncate"``.
+
+    See Also
+    --------
+    LLMClassifier : A language model as a classifier.
+    OpenAIScorer : The same for a model behind an endpoint.
+
+    Notes
+    -----
+    The score of an answer is the log-probability of the whole answer, the sum over its tokens :math:`t_i`
+    of :math:`\log p(t_i | t_1 \ldots t_{i-1})`. Tokens are those of the prompt and the answer read
+    together, for many tokenizers join a blank with the word after it: after "Answer:" the answer " yes" is
+    a token of its own. An answer begins where these tokens leave those of the prompt alone. If a prompt
+    ends inside of a token (mostly in a blank, which belongs at the beginning of the answers), its end is
+    scored together with the answers, for all answers to this prompt alike, so that their differences are
+    right. The score is that of a text which begins with the answer, however it goes on: of two answers,
+    none should begin with the other.
+
+    What stands in a prompt is data: special tokens such as ``<eos>`` are read as any other characters. With
+    ``chat=True`` they would be read as part of the template, so a prompt that holds one is refused.
+
+    Each distinct prompt is asked once (with the same answers), however many clones of a classifier ask it:
+    copies and clones of a scorer are the scorer itself. The cache holds digests of texts, of the options
+    and of the weights; once the weights have changed, the same prompt is asked again. A pickle holds the
+    name or the folder and no weights; a scorer of a loaded model cannot be pickled.
+
+    Examples
+    --------
+    >>> from fairsk.text import LLMClassifier, LocalScorer
+    >>> scorer = LocalScorer("models/gemma-3-270m")  # a folder; nothing is read yet
+    >>> scorer
+    LocalScorer('models/gemma-3-270m')
+    >>> classifier = LLMClassifier(
+    ...     scorer, prompt="Review: {text}\nIs the review good? Answer:", answers={0: " no", 1: " yes"}
+    ... )
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | torch.nn.Module,
+        tokenizer: Any = None,
+        *,
+        batch_size: int = 16,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        start_token: StartToken = "auto",
+        chat: bool = False,
+        too_long: TooLong = "error",
+        context: int | None = None,
+        cache: str | os.PathLike[str] | AnswerCache | None = None,
+    ) -> None:
+        check_choice("start_token", start_token, StartToken)
+        check_choice("too_long", too_long, TooLong)
+        self.model = model
+        self.tokenizer = tokenizer
+        self.batch_size = _positive("batch_size", batch_size)
+        self.device = device
+        self.dtype = dtype
+        self.start_token = start_token
+        self.chat = chat
+        self.too_long = too_long
+        # Below two there is no place for a token and one that it is given.
+        self.context = None if context is None else _positive("context", context, least=2)
+        self.cache = as_cache(cache)
+        self.n_calls = 0
+        self._lock = threading.RLock()
+
+    def __repr__(self) -> str:
+        name = show(str(self.model)) if self._is_named else type(self.model).__name__
+        return f"LocalScorer({name})"
+
+    def __copy__(self) -> LocalScorer:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> LocalScorer:
+        return self
+
+    def __sklearn_clone__(self) -> LocalScorer:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        if not self._is_named or not (self.tokenizer is None or isinstance(self.tokenizer, str)):
+            raise TypeError(
+                "A LocalScorer over a model or a tokenizer that is loaded cannot be pickled, nor sent to "
+                "another process: save both with save_pretrained(folder), and give LocalScorer the folder."
+            )
+        left_out = ("_lock", "_loaded", "_tokenizer_digest")
+        return {name: value for name, value in self.__dict__.items() if name not in left_out}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state, n_calls=0, _lock=threading.RLock())
+
+    def __call__(self, prompts: Sequence[str], answers: Sequence[str]) -> Floats:
+        """Return the log-probability of each answer to each prompt.
+
+        Parameters
+        ----------
+        prompts : sequence of str of length n_prompts
+            What the model reads.
+        answers : sequence of str of length n_answers
+            What it may go on with, beginning with a blank where one belongs between the two.
+
+        Returns
+        -------
+        array of shape (n_prompts, n_answers)
+            Log-probabilities of the whole answers.
+        """
+        prompts, answers = check_texts("prompts", prompts), check_texts("answers", answers)
+        if not answers:
+            raise ValueError("answers is empty: there is nothing to score.")
+
+        def score(part: Sequence[str], rows: Sequence[int]) -> list[Floats]:
+            passages = self._encoder.answers(part, answers, rows)
+            sums = self._causal.sum_log_probs(list(chain.from_iterable(passages)), self.batch_size)
+            return list(sums.reshape(len(part), len(answers)))
+
+        rows = self._kept(prompts, score, kind="answers", answers=answers)
+        return np.array(rows, dtype=float).reshape(len(prompts), len(answers))
+
+    def check_answers(self, answers: Sequence[str]) -> None:
+        """Refuse answers of which the tokens of one begin with those of another.
+
+        Parameters
+        ----------
+        answers : sequence of str
+            The answers.
+
+        Raises
+        ------
+        ValueError
+            If a text that goes on with one answer may go on with another, too.
+        """
+        answers = check_texts("answers", answers)
+        encoded = self._encoder.alone(answers)
+        for (first, short), (second, long) in permutations(zip(answers, encoded, strict=True), 2):
+            if long[: len(short)] == short:
+                raise ValueError(
+                    f"answers holds {show(first)} and {show(second)}, and the tokens of the second begin "
+                    "with those of the first, which is then at least as likely, whatever the model says: "
+                    "take other words."
+                )
+
+    def log_likelihood(self, texts: Sequence[str]) -> Floats:
+        """Return the log-likelihood of texts: the sum of the log-probabilities of their tokens.
+
+        Parameters
+        ----------
+        texts : sequence of str of length n_texts
+            The texts.
+
+        Returns
+        -------
+        array of shape (n_texts,)
+            Natural logarithms; divided by :meth:`count_tokens`, the mean per token.
+        """
+
+        def score(part: Sequence[str], rows: Sequence[int]) -> list[Floats]:
+            windows = self._encoder.texts(part, rows)
+            sums = self._causal.sum_log_probs(list(chain.from_iterable(windows)), self.batch_size)
+            ends = np.cumsum(list(map(len, windows)))[:-1]
+            return [each.sum(keepdims=True) for each in np.split(sums, ends)]
+
+        rows = self._kept(check_texts("texts", texts), score, kind="log_likelihood")
+        return np.array(rows, dtype=float).reshape(len(rows))
+
+    def count_tokens(self, texts: Sequence[str]) -> Ints:
+        """Return how many tokens of each text :meth:`log_likelihood` adds up.
+
+        Parameters
+        ----------
+        texts : sequence of str of length n_texts
+            The texts.
+
+        Returns
+        -------
+        array of int of shape (n_texts,)
+            The numbers of tokens, without that for the beginning of a text.
+        """
+        return np.array(self._encoder.count_tokens(check_texts("texts", texts)), dtype=np.intp)
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        n_samples: int = 1,
+        random_state: RandomStateLike = None,
+        *,
+        max_new_tokens: int = 32,
+        temperature: float = 1.0,
+    ) -> list[list[str]]:
+        """Return texts that the model writes behind prompts, sampled from its own distribution.
+
+        Parameters
+        ----------
+        prompts : sequence of str of length n_prompts
+            What the texts go on from. A prompt that stands there twice is answered twice.
+        n_samples : int, default=1
+            How many texts per prompt.
+        random_state : int, Generator, RandomState or None, default=None
+            With the same number come the same texts, whatever other prompts stand beside a prompt.
+        max_new_tokens : int, default=32
+            After so many tokens a text ends, if the model has not ended it before.
+        temperature : float, default=1.0
+            Logits are divided by it; at 0 each token is the likeliest one, and all samples are the same.
+
+        Returns
+        -------
+        list of list of str
+            For each prompt its texts, without the prompt.
+        """
+        prompts = check_texts("prompts", prompts)
+        n_samples = _positive("n_samples", n_samples)
+        max_new_tokens = _positive("max_new_tokens", max_new_tokens)
+        if not isinstance(temperature, Real) or not 0 <= temperature < np.inf:
+            raise ValueError(f"temperature must be a number from 0 upwards; got {show(temperature)}.")
+        seed = int(generator(random_state).integers(2**62))
+        from fairsk.text._local.sampling import occurrences, write
+
+        options = {
+            "n_samples": n_samples,
+            "seed": seed,
+            "max_new_tokens": max_new_tokens,
+            "temperature": float(temperature),
+        }
+        asked = list(zip(prompts, occurrences(prompts), strict=True))
+        keys = self._keys(asked, kind="generate", **options)
+        rows = dict(zip(keys, range(len(keys)), strict=True))
+
+        def ask(missing: list[str]) -> Iterator[dict[str, list[str]]]:
+            todo = [rows[key] for key in missing]
+            with self._counting(len(missing) * n_samples):
+                texts = write(
+                    self._causal,
+                    self._encoder,
+                    [asked[row] for row in todo],
+                    todo,
+                    batch_size=self.batch_size,
+                    **options,
+                )
+                for i, written in texts:
+                    yield {missing[i]: written}
+
+        return self.cache.answers(keys, ask)
+
+    def cost(
+        self,
+        prompts: Sequence[str],
+        answers: Sequence[str] = (),
+        *,
+        n_samples: int = 1,
+        max_new_tokens: int = 32,
+    ) -> RunCost:
+        """Return what it costs to ask these prompts, before it is done.
+
+        Parameters
+        ----------
+        prompts : sequence of str of length n_prompts
+            The prompts.
+        answers : sequence of str, default=()
+            The answers to be scored; without them, the cost is that of :meth:`generate`.
+        n_samples : int, default=1
+            How many texts are written per prompt.
+        max_new_tokens : int, default=32
+            How many tokens each of them has at most.
+
+        Returns
+        -------
+        RunCost
+            Distinct prompts, how many of them are known, and the tokens that the model reads and writes.
+        """
+        prompts, answers = check_texts("prompts", prompts), check_texts("answers", answers)
+        if not answers:
+            return run_cost(
+                prompts,
+                count_tokens=lambda new: [len(tokens) for tokens in self._encoder.prompts(new)],
+                calls_per_prompt=_positive("n_samples", n_samples),
+                tokens_per_call=_positive("max_new_tokens", max_new_tokens),
+            )
+        from fairsk.text._local.forward import inputs_of
+
+        keys = dict(zip(prompts, self._keys(prompts, kind="answers", answers=answers), strict=True))
+        known = self.cache.known(keys.values())
+        return run_cost(
+            prompts,
+            is_cached=lambda prompt: keys[prompt] in known,
+            # What answers have in common is read once.
+            count_tokens=lambda new: [
+                sum(map(len, set(inputs_of(passages).values())))
+                for passages in self._encoder.answers(new, answers)
+            ],
+            tokens_per_call=0,
+        )
+
+    @property
+    def n_truncated(self) -> int:
+        """How many prompts and texts were too long so far."""
+        return self._encoder.n_truncated if "_loaded" in self.__dict__ else 0
+
+    @property
+    def _is_named(self) -> bool:
+        return isinstance(self.model, str | os.PathLike)
+
+    @cached_property
+    def _loaded(self) -> tuple[CausalModel, TextEncoder]:
+        from fairsk.text._local.forward import CausalModel
+        from fairsk.text._local.loading import load
+
+        module, tokenizer = load(self.model, self.tokenizer, device=self.device, dtype=self.dtype)
+        causal = CausalModel(module)
+        encoder = TextEncoder(
+            tokenizer,
+            start_token=self.start_token,
+            chat=self.chat,
+            context=min((n for n in (causal.context, self.context) if n is not None), default=None),
+            too_long=self.too_long,
+        )
+        return causal, encoder
+
+    @property
+    def _causal(self) -> CausalModel:
+        with self._lock:
+            return self._loaded[0]
+
+    @property
+    def _encoder(self) -> TextEncoder:
+        with self._lock:
+            return self._loaded[1]
+
+    @cached_property
+    def _tokenizer_digest(self) -> str:
+        return self._encoder.fingerprint()
+
+    def _keys(self, texts: Sequence[Any], **parts: Any) -> list[str]:
+        """Return the keys of what is asked of texts; they depend on the weights as they are now."""
+        parts |= {"model": self._causal.fingerprint(), "tokenizer": self._tokenizer_digest}
+        return [key_of(text=text, **parts) for text in texts]
+
+    def _kept(
+        self,
+        texts: Sequence[str],
+        score: Callable[[Sequence[str], Sequence[int]], list[Floats]],
+        **parts: Any,
+    ) -> list[list[float]]:
+        """Return numbers of texts; those that the cache does not know are scored, the short ones first."""
+        keys = self._keys(texts, **parts)
+        rows = dict(zip(reversed(keys), reversed(range(len(keys))), strict=True))
+
+        def ask(missing: list[str]) -> Iterator[dict[str, list[float | None]]]:
+            missing = sorted(missing, key=lambda key: len(texts[rows[key]]))
+            size = self.batch_size * _BATCHES_AT_ONCE
+            with self._counting(len(missing)):
+                for part in (missing[i : i + size] for i in range(0, len(missing), size)):
+                    todo = [rows[key] for key in part]
+                    found = score([texts[row] for row in todo], todo)
+                    yield dict(zip(part, map(_plain, found), strict=True))
+
+        found = self.cache.answers(keys, ask)
+        return [[-np.inf if value is None else value for value in row] for row in found]
+
+    @contextmanager
+    def _counting(self, n_calls: int) -> Iterator[None]:
+        """Count what goes through the model, one thread at a time, and say what was too long for it."""
+        with self._lock:
+            before = self._encoder.n_truncated
+            self.n_calls += n_calls
+            yield
+            n_truncated = self._encoder.n_truncated - before
+        if n_truncated:
+            warn_user(
+                f"{n_truncated:,} texts have more tokens than the {self._encoder.context:,} that the model "
+                "reads at once: too_long='truncate' takes away the beginning of a prompt, and scores the "
+                "tokens of a text given a part of those before them."
+            )
+
+
+def _plain(values: Floats) -> list[float | None]:
+    """Return numbers as JSON can hold them: a probability of 0 has no finite logarithm."""
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def _positive(name: str, value: Any, least: int = 1) -> int:
+    """Return a whole number that is large enough."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be a whole number from {least} upwards; got {show(value)}.")
+    return int(value)
