@@ -331,8 +331,12 @@ def test_the_cost_is_told_before(scorer):
     assert scorer.n_calls == 0
     scorer(PROMPTS[:1], ANSWERS)
     assert scorer.cost(PROMPTS, ANSWERS).cached == 1
-    written = scorer.cost(PROMPTS[:2], n_samples=3, max_new_tokens=5)
+    written = scorer.cost(PROMPTS[:2], n_samples=3, max_tokens=5)
     assert (written.calls, written.tokens_in, written.tokens_out) == (6, 30, 30)
+    state = np.random.default_rng(0)
+    assert scorer.cost(PROMPTS, n_samples=2, random_state=state, max_tokens=3).cached == 0
+    scorer.generate(PROMPTS, 2, np.random.default_rng(0), max_tokens=3)
+    assert scorer.cost(PROMPTS, n_samples=2, random_state=state, max_tokens=3).calls == 0
     assert scorer.cost([], ANSWERS).calls == 0
 
 
@@ -347,7 +351,7 @@ def test_a_model_is_left_as_it_was(tokenizer):
     threads, state, numbers = torch.get_num_threads(), torch.get_rng_state(), np.random.get_state()[1].copy()
     scorer = LocalScorer(model, tokenizer)
     scores = scorer(PROMPTS, ANSWERS)
-    scorer.generate(PROMPTS, 2, 0, max_new_tokens=3)
+    scorer.generate(PROMPTS, 2, 0, max_tokens=3)
     assert [part.training for part in model.modules()] == modes
     assert all(torch.equal(weights[name], value) for name, value in model.state_dict().items())
     assert all(each.requires_grad and each.grad is None for each in model.parameters())
@@ -433,10 +437,10 @@ def test_texts_are_drawn_from_the_distribution_of_the_model(model, tokenizer):
 
     seed = int(np.random.default_rng(3).integers(2**62))
     scorer = LocalScorer(model, tokenizer, batch_size=3)
-    found = scorer.generate(PROMPTS, 2, 3, max_new_tokens=6, temperature=1.5)
+    found = scorer.generate(PROMPTS, 2, 3, max_tokens=6, temperature=1.5)
     for prompt, texts in zip(PROMPTS, found, strict=True):
         for sample, text in enumerate(texts):
-            generator = _generator(seed, (prompt, 0), sample)
+            generator = _generator(seed, prompt, sample)
             tokens = ids(tokenizer, prompt)
             given = len(tokens)
             while len(tokens) < given + 6:
@@ -453,24 +457,24 @@ def test_texts_are_drawn_from_the_distribution_of_the_model(model, tokenizer):
 
 
 def test_texts_depend_on_the_seed_and_the_prompt_alone(model, tokenizer):
-    first = LocalScorer(model, tokenizer).generate(PROMPTS, 3, 7, max_new_tokens=8)
-    assert LocalScorer(model, tokenizer).generate(PROMPTS, 3, 8, max_new_tokens=8) != first
-    turned = LocalScorer(model, tokenizer, batch_size=1).generate(PROMPTS[::-1], 3, 7, max_new_tokens=8)
+    first = LocalScorer(model, tokenizer).generate(PROMPTS, 3, 7, max_tokens=8)
+    assert LocalScorer(model, tokenizer).generate(PROMPTS, 3, 8, max_tokens=8) != first
+    turned = LocalScorer(model, tokenizer, batch_size=1).generate(PROMPTS[::-1], 3, 7, max_tokens=8)
     assert turned[::-1] == first
-    assert LocalScorer(model, tokenizer).generate(PROMPTS, 1, 7, max_new_tokens=8) == [[t[0]] for t in first]
-    # A prompt that comes twice is answered twice: that is how much answers vary by themselves.
-    twice = LocalScorer(model, tokenizer).generate(PROMPTS[:1] * 2, 3, 7, max_new_tokens=8)
-    assert twice[0] == first[0]
-    assert twice[1] != first[0]
-    greedy = LocalScorer(model, tokenizer).generate(PROMPTS, 2, max_new_tokens=8, temperature=0)
+    assert LocalScorer(model, tokenizer).generate(PROMPTS, 1, 7, max_tokens=8) == [[t[0]] for t in first]
+    assert LocalScorer(model, tokenizer).generate(PROMPTS[:1] * 2, 3, 7, max_tokens=8) == first[:1] * 2
+    drawing = LocalScorer(model, tokenizer)
+    assert drawing.generate(PROMPTS, 3, max_tokens=8) != drawing.generate(PROMPTS, 3, max_tokens=8)
+    assert (drawing.n_calls, len(drawing.cache)) == (24, 0)
+    greedy = LocalScorer(model, tokenizer).generate(PROMPTS, 2, max_tokens=8, temperature=0)
     assert all(a == b for a, b in greedy)
     assert len({text for texts in first for text in texts}) > 6
 
 
 def test_written_texts_are_known_too_and_end_where_the_model_ends_them(model, tokenizer):
     scorer = LocalScorer(model, tokenizer)
-    texts = scorer.generate(PROMPTS, 40, 0, max_new_tokens=8, temperature=3.0)
-    assert (scorer.n_calls, scorer.generate(PROMPTS, 40, 0, max_new_tokens=8, temperature=3.0)) == (
+    texts = scorer.generate(PROMPTS, 40, 0, max_tokens=8, temperature=3.0)
+    assert (scorer.n_calls, scorer.generate(PROMPTS, 40, 0, max_tokens=8, temperature=3.0)) == (
         160,
         texts,
     )
@@ -480,7 +484,7 @@ def test_written_texts_are_known_too_and_end_where_the_model_ends_them(model, to
     assert max(lengths) == 8
     assert not any("<eos>" in text for row in texts for text in row)
     with pytest.raises(ValueError, match=r"prompts\[0\] has 25 tokens"):
-        scorer.generate(["the"], max_new_tokens=23)
+        scorer.generate(["the"], max_tokens=23)
 
 
 # messages

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ import torch
 from fairsk.text._local.encoding import TextEncoder
 from fairsk.text._local.forward import CausalModel
 
-__all__ = ["occurrences", "write"]
+__all__ = ["write"]
 
 
 class _Draw:
@@ -42,42 +41,31 @@ class _Draw:
         return torch.full_like(scores, -torch.inf).scatter(1, chosen, 0.0)
 
 
-def occurrences(prompts: Sequence[str]) -> list[int]:
-    """Return for each prompt how often it stood before: prompts that come twice are answered twice."""
-    seen: Counter[str] = Counter()
-    numbers = []
-    for prompt in prompts:
-        numbers.append(seen[prompt])
-        seen[prompt] += 1
-    return numbers
-
-
 def write(
     model: CausalModel,
     encoder: TextEncoder,
-    prompts: Sequence[tuple[str, int]],
+    prompts: Sequence[str],
     rows: Sequence[int],
     *,
     n_samples: int,
     seed: int,
-    max_new_tokens: int,
+    max_tokens: int,
     temperature: float,
     batch_size: int,
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the number of a prompt and its texts.
 
-    Prompts come with the number of their occurrence; ``rows`` says where they stood, for messages. Those of
-    one length go together, so that no row is filled up, and the random numbers of a text depend on seed,
-    prompt, occurrence and sample alone.
+    ``rows`` says where the prompts stood, for messages. Those of one length go together, so that no row is
+    filled up, and the random numbers of a text depend on seed, prompt and sample alone.
     """
-    tokens = encoder.prompts([prompt for prompt, _ in prompts], rows, room=max_new_tokens)
+    tokens = encoder.prompts(prompts, rows, room=max_tokens)
     drafts = [(len(tokens[i]), i, sample) for i in range(len(prompts)) for sample in range(n_samples)]
     written: dict[int, list[str]] = {}
     for batch in _equally_long(sorted(drafts), batch_size):
         generators = [_generator(seed, prompts[i], sample) for _, i, sample in batch]
         given = [tokens[i] for _, i, _ in batch]
         for (_, i, _), text in zip(
-            batch, _continued(model, encoder, given, generators, max_new_tokens, temperature), strict=True
+            batch, _continued(model, encoder, given, generators, max_tokens, temperature), strict=True
         ):
             texts = written.setdefault(i, [])
             texts.append(text)
@@ -97,11 +85,10 @@ def _equally_long(rows: Sequence[tuple[int, int, int]], batch_size: int) -> Iter
         yield batch
 
 
-def _generator(seed: int, numbered: tuple[str, int], sample: int) -> np.random.Generator:
+def _generator(seed: int, prompt: str, sample: int) -> np.random.Generator:
     """Return the random numbers of one text."""
-    prompt, occurrence = numbered
     digest = int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:16], "big")
-    return np.random.default_rng([seed, digest, occurrence, sample])
+    return np.random.default_rng([seed, digest, sample])
 
 
 def _continued(
@@ -109,7 +96,7 @@ def _continued(
     encoder: TextEncoder,
     given: Sequence[tuple[int, ...]],
     generators: Sequence[np.random.Generator],
-    max_new_tokens: int,
+    max_tokens: int,
     temperature: float,
 ) -> list[str]:
     """Return what is written behind prompts of one length."""
@@ -118,7 +105,7 @@ def _continued(
     # Named one by one, for what is not named is taken from the model's own settings, which may forbid
     # repetitions or leave out unlikely tokens; what is sampled here is the model itself.
     config = GenerationConfig(
-        max_new_tokens=max_new_tokens,
+        max_new_tokens=max_tokens,
         do_sample=False,
         num_beams=1,
         repetition_penalty=1.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -278,7 +279,7 @@ class LocalScorer:
         n_samples: int = 1,
         random_state: RandomStateLike = None,
         *,
-        max_new_tokens: int = 32,
+        max_tokens: int = 64,
         temperature: float = 1.0,
     ) -> list[list[str]]:
         """Return texts that the model writes behind prompts, sampled from its own distribution.
@@ -286,12 +287,13 @@ class LocalScorer:
         Parameters
         ----------
         prompts : sequence of str of length n_prompts
-            What the texts go on from. A prompt that stands there twice is answered twice.
+            What the texts go on from; prompts that are equal share their texts.
         n_samples : int, default=1
             How many texts per prompt.
         random_state : int, Generator, RandomState or None, default=None
-            With the same number come the same texts, whatever other prompts stand beside a prompt.
-        max_new_tokens : int, default=32
+            With the same number come the same texts, whatever other prompts stand beside a prompt, and they
+            are kept in the cache. None draws anew each time.
+        max_tokens : int, default=64
             After so many tokens a text ends, if the model has not ended it before.
         temperature : float, default=1.0
             Logits are divided by it; at 0 each token is the likeliest one, and all samples are the same.
@@ -301,60 +303,50 @@ class LocalScorer:
         list of list of str
             For each prompt its texts, without the prompt.
         """
-        prompts = check_texts("prompts", prompts)
-        n_samples = _positive("n_samples", n_samples)
-        max_new_tokens = _positive("max_new_tokens", max_new_tokens)
-        if not isinstance(temperature, Real) or not 0 <= temperature < np.inf:
-            raise ValueError(f"temperature must be a number from 0 upwards; got {show(temperature)}.")
-        seed = int(generator(random_state).integers(2**62))
-        from fairsk.text._local.sampling import occurrences, write
+        from fairsk.text._local.sampling import write
 
-        options = {
-            "n_samples": n_samples,
-            "seed": seed,
-            "max_new_tokens": max_new_tokens,
-            "temperature": float(temperature),
-        }
-        asked = list(zip(prompts, occurrences(prompts), strict=True))
-        keys = self._keys(asked, kind="generate", **options)
-        rows = dict(zip(keys, range(len(keys)), strict=True))
+        prompts = check_texts("prompts", prompts)
+        options = _draws(n_samples, random_state, max_tokens, temperature)
+        keys = self._keys(prompts, kind="generate", **options)
+        rows = _first_rows(keys)
 
         def ask(missing: list[str]) -> Iterator[dict[str, list[str]]]:
             todo = [rows[key] for key in missing]
+            asked = [prompts[row] for row in todo]
             with self._counting(len(missing) * n_samples):
-                texts = write(
-                    self._causal,
-                    self._encoder,
-                    [asked[row] for row in todo],
-                    todo,
-                    batch_size=self.batch_size,
-                    **options,
-                )
-                for i, written in texts:
-                    yield {missing[i]: written}
+                for i, texts in write(
+                    self._causal, self._encoder, asked, todo, batch_size=self.batch_size, **options
+                ):
+                    yield {missing[i]: texts}
 
-        return self.cache.answers(keys, ask)
+        return (AnswerCache() if random_state is None else self.cache).answers(keys, ask)
 
     def cost(
         self,
         prompts: Sequence[str],
         answers: Sequence[str] = (),
         *,
-        n_samples: int = 1,
-        max_new_tokens: int = 32,
+        n_samples: int | None = None,
+        random_state: RandomStateLike = None,
+        max_tokens: int = 64,
+        temperature: float = 1.0,
     ) -> RunCost:
-        """Return what it costs to ask these prompts, before it is done.
+        """Return what a run would cost, without asking anything.
 
         Parameters
         ----------
         prompts : sequence of str of length n_prompts
             The prompts.
         answers : sequence of str, default=()
-            The answers to be scored; without them, the cost is that of :meth:`generate`.
-        n_samples : int, default=1
-            How many texts are written per prompt.
-        max_new_tokens : int, default=32
-            How many tokens each of them has at most.
+            The answers that are scored.
+        n_samples : int, optional
+            Given: the cost of :meth:`generate` with these arguments.
+        random_state : int, Generator, RandomState or None, default=None
+            As in :meth:`generate`.
+        max_tokens : int, default=64
+            As in :meth:`generate`.
+        temperature : float, default=1.0
+            As in :meth:`generate`.
 
         Returns
         -------
@@ -362,26 +354,21 @@ class LocalScorer:
             Distinct prompts, how many of them are known, and the tokens that the model reads and writes.
         """
         prompts, answers = check_texts("prompts", prompts), check_texts("answers", answers)
-        if not answers:
-            return run_cost(
-                prompts,
-                count_tokens=lambda new: [len(tokens) for tokens in self._encoder.prompts(new)],
-                calls_per_prompt=_positive("n_samples", n_samples),
-                tokens_per_call=_positive("max_new_tokens", max_new_tokens),
-            )
-        from fairsk.text._local.forward import inputs_of
-
-        keys = dict(zip(prompts, self._keys(prompts, kind="answers", answers=answers), strict=True))
-        known = self.cache.known(keys.values())
+        if n_samples is None:
+            keys = self._keys(prompts, kind="answers", answers=answers)
+        else:
+            drawn = copy.deepcopy(random_state)  # to ask what it costs must not move a generator on
+            options = _draws(n_samples, drawn, max_tokens, temperature)
+            keys = self._keys(prompts, kind="generate", **options)
+        by_prompt = dict(zip(prompts, keys, strict=True))
+        is_kept = n_samples is None or random_state is not None
+        known = self.cache.known(keys) if is_kept else {}
         return run_cost(
             prompts,
-            is_cached=lambda prompt: keys[prompt] in known,
-            # What answers have in common is read once.
-            count_tokens=lambda new: [
-                sum(map(len, set(inputs_of(passages).values())))
-                for passages in self._encoder.answers(new, answers)
-            ],
-            tokens_per_call=0,
+            is_cached=lambda prompt: by_prompt[prompt] in known,
+            count_tokens=lambda new: self._tokens_read(new, answers, max_tokens if n_samples else 0),
+            calls_per_prompt=n_samples or 1,
+            tokens_per_call=max_tokens if n_samples else 0,
         )
 
     @property
@@ -423,6 +410,16 @@ class LocalScorer:
     def _tokenizer_digest(self) -> str:
         return self._encoder.fingerprint()
 
+    def _tokens_read(self, prompts: Sequence[str], answers: Sequence[str], room: int) -> list[int]:
+        """Return how many tokens the model reads of each prompt with its answers."""
+        if room or not answers:
+            return list(map(len, self._encoder.prompts(prompts, room=room)))
+        from fairsk.text._local.forward import inputs_of
+
+        # What answers have in common is read once.
+        read = map(inputs_of, self._encoder.answers(prompts, answers))
+        return [sum(map(len, set(hosts.values()))) for hosts in read]
+
     def _keys(self, texts: Sequence[Any], **parts: Any) -> list[str]:
         """Return the keys of what is asked of texts; they depend on the weights as they are now."""
         parts |= {"model": self._causal.fingerprint(), "tokenizer": self._tokenizer_digest}
@@ -436,7 +433,7 @@ class LocalScorer:
     ) -> list[list[float]]:
         """Return numbers of texts; those that the cache does not know are scored, the short ones first."""
         keys = self._keys(texts, **parts)
-        rows = dict(zip(reversed(keys), reversed(range(len(keys))), strict=True))
+        rows = _first_rows(keys)
 
         def ask(missing: list[str]) -> Iterator[dict[str, list[float | None]]]:
             missing = sorted(missing, key=lambda key: len(texts[rows[key]]))
@@ -464,6 +461,25 @@ class LocalScorer:
                 "reads at once: too_long='truncate' takes away the beginning of a prompt, and scores the "
                 "tokens of a text given a part of those before them."
             )
+
+
+def _first_rows(keys: Sequence[str]) -> dict[str, int]:
+    """Return where each key stands first."""
+    return {key: row for row, key in reversed(list(enumerate(keys)))}
+
+
+def _draws(
+    n_samples: Any, random_state: RandomStateLike, max_tokens: Any, temperature: Any
+) -> dict[str, Any]:
+    """Return what texts depend on beside model and prompt, checked."""
+    if not isinstance(temperature, Real) or not 0 <= float(temperature) < np.inf:
+        raise ValueError(f"temperature must be a number from 0 upwards; got {show(temperature)}.")
+    return {
+        "n_samples": _positive("n_samples", n_samples),
+        "seed": int(generator(random_state).integers(2**62)),
+        "max_tokens": _positive("max_tokens", max_tokens),
+        "temperature": float(temperature),
+    }
 
 
 def _plain(values: Floats) -> list[float | None]:
