@@ -49,6 +49,12 @@ from fairsk.statistics import (
 )
 from fairsk.statistics._verdicts import measure_disparity
 from fairsk.text import association_test, starter_occupations
+from fairsk.text import (
+    logged_generation_audit,
+    paired_preference,
+    perplexity_by_group,
+    starter_occupations,
+)
 from fairsk.thresholds import thresholds_from_histograms
 
 COUNTS = GroupCounts(["a", "b"], {"tp": [40, 20], "fp": [10, 20], "fn": [10, 30], "tn": [40, 30]})
@@ -261,6 +267,21 @@ RESULTS: dict[str, Callable[[], Any]] = {
         ("What about <b>me</b>?",),
     ),
     # text
+    "GenerationAudit": lambda: logged_generation_audit(
+        PEOPLE["race"], PEOPLE["sex"], scores={"<b>toxicity</b>": PEOPLE["score"]}, random_state=0
+    ),
+    "GroupPerplexity": lambda: perplexity_by_group(
+        lambda texts: [-float(len(text)) for text in texts],
+        ["{person} <b>won</b>.", "Then {person} lost."],
+        {"f": ["the woman", "she"], "m": ["the man", "he"]},
+        count_tokens=lambda texts: [len(text.split()) for text in texts],
+    ),
+    "PairedPreference": lambda: paired_preference(
+        lambda texts: [-float(len(text)) for text in texts],
+        ["She won.", "The woman lost.", "An aunt came."],
+        ["He won.", "The man lost.", "An uncle came."],
+        ["<b>pronoun</b>", "noun", "noun"],
+    ),
     "StarterOccupations": starter_occupations,
     "AssociationTest": lambda: association_test(
         *np.random.default_rng(1).normal(size=(4, 7, 3)), confidence=0.9, n_resamples=20, random_state=0

@@ -21,6 +21,9 @@ from fairsk.text._counterfactual.results import CounterfactualPair as Counterfac
 from fairsk.text._counterfactual.results import FlipShare as FlipShare
 from fairsk.text._counterfactual.scorer import CounterfactualScorer as CounterfactualScorer
 from fairsk.text._counterfactual.scorer import make_counterfactual_scorer
+from fairsk.text._generation.audit import generation_audit, generation_cost
+from fairsk.text._generation.logged import logged_generation_audit
+from fairsk.text._generation.results import GenerationAudit as GenerationAudit
 from fairsk.text._likelihood.perplexity import GroupPerplexity as GroupPerplexity
 from fairsk.text._likelihood.perplexity import perplexity_by_group
 from fairsk.text._likelihood.preference import PairedPreference as PairedPreference
@@ -58,6 +61,9 @@ __all__ = [
     "OpenAIScorer",
     "LocalScorer",
     # what a language model prefers and writes
+    "generation_audit",
+    "generation_cost",
+    "logged_generation_audit",
     "paired_preference",
     "perplexity_by_group",
     "starter_names",

@@ -50,6 +50,15 @@ class FilledPrompts:
     left_out: int
     duplicates: int
 
+    def need_several_terms(self) -> None:
+        """Refuse groups of a single term: how far terms of a group lie apart, one term cannot tell."""
+        single = [group for group in self.groups if len(self.texts[0][group]) < 2]
+        if single:
+            raise ValueError(
+                f'terms="sampled" needs several terms of each group, and {list_groups(single)} has one per '
+                "prompt: give lists, such as those of starter_names, or take terms as fixed."
+            )
+
     def distinct(self) -> list[str]:
         """Return every text once."""
         return list(dict.fromkeys(text for cell in self.texts for texts in cell.values() for text in texts))

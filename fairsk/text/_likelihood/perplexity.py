@@ -283,6 +283,8 @@ def perplexity_by_group(
     check_choice("terms", terms, TermsAre)
     check_resamples(n_resamples)
     filled = fill_prompts(prompts, groups)
+    if terms == "sampled":
+        filled.need_several_terms()
     texts = filled.distinct()
     likelihood = log_likelihoods(log_likelihood, texts)
     tokens = token_counts(count_tokens, log_likelihood, texts)

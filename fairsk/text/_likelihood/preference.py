@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from scipy.special import ndtri
 
-from fairsk._core.columns import value_columns
+from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.groups import encode_groups, format_group
 from fairsk._core.messages import show
 from fairsk._core.results import (
@@ -239,6 +239,7 @@ def paired_preference(
     """
     check_confidence(confidence)
     check_choice("ties", ties, Ties)
+    refuse_shuffled(more=more, less=less, groups=groups)
     first, second = read_texts(more), read_texts(less)
     _check_pairs(first, second)
     likelihood = log_likelihoods(log_likelihood, [*first, *second])

@@ -1,0 +1,1 @@
+"""What a language model writes of groups: texts judged, and compared within the prompts."""

@@ -1,0 +1,179 @@
+"""The audit of what a language model has written of groups, from a log of texts or of their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fairsk._core.columns import refuse_shuffled, value_columns
+from fairsk._core.groups import encode_groups, format_group, list_groups
+from fairsk._core.messages import list_labels, show
+from fairsk._core.results import library_of
+from fairsk._core.typing import Floats, RandomStateLike
+from fairsk._core.validation import generator
+from fairsk.statistics._intervals import check_confidence
+from fairsk.statistics._resampling import check_resamples
+from fairsk.text._generation.asking import Judges, named_judges, scores_of
+from fairsk.text._generation.comparing import Written, audit_of
+from fairsk.text._generation.results import GenerationAudit
+
+__all__ = ["logged_generation_audit"]
+
+
+def logged_generation_audit(
+    prompts: Any,
+    groups: Any,
+    *,
+    texts: Any = None,
+    judge: Judges | None = None,
+    scores: Any = None,
+    confidence: float = 0.95,
+    n_resamples: int = 10_000,
+    random_state: RandomStateLike = None,
+) -> GenerationAudit:
+    """Audit what a language model has written of groups, from a log.
+
+    Parameters
+    ----------
+    prompts : array-like of shape (n_texts,)
+        What the text of each row was written on, by an id that does not depend on the group: such as the
+        template, or the question.
+    groups : array-like of shape (n_texts,) or (n_texts, n_columns)
+        The group of each row; several columns make an intersection.
+    texts : array-like of shape (n_texts,), optional
+        What was written, for ``judge``.
+    judge : callable, or mapping of str to callable, optional
+        As in :func:`generation_audit`.
+    scores : array-like of shape (n_texts,), or mapping of str to array-like, optional
+        Scores that are there already, NaN or None where there is none.
+    confidence : float in (0, 1), default=0.95
+        The coverage probability of each interval.
+    n_resamples : int, default=10_000
+        How many permutations are drawn where not all can be counted.
+    random_state : int, Generator, RandomState or None, default=None
+        Seed of the draws.
+
+    Returns
+    -------
+    GenerationAudit
+        Differences and distances of scores between the groups, beside what chance makes of them.
+
+    Raises
+    ------
+    TypeError
+        If something is no text, or cannot judge.
+    ValueError
+        If there is nothing to compare: no scores, a single group, or no prompt with texts of two.
+
+    Warns
+    -----
+    UserWarning
+        If a judge has no score for any text of a group.
+
+    See Also
+    --------
+    generation_audit : The same of texts that a model is asked for.
+    fairsk.audit.audit_predictions : The audit of decisions.
+
+    Notes
+    -----
+    What is compared, and how, stands at :func:`generation_audit`. A prompt counts for two groups if both have
+    scores on it; however many there are, each such prompt counts alike.
+
+    The permutation test assumes that within a prompt nothing but the group tells texts apart. In a log
+    something may: people of one group may have asked at other times, or of other versions of a model. Prompts
+    that combine id and version, or day, answer that.
+
+    Examples
+    --------
+    >>> from fairsk.text import logged_generation_audit
+    >>> result = logged_generation_audit(
+    ...     ["q1"] * 8 + ["q2"] * 8,
+    ...     ["f", "m"] * 8,
+    ...     scores={"refused": [1, 0, 1, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 1]},
+    ... )
+    >>> gap = result.gaps[0]
+    >>> gap.difference, gap.n_prompts, gap.is_exact, round(gap.p_value, 3)
+    (0.625, 2, True, 0.047)
+    """
+    check_confidence(confidence)
+    check_resamples(n_resamples)
+    refuse_shuffled(prompts=prompts, groups=groups, texts=texts, scores=scores)
+    given, written_texts = _given_scores(scores, texts, judge)
+    n = len(next(iter(given.values())))
+    grouping = encode_groups(value_columns("groups", groups, n))
+    asked = encode_groups(value_columns("prompts", prompts, n))
+    if len(grouping.labels) < 2:
+        raise ValueError(f"groups has only {list_groups(grouping.labels)}: at least two are compared.")
+    layout = Written(
+        groups=tuple(grouping.labels),
+        labels=tuple(map(format_group, asked.labels)),
+        prompt=asked.codes,
+        group=grouping.codes,
+        term=np.zeros(n, dtype=np.intp),
+        is_aligned=False,
+    )
+    pairs = {(int(prompt), int(group)) for prompt, group in zip(asked.codes, grouping.codes, strict=True)}
+    if len(pairs) == len({prompt for prompt, _ in pairs}):
+        raise ValueError(
+            f"None of the {len(asked.labels):,} prompts has texts of two groups: texts are compared on the "
+            "same prompt. Give an id that does not depend on the group, such as the template."
+        )
+    return audit_of(
+        layout,
+        given,
+        written_texts,
+        terms="fixed",
+        confidence=confidence,
+        n_resamples=n_resamples,
+        rng=generator(random_state),
+        library=library_of(prompts, groups, texts, scores),
+    )
+
+
+def _given_scores(
+    scores: Any, texts: Any, judge: Judges | None
+) -> tuple[dict[str, Floats], Sequence[str | None]]:
+    """Return the scores of a log by name, and its texts; rows without a text have none."""
+    if (scores is None) == (judge is None) or (judge is not None and texts is None):
+        raise ValueError(
+            "Give either scores=, or texts= and the judge= of them: logged_generation_audit compares scores."
+        )
+    if judge is not None:
+        rows = _texts_or_none(texts)
+        judged = {name: scores_of(name, function, rows) for name, function in named_judges(judge).items()}
+        return judged, rows
+    named = scores if isinstance(scores, Mapping) else {"score": scores}
+    found = {}
+    for name, values in named.items():
+        found[str(name)] = numbers = _as_numbers(str(name), values)
+        if len(numbers) != len(next(iter(found.values()))):
+            raise ValueError(
+                f"scores have different numbers of rows: {list_labels(map(len, found.values()))}."
+            )
+    if not found or not len(next(iter(found.values()))):
+        raise ValueError("scores is empty: give a score per text.")
+    return found, [""] * len(next(iter(found.values())))
+
+
+def _as_numbers(name: str, values: Any) -> Floats:
+    try:
+        numbers = np.asarray(
+            [np.nan if value is None or value != value else value for value in values], dtype=float
+        )
+    except (TypeError, ValueError):
+        raise ValueError(f"The score {show(name)} must hold a number per text; got {show(values)}.") from None
+    if np.isinf(numbers).any():
+        raise ValueError(f"The score {show(name)} has infinite values; NaN or None say that there is none.")
+    return numbers
+
+
+def _texts_or_none(texts: Any) -> list[str | None]:
+    """Return texts, None where a row has none."""
+    rows = list(texts)
+    for text in rows:
+        if text is not None and text == text and not isinstance(text, str):
+            raise TypeError(f"texts must hold texts, or None where nothing was written; got {show(text)}.")
+    return [text if isinstance(text, str) else None for text in rows]
