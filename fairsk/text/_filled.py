@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from fairsk._core.groups import format_group, list_groups
-from fairsk._core.messages import did_you_mean, list_labels, show
+from fairsk._core.messages import did_you_mean, list_labels, shorten, show
 from fairsk._core.texts import read_texts
 
 __all__ = ["FilledPrompts", "Fills", "fill_prompts"]
@@ -146,14 +146,18 @@ def _distinct(
 def _rows_of(group: Hashable, terms: Any) -> _Rows:
     """Return the terms of a group as rows."""
     if not isinstance(terms, Mapping):
-        return [{None: term} for term in _terms(group, terms)]
-    places = {place: _terms(group, values) for place, values in terms.items()}
-    if not places or len({len(values) for values in places.values()}) > 1:
-        raise ValueError(
-            f"groups[{show(group)}] has {list_labels(map(len, places.values()))} terms in its places "
-            f"{list_labels(places)}: give as many for each, those at the same position stand together."
-        )
-    return [dict(zip(places, row, strict=True)) for row in zip(*places.values(), strict=True)]
+        rows: _Rows = [{None: term} for term in _terms(group, terms)]
+    else:
+        places = {place: _terms(group, values) for place, values in terms.items()}
+        if not places or len({len(values) for values in places.values()}) > 1:
+            raise ValueError(
+                f"groups[{show(group)}] has {list_labels(map(len, places.values()))} terms in its places "
+                f"{list_labels(places)}: give as many for each, those at the same position stand together."
+            )
+        rows = [dict(zip(places, row, strict=True)) for row in zip(*places.values(), strict=True)]
+    if len({tuple(row.values()) for row in rows}) < len(rows):
+        raise ValueError(f"groups[{show(group)}] holds a term twice: {show(terms)}.")
+    return rows
 
 
 def _terms(group: Hashable, terms: Any) -> list[str]:
@@ -163,8 +167,6 @@ def _terms(group: Hashable, terms: Any) -> list[str]:
     for term in terms:
         if not isinstance(term, str):
             raise TypeError(f"groups[{show(group)}] must hold texts; got {show(term)}.")
-    if len(set(terms)) < len(terms):
-        raise ValueError(f"groups[{show(group)}] holds a term twice: {list_labels(terms)}.")
     return terms
 
 
@@ -229,12 +231,12 @@ def _join(literals: Sequence[str], terms: Sequence[str]) -> str:
 
 
 def _refuse_alike(template: str, filled: Mapping[Hashable, tuple[str, ...]]) -> None:
-    """Refuse a prompt that reads the same for two groups: nothing could tell them apart."""
+    """Refuse a prompt that reads the same for two groups, or two terms: nothing could tell them apart."""
     owners: dict[str, Hashable] = {}
     for group, texts in filled.items():
         for text in texts:
-            if owners.setdefault(text, group) != group:
-                raise ValueError(
-                    f"The prompt {show(template)} reads the same for {format_group(owners[text])} and "
-                    f"{format_group(group)}: {show(text)}."
-                )
+            if text in owners:
+                first, second = (shorten(format_group(label)) for label in (owners[text], group))
+                between = f"{first} and {second}" if first != second else f"two terms of {first}"
+                raise ValueError(f"The prompt {show(template)} reads the same for {between}: {show(text)}.")
+            owners[text] = group
