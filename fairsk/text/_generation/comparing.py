@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -74,9 +74,8 @@ class Written:
         term = self._exchanged_with(terms)
         order = rows[np.lexsort((term[rows], self.prompt[rows]))]
         keys = list(zip(self.prompt[order].tolist(), term[order].tolist(), strict=True))
-        starts = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]
-        ends = [*starts[1:], len(keys)]
-        return {keys[start]: scores[order[start:end]] for start, end in zip(starts, ends, strict=True)}
+        bounds = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]] + [len(keys)]
+        return {keys[start]: scores[order[start:end]] for start, end in pairwise(bounds) if start < end}
 
     def _exchanged_with(self, terms: TermsAre) -> Ints:
         """Return the term of each text, as far as terms are told apart."""

@@ -143,21 +143,18 @@ def _draws(units: Sequence[Unit], n_resamples: int, rng: np.random.Generator) ->
         for start in range(0, n_resamples, rows):
             drawn = slice(start, min(start + rows, n_resamples))
             size = drawn.stop - drawn.start
-            # Units of one size share the draws, each shifted by another number of places: within a draw no
-            # two of them have the same one, so that prompts are permuted independently.
             for first_member in range(0, len(members), size):
-                block = members[first_member : first_member + size]
-                is_first = _random_parts(size, n, n_first, rng)
-                pooled = np.stack([unit.pooled for unit in block], axis=1)
-                weights = np.array([unit.weight for unit in block])
-                sums = is_first @ pooled
-                gaps = sums / n_first - (pooled.sum(0) - sums) / n_second
-                seen = np.cumsum(is_first, axis=1)[:, :-1]
-                apart = np.abs(seen / n_first - (np.arange(1, n) - seen) / n_second)
-                lengths = apart @ np.diff(pooled, axis=0)
-                for j in range(len(block)):
-                    differences[drawn] += weights[j] * np.roll(gaps[:, j], j)
-                    distances[drawn] += weights[j] * np.roll(lengths[:, j], j)
+                parts = _random_parts(size, n, n_first, rng)
+                for shift, unit in enumerate(members[first_member : first_member + size]):
+                    # Prompts of one size share the random parts: each has its own order of the places, and
+                    # takes them up further on, so that within a draw no two prompts have the same part.
+                    is_first = np.roll(parts[:, rng.permutation(n)], shift, axis=0)
+                    pooled = unit.pooled
+                    sums = is_first @ pooled
+                    differences[drawn] += unit.weight * (sums / n_first - (pooled.sum() - sums) / n_second)
+                    seen = np.cumsum(is_first, axis=1)[:, :-1]
+                    apart = np.abs(seen / n_first - (np.arange(1, n) - seen) / n_second)
+                    distances[drawn] += unit.weight * (apart @ np.diff(pooled))
     return differences, distances
 
 
