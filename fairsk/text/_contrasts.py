@@ -53,25 +53,33 @@ def contrast(first: Floats, second: Floats, terms: TermsAre, confidence: float) 
     differences = differences[~np.isnan(differences)]
     scale = float(max(np.nanmax(np.abs(first), initial=0.0), np.nanmax(np.abs(second), initial=0.0)))
     over_prompts = mean_estimate(differences, confidence, scale)
-    if terms == "fixed" or len(differences) == 0:
+    if terms == "fixed":
         return over_prompts
+    by_term = [prompt_means(table.T) for table in (first, second)]
+    by_term = [means[~np.isnan(means)] for means in by_term]
+    samples = [differences, *by_term]
+    if min(map(len, samples)) < 2:
+        return Estimate(over_prompts.value, np.nan, np.nan)
     # Prompts and terms are crossed: a prompt moves all its terms, a term all its prompts, and the variances
-    # of both add up (what a cell has of its own is in both, which makes the sum, if anything, too large).
-    n = len(differences)
-    parts = [(float(differences.var(ddof=1)) / n, n - 1)] if n > 1 else []
-    for table in (first, second):
-        means = prompt_means(table.T)
-        means = means[~np.isnan(means)]
-        if len(means) < 2:
-            return Estimate(over_prompts.value, np.nan, np.nan)
-        parts.append((float(means.var(ddof=1)) / len(means), len(means) - 1))
-    variance = sum(part for part, _ in parts)
-    if n < 2 or variance <= (_ROUNDING * scale) ** 2:
+    # of both add up. What a cell has of its own is in both, and is taken off once.
+    parts = np.array([values.var(ddof=1) / len(values) for values in samples])
+    crossed = parts.sum() - _of_cells(first) - _of_cells(second)
+    variance = max(crossed, parts[0], parts[1:].sum())
+    if variance <= (_ROUNDING * scale) ** 2:
         return Estimate(over_prompts.value, np.nan, np.nan)
     # Welch-Satterthwaite: the degrees of freedom of a sum of estimated variances.
-    freedom = variance**2 / sum(part**2 / df for part, df in parts)
-    half = float(stdtrit(freedom, 0.5 + confidence / 2)) * np.sqrt(variance)
+    freedom = parts.sum() ** 2 / sum(part**2 / (len(s) - 1) for part, s in zip(parts, samples, strict=True))
+    half = float(stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(variance))
     return Estimate(over_prompts.value, over_prompts.value - half, over_prompts.value + half)
+
+
+def _of_cells(table: Floats) -> float:
+    """Return what the variance of the mean of a table owes to its cells, beyond its rows and columns."""
+    n, m = table.shape
+    if np.isnan(table).any():
+        return 0.0  # an unbalanced table has no such simple parts: the variance stays too large
+    residuals = table - table.mean(1, keepdims=True) - table.mean(0) + table.mean()
+    return float((residuals**2).sum()) / ((n - 1) * (m - 1)) / table.size
 
 
 def split_p(first: Floats, second: Floats, n_resamples: int, rng: np.random.Generator) -> tuple[float, bool]:
