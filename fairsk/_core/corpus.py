@@ -278,11 +278,25 @@ class CorpusCounts(Result):
         """
         totals = self.word_texts.sum(0)
         kept = [word for word, n in zip(self.words or (), totals.tolist(), strict=True) if n >= min_texts]
-        return self._with_words(kept, is_complete=self.is_complete and len(kept) == len(self.words or ()))
+        return self.with_words(kept)
 
-    def _with_words(self, words: Sequence[str], is_complete: bool) -> CorpusCounts:
-        """Return the table with these words: its own that are not among them are added to the others."""
+    def with_words(self, words: Sequence[str]) -> CorpusCounts:
+        """Count these words alone, and all others together.
+
+        Parameters
+        ----------
+        words : sequence of str
+            Words of the table; of one that is complete, any words.
+
+        Returns
+        -------
+        CorpusCounts
+            A table with these words.
+        """
         place = {word: i for i, word in enumerate(self.words or ())}
+        unknown = [] if self.is_complete else [word for word in words if word not in place]
+        if unknown:
+            raise ValueError(f"The texts with these words were not counted: {list_labels(unknown)}.")
         there = [(i, place[word]) for i, word in enumerate(words) if word in place]
         table = np.zeros((len(self.groups), len(words)), dtype=np.int64)
         table[:, [i for i, _ in there]] = self.word_texts[:, [j for _, j in there]]
@@ -293,7 +307,7 @@ class CorpusCounts(Result):
             words=None if self.words is None else words,
             word_texts=dict(zip(self.groups, table, strict=True)),
             other_words=dict(zip(self.groups, others.tolist(), strict=True)),
-            is_complete=is_complete,
+            is_complete=self.is_complete and place.keys() <= set(words),
             left_out=self.left_out,
             tokenizer=self.tokenizer,
         )
@@ -317,8 +331,8 @@ class CorpusCounts(Result):
         shared = (first | second) if self.is_complete and other.is_complete else (first & second)
         shared |= second if self.is_complete else set()
         shared |= first if other.is_complete else set()
-        words, is_complete = sorted(shared), self.is_complete and other.is_complete
-        parts = [table._with_words(words, is_complete) for table in (self, other)]
+        words = sorted(shared)
+        parts = [table.with_words(words) for table in (self, other)]
         cells = dict(parts[0].cells)
         for cell, n in parts[1].cells.items():
             cells[cell] = cells.get(cell, 0) + n
@@ -334,7 +348,7 @@ class CorpusCounts(Result):
             words=None if self.words is None else words,
             word_texts=counted,
             other_words=others,
-            is_complete=is_complete,
+            is_complete=self.is_complete and other.is_complete,
             left_out=self.left_out,
             tokenizer=self.tokenizer,
         )

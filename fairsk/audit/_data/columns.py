@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk._core.columns import SensitiveColumns, all_columns
+from fairsk._core.columns import SensitiveColumns, all_columns, single_column
 from fairsk._core.factorize import Coded, code_array, is_missing
 from fairsk._core.groups import Grouping, encode_groups
 from fairsk._core.typing import Bools, Floats, Ints
@@ -20,6 +20,8 @@ __all__ = [
     "Bins",
     "Column",
     "bin_column",
+    "is_free_text",
+    "is_texts",
     "is_unknown",
     "label_rows",
     "missing_rows",
@@ -32,14 +34,35 @@ __all__ = [
 MISSING = "(missing)"
 #: Numbers fall into at most this many bins.
 _MOST_BINS = 32
+#: Texts with so many words, or characters where a script has no blanks, are sentences and not names of kinds.
+_FEWEST_WORDS, _FEWEST_CHARACTERS = 4, 40
+#: Of more distinct texts than this, or as many as half of the rows have, none is a kind of its own.
+_MOST_KINDS = 100
 #: A column of labels with more distinct numbers than this is a measurement.
 _MOST_LABELS = 20
 
 Column = NDArray[Any] | Coded
 
 
+def is_texts(frame: Any) -> bool:
+    """Whether these are texts, one per row, in a list, a series or an array, and no table."""
+    if isinstance(frame, list | tuple):
+        return bool(frame) and all(isinstance(value, str) or is_missing(value) for value in frame)
+    if getattr(frame, "ndim", len(getattr(frame, "shape", ()))) != 1 or not len(frame):
+        return False
+    values = frame.to_list() if hasattr(frame, "to_list") else frame.tolist()
+    return all(isinstance(value, str) or is_missing(value) for value in values)
+
+
 def read_columns(frame: Any) -> SensitiveColumns:
-    """Return all columns of a frame or 2-D array, read by the rules that hold for sensitive ones."""
+    """Return all columns of a frame or 2-D array, read by the rules that hold for sensitive ones.
+
+    Texts are a table of one column.
+    """
+    if is_texts(frame):
+        name = str(getattr(frame, "name", None) or "text")
+        column = single_column(np.array(frame, dtype=object) if isinstance(frame, list | tuple) else frame)
+        return SensitiveColumns((name,), (column,))
     if isinstance(frame, list | tuple):
         frame = np.asarray(frame)
     if not hasattr(frame, "shape"):
@@ -55,6 +78,21 @@ def read_columns(frame: Any) -> SensitiveColumns:
     if 0 in frame.shape:
         raise ValueError("The table has {} rows and {} columns: nothing to audit.".format(*frame.shape))
     return all_columns(frame)
+
+
+def is_free_text(column: Column) -> bool:
+    """Whether a column holds texts that people wrote, and not the names of a few kinds of rows."""
+    if isinstance(column, np.ndarray) and column.dtype.kind not in "OUS":
+        return False
+    coded = _code(column)
+    texts = [value for value in coded.values if isinstance(value, str)]
+    n_missing = sum(map(is_missing, coded.values))
+    if not texts or len(texts) + n_missing < len(coded.values):
+        return False
+    if len(texts) <= min(_MOST_KINDS, len(coded) / 2):
+        return False
+    many_words = float(np.mean([len(text.split()) for text in texts])) >= _FEWEST_WORDS
+    return many_words or float(np.mean(list(map(len, texts)))) >= _FEWEST_CHARACTERS
 
 
 def missing_rows(column: Column) -> Bools:

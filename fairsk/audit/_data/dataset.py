@@ -1,9 +1,9 @@
-"""The audit of a data set: group shares, labels and missing values by group, and proxies."""
+"""The audit of a data set: group shares, labels and missing values by group, proxies, and words of texts."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,15 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from fairsk._core.columns import SensitiveColumns, refuse_shuffled, sensitive_columns
+from fairsk._core.corpus import NO_GROUP, CorpusCounts
 from fairsk._core.groups import Grouping, attribute_name, format_group
 from fairsk._core.messages import show
 from fairsk._core.results import Backend, Result, Table, library_of
+from fairsk._core.texts import read_texts
 from fairsk._core.typing import RandomStateLike
 from fairsk.audit._data.columns import (
+    is_free_text,
+    is_texts,
     is_unknown,
     label_rows,
     missing_rows,
@@ -23,12 +27,20 @@ from fairsk.audit._data.columns import (
     read_columns,
     same_values,
 )
+from fairsk.audit._data.corpus import audit_counts
 from fairsk.audit._data.findings import SEVERITIES, TOLERANCES, Finding, Settings, listed
-from fairsk.audit._data.group_shares import GroupShares, compare_shares, read_baseline, shares_example
+from fairsk.audit._data.group_shares import (
+    GroupShares,
+    SizedGroups,
+    compare_shares,
+    read_baseline,
+    shares_example,
+)
 from fairsk.audit._data.labels import LabelDependence, compare_labels
 from fairsk.audit._data.lines import to_lines, what_to_do
 from fairsk.audit._data.missing import MissingValues, compare_missing
 from fairsk.audit._data.proxies import Proxies, measure_proxies
+from fairsk.audit._data.words import WordsBeside, compare_words
 from fairsk.statistics._intervals import check_confidence
 
 __all__ = ["DatasetAudit", "audit_dataset"]
@@ -50,12 +62,14 @@ class DatasetAudit(Result):
         The groups and their shares.
     labels : LabelDependence or None
         Labels by group; None without y.
-    missing : MissingValues
-        Missing values by group.
+    missing : MissingValues or None
+        Missing values by group; None for counts of texts.
     proxies : Proxies or None
         How well other columns predict the group; None if not measured.
     settings : Settings
         Confidence, tolerances and the smallest group.
+    words : WordsBeside or None
+        The words beside each group that texts mention; None without texts.
     """
 
     n_samples: int
@@ -63,9 +77,10 @@ class DatasetAudit(Result):
     findings: tuple[Finding, ...]
     shares: GroupShares
     labels: LabelDependence | None
-    missing: MissingValues
+    missing: MissingValues | None
     proxies: Proxies | None
     settings: Settings
+    words: WordsBeside | None = None
     library: Backend | None = None
 
     def _tables(self) -> list[Table]:
@@ -84,7 +99,7 @@ class DatasetAudit(Result):
         counts = {severity: severities.count(severity) for severity in SEVERITIES}
         summary = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
         caption = f"Audit of {self.n_samples:,} rows by {', '.join(self.attributes)}: {summary}"
-        parts = ("shares", "labels", "missing", "proxies")
+        parts = ("shares", "labels", "missing", "proxies", "words")
         details = ", ".join(f".{name}" for name in parts if getattr(self, name) is not None)
         checked = {finding.check for finding in self.findings}
         levels = [
@@ -112,7 +127,7 @@ class DatasetAudit(Result):
 
 def audit_dataset(
     frame: Any,
-    sensitive_features: Any,
+    sensitive_features: Any = None,
     y: Any = None,
     baseline: Any = None,
     *,
@@ -122,25 +137,31 @@ def audit_dataset(
     tolerances: Mapping[str, tuple[float, float]] | None = None,
     proxies: bool = True,
     cv: int = 5,
+    most_words: int = 10,
     random_state: RandomStateLike = None,
 ) -> DatasetAudit:
     """Audit a data set before a model learns from it.
 
     Parameters
     ----------
-    frame : frame or array-like of shape (n_samples, n_columns)
-        The data: a pandas, polars or pyarrow frame, or a 2-D array.
+    frame : frame or array-like of shape (n_samples, n_columns), texts, or CorpusCounts
+        The data: a pandas, polars or pyarrow frame, or a 2-D array; a list, series or array of texts; or the
+        counts of a collection of texts.
     sensitive_features : str, int, list of these, callable, or array-like
         The sensitive columns by name or index, or their values: an array of shape (n_samples,) or (n_samples,
         n_columns), a series or a frame. With several,
-        each is audited, and their intersection where groups, labels and sizes are.
+        each is audited, and their intersection where groups, labels and sizes are. A callable gets the data;
+        one that reads texts, such as ``TermSwapper.mentioned``, says who each mentions, and the words beside
+        each group are audited, too. Of counts of texts: the names of some attributes; by default all.
     y : str, int or array-like of shape (n_samples,), optional
         The labels, or the column that holds them; any number of classes.
     baseline : None, "equal", mapping or data, optional
         Whom the data should hold: equal shares of the groups that occur; shares or counts by group label;
         a reference sample with the same sensitive columns; or a mapping from attributes to any of these.
         The key of an intersection is the tuple of its attributes, its labels are tuples of values, and such
-        a baseline for the intersection is one for each attribute too.
+        a baseline for the intersection is one for each attribute too. For counts of texts another sample is
+        the ``CorpusCounts`` of another collection, with whose words theirs are compared; under the key
+        "words" for that alone.
     pos_label : label, optional
         The positive label; by default the second of two. Of more labels, by default the one that differs
         most is reported.
@@ -152,18 +173,23 @@ def audit_dataset(
         Other levels for notice and warning, such as ``{"proxies": (0.6, 0.7)}``. By default: "group shares"
         .1 and .3 (Cohen's w), "least represented" .8 and .5 (share by expected share), "unknown groups" .01
         and .05 (share of rows), "group and label" .1 and .3 (Cramer's V), "label rates" .1 and .2 and
-        "missing values" .05 and .1 (largest difference between groups), "proxies" .65 and .8 (AUC).
+        "missing values" .05 and .1 (largest difference between groups), "proxies" .65 and .8 (AUC), "words"
+        .7 and 2.3 (difference of log odds: about twice, and ten times, the odds).
     proxies : bool, default=True
         Whether to measure how well the other columns tell the group.
     cv : int, default=5
         Folds for that.
+    most_words : int, default=10
+        Of texts: how many words that stand beside a group more often than elsewhere, and how many that do
+        less often, are named. With 0 none are, for they may offend; how many there are is said.
     random_state : int, Generator, RandomState or None, default=None
         Draws folds, the rows of large tables, and tables where expected counts are small.
 
     Returns
     -------
     DatasetAudit
-        Findings with severities, and ``shares``, ``labels``, ``missing`` and ``proxies`` behind them.
+        Findings with severities, and ``shares``, ``labels``, ``missing``, ``proxies`` and ``words`` behind
+        them.
 
     Raises
     ------
@@ -176,6 +202,7 @@ def audit_dataset(
 
     See Also
     --------
+    fairsk.text.CorpusCounts : Counts of millions of texts, as they come.
     fairsk.metrics.group_metrics : Rates of each group, of predictions.
     fairsk.statistics.verdict : A disparity of decisions against a tolerance.
 
@@ -207,9 +234,18 @@ def audit_dataset(
     column 0: against the stated shares, chi-square 40.00, df 1, p 2.5e-10, Cohen's w 0.200 [0.138, 0.262].
     """
     settings = _settings(confidence, min_group_size, tolerances, cv)
+    if isinstance(most_words, bool) or not isinstance(most_words, int | np.integer) or most_words < 0:
+        raise ValueError(f"most_words must be a number of words, 0 for none; got {show(most_words)}.")
     if isinstance(random_state, np.random.Generator):
         random_state = np.random.RandomState(random_state.bit_generator)
     rng = check_random_state(random_state)
+    if isinstance(frame, CorpusCounts):
+        return _audit_corpus(frame, sensitive_features, y, baseline, settings, int(most_words), rng)
+    if sensitive_features is None:
+        raise ValueError(
+            "sensitive_features must say whose rows they are: columns by name or position, values, or a "
+            "callable of the data."
+        )
     library = library_of(frame)
     table = read_columns(frame)
     n_samples = len(table)
@@ -226,6 +262,7 @@ def audit_dataset(
     target = None if y is None else _target(frame, table, y)
     if target is not None:
         _refuse_sensitive_labels(target, sensitive)
+    aside = NO_GROUP if _mentions_reader(selector) else ()
     used_names = {*sensitive.names, *(() if target is None else target.names)}
     columns = zip(table.names, table.columns, strict=True)
     other_columns = [(name, column) for name, column in columns if name not in used_names]
@@ -237,7 +274,12 @@ def audit_dataset(
     shares = GroupShares(
         tuple(
             compare_shares(
-                about, grouping, read_baseline(baseline, grouping, sensitive.names, rows_of), confidence, rng
+                about,
+                grouping,
+                read_baseline(baseline, grouping, sensitive.names, rows_of, aside),
+                confidence,
+                rng,
+                aside,
             )
             for about, grouping in attributes
         ),
@@ -251,21 +293,88 @@ def audit_dataset(
         labels = _labels(target, attributes, pos_label, settings, rng, library)
     missing_by_column = {name: missing_rows(column) for name, column in with_values}
     missing = compare_missing(missing_by_column, singles, settings, rng, library)
-    proxy_measures = measure_proxies(other_columns, singles, cv, settings, rng, library) if proxies else None
-    parts = (shares, labels, missing, proxy_measures)
-    findings = [finding for part in parts if part is not None for finding in part.findings()]
-    findings += [_small_groups(about, grouping, settings) for about, grouping in attributes]
+    proxy_measures = None
+    if proxies:
+        free_text = [name for name, column in other_columns if is_free_text(column)]
+        kinds = [(name, column) for name, column in other_columns if name not in free_text]
+        proxy_measures = measure_proxies(kinds, singles, cv, settings, rng, library, free_text)
+    words = _words(frame, selector, sensitive, settings, int(most_words), library)
+    small = [_small_groups(about, grouping, settings, aside) for about, grouping in attributes]
     return DatasetAudit(
         n_samples=n_samples,
         attributes=tuple(about for about, _ in attributes),
-        findings=tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))),
+        findings=_all_findings((shares, labels, missing, proxy_measures, words), small),
         shares=shares,
         labels=labels,
         missing=missing,
         proxies=proxy_measures,
         settings=settings,
+        words=words,
         library=library,
     )
+
+
+def _all_findings(parts: Sequence[Any], others: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return the findings of all parts, the most urgent first."""
+    findings = [finding for part in parts if part is not None for finding in part.findings()]
+    return tuple(sorted([*findings, *others], key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def _audit_corpus(
+    counts: CorpusCounts,
+    selected: Any,
+    y: Any,
+    baseline: Any,
+    settings: Settings,
+    most_words: int,
+    rng: np.random.RandomState,
+) -> DatasetAudit:
+    """Audit counts of texts."""
+    if y is not None:
+        raise ValueError(
+            "y is for rows, and these are counts: count labels as a column, columns={'label': ...}."
+        )
+    attributes, shares, words = audit_counts(counts, selected, baseline, settings, most_words, rng)
+    small = [_small_groups(about, groups, settings, groups.aside) for about, groups in attributes]
+    return DatasetAudit(
+        n_samples=counts.n_texts,
+        attributes=tuple(about for about, _ in attributes),
+        findings=_all_findings((shares, words), small),
+        shares=shares,
+        labels=None,
+        missing=None,
+        proxies=None,
+        settings=settings,
+        words=words,
+    )
+
+
+def _mentions_reader(selector: Any) -> bool:
+    """Whether a selector is the method of a term swapper that says who is mentioned, or a partial of it."""
+    owner = getattr(getattr(selector, "func", selector), "__self__", None)
+    return hasattr(owner, "group_names") and hasattr(owner, "terms")
+
+
+def _words(
+    frame: Any,
+    selector: Callable[[Any], Any] | Any,
+    sensitive: SensitiveColumns,
+    settings: Settings,
+    most_words: int,
+    library: Backend | None,
+) -> WordsBeside | None:
+    """Return the words beside the groups, if a function of texts says what they are."""
+    text = getattr(selector, "keywords", {}).get("text")
+    if not callable(selector) or len(sensitive.columns) > 1 or not (is_texts(frame) or text is not None):
+        return None
+    owner = getattr(getattr(selector, "func", selector), "__self__", None)
+    column = sensitive.columns[0]
+    counts = CorpusCounts.from_texts(
+        read_texts(frame, text),
+        mentions=column.tolist() if isinstance(column, np.ndarray) else column.to_array(),
+        leave_out=tuple(getattr(owner, "terms", ())),
+    )
+    return compare_words(counts, None, settings, most_words, library)
 
 
 def _single_attributes(sensitive: SensitiveColumns) -> list[tuple[str, Grouping]]:
@@ -430,12 +539,14 @@ def _labels(
     return LabelDependence(tuple(parts), settings, len(target) - len(with_label), library)
 
 
-def _small_groups(about: str, grouping: Grouping, settings: Settings) -> Finding:
+def _small_groups(
+    about: str, grouping: SizedGroups, settings: Settings, aside: Collection[Hashable] = ()
+) -> Finding:
     """Return the finding on groups below the smallest size."""
     n = {
         group: size
         for group, size in zip(grouping.labels, grouping.sums().tolist(), strict=True)
-        if not is_unknown(group)
+        if not is_unknown(group) and group not in aside
     }
     small = [group for group, size in n.items() if size < settings.min_group_size]
     numbers = float(len(small)), np.nan, np.nan, np.nan

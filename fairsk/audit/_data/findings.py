@@ -40,6 +40,7 @@ TOLERANCES: Mapping[str, tuple[float, float]] = {
     "label rates": (0.1, 0.2),
     "missing values": (0.05, 0.1),
     "proxies": (0.65, 0.8),
+    "words": (0.7, 2.3),  # odds that are about twice, and ten times, as large
 }
 
 #: The share of rows that have something (a label, a missing value), as a constraint: equal in all groups.

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Number
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.random import RandomState
 from scipy.special import ndtri
 from scipy.stats import binomtest, fisher_exact
 
-from fairsk._core.columns import SensitiveColumns
-from fairsk._core.groups import Grouping, attribute_name, format_group, order_labels
+from fairsk._core.columns import Orders, SensitiveColumns
+from fairsk._core.groups import attribute_name, format_group, order_labels
 from fairsk._core.messages import list_texts, show
 from fairsk._core.results import Backend, Record, Result, Table, number, p_value, row_count, with_interval
 from fairsk._core.typing import Bools, Floats
@@ -26,7 +26,34 @@ from fairsk.statistics._contrasts import pair_intervals
 from fairsk.statistics._intervals import joint_confidence
 from fairsk.statistics._multiplicity import adjust_p_values
 
-__all__ = ["AttributeShares", "Baseline", "GroupShares", "compare_shares", "read_baseline", "shares_example"]
+__all__ = [
+    "AttributeShares",
+    "Baseline",
+    "GroupShares",
+    "SizedGroups",
+    "compare_shares",
+    "read_baseline",
+    "shares_example",
+]
+
+
+class SizedGroups(Protocol):
+    """Groups and how many rows they have: a ``Grouping`` of rows, or groups that were counted."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the attributes are called."""
+
+    @property
+    def labels(self) -> tuple[Hashable, ...]:
+        """The groups."""
+
+    @property
+    def orders(self) -> Orders:
+        """The order of the attributes' values, where they have one."""
+
+    def sums(self) -> Floats:
+        """Return the rows of each group."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +85,8 @@ class AttributeShares(Record):
     rows : array of shape (n_groups,)
         Rows of each, 0 for groups of the baseline that the data lack.
     compared : array of shape (n_groups,)
-        Which groups are compared: not those whose group is unknown, if the baseline does not know such.
+        Which groups are compared: not those whose group is unknown, nor rows of none or of several groups,
+        if the baseline does not know such.
     shares, low, high : array of shape (n_groups,)
         Shares of the compared rows (of all rows, for a group that is not compared), with Wilson intervals.
     expected : array of shape (n_groups,)
@@ -151,9 +179,19 @@ class GroupShares(Result):
             for part in self.parts
             if part.test is not None
         ]
-        left_out = [part.attribute for part in self.parts if not part.compared.all()]
-        if left_out:
-            notes.append(f"{MISSING} is no group of the baseline, and not compared, for: {listed(left_out)}.")
+        left_out = [
+            (
+                part.attribute,
+                [group for group, is_in in zip(part.groups, part.compared, strict=True) if not is_in],
+            )
+            for part in self.parts
+        ]
+        unknown = [attribute for attribute, groups in left_out if any(map(is_unknown, groups))]
+        if unknown:
+            notes.append(f"{MISSING} is no group of the baseline, and not compared, for: {listed(unknown)}.")
+        for attribute, groups in left_out:
+            if aside := [group for group in groups if not is_unknown(group)]:
+                notes.append(f"{attribute}: not in the baseline, and not compared: {listed(aside)}.")
         return [Table(columns, text, "Group shares", notes, words=("group", "reading"))]
 
     def findings(self) -> list[Finding]:
@@ -257,9 +295,10 @@ def _baseline_words(part: AttributeShares) -> str:
 
 def read_baseline(
     baseline: Any,
-    grouping: Grouping,
+    grouping: SizedGroups,
     attributes: tuple[str, ...],
     rows_of: Callable[[Any, tuple[str, ...]], SensitiveColumns],
+    aside: Collection[Hashable] = (),
 ) -> Baseline | None:
     """Return the expected shares of the groups of an attribute, as the user states them.
 
@@ -268,12 +307,14 @@ def read_baseline(
     baseline : None, "equal", mapping or data
         Nothing; equal shares of all groups that occur; shares or counts by label; another sample; or a
         mapping from attributes (a tuple of them, for an intersection) to these.
-    grouping : Grouping
+    grouping : Grouping or counted groups
         The groups of one attribute, or of an intersection.
     attributes : tuple of str
         All attributes.
     rows_of : callable
         Reads the columns of some attributes out of another sample.
+    aside : collection of labels, default=()
+        Groups that shares need not say anything of: rows of none, or of several groups.
 
     Raises
     ------
@@ -286,7 +327,7 @@ def read_baseline(
     names = grouping.names
     if isinstance(baseline, Mapping):
         baseline = _of_attribute(baseline, names, attributes)
-    groups = [group for group in grouping.labels if not is_unknown(group)]
+    groups = [group for group in grouping.labels if not is_unknown(group) and group not in aside]
     about = attribute_name(names)
     if baseline is None or not groups:
         return None
@@ -370,16 +411,30 @@ def _show(values: Mapping[Any, Any]) -> str:
 
 
 def compare_shares(
-    attribute: str, grouping: Grouping, baseline: Baseline | None, confidence: float, rng: RandomState
+    attribute: str,
+    grouping: SizedGroups,
+    baseline: Baseline | None,
+    confidence: float,
+    rng: RandomState,
+    aside: Collection[Hashable] = (),
 ) -> AttributeShares:
-    """Count the groups of an attribute and compare their shares with a baseline, if there is one."""
+    """Count the groups of an attribute and compare their shares with a baseline, if there is one.
+
+    Groups that stand aside are compared only if the baseline has them.
+    """
     observed = dict(zip(grouping.labels, grouping.sums().tolist(), strict=True))
     stated = {} if baseline is None else baseline.values
     groups = tuple(order_labels({*observed, *stated}, grouping.orders))
     n = np.array([observed.get(group, 0.0) for group in groups])
     # A baseline that knows nothing of missing values says nothing about how many there should be.
     unknown_stated = any(map(is_unknown, stated))
-    compared = np.array([baseline is None or unknown_stated or not is_unknown(group) for group in groups])
+    compared = np.array(
+        [
+            baseline is None
+            or ((unknown_stated or not is_unknown(group)) and (group in stated or group not in aside))
+            for group in groups
+        ]
+    )
     whole = np.where(compared, n[compared].sum(), n.sum())
     counts = part_counts(n, whole)
     shares, (low, high) = counts.rate("base_rate"), rate_intervals(counts, "base_rate", confidence)

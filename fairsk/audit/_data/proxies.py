@@ -91,6 +91,8 @@ class Proxies(Result):
         How many rows there are.
     settings : Settings
         Confidence, tolerances and the smallest group.
+    free_text : tuple of str
+        Columns of texts, which are not measured: each text is a value of its own.
     """
 
     parts: tuple[Proxy, ...]
@@ -101,6 +103,7 @@ class Proxies(Result):
     n_used: int
     n_samples: int
     settings: Settings
+    free_text: tuple[str, ...] = ()
     library: Backend | None = None
 
     @property
@@ -133,6 +136,8 @@ class Proxies(Result):
             for attribute, groups in self.not_measured.items()
             if groups
         ]
+        if self.free_text:
+            notes.append(f"Not measured, free text: {listed(self.free_text)}.")
         words = ("attribute", "group told best")
         return [Table(columns, text, "Proxies: columns that tell the group", notes, words)]
 
@@ -148,6 +153,9 @@ class Proxies(Result):
                     f"Fewer than two groups have the {self.fewest} rows that this takes."
                     if self.columns
                     else "There are no columns beside the sensitive ones and the labels."
+                    if not self.free_text
+                    else f"There are no other columns but free text ({listed(self.free_text)}), in which "
+                    "each row is a value of its own: words beside groups are counted by CorpusCounts."
                 )
                 advice: Mapping[Severity, str] = {"NOT APPLICABLE": reason}
                 of_attribute = [
@@ -187,6 +195,7 @@ def measure_proxies(
     settings: Settings,
     rng: RandomState,
     library: Backend | None = None,
+    free_text: Sequence[str] = (),
 ) -> Proxies:
     """Measure how well columns, alone and together, predict the groups of each attribute.
 
@@ -204,6 +213,8 @@ def measure_proxies(
         Draws rows and folds.
     library : str, optional
         The library of the user's frame.
+    free_text : sequence of str, default=()
+        Columns of texts, which are not among ``columns``.
     """
     n_samples = len(attributes[0][1].codes)
     sample = np.arange(n_samples)
@@ -237,7 +248,16 @@ def measure_proxies(
         parts += sorted(proxies, key=lambda proxy: -proxy.auc)
     names = tuple(name for name, _ in attributes)
     return Proxies(
-        tuple(parts), not_measured, names, tuple(bins), min_rows, len(sample), n_samples, settings, library
+        tuple(parts),
+        not_measured,
+        names,
+        tuple(bins),
+        min_rows,
+        len(sample),
+        n_samples,
+        settings,
+        tuple(free_text),
+        library,
     )
 
 
