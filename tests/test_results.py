@@ -55,6 +55,7 @@ from fairsk.text import (
     perplexity_by_group,
     starter_occupations,
 )
+from fairsk.text import CorpusCounts, association_test, starter_occupations
 from fairsk.thresholds import thresholds_from_histograms
 
 COUNTS = GroupCounts(["a", "b"], {"tp": [40, 20], "fp": [10, 20], "fn": [10, 30], "tn": [40, 30]})
@@ -124,6 +125,13 @@ def drawn(display: Any) -> Any:
     for name in [name for name in vars(made) if name.endswith("_")]:
         delattr(made, name)  # what matplotlib drew
     return made
+
+
+def corpus() -> CorpusCounts:
+    """Return counts of texts in which one word stands beside one group."""
+    texts = ["<b>kind</b> words"] * 20 + ["other words"] * 10
+    mentions, languages = ["woman"] * 15 + ["man"] * 10 + ["none"] * 5, ["en", "de", None] * 10
+    return CorpusCounts.from_texts(texts, mentions=mentions, columns={"language": languages})
 
 
 #: What a report says of decisions under a bound.
@@ -212,6 +220,8 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "LabelDependence": lambda: audited().labels,
     "MissingValues": lambda: audited().missing,
     "Proxies": lambda: audited().proxies,
+    "WordsBeside": lambda: audit_dataset(corpus(), min_group_size=5).words,
+    "CorpusCounts": lambda: corpus(),
     "FairnessPolicy": lambda: FairnessPolicy.from_dict(
         {
             "name": "Loans",

@@ -381,7 +381,10 @@ class CorpusCounts(Result):
         """
         return {
             "names": list(self.names),
-            "cells": [[*plain_labels(cell), n] for cell, n in self.cells.items()],
+            "cells": [
+                [*(v if v is None else plain_labels([v])[0] for v in cell), n]
+                for cell, n in self.cells.items()
+            ],
             "words": None if self.words is None else list(self.words),
             "word_texts": self.word_texts.tolist(),
             "other_words": self.other_words.tolist(),

@@ -72,7 +72,8 @@ __all__ = [
     "starter_people",
     "starter_prompts",
     # vectors of words
-    # vectors of words, and counts of collections
-    "CorpusCounts",
+    # vectors of words
     "association_test",
+    # a collection of texts, counted
+    "CorpusCounts",
 ]

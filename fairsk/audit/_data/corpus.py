@@ -178,8 +178,9 @@ def _by_attribute(
                 )
         elif key in keys:
             stated[key] = value
-        elif key[::-1] in keys and isinstance(value, Mapping):
-            stated[key[::-1]] = {label[::-1]: share for label, share in value.items()}
+        elif key[::-1] in keys:
+            turned = isinstance(value, Mapping)
+            stated[key[::-1]] = {label[::-1]: n for label, n in value.items()} if turned else value
         else:
             known = [each if len(each) > 1 else each[0] for each in keys]
             raise ValueError(

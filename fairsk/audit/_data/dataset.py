@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from fairsk._core.columns import SensitiveColumns, refuse_shuffled, sensitive_columns
-from fairsk._core.corpus import NO_GROUP, CorpusCounts
+from fairsk._core.corpus import MENTIONS, NO_GROUP, CorpusCounts
 from fairsk._core.groups import Grouping, attribute_name, format_group
 from fairsk._core.messages import show
 from fairsk._core.results import Backend, Result, Table, library_of
@@ -246,6 +246,31 @@ def audit_dataset(
             "sensitive_features must say whose rows they are: columns by name or position, values, or a "
             "callable of the data."
         )
+    return _audit_rows(
+        frame,
+        sensitive_features,
+        y,
+        baseline,
+        pos_label,
+        settings,
+        cv if proxies else 0,
+        int(most_words),
+        rng,
+    )
+
+
+def _audit_rows(
+    frame: Any,
+    sensitive_features: Any,
+    y: Any,
+    baseline: Any,
+    pos_label: Any,
+    settings: Settings,
+    cv: int,
+    most_words: int,
+    rng: np.random.RandomState,
+) -> DatasetAudit:
+    """Audit rows; without folds, proxies are not measured."""
     library = library_of(frame)
     table = read_columns(frame)
     n_samples = len(table)
@@ -255,6 +280,9 @@ def audit_dataset(
         _refuse_unknown("The sensitive column", selector, frame, table)
     refuse_shuffled(frame=frame, sensitive_features=values, y=y)
     sensitive = sensitive_columns(frame, selector, values, n_samples=n_samples)
+    aside: tuple[Hashable, ...] = ()
+    if _mentions_reader(selector):
+        sensitive, aside = SensitiveColumns((MENTIONS,), sensitive.columns), NO_GROUP
     singles = _single_attributes(sensitive)
     attributes = list(singles)
     if len(singles) > 1:
@@ -262,7 +290,6 @@ def audit_dataset(
     target = None if y is None else _target(frame, table, y)
     if target is not None:
         _refuse_sensitive_labels(target, sensitive)
-    aside = NO_GROUP if _mentions_reader(selector) else ()
     used_names = {*sensitive.names, *(() if target is None else target.names)}
     columns = zip(table.names, table.columns, strict=True)
     other_columns = [(name, column) for name, column in columns if name not in used_names]
@@ -277,7 +304,7 @@ def audit_dataset(
                 about,
                 grouping,
                 read_baseline(baseline, grouping, sensitive.names, rows_of, aside),
-                confidence,
+                settings.confidence,
                 rng,
                 aside,
             )
@@ -293,25 +320,35 @@ def audit_dataset(
         labels = _labels(target, attributes, pos_label, settings, rng, library)
     missing_by_column = {name: missing_rows(column) for name, column in with_values}
     missing = compare_missing(missing_by_column, singles, settings, rng, library)
-    proxy_measures = None
-    if proxies:
-        free_text = [name for name, column in other_columns if is_free_text(column)]
-        kinds = [(name, column) for name, column in other_columns if name not in free_text]
-        proxy_measures = measure_proxies(kinds, singles, cv, settings, rng, library, free_text)
-    words = _words(frame, selector, sensitive, settings, int(most_words), library)
+    proxies = _proxies(other_columns, singles, cv, settings, rng, library) if cv else None
+    words = _words(frame, selector, sensitive, settings, most_words, library)
     small = [_small_groups(about, grouping, settings, aside) for about, grouping in attributes]
     return DatasetAudit(
         n_samples=n_samples,
         attributes=tuple(about for about, _ in attributes),
-        findings=_all_findings((shares, labels, missing, proxy_measures, words), small),
+        findings=_all_findings((shares, labels, missing, proxies, words), small),
         shares=shares,
         labels=labels,
         missing=missing,
-        proxies=proxy_measures,
+        proxies=proxies,
         settings=settings,
         words=words,
         library=library,
     )
+
+
+def _proxies(
+    columns: Sequence[tuple[str, Any]],
+    attributes: Sequence[tuple[str, Grouping]],
+    cv: int,
+    settings: Settings,
+    rng: np.random.RandomState,
+    library: Backend | None,
+) -> Proxies:
+    """Measure proxies among the columns that hold no free text."""
+    free_text = [name for name, column in columns if is_free_text(column)]
+    kinds = [(name, column) for name, column in columns if name not in free_text]
+    return measure_proxies(kinds, attributes, cv, settings, rng, library, free_text)
 
 
 def _all_findings(parts: Sequence[Any], others: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -374,7 +411,7 @@ def _words(
         mentions=column.tolist() if isinstance(column, np.ndarray) else column.to_array(),
         leave_out=tuple(getattr(owner, "terms", ())),
     )
-    return compare_words(counts, None, settings, most_words, library)
+    return compare_words(counts, None, settings, most_words, library, sensitive.names[0])
 
 
 def _single_attributes(sensitive: SensitiveColumns) -> list[tuple[str, Grouping]]:
@@ -410,7 +447,7 @@ class _SampleColumns:
     def __call__(self, reference: Any, names: tuple[str, ...]) -> SensitiveColumns:
         """Return the columns of these attributes."""
         if self.selector is not None:
-            if np.ndim(reference) == 1:
+            if np.ndim(reference) == 1 and not (callable(self.selector) and is_texts(reference)):
                 example = shares_example([group for group in self.groups.labels if not is_unknown(group)])
                 raise ValueError(
                     "The baseline is one column of values, which names no groups. Shares and counts are "

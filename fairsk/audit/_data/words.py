@@ -88,12 +88,12 @@ class GroupWords(Record):
     @property
     def shares(self) -> Floats:
         """The share of the group's texts that hold each word."""
-        return self.beside / max(self.texts, 1)
+        return _read_only(self.beside / max(self.texts, 1))
 
     @property
     def other_shares(self) -> Floats:
         """The share of the other texts that hold it."""
-        return self.others / max(self.other_texts, 1)
+        return _read_only(self.others / max(self.other_texts, 1))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,8 +102,10 @@ class WordsBeside(Result):
 
     Parameters
     ----------
+    attribute : str
+        What the groups are called.
     parts : tuple of GroupWords
-        One for each group.
+        One for each group; of two groups, for the first, as the other one is the rest.
     most_words : int
         How many words of either kind are held for a group; with 0 none, but how many there are.
     n_words : int
@@ -116,6 +118,7 @@ class WordsBeside(Result):
         Confidence, tolerances, and in how many texts a word must stand to be compared.
     """
 
+    attribute: str
     parts: tuple[GroupWords, ...]
     most_words: int
     n_words: int
@@ -167,7 +170,7 @@ class WordsBeside(Result):
         return [self._of_group(part) for part in self.parts] or [
             self.settings.finding(
                 "words",
-                MENTIONS,
+                self.attribute,
                 "log odds",
                 (np.nan, np.nan, np.nan, np.nan),
                 {"NOT APPLICABLE": "There are no other texts to compare the words of a group with."},
@@ -197,8 +200,8 @@ class WordsBeside(Result):
             "NOT APPLICABLE": f"No word stands in {self.settings.min_group_size} of the texts compared.",
         }
         numbers = part.strongest, part.low, part.high, part.strongest_p
-        about = f"{MENTIONS}: {group}"
-        return self.settings.finding("words", MENTIONS, "log odds", numbers, advice, about)
+        about = f"{self.attribute}: {group}"
+        return self.settings.finding("words", self.attribute, "log odds", numbers, advice, about)
 
 
 def compare_words(
@@ -207,6 +210,7 @@ def compare_words(
     settings: Settings,
     most_words: int,
     library: Backend | None = None,
+    attribute: str = MENTIONS,
 ) -> WordsBeside:
     """Compare the words beside each group with those beside the other groups, or in another collection.
 
@@ -222,6 +226,8 @@ def compare_words(
         How many words of either kind are held for a group.
     library : str, optional
         The library of the user's frame.
+    attribute : str, default="mentions"
+        What the groups are called.
 
     Raises
     ------
@@ -233,6 +239,9 @@ def compare_words(
     words = np.array(whole.words or (), dtype=object)
     here = dict(zip(counts.groups, counts.with_words(whole.words or ()).word_texts, strict=True))
     named = [group for group in counts.groups if group not in NO_GROUP]
+    asked = named
+    if baseline is None and len(named) == 2:
+        asked = named[:1]  # what is less frequent there is more frequent beside the other one
     there: Mapping[Hashable, Ints] = {}
     n_there: Mapping[Hashable, int] = {}
     if baseline is not None:
@@ -240,13 +249,13 @@ def compare_words(
         there, n_there = dict(zip(baseline.groups, rows, strict=True)), baseline.marginal(MENTIONS)
     background = whole.word_texts.sum(0) / max(whole.n_texts, 1)
     parts = []
-    for group in named:
+    for group in asked:
         if baseline is not None:
             against, others = "the texts of the baseline", [group] if group in n_there else []
             tables, sizes = there, n_there
         else:
-            against = "the texts of the other groups"
             others, tables, sizes = [other for other in named if other != group], here, n_texts
+            against = "the texts of the other groups" if len(others) > 1 else f"those of {listed(others)}"
             if not others:  # one group alone: beside whom nobody else is named
                 against, others = "the texts that mention none", ["none"] if "none" in n_texts else []
         if others:
@@ -257,6 +266,7 @@ def compare_words(
             )
     occurrences, outside = int(counts.word_texts.sum()), int(counts.other_words.sum())
     return WordsBeside(
+        attribute,
         tuple(parts),
         most_words,
         len(words),
@@ -313,6 +323,11 @@ def _group_words(
         len(less),
         *strongest,
     )
+
+
+def _read_only(values: Floats) -> Floats:
+    values.flags.writeable = False
+    return values
 
 
 def _first(places: Ints, order: Floats, most: int) -> Ints:
