@@ -9,7 +9,6 @@ what a model prefers and writes, ``_starter`` has prompts, names and occupations
 The classes of results can be imported from here, too; they are not in ``__all__``, for functions make them.
 """
 
-from fairsk._core.corpus import CorpusCounts
 from fairsk.text._association.association import AssociationTest as AssociationTest
 from fairsk.text._association.association import association_test
 from fairsk.text._counterfactual.audit import counterfactual_audit
@@ -31,11 +30,11 @@ from fairsk.text._likelihood.preference import PairedPreference as PairedPrefere
 from fairsk.text._likelihood.preference import paired_preference
 from fairsk.text._llm.classifier import LLMClassifier
 from fairsk.text._llm.cost import RunCost as RunCost
+from fairsk.text._local.scorer import LocalScorer
 from fairsk.text._scorers.cached import CachedScorer
 from fairsk.text._scorers.coverage import AnswerCoverage as AnswerCoverage
 from fairsk.text._scorers.credentials import EndpointError
 from fairsk.text._scorers.openai import OpenAIScorer
-from fairsk.text._local.scorer import LocalScorer
 from fairsk.text._starter.names import starter_names, starter_people
 from fairsk.text._starter.occupations import StarterOccupations as StarterOccupations
 from fairsk.text._starter.occupations import starter_occupations
@@ -59,8 +58,8 @@ __all__ = [
     "CachedScorer",
     "EndpointError",
     "LLMClassifier",
-    "OpenAIScorer",
     "LocalScorer",
+    "OpenAIScorer",
     # what a language model prefers and writes
     "generation_audit",
     "generation_cost",
@@ -71,7 +70,6 @@ __all__ = [
     "starter_occupations",
     "starter_people",
     "starter_prompts",
-    # vectors of words
     # vectors of words
     "association_test",
     # a collection of texts, counted
