@@ -9,6 +9,7 @@ what a model prefers and writes, ``_starter`` has prompts, names and occupations
 The classes of results can be imported from here, too; they are not in ``__all__``, for functions make them.
 """
 
+from fairsk._core.corpus import CorpusCounts
 from fairsk.text._association.association import AssociationTest as AssociationTest
 from fairsk.text._association.association import association_test
 from fairsk.text._counterfactual.audit import counterfactual_audit
