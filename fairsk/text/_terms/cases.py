@@ -47,10 +47,11 @@ def told_apart(terms: Iterable[str]) -> Mapping[Case, Case]:
     stands_for: dict[Case, Case] = {case: case for case in _CASES}
     for term in terms:
         seen: dict[str, Case] = {}
+        folded = fold_term(term)
         for case in _CASES:
             written = write_case(term, case)
             # Not every capital is found again: those of some letters are those of others.
-            key = written if fold_term(written) == fold_term(term) else term
+            key = written if fold_term(written) == folded else term
             first, other = sorted(
                 (stands_for[seen.setdefault(key, case)], stands_for[case]), key=_CASES.index
             )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Mapping, Sequence, Set
 from typing import Any, TypeAlias
 
 from fairsk._core.messages import list_labels, list_texts, show
-from fairsk.text._terms.folding import extenders, fold_term
+from fairsk.text._terms.folding import fold_term, starts_inside_of_a_word
 
 __all__ = ["NONE", "SEVERAL", "TermRows", "check_groups", "check_keep", "check_kinds", "rows_of_terms"]
 
@@ -164,7 +163,7 @@ def _check_terms(where: str, terms: Any) -> tuple[str, ...]:
                 f"{where}[{i}] is {show(term)}: write it without blanks at its ends, and with single blanks "
                 "inside. Texts may have any."
             )
-        if re.match(f"[{extenders()}]", fold_term(term)):
+        if starts_inside_of_a_word().match(fold_term(term)):
             raise ValueError(
                 f"{where}[{i}] is {show(term)}, which begins with a mark that belongs to a letter before it: "
                 "give whole words."

@@ -8,17 +8,18 @@ the Turkish i without a dot is an i, for capitals do not tell them apart.
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from functools import cache
 
-__all__ = ["APOSTROPHE", "extenders", "fold", "fold_term"]
+__all__ = ["APOSTROPHE", "extenders", "fold", "fold_term", "starts_inside_of_a_word"]
 
 APOSTROPHE = "'"
 #: What is written for an apostrophe or a hyphen, and for the dotless i.
 _ONE_CHARACTER = {"\u2019": APOSTROPHE, "\u02bc": APOSTROPHE, "\u2010": "-", "\u2011": "-", "\u0131": "i"}
 #: The dot above: a capital İ becomes an i with it, which is an i.
 _DOTTED_I, _DOT = "i\u0307", "\u0307"
+#: Where Unicode's marks are; to look at the rest as well would take a quarter of a second.
+_MARKS_WITHIN = (*range(0x20000), *range(0xE0000, 0xE1000))
 #: Joiners, non-joiners and soft hyphens stand inside of words.
 _INSIDE_WORDS = "\u00ad\u200c\u200d\u2060"
 #: Vowels and finals of decomposed Korean syllables.
@@ -86,9 +87,15 @@ def fold_term(term: str) -> str:
 
 
 @cache
+def starts_inside_of_a_word() -> re.Pattern[str]:
+    """Return a pattern of texts that begin with what goes on with a word and is no letter."""
+    return re.compile(f"[{extenders()}]")
+
+
+@cache
 def _mark_runs() -> re.Pattern[str]:
     """Runs of characters that canonical order sorts."""
-    marks = [chr(code) for code in range(sys.maxunicode + 1) if unicodedata.combining(chr(code))]
+    marks = [chr(code) for code in _MARKS_WITHIN if unicodedata.combining(chr(code))]
     return re.compile(f"[{''.join(marks)}]{{2,}}")
 
 
@@ -100,7 +107,7 @@ def _in_canonical_order(decomposed: str) -> str:
 @cache
 def extenders() -> str:
     """Return what goes on with a word and is no letter, as the inside of a character class."""
-    codes = [code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "M"]
+    codes = [code for code in _MARKS_WITHIN if unicodedata.category(chr(code))[0] == "M"]
     ranges: list[list[int]] = []
     for code in codes:
         if ranges and ranges[-1][1] == code - 1:

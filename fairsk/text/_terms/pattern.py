@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import groupby
 
 from fairsk.text._terms.folding import extenders
@@ -31,17 +32,22 @@ class TermPattern:
     """
 
     def __init__(self, terms: Iterable[str]) -> None:
-        terms = sorted(set(terms))
-        self._general = re.compile(_with_boundaries(_alternatives(terms)))
-        # Most texts are ASCII, where words are found with less ado.
-        plain = [term for term in terms if term.isascii()]
-        self._ascii = re.compile(_with_ascii_boundaries(plain)) if plain else None
+        self._terms = sorted(set(terms))
 
     def find(self, folded: str) -> list[tuple[int, int]]:
         """Return where terms begin and end, from left to right; the longest one at each place."""
-        if folded.isascii():
-            return [match.span() for match in self._ascii.finditer(folded)] if self._ascii else []
-        return [match.span() for match in self._general.finditer(folded)]
+        pattern = self._ascii if folded.isascii() else self._general
+        return [match.span() for match in pattern.finditer(folded)]
+
+    @cached_property
+    def _general(self) -> re.Pattern[str]:
+        return re.compile(_with_boundaries(_alternatives(self._terms)))
+
+    @cached_property
+    def _ascii(self) -> re.Pattern[str]:
+        """The same for texts in ASCII, as most are, where words are found with less ado."""
+        terms = [term for term in self._terms if term.isascii()]
+        return re.compile(_with_ascii_boundaries(terms) if terms else "(?!)")
 
 
 def can_run_together(terms: Iterable[str]) -> bool:

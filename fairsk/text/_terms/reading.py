@@ -24,6 +24,8 @@ def parse(text: str, lists: TermLists, resolve: Resolve | None) -> Template:
     if not template.slots or not lists.may_run_together:
         return template
     parted = _without_unstable(template, lists, resolve)
+    if parted is template:
+        return template
     again = [
         _without_unstable(_Reading(parted.render(group), lists, resolve).template(), lists, resolve)
         for group in lists.names
@@ -38,11 +40,13 @@ def _without_unstable(template: Template, lists: TermLists, resolve: Resolve | N
     unstable: set[int] = set()
     for group in lists.names:
         again = _Reading(template.render(group), lists, resolve).template()
-        if again != template:
-            # Whatever is found in the place of a slot takes its words, so the slot itself is missing then.
-            found = dict(zip(again.starts(group), again.slots, strict=True))
-            starts = template.starts(group)
-            unstable |= {i for i, slot in enumerate(template.slots) if found.get(starts[i]) != slot}
+        if again == template:
+            continue
+        # Whatever is found in the place of a slot takes its words, so the slot itself is missing then.
+        found = dict(zip(again.spans(), again.slots, strict=True))
+        spans = template.spans(group)
+        lost = {i for i, slot in enumerate(template.slots) if found.get(spans[i]) != slot}
+        unstable |= lost or set(range(len(spans)))
     return template.without(unstable)
 
 

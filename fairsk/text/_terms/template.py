@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from fairsk._core.messages import show
@@ -143,15 +142,15 @@ class Template:
             for slot in self.slots
         )
 
-    def starts(self, group: str) -> list[int]:
-        """Return where the slots begin in the text as it is rendered for a group."""
-        lengths = [len(term) for term in self._terms(group)]
-        return [
-            sum(lengths_and_text)
-            for lengths_and_text in zip(
-                accumulate(map(len, self.texts[:-1])), [0, *accumulate(lengths[:-1])], strict=False
-            )
-        ]
+    def spans(self, group: str | None = None) -> list[tuple[int, int]]:
+        """Return where the slots begin and end in the text as it is rendered for a group, or written."""
+        terms = [slot.written for slot in self.slots] if group is None else self._terms(group)
+        spans, at = [], 0
+        for text, term in zip(self.texts, terms, strict=False):
+            at += len(text)
+            spans.append((at, at + len(term)))
+            at += len(term)
+        return spans
 
     def without(self, positions: Collection[int]) -> Template:
         """Return a template in which some slots are text, as it is written."""
