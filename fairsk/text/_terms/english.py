@@ -74,9 +74,9 @@ _KINDS = {
 _NO_NOUN_FOLLOWS = {
     "articles, determiners": "a an the this that these those each every any some all both either neither "
     "another enough no such my your our their its what which whatever whichever",
-    "pronouns": "i you he she it we they me him us them mine yours ours theirs myself yourself itself "
-    "ourselves themselves himself herself who whom whoever whose anyone anybody anything someone somebody "
-    "something everyone everybody everything nobody nothing none",
+    "pronouns": "i you he she it we they me him her us them mine hers yours ours theirs myself yourself "
+    "itself ourselves themselves himself herself who whom whoever whose anyone anybody anything someone "
+    "somebody something everyone everybody everything nobody nothing none",
     "their contractions": "im ive youre youve youd youll hes shes its weve were theyre theyve theyd theyll "
     "thats whats whos theres heres",
     "prepositions": "about above across after against along alongside among amongst around as at before "

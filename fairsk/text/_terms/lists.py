@@ -147,15 +147,16 @@ class TermLists:
         """Return the case that stands for one in a row, where some terms do not tell all of them apart."""
         return self._cases[row][case]
 
-    def control_row(self, row: int, group: str) -> int | None:
-        """Return the next row of the same kind with another term of the group; None if there is none."""
+    def control_row(self, row: int, group: str, written: str) -> int | None:
+        """Return the next row of the same kind with another term of the group than what is written."""
         kind = self.kinds[row]
         if kind is None:
             return None
         position, same = self.group_position(group), self._of_kind[kind]
-        own, at = self._rows[row][position], same.index(row)
+        # A term may be read as a row in which the group has another one: mum as that of mom.
+        own, at = {self._rows[row][position], fold_term(written)}, same.index(row)
         others = (*same[at + 1 :], *same[:at])
-        return next((other for other in others if self._rows[other][position] != own), None)
+        return next((other for other in others if self._rows[other][position] not in own), None)
 
     def _key(self, found: str) -> str:
         """Return a folded term as it is listed: a phrase may be found with other blanks."""

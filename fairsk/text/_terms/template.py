@@ -110,7 +110,7 @@ class Template:
         str or None
             The text; None if it names no term, or one without another of its kind.
         """
-        found = [self._lists.control_row(slot.row, slot.group) for slot in self.slots]
+        found = [self._lists.control_row(slot.row, slot.group, slot.written) for slot in self.slots]
         rows = [row for row in found if row is not None]
         if not rows or len(rows) < len(found):
             return None
