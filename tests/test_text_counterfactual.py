@@ -664,11 +664,20 @@ def test_a_verdict_has_its_control_or_says_that_there_is_none():
     )
     assert "flips 100.0% of 36 texts [90.4%, 100.0%]" in by_word.verdict
     assert "an excess of 100.0 points [86.4, 100.0], whose interval is above 0" in by_word.verdict
-    assert "36 texts are positive only as female, 0 only as male (p = 2.9e-11)" in by_word.verdict
+    assert " Flips go one way more than the other: 36 texts are positive only as female" in by_word.verdict
+    assert by_word.verdict.endswith(", 0 only as male (p = 2.9e-11).")
     unstable = counterfactual_audit(
         lambda t: [sha256(text.encode()).digest()[0] < 128 for text in t], texts, TWO
     )
     assert "includes 0: this is not told from what an edit as large does" in unstable.verdict
+    assert "Flips are not told to go one way more than the other: " in unstable.verdict
+    both = counterfactual_audit(
+        lambda t: ["she" in text.split() for text in t],
+        texts,
+        TWO,
+        control=lambda text: text.replace("she", "it"),
+    )
+    assert "But flips go one way more than the other: 36 texts" in both.verdict
     without = counterfactual_audit(score, texts, TWO, control=None)
     assert "Without a control this says nothing of groups: any edit flips some decisions." in without.verdict
     none = counterfactual_audit(score, texts, TWO, control=lambda text: None)
@@ -686,9 +695,9 @@ def test_a_verdict_over_several_groups():
     audit = counterfactual_audit(score, texts, THREE)
     assert audit.verdict.startswith("Exchanging the terms of 3 groups flips ")
     assert "averaged over the groups that each is rewritten for" in audit.verdict
-    assert "of 3 pairs of groups flip more one way than the other: " in audit.verdict
+    assert " go one way more than the other between " in audit.verdict
     fair = counterfactual_audit(lambda t: ["kind" in text for text in t], texts, THREE)
-    assert "Of 3 pairs of groups, none is told to flip more one way than the other." in fair.verdict
+    assert "Flips are not told to go one way more than the other between any two groups." in fair.verdict
 
 
 def test_texts_are_escaped_shortened_and_left_out():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fairsk._core.messages import list_texts, show
+from fairsk._core.messages import list_texts, shorten, show
 from fairsk._core.results import number, p_value
 
 if TYPE_CHECKING:
@@ -92,16 +92,19 @@ def details(audit: CounterfactualAudit) -> list[tuple[str, str]]:
 def _directions(audit: CounterfactualAudit) -> str:
     """Say which way decisions flip: an edit that has to do with no group flips as many either way."""
     compared = [pair for pair in audit.pairs if pair.n]
-    if len(audit.pairs) == 1:
-        return "".join(f"{_direction(pair)} (p = {p_value(pair.direction_p)})." for pair in compared)
     clear = [pair for pair in compared if pair.adjusted_direction_p <= 1 - audit.confidence]
+    # More flips one way than the other are an effect of the group, however many there are in all.
+    first = "But flips" if clear and audit.control.n and not audit.control.low > 0 else "Flips"
+    if len(audit.pairs) == 1:
+        [pair] = compared
+        how = "go one way more than the other" if clear else "are not told to go one way more than the other"
+        return f"{first} {how}: {_direction(pair)} (p = {p_value(pair.direction_p)})."
     if not clear:
-        pairs = _count(len(compared), "pair")
-        return f"Of {pairs} of groups, none is told to flip more one way than the other."
+        return "Flips are not told to go one way more than the other between any two groups."
     clear.sort(key=lambda pair: pair.adjusted_direction_p)
     listed = [f"{_direction(pair)} (adjusted p = {p_value(pair.adjusted_direction_p)})" for pair in clear]
-    first = f"{len(clear):,} of {_count(len(compared), 'pair')} of groups flip more one way than the other"
-    return f"{first}: {_listed(listed)}."
+    between = f"between {len(clear):,} of {_count(len(compared), 'pair')} of groups"
+    return f"{first} go one way more than the other {between}: {_listed(listed)}."
 
 
 def _direction(pair: CounterfactualPair) -> str:
@@ -180,7 +183,10 @@ def _control(audit: CounterfactualAudit) -> str:
 
 
 def _listed(parts: Iterable[str]) -> str:
-    return list_texts(parts, _MOST, longest=200)
+    """Write the first of some clauses, with semicolons, for there are commas in them."""
+    parts = list(parts)
+    more = [f"and {len(parts) - _MOST:,} more"] if len(parts) > _MOST else []
+    return "; ".join([*(shorten(part, 200) for part in parts[:_MOST]), *more])
 
 
 def _count(n: int, what: str) -> str:
