@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import combinations, product
@@ -105,7 +106,7 @@ def test_every_statistic_is_what_brute_force_gives():
     expected_p: dict[str, list[float]] = {"direction_p": [], "gap_p": [], "excess": []}
     flips_of_text: dict[str, list[bool]] = {}
     for pair, (a, b) in zip(audit.pairs, combinations("abc", 2), strict=True):
-        flips, gaps, up, down, beside = [], [], 0, 0, []
+        flips, gaps, up, down, beside, moves = [], [], 0, 0, [], []
         for text, group in named.items():
             if group not in (a, b):
                 continue
@@ -116,6 +117,7 @@ def test_every_statistic_is_what_brute_force_gives():
             up += decide(as_a) > decide(as_b)
             down += decide(as_b) > decide(as_a)
             if next_term(text) is not None:
+                moves.append((abs(gaps[-1]), abs(score([next_term(text)])[0] - score([text])[0])))
                 beside.append((flips[-1], decide(next_term(text)) != decide(text)))
         assert (pair.group, pair.other, pair.n, pair.only_group, pair.only_other) == (
             a,
@@ -143,6 +145,16 @@ def test_every_statistic_is_what_brute_force_gives():
         assert control.flip_rate == pytest.approx(np.mean([f for f, _ in beside]))
         assert control.excess == pytest.approx(control.flip_rate - control.control_rate)
         assert control.low < control.excess < control.high
+        excess = np.subtract(*np.transpose(moves))
+        means = np.mean(moves, axis=0)
+        assert (pair.moves.n, pair.moves.move, pair.moves.control_move) == (
+            len(moves),
+            *map(pytest.approx, means),
+        )
+        student = ttest_1samp(excess, 0).confidence_interval(0.9)
+        assert (pair.moves.low, pair.moves.high) == pytest.approx((student.low, student.high))
+        sums = np.array(list(product([-1, 1], repeat=len(moves)))) @ excess
+        assert pair.moves.p == pytest.approx(np.mean(np.abs(sums) >= abs(sum(excess)) - 1e-12))
     for name in ("direction_p", "gap_p"):
         assert [getattr(pair, name) for pair in audit.pairs] == pytest.approx(expected_p[name])
         holm = multipletests(expected_p[name], method="holm")[1]
@@ -228,6 +240,19 @@ def test_the_control_of_the_swapper_stays_in_the_group():
         counterfactual_audit(score, texts, TWO, control=TWO.control).to_dict()["pairs"]
         == auto.to_dict()["pairs"]
     )
+
+
+def test_scores_that_move_either_way_have_no_gap():
+    # As the one group half of the texts score high, as the other the other half: the gap is 0 and p is 1.
+    texts = [f"she is {word} {other}" for word in WORDS for other in ("late", "odd")]
+    model = lambda texts: [0.9 if ("she" in t.split()) == ("late" in t) else 0.1 for t in texts]  # noqa: E731
+    audit = counterfactual_audit(model, texts[:6], TWO, control=lambda text: f"{text} again")
+    [pair] = audit.pairs
+    assert pair.gap == pytest.approx(0)
+    assert (pair.gap_p, pair.direction_p) == (1, 1)
+    assert (pair.moves.move, pair.moves.control_move, pair.moves.p) == (pytest.approx(0.8), 0, 2 / 2**6)
+    assert audit.moves.p == pair.moves.p
+    assert "Moves of scores beside those of the control" in str(audit)
 
 
 # --- what is asked -----------------------------------------------------------------------------------------
@@ -438,6 +463,10 @@ def test_a_regressor_has_gaps_and_no_flips():
     assert audit.pairs[0].gap > 5
     assert np.isnan(audit.flips.rate)
     assert "no decision that could flip" in audit.verdict
+    assert re.search(
+        r"scores of the \d+ texts with a control move by [\d.]+, and by [\d.]+ with", audit.verdict
+    )
+    assert "how far scores move says nothing" in counterfactual_audit(model, texts, TWO, control=None).verdict
     assert "flips" not in str(audit).splitlines()[0]
     with_decisions = counterfactual_audit(model, texts, TWO, threshold=50)
     assert with_decisions.flips.rate > 0

@@ -20,6 +20,7 @@ from fairsk.text._counterfactual.results import ControlComparison as ControlComp
 from fairsk.text._counterfactual.results import CounterfactualAudit as CounterfactualAudit
 from fairsk.text._counterfactual.results import CounterfactualPair as CounterfactualPair
 from fairsk.text._counterfactual.results import FlipShare as FlipShare
+from fairsk.text._counterfactual.results import MoveComparison as MoveComparison
 from fairsk.text._counterfactual.scorer import CounterfactualScorer as CounterfactualScorer
 from fairsk.text._counterfactual.scorer import make_counterfactual_scorer
 from fairsk.text._generation.audit import generation_audit, generation_cost

@@ -117,6 +117,8 @@ def counterfactual_audit(
       signs of the texts' gaps around: exact for 30 texts or fewer;
     - excess: flips minus the flips of the control, over the texts that have one, with Newcombe's interval for
       paired shares, which unlike that by the normal law has a width where no text flips [1]_;
+    - moves: the mean of the distances between the two scores, whichever way, minus that of the control, with
+      Student's interval and the same test: what the gap does not show where scores move either way;
     - refusals: the texts that the model answers in one version only, and McNemar's test of them.
 
     p-values are adjusted by Holm's method over the pairs of groups. Over all groups each text counts once, by
@@ -152,6 +154,7 @@ def counterfactual_audit(
     check_resamples(n_resamples)
     respondent = read_model(model, response_method, pos_label, threshold)
     comparisons = compare_versions(respondent, X, swapper, text=text, control=control)
+    rng = generator(random_state)
     edits, responses = comparisons.edits, comparisons.responses
     decided_by = _decided_by(respondent, responses)
     return CounterfactualAudit(
@@ -171,7 +174,8 @@ def counterfactual_audit(
         n_resamples=n_resamples,
         flips=comparisons.flip_share(confidence),
         control=comparisons.control(confidence),
-        pairs=comparisons.compare(confidence, n_resamples, generator(random_state)),
+        pairs=comparisons.compare(confidence, n_resamples, rng),
+        moves=comparisons.moves(confidence, n_resamples, rng),
         worst=_changed_most(comparisons, most_worst, keep_texts=keep_texts),
         library=library_of(X),
     )

@@ -20,7 +20,12 @@ from fairsk.statistics._paired import (
 )
 from fairsk.text._counterfactual.edits import Edits
 from fairsk.text._counterfactual.responses import Responses
-from fairsk.text._counterfactual.results import ControlComparison, CounterfactualPair, FlipShare
+from fairsk.text._counterfactual.results import (
+    ControlComparison,
+    CounterfactualPair,
+    FlipShare,
+    MoveComparison,
+)
 
 __all__ = ["Comparisons"]
 
@@ -62,9 +67,17 @@ class Comparisons:
     @cached_property
     def control_flips(self) -> Floats:
         """Whether the decision on each text's control differs from that on the text; NaN without both."""
-        decisions, at = self._decisions, self.edits.control_at
-        flips = _differs(decisions[self.edits.source_at], decisions[at]) if len(at) else np.empty(0)
-        return np.where(at < 0, np.nan, flips)
+        return self._differs_in_control(self._decisions)
+
+    @cached_property
+    def control_moves(self) -> Floats:
+        """How far the score of each text's control lies from that of the text; NaN without both."""
+        return self._differs_in_control(self.scores)
+
+    def _differs_in_control(self, answers: Floats) -> Floats:
+        at = self.edits.control_at
+        differs = _differs(answers[self.edits.source_at], answers[at]) if len(at) else np.empty(0)
+        return np.where(at < 0, np.nan, differs)
 
     @cached_property
     def _decisions(self) -> Floats:
@@ -75,12 +88,15 @@ class Comparisons:
     @cached_property
     def text_flips(self) -> TextFlips:
         """The flips of each text, averaged over its rewritings, for the text is the unit of analysis."""
-        known = ~np.isnan(self.pair_flips)
+        return TextFlips(self._per_text(self.pair_flips), self.control_flips)
+
+    def _per_text(self, values: Floats) -> Floats:
+        """Average what is known of the rewritings of each text; NaN if nothing is."""
+        known = ~np.isnan(values)
         at, n_texts = self.edits.of_text[known], len(self.edits.rows)
-        answered = np.bincount(at, minlength=n_texts)
-        flipped = np.bincount(at, self.pair_flips[known], minlength=n_texts)
-        flips = np.divide(flipped, answered, out=np.full(n_texts, np.nan), where=answered > 0)
-        return TextFlips(flips, self.control_flips)
+        n_known = np.bincount(at, minlength=n_texts)
+        total = np.bincount(at, values[known], minlength=n_texts)
+        return np.divide(total, n_known, out=np.full(n_texts, np.nan), where=n_known > 0)
 
     def gaps(self, first: int, second: int) -> Floats:
         """Return the score of each text as the one group minus that as the other; NaN without both."""
@@ -111,18 +127,28 @@ class Comparisons:
         is_exact = len(self.edits.group_names) == 2
         return _control_comparison(*self.text_flips, confidence, has_test=is_exact)
 
+    def moves(self, confidence: float, n_resamples: int, rng: np.random.Generator) -> MoveComparison:
+        """Return how far scores move beside how far the control moves them, over all groups."""
+        moves = self._per_text(np.abs(self.changes))
+        estimate = _move_comparison(moves, self.control_moves, confidence, self._largest_score)
+        # Averages over several groups vary less than a control does, and so signs are no test of them.
+        has_test = len(self.edits.group_names) == 2
+        p = _excess_p(moves, self.control_moves, n_resamples, rng) if has_test else float("nan")
+        return replace(estimate, p=p)
+
     def compare(
         self, confidence: float, n_resamples: int, rng: np.random.Generator
     ) -> tuple[CounterfactualPair, ...]:
         """Compare any two groups, with p-values adjusted for how many pairs of groups there are."""
         pairs = [self._compare(*pair, confidence, n_resamples, rng) for pair in self.pairs_of_groups]
-        direction, gap, refusal, excess = (
+        direction, gap, refusal, excess, moves = (
             adjust_p_values(p).tolist()
             for p in (
                 [pair.direction_p for pair in pairs],
                 [pair.gap_p for pair in pairs],
                 [pair.refusal_p for pair in pairs],
                 [pair.control.p for pair in pairs],
+                [pair.moves.p for pair in pairs],
             )
         )
         return tuple(
@@ -132,6 +158,7 @@ class Comparisons:
                 adjusted_gap_p=gap[i],
                 adjusted_refusal_p=refusal[i],
                 control=replace(pair.control, adjusted_p=excess[i]),
+                moves=replace(pair.moves, adjusted_p=moves[i]),
             )
             for i, pair in enumerate(pairs)
         )
@@ -153,6 +180,7 @@ class Comparisons:
         decided = self.responses.decisions is not None
         gaps = self.gaps(first, second)[answered]
         gap = mean_estimate(gaps, confidence, self._largest_score)
+        moves, control_moves = np.abs(gaps), self.control_moves[at[answered]]
         only_refused = (
             int((refused_first & ~refused_second).sum()),
             int((refused_second & ~refused_first).sum()),
@@ -170,6 +198,10 @@ class Comparisons:
             gap_high=gap.high,
             gap_p=sign_flip_p(gaps, n_resamples, rng),
             control=_control_comparison(flips, self.control_flips[at[answered]], confidence),
+            moves=replace(
+                _move_comparison(moves, control_moves, confidence, self._largest_score),
+                p=_excess_p(moves, control_moves, n_resamples, rng),
+            ),
             refused_group=only_refused[0],
             refused_other=only_refused[1],
             refused_both=int((refused_first & refused_second).sum()),
@@ -232,6 +264,29 @@ def _control_comparison(
         high=excess.high,
         p=mcnemar_p(more, fewer) if has_test and len(first) else float("nan"),
     )
+
+
+def _move_comparison(
+    moves: Floats, control_moves: Floats, confidence: float, largest_score: float
+) -> MoveComparison:
+    """Return the moves beside those of controls, on the texts that have both."""
+    both = ~np.isnan(moves) & ~np.isnan(control_moves)
+    first, second = moves[both], control_moves[both]
+    excess = mean_estimate(first - second, confidence, largest_score)
+    return MoveComparison(
+        n=len(first),
+        move=float(first.mean()) if len(first) else float("nan"),
+        control_move=float(second.mean()) if len(first) else float("nan"),
+        excess=excess.value,
+        low=excess.low,
+        high=excess.high,
+    )
+
+
+def _excess_p(moves: Floats, control_moves: Floats, n_resamples: int, rng: np.random.Generator) -> float:
+    """Return the p-value of moves as large as those of controls."""
+    excess = moves - control_moves
+    return sign_flip_p(excess[~np.isnan(excess)], n_resamples, rng)
 
 
 def _reason(n: int, n_texts: int, gaps: Floats, low: float) -> str:

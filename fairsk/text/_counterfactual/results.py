@@ -28,6 +28,7 @@ __all__ = [
     "CounterfactualPair",
     "DecidedBy",
     "FlipShare",
+    "MoveComparison",
 ]
 
 #: Where decisions come from: the model's ``predict``, a threshold on its scores, or a callable's labels.
@@ -85,6 +86,34 @@ class ControlComparison(Record):
 
 
 @dataclass(frozen=True, eq=False)
+class MoveComparison(Record):
+    """How far scores move, whichever way, beside how far the control moves them; NaN of no texts.
+
+    Parameters
+    ----------
+    n : int
+        How many texts have a score in both versions and on the control.
+    move, control_move : float
+        The mean distance of the score of a rewriting, and of a control, from that of its text.
+    excess, low, high : float
+        The one minus the other, with Student's interval over texts.
+    p : float
+        The p-value of an excess of 0, by signs turned around; NaN of several groups together.
+    adjusted_p : float
+        The same, adjusted for the number of pairs of groups.
+    """
+
+    n: int
+    move: float
+    control_move: float
+    excess: float
+    low: float
+    high: float
+    p: float = float("nan")
+    adjusted_p: float = float("nan")
+
+
+@dataclass(frozen=True, eq=False)
 class CounterfactualPair(Record):
     """What a model says of texts about the one of two groups, and of the same texts about the other.
 
@@ -106,6 +135,8 @@ class CounterfactualPair(Record):
         The p-value of this gap by signs turned around, and adjusted.
     control : ControlComparison
         The same flips beside those of the control.
+    moves : MoveComparison
+        How far scores move, beside how far the control moves them.
     refused_group, refused_other, refused_both : int
         How many texts the model does not answer only as the one group, only as the other, and as both.
     refusal_p, adjusted_refusal_p : float
@@ -126,6 +157,7 @@ class CounterfactualPair(Record):
     gap_high: float
     gap_p: float
     control: ControlComparison
+    moves: MoveComparison
     refused_group: int
     refused_other: int
     refused_both: int
@@ -213,6 +245,8 @@ class CounterfactualAudit(Result):
         rewritten for.
     control : ControlComparison
         The same beside the control.
+    moves : MoveComparison
+        How far scores move, likewise.
     pairs : tuple of CounterfactualPair
         Any two groups.
     worst : tuple of ChangedText
@@ -235,6 +269,7 @@ class CounterfactualAudit(Result):
     n_resamples: int
     flips: FlipShare
     control: ControlComparison
+    moves: MoveComparison
     pairs: tuple[CounterfactualPair, ...]
     worst: tuple[ChangedText, ...]
     library: Backend | None = None
@@ -252,9 +287,16 @@ class CounterfactualAudit(Result):
         tables.append(self._table(_GAPS, "Score as group minus score as other", self._gap_note()))
         if self.control.n:
             tables.append(self._table(_CONTROLS, "Flips beside those of the control", _CONTROLS_NOTE))
+        if self.moves.n and not self._scores_are_decisions:
+            tables.append(self._table(_MOVES, "Moves of scores beside those of the control", _MOVES_NOTE))
         if any(pair.refused_group + pair.refused_other + pair.refused_both for pair in self.pairs):
             tables.append(self._table(_REFUSALS, "Texts that the model does not answer", _REFUSALS_NOTE))
         return [*tables, self._worst()] if self.worst else tables
+
+    @property
+    def _scores_are_decisions(self) -> bool:
+        """Whether a score is 1 or 0, so that it moves where the decision flips."""
+        return self.decided_by == "labels" or (self.decided_by == "predict" and self.response == "predict")
 
     def _gap_note(self) -> str:
         """Say where the p-values of gaps come from."""
@@ -297,6 +339,10 @@ class CounterfactualAudit(Result):
             columns[name] = [getattr(pair.control, name) for pair in pairs]
         for name in ("low", "high", "p", "adjusted_p"):
             columns[f"excess_{name}"] = [getattr(pair.control, name) for pair in pairs]
+        columns |= {"n_moves": [p.moves.n for p in pairs], "move": [p.moves.move for p in pairs]}
+        columns |= {"control_move": [p.moves.control_move for p in pairs]}
+        for name in ("excess", "low", "high", "p", "adjusted_p"):
+            columns[f"move_{name}"] = [getattr(pair.moves, name) for pair in pairs]
         for name in ("refused_group", "refused_other", "refused_both", "refusal_p", "adjusted_refusal_p"):
             columns[name] = [getattr(pair, name) for pair in pairs]
         return columns
@@ -351,6 +397,18 @@ _CONTROLS: Mapping[str, _Cell] = {
 _CONTROLS_NOTE = (
     "Excess: flips minus control flips of the same texts, with Newcombe's interval for paired shares and "
     "McNemar's exact test."
+)
+_MOVES: Mapping[str, _Cell] = {
+    "with a control": lambda pair: number(pair.moves.n),
+    "moves": lambda pair: number(pair.moves.move),
+    "control moves": lambda pair: number(pair.moves.control_move),
+    "excess": lambda pair: with_interval(pair.moves.excess, pair.moves.low, pair.moves.high),
+    "p": lambda pair: p_value(pair.moves.p),
+    "adjusted p": lambda pair: p_value(pair.moves.adjusted_p),
+}
+_MOVES_NOTE = (
+    "Mean distances of scores, whichever way; excess: the one minus the other, with Student's interval and "
+    "the test that turns signs around."
 )
 _REFUSALS: Mapping[str, _Cell] = {
     "only as group": lambda pair: number(pair.refused_group),

@@ -32,7 +32,7 @@ def verdict(audit: CounterfactualAudit) -> str:
         return "The model answers to both versions of no text: there is nothing to compare."
     if audit.decided_by is None:
         said = [_gap(pair) for pair in audit.pairs[:_MOST] if pair.n]
-        return " ".join([*said, "There is no threshold, and so no decision that could flip."])
+        return " ".join([*said, _moves(audit), "There is no threshold, and so no decision that could flip."])
     share = audit.flips
     several = len(audit.groups) > 2
     average = ", averaged over the groups that each is rewritten for" if several else ""
@@ -57,18 +57,41 @@ def _beside_control(audit: CounterfactualAudit) -> str:
             "Without a control" if audit.control_kind is None else "No text has a control, and without one"
         )
         return f"{which} this says nothing of groups: any edit flips some decisions."
-    if control.low > 0:
-        side = "is above 0: the group that is named changes decisions, beyond what an edit as large does."
-    elif control.high < 0:
-        side = "is below 0: the group that is named changes fewer decisions than an edit as large does."
-    else:
-        side = "includes 0: this is not told from what an edit as large does."
-    edit = "the same text asked again" if audit.control_kind == "repeat" else "the control"
+    edit = _edit(audit)
     flips = f"It flips {_percent(control.flip_rate)} of the {_count(control.n, 'text')} with a control"
     return (
         f"{flips}, and {edit} flips {_percent(control.control_rate)}: an excess of {_points(control.excess)} "
-        f"{_range(control.low, control.high, unit='')}, whose interval {side}"
+        f"{_range(control.low, control.high, unit='')}, whose interval "
+        f"{_side(control.low, control.high, 'changes decisions', 'changes fewer decisions')}"
     )
+
+
+def _moves(audit: CounterfactualAudit) -> str:
+    """Say how far scores move, beside how far the control moves them."""
+    moves = audit.moves
+    if not moves.n:
+        return "Without a control, how far scores move says nothing of groups."
+    interval = ""
+    if not np.isnan(moves.low):
+        side = _side(moves.low, moves.high, "moves scores", "moves scores less")
+        interval = f" [{_signed(moves.low)}, {_signed(moves.high)}], whose interval {side}"
+    return (
+        f"Whichever way, scores of the {_count(moves.n, 'text')} with a control move by {moves.move:.3f}, and "
+        f"by {moves.control_move:.3f} with {_edit(audit)}: an excess of {_signed(moves.excess)}{interval or '.'}"
+    )
+
+
+def _edit(audit: CounterfactualAudit) -> str:
+    return "the same text asked again" if audit.control_kind == "repeat" else "the control"
+
+
+def _side(low: float, high: float, does: str, does_less: str) -> str:
+    """Say on which side of 0 the interval of an excess lies."""
+    if low > 0:
+        return f"is above 0: the group that is named {does}, beyond what an edit as large does."
+    if high < 0:
+        return f"is below 0: the group that is named {does_less} than an edit as large does."
+    return "includes 0: this is not told from what an edit as large does."
 
 
 def details(audit: CounterfactualAudit) -> list[tuple[str, str]]:
