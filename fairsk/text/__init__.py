@@ -13,6 +13,7 @@ from fairsk._core.corpus import CorpusCounts
 from fairsk.text._association.association import AssociationTest as AssociationTest
 from fairsk.text._association.association import association_test
 from fairsk.text._counterfactual.audit import counterfactual_audit
+from fairsk.text._counterfactual.augmenter import CounterfactualAugmenter
 from fairsk.text._counterfactual.averager import CounterfactualAverager
 from fairsk.text._counterfactual.edits import counterfactual_texts
 from fairsk.text._counterfactual.results import ChangedText as ChangedText
@@ -52,6 +53,7 @@ __all__ = [
     "TermSwapper",
     "english_gender",
     # does it change the answer
+    "CounterfactualAugmenter",
     "CounterfactualAverager",
     "counterfactual_audit",
     "counterfactual_texts",

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.columns import refuse_shuffled, sensitive_columns
 from fairsk._core.texts import read_texts, replace_texts
-from fairsk._core.typing import Bools, Floats
+from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._meta.base import MetaClassifier
 from fairsk._sklearn.compat import HasMethods, StrOptions, fit_context, num_samples
@@ -257,7 +257,7 @@ class CounterfactualAverager(MetaClassifier):
 
     def _labels(self, mean: Floats) -> NDArray[Any]:
         """Return the class with the highest mean answer, of two with equal ones the first."""
-        lacking: Bools = np.isnan(mean.reshape(len(mean), -1)).any(axis=1)
+        lacking = np.asarray(np.isnan(mean.reshape(len(mean), -1)).any(axis=1))
         if lacking.any():
             raise ValueError(
                 f"{lacking.sum():,} of {len(lacking):,} rows have no class: of the text, or of one of its "
