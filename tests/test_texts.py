@@ -69,6 +69,13 @@ def test_bare_texts_are_replaced(make):
     assert list(new) == ["a longer text than any before", "b"]
 
 
+def test_rows_of_a_list_keep_their_other_columns():
+    X = [["a", 1], ["b", 2]]
+    assert replace_texts(X, 0, np.array([1, 1]), ["y", "z"]) == [["y", 2], ["z", 2]]
+    assert replace_texts([["a"], ["b"]], None, np.array([1]), ["z"]) == [["z"]]
+    assert X == [["a", 1], ["b", 2]]
+
+
 def test_a_column_of_an_array_is_known_by_its_position():
     X = np.array([["a", 1], ["b", 2]], dtype=object)
     assert read_texts(X, 0) == ["a", "b"]

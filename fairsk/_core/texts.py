@@ -85,6 +85,8 @@ def replace_texts(X: Any, text: str | int | None, rows: Ints, texts: Sequence[st
         table = X.astype(object)[rows]
         table[:, _array_position(X, text)] = _objects(texts)
         return table
+    if len(X) and _is_row(X[0]):
+        return replace_texts(np.array(X, dtype=object), text, rows, texts).tolist()
     return list(texts)
 
 
@@ -133,7 +135,7 @@ def _column(X: Any, text: str | int | None) -> list[Any]:
     if array is None:
         if not isinstance(X, Sequence):
             raise TypeError(f"X must hold texts, one per row, got {show(X)}.")
-        if not X or not isinstance(X[0], list | tuple | np.ndarray):
+        if not X or not _is_row(X[0]):
             return list(X)
         array = np.array(X, dtype=object)
     if array.ndim == 2:
@@ -141,6 +143,11 @@ def _column(X: Any, text: str | int | None) -> list[Any]:
     if array.ndim != 1:
         raise ValueError(f"X must have one text per row, got an array of {array.ndim} dimensions.")
     return array.tolist()
+
+
+def _is_row(value: Any) -> bool:
+    """Whether the first entry of a list is a row of a table, and not a text."""
+    return isinstance(value, list | tuple | np.ndarray)
 
 
 def _frame(X: Any) -> nw.DataFrame[Any] | None:
