@@ -17,7 +17,7 @@ from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._meta.base import MetaClassifier
 from fairsk._sklearn.compat import HasMethods, StrOptions, fit_context, num_samples
-from fairsk._sklearn.routing import asks_for, call, check_frozen, fit_weighted
+from fairsk._sklearn.routing import asks_for, call, check_frozen, fit_weighted, response_of
 from fairsk._sklearn.rows import check_rows, take_rows
 from fairsk.text._counterfactual.orbits import Orbits
 from fairsk.text._terms.swapper import TermSwapper
@@ -183,8 +183,16 @@ class CounterfactualAverager(MetaClassifier):
             self.estimator_ = fit_weighted(
                 clone(self.estimator), X, labels, check_weights(sample_weight, n_samples), **fit_params
             )
+        self._refuse_without_response()
         self._copy_feature_record()
         return self
+
+    def _refuse_without_response(self) -> None:
+        """Refuse a classifier that lacks what is to be averaged."""
+        if not hasattr(self.estimator_, self.response_method):
+            other = response_of(self.estimator_, "auto")
+            hint = f": response_method={other!r} averages what it has" if other else ""
+            raise ValueError(f"{type(self.estimator_).__name__} has no {self.response_method}{hint}.")
 
     def _fitted_without_labels(self, X: Any, sample_weight: Any, fit_params: dict[str, Any]) -> Any:
         """Fit a classifier that needs no labels; any other says that it does."""
