@@ -56,6 +56,7 @@ from fairsk.text import (
     perplexity_by_group,
     starter_occupations,
 )
+from fairsk.text import RunCost, association_test, starter_occupations
 from fairsk.thresholds import thresholds_from_histograms
 
 COUNTS = GroupCounts(["a", "b"], {"tp": [40, 20], "fp": [10, 20], "fn": [10, 30], "tn": [40, 30]})
@@ -292,6 +293,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
         ["He won.", "The man lost.", "An uncle came."],
         ["<b>pronoun</b>", "noun", "noun"],
     ),
+    "RunCost": lambda: RunCost(prompts=12, cached=2, calls=10, tokens_in=90, tokens_out=10),
     "StarterOccupations": starter_occupations,
     "AssociationTest": lambda: association_test(
         *np.random.default_rng(1).normal(size=(4, 7, 3)), confidence=0.9, n_resamples=20, random_state=0

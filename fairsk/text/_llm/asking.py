@@ -62,10 +62,9 @@ def _checked(scorer: Scorer, returned: Any, shape: tuple[int, int]) -> Floats:
         "and a column per answer"
     )
     try:
-        # A complex number, or a text such as "0.5", would be converted without a word.
         array = np.asarray(returned)
-        if array.dtype.kind not in "biuf":
-            array = np.asarray(array.tolist() if array.dtype.kind == "O" else None, dtype=float)
+        if array.dtype.kind not in "biufO":  # a text such as "0.5" would be converted without a word
+            raise TypeError
         scores = array.astype(float)
     except (TypeError, ValueError):
         raise ValueError(

@@ -191,12 +191,17 @@ class LLMClassifier(ClassifierMixin, BaseEstimator):
         params = self.get_params(deep=False)
         scorer = params.pop("scorer")
         other = type(self)(scorer, **{name: clone(value, safe=False) for name, value in params.items()})
-        for name in (
-            "_metadata_request",
-            "_sklearn_output_config",
-        ):  # what scikit-learn's clone hands on, too
-            if name in vars(self):
-                setattr(other, name, copy.deepcopy(vars(self)[name]))
+        for name in ("_metadata_request", "_sklearn_output_config"):  # as scikit-learn's own clone does
+            if name in vars(self):  # requests know whose they are: the clone's
+                setattr(other, name, copy.deepcopy(vars(self)[name], {id(self): other}))
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return a copy that shares the scorer: scikit-learn copies the owners of metadata requests."""
+        other = type(self).__new__(type(self))
+        memo[id(self)] = other
+        for name, value in vars(self).items():
+            other.__dict__[name] = value if name == "scorer" else copy.deepcopy(value, memo)
         return other
 
     @fit_context(prefer_skip_nested_validation=True)
