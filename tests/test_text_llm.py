@@ -34,7 +34,7 @@ from fairsk.audit import audit_models
 from fairsk.metrics import group_metrics
 from fairsk.monitoring import FairnessMonitor
 from fairsk.scoring import make_fair_scorer
-from fairsk.text import LLMClassifier, RunCost, english_gender
+from fairsk.text import LLMClassifier, RunCost, counterfactual_audit, english_gender
 from fairsk.text._llm.calibration import WIDEST
 from fairsk.text._llm.cost import run_cost
 
@@ -315,6 +315,14 @@ def test_texts_are_put_in_as_they_are(text):
     assert asked("{{json}} <{text}> {{text}}", [text]) == [f"{{json}} <{text}> {{text}}"]
 
 
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_columns_of_any_frame_are_learned_from(make):
+    X = make({"age": [31, 45], "comment": ["kind", "rude"]})
+    model = classifier(prompt="{age}: {comment}", calibrate="fit").fit(X, [1, 0])
+    assert model.predict(X).tolist() == [1, 0]
+    assert model.cost(X).prompts == 2
+
+
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table, dict])
 def test_columns_are_put_in_by_name(make):
     X = make({"age": [31, 45], "a job": ["cook", "{age}"], "comment": ["kind", "rude"]})
@@ -418,8 +426,13 @@ def test_a_cell_without_a_value():
 
 @pytest.mark.parametrize(
     ("y", "answers"),
-    [(["no", "yes"], (" no", " yes")), ([0, 1], (" 0", " 1")), ([False, True], (" False", " True"))],
-    ids=["texts", "numbers", "booleans"],
+    [
+        (["no", "yes"], (" no", " yes")),
+        ([0, 1], (" 0", " 1")),
+        ([0.0, 1.0], (" 0", " 1")),
+        ([False, True], (" False", " True")),
+    ],
+    ids=["texts", "numbers", "floats", "booleans"],
 )
 def test_the_answer_of_a_label_is_the_label_after_a_blank(y, answers):
     seen = []
@@ -887,6 +900,42 @@ def test_a_frame_with_a_sensitive_column_that_the_prompt_does_not_name():
     predicted = optimizer.fit(X, Y).predict(X)
     assert abs(predicted[MEN].mean() - predicted[~MEN].mean()) < 0.05
     assert not any("sex" in prompt for prompt in inner.scorer.asked)
+
+
+def test_a_counterfactual_audit_finds_the_planted_bias():
+    model = classifier(calibrate="fit").fit(TEXTS, Y)
+    swapped = english_gender()
+    both = {sex: model.predict([swapped.swap(text, sex) for text in TEXTS]) for sex in ("male", "female")}
+    audit = counterfactual_audit(model, TEXTS, swapped, control=None, response_method="decision_function")
+    pair = audit.pairs[0]
+    assert pair.n == len(TEXTS)
+    changed = np.count_nonzero(both["male"] != both["female"])
+    assert changed > 0
+    assert pair.flips.rate * len(TEXTS) == pytest.approx(changed)
+    assert (pair.only_group, pair.only_other)[pair.group == "female"] == changed
+    # One text is the other plus a bias, which the map of log-odds stretches by one factor.
+    spread = model.decision_function(["She was kind."]) - model.decision_function(["She was calm."])
+    stretch = spread[0] / (SLOPE * (WORTH["kind"] - WORTH["calm"]))
+    assert abs(pair.gap) == pytest.approx(BIAS * stretch, rel=0.1)
+
+
+def test_a_counterfactual_audit_counts_refusals_of_one_group():
+    model = classifier(Model(refuses="He was rude"), unanswered="nan").fit()
+    audit = counterfactual_audit(model, TEXTS, english_gender(), control=None, threshold=0.8)
+    refused = sum(text.split(" ", 1)[1].startswith("was rude") for text in TEXTS)
+    pair = audit.pairs[0]
+    assert {pair.group: pair.refused_group, pair.other: pair.refused_other} == {"male": refused, "female": 0}
+    assert pair.n == len(TEXTS) - refused
+
+
+def test_tools_take_rows_that_are_not_answered_where_it_abstains():
+    mentioned = english_gender().mentioned
+    inner = classifier(Model(refuses="He was rude"), calibrate="fit", unanswered="abstain")
+    optimizer = GroupThresholdOptimizer(inner, sensitive_features=mentioned, min_group_size=10)
+    assert optimizer.fit(TEXTS, Y).score(TEXTS, Y) > 0.75
+    assert CalibratedClassifierCV(inner, cv=3).fit(TEXTS, Y).score(TEXTS, Y) > 0.75
+    with pytest.raises(ValueError, match="got none of the answers"):
+        optimizer.set_params(estimator__unanswered="error").fit(TEXTS, Y)
 
 
 def test_monitors_and_audits_take_its_predictions():

@@ -56,7 +56,7 @@ def answer_texts(answers: Any, classes: NDArray[Any]) -> tuple[str, ...]:
             "more classes, or answers for more."
         )
     if answers is None:
-        texts = tuple(f" {label}" for label in labels)
+        texts = tuple(f" {_written(label)}" for label in labels)
     else:
         given = {_plain(label): text for label, text in _checked_mapping(answers).items()}
         _refuse_other_labels(list(given), labels)
@@ -122,6 +122,11 @@ def _checked_mapping(answers: Any) -> Mapping[Any, Any]:
             f"{show(answers)}."
         )
     return answers
+
+
+def _written(label: Any) -> str:
+    """Write a label; whole numbers without a decimal point, of whatever type they are."""
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
 def _plain(label: Any) -> Any:

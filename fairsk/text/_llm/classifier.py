@@ -116,8 +116,8 @@ class LLMClassifier(ClassifierMixin, BaseEstimator):
     "N/A", "" and "[MASK]", put in place of every field [1]_. :math:`u_j` are the log-shares
     :math:`\ell_j - \log\sum_c e^{\ell_c}` and the log-probability of all answers together, standardised with
     the training rows' means and deviations; without the last one that is Dirichlet calibration [2]_. In a
-    simulation with 30 to 100 labels these inputs lost at most .02 nats to the best of five choices, and the
-    raw log-probabilities up to .18 (``benchmarks/llm_calibration.py``).
+    simulation with 30 and 100 labels these inputs lose at most .04 nats to the best of five choices, the raw
+    log-probabilities up to .18 and shares alone up to .34 (``benchmarks/text_llm.py``).
 
     Answers are compared by their first token, or by all, as the scorer does. They must differ in the first:
     answers one of which begins with the other are refused where they are words or numbers ("good", "good
