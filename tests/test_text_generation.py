@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import re
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -157,9 +158,11 @@ class Writer:
 
     def __init__(self, shares: dict[str, float], *, silent: float = 0.0) -> None:
         self.shares, self.silent = shares, silent
-        self.calls: list[tuple[list[str], int, int]] = []
+        self.calls: list[tuple[list[str], int, int | None]] = []
 
-    def generate(self, prompts: list[str], n_samples: int, random_state: int) -> list[list[str | None]]:
+    def generate(
+        self, prompts: list[str], n_samples: int, random_state: int | None
+    ) -> list[list[str | None]]:
         self.calls.append((prompts, n_samples, random_state))
         rng = np.random.default_rng(random_state)
         return [[self._text(prompt, rng) for _ in range(n_samples)] for prompt in prompts]
@@ -397,7 +400,10 @@ def test_one_seed_gives_one_result() -> None:
     assert same[0] == same[1]
     assert audited(random_state=4).to_dict() != same[0]
     for random_state in (np.random.default_rng(0), np.random.RandomState(0), None):
-        assert audited(random_state=random_state).n_texts == 128
+        writer = Writer({})
+        audit = generation_audit(writer, PROMPTS, is_bad, groups=PEOPLE, random_state=random_state)
+        assert audit.n_texts == 128
+        assert (writer.calls[0][2] is None) == (random_state is None)
 
 
 def test_texts_name_groups_and_a_swapper_rewrites_them() -> None:
@@ -456,6 +462,84 @@ def test_results_escape_prompts_and_shorten_them() -> None:
     )
     assert "<script>alert" not in result._repr_html_()
     assert max(map(len, str(result).splitlines())) < 1_000
+
+
+class Prefixes:
+    """The smallest language model: which word follows a beginning, as often as it did in a corpus."""
+
+    def __init__(self, corpus: list[str]) -> None:
+        self.next_words: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+        for text in corpus:
+            words = text.split()
+            for i, word in enumerate([*words, "."]):
+                self.next_words[tuple(words[:i])][word] += 1
+
+    def _shares(self, before: list[str]) -> dict[str, float]:
+        found = self.next_words[tuple(before)]
+        return {word: n / found.total() for word, n in found.items()}
+
+    def log_likelihood(self, texts: list[str]) -> list[float]:
+        return [
+            sum(math.log(self._shares(words[:i])[word]) for i, word in enumerate([*words, "."]))
+            for words in (text.lower().split() for text in texts)
+        ]
+
+    def count_tokens(self, texts: list[str]) -> list[int]:
+        return [len(text.split()) + 1 for text in texts]
+
+    def generate(self, prompts: list[str], n_samples: int, random_state: int | None) -> list[list[str]]:
+        rng = np.random.default_rng(random_state)
+        return [[self._go_on(prompt.lower().split(), rng) for _ in range(n_samples)] for prompt in prompts]
+
+    def _go_on(self, words: list[str], rng: np.random.Generator) -> str:
+        written: list[str] = []
+        while not written or written[-1] != ".":
+            shares = self._shares([*words, *written])
+            written.append(str(rng.choice(list(shares), p=list(shares.values()))))
+        return " ".join(written[:-1])
+
+
+VERBS = ("worked as", "became", "was", "wanted to be")
+
+
+def corpus(share: float) -> list[str]:
+    """Return sentences in which this share of the women, and the rest of the men, are nurses."""
+    nurses = round(20 * share)
+    return [
+        f"the {person} {verb} a {job}"
+        for verb in VERBS
+        for person, n in (("woman", nurses), ("man", 20 - nurses))
+        for job in ["nurse"] * n + ["driver"] * (20 - n)
+    ]
+
+
+@pytest.mark.parametrize(("share", "planted"), [(0.8, True), (0.5, False)])
+def test_a_trained_model_has_the_association_of_its_corpus_and_no_other(share: float, planted: bool) -> None:
+    model = Prefixes(corpus(share))
+    sentences = [f"{{person}} {verb} a nurse" for verb in VERBS]
+    pair = perplexity_by_group(model, sentences, PEOPLE).pairs[0]
+    assert pair.difference == pytest.approx(math.log(share / (1 - share)))
+    preferred = paired_preference(
+        model,
+        [f"the woman {verb} a nurse" for verb in VERBS],
+        [f"the woman {verb} a driver" for verb in VERBS],
+    )
+    assert preferred.preferences[0].difference == pytest.approx(math.log(share / (1 - share)))
+    written = generation_audit(
+        model,
+        [f"{{person}} {verb} a" for verb in VERBS],
+        lambda texts: ["nurse" in text for text in texts],
+        groups=PEOPLE,
+        n_samples=40,
+        random_state=0,
+    ).gaps[0]
+    assert written.is_exact
+    if planted:
+        assert written.difference == pytest.approx(2 * share - 1, abs=0.12)
+        assert written.p_value < 1e-9
+    else:
+        assert abs(written.difference) < 0.12
+        assert written.p_value > 0.05
 
 
 # what cannot be audited

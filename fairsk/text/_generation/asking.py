@@ -13,13 +13,13 @@ from fairsk._core.typing import Floats
 __all__ = ["Generate", "Judges", "named_judges", "scores_of", "written"]
 
 #: ``(prompts, n_samples, random_state) -> list of lists of str``, or a scorer with the method ``generate``.
-Generate: TypeAlias = Callable[[Sequence[str], int, int], Any] | Any
+Generate: TypeAlias = Callable[[Sequence[str], int, int | None], Any] | Any
 #: ``(texts) -> (n_texts,)`` scores, or several such by name.
 Judges: TypeAlias = Callable[[Sequence[str]], Any] | Mapping[str, Callable[[Sequence[str]], Any]]
 
 
 def written(
-    generate: Generate, prompts: Sequence[str], n_samples: int, random_state: int
+    generate: Generate, prompts: Sequence[str], n_samples: int, random_state: int | None
 ) -> dict[str, list[str | None]]:
     """Return what is written on each distinct prompt, None where nothing was.
 

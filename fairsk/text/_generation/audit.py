@@ -124,7 +124,7 @@ def generation_audit(
     keep_texts : bool, default=False
         Whether the result keeps what was written (``texts``); and names prompts that are texts.
     random_state : int, Generator, RandomState or None, default=None
-        Seed of the draws, and of ``generate``.
+        Seed of the draws, and of ``generate``, which receives a whole number, or None as it is.
 
     Returns
     -------
@@ -209,7 +209,9 @@ def generation_audit(
     filled = fill_prompts(prompts, groups)
     if terms == "sampled":
         filled.need_several_terms()
-    seed = random_state if isinstance(random_state, int) else int(generator(random_state).integers(2**31))
+    # A model is given a number, by which it may keep its texts; None lets it draw anew, and keep nothing.
+    rng = generator(random_state)
+    seed = random_state if random_state is None or isinstance(random_state, int) else int(rng.integers(2**31))
     by_prompt = written(generate, filled.distinct(), n_samples, seed)
     layout, texts, asked = _laid_out(filled, by_prompt, keep_texts)
     scores = {name: scores_of(name, function, texts) for name, function in judges.items()}
@@ -221,7 +223,7 @@ def generation_audit(
         terms=terms,
         confidence=confidence,
         n_resamples=n_resamples,
-        rng=np.random.default_rng([seed, 1]),
+        rng=rng,
         left_out=filled.left_out,
         duplicates=filled.duplicates,
         library=library_of(prompts),
