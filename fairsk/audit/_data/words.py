@@ -3,8 +3,14 @@
 For each word the odds that a text holds it are compared, log[share / (1 - share)] of the group's texts minus
 that of the others, with a prior that says what the collection as a whole says [1]_: each side counts as if it
 had a tenth more texts, with the words of the whole collection. A word that one side lacks then has finite
-odds, and one that is rare on both sides has odds near each other. z is the difference by its standard error,
-and p is adjusted for the number of words of the group (Benjamini and Hochberg).
+odds, and one that is rare on both sides has odds near each other. z, the difference by its standard error,
+ranks the words.
+
+The p-values are not those of z, which is far from normal for a word in a few texts of a small group. Of all
+texts with the word, those of the group are a binomial number with the group's share of the texts, if the word
+is as frequent on both sides: exactly so for rare words, and with too large a variance for frequent ones, of
+which p is then too large. Words in more than half of the texts are counted by the texts that lack them. p is
+adjusted for the number of words of the group (Benjamini and Hochberg).
 
 Monroe and others count occurrences; here texts are counted, for the words of one text depend on each other.
 A word counts once per text, so that the law of the counts is binomial and the prior a Beta law per word.
@@ -22,7 +28,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import betainc, ndtri
 
 from fairsk._core.corpus import MENTIONS, NO_GROUP, CorpusCounts
 from fairsk._core.groups import format_group
@@ -63,8 +69,8 @@ class GroupWords(Record):
     n_tested, n_more, n_less : int
         How many words are frequent enough to be compared; how many stand out on either side.
     strongest, low, high, strongest_p : float
-        The difference of log odds, whatever its sign, that is most surely far from 0; its interval and its
-        p-value, both for all words at once. NaN without words.
+        The difference of log odds, whatever its sign, of the word with the smallest p-value; its interval and
+        its p-value, both for all words at once. NaN without words.
     """
 
     group: Hashable
@@ -158,8 +164,8 @@ class WordsBeside(Result):
         ]
         notes.append(
             "Shares of texts that hold a word; log odds with the whole collection as prior, z by their "
-            f"standard error, p adjusted within a group (Benjamini-Hochberg). Words in fewer than "
-            f"{self.settings.min_group_size} texts are not compared."
+            "standard error; p by the binomial law, adjusted within a group (Benjamini-Hochberg). Words in "
+            f"fewer than {self.settings.min_group_size} texts are not compared."
         )
         others = f", {self.other_share:.1%} of the texts' words are others" if self.other_share else ""
         notes.append(f"Vocabulary: {self.n_words:,} words{others}; {self.n_left_out:,} are left out.")
@@ -295,19 +301,19 @@ def _group_words(
     beside, elsewhere = (part[tested] for part in texts)
     log_odds, error = _log_odds((beside, elsewhere), n_texts, background[tested])
     z = log_odds / error
-    p_values = 2 * ndtr(-np.abs(z))
+    p_values = _binomial_p(beside, elsewhere, n_texts)
     p = adjust_p_values(p_values, "benjamini-hochberg") if len(tested) else p_values
     stands_out = p <= 1 - settings.confidence
     more, less = np.flatnonzero(stands_out & (z > 0)), np.flatnonzero(stands_out & (z < 0))
     shown = np.concatenate([_first(more, -z, most_words), _first(less, z, most_words)])
     strongest: Sequence[float] = ()
     if len(tested):
-        # The one whose nearer limit is furthest from 0; limits and p hold for all words, as it was picked.
-        width = float(ndtri(0.5 + joint_confidence(settings.confidence, len(tested)) / 2)) * error
-        size = np.abs(log_odds)
-        place = int((size - width).argmax())
-        low, high = max(0.0, size[place] - width[place]), size[place] + width[place]
-        strongest = [float(size[place]), low, float(high), min(1.0, float(p_values[place]) * len(tested))]
+        place = int(np.lexsort((-np.abs(z), p_values))[0])
+        # As it was picked among all words, its limits and p hold for all of them.
+        width = float(ndtri(0.5 + joint_confidence(settings.confidence, len(tested)) / 2)) * error[place]
+        size = abs(float(log_odds[place]))
+        joint_p = min(1.0, float(p_values[place]) * len(tested))
+        strongest = [size, max(0.0, size - width), size + width, joint_p]
     return GroupWords(
         group,
         against,
@@ -333,6 +339,20 @@ def _read_only(values: Floats) -> Floats:
 def _first(places: Ints, order: Floats, most: int) -> Ints:
     """Return the places that come first in an order."""
     return places[np.argsort(order[places], kind="stable")][:most]
+
+
+def _binomial_p(beside: Ints, elsewhere: Ints, n_texts: tuple[int, int]) -> Floats:
+    """Return p-values of words being as frequent on both sides: twice the smaller tail."""
+    both, n = beside + elsewhere, sum(n_texts)
+    lacking = 2 * both > n
+    successes = np.where(lacking, n_texts[0] - beside, beside).astype(float)
+    trials = np.where(lacking, n - both, both).astype(float)
+    share, failures = n_texts[0] / n, trials - successes
+    # Tails of the binomial law as beta integrals, whose parameters must be positive.
+    at_most = np.where(failures > 0, betainc(np.maximum(failures, 1), successes + 1, 1 - share), 1.0)
+    at_least = np.where(successes > 0, betainc(np.maximum(successes, 1), failures + 1, share), 1.0)
+    p: Floats = np.minimum(1.0, 2 * np.minimum(at_most, at_least))
+    return p
 
 
 def _log_odds(
