@@ -320,7 +320,8 @@ def _audit_rows(
         labels = _labels(target, attributes, pos_label, settings, rng, library)
     missing_by_column = {name: missing_rows(column) for name, column in with_values}
     missing = compare_missing(missing_by_column, singles, settings, rng, library)
-    proxies = _proxies(other_columns, singles, cv, settings, rng, library) if cv else None
+    text = _text_column(frame, selector, table.names)
+    proxies = _proxies(other_columns, singles, text, cv, settings, rng, library) if cv else None
     words = _words(frame, selector, sensitive, settings, most_words, library)
     small = [_small_groups(about, grouping, settings, aside) for about, grouping in attributes]
     return DatasetAudit(
@@ -340,13 +341,14 @@ def _audit_rows(
 def _proxies(
     columns: Sequence[tuple[str, Any]],
     attributes: Sequence[tuple[str, Grouping]],
+    text: str | None,
     cv: int,
     settings: Settings,
     rng: np.random.RandomState,
     library: Backend | None,
 ) -> Proxies:
-    """Measure proxies among the columns that hold no free text."""
-    free_text = [name for name, column in columns if is_free_text(column)]
+    """Measure proxies among the columns that hold no free text, nor what the groups were read from."""
+    free_text = [name for name, column in columns if name == text or is_free_text(column)]
     kinds = [(name, column) for name, column in columns if name not in free_text]
     return measure_proxies(kinds, attributes, cv, settings, rng, library, free_text)
 
@@ -390,6 +392,16 @@ def _mentions_reader(selector: Any) -> bool:
     """Whether a selector is the method of a term swapper that says who is mentioned, or a partial of it."""
     owner = getattr(getattr(selector, "func", selector), "__self__", None)
     return hasattr(owner, "group_names") and hasattr(owner, "terms")
+
+
+def _text_column(frame: Any, selector: Any, names: Sequence[str]) -> str | None:
+    """Return the column of texts that a function reads groups from, if it says so."""
+    if not callable(selector):
+        return None
+    if is_texts(frame):
+        return names[0]
+    text = getattr(selector, "keywords", {}).get("text")
+    return names[text] if isinstance(text, int) and text not in names else text
 
 
 def _words(

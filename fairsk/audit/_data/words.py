@@ -173,7 +173,8 @@ class WordsBeside(Result):
 
     def findings(self) -> list[Finding]:
         """Return what to make of the words."""
-        return [self._of_group(part) for part in self.parts] or [
+        p = adjust_p_values([part.strongest_p for part in self.parts]).tolist()
+        return [self._of_group(*pair) for pair in zip(self.parts, p, strict=True)] or [
             self.settings.finding(
                 "words",
                 self.attribute,
@@ -183,19 +184,18 @@ class WordsBeside(Result):
             )
         ]
 
-    def _of_group(self, part: GroupWords) -> Finding:
+    def _of_group(self, part: GroupWords, p: float) -> Finding:
         group = format_group(part.group)
         more = [word for word, z in zip(part.words, part.z, strict=True) if z > 0]
         less = [word for word, z in zip(part.words, part.z, strict=True) if z < 0]
         facts = [
-            f"{n:,} words {how} often beside {group} than in {part.against}"
-            + (f" ({listed(words, _NAMED)})" if words else "")
+            f"{n:,} {how} often" + (f" ({listed(words, _NAMED)})" if words else "")
             for n, how, words in ((part.n_more, "more", more), (part.n_less, "less", less))
             if n
         ]
-        fact = "; ".join(facts)
         remedy = (
-            f"{fact}. A model learns what stands beside whom: read the list (.words), look at such texts, "
+            f"Words beside {group}, against {part.against}: {', '.join(facts)}. A model learns what stands "
+            "beside whom: read the list (.words), look at such texts, "
             "and decide whether they belong, or what is to balance them."
         )
         advice: Mapping[Severity, str] = {
@@ -205,7 +205,7 @@ class WordsBeside(Result):
             "OK": f"No word stands beside {group} much more or less often than in {part.against}.",
             "NOT APPLICABLE": f"No word stands in {self.settings.min_group_size} of the texts compared.",
         }
-        numbers = part.strongest, part.low, part.high, part.strongest_p
+        numbers = part.strongest, part.low, part.high, p
         about = f"{self.attribute}: {group}"
         return self.settings.finding("words", self.attribute, "log odds", numbers, advice, about)
 
