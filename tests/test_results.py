@@ -50,13 +50,13 @@ from fairsk.statistics import (
 from fairsk.statistics._verdicts import measure_disparity
 from fairsk.text import (
     CorpusCounts,
+    RunCost,
     association_test,
     logged_generation_audit,
     paired_preference,
     perplexity_by_group,
     starter_occupations,
 )
-from fairsk.text import RunCost, association_test, starter_occupations
 from fairsk.thresholds import thresholds_from_histograms
 
 COUNTS = GroupCounts(["a", "b"], {"tp": [40, 20], "fp": [10, 20], "fn": [10, 30], "tn": [40, 30]})
