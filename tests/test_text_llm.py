@@ -34,7 +34,7 @@ from fairsk.audit import audit_models
 from fairsk.metrics import group_metrics
 from fairsk.monitoring import FairnessMonitor
 from fairsk.scoring import make_fair_scorer
-from fairsk.text import LLMClassifier, RunCost, counterfactual_audit, english_gender
+from fairsk.text import CachedScorer, LLMClassifier, RunCost, counterfactual_audit, english_gender
 from fairsk.text._llm.calibration import WIDEST
 from fairsk.text._llm.cost import run_cost
 
@@ -69,23 +69,6 @@ class Model:
         if self.refuses:
             scores[[self.refuses in prompt for prompt in prompts]] = -np.inf
         return scores[:, [ANSWERS_IN_ORDER.index(answer.strip()) for answer in answers]]
-
-
-class Remembering:
-    """A scorer that remembers answers, as those of this package do."""
-
-    def __init__(self, scorer: Model) -> None:
-        self.scorer, self.known = scorer, {}
-
-    def __call__(self, prompts, answers):
-        new = [prompt for prompt in prompts if (prompt, *answers) not in self.known]
-        if new:
-            rows = self.scorer(new, answers)
-            self.known |= {(prompt, *answers): row for prompt, row in zip(new, rows, strict=True)}
-        return np.array([self.known[prompt, *answers] for prompt in prompts])
-
-    def cost(self, prompts, answers=()):
-        return run_cost(prompts, is_cached=lambda prompt: (prompt, *answers) in self.known)
 
 
 class Fixed:
@@ -665,7 +648,10 @@ def test_thresholds_and_a_search_ask_each_distinct_prompt_once_in_all():
     """Folds, clones, candidates, refits and predictions share the answers."""
     model = Model()
     optimizer = GroupThresholdOptimizer(
-        classifier(Remembering(model)), sensitive_features=english_gender().mentioned, cv=3, min_group_size=10
+        classifier(CachedScorer(model)),
+        sensitive_features=english_gender().mentioned,
+        cv=3,
+        min_group_size=10,
     )
     grid = [
         {"estimator__calibrate": ["none", "content_free"]},
@@ -683,13 +669,13 @@ def test_thresholds_and_a_search_ask_each_distinct_prompt_once_in_all():
 def test_a_search_over_prompts_asks_each_of_them_once():
     model = Model()
     prompts = [PROMPT, "{text} Praise?"]
-    search = GridSearchCV(classifier(Remembering(model), calibrate="fit"), {"prompt": prompts}, cv=3)
+    search = GridSearchCV(classifier(CachedScorer(model), calibrate="fit"), {"prompt": prompts}, cv=3)
     search.fit(TEXTS, Y)
     assert len(model.asked) == len(set(model.asked)) == 2 * len(TEXTS)
 
 
 def test_the_cost_is_told_before_anything_is_asked():
-    scorer = Remembering(Model())
+    scorer = CachedScorer(Model())
     unfitted = classifier(scorer, prompt="<{text}>", calibrate="content_free")
     cost = unfitted.cost(["kind", "rude", "kind"])
     # <kind>, <rude>, <N/A>, <>, <[MASK]>: 6, 6, 5, 2 and 8 characters.
