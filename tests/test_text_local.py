@@ -397,13 +397,13 @@ def test_a_folder_is_opened_when_it_is_asked(folder, scorer):
     assert repr(opened) == f"LocalScorer({str(folder)!r})" or "..." in repr(opened)
     written = pickle.dumps(opened)
     np.testing.assert_allclose(opened(PROMPTS, ANSWERS), scorer(PROMPTS, ANSWERS), rtol=1e-6)
-    assert not opened._causal.module.training
+    assert not opened._asked.causal.module.training
     again = pickle.loads(pickle.dumps(opened))  # with what it knows, without weights
     np.testing.assert_array_equal(again(PROMPTS, ANSWERS), opened(PROMPTS, ANSWERS))
     assert again.n_calls == 0
     assert len(written) < 1_500
     np.testing.assert_array_equal(pickle.loads(written)(PROMPTS, ANSWERS), opened(PROMPTS, ANSWERS))
-    with_float16 = LocalScorer(str(folder), dtype="float16")._causal.module
+    with_float16 = LocalScorer(str(folder), dtype="float16")._asked.causal.module
     assert with_float16.dtype == torch.float16
 
 

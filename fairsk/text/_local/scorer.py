@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, permutations
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -17,11 +14,11 @@ import numpy as np
 from fairsk._core.messages import show
 from fairsk._core.typing import Floats, Ints, RandomStateLike
 from fairsk._core.validation import generator
-from fairsk._core.warnings import warn_user
 from fairsk.rates import check_choice
 from fairsk.text._llm.cost import RunCost, run_cost
 from fairsk.text._local.encoding import StartToken, TextEncoder, TooLong, check_texts
-from fairsk.text._scorers.cache import AnswerCache, as_cache, key_of
+from fairsk.text._local.model import LocalModel, first_rows
+from fairsk.text._scorers.cache import AnswerCache, as_cache
 
 if TYPE_CHECKING:
     import torch
@@ -29,10 +26,6 @@ if TYPE_CHECKING:
     from fairsk.text._local.forward import CausalModel
 
 __all__ = ["LocalScorer"]
-
-#: Prompts are scored in parts of so many batches, each of which is kept as soon as it is there: many enough
-#: that texts of one length find each other.
-_BATCHES_AT_ONCE = 32
 
 
 class LocalScorer:
@@ -157,8 +150,7 @@ class LocalScorer:
         # Below two there is no place for a token and one that it is given.
         self.context = None if context is None else _positive("context", context, least=2)
         self.cache = as_cache(cache)
-        self.n_calls = 0
-        self._lock = threading.RLock()
+        self._asked = LocalModel(self._open, self.cache, self.batch_size)
 
     def __repr__(self) -> str:
         name = show(str(self.model)) if self._is_named else type(self.model).__name__
@@ -179,11 +171,11 @@ class LocalScorer:
                 "A LocalScorer over a model or a tokenizer that is loaded cannot be pickled, nor sent to "
                 "another process: save both with save_pretrained(folder), and give LocalScorer the folder."
             )
-        left_out = ("_lock", "_loaded", "_tokenizer_digest")
-        return {name: value for name, value in self.__dict__.items() if name not in left_out}
+        return {name: value for name, value in self.__dict__.items() if name != "_asked"}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.__dict__.update(state, n_calls=0, _lock=threading.RLock())
+        self.__dict__.update(state)
+        self._asked = LocalModel(self._open, self.cache, self.batch_size)
 
     def __call__(self, prompts: Sequence[str], answers: Sequence[str]) -> Floats:
         """Return the log-probability of each answer to each prompt.
@@ -205,11 +197,11 @@ class LocalScorer:
             raise ValueError("answers is empty: there is nothing to score.")
 
         def score(part: Sequence[str], rows: Sequence[int]) -> list[Floats]:
-            passages = self._encoder.answers(part, answers, rows)
-            sums = self._causal.sum_log_probs(list(chain.from_iterable(passages)), self.batch_size)
+            passages = self._asked.encoder.answers(part, answers, rows)
+            sums = self._asked.causal.sum_log_probs(list(chain.from_iterable(passages)), self.batch_size)
             return list(sums.reshape(len(part), len(answers)))
 
-        rows = self._kept(prompts, score, kind="answers", answers=answers)
+        rows = self._asked.numbers(prompts, score, kind="answers", answers=answers)
         return np.array(rows, dtype=float).reshape(len(prompts), len(answers))
 
     def check_answers(self, answers: Sequence[str]) -> None:
@@ -226,7 +218,7 @@ class LocalScorer:
             If a text that goes on with one answer may go on with another, too.
         """
         answers = check_texts("answers", answers)
-        encoded = self._encoder.alone(answers)
+        encoded = self._asked.encoder.alone(answers)
         for (first, short), (second, long) in permutations(zip(answers, encoded, strict=True), 2):
             if long[: len(short)] == short:
                 raise ValueError(
@@ -250,12 +242,12 @@ class LocalScorer:
         """
 
         def score(part: Sequence[str], rows: Sequence[int]) -> list[Floats]:
-            windows = self._encoder.texts(part, rows)
-            sums = self._causal.sum_log_probs(list(chain.from_iterable(windows)), self.batch_size)
+            windows = self._asked.encoder.texts(part, rows)
+            sums = self._asked.causal.sum_log_probs(list(chain.from_iterable(windows)), self.batch_size)
             ends = np.cumsum(list(map(len, windows)))[:-1]
             return [each.sum(keepdims=True) for each in np.split(sums, ends)]
 
-        rows = self._kept(check_texts("texts", texts), score, kind="log_likelihood")
+        rows = self._asked.numbers(check_texts("texts", texts), score, kind="log_likelihood")
         return np.array(rows, dtype=float).reshape(len(rows))
 
     def count_tokens(self, texts: Sequence[str]) -> Ints:
@@ -271,7 +263,7 @@ class LocalScorer:
         array of int of shape (n_texts,)
             The numbers of tokens, without that for the beginning of a text.
         """
-        return np.array(self._encoder.count_tokens(check_texts("texts", texts)), dtype=np.intp)
+        return np.array(self._asked.encoder.count_tokens(check_texts("texts", texts)), dtype=np.intp)
 
     def generate(
         self,
@@ -307,15 +299,20 @@ class LocalScorer:
 
         prompts = check_texts("prompts", prompts)
         options = _draws(n_samples, random_state, max_tokens, temperature)
-        keys = self._keys(prompts, kind="generate", **options)
-        rows = _first_rows(keys)
+        keys = self._asked.keys(prompts, kind="generate", **options)
+        rows = first_rows(keys)
 
         def ask(missing: list[str]) -> Iterator[dict[str, list[str]]]:
             todo = [rows[key] for key in missing]
             asked = [prompts[row] for row in todo]
-            with self._counting(len(missing) * n_samples):
+            with self._asked.counting(len(missing) * n_samples):
                 for i, texts in write(
-                    self._causal, self._encoder, asked, todo, batch_size=self.batch_size, **options
+                    self._asked.causal,
+                    self._asked.encoder,
+                    asked,
+                    todo,
+                    batch_size=self.batch_size,
+                    **options,
                 ):
                     yield {missing[i]: texts}
 
@@ -355,11 +352,11 @@ class LocalScorer:
         """
         prompts, answers = check_texts("prompts", prompts), check_texts("answers", answers)
         if n_samples is None:
-            keys = self._keys(prompts, kind="answers", answers=answers)
+            keys = self._asked.keys(prompts, kind="answers", answers=answers)
         else:
             drawn = copy.deepcopy(random_state)  # to ask what it costs must not move a generator on
             options = _draws(n_samples, drawn, max_tokens, temperature)
-            keys = self._keys(prompts, kind="generate", **options)
+            keys = self._asked.keys(prompts, kind="generate", **options)
         by_prompt = dict(zip(prompts, keys, strict=True))
         is_kept = n_samples is None or random_state is not None
         known = self.cache.known(keys) if is_kept else {}
@@ -372,100 +369,44 @@ class LocalScorer:
         )
 
     @property
+    def n_calls(self) -> int:
+        """How many prompts and texts went through the model."""
+        return self._asked.n_calls
+
+    @property
     def n_truncated(self) -> int:
         """How many prompts and texts were too long so far."""
-        return self._encoder.n_truncated if "_loaded" in self.__dict__ else 0
+        return self._asked.n_truncated
 
     @property
     def _is_named(self) -> bool:
         return isinstance(self.model, str | os.PathLike)
 
-    @cached_property
-    def _loaded(self) -> tuple[CausalModel, TextEncoder]:
+    def _open(self) -> tuple[CausalModel, TextEncoder]:
+        """Return the model, and what makes tokens for it."""
         from fairsk.text._local.forward import CausalModel
         from fairsk.text._local.loading import load
 
         module, tokenizer = load(self.model, self.tokenizer, device=self.device, dtype=self.dtype)
         causal = CausalModel(module)
-        encoder = TextEncoder(
+        contexts = [n for n in (causal.context, self.context) if n is not None]
+        return causal, TextEncoder(
             tokenizer,
             start_token=self.start_token,
             chat=self.chat,
-            context=min((n for n in (causal.context, self.context) if n is not None), default=None),
+            context=min(contexts, default=None),
             too_long=self.too_long,
         )
-        return causal, encoder
-
-    @property
-    def _causal(self) -> CausalModel:
-        with self._lock:
-            return self._loaded[0]
-
-    @property
-    def _encoder(self) -> TextEncoder:
-        with self._lock:
-            return self._loaded[1]
-
-    @cached_property
-    def _tokenizer_digest(self) -> str:
-        return self._encoder.fingerprint()
 
     def _tokens_read(self, prompts: Sequence[str], answers: Sequence[str], room: int) -> list[int]:
         """Return how many tokens the model reads of each prompt with its answers."""
         if room or not answers:
-            return list(map(len, self._encoder.prompts(prompts, room=room)))
+            return list(map(len, self._asked.encoder.prompts(prompts, room=room)))
         from fairsk.text._local.forward import inputs_of
 
         # What answers have in common is read once.
-        read = map(inputs_of, self._encoder.answers(prompts, answers))
+        read = map(inputs_of, self._asked.encoder.answers(prompts, answers))
         return [sum(map(len, set(hosts.values()))) for hosts in read]
-
-    def _keys(self, texts: Sequence[Any], **parts: Any) -> list[str]:
-        """Return the keys of what is asked of texts; they depend on the weights as they are now."""
-        parts |= {"model": self._causal.fingerprint(), "tokenizer": self._tokenizer_digest}
-        return [key_of(text=text, **parts) for text in texts]
-
-    def _kept(
-        self,
-        texts: Sequence[str],
-        score: Callable[[Sequence[str], Sequence[int]], list[Floats]],
-        **parts: Any,
-    ) -> list[list[float]]:
-        """Return numbers of texts; those that the cache does not know are scored, the short ones first."""
-        keys = self._keys(texts, **parts)
-        rows = _first_rows(keys)
-
-        def ask(missing: list[str]) -> Iterator[dict[str, list[float | None]]]:
-            missing = sorted(missing, key=lambda key: len(texts[rows[key]]))
-            size = self.batch_size * _BATCHES_AT_ONCE
-            with self._counting(len(missing)):
-                for part in (missing[i : i + size] for i in range(0, len(missing), size)):
-                    todo = [rows[key] for key in part]
-                    found = score([texts[row] for row in todo], todo)
-                    yield dict(zip(part, map(_plain, found), strict=True))
-
-        found = self.cache.answers(keys, ask)
-        return [[-np.inf if value is None else value for value in row] for row in found]
-
-    @contextmanager
-    def _counting(self, n_calls: int) -> Iterator[None]:
-        """Count what goes through the model, one thread at a time, and say what was too long for it."""
-        with self._lock:
-            before = self._encoder.n_truncated
-            self.n_calls += n_calls
-            yield
-            n_truncated = self._encoder.n_truncated - before
-        if n_truncated:
-            warn_user(
-                f"{n_truncated:,} texts have more tokens than the {self._encoder.context:,} that the model "
-                "reads at once: too_long='truncate' takes away the beginning of a prompt, and scores the "
-                "tokens of a text given a part of those before them."
-            )
-
-
-def _first_rows(keys: Sequence[str]) -> dict[str, int]:
-    """Return where each key stands first."""
-    return {key: row for row, key in reversed(list(enumerate(keys)))}
 
 
 def _draws(
