@@ -446,6 +446,20 @@ def test_frames_come_in_the_library_of_the_log() -> None:
     assert logged_generation_audit(log["q"], groups, scores=log["s"]).groups == (("f", "x"), ("m", "x"))
 
 
+def test_prompts_are_ids_of_any_kind_and_several_columns_make_one() -> None:
+    rng = np.random.default_rng(0)
+    scores, groups = rng.normal(size=200), list("fm") * 100
+    ids = np.repeat(np.arange(50), 4)  # many numbers are no measurements here, and nothing warns of them
+    numbers = logged_generation_audit(ids, groups, scores=scores, random_state=0).to_dict()
+    two = pd.DataFrame({"question": ids // 5, "version": [f"v{i % 5}" for i in ids]})
+    assert logged_generation_audit(two, groups, scores=scores, random_state=0).gaps[0].difference == (
+        pytest.approx(numbers["gaps"][0]["difference"])
+    )
+    for same in (pd.Series(ids).astype("category"), pl.Series(ids.astype(str)), ids.tolist()):
+        again = logged_generation_audit(same, groups, scores=scores, random_state=0).to_dict()
+        assert again["gaps"] == numbers["gaps"]
+
+
 def test_an_audit_enters_a_report() -> None:
     report = audit_predictions(
         [0, 1, 0, 1], [0, 1, 1, 1], sensitive_features=list("ffmm"), attached={"Continuations": audited()}
@@ -616,6 +630,7 @@ def test_options_are_checked_before_anything_is_asked(options: Any, message: str
         ({"judge": is_bad}, "Give either scores=, or texts="),
         ({"scores": None, "judge": is_bad}, "Give either scores=, or texts="),
         ({"groups": ["f", "f", "f"]}, "only f: at least two are compared"),
+        ({"prompts": [1, None, 1]}, "prompts is missing in 1 rows, such as row 1"),
         ({"prompts": [1, 2, 3]}, "None of the 3 prompts has texts of two groups"),
         ({"scores": [0, 1]}, "rows|lengths|length"),
         ({"scores": {"a": [0, 1, 2], "b": [0]}}, "different numbers of rows"),

@@ -27,10 +27,10 @@ from fairsk.text._counterfactual.scorer import make_counterfactual_scorer
 from fairsk.text._generation.audit import generation_audit, generation_cost
 from fairsk.text._generation.logged import logged_generation_audit
 from fairsk.text._generation.results import GenerationAudit as GenerationAudit
-from fairsk.text._likelihood.perplexity import GroupPerplexity as GroupPerplexity
 from fairsk.text._likelihood.perplexity import perplexity_by_group
-from fairsk.text._likelihood.preference import PairedPreference as PairedPreference
 from fairsk.text._likelihood.preference import paired_preference
+from fairsk.text._likelihood.results import GroupPerplexity as GroupPerplexity
+from fairsk.text._likelihood.results import PairedPreference as PairedPreference
 from fairsk.text._llm.classifier import LLMClassifier
 from fairsk.text._llm.cost import RunCost as RunCost
 from fairsk.text._local.scorer import LocalScorer

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from fairsk._core.columns import refuse_shuffled, value_columns
+from fairsk._core.factorize import Coded, is_missing
 from fairsk._core.groups import encode_groups, format_group, list_groups
 from fairsk._core.messages import list_labels, show
 from fairsk._core.results import library_of
-from fairsk._core.typing import Floats, RandomStateLike
+from fairsk._core.typing import Floats, Ints, RandomStateLike
 from fairsk._core.validation import generator
 from fairsk.statistics._intervals import check_confidence
 from fairsk.statistics._resampling import check_resamples
@@ -37,9 +38,9 @@ def logged_generation_audit(
 
     Parameters
     ----------
-    prompts : array-like of shape (n_texts,)
+    prompts : array-like of shape (n_texts,) or (n_texts, n_columns)
         What the text of each row was written on, by an id that does not depend on the group: such as the
-        template, or the question.
+        template, or the question; several columns make one id.
     groups : array-like of shape (n_texts,) or (n_texts, n_columns)
         The group of each row; several columns make an intersection.
     texts : array-like of shape (n_texts,), optional
@@ -104,21 +105,21 @@ def logged_generation_audit(
     given, written_texts = _given_scores(scores, texts, judge)
     n = len(next(iter(given.values())))
     grouping = encode_groups(value_columns("groups", groups, n))
-    asked = encode_groups(value_columns("prompts", prompts, n))
+    asked, labels = _asked(prompts, n)
     if len(grouping.labels) < 2:
         raise ValueError(f"groups has only {list_groups(grouping.labels)}: at least two are compared.")
     layout = Written(
         groups=tuple(grouping.labels),
-        labels=tuple(map(format_group, asked.labels)),
-        prompt=asked.codes,
+        labels=labels,
+        prompt=asked,
         group=grouping.codes,
         term=np.zeros(n, dtype=np.intp),
         is_aligned=False,
     )
-    pairs = {(int(prompt), int(group)) for prompt, group in zip(asked.codes, grouping.codes, strict=True)}
-    if len(pairs) == len({prompt for prompt, _ in pairs}):
+    pairs = np.unique(np.stack([asked, grouping.codes]), axis=1)
+    if pairs.shape[1] == len(labels):
         raise ValueError(
-            f"None of the {len(asked.labels):,} prompts has texts of two groups: texts are compared on the "
+            f"None of the {len(labels):,} prompts has texts of two groups: texts are compared on the "
             "same prompt. Give an id that does not depend on the group, such as the template."
         )
     return audit_of(
@@ -131,6 +132,24 @@ def logged_generation_audit(
         rng=generator(random_state),
         library=library_of(prompts, groups, texts, scores),
     )
+
+
+def _asked(prompts: Any, n: int) -> tuple[Ints, tuple[str, ...]]:
+    """Return the position of each row's prompt, and how prompts are shown; several columns make one id."""
+    columns = [
+        column.to_array() if isinstance(column, Coded) else column
+        for column in value_columns("prompts", prompts, n).columns
+    ]
+    rows = list(zip(*(column.tolist() for column in columns), strict=True))
+    lacking = [i for i, row in enumerate(rows) if any(map(is_missing, row))]
+    if lacking:
+        raise ValueError(
+            f"prompts is missing in {len(lacking):,} rows, such as row {lacking[0]}: texts are compared on "
+            "the same prompt. Leave these rows out."
+        )
+    places: dict[tuple[Any, ...], int] = {}
+    codes = np.array([places.setdefault(row, len(places)) for row in rows], dtype=np.intp)
+    return codes, tuple(format_group(row[0] if len(row) == 1 else row) for row in places)
 
 
 def _given_scores(

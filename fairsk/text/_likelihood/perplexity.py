@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from fairsk._core.groups import format_group
-from fairsk._core.results import (
-    Backend,
-    Record,
-    Result,
-    Table,
-    library_of,
-    number,
-    p_value,
-    percent,
-    with_interval,
-)
+from fairsk._core.results import library_of
 from fairsk._core.typing import Floats, RandomStateLike
 from fairsk._core.validation import check_choice, generator
 from fairsk.statistics._intervals import check_confidence
@@ -30,166 +18,9 @@ from fairsk.statistics._resampling import check_resamples
 from fairsk.text._contrasts import TermsAre, contrast, prompt_means, split_p
 from fairsk.text._filled import FilledPrompts, Fills, fill_prompts
 from fairsk.text._likelihood.asking import LikelihoodOf, TokensOf, log_likelihoods, token_counts
+from fairsk.text._likelihood.results import GroupLikelihood, GroupPerplexity, LikelihoodPair, Measure
 
-__all__ = ["GroupLikelihood", "GroupPerplexity", "LikelihoodPair", "perplexity_by_group"]
-
-_Measure = Literal["text", "token"]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class GroupLikelihood(Record):
-    """How likely the texts of a group are.
-
-    Parameters
-    ----------
-    group : label
-        The group.
-    n_texts : int
-        How many texts there are: one per prompt and term.
-    tokens : float
-        The mean number of tokens of a text; NaN if they were not counted.
-    per_text, per_text_low, per_text_high : float
-        The mean over prompts of the log-likelihood of a text, with Student's interval.
-    per_token, per_token_low, per_token_high : float
-        The same per token; NaN if tokens were not counted.
-    perplexity, perplexity_low, perplexity_high : float
-        exp(-per_token).
-    """
-
-    group: Hashable
-    n_texts: int
-    tokens: float
-    per_text: float
-    per_text_low: float
-    per_text_high: float
-    per_token: float
-    per_token_low: float
-    per_token_high: float
-    perplexity: float
-    perplexity_low: float
-    perplexity_high: float
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class LikelihoodPair(Record):
-    """How much likelier the same sentences are of one group than of another.
-
-    Parameters
-    ----------
-    measure : {"text", "token"}
-        Whether log-likelihoods of whole texts are compared, or those per token.
-    first, second : label
-        The groups.
-    difference, low, high : float
-        The mean over prompts of the first group's log-likelihood minus the second's, with its interval.
-    p_value, adjusted_p_value : float
-        Of the test that it is zero, and adjusted for the number of pairs of groups (Holm).
-    n_prompts, first_likelier : int
-        How many prompts there are, and in how many the first group's texts are likelier.
-    """
-
-    measure: _Measure
-    first: Hashable
-    second: Hashable
-    difference: float
-    low: float
-    high: float
-    p_value: float
-    adjusted_p_value: float
-    n_prompts: int
-    first_likelier: int
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class GroupPerplexity(Result):
-    """How likely the same sentences are about each group. Prints and renders itself.
-
-    Parameters
-    ----------
-    groups : tuple of labels
-        The groups.
-    pairs : tuple of LikelihoodPair
-        Every pair of groups compared, by texts, then by tokens if tokens were counted.
-    likelihoods : tuple of GroupLikelihood
-        The groups one by one.
-    n_prompts : int
-        How many prompts there are.
-    left_out, duplicates : int
-        How many texts name no group or several, and how many prompts read like an earlier one.
-    terms : {"fixed", "sampled"}
-        Whether intervals and p-values are over prompts alone, or over terms as well.
-    confidence : float
-        The coverage probability of each interval.
-    """
-
-    groups: tuple[Hashable, ...]
-    pairs: tuple[LikelihoodPair, ...]
-    likelihoods: tuple[GroupLikelihood, ...]
-    n_prompts: int
-    left_out: int
-    duplicates: int
-    terms: TermsAre
-    confidence: float
-    library: Backend | None = None
-
-    def _tables(self) -> list[Table]:
-        return [self._pair_table(), self._group_table()]
-
-    def _pair_table(self) -> Table:
-        names = ("difference", "low", "high", "p_value", "adjusted_p_value", "n_prompts", "first_likelier")
-        columns: dict[str, list[Any]] = {
-            "first": [format_group(pair.first) for pair in self.pairs],
-            "second": [format_group(pair.second) for pair in self.pairs],
-            "per": [pair.measure for pair in self.pairs],
-        }
-        columns |= {name: [getattr(pair, name) for pair in self.pairs] for name in names}
-        text = {name: columns[name] for name in ("first", "second", "per")}
-        text["difference"] = [with_interval(pair.difference, pair.low, pair.high) for pair in self.pairs]
-        text["p"] = list(map(p_value, columns["p_value"]))
-        text["adjusted p"] = list(map(p_value, columns["adjusted_p_value"]))
-        text["first likelier"] = [f"{pair.first_likelier:,} of {pair.n_prompts:,}" for pair in self.pairs]
-        return Table(columns, text, notes=self._notes(), words=["second", "per"])
-
-    def _group_table(self) -> Table:
-        rows = self.likelihoods
-        columns: dict[str, list[Any]] = {"group": [format_group(row.group) for row in rows]}
-        for name in ("n_texts", "tokens", "per_text", "per_token", "perplexity"):
-            columns[name] = [getattr(row, name) for row in rows]
-        text = {"group": columns["group"], "texts": [number(row.n_texts) for row in rows]}
-        text["tokens"] = [number(row.tokens, 2) for row in rows]
-        for name in ("per_text", "per_token", "perplexity"):
-            text[name.replace("_", " ")] = [
-                with_interval(
-                    getattr(row, name), getattr(row, f"{name}_low"), getattr(row, f"{name}_high"), digits=2
-                )
-                for row in rows
-            ]
-        return Table(columns, text, caption="log-likelihood")
-
-    def _notes(self) -> list[str]:
-        over = "prompts" if self.terms == "fixed" else "prompts and terms"
-        notes = [
-            f"difference: of log-likelihoods, first minus second, of the same {self.n_prompts:,} prompts; in "
-            f"brackets {percent(self.confidence)} intervals over {over}."
-        ]
-        signs: dict[Any, set[float]] = {}
-        for pair in self.pairs:
-            signs.setdefault((pair.first, pair.second), set()).add(np.sign(pair.difference))
-        if all(np.isnan(row.tokens) for row in self.likelihoods):
-            notes.append(
-                "Tokens were not counted: a term of more tokens makes its text less likely for that alone "
-                "(count_tokens=)."
-            )
-        elif any({-1.0, 1.0} <= found for found in signs.values()):
-            notes.append(
-                "By texts and by tokens the answers differ in sign, for the terms of the groups differ in "
-                "tokens: neither is the right one. Terms of as many tokens do not have the problem."
-            )
-        if self.left_out:
-            notes.append(f"{self.left_out:,} texts name no group, or several, and are left out.")
-        if self.duplicates:
-            notes.append(f"{self.duplicates:,} prompts read like an earlier one, and count once.")
-        return notes
+__all__ = ["perplexity_by_group"]
 
 
 def perplexity_by_group(
@@ -288,7 +119,7 @@ def perplexity_by_group(
     texts = filled.distinct()
     likelihood = log_likelihoods(log_likelihood, texts)
     tokens = token_counts(count_tokens, log_likelihood, texts)
-    measures: dict[_Measure, dict[str, float]] = {"text": likelihood}
+    measures: dict[Measure, dict[str, float]] = {"text": likelihood}
     if tokens is not None:
         measures["token"] = {text: likelihood[text] / tokens[text] for text in texts}
     tables = {measure: _tables_of(filled, values) for measure, values in measures.items()}
@@ -326,7 +157,7 @@ def _tables_of(filled: FilledPrompts, values: Mapping[str, float]) -> dict[Hasha
 
 
 def _pairs(
-    measure: _Measure,
+    measure: Measure,
     tables: Mapping[Hashable, Floats],
     terms: TermsAre,
     confidence: float,
@@ -364,11 +195,11 @@ def _pairs(
 
 def _of_group(
     group: Hashable,
-    tables: Mapping[_Measure, Floats],
+    tables: Mapping[Measure, Floats],
     lengths: Mapping[Hashable, Floats] | None,
     confidence: float,
 ) -> GroupLikelihood:
-    def estimate(measure: _Measure) -> tuple[float, float, float]:
+    def estimate(measure: Measure) -> tuple[float, float, float]:
         if measure not in tables:
             return float("nan"), float("nan"), float("nan")
         means = prompt_means(tables[measure])

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from math import ceil
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
 
 from fairsk._core.columns import refuse_shuffled, value_columns
-from fairsk._core.groups import encode_groups, format_group
+from fairsk._core.groups import encode_groups
 from fairsk._core.messages import show
-from fairsk._core.results import (
-    Backend,
-    Record,
-    Result,
-    Table,
-    library_of,
-    number,
-    p_value,
-    percent,
-    with_interval,
-)
+from fairsk._core.results import library_of
 from fairsk._core.texts import read_texts
 from fairsk._core.typing import Bools, Floats
 from fairsk._core.validation import check_choice
@@ -31,135 +20,12 @@ from fairsk.statistics._intervals import check_confidence, wilson_interval
 from fairsk.statistics._multiplicity import adjust_p_values
 from fairsk.statistics._paired import mcnemar_p, mean_estimate
 from fairsk.text._likelihood.asking import LikelihoodOf, TokensOf, log_likelihoods, token_counts
+from fairsk.text._likelihood.results import HALF_WIDTH, Measure, PairedPreference, Preference, Ties
 
-__all__ = ["PairedPreference", "Preference", "Ties", "paired_preference"]
+__all__ = ["paired_preference"]
 
-Ties: TypeAlias = Literal["half", "drop"]
-
-#: What is asked how many pairs it takes for: an interval of the share that reaches so far on either side.
-_HALF_WIDTH = 0.05
 #: Two log-likelihoods that differ by less than this part of themselves are equal up to rounding.
 _ROUNDING = 1e-12
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Preference(Record):
-    """The preference in some pairs, by one measure.
-
-    Parameters
-    ----------
-    group : label or None
-        The category of the pairs; None for all pairs.
-    measure : {"text", "token"}
-        Whether log-likelihoods of whole texts are compared, or those per token.
-    n_pairs : int
-        How many pairs there are.
-    more, less, ties : int
-        In how many pairs the first text is likelier, the second, or neither.
-    share, share_low, share_high : float
-        The share of pairs in which the first text is likelier, with Wilson's interval.
-    p_value : float
-        Of the sign test that either text is as often the likelier one.
-    adjusted_p_value : float
-        The same, adjusted for the number of categories (Holm); NaN for all pairs.
-    difference, difference_low, difference_high : float
-        The mean log-likelihood of the first text minus that of the second, with Student's interval.
-    """
-
-    group: Hashable
-    measure: Literal["text", "token"]
-    n_pairs: int
-    more: int
-    less: int
-    ties: int
-    share: float
-    share_low: float
-    share_high: float
-    p_value: float
-    adjusted_p_value: float
-    difference: float
-    difference_low: float
-    difference_high: float
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class PairedPreference(Result):
-    """How often a language model prefers the first text of a pair. Prints and renders itself.
-
-    Parameters
-    ----------
-    preferences : tuple of Preference
-        Of all pairs, then of each category; by texts, then by tokens if tokens were counted.
-    n_texts : int
-        How many distinct texts were asked about.
-    equal_length : float
-        The share of pairs whose texts have as many tokens; NaN if tokens were not counted.
-    reversed_per_token : float
-        The share of pairs that turn around if log-likelihoods are divided by numbers of tokens.
-    pairs_needed : int
-        How many pairs it takes for an interval of the share of at most .05 to either side.
-    ties : {"half", "drop"}
-        Whether a tie counts as half a pair for either side, or not at all.
-    confidence : float
-        The coverage probability of each interval.
-    """
-
-    preferences: tuple[Preference, ...]
-    n_texts: int
-    equal_length: float
-    reversed_per_token: float
-    pairs_needed: int
-    ties: Ties
-    confidence: float
-    library: Backend | None = None
-
-    @property
-    def share(self) -> float:
-        """The share of all pairs in which the first text is likelier, by whole texts."""
-        return self.preferences[0].share
-
-    def _tables(self) -> list[Table]:
-        rows = self.preferences
-        names = ("more", "less", "ties", "share", "share_low", "share_high", "p_value", "adjusted_p_value")
-        columns: dict[str, list[Any]] = {
-            "pairs": ["(all)" if row.group is None else format_group(row.group) for row in rows],
-            "per": [row.measure for row in rows],
-            "n": [row.n_pairs for row in rows],
-        }
-        for name in (*names, "difference", "difference_low", "difference_high"):
-            columns[name] = [getattr(row, name) for row in rows]
-        shown = ("pairs", "per", "n", "more", "less", "ties")
-        text = {name: list(map(number, columns[name])) for name in shown}
-        text["share"] = [with_interval(row.share, row.share_low, row.share_high) for row in rows]
-        text["p"] = [p_value(row.p_value) for row in rows]
-        if any(row.group is not None for row in rows):
-            text["adjusted p"] = [p_value(row.adjusted_p_value) for row in rows]
-        text["difference"] = [
-            with_interval(row.difference, row.difference_low, row.difference_high) for row in rows
-        ]
-        return [Table(columns, text, notes=self._notes(), words=["per"])]
-
-    def _notes(self) -> list[str]:
-        n = self.preferences[0].n_pairs
-        notes = [
-            f"share: of pairs whose first text is likelier; in brackets {percent(self.confidence)} "
-            "intervals; p: sign test; difference: of log-likelihoods, first minus second.",
-        ]
-        if n < self.pairs_needed:
-            notes.append(
-                f"An interval of +-{_HALF_WIDTH:g} takes about {self.pairs_needed:,} pairs; here are {n:,}."
-            )
-        if np.isnan(self.equal_length):
-            notes.append(
-                "Tokens were not counted: a text of more tokens is less likely for that alone "
-                "(count_tokens=)."
-            )
-        elif self.equal_length < 1:
-            notes.append(
-                f"Texts have as many tokens in {percent(round(self.equal_length, 3))} of the pairs; "
-                f"{percent(round(self.reversed_per_token, 3))} of all pairs turn around per token."
-            )
-        return notes
 
 
 def paired_preference(
@@ -245,7 +111,7 @@ def paired_preference(
     likelihood = log_likelihoods(log_likelihood, [*first, *second])
     tokens = token_counts(count_tokens, log_likelihood, [*first, *second])
     of_texts = _differences(first, second, likelihood)
-    measures: dict[Literal["text", "token"], Floats] = {"text": of_texts}
+    measures: dict[Measure, Floats] = {"text": of_texts}
     equal_length = turned = float("nan")
     if tokens is not None:
         per_token = {text: likelihood[text] / tokens[text] for text in likelihood}
@@ -263,7 +129,7 @@ def paired_preference(
         n_texts=len(likelihood),
         equal_length=equal_length,
         reversed_per_token=turned,
-        pairs_needed=ceil((float(ndtri(0.5 + confidence / 2)) / (2 * _HALF_WIDTH)) ** 2),
+        pairs_needed=ceil((float(ndtri(0.5 + confidence / 2)) / (2 * HALF_WIDTH)) ** 2),
         ties=ties,
         confidence=confidence,
         library=library_of(more, less, groups),
@@ -301,7 +167,7 @@ def _categories(groups: Any, n_pairs: int) -> list[tuple[Hashable, Bools]]:
 
 
 def _preferences(
-    measure: Literal["text", "token"],
+    measure: Measure,
     differences: Floats,
     categories: list[tuple[Hashable, Bools]],
     ties: Ties,
