@@ -562,6 +562,7 @@ def test_an_ambiguous_term_says_what_it_is():
     swapper.parse(f"x her {'y' * 10_000}")
     (term,) = terms
     assert isinstance(term, AmbiguousTerm)
+    assert term.choices == (("her", "him"), ("her", "his"))
     assert len(repr(term)) < 400
     assert repr(term).startswith("AmbiguousTerm(word='her', rows=(0, 1), next_word='yyy")
 
@@ -682,8 +683,9 @@ def test_frames_give_the_column_of_texts(container):
     model = make_pipeline(_Ages(), LogisticRegression()).fit(frame, LABELS)
     assert 0 <= -scorer(model, frame, LABELS) <= 1
     assert pickle.loads(pickle.dumps(mentioned))(frame).tolist() == MENTIONED
-    audit = audit_dataset(frame, mentioned(frame), LABELS, proxies=False)
-    assert "several" in repr(audit)
+    audit = audit_dataset(frame, mentioned, LABELS, proxies=False)
+    assert "several" in str(audit.to_dict())
+    assert "by mentions" in repr(audit)
 
 
 class _Ages:
@@ -729,6 +731,21 @@ def test_swappers_are_values():
     assert swapper.parse("she") != 1
     assert swapper.parse("she") != swapper.parse("her")
     assert swapper.parse("she") != of_two(["she", "her"], ["he", "him"]).parse("she")
+
+
+def test_a_swapper_can_be_made_of_another_one():
+    groups = {"male": [*ENGLISH.groups["male"], "John"], "female": [*ENGLISH.groups["female"], "Mary"]}
+    more = TermSwapper(
+        groups, resolve=ENGLISH.resolve, kinds=[*ENGLISH.kinds, "name"], keep=[*ENGLISH.keep, "Burger King"]
+    )
+    assert more.swap("Mary met her king at Burger King", "male") == "John met his king at Burger King"
+    assert more.keep == ("Burger King",)
+    assert more.kinds[-1] == "name"
+    # The rule does not depend on where its rows stand.
+    last = {group: terms[::-1] for group, terms in groups.items()}
+    assert TermSwapper(last, resolve=ENGLISH.resolve).swap("I told her that her dog", "male") == (
+        "I told him that his dog"
+    )
 
 
 def test_swappers_cannot_be_changed():

@@ -9,20 +9,20 @@ from fairsk.text._terms.swapper import TermSwapper
 
 __all__ = ["english_gender"]
 
-#: Rows that share a term; which of the first three is meant is decided by the next word.
+#: Which of the first three is meant is decided by the next word.
 _PRONOUNS = "him/her, his/her, his/hers, he/she, himself/herself, hes/shes"
-_POSSESSIVE = 1  # the row of "his book" and "her book"
+#: The row of "his book" and "her book".
+_POSSESSIVE = ("his", "her")
 
 #: The other rows, by kind: those of one kind can stand in for each other. Of several rows with one term the
 #: first is the one that the term is written as in the other group.
 _KINDS = {
     "adult": "man/woman, gentleman/lady, guy/gal",
     "adults": "men/women, gentlemen/ladies, guys/gals, males/females",
-    "child": "boy/girl, lad/lass",
-    "children": "boys/girls, lads/lasses",
-    "young man or woman": "schoolboy/schoolgirl, cowboy/cowgirl",
-    "young men or women": "schoolboys/schoolgirls, cowboys/cowgirls",
-    "adjective": "male/female, masculine/feminine, manly/womanly",
+    "child": "boy/girl, lad/lass, schoolboy/schoolgirl",
+    "children": "boys/girls, lads/lasses, schoolboys/schoolgirls",
+    "noun and adjective": "male/female",
+    "adjective": "masculine/feminine, manly/womanly",
     "quality": "masculinity/femininity, manhood/womanhood, manliness/womanliness, boyhood/girlhood",
     "parent": "father/mother, dad/mom, dad/mum, daddy/mommy, daddy/mummy, papa/mama, "
     "stepfather/stepmother, stepdad/stepmom, godfather/godmother",
@@ -49,16 +49,16 @@ _KINDS = {
     "the unmarried": "widowers/widows, bachelors/bachelorettes",
     "noble": "king/queen, prince/princess, emperor/empress, duke/duchess, baron/baroness",
     "nobles": "kings/queens, princes/princesses, emperors/empresses, dukes/duchesses, barons/baronesses",
-    "title": "Mr/Ms, Mr/Mrs, mister/missus",
+    "title": "Mr/Ms, Mr/Mrs, Mister/Missus",
     "address": "sir/madam, sir/ma'am",
     "worker": "actor/actress, waiter/waitress, steward/stewardess, businessman/businesswoman, "
     "salesman/saleswoman, policeman/policewoman, fireman/firewoman, cameraman/camerawoman, "
     "sportsman/sportswoman, handyman/handywoman, craftsman/craftswoman, mailman/mailwoman, "
-    "serviceman/servicewoman, landlord/landlady",
+    "serviceman/servicewoman, cowboy/cowgirl, landlord/landlady",
     "workers": "actors/actresses, waiters/waitresses, stewards/stewardesses, businessmen/businesswomen, "
     "salesmen/saleswomen, policemen/policewomen, firemen/firewomen, cameramen/camerawomen, "
     "sportsmen/sportswomen, handymen/handywomen, craftsmen/craftswomen, mailmen/mailwomen, "
-    "servicemen/servicewomen, landlords/landladies",
+    "servicemen/servicewomen, cowboys/cowgirls, landlords/landladies",
     "office": "chairman/chairwoman, spokesman/spokeswoman, congressman/congresswoman, "
     "councilman/councilwoman, assemblyman/assemblywoman, alderman/alderwoman",
     "offices": "chairmen/chairwomen, spokesmen/spokeswomen, congressmen/congresswomen, "
@@ -105,10 +105,9 @@ _NO_NOUN = frozenset(word for words in _NO_NOUN_FOLLOWS.values() for word in wor
 
 def _whose(term: AmbiguousTerm) -> int:
     """Return the row that is meant: of "her", by the next word; of others, the first."""
-    if _POSSESSIVE in term.rows:
-        word = term.next_word.lower().replace("'", "").replace("\u2019", "")
-        if word and word not in _NO_NOUN:
-            return _POSSESSIVE
+    word = term.next_word.lower().replace("'", "").replace("\u2019", "")
+    if _POSSESSIVE in term.choices and word and word not in _NO_NOUN:
+        return term.rows[term.choices.index(_POSSESSIVE)]
     return term.rows[0]
 
 
@@ -140,7 +139,13 @@ def english_gender() -> TermSwapper:
 
     Where several terms have one counterpart, such as mom and mum, that is written as the first: "mum" comes
     back from "dad" as "mom", and "Mrs" from "Mr" as "Ms". Rows are of kinds, so that a control changes a noun
-    into another that could stand there, such as brother and uncle; pronouns have no control.
+    into another that could stand there, such as brother and uncle; pronouns have no control. To add rows, or
+    phrases to keep::
+
+        english = english_gender()
+        TermSwapper(
+            {"male": [*english.groups["male"], "John"], "female": [*english.groups["female"], "Mary"]},
+            resolve=english.resolve, kinds=[*english.kinds, "name"], keep=["Burger King"])
 
     Examples
     --------

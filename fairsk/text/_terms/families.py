@@ -38,6 +38,8 @@ class AmbiguousTerm:
         The term, as ``text`` has it.
     rows : tuple of int
         The rows that it may belong to.
+    choices : tuple of tuple of str
+        The terms of each of these rows, as they are listed, in the order of the groups.
     before : callable
         Returns the text before it.
     after : callable
@@ -48,11 +50,13 @@ class AmbiguousTerm:
         self,
         word: str,
         rows: tuple[int, ...],
+        choices: tuple[tuple[str, ...], ...],
         before: Callable[[], str],
         after: Callable[[int | None], str],
     ) -> None:
         self.word = word
         self.rows = rows
+        self.choices = choices
         self._write_before = before
         self._write_after = after
 

@@ -135,6 +135,10 @@ class TermLists:
             )
         return self.names.index(group)
 
+    def row(self, row: int) -> tuple[str, ...]:
+        """Return the terms of a row as they are listed."""
+        return tuple(terms[row] for terms in self.groups.values())
+
     def spelling(self, term: str) -> str:
         """Return a folded term as it is listed."""
         return self._spelling[term]

@@ -104,8 +104,9 @@ class _Reading:
 
         def ask(term: str, group: int, rows: tuple[int, ...]) -> int:
             word = write_case(self._lists.spelling(term), self._cases[i])
+            choices = tuple(map(self._lists.row, rows))
             question = AmbiguousTerm(
-                word, rows, lambda: self._before(i, group), lambda most: self._after(i, group, most)
+                word, rows, choices, lambda: self._before(i, group), lambda most: self._after(i, group, most)
             )
             row = self._resolve(question) if self._resolve is not None else rows[0]
             if row not in rows:

@@ -52,8 +52,8 @@ class TermSwapper:
         accents composed or not.
     resolve : callable, optional
         Tells rows apart that share a term, as him/her and his/her do. It receives an ``AmbiguousTerm`` and
-        returns one of its ``rows``; ``word``, ``next_word``, ``text``, ``start`` and ``end`` say where it
-        stands. Without it, lists with such terms are refused.
+        returns one of its ``rows``. Its ``choices`` are the terms of these; its ``word``, ``next_word``,
+        ``text``, ``start`` and ``end`` say where it stands. Without it, lists with such terms are refused.
     kinds : sequence of length n_rows, optional
         A label for each row. Rows of one kind may stand in for each other within a group, which makes
         controls; those of kind None never do. By default all rows are of one kind.
@@ -211,6 +211,21 @@ class TermSwapper:
     def terms(self) -> tuple[str, ...]:
         """All terms, each of them once."""
         return tuple(dict.fromkeys(term for terms in self._lists.groups.values() for term in terms))
+
+    @property
+    def resolve(self) -> Resolve | None:
+        """What tells rows apart that share a term."""
+        return self._resolve
+
+    @property
+    def kinds(self) -> tuple[Hashable, ...]:
+        """The kind of each row."""
+        return self._lists.kinds
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        """The phrases in which no term is looked for."""
+        return self._lists.keep
 
     def mentioned(self, X: Any, text: str | int | None = None) -> NDArray[np.object_]:
         """Return the group that each text names.
