@@ -15,6 +15,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy.stats import binomtest, ttest_1samp
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
@@ -28,6 +29,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from fairsk import GroupThresholdOptimizer
 from fairsk.audit import audit_predictions
+from fairsk.scoring import best_under
 from fairsk.text import (
     CounterfactualAudit,
     LLMClassifier,
@@ -819,11 +821,18 @@ def test_scorers_in_searches():
     ).fit(texts, y)
     assert search.best_params_["countvectorizer"].stop_words is not None
     assert search.cv_results_["mean_test_flips"][1] == 0
+    bounded = best_under("accuracy", flips=0.01)
+    assert bounded(search.cv_results_) == 1
     assert search.cv_results_["mean_test_gap"][0] < 0
     alone = cross_validate(pipeline, texts, y, scoring=scorers["flips"], cv=3)
     assert alone["test_score"] == pytest.approx(
         [search.cv_results_[f"split{fold}_test_flips"][0] for fold in range(3)]
     )
+    with config_context(enable_metadata_routing=True):
+        for scoring in (scorers["flips"], scorers):
+            routed = cross_validate(pipeline, texts, y, scoring=scoring, cv=3)
+            flips = routed["test_score" if scoring is scorers["flips"] else "test_flips"]
+            assert flips == pytest.approx(alone["test_score"])
     frame = pd.DataFrame({"comment": texts, "age": 1.0})
     features = make_column_transformer((CountVectorizer(), "comment"), ("passthrough", ["age"]))
     by_column = make_counterfactual_scorer(TWO, text="comment")

@@ -75,9 +75,10 @@ def _moves(audit: CounterfactualAudit) -> str:
     if not np.isnan(moves.low):
         side = _side(moves.low, moves.high, "moves scores", "moves scores less")
         interval = f" [{_signed(moves.low)}, {_signed(moves.high)}], whose interval {side}"
+    which = f"scores of the {_count(moves.n, 'text')} with a control"
     return (
-        f"Whichever way, scores of the {_count(moves.n, 'text')} with a control move by {moves.move:.3f}, and "
-        f"by {moves.control_move:.3f} with {_edit(audit)}: an excess of {_signed(moves.excess)}{interval or '.'}"
+        f"Whichever way, {which} move by {moves.move:.3f}, and by {moves.control_move:.3f} with {_edit(audit)}: "
+        f"an excess of {_signed(moves.excess)}{interval or '.'}"
     )
 
 
@@ -96,13 +97,14 @@ def _side(low: float, high: float, does: str, does_less: str) -> str:
 
 def details(audit: CounterfactualAudit) -> list[tuple[str, str]]:
     """Return what else there is to say, by what it is about; nothing that is empty."""
+    again = ", and those that are the control once more" if audit.control_kind == "repeat" else ""
     lines = [
         ("scores", _gap(audit.pairs[0]) if len(audit.pairs) == 1 and audit.decided_by is not None else ""),
         ("refusals", _refusals(audit)),
         ("texts", _texts(audit)),
         ("model", _model(audit)),
         ("control", _control(audit)),
-        ("asked", f"{_count(audit.n_asked, 'question')}: each distinct text once."),
+        ("asked", f"{_count(audit.n_asked, 'question')}: each distinct text once{again}."),
         (
             "limits",
             "A test of listed terms, and no causal criterion: what else hints at a group is not exchanged, "
