@@ -76,10 +76,8 @@ def _moves(audit: CounterfactualAudit) -> str:
         side = _side(moves.low, moves.high, "moves scores", "moves scores less")
         interval = f" [{_signed(moves.low)}, {_signed(moves.high)}], whose interval {side}"
     which = f"scores of the {_count(moves.n, 'text')} with a control"
-    return (
-        f"Whichever way, {which} move by {moves.move:.3f}, and by {moves.control_move:.3f} with {_edit(audit)}: "
-        f"an excess of {_signed(moves.excess)}{interval or '.'}"
-    )
+    distances = f"by {moves.move:.3f}, and by {moves.control_move:.3f} with {_edit(audit)}"
+    return f"Whichever way, {which} move {distances}: an excess of {_signed(moves.excess)}{interval or '.'}"
 
 
 def _edit(audit: CounterfactualAudit) -> str:
