@@ -20,6 +20,7 @@ from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -565,6 +566,7 @@ def test_a_language_model_is_asked_once_and_may_refuse(unanswered, options):
     )
     if options != {"response_method": "predict"}:
         assert pair.gap == pytest.approx(expected.gap)
+    assert counterfactual_audit(FrozenEstimator(model), TEXTS, TWO, **options).to_dict() == audit.to_dict()
     scorer_of_gap = make_counterfactual_scorer(TWO, statistic="score_gap")
     assert scorer_of_gap(model, TEXTS) == pytest.approx(-abs(expected.gap))
 

@@ -7,6 +7,7 @@ from copy import copy
 from typing import Any
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 
 from fairsk._core.typing import Bools
 from fairsk.text._llm.classifier import LLMClassifier
@@ -36,10 +37,13 @@ def answering(model: Any) -> Any:
 
     An audit counts the texts that are not answered, whatever the classifier makes of them elsewhere.
     """
-    if not isinstance(model, LLMClassifier):
+    inner = model
+    while isinstance(inner, FrozenEstimator):
+        inner = inner.estimator
+    if not isinstance(inner, LLMClassifier):
         return model
-    asked = copy(model)
-    asked.scorer = _LastAnswers(model.scorer)
+    asked = copy(inner)
+    asked.scorer = _LastAnswers(inner.scorer)
     asked.unanswered = "abstain"
     return asked
 
