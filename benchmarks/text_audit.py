@@ -3,6 +3,8 @@
 Run: python benchmarks/text_audit.py [--data FILE] [--simulations N] [--seed N]
 
 - Sizes: how often each test of an audit rejects at .05 where there is nothing to find; at most .06 is asked.
+- Whole audits of a model that answers at random: how often any p-value, adjusted over the pairs of groups, is
+  below .05, and how often the interval of the excess leaves out 0.
 - Coverage: how often the 95% interval of the excess over the control holds the true one, beside the interval
   that takes the differences of texts for normal.
 - FILE is a table with the columns ``text``, ``group`` (who the comment mentions) and ``biased`` (0 or 1):
@@ -86,6 +88,37 @@ def flip_test(rng: np.random.Generator, n: int, share: float) -> float:
     flips = rng.binomial(n, share)
     up = int(rng.binomial(flips, 0.5))
     return mcnemar_p(up, int(flips - up))
+
+
+def whole_audits(simulations: int, seed: int) -> None:
+    """Print how often an audit finds anything in a model that answers at random."""
+    rng = np.random.default_rng(seed)
+    print(f"Whole audits of a model that answers at random: {simulations:,} each, any finding at {LEVEL}")
+    print(
+        f"{'texts':>6} {'groups':>7} {'direction':>10} {'gap':>6} {'excess':>7} {'moves':>6} {'interval':>9}"
+    )
+    for n, n_groups in ((30, 2), (30, 3), (120, 3)):
+        swapper = TermSwapper({f"g{g}": [f"one{g}", f"two{g}"] for g in range(n_groups)})
+        texts = [f"one{i % n_groups} text {i}" for i in range(n)]
+        found = np.zeros(5)
+        for _ in range(simulations):
+            audit = counterfactual_audit(
+                lambda asked: rng.random(len(asked)), texts, swapper, n_resamples=199, random_state=rng
+            )
+            p = [
+                (
+                    pair.adjusted_direction_p,
+                    pair.adjusted_gap_p,
+                    pair.control.adjusted_p,
+                    pair.moves.adjusted_p,
+                )
+                for pair in audit.pairs
+            ]
+            found[:4] += np.min(p, axis=0) <= LEVEL
+            found[4] += not audit.control.low <= 0 <= audit.control.high
+        cells = " ".join(f"{x:>{w}.3f}" for x, w in zip(found / simulations, (10, 6, 7, 6, 9), strict=True))
+        print(f"{n:>6} {n_groups:>7} {cells}{'' if found.max() <= MOST * simulations else '  TOO MANY'}")
+    print()
 
 
 def coverage(simulations: int, seed: int) -> None:
@@ -191,6 +224,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     sizes(options.simulations, options.seed)
+    whole_audits(options.simulations // 4, options.seed)
     coverage(options.simulations, options.seed)
     if options.data is not None:
         audits(options.data, options.seed)
