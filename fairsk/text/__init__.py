@@ -16,12 +16,12 @@ from fairsk.text._counterfactual.audit import counterfactual_audit
 from fairsk.text._counterfactual.augmenter import CounterfactualAugmenter
 from fairsk.text._counterfactual.averager import CounterfactualAverager
 from fairsk.text._counterfactual.edits import counterfactual_texts
-from fairsk.text._counterfactual.results import ChangedText as ChangedText
-from fairsk.text._counterfactual.results import ControlComparison as ControlComparison
+from fairsk.text._counterfactual.records import ChangedText as ChangedText
+from fairsk.text._counterfactual.records import ControlComparison as ControlComparison
+from fairsk.text._counterfactual.records import CounterfactualPair as CounterfactualPair
+from fairsk.text._counterfactual.records import FlipShare as FlipShare
+from fairsk.text._counterfactual.records import MoveComparison as MoveComparison
 from fairsk.text._counterfactual.results import CounterfactualAudit as CounterfactualAudit
-from fairsk.text._counterfactual.results import CounterfactualPair as CounterfactualPair
-from fairsk.text._counterfactual.results import FlipShare as FlipShare
-from fairsk.text._counterfactual.results import MoveComparison as MoveComparison
 from fairsk.text._counterfactual.scorer import CounterfactualScorer as CounterfactualScorer
 from fairsk.text._counterfactual.scorer import make_counterfactual_scorer
 from fairsk.text._generation.audit import generation_audit, generation_cost

@@ -14,8 +14,9 @@ from fairsk.statistics._resampling import check_resamples
 from fairsk.text._counterfactual.comparisons import Comparisons
 from fairsk.text._counterfactual.controls import Control, control_name
 from fairsk.text._counterfactual.edits import edit_texts
+from fairsk.text._counterfactual.records import ChangedText
 from fairsk.text._counterfactual.responses import Respondent, Responses, TextResponse, read_model
-from fairsk.text._counterfactual.results import ChangedText, CounterfactualAudit, DecidedBy
+from fairsk.text._counterfactual.results import CounterfactualAudit, DecidedBy
 
 __all__ = ["compare_versions", "counterfactual_audit"]
 

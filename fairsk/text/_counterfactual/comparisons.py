@@ -19,13 +19,13 @@ from fairsk.statistics._paired import (
     sign_flip_p,
 )
 from fairsk.text._counterfactual.edits import Edits
-from fairsk.text._counterfactual.responses import Responses
-from fairsk.text._counterfactual.results import (
+from fairsk.text._counterfactual.records import (
     ControlComparison,
     CounterfactualPair,
     FlipShare,
     MoveComparison,
 )
+from fairsk.text._counterfactual.responses import Responses
 
 __all__ = ["Comparisons"]
 

@@ -137,30 +137,20 @@ def edit_texts(
     sources = np.fromiter(source_of.values(), dtype=np.intp, count=len(source_of))
     named = [texts[row] for row in rows]
     controls = control_texts(control, swapper, named)
-    questions: dict[tuple[int, str], int] = {}
-    rows_asked: list[int] = []
-
-    def ask(row: int, words: str) -> int:
-        """Return the place of a question, which is new or has been asked."""
-        place = questions.setdefault((row if by_row else -1, words), len(questions))
-        if place == len(rows_asked):
-            rows_asked.append(row)
-        return place
-
-    source_at = [ask(row, words) for row, words in zip(rows.tolist(), named, strict=True)]
-    pair_at = [ask(pair.row, pair.counterfactual) for pair in pairs]
-    n_sources = max(source_at, default=-1) + 1
-    if control == REPEAT:  # the distinct texts come first, and are asked again at the end
-        n_first = len(questions)
+    questions = _Questions(by_row)
+    source_at = [questions.place(row, words) for row, words in zip(rows.tolist(), named, strict=True)]
+    n_sources = len(questions.rows)  # the distinct texts come first
+    pair_at = [questions.place(pair.row, pair.counterfactual) for pair in pairs]
+    if control == REPEAT:
+        n_first = len(questions.rows)
         control_at = [n_first + place for place in source_at]
-        rows_asked += rows_asked[:n_sources]
+        questions.repeat(n_sources)
     else:
         control_at = [
-            -1 if words is None else ask(row, words)
+            -1 if words is None else questions.place(row, words)
             for row, words in zip(rows.tolist(), controls, strict=True)
         ]
-        n_first = len(questions)
-    asked = [words for _, words in questions]
+        n_first = len(questions.rows)
     place_of = {row: i for i, row in enumerate(source_of)}
     return Edits(
         group_names=names,
@@ -170,14 +160,37 @@ def edit_texts(
         sources=sources,
         of_text=np.array([place_of[pair.row] for pair in pairs], dtype=np.intp),
         targets=np.array([position[pair.target] for pair in pairs], dtype=np.intp),
-        asked_rows=np.array(rows_asked, dtype=np.intp),
-        asked=asked + asked[: len(rows_asked) - n_first],
+        asked_rows=np.array(questions.rows, dtype=np.intp),
+        asked=questions.texts,
         n_first=n_first,
         source_at=np.array(source_at, dtype=np.intp),
         pair_at=np.array(pair_at, dtype=np.intp),
         control_at=np.array(control_at, dtype=np.intp),
         n_unchanged=0 if control == REPEAT else sum(map(eq, named, controls)),
     )
+
+
+class _Questions:
+    """What is asked: each distinct text once, or once per row."""
+
+    def __init__(self, by_row: bool) -> None:
+        self._by_row = by_row
+        self._places: dict[tuple[int, str], int] = {}
+        self.rows: list[int] = []
+        self.texts: list[str] = []
+
+    def place(self, row: int, text: str) -> int:
+        """Return the place of a question, which is new or has been asked."""
+        place = self._places.setdefault((row if self._by_row else -1, text), len(self.rows))
+        if place == len(self.rows):
+            self.rows.append(row)
+            self.texts.append(text)
+        return place
+
+    def repeat(self, n: int) -> None:
+        """Ask the first questions once more."""
+        self.rows += self.rows[:n]
+        self.texts += self.texts[:n]
 
 
 def _mentions(

@@ -11,7 +11,8 @@ from fairsk._core.messages import list_texts, shorten, show
 from fairsk._core.results import number, p_value
 
 if TYPE_CHECKING:
-    from fairsk.text._counterfactual.results import CounterfactualAudit, CounterfactualPair
+    from fairsk.text._counterfactual.records import CounterfactualPair
+    from fairsk.text._counterfactual.results import CounterfactualAudit
 
 __all__ = ["capital", "details", "verdict"]
 
