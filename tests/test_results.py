@@ -51,7 +51,9 @@ from fairsk.statistics._verdicts import measure_disparity
 from fairsk.text import (
     CorpusCounts,
     RunCost,
+    TermSwapper,
     association_test,
+    counterfactual_audit,
     logged_generation_audit,
     paired_preference,
     perplexity_by_group,
@@ -278,6 +280,11 @@ RESULTS: dict[str, Callable[[], Any]] = {
         ("What about <b>me</b>?",),
     ),
     # text
+    "CounterfactualAudit": lambda: counterfactual_audit(
+        lambda texts: [0.9 if "she" in text else None if "odd" in text else 0.2 for text in texts],
+        ["She is <b>kind</b>.", "The man is odd.", "That lady is late.", "He came.", "It rains."] * 3,
+        TermSwapper({"female": ["she", "lady"], "<i>male</i>": ["he", "man"], "any": ["they", "person"]}),
+    ),
     "GenerationAudit": lambda: logged_generation_audit(
         PEOPLE["race"], PEOPLE["sex"], scores={"<b>toxicity</b>": PEOPLE["score"]}, random_state=0
     ),
