@@ -3,7 +3,7 @@
 Run: python benchmarks/text_averager.py --data FILE [--seeds N]
 
 FILE is a table with the columns ``text``, ``group`` (who a comment is about) and ``biased`` (0 or 1), such as
-RedditBias. For each of three lists of terms (English gender; religions; black and white), with 40% of the rows
+RedditBias. For each of three lists of terms (English gender; religions; black and white), with 40% of rows
 held out:
 
 - ``plain``: weighted words and pairs of words, before a logistic regression;

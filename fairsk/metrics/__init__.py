@@ -8,9 +8,10 @@ Of decisions, :func:`conditional_demographic_disparity` and :func:`mantel_haensz
 strata; :func:`differential_fairness`, :func:`bias_amplification` and :func:`generalized_entropy` are single
 numbers over all groups, :func:`consistency` one over neighbours; :func:`multiclass_disparity` compares each
 class against the rest; :func:`worst_group` and :func:`best_group` name a group. Of scores,
-:func:`auc_difference`, :func:`abroca`, :func:`ks_distance` and others compare groups, and
-:func:`calibration_curves` shows where scores are miscalibrated. :class:`GroupCounts` and
-:class:`ScoreHistograms` are the counts from which decisions and scores can be measured without rows.
+:func:`auc_difference`, :func:`abroca`, :func:`ks_distance` and others compare groups, :func:`bias_auc` sums
+up how they are ranked beside each other, and :func:`calibration_curves` shows where scores are miscalibrated.
+:class:`GroupCounts` and :class:`ScoreHistograms` are the counts from which decisions and scores can be
+measured without rows.
 
 The classes of results can be imported from here, too; they are not in ``__all__``, for functions make them.
 """
@@ -56,6 +57,7 @@ from fairsk.metrics._regression import RegressionMetrics as RegressionMetrics
 from fairsk.metrics._regression import regression_metrics
 from fairsk.metrics._scores.abroca import AbrocaTest as AbrocaTest
 from fairsk.metrics._scores.abroca import abroca, abroca_test
+from fairsk.metrics._scores.bias_auc import bias_auc
 from fairsk.metrics._scores.calibration_error import CalibrationCurves as CalibrationCurves
 from fairsk.metrics._scores.calibration_error import calibration_curves
 from fairsk.metrics._scores.differences import (
@@ -110,6 +112,7 @@ __all__ = [
     "abroca",
     "abroca_test",
     "auc_difference",
+    "bias_auc",
     "brier_difference",
     "calibration_curves",
     "calibration_error_difference",

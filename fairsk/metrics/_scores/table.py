@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -26,6 +26,8 @@ from fairsk._core.results import (
 from fairsk._core.typing import Floats
 from fairsk.metrics._scores import estimates as score_estimates
 from fairsk.metrics._scores.abroca import largest_abroca
+from fairsk.metrics._scores.background import background_negatives, background_positives
+from fairsk.metrics._scores.bias_auc import mean_of_areas
 from fairsk.metrics._scores.calibration_error import Strategy, binned_scores
 from fairsk.metrics._scores.distances import Given, largest_ks, largest_wasserstein
 from fairsk.metrics._scores.grouped import (
@@ -41,14 +43,40 @@ from fairsk.statistics._pairs import Estimate, newcombe_interval
 
 __all__ = ["ScoreMetric", "ScoreMetrics", "score_metrics", "warn_missing"]
 
-ScoreMetric: TypeAlias = Literal["base_rate", "mean_score", "auc", "brier", "log_loss", "calibration_error"]
+ScoreMetric: TypeAlias = Literal[
+    "base_rate",
+    "mean_score",
+    "auc",
+    "subgroup_auc",
+    "bpsn_auc",
+    "bnsp_auc",
+    "brier",
+    "log_loss",
+    "calibration_error",
+]
+
+#: What compares a group with its background: measured where it is asked for.
+_ON_REQUEST = ("subgroup_auc", "bpsn_auc", "bnsp_auc")
+#: Why a metric cannot be measured in a group; that of any other is that it has no rows.
+_NEEDS = {
+    "auc": "it needs rows of both labels",
+    "subgroup_auc": "it needs rows of both labels",
+    "bpsn_auc": "it needs negatives of the group, and positives of the others",
+    "bnsp_auc": "it needs positives of the group, and negatives of the others",
+}
 
 #: What is estimated from each group's sorted scores alone.
 _ESTIMATES: Mapping[str, Callable[[SortedScores, float | None], Estimate[float]]] = {
     "mean_score": score_estimates.mean_score,
     "auc": score_estimates.auc,
+    "subgroup_auc": score_estimates.auc,
     "brier": score_estimates.brier,
     "log_loss": score_estimates.log_loss,
+}
+#: What is the area under the curve of a group's rows of one label beside the background's of the other.
+_BESIDE_BACKGROUND: Mapping[str, Callable[[SortedScores, SortedScores], SortedScores]] = {
+    "bpsn_auc": background_positives,
+    "bnsp_auc": background_negatives,
 }
 
 
@@ -79,6 +107,8 @@ class ScoreMetrics(Result):
     auc_error : array of shape (n_groups,)
         How far the area under the ROC curve can lie from that of the scores before they were binned; 0 if
         they were not.
+    area_errors : dict of str to array of shape (n_groups,)
+        The same of each area in the table.
 
     See Also
     --------
@@ -239,6 +269,17 @@ class ScoreMetrics(Result):
         """How far the area under the ROC curve can lie from that before binning."""
         return read_only(np.array([score_estimates.auc_error(part) for part in self._scores.parts]))
 
+    @property
+    def area_errors(self) -> Mapping[str, Floats]:
+        """How far each area in the table can lie from that before binning, per group."""
+        return read_only(
+            {
+                name: np.array([score_estimates.auc_error(part) for part in _parts(name, self._scores)[:-1]])
+                for name in self._measured
+                if name in _NEEDS
+            }
+        )
+
     def _content(self) -> dict[str, Any]:
         by_chance = None if self._by_chance is None else self._by_chance[-1]
         error = score_estimates.auc_error(self._scores.total)
@@ -296,7 +337,8 @@ class ScoreMetrics(Result):
         ----------
         metric : str
             One of the metrics in the table but ``"calibration_error"``, which has no interval: noise adds to
-            it, and :attr:`by_chance` says how much.
+            it, and :attr:`by_chance` says how much; nor ``"bpsn_auc"`` and ``"bnsp_auc"``, for groups that
+            are in each other's background are not independent.
         reference : hashable, optional
             Compare every group with this one only.
 
@@ -311,11 +353,10 @@ class ScoreMetrics(Result):
             If the metric is not in the table or has no interval, or the table has no ``confidence``.
         """
         self._get(metric)
-        if self.confidence is None or metric == "calibration_error":
-            raise ValueError(
-                f"{metric} has no interval here: "
-                + ("noise adds to it, see by_chance." if self.confidence else "confidence is None.")
-            )
+        reasons = dict.fromkeys(_BESIDE_BACKGROUND, "groups are in each other's background.")
+        reason = (reasons | {"calibration_error": "noise adds to it, see by_chance."}).get(metric)
+        if self.confidence is None or reason is not None:
+            raise ValueError(f"{metric} has no interval here: {reason or 'confidence is None.'}")
         n_groups = len(self.groups)
         n_pairs = n_groups * (n_groups - 1) // 2 if reference is None else n_groups - 1
         estimates = _estimates(metric, self._scores, joint_confidence(self.confidence, n_pairs))
@@ -352,6 +393,13 @@ class ScoreMetrics(Result):
         """
         return largest_abroca(self._scores, reference, method)
 
+    def bias_auc(self, *, groups: Sequence[Hashable] | None = None, power: float = -5.0) -> float:
+        """Return the mean of the areas: of all rows, inside groups, and of groups beside all others.
+
+        See :func:`fairsk.metrics.bias_auc`.
+        """
+        return mean_of_areas(self._scores, groups, power)
+
     def _get(self, metric: ScoreMetric) -> Estimate[Floats]:
         if metric not in self._measured:
             raise ValueError(f"{metric!r} is not in this table, which has: {', '.join(self._measured)}.")
@@ -380,9 +428,10 @@ class ScoreMetrics(Result):
                 notes.append("in brackets: the calibration error of perfectly calibrated scores, on average")
             elif self.confidence is not None:
                 columns |= {f"{name}_low": low, f"{name}_high": high}
-            if name == "auc" and self._scores.binned:
-                errors = [score_estimates.auc_error(part) for part in self._scores.parts_and_total]
-                columns["auc_error"], text["auc_error"] = errors, [number(error, 6) for error in errors]
+            if name in _NEEDS and self._scores.binned:
+                errors = [score_estimates.auc_error(part) for part in _parts(name, self._scores)]
+                title = f"{name}_error"
+                columns[title], text[title] = errors, [number(error, 6) for error in errors]
         if self.confidence is not None and set(self._measured) - {"calibration_error"}:
             notes.insert(0, f"intervals: {percent(self.confidence)}")
         return [Table(columns, text, notes=[*notes, *self._notes])]
@@ -391,10 +440,8 @@ class ScoreMetrics(Result):
 def warn_missing(table: ScoreMetrics, *, fewest: int = 0) -> None:
     """Warn of groups in which something cannot be measured, and of too few others."""
     measured = {name: ~np.isnan(values) for name, values in table.values.items()}
-    for names, reason in (
-        ([name for name in measured if name == "auc"], "it needs rows of both labels"),
-        ([name for name in measured if name != "auc"], "it has no rows"),
-    ):
+    for reason in dict.fromkeys([*_NEEDS.values(), "it has no rows"]):
+        names = [name for name in measured if _NEEDS.get(name, "it has no rows") == reason]
         if names:
             in_groups = measured[names[0]].tolist()  # what fails in a group without rows fails together
             warn_unmeasured(", ".join(names), table.groups, in_groups, reason, fewest=fewest)
@@ -405,7 +452,8 @@ def _choose(
 ) -> tuple[tuple[ScoreMetric, ...], tuple[str, ...]]:
     """Return the metrics that are asked for, or all that there can be, and why others are left out."""
     available: tuple[ScoreMetric, ...] = get_args(ScoreMetric)
-    names = available if metrics is None else (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    by_default = tuple(name for name in available if name not in _ON_REQUEST)
+    names = by_default if metrics is None else (metrics,) if isinstance(metrics, str) else tuple(metrics)
     unknown = [name for name in names if name not in available]
     if unknown or not names or len(set(names)) < len(names):
         raise ValueError(
@@ -434,6 +482,13 @@ def _choose(
     return tuple(names), tuple(notes)
 
 
+def _parts(metric: str, scores: GroupedScores) -> list[SortedScores]:
+    """Return the rows that a metric is of, in every group and over all, which has no background."""
+    if metric not in _BESIDE_BACKGROUND:
+        return scores.parts_and_total
+    return [_BESIDE_BACKGROUND[metric](part, scores.total) for part in scores.parts_and_total]
+
+
 def _estimates(metric: ScoreMetric, scores: GroupedScores, confidence: float | None) -> Estimate[Floats]:
     """Estimate a metric in every group, and over all rows."""
     if metric == "base_rate":
@@ -443,7 +498,8 @@ def _estimates(metric: ScoreMetric, scores: GroupedScores, confidence: float | N
         if confidence is None:
             return Estimate(value, no_interval, no_interval)
         return Estimate(value, *rate_intervals(labels, "base_rate", confidence))
-    estimates = [_ESTIMATES[metric](part, confidence) for part in scores.parts_and_total]
+    parts = _parts(metric, scores)
+    estimates = [_ESTIMATES.get(metric, score_estimates.auc)(part, confidence) for part in parts]
     return Estimate(*map(np.array, zip(*estimates, strict=True)))
 
 
@@ -476,7 +532,8 @@ def score_metrics(
         The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
     metrics : str or iterable of str, optional
         Some of ``"base_rate"``, ``"mean_score"``, ``"auc"``, ``"brier"``, ``"log_loss"`` and
-        ``"calibration_error"``; by default all that these scores have.
+        ``"calibration_error"``; by default all that these scores have. Besides, where they are asked for,
+        ``"subgroup_auc"``, ``"bpsn_auc"`` and ``"bnsp_auc"``, which compare a group with all others.
     confidence : float in (0, 1) or None, default=0.95
         The confidence of the intervals; None leaves them out.
     n_bins : int, default=10
@@ -498,7 +555,8 @@ def score_metrics(
     Warns
     -----
     UserWarning
-        If a group has one label only, and so no area under the ROC curve: it is NaN, and the group is named.
+        If a group has one label only, and so no area under the ROC curve (or lacks what another area needs):
+        it is NaN, and the group is named.
 
     See Also
     --------
@@ -515,11 +573,21 @@ def score_metrics(
     ``n_b / n |label rate - mean score|``; noise adds to it, and that of calibrated scores stands
     beside it. ``base_rate`` has Wilson's interval. Weighted rows count by their effective number.
 
+    Beside its background, all rows of other groups (also of those who name nobody), a group has two more
+    areas. ``bpsn_auc`` is the probability that a positive of the background scores higher than a negative of
+    the group: low where the group's negatives score too high, as harmless comments that name it may.
+    ``bnsp_auc`` is the probability that a positive of the group scores higher than a negative of the
+    background: low where the group's positives score too low. ``subgroup_auc`` is ``auc``, by the name that
+    it has beside these two. Of all rows the two are NaN, for there is no background. Intervals are those of
+    ``auc``, for rows of two labels are other rows.
+
     References
     ----------
-    DeLong, DeLong & Clarke-Pearson, Comparing the Areas Under Two or More Correlated Receiver Operating
-    Characteristic Curves, Biometrics 44, 1988. Naeini, Cooper & Hauskrecht, Obtaining Well Calibrated
-    Probabilities Using Bayesian Binning, AAAI 2015, for the calibration error.
+    Borkan, Dixon, Sorensen, Thain & Vasserman, Nuanced Metrics for Measuring Unintended Bias with Real Data
+    for Text Classification, WWW 2019, for the areas beside a background. DeLong, DeLong & Clarke-Pearson,
+    Comparing the Areas Under Two or More Correlated Receiver Operating Characteristic Curves, Biometrics 44,
+    1988. Naeini, Cooper & Hauskrecht, Obtaining Well Calibrated Probabilities Using Bayesian Binning, AAAI
+    2015, for the calibration error.
 
     Examples
     --------
