@@ -8,15 +8,16 @@ held out:
 
 - ``plain``: weighted words and pairs of words, before a logistic regression;
 - ``augmented``: the same, trained on every text with its swaps, of weight 1/copies;
-- ``averaged``: CounterfactualAverager around the plain model;
+- ``averaged``: CounterfactualAverager around the plain model, of probabilities or of log-odds;
+- ``both``: the average over the augmented model;
 - ``masked``: the plain model with one word in the place of all terms, in training too.
 
 ``accuracy`` is that on held-out texts that name one group alone, ``all`` that on all of them. ``flips`` is
 the share of these texts of which a swap changes the prediction, with Wilson's interval; ``one way`` and
-``other`` how many are positive only as the first group, and only as the second; ``gap`` the mean difference of
-the probability as the one and as the other. ``listed that change`` counts the sentences about any listed term
-whose probabilities change in any bit with a swap. ``time`` is that of predict_proba on all held-out texts, over
-that of the plain model. All are means over the seeds. No text is ever printed.
+``other`` how many are positive only as the first group, and only as the second; ``gap`` the mean difference
+of the score as the one and as the other. ``listed that change`` counts the sentences about any listed term
+whose scores change in any bit with a swap. ``time`` is that of predict_proba on all held-out texts, over that
+of the plain model. All are means over the seeds. No text is ever printed.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from fairsk.text import (
     CounterfactualAugmenter,
@@ -67,7 +69,7 @@ LISTS: dict[str, Callable[[], TermSwapper]] = {
     "religion": lambda: TermSwapper(RELIGIONS),
     "race": lambda: TermSwapper(RACES),
 }
-METHODS = ("plain", "augmented", "averaged", "masked")
+METHODS = ("plain", "augmented", "averaged", "averaged log-odds", "both", "masked")
 
 
 def pipeline() -> Any:
@@ -76,44 +78,34 @@ def pipeline() -> Any:
     )
 
 
-class Masked:
-    """The pipeline on texts in which every term is one word."""
-
-    def __init__(self, swapper: TermSwapper) -> None:
-        self.swapper = swapper
-
-    def _mask(self, texts: Any) -> list[str]:
-        return ["TERM".join(self.swapper.parse(text).texts) for text in texts]
-
-    def fit(self, texts: Any, y: Any) -> Masked:
-        self.model = pipeline().fit(self._mask(texts), y)
-        self.classes_ = self.model.classes_
-        return self
-
-    def predict_proba(self, texts: Any) -> Any:
-        return self.model.predict_proba(self._mask(texts))
-
-    def predict(self, texts: Any) -> Any:
-        return self.classes_[self.predict_proba(texts).argmax(1)]
-
-
 def fitted(method: str, swapper: TermSwapper, texts: list[str], y: Any) -> Any:
     if method == "masked":
-        return Masked(swapper).fit(texts, y)
+        mask = FunctionTransformer(lambda rows: ["TERM".join(swapper.parse(row).texts) for row in rows])
+        return make_pipeline(mask, *pipeline()).fit(texts, y)
     if method == "averaged":
         return CounterfactualAverager(pipeline(), swapper).fit(texts, y)
-    if method == "augmented":
+    if method == "averaged log-odds":
+        return CounterfactualAverager(pipeline(), swapper, response_method="decision_function").fit(texts, y)
+    if method in ("augmented", "both"):
         augmenter = CounterfactualAugmenter(swapper)
-        texts, y = augmenter.fit_resample(texts, y)
-        return pipeline().fit(texts, y, logisticregression__sample_weight=augmenter.sample_weight_)
+        rows, labels = augmenter.fit_resample(texts, y)
+        weights = augmenter.sample_weight_
+        if method == "both":
+            return CounterfactualAverager(pipeline(), swapper).fit(rows, labels, sample_weight=weights)
+        return pipeline().fit(rows, labels, logisticregression__sample_weight=weights)
     return pipeline().fit(texts, y)
+
+
+def respond(model: Any, texts: list[str]) -> Any:
+    method = "predict_proba" if hasattr(model, "predict_proba") else "decision_function"
+    return getattr(model, method)(texts)
 
 
 def seconds(model: Any, texts: list[str], repeats: int = 3) -> float:
     taken = []
     for _ in range(repeats):
         start = time.process_time()
-        model.predict_proba(texts)
+        respond(model, texts)
         taken.append(time.process_time() - start)
     return min(taken)
 
@@ -142,10 +134,10 @@ def run(data: pd.DataFrame, name: str, seed: int) -> list[dict[str, Any]]:
         taken = seconds(model, held_out)
         base = taken if method == "plain" else base
         listed = all_texts_with_listed_terms(swapper)
-        answers = model.predict_proba(listed)
+        answers = respond(model, listed).reshape(len(listed), -1)
+        swaps = [[swapper.swap(text, group) for text in listed] for group in swapper.group_names]
         changed = sum(
-            (model.predict_proba([swapper.swap(text, group) for text in listed]) != answers).any(1).sum()
-            for group in swapper.group_names
+            (respond(model, swapped).reshape(len(listed), -1) != answers).any(1).sum() for swapped in swaps
         )
         rows.append(
             {

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
+from sklearn.decomposition import TruncatedSVD
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
@@ -117,6 +118,18 @@ def test_every_response_is_that_of_all_swaps_of_several_groups(method, n_classes
     for a, b in itertools.permutations(THREE.group_names, 2):
         exchanged = [THREE.exchange(t, a, b) for t in asked]
         np.testing.assert_array_equal(getattr(model, method)(exchanged), expected)
+
+
+def test_dense_numbers_keep_the_promise_for_batches_of_swaps():
+    """Matrix products round a row differently beside other rows; a batch of swaps is the same batch."""
+    inner = make_pipeline(TfidfVectorizer(), TruncatedSVD(8, random_state=0), LogisticRegression())
+    model = CounterfactualAverager(inner, GENDER).fit(TEXTS, Y)
+    swapped = [GENDER.exchange(text, "male", "female") for text in TEXTS]
+    np.testing.assert_array_equal(model.predict_proba(swapped), model.predict_proba(TEXTS))
+    for text, other in zip(TEXTS[:10], swapped[:10], strict=True):
+        np.testing.assert_array_equal(model.predict_proba([text]), model.predict_proba([other]))
+    alone = np.concatenate([model.predict_proba([text]) for text in swapped[:10]])
+    np.testing.assert_allclose(alone, model.predict_proba(TEXTS)[:10], rtol=0, atol=1e-14)
 
 
 def test_the_answer_is_the_mean_over_the_groups():

@@ -90,8 +90,9 @@ class CounterfactualAverager(MetaClassifier):
 
     Each call asks the classifier once, about every distinct text that is needed: k for a template, one for a
     text without terms. With further columns in X, or metadata that the classifier asks for, rows with equal
-    texts are asked about apart. Answers are equal to the last bit if what the classifier says of a text does
-    not depend on the others in the call; matrix products over dense numbers may, in the last digits.
+    texts are asked about apart. The swaps of some texts make the same call as the texts. Between calls with
+    other texts beside them answers are equal to the last bit if what the classifier says of a text does not
+    depend on these; of matrix products over dense numbers the last digit may.
 
     The classifier is fitted to the texts as they are. It is averaged over what it says, not over what it
     decides: thresholds inside do not count, so tune them around the averager. Thresholds per group, by

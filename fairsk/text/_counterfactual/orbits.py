@@ -74,6 +74,8 @@ class Orbits:
             orbit = known.get(text)
             if orbit is None:
                 orbit = known[text] = _orbit(text, swapper)
+                if orbit.is_closed:  # then it is that of each member, which need not be read again
+                    known |= dict.fromkeys(orbit.members, orbit)
             is_alone[row], is_open[row] = len(orbit.members) == 1, not orbit.is_closed
             for g, member in enumerate(orbit.members):
                 key = (row if apart else 0, member)
