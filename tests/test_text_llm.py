@@ -298,9 +298,9 @@ def test_texts_are_put_in_as_they_are(text):
     assert asked("{{json}} <{text}> {{text}}", [text]) == [f"{{json}} <{text}> {{text}}"]
 
 
-@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table, dict])
 def test_columns_of_any_frame_are_learned_from(make):
-    X = make({"age": [31, 45], "comment": ["kind", "rude"]})
+    X = make({"age": [31, 45], "job": ["cook"] * 2, "comment": ["kind", "rude"]})
     model = classifier(prompt="{age}: {comment}", calibrate="fit").fit(X, [1, 0])
     assert model.predict(X).tolist() == [1, 0]
     assert model.cost(X).prompts == 2
@@ -502,6 +502,12 @@ def test_labels_are_needed_to_learn_from_them_or_to_know_them():
     assert not get_tags(classifier()).target_tags.required
     assert "only one class" in refusal_of(lambda: LLMClassifier(Model()).fit(["a", "b"], [1, 1]))
     assert "only one class" in refusal_of(classifier(answers={1: "yes"}).fit)
+    for labels in ([], [1, "a"], [(1, 2), (3, 4)]):
+        unusual = classifier(answers={label: f"answer {i}" for i, label in enumerate(labels)})
+        assert "answers must be for labels of one kind" in refusal_of(unusual.fit)
+    assert "missing labels" in refusal_of(classifier(answers={np.nan: "a", 1.0: "b"}).fit)
+    assert "X is None" in refusal_of(lambda: classifier().fit(None, Y))
+    assert "X is a single text" in refusal_of(lambda: classifier().fit("kind", Y), kind=TypeError)
     assert "its columns" in refusal_of(lambda: classifier(prompt="{x}").fit(pd.DataFrame({"a": ["b"]})))
 
 

@@ -22,14 +22,19 @@ def answer_classes(answers: Any) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If there are none.
+        If there are none, or they are of different kinds.
     """
     if answers is None:
         raise ValueError(
             "This fit requires y to be passed, but the target y is None: the labels are those of y. To "
             "classify without labels, say which there are: answers={label: the text of its answer}."
         )
-    return np.unique(target_column("answers", list(_checked_mapping(answers))))
+    labels = list(_checked_mapping(answers))
+    if len({isinstance(label, str) for label in labels}) != 1 or any(map(np.ndim, labels)):
+        raise ValueError(
+            f"answers must be for labels of one kind, texts or numbers; got {list_labels(labels) or 'none'}."
+        )
+    return np.unique(target_column("answers", labels))
 
 
 def answer_texts(answers: Any, classes: NDArray[Any]) -> tuple[str, ...]:
@@ -143,7 +148,7 @@ def _refuse_other_labels(given: list[Any], labels: list[Any]) -> None:
             kinds = " Texts and numbers are different labels: '1' is not 1."
         raise ValueError(
             f"answers has no text for the label {list_labels(lacking)} of y: it has "
-            f"{list_labels(given)}.{kinds}"
+            f"{list_labels(given) or 'none'}.{kinds}"
         )
     if unknown:
         raise ValueError(

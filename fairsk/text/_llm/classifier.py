@@ -249,12 +249,14 @@ class LLMClassifier(ClassifierMixin, BaseEstimator):
 
     def _fit_to_labels(self, prompt: Prompt, X: Any, y: Any, sample_weight: Any) -> None:
         """Take the classes from the labels; learn the map, if there is one to learn."""
-        X, labels = check_rows(X, y, sample_weight=sample_weight)
+        if X is None:
+            raise ValueError("X is None, and y is not: give the texts, one per label.")
+        refuse_shuffled(X=X, y=y, sample_weight=sample_weight)
+        prompts, labels = check_rows(prompt.render(X), y)
         weights = check_weights(sample_weight, len(labels))
         classes, codes = np.unique(labels, return_inverse=True)
         answers = answer_texts(self.answers, classes)
         check_answers(self.scorer, answers)
-        prompts = prompt.render(X)
         if self.calibrate == "fit":
             # A row of weight 0 is as good as absent, and its answer costs as much as any other.
             rows = np.arange(len(codes)) if weights is None else np.flatnonzero(weights)
