@@ -871,6 +871,13 @@ def test_weights_pass_through_routing():
     assert abs(plain.predict_proba(TEXTS) - direct.predict_proba(TEXTS)).max() > 0.01
 
 
+def test_thresholds_hand_weights_on():
+    direct = classifier(calibrate="fit").fit(TEXTS, Y, sample_weight=1.0 + MEN)
+    optimizer = GroupThresholdOptimizer(classifier(calibrate="fit"), max_difference=1.0, min_group_size=10)
+    optimizer.fit(TEXTS, Y, sensitive_features=np.where(MEN, "m", "f"), sample_weight=1.0 + MEN)
+    np.testing.assert_allclose(optimizer.estimator_.map_.coef, direct.map_.coef, atol=1e-6)
+
+
 def lower(texts):
     return [text.lower() for text in texts]
 
