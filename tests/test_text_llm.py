@@ -17,6 +17,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.special import log_softmax, logsumexp, softmax
 from sklearn import config_context
 from sklearn.base import clone
@@ -37,6 +39,7 @@ from fairsk.scoring import make_fair_scorer
 from fairsk.text import CachedScorer, LLMClassifier, RunCost, counterfactual_audit, english_gender
 from fairsk.text._llm.calibration import WIDEST
 from fairsk.text._llm.cost import run_cost
+from fairsk.text._llm.prompts import parse_prompt
 
 WORTH = {"kind": 1.0, "calm": 0.5, "plain": 0.2, "late": -0.3, "cold": -0.6, "rude": -0.9}
 PLACES = {"bank": 0.4, "school": -0.4, "shop": 0.15, "court": -0.15}
@@ -304,6 +307,17 @@ def test_columns_of_any_frame_are_learned_from(make):
     model = classifier(prompt="{age}: {comment}", calibrate="fit").fit(X, [1, 0])
     assert model.predict(X).tolist() == [1, 0]
     assert model.cost(X).prompts == 2
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text(), min_size=3, max_size=3), st.lists(st.text(), min_size=2, max_size=2))
+def test_prompts_of_any_literals_and_texts(literals, texts):
+    """As ``str.format`` makes them of names alone, which is what a template means."""
+    first, second, third = (literal.replace("{", "{{").replace("}", "}}") for literal in literals)
+    template = f"{first}{{a}}{second}{{b}}{third}"
+    rendered = parse_prompt(template).render({"a": [texts[0]], "b": [texts[1]]})
+    assert rendered == [literals[0] + texts[0] + literals[1] + texts[1] + literals[2]]
+    assert rendered == [template.format(a=texts[0], b=texts[1])]
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table, dict])
@@ -725,6 +739,7 @@ def test_costs_add_up():
     )
     assert total.estimated
     assert not (other + run_cost([])).estimated
+    assert not (run_cost([]) + other).estimated
     assert "1,002 distinct prompts, 10 answered already: 996 calls, about 14 tokens in" in str(total)
     assert str(run_cost([])) == "No prompt: no call."
     with pytest.raises(TypeError):
@@ -751,7 +766,8 @@ def test_clones_share_the_scorer_and_nothing_else():
         "C": 2.0,
     }
     assert not hasattr(other, "classes_")
-    assert other._metadata_request.owner is not model
+    owner = other._metadata_request.owner  # its name in scikit-learn 1.6
+    assert owner is other or owner == "LLMClassifier"
     copied = copy.deepcopy(make_pipeline(model))[-1]
     assert copied.scorer is scorer
     assert copied.map_ is not model.map_

@@ -86,4 +86,4 @@ def _checked(scorer: Scorer, returned: Any, shape: tuple[int, int]) -> Floats:
             else " Logits become log-probabilities by scipy.special.log_softmax, over all tokens."
         )
         raise ValueError(f"{wanted}; one is {most:.3g}, but a log-probability is at most 0.{hint}")
-    return np.minimum(scores, 0.0)
+    return scores
