@@ -49,6 +49,7 @@ from fairsk.statistics import (
 )
 from fairsk.statistics._verdicts import measure_disparity
 from fairsk.text import (
+    AnswerCoverage,
     CorpusCounts,
     RunCost,
     TermSwapper,
@@ -304,6 +305,9 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "StarterOccupations": starter_occupations,
     "AssociationTest": lambda: association_test(
         *np.random.default_rng(1).normal(size=(4, 7, 3)), confidence=0.9, n_resamples=20, random_state=0
+    ),
+    "AnswerCoverage": lambda: AnswerCoverage(
+        "first_token", 20, ("<b>yes</b>", "no"), 5, given=(3, 1), censored=(0, 2), unanswered=2, refused=1
     ),
     # what was fitted, and what is drawn
     "ConstraintReport": lambda: ACHIEVED["constraints"][0],

@@ -25,7 +25,7 @@ from fairsk import GroupThresholdOptimizer
 from fairsk.text import CachedScorer, EndpointError, LLMClassifier, OpenAIScorer
 from fairsk.text._scorers import endpoint, files, pool
 from fairsk.text._scorers.cache import AnswerCache, as_cache, key_of
-from fairsk.text._scorers.replies import FirstTokens, SampledTexts, check_answers, read_top
+from fairsk.text._scorers.replies import FirstTokens, Meanings, SampledTexts, check_answers, read_top
 
 SECRET_TEXT = "Maria Musterfrau received chemotherapy"
 
@@ -189,7 +189,8 @@ def spoil(path, kind):
         connection.close()
         return
     cache = AnswerCache(path)
-    cache.answers([key_of(number=i) for i in range(200)], ask_and_count([]))
+    keys = [key_of(number=i) for i in range(200)]
+    cache.answers(keys, lambda missing: [{key: [key, -0.1] for key in missing}])
     if kind == "cut":
         path.write_bytes(path.read_bytes()[:6000])
     elif kind == "overwritten":
@@ -320,9 +321,8 @@ def reply_of(tokens, **choice):
 
 def scored(tokens, answers, **choice):
     """Return what is made of a reply, as probabilities."""
-    return np.exp(
-        FirstTokens(read_top(reply_of(tokens, **choice)), check_answers(answers, by_first_token=True)).row
-    )
+    meanings = Meanings(check_answers(answers, by_first_token=True))
+    return np.exp(FirstTokens(read_top(reply_of(tokens, **choice)), meanings).row)
 
 
 @pytest.mark.parametrize(
@@ -434,9 +434,9 @@ def test_placeholders_for_impossible_tokens_are_no_bound():
         {"token": "x", "logprob": -3.4e38},
     ]
     top[0]["logprob"] = math.log(1e-9)
-    read = FirstTokens(read_top(reply), ["yes", "no"])
+    read = FirstTokens(read_top(reply), Meanings(["yes", "no"]))
     np.testing.assert_allclose(np.exp(read.row), [1e-9, 1e-9])
-    assert read.is_given.tolist() == [True, False]
+    assert read.is_given == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -839,6 +839,8 @@ def test_keys_are_sent_and_nothing_shows_them(how, tmp_path, monkeypatch, pauses
             return Fault(401, {"error": {"message": shown + "x" * 400 + KEY}})
         if prompt == "redirect":
             return Fault(302, "", {"Location": f"https://evil.example/?{KEY}"})
+        if prompt == "wrong":
+            return {"error": {"message": f"{KEY[:13]}**** {KEY[7:]}"}}
         if prompt == "page":
             return Fault(body=f"<b>{KEY}</b>", kind=f"text/{KEY}")
         return None
@@ -847,7 +849,7 @@ def test_keys_are_sent_and_nothing_shows_them(how, tmp_path, monkeypatch, pauses
         scorer = OpenAIScorer(server.url, "planted", cache=tmp_path / "answers.db", **options)
         scorer(["a", "token"], ANSWERS)
         messages = []
-        for prompt in ("error", "redirect", "page"):
+        for prompt in ("error", "redirect", "page", "wrong"):
             with pytest.raises(EndpointError) as caught:
                 scorer([prompt], ANSWERS)
             messages.append(

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import threading
+import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -46,7 +48,15 @@ def key_of(**parts: Any) -> str:
 
 
 class Store(Protocol):
-    """Where values stand, as text, and who is about to ask for those that are missing."""
+    """Where values stand, as text, and who is about to ask for those that are missing.
+
+    Attributes
+    ----------
+    pause : float
+        So many seconds pass between two writes, if answers come one after the other.
+    """
+
+    pause: float
 
     def read(self, keys: Sequence[str]) -> dict[str, str]:
         """Return the values that are there, of some keys."""
@@ -78,6 +88,8 @@ class MemoryStore:
     values : mapping of str to str, default={}
         What is known to begin with.
     """
+
+    pause = 0.0
 
     def __init__(self, values: Mapping[str, str] = {}) -> None:
         self.values = dict(values)
@@ -209,9 +221,9 @@ class AnswerCache:
             Digests; the same one may stand in it many times.
         ask : callable
             It gets the distinct keys that neither the cache has nor another thread or process is asking for,
-            and yields mappings from keys to answers, as they arrive. Each is kept at once, so that an
-            error (which goes on to the caller) or an interruption loses nothing that was answered. It may be
-            called again, for keys that others gave up.
+            and yields mappings from keys to answers, as they arrive. Each is kept, also where an error (which
+            goes on to the caller) or an interruption follows; what kills the process loses those of a last
+            moment. It may be called again, for keys that others gave up.
 
         Returns
         -------
@@ -236,14 +248,30 @@ class AnswerCache:
     ) -> dict[str, str]:
         """Ask for keys that were claimed, and keep what comes as soon as it is there."""
         found: dict[str, str] = {}
+        unwritten: dict[str, str] = {}
+        written = -math.inf
+
+        def write() -> None:
+            nonlocal unwritten, written
+            self._store.write(unwritten)
+            unwritten, written = {}, time.monotonic()
+
         try:
-            with self._renewing(owner):
-                for arrived in ask(mine):
+            # An error while answers are written must end the asking at once, and not when it is collected.
+            with self._renewing(owner), _closing(iter(ask(mine))) as arriving:
+                for arrived in arriving:
                     values = {key: json.dumps(value, allow_nan=False) for key, value in arrived.items()}
-                    self._store.write(values)
                     found |= values
+                    unwritten |= values
+                    # A disk takes longer to be sure of a write than many an endpoint for an answer.
+                    if time.monotonic() - written >= self._store.pause:
+                        write()
         finally:
-            self._store.release(owner)
+            try:
+                if unwritten:
+                    write()
+            finally:
+                self._store.release(owner)
         if lost := [key for key in mine if key not in found]:
             raise RuntimeError(f"{len(lost):,} of {len(mine):,} questions were asked and not answered.")
         return found
@@ -262,6 +290,16 @@ class AnswerCache:
         finally:
             done.set()
             thread.join()
+
+
+@contextmanager
+def _closing(iterator: Iterator[Any]) -> Iterator[Iterator[Any]]:
+    """Close what a generator holds open; a list has nothing of that kind."""
+    try:
+        yield iterator
+    finally:
+        if isinstance(iterator, Generator):
+            iterator.close()
 
 
 def _renew(store: Store, owner: str, done: threading.Event) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from fairsk.text._llm.cost import RunCost, run_cost
 from fairsk.text._scorers.cache import AnswerCache
@@ -15,6 +16,8 @@ from fairsk.text._scorers.replies import read_texts, read_top
 from fairsk.text._scorers.requests import Request, check_whole, seed_of
 
 __all__ = ["Calls"]
+
+T = TypeVar("T")
 
 #: What endpoints call the error that a prompt did not pass their filter: a refusal, not a failure.
 _FILTERED = frozenset({"content_filter", "content_policy_violation"})
@@ -112,7 +115,7 @@ class Calls:
         try:
             if request.samples:
                 return {"texts": self._texts(request, reserved, stop)}
-            return read_top(self._reply(request, request.body, stop))
+            return self._read(read_top, self._reply(request, request.body, stop))
         except EndpointError as error:
             if error.code not in _FILTERED:
                 raise
@@ -141,7 +144,15 @@ class Calls:
         return texts[: request.samples]
 
     def _drawn(self, request: Request, body: dict[str, Any], stop: threading.Event) -> list[str | None]:
-        return read_texts(self._reply(request, body, stop), keep_refusals=request.keeps_refusals)
+        read = functools.partial(read_texts, keep_refusals=request.keeps_refusals)
+        return self._read(read, self._reply(request, body, stop))
+
+    def _read(self, read: Callable[[Any], T], reply: Any) -> T:
+        """Read a reply; an error says whose it is, and nothing that is secret."""
+        try:
+            return read(reply)
+        except EndpointError as error:
+            raise self.endpoint.error(self.endpoint.credentials.scrubbed(str(error))) from None
 
     def _reply(self, request: Request, body: dict[str, Any], stop: threading.Event) -> Any:
         """Return a reply, and count its tokens."""

@@ -161,7 +161,7 @@ class Endpoint:
             except _Transient as error:
                 failure = error
             if failure.wait is not None and failure.wait > _LONGEST_WAIT:
-                raise self._error(
+                raise self.error(
                     f"{failure.what} It asks to be left alone for {failure.wait:,.0f} seconds, and no longer "
                     f"than {_LONGEST_WAIT:,.0f} are waited for: try later.",
                     failure.status,
@@ -170,7 +170,7 @@ class Endpoint:
                 pause(_delay(data, attempt, failure.wait), stop)
         times = "once" if self.retries == 0 else f"{self.retries + 1} times"
         advice = _ADVICE.get(failure.status or 0, "Try later, or with a longer timeout or more retries.")
-        raise self._error(f"{failure.what} It was asked {times}. {advice}", failure.status)
+        raise self.error(f"{failure.what} It was asked {times}. {advice}", failure.status)
 
     def _once(self, path: str, data: bytes) -> Any:
         """Return the reply of one attempt."""
@@ -190,7 +190,7 @@ class Endpoint:
         except OSError as error:
             raise self._unreachable(error) from None
         except http.client.HTTPException as error:
-            raise self._error(f"what answers does not speak HTTP ({type(error).__name__}).") from None
+            raise self.error(f"what answers does not speak HTTP ({type(error).__name__}).") from None
 
     def _read(self, response: Any) -> bytes:
         """Return the reply, if it is there in time and not larger than any that could be meant."""
@@ -200,9 +200,7 @@ class Endpoint:
             blocks.append(block)
             size += len(block)
             if size > _LARGEST_REPLY:
-                raise self._error(
-                    f"the reply is larger than {_LARGEST_REPLY / 2**20:g} MB, and was not read."
-                )
+                raise self.error(f"the reply is larger than {_LARGEST_REPLY / 2**20:g} MB, and was not read.")
             if time.monotonic() > deadline:
                 raise TimeoutError
         if response.length:  # of what was announced
@@ -216,7 +214,7 @@ class Endpoint:
         except (ValueError, RecursionError):  # neither UTF-8 nor JSON, or NaN, which JSON does not have
             words = self._words(reply.decode("utf-8", "replace"))
             kind = shorten(printable(self.credentials.scrubbed(kind)))
-            raise self._error(
+            raise self.error(
                 f"the reply is no JSON{f' but {kind}' if kind and 'json' not in kind else ''}: {words} Does "
                 "base_url lead to an OpenAI-compatible API (it often ends with /v1)?"
             ) from None
@@ -231,7 +229,7 @@ class Endpoint:
         words, status = self._words(said), error.code
         if 300 <= status < 400:
             target = self._words(error.headers.get("Location", ""))
-            return self._error(
+            return self.error(
                 f"it redirects (status {status}) to {target} Redirects are not followed, because a key would "
                 "go along: if you trust that address, make it the base_url.",
                 status,
@@ -241,23 +239,23 @@ class Endpoint:
             return _Transient(what, status, _seconds(error.headers.get("Retry-After")))
         advice = _ADVICE.get(status, "")
         hints = [hint for word, hint in _HINTS.items() if status in (400, 422) and word in said.lower()]
-        return self._error(" ".join(filter(None, [what, advice, *hints[:1]])), status, code)
+        return self.error(" ".join(filter(None, [what, advice, *hints[:1]])), status, code)
 
     def _unreachable(self, reason: Any) -> Exception:
         """Return what it means that there is no connection, or none any more."""
         if isinstance(reason, TimeoutError):
             return _Transient(f"there was no reply within {self.timeout:g} seconds (timeout).")
         if isinstance(reason, ConnectionRefusedError):
-            return self._error(
+            return self.error(
                 "nothing listens there (connection refused). Is the server running, and base_url right?"
             )
         if isinstance(reason, ConnectionError):
             return _Transient("the connection was cut.")
         if isinstance(reason, socket.gaierror):
-            return self._error("there is no such host, or no network. Is base_url right?")
+            return self.error("there is no such host, or no network. Is base_url right?")
         if isinstance(reason, ssl.SSLError):
-            return self._error(f"no encrypted connection can be made: {self._words(str(reason))}")
-        return self._error(f"no connection can be made: {self._words(str(reason))}")
+            return self.error(f"no encrypted connection can be made: {self._words(str(reason))}")
+        return self.error(f"no connection can be made: {self._words(str(reason))}")
 
     def _words(self, text: str) -> str:
         """Return an endpoint's words: without secrets, markup and control characters, shortened."""
@@ -267,7 +265,8 @@ class Endpoint:
         words = printable(" ".join(text.split()))
         return f"{words[:_LONGEST_WORDS]}..." if len(words) > _LONGEST_WORDS else f"{words or '(no words)'}."
 
-    def _error(self, what: str, status: int | None = None, code: str = "") -> EndpointError:
+    def error(self, what: str, status: int | None = None, code: str = "") -> EndpointError:
+        """Return an error that names the endpoint."""
         return EndpointError(f"{shorten(self.base_url, 120)}: {what}", status, code)
 
 

@@ -39,6 +39,9 @@ class FileStore:
         The file; it is made when it is first used.
     """
 
+    #: Whoever kills a process loses no more than the answers of so many seconds.
+    pause = 0.25
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(os.fsdecode(path)).absolute()
 

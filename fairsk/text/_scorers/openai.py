@@ -16,8 +16,8 @@ from fairsk.text._scorers.calls import Calls
 from fairsk.text._scorers.coverage import AnswerCoverage
 from fairsk.text._scorers.credentials import Credentials
 from fairsk.text._scorers.endpoint import Endpoint
-from fairsk.text._scorers.replies import FirstTokens, SampledTexts, check_answers
-from fairsk.text._scorers.requests import MOST_TOP, RequestForm, TokenLimit, check_whole
+from fairsk.text._scorers.replies import FirstTokens, Meanings, SampledTexts, check_answers
+from fairsk.text._scorers.requests import MOST_TOP, RequestForm, TokenLimit, check_seconds, check_whole
 
 __all__ = ["OpenAIScorer"]
 
@@ -61,7 +61,8 @@ class OpenAIScorer:
     cache : path-like, optional
         A file in which answers are kept; worker processes share it. In memory by default.
     max_calls : int, optional
-        How many calls this object may make: a run that needs more than are left is refused before it starts.
+        How many calls this object may make (in each process of its own that it is sent to): a run that needs
+        more than are left is refused before it starts.
     progress : bool, default=False
         Whether a progress bar is shown, on stderr.
     proxy : str, optional
@@ -124,12 +125,10 @@ class OpenAIScorer:
         proxy: str | None = None,
     ) -> None:
         self._form = RequestForm(model, top, samples, extra, token_limit)
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= 86_400:
-            raise ValueError(f"timeout must be a number of seconds, more than 0; got {show(timeout)}.")
         endpoint = Endpoint(
             base_url,
             Credentials(headers, api_key_variable),
-            timeout=float(timeout),
+            timeout=check_seconds(timeout),
             retries=check_whole("retries", retries, 0, 100),
             proxy=proxy,
         )
@@ -353,5 +352,6 @@ class OpenAIScorer:
         compared = check_answers(answers, by_first_token=by_first_token)
         values = self._calls.values(self._form.questions(prompts), self.cache)
         if by_first_token:
-            return [FirstTokens(value, compared) for value in values]
+            meanings = Meanings(compared)  # most tokens stand in many replies
+            return [FirstTokens(value, meanings) for value in values]
         return [SampledTexts(value["texts"], compared) for value in values]

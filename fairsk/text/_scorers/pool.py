@@ -44,25 +44,29 @@ def in_parallel(
         The first one that a task raises, once those that have begun are done and handed on.
     """
     stop = threading.Event()
-    waiting = iter(tasks.items())
+    waiting = iter(tasks)
     running: dict[Future[Any], str] = {}
     failures: list[BaseException] = []
     pool = ThreadPoolExecutor(min(concurrency, max(len(tasks), 1)), thread_name_prefix="fairsk-scorer")
+
+    def begin() -> None:
+        """Send as many requests as there is room for."""
+        while not stop.is_set() and len(running) < concurrency:
+            key = next(waiting, None)
+            if key is None:
+                return
+            running[pool.submit(do, tasks[key], stop)] = key
+
     try:
         with _bar(len(tasks), unit, is_shown=progress) as bar:
-            while True:
-                while not stop.is_set() and len(running) < concurrency:
-                    key, task = next(waiting, ("", None))
-                    if task is None:
-                        break
-                    running[pool.submit(do, task, stop)] = key
-                if not running:
-                    break
+            begin()
+            while running:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 arrived, failed = _sorted_out({future: running.pop(future) for future in done})
                 failures += failed
                 if failures:
                     stop.set()
+                begin()  # before the answers are written somewhere
                 if arrived:
                     bar.update(len(arrived))
                     yield arrived

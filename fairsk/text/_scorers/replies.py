@@ -7,13 +7,10 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from fairsk._core.messages import list_labels, show
-from fairsk._core.typing import Bools, Floats
 from fairsk.text._scorers.credentials import EndpointError
 
-__all__ = ["FirstTokens", "SampledTexts", "check_answers", "read_texts", "read_top"]
+__all__ = ["FirstTokens", "Meanings", "SampledTexts", "check_answers", "read_texts", "read_top"]
 
 #: Endpoints write -9999 or -3.4e38 for a token that they rule out: the exponential of less than this is zero.
 _LEAST = -700.0
@@ -25,8 +22,29 @@ _MOST_PROBABILITY = 1.01
 _SHORTEST_PIECE = 3
 #: Signs by which some vocabularies write a blank before a token.
 _BLANKS = "\N{LOWER ONE EIGHTH BLOCK}\N{LATIN CAPITAL LETTER G WITH DOT ABOVE}"
+#: Some endpoints return more tokens than were asked for; no more of them are kept.
+_MOST_KEPT = 50
 #: A longer token is none: what is kept stays small.
 _LONGEST_TOKEN = 200
+
+
+class Meanings(dict[str, tuple[int, ...]]):
+    """Which answers a first token stands for, found out once per token.
+
+    Parameters
+    ----------
+    answers : sequence of str
+        The answers, as :func:`check_answers` returns them.
+    """
+
+    def __init__(self, answers: Sequence[str]) -> None:
+        super().__init__()
+        self.answers = tuple(answers)
+
+    def __missing__(self, token: str) -> tuple[int, ...]:
+        meant = tuple(_meant(plain_text(token), self.answers))
+        self[token] = meant
+        return meant
 
 
 class FirstTokens:
@@ -36,46 +54,54 @@ class FirstTokens:
     ----------
     value : mapping
         ``{"top": [[token, log-probability], ...]}`` or ``{"refused": reason}``, as it was kept.
-    answers : sequence of str
-        The answers, as :func:`check_answers` returns them.
+    meanings : Meanings
+        Which tokens stand for which answers.
 
     Attributes
     ----------
-    row : array of shape (n_answers,)
+    row : list of float, of length n_answers
         Log-probabilities; an answer that is not among the tokens has the least of theirs. All are -inf if
         none of the answers is.
-    is_given : array of shape (n_answers,)
+    is_given : list of bool, of length n_answers
         Which answers are among the tokens.
     is_refused : bool
         Whether the endpoint refused to answer.
     """
 
-    def __init__(self, value: Any, answers: Sequence[str]) -> None:
+    def __init__(self, value: Any, meanings: Meanings) -> None:
         self.is_refused = "refused" in value
-        self.row: Floats = np.full(len(answers), -np.inf)
-        self.is_given: Bools = np.zeros(len(answers), dtype=bool)
-        if self.is_refused:
-            return
-        shared: list[tuple[float, str, list[int]]] = []
-        for token, log_probability in value["top"]:
-            meant = _meant(plain_text(token), answers)
+        top = [] if self.is_refused else value["top"]
+        found: list[list[float]] = [[] for _ in meanings.answers]
+        shared: list[tuple[float, str]] = []
+        for token, log_probability in top:
+            meant = meanings[token]
             if len(meant) == 1:
-                # Several tokens may be one answer: " Yes", "yes" and "YES" add up.
-                self.row[meant[0]] = np.logaddexp(self.row[meant[0]], log_probability)
+                found[meant[0]].append(log_probability)
             elif meant:
-                shared.append((log_probability, token, meant))
-        if shared and max(shared)[0] > self.row.max():
-            _, token, meant = max(shared)
+                shared.append((log_probability, token))
+        self.is_given = [bool(some) for some in found]
+        # Several tokens may be one answer: " Yes", "yes" and "YES" add up.
+        self.row = [_log_sum(some) for some in found]
+        if shared and max(shared)[0] > max(self.row):
+            token = max(shared)[1]
             raise ValueError(
                 f"The model's likeliest first token {show(token)} begins several answers: "
-                f"{list_labels(answers[j] for j in meant)}. Answers must differ in their first token: choose "
-                "others, such as letters (A, B)."
+                f"{list_labels(meanings.answers[j] for j in meanings[token])}. Answers must differ in their "
+                "first token: choose others, such as letters (A, B)."
             )
-        self.row = np.minimum(self.row, 0.0)  # sums may exceed one by rounding
-        self.is_given = np.isfinite(self.row)
-        if self.is_given.any() and value["top"]:
-            least = min(log_probability for _, log_probability in value["top"])
-            self.row[~self.is_given] = least
+        if any(self.is_given):
+            least = min(log_probability for _, log_probability in top)
+            self.row = [
+                value if is_given else least for value, is_given in zip(self.row, self.is_given, strict=True)
+            ]
+
+
+def _log_sum(values: Sequence[float]) -> float:
+    """Return the logarithm of a sum of probabilities; it may not exceed one by rounding."""
+    if len(values) < 2:
+        return values[0] if values else -math.inf
+    most = max(values)
+    return min(most + math.log(sum(math.exp(value - most) for value in values)), 0.0)
 
 
 class SampledTexts:
@@ -90,26 +116,22 @@ class SampledTexts:
 
     Attributes
     ----------
-    row : array of shape (n_answers,)
+    row : list of float, of length n_answers
         Logarithms of (count + 1/2) / (n + (k + 1)/2): Jeffreys' prior for the k answers and all else. All are
         -inf if no sample is one of the answers.
-    is_given : array of shape (n_answers,)
+    is_given : list of bool, of length n_answers
         Which answers occur.
     is_refused : bool
         Whether the endpoint refused every sample.
     """
 
     def __init__(self, texts: Sequence[str | None], answers: Sequence[str]) -> None:
-        counts = np.zeros(len(answers))
-        for text in texts:
-            j = _said(plain_text(text), answers) if text is not None else None
-            if j is not None:
-                counts[j] += 1
-        self.is_refused = all(text is None for text in texts)
-        self.is_given: Bools = counts > 0
-        self.row: Floats = np.full(len(answers), -np.inf)
-        if counts.any():
-            self.row = np.log((counts + 0.5) / (len(texts) + (len(answers) + 1) / 2))
+        said = [_said(plain_text(text), answers) for text in texts if text is not None]
+        counts = [said.count(j) for j in range(len(answers))]
+        self.is_refused = not said
+        self.is_given = [count > 0 for count in counts]
+        size = len(texts) + (len(answers) + 1) / 2
+        self.row = [math.log((count + 0.5) / size) if any(counts) else -math.inf for count in counts]
 
 
 def plain_text(text: str) -> str:
@@ -198,10 +220,11 @@ def read_top(reply: Any) -> dict[str, Any]:
     total = sum(math.exp(log_probability) for _, log_probability in top)
     if total > _MOST_PROBABILITY:
         raise EndpointError(
-            f"The reply's log-probabilities are none: the probabilities of the likeliest tokens add up to "
+            f"the reply's log-probabilities are none: the probabilities of the likeliest tokens add up to "
             f"{total:.3g}."
         )
-    return {"top": [pair for pair in top if pair[1] >= _LEAST]}
+    top = sorted((pair for pair in top if pair[1] >= _LEAST), key=lambda pair: -pair[1])
+    return {"top": top[:_MOST_KEPT]}
 
 
 def read_texts(reply: Any, *, keep_refusals: bool = False) -> list[str | None]:
@@ -247,16 +270,16 @@ def _pair(entry: Any) -> list[Any]:
     if not isinstance(token, str) or not isinstance(value, float):
         raise _shapeless(f"an entry of top_logprobs is {show(entry)}")
     if math.isnan(value) or value > _ROUNDING:
-        raise EndpointError(f"The reply's log-probability {value:.3g} of the token {show(token)} is none.")
+        raise EndpointError(f"the reply's log-probability {value:.3g} of the token {show(token)} is none.")
     return [token[:_LONGEST_TOKEN], min(value, 0.0)]
 
 
 def _without(what: str) -> EndpointError:
     return EndpointError(
-        f"The reply holds {what}: samples=n draws n samples from such an endpoint instead, and takes their "
+        f"the reply holds {what}: samples=n draws n samples from such an endpoint instead, and takes their "
         "frequencies."
     )
 
 
 def _shapeless(what: str) -> EndpointError:
-    return EndpointError(f"The reply is not that of a chat completion: {what}.")
+    return EndpointError(f"the reply is not that of a chat completion: {what}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -14,7 +15,7 @@ from fairsk._core.typing import RandomStateLike
 from fairsk._core.validation import check_choice, generator
 from fairsk.text._scorers.cache import key_of
 
-__all__ = ["Request", "RequestForm", "TokenLimit", "check_prompts", "check_whole", "seed_of"]
+__all__ = ["Request", "RequestForm", "TokenLimit", "check_prompts", "check_seconds", "check_whole", "seed_of"]
 
 TokenLimit: TypeAlias = Literal["max_tokens", "max_completion_tokens"]
 
@@ -103,7 +104,7 @@ class RequestForm:
         """Return the requests that ask for texts; each prompt has a seed of its own, if there is one."""
         n_samples = check_whole("n_samples", n_samples, 1, _MOST_SAMPLES)
         limit = check_whole("max_tokens", max_tokens, 1, 10**6)
-        is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
+        is_number = isinstance(temperature, Real) and not isinstance(temperature, bool)
         if not is_number or not 0 <= temperature <= 2:
             raise ValueError(f"temperature must be a number from 0 to 2; got {show(temperature)}.")
         seed = None if random_state is None else int(generator(random_state).integers(2**53))
@@ -131,6 +132,14 @@ def check_whole(name: str, value: Any, least: int, most: int) -> int:
     if not is_whole or not least <= value <= most:
         raise ValueError(f"{name} must be a whole number from {least:,} to {most:,}; got {show(value)}.")
     return int(value)
+
+
+def check_seconds(timeout: Any) -> float:
+    """Return a time-out of no more than a day."""
+    is_number = isinstance(timeout, Real) and not isinstance(timeout, bool)
+    if not is_number or not 0 < timeout <= 86_400:
+        raise ValueError(f"timeout must be a number of seconds, more than 0; got {show(timeout)}.")
+    return float(timeout)
 
 
 def check_prompts(prompts: Any) -> list[str]:
