@@ -338,9 +338,12 @@ def scored(tokens, answers, **choice):
         ({"pos": 0.6, "neg": 0.3}, ["positive", "negative"], [0.6, 0.3]),
         ({"I": 0.6, "You": 0.3}, ["I agree", "you agree"], [0.6, 0.3]),
         # but "I" is not "insult": that is how "I cannot help with this" begins
-        ({"I": 0.6, "neutral": 0.3}, ["insult", "neutral"], [0.3, 0.3]),
+        ({"I": 0.6, "neutral": 0.3, "You": 0.05}, ["insult", "neutral"], [0.05, 0.3]),
         # an answer that is not among the tokens is as likely as the least likely of them, at most
         ({"yes": 0.6, "well": 0.3, "the": 0.01}, ["yes", "no"], [0.6, 0.01]),
+        # ... or has what they leave, if that is less
+        ({"yes": 0.8, "well": 0.15}, ["yes", "no"], [0.8, 0.05]),
+        ({"yes": 1.0}, ["yes", "no"], [1.0, 1e-6]),
         # none of the answers
         ({"I": 0.6, "the": 0.3}, ["yes", "no"], [0, 0]),
         # a piece that two answers share is of neither, if an answer is likelier

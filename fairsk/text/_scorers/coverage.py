@@ -29,8 +29,8 @@ class AnswerCoverage(Result):
     given : tuple of int
         For each answer, in how many prompts it was seen.
     censored : tuple of int
-        For each answer, in how many it was not, while another one was: its log-probability is then that of
-        the least likely token that was seen (a bound from above), or that of no sample.
+        For each answer, in how many it was not, while another one was: its log-probability is then the
+        most that it could be, beside the tokens that were seen, or that of no sample.
     unanswered : int
         Prompts to which none of the answers was given, refused ones among them.
     refused : int
@@ -58,6 +58,8 @@ class AnswerCoverage(Result):
             f"{self.refused:,} of these refused."
         ]
         if any(self.censored):
-            counted = "as likely as the least of these" if self.basis == "first_token" else "as half a sample"
+            counted = (
+                "as likely as it could be beside these" if self.basis == "first_token" else "as half a sample"
+            )
             notes.append(f"Censored: not among them while another answer was; it counts {counted}.")
         return [Table(columns, caption="Coverage of the answers", notes=notes)]

@@ -209,7 +209,7 @@ class Endpoint:
 
     def _parsed(self, reply: bytes, kind: str) -> Any:
         try:
-            text = self.credentials.without_keys(reply.decode("utf-8"))
+            text = self.credentials.without_keys(reply.decode("utf-8-sig"))
             return json.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):  # neither UTF-8 nor JSON, or NaN, which JSON does not have
             words = self._words(reply.decode("utf-8", "replace"))

@@ -78,11 +78,11 @@ class OpenAIScorer:
     **Log-probabilities.** A token stands for an answer if, without blanks around it and in lower case, it is
     the answer or its first word, or a piece of three or more characters that the answer, and no other one,
     begins with (``"pos"`` for ``"positive"``). Probabilities of several such tokens add up. An answer that is
-    not among the ``top`` tokens is censored: it has the log-probability of the least likely one of them,
-    which is a bound from above. :meth:`coverage` counts these. If none of the answers is among them, or the
-    endpoint refuses (a refusal, a content filter), all of the row is -inf. Answers must differ in their first
-    token, of which nothing is known before it comes, so one whose first word begins another one is refused.
-    Letters (A, B) that the prompt explains always work.
+    not among the ``top`` tokens is censored: it has the most that it could have, which is the probability of
+    the least likely one of them, or what they leave of 1 if that is less. :meth:`coverage` counts these. If
+    none of the answers is among them, or the endpoint refuses (a refusal, a content filter), all of the row
+    is -inf. Answers must differ in their first token, of which nothing is known before it comes, so one whose
+    first word begins like another one is refused. Letters (A, B) that the prompt explains always work.
 
     **Samples.** Of n samples, c of which begin with an answer, its probability is
     (c + 1/2) / (n + (k + 1) / 2) for k answers: the mean under Jeffreys' prior, with all other texts as one

@@ -18,6 +18,8 @@ _LEAST = -700.0
 _ROUNDING = 1e-3
 #: The probabilities of all tokens add up to 1, but for rounding.
 _MOST_PROBABILITY = 1.01
+#: Sums of probabilities in single precision are known as well as that.
+_SUM_ERROR = 1e-6
 #: A shorter piece of a word, such as "I" of "insult", is a word of its own too often.
 _SHORTEST_PIECE = 3
 #: Signs by which some vocabularies write a blank before a token.
@@ -60,8 +62,8 @@ class FirstTokens:
     Attributes
     ----------
     row : list of float, of length n_answers
-        Log-probabilities; an answer that is not among the tokens has the least of theirs. All are -inf if
-        none of the answers is.
+        Log-probabilities; an answer that is not among the tokens has the most that it could have. All are
+        -inf if none of the answers is.
     is_given : list of bool, of length n_answers
         Which answers are among the tokens.
     is_refused : bool
@@ -90,10 +92,19 @@ class FirstTokens:
                 "first token: choose others, such as letters (A, B)."
             )
         if any(self.is_given):
-            least = min(log_probability for _, log_probability in top)
+            least = _most_unseen([log_probability for _, log_probability in top])
             self.row = [
                 value if is_given else least for value, is_given in zip(self.row, self.is_given, strict=True)
             ]
+
+
+def _most_unseen(values: Sequence[float]) -> float:
+    """Return the largest log-probability that a token can have which is not among the likeliest ones.
+
+    It is not likelier than any of them, nor than what they leave of 1 (which is known to a rounding error).
+    """
+    left = 1 - sum(math.exp(value) for value in values)
+    return min(*values, math.log(max(left, _SUM_ERROR)), 0.0)
 
 
 def _log_sum(values: Sequence[float]) -> float:
