@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import copy
+import json
 import math
 import os
 import pickle
+import socketserver
 import sqlite3
 import stat
 import threading
 import time
 import traceback
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import joblib
@@ -733,6 +736,55 @@ def test_replies_that_are_garbage_are_errors(fault, message, pauses):
     assert str(caught.value).isprintable()
 
 
+@contextmanager
+def replies_of_bytes(content):
+    """Yield the URL of a server that reads, writes these bytes, and ends the connection."""
+    asked = []
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            asked.append(self.request.recv(2**16))
+            self.request.sendall(content)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1", asked
+        server.shutdown()
+        thread.join()
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message", "attempts"),
+    [
+        (b"", "the connection was cut", 2),
+        (CHUNKED + b"ff\r\n{", "cut before the reply was complete", 2),
+        (CHUNKED + b"zz\r\n{", "cut before the reply was complete", 2),
+        (b"SSH-2.0-OpenSSH\r\n", "does not speak HTTP", 1),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n", "does not speak HTTP", 1),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\0", "no JSON", 1),
+        (b"HTTP/1.1 401 No\r\nContent-Length: 500\r\n\r\n{", "status 401", 1),
+    ],
+    ids=["nothing", "chunk cut", "bad chunk", "no HTTP", "headers", "compressed", "error cut"],
+)
+def test_what_is_hardly_http_is_an_error(content, message, attempts, pauses):
+    with replies_of_bytes(content) as (url, asked):
+        with pytest.raises(EndpointError, match=message):
+            OpenAIScorer(url, "m", retries=1)(["a"], ANSWERS)
+        assert len(asked) == attempts
+
+
+@pytest.mark.parametrize("head", [CHUNKED + b"%x\r\n", b"HTTP/1.0 200 OK\r\n\r\n\xef\xbb\xbf"])
+def test_replies_without_a_length_are_read(head):
+    reply = json.dumps(OK).encode()
+    content = head % len(reply) + reply + b"\r\n0\r\n\r\n" if b"%x" in head else head + reply
+    with replies_of_bytes(content) as (url, _):
+        np.testing.assert_allclose(np.exp(OpenAIScorer(url, "m")(["a"], ANSWERS)), [[0.6, 0.2]])
+
+
 def test_redirects_are_not_followed(pauses):
     with ChatServer() as other:
         target = f"{other.url}/chat/completions"
@@ -1014,6 +1066,21 @@ def test_threads_of_a_search_share_the_cache_in_memory(comments):
         with joblib.parallel_backend("threading", n_jobs=2):
             GridSearchCV(classifier, {"calibrate": ["none", "fit"]}, cv=3).fit(texts, y)
     assert len(server.requests) == len(set(texts))
+
+
+def test_refusals_are_a_rate_per_group_and_no_class():
+    """A model that refuses to speak about women: the row of -inf is what the classifier abstains on."""
+    refused = reply_of({}, finish_reason="content_filter")
+    texts = ["She was great.", "He was great.", "She was rude.", "He was rude."]
+    with ChatServer(faults=lambda body: refused if "She" in str(body) else None) as server:
+        scorer = OpenAIScorer(server.url, "planted")
+        answers = {"bad": "negative", "good": "positive"}
+        classifier = LLMClassifier(scorer, answers=answers, unanswered="abstain").fit()
+        assert classifier.is_unanswered(texts).tolist() == [True, False, True, False]
+        assert classifier.predict(texts)[[1, 3]].tolist() == ["good", "bad"]
+        assert len(server.requests) == 4
+        with pytest.raises(ValueError, match="2 of"):
+            LLMClassifier(scorer, answers=answers).fit().predict(texts)
 
 
 def test_clones_of_a_scorer_are_the_scorer():
