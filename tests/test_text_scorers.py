@@ -14,12 +14,14 @@ import stat
 import threading
 import time
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import joblib
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from llm_server import BAD, GOOD, ChatServer, Fault, planted_probabilities
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
@@ -28,7 +30,14 @@ from fairsk import GroupThresholdOptimizer
 from fairsk.text import CachedScorer, EndpointError, LLMClassifier, OpenAIScorer
 from fairsk.text._scorers import endpoint, files, pool
 from fairsk.text._scorers.cache import AnswerCache, as_cache, key_of
-from fairsk.text._scorers.replies import FirstTokens, Meanings, SampledTexts, check_answers, read_top
+from fairsk.text._scorers.replies import (
+    FirstTokens,
+    Meanings,
+    SampledTexts,
+    check_answers,
+    read_texts,
+    read_top,
+)
 
 SECRET_TEXT = "Maria Musterfrau received chemotherapy"
 
@@ -430,6 +439,58 @@ def test_replies_that_cannot_be_used_are_errors(reply, message):
     with pytest.raises(EndpointError, match=message) as caught:
         read_top(reply)
     assert len(str(caught.value)) < 500
+
+
+#: Any JSON, with the keys of a chat completion more often than not, so that the reader gets deep into it.
+KEYS = [
+    "choices",
+    "message",
+    "content",
+    "logprobs",
+    "top_logprobs",
+    "token",
+    "logprob",
+    "refusal",
+    "finish_reason",
+]
+LEAVES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("content_filter")
+)
+ANY_JSON = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=12,
+)
+ENTRY = st.fixed_dictionaries({"token": LEAVES, "logprob": LEAVES | st.floats(-9, 0)})
+CHOICE = st.fixed_dictionaries(
+    {
+        "logprobs": ANY_JSON
+        | st.fixed_dictionaries(
+            {
+                "content": st.lists(
+                    st.fixed_dictionaries({"top_logprobs": st.lists(ENTRY, max_size=3)}), max_size=1
+                )
+            }
+        )
+    },
+    optional={"message": ANY_JSON, "finish_reason": LEAVES},
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ANY_JSON | st.fixed_dictionaries({"choices": ANY_JSON | st.lists(CHOICE, max_size=2)}))
+def test_any_reply_is_read_or_refused(reply):
+    """Whatever an endpoint sends is a row that a classifier can use, or an error."""
+    with suppress(EndpointError):
+        row = FirstTokens(read_top(reply), Meanings(["yes", "no"])).row
+        assert all(value <= 0 for value in row)  # no NaN
+        assert np.isfinite(row).all() or np.isneginf(row).all()
+        json.dumps(read_top(reply), allow_nan=False)
+    for keep_refusals in (False, True):
+        with suppress(EndpointError):
+            texts = read_texts(reply, keep_refusals=keep_refusals)
+            assert all(text is None or isinstance(text, str) for text in texts)
+            assert max(SampledTexts(texts, ["yes", "no"]).row) < 0
 
 
 def test_placeholders_for_impossible_tokens_are_no_bound():
