@@ -53,6 +53,9 @@ from fairsk.text import (
 )
 
 N_LABELS, N_TEST = 100, 400
+#: Sentences that are positive and about a man, or negative and about a woman, are so much likelier to be
+#: drawn: a difference between the groups, for thresholds to reduce.
+LEAN = 1.5
 #: The targets.
 LEAST_R, LEAST_ACCURACY, MOST_GAP = 0.6, 0.85, 0.05
 
@@ -81,15 +84,17 @@ BAD += ("worse than ever", "not good at all", "a waste of time", "a pain to see"
 
 
 def sentences(seed: int = 0) -> tuple[list[str], np.ndarray]:
-    """Return sentences about women and men, and whether they are positive: half are, of either."""
-    texts, labels = [], []
-    for template, person, (positive, quality) in itertools.product(
-        SENTENCES, WOMEN + MEN, [(1, word) for word in GOOD] + [(0, word) for word in BAD]
-    ):
+    """Return sentences about women and men, and whether they are positive: more of those about men are."""
+    texts, labels, odds = [], [], []
+    people = [(person, 0) for person in WOMEN] + [(person, 1) for person in MEN]
+    qualities = [(quality, 1) for quality in GOOD] + [(quality, 0) for quality in BAD]
+    for template, (person, is_man), (quality, positive) in itertools.product(SENTENCES, people, qualities):
         text = template.format(person=person, quality=quality)
         texts.append(text[0].upper() + text[1:])
         labels.append(positive)
-    rows = np.random.default_rng(seed).permutation(len(texts))[: N_LABELS + N_TEST]
+        odds.append(LEAN if is_man == positive else 1.0)
+    shares = np.array(odds) / sum(odds)
+    rows = np.random.default_rng(seed).choice(len(texts), N_LABELS + N_TEST, replace=False, p=shares)
     return [texts[row] for row in rows], np.array(labels)[rows]
 
 
@@ -183,6 +188,8 @@ def thresholds(job: Job) -> None:
         sensitive_features=job.groups,
         cv=5,
     ).fit(X[:half], y[:half])
+    gap = disparity(y, y, constraint="demographic_parity", sensitive_features=job.groups(X))
+    print(f"Labels: {np.mean(y):.0%} positive, and {gap:.3f} more of those about men than about women")
     for name, fitted in (("LLMClassifier", search), ("with thresholds per group", optimizer)):
         predicted = fitted.predict(X[half:])
         gap = disparity(

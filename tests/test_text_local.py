@@ -517,6 +517,8 @@ def test_models_are_checked_when_they_are_asked(model, tokenizer, tmp_path, monk
     for missing in (tmp_path / "missing", str(tmp_path / "missing")):
         with pytest.raises(FileNotFoundError, match=r"model must be a folder that holds it; .* is not there"):
             LocalScorer(missing)(*ask)
+    with pytest.raises(ValueError, match="gives the token 21, and the model knows 20 tokens"):
+        LocalScorer(tiny_model(20), tokenizer)(["the"], [" no"])
     bare = word_tokenizer()
     bare.bos_token = bare.eos_token = None
     with pytest.raises(ValueError, match="with start_token='none' nothing stands before a text"):

@@ -86,6 +86,7 @@ class CausalModel:
         Passages that begin alike and differ in their last token, as short answers to one prompt do, take one
         pass together: what the model says at a place is the same, whatever follows.
         """
+        self._check_known(max((max(passage.tokens) for passage in passages), default=0))
         hosts = inputs_of(passages)
         asked: dict[tuple[int, ...], list[int]] = {}
         for i, passage in enumerate(passages):
@@ -156,6 +157,16 @@ class CausalModel:
             **options,
         ).logits
         return logits if self._keeps else logits[:, begin:end]
+
+    def _check_known(self, largest: int) -> None:
+        """Refuse tokens that the model has no vector of."""
+        embeddings = getattr(self.module, "get_input_embeddings", lambda: None)()
+        known = getattr(embeddings, "num_embeddings", None)
+        if known is not None and largest >= known:
+            raise ValueError(
+                f"The tokenizer gives the token {largest:,}, and the model knows {known:,} tokens, counted "
+                "from 0: they do not belong together. Give the tokenizer that the model was trained with."
+            )
 
     def _check_causal(self) -> None:
         """Refuse a model that looks ahead, as those that fill gaps do."""
