@@ -4,8 +4,8 @@ from __future__ import annotations
 
 __all__ = ["starter_names", "starter_people"]
 
-#: Per decade of birth, six names of each sex that were among the thirty most frequent. No name that is a
-#: common English word (Mark, Grace, Mason), and none that was frequent for both sexes (Taylor, Jordan).
+#: Per decade of birth, six names of each sex that were among the twenty most frequent. No name that is a
+#: common English word (Mark, Grace, Mason), and none that was common for both sexes (Taylor, Jordan).
 _NAMES = {
     1950: (
         ("James", "Robert", "John", "Richard", "Thomas", "Charles"),
@@ -54,11 +54,11 @@ def starter_names() -> dict[str, tuple[str, ...]]:
 
     Notes
     -----
-    Each name was among the thirty most frequent names of its sex in births of its decade in the United
+    Each name was among the twenty most frequent names of its sex in births of its decade in the United
     States, as the Social Security Administration counts them from applications for a social security card,
-    which record a sex [1]_. That is all that is known of them here: it is the sex recorded at birth, not
-    anybody's gender, in one country. Names of one decade are compared with each other, for a name also tells
-    an age.
+    which record a sex [1]_; and it was given to the other sex at most 4 times per 100 then. That is all that
+    is known of them here: it is the sex recorded at birth, not anybody's gender, in one country. Names of one
+    decade are compared with each other, for a name also tells an age.
 
     Names say something of ethnicity and class too, and no such claim is made here. Published lists say what
     they measured: names by the race that mortgage applicants reported [2]_, or voters of six southern states
