@@ -23,7 +23,7 @@ __all__ = ["Chance", "Unit", "by_chance", "distance", "halves"]
 #: Up to so many ways to deal out the scores of one prompt are listed one by one.
 _MOST_WAYS = 5_000
 #: Up to so many distinct sums over prompts are followed exactly; and sums that are formed at a time.
-_MOST_SUMS, _MOST_FORMED = 100_000, 4_000_000
+_MOST_SUMS, _MOST_FORMED = 20_000, 400_000
 #: Numbers of a table of draws by scores that are held at a time.
 _MOST_HELD = 2_000_000
 #: Sums that differ by less than this part of the largest score are equal up to rounding.
