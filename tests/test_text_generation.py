@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -460,6 +461,39 @@ def test_prompts_are_ids_of_any_kind_and_several_columns_make_one() -> None:
         assert again["gaps"] == numbers["gaps"]
 
 
+def test_scores_come_from_any_library_with_gaps() -> None:
+    values = [0.1, None, 0.3, 0.9, 0.2, 0.4]
+    log: dict[str, Any] = {"prompts": [1, 1, 1, 2, 2, 2], "groups": list("fmmfmm"), "random_state": 0}
+    expected = logged_generation_audit(scores=values, **log).to_dict()
+    frame = pd.DataFrame({"score": pd.array(values, dtype="Float64")})
+    for scores in (frame["score"], frame, pl.Series(values), pa.chunked_array([values]), {"score": values}):
+        assert logged_generation_audit(scores=scores, **log).to_dict() == expected
+    two = frame.assign(other=range(6))
+    names = [gap.score for gap in logged_generation_audit(scores=two, **log).gaps]
+    assert names == ["score", "no score of score", "other"]
+    texts = pd.Series(["a", pd.NA, "b", "c", "d", "e"], dtype="string")
+    judged = logged_generation_audit(
+        texts=texts, judge=lambda t: [pd.NA if x == "a" else 1 for x in t], **log
+    )
+    assert dict(judged.unwritten) == {"f": 0, "m": 1}
+    assert [(row.n_texts, row.unscored) for row in judged.scores[:2]] == [(2, 1), (4, 1)]
+
+
+def test_single_texts_are_signs_that_flip() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.normal([0.5, 0], size=(7, 2))
+    result = logged_generation_audit(
+        np.repeat(range(7), 2), ["a", "b"] * 7, scores=scores.ravel(), random_state=0
+    )
+    d = scores[:, 0] - scores[:, 1]
+    signed = [np.mean(d * signs) for signs in itertools.product([-1, 1], repeat=7)]
+    gap = result.gaps[0]
+    assert gap.is_exact
+    assert gap.p_value == pytest.approx(np.mean(np.abs(signed) >= abs(d.mean()) - 1e-12))
+    assert (gap.distance, gap.distance_by_chance) == pytest.approx((np.abs(d).mean(),) * 2)
+    assert all(np.isnan(row.same_prompt) for row in result.scores)  # nothing to halve
+
+
 def test_an_audit_enters_a_report() -> None:
     report = audit_predictions(
         [0, 1, 0, 1], [0, 1, 1, 1], sensitive_features=list("ffmm"), attached={"Continuations": audited()}
@@ -597,7 +631,10 @@ def test_what_is_no_judgement_is_refused(judge: Any, message: str) -> None:
     [
         (lambda: generation_audit("gpt", PROMPTS, is_bad, groups=PEOPLE), "generate is a function"),
         (lambda: generation_audit(Writer({}), PROMPTS, "toxicity", groups=PEOPLE), "judge is a function"),
-        (lambda: logged_generation_audit(["a"], ["f"], texts=[3], judge=is_bad), "must hold texts"),
+        (
+            lambda: logged_generation_audit([1, 1], ["f", "m"], texts=[3, "a"], judge=is_bad),
+            "must hold texts",
+        ),
     ],
 )
 def test_what_cannot_write_or_judge_is_refused(call: Callable[[], Any], message: str) -> None:
@@ -633,7 +670,9 @@ def test_options_are_checked_before_anything_is_asked(options: Any, message: str
         ({"prompts": [1, None, 1]}, "prompts is missing in 1 rows, such as row 1"),
         ({"prompts": [1, 2, 3]}, "None of the 3 prompts has texts of two groups"),
         ({"scores": [0, 1]}, "rows|lengths|length"),
-        ({"scores": {"a": [0, 1, 2], "b": [0]}}, "different numbers of rows"),
+        ({"scores": {"a": [0, 1, 2], "b": [0]}}, "rows|lengths|length"),
+        ({"scores": {"a": np.zeros((3, 2))}}, "not several columns"),
+        ({"groups": [], "prompts": [], "scores": []}, "groups is empty"),
         ({"scores": {"a": [0, 1, float("inf")]}}, "infinite values"),
         ({"scores": {"a": ["x", 1, 2]}}, "must hold a number per text"),
         ({"scores": {}}, "scores is empty"),

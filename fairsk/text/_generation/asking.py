@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from fairsk._core.factorize import is_missing
 from fairsk._core.messages import list_labels, show
 from fairsk._core.typing import Floats
 
@@ -95,7 +96,12 @@ def scores_of(name: str, judge: Callable[[Sequence[str]], Any], texts: Sequence[
     distinct = list(dict.fromkeys(text for text in texts if text is not None))
     returned = judge(list(distinct)) if distinct else []
     try:
-        scores = np.asarray(returned, dtype=float)  # None becomes NaN
+        scores = np.asarray(
+            [np.nan if is_missing(value) else value for value in returned]
+            if isinstance(returned, list | tuple)
+            else returned,
+            dtype=float,
+        )
     except (TypeError, ValueError):
         raise ValueError(f"The judge {show(name)} must return numbers; got {show(returned)}.") from None
     if scores.shape != (len(distinct),):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.factorize import Coded, is_missing
 from fairsk._core.groups import encode_groups, format_group, list_groups
-from fairsk._core.messages import list_labels, show
+from fairsk._core.messages import show
 from fairsk._core.results import library_of
 from fairsk._core.typing import Floats, Ints, RandomStateLike
 from fairsk._core.validation import generator
@@ -47,8 +47,8 @@ def logged_generation_audit(
         What was written, for ``judge``.
     judge : callable, or mapping of str to callable, optional
         As in :func:`generation_audit`.
-    scores : array-like of shape (n_texts,), or mapping of str to array-like, optional
-        Scores that are there already, NaN or None where there is none.
+    scores : array-like of shape (n_texts,) or (n_texts, n_scores), or mapping of str to array-like, optional
+        Scores that are there already, NaN or None where there is none; several come as a frame, or by name.
     confidence : float in (0, 1), default=0.95
         The coverage probability of each interval.
     n_resamples : int, default=10_000
@@ -102,12 +102,16 @@ def logged_generation_audit(
     check_confidence(confidence)
     check_resamples(n_resamples)
     refuse_shuffled(prompts=prompts, groups=groups, texts=texts, scores=scores)
-    given, written_texts = _given_scores(scores, texts, judge)
-    n = len(next(iter(given.values())))
+    if (scores is None) == (judge is None) or (judge is not None and texts is None):
+        raise ValueError(
+            "Give either scores=, or texts= and the judge= of them: logged_generation_audit compares scores."
+        )
+    judges = {} if judge is None else named_judges(judge)
+    n = _row_count(groups)
     grouping = encode_groups(value_columns("groups", groups, n))
-    asked, labels = _asked(prompts, n)
     if len(grouping.labels) < 2:
         raise ValueError(f"groups has only {list_groups(grouping.labels)}: at least two are compared.")
+    asked, labels = _asked(prompts, n)
     layout = Written(
         groups=tuple(grouping.labels),
         labels=labels,
@@ -122,10 +126,12 @@ def logged_generation_audit(
             f"None of the {len(labels):,} prompts has texts of two groups: texts are compared on the "
             "same prompt. Give an id that does not depend on the group, such as the template."
         )
+    written = [""] * n if texts is None else _texts_or_none(texts, n)
+    given = {name: scores_of(name, function, written) for name, function in judges.items()}
     return audit_of(
         layout,
-        given,
-        written_texts,
+        given or _given_scores(scores, n),
+        written,
         terms="fixed",
         confidence=confidence,
         n_resamples=n_resamples,
@@ -134,13 +140,28 @@ def logged_generation_audit(
     )
 
 
+def _row_count(groups: Any) -> int:
+    try:
+        n = len(groups)
+    except TypeError:
+        raise TypeError(f"groups takes values, one per row; got {show(groups)}.") from None
+    if n == 0:
+        raise ValueError("groups is empty: there is nothing to compare.")
+    return n
+
+
+def _lists(argument: str, values: Any, n: int) -> dict[str, list[Any]]:
+    """Return the columns of an argument by name, each as a list of Python's own values."""
+    columns = value_columns(argument, values, n)
+    return {
+        name: (column.to_array() if isinstance(column, Coded) else column).tolist()
+        for name, column in zip(columns.names, columns.columns, strict=True)
+    }
+
+
 def _asked(prompts: Any, n: int) -> tuple[Ints, tuple[str, ...]]:
     """Return the position of each row's prompt, and how prompts are shown; several columns make one id."""
-    columns = [
-        column.to_array() if isinstance(column, Coded) else column
-        for column in value_columns("prompts", prompts, n).columns
-    ]
-    rows = list(zip(*(column.tolist() for column in columns), strict=True))
+    rows = list(zip(*_lists("prompts", prompts, n).values(), strict=True))
     lacking = [i for i, row in enumerate(rows) if any(map(is_missing, row))]
     if lacking:
         raise ValueError(
@@ -152,47 +173,42 @@ def _asked(prompts: Any, n: int) -> tuple[Ints, tuple[str, ...]]:
     return codes, tuple(format_group(row[0] if len(row) == 1 else row) for row in places)
 
 
-def _given_scores(
-    scores: Any, texts: Any, judge: Judges | None
-) -> tuple[dict[str, Floats], Sequence[str | None]]:
-    """Return the scores of a log by name, and its texts; rows without a text have none."""
-    if (scores is None) == (judge is None) or (judge is not None and texts is None):
-        raise ValueError(
-            "Give either scores=, or texts= and the judge= of them: logged_generation_audit compares scores."
-        )
-    if judge is not None:
-        rows = _texts_or_none(texts)
-        judged = {name: scores_of(name, function, rows) for name, function in named_judges(judge).items()}
-        return judged, rows
-    named = scores if isinstance(scores, Mapping) else {"score": scores}
-    found = {}
-    for name, values in named.items():
-        found[str(name)] = numbers = _as_numbers(str(name), values)
-        if len(numbers) != len(next(iter(found.values()))):
-            raise ValueError(
-                f"scores have different numbers of rows: {list_labels(map(len, found.values()))}."
-            )
-    if not found or not len(next(iter(found.values()))):
+def _given_scores(scores: Any, n: int) -> dict[str, Floats]:
+    """Return the scores of a log by name."""
+    if isinstance(scores, Mapping):
+        columns = {str(name): _lists(str(name), values, n) for name, values in scores.items()}
+        if wide := [name for name, parts in columns.items() if len(parts) != 1]:
+            raise ValueError(f"The score {show(wide[0])} must hold one number per text, not several columns.")
+        lists = {name: next(iter(parts.values())) for name, parts in columns.items()}
+    else:
+        lists = _lists("scores", scores, n)
+        if len(lists) == 1:
+            lists = {"score": next(iter(lists.values()))}
+    if not lists:
         raise ValueError("scores is empty: give a score per text.")
-    return found, [""] * len(next(iter(found.values())))
+    return {name: _as_numbers(name, values) for name, values in lists.items()}
 
 
-def _as_numbers(name: str, values: Any) -> Floats:
+def _as_numbers(name: str, values: list[Any]) -> Floats:
     try:
-        numbers = np.asarray(
-            [np.nan if value is None or value != value else value for value in values], dtype=float
-        )
+        numbers = np.array([np.nan if is_missing(value) else value for value in values], dtype=float)
     except (TypeError, ValueError):
-        raise ValueError(f"The score {show(name)} must hold a number per text; got {show(values)}.") from None
+        other = next(
+            value for value in values if not is_missing(value) and not isinstance(value, int | float)
+        )
+        raise ValueError(f"The score {show(name)} must hold a number per text; got {show(other)}.") from None
     if np.isinf(numbers).any():
         raise ValueError(f"The score {show(name)} has infinite values; NaN or None say that there is none.")
     return numbers
 
 
-def _texts_or_none(texts: Any) -> list[str | None]:
+def _texts_or_none(texts: Any, n: int) -> list[str | None]:
     """Return texts, None where a row has none."""
-    rows = list(texts)
+    columns = _lists("texts", texts, n)
+    if len(columns) != 1:
+        raise ValueError(f"texts has {len(columns)} columns: give the one that holds what was written.")
+    rows = [None if is_missing(text) else text for text in next(iter(columns.values()))]
     for text in rows:
-        if text is not None and text == text and not isinstance(text, str):
+        if text is not None and not isinstance(text, str):
             raise TypeError(f"texts must hold texts, or None where nothing was written; got {show(text)}.")
-    return [text if isinstance(text, str) else None for text in rows]
+    return rows

@@ -23,7 +23,7 @@ __all__ = ["Chance", "Unit", "by_chance", "distance", "halves"]
 #: Up to so many ways to deal out the scores of one prompt are listed one by one.
 _MOST_WAYS = 5_000
 #: Up to so many distinct sums over prompts are followed exactly; and sums that are formed at a time.
-_MOST_SUMS, _MOST_FORMED = 20_000, 400_000
+_MOST_SUMS, _MOST_FORMED = 10_000, 100_000
 #: Numbers of a table of draws by scores that are held at a time.
 _MOST_HELD = 2_000_000
 #: Sums that differ by less than this part of the largest score are equal up to rounding.
@@ -148,13 +148,17 @@ def _draws(units: Sequence[Unit], n_resamples: int, rng: np.random.Generator) ->
                 for shift, unit in enumerate(members[first_member : first_member + size]):
                     # Prompts of one size share the random parts: each has its own order of the places, and
                     # takes them up further on, so that within a draw no two prompts have the same part.
-                    is_first = np.roll(parts[:, rng.permutation(n)], shift, axis=0)
                     pooled = unit.pooled
-                    sums = is_first @ pooled
-                    differences[drawn] += unit.weight * (sums / n_first - (pooled.sum() - sums) / n_second)
-                    seen = np.cumsum(is_first, axis=1)[:, :-1]
-                    apart = np.abs(seen / n_first - (np.arange(1, n) - seen) / n_second)
-                    distances[drawn] += unit.weight * (apart @ np.diff(pooled))
+                    is_first = parts[:, rng.permutation(n)]
+                    gaps = is_first @ pooled * (1 / n_first + 1 / n_second) - pooled.sum() / n_second
+                    # How far the shares of both groups lie apart below each score but the last: in place, for
+                    # these are the largest arrays.
+                    apart = np.cumsum(is_first[:, :-1], axis=1)
+                    apart *= 1 / n_first + 1 / n_second
+                    apart -= np.arange(1, n) / n_second
+                    np.abs(apart, out=apart)
+                    differences[drawn] += unit.weight * np.roll(gaps, shift)
+                    distances[drawn] += unit.weight * np.roll(apart @ np.diff(pooled), shift)
     return differences, distances
 
 
