@@ -214,10 +214,8 @@ class CorpusCounts(Result):
             },
             other_words=counter.others,
             is_complete=counter.is_complete,
-            left_out=sorted(without),
-            tokenizer="words"
-            if tokenize is None
-            else getattr(tokenize, "__qualname__", type(tokenize).__name__),
+            left_out=sorted(without) if counter.counts_words else (),
+            tokenizer=_name_of(tokenize) if counter.counts_words else "words",
         )
 
     @property
@@ -307,7 +305,7 @@ class CorpusCounts(Result):
             words=None if self.words is None else words,
             word_texts=dict(zip(self.groups, table, strict=True)),
             other_words=dict(zip(self.groups, others.tolist(), strict=True)),
-            is_complete=self.is_complete and place.keys() <= set(words),
+            is_complete=self.is_complete and place.keys() <= set(words),  # those taken out have texts
             left_out=self.left_out,
             tokenizer=self.tokenizer,
         )
@@ -315,11 +313,12 @@ class CorpusCounts(Result):
     def __add__(self, other: CorpusCounts) -> CorpusCounts:
         """Combine the tables of two disjoint sets of texts.
 
-        Of words those are kept whose texts are known of both: a table that is complete knows those of all.
+        Of words those are kept whose texts are known of both: a table that is complete knows those of all
+        that it does not leave out.
         """
         if not isinstance(other, CorpusCounts):
             return NotImplemented
-        for what in ("names", "tokenizer", "left_out"):
+        for what in ("names", "tokenizer"):
             ours, theirs = getattr(self, what), getattr(other, what)
             if ours != theirs:
                 raise ValueError(
@@ -331,7 +330,8 @@ class CorpusCounts(Result):
         shared = (first | second) if self.is_complete and other.is_complete else (first & second)
         shared |= second if self.is_complete else set()
         shared |= first if other.is_complete else set()
-        words = sorted(shared)
+        left_out = {*self.left_out, *other.left_out}
+        words = sorted(shared - left_out)
         parts = [table.with_words(words) for table in (self, other)]
         cells = dict(parts[0].cells)
         for cell, n in parts[1].cells.items():
@@ -349,7 +349,7 @@ class CorpusCounts(Result):
             word_texts=counted,
             other_words=others,
             is_complete=self.is_complete and other.is_complete,
-            left_out=self.left_out,
+            left_out=sorted(left_out),
             tokenizer=self.tokenizer,
         )
 
@@ -470,6 +470,11 @@ def order_mentions(groups: Iterable[Hashable]) -> list[Hashable]:
     """Sort groups, and put behind them the texts that mention none or several."""
     groups = set(groups)
     return [*sort_labels(groups - set(NO_GROUP)), *(group for group in NO_GROUP if group in groups)]
+
+
+def _name_of(tokenize: Any) -> str:
+    """Return what a table calls what cut its words."""
+    return "words" if tokenize is None else getattr(tokenize, "__qualname__", type(tokenize).__name__)
 
 
 def _vocabulary(words: Sequence[str] | int, cut: Callable[[str], Iterable[str]]) -> Sequence[str] | int:

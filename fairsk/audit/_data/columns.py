@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -65,6 +65,11 @@ def read_columns(frame: Any) -> SensitiveColumns:
         return SensitiveColumns((name,), (column,))
     if isinstance(frame, list | tuple):
         frame = np.asarray(frame)
+    if isinstance(frame, Iterator):
+        raise TypeError(
+            "The audit needs all rows, and this is an iterator: collect the rows, or count texts that come "
+            "in batches, CorpusCounts.from_texts(...), and audit the counts."
+        )
     if not hasattr(frame, "shape"):
         raise TypeError(
             f"The audit needs the rows, as a frame or a 2-D array; got {type(frame).__name__}. Collect a "
