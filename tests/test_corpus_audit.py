@@ -10,6 +10,7 @@ import re
 import string
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -275,6 +276,15 @@ def test_few_values_of_many_are_printed() -> None:
 )
 def test_words_of_any_script(text: str, words: list[str]) -> None:
     assert words_of(text) == words
+
+
+def test_thousands_of_marks_take_no_longer_than_other_texts() -> None:
+    start = time.process_time()
+    words = words_of("a" + "\u0301\u0323" * 50_000 + " naïve")
+    # To compose them all takes seven seconds; this takes milliseconds.
+    assert time.process_time() - start < 1
+    assert words[1:] == ["naïve"]
+    assert len(words[0]) <= 31
 
 
 def test_words_can_be_cut_by_others() -> None:

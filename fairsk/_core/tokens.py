@@ -24,14 +24,21 @@ _UNSPACED = (
 _UNSPACED_RUN = re.compile(f"([{_UNSPACED}]+)")
 #: Zero-width non-joiner and joiner, which shape a word and do not end it.
 _JOINERS = "\u200c\u200d"
+#: No letter has more marks in any language (the Stream-Safe Text Format of Unicode's annex 15).
+_MOST_MARKS = 30
+#: To compose a run of marks takes the square of its length: longer texts are looked through for long runs.
+_LONG = 500
 
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text, in their order."""
     if text.isascii():
         return _ASCII.findall(text.lower())
+    run_pattern, marks_pattern = _patterns()
+    if len(text) > _LONG:
+        text = marks_pattern.sub(r"\1", text)
     folded = unicodedata.normalize("NFC", text.casefold()).replace("_", " ")
-    runs = _run_pattern().findall(folded)
+    runs = run_pattern.findall(folded)
     if not _UNSPACED_RUN.search(folded):
         return [run for run in runs if len(run) > 1]
     return [word for run in runs for word in _cut(run)]
@@ -50,8 +57,11 @@ def _cut(run: str) -> list[str]:
 
 
 @cache
-def _run_pattern() -> re.Pattern[str]:
-    r"""Return the pattern of letters, digits and marks; ``\w`` alone would cut words at their marks."""
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    r"""Return the patterns of letters, digits and marks, and of too many marks.
+
+    ``\w`` alone would cut words at their marks.
+    """
     marks, start = [], None
     for code in range(sys.maxunicode + 2):
         is_mark = code <= sys.maxunicode and unicodedata.category(chr(code))[0] == "M"
@@ -60,4 +70,8 @@ def _run_pattern() -> re.Pattern[str]:
         elif not is_mark and start is not None:
             marks.append(f"{chr(start)}-{chr(code - 1)}")
             start = None
-    return re.compile(rf"[\w{_JOINERS}{''.join(marks)}]+")
+    mark = "".join(marks)
+    return (
+        re.compile(rf"[\w{_JOINERS}{mark}]+"),
+        re.compile(rf"([{mark}]{{{_MOST_MARKS}}})[{mark}]+"),
+    )
