@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, chi2_contingency, chisquare
 
 from fairsk._core.tokens import words_of
-from fairsk.audit import audit_dataset
+from fairsk.audit import audit_dataset, audit_predictions
 from fairsk.audit._data.columns import is_free_text
 from fairsk.audit._data.words import _binomial_p
 from fairsk.text import CorpusCounts, TermSwapper
@@ -640,6 +640,18 @@ def test_a_frame_with_a_column_of_texts() -> None:
     other = audit_dataset(texts, SWAPPER.mentioned, baseline=sentences(90)).shares.parts[0]
     assert other.sample
     assert other.test is not None
+
+
+def test_a_report_on_a_model_of_texts_audits_them_and_holds_none() -> None:
+    texts = sentences()
+    y = np.array(["nurse" in text for text in texts]).astype(int)
+    report = audit_predictions(y, y, sensitive_features=SWAPPER.mentioned(texts), X=texts)
+    said = report.to_json()
+    assert '"free_text"' in said
+    assert "yesterday" not in said
+    whole = audit_dataset(texts, SWAPPER.mentioned, y, baseline="equal")
+    attached = audit_predictions(y, y, sensitive_features=SWAPPER.mentioned(texts), attached=whole)
+    assert "Dataset audit" in str(attached.to_markdown())
 
 
 def test_any_function_of_texts_says_who_is_mentioned() -> None:
