@@ -841,6 +841,18 @@ def test_what_is_hardly_http_is_an_error(content, message, attempts, pauses):
         assert len(asked) == attempts
 
 
+@pytest.mark.parametrize(
+    ("content", "message", "attempts"),
+    [(b"", "the connection was cut", 2), (b"HTTP/1.1 400 No TLS\r\n\r\n", "no encrypted connection", 1)],
+    ids=["cut", "no TLS"],
+)
+def test_connections_that_cannot_be_encrypted_are_errors(content, message, attempts, pauses):
+    with replies_of_bytes(content) as (url, asked):
+        with pytest.raises(EndpointError, match=message):
+            OpenAIScorer(url.replace("http:", "https:"), "m", retries=1)(["a"], ANSWERS)
+        assert len(asked) == attempts
+
+
 @pytest.mark.parametrize("head", [CHUNKED + b"%x\r\n", b"HTTP/1.0 200 OK\r\n\r\n\xef\xbb\xbf"])
 def test_replies_without_a_length_are_read(head):
     reply = json.dumps(OK).encode()

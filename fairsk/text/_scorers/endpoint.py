@@ -249,7 +249,7 @@ class Endpoint:
             return self.error(
                 "nothing listens there (connection refused). Is the server running, and base_url right?"
             )
-        if isinstance(reason, ConnectionError):
+        if isinstance(reason, ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return _Transient("the connection was cut.")
         if isinstance(reason, socket.gaierror):
             return self.error("there is no such host, or no network. Is base_url right?")

@@ -37,7 +37,8 @@ class OpenAIScorer:
     model : str
         The name by which the endpoint knows the model.
     headers : mapping of str to str, optional
-        Headers of every request. They are never shown, kept or pickled.
+        Headers of every request. They are never shown, kept or pickled: a worker process asks without them,
+        by ``api_key_variable`` alone, or not at all if there is none.
     api_key_variable : str, optional
         The environment variable that holds the key, such as ``"OPENAI_API_KEY"``. It is read at each call,
         also in worker processes, and sent as ``Authorization: Bearer``.
