@@ -22,7 +22,7 @@ __all__ = ["LocalModel", "first_rows"]
 
 #: Texts are scored in parts of so many batches, each of which is kept as soon as it is there: many enough
 #: that texts of one length find each other.
-_BATCHES_AT_ONCE = 32
+_BATCHES_AT_ONCE = 8
 
 #: ``score(texts, rows)``: the numbers of each text; rows say where the texts stood, for messages.
 Score: TypeAlias = Callable[[Sequence[str], Sequence[int]], Sequence[Floats]]
