@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -19,13 +20,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
 from sklearn.naive_bayes import ComplementNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from fairsk import GroupThresholdOptimizer
+from fairsk import GroupThresholdOptimizer, Reweigher, ReweightedClassifier, SensitiveRouter
 from fairsk.text import (
     CounterfactualAugmenter,
     CounterfactualAverager,
@@ -297,6 +298,37 @@ def test_metadata_go_with_the_rows_to_steps_that_ask(routing):
         TEXTS, Y, sensitive_features=GENDER.mentioned(TEXTS)
     )
     assert plain.predict(TEXTS, sensitive_features=np.zeros(len(TEXTS))).shape == Y.shape  # nobody asks
+
+
+def test_fair_weights_inside_and_a_router_around():
+    who = GENDER.mentioned(TEXTS)
+    column = ReweightedClassifier(pipeline(), sensitive_features=GENDER.mentioned)
+    expected = CounterfactualAverager(column, GENDER).fit(TEXTS, Y)
+    by_hand = pipeline().fit(
+        TEXTS, Y, logisticregression__sample_weight=Reweigher().fit(TEXTS, Y, who).sample_weight(Y, who)
+    )
+    np.testing.assert_allclose(expected.estimator_.estimator_[-1].coef_, by_hand[-1].coef_)
+    asks = CounterfactualAverager(ReweightedClassifier(pipeline()), GENDER)
+    metadata = asks.fit(TEXTS, Y, sensitive_features=who)
+    np.testing.assert_array_equal(metadata.predict_proba(TEXTS), expected.predict_proba(TEXTS))
+    around = SensitiveRouter(asks, sensitive_features=GENDER.mentioned).fit(TEXTS, Y)
+    np.testing.assert_array_equal(around.predict_proba(TEXTS), expected.predict_proba(TEXTS))
+
+
+def test_weights_are_routed_through_cross_validation():
+    weights = np.arange(len(Y)) % 3
+    cv, X = StratifiedKFold(2), np.array(TEXTS, dtype=object)
+    model = CounterfactualAverager(pipeline(), GENDER)
+    with sklearn.config_context(enable_metadata_routing=True):
+        model.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        found = cross_validate(model, X, Y, cv=cv, params={"sample_weight": weights})["test_score"]
+    expected = [
+        model.fit(X[train], Y[train], sample_weight=weights[train]).score(
+            X[test], Y[test], sample_weight=weights[test]
+        )
+        for train, test in cv.split(X, Y)
+    ]
+    assert found == pytest.approx(np.array(expected))
 
 
 def test_a_black_box_is_averaged_as_it_is():
