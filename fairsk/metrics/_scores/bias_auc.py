@@ -24,7 +24,7 @@ def mean_of_areas(scores: GroupedScores, groups: Sequence[Hashable] | None, powe
     if not isinstance(power, Real) or isinstance(power, bool) or not np.isfinite(power) or power == 0:
         raise ValueError(f"power must be a finite number other than 0; got {show(power)}.")
     if isinstance(groups, str):
-        raise TypeError(f"groups must be a sequence of groups, such as [{groups!r}], got a text.")
+        raise TypeError(f"groups must be a sequence of groups, such as [{show(groups)}], got a text.")
     places = range(len(scores.parts)) if groups is None else [position_of(g, scores.groups) for g in groups]
     if len(places) == 0 or len(set(places)) < len(places):
         raise ValueError(f"groups must name groups, each once; got {show(groups)}.")
