@@ -17,6 +17,16 @@ DRAWING = "texts and positions of what test_plotting.py draws with the oldest ma
 
 #: What runs on the newest versions only, and why.
 NEWEST_ONLY = {
+    "generation.md": "what tests of single parts do as well",
+    "language_model_audit.md": "what tests of single parts do as well",
+    "language_models.md": "what tests of single parts do as well",
+    "text.md": "what tests of single parts do as well",
+    "test_paired.py": ARITHMETIC,
+    "test_text_association.py": SIMULATION,
+    "test_text_generation.py": SIMULATION,
+    "test_text_likelihood.py": SIMULATION,
+    "test_text_local.py": "transformers, which are there in the newest versions only",
+    "test_text_scorers.py": "HTTP and SQLite of the standard library",
     "test_cli_monitor_demo.py": "a year of decisions over parts that other tests look at",
     "test_cli_concerns.py": "commands over what test_monitoring_concerns.py tests",
     "test_monitoring_cohorts.py": ARITHMETIC,
@@ -69,6 +79,10 @@ AGAIN = "runs lines that the tests of single estimators run as well, many times 
 
 #: What runs without a measurement of coverage, which slows Python down by a third and more, and why.
 NOT_MEASURED = {
+    "generation.md": AGAIN,
+    "language_model_audit.md": AGAIN,
+    "language_models.md": AGAIN,
+    "text.md": AGAIN,
     "concerns.md": AGAIN,
     "monitoring.md": AGAIN,
     "monitoring_demo.md": AGAIN,
