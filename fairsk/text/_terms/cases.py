@@ -11,8 +11,6 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias, get_args
 
-from fairsk.text._terms.folding import fold_term
-
 __all__ = ["Case", "read_case", "told_apart", "write_case"]
 
 #: As listed · first letter · all letters · first letter of each word · no letter is a capital.
@@ -47,13 +45,10 @@ def told_apart(terms: Iterable[str]) -> Mapping[Case, Case]:
     stands_for: dict[Case, Case] = {case: case for case in _CASES}
     for term in terms:
         seen: dict[str, Case] = {}
-        folded = fold_term(term)
         for case in _CASES:
             written = write_case(term, case)
-            # Not every capital is found again: those of some letters are those of others.
-            key = written if fold_term(written) == folded else term
             first, other = sorted(
-                (stands_for[seen.setdefault(key, case)], stands_for[case]), key=_CASES.index
+                (stands_for[seen.setdefault(written, case)], stands_for[case]), key=_CASES.index
             )
             stands_for = {each: first if rep == other else rep for each, rep in stands_for.items()}
     return stands_for

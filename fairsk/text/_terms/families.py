@@ -117,6 +117,7 @@ class Family:
     def choose(self, ask: Callable[[str, int, tuple[int, ...]], int]) -> tuple[int, ...]:
         """Return rows of which no two share a term: those that ``ask`` prefers."""
         left, chosen = list(self.rows), []
+        # Each row has a term that is asked about: in the end it is chosen, or another one took its place.
         for term, group in self.asked:
             rows = tuple(row for row in left if term in self.terms[row])
             if not rows:
@@ -124,7 +125,7 @@ class Family:
             row = rows[0] if len(rows) == 1 else ask(term, group, rows)
             chosen.append(row)
             left = [other for other in left if not self.terms[other] & self.terms[row]]
-        return (*chosen, *left)
+        return tuple(chosen)
 
     def row_of(self, term: str, chosen: Sequence[int]) -> int:
         """Return the chosen row of a term, or the one that took its place."""

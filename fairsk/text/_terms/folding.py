@@ -40,6 +40,7 @@ class _Folded(dict[int, str]):
             folded = "i"
         else:
             folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", character).casefold())
+            folded = "".join(_ONE_CHARACTER.get(part, part) for part in folded)
         if len(self) < self._MOST_KEPT:
             self[code] = folded
         return folded
