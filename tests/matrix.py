@@ -892,10 +892,10 @@ need it at prediction too). A plain pipeline gets its metadata under the name of
 `fit(X, y, fairclassifier__sensitive_features=...)`. Tools with `n_jobs` also run with two processes (loky)
 and with two threads, with pandas, the column and routing on.
 
-Classifiers of texts (`CounterfactualAverager` over three kinds of models, `LLMClassifier` with and without a
-map) take no columns of numbers and have a matrix of their own in `tests/test_text_common.py`: 15 tools, lists,
-NumPy, pandas and polars, texts alone or a column of a frame, routing off and on; all of it works, with the same
-numbers.
+Classifiers of texts (`CounterfactualAverager` over three kinds of models, `LLMClassifier` with and without
+a map) take no columns of numbers and have a matrix of their own in `tests/test_text_common.py`: 15 tools,
+lists, NumPy, pandas and polars, texts alone or a column of a frame, routing off and on; all of it works, with
+the same numbers.
 
 What a search should judge where groups are small, and what to do in halving searches and Optuna's:
 [Searches under a bound](searches.md).

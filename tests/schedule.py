@@ -21,6 +21,7 @@ NEWEST_ONLY = {
     "language_model_audit.md": "what tests of single parts do as well",
     "language_models.md": "what tests of single parts do as well",
     "text.md": "what tests of single parts do as well",
+    "test_bias_auc.py": ARITHMETIC,
     "test_paired.py": ARITHMETIC,
     "test_text_association.py": SIMULATION,
     "test_text_generation.py": SIMULATION,
