@@ -99,8 +99,9 @@ class CounterfactualAverager(MetaClassifier):
     .006 (religion) and .007 (race) of its accuracy, and .008, none and .006 when it was fitted to rows of a
     :class:`CounterfactualAugmenter` (``benchmarks/text_averager.py``).
 
-    It is averaged over what the classifier says, not over what it decides: thresholds inside do not count, so tune them around the averager. Thresholds per group, by
-    ``swapper.mentioned``, tell swapped texts apart again, and that is what they are for.
+    It is averaged over what the classifier says, not over what it decides: thresholds inside do not count, so
+    tune them around the averager. Thresholds per group, by ``swapper.mentioned``, tell swapped texts apart
+    again, and that is what they are for.
 
     Invariance to listed terms is no group parity, and words that are not listed may give a group away.
 
