@@ -221,14 +221,23 @@ def server(job: Job) -> None:
             sensitive_features=job.groups,
             cv=5,
         ).fit(job.X, job.y)
-        proba, predicted = model.predict_proba(X_test)[:, 1], optimizer.predict(X_test)
-        here = job.classifier.predict_proba(X_test)[:, 1]
+        predicted = optimizer.predict(X_test)
         print(
             f"accuracy {model.score(X_test, y_test):.3f}, with thresholds {np.mean(predicted == y_test):.3f}"
         )
-        print(f"largest difference of a probability from LocalScorer's: {np.abs(proba - here).max():.3f}")
+        prompts, answers = [PROMPT.format(text=text) for text in X_test], list(ANSWERS.values())
+        print(scorer.coverage(prompts, answers))
+        n_requests = running.n_requests
+        pairs = []
+        for prompt, here in zip(prompts[:20], job.scorer(prompts[:20], answers), strict=True):
+            there = {token["token"]: token["logprob"] for token in running.next_tokens(prompt, 20)}
+            pairs += [
+                (there[answer], log) for answer, log in zip(answers, here, strict=True) if answer in there
+            ]
+        furthest = np.abs(np.subtract(*zip(*pairs, strict=True))).max()
+        print(f"LocalScorer's log-probabilities of the same tokens differ by {furthest:.5f} at most")
         distinct = len({*job.X, *X_test})
-        print(f"Target requests = {distinct} distinct prompts: {met(running.n_requests == distinct)}")
+        print(f"Target requests = {distinct} distinct prompts: {met(n_requests == distinct)}")
 
 
 def swaps(job: Job) -> None:
