@@ -38,6 +38,7 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
+from transformers.utils import logging
 
 from fairsk import GroupThresholdOptimizer
 from fairsk.metrics import disparity
@@ -323,6 +324,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     args = parser.parse_args()
     folder = make_folder() if args.model == FOLDER else args.model
+    logging.disable_progress_bar()
     job = Job(folder, args.cache)
     print(f"# Audit of {folder.name}")
     for name in args.parts:
