@@ -115,7 +115,7 @@ def likely(repetitions: int, rng: np.random.Generator) -> Iterator[tuple[str, li
             for _ in range(repetitions):
                 # Heavy tails on both sides: sums of log-probabilities of rare words.
                 d = gap + rng.standard_t(3, size=n)
-                level = -50 + rng.normal(size=n)
+                level = -1000 + rng.normal(size=n)
                 values = dict(zip([f"Kim {i}" for i in range(n)], level + d, strict=True))
                 values |= dict(zip([f"Alex {i}" for i in range(n)], level, strict=True))
 

@@ -323,7 +323,10 @@ def test_a_prompt_moves_all_its_terms_and_a_term_all_its_prompts() -> None:
         ([-1.0], r"shape \(1,\) for 2 texts"),
         ([-1.0, float("nan")], "no finite number for 1 of 2 texts, such as 'b'"),
         ([-1.0, float("-inf")], "no finite number for 1 of 2 texts"),
-        ([-1.0, 0.5], "returned 0.5 for 'b': the logarithm of a probability is not above 0"),
+        (
+            [-1.0, 0.5],
+            "returned 0.5 for 'b': the logarithm of a probability is not above 0. If that is a loss",
+        ),
         (["x", "y"], "must return a number per text"),
         (None, "must return a number per text|returned an array of shape"),
     ],

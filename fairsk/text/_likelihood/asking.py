@@ -17,6 +17,9 @@ LikelihoodOf: TypeAlias = Callable[[Sequence[str]], Any] | Any
 #: ``(texts) -> (n_texts,)`` numbers of tokens.
 TokensOf: TypeAlias = Callable[[Sequence[str]], Any] | None
 
+#: A probability of one may come as a logarithm slightly above zero, by rounding in single precision.
+_ROUNDING = 1e-6
+
 
 def log_likelihoods(log_likelihood: LikelihoodOf, texts: Sequence[str]) -> dict[str, float]:
     """Return the log-likelihood of each distinct text.
@@ -35,11 +38,11 @@ def log_likelihoods(log_likelihood: LikelihoodOf, texts: Sequence[str]) -> dict[
             f"with a method log_likelihood, such as LocalScorer; got {show(log_likelihood)}."
         )
     values = _numbers("log_likelihood", ask, texts)
-    if above := {text: value for text, value in values.items() if value > 0}:
+    if above := {text: value for text, value in values.items() if value > _ROUNDING}:
         text, value = next(iter(above.items()))
         raise ValueError(
             f"log_likelihood returned {value:.4g} for {show(text)}: the logarithm of a probability is not "
-            "above 0."
+            "above 0. If that is a loss, return minus the loss."
         )
     return values
 
