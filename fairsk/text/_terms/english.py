@@ -111,7 +111,6 @@ def _whose(term: AmbiguousTerm) -> int:
     return term.rows[0]
 
 
-@cache
 def english_gender() -> TermSwapper:
     """Return a swapper of English terms of two genders.
 
@@ -158,6 +157,11 @@ def english_gender() -> TermSwapper:
     >>> swapper.control("The actress told my mother.")
     'The waitress told my mom.'
     """
+    return _swapper()
+
+
+@cache
+def _swapper() -> TermSwapper:
     rows: list[list[str]] = []
     kinds: list[str | None] = []
     for kind, listed in [(None, _PRONOUNS), *_KINDS.items()]:
