@@ -71,6 +71,10 @@ benchmarks: $(READY) $(ENGINES)
 	$(BIN)/python benchmarks/concerns_load.py --kills 50
 	$(BIN)/python benchmarks/verify_mutations.py 200 500
 	$(BIN)/python benchmarks/window_ratios.py
+	$(BIN)/python benchmarks/text_association.py
+	$(BIN)/python benchmarks/text_audit.py
+	$(BIN)/python benchmarks/text_generation.py
+	$(BIN)/python benchmarks/text_llm.py
 
 # A small open language model, which comes from the package registry, audited end to end: twenty minutes on two cores, and
 # half a gigabyte in .lm. The model's own licence holds (benchmarks/requirements-lm.txt).
