@@ -10,6 +10,7 @@ from fairsk._core.canonical import plain_numbers
 from fairsk.audit import AuditReport, audit_models, audit_predictions, verify
 from fairsk.metrics import group_metrics
 from fairsk.statistics import two_group_test
+from fairsk.text import TermSwapper, counterfactual_audit
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -88,3 +89,16 @@ def test_one_title_for_two_results_and_small_groups(decisions, rates):
         audit_predictions(None, y_pred, sensitive_features=group, attached=[rates, rates])
     with pytest.raises(ValueError, match="attached results could show them"):
         audit_predictions(None, y_pred, sensitive_features=group, attached=rates, min_cell=10)
+
+
+def test_texts_that_people_wrote_stay_out_of_reports(decisions):
+    y_pred, group = decisions
+    swapper = TermSwapper({"f": ["aunt"], "m": ["uncle"]})
+    audit = counterfactual_audit(
+        lambda texts: ["aunt" in text for text in texts], ["My aunt Gwendolyn sued."], swapper
+    )
+    assert "Gwendolyn" in str(audit)
+    report = audit_predictions(None, y_pred, sensitive_features=group, attached=audit)
+    [stated] = report.stated["attached"]
+    assert stated["values"]["worst"][0]["row"] == 0
+    assert "Gwendolyn" not in report.to_json() + report.to_html() + report.to_markdown()

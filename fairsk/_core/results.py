@@ -262,6 +262,10 @@ class Result(Record, ABC):
     def _tables(self) -> Sequence[Table | Entries]:
         """Return the tables, and entries between them."""
 
+    def _for_report(self) -> Result:
+        """Return what a report states of the result: all of it, but for texts that people wrote."""
+        return self
+
     def _first(self) -> Table:
         return next(table for table in self._tables() if isinstance(table, Table))
 

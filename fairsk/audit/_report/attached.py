@@ -49,9 +49,10 @@ def attached_state(attached: Any) -> list[dict[str, Any]]:
                 f"Two attached results have the title {show(title)}: give each its own, "
                 "attached={'Names': ..., 'Pronouns': ...}."
             )
+    stated = [(title, result._for_report()) for title, result in pairs]
     return [
         {"title": title, "blocks": [_block_state(block) for block in result._tables()], "values": result}
-        for title, result in pairs
+        for title, result in stated
     ]
 
 

@@ -132,7 +132,7 @@ def audit_predictions(
         Bins of the histograms of scores, a power of two.
     attached : Result, sequence of Result, or mapping of str to Result, default=()
         What else was found, such as a :func:`~fairsk.text.counterfactual_audit`: the report states it, under
-        the title that a mapping gives it.
+        the title that a mapping gives it, without the texts of people that it may show.
     title : str
         What stands at the top.
     provenance : mapping of str to value, optional
@@ -286,7 +286,7 @@ def audit_models(
         Bins of the histograms of scores, a power of two.
     attached : Result, sequence of Result, or mapping of str to Result, default=()
         What else was found, such as a :func:`~fairsk.text.counterfactual_audit`: the report states it, under
-        the title that a mapping gives it.
+        the title that a mapping gives it, without the texts of people that it may show.
     title : str
         What stands at the top.
     provenance : mapping of str to value, optional

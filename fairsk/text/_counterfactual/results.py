@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from fairsk._core.results import (
@@ -112,6 +112,9 @@ class CounterfactualAudit(Result):
     def verdict(self) -> str:
         """What was found, in words: flips never without their control."""
         return words.verdict(self)
+
+    def _for_report(self) -> CounterfactualAudit:
+        return replace(self, worst=tuple(replace(one, text=None, counterfactual=None) for one in self.worst))
 
     def _tables(self) -> list[Table | Entries]:
         lines = [("verdict", self.verdict), *words.details(self)]
