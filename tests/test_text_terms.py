@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 import pickle
 import re
 import sys
@@ -318,6 +319,26 @@ def test_a_term_is_left_as_it_is_where_the_other_one_would_not_be_found(female, 
     assert swapper.mentioned([text]).tolist() == ["female"]
 
 
+def test_texts_about_several_groups_are_not_exchanged_into_others():
+    """What a term makes with the words beside it may depend on the groups of both."""
+    swapper = of_two(["she"], ["he"], keep=["he she"])
+    text = "Then she he said."
+    assert swapper.exchange(text, "female", "male") == text  # and not "he she", which is kept
+    assert swapper.mentioned([text]).tolist() == ["several"]
+    assert swapper.exchange("She or he?", "female", "male") == "He or she?"
+    # What stays is as it is written: "ab" in the row of "x", beside which "-" would become "xx".
+    swapper = TermSwapper(
+        {"a": ["x 4", "ab"], "b": ["-", "-"]}, resolve=lambda term: term.rows[0], keep=["ab x"]
+    )
+    text = "ab -"
+    assert swapper.parse(swapper.swap(text, "a")) == swapper.parse(text)
+    # Of so many groups that not all exchanges can be tried, such texts are left as they are.
+    many = TermSwapper({f"g{i}": [f"w{i}", f"w{i} z"] for i in range(8)})
+    assert many.parse("w1 z w2 w3").slots == ()
+    assert many.mentioned(["w1 z w2 w3"]).tolist() == ["several"]
+    assert many.exchange("w1 z and w2", "g1", "g2") == "w2 z and w1"
+
+
 # ---------------------------------------------------------------- brute force and properties
 
 #: Letters of several scripts and lengths, marks, joiners, and what stands between words.
@@ -443,6 +464,9 @@ def test_a_text_and_its_renderings_have_one_template(data, groups):
         assert swapper.parse(rendered) == template
         assert hash(swapper.parse(rendered)) == hash(template)
         assert swapper.parse(rendered).render(group) == rendered
+        assert swapper.parse(swapper.swap(text, group)) == template
+    for one, other in itertools.combinations(swapper.group_names, 2):
+        assert swapper.parse(swapper.exchange(text, one, other)) == template
     (mentioned,) = swapper.mentioned([text])
     if template.slots and len(template.groups) == 1:
         assert swapper.swap(text, mentioned) == text

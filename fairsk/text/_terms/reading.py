@@ -9,6 +9,7 @@ from fairsk.text._terms.cases import read_case, write_case
 from fairsk.text._terms.families import AmbiguousTerm, Family, Resolve
 from fairsk.text._terms.lists import TermLists
 from fairsk.text._terms.template import Slot, Template
+from fairsk.text._terms.versions import versions
 
 __all__ = ["parse"]
 
@@ -18,7 +19,8 @@ def parse(text: str, lists: TermLists, resolve: Resolve | None) -> Template:
 
     With some lists a term can make another one with the words around it once it is written for another group:
     where "old man" is listed and "old woman" is not, "old woman" would become "old man". Such a term is left
-    as it is; where that does not help, all are.
+    as it is; where that does not help, all are. Exchanges of groups are tried, too, for what a term makes with
+    the words around it may depend on the groups of both.
     """
     template = _Reading(text, lists, resolve).template()
     if not template.slots or not lists.may_run_together:
@@ -26,25 +28,33 @@ def parse(text: str, lists: TermLists, resolve: Resolve | None) -> Template:
     parted = _without_unstable(template, lists, resolve)
     if parted is template:
         return template
-    again = [
-        _without_unstable(_Reading(parted.render(group), lists, resolve).template(), lists, resolve)
-        for group in lists.names
-    ]
-    if all(other == parted for other in again):
+    if parted is not None and _is_closed(parted, lists, resolve):
         return parted
     return Template([text], [], lists, template.groups)
 
 
-def _without_unstable(template: Template, lists: TermLists, resolve: Resolve | None) -> Template:
-    """Return a template without the slots that would not be found again when it is written for some group."""
+def _is_closed(parted: Template, lists: TermLists, resolve: Resolve | None) -> bool:
+    """Whether all versions of a text have this template, too."""
+    return all(
+        _without_unstable(_Reading(parted.with_terms(terms), lists, resolve).template(), lists, resolve)
+        == parted
+        for terms in versions(parted, lists) or ()
+    )
+
+
+def _without_unstable(template: Template, lists: TermLists, resolve: Resolve | None) -> Template | None:
+    """Return a template without the slots that some version of it has not; None if they cannot be told."""
     unstable: set[int] = set()
-    for group in lists.names:
-        again = _Reading(template.render(group), lists, resolve).template()
+    made = versions(template, lists)
+    if made is None:
+        return None
+    for terms in made:
+        again = _Reading(template.with_terms(terms), lists, resolve).template()
         if again == template:
             continue
         # Whatever is found in the place of a slot takes its words, so the slot itself is missing then.
         found = dict(zip(again.spans(), again.slots, strict=True))
-        spans = template.spans(group)
+        spans = template.spans(terms)
         lost = {i for i, slot in enumerate(template.slots) if found.get(spans[i]) != slot}
         unstable |= lost or set(range(len(spans)))
     return template.without(unstable)

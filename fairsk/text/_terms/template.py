@@ -142,9 +142,13 @@ class Template:
             for slot in self.slots
         )
 
-    def spans(self, group: str | None = None) -> list[tuple[int, int]]:
-        """Return where the slots begin and end in the text as it is rendered for a group, or written."""
-        terms = [slot.written for slot in self.slots] if group is None else self._terms(group)
+    def with_terms(self, terms: Iterable[str]) -> str:
+        """Return the text with these terms in its slots."""
+        return self._write(terms)
+
+    def spans(self, terms: Iterable[str] | None = None) -> list[tuple[int, int]]:
+        """Return where the slots begin and end with these terms in them, or as the text is written."""
+        terms = [slot.written for slot in self.slots] if terms is None else terms
         spans, at = [], 0
         for text, term in zip(self.texts, terms, strict=False):
             at += len(text)
