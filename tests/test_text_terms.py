@@ -494,14 +494,14 @@ def test_any_resolver_gives_a_text_and_its_renderings_one_template(data):
         assert swapper.parse(swapper.swap(text, group)) == swapper.parse(text)
 
 
-def test_all_terms_are_left_where_leaving_some_does_not_help():
+def test_terms_are_left_until_texts_and_their_swaps_are_read_alike():
     """Found by search; the second one depends on what the resolver says."""
     swapper = TermSwapper(
         {"a": ["\u4ed6 \u4ed6 \u00e9", "A", "\uadf8"], "b": ["\u5973", "i \uadf8 a", "b"]}, keep=["q"]
     )
     text = "A \u4ed6\u5973\uadf8\u00e9 "
     assert is_closed(swapper, text)
-    assert swapper.parse(text).slots == ()
+    assert [slot.written for slot in swapper.parse(text).slots] == ["A"]
     assert swapper.parse(text).groups == {"a", "b"}
 
     def by_text(term):

@@ -19,8 +19,8 @@ def parse(text: str, lists: TermLists, resolve: Resolve | None) -> Template:
 
     With some lists a term can make another one with the words around it once it is written for another group:
     where "old man" is listed and "old woman" is not, "old woman" would become "old man". Such a term is left
-    as it is; where that does not help, all are. Exchanges of groups are tried, too, for what a term makes with
-    the words around it may depend on the groups of both.
+    as it is; where that does not help, all are. Exchanges of groups are tried, too, for what a term makes
+    with the words around it may depend on the groups of both.
     """
     template = _Reading(text, lists, resolve).template()
     if not template.slots or not lists.may_run_together:
