@@ -969,7 +969,9 @@ def test_keys_are_sent_and_nothing_shows_them(how, tmp_path, monkeypatch, pauses
         if prompt == "error":
             encoded = base64.b64encode(KEY.encode()).decode()
             shown = f"Bearer {KEY} {KEY.upper()} {encoded} {KEY[:12]}**** {KEY[9:]}"
-            return Fault(401, {"error": {"message": shown + "x" * 400 + KEY}})
+            encoded_header = base64.b64encode(f"Bearer {KEY}".encode()).decode()
+            code = f"\x1b[31m{KEY} {encoded_header}" + "x" * 5_000
+            return Fault(401, {"error": {"message": shown + "x" * 400 + KEY, "code": code}})
         if prompt == "redirect":
             return Fault(302, "", {"Location": f"https://evil.example/?{KEY}"})
         if prompt == "wrong":
@@ -988,11 +990,14 @@ def test_keys_are_sent_and_nothing_shows_them(how, tmp_path, monkeypatch, pauses
             messages.append(
                 "".join(traceback.format_exception(caught.value)) + repr(pickle.dumps(caught.value))
             )
+            assert len(caught.value.code) < 100
+            assert caught.value.code.isprintable()
     assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
     said = everything_said(scorer, tmp_path) + "".join(messages)
     for start in range(len(KEY) - 7):
         assert KEY[start : start + 8].lower() not in said.lower()
-    assert base64.b64encode(KEY.encode()).decode()[:12] not in said
+    for sent in (KEY, f"Bearer {KEY}"):
+        assert base64.b64encode(sent.encode()).decode()[:12] not in said
     assert "***" in messages[0]
     assert len(messages[0]) < 20_000
 

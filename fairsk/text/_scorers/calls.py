@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from fairsk.text._llm.cost import RunCost, run_cost
 from fairsk.text._scorers.cache import AnswerCache
 from fairsk.text._scorers.credentials import EndpointError
-from fairsk.text._scorers.endpoint import Endpoint
+from fairsk.text._scorers.endpoint import FILTERED, Endpoint
 from fairsk.text._scorers.pool import in_parallel
 from fairsk.text._scorers.replies import read_texts, read_top
 from fairsk.text._scorers.requests import Request, check_whole, seed_of
@@ -18,9 +18,6 @@ from fairsk.text._scorers.requests import Request, check_whole, seed_of
 __all__ = ["Calls"]
 
 T = TypeVar("T")
-
-#: What endpoints call the error that a prompt did not pass their filter: a refusal, not a failure.
-_FILTERED = frozenset({"content_filter", "content_policy_violation"})
 
 
 class Calls:
@@ -117,7 +114,7 @@ class Calls:
                 return {"texts": self._texts(request, reserved, stop)}
             return self._read(read_top, self._reply(request, request.body, stop))
         except EndpointError as error:
-            if error.code not in _FILTERED:
+            if error.code not in FILTERED:
                 raise
             # A prompt that the endpoint does not let through is not answered, and no failure.
             return {"texts": [None] * request.samples} if request.samples else {"refused": error.code}
@@ -130,7 +127,7 @@ class Calls:
                 texts = self._drawn(request, request.body | {"n": request.samples}, stop)
                 reserved -= 1
             except EndpointError as error:  # some endpoints know no n, or none but 1
-                if error.status not in (400, 422) or error.code in _FILTERED:
+                if error.status not in (400, 422) or error.code in FILTERED:
                     raise
         if (missing := request.samples - len(texts)) > reserved:
             self._reserve([request.prompt], missing - reserved)

@@ -167,7 +167,8 @@ class Credentials:
         """Return what must not be shown: values, words of them such as the key after Bearer, encoded too."""
         values = list((self._values or {}).values())
         key = os.environ.get(self.variable, "").strip() if self.variable is not None else ""
-        parts = {part for value in [*values, key] for part in (value, *value.split()) if part.strip()}
+        values += [f"Bearer {key}", key] if key else []
+        parts = {part for value in values for part in (value, *value.split()) if part.strip()}
         encoded = {base64.b64encode(part.encode()).decode().rstrip("=") for part in parts}
         return (
             parts

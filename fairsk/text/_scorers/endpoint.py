@@ -26,7 +26,12 @@ from fairsk._core.version import __version__
 from fairsk._core.warnings import warn_user
 from fairsk.text._scorers.credentials import Credentials, EndpointError
 
-__all__ = ["Endpoint", "Interrupted", "pause"]
+__all__ = ["FILTERED", "Endpoint", "Interrupted", "pause"]
+
+#: What endpoints call the error that a prompt did not pass their filter: a refusal, not a failure.
+FILTERED = frozenset({"content_filter", "content_policy_violation"})
+#: A 429 that waiting does not cure.
+_NO_QUOTA = "insufficient_quota"
 
 #: Statuses of a server that may do better later; 529 is what some call overloaded.
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504, 529})
@@ -235,7 +240,7 @@ class Endpoint:
                 status,
             )
         what = f"status {status}: {words}"
-        if status in _TRANSIENT and code != "insufficient_quota":  # a 429 that waiting does not cure
+        if status in _TRANSIENT and code != _NO_QUOTA:
             return _Transient(what, status, _seconds(error.headers.get("Retry-After")))
         advice = _ADVICE.get(status, "")
         hints = [hint for word, hint in _HINTS.items() if status in (400, 422) and word in said.lower()]
@@ -266,7 +271,9 @@ class Endpoint:
         return f"{words[:_LONGEST_WORDS]}..." if len(words) > _LONGEST_WORDS else f"{words or '(no words)'}."
 
     def error(self, what: str, status: int | None = None, code: str = "") -> EndpointError:
-        """Return an error that names the endpoint."""
+        """Return an error that names the endpoint; its code is as much an endpoint's words as any."""
+        if code not in (*FILTERED, _NO_QUOTA):
+            code = shorten(printable(self.credentials.scrubbed(code)))
         return EndpointError(f"{shorten(self.base_url, 120)}: {what}", status, code)
 
 
