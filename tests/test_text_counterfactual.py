@@ -733,6 +733,17 @@ def test_a_verdict_over_several_groups():
     assert "Flips are not told to go one way more than the other between any two groups." in fair.verdict
 
 
+def test_a_verdict_can_be_printed_whatever_groups_are_called():
+    hostile = {"\x1b[31mred\u202e": ["she", "woman"], "he\n" + "x" * 3_000: ["he", "man"]}
+    audit = counterfactual_audit(score, ["she is kind", "he is rude", "a woman"], TermSwapper(hostile))
+    assert audit.verdict.isprintable()
+    assert len(audit.verdict) < 1_500
+    silent = counterfactual_audit(
+        lambda t: [None if "she" in x else 0.2 for x in t], ["she"], TermSwapper(hostile)
+    )
+    assert silent.verdict.isprintable()
+
+
 def test_texts_are_escaped_shortened_and_left_out():
     swapper = TermSwapper({"<b>she</b>": ["she"], "he\n": ["he"]})
     long = "x " * 5000

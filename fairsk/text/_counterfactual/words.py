@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fairsk._core.messages import list_texts, shorten, show
-from fairsk._core.results import number, p_value
+from fairsk._core.results import number, p_value, printable
 
 if TYPE_CHECKING:
     from fairsk.text._counterfactual.records import CounterfactualPair
@@ -46,7 +46,7 @@ def verdict(audit: CounterfactualAudit) -> str:
 
 def _exchange(groups: tuple[str, ...]) -> str:
     if len(groups) == 2:
-        return f"Exchanging the terms of {groups[0]} and {groups[1]}"
+        return f"Exchanging the terms of {_name(groups[0])} and {_name(groups[1])}"
     return f"Exchanging the terms of {len(groups):,} groups"
 
 
@@ -133,8 +133,8 @@ def _directions(audit: CounterfactualAudit) -> str:
 
 def _direction(pair: CounterfactualPair) -> str:
     verb = "is" if pair.only_group == 1 else "are"
-    first = f"{_count(pair.only_group, 'text')} {verb} positive only as {pair.group}"
-    return f"{first}, {pair.only_other:,} only as {pair.other}"
+    first = f"{_count(pair.only_group, 'text')} {verb} positive only as {_name(pair.group)}"
+    return f"{first}, {pair.only_other:,} only as {_name(pair.other)}"
 
 
 def _gap(pair: CounterfactualPair) -> str:
@@ -143,8 +143,8 @@ def _gap(pair: CounterfactualPair) -> str:
         return ""
     interval = "" if np.isnan(pair.gap_low) else f" [{_signed(pair.gap_low)}, {_signed(pair.gap_high)}]"
     return (
-        f"The score as {pair.group} minus that as {pair.other} is {_signed(pair.gap)}{interval} on average "
-        f"(p = {p_value(pair.gap_p)})."
+        f"The score as {_name(pair.group)} minus that as {_name(pair.other)} is {_signed(pair.gap)}"
+        f"{interval} on average (p = {p_value(pair.gap_p)})."
     )
 
 
@@ -155,8 +155,8 @@ def _refusals(audit: CounterfactualAudit) -> str:
         return ""
     refused.sort(key=lambda pair: pair.refusal_p)
     listed = [
-        f"{pair.refused_group:,} texts only as {pair.group}, {pair.refused_other:,} only as {pair.other}, "
-        f"{pair.refused_both:,} as both (p = {p_value(pair.refusal_p)})"
+        f"{pair.refused_group:,} texts only as {_name(pair.group)}, {pair.refused_other:,} only as "
+        f"{_name(pair.other)}, {pair.refused_both:,} as both (p = {p_value(pair.refusal_p)})"
         for pair in refused
     ]
     return f"The model does not answer {_listed(listed)}: these are left out."
@@ -166,7 +166,7 @@ def _texts(audit: CounterfactualAudit) -> str:
     """Say how many texts name whom."""
     mentions = audit.mentions
     named = {group: mentions[group] for group in audit.groups}
-    listed = list_texts((f"{group} {n:,}" for group, n in named.items()), 2 * _MOST)
+    listed = list_texts((f"{_name(group)} {n:,}" for group, n in named.items()), 2 * _MOST)
     said = (
         f"{sum(named.values()):,} of {_count(audit.n_texts, 'text')} name one group ({listed}); "
         f"{mentions['none']:,} name none and {mentions['several']:,} several, and are left out."
@@ -198,12 +198,17 @@ def _control(audit: CounterfactualAudit) -> str:
         "auto": "every term replaced by another of its group and kind",
         "repeat": "the same text, asked again",
     }
-    said = kinds.get(audit.control_kind, f"by {audit.control_kind}")
+    said = kinds.get(audit.control_kind, f"by {_name(audit.control_kind)}")
     if audit.n_without_control:
         said += f"; {_count(audit.n_without_control, 'text')} have none"
     if audit.n_unchanged_controls:
         said += f"; {_count(audit.n_unchanged_controls, 'text')} are left as they are by it"
     return said
+
+
+def _name(group: str) -> str:
+    """Write a group's name as part of a sentence, which may be printed as it is."""
+    return shorten(printable(group))
 
 
 def _listed(parts: Iterable[str]) -> str:
