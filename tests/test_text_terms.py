@@ -658,6 +658,23 @@ def test_controls_stay_in_the_group_and_the_kind():
     assert swapper.parse("a lady").render_control() == "a woman"
 
 
+def test_a_control_that_would_name_another_group_is_none():
+    swapper = of_two(["\u5979", "\u5973\u4eba"], ["\u4ed6", "\u7537\u4eba"], keep=["\u7537\u4eba\u5a46"])
+    assert swapper.control("\u4ed6\u5a46") is None  # it would be the phrase that is kept, and name nobody
+    assert swapper.control("\u4ed6\u6765") == "\u7537\u4eba\u6765"
+    swapper = of_two(["ms", "lady"], ["mr", "lady gaga man"])
+    assert swapper.control("ms gaga man") is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), groups=lists_of_terms())
+def test_controls_of_any_lists_name_the_same_groups(data, groups):
+    swapper = TermSwapper(groups)
+    text = data.draw(sentences_of([*PIECES, *swapper.terms]))
+    control = swapper.control(text)
+    assert control is None or swapper.mentioned([control]) == swapper.mentioned([text])
+
+
 def test_a_control_is_another_term():
     """Rows of one kind may have the same term in a group: mom and mum have one counterpart."""
     assert ENGLISH.control("my dad") == "my daddy"

@@ -387,7 +387,8 @@ class TermSwapper:
         Returns
         -------
         str or None
-            The text; None if it names no term, or one without another of its kind.
+            The text; None if it names no term, or one without another of its kind, or if the words around
+            would make something else of the other term.
 
         Raises
         ------
@@ -399,7 +400,10 @@ class TermSwapper:
         Each term becomes that of the next row of its kind that has another one, after the last row the
         first: an edit as large as a swap, after which the text names the same groups.
         """
-        return self.parse(text).render_control()
+        control = self.parse(text).render_control()
+        if control is None or not self._lists.may_run_together:
+            return control
+        return control if self._lists.groups_in(control) == self._lists.groups_in(text) else None
 
 
 def _checked_text(text: Any) -> str:
