@@ -13,6 +13,9 @@ from fairsk.text._terms.versions import versions
 
 __all__ = ["parse"]
 
+#: Each version has as many again: so many of a text about several groups are looked through twice.
+_MOST_PARTED = 20
+
 
 def parse(text: str, lists: TermLists, resolve: Resolve | None) -> Template:
     """Return the template of a text, which is that of all texts made of it.
@@ -34,11 +37,14 @@ def parse(text: str, lists: TermLists, resolve: Resolve | None) -> Template:
 
 
 def _is_closed(parted: Template, lists: TermLists, resolve: Resolve | None) -> bool:
-    """Whether all versions of a text have this template, too."""
+    """Whether all versions of a text have this template, too; not if it takes too long to tell."""
+    made = versions(parted, lists) or []
+    if len({slot.group for slot in parted.slots}) > 1 and len(made) > _MOST_PARTED:
+        return False  # and so it is with every text that has this one as a version, for that has more
     return all(
         _without_unstable(_Reading(parted.with_terms(terms), lists, resolve).template(), lists, resolve)
         == parted
-        for terms in versions(parted, lists) or ()
+        for terms in made
     )
 
 

@@ -91,14 +91,14 @@ class TermSwapper:
     a row one of whose terms cannot show them.
 
     **A text and its swaps have one template.** ``parse(parse(text).render(group)) == parse(text)`` for every
-    text and group, and the same of :meth:`swap` and :meth:`exchange`, so that whatever depends on the
-    template alone is the same for all of them. This is why ``resolve`` is asked about a text that is written
-    as if all its terms named one group, and why it decides on all rows that share terms at once: where "her"
-    is a possessive, "him" is read as one. It must depend on nothing but what it receives. A term that would
-    make another one with the words around it, were it written for another group, is left as it is: "best
-    woman", where "best man" is listed and stands for "maid of honour". Where even that does not help, all
-    terms of the text are; so they are in a text that names several of so many groups that not all exchanges
-    can be tried, 200 of them.
+    text and group, and so it is with :meth:`swap` and :meth:`exchange`: whatever depends on the template is
+    the same for all of them. This is why ``resolve`` is asked about a text that is written as if all its
+    terms named one group, and why it decides on all rows that share terms at once: where "her" is a
+    possessive, "him" is read as one. It must depend on nothing but what it receives. A term that would make
+    another one with the words around it, were it written for another group, is left as it is: "best woman",
+    where "best man" is listed and stands for "maid of honour". Where even that does not help, all terms of
+    the text are; and so they are, with lists of that kind, in a text with several of so many groups that
+    there are more than 100 exchanges to try.
 
     **What it is not.** A swap changes listed terms and nothing else: neither what only hints at a group, nor
     words that must agree with a term, as in languages with grammatical gender.

@@ -11,7 +11,7 @@ from fairsk.text._terms.template import Template
 __all__ = ["versions"]
 
 #: Of texts that name several of many groups there are more versions than are worth trying.
-_MOST = 200
+_MOST = 100
 
 
 def versions(template: Template, lists: TermLists) -> list[tuple[str, ...]] | None:
