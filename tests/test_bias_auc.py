@@ -204,6 +204,13 @@ def test_bias_auc_of_groups_without_an_area() -> None:
     assert found == pytest.approx((overall + sum(expected)) / 4)
     with pytest.warns(UserWarning, match="cannot be measured"):
         assert np.isnan(bias_auc([0, 1], [0.1, 0.9], sensitive_features=["a", "a"]))
+    # The lower the power, the more the worst group counts, up to the smallest and the largest area.
+    rows = make_rows()
+    for power, worst in ((-1e300, min), (-5_000, min), (5_000, max), (1e300, max)):
+        expected = [worst(oracle(rows, name, g) for g in GROUPS) for name in AREAS]
+        overall = roc_auc_score(rows["y_true"], rows["y_score"])
+        found = bias_auc(**rows, power=power)
+        assert found == pytest.approx((overall + sum(expected)) / 4, abs=1e-3)
     # One area of 0 makes a mean with a negative power 0.
     y, s, group = [0, 1, 0, 1], [0.6, 0.7, 0.1, 0.2], list("aabb")
     assert bias_auc(y, s, sensitive_features=group) == pytest.approx((0.75 + 1 + 0 + 0) / 4)
@@ -218,7 +225,11 @@ def test_bias_auc_of_groups_without_an_area() -> None:
         ({"groups": "female"}, TypeError, r"groups must be a sequence of groups, such as \['female'\]"),
         ({"groups": []}, ValueError, "groups must name groups, each once"),
         ({"groups": ["male", "male"]}, ValueError, "groups must name groups, each once"),
-        ({"groups": ["femal"]}, ValueError, "femal"),
+        (
+            {"groups": ["femal"]},
+            ValueError,
+            "groups has 'femal', which is none of the groups: .*Did you mean",
+        ),
         ({"y_true": None}, ValueError, "bias_auc depends on the labels"),
     ],
 )

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fairsk._core.groups import position_of
-from fairsk._core.messages import show
+from fairsk._core.messages import did_you_mean, list_labels, show
 from fairsk._core.typing import Floats
 from fairsk.metrics._scores.background import background_negatives, background_positives
 from fairsk.metrics._scores.estimates import auc
@@ -25,7 +24,14 @@ def mean_of_areas(scores: GroupedScores, groups: Sequence[Hashable] | None, powe
         raise ValueError(f"power must be a finite number other than 0; got {show(power)}.")
     if isinstance(groups, str):
         raise TypeError(f"groups must be a sequence of groups, such as [{show(groups)}], got a text.")
-    places = range(len(scores.parts)) if groups is None else [position_of(g, scores.groups) for g in groups]
+    named = scores.groups if groups is None else list(groups)
+    for group in named:
+        if group not in scores.groups:
+            hint = did_you_mean(str(group), map(str, scores.groups))
+            raise ValueError(
+                f"groups has {show(group)}, which is none of the groups: {list_labels(scores.groups)}.{hint}"
+            )
+    places = [scores.groups.index(group) for group in named]
     if len(places) == 0 or len(set(places)) < len(places):
         raise ValueError(f"groups must name groups, each once; got {show(groups)}.")
     chosen, total = [scores.parts[place] for place in places], scores.total
@@ -58,8 +64,9 @@ def _power_mean(values: Floats, power: float) -> float:
     """Return the power mean; NaN of no values, and 0 if one of them is 0 and the power is negative."""
     if not len(values):
         return float("nan")
-    with np.errstate(divide="ignore"):
-        return float(np.mean(values**power) ** (1 / power))
+    # Relative to the area that counts most: no power of these is infinite, however large it is.
+    extreme = float(values.min() if power < 0 else values.max())
+    return extreme * float(np.mean((values / extreme) ** power) ** (1 / power)) if extreme > 0 else 0.0
 
 
 def bias_auc(
