@@ -536,3 +536,34 @@ def test_an_augmenter_refuses_what_it_cannot_use():
         CounterfactualAugmenter(GENDER).fit_resample(TEXTS, Y, sample_weight=-np.ones(len(Y)))
     with pytest.raises(ValueError, match="no text"):
         CounterfactualAugmenter(GENDER).fit_resample(["a", None], [0, 1])
+
+
+# ---------------------------------------------------------------- tables and models of texts alone
+
+TABLE = {"text": TEXTS, "n": list(range(len(TEXTS))), "m": [0] * len(TEXTS)}
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, dict], ids=["pandas", "polars", "dict"])
+def test_a_table_for_a_pipeline_of_texts_alone_is_named(make):
+    plain = pipeline().fit(TEXTS, Y)
+    averager = CounterfactualAverager(FrozenEstimator(plain), GENDER, text="text").fit(make(TABLE))
+    with pytest.raises((ValueError, TypeError), match=r"was given the table.*give it X\['text'\]") as caught:
+        averager.predict_proba(make(TABLE))
+    assert "without text=" in str(caught.value)
+    alone = CounterfactualAverager(FrozenEstimator(plain), GENDER).fit(TEXTS)
+    assert len(alone.predict_proba(make(TABLE)["text"])) == len(TEXTS)
+
+
+def test_an_error_of_the_model_itself_is_left_as_it_is():
+    class Broken(BaseEstimator, ClassifierMixin):
+        classes_ = np.array([0, 1])
+
+        def fit(self, X, y=None):
+            return self
+
+        def predict_proba(self, X):
+            return X.no_such_thing
+
+    model = CounterfactualAverager(Broken(), GENDER, text="text").fit(pd.DataFrame(TABLE))
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        model.predict_proba(pd.DataFrame(TABLE))

@@ -883,3 +883,23 @@ def test_no_merit_in_flipping_with_the_control_alone():
     scorer = make_counterfactual_scorer(TWO, statistic="excess", control=lambda text: f"{text} again")
     assert counterfactual_audit(model, TEXTS, TWO, control=scorer.control).control.excess == -1
     assert scorer(model, TEXTS) == 0
+
+
+# ---------------------------------------------------------------- tables and models of texts alone
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, np.array], ids=["pandas", "polars", "numpy"])
+@pytest.mark.parametrize("options", [{}, {"threshold": 0.5}, {"response_method": "predict"}], ids=str)
+@pytest.mark.parametrize(
+    "classifier", [LogisticRegression(), LinearSVC(), LinearRegression()], ids=["proba", "margin", "number"]
+)
+def test_a_table_for_a_model_of_texts_alone_is_named(make, options, classifier):
+    texts = ["She left.", "He came.", "She came.", "He left."]
+    model = make_pipeline(CountVectorizer(), classifier).fit(texts, [1, 0, 1, 0])
+    if not hasattr(model, "classes_"):
+        options = {}  # a regressor has one response
+    columns = {"text": texts, "n": [1, 2, 3, 4], "m": [1, 2, 3, 4]}
+    is_array = make is np.array
+    table = np.array(list(zip(*columns.values(), strict=True)), dtype=object) if is_array else make(columns)
+    with pytest.raises((ValueError, TypeError), match=r"was given the table.*fitted to texts alone, give it"):
+        counterfactual_audit(model, table, TWO, text=0 if is_array else "text", control=None, **options)

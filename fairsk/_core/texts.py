@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import narwhals as nw
@@ -13,7 +14,7 @@ from fairsk._core.factorize import is_missing
 from fairsk._core.messages import list_labels, show
 from fairsk._core.typing import Ints
 
-__all__ = ["column_names", "column_values", "read_texts", "replace_texts"]
+__all__ = ["column_names", "column_values", "naming_the_table", "per_column", "read_texts", "replace_texts"]
 
 
 def read_texts(X: Any, text: str | int | None = None) -> list[str]:
@@ -106,6 +107,44 @@ def column_names(X: Any) -> list[Any] | None:
 def column_values(X: Any, name: Any) -> list[Any]:
     """Return the values of a column of a table, by one of its :func:`column_names`."""
     return _column(X, name)
+
+
+def per_column(X: Any, text: str | int | None, shape: tuple[int, ...], n_rows: int) -> str:
+    """Return what to say of answers of which there is one per column of a table; empty of any others.
+
+    Iterating over a frame gives its columns, so a vectorizer takes their names for texts.
+    """
+    names = column_names(X)
+    if names is None or shape[:1] == (n_rows,) or shape[:1] != (len(names),):
+        return ""
+    one_each = f"It was given the table, and took each of its {len(names):,} columns for a text"
+    return f" {one_each}. {_texts_alone(names, text)}"
+
+
+@contextmanager
+def naming_the_table(name: str, X: Any, text: str | int | None) -> Iterator[None]:
+    """Say that a model was given a table, where it fails because it takes rows or columns for texts.
+
+    Raises
+    ------
+    TypeError
+        In the place of an AttributeError about what texts have, ``.lower`` for one, if X is a table.
+    """
+    try:
+        yield
+    except AttributeError as error:
+        names = column_names(X)
+        if names is None or not error.name or not hasattr(str, error.name):
+            raise
+        raise TypeError(
+            f"{name} was given the table, and took its rows or columns for texts. {_texts_alone(names, text)}"
+        ) from error
+
+
+def _texts_alone(names: Sequence[Any], text: str | int | None) -> str:
+    column = names[0] if text is None and len(names) == 1 else text
+    alone = "the column of texts" if column is None else f"X[{show(column)}], without text="
+    return f"If it was fitted to texts alone, give it {alone}."
 
 
 def _objects(texts: Sequence[str]) -> NDArray[Any]:

@@ -23,6 +23,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, get_routing_for_object
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from fairsk._core.texts import per_column
 from fairsk._core.typing import Floats
 from fairsk._sklearn.compat import num_samples, own_requests, request_lastingly
 from fairsk._sklearn.rows import take_fit_params, take_rows
@@ -310,14 +311,16 @@ def positive_scores(
             "were there rows of every class among those that it was fitted to?"
         )
     n_classes, position = len(classes), classes.index(positive)
-    if method == "decision_function" and scores.shape in ((num_samples(X),), (num_samples(X), 1)):
+    n_rows = num_samples(X)
+    if method == "decision_function" and scores.shape in ((n_rows,), (n_rows, 1)):
         scores = scores.ravel() if position == 1 else -scores.ravel()
-    elif scores.ndim == 2 and scores.shape[1] == n_classes:
+    elif scores.shape == (n_rows, n_classes):
         scores = scores[:, position]
     else:
         raise ValueError(
             f"{type(estimator).__name__}.{method} returned an array of shape {scores.shape} for "
-            f"{num_samples(X)} rows and {n_classes} classes."
+            f"{n_rows} rows and {n_classes} classes."
+            f"{per_column(X, None, scores.shape, n_rows)}"
         )
     if np.isinf(scores).any() or (np.isnan(scores).any() and not may_be_missing):
         raise ValueError(f"{type(estimator).__name__}.{method} returned NaN or infinite scores.")

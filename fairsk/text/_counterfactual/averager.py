@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.columns import refuse_shuffled, sensitive_columns
-from fairsk._core.texts import read_texts, replace_texts
+from fairsk._core.texts import naming_the_table, per_column, read_texts, replace_texts
 from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._meta.base import MetaClassifier
@@ -193,6 +193,10 @@ class CounterfactualAverager(MetaClassifier):
         self._copy_feature_record()
         return self
 
+    @property
+    def _estimator_to_ask(self) -> Any:
+        return getattr(self, "estimator_", self.estimator)
+
     def _refuse_without_response(self) -> None:
         """Refuse a classifier that lacks what is to be averaged."""
         if not hasattr(self.estimator_, self.response_method):
@@ -221,7 +225,7 @@ class CounterfactualAverager(MetaClassifier):
             made.add("predict_log_proba")
         if method in made:
             # Its AttributeError says what the inner estimator lacks.
-            getattr(getattr(self, "estimator_", self.estimator), self.response_method)
+            getattr(self._estimator_to_ask, self.response_method)
         return method in made
 
     def _asked_for(self, method: str) -> str:
@@ -241,21 +245,23 @@ class CounterfactualAverager(MetaClassifier):
         texts = read_texts(X, self.text)
         if values is not None:
             refuse_shuffled(X=X, sensitive_features=values)
-            asked = asks_for(self.estimator_, self.response_method, "sensitive_features")
+            is_asked_for = asks_for(self.estimator_, self.response_method, "sensitive_features")
             columns = sensitive_columns(X, None, values, n_samples=len(texts))
-            values = columns.to_metadata() if asked else None
+            values = columns.to_metadata() if is_asked_for else None
         apart = values is not None or _has_other_columns(X)
         orbits = Orbits.of(texts, self.swapper, apart=apart)
         orbits.warn_if_open()
-        answers = call(
-            self.estimator_,
-            self.response_method,
-            replace_texts(X, self.text, orbits.rows, orbits.texts),
-            sensitive_features=take_rows(values, orbits.rows),
-        )
-        return orbits.mean(self._checked(answers, len(orbits.texts)))
+        asked = replace_texts(X, self.text, orbits.rows, orbits.texts)
+        with naming_the_table(type(self.estimator_).__name__, X, self.text):
+            answers = call(
+                self.estimator_,
+                self.response_method,
+                asked,
+                sensitive_features=take_rows(values, orbits.rows),
+            )
+        return orbits.mean(self._checked(answers, X, len(orbits.texts)))
 
-    def _checked(self, answers: Any, n_texts: int) -> Floats:
+    def _checked(self, answers: Any, X: Any, n_texts: int) -> Floats:
         """Return the answers as an array, in a form that has a class for each place."""
         array = np.asarray(answers, dtype=float)
         n_classes = len(self.classes_)
@@ -266,6 +272,7 @@ class CounterfactualAverager(MetaClassifier):
             raise ValueError(
                 f"{type(self.estimator_).__name__}.{self.response_method} returned an array of shape "
                 f"{array.shape} for {n_texts} texts and {n_classes} classes."
+                f"{per_column(X, self.text, array.shape, n_texts)}"
             )
         return array
 

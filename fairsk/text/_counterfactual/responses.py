@@ -16,7 +16,7 @@ from fairsk._core.columns import as_array
 from fairsk._core.factorize import code_array, is_missing
 from fairsk._core.labels import positive_class
 from fairsk._core.messages import list_labels, show
-from fairsk._core.texts import read_texts
+from fairsk._core.texts import naming_the_table, per_column, read_texts
 from fairsk._core.typing import Bools, Floats
 from fairsk._core.validation import check_choice
 from fairsk._sklearn.compat import num_samples
@@ -97,14 +97,20 @@ class Respondent:
             return Responses(np.empty(0), np.empty(0), self.threshold)
         if self.is_callable:
             return self._of_callable(read_texts(X, text))
+        with naming_the_table("The model", X, text):
+            return self._of_estimator(X, text, scores=scores, decisions=decisions)
+
+    def _of_estimator(self, X: Any, text: str | int | None, *, scores: bool, decisions: bool) -> Responses:
+        """Ask an estimator, which sees all columns."""
         n_rows = num_samples(X)
         if self.is_regressor:
-            return self._decided(_numbers("model.predict", call(self.model, "predict", X), n_rows))
+            predicted = self._answers_of(self.model, X, text)
+            return self._decided(_numbers("model.predict", predicted, n_rows))
         model = answering(self.model)
         silent = unanswered_rows(model, X, n_rows)
         if self.threshold is not None:
             return self._decided(np.where(silent, np.nan, self._scores(model, X)))
-        chosen = self._predicted(model, X, silent) if decisions or self.method == "predict" else None
+        chosen = self._predicted(model, X, text, silent) if decisions or self.method == "predict" else None
         if self.method == "predict":
             return Responses(chosen, chosen)
         return Responses(np.where(silent, np.nan, self._scores(model, X)) if scores else None, chosen)
@@ -114,9 +120,15 @@ class Respondent:
         method: Any = self.method
         return positive_scores(model, X, method, self.positive, may_be_missing=True)
 
-    def _predicted(self, model: Any, X: Any, silent: Bools) -> Floats:
+    def _answers_of(self, model: Any, X: Any, text: str | int | None) -> NDArray[Any]:
+        """Return what ``predict`` says, one answer per row."""
+        predicted, n_rows = call(model, "predict", X), num_samples(X)
+        hint = per_column(X, text, as_array(predicted).shape, n_rows)
+        return _answers("model.predict", predicted, n_rows, hint)
+
+    def _predicted(self, model: Any, X: Any, text: str | int | None, silent: Bools) -> Floats:
         """Return the decisions of ``predict``; what is none of the classes is no answer."""
-        labels = _answers("model.predict", call(model, "predict", X), len(silent))
+        labels = self._answers_of(model, X, text)
         known = set(np.asarray(model.classes_).tolist())
         return np.where(silent, np.nan, _positives(labels, self.positive, known))
 
@@ -220,13 +232,14 @@ def _method_of(model: Any, response_method: TextResponse) -> str:
     raise ValueError(f"{type(model).__name__} has no method {response_method}.")
 
 
-def _answers(name: str, values: Any, n_rows: int) -> NDArray[Any]:
+def _answers(name: str, values: Any, n_rows: int, hint: str = "") -> NDArray[Any]:
     """Return one answer per row, as an array of one dimension."""
     array = as_array(values)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.shape != (n_rows,):
-        hint = " Of two columns of probabilities, return one." if array.ndim == 2 else ""
+        if array.ndim == 2:
+            hint = " Of two columns of probabilities, return one."
         raise ValueError(
             f"{name} returned an array of shape {array.shape} for {n_rows:,} texts: it must return a score "
             f"or a label per text.{hint}"
