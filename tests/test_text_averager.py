@@ -567,3 +567,29 @@ def test_an_error_of_the_model_itself_is_left_as_it_is():
     model = CounterfactualAverager(Broken(), GENDER, text="text").fit(pd.DataFrame(TABLE))
     with pytest.raises(AttributeError, match="no_such_thing"):
         model.predict_proba(pd.DataFrame(TABLE))
+
+
+# ---------------------------------------------------------------- cost
+
+
+def test_the_cost_is_that_of_all_that_is_asked():
+    asked = []
+
+    def scorer(prompts, answers):
+        asked.extend(prompts)
+        return np.log(np.full((len(prompts), len(answers)), 0.5))
+
+    inner = LLMClassifier(scorer, prompt="{text}", answers={0: "no", 1: "yes"})
+    averager = CounterfactualAverager(inner, GENDER)
+    texts = ["She left.", "He left.", "A man came.", "It rains."]  # two orbits of two, and one text alone
+    assert averager.cost(texts).prompts == 5
+    fitted = averager.fit(texts)
+    assert fitted.cost(texts).prompts == 5
+    assert not asked  # nothing was asked so far
+    fitted.predict_proba(texts)
+    assert len(asked) == 5
+
+
+def test_there_is_a_cost_only_where_the_classifier_has_one():
+    assert not hasattr(CounterfactualAverager(pipeline(), GENDER), "cost")
+    assert not hasattr(CounterfactualAverager(pipeline(), GENDER).fit(TEXTS, Y), "cost")

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.columns import refuse_shuffled, sensitive_columns
@@ -25,6 +26,10 @@ from fairsk.text._terms.swapper import TermSwapper
 __all__ = ["CounterfactualAverager"]
 
 Averaged: TypeAlias = Literal["predict_proba", "decision_function"]
+
+
+def _tells_its_cost(averager: Any) -> bool:
+    return hasattr(averager._estimator_to_ask, "cost")
 
 
 class CounterfactualAverager(MetaClassifier):
@@ -196,6 +201,25 @@ class CounterfactualAverager(MetaClassifier):
     @property
     def _estimator_to_ask(self) -> Any:
         return getattr(self, "estimator_", self.estimator)
+
+    @available_if(_tells_its_cost)
+    def cost(self, X: Any) -> Any:
+        """Return what it costs to predict these rows: the inner classifier's ``cost`` of all it is asked.
+
+        Only where the inner classifier has this method, as :class:`LLMClassifier` has; before ``fit``, too.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples,) of str, or frame of shape (n_samples, n_columns)
+            Texts, or a table with a column of them.
+
+        Returns
+        -------
+        RunCost
+            The cost of every distinct text that is needed, of all groups. Nothing is asked.
+        """
+        orbits = Orbits.of(read_texts(X, self.text), self.swapper, apart=_has_other_columns(X))
+        return self._estimator_to_ask.cost(replace_texts(X, self.text, orbits.rows, orbits.texts))
 
     def _refuse_without_response(self) -> None:
         """Refuse a classifier that lacks what is to be averaged."""
