@@ -641,6 +641,85 @@ def test_an_ambiguous_term_says_what_it_is():
     assert repr(term).startswith("AmbiguousTerm(word='her', rows=(0, 1), next_word='yyy")
 
 
+# ---------------------------------------------------------------- terms that may be none
+
+
+def of_german(term):
+    """Decide on "sie": they, if the next word is a verb in the plural; she by itself."""
+    if term.word.lower() == "sie" and term.next_word.endswith("en"):
+        return None
+    return term.rows[0]
+
+
+GERMAN = of_two(["sie", "Frau"], ["er", "Mann"], resolve=of_german, ask=["sie"], kinds=[None, "noun"])
+
+
+def test_a_word_that_is_no_term_stays_and_names_no_group():
+    texts = ["Sie kommt.", "Sie kommen.", "Er kommt.", "Sie sagt, sie kommen.", "Eine Frau sagt, sie kommen."]
+    assert GERMAN.mentioned(texts).tolist() == ["female", "none", "male", "female", "female"]
+    assert GERMAN.swap("Sie sagt, sie kommen.", "male") == "Er sagt, sie kommen."
+    assert GERMAN.swap("SIE kommen mit der Frau.", "male") == "SIE kommen mit der Mann."
+    assert GERMAN.parse("Sie kommen.").slots == ()
+    assert GERMAN.pairs(["Sie kommen."]) == ()
+    assert GERMAN.swap("Er kommen.", "female") == "Er kommen."  # it would become a word that is no term
+    assert all(is_closed(GERMAN, text) for text in texts)
+    assert GERMAN.ask == ("sie",)
+    assert (
+        pickle.loads(pickle.dumps(GERMAN))
+        == GERMAN
+        != of_two(["sie", "Frau"], ["er", "Mann"], resolve=of_german)
+    )
+
+
+def test_none_is_an_answer_about_terms_of_ask_only():
+    silent = of_two(["her", "her"], ["him", "his"], resolve=lambda term: None)
+    with pytest.raises(ValueError, match=r"one of the rows .* got None.*into ask=.*into keep="):
+        silent.parse("I saw her.")
+    assert (
+        of_two(["her", "her"], ["him", "his"], resolve=lambda term: None, ask=["her"]).parse("her").slots
+        == ()
+    )
+    with pytest.raises(ValueError, match="or None where it is no term, got 7"):
+        of_two(["sie"], ["er"], resolve=lambda term: 7, ask=["sie"]).parse("sie")
+    with pytest.raises(ValueError, match=r"ask\[0\] is 'es', which is no term of groups"):
+        of_two(["sie"], ["er"], resolve=of_german, ask=["es"])
+    with pytest.raises(ValueError, match="nobody is asked: give resolve="):
+        of_two(["sie"], ["er"], ask=["sie"])
+    with pytest.raises(TypeError, match="ask must be a list of terms"):
+        of_two(["sie"], ["er"], resolve=of_german, ask="sie")
+
+
+def scrambled_or_none(term):
+    """Decide in any way, and that there is no term where that may be said."""
+    seen = f"{term.word}|{term.text}|{term.start}|{term.end}|{term.next_word}|{term.rows}"
+    choices = (*term.rows, None, None) if term.may_be_none else term.rows
+    return choices[zlib.crc32(seen.encode()) % len(choices)]
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data())
+def test_a_resolver_that_finds_no_term_gives_a_text_and_its_swaps_one_template(data):
+    n_groups = data.draw(st.integers(2, 3))
+    names = [["f1", "f2", "of f3"], ["m1", "m2", "m3"], ["n1", "n2 a", "n3"]][:n_groups]
+    row = st.tuples(*(st.sampled_from(terms) for terms in names))
+    rows = data.draw(st.lists(row, min_size=1, max_size=5, unique=True))
+    groups = {"fmn"[g]: [one[g] for one in rows] for g in range(n_groups)}
+    terms = sorted({term for listed in groups.values() for term in listed})
+    ask = data.draw(st.lists(st.sampled_from(terms), min_size=1, unique=True))
+    swapper = TermSwapper(groups, resolve=scrambled_or_none, ask=ask)
+    text = data.draw(sentences_of([*terms, "of", "a", *(term.upper() for term in terms)]))
+    template = swapper.parse(text)
+    assert template.text == text
+    assert is_closed(swapper, text)
+    (mentioned,) = swapper.mentioned([text])
+    named = {slot.group for slot in template.slots}
+    if len(template.groups) < 2 or mentioned != "several":
+        assert mentioned == (next(iter(template.groups)) if template.groups else "none")
+    assert named <= template.groups
+    for group in swapper.group_names:
+        assert swapper.parse(swapper.swap(text, group)) == template
+
+
 # ---------------------------------------------------------------- controls
 
 

@@ -8,7 +8,16 @@ from typing import Any, TypeAlias
 from fairsk._core.messages import list_labels, list_texts, show
 from fairsk.text._terms.folding import fold_term, starts_inside_of_a_word
 
-__all__ = ["NONE", "SEVERAL", "TermRows", "check_groups", "check_keep", "check_kinds", "rows_of_terms"]
+__all__ = [
+    "NONE",
+    "SEVERAL",
+    "TermRows",
+    "check_ask",
+    "check_groups",
+    "check_keep",
+    "check_kinds",
+    "rows_of_terms",
+]
 
 #: What is said of texts that name no group, and several.
 NONE, SEVERAL = "none", "several"
@@ -87,6 +96,30 @@ def check_keep(keep: Any, terms: TermRows) -> tuple[str, ...]:
                 f"keep[{i}] is {show(phrase)}, which is a term of groups, too: leave it out of one of them."
             )
     return keep
+
+
+def check_ask(ask: Any, terms: TermRows, *, is_resolved: bool) -> tuple[str, ...]:
+    """Return the terms that may be none where they stand.
+
+    Raises
+    ------
+    TypeError
+        If they are no list of texts.
+    ValueError
+        If one of them is no term, or nothing answers.
+    """
+    ask = _check_terms("ask", ask)
+    for i, term in enumerate(ask):
+        if fold_term(term) not in terms:
+            raise ValueError(
+                f"ask[{i}] is {show(term)}, which is no term of groups: add its row, or leave it out."
+            )
+    if ask and not is_resolved:
+        raise ValueError(
+            f"ask has {list_labels(ask, 4)}, and nobody is asked: give resolve=, a callable that returns a "
+            "row of such a term, or None where it is none."
+        )
+    return ask
 
 
 def rows_of_terms(groups: Mapping[str, Sequence[str]], *, is_resolved: bool) -> TermRows:

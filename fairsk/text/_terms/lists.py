@@ -8,7 +8,7 @@ from typing import Any
 
 from fairsk._core.messages import did_you_mean, list_labels, show
 from fairsk.text._terms.cases import Case, told_apart, write_case
-from fairsk.text._terms.checking import check_groups, check_keep, check_kinds, rows_of_terms
+from fairsk.text._terms.checking import check_ask, check_groups, check_keep, check_kinds, rows_of_terms
 from fairsk.text._terms.families import Family, families_of
 from fairsk.text._terms.folding import fold, fold_term
 from fairsk.text._terms.pattern import TermPattern, can_run_together
@@ -50,24 +50,27 @@ class TermLists:
         The kind of each row.
     keep : sequence of str
         Phrases in which no term is looked for.
+    ask : sequence of str
+        Terms that may be none where they stand.
     is_resolved : bool
         Whether rows that share a term can be told apart.
 
     Attributes
     ----------
     families : dict of int to Family
-        The family of each row that shares a term with another one.
+        The family of each row that shares a term with another one, or has a term that may be none.
     may_run_together : bool
         Whether a term that is written beside some words may make another one with them.
     """
 
-    def __init__(self, groups: Any, kinds: Any, keep: Any, *, is_resolved: bool) -> None:
+    def __init__(self, groups: Any, kinds: Any, keep: Any, ask: Any, *, is_resolved: bool) -> None:
         self.groups = check_groups(groups)
         self.names = tuple(self.groups)
         self.kinds = check_kinds(kinds, len(self.groups[self.names[0]]))
         self.is_resolved = is_resolved
         self._terms = rows_of_terms(self.groups, is_resolved=is_resolved)
         self.keep = check_keep(keep, self._terms)
+        self.ask = check_ask(ask, self._terms, is_resolved=is_resolved)
         folded = [[fold_term(term) for term in terms] for terms in self.groups.values()]
         self._rows = list(zip(*folded, strict=True))
         # A term is written in one way, also if its rows differ in that: so its case is always read alike.
@@ -75,7 +78,11 @@ class TermLists:
         for keys, terms in zip(folded, self.groups.values(), strict=True):
             for key, term in zip(keys, terms, strict=True):
                 self._spelling.setdefault(key, term)
-        self.families = families_of(self._rows, {term: rows for term, (_, rows) in self._terms.items()})
+        self.families = families_of(
+            self._rows,
+            {term: rows for term, (_, rows) in self._terms.items()},
+            frozenset(map(fold_term, self.ask)),
+        )
         kept = list(map(fold_term, self.keep))
         self._pattern = TermPattern([*self._terms, *kept])
         self.may_run_together = bool(kept) or can_run_together(self._terms)
@@ -89,7 +96,7 @@ class TermLists:
 
     @property
     def _state(self) -> tuple[Any, ...]:
-        return self.groups, self.kinds, self.keep
+        return self.groups, self.kinds, self.keep, self.ask
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TermLists):
@@ -183,5 +190,5 @@ class TermLists:
         return [self._spelling[term] for row in rows for term in self._rows[row]]
 
 
-def _make_lists(groups: Any, kinds: Any, keep: Any, is_resolved: bool) -> TermLists:
-    return TermLists(groups, kinds, keep, is_resolved=is_resolved)
+def _make_lists(groups: Any, kinds: Any, keep: Any, ask: Any, is_resolved: bool) -> TermLists:
+    return TermLists(groups, kinds, keep, ask, is_resolved=is_resolved)

@@ -98,41 +98,49 @@ class _Reading:
             term.rows[0] if family is None else None
             for term, family in zip(found, self._families, strict=True)
         ]
+        self._is_none = [False] * len(found)
         for i in reversed(range(len(found))):
             family = self._families[i]
             if family is not None:
                 self._rows[i] = self._decide(i, family)
+                self._is_none[i] = self._rows[i] is None
 
     def template(self) -> Template:
         """Return the text as a template."""
         names = self._lists.names
-        slots = [
-            Slot(row, case, names[term.group], written)
-            for row, case, term, written in zip(
-                self._rows, self._cases, self._found, self._written, strict=True
-            )
-            if row is not None  # all are known by now
-        ]
-        return Template(self._between, slots, self._lists, {slot.group for slot in slots})
+        texts, slots = [self._between[0]], []
+        for i, row in enumerate(self._rows):
+            if row is None:  # no term, but a part of the text
+                texts[-1] += self._written[i] + self._between[i + 1]
+                continue
+            slots.append(Slot(row, self._cases[i], names[self._found[i].group], self._written[i]))
+            texts.append(self._between[i + 1])
+        return Template(texts, slots, self._lists, {slot.group for slot in slots})
 
-    def _decide(self, i: int, family: Family) -> int:
-        """Return the row of a term."""
+    def _decide(self, i: int, family: Family) -> int | None:
+        """Return the row of a term, or None if it is none."""
 
-        def ask(term: str, group: int, rows: tuple[int, ...]) -> int:
+        def ask(term: str, group: int, rows: tuple[int, ...]) -> int | None:
+            may_be_none = term in family.may_be_none
             word = write_case(self._lists.spelling(term), self._cases[i])
             choices = tuple(map(self._lists.row, rows))
             question = AmbiguousTerm(
-                word, rows, choices, lambda: self._before(i, group), lambda most: self._after(i, group, most)
+                word,
+                rows,
+                choices,
+                lambda: self._before(i, group),
+                lambda most: self._after(i, group, most),
+                may_be_none,
             )
             row = self._resolve(question) if self._resolve is not None else rows[0]
-            if row not in rows:
-                raise ValueError(
-                    f"resolve must return one of the rows {show(rows)} that {show(word)} may belong to, got "
-                    f"{show(row)}."
-                )
+            if row is None and may_be_none:
+                return None
+            if row is None or row not in rows:
+                raise ValueError(_not_a_row(word, rows, row, may_be_none))
             return int(row)
 
-        return family.row_of(self._found[i].term, family.choose(ask))
+        chosen = family.choose(ask)
+        return None if chosen is None else family.row_of(self._found[i].term, chosen)
 
     def _before(self, i: int, group: int) -> str:
         return "".join([*self._pieces(range(i), group), self._between[i]])
@@ -153,8 +161,21 @@ class _Reading:
 
     def _shown(self, j: int, group: int) -> str:
         """Return what is written for another term of the text."""
+        if self._is_none[j]:
+            return self._written[j]
         row, family = self._rows[j], self._families[j]
         if row is not None:
             return self._lists.write(row, group, self._cases[j])
         assert family is not None  # only terms of families are undecided
         return write_case(self._lists.spelling(family.asked[0][0]), self._cases[j])
+
+
+def _not_a_row(word: str, rows: tuple[int, ...], row: object, may_be_none: bool) -> str:
+    """Say what ``resolve`` may return."""
+    said = f"resolve must return one of the rows {show(rows)} that {show(word)} may belong to"
+    if may_be_none:
+        return f"{said}, or None where it is no term, got {show(row)}."
+    elsewhere = (
+        "Words that are no terms in some places go into ask=, phrases in which they are none into keep=."
+    )
+    return f"{said}, got {show(row)}.{f' {elsewhere}' if row is None else ''}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,11 +54,16 @@ class TermSwapper:
         Tells rows apart that share a term, as him/her and his/her do. It receives an ``AmbiguousTerm`` and
         returns one of its ``rows``. Its ``choices`` are the terms of these; its ``word``, ``next_word``,
         ``text``, ``start`` and ``end`` say where it stands. Without it, lists with such terms are refused.
+        Of terms in ``ask`` it may return None: no term stands here.
     kinds : sequence of length n_rows, optional
         A label for each row. Rows of one kind may stand in for each other within a group, which makes
         controls; those of kind None never do. By default all rows are of one kind.
     keep : sequence of str, default=()
         Phrases in which no term is looked for, such as "Burger King".
+    ask : sequence of str, default=()
+        Terms that name a group in some places only, such as German "sie" (she, they): ``resolve`` is asked
+        about them wherever they stand, also if they have one row. Where it returns None, the word stays as it
+        is and names no group, and so would its counterparts in its place.
 
     Raises
     ------
@@ -66,7 +71,7 @@ class TermSwapper:
         If anything is no text, or a list has no order.
     ValueError
         If the lists are empty or of different lengths, a term is empty, of two groups, or, without
-        ``resolve``, in two rows of a group, or a group is called "none" or "several".
+        ``resolve``, in two rows of a group or in ``ask``, or a group is called "none" or "several".
 
     See Also
     --------
@@ -155,13 +160,15 @@ class TermSwapper:
         resolve: Resolve | None = None,
         kinds: Sequence[Hashable] | None = None,
         keep: Sequence[str] = (),
+        ask: Sequence[str] = (),
     ) -> None:
         if resolve is not None and not callable(resolve):
             raise TypeError(
                 f"resolve must be a callable that receives an AmbiguousTerm and returns one of its rows, or "
                 f"None, got {show(resolve)}."
             )
-        self._set(lists=TermLists(groups, kinds, keep, is_resolved=resolve is not None), resolve=resolve)
+        lists = TermLists(groups, kinds, keep, ask, is_resolved=resolve is not None)
+        self._set(lists=lists, resolve=resolve)
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
@@ -229,6 +236,11 @@ class TermSwapper:
         """The phrases in which no term is looked for."""
         return self._lists.keep
 
+    @property
+    def ask(self) -> tuple[str, ...]:
+        """The terms that name a group in some places only."""
+        return self._lists.ask
+
     def mentioned(self, X: Any, text: str | int | None = None) -> NDArray[np.object_]:
         """Return the group that each text names.
 
@@ -259,9 +271,15 @@ class TermSwapper:
         """
         mentioned = np.empty(len(texts := read_texts(X, text)), dtype=object)
         for i, one in enumerate(texts):
-            groups = self._lists.groups_in(one)
-            mentioned[i] = self.group_names[groups.pop()] if len(groups) == 1 else SEVERAL if groups else NONE
+            groups = self._groups_in(one)
+            mentioned[i] = next(iter(groups)) if len(groups) == 1 else SEVERAL if groups else NONE
         return mentioned
+
+    def _groups_in(self, text: str) -> Collection[str]:
+        """Return the groups that a text names; what may be no term must be read for that."""
+        if self._lists.ask:
+            return self.parse(text).groups
+        return [self.group_names[group] for group in self._lists.groups_in(text)]
 
     def parse(self, text: str) -> Template:
         """Return a text as a template: what stands between its terms, and a slot for each of them.
