@@ -14,39 +14,37 @@ _PRONOUNS = "him/her, his/her, his/hers, he/she, himself/herself, hes/shes"
 #: The row of "his book" and "her book".
 _POSSESSIVE = ("his", "her")
 
-#: The other rows, by kind: those of one kind can stand in for each other. Of several rows with one term the
-#: first is the one that the term is written as in the other group.
+#: The other rows, by kind: those of one kind can stand in for each other. As a control the first other one
+#: does, so common words stand first: a model may not know a rare one. Of several rows with one term the first
+#: is the one that the term is written as in the other group.
 _KINDS = {
-    "adult": "man/woman, gentleman/lady, guy/gal",
-    "adults": "men/women, gentlemen/ladies, guys/gals, males/females",
-    "child": "boy/girl, lad/lass, schoolboy/schoolgirl",
-    "children": "boys/girls, lads/lasses, schoolboys/schoolgirls",
+    "person": "man/woman, boy/girl, gentleman/lady, guy/gal, lad/lass, schoolboy/schoolgirl",
+    "persons": "men/women, boys/girls, gentlemen/ladies, guys/gals, males/females, lads/lasses, "
+    "schoolboys/schoolgirls",
     "noun and adjective": "male/female",
     "adjective": "masculine/feminine, manly/womanly",
     "quality": "masculinity/femininity, manhood/womanhood, manliness/womanliness, boyhood/girlhood",
-    "parent": "father/mother, dad/mom, dad/mum, daddy/mommy, daddy/mummy, papa/mama, "
-    "stepfather/stepmother, stepdad/stepmom, godfather/godmother",
-    "parents": "fathers/mothers, dads/moms, dads/mums, daddies/mommies, daddies/mummies, "
-    "stepfathers/stepmothers, godfathers/godmothers",
-    "grandparent": "grandfather/grandmother, grandpa/grandma, grandpa/granny, granddad/grandmom, "
-    "granddad/grandmum, grandad/nana",
-    "grandparents": "grandfathers/grandmothers, grandpas/grandmas",
-    "relative": "brother/sister, son/daughter, uncle/aunt, uncle/auntie, nephew/niece, "
-    "grandson/granddaughter, stepbrother/stepsister, stepson/stepdaughter, godson/goddaughter",
-    "relatives": "brothers/sisters, sons/daughters, uncles/aunts, uncles/aunties, nephews/nieces, "
-    "grandsons/granddaughters, stepbrothers/stepsisters, stepsons/stepdaughters, godsons/goddaughters",
+    "relative": "father/mother, brother/sister, son/daughter, dad/mom, dad/mum, uncle/aunt, "
+    "grandfather/grandmother, daddy/mommy, daddy/mummy, papa/mama, grandpa/grandma, grandpa/granny, "
+    "granddad/grandmom, granddad/grandmum, grandad/nana, nephew/niece, uncle/auntie, "
+    "grandson/granddaughter, stepfather/stepmother, stepdad/stepmom, stepbrother/stepsister, "
+    "stepson/stepdaughter, godfather/godmother, godson/goddaughter",
+    "relatives": "fathers/mothers, brothers/sisters, sons/daughters, dads/moms, dads/mums, uncles/aunts, "
+    "grandfathers/grandmothers, daddies/mommies, daddies/mummies, grandpas/grandmas, nephews/nieces, "
+    "uncles/aunties, grandsons/granddaughters, stepfathers/stepmothers, stepbrothers/stepsisters, "
+    "stepsons/stepdaughters, godfathers/godmothers, godsons/goddaughters",
     "sibling": "bro/sis",
     "of a parent": "fatherly/motherly, paternal/maternal",
     "being a parent": "fatherhood/motherhood, paternity/maternity",
     "raising": "fathering/mothering",
     "of a sibling": "brotherly/sisterly",
     "being siblings": "brotherhood/sisterhood",
-    "partner": "husband/wife, hubby/wifey, boyfriend/girlfriend, fianc\u00e9/fianc\u00e9e, fiance/fiancee",
-    "partners": "husbands/wives, boyfriends/girlfriends, fianc\u00e9s/fianc\u00e9es, fiances/fiancees",
-    "at a wedding": "groom/bride, bridegroom/bride, groomsman/bridesmaid",
-    "at weddings": "grooms/brides, bridegrooms/brides, groomsmen/bridesmaids",
-    "unmarried": "widower/widow, bachelor/bachelorette",
-    "the unmarried": "widowers/widows, bachelors/bachelorettes",
+    "partner": "husband/wife, boyfriend/girlfriend, groom/bride, bridegroom/bride, fianc\u00e9/fianc\u00e9e, "
+    "fiance/fiancee, widower/widow, bachelor/bachelorette, hubby/wifey",
+    "partners": "husbands/wives, boyfriends/girlfriends, grooms/brides, bridegrooms/brides, "
+    "fianc\u00e9s/fianc\u00e9es, fiances/fiancees, widowers/widows, bachelors/bachelorettes",
+    "at a wedding": "groomsman/bridesmaid",
+    "at weddings": "groomsmen/bridesmaids",
     "noble": "king/queen, prince/princess, emperor/empress, duke/duchess, baron/baroness",
     "nobles": "kings/queens, princes/princesses, emperors/empresses, dukes/duchesses, barons/baronesses",
     "title": "Mr/Ms, Mr/Mrs, Mister/Missus",
@@ -138,8 +136,8 @@ def english_gender() -> TermSwapper:
 
     Where several terms have one counterpart, such as mom and mum, that is written as the first: "mum" comes
     back from "dad" as "mom", and "Mrs" from "Mr" as "Ms". Rows are of kinds, so that a control changes a noun
-    into another that could stand there, such as brother and uncle; pronouns have no control. To add rows, or
-    phrases to keep::
+    into the most common other one that could stand there, such as aunt into mother, and mother into sister;
+    pronouns have no control. To add rows, or phrases to keep::
 
         english = english_gender()
         TermSwapper(
@@ -155,7 +153,7 @@ def english_gender() -> TermSwapper:
     >>> swapper.swap("Everybody likes him and his brother.", "female")
     'Everybody likes her and her sister.'
     >>> swapper.control("The actress told my mother.")
-    'The waitress told my mom.'
+    'The waitress told my sister.'
     """
     return _swapper()
 
