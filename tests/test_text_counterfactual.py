@@ -37,6 +37,7 @@ from fairsk.text import (
     TermSwapper,
     counterfactual_audit,
     counterfactual_texts,
+    english_gender,
     make_counterfactual_scorer,
 )
 
@@ -697,8 +698,11 @@ def test_a_verdict_has_its_control_or_says_that_there_is_none():
     )
     assert "flips 100.0% of 36 texts [90.4%, 100.0%]" in by_word.verdict
     assert "an excess of 100.0 points [86.4, 100.0], whose interval is above 0" in by_word.verdict
-    assert " Flips go one way more than the other: 36 texts are positive only as female" in by_word.verdict
-    assert by_word.verdict.endswith(", 0 only as male (p = 2.9e-11).")
+    assert by_word.verdict.startswith(
+        "Decisions go with the group that is named: 36 texts are positive only as female, 0 only as male "
+        "(p = 2.9e-11). Exchanging "
+    )
+    assert "The direction holds all the same" not in by_word.verdict
     unstable = counterfactual_audit(
         lambda t: [sha256(text.encode()).digest()[0] < 128 for text in t], texts, TWO
     )
@@ -710,7 +714,10 @@ def test_a_verdict_has_its_control_or_says_that_there_is_none():
         TWO,
         control=lambda text: text.replace("she", "it"),
     )
-    assert "But flips go one way more than the other: 36 texts" in both.verdict
+    assert both.verdict.startswith("Decisions go with the group that is named: 36 texts")
+    assert "The direction holds all the same: an edit that has to do with no group" in both.verdict
+    assert "words which the model does not know takes the term away" in both.verdict
+    assert "The direction holds all the same" not in unstable.verdict
     without = counterfactual_audit(score, texts, TWO, control=None)
     assert "Without a control this says nothing of groups: any edit flips some decisions." in without.verdict
     none = counterfactual_audit(score, texts, TWO, control=lambda text: None)
@@ -723,12 +730,56 @@ def test_a_verdict_has_its_control_or_says_that_there_is_none():
         assert "bias" not in str(audit).lower()
 
 
+def test_a_control_of_unknown_words_does_not_hide_the_direction():
+    """A bag of words that counts wife as 1 and does not know wifey: both edits flip, one way."""
+    known = {"wife", "girlfriend", "mother", "sister"}
+    model = lambda texts: [bool(known & set(text.split())) for text in texts]  # noqa: E731
+    who = ["wife", "husband", "mother", "father"]
+    texts = [f"my {a} is {b} {c}" for a, b, c in product(who, WORDS, WORDS)]
+    kin = {"female": ["wife", "wifey", "mother", "mommy"], "male": ["husband", "hubby", "father", "daddy"]}
+    unfair = counterfactual_audit(model, texts, TermSwapper(kin, kinds=["a", "a", "b", "b"]))
+    # All 144 texts flip; of their controls the 72 of women do. 144 coins fall one way with 2 ** -143.
+    assert (unfair.control.flip_rate, unfair.control.control_rate) == (1.0, 0.5)
+    only_women = [text for text in texts if "wife" in text or "mother" in text]
+    hidden = counterfactual_audit(model, only_women, TermSwapper(kin, kinds=["a", "a", "b", "b"]))
+    assert (hidden.control.excess, hidden.pairs[0].only_group, hidden.pairs[0].only_other) == (0.0, 72, 0)
+    assert hidden.verdict.startswith("Decisions go with the group that is named: 72 texts")
+    assert "whose interval includes 0" in hidden.verdict
+    assert hidden.verdict.index("includes 0") < hidden.verdict.index("does not know takes the term away")
+    # What was compared can be read, where texts are kept.
+    shown = hidden.worst[0]
+    assert (shown.text, shown.control) == ("my wife is warm warm", "my wifey is warm warm")
+    assert (shown.score, shown.counterfactual_score, shown.control_score) == (1.0, 0.0, 0.0)
+    assert "control (0.000): my wifey is warm warm" in str(hidden)
+    without = counterfactual_audit(model, only_women, TermSwapper(kin), keep_texts=False)
+    assert without.worst[0].control is None
+    assert "wifey" not in str(without)
+    assert "wifey" not in json.dumps(without.to_dict())
+    fair = counterfactual_audit(model, texts, english_gender())
+    assert (fair.control.flip_rate, fair.control.control_rate) == (1.0, 0.0)
+    assert "whose interval is above 0" in fair.verdict
+
+
+def test_what_stands_in_for_what_is_said():
+    texts = ["She is kind.", "A lady sings.", "A man came."]
+    model = lambda texts: ["sings" in text for text in texts]  # noqa: E731
+    every = "every term may stand in for every other one of its group: the swapper tells no kinds apart"
+    assert every in str(counterfactual_audit(model, texts, TWO))
+    groups = {"female": ["she", "woman", "lady"], "male": ["he", "man", "gentleman"]}
+    by_kind = counterfactual_audit(model, texts, TermSwapper(groups, kinds=[None, "noun", "noun"]))
+    assert "every term replaced by another of its group and kind; 1 text has none" in str(by_kind)
+    assert not by_kind.has_one_kind
+    assert every not in str(counterfactual_audit(model, texts, TermSwapper(groups, kinds=[None] * 3)))
+
+
 def test_a_verdict_over_several_groups():
     texts = random_texts(THREE, 300)
     audit = counterfactual_audit(score, texts, THREE)
-    assert audit.verdict.startswith("Exchanging the terms of 3 groups flips ")
+    assert audit.verdict.startswith(
+        "Decisions go with the group that is named between 2 of 3 pairs of groups: "
+    )
+    assert " Exchanging the terms of 3 groups flips " in audit.verdict
     assert "averaged over the groups that each is rewritten for" in audit.verdict
-    assert " go one way more than the other between " in audit.verdict
     fair = counterfactual_audit(lambda t: ["kind" in text for text in t], texts, THREE)
     assert "Flips are not told to go one way more than the other between any two groups." in fair.verdict
 

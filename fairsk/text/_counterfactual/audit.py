@@ -169,6 +169,7 @@ def counterfactual_audit(
         threshold=responses.threshold,
         pos_label=True if decided_by == "labels" and respondent.positive is None else respondent.positive,
         control_kind=control_name(control),
+        has_one_kind=len(set(kinds := getattr(swapper, "kinds", ()))) == 1 and kinds[0] is not None,
         n_without_control=int((edits.control_at < 0).sum()),
         n_unchanged_controls=edits.n_unchanged,
         confidence=confidence,
@@ -225,6 +226,8 @@ def _changed_most(comparisons: Comparisons, most: int, *, keep_texts: bool) -> t
             continue
         flip = comparisons.pair_flips[i]
         shown = _around_the_difference(source, target) if keep_texts else (None, None)
+        place = int(edits.control_at[at])
+        edited = edits.asked[place] if keep_texts and place >= 0 else None
         found[source] = ChangedText(
             row=int(edits.rows[at]),
             source=edits.group_names[edits.sources[at]],
@@ -235,6 +238,8 @@ def _changed_most(comparisons: Comparisons, most: int, *, keep_texts: bool) -> t
             flipped=None if np.isnan(flip) else bool(flip),
             text=shown[0],
             counterfactual=shown[1],
+            control=None if edited is None else _around_the_difference(edited, source)[0],
+            control_score=float(comparisons.scores[place]) if place >= 0 else np.nan,
         )
     return tuple(found.values())
 

@@ -160,6 +160,10 @@ class ChangedText(Record):
         Whether the decision differs; None if there are no decisions.
     text, counterfactual : str or None
         The texts, shortened to where they differ; None if they are not kept.
+    control : str or None
+        The control, shortened likewise; None if there is none, or texts are not kept.
+    control_score : float
+        The score of the control; NaN if there is none.
     """
 
     row: int
@@ -171,3 +175,5 @@ class ChangedText(Record):
     flipped: bool | None
     text: str | None
     counterfactual: str | None
+    control: str | None = None
+    control_score: float = float("nan")

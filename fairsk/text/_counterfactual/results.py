@@ -66,6 +66,9 @@ class CounterfactualAudit(Result):
         The positive label, if decisions are labels.
     control_kind : str or None
         ``"auto"``, ``"repeat"``, the name of a callable, or None.
+    has_one_kind : bool
+        Whether all terms of the swapper are of one kind, so that each may stand in for each other one of its
+        group in the control ``"auto"``.
     n_without_control : int
         How many texts that name one group have no control.
     n_unchanged_controls : int
@@ -97,6 +100,7 @@ class CounterfactualAudit(Result):
     threshold: float | None
     pos_label: Any
     control_kind: str | None
+    has_one_kind: bool
     n_without_control: int
     n_unchanged_controls: int
     confidence: float
@@ -110,7 +114,7 @@ class CounterfactualAudit(Result):
 
     @property
     def verdict(self) -> str:
-        """What was found, in words: flips never without their control."""
+        """What was found, in words: a direction that is told, and flips never without their control."""
         return words.verdict(self)
 
     def _for_report(self) -> CounterfactualAudit:
@@ -186,7 +190,16 @@ class CounterfactualAudit(Result):
 
     def _worst(self) -> Table:
         """Return the texts that change most."""
-        names = ("row", "source", "target", "score", "counterfactual_score", "change", "flipped")
+        names = (
+            "row",
+            "source",
+            "target",
+            "score",
+            "counterfactual_score",
+            "control_score",
+            "change",
+            "flipped",
+        )
         columns = {name: [getattr(text, name) for text in self.worst] for name in names}
         shown = {
             "row": [str(text.row) for text in self.worst],
@@ -197,10 +210,17 @@ class CounterfactualAudit(Result):
         }
         remarks = []
         if self.worst[0].text is not None:
-            for name in ("text", "counterfactual"):
+            for name in ("text", "counterfactual", "control"):
                 columns[name] = [getattr(text, name) for text in self.worst]
-            remarks = [f"{text.text} -> {text.counterfactual}" for text in self.worst]
+            remarks = [_versions(text) for text in self.worst]
         return Table(columns, shown, "Texts whose scores change most", words=("from", "to"), remarks=remarks)
+
+
+def _versions(text: ChangedText) -> str:
+    """Return a text and what it was compared with."""
+    is_shown = text.control is not None and text.control != text.text
+    control = "" if not is_shown else f"; control ({number(text.control_score)}): {text.control}"
+    return f"{text.text} -> {text.counterfactual}{control}"
 
 
 _FLIPS: Mapping[str, _Cell] = {

@@ -1,4 +1,4 @@
-"""Words: what a counterfactual audit found, in sentences that judge no flip without its control."""
+"""Words: what a counterfactual audit found, a direction first, and shares of flips beside their control."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def capital(sentence: str) -> str:
 
 
 def verdict(audit: CounterfactualAudit) -> str:
-    """Say how many decisions flip, beside how many the control flips; of scores alone, how far they move."""
+    """Say which way decisions flip if that is told, and how many, beside how many the control flips.
+
+    Of scores alone, how far they move.
+    """
     if not sum(audit.mentions[group] for group in audit.groups):
         return "No text names exactly one of the groups: there is nothing to compare."
     if not any(pair.n for pair in audit.pairs):
@@ -41,7 +44,11 @@ def verdict(audit: CounterfactualAudit) -> str:
         f"{_exchange(audit.groups)} flips {_percent(share.rate)} of {_count(share.n, 'text')}{average} "
         f"{_range(share.low, share.high)}."
     )
-    return f"{first} {_beside_control(audit)} {_directions(audit)}"
+    if not _told_directions(audit):
+        return f"{first} {_beside_control(audit)} {_no_direction(audit)}"
+    # An edit that has to do with no group flips as many either way, so this needs no control.
+    said = [_directions(audit), first, _beside_control(audit), _in_spite_of_control(audit)]
+    return " ".join(filter(None, said))
 
 
 def _exchange(groups: tuple[str, ...]) -> str:
@@ -113,22 +120,46 @@ def details(audit: CounterfactualAudit) -> list[tuple[str, str]]:
     return [(name, said) for name, said in lines if said]
 
 
+def _told_directions(audit: CounterfactualAudit) -> list[CounterfactualPair]:
+    """Return the pairs of groups between which flips go one way more than the other, the surest first."""
+    told = [pair for pair in audit.pairs if pair.n and pair.adjusted_direction_p <= 1 - audit.confidence]
+    return sorted(told, key=lambda pair: pair.adjusted_direction_p)
+
+
 def _directions(audit: CounterfactualAudit) -> str:
-    """Say which way decisions flip: an edit that has to do with no group flips as many either way."""
-    compared = [pair for pair in audit.pairs if pair.n]
-    clear = [pair for pair in compared if pair.adjusted_direction_p <= 1 - audit.confidence]
-    # More flips one way than the other are an effect of the group, however many there are in all.
-    first = "But flips" if clear and audit.control.n and not audit.control.low > 0 else "Flips"
+    """Say which way decisions flip."""
+    told = _told_directions(audit)
     if len(audit.pairs) == 1:
-        [pair] = compared
-        how = "go one way more than the other" if clear else "are not told to go one way more than the other"
-        return f"{first} {how}: {_direction(pair)} (p = {p_value(pair.direction_p)})."
-    if not clear:
+        [pair] = told
+        how = f"{_direction(pair)} (p = {p_value(pair.direction_p)})"
+        return f"Decisions go with the group that is named: {how}."
+    listed = [f"{_direction(pair)} (adjusted p = {p_value(pair.adjusted_direction_p)})" for pair in told]
+    n_compared = sum(pair.n > 0 for pair in audit.pairs)
+    between = f"between {len(told):,} of {_count(n_compared, 'pair')} of groups"
+    return f"Decisions go with the group that is named {between}: {_listed(listed)}."
+
+
+def _no_direction(audit: CounterfactualAudit) -> str:
+    """Say that neither way is told from the other."""
+    compared = [pair for pair in audit.pairs if pair.n]
+    if len(audit.pairs) > 1:
         return "Flips are not told to go one way more than the other between any two groups."
-    clear.sort(key=lambda pair: pair.adjusted_direction_p)
-    listed = [f"{_direction(pair)} (adjusted p = {p_value(pair.adjusted_direction_p)})" for pair in clear]
-    between = f"between {len(clear):,} of {_count(len(compared), 'pair')} of groups"
-    return f"{first} go one way more than the other {between}: {_listed(listed)}."
+    [pair] = compared
+    how = f"{_direction(pair)} (p = {p_value(pair.direction_p)})"
+    return f"Flips are not told to go one way more than the other: {how}."
+
+
+def _in_spite_of_control(audit: CounterfactualAudit) -> str:
+    """Say what it means that a control flips as many, where flips go one way all the same."""
+    if not audit.control.n or audit.control.low > 0:
+        return ""
+    said = "The direction holds all the same: an edit that has to do with no group flips as many either way."
+    if audit.control_kind == "repeat":
+        return said
+    return (
+        f"{said} A control that writes words which the model does not know takes the term away, and is not "
+        "fair. Read some of the controls; the swapper's kinds=, or control=, make others."
+    )
 
 
 def _direction(pair: CounterfactualPair) -> str:
@@ -199,10 +230,14 @@ def _control(audit: CounterfactualAudit) -> str:
         "repeat": "the same text, asked again",
     }
     said = kinds.get(audit.control_kind, f"by {_name(audit.control_kind)}")
+    if audit.control_kind == "auto" and audit.has_one_kind:
+        said = "every term may stand in for every other one of its group: the swapper tells no kinds apart"
     if audit.n_without_control:
-        said += f"; {_count(audit.n_without_control, 'text')} have none"
+        has = "has" if audit.n_without_control == 1 else "have"
+        said += f"; {_count(audit.n_without_control, 'text')} {has} none"
     if audit.n_unchanged_controls:
-        said += f"; {_count(audit.n_unchanged_controls, 'text')} are left as they are by it"
+        left = "is left as it is" if audit.n_unchanged_controls == 1 else "are left as they are"
+        said += f"; {_count(audit.n_unchanged_controls, 'text')} {left} by it"
     return said
 
 
