@@ -169,7 +169,7 @@ def counterfactual_audit(
         threshold=responses.threshold,
         pos_label=True if decided_by == "labels" and respondent.positive is None else respondent.positive,
         control_kind=control_name(control),
-        has_one_kind=len(set(kinds := getattr(swapper, "kinds", ()))) == 1 and kinds[0] is not None,
+        has_one_kind=_has_one_kind(swapper),
         n_without_control=int((edits.control_at < 0).sum()),
         n_unchanged_controls=edits.n_unchanged,
         confidence=confidence,
@@ -201,6 +201,12 @@ def compare_versions(
     if edits.n_first < len(edits.asked):
         responses = responses.followed_by(respondent.respond(again, text, scores=scores, decisions=decisions))
     return Comparisons(edits, responses)
+
+
+def _has_one_kind(swapper: Any) -> bool:
+    """Whether all rows of a swapper are of one kind, as they are where it was given none."""
+    kinds = set(getattr(swapper, "kinds", ()))
+    return len(kinds) == 1 and None not in kinds
 
 
 def _decided_by(respondent: Respondent, responses: Responses) -> DecidedBy | None:
