@@ -716,8 +716,9 @@ def test_a_resolver_that_finds_no_term_gives_a_text_and_its_swaps_one_template(d
     if len(template.groups) < 2 or mentioned != "several":
         assert mentioned == (next(iter(template.groups)) if template.groups else "none")
     assert named <= template.groups
-    for group in swapper.group_names:
+    for group, other in itertools.product(swapper.group_names, repeat=2):
         assert swapper.parse(swapper.swap(text, group)) == template
+        assert swapper.parse(swapper.exchange(text, group, other)) == template
 
 
 # ---------------------------------------------------------------- controls
