@@ -650,6 +650,46 @@ def test_a_run_that_needs_too_many_calls_does_not_start():
         assert len(server.requests) == 3
 
 
+def test_the_message_about_too_many_calls_says_what_works():
+    with ChatServer() as server:
+        scorer = OpenAIScorer(server.url, "planted", max_calls=2)
+        model = LLMClassifier(scorer, answers=dict(enumerate(ANSWERS))).fit()
+        assert model.predict(["a", "b"]).shape == (2,)
+        with pytest.raises(ValueError, match=r"scorer\.max_calls = 4 on .*cache=scorer\.cache") as caught:
+            model.predict(["a", "c", "d"])
+        assert "set_params(scorer=...)" in str(caught.value)
+        other = OpenAIScorer(server.url, "planted", max_calls=2, cache=scorer.cache)
+        assert clone(model).set_params(scorer=other).fit().predict(["a", "b", "c"]).shape == (3,)
+        assert (other.spent.calls, len(server.requests)) == (1, 3)
+        scorer.max_calls = 3  # of 2 calls that were made, and one that is still needed
+        assert clone(model).fit().predict(["a", "c", "d"]).shape == (3,)
+        assert (scorer.max_calls, scorer.spent.calls, len(server.requests)) == (3, 3, 4)
+    with pytest.raises(ValueError, match="max_calls must be a whole number"):
+        scorer.max_calls = -1
+
+
+def test_an_unpickled_scorer_counts_its_calls_anew():
+    with ChatServer() as server:
+        scorer = OpenAIScorer(server.url, "planted", max_calls=2)
+        scorer(["a", "b"], ANSWERS)
+        loaded = pickle.loads(pickle.dumps(scorer))
+        assert (loaded.max_calls, loaded.spent.calls) == (2, 0)
+        loaded(["a", "c", "d"], ANSWERS)
+        assert (loaded.spent.calls, len(server.requests)) == (2, 4)
+        with pytest.raises(ValueError, match="max_calls=2 leaves 0 calls, and 1 more are needed"):
+            loaded(["e"], ANSWERS)
+
+
+@pytest.mark.parametrize("name", ["base_url", "model", "timeout", "retries", "headers", "samples", "cache"])
+def test_other_parameters_cannot_be_set_without_a_word(name):
+    scorer = OpenAIScorer("http://127.0.0.1:9/v1", "m")
+    before = repr(scorer)
+    with pytest.raises(AttributeError, match=f"{name} of an OpenAIScorer cannot be set") as caught:
+        setattr(scorer, name, SECRET_TEXT)
+    assert SECRET_TEXT not in str(caught.value)
+    assert repr(scorer) == before
+
+
 def test_progress_is_shown_on_request(capsys):
     with ChatServer() as server:
         OpenAIScorer(server.url, "planted")(["a"], ANSWERS)

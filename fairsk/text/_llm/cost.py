@@ -8,7 +8,7 @@ from typing import Any
 
 from fairsk._core.results import Result, Table
 
-__all__ = ["CHARACTERS_PER_TOKEN", "RunCost", "run_cost"]
+__all__ = ["CHARACTERS_PER_TOKEN", "NOTHING", "RunCost", "run_cost"]
 
 #: How long a token of English text is, roughly: the rule of thumb where no tokenizer can be asked. Texts in
 #: other scripts have more tokens, up to several a character.
@@ -97,6 +97,10 @@ class RunCost(Result):
             "estimated": [self.estimated],
         }
         return [Table(columns, notes=(str(self),))]
+
+
+#: What has been spent before anything is asked.
+NOTHING = RunCost(prompts=0, cached=0, calls=0, tokens_in=0, tokens_out=0)
 
 
 def run_cost(

@@ -326,6 +326,7 @@ def as_cache(cache: Any) -> AnswerCache:
         return cache
     if cache is not None and not isinstance(cache, str | os.PathLike):
         raise TypeError(
-            f"cache must be the path of a file, or None for a cache in memory; got {show(cache)}."
+            f"cache must be the path of a file, the cache of another scorer, or None for a cache in memory; "
+            f"got {show(cache)}."
         )
     return AnswerCache(cache)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from fairsk.text._llm.cost import RunCost, run_cost
+from fairsk.text._llm.cost import NOTHING, RunCost, run_cost
 from fairsk.text._scorers.cache import AnswerCache
 from fairsk.text._scorers.credentials import EndpointError
 from fairsk.text._scorers.endpoint import FILTERED, Endpoint
@@ -18,6 +18,9 @@ from fairsk.text._scorers.requests import Request, check_whole, seed_of
 __all__ = ["Calls"]
 
 T = TypeVar("T")
+
+#: What a pickle leaves behind: a process counts its own calls.
+_OF_THIS_PROCESS = frozenset({"_lock", "_reserved", "_spent"})
 
 
 class Calls:
@@ -30,7 +33,7 @@ class Calls:
     concurrency : int
         How many of them are on their way at a time.
     max_calls : int or None
-        How many calls may be made in all.
+        How many calls may be made in all, in this process: what is unpickled has made none.
     progress : bool
         Whether a bar is shown.
     """
@@ -38,20 +41,27 @@ class Calls:
     def __init__(self, endpoint: Endpoint, *, concurrency: Any, max_calls: Any, progress: bool) -> None:
         self.endpoint = endpoint
         self.concurrency = check_whole("concurrency", concurrency, 1, 1_000)
-        self.max_calls = None if max_calls is None else check_whole("max_calls", max_calls, 0, 10**9)
+        self.limit(max_calls)
         self.progress = bool(progress)
         #: Whether the endpoint gives one sample per request, as far as is known.
         self.one_at_a_time = False
-        self._reserved = 0
-        self._spent = RunCost(prompts=0, cached=0, calls=0, tokens_in=0, tokens_out=0)
-        self._lock = threading.Lock()
+        self._begin()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_lock"}
+        return {name: value for name, value in vars(self).items() if name not in _OF_THIS_PROCESS}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         vars(self).update(state)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._reserved = 0
+        self._spent = NOTHING
         self._lock = threading.Lock()
+
+    def limit(self, max_calls: Any) -> None:
+        """Say how many calls may be made in all, those that were made already among them."""
+        self.max_calls = None if max_calls is None else check_whole("max_calls", max_calls, 0, 10**9)
 
     @property
     def spent(self) -> RunCost:
@@ -96,15 +106,16 @@ class Calls:
         """Count calls before they are made, or refuse them all."""
         calls = len(prompts) * calls_per_prompt
         with self._lock:
-            left = None if self.max_calls is None else max(self.max_calls - self._reserved, 0)
-            if left is None or calls <= left:
+            made, most = self._reserved, self.max_calls
+            if most is None or made + calls <= most:
                 self._reserved += calls
                 return
         cost = run_cost(prompts, calls_per_prompt=calls_per_prompt)
         raise ValueError(
-            f"max_calls={self.max_calls:,} leaves {left:,} calls, and {calls:,} more are needed, so none "
-            f"of these was made. Their cost: {cost} Ask for less, or make the scorer with a larger max_calls "
-            "and the same cache, which has all answers so far."
+            f"max_calls={most:,} leaves {max(most - made, 0):,} calls, and {calls:,} more are needed, so "
+            f"none of these was made. Their cost: {cost} Ask for less, or allow more: scorer.max_calls = "
+            f"{made + calls} on the very scorer (clones and fitted models share it), or "
+            "set_params(scorer=...) with another one whose cache=scorer.cache has the answers so far."
         )
 
     def _value(self, request: Request, reserved: int, stop: threading.Event) -> dict[str, Any]:

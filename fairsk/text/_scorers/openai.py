@@ -59,11 +59,12 @@ class OpenAIScorer:
         529, a time-out, a connection that is cut.
     concurrency : int, default=8
         How many requests are on their way at a time.
-    cache : path-like, optional
+    cache : path-like, or ``cache`` of another scorer, optional
         A file in which answers are kept; worker processes share it. In memory by default.
     max_calls : int, optional
-        How many calls this object may make (in each process of its own that it is sent to): a run that needs
-        more than are left is refused before it starts.
+        How many calls this object, which clones are too, may make in this process: a run that needs more than
+        are left is refused before it starts. It can be set later: ``scorer.max_calls = 5_000``. What is
+        unpickled, as in a worker process, counts anew.
     progress : bool, default=False
         Whether a progress bar is shown, on stderr.
     proxy : str, optional
@@ -90,7 +91,8 @@ class OpenAIScorer:
     more answer. A row without any of the answers is -inf. With 20 samples no probability is below .02.
 
     **Repetition.** Copies and clones are the scorer itself, so a search asks each distinct prompt once.
-    A pickle takes the answers in memory along, or the path of the file, and no header. A key of the cache is
+    A pickle takes the answers in memory along, or the path of the file, and no header; calls that were made
+    are not counted where it is loaded. A key of the cache is
     a digest of URL, body and prompt; its values are tokens with log-probabilities, or texts that the model
     wrote.
 
@@ -134,7 +136,16 @@ class OpenAIScorer:
             proxy=proxy,
         )
         self._calls = Calls(endpoint, concurrency=concurrency, max_calls=max_calls, progress=progress)
-        self.cache = as_cache(cache)
+        self._cache = as_cache(cache)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # An attribute that nothing reads would be set without a word.
+        if name in _PARAMETERS and name != "max_calls":
+            raise AttributeError(
+                f"{name} of an OpenAIScorer cannot be set: make another scorer, OpenAIScorer(..., {name}=..."
+                + (")." if name == "cache" else ", cache=scorer.cache), which keeps the answers so far.")
+            )
+        super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         form, calls, endpoint = self._form, self._calls, self._calls.endpoint
@@ -178,8 +189,22 @@ class OpenAIScorer:
         return self._form.model
 
     @property
+    def cache(self) -> AnswerCache:
+        """The answers so far; another scorer takes them over as its ``cache``."""
+        return self._cache
+
+    @property
+    def max_calls(self) -> int | None:
+        """How many calls may be made in this process, from the first one on; None if any number."""
+        return self._calls.max_calls
+
+    @max_calls.setter
+    def max_calls(self, max_calls: int | None) -> None:
+        self._calls.limit(max_calls)
+
+    @property
     def spent(self) -> RunCost:
-        """What this object has asked so far, with tokens as the endpoint counts them, if it says."""
+        """What was asked in this process, with tokens as the endpoint counts them, if it says."""
         return self._calls.spent
 
     def __call__(self, prompts: Sequence[str], answers: Sequence[str]) -> Floats:
@@ -356,3 +381,7 @@ class OpenAIScorer:
             meanings = Meanings(compared)  # most tokens stand in many replies
             return [FirstTokens(value, meanings) for value in values]
         return [SampledTexts(value["texts"], compared) for value in values]
+
+
+#: What an OpenAIScorer is made with.
+_PARAMETERS = frozenset({"base_url", "model", *(OpenAIScorer.__init__.__kwdefaults__ or {})})
