@@ -244,7 +244,7 @@ def test_paths_that_cannot_be_files_are_refused(tmp_path):
         AnswerCache(tmp_path)
     with pytest.raises(FileNotFoundError, match="its directory does not exist"):
         AnswerCache(tmp_path / "none" / "answers.db")
-    with pytest.raises(TypeError, match="cache must be the path of a file, or None"):
+    with pytest.raises(TypeError, match="cache must be the path of a file, the cache of another scorer, or None"):
         as_cache(5)
 
 
@@ -1274,6 +1274,29 @@ def test_other_methods_of_a_scorer_are_cached_too():
     assert scorer.generate(["a"], 2) != scorer.generate(["a"], 2)
     assert not hasattr(CachedScorer(len), "generate")
     assert not hasattr(CachedScorer(len), "check_answers")
+
+
+def test_a_cached_scorer_counts_what_was_asked():
+    scorer = CachedScorer(Stub())
+    assert str(scorer.spent) == "No prompt: no call."
+    scorer(["a b", "c", "a b"], ANSWERS)
+    scorer(["c"], ANSWERS)  # is answered already
+    spent = scorer.spent
+    assert (spent.prompts, spent.calls, spent.tokens_in, spent.tokens_out) == (2, 2, 3, 2)
+    assert not spent.estimated
+    scorer.log_likelihood(["a b c"])
+    assert (scorer.spent.calls, scorer.spent.tokens_in, scorer.spent.tokens_out) == (3, 6, 2)
+    scorer.generate(["x y"], 3, 0)  # two texts of three tokens, and a refusal
+    assert (scorer.spent.calls, scorer.spent.tokens_in, scorer.spent.tokens_out) == (6, 12, 8)
+    assert clone(scorer, safe=False).spent.calls == 6
+    loaded = pickle.loads(pickle.dumps(scorer))
+    assert loaded.spent.calls == 0
+    loaded(["a b"], ANSWERS)
+    assert loaded.spent.calls == 0
+    # without a tokenizer, at 4 characters a token
+    plain = CachedScorer(Stub().__call__)
+    plain(["12345"], ANSWERS)
+    assert (plain.spent.tokens_in, plain.spent.estimated) == (2, True)
 
 
 def test_lots_are_kept_as_they_come():

@@ -8,7 +8,7 @@ from typing import Any
 
 from fairsk._core.results import Result, Table
 
-__all__ = ["CHARACTERS_PER_TOKEN", "NOTHING", "RunCost", "run_cost"]
+__all__ = ["CHARACTERS_PER_TOKEN", "NOTHING", "RunCost", "run_cost", "tokens_of"]
 
 #: How long a token of English text is, roughly: the rule of thumb where no tokenizer can be asked. Texts in
 #: other scripts have more tokens, up to several a character.
@@ -128,10 +128,7 @@ def run_cost(
     """
     distinct = list(dict.fromkeys(prompts))
     new = [prompt for prompt in distinct if is_cached is None or not is_cached(prompt)]
-    if count_tokens is None:
-        tokens = sum(-(-len(prompt) // CHARACTERS_PER_TOKEN) for prompt in new)
-    else:
-        tokens = int(sum(map(int, count_tokens(new)))) if new else 0
+    tokens = tokens_of(new, count_tokens)
     calls = len(new) * calls_per_prompt
     return RunCost(
         prompts=len(distinct),
@@ -141,6 +138,15 @@ def run_cost(
         tokens_out=calls * tokens_per_call,
         estimated=count_tokens is None,
     )
+
+
+def tokens_of(
+    texts: Sequence[str], count_tokens: Callable[[Sequence[str]], Sequence[int]] | None = None
+) -> int:
+    """Return how many tokens texts have, counted or estimated by their length."""
+    if count_tokens is None:
+        return sum(-(-len(text) // CHARACTERS_PER_TOKEN) for text in texts)
+    return int(sum(map(int, count_tokens(texts)))) if texts else 0
 
 
 def _number_of(n: int, what: str) -> str:

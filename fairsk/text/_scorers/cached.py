@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from fairsk._core.messages import show
 from fairsk._core.typing import Floats, RandomStateLike
 from fairsk._core.validation import generator
-from fairsk.text._llm.cost import RunCost, run_cost
+from fairsk.text._llm.cost import NOTHING, RunCost, run_cost, tokens_of
 from fairsk.text._scorers.cache import AnswerCache, as_cache, key_of
 
 __all__ = ["CachedScorer"]
@@ -35,14 +37,14 @@ class CachedScorer:
         ``generate``, ``log_likelihood``, ``count_tokens`` are there too, if it has them.
     name : str, optional
         What the answers depend on beside prompts and answers: the model, its version and options. It is part
-        of the keys of the cache. Needed with a file, in which answers of other scorers may stand.
-    cache : path-like, optional
+        of the keys of the cache. Needed with ``cache``, in which answers of other scorers may stand.
+    cache : path-like, or ``cache`` of another scorer, optional
         A file in which answers are kept; worker processes share it. In memory by default.
 
     Raises
     ------
     ValueError
-        If there is a file and no name.
+        If there is a cache and no name.
 
     See Also
     --------
@@ -84,12 +86,24 @@ class CachedScorer:
             raise TypeError(f"name must be a text that is not empty, or None; got {show(name)}.")
         if name is None and cache is not None:
             raise ValueError(
-                "name must be given with cache: it says which model (version, options) the answers in the "
-                "file are those of."
+                "name must be given with cache: it says which model (version, options) the answers there are "
+                "those of."
             )
         self.scorer = scorer
         self.name = name
         self.cache = as_cache(cache)
+        self._begin()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_lock", "_spent")}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        vars(self).update(state)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._spent = NOTHING
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f", name={show(self.name)}"
@@ -104,6 +118,12 @@ class CachedScorer:
 
     def __sklearn_clone__(self) -> CachedScorer:
         return self
+
+    @property
+    def spent(self) -> RunCost:
+        """What the scorer was asked in this process: a call per text, or per sample of it, as it answered."""
+        with self._lock:
+            return self._spent
 
     def __call__(self, prompts: Sequence[str], answers: Sequence[str]) -> Floats:
         """Return the log-probability of each answer to each prompt.
@@ -224,7 +244,8 @@ class CachedScorer:
             return [list(some) for some in texts]
 
         cache = AnswerCache() if seed is None else self.cache
-        return self._kept("text", list(prompts), ask, cache, n_samples=n_samples, seed=seed, options=options)
+        parts = {"n_samples": n_samples, "seed": seed, "options": options}
+        return self._kept("text", list(prompts), ask, cache, **parts)
 
     def cost(self, prompts: Sequence[str], answers: Sequence[str] = ()) -> RunCost:
         """Return what it would cost to score these answers, without asking anything.
@@ -267,9 +288,25 @@ class CachedScorer:
         def ask_in_lots(missing: list[str]) -> Iterator[dict[str, Any]]:
             for start in range(0, len(missing), _LOT):
                 lot = missing[start : start + _LOT]
-                yield dict(zip(lot, ask([by_key[key] for key in lot]), strict=True))
+                asked = [by_key[key] for key in lot]
+                values = ask(asked)
+                self._count(kind, asked, values)
+                yield dict(zip(lot, values, strict=True))
 
         return (self.cache if cache is None else cache).answers(keys, ask_in_lots)
+
+    def _count(self, kind: str, asked: list[str], values: list[Any]) -> None:
+        """Count what was asked: one token comes back of a score, none of a log-likelihood, else texts."""
+        count = getattr(self.scorer, "count_tokens", None)
+        samples = max(map(len, values), default=1) if kind == "text" else 1
+        cost = run_cost(
+            asked, count_tokens=count, calls_per_prompt=samples, tokens_per_call=int(kind == "score")
+        )
+        if kind == "text":
+            texts = [text for some in values for text in some if isinstance(text, str)]
+            cost = replace(cost, tokens_out=tokens_of(texts, count))
+        with self._lock:
+            self._spent += cost
 
 
 def _plain_row(row: list[float], *, is_density: bool = False) -> list[float | None]:
