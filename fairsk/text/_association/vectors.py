@@ -11,6 +11,7 @@ from scipy import sparse
 
 from fairsk._core.messages import list_labels, show
 from fairsk._core.typing import Floats
+from fairsk.text._calling import call_with_all
 
 __all__ = ["Embedding", "Missing", "WordSet", "read_sets"]
 
@@ -148,7 +149,7 @@ def _look_up(words: list[str], embedding: Embedding) -> dict[str, Any]:
             "embedding must be a mapping from words to vectors, or a function that takes a list of texts and "
             f"returns their vectors, shape (n_texts, n_features); got {type(embedding).__name__}."
         )
-    vectors = np.asarray(vectors_of(list(words)))
+    vectors = np.asarray(call_with_all("embedding", vectors_of, "texts", list(words)))
     if vectors.dtype.kind not in "biuf" or vectors.ndim != 2 or len(vectors) != len(words):
         raise ValueError(
             f"embedding(texts) must return a vector per text, shape ({len(words)}, n_features), for "

@@ -21,6 +21,7 @@ from fairsk._core.typing import Bools, Floats
 from fairsk._core.validation import check_choice
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import call, positive_scores, response_of
+from fairsk.text._calling import call_with_all
 from fairsk.text._counterfactual.language_models import answering, unanswered_rows
 
 __all__ = ["Respondent", "Responses", "TextResponse", "read_model"]
@@ -141,7 +142,7 @@ class Respondent:
 
     def _of_callable(self, texts: list[str]) -> Responses:
         """Ask a callable, which may give scores, truth values or labels."""
-        values = _answers("model", self.model(texts), len(texts))
+        values = _answers("model", call_with_all("model", self.model, "texts", texts), len(texts))
         known = [value for value in values.tolist() if not is_missing(value)]
         if self.positive is None and not any(isinstance(value, str | bool | np.bool_) for value in known):
             scores = _numbers("model", values, len(texts))

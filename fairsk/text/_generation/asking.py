@@ -10,6 +10,7 @@ import numpy as np
 from fairsk._core.factorize import is_missing
 from fairsk._core.messages import list_labels, show
 from fairsk._core.typing import Floats
+from fairsk.text._calling import call_with_all
 
 __all__ = ["Generate", "Judges", "named_judges", "scores_of", "written"]
 
@@ -27,7 +28,7 @@ def written(
     Raises
     ------
     TypeError
-        If what is asked cannot write.
+        If what is asked cannot write, or does not take what it gets.
     ValueError
         If it does not return as many texts as it was asked for.
     """
@@ -38,7 +39,9 @@ def written(
             f"prompt, or a scorer with a method generate; got {show(generate)}."
         )
     distinct = list(dict.fromkeys(prompts))
-    returned = ask(list(distinct), n_samples, random_state)
+    returned = call_with_all(
+        "generate", ask, "prompts, n_samples, random_state", list(distinct), n_samples, random_state
+    )
     if isinstance(returned, str) or not isinstance(returned, Sequence | np.ndarray):
         raise ValueError(f"generate must return a list of texts per prompt; got {show(returned)}.")
     if len(returned) != len(distinct):
@@ -94,7 +97,9 @@ def scores_of(name: str, judge: Callable[[Sequence[str]], Any], texts: Sequence[
         If the judge does not return a number, or None, per text.
     """
     distinct = list(dict.fromkeys(text for text in texts if text is not None))
-    returned = judge(list(distinct)) if distinct else []
+    returned: Any = []
+    if distinct:
+        returned = call_with_all(f"The judge {show(name)}", judge, "texts", list(distinct))
     try:
         scores = np.asarray(
             [np.nan if is_missing(value) else value for value in returned]

@@ -9,6 +9,7 @@ import numpy as np
 
 from fairsk._core.messages import show
 from fairsk._core.typing import Floats
+from fairsk.text._calling import call_with_all
 
 __all__ = ["LikelihoodOf", "TokensOf", "log_likelihoods", "token_counts"]
 
@@ -67,7 +68,7 @@ def token_counts(
 
 def _numbers(name: str, ask: Callable[[Sequence[str]], Any], texts: Sequence[str]) -> dict[str, float]:
     distinct = list(dict.fromkeys(texts))
-    returned = ask(list(distinct))
+    returned = call_with_all(name, ask, "texts", list(distinct))
     try:
         values: Floats = np.asarray(returned, dtype=float)
     except (TypeError, ValueError):

@@ -9,6 +9,7 @@ import numpy as np
 
 from fairsk._core.messages import show
 from fairsk._core.typing import Bools, Floats
+from fairsk.text._calling import call_with_all
 
 __all__ = ["Scorer", "answer_scores", "is_silent"]
 
@@ -46,7 +47,8 @@ def answer_scores(scorer: Scorer, prompts: Sequence[str], answers: Sequence[str]
     rows = np.array([places.setdefault(prompt, len(places)) for prompt in prompts], dtype=np.intp)
     if not places:
         return np.zeros((0, len(answers)))
-    return _checked(scorer, scorer(list(places), list(answers)), (len(places), len(answers)))[rows]
+    returned = call_with_all("scorer", scorer, "prompts, answers", list(places), list(answers))
+    return _checked(scorer, returned, (len(places), len(answers)))[rows]
 
 
 def is_silent(scores: Floats) -> Bools:

@@ -14,6 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from fairsk._core.messages import show
 from fairsk._core.typing import Floats, RandomStateLike
 from fairsk._core.validation import generator
+from fairsk.text._calling import call_with_all
 from fairsk.text._llm.cost import NOTHING, RunCost, run_cost, tokens_of
 from fairsk.text._scorers.cache import AnswerCache, as_cache, key_of
 
@@ -148,7 +149,8 @@ class CachedScorer:
         answers = list(answers)
 
         def ask(lot: list[str]) -> list[Any]:
-            scores = np.asarray(self.scorer(lot, answers), dtype=float)
+            returned = call_with_all("scorer", self.scorer, "prompts, answers", lot, answers)
+            scores = np.asarray(returned, dtype=float)
             if scores.shape != (len(lot), len(answers)):
                 raise ValueError(
                     f"scorer must return an array of shape ({len(lot)}, {len(answers)}), a row per prompt; "
