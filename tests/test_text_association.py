@@ -7,6 +7,8 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -277,6 +279,30 @@ def test_words_are_looked_up_in_a_mapping_or_by_a_function() -> None:
         assert result.effect_size == pytest.approx(expected.effect_size, rel=1e-6)
         assert result.words == ("rose", "lily", "iris", "wasp", "flea", "moth")
     assert asked == [[word for part in WORDS.values() for word in part]]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_words_are_looked_up_in_the_index_or_the_columns_of_a_frame(turned: bool) -> None:
+    table = embedding()
+    frame = pd.DataFrame(table).T
+    expected = association_test(**WORDS, embedding=table, n_resamples=FEW)
+    found = association_test(**WORDS, embedding=frame.T if turned else frame, n_resamples=FEW)
+    assert (found.effect_size, found.p_value) == (expected.effect_size, expected.p_value)
+    with pytest.raises(ValueError, match=r"no vector for 1 words\. X: 'rose'"):
+        association_test(**WORDS, embedding=frame.drop("rose"))
+
+
+def test_frames_without_the_words_say_how_frames_are_read() -> None:
+    frame = pd.DataFrame(embedding()).T
+    with pytest.raises(ValueError, match="The words of a frame are its index"):
+        association_test(**WORDS, embedding=frame.reset_index(drop=True))
+    polars = pl.from_pandas(frame.reset_index())
+    with pytest.raises(ValueError, match=r"make a mapping, dict\(zip\(words, vectors\)\)"):
+        association_test(**WORDS, embedding=polars)  # type: ignore[arg-type]
+    vectors = dict(zip(polars["index"], polars.drop("index").to_numpy(), strict=True))
+    assert association_test(**WORDS, embedding=vectors, n_resamples=FEW).sizes["X"] == 3
+    with pytest.raises(ValueError, match="1-D array of numbers; got float64 of shape"):
+        association_test(**WORDS, embedding=pd.concat([frame, frame.loc[["rose"]]]))
 
 
 def test_sentences_are_asked_once_each() -> None:

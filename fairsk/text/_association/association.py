@@ -168,9 +168,10 @@ def association_test(
     A, B : array-like of shape (n_words, n_features), or sequence of str
         The attributes, such as pleasant and unpleasant words.
     embedding : mapping or callable, optional
-        The vectors of words: a mapping (a dictionary, gensim's ``KeyedVectors``), or a function that takes a
-        list of texts and returns an array of shape (n_texts, n_features), with a row of NaN for a text that
-        it does not know. It is called once, with all distinct texts.
+        The vectors of words: a mapping (a dictionary, gensim's ``KeyedVectors``, a pandas frame with a row
+        per word and the words as its index), or a function that takes a list of texts and returns an array of
+        shape (n_texts, n_features), with a row of NaN for a text that it does not know. It is called once,
+        with the list of all distinct texts.
     alternative : {"greater", "less", "two-sided"}, default="greater"
         What a small p is evidence for: X is associated with A rather than B more than Y is, less, or either.
     n_resamples : int, default=100_000

@@ -21,6 +21,10 @@ Missing: TypeAlias = Literal["error", "drop"]
 
 #: Fewer words are no sample of words.
 _FEWEST = 2
+_HOW_FRAMES_ARE_READ = (
+    "The words of a frame are its index (pandas) or the names of its columns; of another frame make a "
+    "mapping, dict(zip(words, vectors)). "
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def read_sets(
         found = _look_up(list(dict.fromkeys(word for part in words.values() for word in part)), embedding)
         unknown = {name: tuple(w for w in part if w not in found) for name, part in words.items()}
         if missing == "error" and any(unknown.values()):
-            _refuse_unknown(unknown)
+            _refuse_unknown(unknown, hasattr(embedding, "columns"))
         known = {name: tuple(word for word in part if word in found) for name, part in words.items()}
         read = [
             WordSet(
@@ -140,6 +144,11 @@ def _read_words(name: str, values: Any) -> list[str]:
 def _look_up(words: list[str], embedding: Embedding) -> dict[str, Any]:
     """Return the vectors of the words that have one."""
     vectors_of: Any = embedding
+    if hasattr(embedding, "loc") and hasattr(embedding, "index") and hasattr(embedding, "columns"):
+        # A frame of pandas is asked by column; most have a row per word.
+        rows = [word for word in words if word in vectors_of.index]
+        if len(rows) >= sum(word in vectors_of for word in words):
+            return {word: np.asarray(vectors_of.loc[word]) for word in rows}
     # gensim's KeyedVectors are no Mapping, but can be asked as one.
     is_mapping = hasattr(embedding, "__getitem__") and hasattr(embedding, "__contains__")
     if is_mapping and not isinstance(embedding, Sequence | np.ndarray):
@@ -160,10 +169,11 @@ def _look_up(words: list[str], embedding: Embedding) -> dict[str, Any]:
     return {word: vectors[i] for i, word in enumerate(words) if i not in unknown}
 
 
-def _refuse_unknown(unknown: Mapping[str, Sequence[str]]) -> None:
+def _refuse_unknown(unknown: Mapping[str, Sequence[str]], is_frame: bool) -> None:
     said = "; ".join(f"{name}: {list_labels(part, 5)}" for name, part in unknown.items() if part)
     raise ValueError(
-        f"The embedding has no vector for {sum(map(len, unknown.values()))} words. {said}. Look at their "
+        f"The embedding has no vector for {sum(map(len, unknown.values()))} words. {said}. "
+        f"{_HOW_FRAMES_ARE_READ if is_frame else ''}Look at their "
         'spelling and case, replace them, or go without them, missing="drop", which the result then tells.'
     )
 
