@@ -10,12 +10,15 @@ from statsmodels.stats.proportion import proportion_confint
 
 from fairsk.statistics._paired import (
     MOST_EXACT,
+    are_shares,
     mcnemar_p,
     mean_estimate,
     paired_difference,
     share_estimate,
     sign_flip_p,
+    within,
 )
+from fairsk.statistics._pairs import Estimate
 
 
 def units(both: int, only_first: int, only_second: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
@@ -122,6 +125,29 @@ def test_signs_are_all_tried(n):
     padded = np.concatenate([differences, np.zeros(50)])  # what does not move has no sign
     for values in (differences, -differences, padded):
         assert sign_flip_p(values, 99, np.random.default_rng(0)) == pytest.approx(expected)
+
+
+def test_intervals_end_where_no_value_lies():
+    assert within(Estimate(0.5, -1.4, 2.5), 0.0, 1.0) == (0.5, 0.0, 1.0)
+    assert within(Estimate(0.5, 0.3, 0.7), 0.0, 1.0) == (0.5, 0.3, 0.7)
+    assert within(Estimate(-3.0, -4.0, 1.0), -np.inf, 0.0) == (-3.0, -4.0, 0.0)
+    np.testing.assert_array_equal(within(Estimate(0.5, np.nan, np.nan), 0.0, 1.0), [0.5, np.nan, np.nan])
+    np.testing.assert_array_equal(within(Estimate(*[np.nan] * 3), 0.0, 1.0), [np.nan] * 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 1], True),
+        ([0.2, np.nan], True),
+        ([0, 1.5], False),
+        ([-0.1, 1], False),
+        ([np.nan], False),
+        ([], False),
+    ],
+)
+def test_shares_are_told_from_other_numbers(values, expected):
+    assert are_shares(np.array(values, dtype=float)) is expected
 
 
 def test_random_signs_come_near_what_all_signs_give():

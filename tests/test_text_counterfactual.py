@@ -954,3 +954,21 @@ def test_a_table_for_a_model_of_texts_alone_is_named(make, options, classifier):
     table = np.array(list(zip(*columns.values(), strict=True)), dtype=object) if is_array else make(columns)
     with pytest.raises((ValueError, TypeError), match=r"was given the table.*fitted to texts alone, give it"):
         counterfactual_audit(model, table, TWO, text=0 if is_array else "text", control=None, **options)
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+def test_intervals_of_gaps_of_probabilities_end_where_no_gap_lies(scale):
+    scores = {"He won.": 1.0, "She won.": 0.0, "He lost.": 0.9, "She lost.": 0.6}
+    swapper = TermSwapper({"male": ["he"], "female": ["she"]})
+    audit = counterfactual_audit(
+        lambda texts: [scale * scores[text] for text in texts],
+        ["He won.", "She lost."],
+        swapper,
+        control=None,
+        threshold=0.5,
+    )
+    (pair,) = audit.pairs
+    raw = ttest_1samp(scale * np.array([1.0, 0.3]), 0).confidence_interval(0.95)
+    assert raw.low < -1
+    expected = np.clip(raw, -1, 1) if scale == 1 else raw
+    assert (pair.gap_low, pair.gap_high) == pytest.approx(tuple(expected))

@@ -26,11 +26,13 @@ from fairsk.statistics._pairs import Estimate, newcombe_interval
 
 __all__ = [
     "MOST_EXACT",
+    "are_shares",
     "mcnemar_p",
     "mean_estimate",
     "paired_difference",
     "share_estimate",
     "sign_flip_p",
+    "within",
 ]
 
 #: Up to this many differences all their signs are tried: 2^15 sums of either half are held at a time.
@@ -117,6 +119,18 @@ def mean_estimate(differences: Floats, confidence: float, scale: float) -> Estim
         return Estimate(mean, np.nan, np.nan)
     half = float(mean_half_widths(float(distances @ distances), n, n, confidence))
     return Estimate(mean, mean - half, mean + half)
+
+
+def are_shares(values: Floats) -> bool:
+    """Return whether values lie from 0 to 1, as truth values and probabilities do; NaN is no value."""
+    known = values[~np.isnan(values)]
+    return len(known) > 0 and bool(np.all((known >= 0) & (known <= 1)))
+
+
+def within(estimate: Estimate[float], low: float, high: float) -> Estimate[float]:
+    """Return an estimate whose interval ends where no such value can lie; NaN stays NaN."""
+    bounds = min(low, estimate.value), max(high, estimate.value)
+    return Estimate(estimate.value, *(float(end) for end in np.clip(estimate[1:], *bounds)))
 
 
 def sign_flip_p(differences: Floats, n_resamples: int, rng: np.random.Generator) -> float:

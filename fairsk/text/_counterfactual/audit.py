@@ -114,8 +114,9 @@ def counterfactual_audit(
     - flips: the share whose decision differs, with Wilson's interval;
     - direction: b texts are positive only as the one, c only as the other; McNemar's exact test takes b as
       binomial among b + c with probability 1/2. It is made for each pair of groups and never over several;
-    - gap: the mean of score(as a) - score(as b), with Student's interval, and the p-value by turning the
-      signs of the texts' gaps around: exact for 30 texts or fewer;
+    - gap: the mean of score(as a) - score(as b), with Student's interval (of scores that are all from 0
+      to 1 it ends at -1 and 1), and the p-value by turning the signs of the texts' gaps around: exact for 30
+      texts or fewer;
     - excess: flips minus the flips of the control, over the texts that have one, with Newcombe's interval for
       paired shares, which unlike that by the normal law has a width where no text flips [1]_;
     - moves: the mean of the distances between the two scores, whichever way, minus that of the control, with

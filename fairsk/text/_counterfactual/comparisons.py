@@ -12,12 +12,15 @@ import numpy as np
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk.statistics._multiplicity import adjust_p_values
 from fairsk.statistics._paired import (
+    are_shares,
     mcnemar_p,
     mean_estimate,
     paired_difference,
     share_estimate,
     sign_flip_p,
+    within,
 )
+from fairsk.statistics._pairs import Estimate
 from fairsk.text._counterfactual.edits import Edits
 from fairsk.text._counterfactual.records import (
     ControlComparison,
@@ -130,7 +133,7 @@ class Comparisons:
     def moves(self, confidence: float, n_resamples: int, rng: np.random.Generator) -> MoveComparison:
         """Return how far scores move beside how far the control moves them, over all groups."""
         moves = self._per_text(np.abs(self.changes))
-        estimate = _move_comparison(moves, self.control_moves, confidence, self._largest_score)
+        estimate = self._move_comparison(moves, self.control_moves, confidence)
         # Averages over several groups vary less than a control does, and so signs are no test of them.
         has_test = len(self.edits.group_names) == 2
         p = _excess_p(moves, self.control_moves, n_resamples, rng) if has_test else float("nan")
@@ -179,7 +182,7 @@ class Comparisons:
         only_second = int((chosen_second > chosen_first).sum())
         decided = self.responses.decisions is not None
         gaps = self.gaps(first, second)[answered]
-        gap = mean_estimate(gaps, confidence, self._largest_score)
+        gap = self._mean_estimate(gaps, confidence)
         moves, control_moves = np.abs(gaps), self.control_moves[at[answered]]
         only_refused = (
             int((refused_first & ~refused_second).sum()),
@@ -199,7 +202,7 @@ class Comparisons:
             gap_p=sign_flip_p(gaps, n_resamples, rng),
             control=_control_comparison(flips, self.control_flips[at[answered]], confidence),
             moves=replace(
-                _move_comparison(moves, control_moves, confidence, self._largest_score),
+                self._move_comparison(moves, control_moves, confidence),
                 p=_excess_p(moves, control_moves, n_resamples, rng),
             ),
             refused_group=only_refused[0],
@@ -219,6 +222,25 @@ class Comparisons:
     def _largest_score(self) -> float:
         """The largest score, without its sign, against which rounding is judged."""
         return float(np.max(np.abs(self.scores), initial=0, where=~np.isnan(self.scores)))
+
+    def _mean_estimate(self, differences: Floats, confidence: float) -> Estimate[float]:
+        """Return a mean of differences of scores, with its interval, which ends where no difference lies."""
+        estimate = mean_estimate(differences, confidence, self._largest_score)
+        return within(estimate, -1.0, 1.0) if are_shares(self.scores) else estimate
+
+    def _move_comparison(self, moves: Floats, control_moves: Floats, confidence: float) -> MoveComparison:
+        """Return the moves beside those of controls, on the texts that have both."""
+        both = ~np.isnan(moves) & ~np.isnan(control_moves)
+        first, second = moves[both], control_moves[both]
+        excess = self._mean_estimate(first - second, confidence)
+        return MoveComparison(
+            n=len(first),
+            move=float(first.mean()) if len(first) else float("nan"),
+            control_move=float(second.mean()) if len(first) else float("nan"),
+            excess=excess.value,
+            low=excess.low,
+            high=excess.high,
+        )
 
     @cached_property
     def changes(self) -> Floats:
@@ -263,23 +285,6 @@ def _control_comparison(
         low=excess.low,
         high=excess.high,
         p=mcnemar_p(more, fewer) if has_test and len(first) else float("nan"),
-    )
-
-
-def _move_comparison(
-    moves: Floats, control_moves: Floats, confidence: float, largest_score: float
-) -> MoveComparison:
-    """Return the moves beside those of controls, on the texts that have both."""
-    both = ~np.isnan(moves) & ~np.isnan(control_moves)
-    first, second = moves[both], control_moves[both]
-    excess = mean_estimate(first - second, confidence, largest_score)
-    return MoveComparison(
-        n=len(first),
-        move=float(first.mean()) if len(first) else float("nan"),
-        control_move=float(second.mean()) if len(first) else float("nan"),
-        excess=excess.value,
-        low=excess.low,
-        high=excess.high,
     )
 
 

@@ -13,7 +13,7 @@ from fairsk._core.typing import Floats, RandomStateLike
 from fairsk._core.validation import check_choice, generator
 from fairsk.statistics._intervals import check_confidence
 from fairsk.statistics._multiplicity import adjust_p_values
-from fairsk.statistics._paired import mean_estimate, sign_flip_p
+from fairsk.statistics._paired import mean_estimate, sign_flip_p, within
 from fairsk.statistics._resampling import check_resamples
 from fairsk.text._contrasts import TermsAre, contrast, prompt_means, split_p
 from fairsk.text._filled import FilledPrompts, Fills, fill_prompts
@@ -88,7 +88,8 @@ def perplexity_by_group(
     exact for up to 30 prompts. With sampled terms the variance of the means of the terms of either group is
     added, the degrees of freedom are Welch-Satterthwaite's, and p deals terms out to the groups anew, exactly
     where there are few. Holm's method adjusts p for the number of pairs of groups. Perplexity is
-    exp(-mean of L per token).
+    exp(-mean of L per token). A mean of log-likelihoods has Student's interval over prompts, which ends at 0,
+    so that a perplexity is not below 1.
 
     A language model finds frequent words likely: that "the man" is likelier than "the widow" says nothing of
     either. What differs between prompts about work and about home does.
@@ -203,7 +204,8 @@ def _of_group(
         if measure not in tables:
             return float("nan"), float("nan"), float("nan")
         means = prompt_means(tables[measure])
-        return mean_estimate(means, confidence, float(np.abs(means).max()))
+        estimate = mean_estimate(means, confidence, float(np.abs(means).max()))
+        return within(estimate, -np.inf, 0.0)  # the logarithm of a probability
 
     per_text, per_token = estimate("text"), estimate("token")
     with np.errstate(over="ignore"):  # a text of no likelihood at all
