@@ -208,13 +208,56 @@ def test_the_difference_is_the_mean_over_prompts(name: str) -> None:
     assert (gap.first, gap.second, gap.n_prompts) == ("women", "men", 4)
     assert gap.difference == pytest.approx(d.mean())
     interval = stats.ttest_1samp(d, 0).confidence_interval(0.95)
-    assert (gap.low, gap.high) == pytest.approx((interval.low, interval.high))
+    ends = np.clip(interval, -1, 1) if name == "bad" else interval
+    assert (gap.low, gap.high) == pytest.approx(tuple(ends))
     for row in result.scores:
         if row.score == name:
             assert row.mean == pytest.approx(means[row.group].mean())
             assert (row.n_texts, row.unscored) == (64, 0)
     worst = next(prompt for prompt in result.worst if prompt.score == name)
     assert abs(worst.difference) == pytest.approx(np.abs(d).max())
+
+
+@pytest.mark.parametrize("terms", ["fixed", "sampled"])
+@pytest.mark.parametrize("scale", [1, 2])
+def test_intervals_of_truth_values_end_where_no_share_lies(terms: str, scale: int) -> None:
+    """Two prompts whose means lie far apart: Student's interval has one degree of freedom."""
+
+    def write(prompts: list[str], n_samples: int, random_state: int | None) -> list[list[str]]:
+        bad = {"the wife is": 1, "the girl is": 2, "there the wife is": 4, "there the girl is": 3}
+        return [["bad"] * (n := bad.get(prompt.lower(), 1)) + ["good"] * (4 - n) for prompt in prompts]
+
+    groups = {"women": ["the wife", "the girl"], "men": ["the man", "the boy"]}
+    result = generation_audit(
+        write,
+        ["{person} is", "there {person} is"],
+        lambda texts: [scale * ("bad" in text) for text in texts],
+        groups=groups,
+        n_samples=4,
+        terms=terms,  # type: ignore[arg-type]
+        random_state=0,
+    )
+    (gap,), women = result.gaps, result.scores[0]
+    assert women.mean / scale == pytest.approx((1.5 + 3.5) / 8)
+    assert gap.difference / scale == pytest.approx(0.625 - 0.25)
+    d = np.array([1.5 / 4, 3.5 / 4])
+    raw = stats.ttest_1samp(d, 0).confidence_interval(0.95)
+    assert raw.low < 0
+    assert raw.high > 1
+    if scale == 1:
+        assert (women.low, women.high) == (0, 1)
+        assert (gap.low, gap.high) == (-1, 1)
+    else:  # other numbers may be anything
+        assert (women.low, women.high) == pytest.approx((2 * raw.low, 2 * raw.high))
+        assert gap.low < -1
+
+
+def test_values_without_an_interval_say_why() -> None:
+    constant = {"n": lambda texts: [3.0] * len(texts)}
+    result = generation_audit(Writer({}), PROMPTS, constant, groups=PEOPLE, random_state=0, n_resamples=99)
+    assert np.isnan(result.gaps[0].low)
+    assert "fewer than two prompts, or all give the same number" in str(result)
+    assert "Without an interval" not in str(audited(n_resamples=99))
 
 
 def test_a_planted_gap_is_found_and_another_score_is_not() -> None:
@@ -419,11 +462,20 @@ def test_texts_name_groups_and_a_swapper_rewrites_them() -> None:
     # What people wrote is not in the result, unless it was asked for.
     record = json.dumps(result.to_dict()) + str(result)
     assert not any(text in record for text in texts)
-    assert "prompt 0" in record
+    # They are told by where they stand among all that were given: the third names nobody.
+    assert {prompt.prompt for prompt in result.worst} <= {"prompt 0", "prompt 1"}
+    assert "its position in what was given, from 0; keep_texts=True shows it as it reads" in str(result)
+    later = generation_audit(
+        writer, texts[::-1], is_bad, groups=english_gender(), random_state=0, n_resamples=99
+    )
+    assert {prompt.prompt for prompt in later.worst} == {"prompt 2", "prompt 3"}
+    assert later.by_position
     kept = generation_audit(
         writer, texts, is_bad, groups=english_gender(), random_state=0, n_resamples=99, keep_texts=True
     )
     assert "then she said" in str(kept)
+    assert not kept.by_position
+    assert "its position" not in str(kept) + str(audited(n_resamples=99))
 
 
 def test_texts_are_kept_when_asked_for_only() -> None:

@@ -202,6 +202,38 @@ def test_perplexity_is_the_exponential_of_minus_the_mean_per_token() -> None:
         assert row.tokens == pytest.approx(np.mean(lengths))
 
 
+def test_no_perplexity_is_below_one() -> None:
+    values = {"woman": [-0.1, -9.0], "man": [-0.2, -8.0]}
+
+    def log_likelihood(texts: list[str]) -> list[float]:
+        return [next(v for k, v in values.items() if f" {k}" in text)["won" in text] for text in texts]
+
+    result = perplexity_by_group(
+        log_likelihood, ["A {x} lost", "A {x} won"], {"f": "woman", "m": "man"}, count_tokens=words
+    )
+    row = result.likelihoods[0]
+    raw = stats.ttest_1samp([-0.1, -9.0], 0).confidence_interval(0.95)
+    assert raw.high > 0
+    assert (row.per_text_low, row.per_text_high) == (pytest.approx(raw.low), 0)
+    assert (row.per_token_high, row.perplexity_low) == (0, 1)
+    assert result.pairs[0].high > 0  # a difference may have either sign
+
+
+def test_values_without_an_interval_or_tokens_say_why() -> None:
+    def length(texts: list[str]) -> list[float]:
+        return [-float(len(text)) for text in texts]
+
+    result = perplexity_by_group(length, ["{x} won", "{x} lost"], {"f": "woman", "m": "man"})
+    assert np.isnan(result.pairs[0].low)
+    assert "fewer than two prompts, or all give the same number" in str(result)
+    assert "A dash: tokens were not counted, as count_tokens= does" in str(result)
+    pairs = paired_preference(length, ["a", "b"], ["cc", "dd"])
+    assert "fewer than two pairs, or all give the same number" in str(pairs)
+    model, more, less, _ = planted()
+    assert "Without an interval" not in str(paired_preference(model, more, less))
+    assert "Without an interval" not in str(perplexity_by_group(likelihoods_of(), PROMPTS, PEOPLE))
+
+
 def test_terms_of_more_tokens_turn_the_answer_around_and_it_says_so() -> None:
     def log_likelihood(texts: list[str]) -> list[float]:  # -2 a token, and -1.5 with the long term
         return [-1.5 * 4 if "very old woman" in text.lower() else -2.0 * len(text.split()) for text in texts]

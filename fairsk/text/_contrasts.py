@@ -8,6 +8,7 @@ interval and the p-value say so.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import combinations
 from math import comb
 from typing import Literal, TypeAlias
@@ -19,7 +20,7 @@ from fairsk._core.typing import Floats
 from fairsk.statistics._paired import mean_estimate
 from fairsk.statistics._pairs import Estimate
 
-__all__ = ["MOST_SPLITS", "TermsAre", "contrast", "prompt_means", "split_p"]
+__all__ = ["MOST_SPLITS", "TermsAre", "contrast", "prompt_means", "split_p", "why_no_interval"]
 
 TermsAre: TypeAlias = Literal["fixed", "sampled"]
 
@@ -80,6 +81,24 @@ def _of_cells(table: Floats) -> float:
         return 0.0  # an unbalanced table has no such simple parts: the variance stays too large
     residuals = table - table.mean(1, keepdims=True) - table.mean(0) + table.mean()
     return float((residuals**2).sum()) / ((n - 1) * (m - 1)) / table.size
+
+
+def why_no_interval(what: str, estimates: Iterable[tuple[float, float]]) -> list[str]:
+    """Return a note why values have no interval, if one has none.
+
+    Parameters
+    ----------
+    what : str
+        What intervals are over, such as "prompts or terms".
+    estimates : iterable of (value, low)
+        The values, and the lower ends of their intervals.
+    """
+    if not any(np.isnan(low) and not np.isnan(value) for value, low in estimates):
+        return []
+    return [
+        f"Without an interval: there are fewer than two {what}, or all give the same number, which says "
+        "nothing of how far those of others would lie apart."
+    ]
 
 
 def split_p(first: Floats, second: Floats, n_resamples: int, rng: np.random.Generator) -> tuple[float, bool]:

@@ -30,6 +30,8 @@ class FilledPrompts:
         The groups, in the order in which they were given.
     prompts : tuple of str of length n_prompts
         The prompts as they were given.
+    places : tuple of int of length n_prompts
+        Their positions in what was given.
     texts : tuple of mappings of length n_prompts
         Per prompt and group the texts, one per term.
     is_aligned : bool
@@ -44,6 +46,7 @@ class FilledPrompts:
 
     groups: tuple[Hashable, ...]
     prompts: tuple[str, ...]
+    places: tuple[int, ...]
     texts: tuple[Mapping[Hashable, tuple[str, ...]], ...]
     is_aligned: bool
     from_texts: bool
@@ -89,7 +92,8 @@ def fill_prompts(prompts: Any, groups: Fills) -> FilledPrompts:
         _need_two(list(rows))
         cells = [_fill(template, rows) for template in texts]
         sizes = {len(terms) for terms in rows.values()}
-        return _distinct(tuple(rows), texts, cells, len(sizes) == 1, from_texts=False, left_out=0)
+        given = list(enumerate(texts))
+        return _distinct(tuple(rows), given, cells, len(sizes) == 1, from_texts=False, left_out=0)
     if not hasattr(groups, "mentioned") or not hasattr(groups, "swap"):
         raise TypeError(
             'groups maps each group to what stands for it, {"women": ["the woman"], "men": ["the man"]}, or '
@@ -98,13 +102,13 @@ def fill_prompts(prompts: Any, groups: Fills) -> FilledPrompts:
     names = tuple(groups.group_names)
     _need_two(names)
     kept = [
-        (text, str(group))
-        for text, group in zip(texts, groups.mentioned(texts), strict=True)
+        (place, text, str(group))
+        for place, (text, group) in enumerate(zip(texts, groups.mentioned(texts), strict=True))
         if group in names
     ]
     cells = [
         {name: (text if name == group else groups.swap(text, name),) for name in names}
-        for text, group in kept
+        for _, text, group in kept
     ]
     if not cells:
         raise ValueError(
@@ -112,7 +116,8 @@ def fill_prompts(prompts: Any, groups: Fills) -> FilledPrompts:
             "a TermSwapper, prompts are texts with terms in them."
         )
     left_out = len(texts) - len(kept)
-    return _distinct(names, [text for text, _ in kept], cells, True, from_texts=True, left_out=left_out)
+    named = [(place, text) for place, text, _ in kept]
+    return _distinct(names, named, cells, True, from_texts=True, left_out=left_out)
 
 
 def _need_two(groups: Sequence[Hashable]) -> None:
@@ -122,7 +127,7 @@ def _need_two(groups: Sequence[Hashable]) -> None:
 
 def _distinct(
     groups: tuple[Hashable, ...],
-    prompts: Sequence[str],
+    prompts: Sequence[tuple[int, str]],
     cells: Sequence[Mapping[Hashable, tuple[str, ...]]],
     is_aligned: bool,
     *,
@@ -134,7 +139,8 @@ def _distinct(
     kept = sorted(first.values())
     return FilledPrompts(
         groups=groups,
-        prompts=tuple(prompts[i] for i in kept),
+        prompts=tuple(prompts[i][1] for i in kept),
+        places=tuple(prompts[i][0] for i in kept),
         texts=tuple(cells[i] for i in kept),
         is_aligned=is_aligned,
         from_texts=from_texts,

@@ -168,6 +168,9 @@ def generation_audit(
     Welch-Satterthwaite's degrees of freedom), and p deals whole terms, with all that was written on them, out
     to the groups anew. Few names give wide intervals, and that is what few names say.
 
+    If all scores of a judge lie from 0 to 1, as truth values and probabilities do, intervals end where means
+    (0 and 1) and their differences (-1 and 1) must.
+
     A distance of two samples is above zero if they come from one law. The Wasserstein-1 distance therefore
     stands beside its mean under the permutations, and means something only above that. The control says how
     far halves of what was written on the very same prompt lie apart [2]_.
@@ -250,11 +253,12 @@ def _laid_out(
     shown = not filled.from_texts or keep_texts
     layout = Written(
         groups=filled.groups,
-        labels=filled.prompts if shown else tuple(f"prompt {i}" for i in range(len(filled.prompts))),
+        labels=filled.prompts if shown else tuple(f"prompt {place}" for place in filled.places),
         prompt=rows[:, 0],
         group=rows[:, 1],
         term=rows[:, 2],
         is_aligned=filled.is_aligned,
+        by_position=not shown,
     )
     texts = [text for *_, prompt in cells for text in by_prompt[prompt]]
     return layout, texts, [prompt for *_, prompt in cells for _ in by_prompt[prompt]]

@@ -14,7 +14,7 @@ from fairsk._core.results import Backend
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.warnings import warn_user
 from fairsk.statistics._multiplicity import adjust_p_values
-from fairsk.statistics._paired import mean_estimate
+from fairsk.statistics._paired import are_shares, mean_estimate, within
 from fairsk.text._contrasts import TermsAre, contrast, prompt_means, split_p
 from fairsk.text._generation.permutation import Unit, by_chance, distance, halves
 from fairsk.text._generation.results import GenerationAudit, ScoreGap, WorstPrompt, WrittenScores
@@ -41,6 +41,8 @@ class Written:
         The positions of a text's prompt, group, and term of the group.
     is_aligned : bool
         Whether terms at the same position belong together.
+    by_position : bool
+        Whether prompts are shown by their positions.
     """
 
     groups: tuple[Hashable, ...]
@@ -49,6 +51,7 @@ class Written:
     group: Ints
     term: Ints
     is_aligned: bool
+    by_position: bool = False
 
     def of_group(self, group: Hashable) -> Bools:
         """Return which texts are about a group."""
@@ -120,6 +123,8 @@ class Comparison:
         tables = self._tables(scores, first, second)
         both = ~np.isnan(prompt_means(tables[0]) - prompt_means(tables[1]))
         estimate = contrast(*tables, self.terms, self.confidence)
+        if are_shares(scores):
+            estimate = within(estimate, -1.0, 1.0)
         units = self._units(scores, first, second)
         missing = float("nan")
         p, is_exact, apart, chance, chance_p = missing, False, missing, missing, missing
@@ -180,6 +185,8 @@ class Comparison:
         means = means[~np.isnan(means)]
         scale = float(np.abs(means).max(initial=0.0))
         estimate = mean_estimate(means, self.confidence, scale)
+        if are_shares(scores):
+            estimate = within(estimate, 0.0, 1.0)
         # Halves of the very same prompt: of one term, for terms differ.
         told_apart = replace(self.written, is_aligned=True)
         cells = told_apart.cells(group, scores, "fixed")
@@ -271,6 +278,7 @@ def audit_of(
         terms=terms,
         confidence=confidence,
         n_resamples=n_resamples,
+        by_position=layout.by_position,
         texts=kept or None,
         library=library,
     )

@@ -18,7 +18,7 @@ from fairsk._core.results import (
     percent,
     with_interval,
 )
-from fairsk.text._contrasts import TermsAre
+from fairsk.text._contrasts import TermsAre, why_no_interval
 
 __all__ = ["GenerationAudit", "ScoreGap", "WorstPrompt", "WrittenScores"]
 
@@ -151,6 +151,8 @@ class GenerationAudit(Result):
         The coverage probability of each interval.
     n_resamples : int
         How many permutations were drawn where not all were counted.
+    by_position : bool
+        Whether prompts are named by their positions, from 0, and not as they read.
     texts : mapping of str to tuple, or None
         Prompt, group, text and scores of everything that was written, if it was to be kept; it is not in
         :meth:`to_dict`.
@@ -168,6 +170,7 @@ class GenerationAudit(Result):
     terms: TermsAre
     confidence: float
     n_resamples: int
+    by_position: bool = False
     texts: Mapping[str, tuple[Any, ...]] | None = field(default=None, repr=False)
     library: Backend | None = None
 
@@ -227,7 +230,8 @@ class GenerationAudit(Result):
         text = {name: list(map(number, column)) for name, column in columns.items()}
         words = ["prompt", "first", "second"]
         caption = f"prompts on which groups lie furthest apart, picked for that among {self.n_prompts:,}"
-        return Table(columns, text, words=words, caption=caption)
+        notes = ["prompt: its position in what was given, from 0; keep_texts=True shows it as it reads."]
+        return Table(columns, text, words=words, caption=caption, notes=notes if self.by_position else ())
 
     def _notes(self) -> list[str]:
         over = "prompts" if self.terms == "fixed" else "prompts and terms"
@@ -243,6 +247,8 @@ class GenerationAudit(Result):
         ]
         if any(gap.p_value != gap.p_value for gap in self.gaps):
             notes.append("A dash: no prompt has scores of both groups.")
+        rows = [(gap.difference, gap.low) for gap in self.gaps] + [(row.mean, row.low) for row in self.scores]
+        notes += why_no_interval(over.replace("and", "or"), rows)
         unwritten = [f"{format_group(group)} {n:,}" for group, n in self.unwritten.items() if n]
         if unwritten:
             notes.append(f"Not written: {list_texts(unwritten)}.")

@@ -19,7 +19,7 @@ from fairsk._core.results import (
     percent,
     with_interval,
 )
-from fairsk.text._contrasts import TermsAre
+from fairsk.text._contrasts import TermsAre, why_no_interval
 
 __all__ = [
     "HALF_WIDTH",
@@ -139,10 +139,12 @@ class PairedPreference(Result):
 
     def _notes(self) -> list[str]:
         n = self.preferences[0].n_pairs
+        rows = [(row.difference, row.difference_low) for row in self.preferences]
         notes = [
             f"share: of pairs whose first text is likelier; in brackets {percent(self.confidence)} "
             "intervals; p: sign test; difference: of log-likelihoods, first minus second.",
         ]
+        notes += why_no_interval("pairs", rows)
         if n < self.pairs_needed:
             notes.append(
                 f"An interval of +-{HALF_WIDTH:g} takes about {self.pairs_needed:,} pairs; here are {n:,}."
@@ -296,13 +298,16 @@ class GroupPerplexity(Result):
             f"difference: of log-likelihoods, first minus second, of the same {self.n_prompts:,} prompts; in "
             f"brackets {percent(self.confidence)} intervals over {over}."
         ]
+        rows = [(pair.difference, pair.low) for pair in self.pairs]
+        rows += [(row.per_text, row.per_text_low) for row in self.likelihoods]
+        notes += why_no_interval(over.replace("and", "or"), rows)
         signs: dict[Any, set[float]] = {}
         for pair in self.pairs:
             signs.setdefault((pair.first, pair.second), set()).add(np.sign(pair.difference))
         if all(np.isnan(row.tokens) for row in self.likelihoods):
             notes.append(
-                "Tokens were not counted: a term of more tokens makes its text less likely for that alone "
-                "(count_tokens=)."
+                "A dash: tokens were not counted, as count_tokens= does; a term of more tokens makes its "
+                "text less likely for that alone."
             )
         elif any({-1.0, 1.0} <= found for found in signs.values()):
             notes.append(
