@@ -1317,9 +1317,9 @@ def test_silence_of_a_scorer_is_kept():
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([[-1.0, math.nan]], "returned nan"),
-        ([[-1.0, 0.5]], "returned 0.5"),
-        ([[-1.0, math.inf]], "returned inf"),
+        ([[-1.0, math.nan]], "hold NaN"),
+        ([[-1.0, 0.5]], "one is 0.5"),
+        ([[-1.0, math.inf]], "hold infinity"),
         ([[-1.0]], r"shape \(1, 2\)"),
         ([-1.0, -1.0], r"shape \(1, 2\)"),
     ],
@@ -1329,6 +1329,46 @@ def test_scorers_that_break_the_contract_are_refused(rows, message):
     with pytest.raises(ValueError, match=message):
         scorer(["a"], ANSWERS)
     assert len(scorer.cache) == 0
+
+
+class Writer:
+    """A scorer that writes what it was made with."""
+
+    def __init__(self, texts):
+        self.texts = texts
+
+    def __call__(self, prompts, answers):
+        return [["-1"] * len(answers)] * len(prompts)
+
+    def log_likelihood(self, texts):
+        return [math.nan] * len(texts)
+
+    def generate(self, prompts, n_samples, random_state, **options):
+        return self.texts
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda scorer: scorer("abc", ANSWERS), "prompts must be a list of texts; got 'abc'"),
+        (lambda scorer: scorer([1], ANSWERS), r"prompts\[0\] is 1"),
+        (lambda scorer: scorer(["a"], "yes"), "answers must be a list of texts"),
+        (lambda scorer: scorer(["a"], ANSWERS), "not an array of numbers"),
+        (lambda scorer: scorer.cost("abc", ANSWERS), "prompts must be a list of texts"),
+        (lambda scorer: scorer.log_likelihood(["a"]), "log_likelihood returned nan"),
+        (lambda scorer: scorer.generate(["a", "b"], 2, 0), "1 lists for 2 prompts"),
+        (lambda scorer: scorer.generate(["a"], 3, 0), "a list of 3 texts is expected"),
+        (lambda scorer: scorer.generate(["a"], 2, 0), "must return texts; got b'y'"),
+        (lambda scorer: scorer.generate(["a"], 0, 0), "n_samples must be a whole number"),
+        (lambda scorer: scorer.generate(["a"], 2, 0, stop={1}), "options are part of a key"),
+    ],
+)
+def test_what_a_cached_scorer_is_asked_and_answers_is_checked(ask, message):
+    scorer = CachedScorer(Writer([["x", b"y"]]))
+    with pytest.raises((TypeError, ValueError), match=message):
+        ask(scorer)
+    assert len(scorer.cache) == 0
+    assert CachedScorer(Writer([["x", None]])).generate(["a"], np.int64(2), 0) == [["x", None]]
 
 
 def test_cached_scorers_that_are_refused(tmp_path):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,11 @@ from sklearn.utils.metaestimators import available_if
 from fairsk._core.messages import show
 from fairsk._core.typing import Floats, RandomStateLike
 from fairsk._core.validation import generator
-from fairsk.text._calling import call_with_all
+from fairsk.text._generation.asking import written
+from fairsk.text._llm.asking import answer_scores
 from fairsk.text._llm.cost import NOTHING, RunCost, run_cost, tokens_of
 from fairsk.text._scorers.cache import AnswerCache, as_cache, key_of
+from fairsk.text._scorers.requests import check_prompts, check_whole
 
 __all__ = ["CachedScorer"]
 
@@ -143,22 +147,18 @@ class CachedScorer:
 
         Raises
         ------
+        TypeError
+            If prompts or answers are no texts.
         ValueError
             If it returns another shape, NaN, or what is no log-probability.
         """
-        answers = list(answers)
+        prompts, answers = check_prompts(prompts), check_prompts(answers, "answers")
 
         def ask(lot: list[str]) -> list[Any]:
-            returned = call_with_all("scorer", self.scorer, "prompts, answers", lot, answers)
-            scores = np.asarray(returned, dtype=float)
-            if scores.shape != (len(lot), len(answers)):
-                raise ValueError(
-                    f"scorer must return an array of shape ({len(lot)}, {len(answers)}), a row per prompt; "
-                    f"it returned shape {scores.shape}."
-                )
-            return [_plain_row(row) for row in scores.tolist()]
+            scores = answer_scores(self.scorer, lot, answers)
+            return [[None if value == -math.inf else value for value in row] for row in scores.tolist()]
 
-        rows = self._kept("score", list(prompts), ask, answers=answers)
+        rows = self._kept("score", prompts, ask, answers=answers)
         values = [[-math.inf if value is None else value for value in row] for row in rows]
         return np.array(values, dtype=float).reshape(len(rows), len(answers))
 
@@ -185,9 +185,13 @@ class CachedScorer:
                     f"scorer.log_likelihood must return an array of shape ({len(lot)},); it returned shape "
                     f"{values.shape}."
                 )
-            return _plain_row(values.tolist(), is_density=True)
+            if (wrong := np.isnan(values) | np.isposinf(values)).any():
+                raise ValueError(
+                    f"scorer.log_likelihood returned {values[wrong][0]}: a text that cannot be has -inf."
+                )
+            return [None if value == -math.inf else value for value in values.tolist()]
 
-        kept = self._kept("log-likelihood", list(texts), ask)
+        kept = self._kept("log-likelihood", check_prompts(texts, "texts"), ask)
         return np.array([-math.inf if value is None else value for value in kept], dtype=float)
 
     @available_if(_has("count_tokens"))
@@ -241,13 +245,22 @@ class CachedScorer:
         """
         seed = None if random_state is None else int(generator(random_state).integers(2**31))
 
+        n_samples = check_whole("n_samples", n_samples, 1, 10**6)
+        try:
+            json.dumps(options, allow_nan=False)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"options are part of a key, and must hold values that JSON has; got {show(options)}."
+            ) from None
+
         def ask(lot: list[str]) -> list[Any]:
-            texts = self.scorer.generate(lot, n_samples, seed, **options)  # type: ignore[attr-defined]
-            return [list(some) for some in texts]
+            texts = written(partial(self.scorer.generate, **options), lot, n_samples, seed)  # type: ignore[attr-defined]
+            return [texts[prompt] for prompt in lot]
 
         cache = AnswerCache() if seed is None else self.cache
+        prompts = check_prompts(prompts)
         parts = {"n_samples": n_samples, "seed": seed, "options": options}
-        return self._kept("text", list(prompts), ask, cache, **parts)
+        return self._kept("text", prompts, ask, cache, **parts)
 
     def cost(self, prompts: Sequence[str], answers: Sequence[str] = ()) -> RunCost:
         """Return what it would cost to score these answers, without asking anything.
@@ -264,7 +277,8 @@ class CachedScorer:
         RunCost
             Calls and tokens.
         """
-        keys = {prompt: self._key("score", prompt, {"answers": list(answers)}) for prompt in prompts}
+        parts = {"answers": check_prompts(answers, "answers")}
+        keys = {prompt: self._key("score", prompt, parts) for prompt in check_prompts(prompts)}
         known = self.cache.known(keys.values())
         return run_cost(
             keys,
@@ -309,14 +323,3 @@ class CachedScorer:
             cost = replace(cost, tokens_out=tokens_of(texts, count))
         with self._lock:
             self._spent += cost
-
-
-def _plain_row(row: list[float], *, is_density: bool = False) -> list[float | None]:
-    """Return values as JSON has them: None for -inf."""
-    for value in row:
-        if math.isnan(value) or value == math.inf or (value > 1e-6 and not is_density):
-            raise ValueError(
-                f"scorer must return log-probabilities, which are 0 or less, and -inf where there is no "
-                f"answer; it returned {value:.3g}."
-            )
-    return [None if value == -math.inf else value for value in row]

@@ -142,14 +142,14 @@ def check_seconds(timeout: Any) -> float:
     return float(timeout)
 
 
-def check_prompts(prompts: Any) -> list[str]:
+def check_prompts(prompts: Any, name: str = "prompts") -> list[str]:
     """Return prompts as a list, if they are texts."""
     if isinstance(prompts, str) or not hasattr(prompts, "__iter__"):
-        raise TypeError(f"prompts must be a list of texts; got {show(prompts)}.")
+        raise TypeError(f"{name} must be a list of texts; got {show(prompts)}.")
     listed: list[str] = list(prompts)
     for place, prompt in enumerate(listed):
         if not isinstance(prompt, str):
-            raise TypeError(f"prompts must be a list of texts; prompts[{place}] is {show(prompt)}.")
+            raise TypeError(f"{name} must be a list of texts; {name}[{place}] is {show(prompt)}.")
     return listed
 
 
