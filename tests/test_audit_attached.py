@@ -93,10 +93,11 @@ def test_one_title_for_two_results_and_small_groups(decisions, rates):
 
 def test_texts_that_people_wrote_stay_out_of_reports(decisions):
     y_pred, group = decisions
-    swapper = TermSwapper({"f": ["aunt"], "m": ["uncle"]})
+    swapper = TermSwapper({"f": ["aunt", "niece"], "m": ["uncle", "nephew"]})
     audit = counterfactual_audit(
         lambda texts: ["aunt" in text for text in texts], ["My aunt Gwendolyn sued."], swapper
     )
+    assert audit.worst[0].control == "My niece Gwendolyn sued."
     assert "Gwendolyn" in str(audit)
     report = audit_predictions(None, y_pred, sensitive_features=group, attached=audit)
     [stated] = report.stated["attached"]

@@ -118,7 +118,8 @@ class CounterfactualAudit(Result):
         return words.verdict(self)
 
     def _for_report(self) -> CounterfactualAudit:
-        return replace(self, worst=tuple(replace(one, text=None, counterfactual=None) for one in self.worst))
+        without = (replace(one, text=None, counterfactual=None, control=None) for one in self.worst)
+        return replace(self, worst=tuple(without))
 
     def _tables(self) -> list[Table | Entries]:
         lines = [("verdict", self.verdict), *words.details(self)]
