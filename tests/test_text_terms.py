@@ -671,6 +671,16 @@ def test_a_word_that_is_no_term_stays_and_names_no_group():
     )
 
 
+def test_a_control_in_which_a_word_is_no_term_is_none():
+    """Where "jene" stands "sie" would be they, and then the control named nobody."""
+    groups = ["jene", "sie"], ["jener", "er"]
+    swapper = of_two(*groups, resolve=of_german, ask=["sie"])
+    assert swapper.control("Jene kommt.") == "Sie kommt."
+    assert swapper.mentioned(["Jene kommen.", "Sie kommen."]).tolist() == ["female", "none"]
+    assert swapper.control("Jene kommen.") is None
+    assert swapper.control("Sie kommen.") is None
+
+
 def test_none_is_an_answer_about_terms_of_ask_only():
     silent = of_two(["her", "her"], ["him", "his"], resolve=lambda term: None)
     with pytest.raises(ValueError, match=r"one of the rows .* got None.*into ask=.*into keep="):

@@ -421,9 +421,9 @@ class TermSwapper:
         has not seen a word, an edit that writes it is one that takes the term away.
         """
         control = self.parse(text).render_control()
-        if control is None or not self._lists.may_run_together:
+        if control is None or not (self._lists.may_run_together or self._lists.ask):
             return control
-        return control if self._lists.groups_in(control) == self._lists.groups_in(text) else None
+        return control if set(self._groups_in(control)) == set(self._groups_in(text)) else None
 
 
 def _checked_text(text: Any) -> str:
