@@ -228,7 +228,7 @@ def test_bias_auc_of_groups_without_an_area() -> None:
         (
             {"groups": ["femal"]},
             ValueError,
-            "groups has 'femal', which is none of the groups: .*Did you mean",
+            r"^The group 'femal' is not one of the groups: .* Did you mean 'female'\?",
         ),
         ({"y_true": None}, ValueError, "bias_auc depends on the labels"),
     ],

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.columns import Orders, SensitiveColumns
 from fairsk._core.factorize import Coded, code_array, is_missing
-from fairsk._core.messages import list_labels, list_texts, show
+from fairsk._core.messages import did_you_mean, list_labels, list_texts, show
 from fairsk._core.policy import (
     During,
     UnknownGroup,
@@ -107,8 +107,8 @@ def check_reference_given(method: str, reference: Hashable, groups: Sequence[Has
         raise ValueError('reference= names a group for method="to_reference" only.')
 
 
-def position_of(group: Hashable, groups: Sequence[Hashable]) -> int:
-    """Return where a group stands among others.
+def position_of(group: Hashable, groups: Sequence[Hashable], *, called: str = "The reference group") -> int:
+    """Return where a group stands among others; an error says what it is called.
 
     Raises
     ------
@@ -119,9 +119,8 @@ def position_of(group: Hashable, groups: Sequence[Hashable]) -> int:
         text = format_group(tuple(group) if isinstance(group, list) else group).casefold()
         alike = [label for label in groups if format_group(label).casefold() == text]
         hint = f" Did you mean {show(alike[0])}?" if alike else ""
-        raise ValueError(
-            f"The reference group {show(group)} is not one of the groups: {list_labels(groups)}.{hint}"
-        )
+        hint = hint or did_you_mean(group, [label for label in groups if isinstance(label, str)])
+        raise ValueError(f"{called} {show(group)} is not one of the groups: {list_labels(groups)}.{hint}")
     return list(groups).index(group)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fairsk._core.messages import did_you_mean, list_labels, show
+from fairsk._core.messages import show
 from fairsk._core.typing import Floats
 from fairsk.metrics._scores.background import background_negatives, background_positives
 from fairsk.metrics._scores.estimates import auc
@@ -24,14 +24,8 @@ def mean_of_areas(scores: GroupedScores, groups: Sequence[Hashable] | None, powe
         raise ValueError(f"power must be a finite number other than 0; got {show(power)}.")
     if isinstance(groups, str):
         raise TypeError(f"groups must be a sequence of groups, such as [{show(groups)}], got a text.")
-    named = scores.groups if groups is None else list(groups)
-    for group in named:
-        if group not in scores.groups:
-            hint = did_you_mean(str(group), map(str, scores.groups))
-            raise ValueError(
-                f"groups has {show(group)}, which is none of the groups: {list_labels(scores.groups)}.{hint}"
-            )
-    places = [scores.groups.index(group) for group in named]
+    named = scores.groups if groups is None else groups
+    places = [position_of(group, scores.groups, called="The group") for group in named]
     if len(places) == 0 or len(set(places)) < len(places):
         raise ValueError(f"groups must name groups, each once; got {show(groups)}.")
     chosen, total = [scores.parts[place] for place in places], scores.total
