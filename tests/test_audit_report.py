@@ -586,3 +586,39 @@ def test_three_rates_at_most_are_drawn_side_by_side():
     ]
     [chart] = [block for block in section.blocks if isinstance(block, Chart)]
     assert len(chart.rates) == 3
+
+
+def by_sex(X):
+    """Return the column of a frame, as an array without a name."""
+    return X["sex"].to_numpy()
+
+
+def rates_of(report):
+    """Return the groups of a report and their rates, whatever attributes are called."""
+    return [(row.group, row.rate, row.value) for row in report.results.rates]
+
+
+@pytest.mark.parametrize("audit_data", [False, True])
+def test_models_are_audited_by_columns_and_callables(audit_data):
+    X = FRAME[["race", "sex", "score"]]
+    found = audit_models(
+        {"cut": FromScore(0.5)}, X, Y, sensitive_features=["race", by_sex], pos_label=1, audit_data=audit_data
+    )
+    stated = audit_models({"cut": FromScore(0.5)}, X, Y, sensitive_features=["race", "sex"], pos_label=1)
+    assert [(r.group, r.value) for r in found.results.rates] == [
+        (r.group, r.value) for r in stated.results.rates
+    ]
+    assert {row.attribute for row in found.results.rates} == {"race", "by_sex", "race & by_sex"}
+    assert ("data" in found.stated) == audit_data
+
+
+@pytest.mark.parametrize("function", [by_sex, ["race", by_sex]])
+def test_predictions_are_audited_by_a_callable_of_their_x(function):
+    columns = SEX if callable(function) else FRAME[["race", "sex"]]
+    found = audit_predictions(Y, P, sensitive_features=function, X=FRAME[["race", "sex"]])
+    stated = audit_predictions(Y, P, sensitive_features=columns)
+    assert [(r.group, r.value) for r in found.results.rates] == [
+        (r.group, r.value) for r in stated.results.rates
+    ]
+    with pytest.raises(TypeError, match="there is no X here to call it with"):
+        audit_predictions(Y, P, sensitive_features=function)

@@ -661,6 +661,71 @@ def test_any_function_of_texts_says_who_is_mentioned() -> None:
     assert [part.against for part in audit.words.parts] == ["those of she"]
 
 
+def who(texts: list[str]) -> list[str]:
+    """Return who is mentioned, by a function with a name."""
+    return ["she" if " she " in text else "other" for text in texts]
+
+
+def test_columns_are_called_by_the_functions_that_return_them() -> None:
+    texts = sentences()
+    frame = pd.DataFrame({"product": ["a", "b"] * (len(texts) // 2), "post": texts})
+    mentioned = functools.partial(SWAPPER.mentioned, text="post")
+    y = np.array(["nurse" in text for text in texts]).astype(int)
+    assert audit_dataset(texts, who).attributes == ("who",)
+    both = audit_dataset(frame, ["product", mentioned])
+    assert both.attributes == ("product", "mentions", "product & mentions")
+    report = audit_predictions(y, y, sensitive_features=["product", mentioned], X=frame)
+    assert {row.attribute for row in report.results.rates} == set(both.attributes)
+    alone = audit_predictions(y, y, sensitive_features=SWAPPER.mentioned, X=texts)
+    assert {row.attribute for row in alone.results.rates} == {"mentions"}
+
+
+def test_words_are_audited_for_the_function_of_texts_in_a_list() -> None:
+    texts = sentences()
+    frame = pd.DataFrame({"product": ["a", "b"] * (len(texts) // 2), "post": texts})
+    mentioned = functools.partial(SWAPPER.mentioned, text="post")
+    alone = audit_dataset(texts, SWAPPER.mentioned, baseline="equal")
+    single = audit_dataset(texts, [SWAPPER.mentioned], baseline=texts)
+    assert single.attributes == ("mentions",)
+    listed = [
+        audit_dataset(frame, [mentioned]),
+        audit_dataset(frame, ["product", mentioned]),
+        audit_dataset(frame, [mentioned, "product"]),
+        audit_dataset(frame, [lambda X: X["product"].to_numpy(), mentioned]),
+        audit_dataset(texts, [who, SWAPPER.mentioned]),
+    ]
+    for audit in [single, *listed]:
+        assert audit.words.to_dict() == alone.words.to_dict()
+    assert listed[1].proxies.free_text == ("post",)
+
+
+def test_texts_that_mention_nobody_stand_aside_in_an_intersection() -> None:
+    texts = [*sentences(), "it rains", "she and he talk"]
+    frame = pd.DataFrame({"product": ["a", "b"] * (len(texts) // 2), "post": texts})
+    audit = audit_dataset(
+        frame,
+        ["product", functools.partial(SWAPPER.mentioned, text="post")],
+        baseline={"mentions": dict.fromkeys(SWAPPER.group_names, 0.5)},
+        min_group_size=50,  # of texts that name several there is one, of those that name none 39 and 41
+    )
+    small = [each for each in audit.findings if each.check == "small groups"]
+    assert [each.value for each in small if each.attribute == "product & mentions"] == [4]
+    assert not any(group in each.advice for each in small for group in ("none", "several"))
+
+
+def test_it_says_why_no_words_are_compared() -> None:
+    texts = sentences()
+    for functions in (
+        [who, lambda texts: ["a", "b"] * (len(texts) // 2)],
+        lambda X: np.array([who(X)] * 2).T,
+    ):
+        audit = audit_dataset(texts, functions)
+        [finding] = [each for each in audit.findings if each.check == "words"]
+        assert audit.words is None
+        assert finding.severity == "NOT APPLICABLE"
+        assert "audit it alone" in finding.advice
+
+
 @pytest.mark.parametrize(
     ("column", "free"),
     [

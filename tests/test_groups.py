@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -15,8 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from fairsk._core.columns import drop_columns, sensitive_columns
+from fairsk._core.columns import drop_columns, sensitive_columns, value_columns
 from fairsk._core.groups import encode_groups, encode_known_groups, format_group, sort_labels
+from fairsk.audit import audit_predictions
+from fairsk.metrics import demographic_parity_difference, group_metrics, ks_distance, score_metrics
 
 COLUMNS = {"age": [30, 40, 50, 60], "sex": ["f", "m", "f", "m"], "race": ["b", "b", "w", "b"]}
 FRAMES: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
@@ -268,6 +271,34 @@ def test_mixed_types_keep_their_values() -> None:
 def test_names_and_dicts_are_not_values(values: Any) -> None:
     with pytest.raises(TypeError, match="to name a column, use the constructor's sensitive_features"):
         sensitive_columns(pd.DataFrame(COLUMNS), None, values)
+
+
+@pytest.mark.parametrize("values", [len, ["sex", len], (functools.partial(np.ravel),)])
+def test_functions_are_not_values(values: Any) -> None:
+    with pytest.raises(TypeError, match="give a callable to the constructor, or pass what it returns"):
+        sensitive_columns(pd.DataFrame(COLUMNS), None, values)
+    with pytest.raises(TypeError, match="there is no X here to call it with: pass its values"):
+        sensitive_columns(None, None, values)
+    for argument in ("sensitive_features", "strata", "unit"):
+        with pytest.raises(TypeError, match=f"^{argument} is a callable.* {argument}=function"):
+            value_columns(argument, values, 4)
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        functools.partial(group_metrics, [0, 1], [1, 1]),
+        functools.partial(score_metrics, [0, 1], [0.1, 0.2]),
+        functools.partial(demographic_parity_difference, [0, 1], [1, 1]),
+        functools.partial(audit_predictions, [0, 1], [1, 1]),
+        functools.partial(ks_distance, [0.1, 0.2]),
+    ],
+    ids=lambda measure: measure.func.__name__,
+)
+def test_functions_without_x_ask_for_what_a_callable_returns(measure: Any) -> None:
+    for values in (len, ["sex", len]):
+        with pytest.raises(TypeError, match="there is no X here to call it with"):
+            measure(sensitive_features=values)
 
 
 @pytest.mark.parametrize(("values", "shown"), [(5, "0-D"), (np.zeros((4, 1, 1)), "3-D")])

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from fairsk._core.factorize import Coded, code_in_order, code_series, is_missing
+from fairsk._core.mentions import column_name
 from fairsk._core.messages import list_labels, list_texts, show
 from fairsk._core.typing import Floats, Ints
 
@@ -32,6 +33,7 @@ __all__ = [
     "column_keys",
     "column_of",
     "drop_columns",
+    "has_functions",
     "names_columns",
     "pyarrow_rows",
     "refuse_shuffled",
@@ -162,6 +164,8 @@ def _are_positions(names: tuple[str, ...]) -> bool:
     )
 
 
+#: What one column of values is called that has no name.
+_UNNAMED = "sensitive_features"
 #: What a column is called that was selected from an array.
 _COLUMN_NUMBER = re.compile(r"column \d+")
 
@@ -192,10 +196,12 @@ def sensitive_columns(
     """
     keys = column_keys(selector)
     if values is not None:
+        if X is None:
+            _refuse_functions("sensitive_features", values)
         sensitive = _from_values(values)
     elif callable(selector):
         values = selector(X)
-        sensitive = _from_values(values)
+        sensitive = _named_by(selector, _from_values(values))
     elif isinstance(selector, list | tuple) and any(map(callable, selector)):
         sensitive = _joined([sensitive_columns(X, each, n_samples=n_samples) for each in selector])
     elif keys is not None:
@@ -219,6 +225,12 @@ def sensitive_columns(
     return sensitive
 
 
+def _named_by(function: Callable[[Any], Any], sensitive: SensitiveColumns) -> SensitiveColumns:
+    """Call a column without a name by the function that returned it."""
+    name = column_name(function) if sensitive.names == (_UNNAMED,) else None
+    return sensitive if name is None else SensitiveColumns((name,), sensitive.columns)
+
+
 def _joined(parts: Sequence[SensitiveColumns]) -> SensitiveColumns:
     return SensitiveColumns(
         tuple(name for part in parts for name in part.names),
@@ -227,8 +239,10 @@ def _joined(parts: Sequence[SensitiveColumns]) -> SensitiveColumns:
 
 
 def names_columns(sensitive_features: Any, n_samples: int) -> bool:
-    """Whether this names columns of X, or is a callable; a list as long as the rows holds values."""
+    """Whether this names columns of X, or has a callable of it; a list as long as the rows holds values."""
     if isinstance(sensitive_features, list | tuple):
+        if has_functions(sensitive_features):
+            return True
         names = all(isinstance(name, str) for name in sensitive_features)
         return names and len(sensitive_features) != n_samples
     return isinstance(sensitive_features, str | int | np.integer) or callable(sensitive_features)
@@ -250,19 +264,36 @@ def value_columns(argument: str, values: Any, n_samples: int) -> SensitiveColumn
     ValueError
         If lengths differ.
     TypeError
-        If ``values`` is a string or a dict.
+        If ``values`` is a string or a dict, or holds functions.
     """
     if isinstance(values, str | bytes | dict):
         raise TypeError(
             f"{argument} takes values, one per row, such as X['sex'], not {type(values).__name__}; columns "
             "are named to GroupCounts.from_frame, and to estimators and scorers."
         )
+    _refuse_functions(argument, values)
     sensitive = _from_values(values)
     if not sensitive.columns or any(len(column) != n_samples for column in sensitive.columns):
         texts = isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
         hint = f" If these are names of columns, pass the columns: X[{show(list(values))}]." if texts else ""
         raise ValueError(f"{_other_lengths(argument, sensitive, n_samples)}{hint}")
     return sensitive
+
+
+def has_functions(sensitive_features: Any) -> bool:
+    """Whether this is a function of X, or a list with one: no function is a value of a row."""
+    if isinstance(sensitive_features, list | tuple):
+        return any(map(callable, sensitive_features))
+    return callable(sensitive_features)
+
+
+def _refuse_functions(argument: str, values: Any) -> None:
+    """Refuse functions of X where values are taken, and no X is there."""
+    if has_functions(values):
+        raise TypeError(
+            f"{argument} is a callable, or a list with one, and there is no X here to call it with: pass its "
+            f"values, {argument}=function(X), of your rows or texts."
+        )
 
 
 def _other_lengths(argument: str, sensitive: SensitiveColumns, n_samples: int) -> str:
@@ -341,27 +372,32 @@ def _from_values(values: Any) -> SensitiveColumns:
             "sensitive_features passed to a method must be values, one per row, not "
             f"{type(values).__name__}; to name a column, use the constructor's sensitive_features."
         )
+    if has_functions(values):
+        raise TypeError(
+            "sensitive_features passed to a method must be values, one per row, and no function of X: give "
+            "a callable to the constructor, or pass what it returns, sensitive_features=function(X)."
+        )
     if isinstance(values, SensitiveColumns):
         return values
     if isinstance(values, _NamedColumns) and values.is_whole:
         return SensitiveColumns(values.names, values.columns())
     if getattr(values, "ordered", False):  # a Categorical of pandas that is in no Series
         coded = code_in_order(np.asarray(values, dtype=object), values.categories.tolist())
-        return SensitiveColumns((str(getattr(values, "name", None) or "sensitive_features"),), (coded,))
+        return SensitiveColumns((str(getattr(values, "name", None) or _UNNAMED),), (coded,))
     frame = _as_frame(values)
     if frame is not None:
         columns = tuple(column_of(frame[:, j]) for j in range(len(frame.columns)))
         return SensitiveColumns(tuple(map(str, frame.columns)), columns)
     series = _as_series(values)
     if series is not None:
-        return SensitiveColumns((str(series.name or "sensitive_features"),), (column_of(series),))
+        return SensitiveColumns((str(series.name or _UNNAMED),), (column_of(series),))
     array = as_array(values.toarray() if sparse.issparse(values) else values)
     if array.ndim == 0 or array.ndim > 2:
         raise ValueError(
             f"sensitive_features must have one value (or one row of values) per sample, got {array.ndim}-D."
         )
     if array.ndim == 1 or array.shape[1] == 1:
-        return SensitiveColumns(("sensitive_features",), (array.reshape(-1),))
+        return SensitiveColumns((_UNNAMED,), (array.reshape(-1),))
     parts = tuple(array[:, j] for j in range(array.shape[1]))
     return SensitiveColumns(tuple(f"sensitive_features[{j}]" for j in range(len(parts))), parts)
 

@@ -11,18 +11,15 @@ from numpy.typing import ArrayLike
 
 from fairsk._core.corpus_counter import CorpusCounter, count_batches
 from fairsk._core.groups import format_group, margin_labels, sort_labels
+from fairsk._core.mentions import MENTIONS, NO_GROUP, listed_terms
 from fairsk._core.messages import list_labels, list_texts, show
 from fairsk._core.results import Result, Table, number, percent
 from fairsk._core.tokens import words_of
 from fairsk._core.typing import Ints
 from fairsk._core.validation import plain_labels, read_labels
 
-__all__ = ["MENTIONS", "NO_GROUP", "CorpusCounts"]
+__all__ = ["CorpusCounts"]
 
-#: What the attribute of who is mentioned is called.
-MENTIONS = "mentions"
-#: Said of texts that mention no group, and of those that mention several: no groups to compare.
-NO_GROUP = ("none", "several")
 #: So many words are learnt if no vocabulary is given.
 _VOCABULARY = 100_000
 #: So many values of an attribute are printed.
@@ -193,8 +190,7 @@ class CorpusCounts(Result):
             raise ValueError(f"columns may not have {MENTIONS!r}, which is the name of who is mentioned.")
         cut = words_of if tokenize is None else tokenize
         if leave_out is None:
-            owner = getattr(getattr(mentions, "func", mentions), "__self__", None)  # also of a partial
-            leave_out = tuple(getattr(owner, "terms", ()))
+            leave_out = listed_terms(mentions)
         without = {word for term in leave_out for word in cut(term)}
         counter = CorpusCounter((MENTIONS, *sources), _vocabulary(words, cut), without, cut)
         count_batches(counter, texts, text, mentions, sources)

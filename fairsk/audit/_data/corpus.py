@@ -11,9 +11,10 @@ import numpy as np
 from numpy.random import RandomState
 
 from fairsk._core.columns import Orders
-from fairsk._core.corpus import MENTIONS, NO_GROUP, CorpusCounts
+from fairsk._core.corpus import CorpusCounts
 from fairsk._core.factorize import is_missing
 from fairsk._core.groups import attribute_name
+from fairsk._core.mentions import MENTIONS, set_aside
 from fairsk._core.messages import list_labels, show
 from fairsk._core.typing import Floats
 from fairsk.audit._data.columns import MISSING
@@ -55,14 +56,7 @@ class CountedGroups:
     @property
     def aside(self) -> frozenset[Hashable]:
         """The groups of texts that mention none or several: no baseline need say how many to expect."""
-        if MENTIONS not in self.names:
-            return frozenset()
-        place = self.names.index(MENTIONS)
-        parts: dict[Hashable, Any] = {
-            label: label[place] if isinstance(label, tuple) and len(self.names) > 1 else label
-            for label in self.labels
-        }
-        return frozenset(label for label, mention in parts.items() if mention in NO_GROUP)
+        return set_aside(self.names, self.labels)
 
 
 def audit_counts(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from fairsk._core.columns import SensitiveColumns, refuse_shuffled, sensitive_columns
-from fairsk._core.corpus import MENTIONS, NO_GROUP, CorpusCounts
+from fairsk._core.corpus import CorpusCounts
 from fairsk._core.groups import Grouping, attribute_name, format_group
+from fairsk._core.mentions import listed_terms, says_mentions, set_aside, text_column
 from fairsk._core.messages import show
 from fairsk._core.results import Backend, Result, Table, library_of
 from fairsk._core.texts import read_texts
@@ -152,7 +153,8 @@ def audit_dataset(
         n_columns), a series or a frame. With several,
         each is audited, and their intersection where groups, labels and sizes are. A callable gets the data;
         one that reads texts, such as ``TermSwapper.mentioned``, says who each mentions, and the words beside
-        each group are audited, too. Of counts of texts: the names of some attributes; by default all.
+        each group are audited, too; it may stand in a list beside
+        columns. Of counts of texts: the names of some attributes; by default all.
     y : str, int or array-like of shape (n_samples,), optional
         The labels, or the column that holds them; any number of classes.
     baseline : None, "equal", mapping or data, optional
@@ -276,17 +278,20 @@ def _audit_rows(
     n_samples = len(table)
     by_column = _is_selector(sensitive_features)
     selector, values = (sensitive_features, None) if by_column else (None, sensitive_features)
+    if isinstance(selector, list | tuple) and len(selector) == 1 and callable(selector[0]):
+        selector = selector[0]
     if not callable(selector):
         _refuse_unknown("The sensitive column", selector, frame, table)
     refuse_shuffled(frame=frame, sensitive_features=values, y=y)
     sensitive = sensitive_columns(frame, selector, values, n_samples=n_samples)
-    aside: tuple[Hashable, ...] = ()
-    if _mentions_reader(selector):
-        sensitive, aside = SensitiveColumns((MENTIONS,), sensitive.columns), NO_GROUP
     singles = _single_attributes(sensitive)
     attributes = list(singles)
     if len(singles) > 1:
         attributes.append((attribute_name(sensitive.names), name_groups(sensitive)))
+    by_mention = any(map(says_mentions, _functions(selector)))
+    aside = {
+        about: set_aside(groups.names, groups.labels) if by_mention else () for about, groups in attributes
+    }
     target = None if y is None else _target(frame, table, y)
     if target is not None:
         _refuse_sensitive_labels(target, sensitive)
@@ -303,10 +308,10 @@ def _audit_rows(
             compare_shares(
                 about,
                 grouping,
-                read_baseline(baseline, grouping, sensitive.names, rows_of, aside),
+                read_baseline(baseline, grouping, sensitive.names, rows_of, aside[about]),
                 settings.confidence,
                 rng,
-                aside,
+                aside[about],
             )
             for about, grouping in attributes
         ),
@@ -320,14 +325,14 @@ def _audit_rows(
         labels = _labels(target, attributes, pos_label, settings, rng, library)
     missing_by_column = {name: missing_rows(column) for name, column in with_values}
     missing = compare_missing(missing_by_column, singles, settings, rng, library)
-    text = _text_column(frame, selector, table.names)
-    proxies = _proxies(other_columns, singles, text, cv, settings, rng, library) if cv else None
-    words = _words(frame, selector, sensitive, settings, most_words, library)
-    small = [_small_groups(about, grouping, settings, aside) for about, grouping in attributes]
+    texts = _text_columns(frame, selector, table.names)
+    proxies = _proxies(other_columns, singles, texts, cv, settings, rng, library) if cv else None
+    words, others = _words(frame, selector, sensitive, settings, most_words, library)
+    others += [_small_groups(about, grouping, settings, aside[about]) for about, grouping in attributes]
     return DatasetAudit(
         n_samples=n_samples,
         attributes=tuple(about for about, _ in attributes),
-        findings=_all_findings((shares, labels, missing, proxies, words), small),
+        findings=_all_findings((shares, labels, missing, proxies, words), others),
         shares=shares,
         labels=labels,
         missing=missing,
@@ -341,14 +346,14 @@ def _audit_rows(
 def _proxies(
     columns: Sequence[tuple[str, Any]],
     attributes: Sequence[tuple[str, Grouping]],
-    text: str | None,
+    texts: Collection[str],
     cv: int,
     settings: Settings,
     rng: np.random.RandomState,
     library: Backend | None,
 ) -> Proxies:
     """Measure proxies among the columns that hold no free text, nor what the groups were read from."""
-    free_text = [name for name, column in columns if name == text or is_free_text(column)]
+    free_text = [name for name, column in columns if name in texts or is_free_text(column)]
     kinds = [(name, column) for name, column in columns if name not in free_text]
     return measure_proxies(kinds, attributes, cv, settings, rng, library, free_text)
 
@@ -388,42 +393,53 @@ def _audit_corpus(
     )
 
 
-def _mentions_reader(selector: Any) -> bool:
-    """Whether a selector is the method of a term swapper that says who is mentioned, or a partial of it."""
-    owner = getattr(getattr(selector, "func", selector), "__self__", None)
-    return hasattr(owner, "group_names") and hasattr(owner, "terms")
+def _functions(selector: Any) -> list[Any]:
+    """Return the functions in a selector."""
+    return [
+        each for each in (selector if isinstance(selector, list | tuple) else [selector]) if callable(each)
+    ]
 
 
-def _text_column(frame: Any, selector: Any, names: Sequence[str]) -> str | None:
-    """Return the column of texts that a function reads groups from, if it says so."""
-    if not callable(selector):
-        return None
+def _text_columns(frame: Any, selector: Any, names: Sequence[str]) -> list[str]:
+    """Return the columns of texts that functions read groups from, where they say so."""
+    functions = _functions(selector)
     if is_texts(frame):
-        return names[0]
-    text = getattr(selector, "keywords", {}).get("text")
-    return names[text] if isinstance(text, int) and text not in names else text
+        return [names[0]] if functions else []
+    columns = [column for column in map(text_column, functions) if column is not None]
+    return [names[c] if isinstance(c, int) and c not in names else str(c) for c in columns]
 
 
 def _words(
     frame: Any,
-    selector: Callable[[Any], Any] | Any,
+    selector: Any,
     sensitive: SensitiveColumns,
     settings: Settings,
     most_words: int,
     library: Backend | None,
-) -> WordsBeside | None:
-    """Return the words beside the groups, if a function of texts says what they are."""
-    text = getattr(selector, "keywords", {}).get("text")
-    if not callable(selector) or len(sensitive.columns) > 1 or not (is_texts(frame) or text is not None):
-        return None
-    owner = getattr(getattr(selector, "func", selector), "__self__", None)
-    column = sensitive.columns[0]
+) -> tuple[WordsBeside | None, list[Finding]]:
+    """Return the words beside the groups that a function of texts says, or why no words are compared."""
+    entries = list(selector) if isinstance(selector, list | tuple) else [selector]
+    whole = is_texts(frame)
+    readers = [each for each in entries if callable(each) and (whole or text_column(each) is not None)]
+    readers = list(filter(says_mentions, readers)) or readers
+    if not readers:
+        return None, []
+    if len(readers) > 1 or len(entries) != len(sensitive.columns):
+        why = (
+            "Words are compared by one function of texts that returns one column, and "
+            f"{len(readers)} return {len(sensitive.columns)}: audit it alone to see them."
+        )
+        nothing = (np.nan, np.nan, np.nan, np.nan)
+        about = attribute_name(sensitive.names)
+        return None, [settings.finding("words", about, "log odds", nothing, {"NOT APPLICABLE": why})]
+    place = entries.index(readers[0])
+    column = sensitive.columns[place]
     counts = CorpusCounts.from_texts(
-        read_texts(frame, text),
+        read_texts(frame, text_column(readers[0])),
         mentions=column.tolist() if isinstance(column, np.ndarray) else column.to_array(),
-        leave_out=tuple(getattr(owner, "terms", ())),
+        leave_out=listed_terms(readers[0]),
     )
-    return compare_words(counts, None, settings, most_words, library, sensitive.names[0])
+    return compare_words(counts, None, settings, most_words, library, sensitive.names[place]), []
 
 
 def _single_attributes(sensitive: SensitiveColumns) -> list[tuple[str, Grouping]]:
@@ -459,7 +475,7 @@ class _SampleColumns:
     def __call__(self, reference: Any, names: tuple[str, ...]) -> SensitiveColumns:
         """Return the columns of these attributes."""
         if self.selector is not None:
-            if np.ndim(reference) == 1 and not (callable(self.selector) and is_texts(reference)):
+            if np.ndim(reference) == 1 and not (_functions(self.selector) and is_texts(reference)):
                 example = shares_example([group for group in self.groups.labels if not is_unknown(group)])
                 raise ValueError(
                     "The baseline is one column of values, which names no groups. Shares and counts are "

@@ -30,8 +30,9 @@ from typing import Any
 import numpy as np
 from scipy.special import betainc, ndtri
 
-from fairsk._core.corpus import MENTIONS, NO_GROUP, CorpusCounts
+from fairsk._core.corpus import CorpusCounts
 from fairsk._core.groups import format_group
+from fairsk._core.mentions import MENTIONS, NO_GROUP
 from fairsk._core.results import Backend, Record, Result, Table, number, p_value
 from fairsk._core.typing import Floats, Ints
 from fairsk.audit._data.findings import Finding, Settings, Severity, listed

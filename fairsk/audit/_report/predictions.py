@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.columns import (
     SensitiveColumns,
+    has_functions,
     names_columns,
     refuse_shuffled,
     sensitive_columns,
@@ -81,7 +82,8 @@ def audit_predictions(
         Predicted labels. With scores alone, the decision is whether a score lies above the median of all.
     sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), str or list of str
         The group of each row; of several columns, each is audited, and their intersection. A missing value is
-        the group "(unknown)": it is counted, and compared with no other.
+        the group "(unknown)": it is counted, and compared with no other. With ``X`` also a callable of it, or
+        a list of columns with callables.
     y_score : array-like of shape (n_samples,) or str, optional
         Scores that grow with the probability of the positive label, for calibration and areas under the ROC
         curve per group. They are kept as histograms.
@@ -180,7 +182,10 @@ def audit_predictions(
     pos_label = policy.pos_label if policy is not None and pos_label is None else pos_label
     if policy is not None and frame is not None and sensitive_features is None:
         sensitive_features = list(policy.sensitive_features)
-    rows = _Rows(y_true, y_pred, sensitive_features, y_score, sample_weight, strata)
+    groups = sensitive_features
+    if X is not None and frame is None and has_functions(groups):
+        groups = sensitive_columns(X, groups, n_samples=num_samples(X))
+    rows = _Rows(y_true, y_pred, groups, y_score, sample_weight, strata)
     with_median = need_median(profiles, policy)
     evidence = _evidence(rows, frame, counts, histograms, pos_label, bins, with_median)
     rates, functions = _split_metrics(metrics)
@@ -246,8 +251,9 @@ def audit_models(
         Rows that no model has learned from.
     y : array-like of shape (n_samples,)
         Their labels.
-    sensitive_features : str, int, list of these, callable, or array-like
-        Columns of ``X``, or their values, one per row; values are handed to models that ask for them.
+    sensitive_features : str, int, callable, list of these, or array-like
+        Columns of ``X``, callables of it, or values, one per row, which are handed to models that ask for
+        them.
     sample_weight : array-like of shape (n_samples,), optional
         Weight of each row, not negative.
     strata : str, int, list of these, callable, or array-like, optional
