@@ -244,7 +244,7 @@ def test_paths_that_cannot_be_files_are_refused(tmp_path):
         AnswerCache(tmp_path)
     with pytest.raises(FileNotFoundError, match="its directory does not exist"):
         AnswerCache(tmp_path / "none" / "answers.db")
-    with pytest.raises(TypeError, match="cache must be the path of a file, the cache of another scorer, or None"):
+    with pytest.raises(TypeError, match="cache must be the path of a file, the cache of another scorer"):
         as_cache(5)
 
 

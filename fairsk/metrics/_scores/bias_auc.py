@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fairsk._core.groups import position_of
 from fairsk._core.messages import show
 from fairsk._core.typing import Floats
 from fairsk.metrics._scores.background import background_negatives, background_positives
