@@ -213,6 +213,10 @@ def test_terms_of_the_groups_are_left_out() -> None:
     counts = CorpusCounts.from_texts(texts, mentions=swapper.mentioned)
     assert counts.words == ("nurse", "the")
     assert counts.left_out == ("african", "american", "man", "scottish", "woman")
+    said = "5 listed words, such as terms of groups, are not counted, whether they occur or not"
+    assert f"Words: 2, all that occur ({said})." in str(counts)
+    assert f"Vocabulary: 2 words; {said}." in str(audit_dataset(counts, min_group_size=1).words)
+    assert "Words: 2, all that occur." in str(CorpusCounts.from_texts(["ab cd"], mentions=["g"]))
     partial = functools.partial(swapper.mentioned)
     assert CorpusCounts.from_texts(texts, mentions=partial) == counts
     kept = CorpusCounts.from_texts(texts, mentions=swapper.mentioned, leave_out=["the"])
@@ -247,6 +251,21 @@ def test_missing_values_are_one_value() -> None:
     counts = CorpusCounts.from_texts(["x"] * 4, mentions=["g"] * 4, columns=columns)
     assert counts.marginal("source") == {None: 3, "a": 1}
     assert counts.marginal("year") == {None: 2, 1.0: 1, 2: 1}
+    assert "(missing)" in str(counts)
+    assert "None" not in str(counts)
+    assert counts.frame()["value"].tolist().count("(missing)") == 2
+    assert "(missing)" in str(audit_dataset(counts, "source").shares)
+
+
+def test_who_is_mentioned_in_several_languages_is_a_column() -> None:
+    swappers = {"en": SWAPPER, "de": TermSwapper({"woman": ["sie"], "man": ["er"]})}
+    frame = pd.DataFrame({"post": ["she sings", "er singt", "sie singt"], "lang": ["en", "de", "de"]})
+    frame["who"] = [
+        swappers[lang].mentioned([post])[0] for post, lang in zip(frame.post, frame.lang, strict=True)
+    ]
+    batches = (frame[i : i + 1] for i in range(3))
+    counts = CorpusCounts.from_texts(batches, text="post", mentions="who", columns=["lang"])
+    assert counts.marginal("mentions", "lang") == {("woman", "en"): 1, ("man", "de"): 1, ("woman", "de"): 1}
 
 
 def test_few_values_of_many_are_printed() -> None:
@@ -650,8 +669,10 @@ def test_a_report_on_a_model_of_texts_audits_them_and_holds_none() -> None:
     assert '"free_text"' in said
     assert "yesterday" not in said
     whole = audit_dataset(texts, SWAPPER.mentioned, y, baseline="equal")
-    attached = audit_predictions(y, y, sensitive_features=SWAPPER.mentioned(texts), attached=whole)
+    counts = CorpusCounts.from_texts(texts, mentions=SWAPPER.mentioned)
+    attached = audit_predictions(y, y, sensitive_features=SWAPPER.mentioned(texts), attached=[whole, counts])
     assert "Dataset audit" in str(attached.to_markdown())
+    assert f"Counts of {len(texts):,} texts" in attached.to_html()
 
 
 def test_any_function_of_texts_says_who_is_mentioned() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fairsk._core.corpus_counter import CorpusCounter, count_batches
-from fairsk._core.groups import format_group, margin_labels, sort_labels
+from fairsk._core.groups import MISSING, format_group, margin_labels, sort_labels
 from fairsk._core.mentions import MENTIONS, NO_GROUP, listed_terms
 from fairsk._core.messages import list_labels, list_texts, show
 from fairsk._core.results import Result, Table, number, percent
@@ -18,7 +18,7 @@ from fairsk._core.tokens import words_of
 from fairsk._core.typing import Ints
 from fairsk._core.validation import plain_labels, read_labels
 
-__all__ = ["CorpusCounts"]
+__all__ = ["CorpusCounts", "words_not_counted"]
 
 #: So many words are learnt if no vocabulary is given.
 _VOCABULARY = 100_000
@@ -153,7 +153,8 @@ class CorpusCounts(Result):
             which one is held at a time.
         mentions : callable, str or array-like of shape (n_texts,)
             Who each text mentions, a group, "none" or "several": a function of a list of texts, such as
-            ``TermSwapper.mentioned``, a column of the frame, or values.
+            ``TermSwapper.mentioned``, a column of the frame, or values. A function gets the texts alone: what
+            depends on other columns, such as the language, is computed before, as a column.
         columns : mapping of str to (str, callable or array-like), or sequence of str, optional
             Other columns, such as ``{"language": "lang", "source": host}``: columns of the frame, functions
             of a list of texts, or values. None is guessed. A column has at most 10,000 values.
@@ -420,14 +421,14 @@ class CorpusCounts(Result):
         by_name = {name: self.marginal(name) for name in self.names}
         columns: dict[str, list[Any]] = {
             "attribute": [name for name, counts in by_name.items() for _ in counts],
-            "value": [format_group(value) for counts in by_name.values() for value in counts],
+            "value": [_value_name(value) for counts in by_name.values() for value in counts],
             "texts": [n for counts in by_name.values() for n in counts.values()],
         }
         shown: dict[str, list[str]] = {name: [] for name in ("attribute", "value", "texts", "share")}
         for name, counts in by_name.items():
             common = sorted(counts.items(), key=lambda item: -item[1])[:_SHOWN]
             rest = self.n_texts - sum(n for _, n in common)
-            lines = [(format_group(value), n) for value, n in common]
+            lines = [(_value_name(value), n) for value, n in common]
             if rest:
                 lines.append((f"... {len(counts) - len(common):,} more, which .frame() has", rest))
             for value, n in lines:
@@ -441,13 +442,21 @@ class CorpusCounts(Result):
         if self.words is None:
             return "No words were counted."
         counted, others = int(self.word_texts.sum()), int(self.other_words.sum())
+        # They are counted nowhere, so nothing tells which of them occur.
+        listed = f" ({words_not_counted(len(self.left_out))})" if self.left_out else ""
         if self.is_complete:
-            return f"Words: {len(self.words):,}, all that occur ({len(self.left_out):,} left out)."
+            return f"Words: {len(self.words):,}, all that occur{listed}."
         share = percent(round(others / max(counted + others, 1), 3))
-        return (
-            f"Words: {len(self.words):,}; {share} of the words of texts are others ({len(self.left_out):,} "
-            "left out)."
-        )
+        return f"Words: {len(self.words):,}; {share} of the words of texts are others{listed}."
+
+
+def words_not_counted(n: int) -> str:
+    """Say how many words were listed not to be counted."""
+    return f"{n:,} listed words, such as terms of groups, are not counted, whether they occur or not"
+
+
+def _value_name(value: Hashable) -> str:
+    return MISSING if value is None else format_group(value)
 
 
 def marginal(

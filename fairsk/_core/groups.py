@@ -46,6 +46,10 @@ __all__ = [
 ]
 
 
+#: What the group of rows whose group is missing is called in an audit of data.
+MISSING = "(missing)"
+
+
 @dataclass(frozen=True)
 class Grouping:
     """Rows assigned to groups: integer codes into a tuple of labels.

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from fairsk._core.columns import SensitiveColumns, all_columns, single_column
 from fairsk._core.factorize import Coded, code_array, is_missing
-from fairsk._core.groups import Grouping, encode_groups
+from fairsk._core.groups import MISSING, Grouping, encode_groups
 from fairsk._core.typing import Bools, Floats, Ints
 
 __all__ = [
-    "MISSING",
     "Bins",
     "Column",
     "bin_column",
@@ -30,8 +29,6 @@ __all__ = [
     "same_values",
 ]
 
-#: The group of rows whose group is missing.
-MISSING = "(missing)"
 #: Numbers fall into at most this many bins.
 _MOST_BINS = 32
 #: Texts with so many words, or characters where a script has no blanks, are sentences and not names of kinds.

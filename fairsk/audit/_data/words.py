@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from scipy.special import betainc, ndtri
 
-from fairsk._core.corpus import CorpusCounts
+from fairsk._core.corpus import CorpusCounts, words_not_counted
 from fairsk._core.groups import format_group
 from fairsk._core.mentions import MENTIONS, NO_GROUP
 from fairsk._core.results import Backend, Record, Result, Table, number, p_value
@@ -169,7 +169,8 @@ class WordsBeside(Result):
             f"fewer than {self.settings.min_group_size} texts are not compared."
         )
         others = f", {self.other_share:.1%} of the texts' words are others" if self.other_share else ""
-        notes.append(f"Vocabulary: {self.n_words:,} words{others}; {self.n_left_out:,} are left out.")
+        listed_words = f"; {words_not_counted(self.n_left_out)}" if self.n_left_out else ""
+        notes.append(f"Vocabulary: {self.n_words:,} words{others}{listed_words}.")
         return notes
 
     def findings(self) -> list[Finding]:
