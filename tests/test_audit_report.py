@@ -622,3 +622,14 @@ def test_predictions_are_audited_by_a_callable_of_their_x(function):
     ]
     with pytest.raises(TypeError, match="there is no X here to call it with"):
         audit_predictions(Y, P, sensitive_features=function)
+    with pytest.raises(TypeError, match="Add what a callable returns to the frame as a column"):
+        audit_predictions("hired", "predicted", sensitive_features=function, frame=FRAME)
+
+
+def test_strata_may_be_a_callable_of_x():
+    X = FRAME[["sex", "office"]]
+    asked = {"constraint": "demographic_parity", "max_difference": 0.1}
+    found = audit_predictions(Y, P, sensitive_features=SEX, strata=lambda X: X["office"], X=X, **asked)
+    stated = audit_predictions(Y, P, sensitive_features=SEX, strata=FRAME["office"], **asked)
+    assert [row.value for row in found.criteria] == [row.value for row in stated.criteria]
+    assert len({row.stratum for row in found.criteria}) > 1

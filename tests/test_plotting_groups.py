@@ -482,7 +482,7 @@ def test_groups_of_an_estimator_come_from_a_column_or_as_values(display, library
     model = logistic().fit(*people(library, seed=1))
     counts = GroupCounts.from_predictions(y, model.predict(X), sensitive_features=X["sex"], pos_label="yes")
     expected = numbers(display.from_counts(counts))
-    for given in ("sex", 3, lambda X: X["sex"], X["sex"], X["sex"].to_list()):
+    for given in ("sex", 3, lambda X: X["sex"], [lambda X: X["sex"]], X["sex"], X["sex"].to_list()):
         assert numbers(display.from_estimator(model, X, y, sensitive_features=given)) == expected
     both = columns_of(display.from_estimator(model, X, y, sensitive_features=["sex", "race"]))
     assert "M & w" in both["group"]

@@ -242,9 +242,12 @@ def column_names(argument: str, value: Any, *, single: bool = False) -> tuple[st
     several = isinstance(value, list | tuple | np.ndarray) or nw.dependencies.is_pandas_index(value)
     names = list(value) if several and not single else [value]
     if not all(isinstance(name, str) for name in names):
+        remedy = "Arrays of values go to from_predictions or from_scores."
+        if any(map(callable, names)):
+            remedy = "Add what a callable returns to the frame as a column."
         raise TypeError(
             f"{argument} names {'a column' if single else 'one column or several'} of the frame by text; got "
-            f"{type(value).__name__}. Arrays of values go to from_predictions or from_scores."
+            f"{type(value).__name__}. {remedy}"
         )
     if not names:
         raise ValueError(f"{argument} names no column: give at least one.")

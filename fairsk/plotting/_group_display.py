@@ -115,7 +115,7 @@ class GroupDisplay(Result):
             The rows.
         y : array-like of shape (n_samples,)
             Their labels.
-        sensitive_features : array-like, str, int, list of str, or callable, optional
+        sensitive_features : array-like, str, int, callable, list of str and callables, optional
             The group of each row: values, which are handed to ``predict`` if the estimator asks for them, or
             the columns of X that hold them. By default the columns that the estimator names.
         rate : str or Rate, default="selection_rate"
@@ -174,7 +174,7 @@ def _count_decisions(
         The rows.
     y : array-like of shape (n_samples,)
         Their labels.
-    sensitive_features : array-like, str, int, list of column names, or callable, optional
+    sensitive_features : array-like, str, int, callable, list of names and callables, optional
         The group of each row: its value, or the columns of X that hold it. Values are handed to ``predict``
         if the estimator asks for them. By default the columns that the estimator names.
     sample_weight : array-like of shape (n_samples,), optional

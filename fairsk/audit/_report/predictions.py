@@ -90,7 +90,7 @@ def audit_predictions(
     sample_weight : array-like of shape (n_samples,) or str, optional
         Weight of each row, not negative.
     strata : array-like of shape (n_samples,) or (n_samples, n_columns), str or list of str, optional
-        Values to hold constant (control columns): bounds are then asked for within each.
+        Values to hold constant (control columns): bounds are then asked for within each. With ``X`` as above.
     frame : frame or table, optional
         Of pandas, polars (lazy too), pyarrow, DuckDB, PySpark, Dask or Ibis. All of the above are then names
         of its columns, and the rows are counted where they are.
@@ -182,10 +182,13 @@ def audit_predictions(
     pos_label = policy.pos_label if policy is not None and pos_label is None else pos_label
     if policy is not None and frame is not None and sensitive_features is None:
         sensitive_features = list(policy.sensitive_features)
-    groups = sensitive_features
-    if X is not None and frame is None and has_functions(groups):
-        groups = sensitive_columns(X, groups, n_samples=num_samples(X))
-    rows = _Rows(y_true, y_pred, groups, y_score, sample_weight, strata)
+    groups, within = (
+        sensitive_columns(X, values, n_samples=num_samples(X))
+        if X is not None and frame is None and has_functions(values)
+        else values
+        for values in (sensitive_features, strata)
+    )
+    rows = _Rows(y_true, y_pred, groups, y_score, sample_weight, within)
     with_median = need_median(profiles, policy)
     evidence = _evidence(rows, frame, counts, histograms, pos_label, bins, with_median)
     rates, functions = _split_metrics(metrics)
