@@ -192,6 +192,9 @@ def test_a_statistic_that_loses_the_resamples_is_refused() -> None:
             bootstrap(drawn(), statistic)
     with pytest.raises(ValueError, match="n_resamples must be at least 2"):
         bootstrap(drawn(), "f1", n_resamples=1)
+    for other in (1e4, True, "many", None):
+        with pytest.raises(ValueError, match="n_resamples must be a whole number"):
+            bootstrap(drawn(), "f1", n_resamples=other)
     with pytest.raises(ValueError, match="confidence must lie between"):
         bootstrap(drawn(), "f1", confidence=95)
 

@@ -784,6 +784,12 @@ def test_a_verdict_over_several_groups():
     assert "Flips are not told to go one way more than the other between any two groups." in fair.verdict
 
 
+@pytest.mark.parametrize("most", [-1, 1.5, True, "all", None])
+def test_how_many_worst_texts_is_a_whole_number(most):
+    with pytest.raises(ValueError, match="most_worst must be a whole number, 0 or more; got"):
+        counterfactual_audit(score, ["she is kind", "he left"], THREE, most_worst=most)
+
+
 def test_a_verdict_can_be_printed_whatever_groups_are_called():
     hostile = {"\x1b[31mred\u202e": ["she", "woman"], "he\n" + "x" * 3_000: ["he", "man"]}
     audit = counterfactual_audit(score, ["she is kind", "he is rude", "a woman"], TermSwapper(hostile))

@@ -10,6 +10,7 @@ import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, list_groups
+from fairsk._core.messages import show
 from fairsk._core.results import Backend, Result, Table, number, with_interval
 from fairsk._core.typing import Bools, Floats, RandomStateLike
 from fairsk._core.validation import generator
@@ -188,7 +189,9 @@ def bootstrap(
 
 
 def check_resamples(n_resamples: int, fewest: int = 1) -> None:
-    """Refuse too few draws."""
+    """Refuse too few draws, and what is no number of them: 1e4 would fail later, and True is 1."""
+    if isinstance(n_resamples, bool) or not isinstance(n_resamples, int | np.integer):
+        raise ValueError(f"n_resamples must be a whole number; got {show(n_resamples)}.")
     if n_resamples < fewest:
         raise ValueError(
             f"n_resamples must be at least {fewest}, better some thousands; got {n_resamples!r}."

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fairsk._core.messages import show
 from fairsk._core.results import library_of
 from fairsk._core.typing import RandomStateLike
 from fairsk._core.validation import generator
@@ -96,7 +97,7 @@ def counterfactual_audit(
     ------
     ValueError
         If the positive label is not named or none of the classes, the threshold is no number or meets
-        labels, scores are infinite, or an option is unknown.
+        labels, scores are infinite, or an option is unknown or out of range.
     TypeError
         If ``model`` is none that can be asked, X holds no texts, or the swapper cannot rewrite them.
 
@@ -154,6 +155,8 @@ def counterfactual_audit(
     """
     check_confidence(confidence)
     check_resamples(n_resamples)
+    if isinstance(most_worst, bool) or not isinstance(most_worst, int | np.integer) or most_worst < 0:
+        raise ValueError(f"most_worst must be a whole number, 0 or more; got {show(most_worst)}.")
     respondent = read_model(model, response_method, pos_label, threshold)
     comparisons = compare_versions(respondent, X, swapper, text=text, control=control)
     rng = generator(random_state)
