@@ -420,6 +420,18 @@ def test_prompts_that_say_nothing_of_groups_are_refused(prompts: Any, groups: An
 
 
 def test_other_things_than_texts_are_refused() -> None:
+    def model(texts: list[str]) -> list[float]:
+        return [-1.0] * len(texts)
+
+    fills = {"f": ["x"], "m": ["y"]}
+    with pytest.raises(TypeError, match="prompts is a single text"):
+        perplexity_by_group(model, "{p} left", fills)
+    with pytest.raises(TypeError, match="prompts must hold texts, but 1 of 2 rows"):
+        perplexity_by_group(model, ["{p} left", 3], fills)
+    with pytest.raises(TypeError, match="more is a single text, 'a'"):
+        paired_preference(model, "a", ["b"])
+    with pytest.raises(ValueError, match="1 of 2 rows of less have no text, the first is row 1"):
+        paired_preference(model, ["a", "b"], ["c", None])
     with pytest.raises(TypeError, match="must hold texts; got 3"):
         perplexity_by_group(lambda t: [-1.0] * len(t), ["{p}"], {"f": ["x", 3], "m": ["y"]})
     with pytest.raises(TypeError, match="is a TermSwapper; got 'women'"):

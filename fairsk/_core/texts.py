@@ -17,7 +17,7 @@ from fairsk._core.typing import Ints
 __all__ = ["column_names", "column_values", "naming_the_table", "per_column", "read_texts", "replace_texts"]
 
 
-def read_texts(X: Any, text: str | int | None = None) -> list[str]:
+def read_texts(X: Any, text: str | int | None = None, *, name: str = "X") -> list[str]:
     """Return the text of each row.
 
     Parameters
@@ -26,6 +26,8 @@ def read_texts(X: Any, text: str | int | None = None) -> list[str]:
         Texts, or a table that has a column of them.
     text : str or int, optional
         Which column of a table holds the texts; a table of one column needs no name.
+    name : str, default="X"
+        What the parameter is called, in messages.
 
     Returns
     -------
@@ -39,9 +41,9 @@ def read_texts(X: Any, text: str | int | None = None) -> list[str]:
     TypeError
         If X is a single text, an iterator, or holds something else than texts.
     """
-    values = _column(X, text)
+    values = _column(X, text, name)
     if not all(isinstance(value, str) for value in values):
-        _refuse_other_values(values)
+        _refuse_other_values(values, name)
     return [str(value) if type(value) is not str else value for value in values]
 
 
@@ -106,7 +108,7 @@ def column_names(X: Any) -> list[Any] | None:
 
 def column_values(X: Any, name: Any) -> list[Any]:
     """Return the values of a column of a table, by one of its :func:`column_names`."""
-    return _column(X, name)
+    return _column(X, name, "X")
 
 
 def per_column(X: Any, text: str | int | None, shape: tuple[int, ...], n_rows: int) -> str:
@@ -154,12 +156,12 @@ def _objects(texts: Sequence[str]) -> NDArray[Any]:
     return array
 
 
-def _column(X: Any, text: str | int | None) -> list[Any]:
+def _column(X: Any, text: str | int | None, name: str) -> list[Any]:
     """Return the values of the column of texts."""
     if isinstance(X, str | bytes):
-        raise TypeError(f"X is a single text, {show(X)}: give a list of texts, [text].")
+        raise TypeError(f"{name} is a single text, {show(X)}: give a list of texts, [text].")
     if isinstance(X, Iterator):
-        raise TypeError("X is an iterator, which can be read only once: give list(X).")
+        raise TypeError(f"{name} is an iterator, which can be read only once: give list({name}).")
     frame = _frame(X)
     if frame is not None:
         return frame.get_column(_frame_column(frame, text)).to_list()
@@ -169,18 +171,20 @@ def _column(X: Any, text: str | int | None) -> list[Any]:
     if isinstance(X, Mapping):
         return list(X[_mapping_key(X, text)])
     if hasattr(X, "tocsr"):
-        raise TypeError("X is a sparse matrix, which holds no texts: use this before texts become numbers.")
+        raise TypeError(
+            f"{name} is a sparse matrix, which holds no texts: use this before texts become numbers."
+        )
     array = X if isinstance(X, np.ndarray) else None
     if array is None:
         if not isinstance(X, Sequence):
-            raise TypeError(f"X must hold texts, one per row, got {show(X)}.")
+            raise TypeError(f"{name} must hold texts, one per row, got {show(X)}.")
         if not X or not _is_row(X[0]):
             return list(X)
         array = np.array(X, dtype=object)
     if array.ndim == 2:
         return array[:, _array_position(array, text)].tolist()
     if array.ndim != 1:
-        raise ValueError(f"X must have one text per row, got an array of {array.ndim} dimensions.")
+        raise ValueError(f"{name} must have one text per row, got an array of {array.ndim} dimensions.")
     return array.tolist()
 
 
@@ -236,16 +240,17 @@ def _which_column(text: Any, names: Sequence[Any]) -> str:
     return f"{what}: name the one that holds the texts, text=... The columns are: {list_labels(names)}."
 
 
-def _refuse_other_values(values: Sequence[Any]) -> None:
+def _refuse_other_values(values: Sequence[Any], name: str) -> None:
     """Refuse rows without a text, and values that are none."""
     others = [(row, value) for row, value in enumerate(values) if not isinstance(value, str)]
     row, value = others[0]
+    of = "" if name == "X" else f"of {name} "
     if all(is_missing(each) for _, each in others):
         raise ValueError(
-            f"{len(others):,} of {len(values):,} rows have no text, the first is row {row}: leave these rows "
-            "out, or fill in an empty text ''."
+            f"{len(others):,} of {len(values):,} rows {of}have no text, the first is row {row}: leave these "
+            "rows out, or fill in an empty text ''."
         )
     raise TypeError(
-        f"X must hold texts, but {len(others):,} of {len(values):,} rows hold something else: row {row} is "
-        f"{show(value)}, of type {type(value).__name__}."
+        f"{name} must hold texts, but {len(others):,} of {len(values):,} rows hold something else: row {row} "
+        f"is {show(value)}, of type {type(value).__name__}."
     )

@@ -84,7 +84,7 @@ def fill_prompts(prompts: Any, groups: Fills) -> FilledPrompts:
     TypeError
         If prompts or terms are no texts.
     """
-    texts = read_texts(prompts)
+    texts = read_texts(prompts, name="prompts")
     if not texts:
         raise ValueError("prompts is empty: give at least one.")
     if isinstance(groups, Mapping):

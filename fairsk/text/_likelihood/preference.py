@@ -106,7 +106,7 @@ def paired_preference(
     check_confidence(confidence)
     check_choice("ties", ties, Ties)
     refuse_shuffled(more=more, less=less, groups=groups)
-    first, second = read_texts(more), read_texts(less)
+    first, second = read_texts(more, name="more"), read_texts(less, name="less")
     _check_pairs(first, second)
     likelihood = log_likelihoods(log_likelihood, [*first, *second])
     tokens = token_counts(count_tokens, log_likelihood, [*first, *second])

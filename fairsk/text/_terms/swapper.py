@@ -383,7 +383,7 @@ class TermSwapper:
         are; :meth:`mentioned` counts them, and :meth:`exchange` is there for two groups in one text.
         """
         pairs = []
-        for row, one in enumerate(read_texts(texts, text)):
+        for row, one in enumerate(read_texts(texts, text, name="texts")):
             template = self.parse(one)
             if len(template.groups) != 1 or not template.slots:
                 continue
