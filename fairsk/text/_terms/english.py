@@ -14,24 +14,29 @@ _PRONOUNS = "him/her, his/her, his/hers, he/she, himself/herself, hes/shes"
 #: The row of "his book" and "her book".
 _POSSESSIVE = ("his", "her")
 
-#: The other rows, by kind: those of one kind can stand in for each other. As a control the first other one
-#: does, so common words stand first: a model may not know a rare one. Of several rows with one term the first
-#: is the one that the term is written as in the other group.
+#: The other rows, by kind: those of one kind can stand in for each other. Rare words have kinds of their own,
+#: so that no common one has them as a control: to a model that does not know them they are no words. Of
+#: several rows with one term the first is the one that the term is written as in the other group.
 _KINDS = {
-    "person": "man/woman, boy/girl, gentleman/lady, guy/gal, lad/lass, schoolboy/schoolgirl",
-    "persons": "men/women, boys/girls, gentlemen/ladies, guys/gals, males/females, lads/lasses, "
-    "schoolboys/schoolgirls",
+    "person": "man/woman, boy/girl, gentleman/lady",
+    "persons": "men/women, boys/girls, gentlemen/ladies",
+    "person, rare": "lad/lass, schoolboy/schoolgirl",
+    "persons, rare": "males/females, lads/lasses, schoolboys/schoolgirls",
+    "fellow": "guy/gal",
+    "fellows": "guys/gals",
     "noun and adjective": "male/female",
     "adjective": "masculine/feminine, manly/womanly",
     "quality": "masculinity/femininity, manhood/womanhood, manliness/womanliness, boyhood/girlhood",
-    "relative": "father/mother, brother/sister, son/daughter, dad/mom, dad/mum, uncle/aunt, "
-    "grandfather/grandmother, daddy/mommy, daddy/mummy, papa/mama, grandpa/grandma, grandpa/granny, "
-    "granddad/grandmom, granddad/grandmum, grandad/nana, nephew/niece, uncle/auntie, "
-    "grandson/granddaughter, stepfather/stepmother, stepdad/stepmom, stepbrother/stepsister, "
-    "stepson/stepdaughter, godfather/godmother, godson/goddaughter",
-    "relatives": "fathers/mothers, brothers/sisters, sons/daughters, dads/moms, dads/mums, uncles/aunts, "
-    "grandfathers/grandmothers, daddies/mommies, daddies/mummies, grandpas/grandmas, nephews/nieces, "
-    "uncles/aunties, grandsons/granddaughters, stepfathers/stepmothers, stepbrothers/stepsisters, "
+    "relative": "father/mother, brother/sister, son/daughter, dad/mom, uncle/aunt, grandfather/grandmother, "
+    "grandpa/grandma, nephew/niece",
+    "relatives": "fathers/mothers, brothers/sisters, sons/daughters, dads/moms, uncles/aunts, "
+    "grandfathers/grandmothers, nephews/nieces",
+    "relative, rare": "dad/mum, daddy/mommy, daddy/mummy, papa/mama, grandpa/granny, granddad/grandmom, "
+    "granddad/grandmum, grandad/nana, uncle/auntie, grandson/granddaughter, stepfather/stepmother, "
+    "stepdad/stepmom, stepbrother/stepsister, stepson/stepdaughter, godfather/godmother, "
+    "godson/goddaughter",
+    "relatives, rare": "dads/mums, daddies/mommies, daddies/mummies, grandpas/grandmas, uncles/aunties, "
+    "grandsons/granddaughters, stepfathers/stepmothers, stepbrothers/stepsisters, "
     "stepsons/stepdaughters, godfathers/godmothers, godsons/goddaughters",
     "sibling": "bro/sis",
     "of a parent": "fatherly/motherly, paternal/maternal",
@@ -39,12 +44,16 @@ _KINDS = {
     "raising": "fathering/mothering",
     "of a sibling": "brotherly/sisterly",
     "being siblings": "brotherhood/sisterhood",
-    "partner": "husband/wife, boyfriend/girlfriend, groom/bride, bridegroom/bride, fianc\u00e9/fianc\u00e9e, "
-    "fiance/fiancee, widower/widow, bachelor/bachelorette, hubby/wifey",
-    "partners": "husbands/wives, boyfriends/girlfriends, grooms/brides, bridegrooms/brides, "
-    "fianc\u00e9s/fianc\u00e9es, fiances/fiancees, widowers/widows, bachelors/bachelorettes",
-    "at a wedding": "groomsman/bridesmaid",
-    "at weddings": "groomsmen/bridesmaids",
+    "partner": "husband/wife, boyfriend/girlfriend",
+    "partners": "husbands/wives, boyfriends/girlfriends",
+    "partner, rare": "hubby/wifey, fianc\u00e9/fianc\u00e9e, fiance/fiancee",
+    "partners, rare": "fianc\u00e9s/fianc\u00e9es, fiances/fiancees",
+    "at a wedding": "groom/bride, bridegroom/bride, groomsman/bridesmaid",
+    "at weddings": "grooms/brides, bridegrooms/brides, groomsmen/bridesmaids",
+    "widowed": "widower/widow",
+    "unmarried": "bachelor/bachelorette",
+    "the widowed": "widowers/widows",
+    "the unmarried": "bachelors/bachelorettes",
     "noble": "king/queen, prince/princess, emperor/empress, duke/duchess, baron/baroness",
     "nobles": "kings/queens, princes/princesses, emperors/empresses, dukes/duchesses, barons/baronesses",
     "title": "Mr/Ms, Mr/Mrs, Mister/Missus",
@@ -136,8 +145,8 @@ def english_gender() -> TermSwapper:
 
     Where several terms have one counterpart, such as mom and mum, that is written as the first: "mum" comes
     back from "dad" as "mom", and "Mrs" from "Mr" as "Ms". Rows are of kinds, so that a control changes a noun
-    into the most common other one that could stand there, such as aunt into mother, and mother into sister;
-    pronouns have no control. To add rows, or phrases to keep::
+    into another that could stand there, such as mother and sister, and no common word into a rare one where
+    there is a choice; pronouns have no control. To add rows, or phrases to keep::
 
         english = english_gender()
         TermSwapper(

@@ -159,14 +159,15 @@ class TermLists:
         return self._cases[row][case]
 
     def control_row(self, row: int, group: str, written: str) -> int | None:
-        """Return the first row of the same kind with another term of the group than what is written."""
+        """Return the next row of the same kind with another term of the group than what is written."""
         kind = self.kinds[row]
         if kind is None:
             return None
         position, same = self.group_position(group), self._of_kind[kind]
         # A term may be read as a row in which the group has another one: mum as that of mom.
-        own = {self._rows[row][position], fold_term(written)}
-        return next((other for other in same if self._rows[other][position] not in own), None)
+        own, at = {self._rows[row][position], fold_term(written)}, same.index(row)
+        others = (*same[at + 1 :], *same[:at])
+        return next((other for other in others if self._rows[other][position] not in own), None)
 
     def _key(self, found: str) -> str:
         """Return a folded term as it is listed: a phrase may be found with other blanks."""

@@ -57,8 +57,8 @@ class TermSwapper:
         Of terms in ``ask`` it may return None: no term stands here.
     kinds : sequence of length n_rows, optional
         A label for each row. Rows of one kind may stand in for each other within a group, which makes
-        controls (:meth:`control`, the first row of the kind that has another term); those of kind None never
-        do. By default all rows are of one kind: every term may stand in for every other one of its group.
+        controls (:meth:`control`); those of kind None never do. By default all rows are of one kind: every
+        term may stand in for every other one of its group.
     keep : sequence of str, default=()
         Phrases in which no term is looked for, such as "Burger King".
     ask : sequence of str, default=()
@@ -416,9 +416,9 @@ class TermSwapper:
 
         Notes
         -----
-        Each term becomes that of the first row of its kind that has another one: an edit as large as a swap,
-        after which the text names the same groups. So list common words first within a kind: to a model that
-        has not seen a word, an edit that writes it is one that takes the term away.
+        Each term becomes that of the next row of its kind that has another one, after the last row the
+        first: an edit as large as a swap, after which the text names the same groups. Give rare words a kind
+        of their own, or None: to a model that has not seen a word, writing it takes the term away.
         """
         control = self.parse(text).render_control()
         if control is None or not (self._lists.may_run_together or self._lists.ask):
