@@ -554,6 +554,12 @@ def test_a_table_for_a_pipeline_of_texts_alone_is_named(make):
     assert len(alone.predict_proba(make(TABLE)["text"])) == len(TEXTS)
 
 
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+def test_a_table_to_fit_a_pipeline_of_texts_alone_is_named(make):
+    with pytest.raises((ValueError, TypeError), match=r"was given the table.*give it X\['text'\]"):
+        CounterfactualAverager(pipeline(), GENDER, text="text").fit(make(TABLE), Y)
+
+
 def test_an_error_of_the_model_itself_is_left_as_it_is():
     class Broken(BaseEstimator, ClassifierMixin):
         classes_ = np.array([0, 1])

@@ -958,7 +958,7 @@ def test_a_table_for_a_model_of_texts_alone_is_named(make, options, classifier):
     columns = {"text": texts, "n": [1, 2, 3, 4], "m": [1, 2, 3, 4]}
     is_array = make is np.array
     table = np.array(list(zip(*columns.values(), strict=True)), dtype=object) if is_array else make(columns)
-    with pytest.raises((ValueError, TypeError), match=r"was given the table.*fitted to texts alone, give it"):
+    with pytest.raises((ValueError, TypeError), match=r"was given the table.*takes texts alone, give it"):
         counterfactual_audit(model, table, TWO, text=0 if is_array else "text", control=None, **options)
 
 

@@ -131,6 +131,8 @@ def naming_the_table(name: str, X: Any, text: str | int | None) -> Iterator[None
     ------
     TypeError
         In the place of an AttributeError about what texts have, ``.lower`` for one, if X is a table.
+    ValueError
+        In the place of one about as many samples as X has columns.
     """
     try:
         yield
@@ -141,12 +143,21 @@ def naming_the_table(name: str, X: Any, text: str | int | None) -> Iterator[None
         raise TypeError(
             f"{name} was given the table, and took its rows or columns for texts. {_texts_alone(names, text)}"
         ) from error
+    except ValueError as error:
+        names = column_names(X)
+        # As scikit-learn says it of the texts and labels that it is fitted to.
+        if names is None or f"inconsistent numbers of samples: [{len(names)}, " not in str(error):
+            raise
+        raise ValueError(
+            f"{name} was given the table, and took each of its {len(names):,} columns for a text. "
+            f"{_texts_alone(names, text)}"
+        ) from error
 
 
 def _texts_alone(names: Sequence[Any], text: str | int | None) -> str:
     column = names[0] if text is None and len(names) == 1 else text
     alone = "the column of texts" if column is None else f"X[{show(column)}], without text="
-    return f"If it was fitted to texts alone, give it {alone}."
+    return f"If it takes texts alone, give it {alone}."
 
 
 def _objects(texts: Sequence[str]) -> NDArray[Any]:

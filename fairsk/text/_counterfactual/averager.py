@@ -191,9 +191,9 @@ class CounterfactualAverager(MetaClassifier):
                 refuse_shuffled(X=X, sensitive_features=sensitive_features)
                 columns = sensitive_columns(X, None, sensitive_features, n_samples=n_samples)
                 fit_params["sensitive_features"] = columns.to_metadata()
-            self.estimator_ = fit_weighted(
-                clone(self.estimator), X, labels, check_weights(sample_weight, n_samples), **fit_params
-            )
+            estimator, weights = clone(self.estimator), check_weights(sample_weight, n_samples)
+            with naming_the_table(type(estimator).__name__, X, self.text):
+                self.estimator_ = fit_weighted(estimator, X, labels, weights, **fit_params)
         self._refuse_without_response()
         self._copy_feature_record()
         return self
