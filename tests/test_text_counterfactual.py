@@ -719,15 +719,123 @@ def test_a_verdict_has_its_control_or_says_that_there_is_none():
     assert "words which the model does not know takes the term away" in both.verdict
     assert "The direction holds all the same" not in unstable.verdict
     without = counterfactual_audit(score, texts, TWO, control=None)
-    assert "Without a control this says nothing of groups: any edit flips some decisions." in without.verdict
+    unknown = "what an edit as large within a group does is not known."
+    assert f"There is no control: {unknown}" in without.verdict
+    without = counterfactual_audit(lambda t: ["kind" in text for text in t], texts, TWO, control=None)
+    assert f"{unknown} Any edit flips some decisions, so flips say little of groups." in without.verdict
     none = counterfactual_audit(score, texts, TWO, control=lambda text: None)
-    assert "No text has a control, and without one" in none.verdict
+    assert f"No text has a control: {unknown}" in none.verdict
     moved = counterfactual_audit(
         lambda t: ["again" not in text for text in t], texts, TWO, control=lambda text: f"{text} again"
     )
     assert "whose interval is below 0" in moved.verdict
     for audit in (by_word, unstable, without, none, moved):
         assert "bias" not in str(audit).lower()
+
+
+def of_women(texts: list[str]) -> list[bool]:
+    return [bool({"she", "woman", "lady"} & set(text.split())) for text in texts]
+
+
+#: Twelve texts of two terms: one direction of all has p = 2 * 2 ** -12 by McNemar's test.
+TWELVE = [f"the {who} is {word}" for who in ("woman", "man") for word in WORDS]
+
+
+def test_a_verdict_begins_with_refusals_where_they_go_one_way():
+    said = (
+        "Refusals go with the group that is named: 12 texts are not answered only as female, 0 only as male "
+        "(p = 4.9e-04). What follows leaves these texts out. "
+    )
+    audit = counterfactual_audit(lambda texts: [None if her else 0.3 for her in of_women(texts)], TWELVE, TWO)
+    assert audit.verdict.startswith(f"{said}The model answers to both versions of no text")
+    some = [*TWELVE, "the woman is new", "the man is old"]
+    model = lambda texts: [  # noqa: E731
+        None if her and not {"new", "old"} & set(text.split()) else 0.3
+        for text, her in zip(texts, of_women(texts), strict=True)
+    ]
+    assert counterfactual_audit(model, some, TWO).verdict.startswith(
+        f"{said}Exchanging the terms of female and male flips 0.0% of 2 texts"
+    )
+    assert "Refusals" not in counterfactual_audit(model, some, TWO, confidence=0.9999).verdict
+    both_ways = lambda texts: [None if "warm" in text or "odd" in text else 0.3 for text in texts]  # noqa: E731
+    assert "Refusals" not in counterfactual_audit(both_ways, TWELVE, TWO).verdict
+    groups = counterfactual_audit(
+        lambda texts: [None if "a" in text.split() else 0.3 for text in texts],
+        [f"{who} {word}" for who in "ab" for word in WORDS],
+        TermSwapper({"x": ["a"], "y": ["b"], "z": ["c"]}),
+        control=None,
+    )
+    # 12 texts of x and y, 6 of x and z: p = 2 ** -11 and 2 ** -5, by Holm times 3 and 2; y and z have none.
+    assert groups.verdict.startswith(
+        "Refusals go with the group that is named: 12 texts are not answered only as x, 0 only as y "
+        "(adjusted p = 0.001)"
+    )
+
+
+def test_a_verdict_has_the_gap_of_scores_where_no_decision_flips():
+    def model(texts: list[str]) -> list[float]:
+        scores = zip(texts, of_women(texts), strict=True)
+        return [0.6 + 0.01 * WORDS.index(text.split()[-1]) * her - 0.2 * her for text, her in scores]
+
+    audit = counterfactual_audit(model, TWELVE, TWO, threshold=0.1)
+    gaps = [0.01 * i - 0.2 for i in range(6)] * 2
+    low, high = ttest_1samp(gaps, 0).confidence_interval(0.95)
+    assert audit.verdict.endswith(
+        "only as male (p = 1.000). Scores differ all the same: the score as female minus that as male is "
+        f"-0.175 [{low:+.3f}, {high:+.3f}] on average (p = 4.9e-04)."
+    )
+    assert "Scores differ" not in counterfactual_audit(model, TWELVE, TWO, threshold=0.5).verdict
+    alike = counterfactual_audit(lambda texts: [0.01 * len(text) for text in texts], ["she won"], TWO)
+    assert "Scores differ" not in alike.verdict
+
+
+def test_a_direction_names_the_positive_label():
+    model = lambda texts: np.where(of_women(texts), "urgent", "wait").tolist()  # noqa: E731
+    for label, said in (
+        ("urgent", "12 texts are 'urgent' only as female, 0 only as male"),
+        (np.str_("wait"), "0 texts are 'wait' only as female, 12 only as male"),
+    ):
+        audit = counterfactual_audit(model, TWELVE, TWO, pos_label=label)
+        assert audit.verdict.startswith(f"Decisions go with the group that is named: {said} (p =")
+
+    class Second:
+        """By default the positive label is the second of two classes."""
+
+        def __init__(self, classes: list[Any]) -> None:
+            self.classes_ = np.array(classes)
+
+        def predict(self, X: list[str]) -> np.ndarray:
+            return self.classes_[np.array(of_women(X), dtype=int)]
+
+    for classes, said in (
+        (["calm", "urgent"], "'urgent'"),
+        ([2, 3], "of class 3"),
+        ([0, 1], "positive"),
+        ([False, True], "positive"),
+    ):
+        audit = counterfactual_audit(Second(classes), TWELVE, TWO)
+        assert f"12 texts are {said} only as female" in audit.verdict
+    never = counterfactual_audit(lambda texts: ["x", *["y"] * (len(texts) - 1)], TWELVE, TWO, pos_label="y")
+    assert "'y' only as female" in never.verdict  # where no direction is told, too
+
+
+def test_why_texts_have_no_control_is_said():
+    why = "(a text has a control only if each of its terms has one)"
+    swapper = TermSwapper(
+        {"female": ["she", "woman", "lady"], "male": ["he", "man", "gentleman"]}, kinds=["p", "n", "n"]
+    )
+    pronouns = [f"{who} is {word}" for who in ("she", "he") for word in WORDS]
+    none = counterfactual_audit(of_women, pronouns, swapper).verdict
+    assert none.startswith("Decisions go with the group that is named: ")
+    assert none.endswith(
+        f"No text has a control {why}: what an edit as large within a group does is not known."
+    )
+    some = counterfactual_audit(of_women, pronouns + TWELVE, swapper).verdict
+    assert f"It flips 100.0% of the 12 texts with a control {why}, and the control flips 0.0%" in some
+    assert why not in counterfactual_audit(of_women, TWELVE, swapper).verdict
+    model = lambda texts: [None if "again" in text else 0.3 for text in texts]  # noqa: E731
+    silent = counterfactual_audit(model, TWELVE, TWO, control=lambda text: f"{text} again")
+    assert "No text is answered in both versions and in its control: what an edit" in silent.verdict
 
 
 def test_a_control_of_unknown_words_does_not_hide_the_direction():

@@ -129,16 +129,11 @@ class CounterfactualAudit(Result):
         tables.append(self._table(_GAPS, "Score as group minus score as other", self._gap_note()))
         if self.control.n:
             tables.append(self._table(_CONTROLS, "Flips beside those of the control", _CONTROLS_NOTE))
-        if self.moves.n and not self._scores_are_decisions:
+        if self.moves.n and not words.scores_are_decisions(self):
             tables.append(self._table(_MOVES, "Moves of scores beside those of the control", _MOVES_NOTE))
         if any(pair.refused_group + pair.refused_other + pair.refused_both for pair in self.pairs):
             tables.append(self._table(_REFUSALS, "Texts that the model does not answer", _REFUSALS_NOTE))
         return [*tables, self._worst()] if self.worst else tables
-
-    @property
-    def _scores_are_decisions(self) -> bool:
-        """Whether a score is 1 or 0, so that it moves where the decision flips."""
-        return self.decided_by == "labels" or (self.decided_by == "predict" and self.response == "predict")
 
     def _gap_note(self) -> str:
         """Say where the p-values of gaps come from."""

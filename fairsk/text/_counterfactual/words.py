@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fairsk.text._counterfactual.records import CounterfactualPair
     from fairsk.text._counterfactual.results import CounterfactualAudit
 
-__all__ = ["capital", "details", "verdict"]
+__all__ = ["capital", "details", "scores_are_decisions", "verdict"]
 
 #: How many groups, or pairs of groups, a sentence lists.
 _MOST = 5
@@ -25,15 +25,28 @@ def capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
+def scores_are_decisions(audit: CounterfactualAudit) -> bool:
+    """Whether a score is 1 or 0, so that it moves where the decision flips."""
+    return audit.decided_by == "labels" or (audit.decided_by == "predict" and audit.response == "predict")
+
+
 def verdict(audit: CounterfactualAudit) -> str:
+    """Say whom the model refuses if that is told, and then what was found of its answers."""
+    if not sum(audit.mentions[group] for group in audit.groups):
+        return "No text names exactly one of the groups: there is nothing to compare."
+    return " ".join(filter(None, [_told_refusals(audit), _of_answers(audit)]))
+
+
+def _of_answers(audit: CounterfactualAudit) -> str:
     """Say which way decisions flip if that is told, and how many, beside how many the control flips.
 
     Of scores alone, how far they move.
     """
-    if not sum(audit.mentions[group] for group in audit.groups):
-        return "No text names exactly one of the groups: there is nothing to compare."
     if not any(pair.n for pair in audit.pairs):
-        return "The model answers to both versions of no text: there is nothing to compare."
+        return (
+            "The model answers to both versions of no text: of decisions and scores there is nothing to "
+            "compare."
+        )
     if audit.decided_by is None:
         said = [_gap(pair) for pair in audit.pairs[:_MOST] if pair.n]
         return " ".join([*said, _moves(audit), "There is no threshold, and so no decision that could flip."])
@@ -45,7 +58,8 @@ def verdict(audit: CounterfactualAudit) -> str:
         f"{_range(share.low, share.high)}."
     )
     if not _told_directions(audit):
-        return f"{first} {_beside_control(audit)} {_no_direction(audit)}"
+        said = [first, _beside_control(audit), _no_direction(audit), _told_gaps(audit)]
+        return " ".join(filter(None, said))
     # An edit that has to do with no group flips as many either way, so this needs no control.
     said = [_directions(audit), first, _beside_control(audit), _in_spite_of_control(audit)]
     return " ".join(filter(None, said))
@@ -60,18 +74,38 @@ def _exchange(groups: tuple[str, ...]) -> str:
 def _beside_control(audit: CounterfactualAudit) -> str:
     """Say what the flips are beside those of the control."""
     control = audit.control
+    # A swapper's control replaces every term; one without another of its kind leaves the text without.
+    only_if = ""
+    if audit.control_kind == "auto" and audit.n_without_control:
+        only_if = " (a text has a control only if each of its terms has one)"
     if not control.n:
-        which = (
-            "Without a control" if audit.control_kind is None else "No text has a control, and without one"
+        # A direction speaks of groups without a control; a share of flips does not.
+        alone = (
+            ""
+            if _told_directions(audit)
+            else " Any edit flips some decisions, so flips say little of groups."
         )
-        return f"{which} this says nothing of groups: any edit flips some decisions."
+        return (
+            f"{_no_control(audit)}{only_if}: what an edit as large within a group does is not known.{alone}"
+        )
     edit = _edit(audit)
-    flips = f"It flips {_percent(control.flip_rate)} of the {_count(control.n, 'text')} with a control"
+    flips = (
+        f"It flips {_percent(control.flip_rate)} of the {_count(control.n, 'text')} with a control{only_if}"
+    )
     return (
         f"{flips}, and {edit} flips {_percent(control.control_rate)}: an excess of {_points(control.excess)} "
         f"{_range(control.low, control.high, unit='')}, whose interval "
         f"{_side(control.low, control.high, 'changes decisions', 'changes fewer decisions')}"
     )
+
+
+def _no_control(audit: CounterfactualAudit) -> str:
+    """Say why nothing can be compared with a control."""
+    if audit.control_kind is None:
+        return "There is no control"
+    if audit.n_without_control < sum(audit.mentions[group] for group in audit.groups):
+        return "No text is answered in both versions and in its control"
+    return "No text has a control"
 
 
 def _moves(audit: CounterfactualAudit) -> str:
@@ -120,10 +154,45 @@ def details(audit: CounterfactualAudit) -> list[tuple[str, str]]:
     return [(name, said) for name, said in lines if said]
 
 
+def _told_refusals(audit: CounterfactualAudit) -> str:
+    """Say which way refusals go, where that is told."""
+    told = _told(audit, "adjusted_refusal_p")
+    if not told:
+        return ""
+    listed = [
+        f"{_count(pair.refused_group, 'text')} {_are(pair.refused_group)} not answered only as "
+        f"{_name(pair.group)}, {pair.refused_other:,} only as {_name(pair.other)} "
+        f"({_adjusted(audit)}p = {p_value(pair.adjusted_refusal_p)})"
+        for pair in told
+    ]
+    return (
+        f"Refusals go with the group that is named: {_listed(listed)}. What follows leaves these texts out."
+    )
+
+
+def _told_gaps(audit: CounterfactualAudit) -> str:
+    """Say how far scores lie apart, where that is told and decisions are not the scores themselves."""
+    told = _told(audit, "adjusted_gap_p")
+    if not told or scores_are_decisions(audit):
+        return ""
+    listed = [f"{_apart(pair)} ({_adjusted(audit)}p = {p_value(pair.adjusted_gap_p)})" for pair in told]
+    return f"Scores differ all the same: {_listed(listed)}."
+
+
+def _adjusted(audit: CounterfactualAudit) -> str:
+    """Say that p-values are adjusted, where there are several."""
+    return "adjusted " if len(audit.pairs) > 1 else ""
+
+
+def _told(audit: CounterfactualAudit, test: str) -> list[CounterfactualPair]:
+    """Return the pairs of groups of which a test tells something, the surest first; NaN tells nothing."""
+    told = [pair for pair in audit.pairs if getattr(pair, test) <= 1 - audit.confidence]
+    return sorted(told, key=lambda pair: getattr(pair, test))
+
+
 def _told_directions(audit: CounterfactualAudit) -> list[CounterfactualPair]:
-    """Return the pairs of groups between which flips go one way more than the other, the surest first."""
-    told = [pair for pair in audit.pairs if pair.n and pair.adjusted_direction_p <= 1 - audit.confidence]
-    return sorted(told, key=lambda pair: pair.adjusted_direction_p)
+    """Return the pairs of groups between which flips go one way more than the other."""
+    return _told(audit, "adjusted_direction_p")
 
 
 def _directions(audit: CounterfactualAudit) -> str:
@@ -131,9 +200,11 @@ def _directions(audit: CounterfactualAudit) -> str:
     told = _told_directions(audit)
     if len(audit.pairs) == 1:
         [pair] = told
-        how = f"{_direction(pair)} (p = {p_value(pair.direction_p)})"
+        how = f"{_direction(pair, audit)} (p = {p_value(pair.direction_p)})"
         return f"Decisions go with the group that is named: {how}."
-    listed = [f"{_direction(pair)} (adjusted p = {p_value(pair.adjusted_direction_p)})" for pair in told]
+    listed = [
+        f"{_direction(pair, audit)} (adjusted p = {p_value(pair.adjusted_direction_p)})" for pair in told
+    ]
     n_compared = sum(pair.n > 0 for pair in audit.pairs)
     between = f"between {len(told):,} of {_count(n_compared, 'pair')} of groups"
     return f"Decisions go with the group that is named {between}: {_listed(listed)}."
@@ -145,7 +216,7 @@ def _no_direction(audit: CounterfactualAudit) -> str:
     if len(audit.pairs) > 1:
         return "Flips are not told to go one way more than the other between any two groups."
     [pair] = compared
-    how = f"{_direction(pair)} (p = {p_value(pair.direction_p)})"
+    how = f"{_direction(pair, audit)} (p = {p_value(pair.direction_p)})"
     return f"Flips are not told to go one way more than the other: {how}."
 
 
@@ -162,21 +233,33 @@ def _in_spite_of_control(audit: CounterfactualAudit) -> str:
     )
 
 
-def _direction(pair: CounterfactualPair) -> str:
-    verb = "is" if pair.only_group == 1 else "are"
-    first = f"{_count(pair.only_group, 'text')} {verb} positive only as {_name(pair.group)}"
+def _direction(pair: CounterfactualPair, audit: CounterfactualAudit) -> str:
+    verb = f"{_are(pair.only_group)} {_positive(audit.pos_label)}"
+    first = f"{_count(pair.only_group, 'text')} {verb} only as {_name(pair.group)}"
     return f"{first}, {pair.only_other:,} only as {_name(pair.other)}"
+
+
+def _positive(label: object) -> str:
+    """Name the positive label, for by default it is the second class, whatever that means."""
+    if label is None or label == 1:  # True is 1, and says no more than "positive"
+        return "positive"
+    return show(label) if isinstance(label, str) else f"of class {show(label)}"
+
+
+def _apart(pair: CounterfactualPair) -> str:
+    """Say how far scores lie apart, without the test."""
+    interval = "" if np.isnan(pair.gap_low) else f" [{_signed(pair.gap_low)}, {_signed(pair.gap_high)}]"
+    return (
+        f"the score as {_name(pair.group)} minus that as {_name(pair.other)} is {_signed(pair.gap)}"
+        f"{interval} on average"
+    )
 
 
 def _gap(pair: CounterfactualPair) -> str:
     """Say how far scores lie apart, with the sign."""
     if not pair.n:
         return ""
-    interval = "" if np.isnan(pair.gap_low) else f" [{_signed(pair.gap_low)}, {_signed(pair.gap_high)}]"
-    return (
-        f"The score as {_name(pair.group)} minus that as {_name(pair.other)} is {_signed(pair.gap)}"
-        f"{interval} on average (p = {p_value(pair.gap_p)})."
-    )
+    return capital(f"{_apart(pair)} (p = {p_value(pair.gap_p)}).")
 
 
 def _refusals(audit: CounterfactualAudit) -> str:
@@ -255,6 +338,10 @@ def _listed(parts: Iterable[str]) -> str:
 
 def _count(n: int, what: str) -> str:
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
 
 
 def _percent(share: float) -> str:
