@@ -596,6 +596,25 @@ def test_the_cost_is_that_of_all_that_is_asked():
     assert len(asked) == 5
 
 
+def test_a_row_is_unanswered_where_one_of_its_versions_is():
+    def scorer(prompts, answers):
+        refused = np.array(["She left" in prompt or "rains" in prompt for prompt in prompts])
+        return np.where(refused[:, None], -np.inf, np.log(np.full((len(prompts), len(answers)), 0.5)))
+
+    inner = LLMClassifier(scorer, prompt="{text}", answers={0: "no", 1: "yes"}, unanswered="abstain")
+    texts = ["She left.", "He left.", "A man came.", "It rains.", "It snows."]
+    averager = CounterfactualAverager(inner, GENDER).fit(texts)
+    assert averager.is_unanswered(texts).tolist() == [True, True, False, True, False]
+    frozen = CounterfactualAverager(FrozenEstimator(inner.fit()), GENDER).fit(texts)
+    assert frozen.is_unanswered(texts[1:3]).tolist() == [True, False]
+    table = pd.DataFrame({"text": texts, "n": range(5)})
+    by_column = CounterfactualAverager(inner, GENDER, text="text").fit(table)
+    assert by_column.is_unanswered(table).tolist() == [True, True, False, True, False]
+    with pytest.raises(NotFittedError):
+        CounterfactualAverager(inner, GENDER).is_unanswered(texts)
+    assert not hasattr(CounterfactualAverager(pipeline(), GENDER), "is_unanswered")
+
+
 def test_there_is_a_cost_only_where_the_classifier_has_one():
     assert not hasattr(CounterfactualAverager(pipeline(), GENDER), "cost")
     assert not hasattr(CounterfactualAverager(pipeline(), GENDER).fit(TEXTS, Y), "cost")

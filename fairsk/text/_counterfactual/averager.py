@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.columns import refuse_shuffled, sensitive_columns
 from fairsk._core.texts import naming_the_table, per_column, read_texts, replace_texts
-from fairsk._core.typing import Floats
+from fairsk._core.typing import Bools, Floats
 from fairsk._core.validation import check_weights
 from fairsk._meta.base import MetaClassifier
 from fairsk._sklearn.compat import HasMethods, StrOptions, fit_context, num_samples
@@ -30,6 +30,10 @@ Averaged: TypeAlias = Literal["predict_proba", "decision_function"]
 
 def _tells_its_cost(averager: Any) -> bool:
     return hasattr(averager._estimator_to_ask, "cost")
+
+
+def _tells_what_is_unanswered(averager: Any) -> bool:
+    return hasattr(averager._estimator_to_ask, "is_unanswered")
 
 
 class CounterfactualAverager(MetaClassifier):
@@ -220,6 +224,28 @@ class CounterfactualAverager(MetaClassifier):
         """
         orbits = Orbits.of(read_texts(X, self.text), self.swapper, apart=_has_other_columns(X))
         return self._estimator_to_ask.cost(replace_texts(X, self.text, orbits.rows, orbits.texts))
+
+    @available_if(_tells_what_is_unanswered)
+    def is_unanswered(self, X: Any) -> Bools:
+        """Tell which rows the inner classifier does not answer, in one version at least.
+
+        Only where the inner classifier has this method, as :class:`LLMClassifier` has.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples,) of str, or frame of shape (n_samples, n_columns)
+            Texts, or a table with a column of them.
+
+        Returns
+        -------
+        bool array of shape (n_samples,)
+            True where the text, or one of its swaps, has no answer.
+        """
+        check_is_fitted(self)
+        orbits = Orbits.of(read_texts(X, self.text), self.swapper, apart=_has_other_columns(X))
+        asked = replace_texts(X, self.text, orbits.rows, orbits.texts)
+        silent = np.asarray(self.estimator_.is_unanswered(asked), dtype=bool)
+        return np.asarray(silent[orbits.places].any(axis=1))
 
     def _refuse_without_response(self) -> None:
         """Refuse a classifier that lacks what is to be averaged."""
