@@ -33,6 +33,7 @@ from fairsk.audit import audit_predictions
 from fairsk.scoring import best_under
 from fairsk.text import (
     CounterfactualAudit,
+    CounterfactualAverager,
     LLMClassifier,
     TermSwapper,
     counterfactual_audit,
@@ -40,6 +41,7 @@ from fairsk.text import (
     english_gender,
     make_counterfactual_scorer,
 )
+from fairsk.text._counterfactual.language_models import abstains_inside
 
 TWO = TermSwapper({"female": ["she", "woman", "lady"], "male": ["he", "man", "gentleman"]})
 THREE = TermSwapper(
@@ -570,6 +572,42 @@ def test_a_language_model_is_asked_once_and_may_refuse(unanswered, options):
     assert counterfactual_audit(FrozenEstimator(model), TEXTS, TWO, **options).to_dict() == audit.to_dict()
     scorer_of_gap = make_counterfactual_scorer(TWO, statistic="score_gap")
     assert scorer_of_gap(model, TEXTS) == pytest.approx(-abs(expected.gap))
+
+
+@pytest.mark.parametrize("unanswered", ["error", "abstain"])
+def test_refusals_inside_a_wrapper_are_said_not_to_be_counted(unanswered):
+    def scorer(prompts: list[str], answers: list[str]) -> np.ndarray:
+        yes = np.array(score(list(prompts)))
+        return np.log(np.column_stack([1 - yes, yes]))
+
+    inner = LLMClassifier(
+        scorer, prompt="{text}", answers={"no": " no", "yes": " yes"}, unanswered=unanswered
+    ).fit()
+    said = "inside are answered as its unanswered='abstain' says, and not counted: audit it alone"
+    averager = CounterfactualAverager(inner, TWO).fit(TEXTS)
+    y = np.where(labels(TEXTS), "yes", "no")
+    thresholds = GroupThresholdOptimizer(
+        FrozenEstimator(averager),
+        constraint="demographic_parity",
+        max_difference=0.5,
+        sensitive_features=TWO.mentioned,
+        min_group_size=1,
+    ).fit(TEXTS, y)
+    for model in (averager, FrozenEstimator(averager), thresholds):
+        audit = counterfactual_audit(model, TEXTS, TWO)
+        assert audit.abstains_inside == (said in str(audit)) == (unanswered == "abstain")
+    for model in (inner, FrozenEstimator(inner), fitted(LogisticRegression()), score):
+        audit = counterfactual_audit(model, TEXTS, TWO)
+        assert not audit.abstains_inside
+        assert said not in str(audit)
+
+    class Endless:
+        """An object that has any attribute."""
+
+        def __getattr__(self, name: str) -> Any:
+            return Endless()
+
+    assert not abstains_inside(Endless())
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from fairsk.statistics._resampling import check_resamples
 from fairsk.text._counterfactual.comparisons import Comparisons
 from fairsk.text._counterfactual.controls import Control, control_name
 from fairsk.text._counterfactual.edits import edit_texts
+from fairsk.text._counterfactual.language_models import abstains_inside
 from fairsk.text._counterfactual.records import ChangedText
 from fairsk.text._counterfactual.responses import Respondent, Responses, TextResponse, read_model
 from fairsk.text._counterfactual.results import CounterfactualAudit, DecidedBy
@@ -172,6 +173,7 @@ def counterfactual_audit(
         decided_by=decided_by,
         threshold=responses.threshold,
         pos_label=True if decided_by == "labels" and respondent.positive is None else respondent.positive,
+        abstains_inside=abstains_inside(model),
         control_kind=control_name(control),
         has_one_kind=_has_one_kind(swapper),
         n_without_control=int((edits.control_at < 0).sum()),

@@ -12,7 +12,11 @@ from sklearn.frozen import FrozenEstimator
 from fairsk._core.typing import Bools
 from fairsk.text._llm.classifier import LLMClassifier
 
-__all__ = ["answering", "unanswered_rows"]
+__all__ = ["abstains_inside", "answering", "unanswered_rows"]
+
+
+#: How many estimators inside one another are looked through: an object may have any attribute, without end.
+_DEEPEST = 20
 
 
 class _LastAnswers:
@@ -46,6 +50,24 @@ def answering(model: Any) -> Any:
     asked.scorer = _LastAnswers(inner.scorer)
     asked.unanswered = "abstain"
     return asked
+
+
+def abstains_inside(model: Any) -> bool:
+    """Tell whether a model wraps an :class:`LLMClassifier` whose refusals look like answers from outside.
+
+    One that is asked itself, by :func:`answering`, hides none.
+    """
+    is_wrapped = False
+    for _ in range(_DEEPEST):
+        if isinstance(model, LLMClassifier):
+            return is_wrapped and model.unanswered == "abstain"
+        if isinstance(model, FrozenEstimator):  # its other attributes are those of what it holds
+            model = model.estimator
+            continue
+        is_wrapped = True
+        inner = getattr(model, "estimator_", None)
+        model = getattr(model, "estimator", None) if inner is None else inner
+    return False
 
 
 def unanswered_rows(model: Any, X: Any, n_rows: int) -> Bools:

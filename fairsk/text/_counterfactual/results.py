@@ -64,6 +64,9 @@ class CounterfactualAudit(Result):
         The score from which on a decision is positive, if that is how they are made.
     pos_label : label
         The positive label, if decisions are labels.
+    abstains_inside : bool
+        Whether the model wraps an ``LLMClassifier`` with ``unanswered="abstain"``, whose refusals are taken
+        for answers here.
     control_kind : str or None
         ``"auto"``, ``"repeat"``, the name of a callable, or None.
     has_one_kind : bool
@@ -99,6 +102,7 @@ class CounterfactualAudit(Result):
     decided_by: DecidedBy | None
     threshold: float | None
     pos_label: Any
+    abstains_inside: bool
     control_kind: str | None
     has_one_kind: bool
     n_without_control: int

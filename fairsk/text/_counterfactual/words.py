@@ -301,7 +301,13 @@ def _model(audit: CounterfactualAudit) -> str:
         decided = f"positive from {audit.threshold:g} on"
     else:
         decided = f"decisions by {audit.decided_by}, {show(audit.pos_label)} is positive"
-    return f"{scores}, {decided}"
+    inside = ""
+    if audit.abstains_inside:
+        inside = (
+            "; refusals of the classifier inside are answered as its unanswered='abstain' says, and not "
+            "counted: audit it alone"
+        )
+    return f"{scores}, {decided}{inside}"
 
 
 def _control(audit: CounterfactualAudit) -> str:
