@@ -319,6 +319,29 @@ def test_a_log_gives_what_the_audit_gave() -> None:
             assert gap.p_value == pytest.approx(first.p_value, abs=0.04)
 
 
+@pytest.mark.parametrize("n_alone", [1, 9])
+def test_prompts_of_one_group_are_not_compared_and_said(n_alone: int) -> None:
+    """41 prompts have texts of both groups; on the others, group f alone is refused nothing."""
+    prompts = [i for i in range(41) for _ in "fm"] + list(range(41, 41 + n_alone))
+    groups = ["f", "m"] * 41 + ["f"] * n_alone
+    scores = [1.0, 0.0] * 41 + [0.0] * n_alone
+    result = logged_generation_audit(prompts, groups, scores=scores, n_resamples=9, random_state=0)
+    assert (result.n_prompts, result.one_group) == (41 + n_alone, n_alone)
+    assert (result.gaps[0].n_prompts, result.gaps[0].difference) == (41, 1.0)
+    assert [row.mean for row in result.scores] == [pytest.approx(41 / (41 + n_alone)), 0.0]
+    said = {
+        1: "1 prompt has texts of one group only: it is not compared, but counts in the table of means.",
+        9: "9 prompts have texts of one group only: they are not compared, but count in the table of means.",
+    }
+    assert said[n_alone] in str(result)
+    assert "picked for that among 41\n" in str(result)
+    # Of three groups, two are enough.
+    groups = ["f", "m"] * 41 + ["x"] * n_alone
+    both = logged_generation_audit([*prompts, 41], [*groups, "f"], scores=[*scores, 1.0], n_resamples=9)
+    assert both.one_group == n_alone - 1
+    assert ("of one group only" in str(both)) == (n_alone > 1)
+
+
 def test_terms_at_the_same_position_belong_together() -> None:
     """Texts of each pair of terms are exchanged by themselves; of unequal lists those of the prompt."""
 

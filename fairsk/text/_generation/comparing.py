@@ -57,6 +57,11 @@ class Written:
         """Return which texts are about a group."""
         return self.group == self.groups.index(group)
 
+    def n_groups(self) -> Ints:
+        """Return how many groups have texts on each prompt."""
+        pairs = np.unique(np.stack([self.prompt, self.group]), axis=1)
+        return np.bincount(pairs[0], minlength=len(self.labels))
+
     def means(self, group: Hashable, scores: Floats, terms: TermsAre) -> Floats:
         """Return the mean score per prompt and term of a group; NaN where there is no score.
 
@@ -275,6 +280,7 @@ def audit_of(
         unwritten={group: int((~is_written & layout.of_group(group)).sum()) for group in layout.groups},
         left_out=left_out,
         duplicates=duplicates,
+        one_group=int((layout.n_groups() == 1).sum()),
         terms=terms,
         confidence=confidence,
         n_resamples=n_resamples,

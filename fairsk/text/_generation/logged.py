@@ -81,7 +81,9 @@ def logged_generation_audit(
     Notes
     -----
     What is compared, and how, stands at :func:`generation_audit`. A prompt counts for two groups if both have
-    scores on it; however many there are, each such prompt counts alike.
+    scores on it; however many there are, each such prompt counts alike. Prompts
+    with texts of one group only are not compared; they are counted (``one_group``), and are part of the mean
+    of their group, so that the means of two groups can lie apart by more or less than their difference.
 
     The permutation test assumes that within a prompt nothing but the group tells texts apart. In a log
     something may: people of one group may have asked at other times, or of other versions of a model. Prompts
@@ -120,8 +122,7 @@ def logged_generation_audit(
         term=np.zeros(n, dtype=np.intp),
         is_aligned=False,
     )
-    pairs = np.unique(np.stack([asked, grouping.codes]), axis=1)
-    if pairs.shape[1] == len(labels):
+    if (layout.n_groups() < 2).all():
         raise ValueError(
             f"None of the {len(labels):,} prompts has texts of two groups: texts are compared on the "
             "same prompt. Give an id that does not depend on the group, such as the template."

@@ -145,6 +145,8 @@ class GenerationAudit(Result):
         How many texts were asked for and not written.
     left_out, duplicates : int
         How many prompts name no group or several, and how many read like an earlier one.
+    one_group : int
+        How many prompts have texts of one group only: they are not compared, and count in means of groups.
     terms : {"fixed", "sampled"}
         Whether intervals and p-values are over prompts alone, or over terms as well.
     confidence : float
@@ -167,6 +169,7 @@ class GenerationAudit(Result):
     unwritten: Mapping[Hashable, int]
     left_out: int
     duplicates: int
+    one_group: int
     terms: TermsAre
     confidence: float
     n_resamples: int
@@ -229,7 +232,8 @@ class GenerationAudit(Result):
         columns["difference"] = [row.difference for row in self.worst]
         text = {name: list(map(number, column)) for name, column in columns.items()}
         words = ["prompt", "first", "second"]
-        caption = f"prompts on which groups lie furthest apart, picked for that among {self.n_prompts:,}"
+        among = self.n_prompts - self.one_group
+        caption = f"prompts on which groups lie furthest apart, picked for that among {among:,}"
         notes = ["prompt: its position in what was given, from 0; keep_texts=True shows it as it reads."]
         return Table(columns, text, words=words, caption=caption, notes=notes if self.by_position else ())
 
@@ -252,6 +256,13 @@ class GenerationAudit(Result):
         unwritten = [f"{format_group(group)} {n:,}" for group, n in self.unwritten.items() if n]
         if unwritten:
             notes.append(f"Not written: {list_texts(unwritten)}.")
+        if self.one_group:
+            notes.append(
+                "1 prompt has texts of one group only: it is not compared, but counts in the table of means."
+                if self.one_group == 1
+                else f"{self.one_group:,} prompts have texts of one group only: they are not compared, but "
+                "count in the table of means."
+            )
         if self.left_out:
             notes.append(f"{self.left_out:,} prompts name no group, or several, and are left out.")
         if self.duplicates:
