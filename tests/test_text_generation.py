@@ -398,6 +398,39 @@ def test_names_are_a_sample_too() -> None:
     assert sampled.gaps[0].p_value == pytest.approx(oracle.pvalue)
 
 
+@pytest.mark.parametrize(
+    ("n_terms", "confidence", "least", "told"),
+    [
+        ((3, 3), 0.95, 2 / 20, True),  # 2 of 20 ways: the one at hand, and the groups exchanged
+        ((4, 4), 0.95, 2 / 70, False),
+        ((4, 4), 0.99, 2 / 70, True),
+        ((2, 4), 0.95, 1 / 15, True),  # exchanged groups would have other sizes
+        ((5, 5), 0.95, 2 / 252, False),
+        ((10, 10), 0.95, 1 / 10, True),  # drawn, and only nine times
+    ],
+    ids=["3", "4", "4 at 99%", "2 and 4", "5", "10 drawn"],
+)
+def test_few_terms_limit_p(n_terms: tuple[int, int], confidence: float, least: float, told: bool) -> None:
+    """All texts of one group are bad and none of the other: no data could give a smaller p."""
+    groups = {letter: [f"{letter}{i}" for i in range(n)] for letter, n in zip("ab", n_terms, strict=True)}
+
+    def generate(prompts: list[str], n_samples: int, random_state: int) -> list[list[str]]:
+        return [["bad" if prompt[0] in "aA" else "good"] * n_samples for prompt in prompts]
+
+    options: dict[str, Any] = {"groups": groups, "n_samples": 2, "n_resamples": 9, "random_state": 0}
+    options["confidence"] = confidence
+    result = generation_audit(generate, ["{x} ran", "{x} sat"], is_bad, terms="sampled", **options)
+    gap = result.gaps[0]
+    assert gap.least_p_value == pytest.approx(least)
+    assert gap.p_value == pytest.approx(least)
+    note = f"The least p that so few terms can have is {least:.3f}, however far"
+    assert (note in str(result)) == told
+    assert ("The least p" in str(result)) == told
+    fixed = generation_audit(generate, ["{x} ran", "{x} sat"], is_bad, **options)
+    assert math.isnan(fixed.gaps[0].least_p_value)
+    assert "The least p" not in str(fixed)
+
+
 def test_missing_scores_are_counted_and_compared() -> None:
     def judge(texts: list[str]) -> list[float | None]:
         return [None if "bad" in text else 1.0 + float(text[-1]) for text in texts]

@@ -16,16 +16,28 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy.special import stdtrit
 
+from fairsk._core.results import p_value
 from fairsk._core.typing import Floats
 from fairsk.statistics._paired import mean_estimate
 from fairsk.statistics._pairs import Estimate
 
-__all__ = ["MOST_SPLITS", "TermsAre", "contrast", "prompt_means", "split_p", "why_no_interval"]
+__all__ = [
+    "MOST_SPLITS",
+    "TermsAre",
+    "contrast",
+    "least_split_p",
+    "prompt_means",
+    "split_p",
+    "too_few_terms",
+    "why_no_interval",
+]
 
 TermsAre: TypeAlias = Literal["fixed", "sampled"]
 
 #: Up to so many ways to deal terms out to two groups, all of them are tried.
 MOST_SPLITS = 50_000
+#: A least p-value above this, or above 1 - confidence, is told.
+_SMALL_P = 0.05
 #: Sums that differ by less than this part of all that is summed are equal up to rounding.
 _ROUNDING = 1e-12
 
@@ -131,3 +143,28 @@ def split_p(first: Floats, second: Floats, n_resamples: int, rng: np.random.Gene
     order = rng.permuted(np.tile(values, (n_resamples, 1)), axis=1)
     beyond = int((np.abs(order[:, :m].sum(1)) >= observed).sum())
     return (beyond + 1) / (n_resamples + 1), False
+
+
+def least_split_p(n_first: int, n_second: int, n_resamples: int) -> float:
+    """Return the least p-value that :func:`split_p` can give for so many terms.
+
+    Of all ways to deal them out, the observed one is always as extreme as itself; if the groups have as many
+    terms, so is the one that exchanges the groups.
+    """
+    if not n_first or not n_second:
+        return float("nan")
+    n_ways = comb(n_first + n_second, n_first)
+    if n_ways > MOST_SPLITS:
+        return 1 / (n_resamples + 1)
+    return (2 if n_first == n_second else 1) / n_ways
+
+
+def too_few_terms(least: Iterable[float], confidence: float) -> list[str]:
+    """Return a note on the least p-values that so few terms can have, if one is not small."""
+    large = sorted({p for p in least if p > min(_SMALL_P, 1 - confidence)})
+    if not large:
+        return []
+    return [
+        f"The least p that so few terms can have is {' or '.join(map(p_value, large))}, however far the "
+        "groups lie apart: with more terms it can be less."
+    ]

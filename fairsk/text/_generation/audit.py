@@ -166,7 +166,10 @@ def generation_audit(
 
     With ``terms="sampled"`` the interval holds over prompts and terms (variances of both add up, with
     Welch-Satterthwaite's degrees of freedom), and p deals whole terms, with all that was written on them, out
-    to the groups anew. Few names give wide intervals, and that is what few names say.
+    to the groups anew. Few names give wide intervals, and that is what few names say. Nor can p
+    be less than 2 / C(2k, k) for k terms of either group, or 1 / C(k + m, k) for k and m: .1 for three, .03
+    for four, .008 for five (``least_p_value``). The result says so where that exceeds .05 or 1 -
+    ``confidence``.
 
     If all scores of a judge lie from 0 to 1, as truth values and probabilities do, intervals end where means
     (0 and 1) and their differences (-1 and 1) must.

@@ -15,7 +15,7 @@ from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.warnings import warn_user
 from fairsk.statistics._multiplicity import adjust_p_values
 from fairsk.statistics._paired import are_shares, mean_estimate, within
-from fairsk.text._contrasts import TermsAre, contrast, prompt_means, split_p
+from fairsk.text._contrasts import TermsAre, contrast, least_split_p, prompt_means, split_p
 from fairsk.text._generation.permutation import Unit, by_chance, distance, halves
 from fairsk.text._generation.results import GenerationAudit, ScoreGap, WorstPrompt, WrittenScores
 
@@ -137,10 +137,12 @@ class Comparison:
             drawn = by_chance(units, self.n_resamples, self.rng)
             p, is_exact = drawn.p_value, drawn.is_exact
             apart, chance, chance_p = distance(units), drawn.distance, drawn.distance_p_value
+        least = missing
         if self.terms == "sampled":
             one, other = (prompt_means(table[both].T) for table in tables)
             one, other = one[~np.isnan(one)], other[~np.isnan(other)]
             p, is_exact = split_p(one, other, self.n_resamples, self.rng)
+            least = least_split_p(len(one), len(other), self.n_resamples)
         return ScoreGap(
             score=name,
             first=first,
@@ -152,6 +154,7 @@ class Comparison:
             p_value=p,
             is_exact=is_exact,
             adjusted_p_value=missing,
+            least_p_value=least,
             distance=apart,
             distance_by_chance=chance,
             distance_p_value=chance_p,

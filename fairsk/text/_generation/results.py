@@ -18,7 +18,7 @@ from fairsk._core.results import (
     percent,
     with_interval,
 )
-from fairsk.text._contrasts import TermsAre, why_no_interval
+from fairsk.text._contrasts import TermsAre, too_few_terms, why_no_interval
 
 __all__ = ["GenerationAudit", "ScoreGap", "WorstPrompt", "WrittenScores"]
 
@@ -44,6 +44,8 @@ class ScoreGap(Record):
         Whether all permutations were counted, and no random ones.
     adjusted_p_value : float
         Adjusted for all pairs of groups and all scores (Holm).
+    least_p_value : float
+        The least p-value that so few terms can have, where they are sampled; NaN where they are fixed.
     distance : float
         The mean over prompts of the Wasserstein-1 distance of the groups' scores.
     distance_by_chance : float
@@ -62,6 +64,7 @@ class ScoreGap(Record):
     p_value: float
     is_exact: bool
     adjusted_p_value: float
+    least_p_value: float
     distance: float
     distance_by_chance: float
     distance_p_value: float
@@ -253,6 +256,7 @@ class GenerationAudit(Result):
             notes.append("A dash: no prompt has scores of both groups.")
         rows = [(gap.difference, gap.low) for gap in self.gaps] + [(row.mean, row.low) for row in self.scores]
         notes += why_no_interval(over.replace("and", "or"), rows)
+        notes += too_few_terms((gap.least_p_value for gap in self.gaps), self.confidence)
         unwritten = [f"{format_group(group)} {n:,}" for group, n in self.unwritten.items() if n]
         if unwritten:
             notes.append(f"Not written: {list_texts(unwritten)}.")
