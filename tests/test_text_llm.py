@@ -380,7 +380,7 @@ def test_numbers_read_alike_whatever_type_their_column_has():
         ("text} {text}", r"cannot be read .* Write braces .* twice: \{\{ and \}\}"),
         ("{text.__class__}", r"X is texts and has no columns: in prompt, \{text\} stands for"),
         ("{text[0]}", "X is texts and has no columns"),
-        ("{comment}", "X is texts and has no columns"),
+        ("{comment}", r"X is texts and has no columns: .* A brace that is no field is written twice, \{\{"),
         ("{" + "x" * 10_000 + "}", "X is texts and has no columns"),
     ],
     ids=range(13),
@@ -393,12 +393,45 @@ def test_prompts_that_cannot_be_used(prompt, said):
     assert model.scorer.asked == []
 
 
+@pytest.mark.parametrize(
+    "piece",
+    ['{"a"}', "{'a'}", '{"a", "b"}', '{"a', "{\u201ca\u201d}", "{[a]}", '{ "a" }', '{\n"a"\n}', "{a,\nb}"],
+)
+def test_braces_that_belong_to_the_text_are_refused_in_fit(piece):
+    model = classifier(prompt="{text} Reply " + piece + ("" if piece.endswith("}") else "}"))
+    texts = ["kind", "rude"]
+    frame = pd.DataFrame({"text": texts, piece.strip("{}"): texts})
+    for arguments in ((), (texts,), (texts, [1, 0]), (frame,), (frame, [1, 0])):
+        with pytest.raises(ValueError, match=r"a brace that is no field is written twice, \{\{ and \}\}"):
+            model.fit(*arguments)
+    with pytest.raises(ValueError, match="a brace that is no field"):
+        model.cost(texts)
+    assert model.scorer.asked == []
+    assert asked('{text} Reply {{"a"}}', ["kind"]) == ['kind Reply {"a"}']
+
+
+@pytest.mark.parametrize(
+    "name", ["driver's age", "hours-per-week", "marital.status", "5' 6\" or more", "income [EUR]"]
+)
+def test_columns_of_any_sensible_name_are_fields(name):
+    assert asked("{" + name + "}!", pd.DataFrame({name: ["kind"], "other": ["-"]})) == ["kind!"]
+
+
+def test_fields_are_looked_up_in_the_x_of_fit_without_labels():
+    texts = ["kind", "rude"]
+    model = classifier(prompt="{text} {mood}")
+    assert "X is texts and has no columns" in refusal_of(lambda: model.fit(texts))
+    frame = pd.DataFrame({"text": texts, "age": [1, 2]})
+    assert "its columns are 'text', 'age'" in refusal_of(lambda: model.fit(frame))
+    assert model.fit().classes_.tolist() == [0, 1]
+
+
 def test_a_column_that_is_not_there():
     X = pd.DataFrame({"comment": ["kind"] * 2, "age": [3, 4], "job": ["cook"] * 2})
     said = refusal_of(lambda: classifier(prompt="{Comment}").fit(X, [0, 1]))
     assert said == (
         "prompt has a field '{Comment}', and X no such column: its columns are 'comment', 'age', 'job'. Did "
-        "you mean 'comment'?"
+        "you mean 'comment'? A brace that is no field is written twice, {{ and }}."
     )
     assert "its columns are" in refusal_of(lambda: classifier().fit(X, [0, 1]))
     assert "its columns are" in refusal_of(lambda: classifier(prompt="{age.real}").fit(X, [0, 1]))

@@ -21,6 +21,9 @@ __all__ = ["TEXT_FIELD", "Prompt", "parse_prompt"]
 
 #: The field that stands for the text where X is texts, or a table of one column.
 TEXT_FIELD = "text"
+#: What no field begins with: in braces that is rather a piece of JSON, which belongs to the text.
+_OPENS_JSON = ('"', "'", "\u2018", "\u201c", "[")
+_BRACES_TWICE = "A brace that is no field is written twice, {{ and }}."
 #: Whole numbers up to here are written without a decimal point: a column of ages is one of floats as soon as
 #: one age is missing, and the prompts of all other rows must not change by that.
 _LARGEST_WHOLE = 1e15
@@ -84,7 +87,8 @@ def parse_prompt(prompt: str) -> Prompt:
     Raises
     ------
     ValueError
-        If a brace has no partner, a field is more than a name, or there is no field.
+        If a brace has no partner, a field is more than a name or looks like a part of the text, or there is
+        no field. Whether X has a column of that name is seen when there is an X.
     """
     try:
         parts = list(string.Formatter().parse(prompt))
@@ -104,6 +108,12 @@ def parse_prompt(prompt: str) -> Prompt:
                 "of a column in braces, such as {comment}, without a format; braces that belong to the text "
                 "are written twice, {{ and }}."
             )
+        if field.lstrip().startswith(_OPENS_JSON) or "\n" in field:
+            raise ValueError(
+                f"prompt={show(prompt)} has {show('{' + field + '}')}, which looks like a part of the text: "
+                "a brace that is no field is written twice, {{ and }}; a field is the name of a column, "
+                "without quotes."
+            )
         fields.append(field)
         literals.append("")
     if not fields:
@@ -120,7 +130,7 @@ def _column(X: Any, field: str, names: list[Any]) -> list[str]:
     if name is None:
         raise ValueError(
             f"prompt has a field {show('{' + field + '}')}, and X no such column: its columns are "
-            f"{list_labels(names)}.{did_you_mean(field, map(str, names))}"
+            f"{list_labels(names)}.{did_you_mean(field, map(str, names))} {_BRACES_TWICE}"
         )
     values = column_values(X, name)
     missing = [row for row, value in enumerate(values) if not isinstance(value, str) and is_missing(value)]
@@ -156,5 +166,5 @@ def _written(value: Any, name: Any) -> str:
 def _no_columns(field: str) -> str:
     return (
         f"prompt has a field {show('{' + field + '}')}, but X is texts and has no columns: in prompt, "
-        "{text} stands for the text; or give a frame that has this column."
+        f"{{text}} stands for the text; or give a frame that has this column. {_BRACES_TWICE}"
     )
