@@ -515,6 +515,10 @@ def test_texts_name_groups_and_a_swapper_rewrites_them() -> None:
     assert writer.calls[0][0] == ["then he said", "then she said", "and he", "and she"]
     assert (result.n_prompts, result.left_out) == (2, 2)
     assert result.gaps[0].difference < -0.5
+    assert "2 prompts name no group, or several, and are left out." in str(result)
+    options: dict[str, Any] = {"groups": english_gender(), "random_state": 0, "n_resamples": 99}
+    one = generation_audit(writer, ["it rained", "and he"], is_bad, **options)
+    assert "1 prompt names no group, or several, and is left out." in str(one)
     # What people wrote is not in the result, unless it was asked for.
     record = json.dumps(result.to_dict()) + str(result)
     assert not any(text in record for text in texts)

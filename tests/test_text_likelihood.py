@@ -261,7 +261,7 @@ def test_texts_are_rewritten_by_a_swapper() -> None:
     pair = result.pairs[0]
     assert (pair.first, pair.second, pair.difference) == ("male", "female", (1 + 2) / 2)
     assert "2 texts name no group, or several, and are left out" in str(result)
-    assert "1 prompts read like an earlier one" in str(result)
+    assert "1 prompt reads like an earlier one, and counts once." in str(result)
 
 
 def test_places_have_names_and_terms_that_stand_together() -> None:

@@ -591,7 +591,7 @@ def test_an_endpoint_that_gives_one_sample_at_a_time_is_asked_often(kind):
         assert len({*texts, *others}) == 8
         assert len(server.requests) == (8 if kind == "one choice" else 9)  # one of them refused
         assert scorer.cost(["a", "c"], n_samples=4, random_state=0).calls == 4
-        with pytest.raises(ValueError, match="max_calls=9 leaves 1 calls, and 4 more are needed"):
+        with pytest.raises(ValueError, match="max_calls=9 leaves 1 call, and 4 more are needed"):
             scorer.generate(["c"], 4, random_state=0)
 
 
@@ -642,7 +642,7 @@ def test_a_run_that_needs_too_many_calls_does_not_start():
     with ChatServer() as server:
         scorer = OpenAIScorer(server.url, "planted", max_calls=3)
         scorer(["a", "b", "a"], ANSWERS)
-        with pytest.raises(ValueError, match="max_calls=3 leaves 1 calls, and 2 more are needed") as caught:
+        with pytest.raises(ValueError, match="max_calls=3 leaves 1 call, and 2 more are needed") as caught:
             scorer(["a", "c", "d", "d"], ANSWERS)
         assert "2 distinct prompts: 2 calls, about 2 tokens in" in str(caught.value)
         assert len(server.requests) == 2
@@ -676,7 +676,9 @@ def test_an_unpickled_scorer_counts_its_calls_anew():
         assert (loaded.max_calls, loaded.spent.calls) == (2, 0)
         loaded(["a", "c", "d"], ANSWERS)
         assert (loaded.spent.calls, len(server.requests)) == (2, 4)
-        with pytest.raises(ValueError, match="max_calls=2 leaves 0 calls, and 1 more are needed"):
+        with pytest.raises(
+            ValueError, match="max_calls=2 leaves 0 calls, and 1 more is needed, so none was made"
+        ):
             loaded(["e"], ANSWERS)
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "TermsAre",
     "contrast",
     "least_split_p",
+    "not_counted",
     "prompt_means",
     "split_p",
     "too_few_terms",
@@ -111,6 +112,24 @@ def why_no_interval(what: str, estimates: Iterable[tuple[float, float]]) -> list
         f"Without an interval: there are fewer than two {what}, or all give the same number, which says "
         "nothing of how far those of others would lie apart."
     ]
+
+
+def not_counted(left_out: int, duplicates: int, what: str = "prompt") -> list[str]:
+    """Return notes on prompts (or texts) that name no group or several, and on those that stand twice."""
+    notes = []
+    if left_out:
+        notes.append(
+            f"1 {what} names no group, or several, and is left out."
+            if left_out == 1
+            else f"{left_out:,} {what}s name no group, or several, and are left out."
+        )
+    if duplicates:
+        notes.append(
+            "1 prompt reads like an earlier one, and counts once."
+            if duplicates == 1
+            else f"{duplicates:,} prompts read like an earlier one, and count once."
+        )
+    return notes
 
 
 def split_p(first: Floats, second: Floats, n_resamples: int, rng: np.random.Generator) -> tuple[float, bool]:

@@ -18,7 +18,7 @@ from fairsk._core.results import (
     percent,
     with_interval,
 )
-from fairsk.text._contrasts import TermsAre, too_few_terms, why_no_interval
+from fairsk.text._contrasts import TermsAre, not_counted, too_few_terms, why_no_interval
 
 __all__ = ["GenerationAudit", "ScoreGap", "WorstPrompt", "WrittenScores"]
 
@@ -267,11 +267,7 @@ class GenerationAudit(Result):
                 else f"{self.one_group:,} prompts have texts of one group only: they are not compared, but "
                 "count in the table of means."
             )
-        if self.left_out:
-            notes.append(f"{self.left_out:,} prompts name no group, or several, and are left out.")
-        if self.duplicates:
-            notes.append(f"{self.duplicates:,} prompts read like an earlier one, and count once.")
-        return notes
+        return notes + not_counted(self.left_out, self.duplicates)
 
     def texts_frame(self, backend: Backend | None = None) -> Any:
         """Return what was written, with its scores, as a frame.

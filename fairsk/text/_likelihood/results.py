@@ -19,7 +19,7 @@ from fairsk._core.results import (
     percent,
     with_interval,
 )
-from fairsk.text._contrasts import TermsAre, why_no_interval
+from fairsk.text._contrasts import TermsAre, not_counted, why_no_interval
 
 __all__ = [
     "HALF_WIDTH",
@@ -314,8 +314,4 @@ class GroupPerplexity(Result):
                 "By texts and by tokens the answers differ in sign, for the terms of the groups differ in "
                 "tokens: neither is the right one. Terms of as many tokens do not have the problem."
             )
-        if self.left_out:
-            notes.append(f"{self.left_out:,} texts name no group, or several, and are left out.")
-        if self.duplicates:
-            notes.append(f"{self.duplicates:,} prompts read like an earlier one, and count once.")
-        return notes
+        return notes + not_counted(self.left_out, self.duplicates, "text")

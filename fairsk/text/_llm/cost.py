@@ -8,7 +8,7 @@ from typing import Any
 
 from fairsk._core.results import Result, Table
 
-__all__ = ["CHARACTERS_PER_TOKEN", "NOTHING", "RunCost", "run_cost", "tokens_of"]
+__all__ = ["CHARACTERS_PER_TOKEN", "NOTHING", "RunCost", "number_of", "run_cost", "tokens_of"]
 
 #: How long a token of English text is, roughly: the rule of thumb where no tokenizer can be asked. Texts in
 #: other scripts have more tokens, up to several a character.
@@ -73,19 +73,19 @@ class RunCost(Result):
         return self if isinstance(other, int) and other == 0 else NotImplemented  # where sum() starts
 
     def __str__(self) -> str:
-        asked = _number_of(self.prompts, "distinct prompt")
+        asked = number_of(self.prompts, "distinct prompt")
         if not self.calls:
             if not self.prompts:
                 return "No prompt: no call."
             which = "it is" if self.prompts == 1 else "all are"
             return f"{asked}: {which} answered already, so no call is made."
         known = f", {self.cached:,} answered already" if self.cached else ""
-        tokens = _number_of(self.tokens_in, "token")
+        tokens = number_of(self.tokens_in, "token")
         if self.estimated:
             tokens = f"about {tokens} in ({CHARACTERS_PER_TOKEN} characters each)"
         else:
             tokens = f"{tokens} in"
-        return f"{asked}{known}: {_number_of(self.calls, 'call')}, {tokens}, at most {self.tokens_out:,} out."
+        return f"{asked}{known}: {number_of(self.calls, 'call')}, {tokens}, at most {self.tokens_out:,} out."
 
     def _tables(self) -> list[Table]:
         columns: dict[str, list[int]] = {
@@ -149,5 +149,6 @@ def tokens_of(
     return int(sum(map(int, count_tokens(texts)))) if texts else 0
 
 
-def _number_of(n: int, what: str) -> str:
+def number_of(n: int, what: str) -> str:
+    """Return a number of things in words, such as "1 call" and "2 calls"."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from fairsk.text._llm.cost import NOTHING, RunCost, run_cost
+from fairsk.text._llm.cost import NOTHING, RunCost, number_of, run_cost
 from fairsk.text._scorers.cache import AnswerCache
 from fairsk.text._scorers.credentials import EndpointError
 from fairsk.text._scorers.endpoint import FILTERED, Endpoint
@@ -112,8 +112,9 @@ class Calls:
                 return
         cost = run_cost(prompts, calls_per_prompt=calls_per_prompt)
         raise ValueError(
-            f"max_calls={most:,} leaves {max(most - made, 0):,} calls, and {calls:,} more are needed, so "
-            f"none of these was made. Their cost: {cost} Ask for less, or allow more: scorer.max_calls = "
+            f"max_calls={most:,} leaves {number_of(max(most - made, 0), 'call')}, and {calls:,} more "
+            f"{'is' if calls == 1 else 'are'} needed, so none was made. The cost: {cost} "
+            "Ask for less, or allow more: scorer.max_calls = "
             f"{made + calls} on the very scorer (clones and fitted models share it), or "
             "set_params(scorer=...) with another one whose cache=scorer.cache has the answers so far."
         )
