@@ -247,6 +247,26 @@ def test_terms_of_more_tokens_turn_the_answer_around_and_it_says_so() -> None:
     assert "By texts and by tokens the answers differ in sign" in str(result)
 
 
+def test_few_terms_limit_p() -> None:
+    """One group is likelier in all texts: of 20 ways to split 3 and 3, 2 are as far apart."""
+
+    def log_likelihood(texts: list[str]) -> list[float]:
+        return [-1.0 if text[0] == "A" else -2.0 - len(text) / 50 for text in texts]
+
+    def compared(n_terms: int, terms: str) -> Any:
+        groups = {letter: [letter + "x" * i for i in range(n_terms)] for letter in "AB"}
+        return perplexity_by_group(
+            log_likelihood, ["{p} ran.", "{p} was late."], groups, terms=terms, random_state=0
+        )
+
+    few = compared(3, "sampled")
+    assert few.pairs[0].least_p_value == few.pairs[0].p_value == pytest.approx(2 / 20)
+    assert "The least p that so few terms can have is 0.100, however far" in str(few)
+    more = compared(4, "sampled")
+    assert more.pairs[0].least_p_value == more.pairs[0].p_value == pytest.approx(2 / 70)
+    assert "The least p" not in str(more) + str(compared(3, "fixed"))
+
+
 def test_texts_are_rewritten_by_a_swapper() -> None:
     texts = ["He left.", "It rained.", "My aunt met my uncle.", "The woman slept.", "She left."]
     asked: list[str] = []

@@ -15,7 +15,7 @@ from fairsk.statistics._intervals import check_confidence
 from fairsk.statistics._multiplicity import adjust_p_values
 from fairsk.statistics._paired import mean_estimate, sign_flip_p, within
 from fairsk.statistics._resampling import check_resamples
-from fairsk.text._contrasts import TermsAre, contrast, prompt_means, split_p
+from fairsk.text._contrasts import TermsAre, contrast, least_split_p, prompt_means, split_p
 from fairsk.text._filled import FilledPrompts, Fills, fill_prompts
 from fairsk.text._likelihood.asking import LikelihoodOf, TokensOf, log_likelihoods, token_counts
 from fairsk.text._likelihood.results import GroupLikelihood, GroupPerplexity, LikelihoodPair, Measure
@@ -187,6 +187,11 @@ def _pairs(
             adjusted_p_value=float(adjusted),
             n_prompts=len(differences),
             first_likelier=int((differences > 0).sum()),
+            least_p_value=(
+                least_split_p(tables[one].shape[1], tables[other].shape[1], n_resamples)
+                if terms == "sampled"
+                else float("nan")
+            ),
         )
         for (one, other, estimate, differences), p, adjusted in zip(
             found, p_values, adjust_p_values(p_values), strict=True

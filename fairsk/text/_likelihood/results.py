@@ -19,7 +19,7 @@ from fairsk._core.results import (
     percent,
     with_interval,
 )
-from fairsk.text._contrasts import TermsAre, not_counted, why_no_interval
+from fairsk.text._contrasts import TermsAre, not_counted, too_few_terms, why_no_interval
 
 __all__ = [
     "HALF_WIDTH",
@@ -212,6 +212,8 @@ class LikelihoodPair(Record):
         Of the test that it is zero, and adjusted for the number of pairs of groups (Holm).
     n_prompts, first_likelier : int
         How many prompts there are, and in how many the first group's texts are likelier.
+    least_p_value : float
+        The least p-value that so few terms can have, where they are sampled; NaN where they are fixed.
     """
 
     measure: Measure
@@ -224,6 +226,7 @@ class LikelihoodPair(Record):
     adjusted_p_value: float
     n_prompts: int
     first_likelier: int
+    least_p_value: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -301,6 +304,7 @@ class GroupPerplexity(Result):
         rows = [(pair.difference, pair.low) for pair in self.pairs]
         rows += [(row.per_text, row.per_text_low) for row in self.likelihoods]
         notes += why_no_interval(over.replace("and", "or"), rows)
+        notes += too_few_terms((pair.least_p_value for pair in self.pairs), self.confidence)
         signs: dict[Any, set[float]] = {}
         for pair in self.pairs:
             signs.setdefault((pair.first, pair.second), set()).add(np.sign(pair.difference))
