@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,32 @@ from fairsk._core.factorize import is_missing
 from fairsk._core.messages import list_labels, show
 from fairsk._core.typing import Ints
 
-__all__ = ["column_names", "column_values", "naming_the_table", "per_column", "read_texts", "replace_texts"]
+__all__ = [
+    "check_texts",
+    "column_names",
+    "column_values",
+    "naming_the_table",
+    "per_column",
+    "read_texts",
+    "replace_texts",
+]
+
+
+def check_texts(name: str, texts: Any) -> list[str]:
+    """Return texts as a list, of a parameter that takes nothing else, such as prompts or answers.
+
+    Raises
+    ------
+    TypeError
+        If it is one text, or holds anything else.
+    """
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise TypeError(f"{name} must be a list of texts; got {show(texts)}.")
+    listed: list[str] = list(texts)
+    for i, text in enumerate(listed):
+        if not isinstance(text, str):
+            raise TypeError(f"{name}[{i}] must be a text; got {show(text)}, of type {type(text).__name__}.")
+    return listed
 
 
 def read_texts(X: Any, text: str | int | None = None, *, name: str = "X") -> list[str]:

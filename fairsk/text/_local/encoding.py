@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from fairsk._core.messages import list_labels, show
+from fairsk._core.texts import check_texts
 
-__all__ = ["Passage", "StartToken", "TextEncoder", "TooLong", "check_texts"]
+__all__ = ["Passage", "StartToken", "TextEncoder", "TooLong", "check_readable"]
 
 #: What stands before a text: the tokenizer's own token for that, or nothing.
 StartToken: TypeAlias = Literal["auto", "none"]
@@ -26,14 +27,10 @@ class Passage:
     first: int
 
 
-def check_texts(name: str, texts: Any) -> list[str]:
+def check_readable(name: str, texts: Any) -> list[str]:
     """Return texts as a list, each of them one that a tokenizer can read."""
-    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise TypeError(f"{name} must be a list of texts; got {show(texts)}.")
-    checked = list(texts)
+    checked = check_texts(name, texts)
     for i, text in enumerate(checked):
-        if not isinstance(text, str):
-            raise TypeError(f"{name}[{i}] must be a text; got {show(text)}, of type {type(text).__name__}.")
         if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
             raise ValueError(
                 f"{name}[{i}] holds half a character (a lone surrogate), which no tokenizer reads: decode "

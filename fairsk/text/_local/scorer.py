@@ -16,7 +16,7 @@ from fairsk._core.typing import Floats, Ints, RandomStateLike
 from fairsk._core.validation import generator
 from fairsk.rates import check_choice
 from fairsk.text._llm.cost import RunCost, run_cost
-from fairsk.text._local.encoding import StartToken, TextEncoder, TooLong, check_texts
+from fairsk.text._local.encoding import StartToken, TextEncoder, TooLong, check_readable
 from fairsk.text._local.model import LocalModel, first_rows
 from fairsk.text._scorers.cache import AnswerCache, as_cache
 
@@ -192,7 +192,7 @@ class LocalScorer:
         array of shape (n_prompts, n_answers)
             Log-probabilities of the whole answers.
         """
-        prompts, answers = check_texts("prompts", prompts), check_texts("answers", answers)
+        prompts, answers = check_readable("prompts", prompts), check_readable("answers", answers)
         if not answers:
             raise ValueError("answers is empty: there is nothing to score.")
 
@@ -217,7 +217,7 @@ class LocalScorer:
         ValueError
             If a text that goes on with one answer may go on with another, too.
         """
-        answers = check_texts("answers", answers)
+        answers = check_readable("answers", answers)
         encoded = self._asked.encoder.alone(answers)
         for (first, short), (second, long) in permutations(zip(answers, encoded, strict=True), 2):
             if long[: len(short)] == short:
@@ -247,7 +247,7 @@ class LocalScorer:
             ends = np.cumsum(list(map(len, windows)))[:-1]
             return [each.sum(keepdims=True) for each in np.split(sums, ends)]
 
-        rows = self._asked.numbers(check_texts("texts", texts), score, kind="log_likelihood")
+        rows = self._asked.numbers(check_readable("texts", texts), score, kind="log_likelihood")
         return np.array(rows, dtype=float).reshape(len(rows))
 
     def count_tokens(self, texts: Sequence[str]) -> Ints:
@@ -263,7 +263,7 @@ class LocalScorer:
         array of int of shape (n_texts,)
             The numbers of tokens, without that for the beginning of a text.
         """
-        return np.array(self._asked.encoder.count_tokens(check_texts("texts", texts)), dtype=np.intp)
+        return np.array(self._asked.encoder.count_tokens(check_readable("texts", texts)), dtype=np.intp)
 
     def generate(
         self,
@@ -297,7 +297,7 @@ class LocalScorer:
         """
         from fairsk.text._local.sampling import write
 
-        prompts = check_texts("prompts", prompts)
+        prompts = check_readable("prompts", prompts)
         options = _draws(n_samples, random_state, max_tokens, temperature)
         keys = self._asked.keys(prompts, kind="generate", **options)
         rows = first_rows(keys)
@@ -350,7 +350,7 @@ class LocalScorer:
         RunCost
             Distinct prompts, how many of them are known, and the tokens that the model reads and writes.
         """
-        prompts, answers = check_texts("prompts", prompts), check_texts("answers", answers)
+        prompts, answers = check_readable("prompts", prompts), check_readable("answers", answers)
         if n_samples is None:
             keys = self._asked.keys(prompts, kind="answers", answers=answers)
         else:

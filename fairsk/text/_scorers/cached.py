@@ -14,13 +14,14 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from fairsk._core.messages import show
+from fairsk._core.texts import check_texts
 from fairsk._core.typing import Floats, RandomStateLike
 from fairsk._core.validation import generator
 from fairsk.text._generation.asking import written
 from fairsk.text._llm.asking import answer_scores
 from fairsk.text._llm.cost import NOTHING, RunCost, run_cost, tokens_of
 from fairsk.text._scorers.cache import AnswerCache, as_cache, key_of
-from fairsk.text._scorers.requests import check_prompts, check_whole
+from fairsk.text._scorers.requests import check_whole
 
 __all__ = ["CachedScorer"]
 
@@ -152,7 +153,7 @@ class CachedScorer:
         ValueError
             If it returns another shape, NaN, or what is no log-probability.
         """
-        prompts, answers = check_prompts(prompts), check_prompts(answers, "answers")
+        prompts, answers = check_texts("prompts", prompts), check_texts("answers", answers)
 
         def ask(lot: list[str]) -> list[Any]:
             scores = answer_scores(self.scorer, lot, answers)
@@ -191,7 +192,7 @@ class CachedScorer:
                 )
             return [None if value == -math.inf else value for value in values.tolist()]
 
-        kept = self._kept("log-likelihood", check_prompts(texts, "texts"), ask)
+        kept = self._kept("log-likelihood", check_texts("texts", texts), ask)
         return np.array([-math.inf if value is None else value for value in kept], dtype=float)
 
     @available_if(_has("count_tokens"))
@@ -258,7 +259,7 @@ class CachedScorer:
             return [texts[prompt] for prompt in lot]
 
         cache = AnswerCache() if seed is None else self.cache
-        prompts = check_prompts(prompts)
+        prompts = check_texts("prompts", prompts)
         parts = {"n_samples": n_samples, "seed": seed, "options": options}
         return self._kept("text", prompts, ask, cache, **parts)
 
@@ -277,8 +278,8 @@ class CachedScorer:
         RunCost
             Calls and tokens.
         """
-        parts = {"answers": check_prompts(answers, "answers")}
-        keys = {prompt: self._key("score", prompt, parts) for prompt in check_prompts(prompts)}
+        parts = {"answers": check_texts("answers", answers)}
+        keys = {prompt: self._key("score", prompt, parts) for prompt in check_texts("prompts", prompts)}
         known = self.cache.known(keys.values())
         return run_cost(
             keys,

@@ -11,11 +11,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from fairsk._core.messages import list_labels, show
+from fairsk._core.texts import check_texts
 from fairsk._core.typing import RandomStateLike
 from fairsk._core.validation import check_choice, generator
 from fairsk.text._scorers.cache import key_of
 
-__all__ = ["Request", "RequestForm", "TokenLimit", "check_prompts", "check_seconds", "check_whole", "seed_of"]
+__all__ = ["Request", "RequestForm", "TokenLimit", "check_seconds", "check_whole", "seed_of"]
 
 TokenLimit: TypeAlias = Literal["max_tokens", "max_completion_tokens"]
 
@@ -95,7 +96,7 @@ class RequestForm:
             limit, options = 1, {"temperature": 0.0, "logprobs": True, "top_logprobs": self.top}
         return [
             Request(prompt, self._body(prompt, limit, options), self.samples or 0, limit)
-            for prompt in check_prompts(prompts)
+            for prompt in check_texts("prompts", prompts)
         ]
 
     def generations(
@@ -109,7 +110,7 @@ class RequestForm:
             raise ValueError(f"temperature must be a number from 0 to 2; got {show(temperature)}.")
         seed = None if random_state is None else int(generator(random_state).integers(2**53))
         requests = []
-        for prompt in check_prompts(prompts):
+        for prompt in check_texts("prompts", prompts):
             seeded = {} if seed is None else {"seed": seed_of(seed, prompt)}
             body = self._body(prompt, limit, {"temperature": float(temperature), **seeded})
             requests.append(Request(prompt, body, n_samples, limit, keeps_refusals=True))
@@ -140,17 +141,6 @@ def check_seconds(timeout: Any) -> float:
     if not is_number or not 0 < timeout <= 86_400:
         raise ValueError(f"timeout must be a number of seconds, more than 0; got {show(timeout)}.")
     return float(timeout)
-
-
-def check_prompts(prompts: Any, name: str = "prompts") -> list[str]:
-    """Return prompts as a list, if they are texts."""
-    if isinstance(prompts, str) or not hasattr(prompts, "__iter__"):
-        raise TypeError(f"{name} must be a list of texts; got {show(prompts)}.")
-    listed: list[str] = list(prompts)
-    for place, prompt in enumerate(listed):
-        if not isinstance(prompt, str):
-            raise TypeError(f"{name} must be a list of texts; {name}[{place}] is {show(prompt)}.")
-    return listed
 
 
 def _check_extra(extra: Any) -> dict[str, Any] | None:
