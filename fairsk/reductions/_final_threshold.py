@@ -1,0 +1,114 @@
+"""The exact threshold on held-out scores that errs least under the bounds, among any number of scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fairsk._core.curves import Curve, sorted_curves
+from fairsk._core.typing import Bools, Floats
+from fairsk.reductions._bounded_rows import BoundedRows, _extremes
+
+__all__ = ["Choice", "ThresholdSweep", "best_choice"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A threshold on one of several scores.
+
+    Parameters
+    ----------
+    score : int
+        Which of the scores.
+    threshold : float
+        Rows with a score of at least this are selected; infinite where nobody, or everybody, is.
+    error : float
+        The share of rows, by weight, that are decided wrongly.
+    violation : float
+        By how much the most violated bound is exceeded; 0 if all hold.
+    """
+
+    score: int
+    threshold: float
+    error: float
+    violation: float
+
+
+@dataclass(frozen=True)
+class ThresholdSweep:
+    """All thresholds of one score: one sort, and every error and rate is read off.
+
+    Parameters
+    ----------
+    rows : BoundedRows
+        The rows.
+    scores : array of shape (n_samples,)
+        Their (held-out) scores, finite.
+    """
+
+    rows: BoundedRows
+    scores: Floats
+
+    @cached_property
+    def _curves(self) -> tuple[list[Curve], Curve]:
+        rows = self.rows
+        ((curves, everyone),) = sorted_curves(
+            self.scores, rows.actual, rows.codes, rows.n_codes, [rows.weights]
+        )
+        return curves, everyone
+
+    @cached_property
+    def thresholds(self) -> Floats:
+        """Every threshold that can be told apart, falling: from nobody selected to everybody."""
+        return self._curves[1].thresholds
+
+    @cached_property
+    def errors(self) -> Floats:
+        """The share of rows that is decided wrongly at each threshold."""
+        cells = self._curves[1].cells
+        return (cells["fp"] + cells["fn"]) / self.rows.weights.sum()
+
+    def values(self, rate: int, code: int) -> Floats:
+        """Return a rate of one group at every threshold."""
+        curve = self._curves[0][code]
+        return self.rows.rates[rate](curve.at(curve.positions(self.thresholds)))
+
+    def violations(self, distances: Floats | None = None) -> Floats:
+        """Return by how much the most violated bound is exceeded at each threshold; see ``BoundedRows``."""
+        worst = np.zeros(len(self.thresholds))
+        for w in self.rows.windows:
+            bound = self.rows.bounds[w.rate]
+            lowest, highest = np.full_like(worst, np.inf), np.full_like(worst, -np.inf)
+            for code in w.codes:  # one group at a time: memory does not grow with their number
+                kept = None if distances is None else distances[w.rate, code]
+                low, high = _extremes(self.values(w.rate, code)[None], bound, kept)
+                lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)  # NaN is passed on
+            with np.errstate(invalid="ignore"):
+                violation = bound.violation(lowest, highest)
+            worst = np.maximum(worst, np.where(np.isnan(lowest), np.inf, violation))
+        return worst
+
+    def best(self, distances: Floats | None = None) -> Choice:
+        """Return the threshold that errs least under the bounds, or else violates them least."""
+        violations = self.violations(distances)
+        least = violations.min()
+        position = int(np.argmin(np.where(violations <= least, self.errors, np.inf)))
+        return Choice(
+            0, float(self.thresholds[position]), float(self.errors[position]), float(violations[position])
+        )
+
+
+def best_choice(sweeps: Sequence[ThresholdSweep], distances: Floats | None = None) -> Choice:
+    """Return the threshold, of any of the scores, that errs least under the bounds or violates them least."""
+    choices = [sweep.best(distances) for sweep in sweeps]
+    best = min(range(len(choices)), key=lambda i: (choices[i].violation, choices[i].error, i))
+    found = choices[best]
+    return Choice(best, found.threshold, found.error, found.violation)
+
+
+def selected_by(sweep: ThresholdSweep, choice: Choice) -> Bools:
+    """Return which rows a choice selects."""
+    return sweep.scores >= choice.threshold

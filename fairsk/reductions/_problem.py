@@ -1,0 +1,108 @@
+"""What an engine is given, and what it returns: learner, rows and bound; fold models and a threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from fairsk._core.typing import Bools, Floats, Ints
+from fairsk._held_out.safety_margin import KeptMargin, SafetyMargin
+from fairsk._meta.cross_fit import Splits, TrainingData
+from fairsk.reductions._bounded_rows import BoundedRows
+
+__all__ = ["Problem", "Record", "Scorer", "Solution"]
+
+#: What is recorded of a round of boosting, or of a model of the reduction: numbers by name.
+Record: TypeAlias = dict[str, float]
+
+
+class Scorer(Protocol):
+    """Fold models that score rows together; a picklable object without rows."""
+
+    def scores(self, X: Any) -> Floats:
+        """Return one score per row, which grows with the chance of the positive label."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What an engine is given.
+
+    Parameters
+    ----------
+    estimator : classifier
+        What to fit; it is cloned, never changed.
+    training : TrainingData
+        The validated rows, all with a weight above 0; X is without the sensitive column, unless that is kept.
+    splits : list of tuple of two arrays
+        Positions of the rows to fit to and of those to score, fold by fold.
+    rows : BoundedRows
+        All training rows with their bounds, in the order of ``training``.
+    margin : SafetyMargin
+        How much room to leave for sampling error.
+    random_state : int, RandomState instance or None
+        As given by the user.
+    n_jobs : int or None
+        How many folds to fit at a time.
+    report_progress : callable
+        Called with (done, of) after each step, for a progress bar.
+    """
+
+    estimator: Any
+    training: TrainingData
+    splits: Splits
+    rows: BoundedRows
+    margin: SafetyMargin
+    random_state: Any = None
+    n_jobs: int | None = None
+    report_progress: Callable[[int, int], None] = lambda done, of: None
+
+    @property
+    def held_out(self) -> Ints:
+        """The rows that some fold scores, sorted, each once."""
+        return np.unique(np.concatenate([test for _, test in self.splits]))
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What an engine returns.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        The fold models, to predict with.
+    threshold : float
+        Rows with a score of at least this are selected.
+    are_log_odds : bool
+        Whether scores are log odds; otherwise probabilities, or decision scores of another kind.
+    selected : boolean array of shape (n_held_out,)
+        The decisions about ``Problem.held_out``, each by models that were fitted without the row.
+    margin : KeptMargin
+        The margin that they keep.
+    history : sequence of dict
+        A record per round or model: ``error`` and one entry per window.
+    multipliers : array of shape (n_rates, n_codes)
+        The last prices on rates.
+    value_without_bound : float or None
+        The accuracy of the same learner without a bound, held out.
+    best_mixture : float or None
+        The accuracy that no mixture of the models and thresholds that were seen exceeds under the bound.
+    n_models : int
+        How many models were fitted.
+    detail : mapping
+        What else the engine says: ``rounds`` used, ``rows_fitted``, ...
+    """
+
+    scorer: Scorer
+    threshold: float
+    are_log_odds: bool
+    selected: Bools
+    margin: KeptMargin
+    history: Sequence[Record]
+    multipliers: Floats
+    value_without_bound: float | None
+    best_mixture: float | None
+    n_models: int
+    detail: Mapping[str, Any] = field(default_factory=dict)
