@@ -7,12 +7,13 @@ multiplier of that rate. Every engine of this room reads prices and rates here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fairsk._core.bounds import Bound, BoundedConstraint, bounded_rates
+from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import Grouping
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk.rates import CELLS, Rate
@@ -54,6 +55,8 @@ class BoundedRows:
         The weight of each row, above 0.
     covered : boolean array of shape (n_groups, n_strata)
         Which groups are compared in which stratum; with one column if there are no strata.
+    labels : tuple of length n_groups
+        What the groups are called.
     """
 
     rates: tuple[Rate, ...]
@@ -62,6 +65,7 @@ class BoundedRows:
     codes: Ints
     weights: Floats
     covered: Bools
+    labels: tuple[Hashable, ...]
 
     @classmethod
     def of(
@@ -78,20 +82,19 @@ class BoundedRows:
         rates, bounds = zip(*bounded_rates(constraints), strict=True)
         n_groups, n_strata = len(groups.labels), 1 if strata is None else len(strata.labels)
         codes = groups.codes if strata is None else groups.codes * n_strata + strata.codes
-        rows = cls(rates, bounds, actual, codes, weights, np.ones((n_groups, n_strata), dtype=bool))
+        everyone = np.ones((n_groups, n_strata), dtype=bool)
+        rows = cls(rates, bounds, actual, codes, weights, everyone, groups.labels)
         large = (rows.fewest_rows() >= min_group_size).reshape(n_groups, n_strata)
         # Fewer than two groups are nothing to compare.
         return rows.covering(large & (large.sum(0) >= 2))
 
     def covering(self, covered: Bools) -> BoundedRows:
         """Return the same rows with other groups that are compared."""
-        return BoundedRows(self.rates, self.bounds, self.actual, self.codes, self.weights, covered)
+        return replace(self, covered=covered)
 
     def take(self, rows: Ints) -> BoundedRows:
         """Return some of the rows; what is compared stays."""
-        return BoundedRows(
-            self.rates, self.bounds, self.actual[rows], self.codes[rows], self.weights[rows], self.covered
-        )
+        return replace(self, actual=self.actual[rows], codes=self.codes[rows], weights=self.weights[rows])
 
     def __len__(self) -> int:
         return len(self.actual)
@@ -128,6 +131,12 @@ class BoundedRows:
         kind = 3 - 2 * selected.astype(np.intp) - self.actual  # tp, fp, fn, tn: as in CELLS
         sums = np.bincount(kind * self.n_codes + self.codes, self.weights, len(CELLS) * self.n_codes)
         return dict(zip(CELLS, sums.reshape(len(CELLS), self.n_codes), strict=True))
+
+    def counts(self, selected: Bools) -> GroupCounts:
+        """Return the counts of the groups that are compared, if these rows are selected; without strata."""
+        squared = replace(self, weights=self.weights**2)
+        everyone = GroupCounts(self.labels, self.cells(selected), squared.cells(selected))
+        return everyone.take([label for g, label in enumerate(self.labels) if self.covered[g].any()])
 
     def values(self, cells: dict[str, Floats]) -> Floats:
         """Return every bounded rate in every group, of shape (n_rates, n_codes): NaN where it has none."""

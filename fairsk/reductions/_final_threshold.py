@@ -9,10 +9,11 @@ from functools import cached_property
 import numpy as np
 
 from fairsk._core.curves import Curve, sorted_curves
-from fairsk._core.typing import Bools, Floats
+from fairsk._core.typing import Floats
+from fairsk._held_out.safety_margin import KeptMargin, SafetyMargin
 from fairsk.reductions._bounded_rows import BoundedRows, _extremes
 
-__all__ = ["Choice", "ThresholdSweep", "best_choice"]
+__all__ = ["Choice", "ThresholdSweep", "best_choice", "choose_threshold"]
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,27 @@ def best_choice(sweeps: Sequence[ThresholdSweep], distances: Floats | None = Non
     return Choice(best, found.threshold, found.error, found.violation)
 
 
-def selected_by(sweep: ThresholdSweep, choice: Choice) -> Bools:
-    """Return which rows a choice selects."""
-    return sweep.scores >= choice.threshold
+def choose_threshold(sweeps: Sequence[ThresholdSweep], margin: SafetyMargin) -> tuple[Choice, KeptMargin]:
+    """Return the best choice that keeps the margin, as much of it as can be kept, and what is kept.
+
+    Parameters
+    ----------
+    sweeps : sequence of ThresholdSweep
+        The scores to choose from, of the same rows.
+    margin : SafetyMargin
+        How much room to leave for sampling error.
+    """
+    rows = sweeps[0].rows
+    compared = np.flatnonzero(rows.covered.any(1))
+
+    def solve(distances: Floats | None) -> Choice:
+        if distances is None:
+            return best_choice(sweeps)
+        of_all = np.zeros((len(rows.rates), rows.n_codes))
+        of_all[:, compared] = distances
+        choice = best_choice(sweeps, of_all)
+        if choice.violation > 0:
+            raise ValueError("No threshold keeps this margin.")
+        return choice
+
+    return margin.choose(solve, lambda choice: rows.counts(sweeps[choice.score].scores >= choice.threshold))
