@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -75,8 +75,8 @@ class Solution:
         The fold models, to predict with.
     threshold : float
         Rows with a score of at least this are selected.
-    are_log_odds : bool
-        Whether scores are log odds; otherwise probabilities, or decision scores of another kind.
+    scale : {"probability", "log_odds", "other"}
+        What scores are; of other ones (decision functions) no probability follows.
     selected : boolean array of shape (n_held_out,)
         The decisions about ``Problem.held_out``, each by models that were fitted without the row.
     margin : KeptMargin
@@ -97,7 +97,7 @@ class Solution:
 
     scorer: Scorer
     threshold: float
-    are_log_odds: bool
+    scale: Literal["probability", "log_odds", "other"]
     selected: Bools
     margin: KeptMargin
     history: Sequence[Record]
