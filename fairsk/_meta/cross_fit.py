@@ -9,7 +9,7 @@ result (:class:`OutOfFold`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any, Protocol, TypeAlias
 
@@ -32,7 +32,15 @@ from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import check_frozen, fit_weighted, metadata_for, share_metadata
 from fairsk._sklearn.rows import check_rows, take_fit_params, take_rows
 
-__all__ = ["OutOfFold", "Splits", "TrainingData", "check_training_data", "cross_fit", "split_rows"]
+__all__ = [
+    "OutOfFold",
+    "Splits",
+    "TrainingData",
+    "check_training_data",
+    "cross_fit",
+    "refuse_one_class",
+    "split_rows",
+]
 
 Splits: TypeAlias = list[tuple[Ints, Ints]]
 
@@ -79,6 +87,19 @@ class TrainingData:
     weights: Floats | None
     fit_params: dict[str, Any]
     split_params: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, rows: Ints) -> TrainingData:
+        """Return some of the rows, to be fitted to: what the splitter asks for is left out."""
+        return replace(
+            self,
+            X=take_rows(self.X, rows),
+            labels=self.labels[rows],
+            values=take_rows(self.values, rows),
+            groups=self.groups.take(rows),
+            weights=None if self.weights is None else self.weights[rows],
+            fit_params=take_fit_params(self.fit_params, rows, len(self.labels)),
+            split_params={},
+        )
 
 
 def check_training_data(
@@ -304,7 +325,7 @@ def cross_fit(
             "share of test rows such as 0.3, or set refit=True."
         )
     if not isinstance(estimator, DummyClassifier):
-        _refuse_one_class(training, splits, target)
+        refuse_one_class(training, splits, target)
     target = training.labels if target is None else target
     folds = Parallel(n_jobs=n_jobs)(
         delayed(_fit_and_respond)(
@@ -364,7 +385,7 @@ def _score_prefit(
     return OutOfFold(estimator, scores, actual, training.groups, training.weights, np.arange(len(scores)))
 
 
-def _refuse_one_class(training: TrainingData, splits: Splits, target: NDArray[Any] | None) -> None:
+def refuse_one_class(training: TrainingData, splits: Splits, target: NDArray[Any] | None = None) -> None:
     """Refuse splits whose training rows have one label only (or, as the target, one group only).
 
     A model of them cannot tell rows apart, nor score the label that it has not seen. scikit-learn's

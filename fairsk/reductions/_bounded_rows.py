@@ -105,6 +105,11 @@ class BoundedRows:
         return self.covered.size
 
     @property
+    def is_compared(self) -> Bools:
+        """Which groups are compared, in some stratum at least, of shape (n_groups,)."""
+        return np.asarray(self.covered.any(1))
+
+    @property
     def windows(self) -> tuple[Window, ...]:
         """The rates that must lie together: one per bounded rate and stratum in which groups are compared."""
         n_strata = self.covered.shape[1]
@@ -136,7 +141,7 @@ class BoundedRows:
         """Return the counts of the groups that are compared, if these rows are selected; without strata."""
         squared = replace(self, weights=self.weights**2)
         everyone = GroupCounts(self.labels, self.cells(selected), squared.cells(selected))
-        return everyone.take([label for g, label in enumerate(self.labels) if self.covered[g].any()])
+        return everyone.take([label for g, label in enumerate(self.labels) if self.is_compared[g]])
 
     def values(self, cells: dict[str, Floats]) -> Floats:
         """Return every bounded rate in every group, of shape (n_rates, n_codes): NaN where it has none."""

@@ -121,7 +121,7 @@ def choose_threshold(sweeps: Sequence[ThresholdSweep], margin: SafetyMargin) -> 
         How much room to leave for sampling error.
     """
     rows = sweeps[0].rows
-    compared = np.flatnonzero(rows.covered.any(1))
+    compared = np.flatnonzero(rows.is_compared)
 
     def solve(distances: Floats | None) -> Choice:
         if distances is None:
