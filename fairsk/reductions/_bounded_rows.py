@@ -188,10 +188,16 @@ class BoundedRows:
         return float(np.average(selected != self.actual, weights=self.weights))
 
     def disparities(self, values: Floats) -> Floats:
-        """Return the disparity of every window, signed so that less is fairer, of shape (n_windows,)."""
-        return np.array(
-            [float(self.bounds[w.rate].disparity(*_extremes(values[w.rate, w.codes]))) for w in self.windows]
-        )
+        """Return the disparity of every window, signed so that less is fairer; NaN where a rate has none.
+
+        The result has shape (n_windows,).
+        """
+        signed = []
+        for w in self.windows:
+            at = values[w.rate, w.codes]
+            disparity = self.bounds[w.rate].disparity(*_extremes(at))
+            signed.append(float("nan") if np.isnan(at).any() else float(disparity))
+        return np.array(signed)
 
     def violation(self, values: Floats, distances: Floats | None = None) -> float:
         """Return by how much the most violated bound is exceeded; infinity if one has no rates.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -13,10 +13,7 @@ from fairsk._held_out.safety_margin import KeptMargin, SafetyMargin
 from fairsk._meta.cross_fit import Splits, TrainingData
 from fairsk.reductions._bounded_rows import BoundedRows
 
-__all__ = ["Problem", "Record", "Scorer", "Solution"]
-
-#: What is recorded of a round of boosting, or of a model of the reduction: numbers by name.
-Record: TypeAlias = dict[str, float]
+__all__ = ["Problem", "Scorer", "Solution", "Start", "Step"]
 
 
 class Scorer(Protocol):
@@ -24,6 +21,52 @@ class Scorer(Protocol):
 
     def scores(self, X: Any) -> Floats:
         """Return one score per row, which grows with the chance of the positive label."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is recorded of a round of boosting, or of a model of the reduction.
+
+    Everything is measured on held-out rows, each decided by what was fitted without it.
+
+    Parameters
+    ----------
+    error : float
+        The share of rows, by weight, that are decided wrongly at even odds, where the chances of both labels
+        are equal: before a threshold is chosen.
+    values : array of shape (n_rates, n_codes)
+        Every bounded rate under these decisions, as :meth:`BoundedRows.values` has it.
+    multipliers : array of shape (n_rates, n_codes)
+        Those that the trees of the round, or the model, were fitted to; 0 for groups that are not compared.
+    bounded_error : float
+        The least error of a threshold on these scores that keeps the bounds; NaN where none does, or where
+        none was looked for.
+    weight : float
+        The weight of these scores among those that decide in the end; 0 for what is left out.
+    """
+
+    error: float
+    values: Floats
+    multipliers: Floats
+    bounded_error: float = float("nan")
+    weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the solution of another bound has that saves work: a place to start from, or models to use again.
+
+    Parameters
+    ----------
+    multipliers : array of shape (n_rates, n_codes)
+        Its last prices on rates.
+    seen : object
+        What the same engine kept of the same rows and folds, such as models with their out-of-fold scores,
+        which serve every bound; None if there is nothing. No fitted estimator keeps it.
+    """
+
+    multipliers: Floats
+    seen: Any = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +91,8 @@ class Problem:
         How many folds to fit at a time.
     report_progress : callable
         Called with (done, of) after each step, for a progress bar.
+    start : Start, optional
+        What the solution of another bound has; an engine may pass over it.
     """
 
     estimator: Any
@@ -58,6 +103,7 @@ class Problem:
     random_state: Any = None
     n_jobs: int | None = None
     report_progress: Callable[[int, int], None] = lambda done, of: None
+    start: Start | None = None
 
     @property
     def held_out(self) -> Ints:
@@ -81,8 +127,8 @@ class Solution:
         The decisions about ``Problem.held_out``, each by models that were fitted without the row.
     margin : KeptMargin
         The margin that they keep.
-    history : sequence of dict
-        A record per round or model: ``error`` and one entry per window.
+    history : sequence of Step
+        A step per round or model, in order.
     multipliers : array of shape (n_rates, n_codes)
         The last prices on rates.
     value_without_bound : float or None
@@ -93,6 +139,8 @@ class Solution:
         How many models were fitted.
     detail : mapping
         What else the engine says: ``rounds`` used, ``rows_fitted``, ...
+    seen : object
+        As in :class:`Start`, for the solution of the next bound.
     """
 
     scorer: Scorer
@@ -100,9 +148,10 @@ class Solution:
     scale: Literal["probability", "log_odds", "other"]
     selected: Bools
     margin: KeptMargin
-    history: Sequence[Record]
+    history: Sequence[Step]
     multipliers: Floats
     value_without_bound: float | None
     best_mixture: float | None
     n_models: int
     detail: Mapping[str, Any] = field(default_factory=dict)
+    seen: Any = None
