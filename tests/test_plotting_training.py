@@ -59,6 +59,26 @@ def history(epochs=8, *, constraints=(DP,), rates=("selection_rate",), groups=2,
     return records
 
 
+def held_out_history(steps=8, *, unit="round", constraints=(DP,), kept=(6,), seed=0):
+    """Return records as ConstrainedClassifier writes them."""
+    rng = np.random.default_rng(seed)
+    records = []
+    for step in range(1, steps + 1):
+        found = {name: rng.uniform(0.02, 0.3) for name in constraints}
+        records.append(
+            {
+                unit: step,
+                "valid_acc": rng.uniform(0.8, 0.9),
+                "valid_bounded_acc": rng.uniform(0.7, 0.8) if step > 2 else np.nan,
+                "valid_disparity": max(found.values()),
+                "valid_disparities": found,
+                "multipliers": {"selection_rate": rng.normal(size=2).tolist()},
+                "weight": (step in kept) / len(kept),
+            }
+        )
+    return records
+
+
 def points(line):
     return line.get_xydata().tolist()
 
@@ -215,6 +235,60 @@ def test_the_kept_epoch_is_marked_in_every_panel():
         assert line.axes is display.axes_[panel]
     assert "kept: epoch 6" in shown_in(display, "loss")
     assert shown_in(display, "difference") == ["Demographic parity"]
+
+
+@pytest.mark.parametrize("unit", ["round", "model"])
+def test_a_history_of_held_out_rows_has_accuracies(unit):
+    records = held_out_history(unit=unit, constraints=(DP, EO))
+    display = TrainingDisplay(records, bounds={DP: 0.05}, groups=["a", "b"], best_epoch=6).plot()
+    assert list(display.axes_) == ["accuracy", "difference", "multipliers of selection_rate"]
+    for name, line in display.loss_lines_.items():
+        drawn = [[r[unit], r[name]] for r in records]
+        np.testing.assert_array_equal(points(line), drawn)
+    assert set(display.loss_lines_) == {"valid_acc", "valid_bounded_acc"}
+    assert display.disparity_lines_ == {}
+    for name, line in display.valid_disparity_lines_.items():
+        assert points(line) == [[r[unit], r["valid_disparities"][name]] for r in records]
+        assert line.get_linestyle() == "-"  # there are no others to be told apart from
+    assert set(display.valid_disparity_lines_) == {DP, EO}
+    colour = display.valid_disparity_lines_[DP].get_color()
+    assert display.bound_lines_[DP].get_ydata() == [0.05, 0.05]
+    assert display.bound_lines_[DP].get_color() == colour
+    assert shown_in(display, "accuracy") == [
+        "at even odds",
+        "at the best threshold within the bound",
+        f"kept: {unit} 6",
+    ]
+    labels = [axes.get_ylabel() for axes in display.axes_.values()]
+    assert labels == ["Held-out accuracy", "Held-out difference", "Multiplier"]
+    assert list(display.axes_.values())[-1].get_xlabel() == unit.capitalize()
+    text = str(display)
+    assert text.startswith(f"rows held out\n{unit}  valid_acc  valid_bounded_acc  valid_{DP}_difference")
+    assert "\n6* " in text
+    assert f"bound: {DP}_difference at most 0.05" in text
+    columns = columns_of(display)
+    assert columns[unit] == list(range(1, 9))
+    assert columns["valid_acc"] == [r["valid_acc"] for r in records]
+
+
+def test_all_that_decides_is_marked():
+    records = held_out_history(30, unit="model")
+    for kept, words in (
+        ([2, 5], "kept: models 2 and 5"),
+        ([4, 2, 9], "kept: models 2, 4 and 9"),
+        (range(20, 31), "kept: models 20 to 30"),
+    ):
+        display = TrainingDisplay(records, best_epoch=kept).plot()
+        assert shown_in(display, "accuracy")[-1] == words
+        for panel, line in display.best_lines_.items():
+            assert line.axes is display.axes_[panel]
+            at, height = (np.reshape([*data, np.nan], (-1, 3)).T for data in line.get_data())
+            assert at[0].tolist() == at[1].tolist() == sorted(kept)
+            assert (height[0] == 0).all()
+            assert (height[1] == 1).all()
+    assert "\n30*" in str(display)
+    with pytest.raises(ValueError, match=r"best_epoch=\[2, 31\] is not one of the models of the history"):
+        TrainingDisplay(records, best_epoch=[2, 31])
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 300])
@@ -473,6 +547,33 @@ def test_the_display_finds_what_was_trained():
         assert list(display.multiplier_lines_["selection_rate"]) == ["a", "b"]
 
 
+class Constrained(Trained):
+    """Says of its rounds what a ConstrainedClassifier does, of two constraints of one name."""
+
+    def fit(self, X, y):
+        names = [f"{DP} difference", f"{DP} ratio"]
+        self.history_ = held_out_history(constraints=names, kept=(3, 4))
+        held = [
+            SimpleNamespace(constraint=DP, bound=bound, comparison=comparison)
+            for bound, comparison in ((0.05, "difference"), (0.8, "ratio"))
+        ]
+        self.report_ = SimpleNamespace(constraints=held)
+        self.classes_, self.groups_ = np.unique(y), ("a", "b")
+        return self
+
+
+def test_rounds_under_a_bound_are_found_as_epochs_are():
+    X, y, _ = rows()
+    model = Constrained().fit(X, y)
+    for found in (model, make_pipeline(StandardScaler(), model), FrozenEstimator(model)):
+        display = TrainingDisplay.from_estimator(found)
+        assert list(display.axes_)[:3] == ["accuracy", "difference", "ratio"]
+        assert display.bound_lines_[f"{DP} difference"].get_ydata() == [0.05, 0.05]
+        assert display.bound_lines_[f"{DP} ratio"].get_ydata() == [0.8, 0.8]
+        assert shown_in(display, "accuracy")[-1] == "kept: rounds 3 and 4"
+        assert list(display.multiplier_lines_["selection_rate"]) == ["a", "b"]
+
+
 def test_a_real_training_is_drawn():
     X, y, sex = rows()
     net = FairClassifier(max_difference=0.1, early_stopping=True, random_state=0, hidden_layer_sizes=())
@@ -555,8 +656,12 @@ def test_what_is_no_history_is_refused():
         ValueError, match=r"Record 4 of the history lacks 'loss'\. Give the history_ of a Fair"
     ):
         TrainingDisplay(records)
-    with pytest.raises(ValueError, match="must be in order, each of them once"):
+    with pytest.raises(ValueError, match="The epochs of the history must be in order, each of them once"):
         TrainingDisplay([*history(), *history()])
+    with pytest.raises(ValueError, match="The rounds of the history must be in order, each of them once"):
+        TrainingDisplay([*held_out_history(), *held_out_history()])
+    with pytest.raises(ValueError, match=r"Record 2 of the history lacks 'valid_disparities'\."):
+        TrainingDisplay([held_out_history()[0], {"round": 2, "valid_acc": 0.8}])
     with pytest.raises(TypeError, match="'disparities' of record 1 must be a dict"):
         TrainingDisplay([{**history()[0], "disparities": 0.1}])
 

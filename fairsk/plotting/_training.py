@@ -1,20 +1,16 @@
-"""TrainingDisplay: loss, disparity and multipliers over the epochs."""
+"""TrainingDisplay: loss, disparity and multipliers over the epochs, rounds or models of a training."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
-from fairsk._core.groups import format_group, list_groups
-from fairsk._core.messages import in_words
+from fairsk._core.groups import format_group
+from fairsk._core.messages import in_words, list_texts
 from fairsk._core.results import Result, Table, number
-from fairsk._core.typing import Floats, Ints
+from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
 from fairsk.plotting._drawing import (
     line_style,
@@ -23,6 +19,17 @@ from fairsk.plotting._drawing import (
     require_matplotlib,
     stacked_axes,
     words,
+)
+from fairsk.plotting._training_records import (
+    ACCURACIES,
+    LOSSES,
+    VALID,
+    Curves,
+    Groups,
+    Records,
+    fitted_model,
+    groups_of,
+    kept_steps,
 )
 
 if TYPE_CHECKING:
@@ -33,14 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingDisplay"]
 
-Records: TypeAlias = Sequence[Mapping[str, Any]]
 Comparison: TypeAlias = Literal["difference", "ratio"]
-Groups: TypeAlias = Sequence[Hashable] | Mapping[str, Sequence[Hashable]]
 
-#: The losses of a record, and what they are called in the legend.
-_LOSSES = {"task_loss": "task loss", "loss": "total loss"}
-#: What a record says of rows held out stands under the same name with this before it.
-_VALID = "valid_"
 #: On which side of a bound disparities should lie.
 _SIDES = {"difference": "at most", "ratio": "at least"}
 #: Every curve has a marker as well as a colour, this many times for not all tell colours apart.
@@ -51,6 +52,12 @@ _MOST_GROUPS, _MOST_RATES = 10, 6
 _PANEL, _AROUND, _BETWEEN = 1.8, 0.6, 0.3
 #: How many epochs are printed; :meth:`TrainingDisplay.frame` has all of them.
 _MOST_PRINTED = 20
+#: What is said of what decides in the end.
+_KEPT = {
+    "epoch": "the epoch whose weights were kept",
+    "round": "what decides: the trees up to this round",
+    "model": "what decides: the mean of these models",
+}
 
 
 class TrainingDisplay(Result):
@@ -62,13 +69,19 @@ class TrainingDisplay(Result):
     above zero, up by one below. Dashed lines are those of rows held out, and a vertical line marks the epoch
     whose weights were kept. Make it with :meth:`from_estimator`.
 
+    Of a ConstrainedClassifier, everything is measured on held-out rows, and the steps are rounds of boosting,
+    or models. The first panel has the accuracy then: of decisions at even odds, which the multipliers answer,
+    and of the best threshold that keeps the bound. A vertical line marks what decides in the end.
+
     Parameters
     ----------
     history : sequence of dict
         One record per epoch, as in ``FairClassifier.history_``, with ``"task_loss"``, ``"loss"``,
         ``"disparities"`` (a number for each constraint) and possibly ``"epoch"``, ``"multipliers"`` (for each
         rate a number per group), and the same of rows held out under ``"valid_task_loss"``, ``"valid_loss"``
-        and ``"valid_disparities"``.
+        and ``"valid_disparities"``. Or one per ``"round"`` or ``"model"``, as in
+        ``ConstrainedClassifier.history_``, with ``"valid_acc"``, ``"valid_disparities"`` and possibly
+        ``"valid_bounded_acc"`` and ``"multipliers"``.
     bounds : dict of str to float, optional
         The bound on each constraint that has one.
     comparison : {"difference", "ratio"} or dict of str to these, default="difference"
@@ -77,20 +90,20 @@ class TrainingDisplay(Result):
     groups : sequence of hashable, or dict of str to sequence of hashable, optional
         What the multipliers of a rate belong to, one label each; a dict if rates have different groups. By
         default they are numbered from 0.
-    best_epoch : int, optional
-        The epoch whose weights were kept.
+    best_epoch : int or sequence of int, optional
+        The epoch whose weights were kept; the rounds or models that decide.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         The axes of the losses.
     axes_ : dict of str to matplotlib Axes
-        The axes of ``"loss"``, ``"difference"`` or ``"ratio"`` (or both) and, for each rate that is bounded,
-        ``"multipliers of ..."``.
+        The axes of ``"loss"`` or ``"accuracy"``, of ``"difference"`` or ``"ratio"`` (or both) and, for each
+        rate that is bounded, ``"multipliers of ..."``.
     figure_ : matplotlib Figure
         Their figure.
     loss_lines_ : dict of str to matplotlib Line2D
-        The losses, under their names in the history.
+        The losses, or accuracies, under their names in the history.
     disparity_lines_, valid_disparity_lines_ : dict of str to matplotlib Line2D
         The disparity of each constraint, for the rows trained on and for those held out.
     bound_lines_ : dict of str to matplotlib Line2D
@@ -100,7 +113,7 @@ class TrainingDisplay(Result):
     multiplier_lines_ : dict of str to dict of group to matplotlib Line2D
         For each rate, the multiplier of each group.
     best_lines_ : dict of str to matplotlib Line2D
-        The line at the kept epoch in each of the axes.
+        The line at the kept epoch in each of the axes; one with gaps at all of them, if several were kept.
 
     Raises
     ------
@@ -158,17 +171,17 @@ class TrainingDisplay(Result):
         bounds: Mapping[str, float] | None = None,
         comparison: Comparison | Mapping[str, Comparison] = "difference",
         groups: Groups | None = None,
-        best_epoch: int | None = None,
+        best_epoch: int | Sequence[int] | None = None,
     ) -> None:
         self.history = history
         self.bounds = {} if bounds is None else bounds
         self.comparison = comparison
         self.groups = groups
         self.best_epoch = best_epoch
-        self._curves = _Curves.of(history, groups)
+        self._curves = Curves.of(history, groups)
         self._kinds: dict[str, str] = {
             name: comparison.get(name, "") if isinstance(comparison, Mapping) else comparison
-            for name in self._curves.disparities
+            for name in self._curves.constraints
         }
         if not {*self._kinds.values()} <= {"difference", "ratio"}:
             raise ValueError(
@@ -176,25 +189,28 @@ class TrainingDisplay(Result):
                 f"constraint; got {comparison!r}."
             )
         for name, bound in self.bounds.items():
-            if name not in self._curves.disparities:
+            if name not in self._curves.constraints:
                 raise ValueError(
                     f"The history has no disparity named {name!r} to bound; it has: "
-                    f"{', '.join(map(repr, self._curves.disparities))}."
+                    f"{', '.join(map(repr, self._curves.constraints))}."
                 )
             if not np.isfinite(bound):
                 raise ValueError(f"The bound of {name} must be a finite number; got {bound!r}.")
-        if best_epoch is not None and best_epoch not in self._curves.epochs:
-            raise ValueError(f"best_epoch={best_epoch!r} is not one of the epochs of the history.")
+        self._kept = np.unique([] if best_epoch is None else best_epoch).tolist()
+        if not {*self._kept} <= {*self._curves.steps.tolist()}:
+            raise ValueError(
+                f"best_epoch={best_epoch!r} is not one of the {self._curves.unit}s of the history."
+            )
 
     @classmethod
     def from_estimator(
         cls, estimator: Any, *, ax: Axes | Iterable[Axes] | None = None, **kwargs: Any
     ) -> Self:
-        """Draw the training of a fitted FairClassifier.
+        """Draw the training of a fitted FairClassifier or ConstrainedClassifier.
 
         Parameters
         ----------
-        estimator : FairClassifier
+        estimator : FairClassifier or ConstrainedClassifier
             A fitted one, or what ends in one: a pipeline, a SensitiveRouter, a search; it is not changed.
         ax : sequence of matplotlib Axes, optional
             As in :meth:`plot`.
@@ -213,21 +229,19 @@ class TrainingDisplay(Result):
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If no FairClassifier is found in the estimator.
+            If no such classifier is found in the estimator.
         """
         require_matplotlib(cls.__name__)
-        classifier = _fair_classifier(cls.__name__, estimator)
-        constraints = classifier.report_.constraints
+        model = fitted_model(cls.__name__, estimator)
+        # A report lists constraints in the order of the history, which tells those of one name apart.
+        names = Curves.of(model.history_, None).constraints
+        constraints = dict(zip(names, model.report_.constraints, strict=True))
         display = cls(
-            classifier.history_,
-            bounds={
-                constraint.constraint: constraint.bound
-                for constraint in constraints
-                if np.isfinite(constraint.bound)
-            },
-            comparison={constraint.constraint: constraint.comparison for constraint in constraints},
-            groups=_groups_of(classifier),
-            best_epoch=classifier.best_epoch_,
+            model.history_,
+            bounds={name: part.bound for name, part in constraints.items() if np.isfinite(part.bound)},
+            comparison={name: part.comparison for name, part in constraints.items()},
+            groups=groups_of(model),
+            best_epoch=kept_steps(model),
         )
         return display.plot(ax, **kwargs)
 
@@ -267,42 +281,58 @@ class TrainingDisplay(Result):
         require_matplotlib(type(self).__name__)
         rates = self._drawn_rates()
         kinds = sorted({*self._kinds.values()})
-        names = ["loss", *kinds, *(f"multipliers of {rate}" for rate in rates)]
+        names = [self._first_panel, *kinds, *(f"multipliers of {rate}" for rate in rates)]
         panels = stacked_axes(ax, names, [_PANEL] * len(names), around=_AROUND)
         self.axes_ = dict(zip(names, panels, strict=True))
         self._draw_losses(panels[0], kwargs)
         self._draw_disparities({kind: self.axes_[kind] for kind in kinds}, kwargs)
         self._draw_multipliers({rate: self.axes_[f"multipliers of {rate}"] for rate in rates}, kwargs)
-        self._mark_best_epoch()
+        self._mark_kept()
         self._finish(grow=ax is None)
         self.ax_, self.figure_ = panels[0], panels[0].figure
         return self
 
+    @property
+    def _first_panel(self) -> str:
+        """What the first panel shows."""
+        return "accuracy" if self._curves.is_held_out else "loss"
+
+    def _named(self, quantity: str) -> str:
+        """Return what an axis is called: if there are held-out rows only, that they are."""
+        return f"Held-out {quantity}" if self._curves.is_held_out else words(quantity)
+
     def _draw_losses(self, axes: Any, style: Mapping[str, Any]) -> None:
-        """Draw the task loss and the total loss."""
-        order = list(_LOSSES)
+        """Draw the task loss and the total loss, or accuracies."""
+        labels = ACCURACIES if self._curves.is_held_out else LOSSES
+        order = list(labels)
         self.loss_lines_ = {}
         for key, values in self._curves.losses.items():
-            name = key.removeprefix(_VALID)
+            name = key if key in labels else key.removeprefix(VALID)
             self.loss_lines_[key] = self._draw_curve(
-                axes, values, order.index(name), _LOSSES[name], style, held_out=key != name
+                axes, values, order.index(name), labels[name], style, is_dashed=key != name
             )
-        axes.set_ylabel("Loss")
+        axes.set_ylabel(self._named(self._first_panel))
 
     def _draw_disparities(self, axes_of: Mapping[str, Any], style: Mapping[str, Any]) -> None:
         """Draw the disparity of every constraint, and the bounds."""
-        self.disparity_lines_, self.valid_disparity_lines_ = {}, {}
         self.bound_lines_, self.shades_ = {}, {}
-        for index, (name, values) in enumerate(self._curves.disparities.items()):
-            axes = axes_of[self._kinds[name]]
-            self.disparity_lines_[name] = self._draw_curve(axes, values, index, words(name), style)
-            if name in self._curves.valid_disparities:
-                self.valid_disparity_lines_[name] = self._draw_curve(
-                    axes, self._curves.valid_disparities[name], index, words(name), style, held_out=True
-                )
+        lines: list[dict[str, Line2D]] = []
+        for curves, is_dashed in (
+            (self._curves.disparities, False),
+            (self._curves.valid_disparities, not self._curves.is_held_out),
+        ):
+            drawn = {}
+            for index, name in enumerate(self._kinds):
+                if name in curves:
+                    axes = axes_of[self._kinds[name]]
+                    drawn[name] = self._draw_curve(
+                        axes, curves[name], index, words(name), style, is_dashed=is_dashed
+                    )
+            lines.append(drawn)
+        self.disparity_lines_, self.valid_disparity_lines_ = lines
         for kind, axes in axes_of.items():
             self._draw_bounds(axes, kind)
-            axes.set_ylabel(words(kind))
+            axes.set_ylabel(self._named(kind))
 
     def _draw_bounds(self, axes: Any, kind: str) -> None:
         """Draw each bound once, and shade what lies beyond it. Parity is always on the axis."""
@@ -313,12 +343,13 @@ class TrainingDisplay(Result):
             if name in in_panel:
                 names_by_bound.setdefault(float(bound), []).append(name)
         lines = {}
+        curves = self.disparity_lines_ or self.valid_disparity_lines_
         for bound, names in names_by_bound.items():
             common = len(names) == len(in_panel)
             label = "bound" if common else f"bound of {' and '.join(map(_lower, names))}"
             lines[bound] = axes.axhline(
                 bound,
-                color="0.25" if common else self.disparity_lines_[names[0]].get_color(),
+                color="0.25" if common else curves[names[0]].get_color(),
                 linewidth=1,
                 zorder=1.5,
                 label=f"{label}: {_SIDES[kind]} {bound:g}",
@@ -358,7 +389,7 @@ class TrainingDisplay(Result):
                     "zorder": 1,
                     "label": label,
                 }
-                (lines[group],) = axes.plot(self._curves.epochs, values[group], **style_of_others)
+                (lines[group],) = axes.plot(self._curves.steps, values[group], **style_of_others)
             self.multiplier_lines_[rate] = lines
             name, gap, owner = rate.partition(" ")  # of which class, or of the groups of which column
             title = words(name) + gap + (literal(owner) if owner else "")
@@ -373,9 +404,9 @@ class TrainingDisplay(Result):
         label: str,
         style: Mapping[str, Any],
         *,
-        held_out: bool = False,
+        is_dashed: bool = False,
     ) -> Any:
-        """Draw values over the epochs, in the look of their place among the curves of the axes."""
+        """Draw values over the steps, in the look of their place among the curves of the axes."""
         step = -(-len(values) // _MOST_MARKS)
         defaults: dict[str, Any] = {
             "color": f"C{index % 10}",
@@ -385,45 +416,60 @@ class TrainingDisplay(Result):
             "linewidth": 1.4,
             "label": label,
         }
-        if held_out:
+        if is_dashed:
             defaults |= {"linestyle": "--", "fillstyle": "none", "linewidth": 1}
         style_of_line = line_style(style, **defaults)
-        if held_out:
+        if is_dashed:
             style_of_line["label"] = f"_held out: {label}"  # one entry explains all dashed lines
-        return axes.plot(self._curves.epochs, values, **style_of_line)[0]
+        return axes.plot(self._curves.steps, values, **style_of_line)[0]
 
-    def _mark_best_epoch(self) -> None:
-        """Draw a line at the epoch whose weights were kept."""
+    def _mark_kept(self) -> None:
+        """Draw a line at what decides in the end."""
         self.best_lines_ = {}
-        if self.best_epoch is None:
+        if not self._kept:
             return
         for name, axes in self.axes_.items():
-            label = f"kept: epoch {self.best_epoch}" if name == "loss" else "_kept epoch"
-            self.best_lines_[name] = axes.axvline(
-                self.best_epoch, color="0.4", linestyle=":", linewidth=1, zorder=1, label=label
-            )
+            label = f"kept: {self._kept_in_words()}" if name == self._first_panel else "_kept"
+            line = axes.axvline(self._kept[0], color="0.4", linestyle=":", linewidth=1, zorder=1, label=label)
+            for step in self._kept[1:]:  # one line with gaps: one entry, one look
+                line.set_data(
+                    [*np.atleast_1d(line.get_xdata()), np.nan, step, step],
+                    [*np.atleast_1d(line.get_ydata()), np.nan, 0, 1],
+                )
+            self.best_lines_[name] = line
+
+    def _kept_in_words(self) -> str:
+        """Say which epochs, rounds or models decide."""
+        unit, kept = self._curves.unit, self._kept
+        if len(kept) == 1:
+            return f"{unit} {kept[0]}"
+        is_run = kept[-1] - kept[0] == len(kept) - 1
+        if is_run and len(kept) > 2:
+            return f"{unit}s {kept[0]} to {kept[-1]}"
+        return f"{unit}s {list_texts(map(str, kept[:-1]))} and {kept[-1]}"
 
     def _finish(self, *, grow: bool) -> None:
-        """Name the axis of epochs, and place the legends; a figure of our own grows by them."""
+        """Name the axis of steps, and place the legends; a figure of our own grows by them."""
         from matplotlib.lines import Line2D
         from matplotlib.ticker import MaxNLocator
 
         dashed = Line2D([], [], color="0.4", linestyle="--", linewidth=1, label="held-out rows")
-        held_out = {line.axes for key, line in self.loss_lines_.items() if key not in _LOSSES}
-        held_out |= {line.axes for line in self.valid_disparity_lines_.values()}
+        lines = [line for key, line in self.loss_lines_.items() if key not in LOSSES]
+        lines += self.valid_disparity_lines_.values()
+        beside = set() if self._curves.is_held_out else {line.axes for line in lines}
         panels: dict[str, Any] = self.axes_
         for name, axes in panels.items():
-            axes.set_xlim(self._curves.epochs[0] - 0.5, self._curves.epochs[-1] + 0.5)
+            axes.set_xlim(self._curves.steps[0] - 0.5, self._curves.steps[-1] + 0.5)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             place_legend(
                 axes,
                 grow=False,
                 title="group" if name.startswith("multipliers") else None,
-                extra=[dashed] if axes in held_out else [],
+                extra=[dashed] if axes in beside else [],
             )
         *above, last = panels.values()
         for axes in [last] if grow else [*above, last]:
-            axes.set_xlabel("Epoch")
+            axes.set_xlabel(words(self._curves.unit))
         if grow:
             figure = last.figure
             sizes = [axes.get_legend().get_window_extent().size / figure.dpi for axes in panels.values()]
@@ -455,108 +501,41 @@ class TrainingDisplay(Result):
 
     def _tables(self) -> list[Table]:
         curves = self._curves
-        best = np.flatnonzero(curves.epochs == self.best_epoch)
-        step = -(-len(curves.epochs) // _MOST_PRINTED)
-        printed = np.unique([*range(0, len(curves.epochs), step), *best, len(curves.epochs) - 1])
-        epochs = [f"{curves.epochs[i]}*" if i in best else f"{curves.epochs[i]}" for i in printed]
+        unit, n_steps = curves.unit, len(curves.steps)
+        kept = np.flatnonzero(np.isin(curves.steps, self._kept))
+        step = -(-n_steps // _MOST_PRINTED)
+        printed = np.unique([*range(0, n_steps, step), *kept, n_steps - 1])
+        marked = [f"{curves.steps[i]}*" if i in kept else f"{curves.steps[i]}" for i in printed]
 
         def text(columns: Mapping[str, Floats]) -> dict[str, list[str]]:
-            return {"epoch": epochs} | {
+            return {unit: marked} | {
                 title: [number(values[i]) for i in printed] for title, values in columns.items()
             }
 
-        notes = ["* the epoch whose weights were kept"] if len(best) else []
+        notes = [f"* {_KEPT[unit]}"] if len(kept) else []
         for name, bound in self.bounds.items():
             kind = self._kinds[name]
             notes.append(f"bound: {name}_{kind} {_SIDES[kind]} {bound:g}")
-        if len(printed) < len(curves.epochs):
-            notes.append(f"{len(printed)} of {len(curves.epochs)} epochs; frame() has all")
-        trained, held_out = self._columns(""), self._columns(_VALID)
-        columns: dict[str, Sequence[Any]] = {"epoch": curves.epochs.tolist()}
+        if len(printed) < n_steps:
+            notes.append(f"{len(printed)} of {n_steps} {unit}s; frame() has all")
+        trained, held_out = self._columns(""), self._columns(VALID)
+        columns: dict[str, Sequence[Any]] = {unit: curves.steps.tolist()}
         columns |= {title: values.tolist() for title, values in (trained | held_out).items()}
         if not held_out:
             return [Table(columns, text(trained), notes=notes)]
-        return [
-            Table(columns, text(trained), caption="rows trained on"),
-            Table(columns, text(held_out), caption="rows held out", notes=notes),
-        ]
+        last = Table(columns, text(held_out), caption="rows held out", notes=notes)
+        return [last] if not trained else [Table(columns, text(trained), caption="rows trained on"), last]
 
     def _columns(self, prefix: str) -> dict[str, Floats]:
-        """Return losses and disparities of the rows trained on, or of those held out, under their titles."""
+        """Return what was measured on the rows trained on, or on those held out, under its titles."""
         curves = self._curves
-        losses = {key: curves.losses[key] for name in _LOSSES if (key := prefix + name) in curves.losses}
+        losses = {
+            key: values for key, values in curves.losses.items() if key.startswith(VALID) == bool(prefix)
+        }
         disparities = curves.valid_disparities if prefix else curves.disparities
         return losses | {
             f"{prefix}{name}_{self._kinds[name]}": values for name, values in disparities.items()
         }
-
-
-@dataclass(frozen=True)
-class _Curves:
-    """The numbers of a history, each over all epochs and NaN where an epoch lacks it.
-
-    What is lacking in every epoch is left out, but for the disparities of the rows trained on.
-    """
-
-    epochs: Ints
-    losses: dict[str, Floats]
-    disparities: dict[str, Floats]
-    valid_disparities: dict[str, Floats]
-    multipliers: dict[str, dict[Hashable, Floats]]
-
-    @classmethod
-    def of(cls, history: Records, groups: Groups | None) -> Self:
-        """Check a history and read it."""
-        _check_records(history)
-        losses = {
-            key: np.array([record.get(key, np.nan) for record in history], dtype=float)
-            for key in (*_LOSSES, *(_VALID + name for name in _LOSSES))
-        }
-        multipliers = {}
-        for rate, by_epoch in _columns_of(history, "multipliers").items():
-            width = next(len(row) for row in by_epoch if row is not None)
-            values = np.array(
-                [np.full(width, np.nan) if row is None else row for row in by_epoch],
-                dtype=float,
-            )
-            multipliers[rate] = dict(zip(_labels(groups, rate, width), values.T, strict=True))
-        return cls(
-            epochs=np.array([record.get("epoch", i) for i, record in enumerate(history, start=1)]),
-            losses=_measured(losses),
-            disparities=_as_floats(_columns_of(history, "disparities")),
-            valid_disparities=_measured(_as_floats(_columns_of(history, _VALID + "disparities"))),
-            multipliers=multipliers,
-        )
-
-
-def _columns_of(history: Records, key: str) -> dict[str, list[Any]]:
-    """Return what each record says under each name of a dict that it holds, None where it says nothing."""
-    values_by_record = [record.get(key, {}) for record in history]
-    names = dict.fromkeys(name for values in values_by_record for name in values)
-    return {name: [values.get(name) for values in values_by_record] for name in names}
-
-
-def _as_floats(lists: Mapping[str, Sequence[Any]]) -> dict[str, Floats]:
-    """Return lists as arrays, in which None becomes NaN."""
-    return {name: np.array(values, dtype=float) for name, values in lists.items()}
-
-
-def _measured(curves: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Return the curves that are not NaN throughout."""
-    return {name: values for name, values in curves.items() if not np.isnan(values).all()}
-
-
-def _labels(groups: Groups | None, rate: str, width: int) -> list[Hashable]:
-    """Return the groups that the multipliers of a rate belong to."""
-    names = groups.get(rate) if isinstance(groups, Mapping) else groups
-    labels: list[Hashable] = [*(range(width) if names is None else names)]
-    if len(labels) != width or len(set(labels)) != width:
-        raise ValueError(
-            f"groups must name what the multipliers belong to, each once: {width} of {rate}; got "
-            f"{len(labels)}: {list_groups(labels)}. If rates have different groups, give a dict with those "
-            "of each."
-        )
-    return labels
 
 
 def _peak(values: Floats) -> float:
@@ -570,70 +549,6 @@ def _largest(peaks: Mapping[Any, float], most: int) -> list[Any]:
     return [name for name in peaks if name in largest]
 
 
-def _check_records(history: Any) -> None:
-    """Raise an error that says what a history is."""
-    if hasattr(history, "fit"):
-        raise TypeError(
-            "history must be a list of records, not an estimator: give that to "
-            "TrainingDisplay.from_estimator."
-        )
-    if not isinstance(history, Sequence) or not all(isinstance(record, Mapping) for record in history):
-        raise TypeError(
-            "history must be a list of one dict per epoch, as FairClassifier.history_ is; got "
-            f"{type(history).__name__}."
-        )
-    if not history:
-        raise ValueError("The history has no epochs, so there is nothing to draw.")
-    for i, record in enumerate(history, start=1):
-        absent = [key for key in (*_LOSSES, "disparities") if key not in record]
-        if absent:
-            raise ValueError(
-                f"Record {i} of the history lacks {' and '.join(map(repr, absent))}. Give the history_ of a "
-                "FairClassifier, not that of its net."
-            )
-        for key in ("disparities", _VALID + "disparities", "multipliers"):
-            if not isinstance(record.get(key, {}), Mapping):
-                raise TypeError(
-                    f"{key!r} of record {i} must be a dict, as in FairClassifier.history_; got "
-                    f"{record[key]!r}."
-                )
-    epochs = [record.get("epoch", i) for i, record in enumerate(history, start=1)]
-    if any(after <= before for before, after in pairwise(epochs)):
-        raise ValueError("The epochs of the history must be in order, each of them once.")
-
-
 def _lower(name: str) -> str:
     """Write a name within a label."""
     return literal(in_words(name))
-
-
-def _fair_classifier(display: str, estimator: Any) -> Any:
-    """Return the fitted FairClassifier that an estimator is or ends in."""
-    classifier = estimator
-    while not hasattr(classifier, "best_epoch_"):
-        check_is_fitted(classifier)
-        if isinstance(classifier, Pipeline):
-            classifier = classifier[-1]
-        elif hasattr(classifier, "best_estimator_"):
-            classifier = classifier.best_estimator_
-        elif hasattr(classifier, "estimator_"):
-            classifier = classifier.estimator_
-        else:
-            raise TypeError(
-                f"{display} draws the training of a fitted FairClassifier, or of a pipeline, SensitiveRouter "
-                f"or search that ends in one; {type(estimator).__name__} does not. Give the FairClassifier "
-                "itself; of a search, fit it with refit=True."
-            )
-    return classifier
-
-
-def _groups_of(classifier: Any) -> dict[str, Sequence[Hashable]]:
-    """Return the groups that the multipliers of each rate belong to; of separate columns, their values."""
-    groups: dict[str, Sequence[Hashable]] = {}
-    for rate, by_epoch in _columns_of(classifier.history_, "multipliers").items():
-        labels = classifier.groups_
-        if classifier.combine == "separate" and all(isinstance(group, tuple) for group in labels):
-            labels = [value for column, value in labels if rate.endswith(f", {column}")]
-        width = next(len(multipliers) for multipliers in by_epoch if multipliers is not None)
-        groups[rate] = labels[:width]  # groups at the end that take no part are not counted
-    return groups
