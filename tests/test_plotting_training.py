@@ -256,7 +256,7 @@ def test_a_history_of_held_out_rows_has_accuracies(unit):
     assert display.bound_lines_[DP].get_color() == colour
     assert shown_in(display, "accuracy") == [
         "at even odds",
-        "at the best threshold within the bound",
+        "best threshold within the bound",
         f"kept: {unit} 6",
     ]
     labels = [axes.get_ylabel() for axes in display.axes_.values()]

@@ -32,7 +32,7 @@ Groups: TypeAlias = Sequence[Hashable] | Mapping[str, Sequence[Hashable]]
 #: The losses of a record, and what they are called in the legend.
 LOSSES = {"task_loss": "task loss", "loss": "total loss"}
 #: What stands in their place where decisions are recorded on held-out rows only.
-ACCURACIES = {"valid_acc": "at even odds", "valid_bounded_acc": "at the best threshold within the bound"}
+ACCURACIES = {"valid_acc": "at even odds", "valid_bounded_acc": "best threshold within the bound"}
 #: What a record says of rows held out stands under the same name with this before it.
 VALID = "valid_"
 #: What a record may be of.
