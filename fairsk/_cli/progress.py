@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from fairsk._core.progress import drawn_bar
+
 __all__ = ["showing_progress"]
 
 #: Who waits less than this needs no bar, in seconds.
 _PATIENCE = 2.0
 #: The bar is drawn anew after so many seconds.
 _PAUSE = 0.2
-_WIDTH = 30
 
 
 @contextlib.contextmanager
@@ -53,9 +54,7 @@ def _draw(connection: Any, what: str, done: threading.Event) -> None:
         seconds = time.monotonic() - start
         if seconds < _PATIENCE:
             continue
-        full = round(_WIDTH * share)
-        bar = "#" * full + "." * (_WIDTH - full)
-        sys.stderr.write(f"\r{what} [{bar}] {share:4.0%} of query {query}, {seconds:,.0f} s ")
+        sys.stderr.write(f"\r{what} {drawn_bar(share)} of query {query}, {seconds:,.0f} s ")
         sys.stderr.flush()
         shown = True
     if shown:
