@@ -63,9 +63,12 @@ class PriceController:
         self._density = density
         for w in rows.windows:
             codes = w.codes[~np.isnan(values[w.rate, w.codes])]
-            if len(codes) < 2: continue
+            if len(codes) < 2:
+                continue
             at = w.rate, codes
-            upper, lower = edges(values[at], rows.bounds[w.rate], None if self.distances is None else self.distances[at])
+            upper, lower = edges(
+                values[at], rows.bounds[w.rate], None if self.distances is None else self.distances[at]
+            )
             gain = stiffness[at] * self._gain
             integral = self._integral[:, w.rate, codes]
             x = balance(upper, lower, integral, gain)
@@ -91,7 +94,8 @@ def edges(values: Floats, bound: Bound, distances: Floats | None):
 def balance(upper: Floats, lower: Floats, integral: Floats, gain: Floats) -> float:
     ok = gain > 0
     upper, lower, integral, gain = upper[ok], lower[ok], integral[:, ok], gain[ok]
-    if not len(gain): return 0.0
+    if not len(gain):
+        return 0.0
     ends = np.sort(np.concatenate([upper + integral[0] / gain, lower - integral[1] / gain]))
     down = np.maximum(integral[0] + gain * (upper - ends[:, None]), 0).sum(1)
     up = np.maximum(integral[1] + gain * (ends[:, None] - lower), 0).sum(1)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from fairsk._core.bounds import Bound, BoundedConstraint
 from fairsk._core.groups import format_group
-from fairsk._core.results import Backend, Result, Table
 from fairsk._core.typing import Floats
 from fairsk._held_out.objective import FreeObjective
+from fairsk._held_out.tradeoff_path import TradeoffPath
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._search import Search, Solution
 from fairsk.thresholds._spec import ThresholdSpec
@@ -20,8 +20,8 @@ from fairsk.thresholds._spec import ThresholdSpec
 __all__ = ["ParetoPath", "trace_path"]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class ParetoPath(Result):
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class ParetoPath(TradeoffPath):
     """The best thresholds at one bound after another, on the rows that they were chosen on.
 
     Parameters
@@ -44,27 +44,13 @@ class ParetoPath(Result):
         Each group's thresholds, an array of shape (n_points,).
     """
 
-    constraint: str
-    comparison: Literal["difference", "ratio"]
-    objective: str
-    bounds: Floats
-    disparity: Floats
-    value: Floats
-    best_mixture: Floats
     thresholds: Mapping[Hashable, Floats]
-    library: Backend | None = None
 
-    def _tables(self) -> list[Table]:
-        limit = "max_difference" if self.comparison == "difference" else "min_ratio"
-        columns: dict[str, list[Any]] = {
-            limit: self.bounds.tolist(),
-            self.comparison: self.disparity.tolist(),
-            self.objective: self.value.tolist(),
-            "best_mixture": self.best_mixture.tolist(),
+    def _more_columns(self) -> dict[str, list[Any]]:
+        return {
+            f"threshold of {format_group(label)}": thresholds.tolist()
+            for label, thresholds in self.thresholds.items()
         }
-        for label, thresholds in self.thresholds.items():
-            columns[f"threshold of {format_group(label)}"] = thresholds.tolist()
-        return [Table(columns, caption=f"{self.objective} under bounds on {self.constraint}")]
 
 
 def trace_path(curves: GroupCurves, spec: ThresholdSpec, n_points: int) -> ParetoPath:
