@@ -121,6 +121,8 @@ def choose_threshold(sweeps: Sequence[ThresholdSweep], margin: SafetyMargin) -> 
         How much room to leave for sampling error.
     """
     rows = sweeps[0].rows
+    if not margin.n_errors:  # as always where groups are compared within strata
+        return best_choice(sweeps), KeptMargin.none()
     compared = np.flatnonzero(rows.is_compared)
 
     def solve(distances: Floats | None) -> Choice:
