@@ -289,6 +289,10 @@ class BoundReport(Result):
         """Return who or what decides, the subject of a sentence that goes on with "..., so that"."""
         return "The decisions were made"
 
+    def _without_bound(self) -> str:
+        """Return what would reach ``value_without_bound``."""
+        return "one threshold for all rows"
+
     def _content(self) -> dict[str, Any]:
         """Return what ``to_dict`` says: under ``groups`` a record per group."""
         return {**super()._content(), "groups": self._group_records()}

@@ -269,7 +269,7 @@ def _costs(report: BoundReport) -> Iterator[str]:
     baselines = [
         (other, how)
         for other, how in (
-            (report.value_without_bound, "one threshold for all rows"),
+            (report.value_without_bound, report._without_bound()),
             (report.group_value_without_bound, "the best threshold of each group"),
         )
         if other is not None and not np.isnan(other)
