@@ -72,7 +72,10 @@ class ConstrainedReport(BoundReport):
         return lines
 
     def _lines(self) -> list[tuple[str, str]]:
-        detail = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in self.detail.items())
+        detail = ", ".join(
+            f"{name.replace('_', ' ')} {value if isinstance(value, str) else f'{value:,}'}"
+            for name, value in self.detail.items()
+        )
         models = f"{self.n_models:,} models fitted{f', {detail}' if detail else ''}"
         return [
             *self._constraint_lines(),
