@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import expit
 
 from fairsk._core.bounds import Bound
-from fairsk._core.typing import Bools, Floats
-from fairsk.reductions._bounded_rows import BoundedRows, Window
+from fairsk._core.typing import Floats
+from fairsk.reductions._bounded_rows import BoundedRows
 
 __all__ = ["MOST_SHIFT", "SHIFT", "PriceController"]
 

@@ -59,6 +59,11 @@ class Mixture:
         """Whether it keeps the bounds."""
         return np.isfinite(self.error) and self.excess == 0
 
+    @property
+    def objective(self) -> float:
+        """What is least: the error, and what the excess costs."""
+        return self.error + _PRICE_OF_EXCESS * self.excess
+
     def reduced_costs(self, errors: Floats, values: Floats) -> Floats:
         """Return by how much rules, old or new, fall short of being worth adding: negative if they are."""
         return errors + np.nan_to_num(values * self.multipliers).sum((1, 2)) - self.offset
