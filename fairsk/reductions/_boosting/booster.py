@@ -20,27 +20,29 @@ class Model(Protocol):
 class FoldBooster(Protocol):
     """The booster of one fold: it grows by one tree per step, and scores its own and its held-out rows.
 
-    Attributes
-    ----------
-    train_scores : array of shape (n_train,)
-        The log odds of the rows it is trained on, so far; at first the prior's.
-    test_scores : array of shape (n_test,)
-        The log odds of the rows it does not see.
+    Scores may be buffers that the next step overwrites.
     """
 
     @property
     def train_scores(self) -> Floats:
-        """The log odds of the rows it is trained on, in the order of ``train``."""
+        """The log odds of the rows it is trained on, in the order of ``train``; at first the prior's.
+
+        They are those of rows as training weighs them, by classes too.
+        """
 
     @property
     def test_scores(self) -> Floats:
-        """The log odds of the rows it does not see, in the order of ``test``."""
+        """The log odds of the rows it does not see, in the order of ``test``, without weights of classes.
+
+        A learner that counts positives w times raises all log odds by log(w). This is taken off again: such
+        weights change what trees attend to, and not at which chance a row is more likely positive than not.
+        """
 
     def step(self, gradient: Floats, hessian: Floats) -> None:
         """Grow one more tree by derivatives per row trained on; weights of rows are multiplied in here."""
 
     def finish(self, n_rounds: int) -> Model:
-        """Return what predicts with the first rounds."""
+        """Return what predicts with the trees of the first rounds, on the scale of ``test_scores``."""
 
 
 class Backend(Protocol):
@@ -58,8 +60,15 @@ class Backend(Protocol):
         The weight of each row, above 0.
     fit_params : mapping
         What the user passes on to the estimator's ``fit``.
+    classes : tuple of two labels
+        The negative and the positive label, for weights of classes.
     random_state : int, RandomState instance or None
         The seed where the estimator has none of its own.
+
+    Raises
+    ------
+    ValueError
+        If there is a :meth:`refusal`, or parameters or ``fit_params`` are not open to rounds in lockstep.
 
     Attributes
     ----------
@@ -83,12 +92,17 @@ class Backend(Protocol):
         weights: Floats,
         fit_params: Mapping[str, Any],
         *,
+        classes: tuple[Any, Any] = (0, 1),
         random_state: Any = None,
     ) -> None: ...
 
     @classmethod
     def accepts(cls, estimator: Any) -> bool:
         """Tell whether the estimator is a classifier of this library; imports nothing to find out."""
+
+    @classmethod
+    def refusal(cls, estimator: Any) -> str | None:
+        """Tell why an accepted estimator cannot be boosted under a bound, as a sentence; None if it can."""
 
     def fold(self, train: Ints, test: Ints) -> FoldBooster:
         """Return the booster of a fold, at the prior's log odds: no tree yet."""
