@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from fairsk._core.typing import Floats, Ints
+from fairsk.reductions._boosting.settings import Settings
 
 __all__ = ["Backend", "FoldBooster", "Model", "find_backend"]
 
@@ -104,8 +105,22 @@ class Backend(Protocol):
     def refusal(cls, estimator: Any) -> str | None:
         """Tell why an accepted estimator cannot be boosted under a bound, as a sentence; None if it can."""
 
-    def fold(self, train: Ints, test: Ints) -> FoldBooster:
-        """Return the booster of a fold, at the prior's log odds: no tree yet."""
+    @classmethod
+    def settings(cls, estimator: Any, fit_params: Mapping[str, Any]) -> Settings:
+        """Return what parameters say of the rounds; refuse ``fit_params`` that cannot be had."""
+
+    def fold(self, train: Ints, test: Ints, *, X_test: Any = None) -> FoldBooster:
+        """Return the booster of a fold, at the prior's log odds: no tree yet.
+
+        Parameters
+        ----------
+        train : array of shape (n_train,)
+            The rows to train on.
+        test : array of shape (n_test,)
+            The rows to score.
+        X_test : array-like of shape (n_test, n_features), optional
+            The rows to score where they are none of X, as in a pipeline, whose X are those of one fold.
+        """
 
 
 def find_backend(estimator: Any) -> type[Backend] | None:
@@ -114,6 +129,7 @@ def find_backend(estimator: Any) -> type[Backend] | None:
     Libraries are not imported to find out: whoever has an estimator of one has imported it.
     """
     from fairsk.reductions._boosting.lightgbm import LightGBMBackend
+    from fairsk.reductions._boosting.xgboost import XGBoostBackend
 
-    candidates: tuple[Any, ...] = (LightGBMBackend,)
+    candidates: tuple[Any, ...] = (LightGBMBackend, XGBoostBackend)
     return next((each for each in candidates if each.accepts(estimator)), None)

@@ -1,0 +1,39 @@
+"""Parameters of a booster that the engine reads before any tree is grown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fairsk._core.typing import RandomStateLike
+
+__all__ = ["Settings", "draw_seed"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the parameters of a boosting classifier say of its rounds.
+
+    Parameters
+    ----------
+    n_rounds : int
+        How many trees they ask for.
+    learning_rate : float
+        By how much each tree is shrunk.
+    patience : int or None
+        After how many rounds without a better held-out error to stop, if the user asked for that.
+    """
+
+    n_rounds: int
+    learning_rate: float
+    patience: int | None
+
+
+def draw_seed(random_state: RandomStateLike) -> int | None:
+    """Return a seed for all folds alike: a number itself, one drawn from a generator, None for None."""
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(np.iinfo(np.int32).max))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(np.iinfo(np.int32).max))
+    return None if random_state is None else int(random_state)

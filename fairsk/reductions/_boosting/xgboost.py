@@ -1,0 +1,307 @@
+"""XGBoost classifiers as boosters of folds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from fairsk._core.messages import list_labels, list_texts, show
+from fairsk._core.typing import Floats, Ints
+from fairsk._sklearn.rows import take_rows
+from fairsk.reductions._boosting.settings import Settings, draw_seed
+
+__all__ = ["XGBoostBackend", "XGBoostFold", "XGBoostModel"]
+
+#: XGBoost's own value where ``learning_rate`` is None.
+_DEFAULT_LEARNING_RATE = 0.3
+#: Arguments of ``XGBClassifier.fit`` that cannot be taken, and why.
+_REFUSED = {
+    "base_margin": "predictions would not have it",
+    "xgb_model": "the folds' rows would be known to it",
+}
+#: Those that it takes; what is printed is said by ``verbosity``.
+_TAKEN = ("feature_weights", "verbose")
+
+
+class XGBoostBackend:
+    """The boosters of an ``xgboost.XGBClassifier``.
+
+    Each fold has a matrix of its own, with bins of the rows it is trained on, as ``XGBClassifier.fit`` makes
+    it. XGBoost keeps the scores of rows that a booster knows and adds the newest tree to them, so a round
+    costs one tree and no prediction anew.
+
+    Parameters
+    ----------
+    estimator : XGBClassifier
+        All its parameters are kept.
+    X : array-like of shape (n_samples, n_features)
+        All training rows, as XGBoost takes them.
+    actual, weights, fit_params, classes, random_state
+        As :class:`~fairsk.reductions._boosting.booster.Backend` has them; ``XGBClassifier`` has no weights of
+        classes by label, so ``classes`` is not looked at.
+
+    Raises
+    ------
+    ValueError
+        If there is a :meth:`refusal`, or ``fit_params`` has what cannot be taken, such as an ``eval_set``.
+    TypeError
+        If it has what ``XGBClassifier.fit`` does not know.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        X: Any,
+        actual: Floats,
+        weights: Floats,
+        fit_params: Mapping[str, Any],
+        *,
+        classes: tuple[Any, Any] = (0, 1),
+        random_state: Any = None,
+    ) -> None:
+        refusal = self.refusal(estimator)
+        if refusal is not None:
+            raise ValueError(refusal)
+        settings = self.settings(estimator, fit_params)
+        self.n_rounds, self.patience = settings.n_rounds, settings.patience
+        self.learning_rate = settings.learning_rate
+        # XGBoost's get_params, which clone calls, draws from a generator that is a parameter: from a copy.
+        self._estimator = clone(deepcopy(estimator))
+        self._params = _booster_params(self._estimator, random_state)
+        self._feature_weights = fit_params.get("feature_weights", getattr(estimator, "feature_weights", None))
+        self._X, self._actual, self._weights = X, actual, weights
+
+    @classmethod
+    def accepts(cls, estimator: Any) -> bool:
+        """Tell whether the estimator is an ``XGBClassifier``, whose ``fit`` no subclass has replaced.
+
+        A random forest (``XGBRFClassifier``) is grown in one round, and is not accepted.
+        """
+        xgboost = sys.modules.get("xgboost")  # whoever has an estimator of it has imported it
+        classifier = getattr(xgboost, "XGBClassifier", None)
+        return (
+            classifier is not None
+            and isinstance(estimator, classifier)
+            and type(estimator).fit is classifier.fit
+        )
+
+    @classmethod
+    def refusal(cls, estimator: Any) -> str | None:
+        """Tell why the estimator cannot be boosted under a bound, as a sentence; None if it can."""
+        if estimator.booster not in (None, "gbtree"):
+            return (
+                f"booster={show(estimator.booster)} cannot be boosted under a bound, for it does not "
+                "only add trees; use 'gbtree', or engine='reduction'."
+            )
+        if estimator.objective != "binary:logistic":
+            return (
+                f"objective={show(estimator.objective)} cannot be boosted under a bound, which has a "
+                "gradient of its own, that of 'binary:logistic' with prices; leave objective out, or use "
+                "engine='reduction'."
+            )
+        other = [each for each in estimator.callbacks or () if type(each).__name__ != "EarlyStopping"]
+        if other:
+            return (
+                f"callbacks may hold xgboost.callback.EarlyStopping only, got {list_labels(other)}: the "
+                "boosters of all folds grow in lockstep, and history_ has a record of each round."
+            )
+        return None
+
+    @classmethod
+    def settings(cls, estimator: Any, fit_params: Mapping[str, Any]) -> Settings:
+        """Return the number of rounds, the learning rate and the patience; refuse what cannot be taken."""
+        _refuse_fit_params(fit_params)
+        rate = estimator.learning_rate
+        rate = getattr(estimator, "kwargs", {}).get("eta") if rate is None else rate
+        stopping = [each.rounds for each in estimator.callbacks or ()]
+        patience = estimator.early_stopping_rounds or (min(stopping) if stopping else None)
+        return Settings(
+            int(estimator.get_num_boosting_rounds()),
+            _DEFAULT_LEARNING_RATE if rate is None else float(rate),
+            None if patience is None else int(patience),
+        )
+
+    def fold(self, train: Ints, test: Ints, *, X_test: Any = None) -> XGBoostFold:
+        """Return the booster of a fold, at the prior's log odds.
+
+        Parameters
+        ----------
+        train : array of shape (n_train,)
+            The rows to train on.
+        test : array of shape (n_test,)
+            The rows to score.
+        X_test : array-like of shape (n_test, n_features), optional
+            The rows to score where these are not rows of X.
+        """
+        return XGBoostFold(
+            self._estimator,
+            self._params,
+            take_rows(self._X, train),
+            take_rows(self._X, test) if X_test is None else X_test,
+            self._actual[train],
+            self._weights[train],
+            self._feature_weights,
+        )
+
+
+class XGBoostFold:
+    """The booster of one fold.
+
+    Parameters
+    ----------
+    estimator : XGBClassifier
+        What says how rows are read.
+    params : mapping
+        The parameters of the booster.
+    X, X_test : array-like of shape (n_train, n_features) and (n_test, n_features)
+        The rows to train on, and those to score.
+    actual, weights : array of shape (n_train,)
+        Labels, 1 or 0, and weights of the former.
+    feature_weights : array of shape (n_features,) or None
+        With which chance columns are drawn.
+
+    Attributes
+    ----------
+    train_scores : array of shape (n_train,)
+        The log odds so far, of rows as training weighs them.
+    test_scores : array of shape (n_test,)
+        The log odds so far, without ``scale_pos_weight``.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        params: Mapping[str, Any],
+        X: Any,
+        X_test: Any,
+        actual: Floats,
+        weights: Floats,
+        feature_weights: Any,
+    ) -> None:
+        import xgboost
+
+        self._estimator = estimator
+        # The weight of positive rows is part of XGBoost's own gradient, which is not asked here.
+        scale = float(params.get("scale_pos_weight") or 1.0)
+        self._weights = weights * np.where(actual > 0, scale, 1.0)
+        self._offset = float(np.log(scale))
+        if params.get("base_score") is None:
+            params = {**params, "base_score": float(np.average(actual, weights=self._weights))}
+        reading = {
+            "missing": estimator.missing,
+            "nthread": estimator.n_jobs,
+            "enable_categorical": estimator.enable_categorical,
+            "feature_types": estimator.feature_types,
+        }
+        training = {"label": actual, "feature_weights": feature_weights, **reading}
+        if (weights != weights[0]).any():  # bins are quantiles of weighted rows
+            training["weight"] = weights
+        self._train = _training_matrix(estimator, X, training)
+        # Not in bins: a category that only occurs among these rows would take the bin of another one.
+        self._test = xgboost.DMatrix(X_test, **reading)
+        self._booster = xgboost.Booster(dict(params), [self._train, self._test])
+        self._n_rounds = 0
+        self._score()
+
+    def _score(self) -> None:
+        """Read the log odds, to which XGBoost adds those trees only that they do not hold yet."""
+        self.train_scores = self._booster.predict(self._train, output_margin=True).astype(float)
+        self.test_scores = self._booster.predict(self._test, output_margin=True).astype(float) - self._offset
+
+    def step(self, gradient: Floats, hessian: Floats) -> None:
+        """Grow one more tree by derivatives per row trained on."""
+        derivatives = self._weights * gradient, self._weights * hessian
+        # The signature of Booster.boost differs between XGBoost 2.1, 3.0 and 3.2, that of update does not.
+        self._booster.update(self._train, self._n_rounds, fobj=lambda scores, rows: derivatives)
+        self._n_rounds += 1
+        self._score()
+
+    def finish(self, n_rounds: int) -> XGBoostModel:
+        """Return what predicts with the first rounds."""
+        classifier = clone(self._estimator)
+        # Not a slice of the first rounds: slices of XGBoost 3.2 forget how categories were coded.
+        classifier.load_model(self._booster.save_raw(raw_format="ubj"))
+        classifier.get_booster().best_iteration = n_rounds - 1
+        return XGBoostModel(classifier, self._offset)
+
+
+@dataclass(frozen=True)
+class XGBoostModel:
+    """A fitted booster.
+
+    Parameters
+    ----------
+    classifier : XGBClassifier
+        Holds the booster, and predicts with the rounds up to its ``best_iteration``.
+    offset : float
+        By how much ``scale_pos_weight`` raises log odds.
+    """
+
+    classifier: Any
+    offset: float
+
+    def raw_scores(self, X: Any) -> Floats:
+        """Return the log odds of each row, of shape (n_samples,)."""
+        return np.asarray(self.classifier.predict(X, output_margin=True), dtype=float) - self.offset
+
+
+def _refuse_fit_params(fit_params: Mapping[str, Any]) -> None:
+    """Refuse arguments of ``fit`` that cannot be had, with the reason.
+
+    Raises
+    ------
+    ValueError
+        If XGBoost takes them, and boosting under a bound does not.
+    TypeError
+        If XGBoost takes no such arguments.
+    """
+    for name in fit_params:
+        if name == "sample_weight":
+            raise ValueError(
+                "sample_weight is for fit itself, and not for one of its steps: rates and errors are "
+                "weighted too."
+            )
+        if name.endswith("eval_set"):
+            raise ValueError(
+                f"{name} is not needed: rows held out of each fold are there to judge by. To stop early, set "
+                "early_stopping_rounds on the XGBClassifier."
+            )
+        if name in _REFUSED:
+            raise ValueError(
+                f"{name} cannot be passed to boosting under a bound: {_REFUSED[name]}. Leave it out, or use "
+                "engine='reduction'."
+            )
+        if name not in _TAKEN:
+            raise TypeError(
+                f"fit got an unexpected argument {name!r}; of those of XGBClassifier.fit it takes "
+                f"{list_texts(_TAKEN)}."
+            )
+
+
+def _booster_params(estimator: Any, random_state: Any) -> dict[str, Any]:
+    """Return the parameters of the booster, those of the user and what the lockstep of folds needs."""
+    params = dict(estimator.get_xgb_params())
+    if params.get("random_state") is None:
+        params["random_state"] = draw_seed(random_state)
+    # XGBoost draws the rows of a tree (subsample) from one stream per thread, which the boosters of all folds
+    # would share: seeded per round, what a fold draws depends on no other fold, nor on the thread.
+    params["seed_per_iteration"] = True
+    return params
+
+
+def _training_matrix(estimator: Any, X: Any, arguments: dict[str, Any]) -> Any:
+    """Return rows to train on as ``XGBClassifier.fit`` reads them: in bins, if the trees need no more."""
+    import xgboost
+
+    if estimator.tree_method in (None, "auto", "hist"):
+        try:
+            return xgboost.QuantileDMatrix(X, max_bin=estimator.max_bin, **arguments)
+        except TypeError:  # kinds of matrices that cannot be read row by row
+            pass
+    return xgboost.DMatrix(X, **arguments)
