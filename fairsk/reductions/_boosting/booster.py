@@ -129,7 +129,8 @@ def find_backend(estimator: Any) -> type[Backend] | None:
     Libraries are not imported to find out: whoever has an estimator of one has imported it.
     """
     from fairsk.reductions._boosting.lightgbm import LightGBMBackend
+    from fairsk.reductions._boosting.stages import StagedBackend
     from fairsk.reductions._boosting.xgboost import XGBoostBackend
 
-    candidates: tuple[Any, ...] = (LightGBMBackend, XGBoostBackend)
+    candidates: tuple[Any, ...] = (LightGBMBackend, XGBoostBackend, StagedBackend)
     return next((each for each in candidates if each.accepts(estimator)), None)
