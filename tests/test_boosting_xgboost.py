@@ -1,6 +1,7 @@
 """XGBoost in lockstep folds: without prices each fold is what XGBClassifier makes of its rows."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -189,6 +190,15 @@ def test_a_model_is_cut_off_at_a_round():
     np.testing.assert_allclose(model.classifier.predict_proba(X)[:, 1], expit(model.raw_scores(X)), rtol=1e-5)
 
 
+def test_a_model_of_no_round_is_the_prior():
+    X, actual = make_frame()
+    train, test = folds(len(actual))[0]
+    backend = XGBoostBackend(make_classifier(enable_categorical=True), X, actual, np.ones(len(actual)), {})
+    model = boost(backend, [(train, test)], actual)[0].finish(0)
+    share = actual[train].mean()
+    np.testing.assert_allclose(model.raw_scores(X), np.log(share / (1 - share)), rtol=0, atol=1e-6)
+
+
 def test_scores_start_at_the_prior():
     X, actual = make_numbers()
     train, test = folds(len(actual))[0]
@@ -199,15 +209,18 @@ def test_scores_start_at_the_prior():
     np.testing.assert_allclose(booster.test_scores, np.log(positive / negative), rtol=0, atol=1e-6)
 
 
-def test_draws_of_a_fold_depend_on_no_other_fold():
+def test_draws_of_a_fold_depend_on_no_other_fold_and_no_thread():
     X, actual = make_numbers()
     splits = folds(len(actual))
     estimator = make_classifier(subsample=0.5, random_state=4)
     backend = XGBoostBackend(estimator, X, actual, np.ones(len(actual)), {})
     together = [booster.test_scores for booster in boost(backend, splits, actual)]
     alone = [boost(backend, [split], actual)[0].test_scores for split in splits]
-    for one, other in zip(together, alone, strict=True):
-        np.testing.assert_array_equal(one, other)
+    with ThreadPoolExecutor(len(splits)) as pool:
+        boosters = pool.map(lambda split: boost(backend, [split], actual)[0], splits)
+        in_threads = [booster.test_scores for booster in boosters]
+    np.testing.assert_array_equal(alone, together)
+    np.testing.assert_array_equal(in_threads, together)
 
 
 def test_seed_of_the_estimator_comes_first():

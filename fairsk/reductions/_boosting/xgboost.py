@@ -208,6 +208,7 @@ class XGBoostFold:
         self._booster = xgboost.Booster(dict(params), [self._train, self._test])
         self._n_rounds = 0
         self._score()
+        self._untrained = self._booster.save_raw(raw_format="ubj")
 
     def _score(self) -> None:
         """Read the log odds, to which XGBoost adds those trees only that they do not hold yet."""
@@ -226,8 +227,9 @@ class XGBoostFold:
         """Return what predicts with the first rounds."""
         classifier = clone(self._estimator)
         # Not a slice of the first rounds: slices of XGBoost 3.2 forget how categories were coded.
-        classifier.load_model(self._booster.save_raw(raw_format="ubj"))
-        classifier.get_booster().best_iteration = n_rounds - 1
+        classifier.load_model(self._booster.save_raw(raw_format="ubj") if n_rounds else self._untrained)
+        if n_rounds:
+            classifier.get_booster().best_iteration = n_rounds - 1
         return XGBoostModel(classifier, self._offset)
 
 
