@@ -70,20 +70,7 @@ class Backend(Protocol):
     ------
     ValueError
         If there is a :meth:`refusal`, or parameters or ``fit_params`` are not open to rounds in lockstep.
-
-    Attributes
-    ----------
-    n_rounds : int
-        How many trees the parameters ask for.
-    learning_rate : float
-        By how much each tree is shrunk.
-    patience : int or None
-        After how many rounds without a better held-out error to stop, if the user asked for that.
     """
-
-    n_rounds: int
-    learning_rate: float
-    patience: int | None
 
     def __init__(
         self,
