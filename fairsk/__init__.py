@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         neural,
         plotting,
         rates,
+        reductions,
         scoring,
         selectors,
         statistics,
@@ -36,12 +37,15 @@ if TYPE_CHECKING:
     from fairsk.neural._classifier import FairClassifier
     from fairsk.neural._loss import FairLoss
     from fairsk.rates import Constraint, Rate
+    from fairsk.reductions._classifier import ConstrainedClassifier
     from fairsk.thresholds._optimizer import GroupThresholdOptimizer
 
 __all__ = [
     # train fair
     "FairClassifier",
     "FairLoss",
+    # any learner under a bound, without the attribute at prediction
+    "ConstrainedClassifier",
     # decide and score fair
     "GroupThresholdOptimizer",
     "ScoreRepair",
@@ -64,6 +68,7 @@ __all__ = [
     "neural",
     "plotting",
     "rates",
+    "reductions",
     "scoring",
     "selectors",
     "statistics",
@@ -73,6 +78,7 @@ __all__ = [
 
 #: Where each name of the front door is defined; all other names are subpackages.
 _MODULES = {
+    "ConstrainedClassifier": "reductions._classifier",
     "Constraint": "rates",
     "FairClassifier": "neural._classifier",
     "FairLoss": "neural._loss",

@@ -153,5 +153,6 @@ def _refuse_moving_denominators(rows: BoundedRows) -> None:
             f"The denominator of {list_texts(moving)} depends on the decisions, so that no price per row "
             "follows of it, which engine='reduction' works with. Use engine='boosting' with an "
             "LGBMClassifier or XGBClassifier, thresholds per group (GroupThresholdOptimizer), or a "
-            "constraint whose rates are shares of all rows or of those with one label, such as 'equalized_odds'."
+            "constraint whose rates are shares of all rows, or of those with one label, such as "
+            "'equalized_odds'."
         )

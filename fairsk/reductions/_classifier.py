@@ -1,0 +1,574 @@
+"""ConstrainedClassifier: any classifier under a bound, which needs the attribute in ``fit`` only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, Literal, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from fairsk._core.bounds import ROUNDING, BoundedConstraint, bounded_constraints
+from fairsk._core.counts import GroupCounts, soft_counts
+from fairsk._core.groups import Grouping, format_group
+from fairsk._core.messages import list_texts
+from fairsk._core.results import library_of
+from fairsk._core.strata import read_strata, refuse_groups_as_strata
+from fairsk._core.typing import Bools, Ints
+from fairsk._core.warnings import warn_user
+from fairsk._held_out.objective import make_objective
+from fairsk._held_out.report import report_fields, warn_of_wide_intervals
+from fairsk._held_out.safety_margin import MarginLike, SafetyMargin
+from fairsk._meta.base import MetaClassifier
+from fairsk._meta.cross_fit import Splits, TrainingData, check_training_data, refuse_one_class, split_rows
+from fairsk._sklearn.compat import HasMethods, Interval, StrOptions, fit_context, num_samples
+from fairsk._sklearn.routing import ResponseMethod, response_of
+from fairsk._sklearn.rows import check_same_features, refuse_dataset
+from fairsk.rates import CELLS, Constraint
+from fairsk.reductions._boosting.booster import find_backend
+from fairsk.reductions._bounded_model import BoundedModel
+from fairsk.reductions._bounded_rows import BoundedRows
+from fairsk.reductions._history import history_records
+from fairsk.reductions._problem import Problem, Solution
+from fairsk.reductions._reduction.engine import reduce_under_bound
+from fairsk.reductions._report import ConstrainedReport
+
+__all__ = ["ConstrainedClassifier"]
+
+Engine: TypeAlias = Literal["auto", "boosting", "reduction"]
+
+
+class ConstrainedClassifier(MetaClassifier):
+    r"""Fit any classifier under a bound on a disparity; predictions do not need the attribute.
+
+    For those who may use the attribute to learn and to check, but not to decide. Prices on decisions, one per
+    group and bounded rate, are raised until the rates of rows that the models did *not* see lie within the
+    bound. So it is held on new rows, where bounds on the rates of training rows fail: trees learn their
+    training rows by heart.
+
+    Parameters
+    ----------
+    estimator : classifier
+        A binary classifier or pipeline with ``predict_proba`` or ``decision_function``; it is cloned.
+    sensitive_features : str, int, list of these, or callable, optional
+        The sensitive column of X, which no model sees (see ``keep_sensitive``); a list makes an intersection;
+        a callable of X returns the values. Values passed to ``fit`` override it; see to it that X does not
+        hold them then.
+    strata : str, int, list of these, or callable, optional
+        The column of X within whose values groups are compared, named as the sensitive one; models see it.
+        The bound then holds within every stratum that has two large enough groups. Values passed to ``fit``
+        override it. Predictions need no strata.
+    constraint : str, Constraint or list of these, default="demographic_parity"
+        Which rates should agree: a name out of :data:`fairsk.rates.CONSTRAINTS`, or your own. Several hold at
+        once. ``engine="reduction"`` takes rates with fixed denominators only.
+    max_difference : float, list, or None
+        Bound on the largest difference of each rate between groups; a list has an entry for each constraint.
+        Of ``max_difference`` and ``min_ratio`` each constraint has one; with neither given,
+        ``max_difference`` is .05.
+    min_ratio : float in [0, 1], list, or None
+        Bound on the smallest ratio of each rate between groups, such as .8 for the four-fifths rule.
+    margin : {"1se"} or float in [0, 1), default=0
+        How far to tighten the bounds so that new rows meet them: not at all, until each group's rate keeps
+        one standard error away from either end of the window that the bound allows (``"1se"``), or as many
+        as it takes for this confidence, for all pairs of groups and all rates at once (such as .95). A group
+        with too few rows for that gets the widest margin that fits, and a warning names it.
+    engine : {"auto", "boosting", "reduction"}, default="auto"
+        ``"boosting"`` is for LGBMClassifier and XGBClassifier, alone or at the end of a pipeline: the prices
+        are in the gradient, and follow the held-out rates from round to round. ``"reduction"`` is for any
+        other classifier: it is fitted again for each set of prices, to weighted rows. ``"auto"`` takes
+        boosting where that is possible; ``engine_`` says which.
+    cv : int, splitter or None, default=5
+        Number of folds, stratified by group and label, or any splitter. Each row is scored by models that
+        were fitted without it; the fold models predict together. None means 5.
+    max_models : int, default=8
+        How many sets of prices the reduction tries, at most.
+    min_group_size : int, default=30
+        A group with fewer rows than this in the denominator of a rate (such as positives for the true
+        positive rate) is exempt: nothing reliable could be said about it. A warning names it, and
+        ``report_`` lists it.
+    response_method : {"auto", "predict_proba", "decision_function"}, default="auto"
+        Where the reduction's scores come from; ``"auto"`` takes the first of the two that there is.
+    keep_sensitive : bool, default=False
+        Whether the models see the sensitive column of X as a feature, which predictions need then.
+    pos_label : label, optional
+        The positive class; by default the second of the two.
+    random_state : int, RandomState instance or None, default=None
+        Shuffles the rows before they are split, if given, and draws rows for an estimator that takes no
+        weights.
+    n_jobs : int or None, default=None
+        How many folds to fit at a time.
+
+    Attributes
+    ----------
+    estimator_ : BoundedModel
+        The fold models, and the threshold of their average.
+    threshold_ : float
+        Rows whose average score is at least this are positive.
+    engine_ : {"boosting", "reduction"}
+        The engine that was taken.
+    report_ : ConstrainedReport
+        What is achieved on training rows, each decided by models that did not see it. Print it, or its
+        ``summary()`` in plain sentences.
+    history_ : list of dict
+        A record per round of boosting, or per model of the reduction, as that of a net is: of held-out rows
+        ``valid_acc`` and ``valid_bounded_acc`` (at even odds, and at the best threshold under the bound),
+        ``valid_disparity`` and ``valid_disparities``; the ``multipliers`` of every rate; and the ``weight``
+        of the round or model in what decides.
+    groups_ : tuple
+        The groups, sorted; tuples of values for an intersection.
+    strata_ : tuple or None
+        The strata, sorted; None without.
+    classes_ : array of shape (2,)
+        The labels.
+
+    Raises
+    ------
+    ValueError
+        If labels are not binary, the sensitive column is missing or has missing values, the estimator is
+        fitted already (frozen), or the engine is not open to it or to a rate.
+
+    Warns
+    -----
+    UserWarning
+        If a group is exempt, fewer than two groups can be compared, the bound is not met on held-out rows, a
+        group has less than the margin asked for, or (without a margin) the 95% interval of a disparity passes
+        its bound by more than the bound allows.
+
+    See Also
+    --------
+    fairsk.GroupThresholdOptimizer : Thresholds per group, where the attribute may be used to decide.
+    fairsk.FairClassifier : A net that holds a bound in training.
+    fairsk.ReweightedClassifier : Fair weights without a bound.
+
+    Notes
+    -----
+    With multipliers :math:`\lambda_{jg}` of the bounded rates :math:`r_{jg}`, the Lagrangian of the mean
+    error is minimised, :math:`\mathrm{err} + \sum_{jg} \lambda_{jg} r_{jg}`. To select row :math:`i` costs
+
+    .. math:: c_i = n \sum_j \lambda_{j g_i} \, \partial r_{j g_i} / \partial d_i,
+
+    in errors, with :math:`d_i` the decision. Boosting adds :math:`c_i p_i (1 - p_i)` to the gradient of the
+    cross-entropy, and moves :math:`\lambda` after each round by how far the rates of held-out rows lie
+    outside the window that the bound allows: hard rates as values, soft ones as gradient, as in [2]_ and
+    [3]_, but of rows that the trees did not see. The reduction [1]_ fits to costs as weighted rows; its
+    multipliers are the dual values of a linear program over all models and thresholds found so far. At the
+    end one threshold is chosen, exactly, on held-out scores.
+
+    The decision scores of ``decision_function`` are taken from the threshold, and ``predict_proba`` moves log
+    odds by it, so that 0 and .5 decide: probabilities are not calibrated.
+
+    References
+    ----------
+    .. [1] Agarwal, Beygelzimer, Dudik, Langford & Wallach, A Reductions Approach to Fair Classification,
+       ICML 2018.
+    .. [2] Cotter et al., Optimization with Non-Differentiable Constraints, JMLR 20, 2019.
+    .. [3] Cruz, Belem, Bravo, Saleiro & Bizarro, FairGBM: Gradient Boosting with Fairness Constraints,
+       ICLR 2023.
+
+    Examples
+    --------
+    >>> from fairsk import ConstrainedClassifier
+    >>> from fairsk.datasets import load_german_credit
+    >>> from sklearn.compose import make_column_selector, make_column_transformer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    >>> X, y = load_german_credit(return_X_y=True)
+    >>> numbers = make_column_selector(dtype_include="number")
+    >>> prepare = make_column_transformer((StandardScaler(), numbers), remainder=OneHotEncoder())
+    >>> model = ConstrainedClassifier(
+    ...     make_pipeline(prepare, LogisticRegression()), sensitive_features="sex", max_difference=0.1)
+    >>> model = model.fit(X, y)
+    >>> model.engine_, model.report_.disparity <= 0.1
+    ('reduction', True)
+    >>> model.predict(X.drop(columns="sex")).shape
+    (1000,)
+    """
+
+    report_: ConstrainedReport
+    strata_: tuple[Hashable, ...] | None
+    engine_: Literal["boosting", "reduction"]
+    threshold_: float
+    history_: list[dict[str, Any]]
+    estimator_: BoundedModel
+    _binary_only = True
+
+    __metadata_request__fit = {"strata": True}
+
+    _parameter_constraints = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "sensitive_features": "no_validation",  # fairsk._core.columns.column_keys says what it can be
+        "strata": "no_validation",
+        "constraint": [str, Constraint, list, tuple],
+        "max_difference": [Interval(Real, 0, np.inf, closed="both"), list, tuple, None],
+        "min_ratio": [Interval(Real, 0, 1, closed="both"), list, tuple, None],
+        "margin": [StrOptions({"1se"}), Interval(Real, 0, 1, closed="left")],
+        "engine": [StrOptions({"auto", "boosting", "reduction"})],
+        "cv": "no_validation",  # scikit-learn's check_cv says what it can be
+        "max_models": [Interval(Integral, 1, None, closed="left")],
+        "min_group_size": [Interval(Integral, 1, None, closed="left")],
+        "response_method": [StrOptions({"auto", "predict_proba", "decision_function"})],
+        "keep_sensitive": ["boolean"],
+        "pos_label": "no_validation",  # one of the classes
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        sensitive_features: Any = None,
+        strata: Any = None,
+        constraint: str | Constraint | Sequence[str | Constraint] = "demographic_parity",
+        max_difference: float | Sequence[float | None] | None = None,
+        min_ratio: float | Sequence[float | None] | None = None,
+        margin: MarginLike = 0.0,
+        engine: Engine = "auto",
+        cv: Any = 5,
+        max_models: int = 8,
+        min_group_size: int = 30,
+        response_method: ResponseMethod = "auto",
+        keep_sensitive: bool = False,
+        pos_label: Any = None,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.sensitive_features = sensitive_features
+        self.strata = strata
+        self.constraint = constraint
+        self.max_difference = max_difference
+        self.min_ratio = min_ratio
+        self.margin = margin
+        self.engine = engine
+        self.cv = cv
+        self.max_models = max_models
+        self.min_group_size = min_group_size
+        self.response_method = response_method
+        self.keep_sensitive = keep_sensitive
+        self.pos_label = pos_label
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+        strata: Any = None,
+        **fit_params: Any,
+    ) -> Self:
+        """Fit the fold models under the bound, and choose the threshold on held-out rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, passed on as they are, but for the sensitive column.
+        y : array-like of shape (n_samples,)
+            Labels; two classes.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row, in the errors and in the rates.
+        strata : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The stratum of each row; overrides the column.
+        **fit_params
+            Passed on to the classifier's ``fit``, values per row split with the rows; what the splitter asks
+            for, such as ``groups``, goes to it.
+
+        Returns
+        -------
+        ConstrainedClassifier
+            The fitted meta-estimator.
+        """
+        constraints = self._constraints()
+        training, by = self._training_data(X, y, sensitive_features, sample_weight, strata, fit_params)
+        problem, by = self._problem(training, by, constraints)
+        solve, engine, reason = self._engine()
+        with self._explaining_the_missing_column(not self.keep_sensitive, ", or set keep_sensitive=True"):
+            solution = solve(problem)
+        self._remember(problem.training, solution)
+        self.engine_ = engine
+        report = self._report(problem, by, constraints, solution, engine, reason)
+        self.report_ = replace(report, library=library_of(X, sensitive_features))
+        self.history_ = history_records(
+            solution.history,
+            problem.rows,
+            constraints,
+            unit="round" if engine == "boosting" else "model",
+            strata=None if by is None else by.labels,
+        )
+        self.groups_, self.strata_ = training.groups.labels, None if by is None else by.labels
+        self._remember_columns(training.groups.names, sensitive_features)
+        return self
+
+    def _constraints(self) -> tuple[BoundedConstraint, ...]:
+        """Return the bounds that are asked for."""
+        return bounded_constraints(self.constraint, self.max_difference, self.min_ratio, unbounded=True)
+
+    def _training_data(
+        self,
+        X: Any,
+        y: Any,
+        sensitive_features: Any,
+        sample_weight: Any,
+        strata: Any,
+        fit_params: dict[str, Any],
+    ) -> tuple[TrainingData, Grouping | None]:
+        """Return the arguments of ``fit``, validated, without rows that weigh nothing; and the strata."""
+        if isinstance(self.estimator, FrozenEstimator):
+            raise ValueError(
+                "ConstrainedClassifier fits its estimator under the bound, which a frozen one cannot be. For "
+                "a fitted model there is GroupThresholdOptimizer, with policy='blind' if the attribute may "
+                "not be used to predict."
+            )
+        training = check_training_data(
+            X,
+            y,
+            selector=self.sensitive_features,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            strata=strata,
+            pos_label=self.pos_label,
+            fit_params=fit_params,
+            estimator=self.estimator,
+            cv=self.cv,
+        )
+        by = read_strata(training.X, self.strata, strata, n_samples=num_samples(training.X))
+        if by is not None:
+            refuse_groups_as_strata(training.groups, by)
+            if self.margin:
+                raise ValueError(
+                    f"margin={self.margin!r} is not open to strata: leave one of the two out, or tighten the "
+                    "bound yourself."
+                )
+        check_same_features(self, training.X, reset=True)
+        return training, by
+
+    def _problem(
+        self, training: TrainingData, by: Grouping | None, constraints: tuple[BoundedConstraint, ...]
+    ) -> tuple[Problem, Grouping | None]:
+        """Return what an engine is given: rows without weight left out; and the strata of these rows."""
+        splits = split_rows(training, self.cv, self.random_state)  # of all of X, as the splitter may need it
+        refuse_one_class(training, splits)
+        if not self.keep_sensitive:
+            training = replace(training, X=self._take_out_column(training.X))
+        if training.weights is not None and not training.weights.all():
+            training, splits, present = _present(training, splits)
+            by = None if by is None else by.take(present)
+        rows = BoundedRows.of(
+            constraints,
+            training.labels == training.positive,
+            training.groups,
+            np.ones(len(training.labels)) if training.weights is None else training.weights,
+            strata=by,
+            min_group_size=self.min_group_size,
+        )
+        _warn_of_small_groups(rows, constraints, self.min_group_size)
+        n_compared = int(rows.covered.any(1).sum())
+        problem = Problem(
+            self.estimator,
+            training,
+            splits,
+            rows,
+            SafetyMargin.from_parameter(self.margin, constraints, n_compared),
+            random_state=self.random_state,
+            n_jobs=self.n_jobs,
+        )
+        return problem, by
+
+    def _engine(self) -> tuple[Callable[[Problem], Solution], Literal["boosting", "reduction"], str]:
+        """Return the engine that fits, its name, and why it was taken.
+
+        Raises
+        ------
+        ValueError
+            If boosting is asked for, and the estimator is no booster.
+        """
+        backend = find_backend(self.estimator)
+        if self.engine == "boosting" and backend is None:
+            raise ValueError(
+                "engine='boosting' is for LGBMClassifier and XGBClassifier, alone or as the last step of a "
+                f"pipeline; the estimator is a {type(self.estimator).__name__}. Use engine='reduction', or "
+                "'auto'."
+            )
+        refusal = None if backend is None else backend.refusal(self.estimator)
+        if self.engine == "boosting" and refusal is not None:
+            raise ValueError(f"engine='boosting' is not open to this estimator: {refusal}")
+        if backend is not None and refusal is None and self.engine != "reduction":
+            from fairsk.reductions._boosting.engine import boost_under_bound
+
+            reason = (
+                "as asked for" if self.engine == "boosting" else "the estimator is boosted with gradients"
+            )
+            return boost_under_bound, "boosting", reason
+        reason = "as asked for" if self.engine == "reduction" else (refusal or "open to any classifier")
+        reduce = partial(reduce_under_bound, max_models=self.max_models, response_method=self.response_method)
+        return reduce, "reduction", reason
+
+    def _remember(self, training: TrainingData, solution: Solution) -> None:
+        """Keep the models and the threshold."""
+        classes = np.array(training.classes)
+        positive = training.classes.index(training.positive)
+        self.threshold_ = solution.threshold
+        self.estimator_ = BoundedModel(solution.scorer, solution.threshold, classes, positive, solution.scale)
+
+    def _report(
+        self,
+        problem: Problem,
+        by: Grouping | None,
+        constraints: tuple[BoundedConstraint, ...],
+        solution: Solution,
+        engine: Literal["boosting", "reduction"],
+        reason: str,
+    ) -> ConstrainedReport:
+        """Measure the decisions about held-out rows, and warn of what is not kept."""
+        held_out, rows, training = problem.held_out, problem.rows, problem.training
+        groups = training.groups.take(held_out)
+        strata = None if by is None else by.take(held_out)
+        measured = rows.take(held_out)
+        counts = soft_counts(
+            solution.selected.astype(float), measured.actual, groups, measured.weights, strata
+        )
+        labels = groups.labels
+        compared = rows.is_compared
+        actual = measured.actual
+        objective = make_objective(
+            "accuracy", float(measured.weights[actual].sum()), float(measured.weights[~actual].sum())
+        )
+        problem.margin.warn_of_less(solution.margin)
+        report = ConstrainedReport(
+            **report_fields(
+                counts,
+                constraints,
+                objective,
+                pos_label=training.positive,
+                value_without_bound=solution.value_without_bound,
+                measured_on="out of fold",
+                covered=[label for g, label in enumerate(labels) if compared[g]],
+                exempt=[label for g, label in enumerate(labels) if not compared[g]],
+                margin=solution.margin,
+                tables=None if strata is None else _tables(counts, rows.covered),
+                strata_names=() if strata is None else strata.names,
+            ),
+            margin_asked=self.margin,
+            engine=engine,
+            reason=reason,
+            n_models=solution.n_models,
+            best_mixture=solution.best_mixture,
+            detail=dict(solution.detail),
+        )
+        _warn_of_limits(report, has_margin=bool(self.margin))
+        return report
+
+    # --- responses ------------------------------------------------------------------------------------------
+
+    def _inner_X(self, X: Any) -> Any:
+        """Return X without the sensitive column, unless the models see it."""
+        return X if self.keep_sensitive else self._without_column(X)
+
+    def _has_response(self, method: str) -> bool:
+        """Whether there is a response method: probabilities do not follow from other decision scores."""
+        if method == "predict":
+            return True
+        if hasattr(self, "estimator_"):
+            has_chances = self.estimator_.scale != "other"
+        else:
+            has_chances = response_of(self.estimator, self.response_method) == "predict_proba"
+        if method == "decision_function" or has_chances:
+            return True
+        raise AttributeError(
+            f"{type(self.estimator).__name__} has decision scores only, of which no probability follows: use "
+            "decision_function."
+        )
+
+    def _respond(self, method: str, X: Any, values: Any) -> Any:
+        """Decide by the fold models and the threshold; the attribute takes no part."""
+        check_is_fitted(self)
+        refuse_dataset(X)
+        inner_X = self._inner_X(X)
+        if method == "predict_log_proba":
+            with np.errstate(divide="ignore"):
+                return np.log(self.estimator_.predict_proba(inner_X))
+        return getattr(self.estimator_, method)(inner_X)
+
+
+def _present(training: TrainingData, splits: Splits) -> tuple[TrainingData, Splits, Ints]:
+    """Leave out rows of weight 0, which are as good as absent; return which ones are left, too."""
+    weights = np.ones(len(training.labels)) if training.weights is None else training.weights
+    present = np.flatnonzero(weights)
+    position = np.full(len(weights), -1)
+    position[present] = np.arange(len(present))
+    kept = [
+        (position[train][position[train] >= 0], position[test][position[test] >= 0]) for train, test in splits
+    ]
+    return training.take(present), [split for split in kept if len(split[1])], present
+
+
+def _tables(counts: GroupCounts, covered: Bools) -> dict[Hashable, GroupCounts]:
+    """Return of each stratum in which groups are compared the counts of these groups."""
+    tables = {}
+    for s, label in enumerate(counts.strata or ()):
+        groups = [group for g, group in enumerate(counts.groups) if covered[g, s]]
+        if groups:
+            cells = {cell: counts.cells[cell][covered[:, s], s] for cell in CELLS}
+            squares = {cell: counts.squares[cell][covered[:, s], s] for cell in CELLS}
+            tables[label] = GroupCounts(groups, cells, squares, names=counts.names)
+    return tables
+
+
+def _warn_of_small_groups(
+    rows: BoundedRows, constraints: Sequence[BoundedConstraint], min_group_size: int
+) -> None:
+    """Warn of groups that are too small to measure, and if too few are left to compare."""
+    compared = rows.is_compared
+    if not compared.any():
+        names = " and ".join(each.constraint.name for each in constraints)
+        warn_user(
+            f"Fewer than two groups can be compared under {names} (min_group_size={min_group_size}): nothing "
+            "is promised about the disparity."
+        )
+        return
+    if not compared.all():
+        small = [format_group(label) for g, label in enumerate(rows.labels) if not compared[g]]
+        warn_user(
+            f"Fewer than min_group_size={min_group_size} rows to measure in: {list_texts(small)}. The bound "
+            "does not cover these groups."
+        )
+    somewhere = rows.covered[compared][:, rows.covered.any(0)]
+    if not somewhere.all() or not rows.covered.any(0).all():
+        n_left_out = int((~rows.covered[compared]).sum())
+        warn_user(
+            f"Fewer than min_group_size={min_group_size} rows to measure in some strata: {n_left_out} of "
+            f"{rows.covered[compared].size} groups of strata are not compared. report_.not_compared and "
+            "report_.cells_not_compared name them."
+        )
+
+
+def _warn_of_limits(report: ConstrainedReport, *, has_margin: bool) -> None:
+    """Warn if a bound is missed, or all are decided alike, or else if the rows say little of the bound."""
+    missed = [part for part in report.constraints if part.violation > ROUNDING]
+    (selected,) = report.counts_by_group.overall().rate("selection_rate")
+    if missed:
+        names = list_texts(f"{part.constraint} ({part.disparity:.4f})" for part in missed)
+        warn_user(
+            f"No model was found whose held-out decisions meet the bound on {names}. What helps: a looser "
+            "bound, more rows, coarser groups, or a learner that can give up accuracy in more ways."
+        )
+    elif selected in (0, 1):
+        warn_user(
+            f"The model selects {'nobody' if selected == 0 else 'everybody'}: under this bound the same "
+            "decision for every row is the best that was found. Loosen the bound."
+        )
+    elif not has_margin:
+        warn_of_wide_intervals(
+            report.constraints, **({} if report.counts.strata is None else {"remedies": ""})
+        )
