@@ -18,7 +18,7 @@ from fairsk._core.groups import Grouping
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk.rates import CELLS, Rate
 
-__all__ = ["BoundedRows", "Window"]
+__all__ = ["BoundedRows", "Window", "extremes"]
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class BoundedRows:
         signed = []
         for w in self.windows:
             at = values[w.rate, w.codes]
-            disparity = self.bounds[w.rate].disparity(*_extremes(at))
+            disparity = self.bounds[w.rate].disparity(*extremes(at))
             signed.append(float("nan") if np.isnan(at).any() else float(disparity))
         return np.array(signed)
 
@@ -216,11 +216,11 @@ class BoundedRows:
             if np.isnan(at).any():
                 return float("inf")
             kept = None if distances is None else distances[w.rate, w.codes]
-            worst = max(worst, float(bound.violation(*_extremes(at, bound, kept))))
+            worst = max(worst, float(bound.violation(*extremes(at, bound, kept))))
         return worst
 
 
-def _extremes(
+def extremes(
     values: Floats, bound: Bound | None = None, distances: Floats | None = None
 ) -> tuple[Floats, Floats]:
     """Return the lowest and the highest rate, each moved outwards by the distance that it must keep."""

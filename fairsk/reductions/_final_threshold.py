@@ -11,9 +11,9 @@ import numpy as np
 from fairsk._core.curves import Curve, sorted_curves
 from fairsk._core.typing import Floats
 from fairsk._held_out.safety_margin import KeptMargin, SafetyMargin
-from fairsk.reductions._bounded_rows import BoundedRows, _extremes
+from fairsk.reductions._bounded_rows import BoundedRows, extremes
 
-__all__ = ["Choice", "ThresholdSweep", "best_choice", "choose_threshold"]
+__all__ = ["Choice", "ThresholdSweep", "best_choice", "choose_threshold", "least_error"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class ThresholdSweep:
             lowest, highest = np.full_like(worst, np.inf), np.full_like(worst, -np.inf)
             for code in w.codes:  # one group at a time: memory does not grow with their number
                 kept = None if distances is None else distances[w.rate, code]
-                low, high = _extremes(self.values(w.rate, code)[None], bound, kept)
+                low, high = extremes(self.values(w.rate, code)[None], bound, kept)
                 lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)  # NaN is passed on
             with np.errstate(invalid="ignore"):
                 violation = bound.violation(lowest, highest)
@@ -94,12 +94,13 @@ class ThresholdSweep:
 
     def best(self, distances: Floats | None = None) -> Choice:
         """Return the threshold that errs least under the bounds, or else violates them least."""
-        violations = self.violations(distances)
-        least = violations.min()
-        position = int(np.argmin(np.where(violations <= least, self.errors, np.inf)))
-        return Choice(
-            0, float(self.thresholds[position]), float(self.errors[position]), float(violations[position])
-        )
+        return least_error(self.thresholds, self.errors, self.violations(distances))
+
+
+def least_error(thresholds: Floats, errors: Floats, violations: Floats) -> Choice:
+    """Return the threshold that errs least under the bounds, or else violates them least."""
+    position = int(np.argmin(np.where(violations <= violations.min(), errors, np.inf)))
+    return Choice(0, float(thresholds[position]), float(errors[position]), float(violations[position]))
 
 
 def best_choice(sweeps: Sequence[ThresholdSweep], distances: Floats | None = None) -> Choice:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from numpy.typing import NDArray
+
 from fairsk._core.typing import Floats, Ints
 from fairsk.reductions._boosting.settings import Settings
 
@@ -39,7 +41,7 @@ class FoldBooster(Protocol):
         weights change what trees attend to, and not at which chance a row is more likely positive than not.
         """
 
-    def step(self, gradient: Floats, hessian: Floats) -> None:
+    def step(self, gradient: NDArray[Any], hessian: NDArray[Any]) -> None:
         """Grow one more tree by derivatives per row trained on; weights of rows are multiplied in here."""
 
     def finish(self, n_rounds: int) -> Model:

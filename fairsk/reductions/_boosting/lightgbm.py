@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from joblib import cpu_count
+from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_array
 
@@ -209,7 +210,7 @@ class LightGBMFold:
         """The log odds of the rows it does not see, in the order of ``test``, without weights of classes."""
         return _in_order(_read_scores(self._booster.eval_valid), self._test_order)
 
-    def step(self, gradient: Floats, hessian: Floats) -> None:
+    def step(self, gradient: NDArray[Any], hessian: NDArray[Any]) -> None:
         """Grow one more tree by derivatives per row trained on; weights of rows are multiplied in here."""
         if self._order is not None:
             gradient, hessian = gradient[self._order], hessian[self._order]

@@ -153,7 +153,7 @@ class StagedFold:
         """The log odds of the rows it does not see."""
         return self.booster.test_scores
 
-    def step(self, gradient: Floats, hessian: Floats) -> None:
+    def step(self, gradient: NDArray[Any], hessian: NDArray[Any]) -> None:
         """Grow one more tree by derivatives per row trained on."""
         self.booster.step(gradient, hessian)
 

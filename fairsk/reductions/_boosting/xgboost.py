@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import clone
 
 from fairsk._core.messages import list_labels, list_texts, show
@@ -215,7 +216,7 @@ class XGBoostFold:
         self.train_scores = self._booster.predict(self._train, output_margin=True).astype(float)
         self.test_scores = self._booster.predict(self._test, output_margin=True).astype(float) - self._offset
 
-    def step(self, gradient: Floats, hessian: Floats) -> None:
+    def step(self, gradient: NDArray[Any], hessian: NDArray[Any]) -> None:
         """Grow one more tree by derivatives per row trained on."""
         derivatives = self._weights * gradient, self._weights * hessian
         # The signature of Booster.boost differs between XGBoost 2.1, 3.0 and 3.2, that of update does not.

@@ -1,0 +1,147 @@
+"""Boosting under a bound: folds grow in lockstep, at prices that follow the rates of rows they do not see.
+
+Each round every fold's booster grows one tree, by the gradient of cross-entropy plus the price of being
+selected. Its log odds of the rows that it does not see then say what rates are like on new rows, and the
+prices follow these. At the end the best round is taken, with one exact threshold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fairsk._core.typing import Bools, Floats
+from fairsk._sklearn.routing import asks_for
+from fairsk.reductions._boosting.booster import Model, find_backend
+from fairsk.reductions._boosting.lockstep import Lockstep, in_threads
+from fairsk.reductions._boosting.rounds import Rounds
+from fairsk.reductions._bounded_rows import BoundedRows
+from fairsk.reductions._controller import PriceController
+from fairsk.reductions._final_threshold import ThresholdSweep, choose_threshold
+from fairsk.reductions._problem import Problem, Solution
+
+__all__ = ["MeanLogOdds", "boost_under_bound"]
+
+
+@dataclass(frozen=True)
+class MeanLogOdds:
+    """Boosters that score rows together.
+
+    Parameters
+    ----------
+    models : tuple of Model
+        One per fold.
+    """
+
+    models: tuple[Model, ...]
+
+    def scores(self, X: Any) -> Floats:
+        """Return the mean log odds of each row."""
+        return np.asarray(np.mean([model.raw_scores(X) for model in self.models], axis=0))
+
+
+def boost_under_bound(problem: Problem) -> Solution:
+    """Boost under a bound.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its estimator is one that ``find_backend`` knows.
+
+    Returns
+    -------
+    Solution
+        The boosters of all folds up to the best round, whose log odds are averaged, and a threshold.
+
+    Raises
+    ------
+    ValueError
+        If parameters of the estimator, or what is passed to its ``fit``, are not open to boosting in
+        lockstep.
+    """
+    backend_type = find_backend(problem.estimator)
+    assert backend_type is not None  # or else the reduction would have been taken
+    training, rows = problem.training, problem.rows
+    fit_params = dict(training.fit_params)
+    if asks_for(problem.estimator, "fit", "sensitive_features"):  # a transformer that learns from groups
+        fit_params["sensitive_features"] = training.values
+    settings = backend_type.settings(problem.estimator, fit_params)
+    negative = next(label for label in training.classes if label != training.positive)
+    backend = backend_type(
+        problem.estimator,
+        training.X,
+        rows.actual.astype(float),
+        rows.weights,
+        fit_params,
+        classes=(negative, training.positive),
+        random_state=problem.random_state,
+    )
+    held_out = problem.held_out
+    measured = rows.take(held_out)
+    lockstep = Lockstep(backend, rows, problem.splits, held_out, with_free_one=bool(rows.windows))
+    rounds = Rounds(measured, problem.margin, settings.patience)
+    controller = PriceController(measured, n_rounds=settings.n_rounds, learning_rate=settings.learning_rate)
+    with in_threads(problem.n_jobs) as parallel:
+        for number in range(1, settings.n_rounds + 1):
+            lockstep.grow(controller.price_table(), parallel)
+            scores = lockstep.held_out_scores()
+            rounds.add(scores, controller.multipliers)
+            controller.distances = rounds.distances
+            controller.update(scores, number)
+            problem.report_progress(number, settings.n_rounds)
+            if rounds.has_ended:
+                problem.report_progress(settings.n_rounds, settings.n_rounds)
+                break
+    return _solution(problem, lockstep, rounds, controller)
+
+
+def _solution(problem: Problem, lockstep: Lockstep, rounds: Rounds, controller: PriceController) -> Solution:
+    """Return the best round with its exact threshold."""
+    measured = rounds.rows
+    sweep = ThresholdSweep(measured, rounds.best_scores)
+    choice, margin = choose_threshold([sweep], problem.margin)
+    selected = sweep.scores >= choice.threshold
+    best_mixture = None
+    if measured.windows:
+        best_mixture = rounds.best_mixture(selected, _of_all(margin.distances, measured))
+    return Solution(
+        MeanLogOdds(lockstep.finish(rounds.best_round)),
+        choice.threshold,
+        "log_odds",
+        selected,
+        margin,
+        rounds.history(),
+        controller.multipliers,
+        _value_without_bound(measured, selected, lockstep),
+        best_mixture,
+        lockstep.n_boosters,
+        {"rounds": rounds.best_round},
+    )
+
+
+def _of_all(distances: Floats | None, rows: BoundedRows) -> Floats | None:
+    """Return distances of compared groups as those of all, of shape (n_rates, n_codes)."""
+    if distances is None:
+        return None
+    of_all = np.zeros((len(rows.rates), rows.n_codes))
+    of_all[:, rows.is_compared] = distances
+    return of_all
+
+
+def _value_without_bound(rows: BoundedRows, selected: Bools, lockstep: Lockstep) -> float:
+    """Return the held-out accuracy that the same learner has without a bound, estimated from one fold.
+
+    Both learners decide the rows that the first fold holds out. The difference of their accuracies varies
+    less than either one, for they agree on most rows; it is added to the accuracy under the bound, which is
+    known from all rows.
+    """
+    accuracy = 1 - rows.error(selected)
+    if lockstep.free is None:  # nothing is compared, so nothing had a price
+        return accuracy
+    fold = lockstep.places[0]
+    actual = rows.actual[fold]
+    gains = (lockstep.free.booster.test_scores >= 0) == actual
+    losses = selected[fold] == actual
+    return accuracy + float(np.average(gains.astype(float) - losses, weights=rows.weights[fold]))

@@ -1,0 +1,133 @@
+"""The boosters of all folds, which grow a tree each at the same prices; rows are scored by those held out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.utils.parallel import Parallel, delayed
+
+from fairsk._core.typing import Floats, Ints
+from fairsk._meta.cross_fit import Splits
+from fairsk.reductions._boosting.booster import Backend, Model
+from fairsk.reductions._bounded_rows import BoundedRows
+
+__all__ = ["Fold", "Lockstep", "derivatives", "in_threads"]
+
+#: Of how many rows derivatives are computed at a time: their temporaries fit into the cache of a core.
+_CHUNK = 1 << 15
+
+
+def derivatives(
+    scores: Floats, kinds: NDArray[Any], prices: Floats
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the gradient and the Hessian of cross-entropy plus the price of being selected, per row.
+
+    The cost of a row with the chance p is its cross-entropy plus c p. Of the latter, c p (1 - p) is the
+    gradient in log odds. The Hessian is that of the former alone: the latter's may be negative.
+
+    Parameters
+    ----------
+    scores : array of shape (n_samples,)
+        Log odds.
+    kinds : integer array of shape (n_samples,)
+        Twice the group of each row, and one more for a positive label.
+    prices : array of shape (n_kinds,)
+        The price c of each kind of row.
+
+    Returns
+    -------
+    tuple of two arrays
+        In single precision, as boosters take them.
+    """
+    gradient, hessian = np.empty(len(scores), np.float32), np.empty(len(scores), np.float32)
+    for start in range(0, len(scores), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        kind = kinds[part]
+        chances = expit(scores[part])
+        slopes = chances * (1 - chances)
+        hessian[part] = slopes
+        slopes *= prices[kind]
+        slopes += chances
+        slopes -= kind & 1
+        gradient[part] = slopes
+    return gradient, hessian
+
+
+class Fold:
+    """The booster of one fold, with what its rows are priced by.
+
+    Parameters
+    ----------
+    backend : Backend
+        What makes the booster.
+    rows : BoundedRows
+        All rows.
+    train, test : integer arrays
+        Positions of the rows that it is trained on, and of those held out.
+    """
+
+    def __init__(self, backend: Backend, rows: BoundedRows, train: Ints, test: Ints) -> None:
+        self.booster = backend.fold(train, test)
+        smallest = np.min_scalar_type(2 * rows.n_codes)
+        self.kinds = (2 * rows.codes[train] + rows.actual[train]).astype(smallest)
+
+    def grow(self, prices: Floats) -> None:
+        """Grow a tree at these prices, of shape (n_kinds,)."""
+        self.booster.step(*derivatives(self.booster.train_scores, self.kinds, prices))
+
+
+class Lockstep:
+    """The boosters of all folds.
+
+    Parameters
+    ----------
+    backend : Backend
+        What makes them.
+    rows : BoundedRows
+        All rows.
+    splits : list of tuple of two arrays
+        Positions of the rows to train on and of those to score, fold by fold.
+    held_out : integer array of shape (n_held_out,)
+        The rows that some fold scores, sorted.
+    with_free_one : bool
+        Whether one more booster, of the first fold, grows without prices, to compare with.
+    """
+
+    def __init__(
+        self, backend: Backend, rows: BoundedRows, splits: Splits, held_out: Ints, *, with_free_one: bool
+    ) -> None:
+        self.folds = [Fold(backend, rows, train, test) for train, test in splits]
+        self.free = Fold(backend, rows, *splits[0]) if with_free_one else None
+        self.places = [np.searchsorted(held_out, test) for _, test in splits]
+        self._times = np.bincount(np.concatenate(self.places), minlength=len(held_out))
+
+    def grow(self, prices: Floats, parallel: Parallel) -> None:
+        """Grow a tree per fold at these prices, of shape (n_codes, 2): of negatives, of positives."""
+        tasks = [(fold, prices.ravel()) for fold in self.folds]
+        if self.free is not None:
+            tasks.append((self.free, np.zeros(prices.size)))
+        parallel(delayed(fold.grow)(priced) for fold, priced in tasks)
+
+    def held_out_scores(self) -> Floats:
+        """Return the log odds of held-out rows, in the mean over the folds that do not see a row."""
+        sums = np.zeros(len(self._times))
+        for fold, places in zip(self.folds, self.places, strict=True):
+            np.add.at(sums, places, fold.booster.test_scores)
+        return sums / self._times
+
+    def finish(self, n_rounds: int) -> tuple[Model, ...]:
+        """Return the models of all folds with the trees of the first rounds."""
+        return tuple(fold.booster.finish(n_rounds) for fold in self.folds)
+
+    @property
+    def n_boosters(self) -> int:
+        """How many boosters grow."""
+        return len(self.folds) + (self.free is not None)
+
+
+def in_threads(n_jobs: int | None) -> Any:
+    """Return what runs the folds of a round, some at a time, in threads: boosters cannot be copied."""
+    return Parallel(n_jobs=n_jobs, require="sharedmem")

@@ -1,0 +1,98 @@
+"""The rounds of boosting as they pass: what is recorded of each, the best one, and when to stop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from fairsk._core.bounds import bounded_rates
+from fairsk._core.typing import Bools, Floats
+from fairsk._held_out.safety_margin import SafetyMargin, allowance
+from fairsk.reductions._boosting.binned_sweep import BinnedSweep
+from fairsk.reductions._bounded_rows import BoundedRows
+from fairsk.reductions._problem import Step
+from fairsk.reductions._reduction.master import solve_master
+
+__all__ = ["Rounds", "distances_of"]
+
+#: Every how many thresholds of a round one takes part in mixtures: they are an eighth in log odds apart.
+_STRIDE = 32
+
+
+class Rounds:
+    """What is known of the rounds so far, from the scores of held-out rows.
+
+    Prices swing, and each round trades differently; so the best round is looked for among all of them, and
+    not the last one taken. Rounds are compared by their least error within the bounds or, where none keeps
+    them, by the least violation.
+
+    Parameters
+    ----------
+    rows : BoundedRows
+        The held-out rows.
+    margin : SafetyMargin
+        How much room to leave for sampling error.
+    patience : int or None
+        After how many rounds without a better one to stop.
+    """
+
+    def __init__(self, rows: BoundedRows, margin: SafetyMargin, patience: int | None) -> None:
+        self.rows, self.margin, self.patience = rows, margin, patience
+        self.steps: list[Step] = []
+        self.best_scores: Floats = np.zeros(len(rows))
+        self.best_round = 0
+        self.distances: Floats | None = None
+        self._best = (np.inf, np.inf)
+        self._errors: list[Floats] = []
+        self._values: list[Floats] = []
+
+    def add(self, scores: Floats, multipliers: Floats) -> None:
+        """Take down a round: the log odds after it, and the multipliers its trees were fitted to."""
+        sweep = BinnedSweep(self.rows, scores)
+        if self.margin.n_errors:
+            self.distances = distances_of(self.margin, self.rows, scores >= 0)
+        choice = sweep.best(self.distances)
+        bounded_error = choice.error if choice.violation == 0 else float("nan")
+        even = sweep.even_odds
+        error, values = float(sweep.errors[even]), sweep.values[even].copy()
+        self.steps.append(Step(error, values, multipliers.copy(), bounded_error))
+        self._errors.append(sweep.errors[::_STRIDE])
+        self._values.append(sweep.values[::_STRIDE].copy())
+        if (choice.violation, choice.error) < self._best:
+            self._best = choice.violation, choice.error
+            self.best_round, self.best_scores = len(self.steps), scores
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no better round has come for as long as the user wants to wait."""
+        return self.patience is not None and len(self.steps) - self.best_round >= self.patience
+
+    def history(self) -> list[Step]:
+        """Return all steps; the best round has all of the weight."""
+        best = self.best_round - 1
+        return [replace(step, weight=float(i == best)) for i, step in enumerate(self.steps)]
+
+    def best_mixture(self, selected: Bools, distances: Floats | None) -> float:
+        """Return the accuracy that no mixture of thresholds on rounds exceeds under the bounds.
+
+        Parameters
+        ----------
+        selected : boolean array of shape (n_held_out,)
+            The decisions that were taken, which are one of the rules that are mixed.
+        distances : array of shape (n_rates, n_groups), optional
+            How far rates stay away from the ends of their windows.
+        """
+        chosen = self.rows.values(self.rows.cells(selected))
+        errors = np.concatenate([[self.rows.error(selected)], *self._errors])
+        values = np.concatenate([chosen[None], *self._values])
+        return 1 - solve_master(self.rows, errors, values, distances).error
+
+
+def distances_of(margin: SafetyMargin, rows: BoundedRows, selected: Bools) -> Floats:
+    """Return how far each rate, of shape (n_rates, n_codes), is to stay away from the ends of its window."""
+    errors = margin.standard_errors(rows.counts(selected))
+    half = np.array([allowance(bound) / 2 for _, bound in bounded_rates(margin.constraints)])[:, None]
+    distances = np.zeros((len(rows.rates), rows.n_codes))
+    distances[:, rows.is_compared] = np.minimum(margin.n_errors * errors, half)
+    return distances
