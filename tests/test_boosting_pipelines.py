@@ -32,6 +32,26 @@ def make_xgboost(**params):
     return xgboost.XGBClassifier(**{"n_estimators": N_ROUNDS, "n_jobs": 1, "max_depth": 3} | params)
 
 
+def make_lightgbm(**params):
+    lightgbm = pytest.importorskip("lightgbm")
+    small = {"min_child_samples": 5, "min_data_per_group": 5, "cat_smooth": 1.0, "verbose": -1}
+    return lightgbm.LGBMClassifier(**{"n_estimators": N_ROUNDS, "n_jobs": 1} | small | params)
+
+
+def check_equals_plain(booster, estimator, Z, actual, Z_test, X_test):
+    """Compare a fold with its learner, fitted to rows that were transformed by hand."""
+    plain = clone(estimator)
+    if isinstance(plain, xgboost.XGBClassifier):
+        plain.set_params(base_score=float(actual.mean())).fit(Z, actual.astype(int))
+        expected = plain.predict(Z_test, output_margin=True)
+    else:
+        expected = plain.fit(Z, actual.astype(int)).booster_.predict(Z_test, raw_score=True)
+    assert np.ptp(expected) > 0.5
+    np.testing.assert_allclose(booster.test_scores, expected, rtol=1e-4, atol=1e-4)
+    model = pickle.loads(pickle.dumps(booster.finish(N_ROUNDS)))
+    np.testing.assert_allclose(model.raw_scores(X_test), expected, rtol=1e-4, atol=1e-4)
+
+
 def make_rows(seed=0):
     rng = np.random.default_rng(seed)
     X = pd.DataFrame(rng.normal(size=(N_ROWS, 3)), columns=list("abc"))
@@ -93,10 +113,15 @@ PREPARATIONS = {
 }
 
 
-@pytest.mark.parametrize("name", [*PREPARATIONS, "nested_end"])
-def test_equals_transforming_by_hand(name):
+@pytest.mark.parametrize(
+    ("make_last", "name"),
+    [(make_xgboost, name) for name in [*PREPARATIONS, "nested_end"]]
+    + [(make_lightgbm, name) for name in ("one", "frames", "sparse", "nested_end")],
+    ids=lambda each: each if isinstance(each, str) else each.__name__.removeprefix("make_"),
+)
+def test_equals_transforming_by_hand(make_last, name):
     X, actual = make_rows()
-    last = make_xgboost()
+    last = make_last()
     if name == "nested_end":
         preparation = PREPARATIONS["several"]
         pipeline = make_pipeline(preparation[0], make_pipeline(preparation[1], last))
@@ -113,14 +138,33 @@ def test_equals_transforming_by_hand(name):
                 fitted = clone(step)
                 Z = fitted.fit_transform(Z, actual[train].astype(int))
                 Z_test = fitted.transform(Z_test)
-        plain = clone(last).set_params(base_score=float(actual[train].mean()))
-        plain.fit(Z, actual[train].astype(int))
-        expected = plain.predict(Z_test, output_margin=True)
-        assert np.ptp(expected) > 0.5
-        np.testing.assert_allclose(booster.test_scores, expected, rtol=1e-4, atol=1e-4)
-        model = pickle.loads(pickle.dumps(booster.finish(N_ROUNDS)))
-        np.testing.assert_allclose(model.raw_scores(X.iloc[test]), expected, rtol=1e-4, atol=1e-4)
+        check_equals_plain(booster, last, Z, actual[train], Z_test, X.iloc[test])
     assert pickle.dumps(pipeline) == before
+
+
+class ToCategories(TransformerMixin, BaseEstimator):
+    """Makes the towns seen in fit a categorical column; another one is a missing value."""
+
+    def fit(self, X, y=None):
+        self.towns_ = sorted(set(X["town"]))
+        return self
+
+    def transform(self, X):
+        return X.assign(
+            town=pd.Categorical(X["town"].where(X["town"].isin(self.towns_)), categories=self.towns_)
+        )
+
+
+@pytest.mark.parametrize("make_last", [make_xgboost, make_lightgbm], ids=["xgboost", "lightgbm"])
+def test_categories_of_a_transformer(make_last):
+    X, actual = make_rows()
+    train, test = SPLITS[0]
+    X.loc[test[:15], "town"] = "abroad"  # sorted before all others, and in no training row
+    last = make_last(enable_categorical=True) if make_last is make_xgboost else make_last()
+    (booster,) = boost(make_backend(make_pipeline(ToCategories(), last), X, actual), actual, SPLITS[:1])
+    by_hand = ToCategories().fit(X.iloc[train])
+    Z, Z_test = by_hand.transform(X.iloc[train]), by_hand.transform(X.iloc[test])
+    check_equals_plain(booster, last, Z, actual[train], Z_test, X.iloc[test])
 
 
 class Recorder(TransformerMixin, BaseEstimator):
@@ -249,6 +293,30 @@ def test_rounds_are_those_of_the_booster():
     pipeline = make_pipeline(StandardScaler(), make_xgboost(learning_rate=0.2, early_stopping_rounds=3))
     backend = make_backend(make_pipeline("passthrough", pipeline), X, actual)
     assert (backend.n_rounds, backend.learning_rate, backend.patience) == (N_ROUNDS, 0.2, 3)
+
+
+def test_early_stopping_by_a_callback_of_a_step():
+    lightgbm = pytest.importorskip("lightgbm")
+    X, actual = make_numbered()
+    callbacks = [lightgbm.early_stopping(4, verbose=False)]
+    pipeline = Pipeline([("scale", StandardScaler()), ("model", make_lightgbm(learning_rate=0.05))])
+    backend = make_backend(pipeline, X, actual, model__callbacks=callbacks)
+    assert (backend.n_rounds, backend.learning_rate, backend.patience) == (N_ROUNDS, 0.05, 4)
+
+
+def test_categorical_columns_by_the_name_of_a_step():
+    X, actual = make_numbered()
+    X[:, 2] = np.arange(N_ROWS) % 4
+    actual = np.where(X[:, 2] % 2 == 0, actual, 1.0)
+    train, test = SPLITS[0]
+    pipeline = Pipeline([("pass", "passthrough"), ("model", make_lightgbm())])
+    backend = make_backend(pipeline, X, actual, model__categorical_feature=[2])
+    model = boost(backend, actual, SPLITS[:1])[0].finish(N_ROUNDS)
+    plain = make_lightgbm().fit(X[train], actual[train].astype(int), categorical_feature=[2])
+    expected = plain.booster_.predict(X[test], raw_score=True)
+    np.testing.assert_allclose(model.raw_scores(X[test]), expected)
+    as_numbers = make_lightgbm().fit(X[train], actual[train].astype(int))
+    assert np.abs(as_numbers.booster_.predict(X[test], raw_score=True) - expected).max() > 0.01
 
 
 def test_cached_transformers_are_those_of_their_fold(tmp_path):
