@@ -289,19 +289,17 @@ def test_fit_params_of_the_booster_are_checked_before_anything_is_fitted(seen):
 
 
 def test_rounds_are_those_of_the_booster():
-    X, actual = make_numbered()
     pipeline = make_pipeline(StandardScaler(), make_xgboost(learning_rate=0.2, early_stopping_rounds=3))
-    backend = make_backend(make_pipeline("passthrough", pipeline), X, actual)
-    assert (backend.n_rounds, backend.learning_rate, backend.patience) == (N_ROUNDS, 0.2, 3)
+    settings = StagedBackend.settings(make_pipeline("passthrough", pipeline), {})
+    assert (settings.n_rounds, settings.learning_rate, settings.patience) == (N_ROUNDS, 0.2, 3)
 
 
 def test_early_stopping_by_a_callback_of_a_step():
     lightgbm = pytest.importorskip("lightgbm")
-    X, actual = make_numbered()
     callbacks = [lightgbm.early_stopping(4, verbose=False)]
     pipeline = Pipeline([("scale", StandardScaler()), ("model", make_lightgbm(learning_rate=0.05))])
-    backend = make_backend(pipeline, X, actual, model__callbacks=callbacks)
-    assert (backend.n_rounds, backend.learning_rate, backend.patience) == (N_ROUNDS, 0.05, 4)
+    settings = StagedBackend.settings(pipeline, {"model__callbacks": callbacks})
+    assert (settings.n_rounds, settings.learning_rate, settings.patience) == (N_ROUNDS, 0.05, 4)
 
 
 def test_categorical_columns_by_the_name_of_a_step():

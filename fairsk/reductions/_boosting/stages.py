@@ -62,9 +62,7 @@ class StagedBackend:
         refusal = self.refusal(estimator)
         if refusal is not None:
             raise ValueError(refusal)
-        settings = self.settings(estimator, fit_params)
-        self.n_rounds, self.patience = settings.n_rounds, settings.patience
-        self.learning_rate = settings.learning_rate
+        self.settings(estimator, fit_params)  # refuses what cannot be had
         self._pipeline, self._X, self._actual, self._weights = estimator, X, actual, weights
         self._classes = classes
         self._values = fit_params.get("sensitive_features")

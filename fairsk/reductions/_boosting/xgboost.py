@@ -69,9 +69,7 @@ class XGBoostBackend:
         refusal = self.refusal(estimator)
         if refusal is not None:
             raise ValueError(refusal)
-        settings = self.settings(estimator, fit_params)
-        self.n_rounds, self.patience = settings.n_rounds, settings.patience
-        self.learning_rate = settings.learning_rate
+        self.settings(estimator, fit_params)  # refuses what cannot be had
         # XGBoost's get_params, which clone calls, draws from a generator that is a parameter: from a copy.
         self._estimator = clone(deepcopy(estimator))
         self._params = _booster_params(self._estimator, random_state)
@@ -116,7 +114,7 @@ class XGBoostBackend:
 
     @classmethod
     def settings(cls, estimator: Any, fit_params: Mapping[str, Any]) -> Settings:
-        """Return the number of rounds, the learning rate and the patience; refuse what cannot be taken."""
+        """Return the number of rounds, the learning rate and the patience; refuse what cannot be had."""
         _refuse_fit_params(fit_params)
         rate = estimator.learning_rate
         rate = getattr(estimator, "kwargs", {}).get("eta") if rate is None else rate
