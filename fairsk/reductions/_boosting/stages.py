@@ -210,7 +210,9 @@ def _fit_transformers(
 
     # On this clone only; its class still says what it requests.
     _booster(pipeline).fit = take_down
+    # The booster's backend has the weights already; through a pipeline they would need routing.
     asked = any(asks_for(step, "fit", "sample_weight") for _, step in _transformers(pipeline))
+    asked = asked and bool((weights != 1).any())
     fit_weighted(pipeline, X, labels, weights if asked else None, sensitive_features=values, **fit_params)
     if num_samples(received["X"]) != len(labels):
         raise ValueError(
