@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import auc, roc_auc_score, roc_curve
-from toy_data import ScoreColumn, logistic, people
+from toy_data import ScoreColumn, columns_of, logistic, people
 
 from fairsk import GroupThresholdOptimizer
 from fairsk.metrics import GroupCounts
@@ -405,6 +405,37 @@ def test_tradeoff_that_no_threshold_can_meet():
     legend_texts(display)
 
 
+def test_a_path_of_models_has_points_with_intervals():
+    path = Path(
+        disparity=np.array([0.02, 0.08, 0.2, 0.25]),
+        value=np.array([0.72, 0.70, 0.75, 0.74]),
+        best_mixture=np.full(4, np.nan),
+    )
+    models = SimpleNamespace(**vars(path), low=path.disparity - 0.02, high=path.disparity + 0.04)
+    display = TradeoffDisplay(models).plot()
+    (line,) = display.lines_
+    # the line is the best within a disparity: a worse model under a looser bound does not lower it
+    assert point(line) == [[0.02, 0.72], [0.08, 0.72], [0.2, 0.75], [0.25, 0.75], [0.3, 0.75]]
+    points, _, (bars,) = display.points_
+    assert point(points) == [[0.02, 0.72], [0.08, 0.70], [0.2, 0.75], [0.25, 0.74]]
+    np.testing.assert_allclose([s[:, 0] for s in bars.get_segments()], np.c_[models.low, models.high])
+    assert points.get_color() == line.get_color()
+    assert sorted(legend_texts(display)) == ["95% interval", "one model per bound"]
+    assert display.ax_.get_xlabel() == "Demographic parity difference, held out"
+    assert list(columns_of(display))[-2:] == ["low", "high"]
+    assert display.to_dict()["path"]["high"] == models.high.tolist()
+    ratios = SimpleNamespace(
+        **(vars(models) | {"comparison": "ratio", "bounds": np.array([0.2, 0.1, 0.05, 0.0])})
+    )
+    (line,) = TradeoffDisplay(ratios).plot().lines_
+    drawn = [[0.0, 0.75], [0.02, 0.75], [0.08, 0.75], [0.2, 0.75], [0.25, 0.74]]
+    assert point(line) == drawn  # a greater ratio serves smaller ones
+    assert TradeoffDisplay(Path()).plot().points_ is None
+    missed = SimpleNamespace(**(vars(models) | {"bounds": np.array([0.01, 0.02, 0.03, 0.04])}))
+    (line,) = TradeoffDisplay(missed).plot().lines_
+    assert line.get_xdata().tolist() == [0.02, 0.08, 0.2, 0.25, 0.25]  # never back
+
+
 def test_tradeoff_asks_the_optimizer_for_its_path():
     asked = {}
 
@@ -417,6 +448,15 @@ def test_tradeoff_asks_the_optimizer_for_its_path():
     )
     assert asked == {"X": "X", "y": "y", "sensitive_features": "s", "sample_weight": None, "n_points": 7}
     assert legend_texts(display) == ["n", "n, best mixture"]
+    asked.clear()
+    TradeoffDisplay.from_estimator(SimpleNamespace(pareto_path=pareto_path), "X", "y", bounds=(0.1, 0.2))
+    assert asked == {
+        "X": "X",
+        "y": "y",
+        "sensitive_features": None,
+        "sample_weight": None,
+        "bounds": (0.1, 0.2),
+    }
 
 
 # --- matplotlib ----------------------------------------------------------------------------------------
@@ -463,5 +503,5 @@ def test_a_blind_optimizer_over_an_array_is_drawn():
 
 def test_a_tradeoff_of_something_else_is_refused():
     X, y = people(n=100)
-    with pytest.raises(TypeError, match="Put the optimizer around the pipeline"):
+    with pytest.raises(TypeError, match="Put one of these around the pipeline"):
         TradeoffDisplay.from_estimator(logistic(), X, y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
@@ -13,14 +14,21 @@ from fairsk.plotting._drawing import axes_for, line_style, literal, place_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.container import ErrorbarContainer
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
 __all__ = ["Tradeoff", "TradeoffDisplay"]
 
+_INTERVAL = "95% interval"
+
 
 class Tradeoff(Protocol):
-    """What can be drawn: the best that can be reached at each of many bounds, NaN where nothing can."""
+    """What can be drawn: the best that can be reached at each of many bounds, NaN where nothing can.
+
+    A path of models, each measured on rows held out of it, has the ends of an interval for each disparity
+    besides, as ``low`` and ``high``.
+    """
 
     @property
     def constraint(self) -> str:
@@ -57,12 +65,17 @@ class TradeoffDisplay(Result):
     The solid line is the best value that one threshold per group reaches within a disparity, a step at each
     choice of thresholds; the dashed line above it is what mixtures of thresholds could reach.
 
+    Of a ConstrainedClassifier, each choice is a model of its own, measured on rows held out of it: a point,
+    with the 95% interval of its disparity as a bar. Where a model under a looser bound errs more, the line
+    stays at the better one.
+
     Parameters
     ----------
     path : Tradeoff
         Arrays over bounds, and what they are of; anything with these attributes.
     name : str, optional
-        What the solid line is called in the legend, instead of "one threshold per group".
+        What the solid line is called in the legend, instead of "one threshold per group" or "one model per
+        bound".
 
     Attributes
     ----------
@@ -71,7 +84,9 @@ class TradeoffDisplay(Result):
     figure_ : matplotlib Figure
         Their figure.
     lines_ : list of matplotlib Line2D
-        The line of single thresholds and, if some bound has one, that of the best mixtures.
+        The line of single thresholds (or models) and, if some bound has one, that of the best mixtures.
+    points_ : matplotlib ErrorbarContainer or None
+        The models with their intervals; None if thresholds were chosen on all rows alike.
 
     See Also
     --------
@@ -97,16 +112,23 @@ class TradeoffDisplay(Result):
     ax_: Axes
     figure_: Figure
     lines_: list[Line2D]
+    points_: ErrorbarContainer | None
 
     def __init__(self, path: Tradeoff, *, name: str | None = None) -> None:
         self.path = path
         self.name = name
+
+    @property
+    def _label(self) -> str:
+        """What the solid line is called, if it has no other name."""
+        return "one threshold per group" if _interval(self.path) is None else "one model per bound"
 
     def _tables(self) -> list[Table]:
         path = self.path
         limit = "max_difference" if path.comparison == "difference" else "min_ratio"
         columns = {limit: path.bounds, path.comparison: path.disparity, path.objective: path.value}
         columns["best_mixture"] = path.best_mixture
+        columns |= _interval(path) or {}
         caption = f"{path.objective} under bounds on {path.constraint}"
         return [
             Table({title: np.asarray(values).tolist() for title, values in columns.items()}, caption=caption)
@@ -114,7 +136,8 @@ class TradeoffDisplay(Result):
 
     def _content(self) -> dict[str, Any]:
         names = ("constraint", "comparison", "objective", "bounds", "disparity", "value", "best_mixture")
-        return {"path": {name: getattr(self.path, name) for name in names}, "name": self.name}
+        content = {name: getattr(self.path, name) for name in names} | (_interval(self.path) or {})
+        return {"path": content, "name": self.name}
 
     @classmethod
     def from_estimator(
@@ -125,17 +148,18 @@ class TradeoffDisplay(Result):
         *,
         sensitive_features: Any = None,
         sample_weight: ArrayLike | None = None,
-        n_points: int = 50,
+        n_points: int | None = None,
+        bounds: ArrayLike | None = None,
         ax: Axes | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> Self:
-        """Compute the path of an optimizer, fitted or not, and draw it.
+        """Compute the path of an optimizer or classifier, fitted or not, and draw it.
 
         Parameters
         ----------
-        estimator : GroupThresholdOptimizer
-            The optimizer; it is not changed.
+        estimator : GroupThresholdOptimizer or ConstrainedClassifier
+            What to follow over bounds; it is not changed.
         X : array-like of shape (n_samples, n_features)
             Training rows.
         y : array-like of shape (n_samples,)
@@ -144,8 +168,10 @@ class TradeoffDisplay(Result):
             The group of each row; overrides the column that the estimator names.
         sample_weight : array-like of shape (n_samples,), optional
             Weight of each row.
-        n_points : int, default=50
-            How many bounds to compute.
+        n_points : int, optional
+            How many bounds to compute; by default as many as the estimator's ``pareto_path`` does.
+        bounds : array-like of shape (n_points,), optional
+            Which bounds, for a ConstrainedClassifier, which fits a model for each.
         ax : matplotlib Axes, optional
             As in :meth:`plot`.
         name : str, optional
@@ -163,17 +189,22 @@ class TradeoffDisplay(Result):
         ImportError
             If matplotlib is missing.
         TypeError
-            If the estimator is no GroupThresholdOptimizer.
+            If the estimator has no such path.
         """
         require_matplotlib(cls.__name__)
         if not hasattr(estimator, "pareto_path"):
             raise TypeError(
-                f"{cls.__name__} draws the path of a GroupThresholdOptimizer, got "
-                f"{type(estimator).__name__}. Put the optimizer around the pipeline; of a search, give the "
+                f"{cls.__name__} draws the path of a GroupThresholdOptimizer or ConstrainedClassifier, got "
+                f"{type(estimator).__name__}. Put one of these around the pipeline; of a search, give the "
                 "best_estimator_."
             )
+        chosen = {"n_points": n_points, "bounds": bounds}
         path = estimator.pareto_path(
-            X, y, sensitive_features=sensitive_features, sample_weight=sample_weight, n_points=n_points
+            X,
+            y,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            **{name: value for name, value in chosen.items() if value is not None},
         )
         return cls(path, name=name).plot(ax, **kwargs)
 
@@ -203,23 +234,31 @@ class TradeoffDisplay(Result):
         axes: Any = axes_for(ax)
         path = self.path
         name = self.name if name is None else name
-        # A choice of thresholds serves every bound from its own disparity on, also beyond the last: larger
-        # differences, smaller ratios.
+        interval = _interval(path)
+        # A choice of thresholds (or a model) serves every bound from its own disparity on, also beyond the
+        # last: larger differences, smaller ratios.
         upwards = path.comparison == "difference"
         met = np.isfinite(path.disparity) & np.isfinite(path.value)
         order = np.flatnonzero(met)[np.argsort(path.disparity[met], kind="stable")]
         disparity, value = path.disparity[order], path.value[order]
+        if interval is not None:  # models are not optima: a looser bound may have a worse one
+            value = np.maximum.accumulate(value) if upwards else np.maximum.accumulate(value[::-1])[::-1]
         if len(order):
             end = len(order) if upwards else 0
-            loosest = path.bounds.max() if upwards else path.bounds.min()
+            # A model may miss its bound, and lie beyond the loosest.
+            disparities = np.append(path.bounds, disparity)
+            loosest = disparities.max() if upwards else disparities.min()
             disparity, value = np.insert(disparity, end, loosest), np.insert(value, end, value[end - upwards])
         style = line_style(
             kwargs,
-            label="one threshold per group" if name is None else literal(name),
+            label=self._label if name is None else literal(name),
             drawstyle="steps-post" if upwards else "steps-pre",
         )
         (line,) = axes.plot(disparity, value, **style)
-        self.lines_ = [line]
+        self.lines_, self.points_ = [line], None
+        if interval is not None:
+            label = _INTERVAL if name is None else f"{literal(name)}, {_INTERVAL}"
+            self.points_ = self._draw_models(axes, interval, line.get_color(), label)
         if np.isfinite(path.best_mixture).any():
             self.lines_ += axes.plot(
                 path.bounds,
@@ -229,8 +268,34 @@ class TradeoffDisplay(Result):
                 linewidth=1,
                 label="best mixture" if name is None else f"{literal(name)}, best mixture",
             )
-        axes.set_xlabel(f"{words(path.constraint)} {path.comparison}", usetex=False)
+        held_out = "" if interval is None else ", held out"
+        axes.set_xlabel(f"{words(path.constraint)} {path.comparison}{held_out}", usetex=False)
         axes.set_ylabel(words(path.objective), usetex=False)
         place_legend(axes, grow=ax is None)
         self.ax_, self.figure_ = axes, axes.figure
         return self
+
+    def _draw_models(self, axes: Any, interval: Mapping[str, Floats], color: Any, label: str) -> Any:
+        """Draw every model as a point, and the interval of its disparity."""
+        path = self.path
+        return axes.errorbar(
+            path.disparity,
+            path.value,
+            xerr=[path.disparity - interval["low"], interval["high"] - path.disparity],
+            fmt="o",
+            color=color,
+            markersize=4,
+            elinewidth=0.8,
+            capsize=2.5,
+            alpha=0.8,
+            label=label,
+        )
+
+
+def _interval(path: Any) -> dict[str, Floats] | None:
+    """Return the ends of the interval for each disparity; None if the path has none."""
+    if getattr(path, "low", None) is None:
+        return None
+    # An interval holds its point but for rounding, and matplotlib takes no negative lengths.
+    low, high = np.minimum(path.low, path.disparity), np.maximum(path.high, path.disparity)
+    return {"low": low, "high": high}
