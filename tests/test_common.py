@@ -17,6 +17,7 @@ from toy_data import first_column_positive, logistic, people, prepare
 
 import fairsk
 from fairsk import (
+    ConstrainedClassifier,
     FairClassifier,
     FairResampler,
     GroupCalibratedClassifier,
@@ -37,6 +38,10 @@ CHECKED = [
     ),
     ScoreRepair(LogisticRegression(), sensitive_features=first_column_positive),
     GroupCalibratedClassifier(LogisticRegression(), sensitive_features=first_column_positive),
+    # The checks' classes go with their columns, as they do for the net below: so the bound is wide.
+    ConstrainedClassifier(
+        LogisticRegression(), sensitive_features=first_column_positive, max_difference=0.9, cv=2
+    ),
     # The checks' classes go with their columns: a tight bound would cost the accuracy that they ask for.
     # In single precision, predictions for one row and for many differ in the seventh digit, and so do
     # weighted rows and repeated ones. Fewer and longer steps than by default take a quarter of the time.
@@ -102,6 +107,7 @@ def make(cls, **params):
         GroupThresholdOptimizer: logistic(),
         ScoreRepair: logistic(),
         GroupCalibratedClassifier: logistic(),
+        ConstrainedClassifier: logistic(),
         SensitiveRouter: ReweightedClassifier(logistic()),
     }
     if cls in inner:
@@ -126,6 +132,7 @@ CLASSIFIERS = [
     GroupThresholdOptimizer,
     ScoreRepair,
     GroupCalibratedClassifier,
+    ConstrainedClassifier,
     FairClassifier,
 ]
 
@@ -218,6 +225,7 @@ def test_engines_and_arrays_give_the_same(cls, library):
         GroupThresholdOptimizer: LogisticRegression(),
         ScoreRepair: LogisticRegression(),
         GroupCalibratedClassifier: LogisticRegression(),
+        ConstrainedClassifier: LogisticRegression(),
         SensitiveRouter: ReweightedClassifier(LogisticRegression()),
     }
 
@@ -326,6 +334,7 @@ def test_a_second_fit_forgets_the_first(cls):
         GroupThresholdOptimizer: LogisticRegression(),
         ScoreRepair: LogisticRegression(),
         GroupCalibratedClassifier: LogisticRegression(),
+        ConstrainedClassifier: LogisticRegression(),
         SensitiveRouter: ReweightedClassifier(LogisticRegression()),
     }
 
@@ -370,6 +379,7 @@ def test_set_params_counts_in_the_next_fit(cls):
         GroupThresholdOptimizer: {"max_difference": 0.3},
         ScoreRepair: {"strength": 0.3},
         GroupCalibratedClassifier: {"method": "temperature"},
+        ConstrainedClassifier: {"max_difference": 0.3},
         FairClassifier: {"max_difference": 0.3},
     }[cls]
     model = seeded(cls, sensitive_features="sex")
