@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from fairsk import (
+    ConstrainedClassifier,
     FairClassifier,
     GroupCalibratedClassifier,
     GroupThresholdOptimizer,
@@ -172,6 +173,19 @@ def test_a_position_that_means_another_column_is_refused():
             ValueError, match=r"has the columns 'old'(, 'race')?, and had 'sex'(, 'race')? in fit"
         ):
             model.predict(swapped)
+    for selector in (2, [2, 3]):  # whose values take no part in predictions, but which are taken out
+        options = {"sensitive_features": selector, "max_difference": 0.3, "cv": 2, "min_group_size": 5}
+        for model in (
+            GroupThresholdOptimizer(inner, policy="blind", **options),
+            ConstrainedClassifier(inner, **options),
+        ):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of intervals
+                model.fit(people, Y)
+            assert len(model.predict(people)) == N
+            with pytest.raises(ValueError, match=r"'old'(, 'race')?, and had 'sex'(, 'race')? in fit"):
+                model.predict(swapped)
+            model.predict(people[["skill", "luck", "old"] + (["race"] if selector == 2 else [])])
     by_name = GroupThresholdOptimizer(inner, sensitive_features="sex", max_difference=0.3).fit(people, Y)
     assert by_name.predict(swapped).tolist() == by_name.predict(people).tolist()
 

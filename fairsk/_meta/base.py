@@ -139,6 +139,8 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         nothing can tell. Without a shape (a dict of arrays) the column is dropped if it is there.
         """
         present = getattr(X, "shape", ())[1:] != self._rest_shape
+        if present and self._sensitive_by_position:
+            self._sensitive(X, None)  # refuses a frame in which the position means another column
         return drop_columns(X, self.sensitive_features) if present else X
 
     @contextmanager
