@@ -18,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer
 from toy_data import logistic, make_people, people, prepare
 
 from fairsk import (
+    ConstrainedClassifier,
     FairClassifier,
     FairResampler,
     GroupThresholdOptimizer,
@@ -46,6 +47,10 @@ MODELS = {
     "thresholds": (
         lambda: GroupThresholdOptimizer(logistic(), sensitive_features="sex", cv=2),
         {"max_difference": [0.02, 0.1]},
+    ),
+    "constrained": (
+        lambda: ConstrainedClassifier(logistic(), sensitive_features="sex", cv=2, max_models=3),
+        {"max_difference": [0.05, 0.2]},
     ),
     "net": (quick_router, {"estimator__fairclassifier__penalty_weight": [0.1, 10.0]}),
     "thresholds over reweighted": (

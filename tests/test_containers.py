@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 
 from fairsk import (
+    ConstrainedClassifier,
     FairClassifier,
     FairResampler,
     GroupCalibratedClassifier,
@@ -233,6 +234,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     ),
     "resampler": lambda y: FairResampler().fit_resample(np.zeros((4, 1)), y, **FOUR),
     "thresholds": lambda y: GroupThresholdOptimizer(LogisticRegression()).fit(np.zeros((4, 1)), y, **FOUR),
+    "constrained": lambda y: ConstrainedClassifier(LogisticRegression()).fit(np.zeros((4, 1)), y, **FOUR),
     "net": lambda y: FairClassifier(max_epochs=1).fit(np.zeros((4, 1)), y, **FOUR),
 }
 
@@ -412,6 +414,7 @@ def _fit_within(**rows: Any) -> Any:
 MODELS: dict[str, Callable[..., Any]] = {
     "reweighted": _meet(ReweightedClassifier, estimator=LogisticRegression()),
     "thresholds": _meet(GroupThresholdOptimizer, estimator=LogisticRegression()),
+    "constrained": _meet(ConstrainedClassifier, estimator=LogisticRegression()),
     "repair": _meet(ScoreRepair, estimator=LogisticRegression()),
     "calibrated": _meet(GroupCalibratedClassifier, estimator=LogisticRegression()),
     "net": _meet(FairClassifier, max_epochs=1),

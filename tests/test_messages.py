@@ -17,6 +17,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from fairsk import (
+    ConstrainedClassifier,
     FairClassifier,
     FairResampler,
     GroupCalibratedClassifier,
@@ -208,6 +209,10 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "resampler": (_estimator(FairResampler), {"selector": 1, "y": Y, "groups": None, "weights": None}),
     "reweighted": (_estimator(ReweightedClassifier, LogisticRegression()), _ROWS),
     "thresholds": (_estimator(GroupThresholdOptimizer, LogisticRegression(), min_group_size=5), _ROWS),
+    "constrained": (
+        _estimator(ConstrainedClassifier, LogisticRegression(), cv=2, min_group_size=5, max_models=2),
+        {**_ROWS, "X": X},
+    ),
     "repair": (_estimator(ScoreRepair, LogisticRegression()), _ROWS),
     "calibrated": (_estimator(GroupCalibratedClassifier, LogisticRegression()), _ROWS),
     "net": (_estimator(FairClassifier, max_epochs=1), _ROWS),

@@ -13,6 +13,7 @@ from skorch.helper import predefined_split
 from torch.utils.data import DataLoader, TensorDataset
 
 from fairsk import (
+    ConstrainedClassifier,
     FairClassifier,
     GroupCalibratedClassifier,
     GroupThresholdOptimizer,
@@ -64,6 +65,7 @@ def test_a_split_that_is_no_function_is_refused():
         ReweightedClassifier,
         ScoreRepair,
         GroupCalibratedClassifier,
+        lambda inner: ConstrainedClassifier(inner, cv=2, max_difference=0.9),
         lambda inner: SensitiveRouter(ReweightedClassifier(inner)),
         lambda inner: FairClassifier(**FIXED),
     ],
@@ -119,7 +121,14 @@ def test_a_missed_bound_names_the_callback_that_ended_training():
         classifier.fit(X, y, sensitive_features=group)
 
 
-@pytest.mark.parametrize("model", [FairClassifier(**FIXED), GroupThresholdOptimizer(LogisticRegression())])
+@pytest.mark.parametrize(
+    "model",
+    [
+        FairClassifier(**FIXED),
+        GroupThresholdOptimizer(LogisticRegression()),
+        ConstrainedClassifier(LogisticRegression()),
+    ],
+)
 def test_strata_that_are_the_groups_are_refused(model):
     X, y, group = rows()
     with pytest.raises(ValueError, match="strata and sensitive_features are the same values"):

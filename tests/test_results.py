@@ -20,7 +20,7 @@ from sklearn.metrics import accuracy_score
 from toy_data import columns_of
 
 import fairsk.plotting
-from fairsk import Constraint, GroupThresholdOptimizer, Rate, metrics
+from fairsk import ConstrainedClassifier, Constraint, GroupThresholdOptimizer, Rate, metrics
 from fairsk._core.bounds import bounded_constraints
 from fairsk._core.results import Result, plain, row_count
 from fairsk._held_out.objective import make_objective
@@ -85,6 +85,14 @@ def optimizer(constraint: str) -> Any:
     X = pd.DataFrame({"score": SCORE, "man": PEOPLE["sex"] == "m"})
     model = GroupThresholdOptimizer(LogisticRegression(), sensitive_features="man", constraint=constraint)
     return model.fit(X, HIRED), X
+
+
+def constrained() -> Any:
+    model = ConstrainedClassifier(
+        LogisticRegression(), sensitive_features="man", constraint="equalized_odds", cv=2, max_models=3
+    )
+    X = pd.DataFrame({"score": SCORE, "man": PEOPLE["sex"] == "m"})
+    return model.fit(X, HIRED)
 
 
 def pareto_path() -> Any:
@@ -316,6 +324,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
         **ACHIEVED, column="sex", others=(TrainingReport(**ACHIEVED, column="race"),)
     ),
     "ThresholdReport": lambda: optimizer("equalized_odds")[0].report_,
+    "ConstrainedReport": lambda: constrained().report_,
     "ParetoPath": pareto_path,
     "HistogramThresholds": lambda: thresholds_from_histograms(ScoreHistograms.from_scores(**SCORED, bins=8)),
     "DisparityDisplay": lambda: drawn(fairsk.plotting.DisparityDisplay),
@@ -419,6 +428,7 @@ def test_a_frame_comes_in_the_library_that_is_asked_for(name: str) -> None:
         "Proxies",
         "LabelDependence",
         "ThresholdReport",
+        "ConstrainedReport",
         "ParetoPath",
     ],
 )

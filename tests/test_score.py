@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
 from fairsk import (
+    ConstrainedClassifier,
     FairClassifier,
     GroupCalibratedClassifier,
     GroupThresholdOptimizer,
@@ -30,6 +31,7 @@ Y = (SKILL + RNG.normal(size=N) > 0.5).astype(int)
 
 MODELS = [
     GroupThresholdOptimizer(LogisticRegression(), sensitive_features="sex", max_difference=0.2),
+    ConstrainedClassifier(LogisticRegression(), sensitive_features="sex", max_difference=0.5, cv=2),
     ReweightedClassifier(LogisticRegression(), sensitive_features="sex"),
     ScoreRepair(LogisticRegression(), sensitive_features="sex"),
     GroupCalibratedClassifier(LogisticRegression(), sensitive_features="sex"),

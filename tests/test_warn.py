@@ -27,6 +27,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 import fairsk
 from fairsk import (
+    ConstrainedClassifier,
     FairClassifier,
     FairResampler,
     GroupCalibratedClassifier,
@@ -127,6 +128,11 @@ ESTIMATORS: dict[str, tuple[Any, str, str]] = {
         GroupCalibratedClassifier(LogisticRegression(), cv=2),
         "group",
         "sensitive_features",
+    ),
+    "ConstrainedClassifier": (
+        ConstrainedClassifier(LogisticRegression(), cv=2, max_difference=0.5),
+        "group",
+        "min_group_size",
     ),
     "FairClassifier": (
         FairClassifier(hidden_layer_sizes=(), max_epochs=2, random_state=0),
