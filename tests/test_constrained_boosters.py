@@ -1,4 +1,4 @@
-"""ConstrainedClassifier around LightGBM and XGBoost: which road is taken, and what search and pipelines see."""
+"""ConstrainedClassifier around LightGBM and XGBoost: which road is taken, in searches and pipelines too."""
 
 import pickle
 

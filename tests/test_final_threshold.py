@@ -1,4 +1,4 @@
-"""The exact threshold on held-out scores, against trying all of them; these tests exercise arithmetic only."""
+"""The exact threshold on held-out scores, against trying all of them: tests of arithmetic."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def test_the_threshold_selects_what_it_says():
     for threshold, error in zip(sweep.thresholds, sweep.errors, strict=True):
         selected = scores >= threshold
         assert error == pytest.approx(sum(rows.weights[selected != rows.actual]) / sum(rows.weights))
-    assert sweep.thresholds[0] == np.inf and not (scores >= sweep.thresholds[0]).any()
+    assert sweep.thresholds[0] == np.inf
+    assert not (scores >= sweep.thresholds[0]).any()
     assert (scores >= sweep.thresholds[-1]).all()
     # Halfway between scores, so that rounding in new ones does not matter.
     inner = sweep.thresholds[1:-1]
@@ -125,8 +126,10 @@ def test_a_margin_keeps_its_distance_on_these_rows():
     sweeps = [ThresholdSweep(rows, scores)]
     plain, none = choose_threshold(sweeps, SafetyMargin(constraints, 0.0))
     choice, kept = choose_threshold(sweeps, SafetyMargin(constraints, 1.0))
-    assert none.n_errors == 0 and plain.violation == 0
-    assert kept.n_errors == 1 and (kept.distances > 0.01).all()
+    assert none.n_errors == 0
+    assert plain.violation == 0
+    assert kept.n_errors == 1
+    assert (kept.distances > 0.01).all()
     selected = scores >= choice.threshold
     rates = [rate_by_loop("selection_rate", rows, selected, code) for code in (0, 1)]
     room = 0.2 - abs(rates[0] - rates[1])

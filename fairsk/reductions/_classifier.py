@@ -31,6 +31,7 @@ from fairsk._sklearn.routing import ResponseMethod, response_of
 from fairsk._sklearn.rows import check_same_features, refuse_dataset
 from fairsk.rates import CELLS, Constraint
 from fairsk.reductions._boosting.booster import find_backend
+from fairsk.reductions._boosting.engine import boost_under_bound
 from fairsk.reductions._bounded_model import BoundedModel
 from fairsk.reductions._bounded_rows import BoundedRows
 from fairsk.reductions._history import history_records
@@ -76,7 +77,8 @@ class ConstrainedClassifier(MetaClassifier):
         How far to tighten the bounds so that new rows meet them: not at all, until each group's rate keeps
         one standard error away from either end of the window that the bound allows (``"1se"``), or as many
         as it takes for this confidence, for all pairs of groups and all rates at once (such as .95). A group
-        with too few rows for that gets the widest margin that fits, and a warning names it.
+        with too few rows for that gets the widest margin that fits, and a warning names it; none is kept that
+        costs more than half of what is gained over one decision for all.
     engine : {"auto", "boosting", "reduction"}, default="auto"
         ``"boosting"`` is for LGBMClassifier and XGBClassifier, alone or at the end of a pipeline: the prices
         are in the gradient, and follow the held-out rates from round to round. ``"reduction"`` is for any
@@ -404,8 +406,6 @@ class ConstrainedClassifier(MetaClassifier):
         if self.engine == "boosting" and refusal is not None:
             raise ValueError(f"engine='boosting' is not open to this estimator: {refusal}")
         if backend is not None and refusal is None and self.engine != "reduction":
-            from fairsk.reductions._boosting.engine import boost_under_bound
-
             reason = (
                 "as asked for" if self.engine == "boosting" else "the estimator is boosted with gradients"
             )

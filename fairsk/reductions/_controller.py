@@ -80,7 +80,7 @@ class PriceController:
             self.multipliers[at] = factor * forces[0] - forces[1]
 
 
-def edges(values: Floats, bound: Bound, distances: Floats | None):
+def edges(values: Floats, bound: Bound, distances: Floats | None) -> tuple[Floats, Floats]:
     factor, slack = bound.line
     high = low = values
     if distances is not None:

@@ -16,6 +16,10 @@ from fairsk.reductions._bounded_rows import BoundedRows, extremes
 __all__ = ["Choice", "ThresholdSweep", "best_choice", "choose_threshold", "least_error"]
 
 
+#: What a margin leaves at least of the gain in accuracy, over one decision for all, that there is without it.
+_LEAST_GAIN_KEPT = 0.5
+
+
 @dataclass(frozen=True)
 class Choice:
     """A threshold on one of several scores.
@@ -125,15 +129,28 @@ def choose_threshold(sweeps: Sequence[ThresholdSweep], margin: SafetyMargin) -> 
     if not margin.n_errors:  # as always where groups are compared within strata
         return best_choice(sweeps), KeptMargin.none()
     compared = np.flatnonzero(rows.is_compared)
+    plain = best_choice(sweeps)
+    worst = largest_error_kept(rows, plain.error)
 
     def solve(distances: Floats | None) -> Choice:
         if distances is None:
-            return best_choice(sweeps)
+            return plain
         of_all = np.zeros((len(rows.rates), rows.n_codes))
         of_all[:, compared] = distances
         choice = best_choice(sweeps, of_all)
-        if choice.violation > 0:
-            raise ValueError("No threshold keeps this margin.")
+        if choice.violation > 0 or choice.error > worst:
+            raise ValueError("No threshold worth having keeps this margin.")
         return choice
 
     return margin.choose(solve, lambda choice: rows.counts(sweeps[choice.score].scores >= choice.threshold))
+
+
+def largest_error_kept(rows: BoundedRows, error: float) -> float:
+    """Return the error that a margin may lead to, from that without one.
+
+    To select nobody keeps every margin: where a group's rate is known less surely than the bound is wide,
+    little else does.
+    """
+    share = float(np.average(rows.actual, weights=rows.weights))
+    constant = min(share, 1 - share)
+    return constant - _LEAST_GAIN_KEPT * max(0.0, constant - error)
