@@ -39,6 +39,7 @@ def test_a_bar_fills_and_stays(capsys, clock):
         report(4, 10)
         clock.now += 14
         report(10, 10)
+        report(1, 1)  # all is done already
     first, last = capsys.readouterr().err.removeprefix("\r").split("\r")
     assert first == f"fitting [{'#' * 9}{'.' * 21}]  30%, 6 s, about 14 s left"
     assert last == f"fitting [{'#' * 30}] 100%, 20 s".ljust(len(first)) + "\n"

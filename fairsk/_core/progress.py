@@ -54,15 +54,16 @@ class _Bar:
         self.what = what
         self.start = time.monotonic()
         self.last_drawn = -float("inf")
+        self.share = 0.0
         self.width = 0
 
     def show(self, done: int, of: int) -> None:
         """Draw the line, unless it was drawn just now."""
         now = time.monotonic()
         share = min(max(done / of, 0.0), 1.0) if of else 1.0
-        if now - self.last_drawn < _PAUSE and share < 1:
+        if self.share == 1 or (now - self.last_drawn < _PAUSE and share < 1):
             return
-        self.last_drawn = now
+        self.last_drawn, self.share = now, share
         passed = now - self.start
         left = f", about {_seconds(passed * (1 - share) / share)} left" if 0 < share < 1 else ""
         line = f"{self.what} {drawn_bar(share)}, {_seconds(passed)}{left}"
