@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import matplotlib
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from toy_data import logistic, people
 
+from fairsk import ConstrainedClassifier
+from fairsk.metrics import demographic_parity_difference
+from fairsk.plotting import TradeoffDisplay, TrainingDisplay
 from fairsk.rates import get_constraint
 from fairsk.reductions._path import path_bounds, trace_path
 from fairsk.reductions._problem import Start
@@ -131,3 +139,141 @@ def test_what_no_path_can_be_traced_over_is_refused():
         path_bounds("demographic_parity", "ratio", [1.5], 5)
     with pytest.raises(ValueError, match="n_points must be at least 2, got 1"):
         path_bounds("demographic_parity", "ratio", None, 1)
+
+
+# --- of a classifier -----------------------------------------------------------------------------------
+
+
+class Counting(LogisticRegression):
+    """Counts how often it is fitted."""
+
+    fits = 0
+
+    def fit(self, X, y, sample_weight=None):
+        Counting.fits += 1
+        return super().fit(X, y, sample_weight)
+
+
+def constrained(**params):
+    return ConstrainedClassifier(logistic(), **{"sensitive_features": "sex", "cv": 2, **params})
+
+
+@pytest.fixture(scope="module")
+def applicants():
+    return people(n=600)
+
+
+@pytest.fixture(scope="module")
+def traced(applicants):
+    model = constrained()
+    path = model.pareto_path(*applicants, n_points=3)
+    with pytest.raises(NotFittedError):
+        model.predict(applicants[0])
+    return path
+
+
+def test_a_path_has_fitted_models_that_say_what_they_reach(traced, applicants):
+    X, y = applicants
+    free = traced.models[-1]
+    assert free.max_difference == np.inf
+    assert traced.bounds == pytest.approx(free.report_.disparity * np.array([1, 2, 3]) / 3)
+    assert (traced.disparity <= traced.bounds + 1e-12).all()
+    assert (np.diff(traced.value) >= 0).all()
+    assert (traced.best_mixture >= traced.value).all()
+    gaps = []
+    for model, bound, low, high in zip(traced.models, traced.bounds, traced.low, traced.high, strict=True):
+        assert model.max_difference in (np.inf, pytest.approx(bound))
+        assert model.report_.interval == (low, high)
+        assert model.history_[0]["model"] == 1
+        predicted = model.predict(X.drop(columns="sex"))
+        gaps.append(demographic_parity_difference(y, predicted, sensitive_features=X["sex"], pos_label="yes"))
+    assert gaps[0] < min(gaps[1:])
+    assert type(traced.frame()).__module__.startswith("pandas")
+
+
+def test_models_serve_the_next_bound(applicants):
+    X, y = applicants
+    X = X[["age", "skill", "sex"]]
+    bounds = (0.03, 0.1)
+    model = ConstrainedClassifier(Counting(), sensitive_features="sex", cv=2)
+    Counting.fits = 0
+    path = model.pareto_path(X, y, bounds=bounds)
+    together = Counting.fits
+    assert together == sum(each.report_.n_models for each in path.models)
+    Counting.fits = 0
+    alone = [clone(model).set_params(max_difference=bound).fit(X, y) for bound in bounds]
+    assert together < Counting.fits
+    assert (path.bounds == bounds).all()
+    # The loosest is what a fit alone finds, and what others find in addition helps the tighter ones.
+    assert path.value[-1] == alone[-1].report_.value
+    assert path.disparity[-1] == alone[-1].report_.disparity
+    assert (path.value >= [each.report_.value - 0.005 for each in alone]).all()
+
+
+def test_a_path_over_ratios_weights_and_strata(applicants):
+    X, y = applicants
+    weights = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
+    model = constrained(min_ratio=0.9)
+    path = model.pareto_path(X, y, sample_weight=weights, bounds=[0.6, 0.9])
+    assert path.bounds.tolist() == [0.9, 0.6]
+    assert [each.min_ratio for each in path.models] == [0.9, 0.6]
+    assert {each.max_difference for each in path.models} == {None}
+    alone = constrained(min_ratio=0.6).fit(X, y, sample_weight=weights)
+    assert path.value[-1] == alone.report_.value
+    np.testing.assert_array_equal(path.models[-1].predict(X), alone.predict(X))
+    strata = np.where(X["age"] > X["age"].median(), "old", "young")
+    by = constrained().pareto_path(X, y, strata=strata, bounds=[0.2])
+    assert by.models[0].strata_ == ("old", "young")
+    assert by.models[0].report_.within
+
+
+def test_a_path_warns_of_nothing_that_its_columns_say(applicants):
+    X, y = applicants
+    X, y = X[:200], y[:200]
+    with pytest.warns(UserWarning, match="say little about"):
+        constrained(max_difference=0.02, max_models=2).fit(X, y)
+    path = constrained(max_models=2).pareto_path(X, y, bounds=[0.02])
+    assert path.high[0] > 0.04
+
+
+def test_the_path_and_a_fit_are_drawn(traced):
+    matplotlib.use("Agg", force=True)
+    display = TradeoffDisplay(traced).plot()
+    assert display.points_ is not None
+    assert display.ax_.get_xlabel() == "Demographic parity difference, held out"
+    training = TrainingDisplay.from_estimator(traced.models[0])
+    assert training.bound_lines_["demographic_parity"].get_ydata() == [pytest.approx(traced.bounds[0])] * 2
+    assert list(training.multiplier_lines_["selection_rate"]) == ["F", "M"]
+    history = traced.models[0].history_
+    decides = [record["model"] for record in history if record["weight"]]
+    assert {*training.best_lines_["accuracy"].get_xdata()[::3]} == {*decides}
+    assert sum(record["weight"] for record in history) == pytest.approx(1)
+    matplotlib.pyplot.close("all")
+
+
+def test_progress_is_shown_if_it_is_asked_for(applicants, capsys):
+    X, y = applicants
+    model = constrained(max_models=2)
+    model.fit(X, y)
+    assert capsys.readouterr().err == ""
+    model.set_params(verbose=1).fit(X, y)
+    printed = capsys.readouterr().err
+    assert printed.startswith("\rConstrainedClassifier [")
+    assert "] 100%" in printed
+    model.pareto_path(X, y, bounds=[0.1, 0.2])
+    printed = capsys.readouterr().err
+    assert printed.startswith("\rConstrainedClassifier.pareto_path [")
+    assert printed.count("] 100%") == 1
+
+
+def test_what_a_path_cannot_do_is_said(applicants):
+    X, y = applicants
+    with pytest.raises(ValueError, match="one constraint: give one, not a list"):
+        constrained(constraint=["demographic_parity", "equal_opportunity"]).pareto_path(X, y)
+    with pytest.raises(ValueError, match="n_points must be at least 2"):
+        constrained().pareto_path(X, y, n_points=1)
+    with (
+        pytest.warns(UserWarning, match="Fewer than two groups"),
+        pytest.raises(ValueError, match="no trade-off to follow"),
+    ):
+        constrained().pareto_path(X.assign(sex="F"), y)

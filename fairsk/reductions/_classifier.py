@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,13 +11,15 @@ from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from fairsk._core.bounds import ROUNDING, BoundedConstraint, bounded_constraints
+from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint, bounded_constraints
 from fairsk._core.counts import GroupCounts, soft_counts
 from fairsk._core.groups import Grouping, format_group
 from fairsk._core.messages import list_texts
+from fairsk._core.progress import progress_bar
 from fairsk._core.results import library_of
 from fairsk._core.strata import read_strata, refuse_groups_as_strata
 from fairsk._core.typing import Bools, Ints
@@ -35,7 +38,8 @@ from fairsk.reductions._boosting.engine import boost_under_bound
 from fairsk.reductions._bounded_model import BoundedModel
 from fairsk.reductions._bounded_rows import BoundedRows
 from fairsk.reductions._history import history_records
-from fairsk.reductions._problem import Problem, Solution
+from fairsk.reductions._path import ConstrainedPath, path_bounds, trace_path
+from fairsk.reductions._problem import Problem, Solution, Start
 from fairsk.reductions._reduction.engine import reduce_under_bound
 from fairsk.reductions._report import ConstrainedReport
 
@@ -102,6 +106,8 @@ class ConstrainedClassifier(MetaClassifier):
     random_state : int, RandomState instance or None, default=None
         Shuffles the rows before they are split, if given, and draws rows for an estimator that takes no
         weights.
+    verbose : int, default=0
+        Whether to show on standard error how far a fit is.
     n_jobs : int or None, default=None
         How many folds to fit at a time.
 
@@ -217,6 +223,7 @@ class ConstrainedClassifier(MetaClassifier):
         "response_method": [StrOptions({"auto", "predict_proba", "decision_function"})],
         "keep_sensitive": ["boolean"],
         "pos_label": "no_validation",  # one of the classes
+        "verbose": ["verbose"],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
     }
@@ -238,6 +245,7 @@ class ConstrainedClassifier(MetaClassifier):
         response_method: ResponseMethod = "auto",
         keep_sensitive: bool = False,
         pos_label: Any = None,
+        verbose: int = 0,
         random_state: Any = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -255,6 +263,7 @@ class ConstrainedClassifier(MetaClassifier):
         self.response_method = response_method
         self.keep_sensitive = keep_sensitive
         self.pos_label = pos_label
+        self.verbose = verbose
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -294,23 +303,136 @@ class ConstrainedClassifier(MetaClassifier):
         constraints = self._constraints()
         training, by = self._training_data(X, y, sensitive_features, sample_weight, strata, fit_params)
         problem, by = self._problem(training, by, constraints)
+        with progress_bar(type(self).__name__, verbose=self.verbose) as report_progress:
+            solution = self._solve(replace(problem, report_progress=report_progress), by, constraints)
+        self._remember_columns(training.groups.names, sensitive_features)
+        self.report_ = replace(self.report_, library=library_of(X, sensitive_features))
+        problem.margin.warn_of_less(solution.margin)
+        _warn_of_limits(self.report_, has_margin=bool(self.margin))
+        return self
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def pareto_path(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+        strata: Any = None,
+        *,
+        bounds: Sequence[float] | None = None,
+        n_points: int = 5,
+        **fit_params: Any,
+    ) -> ConstrainedPath:
+        """Fit a model under each of several bounds, and show what each costs.
+
+        The rows are split once. Under ``engine="reduction"``, models that were fitted under one bound serve
+        the others, from the loosest to the tightest: a path has fewer fits than as many calls of ``fit``, and
+        at tighter bounds more to choose from. This classifier itself is not changed, and need not be fitted;
+        the bound among its parameters says only whether it is the difference or the ratio.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, as for ``fit``.
+        y : array-like of shape (n_samples,)
+            Labels; two classes.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row, in the errors and in the rates.
+        strata : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The stratum of each row; overrides the column.
+        bounds : sequence of float, optional
+            The bounds to fit under. By default ``n_points`` in equal steps between parity, which is left out,
+            and what there is without a bound.
+        n_points : int, default=5
+            How many bounds there are then.
+        **fit_params
+            As in ``fit``.
+
+        Returns
+        -------
+        ConstrainedPath
+            The held-out accuracy and disparity at each bound, and the fitted models.
+
+        Raises
+        ------
+        ValueError
+            If there are several constraints, or fewer than two groups that can be compared, or bounds are out
+            of range.
+
+        Notes
+        -----
+        What a fit would warn of, a bound that is missed or rows that say little about it, stands in the
+        path's ``disparity``, ``low`` and ``high`` instead.
+        """
+        constraints = self._constraints()
+        if len(constraints) != 1:
+            raise ValueError("A path varies the bound of one constraint: give one, not a list.")
+        (bounded,) = constraints
+        comparison = bounded.bound.comparison
+        asked = path_bounds(bounded.constraint, comparison, bounds, n_points)
+        blank = clone(self)  # this one is not changed
+        training, by = blank._training_data(X, y, sensitive_features, sample_weight, strata, fit_params)
+        problem, by = blank._problem(training, by, constraints)
+        if not problem.rows.windows:
+            raise ValueError("There is no trade-off to follow: fewer than two groups can be compared.")
+        blank._remember_columns(training.groups.names, sensitive_features)
+        library, n_fits, fitted = library_of(X, sensitive_features), len(asked or range(n_points)), 0
+
+        with progress_bar(f"{type(self).__name__}.pareto_path", verbose=self.verbose) as report_progress:
+
+            def fit_under(bound: Bound, start: Start | None) -> tuple[Any, Start]:
+                nonlocal fitted
+                model = copy.deepcopy(blank).set_params(
+                    max_difference=bound.difference, min_ratio=bound.ratio
+                )
+                each = (BoundedConstraint(bounded.constraint, bound),)
+                before = fitted
+                solution = model._solve(
+                    replace(
+                        problem.under(each),
+                        start=start,
+                        report_progress=lambda done, of: report_progress(before * of + done, n_fits * of),
+                    ),
+                    by,
+                    each,
+                )
+                fitted += 1
+                model.report_ = replace(model.report_, library=library)
+                return model, Start(solution.multipliers, solution.seen)
+
+            return trace_path(
+                fit_under,
+                bounded.constraint,
+                comparison,
+                bounds=asked,
+                n_points=n_points,
+                library=library,
+            )
+
+    def _solve(
+        self, problem: Problem, by: Grouping | None, constraints: tuple[BoundedConstraint, ...]
+    ) -> Solution:
+        """Fit under the bounds, and keep all that a fitted classifier has."""
         solve, engine, reason = self._engine()
         with self._explaining_the_missing_column(not self.keep_sensitive, ", or set keep_sensitive=True"):
             solution = solve(problem)
+        problem.report_progress(1, 1)  # engines may stop early
         self._remember(problem.training, solution)
         self.engine_ = engine
-        report = self._report(problem, by, constraints, solution, engine, reason)
-        self.report_ = replace(report, library=library_of(X, sensitive_features))
+        self.report_ = self._report(problem, by, constraints, solution, engine, reason)
+        labels = None if by is None else by.labels
         self.history_ = history_records(
             solution.history,
             problem.rows,
             constraints,
             unit="round" if engine == "boosting" else "model",
-            strata=None if by is None else by.labels,
+            strata=labels,
         )
-        self.groups_, self.strata_ = training.groups.labels, None if by is None else by.labels
-        self._remember_columns(training.groups.names, sensitive_features)
-        return self
+        self.groups_, self.strata_ = problem.training.groups.labels, labels
+        return solution
 
     def _constraints(self) -> tuple[BoundedConstraint, ...]:
         """Return the bounds that are asked for."""
@@ -430,7 +552,7 @@ class ConstrainedClassifier(MetaClassifier):
         engine: Literal["boosting", "reduction"],
         reason: str,
     ) -> ConstrainedReport:
-        """Measure the decisions about held-out rows, and warn of what is not kept."""
+        """Measure the decisions about held-out rows."""
         held_out, rows, training = problem.held_out, problem.rows, problem.training
         groups = training.groups.take(held_out)
         strata = None if by is None else by.take(held_out)
@@ -444,8 +566,7 @@ class ConstrainedClassifier(MetaClassifier):
         objective = make_objective(
             "accuracy", float(measured.weights[actual].sum()), float(measured.weights[~actual].sum())
         )
-        problem.margin.warn_of_less(solution.margin)
-        report = ConstrainedReport(
+        return ConstrainedReport(
             **report_fields(
                 counts,
                 constraints,
@@ -466,8 +587,6 @@ class ConstrainedClassifier(MetaClassifier):
             best_mixture=solution.best_mixture,
             detail=dict(solution.detail),
         )
-        _warn_of_limits(report, has_margin=bool(self.margin))
-        return report
 
     # --- responses ------------------------------------------------------------------------------------------
 

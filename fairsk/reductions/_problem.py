@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from fairsk._core.bounds import BoundedConstraint, bounded_rates
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._held_out.safety_margin import KeptMargin, SafetyMargin
 from fairsk._meta.cross_fit import Splits, TrainingData
@@ -109,6 +110,15 @@ class Problem:
     def held_out(self) -> Ints:
         """The rows that some fold scores, sorted, each once."""
         return np.unique(np.concatenate([test for _, test in self.splits]))
+
+    def under(self, constraints: tuple[BoundedConstraint, ...]) -> Problem:
+        """Return the same problem under other bounds on the same rates."""
+        bounds = tuple(bound for _, bound in bounded_rates(constraints))
+        return replace(
+            self,
+            rows=replace(self.rows, bounds=bounds),
+            margin=replace(self.margin, constraints=constraints),
+        )
 
 
 @dataclass(frozen=True)
