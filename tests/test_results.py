@@ -95,6 +95,12 @@ def constrained() -> Any:
     return model.fit(X, HIRED)
 
 
+def constrained_path() -> Any:
+    model = ConstrainedClassifier(LogisticRegression(), sensitive_features="man", cv=2, max_models=2)
+    X = pd.DataFrame({"score": SCORE, "man": PEOPLE["sex"] == "m"})
+    return model.pareto_path(X, HIRED, bounds=(0.1, 0.3))
+
+
 def pareto_path() -> Any:
     model, X = optimizer("demographic_parity")
     return model.pareto_path(X, HIRED, n_points=5)
@@ -325,6 +331,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
     ),
     "ThresholdReport": lambda: optimizer("equalized_odds")[0].report_,
     "ConstrainedReport": lambda: constrained().report_,
+    "ConstrainedPath": constrained_path,
     "ParetoPath": pareto_path,
     "HistogramThresholds": lambda: thresholds_from_histograms(ScoreHistograms.from_scores(**SCORED, bins=8)),
     "DisparityDisplay": lambda: drawn(fairsk.plotting.DisparityDisplay),
@@ -429,6 +436,7 @@ def test_a_frame_comes_in_the_library_that_is_asked_for(name: str) -> None:
         "LabelDependence",
         "ThresholdReport",
         "ConstrainedReport",
+        "ConstrainedPath",
         "ParetoPath",
     ],
 )

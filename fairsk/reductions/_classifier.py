@@ -103,11 +103,11 @@ class ConstrainedClassifier(MetaClassifier):
         Whether the models see the sensitive column of X as a feature, which predictions need then.
     pos_label : label, optional
         The positive class; by default the second of the two.
+    verbose : int, default=0
+        Whether to show on standard error how far a fit is.
     random_state : int, RandomState instance or None, default=None
         Shuffles the rows before they are split, if given, and draws rows for an estimator that takes no
         weights.
-    verbose : int, default=0
-        Whether to show on standard error how far a fit is.
     n_jobs : int or None, default=None
         How many folds to fit at a time.
 
