@@ -83,9 +83,9 @@ def boost_under_bound(problem: Problem) -> Solution:
     lockstep = Lockstep(backend, rows, problem.splits, held_out, with_free_one=bool(rows.windows))
     rounds = Rounds(measured, problem.margin, settings.patience)
     controller = PriceController(measured, n_rounds=settings.n_rounds, learning_rate=settings.learning_rate)
-    with in_threads(problem.n_jobs) as parallel:
+    with in_threads(problem.n_jobs) as run:
         for number in range(1, settings.n_rounds + 1):
-            lockstep.grow(controller.price_table(), parallel)
+            lockstep.grow(controller.price_table(), run)
             scores = lockstep.held_out_scores()
             rounds.add(scores, controller.multipliers)
             controller.distances = rounds.distances

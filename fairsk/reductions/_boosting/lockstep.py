@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeAlias
 
 import numpy as np
+from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.utils.parallel import Parallel, delayed
 
 from fairsk._core.typing import Floats, Ints
 from fairsk._meta.cross_fit import Splits
@@ -15,6 +18,9 @@ from fairsk.reductions._boosting.booster import Backend, Model
 from fairsk.reductions._bounded_rows import BoundedRows
 
 __all__ = ["Fold", "Lockstep", "derivatives", "in_threads"]
+
+#: What calls a function with each of some arguments, as ``map`` does.
+Map: TypeAlias = Callable[[Callable[[Any], None], Iterable[Any]], Iterable[None]]
 
 #: Of how many rows derivatives are computed at a time: their temporaries fit into the cache of a core.
 _CHUNK = 1 << 15
@@ -104,12 +110,12 @@ class Lockstep:
         self.places = [np.searchsorted(held_out, test) for _, test in splits]
         self._times = np.bincount(np.concatenate(self.places), minlength=len(held_out))
 
-    def grow(self, prices: Floats, parallel: Parallel) -> None:
+    def grow(self, prices: Floats, run: Map = map) -> None:
         """Grow a tree per fold at these prices, of shape (n_codes, 2): of negatives, of positives."""
         tasks = [(fold, prices.ravel()) for fold in self.folds]
         if self.free is not None:
             tasks.append((self.free, np.zeros(prices.size)))
-        parallel(delayed(fold.grow)(priced) for fold, priced in tasks)
+        list(run(lambda task: task[0].grow(task[1]), tasks))
 
     def held_out_scores(self) -> Floats:
         """Return the log odds of held-out rows, in the mean over the folds that do not see a row."""
@@ -128,6 +134,15 @@ class Lockstep:
         return len(self.folds) + (self.free is not None)
 
 
-def in_threads(n_jobs: int | None) -> Any:
-    """Return what runs the folds of a round, some at a time, in threads: boosters cannot be copied."""
-    return Parallel(n_jobs=n_jobs, require="sharedmem")
+@contextmanager
+def in_threads(n_jobs: int | None) -> Iterator[Map]:
+    """Yield what runs some folds at a time, in threads: boosters cannot be copied, and let go of the lock.
+
+    joblib's ``Parallel`` takes as long to start the folds of a round as small folds take to grow a tree.
+    """
+    n_threads = effective_n_jobs(n_jobs)
+    if n_threads == 1:
+        yield map
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        yield pool.map
