@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from fairsk._core.bounds import bounded_rates
 from fairsk._core.typing import Bools, Floats
 from fairsk._held_out.safety_margin import SafetyMargin, allowance
 from fairsk.reductions._boosting.binned_sweep import BinnedSweep
@@ -18,6 +17,10 @@ __all__ = ["Rounds", "distances_of"]
 
 #: Every how many thresholds of a round one takes part in mixtures: they are an eighth in log odds apart.
 _STRIDE = 32
+
+#: How much of a window a margin may take while rounds are grown and compared. Groups of few rows may ask for
+#: more than there is; to keep that, only decisions that are alike for all would do.
+_MOST_OF_WINDOW = 0.5
 
 
 class Rounds:
@@ -90,9 +93,17 @@ class Rounds:
 
 
 def distances_of(margin: SafetyMargin, rows: BoundedRows, selected: Bools) -> Floats:
-    """Return how far each rate, of shape (n_rates, n_codes), is to stay away from the ends of its window."""
+    """Return how far rates, of shape (n_rates, n_codes), are to stay away from the ends of their windows.
+
+    Those that a margin asks for or, where the rates of two groups would have less than half of the window
+    left between them, a share of these.
+    """
     errors = margin.standard_errors(rows.counts(selected))
-    half = np.array([allowance(bound) / 2 for _, bound in bounded_rates(margin.constraints)])[:, None]
     distances = np.zeros((len(rows.rates), rows.n_codes))
-    distances[:, rows.is_compared] = np.minimum(margin.n_errors * errors, half)
-    return distances
+    distances[:, rows.is_compared] = margin.n_errors * errors
+    for w in rows.windows:
+        allowed = allowance(rows.bounds[w.rate])
+        asked = float(np.sort(distances[w.rate, w.codes])[-2:].sum())
+        if asked > _MOST_OF_WINDOW * allowed:
+            distances[w.rate, w.codes] *= _MOST_OF_WINDOW * allowed / asked
+    return np.where(np.isfinite(distances), distances, 0.0)
