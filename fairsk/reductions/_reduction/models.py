@@ -138,7 +138,10 @@ def _fit_fold(
     negative = next(label for label in training.classes if label != training.positive)
     model: Any
     if target.all() or not target.any():
-        model = ConstantModel(training.classes, training.positive if target.any() else negative)
+        model, rows = (
+            ConstantModel(training.classes, training.positive if target.any() else negative),
+            rows[:0],
+        )
     else:
         # Prices add to weights: with the same sum as without them, regularisation stays as strong.
         weights = weights * (mass / weights.sum())

@@ -46,8 +46,8 @@ def _sample(rows: BoundedRows, most: int, random_state: int | None) -> tuple[Int
     rng = check_random_state(0 if random_state is None else random_state)
     cells = rows.codes * 2 + rows.actual
     sizes = np.bincount(cells, minlength=2 * rows.n_codes)
-    even = np.minimum(sizes, most / 2 / np.count_nonzero(sizes))
-    kept = np.ceil(np.maximum(even, sizes * (most / 2 / len(rows)))).astype(np.intp)
+    even, by_size = most / 2 / np.count_nonzero(sizes), sizes * (most / 2 / len(rows))
+    kept = np.minimum(sizes, np.ceil(even + by_size)).astype(np.intp)
     order = rng.permutation(len(rows))
     order = order[np.argsort(cells[order], kind="stable")]
     starts = np.cumsum(sizes) - sizes
