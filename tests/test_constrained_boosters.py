@@ -1,4 +1,4 @@
-"""ConstrainedClassifier around LightGBM and XGBoost: which road is taken, in searches and pipelines too."""
+"""ConstrainedClassifier around LightGBM and XGBoost: which road is taken; in searches and pipelines."""
 
 import pickle
 
@@ -21,8 +21,8 @@ LEARNERS = ["lightgbm", "xgboost"]
 def make_learner(library, **params):
     module = pytest.importorskip(library)
     if library == "xgboost":
-        return module.XGBClassifier(**{"n_estimators": 12, "max_depth": 3, "n_jobs": 1} | params)
-    return module.LGBMClassifier(**{"n_estimators": 12, "num_leaves": 6, "n_jobs": 1, "verbose": -1} | params)
+        return module.XGBClassifier(**{"n_estimators": 8, "max_depth": 3, "n_jobs": 1} | params)
+    return module.LGBMClassifier(**{"n_estimators": 8, "num_leaves": 6, "n_jobs": 1, "verbose": -1} | params)
 
 
 def encode():
@@ -38,7 +38,7 @@ def constrained(estimator, **params):
 
 @pytest.fixture(scope="module")
 def applicants():
-    return people(n=900)
+    return people(n=600)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_auto_boosts(library, place, applicants):
 @pytest.mark.parametrize(
     ("make_estimator", "reason"),
     [
-        (lambda: CalibratedClassifierCV(make_learner("xgboost"), cv=2), "open to any classifier"),
+        (lambda: CalibratedClassifierCV(make_learner("lightgbm"), cv=2), "open to any classifier"),
         (lambda: make_learner("xgboost", booster="dart"), "booster='dart' cannot"),
         (lambda: make_learner("lightgbm", boosting_type="dart"), "boosting_type='dart' cannot"),
         (
@@ -113,7 +113,7 @@ def test_in_a_search_and_in_cross_validation(library, applicants):
     search = GridSearchCV(constrained(estimator), grid, cv=2, error_score="raise").fit(X, y)
     assert search.best_estimator_.engine_ == "boosting"
     check_decisions(search.best_estimator_, X)
-    results = cross_validate(constrained(estimator, max_difference=0.2), X, y, cv=2, error_score="raise")
+    results = cross_validate(search.best_estimator_, X, y, cv=2, error_score="raise")
     assert np.isfinite(results["test_score"]).all()
 
 
