@@ -213,6 +213,16 @@ def test_transformers_see_the_rows_of_their_fold_only(seen):
         assert record["weights"] is None
 
 
+def test_transformers_of_the_first_fold_serve_its_second_booster(seen):
+    X, actual = make_numbered()
+    pipeline = make_pipeline(Recorder(), StandardScaler(), make_xgboost(subsample=0.5))
+    backend = make_backend(pipeline, X, actual)
+    *_, again = boost(backend, actual, [*SPLITS, SPLITS[0]])
+    assert len(seen) == 3
+    alone = boost(make_backend(pipeline, X, actual), actual, SPLITS[:1])[0]
+    np.testing.assert_array_equal(again.test_scores, alone.test_scores)
+
+
 def test_transformers_see_the_users_labels(seen):
     X, actual = make_numbered()
     pipeline = make_pipeline(Recorder(), make_xgboost())

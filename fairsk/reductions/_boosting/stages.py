@@ -68,6 +68,7 @@ class StagedBackend:
         self._values = fit_params.get("sensitive_features")
         self._fit_params = {name: v for name, v in fit_params.items() if name != "sensitive_features"}
         self._seed = draw_seed(random_state)
+        self._first: _FittedStages | None = None
 
     @classmethod
     def accepts(cls, estimator: Any) -> bool:
@@ -102,7 +103,17 @@ class StagedBackend:
         return _backend(booster).settings(booster, received | metadata_for(booster, "fit", fit_params))
 
     def fold(self, train: Ints, test: Ints) -> StagedFold:
-        """Fit the transformers to the rows of a fold; return its booster."""
+        """Fit the transformers to the rows of a fold; return its booster.
+
+        What the first fold needs is kept: its booster is asked for again, to grow without prices.
+        """
+        if self._first is not None and np.array_equal(self._first.train, train):
+            return self._first.fold(take_rows(self._X, test))
+        stages = self._fit_stages(train)
+        self._first = self._first or stages
+        return stages.fold(take_rows(self._X, test))
+
+    def _fit_stages(self, train: Ints) -> _FittedStages:
         fitted = _fit_transformers(
             self._pipeline,
             take_rows(self._X, train),
@@ -121,9 +132,22 @@ class StagedBackend:
             classes=self._classes,
             random_state=self._seed,
         )
-        rows = np.arange(len(train))
-        X_test = _transform(fitted.transformers, take_rows(self._X, test))
-        return StagedFold(backend.fold(rows, rows[:0], X_test=X_test), fitted.transformers)
+        return _FittedStages(train, fitted.transformers, backend)
+
+
+@dataclass(frozen=True)
+class _FittedStages:
+    """Transformers that were fitted to some rows, and the backend of these rows as they return them."""
+
+    train: Ints
+    transformers: Sequence[Any]
+    backend: Backend
+
+    def fold(self, X_test: Any) -> StagedFold:
+        """Return a booster that is trained on all of the rows, and scores others."""
+        rows = np.arange(len(self.train))
+        X_test = _transform(self.transformers, X_test)
+        return StagedFold(self.backend.fold(rows, rows[:0], X_test=X_test), self.transformers)
 
 
 @dataclass(frozen=True)
