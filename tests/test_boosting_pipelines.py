@@ -260,6 +260,26 @@ def test_groups_and_weights_reach_those_that_ask(seen, nested, routing):
     np.testing.assert_allclose(boosters[0].test_scores, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_without_weights_nobody_gets_any(seen):
+    X, actual = make_numbered()
+    with config_context(enable_metadata_routing=True):
+        asking = Recorder().set_fit_request(sample_weight=True)
+    make_backend(make_pipeline(asking, make_xgboost()), X, actual).fold(*SPLITS[0])
+    assert seen[0]["weights"] is None
+
+
+def test_the_seed_reaches_the_booster():
+    X, actual = make_numbered()
+    pipeline = make_pipeline(StandardScaler(), make_xgboost(subsample=0.5))
+
+    def scores(random_state):
+        backend = StagedBackend(pipeline, X, actual, np.ones(N_ROWS), {}, random_state=random_state)
+        return boost(backend, actual, SPLITS[:1])[0].test_scores
+
+    np.testing.assert_array_equal(scores(3), scores(3))
+    assert (scores(3) != scores(4)).any()
+
+
 @pytest.mark.parametrize("nested", [False, True], ids=["flat", "nested"])
 def test_fit_params_by_the_names_of_steps(seen, nested):
     X, actual = make_numbered()
@@ -295,6 +315,10 @@ def test_fit_params_of_the_booster_are_checked_before_anything_is_fitted(seen):
         make_backend(pipeline, X, actual, xgbclassifier__eval_set=[(X, actual)])
     with pytest.raises(ValueError, match="sample_weight is for fit itself"):
         make_backend(pipeline, X, actual, xgbclassifier__sample_weight=actual + 1)
+    with config_context(enable_metadata_routing=True):
+        pipeline = make_pipeline(Recorder(), make_xgboost().set_fit_request(eval_set="others"))
+        with pytest.raises(ValueError, match="eval_set is not needed"):
+            make_backend(pipeline, X, actual, others=[(X, actual)])
     assert not seen
 
 

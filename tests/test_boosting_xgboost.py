@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
+from scipy.sparse import csc_matrix, csr_matrix
 from scipy.special import expit
 from sklearn.base import clone
 
@@ -133,10 +133,26 @@ def test_constraints_by_name():
     check_equals_plain_fits(make_classifier(monotone_constraints={"b": 1}), X.drop(columns="color"), actual)
 
 
-def test_sparse_rows():
+@pytest.mark.parametrize("make_sparse", [csr_matrix, csc_matrix])
+def test_sparse_rows(make_sparse):
     X, actual = make_numbers()
     X[np.abs(X) < 0.5] = 0
-    check_equals_plain_fits(make_classifier(), csr_matrix(X), actual)
+    check_equals_plain_fits(make_classifier(), make_sparse(X), actual)
+
+
+def test_codes_of_categories_in_an_array():
+    X, actual = make_numbers()
+    X[:, 4] = np.arange(len(X)) % 4
+    actual = np.where(X[:, 4] % 2 == 0, 1 - actual, actual)
+    kinds = ["q", "q", "q", "q", "c"]
+    estimator = make_classifier(enable_categorical=True, feature_types=kinds, max_cat_to_onehot=1)
+    check_equals_plain_fits(estimator, X, actual)
+    train, _ = folds(len(actual))[0]
+    booster = boost(XGBoostBackend(estimator, X, actual, np.ones(len(X)), {}), folds(len(X)), actual)[0]
+    as_numbers = make_classifier(base_score=float(actual[train].mean())).fit(
+        X[train], actual[train].astype(int)
+    )
+    assert np.abs(as_numbers.predict(X[train], output_margin=True) - booster.train_scores).max() > 0.01
 
 
 def test_polars_frames():
