@@ -277,3 +277,36 @@ def test_what_a_path_cannot_do_is_said(applicants):
         pytest.raises(ValueError, match="no trade-off to follow"),
     ):
         constrained().pareto_path(X.assign(sex="F"), y)
+
+
+def boosted(**params):
+    lightgbm = pytest.importorskip("lightgbm")
+    trees = lightgbm.LGBMClassifier(n_estimators=15, num_leaves=7, n_jobs=1, verbose=-1)
+    return ConstrainedClassifier(trees, **{"sensitive_features": "sex", "cv": 2, **params})
+
+
+@pytest.mark.parametrize("comparison", ["difference", "ratio"])
+def test_every_point_of_boosted_trees_is_a_fit_at_its_bound(applicants, comparison):
+    X, y = applicants
+    X = X[["age", "skill", "sex"]]
+    model = boosted(**({} if comparison == "difference" else {"min_ratio": 0.8}))
+    path = model.pareto_path(X, y, n_points=2)
+    bound, _ = path.bounds.tolist()
+    name = "max_difference" if comparison == "difference" else "min_ratio"
+    alone = clone(model).set_params(**{name: bound}).fit(X, y)
+    assert repr(alone.history_) == repr(path.models[0].history_)  # NaN among it
+    assert alone.report_.value == path.value[0]
+    assert alone.report_.disparity == path.disparity[0]
+    assert alone.report_.value_without_bound == path.models[0].report_.value_without_bound
+    np.testing.assert_array_equal(alone.decision_function(X), path.models[0].decision_function(X))
+    assert [record["round"] for record in alone.history_] == [*range(1, 16)]
+    assert sum(record["weight"] for record in alone.history_) == 1
+
+
+@pytest.mark.parametrize("margin", [0.0, "1se"])
+def test_without_a_bound_nothing_has_a_price(applicants, margin):
+    X, y = applicants
+    model = boosted(max_difference=np.inf, margin=margin).fit(X[["age", "skill", "sex"]], y)
+    assert all(record["multipliers"] == {"selection_rate": [0.0, 0.0]} for record in model.history_)
+    # A threshold, and a round, are chosen; the learner itself has those of .5 and the last one.
+    assert model.report_.value >= model.history_[-1]["valid_acc"]

@@ -62,6 +62,8 @@ class PriceController:
         most[~np.isfinite(most)] = 0
         self._density = density
         for w in rows.windows:
+            if not np.isfinite(rows.bounds[w.rate].value):  # no bound, so no price
+                continue
             codes = w.codes[~np.isnan(values[w.rate, w.codes])]
             if len(codes) < 2:
                 continue
