@@ -328,6 +328,15 @@ def test_a_bound_that_is_not_met_is_told(applicants):
         constrained(constraint=base, max_difference=0.01).fit(X, y)
 
 
+def test_one_decision_for_all_is_told_with_its_cause(applicants):
+    X, y = applicants
+    with pytest.warns(UserWarning, match=r"selects everybody: under this bound .* Loosen the bound"):
+        constrained(max_difference=0.0, constraint=["demographic_parity", "equalized_odds"]).fit(X, y)
+    luck = np.random.default_rng(0).random(len(y)) < 0.1
+    with pytest.warns(UserWarning, match="selects nobody: no better decisions were found without the bound"):
+        constrained(max_difference=0.3).fit(X, np.where(luck, "yes", "no"))
+
+
 def test_ratios_of_the_library_agree(fitted, applicants):
     X, y = applicants
     rows = {"sensitive_features": X["sex"], "pos_label": "yes"}

@@ -683,10 +683,13 @@ def _warn_of_limits(report: ConstrainedReport, *, has_margin: bool) -> None:
             "bound, more rows, coarser groups, or a learner that can give up accuracy in more ways."
         )
     elif selected in (0, 1):
-        warn_user(
-            f"The model selects {'nobody' if selected == 0 else 'everybody'}: under this bound the same "
-            "decision for every row is the best that was found. Loosen the bound."
+        without = report.value_without_bound
+        why = (
+            "no better decisions were found without the bound either. X says too little of y."
+            if without is not None and report.value >= without - ROUNDING
+            else "under this bound the same decision for every row is the best that was found. Loosen the bound."
         )
+        warn_user(f"The model selects {'nobody' if selected == 0 else 'everybody'}: {why}")
     elif not has_margin:
         warn_of_wide_intervals(
             report.constraints, **({} if report.counts.strata is None else {"remedies": ""})
