@@ -110,7 +110,7 @@ def test_a_group_without_rows_has_no_steps():
 
 
 def test_prices_add_up_to_the_lagrangian():
-    """Errors plus multipliers times rates change by the price of a row minus what it earns."""
+    """Errors plus multipliers times rates: a decision changes them by its price less what it earns."""
     rows, selected = make_rows("equalized_odds")
     rng = np.random.default_rng(3)
     multipliers = rng.normal(size=(2, 3))

@@ -1,4 +1,4 @@
-"""The exact threshold on held-out scores, against trying all of them: tests of arithmetic."""
+"""The exact threshold on held-out scores, against trying all of them; only arithmetic is exercised."""
 
 from __future__ import annotations
 
