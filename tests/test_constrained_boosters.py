@@ -1,4 +1,4 @@
-"""ConstrainedClassifier around LightGBM and XGBoost: which road is taken; in searches and pipelines."""
+"""ConstrainedClassifier around LightGBM and XGBoost: which road is taken, in searches and pipelines too."""
 
 import pickle
 
