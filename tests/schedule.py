@@ -17,6 +17,7 @@ DRAWING = "texts and positions of what test_plotting.py draws with the oldest ma
 
 #: What runs on the newest versions only, and why.
 NEWEST_ONLY = {
+    "constrained.md": "what tests of single parts do as well",
     "generation.md": "what tests of single parts do as well",
     "language_model_audit.md": "what tests of single parts do as well",
     "language_models.md": "what tests of single parts do as well",
@@ -80,6 +81,7 @@ AGAIN = "runs lines that the tests of single estimators run as well, many times 
 
 #: What runs without a measurement of coverage, which slows Python down by a third and more, and why.
 NOT_MEASURED = {
+    "constrained.md": AGAIN,
     "generation.md": AGAIN,
     "language_model_audit.md": AGAIN,
     "language_models.md": AGAIN,
