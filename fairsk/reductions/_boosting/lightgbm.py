@@ -39,6 +39,8 @@ _THREADS = ("num_threads", "num_thread", "nthread", "nthreads", "n_jobs")
 _VERBOSITY = ("verbosity", "verbose")
 _METRIC = ("metric", "metrics", "metric_types")
 _UNBALANCE = ("is_unbalance", "unbalance", "unbalanced_sets")
+#: What ``boosting_type`` may be.
+_ADDING_TREES = ("gbdt", "gbrt", "goss")
 #: Bagging by label needs LightGBM's own objective, which alone knows labels.
 _BAGGING_BY_LABEL = (
     *("pos_bagging_fraction", "pos_sub_row", "pos_subsample", "pos_bagging"),
@@ -85,8 +87,11 @@ class LightGBMBackend:
             raise ValueError(refusal)
         self.settings(estimator, fit_params)  # refuses what cannot be had
         params = clone(estimator).get_params()  # a clone: to draw a seed would change the user's generator
-        self.class_weights = _class_weights(params, actual, classes)
-        self.actual, self.weights = actual, weights * self.class_weights[actual.astype(np.intp)]
+        labels = actual.astype(np.intp)
+        class_weights, factors = _class_weights(params, actual, classes), _label_factors(params, actual)
+        self.actual, self.weights = actual, weights * class_weights[labels]
+        self.factors = factors[labels]
+        self.offset = float(np.log(np.divide(*(class_weights * factors)[::-1])))
         self.starts_at_prior = bool(params.get("boost_from_average", True))
         self.n_threads = _n_threads(_first(params, _THREADS, None))
         self.params = _training_params(params, self.n_threads)
@@ -117,17 +122,17 @@ class LightGBMBackend:
     def refusal(cls, estimator: Any) -> str | None:
         """Tell why the estimator cannot be boosted under a bound, as a sentence; None if it can."""
         params = estimator.get_params(deep=False)
-        boosting = _first(params, _BOOSTING, "gbdt")
-        objective = _first(params, (*_OBJECTIVE[1:], "objective"), None)
+        boosting = [params[name] for name in _BOOSTING if params.get(name) not in (None, *_ADDING_TREES)]
+        objective = [params[name] for name in _OBJECTIVE if params.get(name) not in (None, "binary")]
         by_label = [name for name in _BAGGING_BY_LABEL if params.get(name, 1.0) != 1.0]
-        if boosting not in ("gbdt", "gbrt", "goss"):
+        if boosting:
             return (
-                f"boosting_type={show(boosting)} cannot be boosted under a bound, for its trees change after "
+                f"boosting_type={show(boosting[0])} cannot be boosted under a bound, for its trees change after "
                 "they were grown, or do not add up; use 'gbdt', or engine='reduction'."
             )
-        if objective not in (None, "binary"):
+        if objective:
             return (
-                f"objective={show(objective)} cannot be boosted under a bound, which has a gradient of its "
+                f"objective={show(objective[0])} cannot be boosted under a bound, which has a gradient of its "
                 "own, that of 'binary' with prices; leave objective out, or use engine='reduction'."
             )
         if by_label or params.get("sigmoid", 1.0) != 1.0:
@@ -187,9 +192,11 @@ class LightGBMFold:
         self._rows, self._order = _sorted_rows(train)
         self._test_rows, self._test_order = _sorted_rows(test)
         actual, weights = backend.actual[self._rows], backend.weights[self._rows]
-        self._weights = None if (weights == 1).all() else weights.astype(np.float32)
+        multiples = weights * backend.factors[self._rows]
+        self._weights = None if (multiples == 1).all() else multiples.astype(np.float32)
+        # LightGBM's own start, which knows weights of rows and not of labels.
         self._start = _prior_log_odds(actual, weights) if backend.starts_at_prior else 0.0
-        self._offset = float(np.log(backend.class_weights[1] / backend.class_weights[0]))
+        self._offset = backend.offset
         self._n_threads = backend.n_threads
         self._booster = _library().Booster(backend.params, backend.subset(self._rows, self._start))
         start = self._start - self._offset
@@ -311,27 +318,35 @@ def _refuse_fit_params(fit_params: Mapping[str, Any]) -> None:
 
 
 def _class_weights(params: Mapping[str, Any], actual: Floats, classes: tuple[Any, Any]) -> Floats:
-    """Return the weight of a negative and of a positive row in training, as LightGBM's binary objective."""
-    n_positive = float(actual.sum())
-    counts = np.array([len(actual) - n_positive, n_positive])
+    """Return what ``class_weight`` multiplies the weight of a negative and of a positive row by."""
     class_weight = params.get("class_weight")
     if class_weight is None:
-        weights = np.ones(2)
-    elif isinstance(class_weight, str):
+        return np.ones(2)
+    if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(f"class_weight is 'balanced' or a dict of labels; got {show(class_weight)}.")
-        weights = counts.sum() / (2 * counts)
-    else:
-        weights = np.array([float(class_weight.get(label, 1.0)) for label in classes])
-    if _first(params, _UNBALANCE, False):
-        weights = weights * counts.max() / counts
-    weights = weights * [1.0, float(params.get("scale_pos_weight") or 1.0)]
+        return len(actual) / (2 * _label_counts(actual))
+    weights = np.array([float(class_weight.get(label, 1.0)) for label in classes])
     if not (weights > 0).all():
         raise ValueError(
             "class_weight must leave both labels a weight above 0 to be boosted under a bound; got "
             f"{show(class_weight)}."
         )
     return weights
+
+
+def _label_factors(params: Mapping[str, Any], actual: Floats) -> Floats:
+    """Return what LightGBM's binary objective multiplies derivatives of negatives and positives by."""
+    factors = np.array([1.0, float(params.get("scale_pos_weight") or 1.0)])
+    if _first(params, _UNBALANCE, False):
+        counts = _label_counts(actual)
+        factors *= counts.max() / counts
+    return factors
+
+
+def _label_counts(actual: Floats) -> Floats:
+    """Return how many negatives and positives there are."""
+    return np.array([len(actual) - actual.sum(), actual.sum()])
 
 
 def _n_threads(n_jobs: int | None) -> int:
