@@ -273,7 +273,8 @@ def test_rounds_without_a_split_are_counted():
     np.testing.assert_allclose(scores[0], prior)
     np.testing.assert_allclose(scores[1], prior)
     np.testing.assert_array_equal(scores[2], scores[3])
-    assert np.ptp(scores[2]) > 0.05 and np.abs(scores[4] - scores[3]).max() > 0.05
+    assert np.ptp(scores[2]) > 0.05
+    assert np.abs(scores[4] - scores[3]).max() > 0.05
     np.testing.assert_allclose(scores[4], booster.test_scores)
 
 

@@ -127,13 +127,13 @@ class LightGBMBackend:
         by_label = [name for name in _BAGGING_BY_LABEL if params.get(name, 1.0) != 1.0]
         if boosting:
             return (
-                f"boosting_type={show(boosting[0])} cannot be boosted under a bound, for its trees change after "
-                "they were grown, or do not add up; use 'gbdt', or engine='reduction'."
+                f"boosting_type={show(boosting[0])} cannot be boosted under a bound, for its trees change "
+                "after they were grown, or do not add up; use 'gbdt', or engine='reduction'."
             )
         if objective:
             return (
-                f"objective={show(objective[0])} cannot be boosted under a bound, which has a gradient of its "
-                "own, that of 'binary' with prices; leave objective out, or use engine='reduction'."
+                f"objective={show(objective[0])} cannot be boosted under a bound, which has a gradient of "
+                "its own, that of 'binary' with prices; leave objective out, or use engine='reduction'."
             )
         if by_label or params.get("sigmoid", 1.0) != 1.0:
             names = list_texts(by_label or ["sigmoid"])
