@@ -100,14 +100,14 @@ def boost_under_bound(problem: Problem) -> Solution:
 def _solution(problem: Problem, lockstep: Lockstep, rounds: Rounds, controller: PriceController) -> Solution:
     """Return the best round with its exact threshold."""
     measured = rounds.rows
-    sweep = ThresholdSweep(measured, rounds.best_scores)
+    sweep = ThresholdSweep(measured, rounds.best.scores)
     choice, margin = choose_threshold([sweep], problem.margin)
     selected = sweep.scores >= choice.threshold
     best_mixture = None
     if measured.windows:
         best_mixture = rounds.best_mixture(selected, _of_all(margin.distances, measured))
     return Solution(
-        MeanLogOdds(lockstep.finish(rounds.best_round)),
+        MeanLogOdds(lockstep.finish(rounds.best.number)),
         choice.threshold,
         "log_odds",
         selected,
@@ -117,7 +117,7 @@ def _solution(problem: Problem, lockstep: Lockstep, rounds: Rounds, controller: 
         _value_without_bound(measured, selected, lockstep),
         best_mixture,
         lockstep.n_boosters,
-        {"rounds": rounds.best_round},
+        {"rounds": rounds.best.number},
     )
 
 
