@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from scipy.sparse import csc_matrix, csr_matrix
+from scipy.sparse import csc_matrix, csr_array, csr_matrix, lil_matrix
 from scipy.special import expit
 from sklearn.base import clone
 
@@ -133,11 +133,20 @@ def test_constraints_by_name():
     check_equals_plain_fits(make_classifier(monotone_constraints={"b": 1}), X.drop(columns="color"), actual)
 
 
-@pytest.mark.parametrize("make_sparse", [csr_matrix, csc_matrix])
+@pytest.mark.parametrize("make_sparse", [csr_matrix, csc_matrix, lil_matrix, csr_array])
 def test_sparse_rows(make_sparse):
     X, actual = make_numbers()
     X[np.abs(X) < 0.5] = 0
-    check_equals_plain_fits(make_classifier(), make_sparse(X), actual)
+    train, test = folds(len(actual))[0]
+    sparse = make_sparse(X)
+    booster = boost(
+        XGBoostBackend(make_classifier(), sparse, actual, np.ones(len(X)), {}), [(train, test)], actual
+    )[0]
+    plain = make_classifier(base_score=float(actual[train].mean()))
+    plain.fit(csr_matrix(X[train]), actual[train].astype(int))
+    expected = plain.predict(csr_matrix(X[test]), output_margin=True)
+    np.testing.assert_allclose(booster.test_scores, expected, **ROUNDING)
+    np.testing.assert_allclose(booster.finish(N_ROUNDS).raw_scores(sparse[test]), expected, **ROUNDING)
 
 
 def test_codes_of_categories_in_an_array():

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import clone
 
 from fairsk._core.messages import list_labels, list_texts, show
@@ -201,9 +202,9 @@ class XGBoostFold:
         training = {"label": actual, "feature_weights": feature_weights, **reading}
         if (weights != weights[0]).any():  # bins are quantiles of weighted rows
             training["weight"] = weights
-        self._train = _training_matrix(estimator, X, training)
+        self._train = _training_matrix(estimator, _by_rows(X), training)
         # Not in bins: a category that only occurs among these rows would take the bin of another one.
-        self._test = xgboost.DMatrix(X_test, **reading)
+        self._test = xgboost.DMatrix(_by_rows(X_test), **reading)
         self._booster = xgboost.Booster(dict(params), [self._train, self._test])
         self._n_rounds = 0
         self._score()
@@ -249,7 +250,7 @@ class XGBoostModel:
 
     def raw_scores(self, X: Any) -> Floats:
         """Return the log odds of each row, of shape (n_samples,)."""
-        return np.asarray(self.classifier.predict(X, output_margin=True), dtype=float) - self.offset
+        return np.asarray(self.classifier.predict(_by_rows(X), output_margin=True), dtype=float) - self.offset
 
 
 def _refuse_fit_params(fit_params: Mapping[str, Any]) -> None:
@@ -285,6 +286,11 @@ def _refuse_fit_params(fit_params: Mapping[str, Any]) -> None:
             )
 
 
+def _by_rows(X: Any) -> Any:
+    """Return rows as XGBoost reads them without a warning, also those of sparse matrices of other formats."""
+    return X.tocsr() if issparse(X) else X
+
+
 def _booster_params(estimator: Any, random_state: Any) -> dict[str, Any]:
     """Return the parameters of the booster, those of the user and what the lockstep of folds needs."""
     params = dict(estimator.get_xgb_params())
@@ -303,6 +309,6 @@ def _training_matrix(estimator: Any, X: Any, arguments: dict[str, Any]) -> Any:
     if estimator.tree_method in (None, "auto", "hist"):
         try:
             return xgboost.QuantileDMatrix(X, max_bin=estimator.max_bin, **arguments)
-        except TypeError:  # kinds of matrices that cannot be read row by row
+        except TypeError:  # frames that can be converted only, such as those of polars before XGBoost 3
             pass
     return xgboost.DMatrix(X, **arguments)
