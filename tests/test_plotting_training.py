@@ -259,6 +259,8 @@ def test_a_history_of_held_out_rows_has_accuracies(unit):
         "best threshold within the bound",
         f"kept: {unit} 6",
     ]
+    named = ["Demographic parity, at even odds", "Equalized odds, at even odds"]
+    assert shown_in(display, "difference")[:2] == named
     labels = [axes.get_ylabel() for axes in display.axes_.values()]
     assert labels == ["Held-out accuracy", "Held-out difference", "Multiplier"]
     assert list(display.axes_.values())[-1].get_xlabel() == unit.capitalize()

@@ -71,7 +71,8 @@ class TrainingDisplay(Result):
 
     Of a ConstrainedClassifier, everything is measured on held-out rows, and the steps are rounds of boosting,
     or models. The first panel has the accuracy then: of decisions at even odds, which the multipliers answer,
-    and of the best threshold that keeps the bound. A vertical line marks what decides in the end.
+    and of the best threshold that keeps the bound. The disparity is that at even odds, too. A vertical line
+    marks what decides in the end, by a threshold that is chosen for it.
 
     Parameters
     ----------
@@ -325,8 +326,10 @@ class TrainingDisplay(Result):
             for index, name in enumerate(self._kinds):
                 if name in curves:
                     axes = axes_of[self._kinds[name]]
+                    # The threshold that decides in the end is another one, and keeps the bound.
+                    label = words(name) + (", at even odds" if self._curves.is_held_out else "")
                     drawn[name] = self._draw_curve(
-                        axes, curves[name], index, words(name), style, is_dashed=is_dashed
+                        axes, curves[name], index, label, style, is_dashed=is_dashed
                     )
             lines.append(drawn)
         self.disparity_lines_, self.valid_disparity_lines_ = lines
