@@ -687,7 +687,7 @@ def _warn_of_limits(report: ConstrainedReport, *, has_margin: bool) -> None:
         why = (
             "no better decisions were found without the bound either. X says too little of y."
             if without is not None and report.value >= without - ROUNDING
-            else "under this bound the same decision for every row is the best that was found. Loosen it."
+            else "under this bound one decision for all rows is the best that was found. Loosen the bound."
         )
         warn_user(f"The model selects {'nobody' if selected == 0 else 'everybody'}: {why}")
     elif not has_margin:
