@@ -15,8 +15,9 @@ import numpy as np
 from fairsk._core.typing import Bools, Floats
 from fairsk._sklearn.routing import asks_for
 from fairsk.reductions._boosting.booster import Model, find_backend
+from fairsk.reductions._boosting.chances import boost_chances, contrasts_to_learn
 from fairsk.reductions._boosting.lockstep import Lockstep, in_threads
-from fairsk.reductions._boosting.rounds import Rounds
+from fairsk.reductions._boosting.rounds import Rounds, spread
 from fairsk.reductions._bounded_rows import BoundedRows
 from fairsk.reductions._controller import PriceController
 from fairsk.reductions._final_threshold import ThresholdSweep, choose_threshold
@@ -80,6 +81,9 @@ def boost_under_bound(problem: Problem) -> Solution:
     )
     held_out = problem.held_out
     measured = rows.take(held_out)
+    contrasts = contrasts_to_learn(rows, settings)
+    if contrasts:
+        return boost_chances(problem, backend, settings, contrasts)
     lockstep = Lockstep(backend, rows, problem.splits, held_out, with_free_one=bool(rows.windows))
     rounds = Rounds(measured, problem.margin, settings.patience)
     controller = PriceController(measured, n_rounds=settings.n_rounds, learning_rate=settings.learning_rate)
@@ -105,7 +109,7 @@ def _solution(problem: Problem, lockstep: Lockstep, rounds: Rounds, controller: 
     selected = sweep.scores >= choice.threshold
     best_mixture = None
     if measured.windows:
-        best_mixture = rounds.best_mixture(selected, _of_all(margin.distances, measured))
+        best_mixture = rounds.best_mixture(selected, spread(margin.distances, measured))
     return Solution(
         MeanLogOdds(lockstep.finish(rounds.best.number)),
         choice.threshold,
@@ -119,15 +123,6 @@ def _solution(problem: Problem, lockstep: Lockstep, rounds: Rounds, controller: 
         lockstep.n_boosters,
         {"rounds": rounds.best.number},
     )
-
-
-def _of_all(distances: Floats | None, rows: BoundedRows) -> Floats | None:
-    """Return distances of compared groups as those of all, of shape (n_rates, n_codes)."""
-    if distances is None:
-        return None
-    of_all = np.zeros((len(rows.rates), rows.n_codes))
-    of_all[:, rows.is_compared] = distances
-    return of_all
 
 
 def _value_without_bound(rows: BoundedRows, selected: Bools, lockstep: Lockstep) -> float:

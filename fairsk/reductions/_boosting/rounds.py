@@ -14,7 +14,7 @@ from fairsk.reductions._final_threshold import Choice, largest_error_kept
 from fairsk.reductions._problem import Step
 from fairsk.reductions._reduction.master import solve_master
 
-__all__ = ["Rounds", "distances_of"]
+__all__ = ["Rounds", "distances_of", "spread"]
 
 #: Every how many thresholds of a round one takes part in mixtures: they are an eighth in log odds apart.
 _STRIDE = 32
@@ -132,3 +132,12 @@ def distances_of(margin: SafetyMargin, rows: BoundedRows, selected: Bools) -> Fl
         if asked > _MOST_OF_WINDOW * allowed:
             distances[w.rate, w.codes] *= _MOST_OF_WINDOW * allowed / asked
     return np.where(np.isfinite(distances), distances, 0.0)
+
+
+def spread(distances: Floats | None, rows: BoundedRows) -> Floats | None:
+    """Return distances of compared groups as those of all, of shape (n_rates, n_codes)."""
+    if distances is None:
+        return None
+    of_all = np.zeros((len(rows.rates), rows.n_codes))
+    of_all[:, rows.is_compared] = distances
+    return of_all
