@@ -16,7 +16,7 @@ from fairsk.rates import Constraint, Rate, get_rate
 from fairsk.reductions._boosting.binned_sweep import BinnedSweep
 from fairsk.reductions._boosting.engine import boost_under_bound
 from fairsk.reductions._boosting.lockstep import derivatives
-from fairsk.reductions._boosting.rounds import Rounds
+from fairsk.reductions._boosting.rounds import Rounds, distances_of
 from fairsk.reductions._bounded_rows import BoundedRows
 from fairsk.reductions._problem import Problem
 
@@ -291,6 +291,18 @@ def test_a_margin_that_asks_for_more_than_the_window_does_not_choose_the_first_r
     assert solution.detail["rounds"] > 3
     assert 0.2 < solution.selected.mean() < 0.8
     assert np.mean(solution.selected == actual) > 0.6
+
+
+def test_distances_are_standard_errors_that_leave_half_of_the_window():
+    groups = np.repeat([0, 1, 2], [6000, 8000, 500])
+    selected = np.arange(14500) % 4 == 0
+    for bound, share in ((0.1, 1.0), (0.04, 0.5 * 0.04 / (np.sqrt(0.1875 / 500) + np.sqrt(0.1875 / 6000)))):
+        problem = make_problem(
+            None, np.zeros((14500, 1)), selected, groups, max_difference=bound, margin="1se"
+        )
+        distances = distances_of(problem.margin, problem.rows, selected)
+        errors = np.sqrt(0.25 * 0.75 / np.array([6000, 8000, 500]))
+        np.testing.assert_allclose(distances, [share * errors])
 
 
 @pytest.mark.parametrize("margin", [0.0, "1se"])
