@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
+from scipy.sparse import coo_matrix, csc_matrix, csr_array, csr_matrix
 from scipy.special import expit
 from sklearn.base import clone
 from sklearn.utils.class_weight import compute_class_weight
@@ -204,6 +204,20 @@ def test_sparse_rows():
     X, actual = make_numbers()
     X[X < 20] = 0
     check_equals_plain_fits(make_classifier(), csr_matrix(X), actual)
+    splits = folds(len(actual))
+    expected, *_ = boost(make_backend(make_classifier(), csr_matrix(X), actual), splits, actual)
+    for kind in (csc_matrix, coo_matrix, csr_array):  # LightGBM warns of the last, and cannot predict with it
+        given, *_ = boost(make_backend(make_classifier(), kind(X), actual), splits, actual)
+        np.testing.assert_array_equal(given.finish(5).raw_scores(kind(X)), expected.finish(5).raw_scores(X))
+
+
+def test_rows_that_no_column_can_split():
+    X, actual = np.zeros((300, 2)), np.arange(300) % 3 == 0
+    check = make_backend(make_classifier(), X, actual.astype(float))
+    for booster in boost(check, [(np.arange(200), np.arange(200, 300))], actual, n_rounds=2):
+        expected = make_classifier().fit(X[:200], actual[:200]).booster_.predict(X[:3], raw_score=True)
+        np.testing.assert_allclose(booster.test_scores, np.full(100, expected[0]))
+        np.testing.assert_allclose(booster.finish(2).raw_scores(X[:3]), expected)
 
 
 @pytest.mark.parametrize("library", ["polars", "pyarrow"])
@@ -218,6 +232,21 @@ def test_other_frames(library):
     )
     np.testing.assert_array_equal(given.test_scores, expected.test_scores)
     np.testing.assert_array_equal(given.finish(3).raw_scores(frame), expected.finish(3).raw_scores(X))
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_categories_of_other_frames_are_refused(library):
+    """LightGBM 4.7 ends the process where it meets them."""
+    module = pytest.importorskip(library)
+    X, actual = make_numbers(n=60)
+    texts = np.where(actual > 0, "much", "little").tolist()
+    if library == "polars":
+        column = module.Series(texts, dtype=module.Categorical)
+        frame = module.DataFrame({"a": X[:, 0], "b": column})
+    else:
+        frame = module.table({"a": X[:, 0], "b": module.array(texts).dictionary_encode()})
+    with pytest.raises(ValueError, match=rf"frame of {library} with categories or texts in 'b'"):
+        make_backend(make_classifier(), frame, actual)
 
 
 def test_lists_of_numbers():
@@ -363,6 +392,11 @@ def test_arguments_of_fit_that_are_refused(name, kind, message):
     X, actual = make_numbers(n=60)
     with pytest.raises(kind, match=message):
         make_backend(make_classifier(), X, actual, **{name: [print]})
+
+
+def test_no_rounds_are_refused():
+    with pytest.raises(ValueError, match="n_estimators must be at least 1"):
+        LightGBMBackend.settings(make_classifier(n_estimators=0), {})
 
 
 @pytest.mark.parametrize("weights", ["heavy", {0: 0.0, 1: 1.0}], ids=["word", "zero"])

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from joblib import cpu_count
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, issparse, isspmatrix
 from sklearn.base import clone
 from sklearn.utils import check_array
 
-from fairsk._core.messages import list_texts, show
+from fairsk._core.messages import list_labels, list_texts, show
 from fairsk._core.typing import Floats, Ints
+from fairsk._sklearn.compat import num_samples
 from fairsk.reductions._boosting.settings import Settings
 
 __all__ = ["LightGBMBackend", "LightGBMModel"]
@@ -47,6 +49,8 @@ _BAGGING_BY_LABEL = (
     *("neg_bagging_fraction", "neg_sub_row", "neg_subsample", "neg_bagging"),
 )
 _OTHERS_READ = ("class_weight", "importance_type", "scale_pos_weight", "boost_from_average", "sigmoid")
+#: How the types of columns begin that are no numbers.
+_NOT_NUMBERS = ("cat", "enum", "str", "utf8", "large_str", "dictionary")
 
 #: What LightGBM's fit takes, and why this does not.
 _FIT_PARAMS = ("feature_name", "categorical_feature", "callbacks")
@@ -149,10 +153,12 @@ class LightGBMBackend:
         params, fit_params = estimator.get_params(deep=False), dict(fit_params)
         patience = _patience(params, fit_params.pop("callbacks", None))
         _refuse_fit_params(fit_params)
-        rate = float(params.get("learning_rate") or 0.1)
-        return Settings(int(_first(params, _ROUNDS, 100)), rate, patience)
+        n_rounds = int(_first(params, _ROUNDS, 100))
+        if n_rounds < 1:
+            raise ValueError(f"n_estimators must be at least 1 to be boosted under a bound; got {n_rounds}.")
+        return Settings(n_rounds, float(params.get("learning_rate") or 0.1), patience)
 
-    def fold(self, train: Ints, test: Ints, *, X_test: Any = None) -> LightGBMFold:
+    def fold(self, train: Ints, test: Ints, *, X_test: Any = None) -> LightGBMFold | ConstantFold:
         """Return the booster of a fold, at the prior's log odds: no tree yet.
 
         Parameters
@@ -164,12 +170,21 @@ class LightGBMBackend:
         X_test : array-like of shape (n_test, n_features), optional
             The rows to score where they are none of X, as in a pipeline, whose X are those of one fold.
         """
+        if not any(map(self.dataset.feature_num_bin, range(self.dataset.num_feature()))):
+            n_test = len(test) if X_test is None else num_samples(X_test)
+            return ConstantFold(self, len(train), n_test, self.start(train))
         return LightGBMFold(self, np.asarray(train), np.asarray(test), X_test)
+
+    def start(self, rows: Ints) -> float:
+        """Return the log odds from which LightGBM starts: it knows weights of rows there, not of labels."""
+        if not self.starts_at_prior:
+            return 0.0
+        positive, total = self.weights[rows] @ self.actual[rows], self.weights[rows].sum()
+        return float(np.log(positive / (total - positive)))
 
     def others(self, X: Any, start: float) -> Any:
         """Return rows that are not those of the backend, in its bins."""
-        n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
-        scores = np.full(n_rows, start)
+        scores = np.full(num_samples(X), start)
         return self.dataset.create_valid(_as_taken(X), init_score=scores, params=self.params)
 
     def subset(self, rows: Ints, start: float) -> Any:
@@ -191,11 +206,9 @@ class LightGBMFold:
     def __init__(self, backend: LightGBMBackend, train: Ints, test: Ints, X_test: Any = None) -> None:
         self._rows, self._order = _sorted_rows(train)
         self._test_rows, self._test_order = _sorted_rows(test)
-        actual, weights = backend.actual[self._rows], backend.weights[self._rows]
-        multiples = weights * backend.factors[self._rows]
-        self._weights = None if (multiples == 1).all() else multiples.astype(np.float32)
-        # LightGBM's own start, which knows weights of rows and not of labels.
-        self._start = _prior_log_odds(actual, weights) if backend.starts_at_prior else 0.0
+        weights = backend.weights[self._rows] * backend.factors[self._rows]
+        self._weights = None if (weights == 1).all() else weights.astype(np.float32)
+        self._start = backend.start(self._rows)
         self._offset = backend.offset
         self._n_threads = backend.n_threads
         self._booster = _library().Booster(backend.params, backend.subset(self._rows, self._start))
@@ -234,6 +247,25 @@ class LightGBMFold:
         return LightGBMModel(text, self._start - self._offset, self._n_threads)
 
 
+class ConstantFold:
+    """The booster of a fold whose rows no column can split: all have the prior's log odds.
+
+    So LightGBM has it by its own gradient; by others it refuses such rows.
+    """
+
+    def __init__(self, backend: LightGBMBackend, n_train: int, n_test: int, start: float) -> None:
+        self.train_scores = np.full(n_train, start)
+        self.test_scores = np.full(n_test, start - backend.offset)
+        self._model = LightGBMModel(None, start - backend.offset, backend.n_threads)
+
+    def step(self, gradient: NDArray[Any], hessian: NDArray[Any]) -> None:
+        """Grow no tree."""
+
+    def finish(self, n_rounds: int) -> LightGBMModel:
+        """Return what predicts the same for all rows."""
+        return self._model
+
+
 class LightGBMModel:
     """A fitted booster of one fold, which can be pickled and holds no rows.
 
@@ -256,12 +288,10 @@ class LightGBMModel:
 
     def raw_scores(self, X: Any) -> Floats:
         """Return the log odds of each row, of shape (n_samples,)."""
-        X = _as_taken(X)
         if self.booster is None:
-            return np.full(len(X) if hasattr(X, "__len__") else X.shape[0], self.start)
-        return self.start + np.asarray(
-            self.booster.predict(X, raw_score=True, num_threads=self.n_threads), dtype=float
-        )
+            return np.full(num_samples(X), self.start)
+        scores = self.booster.predict(_as_taken(X), raw_score=True, num_threads=self.n_threads)
+        return self.start + np.asarray(scores, dtype=float)
 
 
 def _library() -> Any:
@@ -375,10 +405,40 @@ def _as_taken(X: Any) -> Any:
 
     This is what LightGBM's own wrapper does.
     """
-    library = type(X).__module__.split(".")[0]
-    if library == "pandas" or (library in ("polars", "pyarrow") and _takes_frames()):
+    library = _library_of(X)
+    if library == "pandas":
         return X
-    return check_array(X, accept_sparse=True, ensure_all_finite=False)
+    if library in ("polars", "pyarrow"):
+        _refuse_texts(X)
+        if _takes_frames():
+            return X
+    X = check_array(X, accept_sparse=("csr", "csc"), ensure_all_finite=False)
+    # LightGBM warns of sparse arrays, and predicts with matrices only.
+    return csr_matrix(X) if issparse(X) and not isspmatrix(X) else X
+
+
+def _refuse_texts(X: Any) -> None:
+    """Refuse frames of polars and pyarrow with columns of categories: they end the process in LightGBM 4.7.
+
+    Raises
+    ------
+    ValueError
+        If there are any, or texts.
+    """
+    if hasattr(X, "schema") and hasattr(X.schema, "types"):
+        kinds = dict(zip(X.schema.names, X.schema.types, strict=True))
+    else:
+        kinds = dict(zip(X.columns, X.dtypes, strict=True))
+    others = [name for name, kind in kinds.items() if str(kind).lower().startswith(_NOT_NUMBERS)]
+    if others:
+        raise ValueError(
+            f"LightGBM takes categories from pandas frames only, and X is a frame of {_library_of(X)} with "
+            f"categories or texts in {list_labels(others)}. Pass X.to_pandas() with category dtypes for them."
+        )
+
+
+def _library_of(X: Any) -> str:
+    return str(type(X).__module__.split(".")[0])
 
 
 def _takes_frames() -> bool:
@@ -402,12 +462,6 @@ def _in_order(scores: Floats, order: Ints | None) -> Floats:
     given = np.empty_like(scores)
     given[order] = scores
     return given
-
-
-def _prior_log_odds(actual: Floats, weights: Floats) -> float:
-    """Return the log odds of the share of positives, by weight."""
-    positive = float(weights @ actual)
-    return float(np.log(positive / (weights.sum() - positive)))
 
 
 def _read_scores(evaluate: Any) -> Floats:
