@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from fairsk._core.typing import Bools, Floats
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._sklearn.routing import asks_for
-from fairsk.reductions._boosting.booster import Model, find_backend
+from fairsk.reductions._boosting.booster import Backend, Model, find_backend
 from fairsk.reductions._boosting.chances import boost_chances, contrasts_to_learn
 from fairsk.reductions._boosting.lockstep import Lockstep, in_threads
 from fairsk.reductions._boosting.rounds import Rounds, spread
@@ -43,6 +43,23 @@ class MeanLogOdds:
         return np.asarray(np.mean([model.raw_scores(X) for model in self.models], axis=0))
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What serves further bounds on the same rows and folds.
+
+    Parameters
+    ----------
+    backend : Backend
+        The rows in bins.
+    free_scores : array or None
+        The log odds of the rows that the first fold holds out, by a booster without prices; None where
+        nothing is compared.
+    """
+
+    backend: Backend
+    free_scores: Floats | None
+
+
 def boost_under_bound(problem: Problem) -> Solution:
     """Boost under a bound.
 
@@ -64,27 +81,19 @@ def boost_under_bound(problem: Problem) -> Solution:
     """
     backend_type = find_backend(problem.estimator)
     assert backend_type is not None  # or else the reduction would have been taken
-    training, rows = problem.training, problem.rows
-    fit_params = dict(training.fit_params)
-    if asks_for(problem.estimator, "fit", "sensitive_features"):  # a transformer that learns from groups
-        fit_params["sensitive_features"] = training.values
+    rows = problem.rows
+    fit_params = _fit_params(problem)
     settings = backend_type.settings(problem.estimator, fit_params)
-    negative = next(label for label in training.classes if label != training.positive)
-    backend = backend_type(
-        problem.estimator,
-        training.X,
-        rows.actual.astype(float),
-        rows.weights,
-        fit_params,
-        classes=(negative, training.positive),
-        random_state=problem.random_state,
-    )
+    seen: _Seen | None = None if problem.start is None else problem.start.seen
+    backend = _backend(backend_type, problem, fit_params) if seen is None else seen.backend
     held_out = problem.held_out
     measured = rows.take(held_out)
     contrasts = contrasts_to_learn(rows, settings)
     if contrasts:
         return boost_chances(problem, backend, settings, contrasts)
-    lockstep = Lockstep(backend, rows, problem.splits, held_out, with_free_one=bool(rows.windows))
+    lockstep = Lockstep(
+        backend, rows, problem.splits, held_out, with_free_one=seen is None and bool(rows.windows)
+    )
     rounds = Rounds(measured, problem.margin, settings.patience)
     controller = PriceController(measured, n_rounds=settings.n_rounds, learning_rate=settings.learning_rate)
     with in_threads(problem.n_jobs) as run:
@@ -98,10 +107,38 @@ def boost_under_bound(problem: Problem) -> Solution:
             if rounds.has_ended:
                 problem.report_progress(settings.n_rounds, settings.n_rounds)
                 break
-    return _solution(problem, lockstep, rounds, controller)
+    if seen is None:
+        free = lockstep.free
+        seen = _Seen(backend, None if free is None else free.booster.test_scores.copy())
+    return _solution(problem, lockstep, rounds, controller, seen)
 
 
-def _solution(problem: Problem, lockstep: Lockstep, rounds: Rounds, controller: PriceController) -> Solution:
+def _fit_params(problem: Problem) -> dict[str, Any]:
+    """Return what is passed on to the estimator's ``fit``."""
+    fit_params = dict(problem.training.fit_params)
+    if asks_for(problem.estimator, "fit", "sensitive_features"):  # a transformer that learns from groups
+        fit_params["sensitive_features"] = problem.training.values
+    return fit_params
+
+
+def _backend(backend_type: type[Backend], problem: Problem, fit_params: dict[str, Any]) -> Backend:
+    """Return the backend, with the rows in bins."""
+    training, rows = problem.training, problem.rows
+    negative = next(label for label in training.classes if label != training.positive)
+    return backend_type(
+        problem.estimator,
+        training.X,
+        rows.actual.astype(float),
+        rows.weights,
+        fit_params,
+        classes=(negative, training.positive),
+        random_state=problem.random_state,
+    )
+
+
+def _solution(
+    problem: Problem, lockstep: Lockstep, rounds: Rounds, controller: PriceController, seen: _Seen
+) -> Solution:
     """Return the best round with its exact threshold."""
     measured = rounds.rows
     sweep = ThresholdSweep(measured, rounds.best.scores)
@@ -118,14 +155,15 @@ def _solution(problem: Problem, lockstep: Lockstep, rounds: Rounds, controller: 
         margin,
         rounds.history(),
         controller.multipliers,
-        _value_without_bound(measured, selected, lockstep),
+        _value_without_bound(measured, selected, lockstep.places[0], seen.free_scores),
         best_mixture,
         lockstep.n_boosters,
         {"rounds": rounds.best.number},
+        seen,
     )
 
 
-def _value_without_bound(rows: BoundedRows, selected: Bools, lockstep: Lockstep) -> float:
+def _value_without_bound(rows: BoundedRows, selected: Bools, fold: Ints, free_scores: Floats | None) -> float:
     """Return the held-out accuracy that the same learner has without a bound, estimated from one fold.
 
     Both learners decide the rows that the first fold holds out. The difference of their accuracies varies
@@ -133,10 +171,9 @@ def _value_without_bound(rows: BoundedRows, selected: Bools, lockstep: Lockstep)
     known from all rows.
     """
     accuracy = 1 - rows.error(selected)
-    if lockstep.free is None:  # nothing is compared, so nothing had a price
+    if free_scores is None:  # nothing is compared, so nothing had a price
         return accuracy
-    fold = lockstep.places[0]
     actual = rows.actual[fold]
-    gains = (lockstep.free.booster.test_scores >= 0) == actual
+    gains = (free_scores >= 0) == actual
     losses = selected[fold] == actual
     return accuracy + float(np.average(gains.astype(float) - losses, weights=rows.weights[fold]))
