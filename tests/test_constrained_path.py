@@ -308,7 +308,12 @@ def test_every_point_of_boosted_trees_is_a_fit_at_its_bound(applicants, comparis
 @pytest.mark.parametrize("margin", [0.0, "1se"])
 def test_without_a_bound_nothing_has_a_price(applicants, margin):
     X, y = applicants
-    model = boosted(max_difference=np.inf, margin=margin).fit(X[["age", "skill", "sex"]], y)
-    assert all(record["multipliers"] == {"selection_rate": [0.0, 0.0]} for record in model.history_)
-    # A threshold, and a round, are chosen; the learner itself has those of .5 and the last one.
-    assert model.report_.value >= model.history_[-1]["valid_acc"]
+    X = X[["age", "skill", "sex"]]
+    model = boosted(max_difference=np.inf, margin=margin).fit(X, y)
+    with pytest.warns(UserWarning, match="Fewer than two groups"):
+        free = boosted(min_group_size=len(y)).fit(X, y)
+    assert [each["valid_acc"] for each in model.history_] == [each["valid_acc"] for each in free.history_]
+    assert all(record["multipliers"] == {} for record in model.history_)
+    display = TrainingDisplay.from_estimator(model)
+    assert list(display.axes_) == ["accuracy", "difference"]
+    matplotlib.pyplot.close("all")

@@ -11,6 +11,7 @@ import numpy as np
 from fairsk._core.bounds import Bound, BoundedConstraint, bounded_rates
 from fairsk._core.groups import format_group
 from fairsk._core.typing import Floats
+from fairsk._held_out.safety_margin import allowance
 from fairsk.reductions._bounded_rows import BoundedRows
 from fairsk.reductions._problem import Step
 
@@ -77,7 +78,10 @@ def constraint_names(constraints: Sequence[BoundedConstraint]) -> list[str]:
 def _window_titles(
     rows: BoundedRows, constraints: Sequence[BoundedConstraint], strata: Sequence[Hashable] | None
 ) -> dict[tuple[int, int], str]:
-    """Return what the multipliers of each rate are called, in each stratum in which groups are compared."""
+    """Return what the multipliers of each rate are called, in each stratum in which groups are compared.
+
+    A rate without a bound has none.
+    """
     bounded = bounded_rates(constraints)
     names = _distinct(
         [rate.name for rate, _ in bounded],
@@ -86,7 +90,8 @@ def _window_titles(
     )
     within = [""] if strata is None else [f", {format_group(label)}" for label in strata]
     compared = np.flatnonzero(rows.covered.any(0))
-    return {(j, int(s)): names[j] + within[s] for j in range(len(names)) for s in compared}
+    held = [j for j, (_, bound) in enumerate(bounded) if np.isfinite(allowance(bound))]
+    return {(j, int(s)): names[j] + within[s] for j in held for s in compared}
 
 
 def _distinct(names: list[str], *suffixes: list[str]) -> list[str]:
