@@ -158,3 +158,38 @@ def test_eval_set_is_not_needed(library, numbers):
     pipeline = make_pipeline("passthrough", learner)
     with pytest.raises(ValueError, match="eval_set is not needed"):
         constrained(pipeline).fit(X, y, **{f"{pipeline.steps[-1][0]}__eval_set": [(X, y)]})
+
+
+# --- parameters that speak of the second label ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pos_label", ["no", "yes"])
+@pytest.mark.parametrize("library", LEARNERS)
+def test_monotone_constraints_are_about_the_second_label(library, pos_label, applicants):
+    """Whichever label is the positive one: chances of "yes" fall with age."""
+    X, y = applicants
+    X = X[["age", "skill", "sex"]]
+    learner = make_learner(library, monotone_constraints=(-1, 0), n_estimators=20)
+    model = constrained(learner, pos_label=pos_label, max_difference=0.5).fit(X, y)
+    ages = np.arange(20, 65)
+    moves = [
+        np.diff(model.predict_proba(X.iloc[: len(ages)].assign(age=ages, skill=skill))[:, 1])
+        for skill in (-1.0, 0.0, 1.0)
+    ]
+    assert np.max(moves) <= 1e-6
+    assert np.min(moves) < -1e-3
+
+
+@pytest.mark.parametrize("library", LEARNERS)
+def test_boosters_without_prices_learn_the_same_whichever_label_is_positive(library, numbers):
+    """With nothing to bound, prices are 0, and the scores of one are those of the other, negated."""
+    X, y = numbers
+    learner = make_learner(library, scale_pos_weight=3.0)
+    one, other = (
+        constrained(learner, pos_label=label, max_difference=1.0)
+        .fit(X, y)
+        .estimator_.scorer.scores(X.drop(columns="sex"))
+        for label in (0, 1)
+    )
+    assert np.ptp(one) > 0.5
+    np.testing.assert_allclose(one, -other, rtol=1e-4, atol=1e-4)

@@ -107,6 +107,11 @@ class Problem:
     start: Start | None = None
 
     @property
+    def positive_is_first(self) -> bool:
+        """Whether the positive label is the first of the two, against scikit-learn's order."""
+        return bool(self.training.positive == self.training.classes[0])
+
+    @property
     def held_out(self) -> Ints:
         """The rows that some fold scores, sorted, each once."""
         return np.unique(np.concatenate([test for _, test in self.splits]))

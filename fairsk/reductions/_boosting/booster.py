@@ -58,13 +58,13 @@ class Backend(Protocol):
     X : array-like of shape (n_samples, n_features)
         All training rows, as the library takes them.
     actual : array of shape (n_samples,)
-        1 for rows with the positive label, and 0.
+        1 for rows with the second label, which is learned, and 0.
     weights : array of shape (n_samples,)
         The weight of each row, above 0.
     fit_params : mapping
         What the user passes on to the estimator's ``fit``.
     classes : tuple of two labels
-        The negative and the positive label, for weights of classes.
+        What 0 and 1 stand for, for weights of classes.
     random_state : int, RandomState instance or None
         The seed where the estimator has none of its own.
 

@@ -6,7 +6,7 @@ and not the other. So trees learn chances without any price, and prices are put 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -112,7 +112,7 @@ class _Learnt:
 
 
 def boost_chances(
-    problem: Problem, backend: Backend, settings: Settings, contrasts: Sequence[Contrast]
+    problem: Problem, make_backend: Callable[[], Backend], settings: Settings, contrasts: Sequence[Contrast]
 ) -> Solution:
     """Boost the label and the contrasts without prices; then find prices, and the threshold.
 
@@ -120,8 +120,8 @@ def boost_chances(
     ----------
     problem : Problem
         The rows and bounds.
-    backend : Backend
-        Makes the boosters.
+    make_backend : callable
+        Returns what makes the boosters; not called if they have grown for another bound.
     settings : Settings
         What the estimator's parameters say of rounds.
     contrasts : sequence of Contrast
@@ -134,7 +134,7 @@ def boost_chances(
     """
     learnt = None if problem.start is None else problem.start.seen
     if learnt is None:
-        learnt = _learn(problem, backend, settings, contrasts)
+        learnt = _learn(problem, make_backend(), settings, contrasts)
     rows = problem.rows.take(problem.held_out)
     distances = None
     if problem.margin.n_errors:
@@ -190,7 +190,14 @@ def _learn_label(
     """
     rows, held_out = problem.rows, problem.held_out
     measured = rows.take(held_out)
-    lockstep = Lockstep(backend, rows, problem.splits, held_out, with_free_one=False)
+    lockstep = Lockstep(
+        backend,
+        rows,
+        problem.splits,
+        held_out,
+        with_free_one=False,
+        mirrored=problem.positive_is_first,
+    )
     no_prices, no_multipliers = np.zeros((rows.n_codes, 2)), np.zeros((len(rows.rates), rows.n_codes))
     history = list[Step]()
     best, best_log_odds = 0, np.zeros(len(held_out))

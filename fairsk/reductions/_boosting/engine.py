@@ -85,14 +85,21 @@ def boost_under_bound(problem: Problem) -> Solution:
     fit_params = _fit_params(problem)
     settings = backend_type.settings(problem.estimator, fit_params)
     seen: _Seen | None = None if problem.start is None else problem.start.seen
+    contrasts = contrasts_to_learn(rows, settings)
+    if contrasts:
+        return boost_chances(
+            problem, lambda: _backend(backend_type, problem, fit_params), settings, contrasts
+        )
     backend = _backend(backend_type, problem, fit_params) if seen is None else seen.backend
     held_out = problem.held_out
     measured = rows.take(held_out)
-    contrasts = contrasts_to_learn(rows, settings)
-    if contrasts:
-        return boost_chances(problem, backend, settings, contrasts)
     lockstep = Lockstep(
-        backend, rows, problem.splits, held_out, with_free_one=seen is None and bool(rows.windows)
+        backend,
+        rows,
+        problem.splits,
+        held_out,
+        with_free_one=seen is None and bool(rows.windows),
+        mirrored=problem.positive_is_first,
     )
     rounds = Rounds(measured, problem.margin, settings.patience)
     controller = PriceController(measured, n_rounds=settings.n_rounds, learning_rate=settings.learning_rate)
@@ -124,14 +131,15 @@ def _fit_params(problem: Problem) -> dict[str, Any]:
 def _backend(backend_type: type[Backend], problem: Problem, fit_params: dict[str, Any]) -> Backend:
     """Return the backend, with the rows in bins."""
     training, rows = problem.training, problem.rows
-    negative = next(label for label in training.classes if label != training.positive)
+    # Parameters of boosters speak of the second label: that is what they learn.
+    first, second = training.classes
     return backend_type(
         problem.estimator,
         training.X,
-        rows.actual.astype(float),
+        (rows.actual != problem.positive_is_first).astype(float),
         rows.weights,
         fit_params,
-        classes=(negative, training.positive),
+        classes=(first, second),
         random_state=problem.random_state,
     )
 

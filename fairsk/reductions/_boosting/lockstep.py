@@ -15,6 +15,7 @@ from scipy.special import expit
 from fairsk._core.typing import Floats, Ints
 from fairsk._meta.cross_fit import Splits
 from fairsk.reductions._boosting.booster import Backend, Model
+from fairsk.reductions._boosting.mirrored import MirroredFold
 from fairsk.reductions._bounded_rows import BoundedRows
 
 __all__ = ["Fold", "Lockstep", "derivatives", "in_threads"]
@@ -73,10 +74,15 @@ class Fold:
         All rows.
     train, test : integer arrays
         Positions of the rows that it is trained on, and of those held out.
+    mirrored : bool
+        Whether the backend learns the negative label.
     """
 
-    def __init__(self, backend: Backend, rows: BoundedRows, train: Ints, test: Ints) -> None:
-        self.booster = backend.fold(train, test)
+    def __init__(
+        self, backend: Backend, rows: BoundedRows, train: Ints, test: Ints, *, mirrored: bool = False
+    ) -> None:
+        booster = backend.fold(train, test)
+        self.booster = MirroredFold(booster) if mirrored else booster
         smallest = np.min_scalar_type(2 * rows.n_codes)
         self.kinds = (2 * rows.codes[train] + rows.actual[train]).astype(smallest)
 
@@ -100,13 +106,22 @@ class Lockstep:
         The rows that some fold scores, sorted.
     with_free_one : bool
         Whether one more booster, of the first fold, grows without prices, to compare with.
+    mirrored : bool
+        Whether the backend learns the negative label.
     """
 
     def __init__(
-        self, backend: Backend, rows: BoundedRows, splits: Splits, held_out: Ints, *, with_free_one: bool
+        self,
+        backend: Backend,
+        rows: BoundedRows,
+        splits: Splits,
+        held_out: Ints,
+        *,
+        with_free_one: bool,
+        mirrored: bool = False,
     ) -> None:
-        self.folds = [Fold(backend, rows, train, test) for train, test in splits]
-        self.free = Fold(backend, rows, *splits[0]) if with_free_one else None
+        self.folds = [Fold(backend, rows, *split, mirrored=mirrored) for split in splits]
+        self.free = Fold(backend, rows, *splits[0], mirrored=mirrored) if with_free_one else None
         self.places = [np.searchsorted(held_out, test) for _, test in splits]
         self._times = np.bincount(np.concatenate(self.places), minlength=len(held_out))
 

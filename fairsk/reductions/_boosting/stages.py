@@ -32,13 +32,13 @@ class StagedBackend:
     X : array-like of shape (n_samples, n_features)
         All training rows, as the first transformer takes them.
     actual : array of shape (n_samples,)
-        1 for rows with the positive label, and 0.
+        1 for rows with the second label, and 0.
     weights : array of shape (n_samples,)
         The weight of each row; those transformers get it that ask for ``sample_weight``.
     fit_params : mapping
         What the user passes on to the pipeline's ``fit``; and ``sensitive_features``, if a step asks for it.
     classes : tuple of two labels
-        The negative and the positive label, which transformers see.
+        What 0 and 1 stand for, which transformers see.
     random_state : int, RandomState instance or None
         The seed where the booster has none of its own.
 
