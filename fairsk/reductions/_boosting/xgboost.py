@@ -217,9 +217,13 @@ class XGBoostFold:
 
     def step(self, gradient: NDArray[Any], hessian: NDArray[Any]) -> None:
         """Grow one more tree by derivatives per row trained on."""
-        derivatives = self._weights * gradient, self._weights * hessian
-        # The signature of Booster.boost differs between XGBoost 2.1, 3.0 and 3.2, that of update does not.
-        self._booster.update(self._train, self._n_rounds, fobj=lambda scores, rows: derivatives)
+        # With derivatives of their own, rows are not scored once more, as Booster.update would.
+        self._booster.boost(
+            self._train,
+            iteration=self._n_rounds,
+            grad=self._weights * gradient,
+            hess=self._weights * hessian,
+        )
         self._n_rounds += 1
         self._score()
 
