@@ -474,12 +474,20 @@ def split_rows(training: TrainingData, cv: Any, random_state: Any = None) -> Spl
     Raises
     ------
     ValueError
-        If there are no splits, or a part of one has no rows.
+        If there are no splits, a part of one has no rows, or names rows that there are not.
     """
     made = _iterate_splits(training, 5 if cv is None else cv, random_state)
     splits = [(_positions(train), _positions(test)) for train, test in made]
     if not splits or not all(len(part) for split in splits for part in split):
         raise ValueError("cv must make at least one split, with rows to train on and rows to score in each.")
+    n_samples = len(training.labels)
+    lowest = min(int(part.min()) for split in splits for part in split)
+    highest = max(int(part.max()) for split in splits for part in split)
+    if lowest < 0 or highest >= n_samples:
+        raise ValueError(
+            f"cv has splits with the rows {lowest} to {highest}, but X has the rows 0 to {n_samples - 1}: "
+            "were they made of other data?"
+        )
     return splits
 
 

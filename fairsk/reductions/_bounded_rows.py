@@ -77,14 +77,19 @@ class BoundedRows:
         *,
         strata: Grouping | None = None,
         min_group_size: int = 1,
+        measured: Ints | None = None,
     ) -> BoundedRows:
-        """Find the groups (in each stratum) with enough rows to measure every bounded rate on."""
+        """Find the groups (in each stratum) with enough rows to measure every bounded rate on.
+
+        ``measured`` are the positions of the rows that rates are measured on; all by default.
+        """
         rates, bounds = zip(*bounded_rates(constraints), strict=True)
         n_groups, n_strata = len(groups.labels), 1 if strata is None else len(strata.labels)
         codes = groups.codes if strata is None else groups.codes * n_strata + strata.codes
         everyone = np.ones((n_groups, n_strata), dtype=bool)
         rows = cls(rates, bounds, actual, codes, weights, everyone, groups.labels)
-        large = (rows.fewest_rows() >= min_group_size).reshape(n_groups, n_strata)
+        held_out = rows if measured is None else rows.take(measured)
+        large = (held_out.fewest_rows() >= min_group_size).reshape(n_groups, n_strata)
         # Fewer than two groups are nothing to compare.
         return rows.covering(large & (large.sum(0) >= 2))
 

@@ -495,6 +495,7 @@ class ConstrainedClassifier(MetaClassifier):
             np.ones(len(training.labels)) if training.weights is None else training.weights,
             strata=by,
             min_group_size=self.min_group_size,
+            measured=np.unique(np.concatenate([test for _, test in splits])),
         )
         _warn_of_small_groups(rows, constraints, self.min_group_size)
         n_compared = int(rows.covered.any(1).sum())

@@ -65,7 +65,7 @@ class PriceController:
             if not np.isfinite(rows.bounds[w.rate].value):  # no bound, so no price
                 continue
             codes = w.codes[~np.isnan(values[w.rate, w.codes])]
-            if len(codes) < 2:
+            if len(codes) < 2 or np.isinf(rows.bounds[w.rate].line[1]):  # nothing to compare, or no bound
                 continue
             at = w.rate, codes
             upper, lower = edges(

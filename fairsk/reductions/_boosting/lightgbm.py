@@ -16,6 +16,7 @@ from sklearn.utils import check_array
 from fairsk._core.messages import list_labels, list_texts, show
 from fairsk._core.typing import Floats, Ints
 from fairsk._sklearn.compat import num_samples
+from fairsk._sklearn.rows import check_same_features
 from fairsk.reductions._boosting.settings import Settings
 
 __all__ = ["LightGBMBackend", "LightGBMModel"]
@@ -59,6 +60,8 @@ _REFUSED_FIT_PARAMS = {
     "init_model": "the folds' rows would be known to it",
     "group": "it is for ranking",
 }
+#: What scikit-learn calls the number and the names of columns.
+_FEATURES = ("n_features_in_", "feature_names_in_")
 
 
 class LightGBMBackend:
@@ -96,6 +99,7 @@ class LightGBMBackend:
         self.actual, self.weights = actual, weights * class_weights[labels]
         self.factors = factors[labels]
         self.offset = float(np.log(np.divide(*(class_weights * factors)[::-1])))
+        check_same_features(self, X, reset=True)
         self.starts_at_prior = bool(params.get("boost_from_average", True))
         self.n_threads = _n_threads(_first(params, _THREADS, None))
         self.params = _training_params(params, self.n_threads)
@@ -211,6 +215,7 @@ class LightGBMFold:
         self._start = backend.start(self._rows)
         self._offset = backend.offset
         self._n_threads = backend.n_threads
+        self._features = {name: value for name, value in vars(backend).items() if name in _FEATURES}
         self._booster = _library().Booster(backend.params, backend.subset(self._rows, self._start))
         start = self._start - self._offset
         if X_test is None:
@@ -244,7 +249,7 @@ class LightGBMFold:
         """Return what predicts with the trees of the first rounds, on the scale of ``test_scores``."""
         n_trees = self._n_trees[n_rounds]
         text = self._booster.model_to_string(num_iteration=n_trees) if n_trees else None
-        return LightGBMModel(text, self._start - self._offset, self._n_threads)
+        return LightGBMModel(text, self._start - self._offset, self._n_threads, self._features)
 
 
 class ConstantFold:
@@ -277,17 +282,25 @@ class LightGBMModel:
         The log odds without trees.
     n_threads : int
         How many threads predict.
+    features : mapping
+        The number and the names of the columns, by scikit-learn's attributes.
     """
 
-    def __init__(self, text: str | None, start: float, n_threads: int) -> None:
+    def __init__(
+        self, text: str | None, start: float, n_threads: int, features: Mapping[str, Any] | None = None
+    ) -> None:
         import lightgbm
 
+        for name, value in (features or {}).items():
+            setattr(self, name, value)
         self.booster = None if text is None else lightgbm.Booster(model_str=text)
         self.start = start
         self.n_threads = n_threads
 
     def raw_scores(self, X: Any) -> Floats:
         """Return the log odds of each row, of shape (n_samples,)."""
+        if hasattr(self, "n_features_in_"):
+            check_same_features(self, X, reset=False)  # LightGBM takes columns by position, whatever they are
         if self.booster is None:
             return np.full(num_samples(X), self.start)
         scores = self.booster.predict(_as_taken(X), raw_score=True, num_threads=self.n_threads)
