@@ -10,8 +10,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from scipy import sparse
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import RepeatedStratifiedKFold, ShuffleSplit, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 
 from fairsk import ConstrainedClassifier, GroupThresholdOptimizer
@@ -243,6 +246,10 @@ def test_parameters_that_cannot_be(params, match):
 def test_estimators_that_cannot_be():
     with pytest.raises(TypeError, match="provide an instance of scikit-learn estimator instead of a class"):
         make(estimator=LogisticRegression).fit(FRAME, Y)
+    fitted = LogisticRegression().fit(FRAME[["skill", "luck"]], Y)
+    for frozen in (FrozenEstimator(fitted), make_pipeline(FunctionTransformer(), FrozenEstimator(fitted))):
+        with pytest.raises(ValueError, match="fits its estimator under the bound, which a frozen one cannot"):
+            make(estimator=frozen).fit(FRAME, Y)
     with pytest.raises(ValueError, match="LinearRegression has none of the methods predict_proba"):
         make(estimator=LinearRegression()).fit(FRAME, Y)
     with pytest.raises(ValueError, match="LinearSVC has none of the methods predict_proba"):

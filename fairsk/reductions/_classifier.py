@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint, bounded_constraints
@@ -448,7 +449,7 @@ class ConstrainedClassifier(MetaClassifier):
         fit_params: dict[str, Any],
     ) -> tuple[TrainingData, Grouping | None]:
         """Return the arguments of ``fit``, validated, without rows that weigh nothing; and the strata."""
-        if isinstance(self.estimator, FrozenEstimator):
+        if _is_frozen(self.estimator):
             raise ValueError(
                 "ConstrainedClassifier fits its estimator under the bound, which a frozen one cannot be. For "
                 "a fitted model there is GroupThresholdOptimizer, with policy='blind' if the attribute may "
@@ -619,6 +620,13 @@ class ConstrainedClassifier(MetaClassifier):
             with np.errstate(divide="ignore"):
                 return np.log(self.estimator_.predict_proba(inner_X))
         return getattr(self.estimator_, method)(inner_X)
+
+
+def _is_frozen(estimator: Any) -> bool:
+    """Whether a classifier, or the last step of a pipeline, is fitted already and stays as it is."""
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
+    return isinstance(estimator, FrozenEstimator)
 
 
 def _present(training: TrainingData, splits: Splits) -> tuple[TrainingData, Splits, Ints]:
