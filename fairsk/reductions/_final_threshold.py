@@ -9,15 +9,27 @@ from functools import cached_property
 import numpy as np
 
 from fairsk._core.curves import Curve, sorted_curves
-from fairsk._core.typing import Floats
-from fairsk._held_out.safety_margin import KeptMargin, SafetyMargin
+from fairsk._core.typing import Bools, Floats
+from fairsk._held_out.safety_margin import KeptMargin, SafetyMargin, allowance
 from fairsk.reductions._bounded_rows import BoundedRows, extremes
 
-__all__ = ["Choice", "ThresholdSweep", "best_choice", "choose_threshold", "least_error"]
-
+__all__ = [
+    "Choice",
+    "ThresholdSweep",
+    "best_choice",
+    "choose_threshold",
+    "distances_of",
+    "distances_of_all",
+    "largest_error_kept",
+    "least_error",
+]
 
 #: What a margin leaves at least of the gain in accuracy, over one decision for all, that there is without it.
 _LEAST_GAIN_KEPT = 0.5
+
+#: How much of a window a margin may take while models are fitted and compared. Groups of few rows may ask for
+#: more than there is; to keep that, only decisions that are alike for all would do.
+_MOST_OF_WINDOW = 0.5
 
 
 @dataclass(frozen=True)
@@ -128,16 +140,13 @@ def choose_threshold(sweeps: Sequence[ThresholdSweep], margin: SafetyMargin) -> 
     rows = sweeps[0].rows
     if not margin.n_errors:  # as always where groups are compared within strata
         return best_choice(sweeps), KeptMargin.none()
-    compared = np.flatnonzero(rows.is_compared)
     plain = best_choice(sweeps)
     worst = largest_error_kept(rows, plain.error)
 
     def solve(distances: Floats | None) -> Choice:
         if distances is None:
             return plain
-        of_all = np.zeros((len(rows.rates), rows.n_codes))
-        of_all[:, compared] = distances
-        choice = best_choice(sweeps, of_all)
+        choice = best_choice(sweeps, distances_of_all(distances, rows))
         if choice.violation > 0 or choice.error > worst:
             raise ValueError("No threshold worth having keeps this margin.")
         return choice
@@ -154,3 +163,29 @@ def largest_error_kept(rows: BoundedRows, error: float) -> float:
     share = float(np.average(rows.actual, weights=rows.weights))
     constant = min(share, 1 - share)
     return constant - _LEAST_GAIN_KEPT * max(0.0, constant - error)
+
+
+def distances_of_all(distances: Floats | None, rows: BoundedRows) -> Floats | None:
+    """Return the distances of compared groups as those of all: of shape (n_rates, n_codes); not in strata."""
+    if distances is None:
+        return None
+    of_all = np.zeros((len(rows.rates), rows.n_codes))
+    of_all[:, rows.is_compared] = distances
+    return of_all
+
+
+def distances_of(margin: SafetyMargin, rows: BoundedRows, selected: Bools) -> Floats:
+    """Return how far rates, of shape (n_rates, n_codes), are to stay away from the ends of their windows.
+
+    Those that a margin asks for or, where the rates of two groups would have less than half of the window
+    left between them, a share of these.
+    """
+    errors = margin.standard_errors(rows.counts(selected))
+    distances = np.zeros((len(rows.rates), rows.n_codes))
+    distances[:, rows.is_compared] = margin.n_errors * errors
+    for w in rows.windows:
+        allowed = allowance(rows.bounds[w.rate])
+        asked = float(np.sort(distances[w.rate, w.codes])[-2:].sum())
+        if asked > _MOST_OF_WINDOW * allowed:
+            distances[w.rate, w.codes] *= _MOST_OF_WINDOW * allowed / asked
+    return np.where(np.isfinite(distances), distances, 0.0)

@@ -16,10 +16,14 @@ from fairsk._core.typing import Floats, Ints
 from fairsk._meta.cross_fit import Splits
 from fairsk.reductions._boosting.booster import Backend, Model
 from fairsk.reductions._boosting.lockstep import Lockstep, Map, in_threads
-from fairsk.reductions._boosting.rounds import distances_of, spread
 from fairsk.reductions._boosting.settings import Settings
 from fairsk.reductions._bounded_rows import BoundedRows
-from fairsk.reductions._final_threshold import ThresholdSweep, choose_threshold
+from fairsk.reductions._final_threshold import (
+    ThresholdSweep,
+    choose_threshold,
+    distances_of,
+    distances_of_all,
+)
 from fairsk.reductions._group_chances import Contrast, ExpectedPrices, PriceSearch, list_contrasts
 from fairsk.reductions._problem import Problem, Solution, Step
 
@@ -144,7 +148,9 @@ def boost_chances(
     rule = search.run()
     scores = rule.prices.adjust(learnt.log_odds, learnt.guesses)
     choice, margin = choose_threshold([ThresholdSweep(rows, scores)], problem.margin)
-    exact = PriceSearch(rows, learnt.log_odds, learnt.guesses, contrasts, spread(margin.distances, rows))
+    exact = PriceSearch(
+        rows, learnt.log_odds, learnt.guesses, contrasts, distances_of_all(margin.distances, rows)
+    )
     mixture = exact.mixture([exact.rule(each.multipliers) for each in (*search.rules, rule)])
     bounded_error = choice.error if choice.violation == 0 else float("nan")
     last = replace(learnt.history[-1], multipliers=rule.multipliers, bounded_error=bounded_error, weight=1.0)

@@ -17,10 +17,10 @@ from fairsk._sklearn.routing import asks_for
 from fairsk.reductions._boosting.booster import Backend, Model, find_backend
 from fairsk.reductions._boosting.chances import boost_chances, contrasts_to_learn
 from fairsk.reductions._boosting.lockstep import Lockstep, in_threads
-from fairsk.reductions._boosting.rounds import Rounds, spread
+from fairsk.reductions._boosting.rounds import Rounds
 from fairsk.reductions._bounded_rows import BoundedRows
 from fairsk.reductions._controller import PriceController
-from fairsk.reductions._final_threshold import ThresholdSweep, choose_threshold
+from fairsk.reductions._final_threshold import ThresholdSweep, choose_threshold, distances_of_all
 from fairsk.reductions._problem import Problem, Solution
 
 __all__ = ["MeanLogOdds", "boost_under_bound"]
@@ -154,7 +154,7 @@ def _solution(
     selected = sweep.scores >= choice.threshold
     best_mixture = None
     if measured.windows:
-        best_mixture = rounds.best_mixture(selected, spread(margin.distances, measured))
+        best_mixture = rounds.best_mixture(selected, distances_of_all(margin.distances, measured))
     return Solution(
         MeanLogOdds(lockstep.finish(rounds.best.number)),
         choice.threshold,

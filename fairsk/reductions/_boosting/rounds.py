@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fairsk._core.typing import Bools, Floats
-from fairsk._held_out.safety_margin import SafetyMargin, allowance
+from fairsk._held_out.safety_margin import SafetyMargin
 from fairsk.reductions._boosting.binned_sweep import BinnedSweep
 from fairsk.reductions._bounded_rows import BoundedRows
-from fairsk.reductions._final_threshold import Choice, largest_error_kept
+from fairsk.reductions._final_threshold import Choice, distances_of, largest_error_kept
 from fairsk.reductions._problem import Step
 from fairsk.reductions._reduction.master import solve_master
 
@@ -18,9 +18,6 @@ __all__ = ["Rounds", "distances_of", "spread"]
 
 #: Every how many thresholds of a round one takes part in mixtures: they are an eighth in log odds apart.
 _STRIDE = 32
-#: How much of a window a margin may take while rounds are grown and compared. Groups of few rows may ask for
-#: more than there is; to keep that, only decisions that are alike for all would do.
-_MOST_OF_WINDOW = 0.5
 
 
 @dataclass(frozen=True)
@@ -115,29 +112,3 @@ class Rounds:
 
 def _rank(choice: Choice) -> tuple[float, float]:
     return choice.violation, choice.error
-
-
-def distances_of(margin: SafetyMargin, rows: BoundedRows, selected: Bools) -> Floats:
-    """Return how far rates, of shape (n_rates, n_codes), are to stay away from the ends of their windows.
-
-    Those that a margin asks for or, where the rates of two groups would have less than half of the window
-    left between them, a share of these.
-    """
-    errors = margin.standard_errors(rows.counts(selected))
-    distances = np.zeros((len(rows.rates), rows.n_codes))
-    distances[:, rows.is_compared] = margin.n_errors * errors
-    for w in rows.windows:
-        allowed = allowance(rows.bounds[w.rate])
-        asked = float(np.sort(distances[w.rate, w.codes])[-2:].sum())
-        if asked > _MOST_OF_WINDOW * allowed:
-            distances[w.rate, w.codes] *= _MOST_OF_WINDOW * allowed / asked
-    return np.where(np.isfinite(distances), distances, 0.0)
-
-
-def spread(distances: Floats | None, rows: BoundedRows) -> Floats | None:
-    """Return distances of compared groups as those of all, of shape (n_rates, n_codes)."""
-    if distances is None:
-        return None
-    of_all = np.zeros((len(rows.rates), rows.n_codes))
-    of_all[:, rows.is_compared] = distances
-    return of_all

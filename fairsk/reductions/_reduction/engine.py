@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 from fairsk._core.messages import list_texts
 from fairsk._sklearn.routing import ResponseMethod
 from fairsk.reductions._bounded_rows import BoundedRows
-from fairsk.reductions._final_threshold import ThresholdSweep, choose_threshold
+from fairsk.reductions._final_threshold import ThresholdSweep, choose_threshold, distances_of_all
 from fairsk.reductions._problem import Problem, Solution
 from fairsk.reductions._reduction.models import AveragedModels, trained_alike
 from fairsk.reductions._reduction.rules import Average
@@ -120,7 +120,7 @@ def _solution(problem: Problem, final: Search, decides: Average) -> Solution:
         models = final.models[number].folds.models
         parts += [(model, share / len(models) / final.scale(number)) for model in models]
     models, shares = zip(*parts, strict=True)
-    rules.distances = None
+    rules.distances = distances_of_all(margin.distances, rows)
     mixture = rules.solve()
     return Solution(
         AveragedModels(models, shares, final.response_method, problem.training.positive),

@@ -55,7 +55,7 @@ class Average:
         """The share of each model that takes part."""
         if self.first == self.second:
             return {self.first: 1.0}
-        return {self.first: 1 - self.share, self.second: self.share}
+        return {self.first: round(1 - self.share, 12), self.second: self.share}
 
 
 class _SortedScore:

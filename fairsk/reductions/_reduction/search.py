@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fairsk._core.typing import Floats
-from fairsk._held_out.safety_margin import allowance
 from fairsk._sklearn.routing import ResponseMethod, response_of
-from fairsk.reductions._final_threshold import ThresholdSweep
+from fairsk.reductions._final_threshold import ThresholdSweep, distances_of
 from fairsk.reductions._problem import Problem, Step
 from fairsk.reductions._reduction.master import Mixture
 from fairsk.reductions._reduction.models import FoldModels, fit_folds
@@ -169,11 +168,4 @@ class Search:
         if not margin.n_errors or not rows.is_compared.any():
             return None
         scores = self.models[0].folds.scores
-        selected = scores >= ThresholdSweep(rows, scores).best().threshold
-        errors = margin.standard_errors(rows.counts(selected))
-        half = np.array([allowance(bound) / 2 for bound in rows.bounds])[:, None]
-        distances = np.zeros((len(rows.rates), rows.n_codes))
-        distances[:, rows.is_compared] = np.minimum(
-            margin.n_errors * errors, np.where(np.isfinite(half), half, 0)
-        )
-        return distances
+        return distances_of(margin, rows, scores >= ThresholdSweep(rows, scores).best().threshold)
