@@ -560,10 +560,12 @@ def test_rates_whose_denominators_move_are_refused_with_what_to_do():
 
 
 def test_early_stopping_is_decided_by_all_rows_for_every_clone():
-    pipe = make_pipeline(StandardScaler(), HistGradientBoostingClassifier())
-    for n, early in ((10_000, False), (10_001, True)):
-        assert trained_alike(pipe, n)[-1].early_stopping is early
-        assert trained_alike(HistGradientBoostingClassifier(), n).early_stopping is early
+    pipe = make_pipeline(StandardScaler(), HistGradientBoostingClassifier(max_iter=1, max_leaf_nodes=2))
+    X = np.arange(10_001.0)[:, None]
+    for n in (10_000, 10_001):  # as scikit-learn itself decides
+        itself = pipe.fit(X[:n], X[:n, 0] > 5000)[-1].do_early_stopping_
+        assert trained_alike(pipe, n)[-1].early_stopping is itself
+        assert trained_alike(HistGradientBoostingClassifier(), n).early_stopping is itself
     assert pipe[-1].early_stopping == "auto"
     assert trained_alike(HistGradientBoostingClassifier(early_stopping=True), 5).early_stopping is True
 
@@ -626,9 +628,14 @@ def test_a_random_state_instance_gives_every_clone_the_same_draws():
     np.testing.assert_array_equal(*scores)
 
 
-def test_rates_that_no_rule_brings_together_are_brought_as_near_as_they_come():
+def test_rates_that_no_rule_brings_together_are_brought_nearer():
     """Accuracy differs between groups of different base rates even if all rows are decided alike."""
     X, y, group = _data(600)
-    solution = reduce_under_bound(_problem(LogisticRegression(), X, y, group, "accuracy_parity", 0.0))
-    assert solution.best_mixture is None or solution.best_mixture < 1
-    assert np.isfinite(solution.scorer.scores(X)).all()
+    correct = y == np.where(LogisticRegression().fit(X, y).predict(X) == "yes", "yes", "no")
+    problem = _problem(LogisticRegression(), X, y, group, "accuracy_parity", 0.0)
+    solution = reduce_under_bound(problem)
+    held = solution.selected == (y == "yes")
+    by_group = [held[group == g].mean() for g in (0, 1)]
+    free = [correct[group == g].mean() for g in (0, 1)]
+    assert abs(by_group[0] - by_group[1]) < max(0.005, abs(free[0] - free[1]))
+    assert held.mean() > 0.6
