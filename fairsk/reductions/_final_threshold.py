@@ -8,10 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
+from fairsk._core.bounds import ROUNDING
 from fairsk._core.curves import Curve, sorted_curves
 from fairsk._core.typing import Bools, Floats
 from fairsk._held_out.safety_margin import KeptMargin, SafetyMargin, allowance
-from fairsk.reductions._bounded_rows import BoundedRows, extremes
+from fairsk.reductions._bounded_rows import BoundedRows, Window, extremes
 
 __all__ = [
     "Choice",
@@ -27,8 +28,8 @@ __all__ = [
 #: What a margin leaves at least of the gain in accuracy, over one decision for all, that there is without it.
 _LEAST_GAIN_KEPT = 0.5
 
-#: How much of a window a margin may take while models are fitted and compared. Groups of few rows may ask for
-#: more than there is; to keep that, only decisions that are alike for all would do.
+#: How much of a window the margins of two groups may take. Groups of few rows may ask for more than there is;
+#: to keep that, only decisions that are alike for all would do.
 _MOST_OF_WINDOW = 0.5
 
 
@@ -146,7 +147,10 @@ def choose_threshold(sweeps: Sequence[ThresholdSweep], margin: SafetyMargin) -> 
     def solve(distances: Floats | None) -> Choice:
         if distances is None:
             return plain
-        choice = best_choice(sweeps, distances_of_all(distances, rows))
+        of_all = _of_compared(distances, rows)
+        if not _leaves_room(of_all, rows):
+            raise ValueError("This margin leaves too little of the window.")
+        choice = best_choice(sweeps, of_all)
         if choice.violation > 0 or choice.error > worst:
             raise ValueError("No threshold worth having keeps this margin.")
         return choice
@@ -167,8 +171,10 @@ def largest_error_kept(rows: BoundedRows, error: float) -> float:
 
 def distances_of_all(distances: Floats | None, rows: BoundedRows) -> Floats | None:
     """Return the distances of compared groups as those of all: of shape (n_rates, n_codes); not in strata."""
-    if distances is None:
-        return None
+    return None if distances is None else _of_compared(distances, rows)
+
+
+def _of_compared(distances: Floats, rows: BoundedRows) -> Floats:
     of_all = np.zeros((len(rows.rates), rows.n_codes))
     of_all[:, rows.is_compared] = distances
     return of_all
@@ -184,8 +190,20 @@ def distances_of(margin: SafetyMargin, rows: BoundedRows, selected: Bools) -> Fl
     distances = np.zeros((len(rows.rates), rows.n_codes))
     distances[:, rows.is_compared] = margin.n_errors * errors
     for w in rows.windows:
-        allowed = allowance(rows.bounds[w.rate])
-        asked = float(np.sort(distances[w.rate, w.codes])[-2:].sum())
-        if asked > _MOST_OF_WINDOW * allowed:
-            distances[w.rate, w.codes] *= _MOST_OF_WINDOW * allowed / asked
+        share = _share_of_window(distances, w, rows)
+        if share > _MOST_OF_WINDOW:
+            distances[w.rate, w.codes] *= _MOST_OF_WINDOW / share
     return np.where(np.isfinite(distances), distances, 0.0)
+
+
+def _leaves_room(distances: Floats, rows: BoundedRows) -> bool:
+    """Tell whether distances leave enough of every window."""
+    return all(_share_of_window(distances, w, rows) <= _MOST_OF_WINDOW + ROUNDING for w in rows.windows)
+
+
+def _share_of_window(distances: Floats, window: Window, rows: BoundedRows) -> float:
+    """Return how much of a window the two largest distances take; 0 without a bound, or of parity."""
+    allowed = allowance(rows.bounds[window.rate])
+    if not 0 < allowed < np.inf:
+        return 0.0
+    return float(np.sort(distances[window.rate, window.codes])[-2:].sum()) / allowed

@@ -140,18 +140,24 @@ def boost_chances(
     if learnt is None:
         learnt = _learn(problem, make_backend(), settings, contrasts)
     rows = problem.rows.take(problem.held_out)
-    distances = None
-    if problem.margin.n_errors:
-        distances = distances_of(problem.margin, rows, learnt.log_odds >= 0)
     few = np.arange(0, len(rows), -(-len(rows) // _SEARCHED_ROWS))
-    search = PriceSearch(rows.take(few), learnt.log_odds[few], learnt.guesses[:, few], contrasts, distances)
-    rule = search.run()
-    scores = rule.prices.adjust(learnt.log_odds, learnt.guesses)
-    choice, margin = choose_threshold([ThresholdSweep(rows, scores)], problem.margin)
-    exact = PriceSearch(
-        rows, learnt.log_odds, learnt.guesses, contrasts, distances_of_all(margin.distances, rows)
-    )
-    mixture = exact.mixture([exact.rule(each.multipliers) for each in (*search.rules, rule)])
+    tried: list[Floats | None] = [
+        None
+    ]  # prices that keep the bounds, and those that keep a margin too: which ones are worth it
+    if problem.margin.n_errors:
+        tried.append(distances_of(problem.margin, rows, learnt.log_odds >= 0))
+    searches = [
+        PriceSearch(rows.take(few), learnt.log_odds[few], learnt.guesses[:, few], contrasts, distances)
+        for distances in tried
+    ]
+    found = [search.run() for search in searches]
+    adjusted = [rule.prices.adjust(learnt.log_odds, learnt.guesses) for rule in found]
+    choice, margin = choose_threshold([ThresholdSweep(rows, scores) for scores in adjusted], problem.margin)
+    rule, scores = found[choice.score], adjusted[choice.score]
+    kept = distances_of_all(margin.distances, rows)
+    exact = PriceSearch(rows, learnt.log_odds, learnt.guesses, contrasts, kept)
+    seen = [exact.rule(each.multipliers) for search in searches for each in search.rules]
+    mixture = exact.mixture([*seen, exact.rule(rule.multipliers)])
     bounded_error = choice.error if choice.violation == 0 else float("nan")
     last = replace(learnt.history[-1], multipliers=rule.multipliers, bounded_error=bounded_error, weight=1.0)
     return Solution(

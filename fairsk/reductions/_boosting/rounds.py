@@ -14,7 +14,7 @@ from fairsk.reductions._final_threshold import Choice, distances_of, largest_err
 from fairsk.reductions._problem import Step
 from fairsk.reductions._reduction.master import solve_master
 
-__all__ = ["Rounds", "distances_of", "spread"]
+__all__ = ["Rounds"]
 
 #: Every how many thresholds of a round one takes part in mixtures: they are an eighth in log odds apart.
 _STRIDE = 32
