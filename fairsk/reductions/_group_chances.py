@@ -116,7 +116,7 @@ class ExpectedPrices:
     weights : array of shape (n_contrasts,)
         The price per unit of each contrast, in errors.
     means : tuple of two floats
-        The mean price of a negative, and of a positive.
+        What a negative, and a positive, costs in the mean over groups.
     """
 
     weights: Floats
@@ -131,9 +131,12 @@ class ExpectedPrices:
             for label in [int(each.labels[1])]
         ]
         prices = table[rows.codes, rows.actual.astype(np.intp)]
+        kinds = [~rows.actual, rows.actual]
+        if any(each.labels == (True, True) for each in contrasts):  # what is left is alike for both labels
+            kinds = [np.ones(len(rows), dtype=bool)] * 2
         means = [
             float(np.average(prices[kind], weights=rows.weights[kind])) if kind.any() else 0.0
-            for kind in (~rows.actual, rows.actual)
+            for kind in kinds
         ]
         return cls(np.array(weights), (means[0], means[1]))
 
