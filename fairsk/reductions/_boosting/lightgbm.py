@@ -196,7 +196,7 @@ class LightGBMBackend:
         taken = self.dataset.subset([])
         taken.used_indices = rows.astype(np.int32)  # as a list, as subset() has it, a million rows take 40 MB
         taken.construct().set_init_score(np.full(len(rows), start))
-        taken.used_indices = None
+        taken.used_indices = taken.init_score = None  # LightGBM has both
         return taken
 
 
