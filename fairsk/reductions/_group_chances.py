@@ -38,6 +38,9 @@ _MOST_RULES = 16
 #: Every how many thresholds of a rule one is a column of the program: the best one is then missed by at most
 #: 1/64 in log odds.
 _STRIDE = 8
+#: By how much of its gain over one decision for all a rule may fall behind the best mixture, while it is looked
+#: for: few people selected are few differences, and near such rules there is no way to a better one.
+_MOST_LOST = 0.1
 #: In how many steps up to the program's multipliers, and as many beyond, the scale of a rule is looked for.
 _N_SHARES = 10
 #: How often the step of a multiplier is halved, from a quarter of the largest one.
@@ -218,26 +221,38 @@ class PriceSearch:
         self.distances = distances
         self._cells = rows.cells(log_odds >= 0)
         self.rules: list[PricedRule] = []
+        self._largest_error = np.inf
 
     def run(self) -> PricedRule:
         """Return the best rule."""
-        self._solve_program()
-        best = min(self.rules, key=lambda rule: rule.badness)
+        mixture = self._solve_program()
+        if mixture.is_feasible:
+            share = float(np.average(self.rows.actual, weights=self.rows.weights))
+            constant = min(share, 1 - share)
+            self._largest_error = mixture.error + _MOST_LOST * max(0.0, constant - mixture.error)
+            found = self._best_near()
+            if found.best.violation == 0:
+                return found
+            self._largest_error = np.inf
+        return self._best_near()
+
+    def _best_near(self) -> PricedRule:
+        """Return the best single rule near those of the program."""
         # The program's multipliers are those of a mixture: a single rule needs more, or less, of the same.
-        for share in np.arange(1, 2 * _N_SHARES) / _N_SHARES:
-            scaled = self.rule(share * self.rules[-1].multipliers)
-            best = min(best, scaled, key=lambda rule: rule.badness)
-        return self._improve(best)
+        shares = np.arange(1, 2 * _N_SHARES) / _N_SHARES
+        near = [rule.multipliers for rule in self.rules]
+        near += [share * self.rules[-1].multipliers for share in shares]
+        return self._improve(min(map(self.rule, near), key=lambda rule: rule.badness))
 
     def rule(self, multipliers: Floats) -> PricedRule:
         """Return what some multipliers come to."""
         prices = ExpectedPrices.of(self.rows.price_table(multipliers, self._cells), self.contrasts, self.rows)
         scores = prices.adjust(self.log_odds, self.guesses)
         sweep = BinnedSweep(self.rows, scores)
-        return PricedRule(multipliers, prices, scores, sweep, sweep.best(self.distances))
+        return PricedRule(multipliers, prices, scores, sweep, sweep.best(self.distances, self._largest_error))
 
-    def _solve_program(self) -> None:
-        """Add rules until another one does not lower the error of the best mixture."""
+    def _solve_program(self) -> Mixture:
+        """Add rules until another one does not lower the error of the best mixture, and return that."""
         multipliers = np.zeros((len(self.rows.rates), self.rows.n_codes))
         before = np.inf
         for _ in range(_MOST_RULES):
@@ -246,6 +261,7 @@ class PriceSearch:
             if before - mixture.objective < 1 / len(self.rows):  # not even one row
                 break
             before, multipliers = mixture.objective, mixture.multipliers
+        return mixture
 
     def mixture(self, rules: Sequence[PricedRule]) -> Mixture:
         """Return the best mixture of thresholds of some rules."""
