@@ -97,6 +97,11 @@ def test_bounds_that_are_asked_for_are_the_only_ones():
     assert path_bounds("demographic_parity", "ratio", None, 5) is None
 
 
+def test_rounding_sets_no_mixture_below_its_model():
+    path = path_of(Fits(mixture=0.81 - 1e-16), bounds=[0.1])
+    assert path.best_mixture.tolist() == path.value.tolist() == [0.81]
+
+
 def test_where_groups_agree_already_there_is_one_point():
     def fit(bound, start):
         model, start = Fits()(bound, start)
@@ -303,6 +308,28 @@ def test_every_point_of_boosted_trees_is_a_fit_at_its_bound(applicants, comparis
     assert [each.report_.n_models for each in (alone, *path.models)] == [3, 2, 3]
     assert [record["round"] for record in alone.history_] == [*range(1, 16)]
     assert sum(record["weight"] for record in alone.history_) == 1
+
+
+def test_chances_that_are_learnt_once_serve_every_bound(applicants):
+    X, y = applicants
+    X = X[["age", "skill", "sex"]]
+    model = boosted(constraint="equalized_odds")
+    path = model.pareto_path(X, y, n_points=3)
+    first, second, free = path.models
+    assert "contrasts" in free.report_.detail
+    assert [each.report_.n_models > 0 for each in path.models] == [False, False, True]
+    alone = clone(model).set_params(max_difference=float(path.bounds[1])).fit(X, y)
+    assert repr(alone.history_) == repr(second.history_)
+    assert alone.report_.value == path.value[1]
+    np.testing.assert_array_equal(alone.decision_function(X), second.decision_function(X))
+    # The last record is of the prices, which come after all rounds.
+    *before, last = first.history_
+    assert {str(each["multipliers"]) for each in before} == {
+        "{'true_positive_rate': [0.0, 0.0], 'false_positive_rate': [0.0, 0.0]}"
+    }
+    assert last["multipliers"] != before[-1]["multipliers"]
+    assert last["valid_disparity"] < before[-1]["valid_disparity"]
+    assert first.report_.disparity < second.report_.disparity < free.report_.disparity
 
 
 @pytest.mark.parametrize("margin", [0.0, "1se"])

@@ -327,10 +327,11 @@ class ConstrainedClassifier(MetaClassifier):
     ) -> ConstrainedPath:
         """Fit a model under each of several bounds, and show what each costs.
 
-        Boosting fits each bound as ``fit`` does, to rows that are put into bins once. The reduction goes from
-        the loosest bound to the tightest, and models that were fitted under one serve the next, so that a
-        path has about half as many fits. This classifier itself is not changed, and need not be fitted; the
-        bound among its parameters says only whether it is the difference or the ratio.
+        Boosting finds under each bound what ``fit`` does, but what depends on no bound is done once: rows are
+        put into bins, and where prices come after boosting, trees are grown. The reduction goes from the
+        loosest bound to the tightest, and models that were fitted under one serve the next, so that a path
+        has about half as many fits. This classifier itself is not changed, and need not be fitted; the bound
+        among its parameters says only whether it is the difference or the ratio.
 
         Parameters
         ----------

@@ -168,6 +168,10 @@ def trace_path(
     values, models = zip(*reversed(fitted), strict=True)
     reports = [model.report_ for model in models]
     low, high = np.array([report.interval for report in reports], dtype=float).T
+    value = np.array([report.value for report in reports], dtype=float)
+    # None, where it is not known, becomes NaN; what only rounding sets apart from the value is the value.
+    best_mixture = np.array([report.best_mixture for report in reports], dtype=float)
+    best_mixture = np.where(np.abs(best_mixture - value) < ROUNDING, value, best_mixture)
     return ConstrainedPath(
         constraint=constraint.name,
         comparison="difference" if by_difference else "ratio",
@@ -176,9 +180,8 @@ def trace_path(
         disparity=np.array([report.disparity for report in reports], dtype=float),
         low=low,
         high=high,
-        value=np.array([report.value for report in reports], dtype=float),
-        # None, where it is not known, becomes NaN.
-        best_mixture=np.array([report.best_mixture for report in reports], dtype=float),
+        value=value,
+        best_mixture=best_mixture,
         models=models,
         library=library,
     )

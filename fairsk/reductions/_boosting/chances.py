@@ -7,7 +7,7 @@ and not the other. So trees learn chances without any price, and prices are put 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -136,9 +136,8 @@ def boost_chances(
     Solution
         The boosters, prices on what they say, and a threshold.
     """
-    learnt = None if problem.start is None else problem.start.seen
-    if learnt is None:
-        learnt = _learn(problem, make_backend(), settings, contrasts)
+    seen: _Learnt | None = None if problem.start is None else problem.start.seen
+    learnt = _learn(problem, make_backend(), settings, contrasts) if seen is None else seen
     rows = problem.rows.take(problem.held_out)
     few = np.arange(0, len(rows), -(-len(rows) // _SEARCHED_ROWS))
     tried: list[Floats | None] = [
@@ -159,7 +158,15 @@ def boost_chances(
     seen = [exact.rule(each.multipliers) for search in searches for each in search.rules]
     mixture = exact.mixture([*seen, exact.rule(rule.multipliers)])
     bounded_error = choice.error if choice.violation == 0 else float("nan")
-    last = replace(learnt.history[-1], multipliers=rule.multipliers, bounded_error=bounded_error, weight=1.0)
+    at_even_odds = scores >= 0
+    # All prices come at once, after the last round: the record of it is of what decides.
+    last = Step(
+        rows.error(at_even_odds),
+        rows.values(rows.cells(at_even_odds)),
+        rule.multipliers,
+        bounded_error,
+        weight=1.0,
+    )
     return Solution(
         LearntChances(learnt.labels, learnt.contrasts, rule.prices),
         choice.threshold,
@@ -170,7 +177,7 @@ def boost_chances(
         rule.multipliers,
         1 - rows.error(learnt.log_odds >= 0),
         1 - min(mixture.error, choice.error) if mixture.is_feasible else 1 - mixture.error,
-        learnt.n_models,
+        learnt.n_models if seen is None else 0,
         {"rounds": len(learnt.history), "contrasts": len(contrasts)},
         seen=learnt,
     )
