@@ -328,7 +328,10 @@ def test_chances_that_are_learnt_once_serve_every_bound(applicants):
         "{'true_positive_rate': [0.0, 0.0], 'false_positive_rate': [0.0, 0.0]}"
     }
     assert last["multipliers"] != before[-1]["multipliers"]
-    assert last["valid_disparity"] < before[-1]["valid_disparity"]
+    assert last["valid_bounded_acc"] == pytest.approx(first.report_.value)
+    *same, unpriced = free.history_
+    assert [each["valid_acc"] for each in same] == [each["valid_acc"] for each in before]
+    assert last["valid_disparity"] != unpriced["valid_disparity"]
     assert first.report_.disparity < second.report_.disparity < free.report_.disparity
 
 
