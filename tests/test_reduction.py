@@ -605,6 +605,20 @@ def test_many_rows_are_searched_in_part_and_what_is_chosen_is_fitted_to_all(monk
     assert again.n_models < solution.n_models
 
 
+def test_no_more_than_20000_rows_are_searched():
+    rng = np.random.default_rng(0)
+    group, y = rng.integers(2, size=20_001), rng.integers(2, size=20_001)
+    problem = _problem(LogisticRegression(), rng.normal(size=(20_001, 1)), y, group, cv=0.5)
+    part = sample.sample_problem(problem)
+    assert 19_900 <= len(part.rows) <= 20_004  # small groups are taken whole
+    again = sample.sample_problem(problem)
+    np.testing.assert_array_equal(part.training.X, again.training.X)
+    held_out = set(problem.training.X[problem.held_out, 0])
+    assert set(part.training.X[part.held_out, 0]) <= held_out  # folds stay what they are
+    few = _problem(LogisticRegression(), rng.normal(size=(20_000, 1)), y[1:], group[1:], cv=0.5)
+    assert sample.sample_problem(few) is few
+
+
 def test_models_serve_the_next_bound():
     X, y, group = _data()
     loose = reduce_under_bound(_problem(LogisticRegression(), X, y, group, difference=0.1))
