@@ -180,13 +180,14 @@ def test_monotone_constraints_are_about_the_second_label(library, pos_label, app
     assert np.min(moves) < -1e-3
 
 
+@pytest.mark.parametrize("constraint", ["demographic_parity", "equalized_odds"])
 @pytest.mark.parametrize("library", LEARNERS)
-def test_boosters_without_prices_learn_the_same_whichever_label_is_positive(library, numbers):
+def test_boosters_without_prices_learn_the_same_whichever_label_is_positive(library, constraint, numbers):
     """With nothing to bound, prices are 0, and the scores of one are those of the other, negated."""
     X, y = numbers
     learner = make_learner(library, scale_pos_weight=3.0)
     one, other = (
-        constrained(learner, pos_label=label, max_difference=1.0)
+        constrained(learner, constraint=constraint, pos_label=label, max_difference=1.0)
         .fit(X, y)
         .estimator_.scorer.scores(X.drop(columns="sex"))
         for label in (0, 1)
