@@ -109,7 +109,7 @@ def test_in_a_search_and_in_cross_validation(library, applicants):
     X, y = applicants
     estimator = make_pipeline(encode(), make_learner(library, n_estimators=6))
     (name, _) = estimator.steps[-1]
-    grid = {f"estimator__{name}__max_depth": [2, 3], "max_difference": [0.2]}
+    grid = {f"estimator__{name}__max_depth": [2], "max_difference": [0.2]}
     search = GridSearchCV(constrained(estimator), grid, cv=2, error_score="raise").fit(X, y)
     assert search.best_estimator_.engine_ == "boosting"
     check_decisions(search.best_estimator_, X)
