@@ -68,7 +68,7 @@ class StagedBackend:
         self._values = fit_params.get("sensitive_features")
         self._fit_params = {name: v for name, v in fit_params.items() if name != "sensitive_features"}
         self._seed = draw_seed(random_state)
-        self._first: _FittedStages | None = None
+        self._stages: list[_FittedStages] = []
 
     @classmethod
     def accepts(cls, estimator: Any) -> bool:
@@ -105,12 +105,13 @@ class StagedBackend:
     def fold(self, train: Ints, test: Ints) -> StagedFold:
         """Fit the transformers to the rows of a fold; return its booster.
 
-        What the first fold needs is kept: its booster is asked for again, to grow without prices.
+        They are fitted once: a fold's booster is asked for again, to grow without prices, for contrasts of
+        groups, and for other bounds.
         """
-        if self._first is not None and np.array_equal(self._first.train, train):
-            return self._first.fold(take_rows(self._X, test))
-        stages = self._fit_stages(train)
-        self._first = self._first or stages
+        stages = next((each for each in self._stages if np.array_equal(each.train, train)), None)
+        if stages is None:
+            stages = self._fit_stages(train)
+            self._stages.append(stages)
         return stages.fold(take_rows(self._X, test))
 
     def _fit_stages(self, train: Ints) -> _FittedStages:
