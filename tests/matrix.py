@@ -21,6 +21,7 @@ import polars as pl
 from imblearn.pipeline import Pipeline as ImblearnPipeline
 from imblearn.under_sampling import RandomUnderSampler
 from joblib import parallel_config
+from lightgbm import LGBMClassifier
 from scipy.stats import uniform
 from sklearn import config_context
 from sklearn.base import clone
@@ -50,6 +51,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.semi_supervised import SelfTrainingClassifier
 
 from fairsk import (
+    ConstrainedClassifier,
     FairClassifier,
     FairResampler,
     GroupThresholdOptimizer,
@@ -188,6 +190,26 @@ def over_a_net(keys: Keys, column: bool) -> Any:
     return thresholds(inner, keys.sex if column else None)
 
 
+def constrained(estimator: Any, sensitive_features: Any) -> ConstrainedClassifier:
+    return ConstrainedClassifier(
+        estimator,
+        sensitive_features=sensitive_features,
+        cv=2,
+        max_models=2,
+        min_group_size=5,
+        max_difference=0.1,
+    )
+
+
+def constrained_logistic(keys: Keys, column: bool) -> Any:
+    return constrained(logistic(keys), keys.sex if column else None)
+
+
+def constrained_trees(keys: Keys, column: bool) -> Any:
+    trees = LGBMClassifier(n_estimators=2, num_leaves=4, min_child_samples=5, verbosity=-1, n_jobs=1)
+    return constrained(make_pipeline(prepare(keys), trees), keys.sex if column else None)
+
+
 @dataclass(frozen=True)
 class Model:
     """A way to be fair: how to build it, what to search over, whether it needs the attribute to predict."""
@@ -205,6 +227,8 @@ MODELS = {
     ),
     "net in a router": Model(net_in_a_router, "estimator__fairclassifier__penalty_weight", (0.0, 30.0)),
     "reweighted": Model(reweighted, "estimator__logisticregression__C", (0.003, 1.0)),
+    "constrained": Model(constrained_logistic, "max_difference", (0.02, 0.5)),
+    "constrained trees": Model(constrained_trees, "max_difference", (0.02, 0.5)),
     "thresholds": Model(over_logistic, "max_difference", (0.02, 0.3), at_predict=True),
     "thresholds over reweighted": Model(over_reweighted, "max_difference", (0.02, 0.3), at_predict=True),
     "thresholds over a net": Model(over_a_net, "max_difference", (0.02, 0.3), at_predict=True),
@@ -595,6 +619,10 @@ def _first_layer(model: Any) -> np.ndarray:
     """Return how much a model without preprocessing weighs each column."""
     while hasattr(model, "estimator_") or isinstance(model, Pipeline):
         model = model[-1] if isinstance(model, Pipeline) else model.estimator_
+        if hasattr(model, "scorer"):  # the first of the fold models under a bound
+            model = model.scorer.models[0]
+    if hasattr(model, "booster"):  # trees behind the transformers of their fold
+        return model.booster.booster.feature_importance().astype(float)
     if isinstance(model, FairClassifier):
         return next(iter(model.net_.module_.parameters())).detach().numpy()
     return model.coef_
@@ -886,8 +914,8 @@ there is one. "No" means that an error is raised, and the note names the way; no
 default `error_score=np.nan`, scikit-learn makes NaN of an error while scoring, and a warning that shows it.)
 
 The models: a `FairClassifier` last in a pipeline that passes the column through, the same in a
-`SensitiveRouter`, and a `ReweightedClassifier` (these need the attribute *at fit only*); a
-`GroupThresholdOptimizer` over a logistic regression, over a reweighted model, and over a net (*thresholds*
+`SensitiveRouter`, a `ReweightedClassifier`, and a `ConstrainedClassifier` over a logistic regression and over
+boosted trees (these need the attribute *at fit only*); a `GroupThresholdOptimizer` over a logistic regression, over a reweighted model, and over a net (*thresholds*
 need it at prediction too). A plain pipeline gets its metadata under the name of its step when routing is off:
 `fit(X, y, fairclassifier__sensitive_features=...)`. Tools with `n_jobs` also run with two processes (loky)
 and with two threads, with pandas, the column and routing on.
@@ -903,11 +931,11 @@ What a search should judge where groups are small, and what to do in halving sea
 
 COLUMNS = {
     "column": lambda cell: cell.channel == "column",
-    "metadata, routing on: net, reweighted": lambda cell: (
+    "metadata, routing on: net, reweighted, constrained": lambda cell: (
         _metadata(cell, True) and not MODELS[cell.model].at_predict
     ),
     "metadata, routing on: thresholds": lambda cell: _metadata(cell, True) and MODELS[cell.model].at_predict,
-    "metadata, routing off: net, reweighted": lambda cell: (
+    "metadata, routing off: net, reweighted, constrained": lambda cell: (
         _metadata(cell, False) and not MODELS[cell.model].at_predict
     ),
     "metadata, routing off: thresholds": lambda cell: (

@@ -30,9 +30,7 @@ FRAME = pd.DataFrame(ROWS, columns=["skill", "luck", "sex"])
 
 def lightgbm():
     library = pytest.importorskip("lightgbm")
-    return library.LGBMClassifier(
-        n_estimators=5, num_leaves=4, min_child_samples=5, verbosity=-1, n_jobs=1
-    )
+    return library.LGBMClassifier(n_estimators=5, num_leaves=4, min_child_samples=5, verbosity=-1, n_jobs=1)
 
 
 def xgboost():

@@ -43,12 +43,20 @@ PAIRWISE = list(matrix.pairwise_cells())
 def pytest_generate_tests(metafunc):
     """Run the cells that cover every pair of levels, or as the command line says.
 
-    On the oldest versions pandas stands for all libraries: other tests read frames of each.
+    On the oldest versions pandas stands for all libraries: other tests read frames of each. And there each
+    tool runs half of the models, taken in turns: how a version of scikit-learn hands on metadata shows in any
+    of them, and what models do with it, in the tests of single estimators.
     """
     if "cell" in metafunc.fixturenames:
         cells = CELLS if metafunc.config.getoption("full_matrix") else PAIRWISE
         if metafunc.config.getoption("by_version"):
-            cells = [cell for cell in cells if cell.library == "pandas"]
+            models, tools = list(MODELS), list(TOOLS)
+            cells = [
+                cell
+                for cell in cells
+                if cell.library == "pandas"
+                and (models.index(cell.model) // 2 + tools.index(cell.tool)) % 2 == 0
+            ]
         metafunc.parametrize("cell", cells, ids=str)
 
 
