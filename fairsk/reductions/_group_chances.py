@@ -38,8 +38,8 @@ _MOST_RULES = 16
 #: Every how many thresholds of a rule one is a column of the program: the best one is then missed by at most
 #: 1/64 in log odds.
 _STRIDE = 8
-#: By how much of its gain over one decision for all a rule may fall behind the best mixture, while it is looked
-#: for: few people selected are few differences, and near such rules there is no way to a better one.
+#: By how much of its gain over one decision for all a rule may fall behind the best mixture, while one is
+#: looked for: few people selected are few differences, and near such rules there is no way to a better one.
 _MOST_LOST = 0.1
 #: In how many steps up to the program's multipliers, and as many beyond, the scale of a rule is looked for.
 _N_SHARES = 10

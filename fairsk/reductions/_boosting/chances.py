@@ -155,8 +155,8 @@ def boost_chances(
     rule, scores = found[choice.score], adjusted[choice.score]
     kept = distances_of_all(margin.distances, rows)
     exact = PriceSearch(rows, learnt.log_odds, learnt.guesses, contrasts, kept)
-    seen = [exact.rule(each.multipliers) for search in searches for each in search.rules]
-    mixture = exact.mixture([*seen, exact.rule(rule.multipliers)])
+    rules = [exact.rule(each.multipliers) for search in searches for each in search.rules]
+    mixture = exact.mixture([*rules, exact.rule(rule.multipliers)])
     bounded_error = choice.error if choice.violation == 0 else float("nan")
     at_even_odds = scores >= 0
     # All prices come at once, after the last round: the record of it is of what decides.
