@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fairsk import (
+    ConstrainedClassifier,
     GroupCalibratedClassifier,
     GroupThresholdOptimizer,
     ReweightedClassifier,
@@ -86,6 +87,15 @@ def test_of_two_models_the_one_that_declines_is_left_out(routing):
     plain, weighted = model.estimator_.estimators_
     np.testing.assert_allclose(plain.coef_, LogisticRegression().fit(X, Y).coef_)
     np.testing.assert_allclose(weighted.coef_, LogisticRegression().fit(X, Y, WEIGHTS).coef_)
+
+
+def test_a_model_under_a_bound_that_declines_weights_is_refused(routing):
+    """Prices reach it as weights; without them it would be fitted to flipped labels alone."""
+    inner = told(LogisticRegression(), sample_weight=False)
+    for estimator in (inner, make_pipeline(StandardScaler(), inner)):
+        model = ConstrainedClassifier(estimator, cv=2, max_difference=0.1)
+        with pytest.raises(ValueError, match=r"Weights cannot change .* says set_fit_request\(sample_weight"):
+            model.fit(X, Y, sensitive_features=SEX, sample_weight=WEIGHTS)
 
 
 def test_reweighting_a_model_that_declines_weights_is_refused(routing):
@@ -162,6 +172,15 @@ class Witness(LogisticRegression):
         return super().predict_proba(X)
 
 
+def test_metadata_of_the_splitter_reach_a_model_under_a_bound(routing):
+    rows = np.column_stack([X, SITE])
+    model = ConstrainedClassifier(Witness(), cv=GroupKFold(4), max_difference=0.5)
+    model.fit(rows, Y, sensitive_features=SEX, groups=SITE)
+    assert all(len(fold.sites_) == 3 for fold in model.estimator_.scorer.models)
+    with pytest.raises(ValueError, match="groups"):
+        model.fit(rows, Y, sensitive_features=SEX)
+
+
 @each
 def test_groups_reach_the_splitter(kind, routing):
     rows = np.column_stack([X, SITE])
@@ -171,7 +190,7 @@ def test_groups_reach_the_splitter(kind, routing):
         kind(Witness(), cv=GroupKFold(4)).fit(rows, Y, sensitive_features=SEX)
 
 
-@pytest.mark.parametrize("kind", [*CROSS_FITTED, "blind"])
+@pytest.mark.parametrize("kind", [*CROSS_FITTED, "blind", ConstrainedClassifier])
 @pytest.mark.parametrize("column", [False, True])
 def test_sensitive_values_reach_the_splitter(kind, column, routing):
     """The splitter that names no column gets the values that the estimator uses, wherever they are from."""
