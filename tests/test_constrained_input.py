@@ -100,7 +100,7 @@ def test_single_precision_is_read():
     )
 
 
-# --- columns to predict ---------------------------------------------------------------------------------------
+# --- columns to predict --------------------------------------------------------------------------------
 
 
 @every_engine
@@ -108,7 +108,7 @@ def test_columns_in_another_order_are_refused(learner):
     """Boosters take columns by position: LightGBM itself predicts without a word."""
     model = make(learner).fit(FRAME, Y)
     for other in (FRAME[["luck", "sex", "skill"]], FRAME[["luck", "skill"]]):
-        with pytest.raises(ValueError, match="same order|feature_names mismatch"):
+        with pytest.raises(ValueError, match=r"same order|feature_names mismatch"):
             model.predict(other)
 
 
@@ -124,7 +124,7 @@ def test_other_columns_than_in_fit_are_refused(learner):
         of_arrays.predict(np.hstack([ROWS, ROWS, ROWS])[:, :7])
 
 
-# --- splits -----------------------------------------------------------------------------------------------------
+# --- splits --------------------------------------------------------------------------------------------
 
 
 @every_engine
@@ -181,7 +181,7 @@ def test_training_rows_of_one_class_are_refused(learner):
         make(learner, cv=splits).fit(FRAME, Y)
 
 
-# --- values -----------------------------------------------------------------------------------------------------
+# --- values --------------------------------------------------------------------------------------------
 
 
 @every_engine

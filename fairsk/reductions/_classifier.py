@@ -532,7 +532,7 @@ class ConstrainedClassifier(MetaClassifier):
             raise ValueError(f"engine='boosting' is not open to this estimator: {refusal}")
         if backend is not None and refusal is None and self.engine != "reduction":
             reason = (
-                "as asked for" if self.engine == "boosting" else "the estimator is boosted with gradients"
+                "as asked for" if self.engine == "boosting" else "the estimator can be boosted under a bound"
             )
             return boost_under_bound, "boosting", reason
         reason = "as asked for" if self.engine == "reduction" else (refusal or "open to any classifier")
