@@ -102,14 +102,14 @@ def boost_under_bound(problem: Problem) -> Solution:
         mirrored=problem.positive_is_first,
     )
     rounds = Rounds(measured, problem.margin, settings.patience)
-    controller = PriceController(measured, n_rounds=settings.n_rounds, learning_rate=settings.learning_rate)
+    controller = PriceController(measured, learning_rate=settings.learning_rate)
     with in_threads(problem.n_jobs) as run:
         for number in range(1, settings.n_rounds + 1):
             lockstep.grow(controller.price_table(), run)
             scores = lockstep.held_out_scores()
             rounds.add(scores, controller.multipliers)
             controller.distances = rounds.distances
-            controller.update(scores, number)
+            controller.update(scores)
             problem.report_progress(number, settings.n_rounds)
             if rounds.has_ended:
                 problem.report_progress(settings.n_rounds, settings.n_rounds)
