@@ -229,7 +229,7 @@ MODELS = {
     ),
     "net in a router": Model(net_in_a_router, "estimator__fairclassifier__penalty_weight", (0.0, 30.0)),
     "reweighted": Model(reweighted, "estimator__logisticregression__C", (0.003, 1.0)),
-    "constrained": Model(constrained_logistic, "max_difference", (0.02, 0.5)),
+    "constrained": Model(constrained_logistic, "max_difference", (0.1, 0.5)),
     "constrained trees": Model(constrained_trees, "max_difference", (0.1, 0.5)),
     "thresholds": Model(over_logistic, "max_difference", (0.02, 0.3), at_predict=True),
     "thresholds over reweighted": Model(over_reweighted, "max_difference", (0.02, 0.3), at_predict=True),
