@@ -918,7 +918,8 @@ default `error_score=np.nan`, scikit-learn makes NaN of an error while scoring, 
 The models: a `FairClassifier` last in a pipeline that passes the column through, the same in a
 `SensitiveRouter`, a `ReweightedClassifier`, and a `ConstrainedClassifier` over a logistic regression and over
 boosted trees (these need the attribute *at fit only*); a `GroupThresholdOptimizer` over a logistic
-regression, over a reweighted model, and over a net (*thresholds* need it at prediction too). A plain pipeline gets its metadata under the name of its step when routing is off:
+regression, over a reweighted model, and over a net (*thresholds* need it at prediction too). A plain pipeline
+gets its metadata under the name of its step when routing is off:
 `fit(X, y, fairclassifier__sensitive_features=...)`. Tools with `n_jobs` also run with two processes (loky)
 and with two threads, with pandas, the column and routing on.
 
