@@ -189,7 +189,7 @@ def _learn(problem: Problem, backend: Backend, settings: Settings, contrasts: Se
     n_rounds = _contrast_rounds(settings)
     of = settings.n_rounds + len(contrasts) * n_rounds
     learnt = []
-    with in_threads(problem.n_jobs) as run:
+    with in_threads(1 if settings.shares_draws else problem.n_jobs) as run:
         labels, log_odds, history = _learn_label(problem, backend, settings, of, run)
         for i, contrast in enumerate(contrasts):
             learnt.append(_learn_contrast(backend, contrast.targets(rows), splits, n_rounds, run))

@@ -103,7 +103,7 @@ def boost_under_bound(problem: Problem) -> Solution:
     )
     rounds = Rounds(measured, problem.margin, settings.patience)
     controller = PriceController(measured, learning_rate=settings.learning_rate)
-    with in_threads(problem.n_jobs) as run:
+    with in_threads(1 if settings.shares_draws else problem.n_jobs) as run:
         for number in range(1, settings.n_rounds + 1):
             lockstep.grow(controller.price_table(), run)
             scores = lockstep.held_out_scores()

@@ -23,11 +23,15 @@ class Settings:
         By how much each tree is shrunk.
     patience : int or None
         After how many rounds without a better held-out error to stop, if the user asked for that.
+    shares_draws : bool
+        Whether boosters of one process draw from one stream, as those of XGBoost do: then folds grow one after
+        another, or what a fold draws would depend on the others.
     """
 
     n_rounds: int
     learning_rate: float
     patience: int | None
+    shares_draws: bool = False
 
 
 def draw_seed(random_state: RandomStateLike) -> int | None:

@@ -125,6 +125,7 @@ class XGBoostBackend:
             int(estimator.get_num_boosting_rounds()),
             _DEFAULT_LEARNING_RATE if rate is None else float(rate),
             None if patience is None else int(patience),
+            shares_draws=True,
         )
 
     def fold(self, train: Ints, test: Ints, *, X_test: Any = None) -> XGBoostFold:
