@@ -110,6 +110,16 @@ def test_a_transformer_that_lists_the_column_is_told_why_it_is_gone(applicants):
     assert any("keep_sensitive=True" in note for note in caught.value.__notes__)
 
 
+def test_a_column_that_models_see_unawares_is_told(applicants):
+    X, y = applicants
+    with pytest.warns(UserWarning, match="X has a column named like the sensitive_features .*: sex"):
+        constrained(sensitive_features=None, max_difference=0.2).fit(X, y, sensitive_features=X["sex"])
+    # Taken out, kept on purpose, or not there: nothing to tell.
+    constrained(max_difference=0.2).fit(X, y, sensitive_features=X["sex"])
+    rest = X.drop(columns="sex")
+    constrained(sensitive_features=None, max_difference=0.2).fit(rest, y, sensitive_features=X["sex"])
+
+
 # --- what is held ------------------------------------------------------------------------------------------
 
 

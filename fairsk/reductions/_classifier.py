@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint, bounded_constraints
+from fairsk._core.columns import column_keys
 from fairsk._core.counts import GroupCounts, soft_counts
 from fairsk._core.groups import Grouping, format_group
 from fairsk._core.messages import list_texts
@@ -468,6 +469,8 @@ class ConstrainedClassifier(MetaClassifier):
             estimator=self.estimator,
             cv=self.cv,
         )
+        if sensitive_features is not None and not self.keep_sensitive:
+            _warn_of_column_left(training.X, training.groups.names, self.sensitive_features)
         by = read_strata(training.X, self.strata, strata, n_samples=num_samples(training.X))
         if by is not None:
             refuse_groups_as_strata(training.groups, by)
@@ -652,6 +655,19 @@ def _tables(counts: GroupCounts, covered: Bools) -> dict[Hashable, GroupCounts]:
             squares = {cell: counts.squares[cell][covered[:, s], s] for cell in CELLS}
             tables[label] = GroupCounts(groups, cells, squares, names=counts.names)
     return tables
+
+
+def _warn_of_column_left(X: Any, names: Sequence[str], selector: Any) -> None:
+    """Warn if values were passed to ``fit``, and X has columns of the same names, which models would see."""
+    taken_out = {key for key in column_keys(selector) or [] if isinstance(key, str)}
+    columns = getattr(X, "columns", None)
+    left = [name for name in names if columns is not None and name in list(columns) and name not in taken_out]
+    if left:
+        warn_user(
+            f"X has a column named like the sensitive_features passed to fit: {list_texts(left)}. The "
+            "models see it, and predictions need it. Name it in the constructor, which takes it out of X; or "
+            "drop it; or set keep_sensitive=True if that is meant."
+        )
 
 
 def _warn_of_small_groups(

@@ -172,6 +172,8 @@ def trace_path(
     # None, where it is not known, becomes NaN; what only rounding sets apart from the value is the value.
     best_mixture = np.array([report.best_mixture for report in reports], dtype=float)
     best_mixture = np.where(np.abs(best_mixture - value) < ROUNDING, value, best_mixture)
+    # What a tighter bound allows, a looser one allows too.
+    best_mixture = np.fmax.accumulate(best_mixture)
     return ConstrainedPath(
         constraint=constraint.name,
         comparison="difference" if by_difference else "ratio",

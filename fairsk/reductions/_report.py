@@ -77,8 +77,11 @@ class ConstrainedReport(BoundReport):
             for name, value in self.detail.items()
         )
         models = f"{self.n_models:,} models fitted{f', {detail}' if detail else ''}"
+        (selected,) = self.counts_by_group.overall().rate("selection_rate")
+        alike = [("selected", "nobody" if selected == 0 else "everybody")] if selected in (0, 1) else []
         return [
             *self._constraint_lines(),
+            *alike,
             *self._strata_lines(),
             *self._value_lines(),
             ("engine", f"{self.engine} ({self.reason}): {models}"),

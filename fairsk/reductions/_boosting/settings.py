@@ -24,8 +24,8 @@ class Settings:
     patience : int or None
         After how many rounds without a better held-out error to stop, if the user asked for that.
     shares_draws : bool
-        Whether boosters of one process draw from one stream, as those of XGBoost do: then folds grow one after
-        another, or what a fold draws would depend on the others.
+        Whether boosters of one process draw from one stream, as those of XGBoost do: then folds grow one
+        after another, or what a fold draws would depend on the others.
     """
 
     n_rounds: int
