@@ -310,30 +310,6 @@ def test_every_point_of_boosted_trees_is_a_fit_at_its_bound(applicants, comparis
     assert sum(record["weight"] for record in alone.history_) == 1
 
 
-def test_chances_that_are_learnt_once_serve_every_bound(applicants):
-    X, y = applicants
-    X = X[["age", "skill", "sex"]]
-    model = boosted(constraint="equalized_odds")
-    path = model.pareto_path(X, y, n_points=3)
-    first, second, free = path.models
-    assert "contrasts" in free.report_.detail
-    assert [each.report_.n_models > 0 for each in path.models] == [False, False, True]
-    alone = clone(model).set_params(max_difference=float(path.bounds[1])).fit(X, y)
-    assert repr(alone.history_) == repr(second.history_)
-    assert alone.report_.value == path.value[1]
-    np.testing.assert_array_equal(alone.decision_function(X), second.decision_function(X))
-    # The last record is of the prices, which come after all rounds.
-    *before, last = first.history_
-    assert {str(each["multipliers"]) for each in before} == {
-        "{'true_positive_rate': [0.0, 0.0], 'false_positive_rate': [0.0, 0.0]}"
-    }
-    assert last["multipliers"] != before[-1]["multipliers"]
-    assert last["valid_bounded_acc"] == pytest.approx(first.report_.value)
-    *same, unpriced = free.history_
-    assert [each["valid_acc"] for each in same] == [each["valid_acc"] for each in before]
-    assert last["valid_disparity"] != unpriced["valid_disparity"]
-    assert first.report_.disparity < second.report_.disparity < free.report_.disparity
-
 
 @pytest.mark.parametrize("margin", [0.0, "1se"])
 def test_without_a_bound_nothing_has_a_price(applicants, margin):

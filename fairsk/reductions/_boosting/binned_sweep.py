@@ -82,10 +82,6 @@ class BinnedSweep:
             worst = np.maximum(worst, np.where(np.isnan(lowest + highest), np.inf, violation))
         return worst
 
-    def best(self, distances: Floats | None = None, largest_error: float = np.inf) -> Choice:
-        """Return the threshold that errs least under the bounds, or else violates them least.
-
-        Thresholds that err more than ``largest_error`` come last.
-        """
-        violations = np.where(self.errors <= largest_error, self.violations(distances), np.inf)
-        return least_error(self.thresholds, self.errors, violations)
+    def best(self, distances: Floats | None = None) -> Choice:
+        """Return the threshold that errs least under the bounds, or else violates them least."""
+        return least_error(self.thresholds, self.errors, self.violations(distances))

@@ -15,7 +15,6 @@ import numpy as np
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._sklearn.routing import asks_for
 from fairsk.reductions._boosting.booster import Backend, Model, find_backend
-from fairsk.reductions._boosting.chances import boost_chances, contrasts_to_learn
 from fairsk.reductions._boosting.lockstep import Lockstep, in_threads
 from fairsk.reductions._boosting.rounds import Rounds
 from fairsk.reductions._bounded_rows import BoundedRows
@@ -85,11 +84,6 @@ def boost_under_bound(problem: Problem) -> Solution:
     fit_params = _fit_params(problem)
     settings = backend_type.settings(problem.estimator, fit_params)
     seen: _Seen | None = None if problem.start is None else problem.start.seen
-    contrasts = contrasts_to_learn(rows, settings)
-    if contrasts:
-        return boost_chances(
-            problem, lambda: _backend(backend_type, problem, fit_params), settings, contrasts
-        )
     backend = _backend(backend_type, problem, fit_params) if seen is None else seen.backend
     held_out = problem.held_out
     measured = rows.take(held_out)

@@ -105,8 +105,8 @@ class StagedBackend:
     def fold(self, train: Ints, test: Ints) -> StagedFold:
         """Fit the transformers to the rows of a fold; return its booster.
 
-        They are fitted once: a fold's booster is asked for again, to grow without prices, for contrasts of
-        groups, and for other bounds.
+        They are fitted once: a fold's booster is asked for again, to grow without prices, and for other
+        bounds.
         """
         stages = next((each for each in self._stages if np.array_equal(each.train, train)), None)
         if stages is None:
