@@ -272,6 +272,21 @@ def test_bounds_on_other_rates(constraint):
         assert selection_gap(outcome[within], groups[within]) <= 0.05 + 1e-9
     assert np.mean(selected == actual) > 0.65
     assert np.abs(solution.multipliers).max() > 0
+    # The precision of a mixture is no mixture of precisions, so that no linear program bounds it.
+    assert (solution.best_mixture is None) == (constraint == "predictive_parity")
+
+
+@pytest.mark.parametrize("n_groups", [2, 4], ids=["chances", "prices"])
+def test_where_no_mixture_keeps_the_bounds_none_is_best(n_groups):
+    """Found and missed positives add up to all positives, of which groups have different shares."""
+    X, actual, groups = make_rows(n_groups=n_groups)
+    assert selection_gap(actual, groups) > 0.1
+    shares = Constraint("shares", (Rate("found", "tp", "n"), Rate("missed", "fn", "n")))
+    solution = boost_under_bound(
+        make_problem(make_booster(), X, actual, groups, constraint=shares, max_difference=0.0)
+    )
+    assert ("contrasts" in solution.detail) == (n_groups == 2)
+    assert solution.best_mixture is None
 
 
 def test_several_groups():

@@ -149,7 +149,8 @@ class Solution:
     value_without_bound : float or None
         The accuracy of the same learner without a bound, held out.
     best_mixture : float or None
-        The accuracy that no mixture of the models and thresholds that were seen exceeds under the bound.
+        The accuracy that no mixture of the models and thresholds that were seen exceeds under the bound; None
+        where none keeps it, or rates of mixtures are no mixtures of rates (moving denominators).
     n_models : int
         How many models were fitted.
     detail : mapping

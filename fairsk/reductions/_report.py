@@ -36,7 +36,8 @@ class ConstrainedReport(BoundReport):
         How many models were fitted, of each fold one, and those that are no longer needed among them.
     best_mixture : float or None
         The accuracy that no mixture of the models and thresholds that were seen exceeds under the bound, on
-        the same rows: the linear program's bound. None where nothing can be compared.
+        the same rows: the linear program's bound. None where nothing can be compared, no mixture keeps the
+        bound, or the denominator of a rate depends on decisions.
     detail : dict
         What else the engine says, such as how many ``rounds`` are used.
     pos_label, objective, value, value_without_bound, group_value_without_bound, counts_without_bound

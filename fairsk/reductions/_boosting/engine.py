@@ -148,7 +148,7 @@ def _solution(
     selected = sweep.scores >= choice.threshold
     best_mixture = None
     if measured.windows:
-        best_mixture = rounds.best_mixture(selected, distances_of_all(margin.distances, measured))
+        best_mixture = rounds.best_mixture(choice, distances_of_all(margin.distances, measured))
     return Solution(
         MeanLogOdds(lockstep.finish(rounds.best.number)),
         choice.threshold,

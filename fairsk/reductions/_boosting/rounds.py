@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fairsk._core.typing import Bools, Floats
+from fairsk._core.typing import Floats
 from fairsk._held_out.safety_margin import SafetyMargin
 from fairsk.reductions._boosting.binned_sweep import BinnedSweep
 from fairsk.reductions._bounded_rows import BoundedRows
@@ -94,20 +94,26 @@ class Rounds:
         best = self.best.number
         return [replace(step, weight=float(i == best)) for i, step in enumerate(self.steps, start=1)]
 
-    def best_mixture(self, selected: Bools, distances: Floats | None) -> float:
+    def best_mixture(self, choice: Choice, distances: Floats | None) -> float | None:
         """Return the accuracy that no mixture of thresholds on rounds exceeds under the bounds.
+
+        There is none where no mixture keeps the bounds, and where the denominator of a rate depends on
+        decisions: the rate of a mixture is then no mixture of rates, and what a program says of it, no limit.
 
         Parameters
         ----------
-        selected : boolean array of shape (n_held_out,)
-            The decisions that were taken, which are one of the rules that are mixed.
+        choice : Choice
+            The threshold on the best round that decides, which is one of the rules that are mixed.
         distances : array of shape (n_rates, n_groups), optional
             How far rates stay away from the ends of their windows.
         """
+        if not all(rate.has_fixed_denominator for rate in self.rows.rates):
+            return None
+        selected = self.best.scores >= choice.threshold
         chosen = self.rows.values(self.rows.cells(selected))
         errors = np.concatenate([[self.rows.error(selected)], *self._errors])
         values = np.concatenate([chosen[None], *self._values])
-        return 1 - solve_master(self.rows, errors, values, distances).error
+        return solve_master(self.rows, errors, values, distances).accuracy_limit(choice)
 
 
 def _rank(choice: Choice) -> tuple[float, float]:

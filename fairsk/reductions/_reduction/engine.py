@@ -131,7 +131,7 @@ def _solution(problem: Problem, final: Search, decides: Average) -> Solution:
         [],
         mixture.multipliers,
         1 - rules.least_error(),
-        1 - mixture.error if mixture.is_feasible else None,
+        mixture.accuracy_limit(choice),
         0,
     )
 

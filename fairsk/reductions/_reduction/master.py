@@ -19,6 +19,7 @@ from fairsk._core.bounds import Bound
 from fairsk._core.typing import Floats, Ints
 from fairsk._held_out.safety_margin import allowance
 from fairsk.reductions._bounded_rows import BoundedRows, Window
+from fairsk.reductions._final_threshold import Choice
 
 __all__ = ["Mixture", "solve_master"]
 
@@ -63,6 +64,15 @@ class Mixture:
     def objective(self) -> float:
         """What is least: the error, and what the excess costs."""
         return self.error + _PRICE_OF_EXCESS * self.excess
+
+    def accuracy_limit(self, choice: Choice) -> float | None:
+        """Return the accuracy that no mixture of the rules exceeds under the bounds; None if none keeps them.
+
+        What was chosen, if it keeps the bounds, is one of the rules: only rounding puts it above the limit.
+        """
+        if not self.is_feasible:
+            return None
+        return 1 - (min(self.error, choice.error) if choice.violation == 0 else self.error)
 
     def reduced_costs(self, errors: Floats, values: Floats) -> Floats:
         """Return by how much rules, old or new, fall short of being worth adding: negative if they are."""
