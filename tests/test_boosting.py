@@ -174,7 +174,7 @@ def test_decisions_are_those_of_models_that_do_not_see_the_row():
     scores = np.mean([model.raw_scores(X) for model in solution.scorer.models], axis=0)
     np.testing.assert_allclose(solution.scorer.scores(X), scores)
     assert solution.scale == "log_odds"
-    assert solution.n_models == 4
+    assert solution.n_models == 6  # of few rows, a booster without prices for every fold
     assert solution.best_mixture >= (solution.selected == actual).mean() - 1e-9
 
 
@@ -214,7 +214,8 @@ def test_without_a_bound_each_fold_is_the_learner_itself():
     assert np.mean(solution.selected != actual) == pytest.approx(least)
 
 
-def test_value_without_bound_is_that_of_one_fold_less_what_makes_the_fold_easier():
+def test_value_without_bound_is_that_of_some_folds_less_what_makes_these_easier(monkeypatch):
+    monkeypatch.setattr("fairsk.reductions._boosting.engine._SCORED_FREE", 200)  # that is one fold of three
     X, actual, groups = make_rows()
     weights = np.random.default_rng(0).uniform(0.5, 2, len(X))
     problem = make_problem(make_booster(), X, actual, groups, max_difference=0.05, weights=weights)
@@ -229,6 +230,17 @@ def test_value_without_bound_is_that_of_one_fold_less_what_makes_the_fold_easier
     expected = np.polyval(line, np.average(bounded, weights=weights))
     assert solution.value_without_bound == pytest.approx(expected)
     assert solution.value_without_bound > np.average(solution.selected == actual, weights=weights)
+
+
+def test_value_without_bound_of_few_rows_is_that_of_all_folds():
+    X, actual, groups = make_rows()
+    problem = make_problem(make_booster(), X, actual, groups, max_difference=0.05)
+    solution = boost_under_bound(problem)
+    right = [
+        (make_booster().fit(X[train], actual[train]).predict(X[test]) == actual[test])
+        for train, test in problem.splits
+    ]
+    assert solution.value_without_bound == pytest.approx(np.concatenate(right).mean())
 
 
 def test_patience_ends_the_rounds():
@@ -278,7 +290,7 @@ def test_bounds_on_other_rates(constraint):
     assert (solution.best_mixture is None) == (constraint == "predictive_parity")
 
 
-@pytest.mark.parametrize("n_groups", [2, 4], ids=["chances", "prices"])
+@pytest.mark.parametrize("n_groups", [2, 4])
 def test_where_no_mixture_keeps_the_bounds_none_is_best(n_groups):
     """Found and missed positives add up to all positives, of which groups have different shares."""
     X, actual, groups = make_rows(n_groups=n_groups)
@@ -287,7 +299,6 @@ def test_where_no_mixture_keeps_the_bounds_none_is_best(n_groups):
     solution = boost_under_bound(
         make_problem(make_booster(), X, actual, groups, constraint=shares, max_difference=0.0)
     )
-    assert ("contrasts" in solution.detail) == (n_groups == 2)
     assert solution.best_mixture is None
 
 

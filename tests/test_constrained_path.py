@@ -304,11 +304,10 @@ def test_every_point_of_boosted_trees_is_a_fit_at_its_bound(applicants, comparis
     assert alone.report_.disparity == path.disparity[0]
     assert alone.report_.value_without_bound == path.models[0].report_.value_without_bound
     np.testing.assert_array_equal(alone.decision_function(X), path.models[0].decision_function(X))
-    # The booster without prices, to compare with, is the same at every bound.
-    assert [each.report_.n_models for each in (alone, *path.models)] == [3, 2, 3]
+    # The boosters without prices, to compare with, are the same at every bound.
+    assert [each.report_.n_models for each in (alone, *path.models)] == [4, 2, 4]
     assert [record["round"] for record in alone.history_] == [*range(1, 16)]
     assert sum(record["weight"] for record in alone.history_) == 1
-
 
 
 @pytest.mark.parametrize("margin", [0.0, "1se"])

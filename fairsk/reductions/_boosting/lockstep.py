@@ -104,8 +104,8 @@ class Lockstep:
         Positions of the rows to train on and of those to score, fold by fold.
     held_out : integer array of shape (n_held_out,)
         The rows that some fold scores, sorted.
-    with_free_one : bool
-        Whether one more booster, of the first fold, grows without prices, to compare with.
+    n_free : int
+        How many more boosters, of the first folds, grow without prices, to compare with.
     mirrored : bool
         Whether the backend learns the negative label.
     """
@@ -117,19 +117,18 @@ class Lockstep:
         splits: Splits,
         held_out: Ints,
         *,
-        with_free_one: bool,
+        n_free: int,
         mirrored: bool = False,
     ) -> None:
         self.folds = [Fold(backend, rows, *split, mirrored=mirrored) for split in splits]
-        self.free = Fold(backend, rows, *splits[0], mirrored=mirrored) if with_free_one else None
+        self.free = [Fold(backend, rows, *split, mirrored=mirrored) for split in splits[:n_free]]
         self.places = [np.searchsorted(held_out, test) for _, test in splits]
         self._times = np.bincount(np.concatenate(self.places), minlength=len(held_out))
 
     def grow(self, prices: Floats, run: Map = map) -> None:
         """Grow a tree per fold at these prices, of shape (n_codes, 2): of negatives, of positives."""
         tasks = [(fold, prices.ravel()) for fold in self.folds]
-        if self.free is not None:
-            tasks.append((self.free, np.zeros(prices.size)))
+        tasks += [(fold, np.zeros(prices.size)) for fold in self.free]
         list(run(lambda task: task[0].grow(task[1]), tasks))
 
     def held_out_scores(self) -> Floats:
@@ -146,7 +145,7 @@ class Lockstep:
     @property
     def n_boosters(self) -> int:
         """How many boosters grow."""
-        return len(self.folds) + (self.free is not None)
+        return len(self.folds) + len(self.free)
 
 
 @contextmanager
