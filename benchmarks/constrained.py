@@ -581,35 +581,50 @@ def bars_of_small_adult(table: Table) -> None:
             bar(f"{SHORT[constraint]} .02, CPU over that of {other}", ratio, limit, digits=2)
 
 
-def beside_frontier(table: Table, method: str, constraint: str, bound: float) -> tuple[float, float, bool]:
-    """Return the accuracy above blind's at the same mean gap, its standard error, and if it is extrapolated.
+def slope(left: tuple[Array, Array], right: tuple[Array, Array]) -> float:
+    """Return the rise of the mean accuracy per rise of the mean gap."""
+    return float((right[1].mean() - left[1].mean()) / (right[0].mean() - left[0].mean()))
 
-    The frontier is straight between the means of two neighbouring bounds; a split's gap counts at its slope.
+
+def beside_frontier(table: Table, method: str, constraint: str, bound: float) -> tuple[float, float]:
+    """Return the accuracy above what blind thresholds reach at the same mean gap, and its standard error.
+
+    The frontier is the upper concave hull of the means over the bounds and of the plain learner; before its
+    first point and after its last one it is level. The gap of a split counts at the slope of the frontier.
     """
-    points = {b: table.column(BLIND, constraint, b, "gap") for b in FRONTIER_BOUNDS}
-    heights = {b: table.column(BLIND, constraint, b, "accuracy") for b in FRONTIER_BOUNDS}
-    x = table.column(method, constraint, bound, "gap")
-    known = sorted(points, key=lambda b: points[b].mean())
-    means = np.array([points[b].mean() for b in known])
-    right = int(np.clip(np.searchsorted(means, x.mean()), 1, len(known) - 1))
-    low, high = known[right - 1], known[right]
+    cases = [(BLIND, b) for b in FRONTIER_BOUNDS] + [(PLAIN, bound)]
+    points = [
+        tuple(table.column(name, constraint, b, what) for what in ("gap", "accuracy")) for name, b in cases
+    ]
+    hull: list[Any] = []
+    for point in sorted(points, key=lambda point: point[0].mean()):
+        while len(hull) > 1 and slope(hull[-2], hull[-1]) <= slope(hull[-2], point):
+            hull.pop()
+        hull.append(point)
+    x, y = (table.column(method, constraint, bound, what) for what in ("gap", "accuracy"))
+    means = np.array([point[0].mean() for point in hull])
+    if not means[0] < x.mean() < means[-1]:
+        return mean_and_error(y - hull[0 if x.mean() <= means[0] else -1][1])
+    right = int(np.searchsorted(means, x.mean()))
+    low, high = hull[right - 1], hull[right]
     share = (x.mean() - means[right - 1]) / (means[right] - means[right - 1])
-    slope = (heights[high].mean() - heights[low].mean()) / (means[right] - means[right - 1])
-    at = (1 - share) * heights[low] + share * heights[high]
-    moved = x - (1 - share) * points[low] - share * points[high]
-    excess = table.column(method, constraint, bound, "accuracy") - at - slope * moved
-    return *mean_and_error(excess), bool(share < 0 or share > 1)
+    gaps, heights = ((1 - share) * low[i] + share * high[i] for i in (0, 1))
+    return mean_and_error(y - heights - slope(low, high) * (x - gaps))
 
 
 def bars_of_frontier(table: Table) -> None:
     for constraint in CONSTRAINTS:
         for bound in BOUNDS:
-            excess, error, outside = beside_frontier(table, OURS, constraint, bound)
-            where = "frontier, which is extended here" if outside else "frontier"
-            what = f"{SHORT[constraint]} {bound:.2f}, accuracy above blind's {where} (least: minus its error)"
-            bar(what, excess, -error, least=True)
+            excess, error = beside_frontier(table, OURS, constraint, bound)
+            name = f"{SHORT[constraint]} {bound:.2f}"
+            bar(
+                f"{name}, accuracy above blind's frontier (least: minus its error)",
+                excess,
+                -error,
+                least=True,
+            )
             seconds = [table.column(method, constraint, bound, "seconds").mean() for method in (OURS, BLIND)]
-            bar(f"{SHORT[constraint]} {bound:.2f}, CPU over blind's", seconds[0] / seconds[1], 0.25, digits=2)
+            bar(f"{name}, CPU over blind's", seconds[0] / seconds[1], 0.25, digits=2)
 
 
 def all_cases(method: str) -> list[tuple[str, float]]:
