@@ -3,51 +3,37 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from functools import partial
 from numbers import Integral, Real
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from fairsk._core.bounds import ROUNDING, Bound, BoundedConstraint, bounded_constraints
-from fairsk._core.columns import column_keys
-from fairsk._core.counts import GroupCounts, soft_counts
-from fairsk._core.groups import Grouping, format_group
-from fairsk._core.messages import list_texts
+from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints
+from fairsk._core.groups import Grouping
 from fairsk._core.progress import progress_bar
 from fairsk._core.results import library_of
-from fairsk._core.strata import read_strata, refuse_groups_as_strata
-from fairsk._core.typing import Bools, Ints
-from fairsk._core.warnings import warn_user
-from fairsk._held_out.objective import make_objective
-from fairsk._held_out.report import report_fields, warn_of_wide_intervals
-from fairsk._held_out.safety_margin import MarginLike, SafetyMargin
+from fairsk._held_out.safety_margin import MarginLike
 from fairsk._meta.base import MetaClassifier
-from fairsk._meta.cross_fit import Splits, TrainingData, check_training_data, refuse_one_class, split_rows
-from fairsk._sklearn.compat import HasMethods, Interval, StrOptions, fit_context, num_samples
+from fairsk._meta.cross_fit import TrainingData
+from fairsk._sklearn.compat import HasMethods, Interval, StrOptions, fit_context
 from fairsk._sklearn.routing import ResponseMethod, response_of
-from fairsk._sklearn.rows import check_same_features, refuse_dataset
-from fairsk.rates import CELLS, Constraint
-from fairsk.reductions._boosting.booster import find_backend
-from fairsk.reductions._boosting.engine import boost_under_bound
+from fairsk._sklearn.rows import refuse_dataset
+from fairsk.rates import Constraint
 from fairsk.reductions._bounded_model import BoundedModel
-from fairsk.reductions._bounded_rows import BoundedRows
+from fairsk.reductions._engines import Engine, choose_engine
 from fairsk.reductions._history import history_records
+from fairsk.reductions._inputs import pose_problem, read_training_data
 from fairsk.reductions._path import ConstrainedPath, path_bounds, trace_path
 from fairsk.reductions._problem import Problem, Solution, Start
-from fairsk.reductions._reduction.engine import reduce_under_bound
-from fairsk.reductions._report import ConstrainedReport
+from fairsk.reductions._report import ConstrainedReport, measure_solution
+from fairsk.reductions._warnings import warn_of_limits
 
 __all__ = ["ConstrainedClassifier"]
-
-Engine: TypeAlias = Literal["auto", "boosting", "reduction"]
 
 
 class ConstrainedClassifier(MetaClassifier):
@@ -303,14 +289,14 @@ class ConstrainedClassifier(MetaClassifier):
             The fitted meta-estimator.
         """
         constraints = self._constraints()
-        training, by = self._training_data(X, y, sensitive_features, sample_weight, strata, fit_params)
-        problem, by = self._problem(training, by, constraints)
+        training, by = read_training_data(self, X, y, sensitive_features, sample_weight, strata, fit_params)
+        problem, by = pose_problem(self, training, by, constraints)
         with progress_bar(type(self).__name__, verbose=self.verbose) as report_progress:
             solution = self._solve(replace(problem, report_progress=report_progress), by, constraints)
         self._remember_columns(training.groups.names, sensitive_features)
         self.report_ = replace(self.report_, library=library_of(X, sensitive_features))
         problem.margin.warn_of_less(solution.margin)
-        _warn_of_limits(self.report_, has_margin=bool(self.margin))
+        warn_of_limits(self.report_, has_margin=bool(self.margin))
         return self
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -377,8 +363,8 @@ class ConstrainedClassifier(MetaClassifier):
         comparison = bounded.bound.comparison
         asked = path_bounds(bounded.constraint, comparison, bounds, n_points)
         blank = clone(self)  # this one is not changed
-        training, by = blank._training_data(X, y, sensitive_features, sample_weight, strata, fit_params)
-        problem, by = blank._problem(training, by, constraints)
+        training, by = read_training_data(blank, X, y, sensitive_features, sample_weight, strata, fit_params)
+        problem, by = pose_problem(blank, training, by, constraints)
         if not problem.rows.windows:
             raise ValueError("There is no trade-off to follow: fewer than two groups can be compared.")
         blank._remember_columns(training.groups.names, sensitive_features)
@@ -419,13 +405,17 @@ class ConstrainedClassifier(MetaClassifier):
         self, problem: Problem, by: Grouping | None, constraints: tuple[BoundedConstraint, ...]
     ) -> Solution:
         """Fit under the bounds, and keep all that a fitted classifier has."""
-        solve, engine, reason = self._engine()
+        solve, engine, reason = choose_engine(
+            self.estimator, self.engine, max_models=self.max_models, response_method=self.response_method
+        )
         with self._explaining_the_missing_column(not self.keep_sensitive, ", or set keep_sensitive=True"):
             solution = solve(problem)
         problem.report_progress(1, 1)  # engines may stop early
         self._remember(problem.training, solution)
         self.engine_ = engine
-        self.report_ = self._report(problem, by, constraints, solution, engine, reason)
+        self.report_ = measure_solution(
+            problem, by, constraints, solution, margin_asked=self.margin, engine=engine, reason=reason
+        )
         labels = None if by is None else by.labels
         self.history_ = history_records(
             solution.history,
@@ -441,158 +431,12 @@ class ConstrainedClassifier(MetaClassifier):
         """Return the bounds that are asked for."""
         return bounded_constraints(self.constraint, self.max_difference, self.min_ratio, unbounded=True)
 
-    def _training_data(
-        self,
-        X: Any,
-        y: Any,
-        sensitive_features: Any,
-        sample_weight: Any,
-        strata: Any,
-        fit_params: dict[str, Any],
-    ) -> tuple[TrainingData, Grouping | None]:
-        """Return the arguments of ``fit``, validated, without rows that weigh nothing; and the strata."""
-        if _is_frozen(self.estimator):
-            raise ValueError(
-                "ConstrainedClassifier fits its estimator under the bound, which a frozen one cannot be. For "
-                "a fitted model there is GroupThresholdOptimizer, with policy='blind' if the attribute may "
-                "not be used to predict."
-            )
-        training = check_training_data(
-            X,
-            y,
-            selector=self.sensitive_features,
-            sensitive_features=sensitive_features,
-            sample_weight=sample_weight,
-            strata=strata,
-            pos_label=self.pos_label,
-            fit_params=fit_params,
-            estimator=self.estimator,
-            cv=self.cv,
-        )
-        if sensitive_features is not None and not self.keep_sensitive:
-            _warn_of_column_left(training.X, training.groups.names, self.sensitive_features)
-        by = read_strata(training.X, self.strata, strata, n_samples=num_samples(training.X))
-        if by is not None:
-            refuse_groups_as_strata(training.groups, by)
-            if self.margin:
-                raise ValueError(
-                    f"margin={self.margin!r} is not open to strata: leave one of the two out, or tighten the "
-                    "bound yourself."
-                )
-        check_same_features(self, training.X, reset=True)
-        return training, by
-
-    def _problem(
-        self, training: TrainingData, by: Grouping | None, constraints: tuple[BoundedConstraint, ...]
-    ) -> tuple[Problem, Grouping | None]:
-        """Return what an engine is given: rows without weight left out; and the strata of these rows."""
-        splits = split_rows(training, self.cv, self.random_state)  # of all of X, as the splitter may need it
-        refuse_one_class(training, splits)
-        if not self.keep_sensitive:
-            training = replace(training, X=self._take_out_column(training.X))
-        if training.weights is not None and not training.weights.all():
-            training, splits, present = _present(training, splits)
-            by = None if by is None else by.take(present)
-        rows = BoundedRows.of(
-            constraints,
-            training.labels == training.positive,
-            training.groups,
-            np.ones(len(training.labels)) if training.weights is None else training.weights,
-            strata=by,
-            min_group_size=self.min_group_size,
-            measured=np.unique(np.concatenate([test for _, test in splits])),
-        )
-        _warn_of_small_groups(rows, constraints, self.min_group_size)
-        n_compared = int(rows.covered.any(1).sum())
-        problem = Problem(
-            self.estimator,
-            training,
-            splits,
-            rows,
-            SafetyMargin.from_parameter(self.margin, constraints, n_compared),
-            random_state=self.random_state,
-            n_jobs=self.n_jobs,
-        )
-        return problem, by
-
-    def _engine(self) -> tuple[Callable[[Problem], Solution], Literal["boosting", "reduction"], str]:
-        """Return the engine that fits, its name, and why it was taken.
-
-        Raises
-        ------
-        ValueError
-            If boosting is asked for, and the estimator is no booster.
-        """
-        backend = find_backend(self.estimator)
-        if self.engine == "boosting" and backend is None:
-            raise ValueError(
-                "engine='boosting' is for LGBMClassifier and XGBClassifier, alone or as the last step of a "
-                f"pipeline; the estimator is a {type(self.estimator).__name__}. Use engine='reduction', or "
-                "'auto'."
-            )
-        refusal = None if backend is None else backend.refusal(self.estimator)
-        if self.engine == "boosting" and refusal is not None:
-            raise ValueError(f"engine='boosting' is not open to this estimator: {refusal}")
-        if backend is not None and refusal is None and self.engine != "reduction":
-            reason = (
-                "as asked for" if self.engine == "boosting" else "the estimator can be boosted under a bound"
-            )
-            return boost_under_bound, "boosting", reason
-        reason = "as asked for" if self.engine == "reduction" else (refusal or "open to any classifier")
-        reduce = partial(reduce_under_bound, max_models=self.max_models, response_method=self.response_method)
-        return reduce, "reduction", reason
-
     def _remember(self, training: TrainingData, solution: Solution) -> None:
         """Keep the models and the threshold."""
         classes = np.array(training.classes)
         positive = training.classes.index(training.positive)
         self.threshold_ = solution.threshold
         self.estimator_ = BoundedModel(solution.scorer, solution.threshold, classes, positive, solution.scale)
-
-    def _report(
-        self,
-        problem: Problem,
-        by: Grouping | None,
-        constraints: tuple[BoundedConstraint, ...],
-        solution: Solution,
-        engine: Literal["boosting", "reduction"],
-        reason: str,
-    ) -> ConstrainedReport:
-        """Measure the decisions about held-out rows."""
-        held_out, rows, training = problem.held_out, problem.rows, problem.training
-        groups = training.groups.take(held_out)
-        strata = None if by is None else by.take(held_out)
-        measured = rows.take(held_out)
-        counts = soft_counts(
-            solution.selected.astype(float), measured.actual, groups, measured.weights, strata
-        )
-        labels = groups.labels
-        compared = rows.is_compared
-        actual = measured.actual
-        objective = make_objective(
-            "accuracy", float(measured.weights[actual].sum()), float(measured.weights[~actual].sum())
-        )
-        return ConstrainedReport(
-            **report_fields(
-                counts,
-                constraints,
-                objective,
-                pos_label=training.positive,
-                value_without_bound=solution.value_without_bound,
-                measured_on="out of fold",
-                covered=[label for g, label in enumerate(labels) if compared[g]],
-                exempt=[label for g, label in enumerate(labels) if not compared[g]],
-                margin=solution.margin,
-                tables=None if strata is None else _tables(counts, rows.covered),
-                strata_names=() if strata is None else strata.names,
-            ),
-            margin_asked=self.margin,
-            engine=engine,
-            reason=reason,
-            n_models=solution.n_models,
-            best_mixture=solution.best_mixture,
-            detail=dict(solution.detail),
-        )
 
     # --- responses ------------------------------------------------------------------------------------------
 
@@ -624,99 +468,3 @@ class ConstrainedClassifier(MetaClassifier):
             with np.errstate(divide="ignore"):
                 return np.log(self.estimator_.predict_proba(inner_X))
         return getattr(self.estimator_, method)(inner_X)
-
-
-def _is_frozen(estimator: Any) -> bool:
-    """Whether a classifier, or the last step of a pipeline, is fitted already and stays as it is."""
-    while isinstance(estimator, Pipeline):
-        estimator = estimator.steps[-1][1]
-    return isinstance(estimator, FrozenEstimator)
-
-
-def _present(training: TrainingData, splits: Splits) -> tuple[TrainingData, Splits, Ints]:
-    """Leave out rows of weight 0, which are as good as absent; return which ones are left, too."""
-    weights = np.ones(len(training.labels)) if training.weights is None else training.weights
-    present = np.flatnonzero(weights)
-    position = np.full(len(weights), -1)
-    position[present] = np.arange(len(present))
-    kept = [
-        (position[train][position[train] >= 0], position[test][position[test] >= 0]) for train, test in splits
-    ]
-    return training.take(present), [split for split in kept if len(split[1])], present
-
-
-def _tables(counts: GroupCounts, covered: Bools) -> dict[Hashable, GroupCounts]:
-    """Return of each stratum in which groups are compared the counts of these groups."""
-    tables = {}
-    for s, label in enumerate(counts.strata or ()):
-        groups = [group for g, group in enumerate(counts.groups) if covered[g, s]]
-        if groups:
-            cells = {cell: counts.cells[cell][covered[:, s], s] for cell in CELLS}
-            squares = {cell: counts.squares[cell][covered[:, s], s] for cell in CELLS}
-            tables[label] = GroupCounts(groups, cells, squares, names=counts.names)
-    return tables
-
-
-def _warn_of_column_left(X: Any, names: Sequence[str], selector: Any) -> None:
-    """Warn if values were passed to ``fit``, and X has columns of the same names, which models would see."""
-    taken_out = {key for key in column_keys(selector) or [] if isinstance(key, str)}
-    columns = getattr(X, "columns", None)
-    left = [name for name in names if columns is not None and name in list(columns) and name not in taken_out]
-    if left:
-        warn_user(
-            f"X has a column named like the sensitive_features passed to fit: {list_texts(left)}. The "
-            "models see it, and predictions need it. Name it in the constructor, which takes it out of X; or "
-            "drop it; or set keep_sensitive=True if that is meant."
-        )
-
-
-def _warn_of_small_groups(
-    rows: BoundedRows, constraints: Sequence[BoundedConstraint], min_group_size: int
-) -> None:
-    """Warn of groups that are too small to measure, and if too few are left to compare."""
-    compared = rows.is_compared
-    if not compared.any():
-        names = " and ".join(each.constraint.name for each in constraints)
-        warn_user(
-            f"Fewer than two groups can be compared under {names} (min_group_size={min_group_size}): nothing "
-            "is promised about the disparity."
-        )
-        return
-    if not compared.all():
-        small = [format_group(label) for g, label in enumerate(rows.labels) if not compared[g]]
-        warn_user(
-            f"Fewer than min_group_size={min_group_size} rows to measure in: {list_texts(small)}. The bound "
-            "does not cover these groups."
-        )
-    somewhere = rows.covered[compared][:, rows.covered.any(0)]
-    if not somewhere.all() or not rows.covered.any(0).all():
-        n_left_out = int((~rows.covered[compared]).sum())
-        warn_user(
-            f"Fewer than min_group_size={min_group_size} rows to measure in some strata: {n_left_out} of "
-            f"{rows.covered[compared].size} groups of strata are not compared. report_.not_compared and "
-            "report_.cells_not_compared name them."
-        )
-
-
-def _warn_of_limits(report: ConstrainedReport, *, has_margin: bool) -> None:
-    """Warn if a bound is missed, or all are decided alike, or else if the rows say little of the bound."""
-    missed = [part for part in report.constraints if part.violation > ROUNDING]
-    (selected,) = report.counts_by_group.overall().rate("selection_rate")
-    if missed:
-        names = list_texts(f"{part.constraint} ({part.disparity:.4f})" for part in missed)
-        warn_user(
-            f"No model was found whose held-out decisions meet the bound on {names}. What helps: a looser "
-            "bound, more rows, coarser groups, or a learner that can give up accuracy in more ways."
-        )
-    elif selected in (0, 1):
-        without = report.value_without_bound
-        why = (
-            "no better decisions were found without the bound either. X says too little of y."
-            if without is not None and report.value >= without - ROUNDING
-            else "under this bound one decision for all rows is the best that was found. Loosen the bound."
-        )
-        warn_user(f"The model selects {'nobody' if selected == 0 else 'everybody'}: {why}")
-    elif not has_margin:
-        warn_of_wide_intervals(
-            report.constraints, **({} if report.counts.strata is None else {"remedies": ""})
-        )

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
+from fairsk._core.bounds import BoundedConstraint
+from fairsk._core.counts import GroupCounts, soft_counts
+from fairsk._core.groups import Grouping
 from fairsk._core.results import number
-from fairsk._held_out.report import BoundReport
+from fairsk._core.typing import Bools
+from fairsk._held_out.objective import make_objective
+from fairsk._held_out.report import BoundReport, report_fields
+from fairsk._held_out.safety_margin import MarginLike
+from fairsk.rates import CELLS
+from fairsk.reductions._problem import Problem, Solution
 
-__all__ = ["ConstrainedReport"]
+__all__ = ["ConstrainedReport", "measure_solution"]
 
 _DECIDED_BY = {
     "boosting": "Boosted trees under prices on the decisions decide, by one threshold for all",
@@ -95,3 +103,60 @@ class ConstrainedReport(BoundReport):
 
     def _decided_by(self) -> str:
         return _DECIDED_BY[self.engine]
+
+
+def measure_solution(
+    problem: Problem,
+    by: Grouping | None,
+    constraints: tuple[BoundedConstraint, ...],
+    solution: Solution,
+    *,
+    margin_asked: MarginLike,
+    engine: Literal["boosting", "reduction"],
+    reason: str,
+) -> ConstrainedReport:
+    """Measure the decisions about held-out rows."""
+    held_out, rows, training = problem.held_out, problem.rows, problem.training
+    groups = training.groups.take(held_out)
+    strata = None if by is None else by.take(held_out)
+    measured = rows.take(held_out)
+    counts = soft_counts(solution.selected.astype(float), measured.actual, groups, measured.weights, strata)
+    labels = groups.labels
+    compared = rows.is_compared
+    actual = measured.actual
+    objective = make_objective(
+        "accuracy", float(measured.weights[actual].sum()), float(measured.weights[~actual].sum())
+    )
+    return ConstrainedReport(
+        **report_fields(
+            counts,
+            constraints,
+            objective,
+            pos_label=training.positive,
+            value_without_bound=solution.value_without_bound,
+            measured_on="out of fold",
+            covered=[label for g, label in enumerate(labels) if compared[g]],
+            exempt=[label for g, label in enumerate(labels) if not compared[g]],
+            margin=solution.margin,
+            tables=None if strata is None else _tables(counts, rows.covered),
+            strata_names=() if strata is None else strata.names,
+        ),
+        margin_asked=margin_asked,
+        engine=engine,
+        reason=reason,
+        n_models=solution.n_models,
+        best_mixture=solution.best_mixture,
+        detail=dict(solution.detail),
+    )
+
+
+def _tables(counts: GroupCounts, covered: Bools) -> dict[Hashable, GroupCounts]:
+    """Return of each stratum in which groups are compared the counts of these groups."""
+    tables = {}
+    for s, label in enumerate(counts.strata or ()):
+        groups = [group for g, group in enumerate(counts.groups) if covered[g, s]]
+        if groups:
+            cells = {cell: counts.cells[cell][covered[:, s], s] for cell in CELLS}
+            squares = {cell: counts.squares[cell][covered[:, s], s] for cell in CELLS}
+            tables[label] = GroupCounts(groups, cells, squares, names=counts.names)
+    return tables
