@@ -12,7 +12,7 @@ import pytest
 from scipy import sparse
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import RepeatedStratifiedKFold, ShuffleSplit, StratifiedKFold
+from sklearn.model_selection import PredefinedSplit, RepeatedStratifiedKFold, ShuffleSplit, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
@@ -141,6 +141,13 @@ def test_rows_held_out_several_times_or_never_count_once(learner):
         else:
             held_out = 96 if cv == 0.4 else N
         assert counts.n.sum() == held_out
+
+
+@every_engine
+def test_held_out_rows_without_weight_are_refused(learner):
+    held_out = np.arange(N) >= 120
+    with pytest.raises(ValueError, match="rows that cv holds out have sample_weight 0"):
+        make(learner, cv=PredefinedSplit(np.where(held_out, 0, -1))).fit(FRAME, Y, sample_weight=~held_out)
 
 
 @every_engine

@@ -82,6 +82,11 @@ def pose_problem(
         training = replace(training, X=model._take_out_column(training.X))
     if training.weights is not None and not training.weights.all():
         training, splits, present = _present(training, splits)
+        if not splits:
+            raise ValueError(
+                "All rows that cv holds out have sample_weight 0, so that there is nothing to measure rates "
+                "on. Give some of them a weight, or cv other rows to hold out."
+            )
         by = None if by is None else by.take(present)
     rows = BoundedRows.of(
         constraints,
