@@ -9,7 +9,11 @@ import pytest
 from test_bounded_rows import make_rows, rate_by_loop, violation_by_loop
 
 from fairsk._core.bounds import bounded_constraints
+from fairsk._core.columns import sensitive_columns
+from fairsk._core.curves import Curve
+from fairsk._core.groups import encode_groups
 from fairsk._held_out.safety_margin import SafetyMargin
+from fairsk.reductions._bounded_rows import BoundedRows
 from fairsk.reductions._final_threshold import ThresholdSweep, best_choice, choose_threshold
 
 BOUNDS = [{"max_difference": 0.15}, {"min_ratio": 0.7}]
@@ -164,3 +168,25 @@ def test_nothing_selected_is_within_every_bound_on_a_difference(pair):
     rows, scores = make_sweep(pair[0] + 7 * pair[1], max_difference=0.0)
     choice = ThresholdSweep(rows, scores).best()
     assert choice.violation == 0
+
+
+@pytest.mark.parametrize("n_groups", [2, 40])
+def test_rates_are_read_off_once_per_row_however_many_groups_there_are(monkeypatch, n_groups):
+    rng, n = np.random.default_rng(0), 400
+    groups, scores = np.arange(n) % n_groups, rng.permutation(n) / n
+    grouping = encode_groups(sensitive_columns(scores, None, groups.astype(str), n_samples=n))
+    (bounded,) = bounded_constraints("demographic_parity", 0.1, None)
+    sweep = ThresholdSweep(BoundedRows.of([bounded], rng.random(n) < 0.5, grouping, np.ones(n)), scores)
+    n_read, read = [], Curve.at
+
+    def count(curve, index):
+        cells = read(curve, index)
+        n_read.append(len(cells["tp"]))
+        return cells
+
+    monkeypatch.setattr(Curve, "at", count)
+    violations = sweep.violations()
+    assert sum(n_read) == n + n_groups
+    for position, threshold in enumerate(sweep.thresholds):
+        rates = np.bincount(groups, scores >= threshold) / np.bincount(groups)
+        assert violations[position] == pytest.approx(max(0, np.ptp(rates) - 0.1), abs=1e-12)

@@ -10,7 +10,7 @@ import numpy as np
 
 from fairsk._core.bounds import ROUNDING
 from fairsk._core.curves import Curve, sorted_curves
-from fairsk._core.typing import Bools, Floats
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._held_out.safety_margin import KeptMargin, SafetyMargin, allowance
 from fairsk.reductions._bounded_rows import BoundedRows, Window, extremes
 
@@ -89,21 +89,23 @@ class ThresholdSweep:
         cells = self._curves[1].cells
         return (cells["fp"] + cells["fn"]) / self.rows.weights.sum()
 
-    def values(self, rate: int, code: int) -> Floats:
-        """Return a rate of one group at every threshold."""
-        curve = self._curves[0][code]
-        return self.rows.rates[rate](curve.at(curve.positions(self.thresholds)))
-
     def violations(self, distances: Floats | None = None) -> Floats:
         """Return by how much the most violated bound is exceeded at each threshold; see ``BoundedRows``."""
-        worst = np.zeros(len(self.thresholds))
+        curves, everyone = self._curves
+        worst = np.zeros(len(everyone))
         for w in self.rows.windows:
             bound = self.rows.bounds[w.rate]
-            lowest, highest = np.full_like(worst, np.inf), np.full_like(worst, -np.inf)
-            for code in w.codes:  # one group at a time: memory does not grow with their number
+            starts, lows, highs = [], [], []
+            for code in w.codes:
                 kept = None if distances is None else distances[w.rate, code]
-                low, high = extremes(self.values(w.rate, code)[None], bound, kept)
-                lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)  # NaN is passed on
+                low, high = extremes(self.rows.rates[w.rate](curves[code].cells)[None], bound, kept)
+                starts.append(np.append(0, everyone.positions(curves[code].steps)))
+                lows.append(low)
+                highs.append(high)
+            ends = [np.append(each[1:], len(everyone)) for each in starts]
+            spans = np.concatenate(starts), np.concatenate(ends)
+            lowest = -_highest_of_spans(*spans, -np.concatenate(lows), len(everyone))
+            highest = _highest_of_spans(*spans, np.concatenate(highs), len(everyone))
             with np.errstate(invalid="ignore"):
                 violation = bound.violation(lowest, highest)
             worst = np.maximum(worst, np.where(np.isnan(lowest), np.inf, violation))
@@ -112,6 +114,27 @@ class ThresholdSweep:
     def best(self, distances: Floats | None = None) -> Choice:
         """Return the threshold that errs least under the bounds, or else violates them least."""
         return least_error(self.thresholds, self.errors, self.violations(distances))
+
+
+def _highest_of_spans(starts: Ints, ends: Ints, values: Floats, n: int) -> Floats:
+    """Return the highest value at each of n positions, where each value holds from a start up to an end.
+
+    Rates change where rows of the group enter, so that all groups have as many spans as there are rows: to
+    look at every group at every threshold would take as long as there are groups.
+    """
+    # Each span is two blocks that may overlap, of the largest power of two that fits; from the largest size
+    # down, what holds in a block holds in both of its halves.
+    sizes = np.frexp(ends - starts)[1] - 1
+    highest = np.full(n, -np.inf)
+    for size in range(int(sizes.max()), -1, -1):
+        of_size = np.flatnonzero(sizes == size)
+        with np.errstate(invalid="ignore"):  # NaN is passed on
+            np.maximum.at(highest, starts[of_size], values[of_size])
+            np.maximum.at(highest, ends[of_size] - (1 << size), values[of_size])
+        if size:
+            half = 1 << (size - 1)
+            highest[half:] = np.maximum(highest[half:], highest[:-half].copy())
+    return highest
 
 
 def least_error(thresholds: Floats, errors: Floats, violations: Floats) -> Choice:
