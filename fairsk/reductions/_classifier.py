@@ -148,10 +148,11 @@ class ConstrainedClassifier(MetaClassifier):
 
     .. math:: c_i = n \sum_j \lambda_{j g_i} \, \partial r_{j g_i} / \partial d_i,
 
-    in errors, with :math:`d_i` the decision. Boosting adds :math:`c_i p_i (1 - p_i)` to the gradient of the
-    cross-entropy, and moves :math:`\lambda` after each round by how far the rates of held-out rows lie
-    outside the window that the bound allows: hard rates as values, soft ones as gradient, as in [2]_ and
-    [3]_, but of rows that the trees did not see. The reduction [1]_ fits to costs as weighted rows; its
+    in errors, with :math:`d_i` the decision. Boosting adds :math:`2 c_i p_i (1 - p_i)` to the gradient of the
+    cross-entropy: then a log odds of 0 decides as the price asks. After each round :math:`\lambda` goes half
+    the way to what would bring the rates of held-out rows into the windows that the bounds allow, if these
+    answer as foreseen: hard rates as values, soft ones as gradient, as in [2]_ and [3]_, but of rows that the
+    trees did not see. The reduction [1]_ fits to costs as weighted rows; its
     multipliers are the dual values of a linear program over all models and thresholds found so far. At the
     end one threshold is chosen, exactly, on held-out scores.
 
