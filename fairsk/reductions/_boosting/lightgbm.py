@@ -215,7 +215,6 @@ class LightGBMFold:
         self._start = backend.start(self._rows)
         self._offset = backend.offset
         self._n_threads = backend.n_threads
-        self._verbosity = {name: backend.params[name] for name in _VERBOSITY if name in backend.params}
         self._features = {name: value for name, value in vars(backend).items() if name in _FEATURES}
         self._booster = _library().Booster(backend.params, backend.subset(self._rows, self._start))
         start = self._start - self._offset
@@ -242,8 +241,6 @@ class LightGBMFold:
             gradient, hessian = gradient[self._order], hessian[self._order]
         if self._weights is not None:
             gradient, hessian = gradient * self._weights, hessian * self._weights
-        if len(self._n_trees) == 1:  # each thread has a level of its own for what LightGBM prints
-            self._booster.reset_parameter(self._verbosity)
         self._booster.update(fobj=lambda scores, dataset: (gradient, hessian))
         # Where no split gains anything, there is no new tree.
         self._n_trees.append(self._booster.current_iteration())
