@@ -60,6 +60,8 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("cell", cells, ids=str)
 
 
+# Few rows in halving, and labels that are shuffled, leave a bound nothing but one decision for all.
+@pytest.mark.filterwarnings("ignore:.*The model selects (nobody|everybody)")
 def test_cell(cell):
     failure = failure_of(cell)
     if failure is not None:
