@@ -12,8 +12,8 @@ What to mind:
   gap that gap exceeds the larger of bound and floor. Below a table stands what chance in the rows to fit adds
   to the floor: the mean unseen gap of a rule that has none at all on the rows to fit.
 - The bound of fairlearn's ExponentiatedGradient (EG) is taken as it is asked for, as ``difference_bound``. It
-  bounds the distance of a group to all rows, so that two groups may differ by more: by up to 1.48 times as much
-  on Adult (DP), by up to twice as much in general. Its predictions are drawn, here with the seed of the split.
+  bounds the distance of a group to all rows. So two groups may differ by more: by up to 1.48 times as much on
+  Adult (DP), by up to twice as much in general. Its predictions are drawn, with the seed of the split.
 - FairGBM has no demographic parity. It runs in an environment of its own, whose interpreter is PYTHON
   (benchmarks/requirements-fairgbm.txt); without it, there is none in the tables.
 - Seconds are of the processor, of the fit alone. "Fits" counts the models that were trained, "rows" the rows
