@@ -53,6 +53,7 @@ benchmarks: $(READY) $(ENGINES)
 	$(BIN)/python benchmarks/thresholds_adult.py
 	$(BIN)/python benchmarks/thresholds_unseen.py
 	$(BIN)/python benchmarks/thresholds_small_groups.py
+	$(BIN)/python benchmarks/constrained.py
 	$(BIN)/python benchmarks/threshold_speed.py
 	$(BIN)/python benchmarks/net_adult.py
 	$(BIN)/python benchmarks/net_speed.py
