@@ -32,6 +32,7 @@ __all__ = [
     "as_floats",
     "column_keys",
     "column_of",
+    "columns_called",
     "drop_columns",
     "has_functions",
     "names_columns",
@@ -493,6 +494,12 @@ def column_keys(selector: Selector) -> list[str | int] | None:
             "these are values, one per row, pass them to the methods."
         )
     return keys
+
+
+def columns_called(X: Any, names: Sequence[str]) -> list[str]:
+    """Return those names that columns of X have; an array has none."""
+    frame = _as_frame(X)
+    return [] if frame is None else [name for name in names if name in frame.columns]
 
 
 def _as_frame(X: Any) -> nw.DataFrame[Any] | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fairsk._core.bounds import ROUNDING, BoundedConstraint
-from fairsk._core.columns import column_keys
+from fairsk._core.columns import column_keys, columns_called
 from fairsk._core.groups import format_group
 from fairsk._core.messages import list_texts
 from fairsk._core.warnings import warn_user
@@ -20,8 +20,7 @@ __all__ = ["warn_of_column_left", "warn_of_limits", "warn_of_small_groups"]
 def warn_of_column_left(X: Any, names: Sequence[str], selector: Any) -> None:
     """Warn if values were passed to ``fit``, and X has columns of the same names, which models would see."""
     taken_out = {key for key in column_keys(selector) or [] if isinstance(key, str)}
-    columns = getattr(X, "columns", None)
-    left = [name for name in names if columns is not None and name in list(columns) and name not in taken_out]
+    left = [name for name in columns_called(X, names) if name not in taken_out]
     if left:
         warn_user(
             f"X has a column named like the sensitive_features passed to fit: {list_texts(left)}. The "
