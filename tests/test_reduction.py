@@ -497,7 +497,9 @@ def test_decision_functions_are_averaged_in_units_of_their_spread():
 def test_texts_and_frames_reach_pipelines_as_they_are():
     X, y, group = _data(300)
     rng = np.random.default_rng(0)
-    words = np.where(group == 1, "apple", "pear") + np.where(rng.random(300) < 0.3, " plum", " fig")
+    words = np.char.add(
+        np.where(group == 1, "apple", "pear"), np.where(rng.random(300) < 0.3, " plum", " fig")
+    )
     words = [f"{word} {'high' if x > 0 else 'low'}" for word, x in zip(words, X[:, 0], strict=True)]
     texts = reduce_under_bound(
         _problem(make_pipeline(CountVectorizer(), LogisticRegression()), list(words), y, group)
