@@ -21,23 +21,27 @@ from scipy import sparse
 from fairsk._core.factorize import Coded, code_in_order, code_series, is_missing
 from fairsk._core.mentions import column_name
 from fairsk._core.messages import list_labels, list_texts, show
-from fairsk._core.typing import Floats, Ints
+from fairsk._core.typing import Bools, Floats, Ints
 
 __all__ = [
     "Orders",
     "Selector",
     "SensitiveColumns",
     "all_columns",
+    "are_features",
     "as_array",
     "as_floats",
     "column_keys",
     "column_of",
     "columns_called",
+    "columns_of_words",
     "drop_columns",
     "has_functions",
     "names_columns",
     "pyarrow_rows",
     "refuse_shuffled",
+    "replace_features",
+    "selects_by_position",
     "sensitive_columns",
     "single_column",
     "value_columns",
@@ -435,15 +439,80 @@ def drop_columns(X: Any, selector: Selector) -> Any:
         return X
     if isinstance(X, Mapping) and not sparse.issparse(X):  # a dok_matrix is a dict, too
         return {key: values for key, values in X.items() if key not in keys}
+    rest = np.flatnonzero(are_features(X, selector))
+    frame = _as_frame(X)
+    if frame is not None:
+        return frame[:, rest.tolist()].to_native()
+    array: Any = X.tocsr() if sparse.issparse(X) else _as_table(X)
+    return array[:, rest].asformat(X.format) if sparse.issparse(X) else array[:, rest]
+
+
+def are_features(X: Any, selector: Selector) -> Bools:
+    """Return for each column of a frame or array whether it is a feature: one that is not selected.
+
+    A callable selects none, and a frame may lack a selected column already.
+    """
+    keys = column_keys(selector) or []
     frame = _as_frame(X)
     if frame is not None:
         present = [key for key in keys if isinstance(key, int) or key in frame.columns]
-        dropped = _frame_positions(frame, present)
-        return frame[:, [j for j in range(len(frame.columns)) if j not in dropped]].to_native()
-    array: Any = X.tocsr() if sparse.issparse(X) else _as_table(X)
-    dropped = _array_positions(array, keys)
-    rest = array[:, np.setdiff1d(np.arange(array.shape[1]), dropped)]
-    return rest.asformat(X.format) if sparse.issparse(X) else rest
+        selected, n_columns = _frame_positions(frame, present), len(frame.columns)
+    else:
+        array: Any = X if sparse.issparse(X) else _as_table(X)
+        selected, n_columns = _array_positions(array, keys), array.shape[1]
+    return ~np.isin(np.arange(n_columns), selected)
+
+
+def replace_features(X: Any, selector: Selector, features: NDArray[Any]) -> Any:
+    """Return X with new features, and the selected columns between them as they are.
+
+    A frame stays a frame, for its selected columns may hold anything; an array must be one of numbers.
+
+    Raises
+    ------
+    ValueError
+        If a selected column of an array holds no numbers.
+    """
+    is_feature = are_features(X, selector)
+    if is_feature.all():
+        return features
+    frame = _as_frame(X)
+    if frame is not None:
+        names = [frame.columns[j] for j in np.flatnonzero(is_feature)]
+        columns = (
+            nw.new_series(name, values, backend=frame.implementation)
+            for name, values in zip(names, features.T, strict=True)
+        )
+        return frame.with_columns(*columns).to_native()
+    whole = np.empty((len(features), len(is_feature)), dtype=features.dtype)
+    whole[:, is_feature] = features
+    try:
+        whole[:, ~is_feature] = _as_table(X)[:, ~is_feature]
+    except ValueError:
+        raise ValueError(
+            "keep_sensitive=True cannot keep a column of text in an array of numbers: pass a frame, which "
+            "stays one, or encode the column as numbers."
+        ) from None
+    return whole
+
+
+def columns_of_words(X: Any) -> list[str]:
+    """Return the names of columns of a frame that hold texts, categories or dates; an array has none."""
+    frame = _as_frame(X)
+    if frame is None:
+        return []
+    numbers = (nw.Boolean, nw.Object, nw.Unknown)  # objects may be numbers
+    return [
+        str(name)
+        for name, dtype in zip(frame.columns, frame.schema.dtypes(), strict=True)
+        if not dtype.is_numeric() and dtype not in numbers
+    ]
+
+
+def selects_by_position(selector: Selector, values: Any) -> bool:
+    """Whether the attribute was read from columns of X some of which a number selects, not from values."""
+    keys = np.ravel(np.asarray(selector, dtype=object))
+    return values is None and any(isinstance(key, int | np.integer) for key in keys)
 
 
 def pyarrow_rows(data: Any, rows: Ints) -> Any:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from numbers import Integral
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import Tags, get_tags
@@ -21,6 +19,7 @@ from fairsk._core.columns import (
     column_keys,
     drop_columns,
     refuse_shuffled,
+    selects_by_position,
     sensitive_columns,
 )
 from fairsk._sklearn.accuracy import accuracy
@@ -117,8 +116,7 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             What was passed to ``fit``; None where the columns are those of X.
         """
         self._sensitive_names = names
-        keys = np.ravel(np.asarray(self.sensitive_features, dtype=object))
-        self._sensitive_by_position = values is None and any(isinstance(key, Integral) for key in keys)
+        self._sensitive_by_position = selects_by_position(self.sensitive_features, values)
 
     # --- without the sensitive column -----------------------------------------------------------------
 

@@ -1,0 +1,343 @@
+"""The base class of transformers that read the group of each row: what comes in, goes out, is requested."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags, check_array, check_consistent_length
+from sklearn.utils.metadata_routing import MetadataRequest
+from sklearn.utils.validation import check_is_fitted
+
+from fairsk._core.columns import (
+    SensitiveColumns,
+    are_features,
+    as_array,
+    columns_of_words,
+    drop_columns,
+    refuse_shuffled,
+    replace_features,
+    selects_by_position,
+    sensitive_columns,
+)
+from fairsk._core.groups import Grouping, encode_groups, list_groups
+from fairsk._core.messages import list_texts
+from fairsk._core.policy import UnknownGroup
+from fairsk._core.typing import Bools, Floats
+from fairsk._core.validation import check_weights
+from fairsk._core.warnings import warn_user
+from fairsk._meta.groupwise import group_codes
+from fairsk._sklearn.compat import fit_context, num_samples
+from fairsk._sklearn.rows import check_rows, check_same_features, refuse_dataset
+
+__all__ = ["GroupTransformer", "TrainingRows"]
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The rows of a fit: features without the sensitive columns, and what comes with each row.
+
+    Parameters
+    ----------
+    features : array of shape (n_samples, n_features)
+        Numbers, in single or double precision as they came.
+    sensitive : SensitiveColumns
+        The attribute.
+    weights : array of shape (n_samples,) or None
+        How much each row counts; None stands for 1.
+    labels : array of shape (n_samples,) or None
+        The labels, where the estimator has a use for them.
+    """
+
+    features: NDArray[Any]
+    sensitive: SensitiveColumns
+    weights: Floats | None
+    labels: NDArray[Any] | None
+
+    @cached_property
+    def groups(self) -> Grouping:
+        """The group of each row; a missing value is refused here."""
+        return encode_groups(self.sensitive)
+
+
+class GroupTransformer(TransformerMixin, BaseEstimator):
+    """A transformer of numbers that reads the group of each row in ``fit``, and maybe in ``transform``.
+
+    The group comes from the method's argument, else from a column of X, which is no feature: it is left out
+    of the output unless ``keep_sensitive`` says otherwise.
+
+    Subclasses have the parameters ``sensitive_features``, ``keep_sensitive`` and ``unknown_group``. They
+    write ``_learn`` and ``_repair``, and may say that they need labels (``_needs_labels``) or no group in
+    ``transform`` (``_needs_groups``).
+    """
+
+    sensitive_features: Any
+    keep_sensitive: bool
+    unknown_group: UnknownGroup
+    groups_: tuple[Any, ...]
+    n_features_in_: int
+    _is_feature: Bools
+    _n_rest: int
+    _sensitive_names: tuple[str, ...]
+    _sensitive_by_position: bool
+
+    __metadata_request__fit = {"sensitive_features": True}
+    __metadata_request__transform = {"sensitive_features": True}
+
+    _parameter_constraints: dict[str, Any] = {}
+
+    def _learn(self, rows: TrainingRows) -> None:
+        """Learn from rows; ``groups_`` is set here."""
+        raise NotImplementedError
+
+    def _repair(self, features: NDArray[Any], attribute: Any) -> NDArray[Any]:
+        """Return new features of the same type.
+
+        ``attribute`` is what ``_attribute`` returned, or None if no group is needed.
+        """
+        raise NotImplementedError
+
+    @property
+    def _needs_labels(self) -> bool:
+        return False
+
+    @property
+    def _needs_groups(self) -> bool:
+        return True
+
+    def _attribute(self, sensitive: SensitiveColumns) -> Any:
+        """Return what ``_repair`` gets of the attribute: codes of groups, -1 for unknown ones."""
+        return group_codes(sensitive, self.groups_, self.unknown_group)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Learn what is to be repaired.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers, and possibly the sensitive column, of any type.
+        y : array-like of shape (n_samples,), optional
+            Labels; looked at only where a parameter asks for them.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+        sample_weight : array-like of shape (n_samples,), optional
+            How many rows each row counts as.
+
+        Returns
+        -------
+        GroupTransformer
+            The fitted transformer.
+        """
+        self._learn(self._read_rows(X, y, sensitive_features, sample_weight, first=True))
+        return self
+
+    def transform(self, X: Any, sensitive_features: Any = None) -> Any:
+        """Return repaired features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows. Where no group is needed, the sensitive column may be absent.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column. Not looked at where no group is needed.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features_out)
+            New numbers in the precision of X; a frame if ``set_output`` asks for one, or if sensitive columns
+            of a frame are kept.
+
+        Raises
+        ------
+        ValueError
+            If X has other columns than in ``fit``, or values that are no finite numbers; or a group is
+            needed, and it is missing or unknown.
+        """
+        check_is_fitted(self)
+        features = self._features(X, first=False)
+        attribute = None
+        if self._needs_groups:
+            attribute = self._attribute(self._sensitive(X, sensitive_features, first=False))
+        else:
+            refuse_shuffled(X=X, sensitive_features=sensitive_features)
+        repaired = self._repair(features, attribute)
+        return replace_features(X, self.sensitive_features, repaired) if self.keep_sensitive else repaired
+
+    def fit_transform(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Any:
+        """Learn what is to be repaired, and repair the same rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers, and possibly the sensitive column, of any type.
+        y : array-like of shape (n_samples,), optional
+            Labels; looked at only where a parameter asks for them.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+        sample_weight : array-like of shape (n_samples,), optional
+            How many rows each row counts as.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features_out)
+            New numbers, as :meth:`transform` returns them.
+        """
+        fitted = self.fit(X, y, sensitive_features=sensitive_features, sample_weight=sample_weight)
+        return fitted.transform(X, sensitive_features=sensitive_features)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Return the names of the columns that come out: those of X, sensitive ones excepted.
+
+        Parameters
+        ----------
+        input_features : array-like of str, optional
+            The names; by default those seen in ``fit``, or x0, x1, ...
+
+        Returns
+        -------
+        array of shape (n_features_out,)
+            The names.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many names as columns in ``fit``, or others than there.
+        """
+        check_is_fitted(self)
+        seen = getattr(self, "feature_names_in_", None)
+        if input_features is None:
+            input_features = [f"x{j}" for j in range(self.n_features_in_)] if seen is None else seen
+        names = np.asarray(input_features, dtype=object)
+        if len(names) != self.n_features_in_:
+            raise ValueError(
+                f"input_features has {len(names)} names, and X had {self.n_features_in_} columns in fit: "
+                "input_features should have length equal to number of features."
+            )
+        if seen is not None and not np.array_equal(names, seen):
+            raise ValueError("input_features is not equal to feature_names_in_: give the names of fit.")
+        return names if self.keep_sensitive else names[self._is_feature]
+
+    # --- what comes in ----------------------------------------------------------------------------------
+
+    def _read_rows(
+        self, X: Any, y: Any, sensitive_features: Any, sample_weight: Any, *, first: bool
+    ) -> TrainingRows:
+        """Return the arguments of ``fit``, validated; ``first`` unless rows were learned from before."""
+        labels = None
+        if self._needs_labels:
+            if y is None:
+                raise ValueError(
+                    f"{type(self).__name__} requires y to be passed, but the target y is None: the labels "
+                    "within which groups are made alike, or that are to stay as easy to predict."
+                )
+            X, labels = check_rows(X, y, sensitive_features=sensitive_features, sample_weight=sample_weight)
+        else:
+            refuse_shuffled(X=X, y=y, sensitive_features=sensitive_features, sample_weight=sample_weight)
+            check_consistent_length(X, y)
+        features = self._features(X, first=first)
+        sensitive = self._sensitive(X, sensitive_features, first=first)
+        weights = check_weights(sample_weight, len(features))
+        return TrainingRows(features, sensitive, weights, labels)
+
+    def _sensitive(self, X: Any, values: Any, *, first: bool) -> SensitiveColumns:
+        """Return the attribute of rows, its columns in the order of the first ``fit``."""
+        by_position = selects_by_position(self.sensitive_features, values)
+        sensitive = sensitive_columns(X, self.sensitive_features, values, n_samples=num_samples(X))
+        if first:
+            self._sensitive_names, self._sensitive_by_position = sensitive.names, by_position
+            return sensitive
+        # A position means another column where the columns of X stand in another order than in fit.
+        return sensitive.in_order(
+            self._sensitive_names, strict=self._sensitive_by_position and values is None
+        )
+
+    def _features(self, X: Any, *, first: bool) -> NDArray[Any]:
+        """Return the features as finite numbers, in single or double precision."""
+        refuse_dataset(X)
+        name = type(self).__name__
+        if sparse.issparse(X):
+            raise TypeError(
+                f"{name} takes no sparse X: what is repaired is dense. Make fewer columns of it first, "
+                "make_pipeline(TruncatedSVD(100), ...), or dense ones, X.toarray(). For texts there is also "
+                "fairsk.text.CounterfactualAverager, which leaves features alone."
+            )
+        if isinstance(X, Mapping):
+            raise TypeError(f"X is a {type(X).__name__}: {name} takes an array or a frame of numbers.")
+        X = X if hasattr(X, "shape") else as_array(X)
+        rest = self._without_sensitive(X, first=first)
+        if words := columns_of_words(rest):
+            raise ValueError(
+                f"{name} takes numbers, and these columns of X hold none: {list_texts(words)}. Encode them "
+                "first (OneHotEncoder), or hand it the numbers only, with a ColumnTransformer; a sensitive "
+                "column is named in the constructor, sensitive_features=."
+            )
+        return np.asarray(check_array(rest, dtype=[np.float64, np.float32], estimator=self, input_name="X"))
+
+    def _without_sensitive(self, X: Any, *, first: bool) -> Any:
+        """Return X without its sensitive columns; after ``fit`` it may have come without them."""
+        if first:
+            check_same_features(self, X, reset=True)
+            rest = drop_columns(X, self.sensitive_features)
+            if len(X.shape) == 2:  # of anything else scikit-learn's check says what it should be
+                self._is_feature = are_features(X, self.sensitive_features)
+                self._n_rest = int(self._is_feature.sum())
+            return rest
+        came_without = len(X.shape) == 2 and X.shape[1] == self._n_rest < self.n_features_in_
+        if not came_without or self.keep_sensitive:
+            check_same_features(self, X, reset=False)
+            return drop_columns(X, self.sensitive_features)
+        remaining = copy.copy(self)  # as if it had been fitted on X without them
+        remaining.n_features_in_ = self._n_rest
+        if hasattr(self, "feature_names_in_"):
+            remaining.feature_names_in_ = self.feature_names_in_[self._is_feature]
+        check_same_features(remaining, X, reset=False)
+        return X
+
+    def _warn_of_one_group(self) -> None:
+        """Warn if all rows are of one group: nothing tells groups apart then."""
+        if len(self.groups_) == 1:
+            warn_user(
+                f"There is only one group, {list_groups(self.groups_)}: the features stay as they are. Check "
+                "that sensitive_features names the right column."
+            )
+
+    # --- the contract -----------------------------------------------------------------------------------
+
+    def get_metadata_routing(self) -> MetadataRequest:
+        """Return the metadata requests: ``transform`` asks for groups only if it needs them.
+
+        Returns
+        -------
+        MetadataRequest
+            The requests.
+        """
+        request = super().get_metadata_routing()
+        if not self._needs_groups:
+            request.transform.requests.pop("sensitive_features", None)
+        return request
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.target_tags.required = self._needs_labels
+        return tags
