@@ -83,6 +83,7 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
     unknown_group: UnknownGroup
     groups_: tuple[Any, ...]
     n_features_in_: int
+    feature_names_in_: NDArray[Any]
     _is_feature: Bools
     _n_rest: int
     _sensitive_names: tuple[str, ...]

@@ -1,0 +1,293 @@
+"""The table of moments: mean and scatter of the features, sums per label, and how tables add up."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+import numpy as np
+
+from fairsk._core.groups import places_of, sort_labels
+from fairsk._core.messages import list_texts
+from fairsk._core.results import Result
+from fairsk._core.typing import Floats
+from fairsk._core.validation import plain_labels, read_labels, read_orders
+from fairsk.repair._moments.sums import spread
+
+__all__ = ["FeatureMoments"]
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class FeatureMoments(Result):
+    """Sums over rows from which an eraser is made: tables of disjoint rows add up.
+
+    :class:`ConceptEraser` keeps one as ``moments_``, and learns from one by ``fit_moments``. A table holds no
+    row; but the sums of a cell of one row are that row, so share tables as you would share small counts.
+
+    Parameters
+    ----------
+    mean : array of shape (n_features,)
+        The mean of the features.
+    scatter : array of shape (n_features, n_features)
+        Sum of the outer products of each row's deviation from the mean.
+    labels : tuple
+        The labels, sorted; the single label None if rows were not told apart by labels.
+    label_weights : array of shape (n_labels,)
+        The (weighted) number of rows of each label.
+    label_sums : array of shape (n_labels, n_features)
+        For each label the sum of its rows' deviations from the mean.
+    precision : float
+        The relative precision of the features: that of single precision if any row came in it.
+    names : tuple of str
+        What the sensitive attributes are called.
+    features : tuple of str or None
+        What the features are called, if they have names.
+
+    See Also
+    --------
+    ConceptEraser : What is made of it.
+    """
+
+    mean: Floats = field(repr=False)
+    scatter: Floats = field(repr=False)
+    labels: tuple[Hashable, ...]
+    label_weights: Floats
+    label_sums: Floats = field(repr=False)
+    precision: float
+    names: tuple[str, ...]
+    features: tuple[str, ...] | None = None
+
+    @property
+    def n(self) -> float:
+        """The (weighted) number of rows."""
+        return float(self.label_weights.sum())
+
+    def covariance(self) -> Floats:
+        """The covariance of the features (divided by n)."""
+        return self.scatter / self.n
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether rows were told apart by their labels."""
+        return self.labels != (None,)
+
+    @abstractmethod
+    def between(self, *, within_label: bool) -> Floats:
+        """Return what the features tell linearly about the attribute: a column per thing that is told.
+
+        Parameters
+        ----------
+        within_label : bool
+            Whether the attribute is compared within each label.
+
+        Returns
+        -------
+        array of shape (n_features, n_columns)
+            Covariances of the features with the attribute, after it was made uncorrelated and of variance 1.
+            Of features that are so too, the singular values are the canonical correlations.
+        """
+
+    @abstractmethod
+    def columns(self, *, within_label: bool) -> list[str]:
+        """Return what the attribute's parts are called: groups, cells of group and label, or columns.
+
+        Parameters
+        ----------
+        within_label : bool
+            As in :meth:`between`.
+
+        Returns
+        -------
+        list of str
+            Of groups, the columns of :meth:`between`.
+        """
+
+    def between_labels(self) -> Floats:
+        """Return what the features tell linearly about the label, as :meth:`between` does.
+
+        Returns
+        -------
+        array of shape (n_features, n_labels)
+            Covariances with the labels.
+        """
+        present = self.label_weights > 0
+        return (self.label_sums[present] / np.sqrt(self.label_weights[present] * self.n)[:, None]).T
+
+    @abstractmethod
+    def residual(self) -> Self:
+        """Return the table of the features less their regression on the attribute.
+
+        Returns
+        -------
+        FeatureMoments
+            Of groups, the moments of the features less the means of the groups.
+        """
+
+    def mapped(self, change: Callable[[Floats], Floats]) -> Self:
+        """Return the table of the features after a linear change of their deviations from the mean.
+
+        Parameters
+        ----------
+        change : callable
+            The change of columns, of shape (n_features, n_columns).
+
+        Returns
+        -------
+        FeatureMoments
+            The moments of the changed features.
+        """
+        half = change(self.scatter)
+        changed = {}
+        for name in self._of_features():
+            sums = getattr(self, name)
+            changed[name] = change(sums.reshape(-1, sums.shape[-1]).T).T.reshape(sums.shape)
+        return self._with(scatter=change(half.T), **changed)
+
+    def _of_features(self) -> Iterator[str]:
+        """Yield the arrays of sums whose last axis is that of the features."""
+        yield "label_sums"
+
+    @abstractmethod
+    def _moved(self, mean: Floats) -> Self:
+        """Return the same table with deviations from another mean."""
+
+    @abstractmethod
+    def _joined(self, other: Self, **shared: Any) -> Self:
+        """Return the sum of two tables with the same mean and labels; ``shared`` is what they share."""
+
+    def __add__(self, other: object) -> Self:
+        """Combine the tables of two disjoint sets of rows."""
+        if not isinstance(other, type(self)):
+            return NotImplemented
+        if self.names != other.names:
+            raise ValueError(
+                f"Moments by {list_texts(self.names)} and by {list_texts(other.names)} do not add up: they "
+                "must be by the same attributes, in the same order."
+            )
+        if len(self.mean) != len(other.mean) or (
+            self.features and other.features and self.features != other.features
+        ):
+            raise ValueError(
+                f"Moments of {len(self.mean)} features and of {len(other.mean)} do not add up: they must be "
+                "of the same features, in the same order."
+            )
+        if self.has_labels != other.has_labels:
+            raise ValueError(
+                "One of the tables tells rows apart by their labels and one does not: they do not add up."
+            )
+        n = self.n + other.n
+        mean = self.mean + (other.n / n) * (other.mean - self.mean)
+        labels = tuple(sort_labels({*self.labels, *other.labels}))
+        one, two = (table._moved(mean)._with_labels(labels) for table in (self, other))
+        return one._joined(
+            two,
+            mean=mean,
+            scatter=one.scatter + two.scatter,
+            labels=labels,
+            label_weights=one.label_weights + two.label_weights,
+            label_sums=one.label_sums + two.label_sums,
+            precision=max(self.precision, other.precision),
+            names=self.names,
+            features=self.features or other.features,
+        )
+
+    def __radd__(self, other: int) -> Self:
+        """Let ``sum(tables)`` start from its 0."""
+        return self if other == 0 else NotImplemented
+
+    def _with_labels(self, labels: tuple[Hashable, ...]) -> Self:
+        """Return the table with empty cells for labels that it lacks."""
+        if labels == self.labels:
+            return self
+        places = places_of(self.labels, labels)
+        changed = {
+            name: spread(getattr(self, name), places, len(labels), axis) for name, axis in self._axes()
+        }
+        return self._with(labels=labels, **changed)
+
+    def _axes(self) -> Iterator[tuple[str, int]]:
+        """Yield the arrays with an axis of labels, and which axis that is."""
+        yield from (("label_weights", 0), ("label_sums", 0))
+
+    def _with(self, **changes: Any) -> Self:
+        return type(self)(**{each.name: getattr(self, each.name) for each in fields(self)} | changes)
+
+    def _shared_moved(self, mean: Floats) -> dict[str, Any]:
+        """Return the shared fields with deviations from another mean."""
+        shift = self.mean - mean
+        # The table's own mean is that of its rows, so that the scatter has no mixed terms.
+        return {
+            "mean": mean,
+            "scatter": self.scatter + self.n * np.outer(shift, shift),
+            "label_sums": self.label_sums + self.label_weights[:, None] * shift,
+        }
+
+    def to_state(self) -> dict[str, Any]:
+        """Return the table as plain values, fit for JSON; :meth:`from_state` restores it.
+
+        Returns
+        -------
+        dict of str to value
+            Labels and sums; of the scatter matrix the upper triangle.
+        """
+        state = {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
+        rows, columns = np.triu_indices(len(self.mean))
+        return state | {
+            "kind": type(self).__name__,
+            "scatter": self.scatter[rows, columns].tolist(),
+            "labels": plain_labels(self.labels) if self.has_labels else [None],
+        }
+
+    @staticmethod
+    def from_state(state: Mapping[str, Any]) -> FeatureMoments:
+        """Restore the table that :meth:`to_state` wrote.
+
+        Parameters
+        ----------
+        state : mapping of str to value
+            What it returned.
+
+        Returns
+        -------
+        FeatureMoments
+            The table.
+
+        Raises
+        ------
+        ValueError
+            If it is no such state.
+        """
+        kinds: dict[str, Any] = {kind.__name__: kind for kind in FeatureMoments.__subclasses__()}
+        try:
+            kind = kinds[state["kind"]]
+            values = {each.name: _read(each.name, state[each.name]) for each in fields(kind)}
+            n_features = len(values["mean"])
+            scatter = np.zeros((n_features, n_features))
+            scatter[np.triu_indices(n_features)] = values["scatter"]
+            values["scatter"] = scatter + np.triu(scatter, 1).T
+            return kind(**values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"This is no state that FeatureMoments.to_state wrote: {error!r}.") from None
+
+
+def _plain(value: Any) -> Any:
+    return (
+        value.tolist()
+        if isinstance(value, np.ndarray)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
+    )
+
+
+def _read(name: str, value: Any) -> Any:
+    """Return a field as :meth:`FeatureMoments.to_state` found it."""
+    if name in ("labels", "groups"):
+        return tuple(read_labels(value))
+    if name == "orders":
+        return tuple(None if order is None else tuple(order) for order in read_orders(value))
+    if name in ("names", "features"):
+        return None if value is None else tuple(map(str, value))
+    return float(value) if name == "precision" else np.array(value, dtype=float)
