@@ -105,7 +105,7 @@ class ConceptEraser(GroupTransformer):
     Warns
     -----
     UserWarning
-        If there is only one group: nothing is erased then.
+        If there is only one group in ``fit`` or ``fit_moments``: nothing is erased then.
 
     See Also
     --------
@@ -291,10 +291,13 @@ class ConceptEraser(GroupTransformer):
             del self.feature_names_in_
         if moments.features is not None:
             self.feature_names_in_ = np.array(moments.features, dtype=object)
-        return self._erase(moments)
+        self._erase(moments)
+        self._warn_of_one_group()
+        return self
 
     def _learn(self, rows: TrainingRows) -> None:
         self._erase(self._add_up(rows))
+        self._warn_of_one_group()
 
     def _add_up(self, rows: TrainingRows) -> FeatureMoments:
         """Return the moments of some rows."""
@@ -328,7 +331,6 @@ class ConceptEraser(GroupTransformer):
         if isinstance(moments, GroupMoments):
             self.groups_ = moments.groups
             self.group_means_ = moments.mean + moments.group_offsets()
-            self._warn_of_one_group()
         if self.aware:
             self._regress(moments)
         else:

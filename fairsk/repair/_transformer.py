@@ -316,7 +316,7 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
 
     def _warn_of_one_group(self) -> None:
         """Warn if all rows are of one group: nothing tells groups apart then."""
-        if len(self.groups_) == 1:
+        if len(getattr(self, "groups_", ())) == 1:
             warn_user(
                 f"There is only one group, {list_groups(self.groups_)}: the features stay as they are. Check "
                 "that sensitive_features names the right column."
