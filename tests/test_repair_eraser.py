@@ -165,7 +165,9 @@ def test_regressions_on_erased_features_do_not_depend_on_the_metric():
     for metric, shrinkage in METRICS:
         eraser = ConceptEraser(metric=metric, shrinkage=shrinkage)
         erased = eraser.fit_transform(X, sensitive_features=group)
-        fitted.append(LinearRegression(tol=1e-8).fit(erased, label).predict(erased))
+        centred = erased - erased.mean(0)
+        # Erased features are collinear: values of rounding are no direction.
+        fitted.append(centred @ np.linalg.lstsq(centred, label - label.mean(), rcond=1e-8)[0])
     np.testing.assert_allclose(fitted, np.broadcast_to(fitted[0], np.shape(fitted)), atol=1e-8)
 
 
@@ -292,7 +294,7 @@ def test_aware_is_the_correlation_remover_of_fairlearn():
         )
 
 
-def test_aware_of_a_continuous_attribute_is_the_correlation_remover_of_fairlearn():
+def test_aware_and_continuous_is_the_correlation_remover_of_fairlearn():
     X, _, _ = rows(scaled=False)
     ages = np.random.default_rng(1).normal(40, 10, (len(X), 2)) + X[:, :2]
     eraser = ConceptEraser(aware=True, continuous=True)

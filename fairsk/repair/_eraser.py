@@ -133,9 +133,9 @@ class ConceptEraser(GroupTransformer):
 
     *What it costs.* What groups differ in is gone, also where it told the label: :attr:`erased_` says how
     large the edit was. Over all rows, equal means can raise differences in true positive rates;
-    ``within_label`` lowers these. Do not normalize rows to length 1 afterwards, for that
-    brings differences back. Erased features are exactly collinear: a linear model without a penalty
-    should be one that takes that (``LinearRegression`` and ``LogisticRegression`` do).
+    ``within_label`` lowers these. Do not normalize rows to length 1 afterwards, for that brings differences
+    back. Erased features are exactly collinear: let the linear model behind have a penalty, even a small one
+    (``LogisticRegression``, ``Ridge``); without one, ``LinearRegression`` reads what is left by rounding.
 
     *Cross-validation.* Inside a pipeline the eraser is fitted anew in each fold, as it should be: fitted on
     all rows before, it would leak.

@@ -175,9 +175,11 @@ def project(
         If what is to be taken out cannot be told from what is to stay.
     """
     basis, combination = _basis(told / scale[:, None], noise)
+    if not basis.size:  # nothing is told: some solvers of LAPACK refuse empty matrices
+        return Projection(basis, basis)
     whitened, triangle = linalg.qr(whitener.whiten(basis), mode="economic", check_finite=False)
     left = linalg.solve_triangular(triangle, basis.T, trans="T", lower=False, check_finite=False).T
-    if kept is not None and whitened.size:
+    if kept is not None:
         labels, _ = _basis(kept / scale[:, None], noise)
         stay, _ = linalg.qr(whitener.whiten(labels), mode="economic", check_finite=False)
         for _ in range(2):  # the second time takes out what rounding left
@@ -190,7 +192,7 @@ def project(
         left = left @ (turns.T / sines)
     right = whitener.read_by(whitened)
     # Exactly biorthogonal whatever the condition of the metric: then x' tells nothing up to rounding.
-    right = right @ linalg.inv(left.T @ right) if right.size else right
+    right = right @ linalg.inv(left.T @ right)
     return Projection(left * scale[:, None], right / scale[:, None])
 
 
