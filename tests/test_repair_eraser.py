@@ -244,6 +244,18 @@ def _table(params, X, y, **given):
     return ConceptEraser(**params).partial_fit(X, y, **given).moments_
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_moments_of_another_site_erase_features_alone(keep):
+    X, group, _ = rows(200, 4)
+    both = np.c_[group == "a", X]
+    there = ConceptEraser(sensitive_features=0).fit(both)
+    here = ConceptEraser(sensitive_features=0, keep_sensitive=keep).fit_moments(there.moments_)
+    np.testing.assert_allclose(here.transform(X), there.transform(both), rtol=1e-12)
+    assert here.n_features_in_ == len(here.get_feature_names_out()) == 4
+    with pytest.raises(ValueError, match="5 features"):
+        here.transform(both)
+
+
 def test_moments_are_sums_over_rows():
     X, group, label = rows(200, 4)
     moments = ConceptEraser(within_label=True).fit(X, label, sensitive_features=group).moments_

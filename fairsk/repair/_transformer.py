@@ -176,7 +176,7 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
         else:
             refuse_shuffled(X=X, sensitive_features=sensitive_features)
         repaired = self._repair(features, attribute)
-        return replace_features(X, self.sensitive_features, repaired) if self.keep_sensitive else repaired
+        return replace_features(X, self.sensitive_features, repaired) if self._passes_on else repaired
 
     def fit_transform(
         self,
@@ -303,8 +303,7 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
                 self._is_feature = are_features(X, self.sensitive_features)
                 self._n_rest = int(self._is_feature.sum())
             return rest
-        came_without = len(X.shape) == 2 and X.shape[1] == self._n_rest < self.n_features_in_
-        if not came_without or self.keep_sensitive:
+        if len(X.shape) != 2 or X.shape[1] != self._n_rest or self._passes_on:
             check_same_features(self, X, reset=False)
             return drop_columns(X, self.sensitive_features)
         remaining = copy.copy(self)  # as if it had been fitted on X without them
@@ -313,6 +312,11 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
             remaining.feature_names_in_ = self.feature_names_in_[self._is_feature]
         check_same_features(remaining, X, reset=False)
         return X
+
+    @property
+    def _passes_on(self) -> bool:
+        """Whether columns of X beside the features come out too."""
+        return bool(self.keep_sensitive) and not self._is_feature.all()
 
     def _warn_of_one_group(self) -> None:
         """Warn if all rows are of one group: nothing tells groups apart then."""
