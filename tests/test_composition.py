@@ -76,17 +76,16 @@ def scoring():
     return {"acc": "accuracy", "dp": make_fair_scorer("demographic_parity", sensitive_features="sex")}
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_a_search_that_picks_under_a_bound(model_and_grid, routing, library, n_jobs):
+def test_a_search_that_picks_under_a_bound(model_and_grid):
+    """The plainest way: the matrix has routing, polars and jobs."""
     model, grid = model_and_grid
-    X, y = people(library)
+    X, y = people()
     search = GridSearchCV(
         model,
         grid,
         scoring=scoring(),
         refit=best_under("acc", dp=0.5),
         cv=3,
-        n_jobs=n_jobs,
         error_score="raise",
     ).fit(X, y)
     results = search.cv_results_
@@ -128,9 +127,9 @@ def test_metadata_alone_is_enough_where_routing_is_on():
             assert (result["test_dp"] > -1).all()
 
 
-def test_out_of_fold_predictions_of_every_model(model_and_grid, routing, library):
+def test_out_of_fold_predictions_of_every_model(model_and_grid):
     model, _ = model_and_grid
-    X, y = people(library)
+    X, y = people()
     assert set(cross_val_predict(model, X, y, cv=3)) <= {"no", "yes"}
 
 

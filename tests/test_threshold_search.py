@@ -254,19 +254,19 @@ def check(case):
         np.testing.assert_allclose(counted.cells[cell], np.bincount(case.codes, weights * part))
 
 
-@settings(max_examples=900, deadline=None, derandomize=True)
+@settings(max_examples=400, deadline=None, derandomize=True)
 @given(cases(n_constraints=(1, 1), side=False))
 def test_one_constraint_equals_brute_force(case):
     check(case)
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(cases(n_constraints=(2, 2), side=False))
 def test_several_constraints_equal_brute_force(case):
     check(case)
 
 
-@settings(max_examples=700, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(cases())
 def test_requirements_equal_brute_force(case):
     """Minimum rates, a capacity, levelling up, alone and together."""
