@@ -7,9 +7,10 @@ The classes of results can be imported from here, too; they are not in ``__all__
 """
 
 from fairsk.repair._eraser import ConceptEraser
+from fairsk.repair._gaussian import GaussianRepairer
 from fairsk.repair._moments.groups import GroupMoments as GroupMoments
 from fairsk.repair._moments.measurements import MeasurementMoments as MeasurementMoments
 from fairsk.repair._moments.moments import FeatureMoments
 from fairsk.repair._report import ErasureReport as ErasureReport
 
-__all__ = ["ConceptEraser", "FeatureMoments"]
+__all__ = ["ConceptEraser", "FeatureMoments", "GaussianRepairer"]

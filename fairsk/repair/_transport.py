@@ -9,7 +9,7 @@ import numpy as np
 
 from fairsk._core.typing import Floats
 
-__all__ = ["Barycenter", "barycenter", "covariance_basis", "filled", "oracle_shrinkage", "shrunk"]
+__all__ = ["Barycenter", "barycenter", "covariance_basis", "filled", "shrunk"]
 
 #: Half of the digits. Roots of products of two covariances are taken, so a direction whose variance is this
 #: part of the largest one is the last that such a product can tell from rounding.
@@ -71,21 +71,20 @@ def barycenter(covariances: Sequence[Floats], shares: Sequence[float]) -> Baryce
 
     Notes
     -----
-    The step of Alvarez-Esteban, del Barrio, Cuesta-Albertos & Matran (2016): the average T of the maps from
-    here to each Gaussian, S -> T S T. It never increases the average squared distance, and ends where T is
-    the identity. Written with a factor F of S it is F -> T F = F'^-1 M, where M is the average of the roots of
-    F' S_a F, and the distance of a step is that of the two factors. Where all covariances commute, one step
-    is enough.
+    A step is that of Alvarez-Esteban, del Barrio, Cuesta-Albertos & Matran (2016), S -> T S T with T the
+    average of the maps from S to each Gaussian. It never increases the average squared distance, and ends
+    where T is the identity. Written with a factor F of S it is F -> T F = F'^-1 M, where M is the average of
+    the roots of F' S_a F, and the distance of a step is that of the two factors. Where all covariances
+    commute, one step is enough.
     """
     variances, directions = np.linalg.eigh(_average(covariances, shares))
     factor = directions * np.sqrt(np.maximum(variances, 0))
-    n_steps = 0
     for n_steps in range(1, _MOST_STEPS + 1):
         roots = _average([_root(factor.T @ covariance @ factor) for covariance in covariances], shares)
         moved = np.linalg.solve(factor.T, roots)
         distance = np.linalg.norm(moved - factor)
         factor = moved
-        if distance <= _STANDSTILL * np.linalg.norm(factor):
+        if distance <= _STANDSTILL * np.linalg.norm(factor) or n_steps == _MOST_STEPS:
             break
     return Barycenter(factor, n_steps)
 
@@ -125,31 +124,6 @@ def filled(covariance: Floats, pooled: Floats) -> tuple[Floats, int]:
         return covariance, 0
     axes = scale[:, None] * directions[:, absent]
     return covariance + axes @ axes.T, int(absent.sum())
-
-
-def oracle_shrinkage(covariance: Floats, n_samples: float) -> float:
-    """Return how far a sample covariance is to be moved towards a multiple of the identity.
-
-    Oracle-approximating shrinkage (Chen, Wiesel, Eldar & Hero 2010, equation 23), which minimises the expected
-    squared error for Gaussian rows.
-
-    Parameters
-    ----------
-    covariance : array of shape (n_dimensions, n_dimensions)
-        The covariance of the rows.
-    n_samples : float
-        How many rows it comes of, less one for the mean.
-
-    Returns
-    -------
-    float
-        The share of the target, in [0, 1].
-    """
-    n_dimensions = len(covariance)
-    squares, square = float((covariance**2).sum()), float(np.trace(covariance)) ** 2
-    away = (n_samples + 1 - 2 / n_dimensions) * (squares - square / n_dimensions)
-    wanted = (1 - 2 / n_dimensions) * squares + square
-    return 1.0 if away <= wanted else wanted / away
 
 
 def shrunk(covariance: Floats, shrinkage: float) -> Floats:
