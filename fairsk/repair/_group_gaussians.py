@@ -21,8 +21,10 @@ class GroupGaussians:
 
     Parameters
     ----------
-    weights : array of shape (n_groups,)
-        The (weighted) number of rows; positive.
+    shares : array of shape (n_groups,)
+        The share of each group; positive.
+    n_rows : array of shape (n_groups,)
+        How many rows each group counts as.
     means : array of shape (n_groups, n_features)
         The means in the units of the features, constant ones included.
     varies : bool array of shape (n_features,)
@@ -33,7 +35,8 @@ class GroupGaussians:
         Their covariances in each group, in units of ``scale``.
     """
 
-    weights: Floats
+    shares: Floats
+    n_rows: Floats
     means: Floats
     varies: Bools
     scale: Floats
@@ -59,17 +62,15 @@ class GroupGaussians:
             means[code, varies] += position * extent
             positions.append(position)
             covariances.append(block.T @ block)
+        # A row counts as many times as its weight says. If weights are scaled down, to a sum of 1, say, then
+        # Kish's effective number counts, which is below the sum wherever weights are numbers of repetitions.
+        n_rows = np.maximum(sums, sums**2 / np.bincount(codes, weights**2))
         shares = sums / sums.sum()
         apart = np.array(positions) - shares @ np.array(positions)
         variances = shares @ np.array([np.diag(covariance) for covariance in covariances])
         deviation = np.sqrt(variances + shares @ apart**2)
         unit = np.outer(deviation, deviation)
-        return cls(sums, means, varies, deviation * extent, [covariance / unit for covariance in covariances])
-
-    @property
-    def shares(self) -> Floats:
-        """The share of each group."""
-        return self.weights / self.weights.sum()
+        return cls(shares, n_rows, means, varies, deviation * extent, [each / unit for each in covariances])
 
     @property
     def mean(self) -> Floats:
@@ -142,15 +143,15 @@ class GaussianMaps:
         variances, basis = covariance_basis(pooled)
         within = [basis.T @ covariance @ basis for covariance in gaussians.covariances]
         estimates = [
-            _Estimate.of(covariance, variances, weight, shrinkage)
-            for covariance, weight in zip(within, gaussians.weights, strict=True)
+            _Estimate.of(covariance, variances, n_rows, shrinkage)
+            for covariance, n_rows in zip(within, gaussians.n_rows, strict=True)
         ]
         target = barycenter([estimate.covariance for estimate in estimates], gaussians.shares.tolist())
         offsets = gaussians.offsets
         between = (offsets * gaussians.shares[:, None]).T @ offsets
         total = basis.T @ (pooled + between) @ basis
         units = _Units(gaussians.varies, gaussians.scale, basis, target)
-        of_all = _Estimate.of(total, variances, float(gaussians.weights.sum()), shrinkage)
+        of_all = _Estimate.of(total, variances, float(gaussians.n_rows.sum()), shrinkage)
         parts = zip(gaussians.means, offsets, within, estimates, strict=True)
         return cls(
             covariance=units.covariance,
@@ -169,11 +170,11 @@ class _Estimate:
     n_filled: int
 
     @classmethod
-    def of(cls, sample: Floats, pooled: Floats, weight: float, shrinkage: float | None) -> _Estimate:
+    def of(cls, sample: Floats, pooled: Floats, n_rows: float, shrinkage: float | None) -> _Estimate:
         trace = np.trace(sample)
         if shrinkage is None:
             # A group that does not vary at all is all target, which then is the pooled covariance.
-            shrinkage = shrinkage_of(sample * (len(sample) / trace), weight) if trace > 0 else 1.0
+            shrinkage = shrinkage_of(sample * (len(sample) / trace), n_rows) if trace > 0 else 1.0
         covariance, n_filled = filled(shrunk(sample, shrinkage), pooled)
         return cls(covariance, float(shrinkage), n_filled)
 
