@@ -27,8 +27,8 @@ from sklearn.svm import SVC
 from toy_data import ScoreColumn, logistic, people, prepare
 
 from fairsk import GroupCalibratedClassifier, GroupThresholdOptimizer, ScoreRepair
+from fairsk._core.quantiles import interpolated
 from fairsk.calibration import IsotonicMap, SigmoidMap, TemperatureMap
-from fairsk.calibration._repair import _interpolated
 from fairsk.metrics import demographic_parity_difference
 from fairsk.scoring import best_under, make_fair_scorer
 
@@ -169,7 +169,7 @@ def test_order_survives_rounding():
         rng = np.random.default_rng(seed)
         at, values = (np.sort(np.append(-rng.random(3), rng.random(3) / 1e9)) for _ in range(2))
         x = np.sort(np.concatenate([at, np.nextafter(at, -np.inf), np.nextafter(at, np.inf)]))
-        assert np.all(np.diff(_interpolated(x, at, values)) >= 0)
+        assert np.all(np.diff(interpolated(x, at, values)) >= 0)
 
 
 def test_strength_is_how_far_scores_move():

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.groups import list_groups
 from fairsk._core.policy import UnknownGroup
+from fairsk._core.quantiles import interpolated, value_levels
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
 from fairsk._meta.base import MetaClassifier
@@ -314,10 +315,9 @@ class ScoreRepair(MetaClassifier):
 
 def _quantiles(scores: Floats, weights: Floats) -> Floats:
     """Return the quantile function at the levels: tied scores stand in the middle of their ranks."""
-    values, places = np.unique(scores, return_inverse=True)
-    mass = np.bincount(places, weights)
-    middles = (np.cumsum(mass) - mass / 2) / mass.sum()
-    return _interpolated(_LEVELS, middles, values)
+    values, levels = value_levels(scores, weights)
+    middles = levels - np.diff(levels, prepend=0) / 2
+    return interpolated(_LEVELS, middles, values)
 
 
 def _transported(scores: Floats, quantiles: Floats, target: Floats, *, bounded: bool) -> Floats:
@@ -326,9 +326,9 @@ def _transported(scores: Floats, quantiles: Floats, target: Floats, *, bounded: 
     ``bounded`` scores lie in [0, 1] and stay there.
     """
     lowest, highest = quantiles[0], quantiles[-1]
-    first, last = _interpolated(_ranks(quantiles[[0, -1]], quantiles), _LEVELS, target)
+    first, last = interpolated(_ranks(quantiles[[0, -1]], quantiles), _LEVELS, target)
     seen = np.clip(scores, lowest, highest)
-    moved = _interpolated(_ranks(seen, quantiles), _LEVELS, target)
+    moved = interpolated(_ranks(seen, quantiles), _LEVELS, target)
     # Scores beyond those of fit: on the straight line to 0 or 1, or onwards at the same distance.
     below, above = 1.0, 1.0
     if bounded:
@@ -345,11 +345,4 @@ def _ranks(scores: Floats, quantiles: Floats) -> Floats:
     last = np.searchsorted(quantiles, quantiles[-1], side="left")
     if first >= last:  # one score for all
         return np.full(len(scores), 0.5)
-    return _interpolated(scores, quantiles[first : last + 1], _LEVELS[first : last + 1])
-
-
-def _interpolated(x: Floats, at: Floats, values: Floats) -> Floats:
-    """Interpolate rising values linearly, never past the neighbouring ones: order survives rounding."""
-    after = np.searchsorted(at, x, side="right")
-    lower, upper = values[np.maximum(after - 1, 0)], values[np.minimum(after, len(values) - 1)]
-    return np.clip(np.interp(x, at, values), lower, upper)
+    return interpolated(scores, quantiles[first : last + 1], _LEVELS[first : last + 1])
