@@ -1,0 +1,369 @@
+"""DistributionRepairer: features meet at the barycentre, as transport by hand and by programs has it."""
+
+import itertools
+import math
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import linprog
+from scipy.stats import ks_2samp
+from sklearn.compose import ColumnTransformer
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import OneHotEncoder
+
+from fairsk.repair import DistributionRepairer
+
+
+def repaired(X, groups, *, weights=None, **params):
+    X = np.asarray(X)
+    X = X.reshape(len(X), -1)
+    model = DistributionRepairer(**params).fit(X, sensitive_features=groups, sample_weight=weights)
+    return model.transform(X, sensitive_features=groups)
+
+
+def one_feature(sizes, kind, seed=0):
+    """Return a feature that differs between groups of these sizes in place, spread and shape, shuffled."""
+    rng = np.random.default_rng(seed)
+    groups = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    x = {
+        "continuous": rng.normal(size=len(groups)) * (1 + groups) + groups,
+        "heavy tails": rng.standard_cauchy(len(groups)) * (1 + groups),
+        "counts": rng.poisson(2 + 3 * groups),
+        "long tail": rng.geometric(0.02, len(groups)) + 10 * groups,
+        "zeros": np.where(rng.random(len(groups)) < 0.1 + 0.2 * groups, 0, rng.lognormal(groups)),
+        "booleans": rng.random(len(groups)) < 0.2 + 0.2 * groups,
+        "alike": np.full(len(groups), 0.1),
+    }[kind]
+    return x, groups
+
+
+def on_a_grid(by_group, *more):
+    """Return the barycentre at many equal levels, and value -> image for each group and for more samples."""
+    n_levels = math.lcm(*map(len, [*by_group, *more]))
+    quantiles = [np.repeat(np.sort(values), n_levels // len(values)) for values in [*by_group, *more]]
+    sizes = np.array([len(values) for values in by_group])
+    barycenter = sizes / sizes.sum() @ np.array(quantiles[: len(by_group)])
+    return barycenter, [{v: barycenter[q == v].mean() for v in np.unique(q)} for q in quantiles]
+
+
+# --- the map, against transport ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n_groups", "size"), [(2, 1), (2, 700), (3, 2), (5, 40)])
+def test_groups_of_one_size_meet_at_the_mean_of_their_order_statistics(n_groups, size):
+    x, groups = one_feature([size] * n_groups, "continuous")
+    answer = repaired(x, groups)[:, 0]
+    expected = np.mean([np.sort(x[groups == g]) for g in range(n_groups)], axis=0)
+    for g in range(n_groups):
+        in_order = np.argsort(x[groups == g])
+        np.testing.assert_allclose(answer[groups == g][in_order], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_values_go_to_their_mean_target_in_the_optimal_plan(seed):
+    """The barycentre as a linear program over all combinations of the groups' values."""
+    rng = np.random.default_rng(seed)
+    support = [np.sort(rng.choice(10, 4, replace=False)) for _ in range(3)]
+    mass = rng.dirichlet([1] * 4, 3)
+    shares = rng.dirichlet([3] * 3)
+    combinations = list(itertools.product(range(4), repeat=3))
+    values = np.array([[support[g][i[g]] for g in range(3)] for i in combinations])
+    centers = values @ shares
+    cost = (values - centers[:, None]) ** 2 @ shares
+    marginals = [[float(i[g] == place) for i in combinations] for g in range(3) for place in range(4)]
+    plan = linprog(cost, A_eq=marginals, b_eq=mass.ravel(), method="highs").x
+
+    x, groups = np.concatenate(support).astype(float), np.repeat(np.arange(3), 4)
+    answer = repaired(x, groups, weights=(mass * shares[:, None]).ravel()).ravel()
+    for row, marginal in enumerate(np.array(marginals)):
+        expected = (plan * marginal) @ centers / (plan @ marginal)
+        assert answer[row] == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [
+        ("continuous", (30, 12, 40)),
+        ("zeros", (30, 12, 40)),
+        ("booleans", (30, 12, 40)),
+        ("long tail", (3000, 1500, 1000)),  # single values, rarer than a part of many values would be
+    ],
+    ids=["continuous", "zeros", "booleans", "long tail"],
+)
+def test_unequal_groups_against_quantile_functions_on_a_grid(kind, sizes):
+    x, groups = one_feature(sizes, kind)
+    _, images = on_a_grid([x[groups == g] for g in range(3)])
+    expected = [images[g][value] for g, value in zip(groups, x, strict=True)]
+    np.testing.assert_allclose(repaired(x, groups)[:, 0], expected, rtol=0, atol=1e-12)
+
+
+def test_ties_between_values_and_beyond_by_hand():
+    # Barycentre: 1 up to level 1/2, 2 up to 3/4, 5/2 up to 1.
+    X = np.array([[0.0], [0], [0], [1], [2], [2], [4], [4]])
+    model = DistributionRepairer().fit(X, sensitive_features=list("aaaabbbb"))
+    x = np.array([0, 0.5, 1, -3, 5, 2, 3, 4, 0, 6])[:, None]
+    answer = model.transform(x, sensitive_features=list("aaaaabbbbb")).ravel()
+    expected = [4 / 3, (4 / 3 + 5 / 2) / 2, 5 / 2, 4 / 3 - 3, 5 / 2 + 4, 1, 1.625, 2.25, -1, 2.25 + 2]
+    np.testing.assert_allclose(answer, expected, rtol=1e-15)
+
+
+def test_a_column_of_zeros_and_ones_by_hand():
+    # One of four in a, three of four in b: levels up to 1/4 are 0, up to 3/4 1/2, up to 1 one.
+    answer = repaired([False, False, False, True, False, True, True, True], list("aaaabbbb"))
+    np.testing.assert_allclose(answer.ravel(), [1 / 3] * 3 + [1] + [0] + [2 / 3] * 3)
+
+
+# --- what it promises -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["rows", "weights"])
+@pytest.mark.parametrize("sizes", [(6000, 2500, 300), (40, 9, 1)], ids=["many", "few"])
+@pytest.mark.parametrize("kind", ["continuous", "heavy tails", "counts", "zeros", "booleans"])
+def test_every_group_gets_the_mean_of_all_rows(kind, sizes, weighted):
+    x, groups = one_feature(sizes, kind)
+    weights = np.random.default_rng(1).exponential(size=len(x)) if weighted else None
+    answer = repaired(x, groups, weights=weights)[:, 0]
+    scale = np.abs(x).max()
+    for g in range(3):
+        of_group = None if weights is None else weights[groups == g]
+        mean = np.average(answer[groups == g], weights=of_group)
+        assert mean == pytest.approx(np.average(x, weights=weights), abs=1e-13 * scale)
+
+
+@pytest.mark.parametrize("kind", ["continuous", "heavy tails"])
+@pytest.mark.parametrize("sizes", [(8000, 5000, 1500), (8000, 50, 20), (30, 7, 3)], ids=str)
+def test_distributions_are_alike_up_to_the_documented_bound(kind, sizes):
+    x, groups = one_feature(sizes, kind)
+    answer = repaired(x, groups)[:, 0]
+    assert max(self_distance(x, groups)) > 0.1
+    assert max(self_distance(answer, groups)) <= 0.001 + 1 / min(sizes) + 1e-12
+
+
+def self_distance(x, groups):
+    """Return the Kolmogorov-Smirnov distance of each pair of groups."""
+    pairs = itertools.combinations(np.unique(groups), 2)
+    return [ks_2samp(x[groups == a], x[groups == b], method="asymp").statistic for a, b in pairs]
+
+
+def test_fresh_rows_are_alike_up_to_sampling_error():
+    x, groups = one_feature((8000, 8000), "continuous")
+    fresh, fresh_groups = one_feature((20_000, 20_000), "continuous", seed=1)
+    model = DistributionRepairer().fit(x[:, None], sensitive_features=groups)
+    answer = model.transform(fresh[:, None], sensitive_features=fresh_groups)[:, 0]
+    assert self_distance(fresh, fresh_groups)[0] > 0.2
+    # Each of four samples is off by 1.63 / sqrt(n) at most in 99 of 100 cases.
+    assert self_distance(answer, fresh_groups)[0] <= 2 * 1.63 * (8000**-0.5 + 20_000**-0.5)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("kind", ["continuous", "heavy tails", "zeros", "counts", "alike"])
+@pytest.mark.parametrize("amount", [0.3, 1])
+def test_order_within_groups_stays(kind, amount, dtype):
+    x, groups = one_feature((3000, 60, 1), kind)
+    x = x.astype(dtype)
+    model = DistributionRepairer(amount).fit(x[:, None], sensitive_features=groups)
+    rng = np.random.default_rng(1)
+    for g in range(3):
+        seen = x[groups == g]
+        unseen = rng.normal(np.median(seen), 3 * np.std(x) + 1, 500).astype(dtype)
+        every = np.concatenate(
+            [seen, np.nextafter(seen, dtype(-np.inf)), np.nextafter(seen, dtype(np.inf)), unseen]
+        )
+        answer = model.transform(np.sort(every)[:, None], sensitive_features=np.full(len(every), g))[:, 0]
+        assert answer.dtype == dtype
+        assert np.all(np.diff(answer) >= 0)
+        if dtype is np.float64:
+            distinct = model.transform(
+                np.unique(seen)[:, None], sensitive_features=np.full(len(np.unique(seen)), g)
+            )
+            assert np.all(np.diff(distinct[:, 0]) > 0)
+
+
+def rounded_values(kind, rng, groups):
+    """Return values of which every sum, average or interpolation may fall by a rounding error."""
+    size = len(groups)
+    if kind == "neighbours":
+        return 1 / 3 + rng.integers(0, 2 * size, size) * 2.0**-54
+    if kind == "one far off":
+        return np.where(groups == 1, 1e3, 1 / 3 + rng.random(size) * 1e-12)
+    return np.where(rng.random(size) < 0.5, -1 - rng.random(size), rng.random(size) / 1e13)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "n_seeds"),
+    [("neighbours", 40, 50), ("neighbours", 6000, 3), ("one far off", 40, 50), ("two scales", 6000, 3)],
+    ids=["few neighbours", "many neighbours", "one far off", "two scales"],
+)
+def test_order_survives_rounding(kind, size, n_seeds):
+    for seed in range(n_seeds):
+        rng = np.random.default_rng(seed)
+        groups = np.arange(size) % 2
+        x = rounded_values(kind, rng, groups)
+        weights = rng.exponential(size=size)
+        model = DistributionRepairer().fit(x[:, None], sensitive_features=groups, sample_weight=weights)
+        every = np.sort(x)[:, None]
+        for g in range(2):
+            assert np.all(np.diff(model.maps_[g][0]) >= 0)
+            assert np.all(np.diff(model.transform(every, sensitive_features=np.full(size, g))[:, 0]) >= 0)
+
+
+@pytest.mark.parametrize("kind", ["continuous", "counts"])
+def test_weights_are_repeated_rows(kind):
+    x, groups = one_feature((2500, 300, 40), kind)
+    counts = np.random.default_rng(1).integers(0, 4, len(x))
+    weighted = DistributionRepairer().fit(x[:, None], sensitive_features=groups, sample_weight=counts)
+    repeated = DistributionRepairer().fit(
+        np.repeat(x, counts)[:, None], sensitive_features=np.repeat(groups, counts)
+    )
+    for model in (weighted, repeated):
+        model.answer = model.transform(x[:, None], sensitive_features=groups)
+    np.testing.assert_array_equal(weighted.answer, repeated.answer)
+    np.testing.assert_array_equal(weighted.distances_, repeated.distances_)
+
+
+def test_the_order_of_rows_never_matters():
+    x, groups = one_feature((2500, 300, 40), "zeros")
+    order = np.random.default_rng(1).permutation(len(x))
+    np.testing.assert_array_equal(repaired(x, groups)[order], repaired(x[order], groups[order]))
+
+
+def test_amount_is_how_far_values_move_and_read_in_transform():
+    x, groups = one_feature((300, 40), "continuous")
+    X = x[:, None]
+    full = repaired(X, groups)
+    model = DistributionRepairer(0).fit(X, sensitive_features=groups)
+    np.testing.assert_array_equal(model.transform(X, sensitive_features=groups), X)
+    half = model.set_params(amount=0.25).transform(X, sensitive_features=groups)
+    np.testing.assert_allclose(half, 0.75 * X + 0.25 * full, rtol=1e-14)
+    with pytest.raises(
+        ValueError, match="'amount' parameter of DistributionRepairer must be a float in the range"
+    ):
+        DistributionRepairer(1.5).fit(X, sensitive_features=groups)
+
+
+def test_a_large_tie_among_many_values_stays_exact():
+    """Where values are too many to be kept one by one, a tie of .1% of the rows or more still is."""
+    rng = np.random.default_rng(0)
+    ties = [0.0] * 150 + [1.0] * 20 + [1.5] * 400
+    first = np.concatenate([ties, rng.uniform(-1, 3, 1430)])
+    second = np.concatenate([[0.0] * 100, rng.normal(size=400)])
+    _, images = on_a_grid([first, second])
+    X, groups = np.concatenate([first, second]), np.repeat(["a", "b"], [2000, 500])
+    answer = repaired(X, groups)[:, 0]
+    for value in (0.0, 1.0, 1.5):
+        np.testing.assert_allclose(answer[: len(first)][first == value], images[0][value], atol=1e-12)
+    everything = [images[0][value] for value in first]
+    assert np.abs(np.sort(answer[: len(first)]) - np.sort(everything)).max() < 0.01
+
+
+def test_distances_by_hand_and_as_variance_that_goes():
+    X = np.column_stack([[0.0, 1, 2, 3], [7, 7, 7, 7], [1, 2, 2, 1]])
+    model = DistributionRepairer().fit(X, sensitive_features=list("aabb"))
+    np.testing.assert_allclose(model.distances_, [1 / np.sqrt(1.25), 0, 0], atol=1e-15)
+    x, groups = one_feature((300, 40, 5), "continuous")
+    x = x[:, None]
+    model.fit(x, sensitive_features=groups)
+    barycenter, _ = on_a_grid([x[groups == g, 0] for g in range(3)])
+    assert model.distances_[0] ** 2 == pytest.approx(1 - barycenter.var() / x.var())
+
+
+# --- policies ---------------------------------------------------------------------------------------------
+
+
+def test_constant_features_stay():
+    x = np.full(30, 0.1)
+    groups = np.arange(30) % 3
+    weights = np.random.default_rng(0).random(30)
+    np.testing.assert_array_equal(repaired(x, groups, weights=weights)[:, 0], x)
+
+
+def test_a_group_of_one_row_goes_to_the_mean():
+    x, groups = one_feature((50, 1), "continuous")
+    assert repaired(x, groups)[groups == 1].item() == pytest.approx(x.mean(), abs=1e-14)
+
+
+def test_one_group_stays_as_it_is():
+    x, _ = one_feature((1500,), "continuous")
+    with pytest.warns(UserWarning, match="only one group, all: the features stay as they are"):
+        answer = repaired(x, ["all"] * 1500)
+    np.testing.assert_array_equal(answer[:, 0], x)
+
+
+def test_unknown_groups_and_groups_without_weight_are_treated_as_all_rows_together():
+    x, groups = one_feature((30, 20, 10), "counts")
+    X = x[:, None].astype(float)
+    _, (_, _, images) = on_a_grid([x[groups == 0], x[groups == 1]], x[groups < 2])
+    values, expected = (np.array(list(column), dtype=float) for column in zip(*images.items(), strict=True))
+    values = values[:, None]
+
+    model = DistributionRepairer(unknown_group="overall")
+    with pytest.warns(UserWarning, match="No row with a weight belongs to: 2. The features of these groups"):
+        model.fit(X, sensitive_features=groups, sample_weight=groups < 2)
+    assert model.shares_ == {0: 0.6, 1: 0.4, 2: 0}
+    known = [0] * len(values)
+    for group in (2, 9, None):
+        answer = model.transform(np.vstack([values] * 2), sensitive_features=known + [group] * len(values))
+        np.testing.assert_allclose(answer[len(values) :, 0], expected, rtol=1e-13)
+    model.set_params(unknown_group="error")
+    with pytest.raises(ValueError, match="did not occur"):
+        model.transform(values[:2], sensitive_features=[0, 9])
+
+
+def test_weights_lost_in_rounding_are_as_good_as_none():
+    answer = repaired([0.0, 1, 2, 9, 5, 6], list("aaaabb"), weights=[1, 1, 1, 1e-30, 1, 1])
+    expected = repaired([0.0, 1, 2, 5, 6], list("aaabb"))
+    np.testing.assert_allclose(answer[[0, 1, 2, 4, 5]], expected, rtol=1e-14)
+    assert answer[3] == expected[2] + 7
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (np.array([1, 2, 3, 4], dtype=np.int32), [2, 3, 2, 3]),
+        (np.array([True, False, True, True]), [0.75] * 4),
+    ],
+    ids=["integers", "booleans"],
+)
+def test_numbers_of_any_kind_come_out_as_floats(column, expected):
+    groups = ["a", "a", "b", "b"]
+    answer = repaired(column, groups)
+    assert answer.dtype == float
+    if column.dtype == bool:  # a: 0 up to level 1/2, 1 above; b: 1
+        expected = [1, 0.5, 0.75, 0.75]
+    np.testing.assert_allclose(answer[:, 0], expected)
+
+
+def test_words_and_missing_values_are_refused_with_the_way_out():
+    X = pd.DataFrame({"age": [30.0, 40, 50, 60], "job": ["x", "y", "x", "y"], "sex": list("abab")})
+    model = DistributionRepairer(sensitive_features="sex")
+    for job in (X["job"], X["job"].astype("category")):
+        with pytest.raises(ValueError, match=r"these columns of X hold none: job\. Encode them first"):
+            model.fit(X.assign(job=job))
+    with pytest.raises(ValueError, match="contains NaN"):
+        model.fit(X[["age", "sex"]].assign(age=[1, 2, 3, np.nan]))
+    # The way out: the numbers with the sensitive column, and the rest beside them.
+    both = ColumnTransformer([("numbers", model, ["age", "sex"]), ("words", OneHotEncoder(), ["job"])])
+    np.testing.assert_allclose(both.fit_transform(X)[:, 0], [35, 35, 55, 55])
+
+
+def test_features_together_still_tell_the_group():
+    """What the docstring says that it does not do."""
+    rng = np.random.default_rng(0)
+    groups = np.arange(2000) % 2
+    first = rng.normal(size=2000)
+    X = np.column_stack([first, np.where(groups == 1, first, -first) + 0.1 * rng.normal(size=2000)])
+    answer = repaired(X, groups)
+    for feature in answer.T:
+        assert self_distance(feature, groups)[0] <= 0.001 + 1 / 1000 + 1e-12
+    found = KNeighborsClassifier().fit(answer[:1000], groups[:1000]).score(answer[1000:], groups[1000:])
+    assert found > 0.9
+
+
+def test_no_rows_are_kept():
+    sizes = []
+    for n in (4000, 16_000):
+        x, groups = one_feature((n // 2, n // 2), "continuous")
+        sizes.append(len(pickle.dumps(DistributionRepairer().fit(x[:, None], sensitive_features=groups))))
+    assert sizes[1] < 1.01 * sizes[0]
