@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import narwhals as nw
 import numpy as np
+from narwhals.exceptions import DuplicateError
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -31,6 +32,7 @@ __all__ = [
     "are_features",
     "as_array",
     "as_floats",
+    "as_table",
     "column_keys",
     "column_of",
     "columns_called",
@@ -573,7 +575,14 @@ def columns_called(X: Any, names: Sequence[str]) -> list[str]:
 
 def _as_frame(X: Any) -> nw.DataFrame[Any] | None:
     """Wrap a pandas, polars or pyarrow frame; None for anything else."""
-    frame = nw.from_native(X, pass_through=True)
+    try:
+        frame = nw.from_native(X, pass_through=True)
+    except DuplicateError:
+        names = [str(name) for name in X.columns]
+        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        raise ValueError(
+            f"Several columns of a {type(X).__name__} are called {show(twice)}: give each a name of its own."
+        ) from None
     if isinstance(frame, nw.LazyFrame):
         raise TypeError(f"A lazy frame ({type(X).__name__}) has no rows yet: collect it first.")
     return frame if isinstance(frame, nw.DataFrame) else None
@@ -610,6 +619,18 @@ def as_floats(name: str, values: Any) -> Floats:
         return np.asarray(array, dtype=float)
     except (TypeError, ValueError):  # such as text, or pandas.NA
         raise ValueError(f"{name} must hold a number per row, and no text.") from None
+
+
+def as_table(X: Any) -> Any:
+    """Return X as it is if it has columns, else as an array in which nothing that is missing is a value.
+
+    Raises
+    ------
+    TypeError
+        If it is a lazy frame.
+    """
+    has_columns = _as_frame(X) is not None or sparse.issparse(X)
+    return X if has_columns or (hasattr(X, "shape") and not isinstance(X, np.ma.MaskedArray)) else as_array(X)
 
 
 def _as_table(X: Any) -> NDArray[Any]:

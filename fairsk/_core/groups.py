@@ -268,6 +268,7 @@ def encode_groups(
     *,
     missing_is_unknown: bool = False,
     rows: Floats | None = None,
+    measured: str = "",
 ) -> Grouping:
     """Assign every row to its group; several columns make an intersection of those that occur.
 
@@ -283,24 +284,31 @@ def encode_groups(
     rows : array, optional
         How many rows each value stands for, where an engine has counted them; an error tells how many miss
         the value.
+    measured : str, default=""
+        What else can be done with a column that looks continuous, for messages.
 
     Raises
     ------
     ValueError
         If a value is missing (NaN, None, NA), or a column looks continuous.
     """
-    labels, codes = _combine(sensitive, allow_missing=missing_is_unknown and groups is not None, rows=rows)
+    allow_missing = missing_is_unknown and groups is not None
+    labels, codes = _combine(sensitive, allow_missing=allow_missing, rows=rows, measured=measured)
     if groups is not None:
         return Grouping(sensitive.names, tuple(groups), _recode(labels, groups)[codes] if labels else codes)
     return Grouping(sensitive.names, tuple(labels), codes, sensitive.orders)
 
 
 def _combine(
-    sensitive: SensitiveColumns, *, allow_missing: bool = False, rows: Floats | None = None
+    sensitive: SensitiveColumns,
+    *,
+    allow_missing: bool = False,
+    rows: Floats | None = None,
+    measured: str = "",
 ) -> tuple[list[Hashable], Ints]:
     """Return the groups that occur, sorted, and every row's position among them."""
     parts = [
-        _factorize(name, column, allow_missing=allow_missing, rows=rows)
+        _factorize(name, column, allow_missing=allow_missing, rows=rows, measured=measured)
         for name, column in zip(sensitive.names, sensitive.columns, strict=True)
     ]
     if len(parts) == 1:
@@ -418,6 +426,7 @@ def _factorize(
     *,
     allow_missing: bool = False,
     rows: Floats | None = None,
+    measured: str = "",
 ) -> tuple[list[Hashable], Ints]:
     """Return the distinct values of a column, sorted or in their own order, and every row's place in them."""
     try:
@@ -431,7 +440,7 @@ def _factorize(
     present = [value for value, count in zip(coded.values, used, strict=True) if count]
     if not allow_missing and any(map(is_missing, present)):
         refuse_missing(name, coded, used if rows is None else np.bincount(coded.codes, rows, len(used)))
-    refuse_measurements(name, present)
+    refuse_measurements(name, present, measured)
     if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
         return present, coded.codes  # numbers are sorted already
     values = present if coded.is_ordered else sort_labels(present)

@@ -188,7 +188,7 @@ def refuse_missing(name: str, coded: Coded, used: NDArray[Any]) -> NoReturn:
     )
 
 
-def refuse_measurements(name: str, values: list[Any]) -> None:
+def refuse_measurements(name: str, values: list[Any], otherwise: str = "") -> None:
     """Refuse fractions as group names, and warn of very many numbers.
 
     Both look at numbers only: the same values as text (``X["dose"].astype(str)``) are names of groups,
@@ -200,6 +200,8 @@ def refuse_measurements(name: str, values: list[Any]) -> None:
         The sensitive feature.
     values : list
         Its distinct values.
+    otherwise : str, default=""
+        What else can be done with measurements, a sentence.
 
     Raises
     ------
@@ -213,8 +215,8 @@ def refuse_measurements(name: str, values: list[Any]) -> None:
     """
     example = (
         f"first: fairsk.selectors.AgeBands([25, 40, 60], column={show(name)}) does, as sensitive_features "
-        "in a constructor or called on X."
-    )
+        f"in a constructor or called on X. {otherwise}"
+    ).rstrip()
     if len(values) > _MAX_CONTINUOUS_LEVELS and any(isinstance(v, float) and v % 1 > 0 for v in values):
         raise ValueError(
             f"The sensitive feature {show(name)} looks continuous: it has {len(values)} distinct values, "
