@@ -7,13 +7,14 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import assert_all_finite
 
 from fairsk._core.columns import SensitiveColumns, as_floats
 from fairsk._core.factorize import Coded
-from fairsk._core.groups import encode_groups
-from fairsk._core.policy import UnknownGroup
+from fairsk._core.groups import encode_groups, list_groups
+from fairsk._core.messages import show
+from fairsk._core.policy import UnknownGroup, accepts_unknown
 from fairsk._core.typing import Floats
+from fairsk._core.warnings import warn_user
 from fairsk._meta.groupwise import group_codes
 from fairsk._sklearn.compat import Interval, StrOptions, fit_context
 from fairsk.repair._moments.groups import GroupMoments
@@ -21,7 +22,7 @@ from fairsk.repair._moments.measurements import MeasurementMoments
 from fairsk.repair._moments.moments import FeatureMoments
 from fairsk.repair._projection import Metric, Projection, Whitener, feature_scale, project, shrinkage_of
 from fairsk.repair._report import report_erasure
-from fairsk.repair._transformer import GroupTransformer, TrainingRows
+from fairsk.repair._transformer import GroupTransformer, TrainingRows, refuse_scale
 
 __all__ = ["ConceptEraser"]
 
@@ -105,7 +106,8 @@ class ConceptEraser(GroupTransformer):
     Warns
     -----
     UserWarning
-        If there is only one group in ``fit`` or ``fit_moments``: nothing is erased then.
+        If there is only one group in ``fit`` or ``fit_moments``: nothing is erased then. If no row of a group
+        has a weight: what tells that group apart is not erased.
 
     See Also
     --------
@@ -175,6 +177,8 @@ class ConceptEraser(GroupTransformer):
     groups    0.501  0.000
     Linear predictors only: a tree, a net or neighbours may still find what is left.
     """
+
+    __metadata_request__partial_fit = {"sensitive_features": True}
 
     _parameter_constraints = {
         "sensitive_features": "no_validation",  # fairsk._core.columns.column_keys says what it can be
@@ -296,8 +300,14 @@ class ConceptEraser(GroupTransformer):
         return self
 
     def _learn(self, rows: TrainingRows) -> None:
-        self._erase(self._add_up(rows))
+        moments = self._add_up(rows)
+        self._erase(moments)
         self._warn_of_one_group()
+        if isinstance(moments, GroupMoments) and len(absent := np.flatnonzero(moments.shares == 0)):
+            warn_user(
+                f"No row with a weight belongs to: {list_groups(moments.groups[i] for i in absent)}. What "
+                "tells these groups of sensitive_features apart is not erased."
+            )
 
     def _add_up(self, rows: TrainingRows) -> FeatureMoments:
         """Return the moments of some rows."""
@@ -311,11 +321,14 @@ class ConceptEraser(GroupTransformer):
         names = None if names is None else names[self._is_feature].tolist()
         if self.continuous:
             values = _measurements(rows.sensitive)
+            refuse_scale("The sensitive values", values)
             attributes = rows.sensitive.names
             return MeasurementMoments.of_rows(
                 rows.features, values, attributes, rows.labels, rows.weights, names
             )
-        groups = encode_groups(rows.sensitive)
+        groups = encode_groups(
+            rows.sensitive, measured="Or take it as a number, from which no features tell: continuous=True."
+        )
         return GroupMoments.of_rows(rows.features, groups, rows.labels, rows.weights, names)
 
     def _erase(self, moments: FeatureMoments) -> Self:
@@ -408,25 +421,35 @@ class ConceptEraser(GroupTransformer):
 
     def _attribute(self, sensitive: SensitiveColumns) -> Any:
         if self.continuous:
-            return _measurements(sensitive)
+            return _measurements(sensitive, accepts_unknown(self.unknown_group))
         return group_codes(sensitive, self.groups_, self.unknown_group)
 
     def _repair(self, features: NDArray[Any], attribute: Any) -> NDArray[Any]:
         if not self.aware:
             return Projection(self.left_, self.right_).remove(features, self.mean_)
         if self.continuous:
-            subtracted = (attribute - self._value_mean) @ self._slopes
+            deviations = attribute - self._value_mean
+            deviations[np.isnan(deviations).any(axis=1)] = 0  # unknown: these rows stay as they are
+            subtracted = deviations @ self._slopes
         else:
             subtracted = self._offsets[attribute]
         return features - subtracted.astype(features.dtype)
 
 
-def _measurements(sensitive: SensitiveColumns) -> Floats:
+def _measurements(sensitive: SensitiveColumns, allow_missing: bool = False) -> Floats:
     """Return a continuous attribute as numbers, of shape (n_samples, n_attributes)."""
     columns = []
     for name, column in zip(sensitive.names, sensitive.columns, strict=True):
         array = column.to_array() if isinstance(column, Coded) else column
-        values = as_floats(f"The sensitive feature {name!r} (continuous=True)", array)
-        assert_all_finite(values, input_name="sensitive_features")
+        called = f"The sensitive feature {show(name)} (continuous=True)"
+        values = as_floats(called, array)
+        missing = int(np.isnan(values).sum())
+        if missing and not allow_missing:
+            raise ValueError(
+                f"{called} is missing (NaN or None) in {missing} of {len(values)} rows. Drop those rows, or "
+                "fill in a number; fairsk does not guess."
+            )
+        if np.isinf(values).any():
+            raise ValueError(f"{called} must be finite: infinity cannot be averaged.")
         columns.append(values)
     return np.column_stack(columns)

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,15 +20,17 @@ from fairsk._core.columns import (
     SensitiveColumns,
     are_features,
     as_array,
+    as_table,
     columns_of_words,
     drop_columns,
+    has_functions,
     refuse_shuffled,
     replace_features,
     selects_by_position,
     sensitive_columns,
 )
 from fairsk._core.groups import Grouping, encode_groups, list_groups
-from fairsk._core.messages import list_texts
+from fairsk._core.messages import list_texts, shorten
 from fairsk._core.policy import UnknownGroup
 from fairsk._core.typing import Bools, Floats
 from fairsk._core.validation import check_weights
@@ -37,7 +39,35 @@ from fairsk._meta.groupwise import group_codes
 from fairsk._sklearn.compat import fit_context, num_samples
 from fairsk._sklearn.rows import check_rows, check_same_features, refuse_dataset
 
-__all__ = ["GroupTransformer", "TrainingRows"]
+__all__ = ["GroupTransformer", "TrainingRows", "refuse_scale"]
+
+
+def refuse_scale(what: str, values: NDArray[Any]) -> None:
+    """Refuse columns whose variances double precision cannot hold.
+
+    Parameters
+    ----------
+    what : str
+        What the columns are called in the message.
+    values : array of shape (n_samples, n_columns)
+        Finite numbers.
+
+    Raises
+    ------
+    ValueError
+        If the sum of the squared deviations of a column is infinite, or loses digits though it varies.
+    """
+    low, high = values.min(axis=0).astype(float), values.max(axis=0).astype(float)
+    largest = max(-low.min(), high.max())  # a deviation is twice that at most
+    spread = high / 2 - low / 2  # one of the two is as far from the mean at least
+    limits = np.finfo(float)
+    too_small = (spread > 0) & (spread < np.sqrt(limits.tiny))
+    if largest > np.sqrt(limits.max / len(values)) / 2 or too_small.any():
+        size = 2 * spread[too_small].max() if too_small.any() else largest
+        raise ValueError(
+            f"{what} go up to {size:.2g}, and squares of such numbers cannot be added up in double precision: "
+            "measure them in other units first, such as by a StandardScaler."
+        )
 
 
 @dataclass(frozen=True)
@@ -169,6 +199,7 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
             needed, and it is missing or unknown.
         """
         check_is_fitted(self)
+        X = self._table(X)
         features = self._features(X, first=False)
         attribute = None
         if self._needs_groups:
@@ -244,21 +275,53 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
         self, X: Any, y: Any, sensitive_features: Any, sample_weight: Any, *, first: bool
     ) -> TrainingRows:
         """Return the arguments of ``fit``, validated; ``first`` unless rows were learned from before."""
+        X = self._table(X)
         labels = None
         if self._needs_labels:
-            if y is None:
-                raise ValueError(
-                    f"{type(self).__name__} requires y to be passed, but the target y is None: the labels "
-                    "within which groups are made alike, or that are to stay as easy to predict."
-                )
-            X, labels = check_rows(X, y, sensitive_features=sensitive_features, sample_weight=sample_weight)
+            labels = self._labels(X, y, sensitive_features=sensitive_features, sample_weight=sample_weight)
         else:
             refuse_shuffled(X=X, y=y, sensitive_features=sensitive_features, sample_weight=sample_weight)
             check_consistent_length(X, y)
-        features = self._features(X, first=first)
-        sensitive = self._sensitive(X, sensitive_features, first=first)
+        if sensitive_features is None and has_functions(self.sensitive_features):
+            features = self._features(X, first=first)  # first, for a function expects an X in order
+            sensitive = self._sensitive(X, None, first=first)
+        else:  # first, for a column that is named wrongly would be taken for a feature
+            sensitive = self._sensitive(X, sensitive_features, first=first)
+            features = self._features(X, first=first)
+        refuse_scale("The features", features)
         weights = check_weights(sample_weight, len(features))
         return TrainingRows(features, sensitive, weights, labels)
+
+    def _table(self, X: Any) -> Any:
+        """Return X as a frame or an array; anything else is refused before its rows are counted."""
+        refuse_dataset(X)
+        name = type(self).__name__
+        if sparse.issparse(X):
+            raise TypeError(
+                f"{name} takes no sparse X: what is repaired is dense. Make fewer columns of it first, "
+                "make_pipeline(TruncatedSVD(100), ...), or dense ones, X.toarray(). For texts there is also "
+                "fairsk.text.CounterfactualAverager, which leaves features alone."
+            )
+        if X is None or isinstance(X, Mapping | str | bytes):
+            raise TypeError(f"X is of type {type(X).__name__}: {name} takes an array or a frame of numbers.")
+        return as_table(X)
+
+    def _labels(self, X: Any, y: Any, **per_row: Any) -> NDArray[Any]:
+        """Return y as labels."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None: the labels "
+                "within which groups are made alike, or that are to stay as easy to predict."
+            )
+        try:
+            return check_rows(X, y, **per_row)[1]
+        except ValueError as error:
+            if as_array(y).dtype.kind == "f":
+                error.add_note(
+                    f"{type(self).__name__} was asked to look at labels (within_label, preserve_label): of "
+                    "amounts make classes first, such as pd.qcut(y, 4, labels=False), or leave both at False."
+                )
+            raise
 
     def _sensitive(self, X: Any, values: Any, *, first: bool) -> SensitiveColumns:
         """Return the attribute of rows, its columns in the order of the first ``fit``."""
@@ -274,25 +337,29 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
 
     def _features(self, X: Any, *, first: bool) -> NDArray[Any]:
         """Return the features as finite numbers, in single or double precision."""
-        refuse_dataset(X)
-        name = type(self).__name__
-        if sparse.issparse(X):
-            raise TypeError(
-                f"{name} takes no sparse X: what is repaired is dense. Make fewer columns of it first, "
-                "make_pipeline(TruncatedSVD(100), ...), or dense ones, X.toarray(). For texts there is also "
-                "fairsk.text.CounterfactualAverager, which leaves features alone."
-            )
-        if isinstance(X, Mapping):
-            raise TypeError(f"X is a {type(X).__name__}: {name} takes an array or a frame of numbers.")
-        X = X if hasattr(X, "shape") else as_array(X)
         rest = self._without_sensitive(X, first=first)
-        if words := columns_of_words(rest):
+        if len(X.shape) == 2 and rest.shape[1] == 0 < X.shape[1]:
             raise ValueError(
-                f"{name} takes numbers, and these columns of X hold none: {list_texts(words)}. Encode them "
-                "first (OneHotEncoder), or hand it the numbers only, with a ColumnTransformer; a sensitive "
-                "column is named in the constructor, sensitive_features=."
+                f"{type(self).__name__} has no features to repair: every column of X is a sensitive one."
             )
-        return np.asarray(check_array(rest, dtype=[np.float64, np.float32], estimator=self, input_name="X"))
+        if words := columns_of_words(rest):
+            self._refuse_words(list_texts(words))
+        try:
+            return np.asarray(
+                check_array(rest, dtype=[np.float64, np.float32], estimator=self, input_name="X")
+            )
+        except ValueError as error:
+            if not str(error).startswith("could not convert"):
+                raise
+            text = str(error).partition(": ")[2]
+        self._refuse_words(f"those with {shorten(text)}")
+
+    def _refuse_words(self, columns: str) -> NoReturn:
+        raise ValueError(
+            f"{type(self).__name__} takes numbers, and these columns of X hold none: {columns}. Encode them "
+            "first (OneHotEncoder), or hand it the numbers only, with a ColumnTransformer. A sensitive "
+            "column is named in the constructor, sensitive_features=."
+        )
 
     def _without_sensitive(self, X: Any, *, first: bool) -> Any:
         """Return X without its sensitive columns; after ``fit`` it may have come without them."""
