@@ -11,6 +11,7 @@ from fairlearn.preprocessing import CorrelationRemover
 from scipy import linalg, optimize
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.preprocessing import OneHotEncoder
 
 from fairsk.datasets import load_adult
 from fairsk.repair import ConceptEraser, FeatureMoments
@@ -184,6 +185,19 @@ def test_erasing_twice_is_erasing_once_and_a_second_eraser_keeps_what_the_first_
     both = ConceptEraser().fit_transform(once, sensitive_features=other)
     assert largest_gap(both, group, scale=X.std(0)) <= 1e-12
     assert largest_gap(both, other, scale=X.std(0)) <= 1e-12
+
+
+def test_no_direction_of_rounding_is_taken_out_of_many_rows():
+    """Sums of indicators over many rows are rounded more than single values are."""
+    X = load_adult(return_X_y=True)[0].iloc[:15_000]
+    words = X.select_dtypes(exclude="number").drop(columns="sex")
+    indicators = OneHotEncoder(sparse_output=False).fit_transform(words)
+    weights = np.full(len(X), 1 / len(X))
+    for options in ({}, {"sample_weight": weights}):
+        eraser = ConceptEraser().fit(indicators, sensitive_features=X["sex"], **options)
+        assert eraser.rank_ == 1  # two groups differ in one direction
+    once = eraser.transform(indicators)
+    np.testing.assert_array_equal(ConceptEraser().fit_transform(once, sensitive_features=X["sex"]), once)
 
 
 def test_rare_groups_are_erased():

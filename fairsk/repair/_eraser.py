@@ -358,8 +358,10 @@ class ConceptEraser(GroupTransformer):
         told[~varies] = 0  # rounding of constants
         # Means of values that are off by rounding are off by as much: a covariance below it is none. So what
         # was erased before is left as it is, and no direction of mere rounding is taken out.
+        # Sums of n rows are off by the root of n as much, in double precision, where rounding is random.
         relative = 1 + np.abs(moments.mean[varies]) / scale[varies]
-        noise = moments.precision * np.sqrt(np.sum(relative**2))
+        precision = max(moments.precision, np.finfo(float).eps * np.sqrt(moments.n))
+        noise = precision * np.sqrt(np.sum(relative**2))
         projection = project(
             told,
             kept,

@@ -112,6 +112,9 @@ class GroupMoments(FeatureMoments):
             sums, weights = sums.reshape(-1, len(self.mean)), self.weights.ravel()
         else:
             sums, weights = self.sums.sum(1), self.weights.sum(1)
+            # Deviations from the mean sum to 0, but for rounding, which grows with the number of rows: left
+            # in, it would be a direction more than there are differences of groups.
+            sums = sums - weights[:, None] * (sums.sum(0) / self.n)
         present = weights > 0
         return (sums[present] / np.sqrt(weights[present] * self.n)[:, None]).T
 
