@@ -1,8 +1,8 @@
 """Repair of features: transformers that free numbers, such as embeddings, of what they tell about a group.
 
 ``_eraser`` takes out what features tell linearly, by ``_projection``, learned from the mergeable sums of
-``_moments``. ``_gaussian`` moves means and covariances by ``_transport``, and ``_distribution`` every feature by
-itself. All of them read groups by ``_transformer``.
+``_moments``. ``_gaussian`` moves means and covariances of ``_group_gaussians`` by ``_transport``, and
+``_distribution`` every feature by ``_quantile_maps``. All of them read groups by ``_transformer``.
 
 The classes of results can be imported from here, too; they are not in ``__all__``, for estimators make them.
 """
