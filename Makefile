@@ -20,7 +20,7 @@ demo: $(READY)
 monitor-demo: $(READY)
 	$(BIN)/python -m fairsk monitor demo $(ARGS)
 
-# Of the composition matrix, the cells that cover every pair of levels (tests/matrix.py).
+# Of the composition matrix, the cells that are chosen for it (tests/matrix.py).
 test: $(READY) $(ENGINES) lint types
 	$(BIN)/python $(PYTEST) --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 
