@@ -748,8 +748,8 @@ def chosen_cells() -> Iterator[Cell]:
 
     How scikit-learn hands on metadata depends on the routing and the channel; how columns are read, on the
     library. The libraries take turns, so that three tools (or models) that stand side by side have all twelve
-    rows. In a tool with ``n_jobs``, half of the models run with jobs, taken in turns: each tool and each model
-    meets both backends.
+    rows. In a tool with ``n_jobs``, half of the models run with jobs, taken in turns: each tool and each
+    model meets both backends.
     """
     for (m, model), (t, tool) in itertools.product(enumerate(MODELS), enumerate(TOOLS)):
         for i, (routing, channel) in enumerate(itertools.product(ROUTING, CHANNELS)):
