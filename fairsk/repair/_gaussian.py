@@ -124,9 +124,10 @@ class GaussianRepairer(GroupTransformer):
 
     *Shrinkage.* The covariance of a group with few rows has directions without any variance, which no map can
     stretch to that of others, and new rows do have some variance there. Shrunk, it has some, too; the price
-    is that moments are equal up to shrinkage only, on the rows of ``fit``. Means are always equal. Where a
-    group does not vary even so, it is taken to vary as the groups do on average. So a group of one
-    row has its row moved to the mean, and new rows of it moved along with that.
+    is that covariances are equal up to shrinkage only, on the rows of ``fit``; means are equal exactly. The
+    target is not the average covariance of the groups, for that keeps what they differ in: nets find more
+    of it then. Where a group does not vary even so, it is taken to vary as the groups do on average. So a
+    group of one row has its row moved to the mean, and new rows of it are moved along with that.
 
     *What is left alone.* Constant features, and directions in which no group varies (collinear features,
     or variances below 1.5e-8 of the largest), are only moved with the means. With one group only, X stays as
