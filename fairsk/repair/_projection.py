@@ -210,6 +210,6 @@ def _refuse_to_keep(weights: Floats, columns: Sequence[str]) -> None:
         named = [columns[i] for i in np.argsort(-np.abs(weights))[:2]]
     raise ValueError(
         f"preserve_label=True cannot be met: a direction that tells {list_texts(named)} apart is one that "
-        "tells the labels apart, so that it cannot go and stay. Set preserve_label=False, or "
-        "within_label=True, which leaves what the label explains."
+        "tells the labels apart, so that it cannot go and stay. Set preserve_label=False; "
+        "within_label=True alone leaves what the label explains."
     )

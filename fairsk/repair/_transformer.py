@@ -65,7 +65,7 @@ def refuse_scale(what: str, values: NDArray[Any]) -> None:
     if largest > np.sqrt(limits.max / len(values)) / 2 or too_small.any():
         size = 2 * spread[too_small].max() if too_small.any() else largest
         raise ValueError(
-            f"{what} go up to {size:.2g}, and squares of such numbers cannot be added up in double precision: "
+            f"{what} go up to {size:.2g}, and double precision cannot hold sums of their squares: "
             "measure them in other units first, such as by a StandardScaler."
         )
 
@@ -344,6 +344,8 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
             )
         if words := columns_of_words(rest):
             self._refuse_words(list_texts(words))
+        if getattr(getattr(rest, "dtype", None), "kind", "") == "c":
+            raise ValueError("Complex data not supported: X must hold real numbers.")
         try:
             return np.asarray(
                 check_array(rest, dtype=[np.float64, np.float32], estimator=self, input_name="X")
