@@ -7,7 +7,7 @@ as RedditBias, which is not bundled; without it, what needs it is left out. Its 
 MiniLM (reddit_bias.py says how to install it), once if there is a folder to keep the vectors. No text is
 ever printed. The other tools are concept-erasure (LEACE) and fairlearn, on the same rows:
 
-    pip install --no-deps concept-erasure==0.2.4
+    pip install --no-deps -r benchmarks/requirements-repair.txt
 
 - ``exactness``: differences of the groups' means after ConceptEraser, in standard deviations of the feature
   before it. Then how far (root mean square over the rows of the fit, in the same units) batches are from
@@ -102,6 +102,16 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]
 def beside(value: float, bar: float, form: str = ".2f") -> str:
     """Return a number beside the largest that it may be."""
     return f"{value:{form}} ({'met' if value <= bar else 'MISSED'}: <= {bar:g})"
+
+
+def concept_erasure(X: Array, indicators: Array, **params: Any) -> Callable[[Array], Array]:
+    """Return the transform of concept-erasure's LEACE."""
+    from concept_erasure import LeaceFitter
+
+    features = torch.from_numpy(X)
+    fitter = LeaceFitter(X.shape[1], indicators.shape[1], dtype=features.dtype, **params)
+    eraser = fitter.update(features, torch.from_numpy(indicators)).eraser
+    return lambda rows: eraser(torch.from_numpy(rows)).numpy()
 
 
 # --- Rows
@@ -221,12 +231,19 @@ def largest_errors(data: Rows) -> dict[str, float]:
     aware = ConceptEraser(aware=True).fit(data.X, sensitive_features=data.groups)
     erased = aware.transform(data.X, sensitive_features=data.groups)
     note("mean gap, `aware`", mean_gap(erased, data.groups, none, spread))
+    for name, params in (("default", {}), ("`svd_tol=1e-12`", ALL_DIRECTIONS)):
+        erased = concept_erasure(data.X, one_hot(data.groups), **params)(data.X)
+        note(f"mean gap, concept-erasure ({name})", mean_gap(erased, data.groups, none, spread))
     return dict(sorted(largest.items(), key=lambda item: item[0].split(",")[0]))
 
 
 def exactness(rows: Rows | None) -> None:
     tables = exactness_tables(rows)
     errors = {name: largest_errors(data) for name, data in tables.items()}
+
+    def shown(what: str, error: float) -> str:
+        return f"{error:.1e}" if "concept-erasure" in what else beside(error, EXACT, ".1e")
+
     print_table(
         f"The largest over features and shrinkages {', '.join(map(str, SHRINKAGES))}, in standard deviations",
         ["what", *(f"{name}: {len(data.y):,} x {data.X.shape[1]}" for name, data in tables.items())],
@@ -277,16 +294,6 @@ class RareGroup:
         # Along a direction w the groups are |shift w| / |root w| standard deviations apart.
         distance = np.linalg.norm(np.linalg.pinv(root.T, rcond=1e-9) @ shift[0])
         return float(norm.cdf(distance / np.sqrt(2)))
-
-
-def concept_erasure(X: Array, indicators: Array, **params: Any) -> Callable[[Array], Array]:
-    """Return the transform of concept-erasure's LEACE."""
-    from concept_erasure import LeaceFitter
-
-    features = torch.from_numpy(X)
-    fitter = LeaceFitter(X.shape[1], indicators.shape[1], dtype=features.dtype, **params)
-    eraser = fitter.update(features, torch.from_numpy(indicators)).eraser
-    return lambda rows: eraser(torch.from_numpy(rows)).numpy()
 
 
 def probe_auc(X: Array, rare: Array, fresh: Array, fresh_rare: Array) -> tuple[float, float]:
@@ -674,7 +681,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7, help="of each fit that is timed")
     args = parser.parse_args()
     if not importlib.util.find_spec("concept_erasure"):
-        raise SystemExit("Not installed: pip install --no-deps concept-erasure==0.2.4")
+        raise SystemExit("Not installed: pip install --no-deps -r benchmarks/requirements-repair.txt")
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # of bounds that cannot be met, and probes that stop early
 
