@@ -129,6 +129,10 @@ class GaussianRepairer(GroupTransformer):
     of it then. Where a group does not vary even so, it is taken to vary as the groups do on average. So a
     group of one row has its row moved to the mean, and new rows of it are moved along with that.
 
+    *New rows.* Their moments are equal up to sampling error, that of a covariance of many features included:
+    with 1,300 rows per group and 384 features, a net that learns from *new* repaired rows finds a little
+    of the group, where one that learns from those of ``fit`` finds nothing.
+
     *What is left alone.* Constant features, and directions in which no group varies (collinear features,
     or variances below 1.5e-8 of the largest), are only moved with the means. With one group only, X stays as
     it is. A group without weight is moved as rows of an unknown group are.
