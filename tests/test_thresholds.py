@@ -8,6 +8,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.stats import kstest
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -16,9 +17,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from toy_data import ScoreColumn, logistic, people
 
 from fairsk import Constraint, GroupThresholdOptimizer, Rate
+from fairsk._core.uniforms import entry_uniforms, row_uniforms
 from fairsk.metrics import GroupCounts, demographic_parity_difference, equal_opportunity_difference
 from fairsk.rates import CELLS, CONSTRAINTS, RATES
-from fairsk.thresholds._rules import row_uniforms
 from fairsk.thresholds._solvers.single_rate import range_argmax
 
 OBJECTIVES = ("accuracy", "balanced_accuracy", "f1")
@@ -179,6 +180,16 @@ def test_hashed_scores_look_uniform_and_independent_of_their_order():
     assert uniforms.max() < 1
     assert ((counts - 500) ** 2 / 500).sum() < 43.8  # chi-square with 19 degrees of freedom, p = .001
     assert abs(np.corrcoef(uniforms[1:], uniforms[:-1])[0, 1]) < 0.05
+
+
+def test_numbers_per_row_and_feature_depend_on_the_row_alone():
+    features = np.random.default_rng(0).integers(0, 10, (10_000, 4))
+    uniforms = entry_uniforms(features)
+    np.testing.assert_array_equal(entry_uniforms(features[::-1])[::-1], uniforms)
+    np.testing.assert_array_equal(entry_uniforms(np.array([[-0.0, 1]])), entry_uniforms(np.array([[0, 1]])))
+    assert (np.abs(np.corrcoef(np.column_stack([uniforms, features]).T) - np.eye(8)) < 0.05).all()
+    for column in uniforms.T:
+        assert kstest(column, "uniform").pvalue > 0.001
 
 
 def test_weights_equal_repetition():

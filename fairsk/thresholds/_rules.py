@@ -1,4 +1,4 @@
-"""Threshold rules: a threshold or a mixture of them per group, the policy of all groups, and its hash."""
+"""Threshold rules: a threshold or a mixture of them per group, and the policy of all groups."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 from fairsk._core.curves import Curve
 from fairsk._core.results import Record
 from fairsk._core.typing import Bools, Floats, Ints
+from fairsk._core.uniforms import row_uniforms
 
-__all__ = ["DecidedRows", "GroupPolicy", "Mixture", "ThresholdRule", "row_uniforms"]
+__all__ = ["DecidedRows", "GroupPolicy", "Mixture", "ThresholdRule"]
 
 
 @dataclass(frozen=True)
@@ -123,18 +124,3 @@ class DecidedRows(Record):
     codes: Ints
     scores: Floats
     selection_probability: Floats
-
-
-def row_uniforms(scores: Floats) -> Floats:
-    """Return a number in [0, 1) per row that depends on nothing but its score.
-
-    It stands in for a random draw, so that a mixture of thresholds decides the same way for the same row
-    every time, whatever other rows are present (Cotter, Narasimhan & Gupta, On Making Stochastic
-    Classifiers Deterministic, NeurIPS 2019). The bits of the score are mixed by the finalizer of SplitMix64
-    (Steele, Lea & Flood, OOPSLA 2014).
-    """
-    bits = np.ascontiguousarray(scores, dtype=np.float64).view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    bits = bits ^ (bits >> np.uint64(31))
-    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53  # the 53 bits that a float holds

@@ -1,0 +1,73 @@
+"""Numbers between 0 and 1 that depend on nothing but a row: they stand in for random draws.
+
+What is decided by them comes out the same way for the same row every time, whatever other rows are present
+(Cotter, Narasimhan & Gupta, On Making Stochastic Classifiers Deterministic, NeurIPS 2019).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsk._core.typing import Floats
+
+__all__ = ["entry_uniforms", "row_uniforms"]
+
+_Bits = NDArray[np.uint64]
+
+
+def row_uniforms(scores: Floats) -> Floats:
+    """Return a number in [0, 1) per row that depends on nothing but its score.
+
+    Parameters
+    ----------
+    scores : array of shape (n_samples,)
+        The scores.
+
+    Returns
+    -------
+    array of shape (n_samples,)
+        The numbers.
+    """
+    return _as_uniforms(_mixed(_bits(scores)))
+
+
+def entry_uniforms(features: NDArray[Any]) -> Floats:
+    """Return a number in [0, 1) per row and feature that depends on nothing but the features of the row.
+
+    Parameters
+    ----------
+    features : array of shape (n_samples, n_features)
+        The features.
+
+    Returns
+    -------
+    array of shape (n_samples, n_features)
+        The numbers, as if independent of each other unless rows have the same values in all features.
+    """
+    of_row = np.zeros(len(features), dtype=np.uint64)
+    for column in features.T:
+        of_row = _mixed(of_row ^ _bits(column))
+    uniforms = np.empty(features.shape)
+    for place in range(features.shape[1]):
+        uniforms[:, place] = _as_uniforms(_mixed(of_row ^ np.uint64(place)))
+    return uniforms
+
+
+def _bits(numbers: NDArray[Any]) -> _Bits:
+    """Return the bits of numbers; 0 and -0 have the same."""
+    return np.ascontiguousarray(numbers + 0.0, dtype=np.float64).view(np.uint64)
+
+
+def _mixed(bits: _Bits) -> _Bits:
+    """Mix bits by the step and the finalizer of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014)."""
+    bits = bits + np.uint64(0x9E3779B97F4A7C15)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
+
+
+def _as_uniforms(bits: _Bits) -> Floats:
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53  # the 53 bits that a float holds
