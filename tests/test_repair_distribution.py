@@ -10,6 +10,8 @@ import pytest
 from scipy.optimize import linprog
 from scipy.stats import ks_2samp
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import OneHotEncoder
 
@@ -267,6 +269,98 @@ def test_distances_by_hand_and_as_variance_that_goes():
     model.fit(x, sensitive_features=groups)
     barycenter, _ = on_a_grid([x[groups == g, 0] for g in range(3)])
     assert model.distances_[0] ** 2 == pytest.approx(1 - barycenter.var() / x.var())
+
+
+# --- ties that are split ----------------------------------------------------------------------------------
+
+
+def counted(n=6000, seed=0):
+    """Return four features with few values, and one that tells rows apart; groups differ in all."""
+    rng = np.random.default_rng(seed)
+    groups = np.arange(n) % 3 // 2  # two of three in the first group
+    counts = [rng.poisson(1 + j + groups) for j in range(3)]
+    return np.column_stack([*counts, rng.random(n) < 0.3 + 0.3 * groups, rng.normal(groups)]), groups
+
+
+def found_by_trees(X, groups):
+    """Return how well trees find the group of every other row."""
+    trees = RandomForestClassifier(20, min_samples_leaf=50, random_state=0).fit(X[::2], groups[::2])
+    return roc_auc_score(groups[1::2], trees.predict_proba(X[1::2])[:, 1])
+
+
+def test_trees_find_groups_by_their_ties_unless_these_are_split():
+    """The trap that the docstring tells of."""
+    X, groups = counted()
+    before = found_by_trees(X, groups)
+    assert found_by_trees(repaired(X, groups), groups) > 0.99 > before
+    assert found_by_trees(repaired(X, groups, ties="split"), groups) < 0.6
+
+
+def test_split_ties_make_distributions_alike_on_fresh_rows_too():
+    X, groups = counted()
+    model = DistributionRepairer(ties="split").fit(X, sensitive_features=groups)
+    fresh, _ = counted(seed=1)
+    # Each sample is off by 1.95 / sqrt(n) at most in 999 of 1,000 cases.
+    for rows, n_samples in ((X, 1), (fresh, 2)):
+        answer = model.transform(rows, sensitive_features=groups)
+        for feature in answer.T:
+            assert self_distance(feature, groups)[0] <= n_samples * 1.95 * (2000**-0.5 + 4000**-0.5)
+
+
+def test_split_ties_take_values_of_the_barycentre_at_their_ranks():
+    X, groups = counted(60)
+    answer = repaired(X, groups, ties="split")
+    for column, given in zip(answer.T, X.T, strict=True):
+        by_group = [given[groups == g] for g in range(2)]
+        barycenter, _ = on_a_grid(by_group)
+        for g in range(2):
+            quantiles = np.repeat(np.sort(by_group[g]), len(barycenter) // len(by_group[g]))
+            for value, image in zip(given[groups == g], column[groups == g], strict=True):
+                assert np.isclose(image, barycenter[quantiles == value], rtol=0, atol=1e-12).any()
+
+
+def test_split_ties_depend_on_the_row_alone():
+    X, groups = counted(300)
+    model = DistributionRepairer(ties="split").fit(X, sensitive_features=groups)
+    answer = model.transform(X, sensitive_features=groups)
+    order = np.random.default_rng(0).permutation(300)[:100]
+    np.testing.assert_array_equal(model.transform(X[order], sensitive_features=groups[order]), answer[order])
+    np.testing.assert_array_equal(model.transform(X[:1], sensitive_features=groups[:1]), answer[:1])
+    np.testing.assert_array_equal(
+        model.set_params(amount=0.5).transform(X, sensitive_features=groups), (X + answer) / 2
+    )
+
+
+@pytest.mark.parametrize("kind", ["continuous", "zeros", "counts"])
+def test_split_ties_never_pass_rows_with_other_values(kind):
+    x, groups = one_feature((3000, 60, 1), kind)
+    X = np.column_stack([x, np.random.default_rng(0).random(len(x))])
+    answer = repaired(X, groups, ties="split")[:, 0]
+    for g in range(3):
+        sets = [answer[(groups == g) & (x == value)] for value in np.unique(x[groups == g])]
+        assert all(before.max() <= after.min() for before, after in itertools.pairwise(sets))
+
+
+def test_split_ties_beyond_and_between_the_values_of_fit():
+    # a: 0 up to level 3/4, 1 above. b: 2 up to 1/2, 4 above. Barycentre: 1 up to 1/2, 2 up to 3/4, 5/2.
+    X = np.array([[0.0], [0], [0], [1], [2], [2], [4], [4]])
+    model = DistributionRepairer(ties="split").fit(X, sensitive_features=list("aaaabbbb"))
+    x = np.array([-3, 5, 0.2, 0.6, 1.5, 6])[:, None]
+    answer = model.transform(x, sensitive_features=list("aaaabb")).ravel()
+    # .2 stands at .3 of the way from 0 to 1/2, where the level is 3/4: at level .3; .6 at level .8.
+    np.testing.assert_allclose(answer, [1 - 3, 5 / 2 + 4, 1, 5 / 2, 1 - 0.5, 5 / 2 + 2])
+    np.testing.assert_allclose(model.barycenters_[0], [[0, 0.5, 0.5, 0.75, 0.75, 1], [1, 1, 2, 2, 2.5, 2.5]])
+
+
+def test_splitting_changes_little_where_there_are_no_ties():
+    x, groups = one_feature((6000, 4000), "continuous")
+    mean, split = (repaired(x, groups, ties=ties)[:, 0] for ties in ("mean", "split"))
+    assert self_distance(split, groups)[0] <= 0.001 + 1 / 4000
+    in_order = np.sort(mean)
+    ranks = [np.searchsorted(in_order, values) / len(x) for values in (mean, split)]
+    assert np.abs(ranks[0] - ranks[1]).max() < 0.002
+    assert all(len(np.unique(split[groups == g])) == np.sum(groups == g) for g in range(2))
+    np.testing.assert_array_equal(repaired(np.full(30, 0.1), np.arange(30) % 3, ties="split"), 0.1)
 
 
 # --- policies ---------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from fairsk._core.groups import list_groups
 from fairsk._core.policy import UnknownGroup
 from fairsk._core.typing import Floats, Ints
+from fairsk._core.uniforms import entry_uniforms
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import Interval, StrOptions
-from fairsk.repair._quantile_maps import learn_maps, moved
+from fairsk.repair._quantile_maps import Ranks, learn_maps, moved, spread
 from fairsk.repair._transformer import GroupTransformer, TrainingRows
 
 __all__ = ["DistributionRepairer"]
+
+#: What becomes of rows with one value.
+Ties: TypeAlias = Literal["mean", "split"]
 
 
 class DistributionRepairer(GroupTransformer):
@@ -32,6 +36,11 @@ class DistributionRepairer(GroupTransformer):
     amount : float in [0, 1], default=1.0
         How far values move: 0 leaves them as they are, 1 makes the groups alike, .5 halves the distances
         between their distributions. It is read in ``transform``, so it can be set without a new fit.
+    ties : {"mean", "split"}, default="mean"
+        What becomes of rows with one value, as counts, codes and booleans have many: ``"mean"`` keeps them
+        together, so that groups have the same means, and any linear model is served. **Trees, neighbours
+        and nets need** ``"split"``: the rows are spread over the values that stand at their ranks, so that
+        groups have the same values as often. It is read in ``transform``.
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of X, which is no feature and is left out; a list makes an intersection; a
         callable of X returns the values. Values passed to a method override it. The group is needed in
@@ -47,10 +56,13 @@ class DistributionRepairer(GroupTransformer):
     ----------
     maps_ : dict
         For each group a list with one array of shape (2, n_corners) per feature: values, rising, and what
-        becomes of them when ``amount`` is 1. Maps are linear between corners and have slope 1 beyond. Up to
-        1,000 distinct values are a corner each; more have 2,000 corners at most.
+        becomes of them with ``amount=1, ties="mean"``. Maps are linear between corners and have slope 1
+        beyond. Up to 1,000 distinct values are a corner each; more have 2,000 corners at most.
     overall_maps_ : list of arrays of shape (2, n_corners)
         The maps for rows of unknown groups: where the values of all rows together would go.
+    barycenters_ : list of arrays of shape (2, n_corners)
+        The distribution that all groups get, per feature: levels, and the quantiles there, linear between
+        them.
     distances_ : array of shape (n_features,)
         How far the groups lay apart in each feature: the root mean square by which rows move, in standard
         deviations of the feature. It lies between 0 (the groups are alike) and 1.
@@ -93,20 +105,29 @@ class DistributionRepairer(GroupTransformer):
     proposed it with the median of the quantile functions in place of their average, and the partial repair
     along the straight line.
 
-    *Ties.* Rows with one value stay tied: they go to the mean of :math:`\bar Q` over their ranks, which is
-    the mean target of the optimal transport plan. So **the mean of each repaired feature is the same in all
-    groups** on the rows of ``fit``, ties or not, up to rounding. Distributions are the same up to the
-    largest tie; without ties, distribution functions differ by .001 + 1 / (size of the smallest group) at
-    most. On fresh rows sampling error comes on top of both.
+    *Ties.* With ``ties="mean"`` rows of one value stay tied: they go to the mean of :math:`\bar Q` over their
+    ranks, which is the mean target of the optimal transport plan. So **the mean of each repaired feature is
+    the same in all groups** on the rows of ``fit``, ties or not, up to rounding. Distributions are the same
+    up to the largest tie; without ties, distribution functions differ by .001 + 1 / (size of the smallest
+    group) at most. On fresh rows sampling error comes on top of both.
 
-    *Counts, booleans and one-hot columns* are values with ties, and come out as floats between them: a
-    column of 0 and 1 has one mean in all groups, and two values in each. Text and categories are refused:
-    encode them first, or repair the numbers only, with a :class:`~sklearn.compose.ColumnTransformer`.
+    *A trap.* A tie goes to another number in each group: 0 to .31 in one, to .27 in the other. A tree reads
+    the group from that, more surely than from the feature as it was. With ``ties="split"`` each row takes one
+    of the ranks of its value, by a hash of its features: the same for the same row every time, whatever other
+    rows are present. Distributions are the same then, and means, as far as the features tell rows apart: rows
+    that are alike in all of them stay alike. It needs features with many combinations.
+
+    *Counts, booleans and one-hot columns* are values with ties, and come out as floats: as many values as in
+    the group go in (``"mean"``), or values in between of the barycentre (``"split"``). Text and categories
+    are refused: encode them first, or repair the numbers only, with a
+    :class:`~sklearn.compose.ColumnTransformer`.
 
     *Order.* Within a group maps never fall, and rise wherever values with a weight do. Between two values of
-    ``fit`` they are linear. Beyond those of ``fit`` values keep their distances.
+    ``fit`` they are linear. Beyond those of ``fit`` values keep their distances. With ``ties="split"`` a row
+    of ``fit`` never passes one with a larger value; a value in between may pass its neighbours' ties.
 
-    *Small groups.* A group with one row has no spread: its row goes to the mean of the barycentre. A group
+    *Small groups.* A group with one row has no spread: its row goes to the mean of the barycentre (or, split,
+    anywhere in it). A group
     without weight is treated as all rows together. With one group only, X stays as it is, and so do
     constant features in any case.
 
@@ -141,9 +162,12 @@ class DistributionRepairer(GroupTransformer):
 
     maps_: dict[Any, list[Floats]]
     overall_maps_: list[Floats]
+    barycenters_: list[Floats]
+    _ranks: list[list[Ranks]]  # of all rows, and of each group: per feature
 
     _parameter_constraints = {
         "amount": [Interval(Real, 0, 1, closed="both")],
+        "ties": [StrOptions(set(get_args(Ties)))],
         "sensitive_features": "no_validation",  # fairsk._core.columns.column_keys says what it can be
         "unknown_group": [StrOptions(set(get_args(UnknownGroup)))],
         "keep_sensitive": ["boolean"],
@@ -153,11 +177,13 @@ class DistributionRepairer(GroupTransformer):
         self,
         amount: float = 1.0,
         *,
+        ties: Ties = "mean",
         sensitive_features: Any = None,
         unknown_group: UnknownGroup = "error",
         keep_sensitive: bool = False,
     ) -> None:
         self.amount = amount
+        self.ties = ties
         self.sensitive_features = sensitive_features
         self.unknown_group = unknown_group
         self.keep_sensitive = keep_sensitive
@@ -176,6 +202,11 @@ class DistributionRepairer(GroupTransformer):
             label: [feature.by_group[code] for feature in maps] for code, label in enumerate(self.groups_)
         }
         self.overall_maps_ = [feature.overall for feature in maps]
+        self._ranks = [
+            [feature.overall_ranks for feature in maps],
+            *([feature.ranks[code] for feature in maps] for code in range(len(self.groups_))),
+        ]
+        self.barycenters_ = [feature.barycenter for feature in maps]
         self.distances_ = np.array([feature.distance for feature in maps])
         self._warn_of_one_group()
         absent = [label for label, share in self.shares_.items() if share == 0]
@@ -190,9 +221,15 @@ class DistributionRepairer(GroupTransformer):
         repaired = features.copy()
         if len(self.groups_) == 1:
             return repaired
+        uniforms = entry_uniforms(features) if self.ties == "split" else None
         for code, maps in enumerate([self.overall_maps_, *self.maps_.values()], start=-1):
             rows = np.flatnonzero(attribute == code)
             for feature, corners in enumerate(maps):
                 values = features[rows, feature].astype(np.float64)
-                repaired[rows, feature] = (1 - self.amount) * values + self.amount * moved(values, corners)
+                if uniforms is None:
+                    full = moved(values, corners)
+                else:
+                    ranks, barycenter = self._ranks[code + 1][feature], self.barycenters_[feature]
+                    full = spread(values, uniforms[rows, feature], ranks, barycenter)
+                repaired[rows, feature] = (1 - self.amount) * values + self.amount * full
         return repaired

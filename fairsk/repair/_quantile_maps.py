@@ -9,7 +9,7 @@ import numpy as np
 from fairsk._core.quantiles import interpolated, value_levels
 from fairsk._core.typing import Floats, Ints
 
-__all__ = ["FeatureMaps", "learn_maps", "moved"]
+__all__ = ["FeatureMaps", "Ranks", "learn_maps", "moved", "spread"]
 
 
 #: How many parts of equal weight a distribution with more distinct values is cut into: no row's rank changes
@@ -27,6 +27,12 @@ class FeatureMaps:
         The map of all rows together: values, and what becomes of them.
     by_group : list of arrays of shape (2, n_corners)
         The map of each group; of a group without weight, that of all rows.
+    overall_ranks : Ranks
+        The ranks of values among all rows.
+    ranks : list of Ranks
+        The ranks of values in each group; of a group without weight, those among all rows.
+    barycenter : array of shape (2, n_corners)
+        The quantile function of the barycentre: levels, and the values there.
     distance : float
         How far the groups lie from their barycentre: the root of their average squared Wasserstein-2
         distances to it, in standard deviations of all rows; 0 for a constant. No repair moves rows less in
@@ -35,7 +41,42 @@ class FeatureMaps:
 
     overall: Floats
     by_group: list[Floats]
+    overall_ranks: Ranks
+    ranks: list[Ranks]
+    barycenter: Floats
     distance: float
+
+
+@dataclass(frozen=True, eq=False)
+class Ranks:
+    """The ranks of values in a distribution that is cut into parts: single values, or many.
+
+    Parameters
+    ----------
+    first, last : arrays of shape (n_parts,)
+        The lowest and the highest value of each part.
+    levels : array of shape (n_parts + 1,)
+        The levels between which parts lie: 0, ..., 1.
+    """
+
+    first: Floats
+    last: Floats
+    levels: Floats
+
+    def at(self, values: Floats, uniforms: Floats) -> Floats:
+        """Return a level for each value: rows of one value are spread over its ranks by their uniforms.
+
+        Values that are not kept as such have the level where they stand between their neighbours, on a line
+        that passes the level between two parts in the middle between their values.
+        """
+        part = np.maximum(np.searchsorted(self.first, values, side="right") - 1, 0)
+        inner = self.last[:-1] + (self.first[1:] - self.last[:-1]) / 2
+        edges = np.concatenate([self.first[:1], inner, self.last[-1:]])
+        levels = interpolated(values, edges, self.levels)
+        tied = (self.first[part] == values) & (self.last[part] == values)
+        below, above = self.levels[part[tied]], self.levels[part[tied] + 1]
+        levels[tied] = below + uniforms[tied] * (above - below)
+        return levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +126,10 @@ def learn_maps(values: Floats, codes: Ints, weights: Floats, n_groups: int) -> F
     barycenter, between = _barycenter(present, everyone.levels)
     overall = _corners(everyone, _images(everyone, barycenter))
     by_group = [overall if group is None else _corners(group, _images(group, barycenter)) for group in groups]
-    variance = everyone.variance()
-    return FeatureMaps(overall, by_group, float(np.sqrt(between / variance)) if between > 0 else 0.0)
+    overall_ranks = _ranks(everyone)
+    ranks = [overall_ranks if group is None else _ranks(group) for group in groups]
+    distance = float(np.sqrt(between / everyone.variance())) if between > 0 else 0.0
+    return FeatureMaps(overall, by_group, overall_ranks, ranks, _quantile_function(barycenter), distance)
 
 
 def moved(values: Floats, corners: Floats) -> Floats:
@@ -106,6 +149,31 @@ def moved(values: Floats, corners: Floats) -> Floats:
     """
     seen = np.clip(values, corners[0, 0], corners[0, -1])
     return interpolated(seen, corners[0], corners[1]) + (values - seen)
+
+
+def spread(values: Floats, uniforms: Floats, ranks: Ranks, barycenter: Floats) -> Floats:
+    """Return where values go if rows of one value are spread over the barycentre's values at its ranks.
+
+    Parameters
+    ----------
+    values : array of shape (n_samples,)
+        Values of the feature.
+    uniforms : array of shape (n_samples,)
+        Where each row stands among those of its value, between 0 and 1.
+    ranks : Ranks
+        The ranks of values.
+    barycenter : array of shape (2, n_corners)
+        The quantile function of the barycentre.
+
+    Returns
+    -------
+    array of shape (n_samples,)
+        The repaired values.
+    """
+    seen = np.clip(values, ranks.first[0], ranks.last[-1])
+    # Rows beyond the values of fit stand beyond all rows of these.
+    uniforms = np.where(values < seen, 0, np.where(values > seen, 1, uniforms))
+    return interpolated(ranks.at(seen, uniforms), *barycenter) + (values - seen)
 
 
 def _barycenter(groups: list[tuple[_Steps, float]], more_levels: Floats) -> tuple[_Steps, float]:
@@ -138,21 +206,46 @@ def _images(group: _Steps, barycenter: _Steps) -> Floats:
     return np.clip(means, barycenter.values[first], barycenter.values[last])  # order survives rounding
 
 
+def _parts(group: _Steps) -> tuple[Ints, Ints]:
+    """Return the places of the first and the last value of each part: few values are a part each.
+
+    Of many, those are one part whose middle rank falls into the same of ``N_PARTS`` equal parts. A value
+    with the weight of two parts is alone in its own.
+    """
+    n_values = len(group.values)
+    if n_values <= N_PARTS:
+        return np.arange(n_values), np.arange(n_values)
+    middles = group.levels - np.diff(group.levels, prepend=0) / 2
+    first = np.flatnonzero(np.diff(np.floor(middles * N_PARTS), prepend=-1) > 0)
+    return first, np.append(first[1:], n_values) - 1
+
+
+def _ranks(group: _Steps) -> Ranks:
+    """Return the ranks of a group's values, part by part."""
+    first, last = _parts(group)
+    return Ranks(group.values[first], group.values[last], np.concatenate([[0.0], group.levels[last]]))
+
+
+def _quantile_function(steps: _Steps) -> Floats:
+    """Return levels, and values there: both ends of each step; of many steps, values at 1,001 levels."""
+    ends = np.append(steps.values[1:] != steps.values[:-1], True)
+    values, levels = steps.values[ends], steps.levels[ends]
+    if len(values) > N_PARTS:
+        at = np.linspace(0, 1, N_PARTS + 1)
+        return np.stack([at, steps.at(at)])
+    starts = np.concatenate([[0.0], levels[:-1]])
+    return np.stack([np.stack([starts, levels]).T.ravel(), np.repeat(values, 2)])
+
+
 def _corners(group: _Steps, images: Floats) -> Floats:
     """Return the corners of the map that takes the values of a group to their images.
 
-    Few values are all corners. Of many, those whose middle rank falls into one of ``N_PARTS`` equal parts
-    are moved along one straight line: through the part's mean value and mean image, so that means stay
-    exact, and as steep as it can be without leaving the part's images, so that order does. A value
-    with the weight of two parts is alone in its own.
+    A part of several values is moved along one straight line: through its mean value and mean image, so
+    that means stay exact, and as steep as it can be without leaving the part's images, so that order does.
     """
     values = group.values
-    if len(values) <= N_PARTS:
-        return np.stack([values, images])
+    first, last = _parts(group)
     mass = np.diff(group.levels, prepend=0)
-    parts = np.floor((group.levels - mass / 2) * N_PARTS)
-    first = np.flatnonzero(np.diff(parts, prepend=-1) > 0)
-    last = np.append(first[1:], len(values)) - 1
     within = np.add.reduceat(mass, first)
     middle, image = (np.add.reduceat(mass * numbers, first) / within for numbers in (values, images))
     with np.errstate(all="ignore"):  # 0 / 0 where a part is one value, or has one image
