@@ -27,9 +27,9 @@ class DistributionRepairer(GroupTransformer):
     r"""Give each feature the same distribution in every group: their Wasserstein barycentre.
 
     Each number of a table is replaced by the number that stands at the same rank in the average of all
-    groups. No feature then tells the group by itself, and within a group the order of the rows stays as it
-    is in every feature. Features together still can: how they depend on each other is left as it is, so a
-    model of several features may find the group.
+    groups. Within a group the order of the rows stays as it is in every feature. A feature alone then tells
+    nothing of the group, if it has no ties, or these are split (see ``ties``). Features together still can:
+    how they depend on each other is left as it is, so a model of several features may find the group.
 
     Parameters
     ----------
@@ -64,8 +64,9 @@ class DistributionRepairer(GroupTransformer):
         The distribution that all groups get, per feature: levels, and the quantiles there, linear between
         them.
     distances_ : array of shape (n_features,)
-        How far the groups lay apart in each feature: the root mean square by which rows move, in standard
-        deviations of the feature. It lies between 0 (the groups are alike) and 1.
+        How far the groups lay apart in each feature: the root mean square by which rows have to move to make
+        them alike, in standard deviations of the feature. It lies between 0 (they are alike) and 1, and its
+        square is the share of the feature's variance that goes.
     shares_ : dict
         For each group its share of the (weighted) rows.
     groups_ : tuple
@@ -111,25 +112,26 @@ class DistributionRepairer(GroupTransformer):
     up to the largest tie; without ties, distribution functions differ by .001 + 1 / (size of the smallest
     group) at most. On fresh rows sampling error comes on top of both.
 
-    *A trap.* A tie goes to another number in each group: 0 to .31 in one, to .27 in the other. A tree reads
-    the group from that, more surely than from the feature as it was. With ``ties="split"`` each row takes one
-    of the ranks of its value, by a hash of its features: the same for the same row every time, whatever other
-    rows are present. Distributions are the same then, and means, as far as the features tell rows apart: rows
-    that are alike in all of them stay alike. It needs features with many combinations.
+    *A trap.* With ``ties="mean"`` a value goes to another number in each group, say 0 to .3 in one and to .2
+    in the other. A tree reads the group from that, more surely than from the feature as it was. So it does
+    after any map of a tied feature that is made for each group, such as a group's mean subtracted. With
+    ``ties="split"`` each row takes one of the ranks of its value, by a hash of its features: the same for the
+    same row every time, whatever other rows are present. Distributions are then the same, and with them
+    means, up to chance, and as far as features tell rows apart: rows that are alike in all of them stay
+    alike. So it needs features with many combinations.
 
-    *Counts, booleans and one-hot columns* are values with ties, and come out as floats: as many values as in
-    the group go in (``"mean"``), or values in between of the barycentre (``"split"``). Text and categories
-    are refused: encode them first, or repair the numbers only, with a
-    :class:`~sklearn.compose.ColumnTransformer`.
+    *Counts, booleans and one-hot columns* are values with ties, and come out as floats: a column of 0 and 1
+    has two values per group, neither 0 nor 1 in general (``"mean"``), or 0, 1 and averages of these, alike in
+    all groups (``"split"``). Text and categories are refused: encode them first, or repair the numbers only,
+    with a :class:`~sklearn.compose.ColumnTransformer`.
 
     *Order.* Within a group maps never fall, and rise wherever values with a weight do. Between two values of
     ``fit`` they are linear. Beyond those of ``fit`` values keep their distances. With ``ties="split"`` a row
     of ``fit`` never passes one with a larger value; a value in between may pass its neighbours' ties.
 
     *Small groups.* A group with one row has no spread: its row goes to the mean of the barycentre (or, split,
-    anywhere in it). A group
-    without weight is treated as all rows together. With one group only, X stays as it is, and so do
-    constant features in any case.
+    anywhere in it). A group without weight is treated as all rows together. With one group only, X stays as
+    it is, and so do constant features in any case.
 
     *What it does not do.* A correlation that differs between groups still differs. A classifier that is
     trained on repaired features need not reach parity, least of all a non-linear one:
