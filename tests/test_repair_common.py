@@ -38,7 +38,7 @@ from fairsk import (
     ReweightedClassifier,
     SensitiveRouter,
 )
-from fairsk.repair import ConceptEraser
+from fairsk.repair import ConceptEraser, DistributionRepairer, GaussianRepairer
 from fairsk.scoring import make_fair_scorer
 
 #: The transformers, and variants of them.
@@ -46,11 +46,8 @@ TRANSFORMERS = {
     "eraser": ConceptEraser,
     "eraser within labels": partial(ConceptEraser, within_label=True),
     "eraser, aware": partial(ConceptEraser, aware=True),
-    **{
-        name: getattr(fairsk.repair, name)
-        for name in ("GaussianRepairer", "DistributionRepairer")
-        if name in fairsk.repair.__all__
-    },
+    "GaussianRepairer": GaussianRepairer,
+    "DistributionRepairer": partial(DistributionRepairer, ties="mean"),  # means are exact then
 }
 #: Those that need no group in ``transform``.
 GROUP_AT_FIT_ONLY = ["eraser", "eraser within labels"]

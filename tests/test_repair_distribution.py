@@ -21,7 +21,9 @@ from fairsk.repair import DistributionRepairer
 def repaired(X, groups, *, weights=None, **params):
     X = np.asarray(X)
     X = X.reshape(len(X), -1)
-    model = DistributionRepairer(**params).fit(X, sensitive_features=groups, sample_weight=weights)
+    model = DistributionRepairer(**{"ties": "mean"} | params).fit(
+        X, sensitive_features=groups, sample_weight=weights
+    )
     return model.transform(X, sensitive_features=groups)
 
 
@@ -104,7 +106,7 @@ def test_unequal_groups_against_quantile_functions_on_a_grid(kind, sizes):
 def test_ties_between_values_and_beyond_by_hand():
     # Barycentre: 1 up to level 1/2, 2 up to 3/4, 5/2 up to 1.
     X = np.array([[0.0], [0], [0], [1], [2], [2], [4], [4]])
-    model = DistributionRepairer().fit(X, sensitive_features=list("aaaabbbb"))
+    model = DistributionRepairer(ties="mean").fit(X, sensitive_features=list("aaaabbbb"))
     x = np.array([0, 0.5, 1, -3, 5, 2, 3, 4, 0, 6])[:, None]
     answer = model.transform(x, sensitive_features=list("aaaaabbbbb")).ravel()
     expected = [4 / 3, (4 / 3 + 5 / 2) / 2, 5 / 2, 4 / 3 - 3, 5 / 2 + 4, 1, 1.625, 2.25, -1, 2.25 + 2]
@@ -152,7 +154,7 @@ def self_distance(x, groups):
 def test_fresh_rows_are_alike_up_to_sampling_error():
     x, groups = one_feature((8000, 8000), "continuous")
     fresh, fresh_groups = one_feature((20_000, 20_000), "continuous", seed=1)
-    model = DistributionRepairer().fit(x[:, None], sensitive_features=groups)
+    model = DistributionRepairer(ties="mean").fit(x[:, None], sensitive_features=groups)
     answer = model.transform(fresh[:, None], sensitive_features=fresh_groups)[:, 0]
     assert self_distance(fresh, fresh_groups)[0] > 0.2
     # Each of four samples is off by 1.63 / sqrt(n) at most in 99 of 100 cases.
@@ -165,7 +167,7 @@ def test_fresh_rows_are_alike_up_to_sampling_error():
 def test_order_within_groups_stays(kind, amount, dtype):
     x, groups = one_feature((3000, 60, 1), kind)
     x = x.astype(dtype)
-    model = DistributionRepairer(amount).fit(x[:, None], sensitive_features=groups)
+    model = DistributionRepairer(amount, ties="mean").fit(x[:, None], sensitive_features=groups)
     rng = np.random.default_rng(1)
     for g in range(3):
         seen = x[groups == g]
@@ -204,7 +206,9 @@ def test_order_survives_rounding(kind, size, n_seeds):
         groups = np.arange(size) % 2
         x = rounded_values(kind, rng, groups)
         weights = rng.exponential(size=size)
-        model = DistributionRepairer().fit(x[:, None], sensitive_features=groups, sample_weight=weights)
+        model = DistributionRepairer(ties="mean").fit(
+            x[:, None], sensitive_features=groups, sample_weight=weights
+        )
         every = np.sort(x)[:, None]
         for g in range(2):
             assert np.all(np.diff(model.maps_[g][0]) >= 0)
@@ -215,8 +219,10 @@ def test_order_survives_rounding(kind, size, n_seeds):
 def test_weights_are_repeated_rows(kind):
     x, groups = one_feature((2500, 300, 40), kind)
     counts = np.random.default_rng(1).integers(0, 4, len(x))
-    weighted = DistributionRepairer().fit(x[:, None], sensitive_features=groups, sample_weight=counts)
-    repeated = DistributionRepairer().fit(
+    weighted = DistributionRepairer(ties="mean").fit(
+        x[:, None], sensitive_features=groups, sample_weight=counts
+    )
+    repeated = DistributionRepairer(ties="mean").fit(
         np.repeat(x, counts)[:, None], sensitive_features=np.repeat(groups, counts)
     )
     for model in (weighted, repeated):
@@ -235,7 +241,7 @@ def test_amount_is_how_far_values_move_and_read_in_transform():
     x, groups = one_feature((300, 40), "continuous")
     X = x[:, None]
     full = repaired(X, groups)
-    model = DistributionRepairer(0).fit(X, sensitive_features=groups)
+    model = DistributionRepairer(0, ties="mean").fit(X, sensitive_features=groups)
     np.testing.assert_array_equal(model.transform(X, sensitive_features=groups), X)
     half = model.set_params(amount=0.25).transform(X, sensitive_features=groups)
     np.testing.assert_allclose(half, 0.75 * X + 0.25 * full, rtol=1e-14)
@@ -262,7 +268,7 @@ def test_a_large_tie_among_many_values_stays_exact():
 
 def test_distances_by_hand_and_as_variance_that_goes():
     X = np.column_stack([[0.0, 1, 2, 3], [7, 7, 7, 7], [1, 2, 2, 1]])
-    model = DistributionRepairer().fit(X, sensitive_features=list("aabb"))
+    model = DistributionRepairer(ties="mean").fit(X, sensitive_features=list("aabb"))
     np.testing.assert_allclose(model.distances_, [1 / np.sqrt(1.25), 0, 0], atol=1e-15)
     x, groups = one_feature((300, 40, 5), "continuous")
     x = x[:, None]
@@ -392,7 +398,7 @@ def test_unknown_groups_and_groups_without_weight_are_treated_as_all_rows_togeth
     values, expected = (np.array(list(column), dtype=float) for column in zip(*images.items(), strict=True))
     values = values[:, None]
 
-    model = DistributionRepairer(unknown_group="overall")
+    model = DistributionRepairer(ties="mean", unknown_group="overall")
     with pytest.warns(UserWarning, match="No row with a weight belongs to: 2. The features of these groups"):
         model.fit(X, sensitive_features=groups, sample_weight=groups < 2)
     assert model.shares_ == {0: 0.6, 1: 0.4, 2: 0}
@@ -459,5 +465,7 @@ def test_no_rows_are_kept():
     sizes = []
     for n in (4000, 16_000):
         x, groups = one_feature((n // 2, n // 2), "continuous")
-        sizes.append(len(pickle.dumps(DistributionRepairer().fit(x[:, None], sensitive_features=groups))))
+        sizes.append(
+            len(pickle.dumps(DistributionRepairer(ties="mean").fit(x[:, None], sensitive_features=groups)))
+        )
     assert sizes[1] < 1.01 * sizes[0]

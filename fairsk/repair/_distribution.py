@@ -28,19 +28,19 @@ class DistributionRepairer(GroupTransformer):
 
     Each number of a table is replaced by the number that stands at the same rank in the average of all
     groups. Within a group the order of the rows stays as it is in every feature. A feature alone then tells
-    nothing of the group, if it has no ties, or these are split (see ``ties``). Features together still can:
-    how they depend on each other is left as it is, so a model of several features may find the group.
+    nothing of the group. Features together still can: how they depend on each other is left as it is, so a
+    model of several features may find the group.
 
     Parameters
     ----------
     amount : float in [0, 1], default=1.0
         How far values move: 0 leaves them as they are, 1 makes the groups alike, .5 halves the distances
         between their distributions. It is read in ``transform``, so it can be set without a new fit.
-    ties : {"mean", "split"}, default="mean"
-        What becomes of rows with one value, as counts, codes and booleans have many: ``"mean"`` keeps them
-        together, so that groups have the same means, and any linear model is served. **Trees, neighbours
-        and nets need** ``"split"``: the rows are spread over the values that stand at their ranks, so that
-        groups have the same values as often. It is read in ``transform``.
+    ties : {"split", "mean"}, default="split"
+        What becomes of rows with one value, as counts, codes and booleans have many. ``"split"`` spreads them
+        over the values that stand at their ranks, so that groups have the same values as often. ``"mean"``
+        keeps them together, so that groups have exactly the same means; that serves linear models, but
+        **trees, neighbours and nets find the group by it**. It is read in ``transform``.
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of X, which is no feature and is left out; a list makes an intersection; a
         callable of X returns the values. Values passed to a method override it. The group is needed in
@@ -156,8 +156,8 @@ class DistributionRepairer(GroupTransformer):
     >>> repairer = DistributionRepairer(sensitive_features="sex").set_output(transform="pandas")
     >>> repairer.fit_transform(X).groupby(sex).mean().round(2)
             age_in_years  credit_amount
-    female         35.55        3271.26
-    male           35.55        3271.26
+    female         35.54        3271.64
+    male           35.55        3271.18
     >>> repairer.distances_.round(2)
     array([0.18, 0.12])
     """
@@ -179,7 +179,7 @@ class DistributionRepairer(GroupTransformer):
         self,
         amount: float = 1.0,
         *,
-        ties: Ties = "mean",
+        ties: Ties = "split",
         sensitive_features: Any = None,
         unknown_group: UnknownGroup = "error",
         keep_sensitive: bool = False,
