@@ -29,7 +29,6 @@ from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
-import fairsk.repair
 from fairsk import (
     ConstrainedClassifier,
     FairClassifier,

@@ -60,7 +60,8 @@ class ConceptEraser(GroupTransformer):
         features change more.
     aware : bool, default=False
         Whether the mean of each row's own group is subtracted, instead of what the features tell of it. This
-        is fairlearn's ``CorrelationRemover``; it needs the group in ``transform``.
+        is fairlearn's ``CorrelationRemover``; it needs the group in ``transform``, and changes features less.
+        Counts, booleans and one-hot columns then have other values in each group, from which a tree reads it.
     continuous : bool, default=False
         Whether the sensitive attribute is a number, such as an age, with which the features are to be
         uncorrelated. Several columns are erased together.
