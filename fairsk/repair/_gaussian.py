@@ -119,9 +119,9 @@ class GaussianRepairer(GroupTransformer):
     *Units.* Distances are measured in standard deviations of the features over all rows, so a change of units
     changes nothing else. Weighted rows count as repeated ones.
 
-    *Tables.* Counts, booleans and one-hot columns come out as numbers between and beyond their values, and one
-    value becomes another number in each group: **a tree reads the group from that**, more surely than from the
-    columns as they were. For such columns take :class:`DistributionRepairer`.
+    *Tables.* Counts, booleans and one-hot columns come out as numbers between and beyond their values, and
+    one value becomes another number in each group: **a tree reads the group from that**, more surely than
+    from the columns as they were. For such columns take :class:`DistributionRepairer`.
 
     *Shrinkage.* The covariance of a group with few rows has directions without any variance, which no map can
     stretch to that of others, and new rows do have some variance there. Shrunk, it has some, too; the price
