@@ -747,6 +747,7 @@ def test_every_penalty_trains_on_three_classes_and_on_separate_columns(penalty):
         combine="separate",
         constraint=["demographic_parity", OWN],
         hidden_layer_sizes=hidden(penalty),
+        batch_size=50,
         max_epochs=2,
         random_state=0,
     )
