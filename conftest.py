@@ -9,9 +9,17 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from schedule import NEWEST_ONLY, NOT_MEASURED, stands_in
+from schedule import (
+    NEWEST_ONLY,
+    NOT_MEASURED,
+    count_measured_lines,
+    measure_until_exhausted,
+    stands_in,
+)
 
 import fairsk  # noqa: F401
+
+_exhausted: set[tuple[Path, str]] = set()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,32 +51,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = kept
 
 
-#: Parametrised tests that have ceased to bring new lines, by file and name.
-_exhausted: set[tuple[Path, str]] = set()
-
-
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure the coverage of a parametrised test until one of its parameters brings no new line.
-
-    The measurement slows Python down to half its speed and less, also that of other packages. To leave tests
-    out can only lower the coverage that it reports.
-    """
-    test = item.path, getattr(item, "originalname", item.name)
-    if not hasattr(item, "callspec"):
-        return (yield)
-    if test in _exhausted:
-        item.add_marker("no_cover")
-    before = _count_measured_lines(item.config)
-    result = yield
-    if before == _count_measured_lines(item.config):
-        _exhausted.add(test)
-    return result
-
-
-def _count_measured_lines(config: pytest.Config) -> int:
-    """Return how many lines this process has measured so far; -1 where it measures none."""
-    plugin = config.pluginmanager.getplugin("_cov")
-    coverage = getattr(getattr(plugin, "cov_controller", None), "cov", None)
-    collector = getattr(coverage, "_collector", None)
-    return -1 if collector is None else sum(map(len, collector.data.values()))
+    """Measure the coverage of a parametrised test until one of its parameters brings no new line."""
+    return (yield from measure_until_exhausted(item, _exhausted, lambda: count_measured_lines(item.config)))

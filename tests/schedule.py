@@ -8,6 +8,10 @@ and name.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
 ARITHMETIC = "arithmetic on counts, with the NumPy and SciPy that the doctests of the same functions call"
 SIMULATION = "a simulation, or a comparison with brute force, of formulas that call no library"
 TRAINING = (
@@ -52,6 +56,7 @@ NEWEST_ONLY = {
     "concerns.md": "what tests of single parts do as well",
     "comments.md": TRAINING,
     "nets.md": TRAINING,
+    "sensitive_attribute.md": "what tests of single parts do as well",
     "test_bounded_loss.py": TRAINING,
     "test_audit_policy.py": "a file and its schema, read by the standard library",
     "test_audit_profiles.py": ARITHMETIC,
@@ -90,7 +95,7 @@ NEWEST_ONLY = {
 
 AGAIN = "runs lines that the tests of single estimators run as well, many times over"
 
-#: What runs without a measurement of coverage, which slows Python down by a third and more, and why.
+#: What runs without a measurement of coverage, which slows Python down to half its speed and less, and why.
 NOT_MEASURED = {
     "constrained.md": AGAIN,
     "generation.md": AGAIN,
@@ -110,6 +115,7 @@ NOT_MEASURED = {
     "test_cli_monitor_demo.py": AGAIN,
     "test_monitoring_evidence.py": AGAIN,
     "test_penalties.py": AGAIN,
+    "audit.md": AGAIN,
     "comments.md": AGAIN,
     "engines.md": AGAIN,
     "metrics.md": AGAIN,
@@ -117,11 +123,14 @@ NOT_MEASURED = {
     "policy.md": AGAIN,
     "profiles.md": AGAIN,
     "reports.md": AGAIN,
+    "searches.md": AGAIN,
     "sensitive_attribute.md": AGAIN,
     "statistics.md": AGAIN,
     "test_blind.py::test_the_rule_is_about_as_good_as_any_of_its_form": AGAIN,
-    "test_common.py::test_sklearn_checks": AGAIN,
+    "test_common.py": AGAIN,
     "test_composition.py": AGAIN,
+    "test_demo.py::test_an_intersection_names_its_small_groups": AGAIN,
+    "test_demo.py::test_german_credit_says_that_its_gaps_are_noise": AGAIN,
     "test_documents.py": AGAIN,
     "test_matrix.py": AGAIN,
     "test_nets.py": AGAIN,
@@ -140,3 +149,31 @@ NOT_MEASURED = {
 def stands_in(file: str, test: str, table: dict[str, str]) -> bool:
     """Return whether a table names a test, alone or with its whole file."""
     return file in table or f"{file}::{test}" in table
+
+
+def measure_until_exhausted(
+    item: Any, exhausted: set[tuple[Path, str]], count: Callable[[], int | None]
+) -> Generator[None, object, object]:
+    """Run a test; measure no further parameters of it once one has brought no new line.
+
+    ``exhausted`` collects such tests, by file and name; ``count`` tells the lines measured so far, None where
+    they cannot be told. What is left out can only lower the coverage that is reported.
+    """
+    test = item.path, getattr(item, "originalname", item.name)
+    if not hasattr(item, "callspec"):
+        return (yield)
+    if test in exhausted:
+        item.add_marker("no_cover")
+    before = count()
+    result = yield
+    if before is not None and before == count():
+        exhausted.add(test)
+    return result
+
+
+def count_measured_lines(config: Any) -> int | None:
+    """Return how many lines this process has measured so far; None where it measures none."""
+    plugin = config.pluginmanager.getplugin("_cov")
+    coverage = getattr(getattr(plugin, "cov_controller", None), "cov", None)
+    collector = getattr(coverage, "_collector", None)
+    return None if collector is None else sum(map(len, collector.data.values()))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from schedule import NEWEST_ONLY, NOT_MEASURED
+from schedule import NEWEST_ONLY, NOT_MEASURED, count_measured_lines, measure_until_exhausted
 
 
 @pytest.mark.parametrize("place", sorted({*NEWEST_ONLY, *NOT_MEASURED}))
@@ -22,3 +23,40 @@ def test_the_tables_name_tests_that_there_are(place):
 def test_a_test_is_not_named_beside_its_file():
     for table in (NEWEST_ONLY, NOT_MEASURED):
         assert [place for place in table if "::" in place and place.partition("::")[0] in table] == []
+
+
+def test_a_parametrised_test_is_measured_until_it_brings_no_new_line():
+    lines, exhausted, unmeasured = {1}, set(), []
+
+    def run(name, parameter, *new):
+        item = SimpleNamespace(path=Path("test_it.py"), name=name, originalname=name, add_marker=marks.append)
+        if parameter is not None:
+            item.callspec = parameter
+        steps = measure_until_exhausted(item, exhausted, lambda: len(lines))
+        next(steps)
+        lines.update(new)
+        with pytest.raises(StopIteration):
+            steps.send(None)
+        unmeasured.append((name, parameter, *marks))
+        marks.clear()
+
+    marks = []
+    run("test_a", 0, 2, 3)
+    run("test_a", 1, 3)  # the first that brings nothing
+    run("test_a", 2)
+    run("test_b", 0)
+    run("test_c", None)
+    run("test_c", None)
+    assert unmeasured == [
+        ("test_a", 0),
+        ("test_a", 1),
+        ("test_a", 2, "no_cover"),
+        ("test_b", 0),
+        ("test_c", None),
+        ("test_c", None),
+    ]
+
+
+def test_measured_lines_can_be_told_wherever_coverage_is_measured(request):
+    measures = bool(request.config.getoption("cov_source", []))
+    assert (count_measured_lines(request.config) is not None) == measures

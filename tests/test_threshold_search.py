@@ -273,7 +273,7 @@ def test_requirements_equal_brute_force(case):
     check(case)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(cases(side=False))
 def test_mixtures_are_never_below_single_thresholds_nor_above_the_bound_of_the_report(case):
     if not all(rate.has_fixed_denominator for c in case.constraints for rate in c.rates):
