@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 
 import numpy as np
 import pytest
@@ -42,9 +43,14 @@ def choose(rows, margin, *, max_difference=None, min_ratio=None, constraint="dem
         return choose_thresholds(GroupCurves.from_rows(*rows), spec)
 
 
+@cache
+def make_new_rows(n, n_groups):
+    return make_rows(99, [n] * n_groups)
+
+
 def truth(rules, n=100_000):
     """Return the counts of very many new rows under the rules."""
-    scores, actual, groups = make_rows(99, [n] * len(rules))
+    scores, actual, groups = make_new_rows(n, len(rules))
     chance = np.empty(len(scores))
     for g, rule in enumerate(rules):
         chance[groups.codes == g] = rule.selection_probability(scores[groups.codes == g])
