@@ -247,10 +247,7 @@ def exactness(rows: Rows | None) -> None:
     print_table(
         f"The largest over features and shrinkages {', '.join(map(str, SHRINKAGES))}, in standard deviations",
         ["what", *(f"{name}: {len(data.y):,} x {data.X.shape[1]}" for name, data in tables.items())],
-        (
-            [what, *(beside(found[what], EXACT, ".1e") for found in errors.values())]
-            for what in errors["Adult"]
-        ),
+        ([what, *(shown(what, found[what]) for found in errors.values())] for what in errors["Adult"]),
     )
 
 
@@ -349,10 +346,9 @@ def rare(n_seeds: int) -> None:
 def alternating(functions: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
     """Return the median seconds of the processor per function; they take turns."""
     taken: dict[str, list[float]] = {name: [] for name in functions}
-    for function in functions.values():
-        function()  # memory that is touched for the first time takes the kernel's time
     for _ in range(repeats):
         for name, function in functions.items():
+            function()  # its memory is then at hand: to make large pages of another's takes the kernel's time
             start = time.process_time()
             function()
             taken[name].append(time.process_time() - start)
