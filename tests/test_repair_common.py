@@ -38,7 +38,7 @@ from fairsk import (
     SensitiveRouter,
 )
 from fairsk.repair import ConceptEraser, DistributionRepairer, GaussianRepairer
-from fairsk.scoring import make_fair_scorer
+from fairsk.scoring import make_fair_scorer, make_group_scorer
 
 #: The transformers, and variants of them.
 TRANSFORMERS = {
@@ -690,7 +690,9 @@ def test_values_as_metadata(name, routing):
         cross_validate, classifier(name), NUMBERS, Y, cv=2, params={key: GROUP}, error_score="raise"
     )
     if routing or name in GROUP_AT_FIT_ONLY:
-        assert validate()["test_score"].min() > 0.7
+        # Before scikit-learn 1.7 its own scorers hand on nothing to the steps of a pipeline.
+        scoring = make_group_scorer("accuracy", comparison="overall") if routing else "accuracy"
+        assert validate(scoring=scoring)["test_score"].min() > 0.7
     else:
         with pytest.raises(ValueError, match="Which column is sensitive"):
             validate()

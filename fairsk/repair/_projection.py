@@ -110,6 +110,8 @@ class Whitener:
         """Return L^-1 times the columns."""
         if self.factor.ndim == 1:
             return columns / self.factor[:, None]
+        if not columns.size:  # which LAPACK refuses in some versions
+            return columns
         return linalg.solve_triangular(self.factor, columns, lower=True, check_finite=False)
 
     def read_by(self, directions: Floats) -> Floats:
