@@ -131,6 +131,8 @@ MISPLACED = {
     "_pages/html.py": ("import fairsk._cli", "Layers: imports go downwards"),
     "plotting/_svg.py": ("import fairsk._pages", "Layers: imports go downwards"),
     "text/_llm/cost.py": ("import transformers", "torch and skorch in neural only"),
+    "repair/_projection.py": ("import torch", "torch and skorch in neural only"),
+    "repair/_gaussian.py": ("import fairsk.calibration", "Layers: imports go downwards"),
     "_pages/charts.py": ("import matplotlib", "matplotlib in plotting only"),
 }
 #: A room that has no layer.

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from fairsk._core.columns import Orders
 from fairsk._core.groups import Grouping, format_group, merge_orders, order_labels, places_of
-from fairsk._core.results import Table, row_count
+from fairsk._core.results import Table, read_only, row_count
 from fairsk._core.typing import Floats
 from fairsk._core.validation import plain_labels, plain_orders
 from fairsk.repair._moments.moments import FeatureMoments
@@ -96,7 +96,7 @@ class GroupMoments(FeatureMoments):
     @property
     def shares(self) -> Floats:
         """The share of each group in the (weighted) rows."""
-        return self.weights.sum(1) / self.n
+        return read_only(self.weights.sum(1) / self.n)
 
     def group_offsets(self) -> Floats:
         """For each group its mean less the mean of all; 0 for a group without a weight."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 
-from fairsk._core.results import Table, row_count
+from fairsk._core.results import Table, read_only, row_count
 from fairsk._core.typing import Floats
 from fairsk.repair._moments.moments import FeatureMoments
 from fairsk.repair._moments.sums import code_labels, deviations, recentred
@@ -100,6 +100,11 @@ class MeasurementMoments(FeatureMoments):
             cross=by_label[:, 1:],
         )
 
+    @property
+    def value_deviation(self) -> Floats:
+        """The standard deviation of the attributes."""
+        return read_only(np.sqrt(np.diag(self.products.sum(0)) / self.n))
+
     def slopes(self) -> Floats:
         """How much each feature rises with each attribute, of shape (n_attributes, n_features)."""
         products, cross = self.products.sum(0), self.cross.sum(0)
@@ -167,11 +172,10 @@ class MeasurementMoments(FeatureMoments):
         yield from (("value_sums", 0), ("products", 0), ("cross", 0))
 
     def _tables(self) -> list[Table]:
-        variances = np.diag(self.products.sum(0)) / self.n
         columns: dict[str, list[Any]] = {
             "attribute": list(self.names),
             "mean": self.value_mean.tolist(),
-            "standard_deviation": np.sqrt(variances).tolist(),
+            "standard_deviation": self.value_deviation.tolist(),
         }
         note = f"Moments of {len(self.mean):,} features over {row_count(self.n)} rows."
         return [Table(columns, notes=[note], words=["attribute"])]

@@ -48,6 +48,26 @@ class FeatureMoments(Result):
     See Also
     --------
     ConceptEraser : What is made of it.
+
+    Examples
+    --------
+    The table of one site is written to JSON, and added to that of another:
+
+    >>> import json
+    >>> import numpy as np
+    >>> from fairsk.repair import ConceptEraser, FeatureMoments
+    >>> X, group = np.arange(12.0).reshape(6, 2), ["a", "b", "b", "b", "a", "b"]
+    >>> here, there = [
+    ...     ConceptEraser().fit(X[rows], sensitive_features=group[rows]).moments_
+    ...     for rows in (slice(0, 3), slice(3, 6))
+    ... ]
+    >>> sent = json.dumps(there.to_state())
+    >>> here + FeatureMoments.from_state(json.loads(sent))
+    group  n
+    --------
+    a      2
+    b      4
+    Moments of 2 features.
     """
 
     mean: Floats = field(repr=False)
@@ -65,7 +85,13 @@ class FeatureMoments(Result):
         return float(self.label_weights.sum())
 
     def covariance(self) -> Floats:
-        """The covariance of the features (divided by n)."""
+        """Return the covariance of the features (divided by n).
+
+        Returns
+        -------
+        array of shape (n_features, n_features)
+            The matrix.
+        """
         return self.scatter / self.n
 
     @property
