@@ -29,6 +29,7 @@ from fairsk import (
     SensitiveRouter,
 )
 from fairsk._core.columns import sensitive_columns
+from fairsk.repair import ConceptEraser, DistributionRepairer, GaussianRepairer
 
 N = 300
 RNG = np.random.default_rng(0)
@@ -188,6 +189,34 @@ def test_a_position_that_means_another_column_is_refused():
             model.predict(people[["skill", "luck", "old"] + (["race"] if selector == 2 else [])])
     by_name = GroupThresholdOptimizer(inner, sensitive_features="sex", max_difference=0.3).fit(people, Y)
     assert by_name.predict(swapped).tolist() == by_name.predict(people).tolist()
+
+
+@pytest.mark.parametrize("make", [lambda: ConceptEraser(aware=True), GaussianRepairer, DistributionRepairer])
+@given(kind=st.sampled_from(sorted(FRAMES)), order=st.permutations(ORDER))
+@settings(max_examples=12)
+def test_repaired_by_name(make, kind, order):
+    model = make().fit(X, sensitive_features=frame("polars", ORDER))
+    expected = model.transform(X, sensitive_features=VALUES)
+    np.testing.assert_array_equal(model.transform(X, sensitive_features=frame(kind, order)), expected)
+    with pytest.raises(ValueError, match="had 'sex', 'race', 'old' in fit"):
+        model.transform(X, sensitive_features=frame(kind, order[:2]))
+    people = pd.DataFrame(X, columns=["skill", "luck"]).assign(**WHO)
+    by_position = make().set_params(sensitive_features=[2, 3, 4]).fit(people)
+    np.testing.assert_allclose(by_position.transform(people), expected, rtol=1e-9)
+    if order != ORDER:
+        with pytest.raises(ValueError, match="names should match"):
+            by_position.transform(people[["skill", "luck", *order]])
+
+
+def test_an_eraser_goes_on_by_name():
+    """Batches whose columns stand in another order add up by name."""
+    whole = ConceptEraser().fit(X, sensitive_features=frame("pandas", ORDER))
+    batches = ConceptEraser().partial_fit(X[:100], sensitive_features=frame("pandas", ORDER).iloc[:100])
+    batches.partial_fit(X[100:], sensitive_features=frame("pandas", ORDER[::-1]).iloc[100:])
+    assert batches.groups_ == whole.groups_
+    np.testing.assert_allclose(batches.transform(X), whole.transform(X), rtol=1e-9)
+    with pytest.raises(ValueError, match="had 'sex', 'race', 'old' in fit"):
+        batches.partial_fit(X, sensitive_features=frame("pandas", ["sex", "race"]))
 
 
 @given(kind=st.sampled_from(sorted(FRAMES)), order=st.permutations(ORDER))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import pickle
 from functools import cache
@@ -13,10 +14,11 @@ import sklearn
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from toy_data import first_column_positive, logistic, people, prepare
 
-import fairsk
+import fairsk.repair
 from fairsk import (
     ConstrainedClassifier,
     FairClassifier,
@@ -28,6 +30,7 @@ from fairsk import (
     ScoreRepair,
     SensitiveRouter,
 )
+from fairsk.repair import ConceptEraser, DistributionRepairer, GaussianRepairer
 
 CHECKED = [
     Reweigher(sensitive_features=first_column_positive),
@@ -55,6 +58,12 @@ CHECKED = [
         max_epochs=60,
         lr=0.02,
     ),
+    ConceptEraser(sensitive_features=first_column_positive),
+    ConceptEraser(sensitive_features=first_column_positive, within_label=True),
+    ConceptEraser(sensitive_features=first_column_positive, aware=True),
+    ConceptEraser(sensitive_features=first_column_positive, unknown_group="overall", keep_sensitive=True),
+    GaussianRepairer(sensitive_features=first_column_positive),
+    DistributionRepairer(sensitive_features=first_column_positive),
 ]
 #: Has no fit/predict contract of scikit-learn's to check: a sampler for imbalanced-learn.
 NOT_CHECKED = {FairResampler}
@@ -86,7 +95,8 @@ def test_sklearn_checks(estimator, check):
 
 
 def public_estimators():
-    found = (getattr(fairsk, name) for name in fairsk.__all__)
+    """Return those of the front door and of the repair of features; texts have tests of their own."""
+    found = [getattr(room, name) for room in (fairsk, fairsk.repair) for name in room.__all__]
     return {item for item in found if inspect.isclass(item) and issubclass(item, BaseEstimator)}
 
 
@@ -119,14 +129,16 @@ def make(cls, **params):
 
 
 def data_for(cls, n=300):
-    """Return what the estimator takes: raw people, or prepared numbers beside the column for the net."""
+    """Return what the estimator takes: raw people, or prepared numbers beside the column."""
     X, y = people(n=n)
-    if cls is FairClassifier:
+    if cls is FairClassifier or cls in TRANSFORMERS:
         numbers = X[["age", "skill"]].assign(age=X["age"] / 65)
         return numbers.assign(sex=X["sex"]), y
     return X, y
 
 
+#: Their numbers are the same up to rounding, where sums of groups are taken in another order.
+TRANSFORMERS = [ConceptEraser, GaussianRepairer, DistributionRepairer]
 CLASSIFIERS = [
     ReweightedClassifier,
     SensitiveRouter,
@@ -188,6 +200,37 @@ def test_round_trips_and_no_rows_kept(cls):
         loaded = pickle.loads(pickle.dumps(model))
         np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
     assert sizes[1] - sizes[0] < 2500  # a row alone would take 40 bytes: 1,200 more rows take none
+
+
+@pytest.mark.parametrize("cls", TRANSFORMERS)
+def test_transformers_make_round_trips_and_keep_no_rows(cls):
+    sizes, state = [], np.random.get_state()[1].copy()
+    for n in (4000, 8000):  # of so many, distributions are kept at as many quantiles
+        X, y = data_for(cls, n)
+        model = make(cls, sensitive_features="sex").fit(X, y)
+        expected, loaded = model.transform(X), pickle.loads(pickle.dumps(model))
+        sizes.append(len(pickle.dumps(model)))
+        for same in (loaded, copy.deepcopy(model), clone(model).fit(X, y)):
+            np.testing.assert_array_equal(same.transform(X), expected)
+        order = np.random.default_rng(0).permutation(n)
+        shuffled = clone(model).fit(X.iloc[order], y[order])
+        np.testing.assert_allclose(shuffled.transform(X), expected, rtol=1e-9)
+        np.testing.assert_array_equal(model.transform(X.iloc[order]), expected[order])
+        np.testing.assert_allclose(model.transform(X.iloc[:1]), expected[:1], rtol=1e-12)
+    assert abs(sizes[1] - sizes[0]) < 5000  # a row alone would take 24 bytes: 4,000 more rows take none
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+
+
+@pytest.mark.parametrize("cls", TRANSFORMERS)
+def test_tags_of_transformers(cls):
+    tags = get_tags(make(cls))
+    assert tags.transformer_tags.preserves_dtype == ["float64", "float32"]
+    assert not tags.input_tags.sparse
+    assert not tags.input_tags.allow_nan
+    assert not tags.target_tags.required
+    assert get_tags(ConceptEraser(within_label=True)).target_tags.required
+    assert cls.__name__ in repr(make(cls))
+    assert cls.__name__ in make(cls)._repr_html_()
 
 
 @pytest.mark.parametrize("cls", CLASSIFIERS)
@@ -255,6 +298,8 @@ def outcome(model, X, y, sensitive_features=None):
         made = model.sample_indices_
     elif isinstance(model, Reweigher):
         made = model.fit(X, y, **given).weights_
+    elif isinstance(model, tuple(TRANSFORMERS)):
+        made = model.fit(X, y, **given).transform(X, **given)
     else:
         model.fit(X, y, **given)
         made = model.predict(X, **({} if isinstance(model, FairClassifier) else given))
@@ -300,7 +345,10 @@ def test_the_names_of_groups_change_nothing(cls, names):
         found, expected = (sorted(cells.iloc[rows]) for rows in (found, expected))
     if cls is Reweigher and names["F"] > names["M"]:
         found = found[::-1]  # one row of weights per group, in their order
-    np.testing.assert_array_equal(found, expected)
+    if cls in TRANSFORMERS:
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+    else:
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_the_order_of_rows_changes_nothing():

@@ -40,6 +40,7 @@ from fairsk.metrics import (
 )
 from fairsk.model_selection import GroupStratifiedKFold
 from fairsk.rates import CELLS
+from fairsk.repair import ConceptEraser, GaussianRepairer
 from fairsk.scoring import GroupScoring, make_fair_scorer, make_group_scorer
 
 few = settings(max_examples=25)
@@ -200,6 +201,19 @@ def test_folds_are_the_same_in_any_container(names: Any, kind: str, of_groups: s
     ) in folds:  # 3 rows of group 0 and label 1, and so on, in each of 3 folds: all cells divide evenly
         cells = [(y[i], g[i]) for i in test]
         assert sorted(cells) == [(0, 0)] * 4 + [(1, 0)] * 2 + [(1, 1)] * 2
+
+
+@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
+@few
+@given(labels, containers, containers)
+def test_erasers_learn_the_same_from_any_container(names: Any, kind: str, of_groups: str) -> None:
+    y, g = [0, 1, 1, 0, 1, 1, 1, 0], [0, 0, 0, 0, 1, 1, 1, 1]
+    eraser = ConceptEraser(within_label=True).fit(
+        np.arange(8.0).reshape(-1, 1), COLUMNS[kind](called(y, names)), COLUMNS[of_groups](g)
+    )
+    # Group 0 has the rows 0, 3 of the first label and 1, 2 of the second, and so on, by hand.
+    assert eraser.moments_.weights.tolist() == [[2, 2], [1, 3]]
+    assert eraser.moments_.sums[:, :, 0].tolist() == [[3 - 2 * 3.5, 3 - 2 * 3.5], [7 - 3.5, 15 - 3 * 3.5]]
 
 
 @pytest.mark.filterwarnings("ignore:A column-vector y was passed")
@@ -397,6 +411,18 @@ ENTRANCES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             frame, sensitive_features, y=y, cv=2, random_state=0
         ),
         {"frame": X[["x"]].assign(z=SCORE**2), "y": Y, "sensitive_features": GROUP},
+    ),
+    "eraser": (
+        lambda **rows: _meet(ConceptEraser, within_label=True)(**rows),
+        {"X": X, "y": Y, "sensitive_features": GROUP, "sample_weight": SCORE},
+    ),
+    "repairer, later": (
+        lambda X, sensitive_features: (
+            GaussianRepairer()
+            .fit(X.reset_index(drop=True) if isinstance(X, pd.DataFrame) else X, sensitive_features=GROUP)
+            .transform(X, sensitive_features=sensitive_features)
+        ),
+        {"X": X, "sensitive_features": GROUP},
     ),
     "reweigher": (
         lambda **rows: _meet(Reweigher)(**rows),

@@ -48,6 +48,7 @@ from fairsk.metrics import (
 )
 from fairsk.model_selection import GroupStratifiedKFold
 from fairsk.rates import get_constraint, get_rate
+from fairsk.repair import ConceptEraser, DistributionRepairer, GaussianRepairer
 from fairsk.scoring import make_fair_scorer, make_group_scorer, make_tradeoff_scorer
 
 #: No message has more characters.
@@ -217,6 +218,16 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "calibrated": (_estimator(GroupCalibratedClassifier, LogisticRegression()), _ROWS),
     "net": (_estimator(FairClassifier, max_epochs=1), _ROWS),
     "router": (_estimator(SensitiveRouter, FairClassifier(max_epochs=1)), _ROWS),
+    "eraser": (_estimator(ConceptEraser, within_label=True, preserve_label=True), {**_ROWS, "X": X}),
+    "eraser of a number": (_estimator(ConceptEraser, continuous=True), _ROWS),
+    "Gaussian repairer": (_estimator(GaussianRepairer), {**_ROWS, "X": X}),
+    "distribution repairer": (_estimator(DistributionRepairer), _ROWS),
+    "aware eraser, later": (
+        lambda groups: (
+            ConceptEraser(aware=True).fit(X, sensitive_features=TWO).transform(X, sensitive_features=groups)
+        ),
+        {"groups": TWO},
+    ),
     "scorer": (_scorer(lambda **o: make_fair_scorer("equal_opportunity", **o)), _ROWS),
     "group scorer": (_scorer(lambda **o: make_group_scorer("accuracy", **o)), _ROWS),
     "scorer of a label": (

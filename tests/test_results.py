@@ -37,6 +37,7 @@ from fairsk.monitoring._evidence.fleet import e_bh, mean_e_value
 from fairsk.monitoring._scores import ScoreTimeline
 from fairsk.neural._evaluation import TrainingReport
 from fairsk.rates import get_constraint
+from fairsk.repair import ConceptEraser
 from fairsk.scoring import GroupScoring, cv_disparities
 from fairsk.statistics import (
     bootstrap,
@@ -72,6 +73,7 @@ SCORE = RNG.normal(size=N)
 HIRED = (SCORE + (PEOPLE["sex"] == "m") + RNG.normal(size=N) > 0.5).astype(int).to_numpy()
 PEOPLE["score"] = np.where(RNG.random(N) < 0.1, np.nan, SCORE)
 PREDICTED = (SCORE > 0.4).astype(int)
+AGE = 40 + 10 * SCORE + RNG.normal(size=N)
 PROBABILITY = 1 / (1 + np.exp(-SCORE))
 ROWS: dict[str, Any] = {"y_true": HIRED, "y_pred": PREDICTED, "sensitive_features": PEOPLE["sex"]}
 SCORED: dict[str, Any] = {"y_true": HIRED, "y_score": PROBABILITY, "sensitive_features": PEOPLE["sex"]}
@@ -99,6 +101,13 @@ def constrained_path() -> Any:
     model = ConstrainedClassifier(LogisticRegression(), sensitive_features="man", cv=2, max_models=2)
     X = pd.DataFrame({"score": SCORE, "man": PEOPLE["sex"] == "m"})
     return model.pareto_path(X, HIRED, bounds=(0.1, 0.3))
+
+
+def eraser(**params: Any) -> ConceptEraser:
+    """Return an eraser of groups with names that a page may not take for its own words."""
+    rows = np.column_stack([SCORE, PREDICTED, HIRED + SCORE**2])
+    who = AGE if params else np.where(PEOPLE["sex"] == "m", "<b>m</b>", "f")
+    return ConceptEraser(within_label=True, **params).fit(rows, HIRED, sensitive_features=who)
 
 
 def pareto_path() -> Any:
@@ -323,6 +332,10 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "AnswerCoverage": lambda: AnswerCoverage(
         "first_token", 20, ("<b>yes</b>", "no"), 5, given=(3, 1), censored=(0, 2), unanswered=2, refused=1
     ),
+    # repair
+    "ErasureReport": lambda: eraser().erased_,
+    "GroupMoments": lambda: eraser().moments_,
+    "MeasurementMoments": lambda: eraser(continuous=True).moments_,
     # what was fitted, and what is drawn
     "ConstraintReport": lambda: ACHIEVED["constraints"][0],
     "BoundReport": lambda: BoundReport(**ACHIEVED),
