@@ -203,6 +203,13 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
         features = self._features(X, first=False)
         attribute = None
         if self._needs_groups:
+            if sensitive_features is None and self.sensitive_features is None:
+                raise ValueError(
+                    f"{type(self).__name__} needs the groups to transform rows. Name the column in its "
+                    "constructor, sensitive_features='sex', or pass the values to this method. In "
+                    "cross-validation scikit-learn's own scorers cannot pass them on: use the column, or "
+                    "fairsk's scorers with metadata routing enabled."
+                )
             attribute = self._attribute(self._sensitive(X, sensitive_features, first=False))
         else:
             refuse_shuffled(X=X, sensitive_features=sensitive_features)
@@ -348,7 +355,8 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
             raise ValueError("Complex data not supported: X must hold real numbers.")
         try:
             return np.asarray(
-                check_array(rest, dtype=[np.float64, np.float32], estimator=self, input_name="X")
+                # In one order, so that sums are the same to the last digit whatever container rows come in.
+                check_array(rest, dtype=[np.float64, np.float32], order="C", estimator=self, input_name="X")
             )
         except ValueError as error:
             if not str(error).startswith("could not convert"):
