@@ -58,6 +58,7 @@ from fairsk import (
     ReweightedClassifier,
     SensitiveRouter,
 )
+from fairsk.repair import ConceptEraser, GaussianRepairer
 from fairsk.scoring import (
     GroupScoring,
     best_under,
@@ -212,6 +213,26 @@ def constrained_trees(keys: Keys, column: bool) -> Any:
     return constrained(make_pipeline(prepare(keys), trees), keys.sex if column else None)
 
 
+def eraser_in_a_pipeline(keys: Keys, column: bool) -> Any:
+    if column:
+        return make_pipeline(
+            prepare_and_pass(keys), ConceptEraser(sensitive_features=keys.passed), penalized()
+        )
+    return make_pipeline(prepare(keys), ConceptEraser(), penalized())
+
+
+def repairer_in_a_router(keys: Keys, column: bool) -> Any:
+    return SensitiveRouter(
+        make_pipeline(prepare(keys), GaussianRepairer(), penalized()),
+        sensitive_features=keys.sex if column else None,
+    )
+
+
+def penalized() -> LogisticRegression:
+    """Return a logistic regression whose penalty decides what collinear features weigh, with certainty."""
+    return LogisticRegression(C=0.1, tol=1e-8)
+
+
 @dataclass(frozen=True)
 class Model:
     """A way to be fair: how to build it, what to search over, whether it needs the attribute to predict."""
@@ -220,6 +241,7 @@ class Model:
     parameter: str
     values: tuple[float, float]
     at_predict: bool = False
+    at_scores: bool = False  # whether it needs the attribute for probabilities as well
     step: str = ""  # a plain pipeline takes metadata by the name of its step, with routing off
 
 
@@ -234,6 +256,16 @@ MODELS = {
     "thresholds": Model(over_logistic, "max_difference", (0.02, 0.3), at_predict=True),
     "thresholds over reweighted": Model(over_reweighted, "max_difference", (0.02, 0.3), at_predict=True),
     "thresholds over a net": Model(over_a_net, "max_difference", (0.02, 0.3), at_predict=True),
+    "eraser in a pipeline": Model(
+        eraser_in_a_pipeline, "logisticregression__C", (0.003, 1.0), step="concepteraser__"
+    ),
+    "repairer in a router": Model(
+        repairer_in_a_router,
+        "estimator__gaussianrepairer__amount",
+        (0.1, 1.0),
+        at_predict=True,
+        at_scores=True,
+    ),
 }
 
 # --- one cell -------------------------------------------------------------------------------------------
@@ -829,8 +861,8 @@ FAILURES = [
         lambda cell, model, tool: "fair" in tool.traits and _metadata(cell, routing=False),
     ),
     Failure(
-        "Thresholds need the groups to predict, and here scikit-learn calls `predict` or `score` without "
-        "metadata. Name the column; or enable routing and score with fairsk's scorers "
+        "Thresholds and repairers need the groups to predict, and here scikit-learn calls `predict` or "
+        "`score` without metadata. Name the column; or enable routing and score with fairsk's scorers "
         '(`make_group_scorer("accuracy", comparison="overall")` is the accuracy) or `GroupScoring`; or call '
         "`best_estimator_.predict(X, sensitive_features=...)`.",
         ValueError,
@@ -840,6 +872,13 @@ FAILURES = [
             and ("predicts" in tool.traits or ("default" in tool.traits and not cell.routing))
             and _metadata(cell)
         ),
+    ),
+    Failure(
+        "A repairer needs the groups for probabilities as well, and here scikit-learn asks for them without "
+        "metadata. Name the column.",
+        ValueError,
+        "Name the column",
+        lambda cell, model, tool: model.at_scores and "probabilities" in tool.traits and _metadata(cell),
     ),
     Failure(
         "`StackingClassifier` hands the metadata to the final estimator as well, even if it asks for none. "
@@ -869,7 +908,7 @@ FAILURES = [
         lambda cell, model, tool: tool.run is rfe_around and cell.channel == "column",
     ),
     Failure(
-        "With thresholds, metadata reach the `predict` of `RFE` with routing on only.",
+        "With thresholds and repairers, metadata reach the `predict` of `RFE` with routing on only.",
         ValueError,
         "Name the column",
         lambda cell, model, tool: (
@@ -882,7 +921,7 @@ FAILURES = [
         ValueError,
         "could not convert string to float|wrap the pipeline in SensitiveRouter",
         lambda cell, model, tool: (
-            tool.run is rfe_inside and cell.model == "net in a pipeline" and cell.channel == "column"
+            tool.run is rfe_inside and "in a pipeline" in cell.model and cell.channel == "column"
         ),
     ),
 ]
@@ -920,9 +959,10 @@ default `error_score=np.nan`, scikit-learn makes NaN of an error while scoring, 
 
 The models: a `FairClassifier` last in a pipeline that passes the column through, the same in a
 `SensitiveRouter`, a `ReweightedClassifier`, and a `ConstrainedClassifier` over a logistic regression and over
-boosted trees (these need the attribute *at fit only*); a `GroupThresholdOptimizer` over a logistic
-regression, over a reweighted model, and over a net (*thresholds* need it at prediction too). A plain pipeline
-gets its metadata under the name of its step when routing is off:
+boosted trees, a `ConceptEraser` in a pipeline before a logistic regression (these need the attribute *at fit
+only*); a `GroupThresholdOptimizer` over a logistic regression, over a reweighted model, and over a net, and a
+`GaussianRepairer` in a `SensitiveRouter` (*thresholds* and *repairers* need it at prediction too). A plain
+pipeline gets its metadata under the name of its step when routing is off:
 `fit(X, y, fairclassifier__sensitive_features=...)`. Tools with `n_jobs` also run with two processes (loky)
 and with two threads, with pandas, the column and routing on.
 
@@ -937,14 +977,16 @@ What a search should judge where groups are small, and what to do in halving sea
 
 COLUMNS = {
     "column": lambda cell: cell.channel == "column",
-    "metadata, routing on: net, reweighted, constrained": lambda cell: (
+    "metadata, routing on: net, reweighted, constrained, eraser": lambda cell: (
         _metadata(cell, True) and not MODELS[cell.model].at_predict
     ),
-    "metadata, routing on: thresholds": lambda cell: _metadata(cell, True) and MODELS[cell.model].at_predict,
-    "metadata, routing off: net, reweighted, constrained": lambda cell: (
+    "metadata, routing on: thresholds, repairer": lambda cell: (
+        _metadata(cell, True) and MODELS[cell.model].at_predict
+    ),
+    "metadata, routing off: net, reweighted, constrained, eraser": lambda cell: (
         _metadata(cell, False) and not MODELS[cell.model].at_predict
     ),
-    "metadata, routing off: thresholds": lambda cell: (
+    "metadata, routing off: thresholds, repairer": lambda cell: (
         _metadata(cell, False) and MODELS[cell.model].at_predict
     ),
 }
@@ -971,7 +1013,7 @@ def render() -> str:
             if (
                 None in failures
                 and "probabilities" in TOOLS[tool].traits
-                and any(MODELS[cell.model].at_predict for cell in here)
+                and any(MODELS[cell.model].at_predict and not MODELS[cell.model].at_scores for cell in here)
             ):
                 found.add(PROBABILITIES)
             word = "no" if None not in failures else "yes, except" if found - {PROBABILITIES} else "yes"

@@ -14,6 +14,7 @@ from typing import Any
 import matrix
 import numpy as np
 import pytest
+import sklearn
 from matrix import (
     BACKENDS,
     CHANNELS,
@@ -41,6 +42,18 @@ CELLS = list(matrix.cells())
 CHOSEN = list(matrix.chosen_cells())
 
 
+#: Before scikit-learn 1.7 the default score of a search hands metadata to the model only, not into it.
+UNTIL_1_7 = {
+    cell
+    for cell in CELLS
+    if tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 7)
+    and MODELS[cell.model].at_scores
+    and "default" in TOOLS[cell.tool].traits
+    and cell.channel == "metadata"
+    and cell.routing
+}
+
+
 def pytest_generate_tests(metafunc):
     """Run the cells that are chosen for continuous integration, or as the command line says.
 
@@ -63,6 +76,10 @@ def test_cell(cell):
     failure = failure_of(cell)
     if failure is not None:
         with pytest.raises(failure.exception, match=failure.match):
+            run(cell)
+        return
+    if cell in UNTIL_1_7:
+        with pytest.raises(ValueError, match="Name the column"):
             run(cell)
         return
     plain = plainest(cell)
@@ -341,7 +358,7 @@ def by_hand(model: str, tool: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("tool", [tool for tool in TOOLS if "probabilities" in TOOLS[tool].traits])
-@pytest.mark.parametrize("model", [model for model in MODELS if MODELS[model].at_predict])
+@pytest.mark.parametrize("model", [model for model in MODELS if model.startswith("thresholds")])
 def test_tools_that_ask_for_probabilities_leave_the_thresholds_out(model, tool):
     cell = Cell(model, tool, routing=True, channel="metadata" if "fair scorer" in tool else "column")
     with config_context(enable_metadata_routing=True):
