@@ -14,8 +14,9 @@ from fairsk._core.typing import Floats, Ints
 from fairsk._core.uniforms import entry_uniforms
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import Interval, StrOptions
+from fairsk.repair._inputs import TrainingRows
 from fairsk.repair._quantile_maps import Ranks, learn_maps, moved, spread
-from fairsk.repair._transformer import GroupTransformer, TrainingRows
+from fairsk.repair._transformer import GroupTransformer
 
 __all__ = ["DistributionRepairer"]
 

@@ -17,12 +17,13 @@ from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
 from fairsk._meta.groupwise import group_codes
 from fairsk._sklearn.compat import Interval, StrOptions, fit_context
+from fairsk.repair._inputs import TrainingRows, refuse_scale
 from fairsk.repair._moments.groups import GroupMoments
 from fairsk.repair._moments.measurements import MeasurementMoments
 from fairsk.repair._moments.moments import FeatureMoments
 from fairsk.repair._projection import Metric, Projection, Whitener, feature_scale, project, shrinkage_of
 from fairsk.repair._report import report_erasure
-from fairsk.repair._transformer import GroupTransformer, TrainingRows, refuse_scale
+from fairsk.repair._transformer import GroupTransformer
 
 __all__ = ["ConceptEraser"]
 

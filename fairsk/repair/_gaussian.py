@@ -15,7 +15,8 @@ from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import Interval, StrOptions
 from fairsk.repair._group_gaussians import GaussianMaps, GroupGaussians
-from fairsk.repair._transformer import GroupTransformer, TrainingRows
+from fairsk.repair._inputs import TrainingRows
+from fairsk.repair._transformer import GroupTransformer
 
 __all__ = ["GaussianRepairer"]
 

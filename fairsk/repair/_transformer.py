@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags, check_array, check_consistent_length
+from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.columns import (
     SensitiveColumns,
     are_features,
-    as_array,
-    as_table,
-    columns_of_words,
     drop_columns,
     has_functions,
     refuse_shuffled,
@@ -29,72 +22,17 @@ from fairsk._core.columns import (
     selects_by_position,
     sensitive_columns,
 )
-from fairsk._core.groups import Grouping, encode_groups, list_groups
-from fairsk._core.messages import list_texts, shorten
+from fairsk._core.groups import list_groups
 from fairsk._core.policy import UnknownGroup
-from fairsk._core.typing import Bools, Floats
+from fairsk._core.typing import Bools
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk._meta.groupwise import group_codes
 from fairsk._sklearn.compat import fit_context, num_samples
-from fairsk._sklearn.rows import check_rows, check_same_features, refuse_dataset
+from fairsk._sklearn.rows import check_same_features
+from fairsk.repair._inputs import TrainingRows, read_labels, read_numbers, read_table, refuse_scale
 
-__all__ = ["GroupTransformer", "TrainingRows", "refuse_scale"]
-
-
-def refuse_scale(what: str, values: NDArray[Any]) -> None:
-    """Refuse columns whose variances double precision cannot hold.
-
-    Parameters
-    ----------
-    what : str
-        What the columns are called in the message.
-    values : array of shape (n_samples, n_columns)
-        Finite numbers.
-
-    Raises
-    ------
-    ValueError
-        If the sum of the squared deviations of a column is infinite, or loses digits though it varies.
-    """
-    low, high = values.min(axis=0).astype(float), values.max(axis=0).astype(float)
-    largest = max(-low.min(), high.max())  # a deviation is twice that at most
-    spread = high / 2 - low / 2  # one of the two is as far from the mean at least
-    limits = np.finfo(float)
-    too_small = (spread > 0) & (spread < np.sqrt(limits.tiny))
-    if largest > np.sqrt(limits.max / len(values)) / 2 or too_small.any():
-        size = 2 * spread[too_small].max() if too_small.any() else largest
-        raise ValueError(
-            f"{what} go up to {size:.2g}, and double precision cannot hold sums of their squares: "
-            "measure them in other units first, such as by a StandardScaler."
-        )
-
-
-@dataclass(frozen=True)
-class TrainingRows:
-    """The rows of a fit: features without the sensitive columns, and what comes with each row.
-
-    Parameters
-    ----------
-    features : array of shape (n_samples, n_features)
-        Numbers, in single or double precision as they came.
-    sensitive : SensitiveColumns
-        The attribute.
-    weights : array of shape (n_samples,) or None
-        How much each row counts; None stands for 1.
-    labels : array of shape (n_samples,) or None
-        The labels, where the estimator has a use for them.
-    """
-
-    features: NDArray[Any]
-    sensitive: SensitiveColumns
-    weights: Floats | None
-    labels: NDArray[Any] | None
-
-    @cached_property
-    def groups(self) -> Grouping:
-        """The group of each row; a missing value is refused here."""
-        return encode_groups(self.sensitive)
+__all__ = ["GroupTransformer"]
 
 
 class GroupTransformer(TransformerMixin, BaseEstimator):
@@ -199,7 +137,7 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
             needed, and it is missing or unknown.
         """
         check_is_fitted(self)
-        X = self._table(X)
+        X = read_table(self, X)
         features = self._features(X, first=False)
         attribute = None
         if self._needs_groups:
@@ -282,10 +220,12 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
         self, X: Any, y: Any, sensitive_features: Any, sample_weight: Any, *, first: bool
     ) -> TrainingRows:
         """Return the arguments of ``fit``, validated; ``first`` unless rows were learned from before."""
-        X = self._table(X)
+        X = read_table(self, X)
         labels = None
         if self._needs_labels:
-            labels = self._labels(X, y, sensitive_features=sensitive_features, sample_weight=sample_weight)
+            labels = read_labels(
+                self, X, y, sensitive_features=sensitive_features, sample_weight=sample_weight
+            )
         else:
             refuse_shuffled(X=X, y=y, sensitive_features=sensitive_features, sample_weight=sample_weight)
             check_consistent_length(X, y)
@@ -298,37 +238,6 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
         refuse_scale("The features", features)
         weights = check_weights(sample_weight, len(features))
         return TrainingRows(features, sensitive, weights, labels)
-
-    def _table(self, X: Any) -> Any:
-        """Return X as a frame or an array; anything else is refused before its rows are counted."""
-        refuse_dataset(X)
-        name = type(self).__name__
-        if sparse.issparse(X):
-            raise TypeError(
-                f"{name} takes no sparse X: what is repaired is dense. Make fewer columns of it first, "
-                "make_pipeline(TruncatedSVD(100), ...), or dense ones, X.toarray(). For texts there is also "
-                "fairsk.text.CounterfactualAverager, which leaves features alone."
-            )
-        if X is None or isinstance(X, Mapping | str | bytes):
-            raise TypeError(f"X is of type {type(X).__name__}: {name} takes an array or a frame of numbers.")
-        return as_table(X)
-
-    def _labels(self, X: Any, y: Any, **per_row: Any) -> NDArray[Any]:
-        """Return y as labels."""
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None: the labels "
-                "within which groups are made alike, or that are to stay as easy to predict."
-            )
-        try:
-            return check_rows(X, y, **per_row)[1]
-        except ValueError as error:
-            if as_array(y).dtype.kind == "f":
-                error.add_note(
-                    f"{type(self).__name__} was asked to look at labels (within_label, preserve_label): of "
-                    "amounts make classes first, such as pd.qcut(y, 4, labels=False), or leave both at False."
-                )
-            raise
 
     def _sensitive(self, X: Any, values: Any, *, first: bool) -> SensitiveColumns:
         """Return the attribute of rows, its columns in the order of the first ``fit``."""
@@ -344,32 +253,7 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
 
     def _features(self, X: Any, *, first: bool) -> NDArray[Any]:
         """Return the features as finite numbers, in single or double precision."""
-        rest = self._without_sensitive(X, first=first)
-        if len(X.shape) == 2 and rest.shape[1] == 0 < X.shape[1]:
-            raise ValueError(
-                f"{type(self).__name__} has no features to repair: every column of X is a sensitive one."
-            )
-        if words := columns_of_words(rest):
-            self._refuse_words(list_texts(words))
-        if getattr(getattr(rest, "dtype", None), "kind", "") == "c":
-            raise ValueError("Complex data not supported: X must hold real numbers.")
-        try:
-            return np.asarray(
-                # In one order, so that sums are the same to the last digit whatever container rows come in.
-                check_array(rest, dtype=[np.float64, np.float32], order="C", estimator=self, input_name="X")
-            )
-        except ValueError as error:
-            if not str(error).startswith("could not convert"):
-                raise
-            text = str(error).partition(": ")[2]
-        self._refuse_words(f"those with {shorten(text)}")
-
-    def _refuse_words(self, columns: str) -> NoReturn:
-        raise ValueError(
-            f"{type(self).__name__} takes numbers, and these columns of X hold none: {columns}. Encode them "
-            "first (OneHotEncoder), or hand it the numbers only, with a ColumnTransformer. A sensitive "
-            "column is named in the constructor, sensitive_features=."
-        )
+        return read_numbers(self, X, self._without_sensitive(X, first=first))
 
     def _without_sensitive(self, X: Any, *, first: bool) -> Any:
         """Return X without its sensitive columns; after ``fit`` it may have come without them."""
