@@ -503,6 +503,23 @@ def test_a_continuous_attribute():
     np.testing.assert_array_equal(unknown[2:], aware.transform(X, sensitive_features=age)[2:])
 
 
+def test_batches_that_do_not_go_together():
+    """They are refused, and the eraser stays as it was."""
+    model = ConceptEraser().partial_fit(X, sensitive_features=GROUP)
+    expected = model.transform(X)
+    for change, rows, error, message in (
+        ({"continuous": True}, X, TypeError, "do not add up"),
+        ({"within_label": True}, X, ValueError, "tells rows apart by their labels"),
+        ({}, X[:, :2], ValueError, "expecting 6 features"),
+    ):
+        other = pickle.loads(pickle.dumps(model)).set_params(**change)
+        with pytest.raises(error, match=message):
+            other.partial_fit(rows, Y, sensitive_features=Y if "continuous" in change else GROUP)
+        np.testing.assert_array_equal(other.set_params(**model.get_params()).transform(X), expected)
+    with pytest.raises(ValueError, match="Which column is sensitive"):
+        model.partial_fit(X)
+
+
 # --- data that are hard -----------------------------------------------------------------------------------
 
 

@@ -186,6 +186,10 @@ class FeatureMoments(Result):
     def __add__(self, other: object) -> Self:
         """Combine the tables of two disjoint sets of rows."""
         if not isinstance(other, type(self)):
+            if isinstance(other, FeatureMoments):
+                raise TypeError(
+                    "Moments by groups and moments by a continuous attribute (continuous=True) do not add up."
+                )
             return NotImplemented
         if self.names != other.names:
             raise ValueError(
