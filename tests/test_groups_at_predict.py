@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from fairsk import GroupCalibratedClassifier, GroupThresholdOptimizer, Reweigher, ScoreRepair
+from fairsk.repair import ConceptEraser, DistributionRepairer, GaussianRepairer
 
 N = 240
 RNG = np.random.default_rng(0)
@@ -91,6 +92,30 @@ def test_groups_are_the_same_in_any_container(model, kind, fitted_in, container,
         np.testing.assert_allclose(some, all_rows[rows], atol=1e-12)
 
 
+#: The transformers of features that need the group of each row.
+TRANSFORMERS = {
+    "aware": lambda: ConceptEraser(aware=True),
+    "Gaussian": GaussianRepairer,
+    "distribution": DistributionRepairer,
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+@given(
+    kind=st.sampled_from(sorted(NAMES)),
+    fitted_in=st.sampled_from(["array", "list", "pandas categories", "polars"]),
+    container=st.sampled_from(sorted(CONTAINERS)),
+    rows=st.lists(st.integers(0, N - 1), min_size=1, max_size=9),
+)
+@settings(max_examples=30)
+def test_rows_are_repaired_the_same_in_any_container(name, kind, fitted_in, container, rows):
+    names = np.array(NAMES[kind])[CODES]
+    expected = TRANSFORMERS[name]().fit(X, sensitive_features=CODES).transform(X, sensitive_features=CODES)
+    model = TRANSFORMERS[name]().fit(X, sensitive_features=CONTAINERS[fitted_in](names))
+    found = model.transform(X[rows], sensitive_features=CONTAINERS[container](names[rows]))
+    np.testing.assert_allclose(found, expected[rows], atol=1e-12)
+
+
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("kind", NAMES)
 def test_weights_are_the_same_in_any_container(kind, container):
@@ -137,6 +162,18 @@ def test_numbers_where_fit_had_text_are_never_taken_in_silence(model):
         fitted(model, "text", "array").predict(X, sensitive_features=CODES)
     with pytest.warns(UserWarning, match=words):
         fitted(model, "text", "array", "overall").predict(X, sensitive_features=CODES)
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+@pytest.mark.parametrize(("there", "here"), [(CODES, CODES.astype(str)), (CODES.astype(str), CODES)])
+def test_transformers_take_no_groups_of_another_kind_in_silence(name, there, here):
+    model = TRANSFORMERS[name]().fit(X, sensitive_features=there)
+    words = rf"^{N} of {N} rows .* in fit: .* \((text|numbers)\)\. Those of fit are .* \((numbers|text)\)\."
+    with pytest.raises(ValueError, match=words):
+        model.transform(X, sensitive_features=here)
+    with pytest.warns(UserWarning, match=words) as told:
+        model.set_params(unknown_group="overall").transform(X, sensitive_features=here)
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -169,10 +169,8 @@ def test_groups_that_are_unknown_in_transform(name, stranger):
     alone = model.transform(NUMBERS[:1], sensitive_features=[stranger])
     np.testing.assert_array_equal(alone, found[:1])
     assert np.isfinite(found).all()
-    with pytest.warns(
-        UserWarning, match=r"None of 120 rows has a group that occurred in fit|of another kind|in fit"
-    ):
-        model.transform(NUMBERS, sensitive_features=[stranger or "z"] * N)
+    with pytest.warns(UserWarning, match="None of 120 rows has a group that occurred in fit"):
+        model.transform(NUMBERS, sensitive_features=[stranger] * N)
 
 
 # --- containers -------------------------------------------------------------------------------------------
