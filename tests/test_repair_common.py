@@ -346,8 +346,9 @@ REFUSED = {
         ValueError,
         "Several columns of a DataFrame are called 'a'",
     ),
-    "too large": (X * 1e200, ValueError, r"The features go up to .*e\+20\d, and double precision"),
+    "too large": (X * 1e200, ValueError, r"The features go up to .*e\+20\d: numbers as large"),
     "much too large": (X * 1e306, ValueError, "StandardScaler"),
+    "too small for single precision": ((X * 1e-40).astype(np.float32), ValueError, r"go up to .*e-3\d"),
     "too small": (X * 1e-200, ValueError, "The features go up to .*e-19"),
 }
 

@@ -122,7 +122,7 @@ def _refuse_words(name: str, columns: str) -> NoReturn:
 
 
 def refuse_scale(what: str, values: NDArray[Any]) -> None:
-    """Refuse columns whose variances double precision cannot hold.
+    """Refuse columns whose variances no precision holds.
 
     Parameters
     ----------
@@ -140,10 +140,12 @@ def refuse_scale(what: str, values: NDArray[Any]) -> None:
     largest = max(-low.min(), high.max())  # a deviation is twice that at most
     spread = high / 2 - low / 2  # one of the two is as far from the mean at least
     limits = np.finfo(float)
-    too_small = (spread > 0) & (spread < np.sqrt(limits.tiny))
+    # The second is larger in single precision.
+    smallest = max(np.sqrt(limits.tiny), np.finfo(values.dtype).tiny)
+    too_small = (spread > 0) & (spread < smallest)
     if largest > np.sqrt(limits.max / len(values)) / 2 or too_small.any():
         size = 2 * spread[too_small].max() if too_small.any() else largest
         raise ValueError(
-            f"{what} go up to {size:.2g}, and double precision cannot hold sums of their squares: "
-            "measure them in other units first, such as by a StandardScaler."
+            f"{what} go up to {size:.2g}: numbers as large, or as small, lose their digits in sums of "
+            "squares. Measure them in other units first, such as by a StandardScaler."
         )
