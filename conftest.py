@@ -5,6 +5,7 @@ The import of the package comes before the doctests of its modules, so that all 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from schedule import (
 
 import fairsk  # noqa: F401
 
-_exhausted: set[tuple[Path, str]] = set()
+_barren: Counter[tuple[Path, str]] = Counter()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,5 +54,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure the coverage of a parametrised test until one of its parameters brings no new line."""
-    return (yield from measure_until_exhausted(item, _exhausted, lambda: count_measured_lines(item.config)))
+    """Measure the coverage of a parametrised test until its parameters bring no new line."""
+    return (yield from measure_until_exhausted(item, _barren, lambda: count_measured_lines(item.config)))

@@ -8,6 +8,7 @@ and name.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -153,23 +154,27 @@ def stands_in(file: str, test: str, table: dict[str, str]) -> bool:
     return file in table or f"{file}::{test}" in table
 
 
-def measure_until_exhausted(
-    item: Any, exhausted: set[tuple[Path, str]], count: Callable[[], int | None]
-) -> Generator[None, object, object]:
-    """Run a test; measure no further parameters of it once one has brought no new line.
+#: How many parameters of a test in a row bring no new line before the others are not measured.
+PATIENCE = 3
 
-    ``exhausted`` collects such tests, by file and name; ``count`` tells the lines measured so far, None where
-    they cannot be told. What is left out can only lower the coverage that is reported.
+
+def measure_until_exhausted(
+    item: Any, barren: Counter[tuple[Path, str]], count: Callable[[], int | None]
+) -> Generator[None, object, object]:
+    """Run a test; measure no further parameters of it once several in a row have brought no new line.
+
+    ``barren`` counts those, by file and name of the test; ``count`` tells the lines measured so far, None
+    where they cannot be told. What is left out can only lower the coverage that is reported.
     """
     test = item.path, getattr(item, "originalname", item.name)
     if not hasattr(item, "callspec"):
         return (yield)
-    if test in exhausted:
+    if barren[test] >= PATIENCE:
         item.add_marker("no_cover")
+        return (yield)
     before = count()
     result = yield
-    if before is not None and before == count():
-        exhausted.add(test)
+    barren[test] = barren[test] + 1 if before is not None and before == count() else 0
     return result
 
 
