@@ -53,10 +53,12 @@ def test_the_rule_is_about_as_good_as_any_of_its_form(seed, constraint):
     objective = make_objective("accuracy", rows.actual.sum(), (~rows.actual).sum())
     found = best_blind_rule(rows, [rate], (bound,), objective, 0.5)
 
+    counted = rows.actual if constraint == "equal_opportunity" else np.ones(300, dtype=bool)
+    first, second = counted & (rows.codes == 0), counted & (rows.codes == 1)
+
     def judge(rule):
         selected = rule.excess(rows.scores, rows.groups) > 0
-        counts = GroupCounts.from_predictions(rows.actual, selected, sensitive_features=rows.codes)
-        return float(counts.compare(constraint)), np.mean(selected == rows.actual)
+        return abs(selected[first].mean() - selected[second].mean()), np.mean(selected == rows.actual)
 
     disparity, accuracy = judge(found)
     assert disparity <= 0.03 + 1e-9
