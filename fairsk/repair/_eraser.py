@@ -24,6 +24,7 @@ from fairsk.repair._moments.moments import FeatureMoments
 from fairsk.repair._projection import Metric, Projection, Whitener, feature_scale, project, shrinkage_of
 from fairsk.repair._report import report_erasure
 from fairsk.repair._transformer import GroupTransformer
+from fairsk.repair._transport import shrunk
 
 __all__ = ["ConceptEraser"]
 
@@ -361,9 +362,8 @@ class ConceptEraser(GroupTransformer):
         # Means of values that are off by rounding are off by as much: a covariance below it is none. So what
         # was erased before is left as it is, and no direction of mere rounding is taken out.
         # Sums of n rows are off by the root of n as much, in double precision, where rounding is random.
-        relative = 1 + np.abs(moments.mean[varies]) / scale[varies]
-        precision = max(moments.precision, np.finfo(float).eps * np.sqrt(moments.n))
-        noise = precision * np.sqrt(np.sum(relative**2))
+        precision = max(moments.precision, np.finfo(float).eps * np.sqrt(moments.n_rows))
+        noise = precision * (1 + np.abs(np.where(varies, moments.mean, 0)) / scale)
         projection = project(
             told,
             kept,
@@ -393,11 +393,9 @@ class ConceptEraser(GroupTransformer):
         np.fill_diagonal(correlation, 1.0)
         inner = correlation[np.ix_(varies, varies)]
         given = self.shrinkage
-        shrinkage = shrinkage_of(inner, moments.n) if isinstance(given, str) else float(given)
+        shrinkage = shrinkage_of(inner, moments.n_counted) if isinstance(given, str) else float(given)
         self.shrinkage_ = shrinkage
-        correlation *= 1 - shrinkage
-        np.fill_diagonal(correlation, 1.0)
-        return Whitener.of(correlation)
+        return Whitener.of(shrunk(correlation, shrinkage))
 
     def _regress(self, moments: FeatureMoments) -> None:
         """Learn what is subtracted where the attribute is known."""

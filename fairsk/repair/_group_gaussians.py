@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairsk._core.typing import Bools, Floats, Ints
+from fairsk.repair._moments.sums import rows_counted
 from fairsk.repair._projection import shrinkage_of
 from fairsk.repair._transport import Barycenter, barycenter, covariance_basis, filled, shrunk
 
@@ -62,9 +63,7 @@ class GroupGaussians:
             means[code, varies] += position * extent
             positions.append(position)
             covariances.append(block.T @ block)
-        # A row counts as many times as its weight says. If weights are scaled down, to a sum of 1, say, then
-        # Kish's effective number counts, which is below the sum wherever weights are numbers of repetitions.
-        n_rows = np.maximum(sums, sums**2 / np.bincount(codes, weights**2))
+        n_rows = rows_counted(sums, np.bincount(codes, weights**2))
         shares = sums / sums.sum()
         apart = np.array(positions) - shares @ np.array(positions)
         variances = shares @ np.array([np.diag(covariance) for covariance in covariances])
@@ -174,7 +173,7 @@ class _Estimate:
         trace = np.trace(sample)
         if shrinkage is None:
             # A group that does not vary at all is all target, which then is the pooled covariance.
-            shrinkage = shrinkage_of(sample * (len(sample) / trace), n_rows) if trace > 0 else 1.0
+            shrinkage = shrinkage_of(sample, n_rows) if trace > 0 else 1.0
         covariance, n_filled = filled(shrunk(sample, shrinkage), pooled)
         return cls(covariance, float(shrinkage), n_filled)
 

@@ -131,18 +131,19 @@ def feature_scale(moments: FeatureMoments) -> tuple[Floats, Bools]:
     return np.where(varies, deviation, 1.0), varies
 
 
-def shrinkage_of(correlation: Floats, n: float) -> float:
-    """Return how far a correlation matrix is to be shrunk to the identity: oracle-approximating shrinkage.
+def shrinkage_of(covariance: Floats, n: float) -> float:
+    """Return how far a covariance is to be shrunk (``shrunk``): oracle-approximating shrinkage.
 
     Chen, Wiesel, Eldar & Hero, Shrinkage Algorithms for MMSE Covariance Estimation, IEEE Transactions on
-    Signal Processing 58, 2010, equation 23, for a matrix whose trace is its size.
+    Signal Processing 58, 2010, equation 23.
     """
-    size = len(correlation)
-    squares = float(np.sum(correlation**2))
-    spread = squares - size  # the sum of the squared correlations; 0 only of uncorrelated features
+    size, trace = len(covariance), float(np.trace(covariance))
+    squares = float(np.sum(covariance**2))
+    # How far it lies from its target, squared; of correlations the sum of their squares.
+    spread = squares - trace**2 / max(size, 1)
     if spread <= 0:
         return 1.0
-    return min(1.0, ((1 - 2 / size) * squares + size**2) / ((n + 1 - 2 / size) * spread))
+    return min(1.0, ((1 - 2 / size) * squares + trace**2) / ((n + 1 - 2 / size) * spread))
 
 
 def project(
@@ -151,7 +152,7 @@ def project(
     whitener: Whitener,
     *,
     scale: Floats,
-    noise: float,
+    noise: Floats,
     columns: Sequence[str],
 ) -> Projection:
     """Return the projection that takes out what features tell about the attribute.
@@ -166,8 +167,8 @@ def project(
         The metric, of features in units of ``scale``.
     scale : array of shape (n_features,)
         The standard deviations of the features.
-    noise : float
-        What rounding alone makes of covariances in these units.
+    noise : array of shape (n_features,)
+        What rounding alone makes of a covariance of each feature in these units; positive.
     columns : sequence of str
         What the columns of ``told`` are called.
 
@@ -198,12 +199,19 @@ def project(
     return Projection(left * scale[:, None], right / scale[:, None])
 
 
-def _basis(columns: Floats, noise: float) -> tuple[Floats, Floats]:
-    """Return orthonormal columns that span these up to noise, and how they are made of them."""
-    vectors, lengths, turns = linalg.svd(columns, full_matrices=False, check_finite=False)
-    least = max(noise, lengths.max(initial=0.0) * max(columns.shape) * _EPS)
-    present = lengths > least
-    return vectors[:, present], turns[present].T / lengths[present]
+def _basis(columns: Floats, noise: Floats) -> tuple[Floats, Floats]:
+    """Return orthonormal columns that span these up to noise, and how they are made of them.
+
+    Rows are compared with their own noise, so that a feature of mere rounding hides nothing in the others.
+    """
+    _, lengths, turns = linalg.svd(columns / noise[:, None], full_matrices=False, check_finite=False)
+    # Where each row has a noise of 1, the length of its column is the root of the number of rows.
+    least = max(np.sqrt(len(columns)), lengths.max(initial=0.0) * max(columns.shape) * _EPS)
+    present = turns[lengths > least]
+    if not present.size:  # some solvers of LAPACK refuse empty matrices
+        return np.zeros((len(columns), 0)), present.T
+    basis, triangle = linalg.qr(columns @ present.T, mode="economic", check_finite=False)
+    return basis, linalg.solve_triangular(triangle, present, trans="T", check_finite=False).T
 
 
 def _refuse_to_keep(weights: Floats, columns: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from fairsk._core.typing import Floats
 from fairsk.repair._moments.groups import GroupMoments
 from fairsk.repair._moments.moments import FeatureMoments
 from fairsk.repair._projection import Whitener, feature_scale, shrinkage_of
+from fairsk.repair._transport import shrunk
 
 __all__ = ["ErasureReport", "report_erasure"]
 
@@ -117,9 +118,8 @@ def report_erasure(
 def _told(moments: FeatureMoments, scale: Floats, varies: np.ndarray) -> dict[str, Floats]:
     """Return the canonical correlations of features with groups and labels."""
     matrix = moments.covariance()[np.ix_(varies, varies)] / np.outer(scale[varies], scale[varies])
-    shrinkage = shrinkage_of(matrix, moments.n) if len(matrix) else 0.0
-    matrix = (1 - shrinkage) * matrix + shrinkage * np.eye(len(matrix))
-    whitener = Whitener.of(matrix)
+    # What was erased has less variance than before, so that the trace of the matrix is below its size.
+    whitener = Whitener.of(shrunk(matrix, shrinkage_of(matrix, moments.n_counted)))
     name = "groups" if isinstance(moments, GroupMoments) else "attribute"
     columns = {name: moments.between(within_label=False)}
     if moments.has_labels:

@@ -27,7 +27,7 @@ class GroupMoments(FeatureMoments):
 
     Parameters
     ----------
-    mean, scatter, labels, label_weights, label_sums, precision, names, features
+    mean, scatter, labels, label_weights, label_sums, weight_squares, precision, names, features
         As in :class:`FeatureMoments`.
     groups : tuple
         The groups, sorted; tuples of values for an intersection.
@@ -84,6 +84,7 @@ class GroupMoments(FeatureMoments):
             labels=classes,
             label_weights=counts.sum(0),
             label_sums=by_cell.sum(0),
+            weight_squares=float(len(features) if weights is None else weights @ weights),
             precision=float(np.finfo(features.dtype).eps),
             names=groups.names,
             features=None if names is None else tuple(names),

@@ -24,7 +24,7 @@ class MeasurementMoments(FeatureMoments):
 
     Parameters
     ----------
-    mean, scatter, labels, label_weights, label_sums, precision, names, features
+    mean, scatter, labels, label_weights, label_sums, weight_squares, precision, names, features
         As in :class:`FeatureMoments`.
     value_mean : array of shape (n_attributes,)
         The mean of the attributes.
@@ -91,6 +91,7 @@ class MeasurementMoments(FeatureMoments):
             labels=classes,
             label_weights=np.bincount(codes, counted, minlength=n_labels).astype(float),
             label_sums=by_label[:, 0],
+            weight_squares=float(counted @ counted),
             precision=float(np.finfo(features.dtype).eps),
             names=attributes,
             features=None if names is None else tuple(names),
@@ -107,23 +108,30 @@ class MeasurementMoments(FeatureMoments):
 
     def slopes(self) -> Floats:
         """How much each feature rises with each attribute, of shape (n_attributes, n_features)."""
-        products, cross = self.products.sum(0), self.cross.sum(0)
-        return (
-            linalg.pinvh(_correlations(products))
-            @ (cross / _scale(products)[:, None])
-            / (_scale(products)[:, None])
-        )
+        standardize = _standardizer(self.products.sum(0), self._rounding())
+        return standardize @ (standardize.T @ self.cross.sum(0))
 
     def between(self, *, within_label: bool) -> Floats:
+        rounding = self._rounding()
         if not within_label:
-            return _standardized(self.cross.sum(0), self.products.sum(0)) / np.sqrt(self.n)
+            return self.cross.sum(0).T @ _standardizer(self.products.sum(0), rounding) / np.sqrt(self.n)
         columns = []
         for c in np.flatnonzero(self.label_weights > 0):
             means = self.value_sums[c] / self.label_weights[c]
             cross = self.cross[c] - np.outer(means, self.label_sums[c])
             products = self.products[c] - np.outer(means, self.value_sums[c])
-            columns.append(_standardized(cross, products))
+            columns.append(cross.T @ _standardizer(products, rounding))
         return np.concatenate(columns, axis=1) / np.sqrt(self.n)
+
+    def _rounding(self) -> Floats:
+        """Return for each attribute the sum of squared deviations that rounding alone makes of a constant.
+
+        Means are off by the last digit, sums of n squares by n times that at most. So the squares within
+        a label, which are those of all rows less much of them, are known no better.
+        """
+        eps = np.finfo(float).eps
+        squares = np.diag(self.products.sum(0))
+        return self.n_rows * eps * squares + self.n * (2 * eps * self.value_mean) ** 2
 
     def columns(self, *, within_label: bool) -> list[str]:
         """Return what the attributes are called."""
@@ -181,20 +189,18 @@ class MeasurementMoments(FeatureMoments):
         return [Table(columns, notes=[note], words=["attribute"])]
 
 
-def _scale(products: Floats) -> Floats:
-    """Return the roots of the diagonal, 1 for 0."""
-    roots = np.sqrt(np.maximum(np.diag(products), 0))
-    return np.where(roots > 0, roots, 1.0)
+def _standardizer(products: Floats, rounding: Floats) -> Floats:
+    """Return what makes attributes uncorrelated and of length 1, of shape (n_attributes, rank).
 
-
-def _correlations(products: Floats) -> Floats:
-    scale = _scale(products)
-    return products / np.outer(scale, scale)
-
-
-def _standardized(cross: Floats, products: Floats) -> Floats:
-    """Return products with attributes that were made uncorrelated and of length 1, a column each."""
-    values, vectors = linalg.eigh(_correlations(products))
-    # An attribute that is constant, or made of others, has a value of 0 up to rounding: it adds nothing.
-    kept = values > len(values) * np.sqrt(np.finfo(float).eps)
-    return (cross / _scale(products)[:, None]).T @ (vectors[:, kept] / np.sqrt(values[kept]))
+    An attribute that is constant up to rounding, or made of others, adds nothing to the rank.
+    """
+    squares = np.diag(products)
+    varies = squares > rounding
+    scale = np.sqrt(squares[varies])
+    standardizer = np.zeros((len(products), 0))
+    if varies.any():
+        values, vectors = linalg.eigh(products[np.ix_(varies, varies)] / np.outer(scale, scale))
+        kept = values > len(values) * np.sqrt(np.finfo(float).eps)
+        standardizer = np.zeros((len(products), np.count_nonzero(kept)))
+        standardizer[varies] = vectors[:, kept] / np.sqrt(values[kept]) / scale[:, None]
+    return standardizer

@@ -14,7 +14,7 @@ from fairsk._core.messages import list_texts
 from fairsk._core.results import Result
 from fairsk._core.typing import Floats
 from fairsk._core.validation import plain_labels, read_labels, read_orders
-from fairsk.repair._moments.sums import spread
+from fairsk.repair._moments.sums import rows_counted, spread
 
 __all__ = ["FeatureMoments"]
 
@@ -38,6 +38,8 @@ class FeatureMoments(Result):
         The (weighted) number of rows of each label.
     label_sums : array of shape (n_labels, n_features)
         For each label the sum of its rows' deviations from the mean.
+    weight_squares : float
+        The sum of the squared weights of the rows; without weights the number of rows.
     precision : float
         The relative precision of the features: that of single precision if any row came in it.
     names : tuple of str
@@ -75,6 +77,7 @@ class FeatureMoments(Result):
     labels: tuple[Hashable, ...]
     label_weights: Floats
     label_sums: Floats = field(repr=False)
+    weight_squares: float
     precision: float
     names: tuple[str, ...]
     features: tuple[str, ...] | None = None
@@ -83,6 +86,16 @@ class FeatureMoments(Result):
     def n(self) -> float:
         """The (weighted) number of rows."""
         return float(self.label_weights.sum())
+
+    @property
+    def n_rows(self) -> float:
+        """The number of rows, whatever the scale of their weights; fewer if these are unequal (Kish)."""
+        return self.n**2 / self.weight_squares
+
+    @property
+    def n_counted(self) -> float:
+        """As how many rows they count for shrinkage: weights are repetitions unless scaled down."""
+        return float(rows_counted(self.n, self.weight_squares))
 
     def covariance(self) -> Floats:
         """Return the covariance of the features (divided by n).
@@ -218,6 +231,7 @@ class FeatureMoments(Result):
             labels=labels,
             label_weights=one.label_weights + two.label_weights,
             label_sums=one.label_sums + two.label_sums,
+            weight_squares=self.weight_squares + other.weight_squares,
             precision=max(self.precision, other.precision),
             names=self.names,
             features=self.features or other.features,

@@ -11,7 +11,7 @@ from scipy import linalg
 
 from fairsk._core.typing import Floats, Ints
 
-__all__ = ["code_labels", "deviations", "mean_of", "recentred", "spread"]
+__all__ = ["code_labels", "deviations", "mean_of", "recentred", "rows_counted", "spread"]
 
 #: Rows are looked at in blocks of so many numbers in double precision (4 MiB), which caches hold.
 _BLOCK = 2**19
@@ -66,6 +66,15 @@ def recentred(mean: Floats, centred: Floats, counted: Floats) -> tuple[Floats, F
     """Take out of deviations what their mean lacks by rounding."""
     rest = counted @ centred / counted.sum()
     return mean + rest, centred - rest
+
+
+def rows_counted(weight: Any, weight_squares: Any) -> Any:
+    """Return how many rows stand behind estimates, given the sums of their weights and squared weights.
+
+    A row counts as many times as its weight says. If weights are scaled down, to a sum of 1, say, then
+    Kish's effective number counts, which is below the sum wherever weights are numbers of repetitions.
+    """
+    return np.maximum(weight, weight**2 / weight_squares)
 
 
 def code_labels(labels: NDArray[Any] | None, n_samples: int) -> tuple[tuple[Hashable, ...], Ints]:
