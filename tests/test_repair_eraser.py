@@ -216,6 +216,17 @@ def test_rare_groups_are_erased():
     assert aucs[1] < 0.56  # 60 rare rows on either side: the standard error of an AUC is .037
 
 
+@pytest.mark.parametrize("follows", [False, True], ids=["by chance", "with the group"])
+def test_a_feature_of_mere_rounding_hides_nothing_in_the_others(follows):
+    """Such as the sum of shares: 1 but for some last digits, a standard deviation in which 1 is huge."""
+    X, group, _ = rows(scaled=False)
+    digits = np.random.default_rng(1).integers(0, 20, len(X)) + 20 * ((group == "c") & follows)
+    both = np.c_[X, 1 + digits * np.finfo(float).eps]
+    eraser = ConceptEraser().fit(both, sensitive_features=group)
+    assert eraser.rank_ == 2
+    assert largest_gap(eraser.transform(both)[:, :-1], group, scale=X.std(0)) <= 1e-12
+
+
 # --- sums ---------------------------------------------------------------------------------------------------
 
 
@@ -251,6 +262,45 @@ def test_streams_weights_and_sums_in_any_order_are_one_fit(within, continuous):
         fitted = ConceptEraser(**params).fit_moments(merged)
         np.testing.assert_allclose(fitted.transform(X), expected, **tolerance)
         np.testing.assert_allclose(merged.scatter, whole.moments_.scatter, rtol=1e-10, atol=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_attributes_that_are_constant_up_to_rounding_tell_nothing(weighted):
+    X, _, label = rows(scaled=False)
+    rng = np.random.default_rng(1)
+    weights = rng.random(len(X)) if weighted else np.ones(len(X))
+    varies = rng.normal(size=len(X)) + X[:, 0]
+    constant = np.full(len(X), 0.3)
+    in_label = np.where(label == 0, 7.3, varies)  # constant in one label of three
+    for within, attribute, rank in [
+        (False, constant, 0),
+        (False, np.column_stack([constant, varies]), 1),
+        (True, in_label, 2),
+    ]:
+        params = {"continuous": True, "within_label": within}
+        whole = ConceptEraser(**params).fit(X, label, sensitive_features=attribute, sample_weight=weights)
+        stream = ConceptEraser(**params)
+        for batch in np.array_split(np.arange(len(X)), 7):
+            given = {"sensitive_features": attribute[batch], "sample_weight": weights[batch]}
+            stream.partial_fit(X[batch], label[batch], **given)
+        assert whole.rank_ == stream.rank_ == rank
+        np.testing.assert_allclose(stream.transform(X), whole.transform(X), atol=1e-12)
+
+
+def test_weights_that_sum_to_one_count_as_rows():
+    """Else every table would seem to be of one row, and correlations would all be shrunk to 0."""
+    X, group, label = rows(scaled=False)
+    plain = ConceptEraser(within_label=True).fit(X, label, sensitive_features=group)
+    shares = np.full(len(X), 1 / len(X))
+    weighted = ConceptEraser(within_label=True).fit(X, label, sensitive_features=group, sample_weight=shares)
+    assert 0 < plain.shrinkage_ < 0.1
+    assert weighted.shrinkage_ == pytest.approx(plain.shrinkage_, rel=1e-9)
+    np.testing.assert_allclose(weighted.erased_.before["labels"], plain.erased_.before["labels"], atol=1e-12)
+    stream = ConceptEraser(within_label=True)
+    for batch in np.array_split(np.arange(len(X)), 3):
+        given = {"sensitive_features": group[batch], "sample_weight": shares[batch]}
+        stream.partial_fit(X[batch], label[batch], **given)
+    assert stream.shrinkage_ == pytest.approx(plain.shrinkage_, rel=1e-9)
 
 
 def _table(params, X, y, **given):
@@ -408,3 +458,23 @@ def test_the_report_says_what_was_told_and_how_much_was_changed():
     moved = aware.transform(X, sensitive_features=group) - X
     assert aware.erased_.edit == pytest.approx(np.sqrt(np.mean(moved**2 / X.var(0))))
     assert aware.erased_.after["groups"].max() < 1e-12
+
+
+@pytest.mark.parametrize("params", [{}, {"metric": "identity"}, {"aware": True}], ids=str)
+def test_the_report_says_what_is_left_of_the_label(params):
+    """Multiple correlations by least squares; erased features have much less variance than before."""
+    rng = np.random.default_rng(0)
+    group, label = rng.integers(0, 2, (2, 4000))
+    X = rng.normal(size=(4000, 1)) + rng.normal(size=(4000, 3))
+    X[:, 0] += label + group
+    X[:, 2] += group
+    moments = ConceptEraser(within_label=True).fit(X, label, sensitive_features=group).moments_
+    eraser = ConceptEraser(**params).fit_moments(moments)
+    told = eraser.erased_
+    after = eraser.transform(X, sensitive_features=group)
+    for features, said in ((X, told.before["labels"]), (after, told.after["labels"])):
+        centred, wanted = features - features.mean(0), label - label.mean()
+        fitted = centred @ np.linalg.lstsq(centred, wanted, rcond=1e-9)[0]
+        correlation = np.sqrt(fitted @ fitted / (wanted @ wanted))
+        assert correlation > 0.3
+        assert said.max() == pytest.approx(correlation, abs=0.002)  # shrunk a little
