@@ -320,6 +320,58 @@ def test_moments_of_another_site_erase_features_alone(keep):
         here.transform(both)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"mean": [float("nan")] * 4},
+        {"mean": [0.0] * 1_000_000},  # the matrix of which no memory holds
+        {"scatter": [-1.0] * 10},
+        {"label_weights": [1.0]},
+        {"label_weights": [-1.0, 200.0, 1.0]},
+        {"label_sums": [[0.0] * 4]},
+        {"precision": float("nan")},
+        {"weight_squares": 0},
+        {"labels": [1, 1, 2]},
+        {"names": "group"},
+        {"features": ["a"]},
+        {"groups": ["a", "a", "b"]},
+        {"groups": ["a"]},
+        {"weights": [[1.0, 2.0]]},
+        {"weights": [[1.0] * 3] * 3},
+        {"sums": [[0.0] * 4] * 3},
+        {"kind": ["GroupMoments"]},
+    ],
+    ids=lambda damage: next(iter(damage)),
+)
+def test_damaged_states_are_refused(damage):
+    X, group, label = rows(200, 4)
+    state = ConceptEraser(within_label=True).fit(X, label, sensitive_features=group).moments_.to_state()
+    assert FeatureMoments.from_state(state).to_state() == state
+    with pytest.raises(ValueError, match=r"no state that FeatureMoments\.to_state wrote") as refused:
+        FeatureMoments.from_state(state | damage)
+    assert len(str(refused.value)) < 300
+
+
+def test_damaged_states_of_a_continuous_attribute_are_refused():
+    X, _, _ = rows(200, 4)
+    state = ConceptEraser(continuous=True).fit(X, sensitive_features=X[:, 0]).moments_.to_state()
+    assert FeatureMoments.from_state(state).to_state() == state
+    for damage in ({"products": [[1.0]]}, {"cross": [[[0.0] * 3]]}, {"value_mean": [float("inf")]}):
+        with pytest.raises(ValueError, match=r"no state that FeatureMoments\.to_state wrote"):
+            FeatureMoments.from_state(state | damage)
+
+
+def test_labels_that_are_written_alike_are_shown_apart():
+    X, group, label = rows(200, 4)
+    there, here = (
+        ConceptEraser(within_label=True).fit(X, labels, sensitive_features=group).moments_
+        for labels in (label, label.astype(str))
+    )
+    shown = str(there + here)
+    for name in ("n of 0", "n of '0'", "n of 2", "n of '2'"):
+        assert name in shown
+
+
 def test_moments_are_sums_over_rows():
     X, group, label = rows(200, 4)
     moments = ConceptEraser(within_label=True).fit(X, label, sensitive_features=group).moments_

@@ -162,6 +162,17 @@ class GroupMoments(FeatureMoments):
         )
         return type(self)(**shared, groups=groups, weights=weights, sums=sums, orders=orders)
 
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        cells = (len(self.groups), len(self.labels))
+        return super()._shapes() | {"weights": cells, "sums": (*cells, len(self.mean))}
+
+    def _check(self) -> None:
+        super()._check()
+        if len(set(self.groups)) < len(self.groups):
+            raise ValueError("groups must be distinct")
+        if self.weights.min() < 0 or not np.allclose(self.weights.sum(0), self.label_weights):
+            raise ValueError("weights must not be negative, and add up to label_weights")
+
     def _axes(self) -> Iterator[tuple[str, int]]:
         yield from super()._axes()
         yield from (("weights", 1), ("sums", 1))
@@ -173,7 +184,9 @@ class GroupMoments(FeatureMoments):
         }
 
     def _tables(self) -> list[Table]:
-        names = ["n"] if not self.has_labels else [f"n of {label}" for label in self.labels]
+        names = ["n"] if not self.has_labels else [f"n of {format_group(label)}" for label in self.labels]
+        if len(set(names)) < len(names):  # sites may write the same label as a number and as text
+            names = [f"n of {label!r}" for label in self.labels]
         columns: dict[str, list[Any]] = {"group": list(map(format_group, self.groups))}
         columns |= dict(zip(names, self.weights.T.tolist(), strict=True))
         shown = {

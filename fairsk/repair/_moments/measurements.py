@@ -175,6 +175,15 @@ class MeasurementMoments(FeatureMoments):
             cross=self.cross + shift[:, None] * self.label_sums[:, None, :],
         )
 
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        n_labels, n_attributes = len(self.labels), len(self.names)
+        return super()._shapes() | {
+            "value_mean": (n_attributes,),
+            "value_sums": (n_labels, n_attributes),
+            "products": (n_labels, n_attributes, n_attributes),
+            "cross": (n_labels, n_attributes, len(self.mean)),
+        }
+
     def _axes(self) -> Iterator[tuple[str, int]]:
         yield from super()._axes()
         yield from (("value_sums", 0), ("products", 0), ("cross", 0))

@@ -251,6 +251,35 @@ class FeatureMoments(Result):
         }
         return self._with(labels=labels, **changed)
 
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape that each array should have."""
+        n_features, n_labels = len(self.mean), len(self.labels)
+        return {
+            "mean": (n_features,),
+            "scatter": (n_features, n_features),
+            "label_weights": (n_labels,),
+            "label_sums": (n_labels, n_features),
+        }
+
+    def _check(self) -> None:
+        """Refuse a table that no rows have: of a damaged state, it would only fail later, or give NaN."""
+        for name, shape in self._shapes().items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} has the shape {getattr(self, name).shape}, and not {shape}")
+            if not np.isfinite(getattr(self, name)).all():
+                raise ValueError(f"{name} has values that are not finite")
+        positive = {"n": self.n, "weight_squares": self.weight_squares, "precision": self.precision}
+        for name, value in positive.items():
+            if not 0 < value < np.inf:
+                raise ValueError(f"{name} must be a positive number, got {value}")
+        rounding = self.n * (2 * np.finfo(float).eps * self.mean) ** 2  # of a constant feature
+        if self.label_weights.min() < 0 or (np.diag(self.scatter) < -rounding).any():
+            raise ValueError("weights and variances must not be negative")
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("labels must be distinct")
+        if self.features is not None and len(self.features) != len(self.mean):
+            raise ValueError(f"features has {len(self.features)} names of {len(self.mean)} features")
+
     def _axes(self) -> Iterator[tuple[str, int]]:
         """Yield the arrays with an axis of labels, and which axis that is."""
         yield from (("label_weights", 0), ("label_sums", 0))
@@ -308,10 +337,15 @@ class FeatureMoments(Result):
             kind = kinds[state["kind"]]
             values = {each.name: _read(each.name, state[each.name]) for each in fields(kind)}
             n_features = len(values["mean"])
+            # Before a matrix of a size that a damaged state gives is made.
+            if values["scatter"].shape != (n_features * (n_features + 1) // 2,):
+                raise ValueError(f"scatter is not that of {n_features} features")
             scatter = np.zeros((n_features, n_features))
             scatter[np.triu_indices(n_features)] = values["scatter"]
             values["scatter"] = scatter + np.triu(scatter, 1).T
-            return kind(**values)
+            table: FeatureMoments = kind(**values)
+            table._check()
+            return table
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"This is no state that FeatureMoments.to_state wrote: {error!r}.") from None
 
@@ -333,5 +367,7 @@ def _read(name: str, value: Any) -> Any:
     if name == "orders":
         return tuple(None if order is None else tuple(order) for order in read_orders(value))
     if name in ("names", "features"):
+        if isinstance(value, str):
+            raise TypeError(f"{name} must be a list of names")
         return None if value is None else tuple(map(str, value))
-    return float(value) if name == "precision" else np.array(value, dtype=float)
+    return float(value) if name in ("precision", "weight_squares") else np.array(value, dtype=float)
