@@ -249,6 +249,10 @@ def test_amount_is_how_far_values_move_and_read_in_transform():
         ValueError, match="'amount' parameter of DistributionRepairer must be a float in the range"
     ):
         DistributionRepairer(1.5).fit(X, sensitive_features=groups)
+    for changed in ({"amount": 1.5}, {"ties": "none"}):
+        later = DistributionRepairer().fit(X, sensitive_features=groups).set_params(**changed)
+        with pytest.raises(ValueError, match=f"'{next(iter(changed))}' parameter of DistributionRepairer"):
+            later.transform(X, sensitive_features=groups)
 
 
 def test_a_large_tie_among_many_values_stays_exact():

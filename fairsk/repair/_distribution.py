@@ -13,7 +13,7 @@ from fairsk._core.policy import UnknownGroup
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.uniforms import entry_uniforms
 from fairsk._core.warnings import warn_user
-from fairsk._sklearn.compat import Interval, StrOptions
+from fairsk._sklearn.compat import Interval, StrOptions, validate_parameters
 from fairsk.repair._inputs import TrainingRows
 from fairsk.repair._quantile_maps import Ranks, learn_maps, moved, spread
 from fairsk.repair._transformer import GroupTransformer
@@ -80,8 +80,8 @@ class DistributionRepairer(GroupTransformer):
     Raises
     ------
     ValueError
-        If features are no finite numbers, the sensitive column is missing or has missing values, or a group
-        is unknown in ``transform``.
+        If features are no finite numbers, the sensitive column is missing or has missing values, a group is
+        unknown in ``transform``, or ``amount`` or ``ties`` was set to a value that it cannot have.
     TypeError
         If X is sparse.
 
@@ -221,6 +221,8 @@ class DistributionRepairer(GroupTransformer):
 
     def _repair(self, features: NDArray[Any], attribute: Ints) -> NDArray[Any]:
         """Return repaired features; the code -1 stands for unknown groups."""
+        # amount and ties are read here, and may have been set since fit.
+        validate_parameters(self._parameter_constraints, self.get_params(deep=False), type(self).__name__)
         repaired = features.copy()
         if len(self.groups_) == 1:
             return repaired

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairsk._core.groups import list_groups
-from fairsk._core.messages import show
 from fairsk._core.policy import UnknownGroup
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
-from fairsk._sklearn.compat import Interval, StrOptions
+from fairsk._sklearn.compat import Interval, StrOptions, validate_parameters
 from fairsk.repair._group_gaussians import GaussianMaps, GroupGaussians
 from fairsk.repair._inputs import TrainingRows
 from fairsk.repair._transformer import GroupTransformer
@@ -247,8 +246,8 @@ class GaussianRepairer(GroupTransformer):
 
     def _repair(self, features: NDArray[Any], attribute: Ints) -> NDArray[Any]:
         """Return repaired features; the code -1 stands for unknown groups."""
-        if not 0 <= self.amount <= 1:
-            raise ValueError(f"amount must be in [0, 1], got {show(self.amount)}.")
+        # amount is read here, and may have been set since fit.
+        validate_parameters(self._parameter_constraints, self.get_params(deep=False), type(self).__name__)
         repaired = features.copy()
         if len(self.groups_) == 1:
             return repaired
