@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from fairlearn.preprocessing import CorrelationRemover
 from scipy import linalg, optimize
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import OneHotEncoder
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 from fairsk.datasets import load_adult
 from fairsk.repair import ConceptEraser, FeatureMoments
@@ -83,6 +85,29 @@ def test_a_linear_probe_finds_no_more_than_a_constant():
     entropy = -np.sum(shares * np.log(shares))
     assert log_loss(group, probe.fit(X, group).predict_proba(X)) < 0.7 * entropy
     assert log_loss(group, probe.fit(erased, group).predict_proba(erased)) == pytest.approx(entropy, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [LinearSVC(C=10, loss="hinge", max_iter=100_000, tol=1e-8), RidgeClassifier(1e-8)],
+    ids=["hinge", "squared"],
+)
+def test_linear_probes_of_other_losses_are_constant(probe):
+    X, group, _ = rows(scaled=False)
+    erased = ConceptEraser().fit_transform(X, sensitive_features=group)
+    share = np.mean(group == "a")
+    assert probe.fit(X, group).score(X, group) > share + 0.1
+    assert probe.fit(erased, group).score(erased, group) == pytest.approx(share)
+
+
+def test_one_split_may_find_the_group_in_erased_features():
+    """Why the promise is one of convex losses: means are equal, and medians are not."""
+    group = np.repeat([0, 1], 1000)
+    x = np.where(group == 1, 0.3, np.tile([-1.0, -1, -1, 9], 500))
+    both = np.column_stack([x, np.where(group == 1, 0.0, np.tile([1.0, 1, -1, -1], 500))])
+    erased = ConceptEraser().fit_transform(both, sensitive_features=group)
+    assert largest_gap(erased, group) <= 1e-12
+    assert DecisionTreeClassifier(max_depth=1).fit(erased, group).score(erased, group) > 0.7
 
 
 def test_the_change_is_the_least_that_erases():

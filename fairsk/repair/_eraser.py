@@ -32,11 +32,12 @@ __all__ = ["ConceptEraser"]
 class ConceptEraser(GroupTransformer):
     r"""Free features, such as embeddings, of all that they tell linearly about a group.
 
-    After ``fit`` no linear model, of any loss, predicts the group from the transformed training rows better
-    than a constant does, and the features change as little as that allows. The group is needed in ``fit``
-    only. **Non-linear models can still find the group**: a tree, a net or the nearest neighbours read what
-    is left in covariances and shapes. Put a linear model behind the eraser, or take
-    :class:`GaussianRepairer`, which equalizes covariances too but needs the group of every new row.
+    After ``fit`` a linear model that is fitted to the transformed training rows by a convex loss (logistic,
+    hinge, squared) predicts the group no better than a constant does, and the features change as little as
+    that allows. The group is needed in ``fit`` only. **Non-linear models can still find the group**: a
+    tree, even of one split, a net or the nearest neighbours read what is left in covariances and shapes.
+    Put a linear model behind the eraser, or take :class:`GaussianRepairer`, which equalizes covariances too
+    but needs the group of every new row.
 
     For equalized odds, ``within_label=True`` is the variant to take: groups are made alike *among rows of
     the same label*, so that what tells the label stays.
@@ -79,7 +80,7 @@ class ConceptEraser(GroupTransformer):
         What was erased: the rank, the size of the edit, canonical correlations before and after.
     rank_ : int
         How many directions were taken out: at most one less than there are groups, times the number of
-        labels if ``within_label``.
+        labels if ``within_label``. Of as many features nothing but their means is left.
     mean_ : array of shape (n_features,)
         The mean of the features, which stays.
     left_, right_ : array of shape (n_features, rank_)
@@ -139,8 +140,9 @@ class ConceptEraser(GroupTransformer):
     *What it costs.* What groups differ in is gone, also where it told the label: :attr:`erased_` says how
     large the edit was. Over all rows, equal means can raise differences in true positive rates;
     ``within_label`` lowers these. Do not normalize rows to length 1 afterwards, for that brings differences
-    back. Erased features are exactly collinear: let the linear model behind have a penalty, even a small one
-    (``LogisticRegression``, ``Ridge``); without one, ``LinearRegression`` reads what is left by rounding.
+    back. Erased features are collinear up to rounding: let the linear model behind have a penalty, even a
+    small one (``LogisticRegression``, ``Ridge``); without one, ``LinearRegression`` may learn from what is
+    left by rounding, as in single precision or of features far from 0.
 
     *Cross-validation.* Inside a pipeline the eraser is fitted anew in each fold, as it should be: fitted on
     all rows before, it would leak.
