@@ -5,22 +5,12 @@ The import of the package comes before the doctests of its modules, so that all 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from schedule import (
-    NEWEST_ONLY,
-    NOT_MEASURED,
-    count_measured_lines,
-    measure_until_exhausted,
-    stands_in,
-)
+from schedule import NEWEST_ONLY, NOT_MEASURED, stands_in
 
 import fairsk  # noqa: F401
-
-_barren: Counter[tuple[Path, str]] = Counter()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,9 +40,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure the coverage of a parametrised test until its parameters bring no new line."""
-    return (yield from measure_until_exhausted(item, _barren, lambda: count_measured_lines(item.config)))

@@ -8,11 +8,6 @@ and name.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Generator
-from pathlib import Path
-from typing import Any
-
 ARITHMETIC = "arithmetic on counts, with the NumPy and SciPy that the doctests of the same functions call"
 SIMULATION = "a simulation, or a comparison with brute force, of formulas that call no library"
 TRAINING = (
@@ -152,35 +147,3 @@ NOT_MEASURED = {
 def stands_in(file: str, test: str, table: dict[str, str]) -> bool:
     """Return whether a table names a test, alone or with its whole file."""
     return file in table or f"{file}::{test}" in table
-
-
-#: How many parameters of a test in a row bring no new line before the others are not measured.
-PATIENCE = 3
-
-
-def measure_until_exhausted(
-    item: Any, barren: Counter[tuple[Path, str]], count: Callable[[], int | None]
-) -> Generator[None, object, object]:
-    """Run a test; measure no further parameters of it once several in a row have brought no new line.
-
-    ``barren`` counts those, by file and name of the test; ``count`` tells the lines measured so far, None
-    where they cannot be told. What is left out can only lower the coverage that is reported.
-    """
-    test = item.path, getattr(item, "originalname", item.name)
-    if not hasattr(item, "callspec"):
-        return (yield)
-    if barren[test] >= PATIENCE:
-        item.add_marker("no_cover")
-        return (yield)
-    before = count()
-    result = yield
-    barren[test] = barren[test] + 1 if before is not None and before == count() else 0
-    return result
-
-
-def count_measured_lines(config: Any) -> int | None:
-    """Return how many lines this process has measured so far; None where it measures none."""
-    plugin = config.pluginmanager.getplugin("_cov")
-    coverage = getattr(getattr(plugin, "cov_controller", None), "cov", None)
-    collector = getattr(coverage, "_collector", None)
-    return None if collector is None else sum(map(len, collector.data.values()))
