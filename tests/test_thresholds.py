@@ -182,8 +182,26 @@ def test_hashed_scores_look_uniform_and_independent_of_their_order():
     assert abs(np.corrcoef(uniforms[1:], uniforms[:-1])[0, 1]) < 0.05
 
 
+def test_a_mixture_decides_a_row_alone_as_in_a_batch():
+    """Products of matrices differ in their last digits with the number of rows."""
+    rng = np.random.default_rng(0)
+    X, groups = rng.normal(size=(240, 6)), rng.integers(0, 2, 240)
+    y = rng.random(240) < 0.3 + 0.3 * groups
+    model = GroupThresholdOptimizer(
+        LogisticRegression(), policy="randomized", max_difference=0.0, min_group_size=5
+    )
+    model.fit(X, y, sensitive_features=groups)
+    scores = model.estimator_.predict_proba(X)[:, 1]
+    alone = np.concatenate([model.estimator_.predict_proba(X[[i]])[:, 1] for i in range(240)])
+    assert (alone != scores).any()
+    decided = np.concatenate([model.predict(X[[i]], sensitive_features=groups[[i]]) for i in range(240)])
+    np.testing.assert_array_equal(decided, model.predict(X, sensitive_features=groups))
+    spread = np.linspace(0, 1, 10_000)
+    np.testing.assert_array_equal(row_uniforms(spread), row_uniforms(np.nextafter(spread, 2)))
+
+
 def test_numbers_per_row_and_feature_depend_on_the_row_alone():
-    features = np.random.default_rng(0).integers(0, 10, (10_000, 4))
+    features = np.indices((10, 10, 10, 10)).reshape(4, -1).T  # 10,000 rows, no two alike
     uniforms = entry_uniforms(features)
     np.testing.assert_array_equal(entry_uniforms(features[::-1])[::-1], uniforms)
     np.testing.assert_array_equal(entry_uniforms(np.array([[-0.0, 1]])), entry_uniforms(np.array([[0, 1]])))

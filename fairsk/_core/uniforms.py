@@ -19,7 +19,7 @@ _Bits = NDArray[np.uint64]
 
 
 def row_uniforms(scores: Floats) -> Floats:
-    """Return a number in [0, 1) per row that depends on nothing but its score.
+    """Return a number in [0, 1) per row that depends on nothing but its score, in single precision.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def row_uniforms(scores: Floats) -> Floats:
 
 
 def entry_uniforms(features: NDArray[Any]) -> Floats:
-    """Return a number in [0, 1) per row and feature that depends on nothing but the features of the row.
+    """Return a number in [0, 1) per row and feature that depends on nothing but the row, in single precision.
 
     Parameters
     ----------
@@ -57,8 +57,14 @@ def entry_uniforms(features: NDArray[Any]) -> Floats:
 
 
 def _bits(numbers: NDArray[Any]) -> _Bits:
-    """Return the bits of numbers; 0 and -0 have the same."""
-    return np.ascontiguousarray(numbers + 0.0, dtype=np.float64).view(np.uint64)
+    """Return the bits of numbers in single precision; 0 and -0 have the same.
+
+    Scores come out of sums of products, whose last digits depend on how many rows are scored at a time: a row
+    alone and the same row among others would have other bits in double precision, and not the same answer.
+    """
+    with np.errstate(over="ignore"):  # all numbers beyond those of single precision are alike
+        single = (np.asarray(numbers) + 0.0).astype(np.float32)
+    return np.ascontiguousarray(single).view(np.uint32).astype(np.uint64)
 
 
 def _mixed(bits: _Bits) -> _Bits:
