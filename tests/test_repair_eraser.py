@@ -11,7 +11,7 @@ from fairlearn.preprocessing import CorrelationRemover
 from scipy import linalg, optimize
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.metrics import log_loss, roc_auc_score
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -108,6 +108,31 @@ def test_one_split_may_find_the_group_in_erased_features():
     erased = ConceptEraser().fit_transform(both, sensitive_features=group)
     assert largest_gap(erased, group) <= 1e-12
     assert DecisionTreeClassifier(max_depth=1).fit(erased, group).score(erased, group) > 0.7
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("params", [{}, {"shrinkage": 0}, {"metric": "identity"}, {"aware": True}], ids=str)
+def test_a_column_that_is_the_group_leaves_no_rounding_behind(params, dtype):
+    """A scaler would raise a difference in the last digit to a standard deviation, and a probe read it."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        group = rng.random(3000) < 0.4
+        itself = (group - group.mean()) / group.std()
+        for X in (itself[:, None], np.column_stack([rng.normal(group, size=(4, 3000)).T, itself])):
+            erased = ConceptEraser(**params).fit_transform(X.astype(dtype), sensitive_features=group)
+            scaled = StandardScaler().fit_transform(erased)
+            assert erased.dtype == dtype
+            found = LogisticRegression().fit(scaled, group).score(scaled, group)
+            assert found <= 0.005 + np.mean(~group)  # a probe has a digit or two of its own
+
+
+def test_what_is_left_of_a_feature_that_is_nearly_the_group_stays():
+    rng = np.random.default_rng(0)
+    group = rng.random(3000) < 0.4
+    more = rng.normal(size=3000)
+    X = np.column_stack([more, group + 1e-3 * rng.normal(size=3000)])
+    erased = ConceptEraser(metric="identity", aware=True).fit_transform(X, sensitive_features=group)
+    np.testing.assert_allclose(erased[:, 1].std(), 1e-3, rtol=0.05)
 
 
 def test_the_change_is_the_least_that_erases():

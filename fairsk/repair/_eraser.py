@@ -13,7 +13,7 @@ from fairsk._core.factorize import Coded
 from fairsk._core.groups import encode_groups, list_groups
 from fairsk._core.messages import show
 from fairsk._core.policy import UnknownGroup, accepts_unknown
-from fairsk._core.typing import Floats
+from fairsk._core.typing import Bools, Floats
 from fairsk._core.warnings import warn_user
 from fairsk._meta.groupwise import group_codes
 from fairsk._sklearn.compat import Interval, StrOptions, fit_context
@@ -21,7 +21,16 @@ from fairsk.repair._inputs import TrainingRows, refuse_scale
 from fairsk.repair._moments.groups import GroupMoments
 from fairsk.repair._moments.measurements import MeasurementMoments
 from fairsk.repair._moments.moments import FeatureMoments
-from fairsk.repair._projection import Metric, Projection, Whitener, feature_scale, project, shrinkage_of
+from fairsk.repair._projection import (
+    Metric,
+    Projection,
+    Whitener,
+    feature_scale,
+    is_gone,
+    project,
+    rounding_noise,
+    shrinkage_of,
+)
 from fairsk.repair._report import report_erasure
 from fairsk.repair._transformer import GroupTransformer
 from fairsk.repair._transport import shrunk
@@ -140,9 +149,11 @@ class ConceptEraser(GroupTransformer):
     *What it costs.* What groups differ in is gone, also where it told the label: :attr:`erased_` says how
     large the edit was. Over all rows, equal means can raise differences in true positive rates;
     ``within_label`` lowers these. Do not normalize rows to length 1 afterwards, for that brings differences
-    back. Erased features are collinear up to rounding: let the linear model behind have a penalty, even a
-    small one (``LogisticRegression``, ``Ridge``); without one, ``LinearRegression`` may learn from what is
-    left by rounding, as in single precision or of features far from 0.
+    back. A feature of which nothing is left, such as one that is the group itself, becomes its mean to the
+    last digit. Erased features are collinear up to rounding: let the linear model behind have a penalty, even
+    a small one (``LogisticRegression``, ``Ridge``); without one, ``LinearRegression`` may learn from what is
+    left by rounding, as in single precision or of features far from 0, and ``PCA(whiten=True)`` raises it to
+    full size.
 
     *Cross-validation.* Inside a pipeline the eraser is fitted anew in each fold, as it should be: fitted on
     all rows before, it would leak.
@@ -361,24 +372,22 @@ class ConceptEraser(GroupTransformer):
         told = moments.between(within_label=self.within_label)
         kept = moments.between_labels() if self.preserve_label else None
         told[~varies] = 0  # rounding of constants
-        # Means of values that are off by rounding are off by as much: a covariance below it is none. So what
-        # was erased before is left as it is, and no direction of mere rounding is taken out.
-        # Sums of n rows are off by the root of n as much, in double precision, where rounding is random.
-        precision = max(moments.precision, np.finfo(float).eps * np.sqrt(moments.n_rows))
-        noise = precision * (1 + np.abs(np.where(varies, moments.mean, 0)) / scale)
         projection = project(
             told,
             kept,
             self._whitener(moments, scale, varies),
             scale=scale,
-            noise=noise,
+            # What was erased before is left as it is, and no direction of mere rounding is taken out.
+            noise=rounding_noise(moments),
             columns=moments.columns(within_label=self.within_label),
         )
         self.left_, self.right_, self.rank_ = projection.left, projection.right, projection.rank
         read = self.right_.T @ moments.covariance() @ self.right_
+        after = moments.mapped(projection.apply)
+        self._is_gone = is_gone(moments, after)
         self.erased_ = report_erasure(
             moments,
-            moments.mapped(projection.apply),
+            after,
             np.einsum("ij,jk,ik->i", self.left_, read, self.left_),
             rank=self.rank_,
             shrinkage=self.shrinkage_,
@@ -410,6 +419,7 @@ class ConceptEraser(GroupTransformer):
             # The last one is that of the code -1, an unknown group: it stays where it is.
             self._offsets = np.concatenate([moved, np.zeros((1, moved.shape[1]))])
         after = moments.residual()
+        self._is_gone = is_gone(moments, after)
         scale, _ = feature_scale(moments)
         self.rank_ = int(np.linalg.matrix_rank(moved / scale))
         removed = np.diag(moments.scatter - after.scatter) / moments.n
@@ -429,15 +439,24 @@ class ConceptEraser(GroupTransformer):
         return group_codes(sensitive, self.groups_, self.unknown_group)
 
     def _repair(self, features: NDArray[Any], attribute: Any) -> NDArray[Any]:
+        known: Any = slice(None)
         if not self.aware:
-            return Projection(self.left_, self.right_).remove(features, self.mean_)
-        if self.continuous:
-            deviations = attribute - self._value_mean
-            deviations[np.isnan(deviations).any(axis=1)] = 0  # unknown: these rows stay as they are
-            subtracted = deviations @ self._slopes
+            repaired = Projection(self.left_, self.right_).remove(features, self.mean_)
         else:
-            subtracted = self._offsets[attribute]
-        return features - subtracted.astype(features.dtype)
+            known, subtracted = self._regressed(attribute)
+            repaired = features - subtracted.astype(features.dtype)
+        for feature in np.flatnonzero(self._is_gone):
+            repaired[known, feature] = self.mean_[feature]
+        return repaired
+
+    def _regressed(self, attribute: Any) -> tuple[Bools, Floats]:
+        """Return of which rows the attribute is known, and what is subtracted: nothing from the others."""
+        if not self.continuous:
+            return attribute >= 0, self._offsets[attribute]
+        deviations = attribute - self._value_mean
+        known = ~np.isnan(deviations).any(axis=1)
+        deviations[~known] = 0
+        return known, deviations @ self._slopes
 
 
 def _measurements(sensitive: SensitiveColumns, allow_missing: bool = False) -> Floats:

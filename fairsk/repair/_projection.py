@@ -22,7 +22,16 @@ from fairsk._core.messages import list_texts
 from fairsk._core.typing import Bools, Floats
 from fairsk.repair._moments.moments import FeatureMoments
 
-__all__ = ["Metric", "Projection", "Whitener", "feature_scale", "project", "shrinkage_of"]
+__all__ = [
+    "Metric",
+    "Projection",
+    "Whitener",
+    "feature_scale",
+    "is_gone",
+    "project",
+    "rounding_noise",
+    "shrinkage_of",
+]
 
 #: In which metric features change least: that of their covariance, of their variances, or of the features.
 Metric: TypeAlias = Literal["covariance", "diagonal", "identity"]
@@ -129,6 +138,31 @@ def feature_scale(moments: FeatureMoments) -> tuple[Floats, Bools]:
     deviation = np.sqrt(np.maximum(np.diag(moments.scatter), 0) / moments.n)
     varies = deviation > 2 * _EPS * np.abs(moments.mean)
     return np.where(varies, deviation, 1.0), varies
+
+
+def rounding_noise(moments: FeatureMoments) -> Floats:
+    """Return what rounding alone makes of a covariance of each feature, in its standard deviations.
+
+    Means of values that are off by rounding are off by as much: a covariance below it is none. Sums of n rows
+    are off by the root of n as much, in double precision, where rounding is random.
+    """
+    scale, varies = feature_scale(moments)
+    precision = max(moments.precision, _EPS * np.sqrt(moments.n_rows))
+    return precision * (1 + np.abs(np.where(varies, moments.mean, 0)) / scale)
+
+
+def is_gone(before: FeatureMoments, after: FeatureMoments) -> Bools:
+    """Return of which features nothing but rounding is left, such as of one that is the attribute itself.
+
+    Rounding may differ between groups, and whoever scales features reads it: it is to be set to 0.
+    """
+    scale, varies = feature_scale(before)
+    rest = np.sqrt(np.maximum(np.diag(after.scatter), 0) / before.n) / scale
+    noise = rounding_noise(before)
+    # A variance that is a difference of sums over rows and features is off by their rounding, at most: equal
+    # values, as of indicators, are rounded the same way again and again.
+    least = np.sqrt(_EPS * (len(scale) + before.n_rows))
+    return varies & (noise < 1) & (rest <= np.maximum(noise, least))
 
 
 def shrinkage_of(covariance: Floats, n: float) -> float:
