@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import linprog
-from scipy.stats import ks_2samp
+from scipy.stats import ks_2samp, kstest
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import OneHotEncoder
 
+from fairsk._core.uniforms import entry_uniforms
 from fairsk.repair import DistributionRepairer
 
 
@@ -327,6 +328,17 @@ def test_split_ties_take_values_of_the_barycentre_at_their_ranks():
             quantiles = np.repeat(np.sort(by_group[g]), len(barycenter) // len(by_group[g]))
             for value, image in zip(given[groups == g], column[groups == g], strict=True):
                 assert np.isclose(image, barycenter[quantiles == value], rtol=0, atol=1e-12).any()
+
+
+def test_numbers_that_split_ties_are_as_if_drawn():
+    """On a grid of counts: uniform in each feature, and uncorrelated with each other and with the counts."""
+    grid = np.stack(np.meshgrid(*map(np.arange, (10, 10, 10, 20))), -1).reshape(-1, 4).astype(float)
+    numbers = entry_uniforms(grid)
+    assert min(kstest(column, "uniform").pvalue for column in numbers.T) > 0.001
+    both = np.corrcoef(np.column_stack([numbers, grid]).T)[:4]
+    assert np.abs(both - np.eye(4, 8)).max() * np.sqrt(len(grid)) < 4  # standard errors
+    zeros = np.array([[0.0], [-0.0], [1e-50], [-1e-50]])  # the last ones are 0 in single precision
+    assert len(np.unique(entry_uniforms(zeros))) == 1
 
 
 def test_split_ties_depend_on_the_row_alone():

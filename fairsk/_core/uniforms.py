@@ -63,7 +63,7 @@ def _bits(numbers: NDArray[Any]) -> _Bits:
     alone and the same row among others would have other bits in double precision, and not the same answer.
     """
     with np.errstate(over="ignore"):  # all numbers beyond those of single precision are alike
-        single = (np.asarray(numbers) + 0.0).astype(np.float32)
+        single = np.asarray(numbers).astype(np.float32) + np.float32(0)  # tiny numbers become -0, too
     return np.ascontiguousarray(single).view(np.uint32).astype(np.uint64)
 
 
