@@ -305,6 +305,32 @@ def test_features_that_are_constant_within_groups_become_constant():
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_a_column_that_is_the_group_leaves_no_rounding_behind(kind):
+    """A scaler would raise a difference in the last digit to a standard deviation."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        groups = rng.random(3000) < 0.4
+        itself = 7 + 1000 * (groups - groups.mean()) / groups.std()
+        rows = np.column_stack([rng.normal(groups, size=(3, 3000)).T, itself]).astype(kind)
+        repairer = GaussianRepairer()
+        repaired = repairer.fit_transform(rows, sensitive_features=groups)
+        assert np.ptp(repaired[:, -1]) == 0
+        new = rows[:2] + np.array([0, 0, 0, 5], kind)  # a value that did not occur keeps its distance
+        moved = repairer.transform(new, sensitive_features=groups[:2])[:, -1]
+        np.testing.assert_allclose(moved, 5 + itself.mean(), rtol=1e-5)
+
+
+def test_a_feature_of_mere_rounding_disturbs_no_other():
+    """Such as a sum of shares: 1 but for some last digits, so that its means have no digits to hold them."""
+    rows, groups = sample()
+    digits = np.random.default_rng(1).integers(0, 20, len(rows))
+    both = np.column_stack([rows, 1 + digits * np.finfo(float).eps])
+    repaired = GaussianRepairer(shrinkage=0).fit_transform(both, sensitive_features=groups)[:, :-1]
+    means = [repaired[groups == label].mean(axis=0) for label in SHARES]
+    np.testing.assert_allclose(means, np.tile(rows.mean(axis=0), (len(SHARES), 1)), atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
 def test_collinear_features_stay_collinear(kind):
     """Rounding of the input is no direction in which rows vary."""
     rows, groups = sample()

@@ -135,7 +135,8 @@ class GaussianRepairer(GroupTransformer):
     of the group, where one that learns from those of ``fit`` finds nothing.
 
     *What is left alone.* Constant features, and directions in which no group varies (collinear features,
-    or variances below 1.5e-8 of the largest), are only moved with the means. With one group only, X stays as
+    or variances below 1.5e-8 of the largest), are only moved with the means: with ``amount=1`` a column that
+    is the group itself becomes a constant, to the last digit. With one group only, X stays as
     it is. A group without weight is moved as rows of an unknown group are.
 
     *Cost.* In memory a matrix of all pairs of features for each group; in time as many eigendecompositions
@@ -216,12 +217,11 @@ class GaussianRepairer(GroupTransformer):
         found = GaussianMaps.to_barycenter(gaussians, shrinkage)
         maps = dict.fromkeys(self.groups_, found.of_all)
         maps.update(zip((self.groups_[code] for code in present), found.of_groups, strict=True))
-        self.mean_, self.covariance_, self.overall_map_ = (
-            gaussians.mean,
-            found.covariance,
-            found.of_all.matrix,
-        )
-        self.means_ = {label: each.mean for label, each in maps.items()}
+        self._origin, self._distance, self._settled = gaussians.origin, gaussians.distance, found.settled
+        self._distances = {label: each.distance for label, each in maps.items()}
+        self.mean_, self.covariance_ = gaussians.origin + gaussians.distance, found.covariance
+        self.overall_map_ = found.of_all.matrix
+        self.means_ = {label: gaussians.origin + each.distance for label, each in maps.items()}
         self.maps_ = {label: each.matrix for label, each in maps.items()}
         self.shrinkage_ = {label: each.shrinkage for label, each in maps.items()}
         self.moved_ = {label: each.moved for label, each in maps.items()}
@@ -251,15 +251,30 @@ class GaussianRepairer(GroupTransformer):
         repaired = features.copy()
         if len(self.groups_) == 1:
             return repaired
-        maps = [(self.mean_, self.overall_map_)]
-        maps += [(self.means_[label], self.maps_[label]) for label in self.groups_]
+        maps = [(self._distance, self.overall_map_)]
+        maps += [(self._distances[label], self.maps_[label]) for label in self.groups_]
         kind = features.dtype
-        for code, (mean, matrix) in enumerate(maps, start=-1):
+        for code, (distance, matrix) in enumerate(maps, start=-1):
             rows = np.flatnonzero(attribute == code)
             if not len(rows):
                 continue
             # Only what is added to a row is computed: what is not to change stays the same to the last digit.
             change = (self.amount * (matrix.T - np.eye(len(matrix)))).astype(kind)
-            shift = (self.amount * (self.mean_ - mean)).astype(kind)
-            repaired[rows] += (features[rows] - mean.astype(kind)) @ change + shift
+            shift = (self.amount * (self._distance - distance)).astype(kind)
+            from_mean = (features[rows] - self._origin.astype(kind)) - distance.astype(kind)
+            repaired[rows] += from_mean @ change + shift
+            if self.amount == 1 and code >= 0:
+                self._settle(repaired, features, rows)
         return repaired
+
+    def _settle(self, repaired: NDArray[Any], features: NDArray[Any], rows: Ints) -> None:
+        """Set features that are to be constant to the mean where they are off by rounding.
+
+        Rounding may differ between groups, and whoever scales features afterwards would read it.
+        """
+        for feature in np.flatnonzero(self._settled):
+            mean, values = self.mean_[feature], repaired[rows, feature]
+            size = np.abs(features[rows, feature]) + np.abs(self._origin[feature]) + np.abs(mean)
+            # Each of the sums that led here is rounded to the last digit of its terms.
+            rounding = 4 * np.finfo(features.dtype).eps * size
+            repaired[rows, feature] = np.where(np.abs(values - mean) <= rounding, mean, values)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairsk._core.typing import Bools, Floats, Ints
-from fairsk.repair._moments.sums import rows_counted
+from fairsk.repair._moments.sums import recentred, rows_counted
 from fairsk.repair._projection import shrinkage_of
 from fairsk.repair._transport import Barycenter, barycenter, covariance_basis, filled, shrunk
 
@@ -26,8 +26,11 @@ class GroupGaussians:
         The share of each group; positive.
     n_rows : array of shape (n_groups,)
         How many rows each group counts as.
-    means : array of shape (n_groups, n_features)
-        The means in the units of the features, constant ones included.
+    origin : array of shape (n_features,)
+        A point among the rows from which means are measured: of features that are huge beside what they vary
+        by, means themselves would have lost the digits.
+    distances : array of shape (n_groups, n_features)
+        How far the mean of each group lies from the origin, in the units of the features.
     varies : bool array of shape (n_features,)
         Which features are not constant. Their number is ``n_varying``.
     scale : array of shape (n_varying,)
@@ -38,7 +41,8 @@ class GroupGaussians:
 
     shares: Floats
     n_rows: Floats
-    means: Floats
+    origin: Floats
+    distances: Floats
     varies: Bools
     scale: Floats
     covariances: Sequence[Floats]
@@ -50,7 +54,7 @@ class GroupGaussians:
         varies = high > low
         extent = (high - low)[varies]
         sums = np.bincount(codes, weights).astype(float)
-        means = np.tile(low, (len(sums), 1))
+        distances = np.zeros((len(sums), len(low)))
         positions, covariances = [], []
         for code, total in enumerate(sums):
             rows = np.flatnonzero(codes == code)
@@ -58,9 +62,9 @@ class GroupGaussians:
             block = (features[rows][:, varies].astype(float) - low[varies]) / extent
             shares = weights[rows] / total
             position = shares @ block
-            block -= position
+            position, block = recentred(position, block - position, shares)
             block *= np.sqrt(shares)[:, None]
-            means[code, varies] += position * extent
+            distances[code, varies] = position * extent
             positions.append(position)
             covariances.append(block.T @ block)
         n_rows = rows_counted(sums, np.bincount(codes, weights**2))
@@ -69,18 +73,19 @@ class GroupGaussians:
         variances = shares @ np.array([np.diag(covariance) for covariance in covariances])
         deviation = np.sqrt(variances + shares @ apart**2)
         unit = np.outer(deviation, deviation)
-        return cls(shares, n_rows, means, varies, deviation * extent, [each / unit for each in covariances])
+        scale = deviation * extent
+        return cls(shares, n_rows, low, distances, varies, scale, [each / unit for each in covariances])
 
     @property
-    def mean(self) -> Floats:
-        """The mean of all rows, which is that of the barycentre."""
-        # As offsets from one of them: what is the same in all groups stays exactly that.
-        return self.means[0] + self.shares @ (self.means - self.means[0])
+    def distance(self) -> Floats:
+        """How far the mean of all rows, which is that of the barycentre, lies from the origin."""
+        # By differences from one of them: what is the same in all groups stays exactly that.
+        return self.distances[0] + self.shares @ (self.distances - self.distances[0])
 
     @property
     def offsets(self) -> Floats:
         """How far the mean of each group lies from that of all rows, in units of ``scale``."""
-        return (self.means - self.mean)[:, self.varies] / self.scale
+        return (self.distances - self.distance)[:, self.varies] / self.scale
 
     def pooled(self) -> Floats:
         """Return the average covariance within the groups."""
@@ -94,8 +99,8 @@ class GaussianMap:
 
     Parameters
     ----------
-    mean : array of shape (n_features,)
-        Its mean.
+    distance : array of shape (n_features,)
+        How far its mean lies from the origin.
     matrix : array of shape (n_features, n_features)
         What deviations from the mean are multiplied by, in the units of the features.
     shrinkage : float
@@ -106,7 +111,7 @@ class GaussianMap:
         Whether it varied in every direction in which the rows do, after shrinking.
     """
 
-    mean: Floats
+    distance: Floats
     matrix: Floats
     shrinkage: float
     moved: float
@@ -127,12 +132,15 @@ class GaussianMaps:
         The map of all rows together.
     n_steps : int
         How many steps the search for the barycentre took.
+    settled : bool array of shape (n_features,)
+        Which features vary between groups only: the maps make constants of them.
     """
 
     covariance: Floats
     of_groups: list[GaussianMap]
     of_all: GaussianMap
     n_steps: int
+    settled: Bools
 
     @classmethod
     def to_barycenter(cls, gaussians: GroupGaussians, shrinkage: float | None) -> GaussianMaps:
@@ -151,12 +159,15 @@ class GaussianMaps:
         total = basis.T @ (pooled + between) @ basis
         units = _Units(gaussians.varies, gaussians.scale, basis, target)
         of_all = _Estimate.of(total, variances, float(gaussians.n_rows.sum()), shrinkage)
-        parts = zip(gaussians.means, offsets, within, estimates, strict=True)
+        parts = zip(gaussians.distances, offsets, within, estimates, strict=True)
+        settled = np.zeros(len(gaussians.varies), dtype=bool)
+        settled[gaussians.varies] = np.diag(pooled) <= np.finfo(float).eps  # of a variance of 1
         return cls(
             covariance=units.covariance,
             of_groups=[units.map_of(*part) for part in parts],
-            of_all=units.map_of(gaussians.mean, np.zeros_like(offsets[0]), total, of_all),
+            of_all=units.map_of(gaussians.distance, np.zeros_like(offsets[0]), total, of_all),
             n_steps=target.n_steps,
+            settled=settled,
         )
 
 
@@ -195,7 +206,7 @@ class _Units:
         covariance[np.ix_(self.varies, self.varies)] = axes @ axes.T
         return covariance
 
-    def map_of(self, mean: Floats, offset: Floats, sample: Floats, estimate: _Estimate) -> GaussianMap:
+    def map_of(self, distance: Floats, offset: Floats, sample: Floats, estimate: _Estimate) -> GaussianMap:
         """Return the map from an estimated covariance; the sample covariance says how far rows move."""
         change = self.target.map_from(estimate.covariance)
         change[np.diag_indices_from(change)] -= 1
@@ -204,4 +215,4 @@ class _Units:
         in_units = (self.basis @ change @ self.basis.T) * (self.scale[:, None] / self.scale)
         matrix[np.ix_(self.varies, self.varies)] += in_units
         moved = float(np.sqrt(max(squares, 0.0) / max(len(offset), 1)))
-        return GaussianMap(mean, matrix, estimate.shrinkage, moved, estimate.n_filled == 0)
+        return GaussianMap(distance, matrix, estimate.shrinkage, moved, estimate.n_filled == 0)
