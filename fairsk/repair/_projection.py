@@ -238,11 +238,13 @@ def _basis(columns: Floats, noise: Floats) -> tuple[Floats, Floats]:
 
     Rows are compared with their own noise, so that a feature of mere rounding hides nothing in the others.
     """
+    if not columns.size:  # which LAPACK refuses in some versions
+        return np.zeros((len(columns), 0)), np.zeros((columns.shape[1], 0))
     _, lengths, turns = linalg.svd(columns / noise[:, None], full_matrices=False, check_finite=False)
     # Where each row has a noise of 1, the length of its column is the root of the number of rows.
     least = max(np.sqrt(len(columns)), lengths.max(initial=0.0) * max(columns.shape) * _EPS)
     present = turns[lengths > least]
-    if not present.size:  # some solvers of LAPACK refuse empty matrices
+    if not present.size:
         return np.zeros((len(columns), 0)), present.T
     basis, triangle = linalg.qr(columns @ present.T, mode="economic", check_finite=False)
     return basis, linalg.solve_triangular(triangle, present, trans="T", check_finite=False).T
