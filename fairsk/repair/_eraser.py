@@ -354,7 +354,6 @@ class ConceptEraser(GroupTransformer):
                 "within_label=True and preserve_label=True need moments by label: fit with y, and one of "
                 "them set."
             )
-        self.moments_ = moments
         self.mean_ = moments.mean
         self.shrinkage_: float | None = None
         if isinstance(moments, GroupMoments):
@@ -364,6 +363,7 @@ class ConceptEraser(GroupTransformer):
             self._regress(moments)
         else:
             self._project(moments)
+        self.moments_ = moments  # last: a batch of a stream that is refused does not count
         return self
 
     def _project(self, moments: FeatureMoments) -> None:
