@@ -40,6 +40,10 @@ from fairsk import (
 from fairsk.repair import ConceptEraser, DistributionRepairer, GaussianRepairer
 from fairsk.scoring import make_fair_scorer, make_group_scorer
 
+#: Of few features, many tests take all directions out on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore:All .* directions of the features")
+
+
 #: The transformers, and variants of them.
 TRANSFORMERS = {
     "eraser": ConceptEraser,

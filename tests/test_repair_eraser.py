@@ -19,6 +19,9 @@ from sklearn.tree import DecisionTreeClassifier
 from fairsk.datasets import load_adult
 from fairsk.repair import ConceptEraser, FeatureMoments
 
+#: Of few features, many tests take all directions out on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore:All .* directions of the features")
+
 METRICS = [
     ("covariance", "auto"),
     ("covariance", 0),
@@ -566,20 +569,17 @@ def test_the_report_says_what_was_told_and_how_much_was_changed():
     assert report.rank == eraser.rank_ == 2
     # Two groups: the canonical correlation is the multiple correlation of the indicator with the features.
     two = group == "a"
-    fitted = ConceptEraser().fit(X, sensitive_features=two)
-    told, standardized = fitted.erased_, (X - X.mean(0)) / X.std(0)
-    with_group = standardized.T @ (two - two.mean()) / two.std() / len(X)
-    shrunk = np.corrcoef(X.T) * (1 - fitted.shrinkage_) + fitted.shrinkage_ * np.eye(12)
-    multiple = np.sqrt(with_group @ np.linalg.solve(shrunk, with_group))
+    told = ConceptEraser().fit(X, sensitive_features=two).erased_
+    multiple = np.sqrt(LinearRegression().fit(X, two).score(X, two))
     assert told.before["groups"].max() == pytest.approx(multiple, rel=1e-9)
-    assert 0 < np.sqrt(LinearRegression().fit(X, two).score(X, two)) - multiple < 0.03
-    assert told.after["groups"].max() < 1e-12
+    assert told.smallest == ("False", np.sum(~two))
+    assert told.after["groups"].max() < 1e-10
     kept = ConceptEraser(within_label=True).fit(X, label, sensitive_features=group).erased_
-    assert kept.after["groups within labels"].max() < 1e-12 < kept.after["groups"].max()
+    assert kept.after["groups within labels"].max() < 1e-10 < kept.after["groups"].max()
     aware = ConceptEraser(aware=True).fit(X, sensitive_features=group)
     moved = aware.transform(X, sensitive_features=group) - X
     assert aware.erased_.edit == pytest.approx(np.sqrt(np.mean(moved**2 / X.var(0))))
-    assert aware.erased_.after["groups"].max() < 1e-12
+    assert aware.erased_.after["groups"].max() < 1e-10
 
 
 @pytest.mark.parametrize("params", [{}, {"metric": "identity"}, {"aware": True}], ids=str)
@@ -600,3 +600,12 @@ def test_the_report_says_what_is_left_of_the_label(params):
         correlation = np.sqrt(fitted @ fitted / (wanted @ wanted))
         assert correlation > 0.3
         assert said.max() == pytest.approx(correlation, abs=0.002)  # shrunk a little
+
+
+@pytest.mark.filterwarnings("default:All .* directions of the features")
+def test_a_warning_says_if_nothing_is_left_to_learn_from():
+    X = load_adult(return_X_y=True)[0].iloc[:2000][["age", "education-num", "hours-per-week"]]
+    with pytest.warns(UserWarning, match="distinct numbers"), pytest.warns(UserWarning, match="All 2 dir"):
+        ConceptEraser(sensitive_features="age").fit(X)
+    erased = ConceptEraser(sensitive_features="age", continuous=True).fit(X).erased_  # says nothing
+    assert erased.rank == 1

@@ -49,7 +49,7 @@ class ConceptEraser(GroupTransformer):
     but needs the group of every new row.
 
     For equalized odds, ``within_label=True`` is the variant to take: groups are made alike *among rows of
-    the same label*, so that what tells the label stays.
+    the same label*, so that what tells the label stays, and of the groups no more than the label tells.
 
     Parameters
     ----------
@@ -119,8 +119,8 @@ class ConceptEraser(GroupTransformer):
     Warns
     -----
     UserWarning
-        If there is only one group in ``fit`` or ``fit_moments``: nothing is erased then. If no row of a group
-        has a weight: what tells that group apart is not erased.
+        In ``fit`` or ``fit_moments``: if there is only one group, or no row with a weight belongs to a group,
+        as nothing is erased of it then; and if all directions are taken out, so that no feature varies.
 
     See Also
     --------
@@ -143,8 +143,12 @@ class ConceptEraser(GroupTransformer):
     units do not matter (except for ``"identity"``).
 
     *What it is exact about.* Means of groups (within labels) are equal up to rounding on the training rows,
-    weighted rows count as repeated ones, and no group is too rare. On new rows they are equal up to sampling
-    error. Erasing twice changes nothing, and of two erasers in a row the second keeps what the first did.
+    of rare groups as of others, and weighted rows count as repeated ones. Erasing twice changes nothing, and
+    of two erasers in a row the second keeps what the first did.
+
+    *New rows.* There, means are equal up to sampling error: those of a group of 30 training rows lie apart by
+    some .2 standard deviations, in every direction. What is learned from the erased training rows does not see
+    that; who has many new rows with their groups can find a rare group again, as well as such errors allow.
 
     *What it costs.* What groups differ in is gone, also where it told the label: :attr:`erased_` says how
     large the edit was. Over all rows, equal means can raise differences in true positive rates;
@@ -186,11 +190,12 @@ class ConceptEraser(GroupTransformer):
     taken out:   1 of 5 directions
     edit:        0.474 standard deviations per feature (root mean square), at most 0.920
     shrinkage:   0.385 of the correlations
+    smallest:    a, 463 rows
     <BLANKLINE>
     Largest canonical correlation of the features with
     told of  before  after
     ----------------------
-    groups    0.501  0.000
+    groups    0.491  0.000
     Linear predictors only: a tree, a net or neighbours may still find what is left.
     """
 
@@ -312,17 +317,29 @@ class ConceptEraser(GroupTransformer):
         if moments.features is not None:
             self.feature_names_in_ = np.array(moments.features, dtype=object)
         self._erase(moments)
-        self._warn_of_one_group()
+        self._warn()
         return self
 
     def _learn(self, rows: TrainingRows) -> None:
-        moments = self._add_up(rows)
-        self._erase(moments)
+        self._erase(self._add_up(rows))
+        self._warn()
+
+    def _warn(self) -> None:
+        """Warn of what was not erased, and of features of which nothing is left."""
+        moments = self.moments_
         self._warn_of_one_group()
         if isinstance(moments, GroupMoments) and len(absent := np.flatnonzero(moments.shares == 0)):
             warn_user(
                 f"No row with a weight belongs to: {list_groups(moments.groups[i] for i in absent)}. What "
                 "tells these groups of sensitive_features apart is not erased."
+            )
+        n_varying = int(feature_scale(moments)[1].sum())
+        if not self.aware and self.rank_ == n_varying > 0:
+            warn_user(
+                f"All {n_varying} directions of the features are taken out, so that nothing is left to learn "
+                "from: groups of sensitive_features (with within_label=True, times labels) differ in as many "
+                "directions as there are features. Merge groups, set continuous=True for a number such as an "
+                "age, or take more features."
             )
 
     def _add_up(self, rows: TrainingRows) -> FeatureMoments:
@@ -391,6 +408,7 @@ class ConceptEraser(GroupTransformer):
             np.einsum("ij,jk,ik->i", self.left_, read, self.left_),
             rank=self.rank_,
             shrinkage=self.shrinkage_,
+            within_label=bool(self.within_label),
         )
 
     def _whitener(self, moments: FeatureMoments, scale: Floats, varies: NDArray[np.bool_]) -> Whitener:
@@ -423,7 +441,9 @@ class ConceptEraser(GroupTransformer):
         scale, _ = feature_scale(moments)
         self.rank_ = int(np.linalg.matrix_rank(moved / scale))
         removed = np.diag(moments.scatter - after.scatter) / moments.n
-        self.erased_ = report_erasure(moments, after, removed, rank=self.rank_, shrinkage=None)
+        self.erased_ = report_erasure(
+            moments, after, removed, rank=self.rank_, shrinkage=None, within_label=False
+        )
 
     @property
     def _needs_labels(self) -> bool:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from fairsk._core.results import Entries, Result, Table, number
+from fairsk._core.messages import shorten
+from fairsk._core.results import Entries, Result, Table, number, row_count
 from fairsk._core.typing import Floats
 from fairsk.repair._moments.groups import GroupMoments
 from fairsk.repair._moments.moments import FeatureMoments
-from fairsk.repair._projection import Whitener, feature_scale, shrinkage_of
-from fairsk.repair._transport import shrunk
+from fairsk.repair._projection import Whitener, feature_scale
 
 __all__ = ["ErasureReport", "report_erasure"]
 
@@ -39,8 +39,16 @@ class ErasureReport(Result):
         Canonical correlations of the features, before and after, with the groups (``"groups"``; of a
         continuous attribute ``"attribute"``); where labels were given also with the groups within labels
         (``"groups within labels"``), and with the labels. The largest one is the correlation of the best
-        linear predictor with what it predicts; its square is that predictor's R2. Covariances are shrunk by
-        oracle-approximating shrinkage, so that few rows of many features do not seem to tell everything.
+        linear predictor, fitted on these rows, with what it predicts; its square is that predictor's R2. With
+        fewer rows than features a predictor fits any rows, and all are 1.
+    smallest : tuple of str and float, or None
+        The smallest group (within labels the smallest one of group and label), and how many rows it counts.
+        The means of new rows of a group lie apart by the sampling error of that many rows. None for a
+        continuous attribute.
+    within_label : bool
+        Whether groups were made alike within labels, which leaves what the labels tell of them.
+    n : float
+        The (weighted) number of rows.
 
     See Also
     --------
@@ -54,6 +62,9 @@ class ErasureReport(Result):
     shrinkage: float | None
     before: Mapping[str, Floats]
     after: Mapping[str, Floats]
+    smallest: tuple[str, float] | None
+    within_label: bool
+    n: float
 
     def _tables(self) -> list[Table | Entries]:
         lines = [
@@ -66,6 +77,9 @@ class ErasureReport(Result):
         ]
         if self.shrinkage is not None:
             lines.append(("shrinkage", f"{number(self.shrinkage)} of the correlations"))
+        if self.smallest is not None:
+            name, size = self.smallest
+            lines.append(("smallest", f"{shorten(name)}, {row_count(size)} rows"))
         columns: dict[str, list[Any]] = {
             "told of": list(self.before),
             "before": [_largest(self.before[name]) for name in self.before],
@@ -74,10 +88,18 @@ class ErasureReport(Result):
         table = Table(
             columns,
             caption="Largest canonical correlation of the features with",
-            notes=["Linear predictors only: a tree, a net or neighbours may still find what is left."],
+            notes=self._notes(),
             words=["told of"],
         )
         return [Entries(lines), table]
+
+    def _notes(self) -> list[str]:
+        notes = ["Linear predictors only: a tree, a net or neighbours may still find what is left."]
+        if self.within_label:
+            notes.append("Within labels groups are alike; what the labels tell of them is left.")
+        if self.n <= self.n_features:
+            notes.append("There are not more rows than features: a linear predictor fits any such rows.")
+        return notes
 
 
 def report_erasure(
@@ -87,6 +109,7 @@ def report_erasure(
     *,
     rank: int,
     shrinkage: float | None,
+    within_label: bool,
 ) -> ErasureReport:
     """Return the report of an erasure.
 
@@ -100,6 +123,8 @@ def report_erasure(
         How many directions were taken out.
     shrinkage : float or None
         Of the metric.
+    within_label : bool
+        Whether groups were made alike within labels.
     """
     scale, varies = feature_scale(before)
     edits = np.sqrt(np.maximum(removed, 0)) / scale
@@ -112,14 +137,26 @@ def report_erasure(
         shrinkage,
         _told(before, scale, varies),
         _told(after, scale, varies),
+        _smallest(before, within_label),
+        within_label,
+        before.n,
     )
+
+
+def _smallest(moments: FeatureMoments, within_label: bool) -> tuple[str, float] | None:
+    """Return the smallest group, or cell of group and label, that has any rows."""
+    if not isinstance(moments, GroupMoments):
+        return None
+    weights = moments.weights.ravel() if within_label else moments.weights.sum(1)
+    weights = weights[weights > 0]
+    place = int(weights.argmin())
+    return moments.columns(within_label=within_label)[place], float(weights[place])
 
 
 def _told(moments: FeatureMoments, scale: Floats, varies: np.ndarray) -> dict[str, Floats]:
     """Return the canonical correlations of features with groups and labels."""
     matrix = moments.covariance()[np.ix_(varies, varies)] / np.outer(scale[varies], scale[varies])
-    # What was erased has less variance than before, so that the trace of the matrix is below its size.
-    whitener = Whitener.of(shrunk(matrix, shrinkage_of(matrix, moments.n_counted)))
+    whitener = Whitener.of(matrix)
     name = "groups" if isinstance(moments, GroupMoments) else "attribute"
     columns = {name: moments.between(within_label=False)}
     if moments.has_labels:
