@@ -146,9 +146,10 @@ class ConceptEraser(GroupTransformer):
     of rare groups as of others, and weighted rows count as repeated ones. Erasing twice changes nothing, and
     of two erasers in a row the second keeps what the first did.
 
-    *New rows.* There, means are equal up to sampling error: those of a group of 30 training rows lie apart by
-    some .2 standard deviations, in every direction. What is learned from the erased training rows does not see
-    that; who has many new rows with their groups can find a rare group again, as well as such errors allow.
+    *New rows.* There, means are equal up to sampling error: those of a group of 30 training rows lie apart
+    by some .2 standard deviations, in every direction. What is learned from the erased training rows does
+    not see that; but whoever has many new rows with their groups can find a rare group again, as far as such
+    errors allow.
 
     *What it costs.* What groups differ in is gone, also where it told the label: :attr:`erased_` says how
     large the edit was. Over all rows, equal means can raise differences in true positive rates;
