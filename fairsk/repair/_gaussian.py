@@ -35,8 +35,8 @@ class GaussianRepairer(GroupTransformer):
     Parameters
     ----------
     amount : float in [0, 1], default=1.0
-        How far rows move: 0 leaves them as they are, 1 makes the groups alike, .5 halves the distances
-        between them. It is read in ``transform``, so it can be set without a new fit.
+        How far rows move: 0 leaves them as they are, 1 makes the groups alike, .5 halves the distance of
+        each group from their barycentre. It is read in ``transform``, so it can be set without a new fit.
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of X, left out of the features; a list makes an intersection; a callable of X
         returns the values. Values passed to a method override it.
@@ -263,8 +263,7 @@ class GaussianRepairer(GroupTransformer):
             shift = (self.amount * (self._distance - distance)).astype(kind)
             from_mean = (features[rows] - self._origin.astype(kind)) - distance.astype(kind)
             repaired[rows] += from_mean @ change + shift
-            if self.amount == 1 and code >= 0:
-                self._settle(repaired, features, rows)
+            self._settle(repaired, features, rows)
         return repaired
 
     def _settle(self, repaired: NDArray[Any], features: NDArray[Any], rows: Ints) -> None:
