@@ -130,6 +130,23 @@ def test_a_column_that_is_the_group_leaves_no_rounding_behind(params, dtype):
             assert found <= 0.005 + np.mean(~group)  # a probe has a digit or two of its own
 
 
+def test_a_measurement_that_is_the_attribute_up_to_rounding_is_gone():
+    age = np.random.default_rng(0).normal(40, 10, 600)
+    X = np.column_stack([1e4 + age, np.random.default_rng(1).normal(size=600)]).astype(np.float32)
+    for params in ({"shrinkage": 0}, {"aware": True}):
+        erased = ConceptEraser(continuous=True, **params).fit_transform(X, sensitive_features=age)
+        assert np.ptp(erased[:, 0]) == 0 < np.ptp(erased[:, 1])
+
+
+def test_features_of_mere_rounding_stay_where_nothing_is_told():
+    X = rows(scaled=False)[0]
+    digits = np.random.default_rng(1).integers(0, 20, len(X))
+    both = np.c_[X, 1 + digits * np.finfo(float).eps]
+    with pytest.warns(UserWarning, match="only one group"):
+        same = ConceptEraser().fit_transform(both, sensitive_features=np.full(len(X), "a"))
+    np.testing.assert_array_equal(same, both)
+
+
 def test_what_is_left_of_a_feature_that_is_nearly_the_group_stays():
     rng = np.random.default_rng(0)
     group = rng.random(3000) < 0.4
@@ -239,6 +256,17 @@ def test_erasing_twice_is_erasing_once_and_a_second_eraser_keeps_what_the_first_
     both = ConceptEraser().fit_transform(once, sensitive_features=other)
     assert largest_gap(both, group, scale=X.std(0)) <= 1e-12
     assert largest_gap(both, other, scale=X.std(0)) <= 1e-12
+
+
+def test_an_aware_second_eraser_may_undo_what_the_first_did():
+    """As the docstring says: it subtracts means of a group that goes with the first one."""
+    X, group, _ = rows()
+    other = np.where(np.random.default_rng(1).random(len(X)) < 0.7, group == "a", group != "a")
+    X = X + other[:, None] * X.std(0)
+    once = ConceptEraser().fit_transform(X, sensitive_features=group)
+    both = ConceptEraser(aware=True).fit_transform(once, sensitive_features=other)
+    assert largest_gap(both, other, scale=X.std(0)) <= 1e-12
+    assert largest_gap(both, group, scale=X.std(0)) > 0.1
 
 
 def test_no_direction_of_rounding_is_taken_out_of_many_rows():
@@ -355,6 +383,16 @@ def test_weights_that_sum_to_one_count_as_rows():
         given = {"sensitive_features": group[batch], "sample_weight": shares[batch]}
         stream.partial_fit(X[batch], label[batch], **given)
     assert stream.shrinkage_ == pytest.approx(plain.shrinkage_, rel=1e-9)
+
+
+@pytest.mark.parametrize("weight", [1e-12, 1e20])
+def test_small_differences_are_erased_whatever_the_scale_of_weights(weight):
+    X, group, _ = rows(scaled=False)
+    X = ConceptEraser().fit_transform(X, sensitive_features=group) + 1e-6 * (group == "a")[:, None]
+    weights = np.full(len(X), weight)
+    eraser = ConceptEraser().fit(X, sensitive_features=group, sample_weight=weights)
+    assert largest_gap(X, group) > 5e-7
+    assert largest_gap(eraser.transform(X), group) <= 1e-12
 
 
 def test_a_batch_that_is_refused_does_not_count():

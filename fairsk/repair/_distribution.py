@@ -118,8 +118,8 @@ class DistributionRepairer(GroupTransformer):
     after any map of a tied feature that is made for each group, such as a group's mean subtracted. With
     ``ties="split"`` each row takes one of the ranks of its value, by a hash of its features: the same for the
     same row every time, whatever other rows are present. Distributions are then the same, and with them
-    means, up to chance, and as far as features tell rows apart: rows that are alike in all of them stay
-    alike. So it needs features with many combinations.
+    means, up to chance, and as far as features tell rows apart in single precision: rows that are alike in
+    all of them stay alike. So it needs features with many combinations.
 
     *Counts, booleans and one-hot columns* are values with ties, and come out as floats: a column of 0 and 1
     has two values per group, neither 0 nor 1 in general (``"mean"``), or 0, 1 and averages of these, alike in

@@ -144,7 +144,8 @@ class ConceptEraser(GroupTransformer):
 
     *What it is exact about.* Means of groups (within labels) are equal up to rounding on the training rows,
     of rare groups as of others, and weighted rows count as repeated ones. Erasing twice changes nothing, and
-    of two erasers in a row the second keeps what the first did.
+    of two erasers in a row the second keeps what the first did, unless it is ``aware``: the means that it
+    subtracts may tell the first one's group.
 
     *New rows.* There, means are equal up to sampling error: those of a group of 30 training rows lie apart
     by some .2 standard deviations, in every direction. What is learned from the erased training rows does
