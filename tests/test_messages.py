@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
@@ -333,6 +334,33 @@ def test_groups_that_are_unknown_at_prediction_are_listed_in_brief() -> None:
         for what in ("two long names", "many long names", "text and numbers", "a wide table", "a row"):
             text = longest_message(lambda e=estimator, w=what: e.predict(X, sensitive_features=LARGE[w]))
             assert len(text) <= MOST, f"{what}: {len(text)} characters: {text[:200]}"
+
+
+#: Estimators that need the group of new rows, with a policy for those whose group is unknown.
+ASKING = {
+    "thresholds": GroupThresholdOptimizer(LogisticRegression(), min_group_size=5),
+    "scores": ScoreRepair(LogisticRegression()),
+    "calibrated": GroupCalibratedClassifier(LogisticRegression()),
+    "Gaussian": GaussianRepairer(),
+    "distribution": DistributionRepairer(),
+    "aware": ConceptEraser(aware=True),
+    "aware of a number": ConceptEraser(aware=True, continuous=True),
+}
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_a_missing_group_of_new_rows_names_the_policy_that_takes_it(name: str) -> None:
+    model = clone(ASKING[name]).fit(X[["x"]], Y, sensitive_features=GROUP)
+    answer = model.predict if hasattr(model, "predict") else model.transform
+    some = np.where(np.arange(N) < 3, np.nan, GROUP)
+    with pytest.raises(ValueError, match=r"is missing .* in 3 of 60 rows.*unknown_group='overall'"):
+        answer(X[["x"]], sensitive_features=some)
+    with pytest.raises(ValueError, match="is missing .* in 3 of 60 rows") as seen:
+        model.fit(X[["x"]], Y, sensitive_features=some)
+    assert "unknown_group" not in str(seen.value)  # it says nothing of rows to learn from
+    model.set_params(unknown_group="overall").fit(X[["x"]], Y, sensitive_features=GROUP)
+    answer = model.predict if hasattr(model, "predict") else model.transform
+    assert len(answer(X[["x"]], sensitive_features=some)) == N
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from fairsk._core.factorize import Coded, code_array, is_missing
 from fairsk._core.messages import did_you_mean, list_labels, list_texts, show
 from fairsk._core.policy import (
     During,
+    During,
     UnknownGroup,
     accepts_unknown,
     refuse_measurements,
@@ -305,10 +306,11 @@ def _combine(
     allow_missing: bool = False,
     rows: Floats | None = None,
     measured: str = "",
+    during: During | None = None,
 ) -> tuple[list[Hashable], Ints]:
     """Return the groups that occur, sorted, and every row's position among them."""
     parts = [
-        _factorize(name, column, allow_missing=allow_missing, rows=rows, measured=measured)
+        _factorize(name, column, allow_missing=allow_missing, rows=rows, measured=measured, during=during)
         for name, column in zip(sensitive.names, sensitive.columns, strict=True)
     ]
     if len(parts) == 1:
@@ -364,7 +366,7 @@ def encode_known_groups(
         ones, or no row of several has a known one.
     """
     accepted = accepts_unknown(unknown_group)
-    labels, codes = _combine(sensitive, allow_missing=accepted)
+    labels, codes = _combine(sensitive, allow_missing=accepted, during=during)
     recode = _recode(labels, groups)
     grouping = Grouping(sensitive.names, tuple(groups), recode[codes] if labels else codes)
     unknown = [label for label, place in zip(labels, recode, strict=True) if place < 0]
@@ -427,6 +429,7 @@ def _factorize(
     allow_missing: bool = False,
     rows: Floats | None = None,
     measured: str = "",
+    during: During | None = None,
 ) -> tuple[list[Hashable], Ints]:
     """Return the distinct values of a column, sorted or in their own order, and every row's place in them."""
     try:
@@ -439,7 +442,8 @@ def _factorize(
     used = np.bincount(coded.codes, minlength=len(coded.values))
     present = [value for value, count in zip(coded.values, used, strict=True) if count]
     if not allow_missing and any(map(is_missing, present)):
-        refuse_missing(name, coded, used if rows is None else np.bincount(coded.codes, rows, len(used)))
+        counted = used if rows is None else np.bincount(coded.codes, rows, len(used))
+        refuse_missing(name, coded, counted, during=during)
     refuse_measurements(name, present, measured)
     if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
         return present, coded.codes  # numbers are sorted already

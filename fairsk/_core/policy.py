@@ -163,7 +163,9 @@ def warn_all_unknown(came: str, known: str, n_samples: int) -> None:
     )
 
 
-def refuse_missing(name: str, coded: Coded, used: NDArray[Any]) -> NoReturn:
+def refuse_missing(
+    name: str, coded: Coded, used: NDArray[Any], *, during: During | None = None
+) -> NoReturn:
     """Refuse rows whose group is missing.
 
     Parameters
@@ -174,6 +176,8 @@ def refuse_missing(name: str, coded: Coded, used: NDArray[Any]) -> NoReturn:
         Its values.
     used : array of shape (n_values,)
         How many rows have each value.
+    during : {"predict", "partial_fit", "sample_weight", "train_split"}, optional
+        What the rows are for, if groups are those of an earlier fit.
 
     Raises
     ------
@@ -181,10 +185,16 @@ def refuse_missing(name: str, coded: Coded, used: NDArray[Any]) -> NoReturn:
         Always.
     """
     missing = used[[is_missing(value) for value in coded.values]].sum()
+    where = f"is missing (NaN or None) in {missing:.0f} of {used.sum():.0f} rows"
+    if during == "predict":
+        raise ValueError(
+            f"The sensitive feature {show(name)} {where}. Set unknown_group='overall' to treat them as all rows "
+            "together are treated, make the missing ones a group of their own already in fit (fill them with "
+            "a value such as 'unknown'), or drop those rows; fairsk does not guess."
+        )
     raise ValueError(
-        f"The sensitive feature {show(name)} is missing (NaN or None) in {missing:.0f} of {used.sum():.0f} "
-        "rows. Make the missing ones a group of their own (fill them with a value such as 'unknown') or "
-        "drop those rows; fairsk does not guess."
+        f"The sensitive feature {show(name)} {where}. Make the missing ones a group of their own (fill them "
+        "with a value such as 'unknown') or drop those rows; fairsk does not guess."
     )
 
 
