@@ -491,7 +491,7 @@ def test_a_continuous_attribute():
         ConceptEraser().fit(X, sensitive_features=np.arange(N))
     model = ConceptEraser(continuous=True)
     for values, message in (
-        (GROUP, "must hold a number per row, and no text"),
+        (GROUP, r"must hold a number per row, and no text\. Encode it as numbers first.*erased together"),
         ([None, *age[1:]], "is missing .* in 1 of 120 rows"),
         (np.where(np.arange(N), age, np.inf), "must be finite"),
         (age * 1e200, "The sensitive values go up to"),

@@ -457,7 +457,7 @@ class ConceptEraser(GroupTransformer):
 
     def _attribute(self, sensitive: SensitiveColumns) -> Any:
         if self.continuous:
-            return _measurements(sensitive, accepts_unknown(self.unknown_group))
+            return _measurements(sensitive, accepts_unknown(self.unknown_group), later=True)
         return group_codes(sensitive, self.groups_, self.unknown_group)
 
     def _repair(self, features: NDArray[Any], attribute: Any) -> NDArray[Any]:
@@ -481,18 +481,27 @@ class ConceptEraser(GroupTransformer):
         return known, deviations @ self._slopes
 
 
-def _measurements(sensitive: SensitiveColumns, allow_missing: bool = False) -> Floats:
-    """Return a continuous attribute as numbers, of shape (n_samples, n_attributes)."""
+def _measurements(
+    sensitive: SensitiveColumns, allow_missing: bool = False, *, later: bool = False
+) -> Floats:
+    """Return a continuous attribute as numbers, of shape (n_samples, n_attributes); ``later`` than fit."""
     columns = []
     for name, column in zip(sensitive.names, sensitive.columns, strict=True):
         array = column.to_array() if isinstance(column, Coded) else column
         called = f"The sensitive feature {show(name)} (continuous=True)"
-        values = as_floats(called, array)
+        try:
+            values = as_floats(called, array)
+        except ValueError as error:
+            raise ValueError(
+                f"{error} Encode it as numbers first: two values as 0 and 1, of more a column of 0 and 1 for "
+                "each. A list of columns is erased together: such as an age, and a sex in numbers."
+            ) from None
         missing = int(np.isnan(values).sum())
         if missing and not allow_missing:
+            otherwise = ", or set unknown_group='overall' to leave them as they are" if later else ""
             raise ValueError(
                 f"{called} is missing (NaN or None) in {missing} of {len(values)} rows. Drop those rows, or "
-                "fill in a number; fairsk does not guess."
+                f"fill in a number{otherwise}; fairsk does not guess."
             )
         if np.isinf(values).any():
             raise ValueError(f"{called} must be finite: infinity cannot be averaged.")
