@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from fairsk._core.groups import places_of, sort_labels
-from fairsk._core.messages import list_texts
+from fairsk._core.messages import list_texts, shorten
 from fairsk._core.results import Result
 from fairsk._core.typing import Floats
 from fairsk._core.validation import plain_labels, read_labels, read_orders
@@ -212,13 +212,11 @@ class FeatureMoments(Result):
         if len(self.mean) != len(other.mean) or (
             self.features and other.features and self.features != other.features
         ):
-            raise ValueError(
-                f"Moments of {len(self.mean)} features and of {len(other.mean)} do not add up: they must be "
-                "of the same features, in the same order."
-            )
+            raise ValueError(_other_features(self, other))
         if self.has_labels != other.has_labels:
             raise ValueError(
-                "One of the tables tells rows apart by their labels and one does not: they do not add up."
+                "One of the tables tells rows apart by their labels and one does not: they do not add up. "
+                "Fit every eraser with within_label=True or preserve_label=True, and with y; or none of them."
             )
         n = self.n + other.n
         mean = self.mean + (other.n / n) * (other.mean - self.mean)
@@ -348,6 +346,33 @@ class FeatureMoments(Result):
             return table
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"This is no state that FeatureMoments.to_state wrote: {error!r}.") from None
+
+
+def _other_features(one: FeatureMoments, other: FeatureMoments) -> str:
+    """Say in what the features of two tables differ."""
+    remedy = "they must be of the same features, in the same order."
+    if len(one.mean) != len(other.mean):
+        beside = f"Moments of {len(one.mean)} features and of {len(other.mean)} do not add up: {remedy}"
+    else:
+        beside = f"Moments of other features do not add up: {remedy}"
+    if not one.features or not other.features:
+        return beside
+    mine, theirs = (
+        list_texts([name for name in these.features or () if name not in (those.features or ())], most=6)
+        for these, those in ((one, other), (other, one))
+    )
+    if not mine and not theirs:
+        place = next(j for j, name in enumerate(one.features) if other.features[j] != name)
+        return (
+            f"{beside} They stand in another order: at position {place} is {shorten(one.features[place])} in "
+            f"the first table, and {shorten(other.features[place])} in the second."
+        )
+    only = [
+        f"the {which} table only has {names}"
+        for which, names in (("first", mine), ("second", theirs))
+        if names
+    ]
+    return f"{beside} Of the two, {', and '.join(only)}."
 
 
 def _plain(value: Any) -> Any:
