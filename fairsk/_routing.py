@@ -7,7 +7,7 @@ from typing import Any, Self
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 
-from fairsk._core.columns import sensitive_columns
+from fairsk._core.columns import SensitiveColumns, advising, sensitive_columns
 from fairsk._core.groups import encode_groups
 from fairsk._core.strata import messages_of_strata, strata_columns
 from fairsk._core.validation import check_weights
@@ -64,8 +64,8 @@ class SensitiveRouter(MetaClassifier):
     Raises
     ------
     ValueError
-        If the sensitive column, or that of strata, is missing or has missing values, or no inner step asks
-        for it.
+        If the sensitive column, or that of strata, is missing or has missing values, no inner step asks
+        for it, or the inner estimator only transforms.
 
     See Also
     --------
@@ -151,10 +151,12 @@ class SensitiveRouter(MetaClassifier):
             **fit_params,
         )
         check_same_features(self, X, reset=True)
+        self._refuse_transformer()
         self._refuse_if_nobody_asks("sensitive_features")
-        sensitive = sensitive_columns(
-            X, self.sensitive_features, sensitive_features, n_samples=num_samples(X)
-        )
+        with advising("If an earlier step left it out: put SensitiveRouter around that step, too."):
+            sensitive = sensitive_columns(
+                X, self.sensitive_features, sensitive_features, n_samples=num_samples(X)
+            )
         encode_groups(sensitive)  # a missing value fails here, under its column's name
         if (by := self._strata(X, strata)) is not None:
             fit_params["strata"] = by
@@ -171,6 +173,17 @@ class SensitiveRouter(MetaClassifier):
             )
         self._remember_columns(sensitive.names, sensitive_features)
         return self
+
+    def _refuse_transformer(self) -> None:
+        """Refuse an inner estimator that transforms and predicts nothing."""
+        if hasattr(self.estimator, "transform") and not hasattr(self.estimator, "predict"):
+            kind = type(self.estimator).__name__
+            raise ValueError(
+                f"SensitiveRouter({kind}) has nothing to predict with: put a classifier behind the "
+                "transformers, make_pipeline(..., classifier). Without one, name the column in the "
+                "transformer that reads it, ConceptEraser(sensitive_features='sex'), or pass the values to "
+                "the pipeline, fit(X, y, sensitive_features=values), with metadata routing enabled."
+            )
 
     def _refuse_if_nobody_asks(self, name: str) -> None:
         """Refuse an inner estimator no step of which asks for these values in ``fit``."""
@@ -196,6 +209,13 @@ class SensitiveRouter(MetaClassifier):
         with messages_of_strata():
             encode_groups(columns)  # a missing value fails here, under its column's name
         return columns.to_metadata()
+
+    def _sensitive(self, X: Any, values: Any, *, predicting: bool = False) -> SensitiveColumns:
+        with advising(
+            "A step inside SensitiveRouter needs the group of every row to predict, too: give X with the "
+            "column, as in fit, or pass the values, sensitive_features=. ConceptEraser needs none there."
+        ):
+            return super()._sensitive(X, values, predicting=predicting)
 
     def _inner_X(self, X: Any) -> Any:
         """Return X without the sensitive column, which may be absent already, unless it is kept."""

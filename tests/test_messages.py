@@ -355,7 +355,7 @@ def test_a_missing_group_of_new_rows_names_the_policy_that_takes_it(name: str) -
     some = np.where(np.arange(N) < 3, np.nan, GROUP)
     with pytest.raises(ValueError, match=r"is missing .* in 3 of 60 rows.*unknown_group='overall'"):
         answer(X[["x"]], sensitive_features=some)
-    with pytest.raises(ValueError, match="is missing .* in 3 of 60 rows") as seen:
+    with pytest.raises(ValueError, match=r"is missing .* in 3 of 60 rows") as seen:
         model.fit(X[["x"]], Y, sensitive_features=some)
     assert "unknown_group" not in str(seen.value)  # it says nothing of rows to learn from
     model.set_params(unknown_group="overall").fit(X[["x"]], Y, sensitive_features=GROUP)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -28,6 +29,7 @@ __all__ = [
     "Orders",
     "Selector",
     "SensitiveColumns",
+    "advising",
     "all_columns",
     "are_features",
     "as_array",
@@ -38,7 +40,9 @@ __all__ = [
     "columns_called",
     "columns_of_words",
     "drop_columns",
+    "drop_present",
     "has_functions",
+    "has_single_precision",
     "names_columns",
     "pyarrow_rows",
     "refuse_shuffled",
@@ -61,6 +65,23 @@ _PLACEMENT = (
     '(a ColumnTransformer with "passthrough" and .set_output(transform="pandas")), '
     "or pass sensitive_features= as metadata."
 )
+
+
+@contextmanager
+def advising(placement: str) -> Iterator[None]:
+    """Let errors about a column that is not in X end in this advice, not in that for a meta-estimator.
+
+    Parameters
+    ----------
+    placement : str
+        One or more sentences.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if _PLACEMENT not in (message := str(error)):
+            raise
+        raise ValueError(message.replace(_PLACEMENT, placement)) from None
 
 
 class _NamedColumns(np.ndarray):
@@ -449,6 +470,12 @@ def drop_columns(X: Any, selector: Selector) -> Any:
     return array[:, rest].asformat(X.format) if sparse.issparse(X) else array[:, rest]
 
 
+def drop_present(X: Any, selector: Selector) -> Any:
+    """Return X without those selected columns that it has; an array has none that are named."""
+    names = [key for key in column_keys(selector) or [] if isinstance(key, str)]
+    return X if names and not columns_called(X, names) else drop_columns(X, selector)
+
+
 def are_features(X: Any, selector: Selector) -> Bools:
     """Return for each column of a frame or array whether it is a feature: one that is not selected.
 
@@ -509,6 +536,12 @@ def columns_of_words(X: Any) -> list[str]:
         for name, dtype in zip(frame.columns, frame.schema.dtypes(), strict=True)
         if not dtype.is_numeric() and dtype not in numbers
     ]
+
+
+def has_single_precision(X: Any) -> bool:
+    """Whether X is a frame all of whose columns are in single precision."""
+    frame = _as_frame(X)
+    return frame is not None and set(frame.schema.dtypes()) == {nw.Float32()}
 
 
 def selects_by_position(selector: Selector, values: Any) -> bool:

@@ -16,7 +16,6 @@ from fairsk._core.factorize import Coded, code_array, is_missing
 from fairsk._core.messages import did_you_mean, list_labels, list_texts, show
 from fairsk._core.policy import (
     During,
-    During,
     UnknownGroup,
     accepts_unknown,
     refuse_measurements,

@@ -163,9 +163,7 @@ def warn_all_unknown(came: str, known: str, n_samples: int) -> None:
     )
 
 
-def refuse_missing(
-    name: str, coded: Coded, used: NDArray[Any], *, during: During | None = None
-) -> NoReturn:
+def refuse_missing(name: str, coded: Coded, used: NDArray[Any], *, during: During | None = None) -> NoReturn:
     """Refuse rows whose group is missing.
 
     Parameters
@@ -188,9 +186,9 @@ def refuse_missing(
     where = f"is missing (NaN or None) in {missing:.0f} of {used.sum():.0f} rows"
     if during == "predict":
         raise ValueError(
-            f"The sensitive feature {show(name)} {where}. Set unknown_group='overall' to treat them as all rows "
-            "together are treated, make the missing ones a group of their own already in fit (fill them with "
-            "a value such as 'unknown'), or drop those rows; fairsk does not guess."
+            f"The sensitive feature {show(name)} {where}. Set unknown_group='overall' to treat them as all "
+            "rows together are treated, make the missing ones a group of their own already in fit (fill them "
+            "with a value such as 'unknown'), or drop those rows; fairsk does not guess."
         )
     raise ValueError(
         f"The sensitive feature {show(name)} {where}. Make the missing ones a group of their own (fill them "
