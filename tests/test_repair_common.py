@@ -24,6 +24,7 @@ from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import BaggingClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline, make_union
@@ -147,16 +148,33 @@ def test_the_column_may_be_absent_in_transform(name):
 @needs_groups
 def test_a_group_that_is_needed_is_asked_for(name):
     model = fitted(name)
-    with pytest.raises(
-        ValueError, match=r"The sensitive column 'sex' is not in X.*or pass sensitive_features"
-    ):
-        model.transform(NUMBERS)
+    otherwise = "aware=False" if "aware" in name else "ConceptEraser"
+    for given in (model, fitted(name, unknown_group="overall")):  # a column is no missing value
+        with pytest.raises(ValueError, match=f"needs the group of every new row.*{otherwise}") as seen:
+            given.transform(NUMBERS)
+        assert "estimator" not in str(seen.value)
+        assert "Router" not in str(seen.value)
     np.testing.assert_array_equal(model.transform(NUMBERS, sensitive_features=GROUP), model.transform(PEOPLE))
     unnamed = TRANSFORMERS[name]().fit(X, Y, sensitive_features=GROUP)
     with pytest.raises(
-        ValueError, match=r"needs the groups to transform rows\. Name the column in its constructor"
+        ValueError, match=rf"needs the groups to transform rows\. Name the column.*{otherwise}"
     ):
         unnamed.transform(X)
+    array = np.column_stack([X, np.unique(GROUP, return_inverse=True)[1]])
+    with pytest.raises(ValueError, match=r"needs the group of every new row.*\(6\) is not in X"):
+        TRANSFORMERS[name](sensitive_features=6).fit(array, Y).transform(X)
+
+
+@every
+def test_a_column_that_is_absent_in_fit(name):
+    """The advice is one for a transformer, also inside of a router, which took the column out."""
+    model = make_pipeline(
+        StandardScaler(), TRANSFORMERS[name](sensitive_features="sex"), LogisticRegression()
+    )
+    for outer in (model, SensitiveRouter(model, sensitive_features="sex")):
+        with pytest.raises(ValueError, match=r"earlier step left it out: put .* before that step") as seen:
+            outer.fit(NUMBERS if outer is model else PEOPLE, Y)
+        assert "meta-estimator" not in str(seen.value)
 
 
 @needs_groups
@@ -248,6 +266,22 @@ def test_the_precision_of_what_comes_out(name, kind, out):
     found = repaired(name, rows)
     assert found.dtype == out
     np.testing.assert_allclose(found, repaired(name, rows.astype(float)), rtol=2e-5, atol=2e-5)
+
+
+@every
+@pytest.mark.parametrize("library", ["pandas", "nullable", "polars", "pyarrow"])
+def test_frames_in_single_precision_stay_so(name, library):
+    frame = PEOPLE.astype(dict.fromkeys(NAMES, "Float32" if library == "nullable" else np.float32))
+    if library == "pyarrow":
+        frame = pa.Table.from_pandas(frame)
+    elif library == "polars":
+        frame = pl.DataFrame({column: frame[column].to_numpy() for column in frame})
+    found = TRANSFORMERS[name](sensitive_features="sex").fit_transform(frame, Y)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, repaired(name, X.astype(np.float32)))
+    if library == "polars":  # mixed with numbers that single precision does not hold
+        mixed = frame.with_columns(age=pl.Series(X[:, 0]))
+        assert TRANSFORMERS[name](sensitive_features="sex").fit_transform(mixed, Y).dtype == np.float64
 
 
 @every
@@ -368,6 +402,25 @@ def test_bad_rows_are_refused_in_words(name, what):
         model = TRANSFORMERS[name]().fit(X, Y, sensitive_features=GROUP)
         with pytest.raises(error):
             model.transform(rows, sensitive_features=GROUP)
+
+
+@every
+def test_the_way_out_of_missing_numbers(name):
+    """The steps that the message names are ones that work."""
+    gaps = X.copy()
+    gaps[:3, 1] = gaps[2, 2] = np.nan
+    with pytest.raises(ValueError, match=r"in 3 of 120 rows.*make_pipeline\(SimpleImputer\(\)") as seen:
+        TRANSFORMERS[name]().fit(gaps, Y, sensitive_features=GROUP)
+    assert "HistGradientBoosting" not in str(seen.value)
+    people = pd.DataFrame(gaps, columns=NAMES).assign(sex=GROUP)
+    model = TRANSFORMERS[name](sensitive_features="sex")
+    with pytest.raises(ValueError, match=r"in 3 of 120 rows.*make_column_transformer\(\(SimpleImputer"):
+        model.fit(people, Y)
+    imputer = make_column_transformer(
+        (SimpleImputer(), NAMES), remainder="passthrough", verbose_feature_names_out=False
+    ).set_output(transform="pandas")
+    found = make_pipeline(imputer, model).fit(people, Y).transform(people)
+    np.testing.assert_allclose(found, repaired(name, SimpleImputer().fit_transform(gaps)), rtol=1e-12)
 
 
 @every
@@ -741,8 +794,21 @@ def test_a_router_reads_the_column(name, routing, library):
     if name in GROUP_AT_FIT_ONLY:
         np.testing.assert_array_equal(model.predict(numbers), expected)
     else:
-        with pytest.raises(ValueError, match="'sex' is not in X"):
+        with pytest.raises(ValueError, match=r"'sex' is not in X.*needs the group of every row") as seen:
             model.predict(numbers)
+        assert "wrap" not in str(seen.value)  # in what it is wrapped in already
+
+
+def test_a_router_refuses_to_predict_with_transformers_alone():
+    for inner in (GaussianRepairer(), make_pipeline(StandardScaler(), ConceptEraser())):
+        with pytest.raises(ValueError, match="nothing to predict with: put a classifier behind"):
+            SensitiveRouter(inner, sensitive_features="sex").fit(PEOPLE, Y)
+    searched = GridSearchCV(classifier("eraser"), {"logisticregression__C": [1.0]}, cv=2)
+    assert SensitiveRouter(searched, sensitive_features="sex").fit(PEOPLE, Y).predict(PEOPLE).shape == (N,)
+    with pytest.raises(ValueError, match=r"'sx' is not in X.*Did you mean"):
+        SensitiveRouter(classifier("eraser"), sensitive_features="sx").fit(PEOPLE, Y)
+    with pytest.raises(ValueError, match=r"'ethnicity' is not in X.*put SensitiveRouter around that step"):
+        SensitiveRouter(classifier("eraser"), sensitive_features="ethnicity").fit(PEOPLE, Y)
 
 
 @every
@@ -792,6 +858,80 @@ def test_kept_columns_serve_the_next_step(name):
     )
     decided = make_pipeline(kept, thresholds).fit(PEOPLE, Y).predict(PEOPLE)
     assert np.mean(decided == Y) > 0.75
+
+
+@every
+def test_columns_that_cannot_be_kept(name):
+    """There is nothing to keep of values, and none in an X without the column: both are said."""
+    unnamed = TRANSFORMERS[name](keep_sensitive=True)
+    with pytest.warns(UserWarning, match="keep_sensitive=True keeps nothing") as caught:
+        found = unnamed.fit_transform(X, Y, sensitive_features=GROUP)
+    assert len(caught) == 1
+    np.testing.assert_array_equal(found, repaired(name))
+    by_function = TRANSFORMERS[name](sensitive_features=lambda rows: GROUP, keep_sensitive=True)
+    with pytest.warns(UserWarning, match="keep_sensitive=True keeps nothing"):
+        by_function.fit(X, Y)
+    kept = fitted(name, keep_sensitive=True)
+    for given in ({}, {"sensitive_features": GROUP}):
+        with pytest.raises(ValueError, match=r"keep_sensitive=True passes .*\('sex'\) on.*not in X"):
+            kept.transform(NUMBERS, **given)
+    with pytest.raises(ValueError, match="feature names should match"):
+        kept.transform(PEOPLE.drop(columns="age"))  # as many columns
+    array = np.column_stack([X, np.unique(GROUP, return_inverse=True)[1]])
+    kept = TRANSFORMERS[name](sensitive_features=6, keep_sensitive=True).fit(array, Y)
+    with pytest.raises(ValueError, match="keep_sensitive=True passes"):
+        kept.transform(X)
+
+
+@pytest.mark.parametrize("aware", [False, True])
+@pytest.mark.parametrize("output", ["default", "pandas"])
+def test_a_named_column_beside_moments(aware, output):
+    """Moments know of the features only; the column is taken out of X wherever it stands."""
+    moments = fitted("eraser").moments_
+    expected = fitted("eraser", aware=aware).transform(PEOPLE)
+    model = ConceptEraser(sensitive_features="sex", aware=aware).set_output(transform=output)
+    model.fit_moments(moments)
+    for people in (PEOPLE, PEOPLE[["sex", *NAMES]]):
+        np.testing.assert_array_equal(model.transform(people), expected)
+    np.testing.assert_array_equal(model.transform(NUMBERS, sensitive_features=GROUP), expected)
+    assert model.get_feature_names_out().tolist() == NAMES
+    with pytest.raises(ValueError, match="keep_sensitive=True does not go with fit_moments"):
+        clone(model).set_params(keep_sensitive=True).fit_moments(moments)
+    for rows in (PEOPLE.drop(columns="age"), PEOPLE.assign(more=1.0), PEOPLE[["sex", *NAMES[::-1]]]):
+        with pytest.raises(ValueError, match="feature names should match"):
+            model.transform(rows)
+    more = clone(model).fit_moments(moments).partial_fit(PEOPLE)
+    assert more.moments_.n == 2 * N
+    # Arrays have no names: a position is taken out of one with more columns.
+    unnamed = ConceptEraser().fit(X, sensitive_features=np.arange(N) % 3).moments_
+    by_position = ConceptEraser(sensitive_features=0, aware=aware).fit_moments(unnamed)
+    array = np.column_stack([np.arange(N) % 3, X])
+    np.testing.assert_allclose(by_position.transform(array), expected, rtol=1e-12)
+    for more in (by_position, clone(model).fit_moments(unnamed)):
+        with pytest.raises(ValueError, match=r"features, but .* is expecting 6 features"):
+            more.transform(np.column_stack([X, X]))
+
+
+def test_tables_that_do_not_add_up_say_why():
+    def table(columns, **params):
+        return ConceptEraser(sensitive_features="sex", **params).fit(PEOPLE[columns], Y).moments_
+
+    whole = table([*NAMES, "sex"])
+    renamed = ConceptEraser(sensitive_features="sex").fit(PEOPLE.rename(columns={"age": "years"})).moments_
+    for other, message in (
+        (renamed, "the first table only has age, and the second table only has years"),
+        (table(["sex", *NAMES[:2]]), "the first table only has score, height, size, days"),
+        (table(["sex", *NAMES[::-1]]), "another order: at position 0 is age in the first table, and days"),
+        (ConceptEraser().fit(X[:, :5], sensitive_features=PEOPLE["sex"]).moments_, "in the same order"),
+        (
+            table([*NAMES, "sex"], within_label=True),
+            "Fit every eraser with within_label=True or preserve_lab",
+        ),
+    ):
+        with pytest.raises(ValueError, match=f"do not add up.*{message}"):
+            whole + other
+    with pytest.raises(ValueError, match="fit every site's eraser with one of them set, and with y"):
+        ConceptEraser(within_label=True).fit_moments(whole)
 
 
 def test_kept_columns_serve_a_net(routing):

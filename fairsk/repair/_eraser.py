@@ -282,14 +282,16 @@ class ConceptEraser(GroupTransformer):
         Returns
         -------
         ConceptEraser
-            The fitted transformer. Its ``transform`` takes the features that the moments are of.
+            The fitted transformer. Its ``transform`` takes the features that the moments are of, with or
+            without the columns that ``sensitive_features`` names.
 
         Raises
         ------
         TypeError
             If these are no moments, or moments of groups where the attribute is continuous, or the reverse.
         ValueError
-            If labels are needed, and the moments do not tell rows apart by their labels.
+            If labels are needed, and the moments do not tell rows apart by their labels; or if sensitive
+            columns are to be kept.
 
         Examples
         --------
@@ -310,9 +312,15 @@ class ConceptEraser(GroupTransformer):
                 f"fit_moments takes the moments_ of another eraser with continuous={self.continuous}, got "
                 f"{type(moments).__name__}."
             )
+        if self.keep_sensitive:
+            raise ValueError(
+                "keep_sensitive=True does not go with fit_moments: moments are of the features, and do not "
+                "say where the sensitive columns stand in X. Set keep_sensitive=False, and pass them on "
+                "beside the eraser."
+            )
         n_features = len(moments.mean)
         self.n_features_in_ = self._n_rest = n_features
-        self._is_feature = np.ones(n_features, dtype=bool)
+        self._is_feature, self._saw_columns = np.ones(n_features, dtype=bool), False
         self._sensitive_names, self._sensitive_by_position = moments.names, False
         if hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
@@ -370,8 +378,8 @@ class ConceptEraser(GroupTransformer):
         """Learn what is subtracted, from moments."""
         if self._needs_labels and not moments.has_labels:
             raise ValueError(
-                "within_label=True and preserve_label=True need moments by label: fit with y, and one of "
-                "them set."
+                "within_label=True and preserve_label=True need moments by label: fit every site's eraser "
+                "with one of them set, and with y."
             )
         self.mean_ = moments.mean
         self.shrinkage_: float | None = None
@@ -455,6 +463,10 @@ class ConceptEraser(GroupTransformer):
     def _needs_groups(self) -> bool:
         return bool(self.aware)
 
+    @property
+    def _without_groups(self) -> str:
+        return "Where it is not known for new rows, set aware=False, which needs it in fit only."
+
     def _attribute(self, sensitive: SensitiveColumns) -> Any:
         if self.continuous:
             return _measurements(sensitive, accepts_unknown(self.unknown_group), later=True)
@@ -481,9 +493,7 @@ class ConceptEraser(GroupTransformer):
         return known, deviations @ self._slopes
 
 
-def _measurements(
-    sensitive: SensitiveColumns, allow_missing: bool = False, *, later: bool = False
-) -> Floats:
+def _measurements(sensitive: SensitiveColumns, allow_missing: bool = False, *, later: bool = False) -> Floats:
     """Return a continuous attribute as numbers, of shape (n_samples, n_attributes); ``later`` than fit."""
     columns = []
     for name, column in zip(sensitive.names, sensitive.columns, strict=True):

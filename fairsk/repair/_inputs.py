@@ -12,13 +12,31 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils import check_array
 
-from fairsk._core.columns import SensitiveColumns, as_array, as_table, columns_of_words
+from fairsk._core.columns import (
+    SensitiveColumns,
+    as_array,
+    as_table,
+    column_keys,
+    columns_of_words,
+    has_single_precision,
+)
 from fairsk._core.groups import Grouping, encode_groups
-from fairsk._core.messages import list_texts, shorten
+from fairsk._core.messages import list_texts, shorten, show
 from fairsk._core.typing import Floats
+from fairsk._core.warnings import warn_user
 from fairsk._sklearn.rows import check_rows, refuse_dataset
 
-__all__ = ["TrainingRows", "read_labels", "read_numbers", "read_table", "refuse_scale"]
+__all__ = [
+    "TrainingRows",
+    "advice_of_placement",
+    "read_labels",
+    "read_numbers",
+    "read_table",
+    "refuse_nothing_to_keep",
+    "refuse_scale",
+    "refuse_without_group",
+    "warn_of_nothing_kept",
+]
 
 
 @dataclass(frozen=True)
@@ -101,16 +119,33 @@ def read_numbers(estimator: Any, X: Any, rest: Any) -> NDArray[Any]:
         _refuse_words(name, list_texts(words))
     if getattr(getattr(rest, "dtype", None), "kind", "") == "c":
         raise ValueError("Complex data not supported: X must hold real numbers.")
+    # scikit-learn reads the precision of columns of NumPy only.
+    dtype: Any = np.float32 if has_single_precision(rest) else [np.float64, np.float32]
     try:
         # In one order, so that sums are the same to the last digit whatever container rows come in.
-        return np.asarray(
-            check_array(rest, dtype=[np.float64, np.float32], order="C", estimator=estimator, input_name="X")
-        )
+        return np.asarray(check_array(rest, dtype=dtype, order="C", estimator=estimator, input_name="X"))
     except ValueError as error:
-        if not str(error).startswith("could not convert"):
+        message = str(error)
+        if not message.startswith("could not convert") and "contains NaN" not in message:
             raise
-        text = str(error).partition(": ")[2]
-    _refuse_words(name, f"those with {shorten(text)}")
+    if "contains NaN" in message:
+        _refuse_missing(estimator, np.asarray(check_array(rest, dtype=float, ensure_all_finite=False)))
+    _refuse_words(name, f"those with {shorten(message.partition(': ')[2])}")
+
+
+def _refuse_missing(estimator: Any, features: Floats) -> NoReturn:
+    name, missing = type(estimator).__name__, int(np.isnan(features).any(axis=1).sum())
+    imputer = f"an imputer before it, make_pipeline(SimpleImputer(), {name}(...))"
+    if estimator.sensitive_features is not None:  # a column that an imputer loses the name of, or refuses
+        imputer = (
+            "an imputer of the numbers before it that passes the sensitive column on, "
+            "make_column_transformer((SimpleImputer(), numbers), remainder='passthrough', "
+            "verbose_feature_names_out=False).set_output(transform='pandas')"
+        )
+    raise ValueError(
+        f"Input X contains NaN, or None, in {missing} of {len(features)} rows, and {name} takes no missing "
+        f"values. Put {imputer}, or drop those rows."
+    )
 
 
 def _refuse_words(name: str, columns: str) -> NoReturn:
@@ -148,4 +183,63 @@ def refuse_scale(what: str, values: NDArray[Any]) -> None:
         raise ValueError(
             f"{what} go up to {size:.2g}: numbers as large, or as small, lose their digits in sums of "
             "squares. Measure them in other units first, such as by a StandardScaler."
+        )
+
+
+def advice_of_placement(estimator: Any) -> str:
+    """Return where to put a transformer whose sensitive column an earlier step may have left out."""
+    name = type(estimator).__name__
+    return (
+        f"If an earlier step left it out: put {name} before that step, or let the step pass the column on "
+        '(a ColumnTransformer with "passthrough" and .set_output(transform="pandas")), or pass '
+        f"sensitive_features= as metadata; a SensitiveRouter around the pipeline does so, if {name} itself "
+        "names no column."
+    )
+
+
+def refuse_without_group(estimator: Any, *, lacking: bool, otherwise: str) -> None:
+    """Refuse rows to transform that came without values, if no column of X holds them.
+
+    Parameters
+    ----------
+    estimator : GroupTransformer
+        Whose error this is.
+    lacking : bool
+        Whether X has the features only.
+    otherwise : str
+        What to do where groups are not known, a sentence.
+    """
+    name = type(estimator).__name__
+    if estimator.sensitive_features is None:
+        raise ValueError(
+            f"{name} needs the groups to transform rows. Name the column in its constructor, "
+            "sensitive_features='sex', or pass the values to this method. In cross-validation "
+            "scikit-learn's own scorers cannot pass them on: use the column, or fairsk's scorers with "
+            f"metadata routing enabled. {otherwise}"
+        )
+    if lacking and column_keys(estimator.sensitive_features):
+        raise ValueError(
+            f"{name} needs the group of every new row, and its sensitive column "
+            f"({show(estimator.sensitive_features)}) is not in X: give X with it, as in fit, or pass the "
+            f"values, sensitive_features=. {otherwise} (unknown_group='overall' takes rows whose value is "
+            "missing, not X without the column.)"
+        )
+
+
+def refuse_nothing_to_keep(estimator: Any) -> NoReturn:
+    """Refuse X with the features only, whose sensitive columns are to come out too."""
+    raise ValueError(
+        f"keep_sensitive=True passes the sensitive column ({show(estimator.sensitive_features)}) on to later "
+        "steps, and it is not in X: give X with it, as in fit, or set keep_sensitive=False if no later step "
+        "reads it."
+    )
+
+
+def warn_of_nothing_kept(estimator: Any) -> None:
+    """Warn if sensitive columns are to be kept and none is named."""
+    if estimator.keep_sensitive and not column_keys(estimator.sensitive_features):
+        warn_user(
+            "keep_sensitive=True keeps nothing: only columns of X that sensitive_features names in the "
+            "constructor are passed on, not values from elsewhere. Name the column there, or leave "
+            "keep_sensitive at False."
         )

@@ -14,8 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.columns import (
     SensitiveColumns,
+    advising,
     are_features,
     drop_columns,
+    drop_present,
     has_functions,
     refuse_shuffled,
     replace_features,
@@ -30,7 +32,17 @@ from fairsk._core.warnings import warn_user
 from fairsk._meta.groupwise import group_codes
 from fairsk._sklearn.compat import fit_context, num_samples
 from fairsk._sklearn.rows import check_same_features
-from fairsk.repair._inputs import TrainingRows, read_labels, read_numbers, read_table, refuse_scale
+from fairsk.repair._inputs import (
+    TrainingRows,
+    advice_of_placement,
+    read_labels,
+    read_numbers,
+    read_table,
+    refuse_nothing_to_keep,
+    refuse_scale,
+    refuse_without_group,
+    warn_of_nothing_kept,
+)
 
 __all__ = ["GroupTransformer"]
 
@@ -54,6 +66,8 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
     feature_names_in_: NDArray[Any]
     _is_feature: Bools
     _n_rest: int
+    #: Whether ``fit`` saw X, and not moments of its features only.
+    _saw_columns: bool
     _sensitive_names: tuple[str, ...]
     _sensitive_by_position: bool
 
@@ -108,8 +122,8 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        GroupTransformer
-            The fitted transformer.
+        object
+            The transformer itself, fitted.
         """
         self._learn(self._read_rows(X, y, sensitive_features, sample_weight, first=True))
         return self
@@ -120,15 +134,15 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows. Where no group is needed, the sensitive column may be absent.
+            Rows. Where no group is needed, and it is not kept, the sensitive column may be absent.
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The group of each row; overrides the column. Not looked at where no group is needed.
 
         Returns
         -------
         array of shape (n_samples, n_features_out)
-            New numbers in the precision of X; a frame if ``set_output`` asks for one, or if sensitive columns
-            of a frame are kept.
+            New numbers: in single precision if X is, else in double (also of half precision and of whole
+            numbers); a frame if ``set_output`` asks for one, or if sensitive columns of a frame are kept.
 
         Raises
         ------
@@ -141,13 +155,9 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
         features = self._features(X, first=False)
         attribute = None
         if self._needs_groups:
-            if sensitive_features is None and self.sensitive_features is None:
-                raise ValueError(
-                    f"{type(self).__name__} needs the groups to transform rows. Name the column in its "
-                    "constructor, sensitive_features='sex', or pass the values to this method. In "
-                    "cross-validation scikit-learn's own scorers cannot pass them on: use the column, or "
-                    "fairsk's scorers with metadata routing enabled."
-                )
+            if sensitive_features is None:
+                lacking = X.shape[1] == self._n_rest
+                refuse_without_group(self, lacking=lacking, otherwise=self._without_groups)
             attribute = self._attribute(self._sensitive(X, sensitive_features, first=False))
         else:
             refuse_shuffled(X=X, sensitive_features=sensitive_features)
@@ -221,6 +231,8 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
     ) -> TrainingRows:
         """Return the arguments of ``fit``, validated; ``first`` unless rows were learned from before."""
         X = read_table(self, X)
+        if first:
+            warn_of_nothing_kept(self)
         labels = None
         if self._needs_labels:
             labels = read_labels(
@@ -229,12 +241,13 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
         else:
             refuse_shuffled(X=X, y=y, sensitive_features=sensitive_features, sample_weight=sample_weight)
             check_consistent_length(X, y)
-        if sensitive_features is None and has_functions(self.sensitive_features):
-            features = self._features(X, first=first)  # first, for a function expects an X in order
-            sensitive = self._sensitive(X, None, first=first)
-        else:  # first, for a column that is named wrongly would be taken for a feature
-            sensitive = self._sensitive(X, sensitive_features, first=first)
-            features = self._features(X, first=first)
+        with advising(advice_of_placement(self)):
+            if sensitive_features is None and has_functions(self.sensitive_features):
+                features = self._features(X, first=first)  # first, for a function expects an X in order
+                sensitive = self._sensitive(X, None, first=first)
+            else:  # first, for a column that is named wrongly would be taken for a feature
+                sensitive = self._sensitive(X, sensitive_features, first=first)
+                features = self._features(X, first=first)
         refuse_scale("The features", features)
         weights = check_weights(sample_weight, len(features))
         return TrainingRows(features, sensitive, weights, labels)
@@ -259,14 +272,24 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
         """Return X without its sensitive columns; after ``fit`` it may have come without them."""
         if first:
             check_same_features(self, X, reset=True)
+            self._saw_columns = True
             rest = drop_columns(X, self.sensitive_features)
             if len(X.shape) == 2:  # of anything else scikit-learn's check says what it should be
                 self._is_feature = are_features(X, self.sensitive_features)
                 self._n_rest = int(self._is_feature.sum())
             return rest
-        if len(X.shape) != 2 or X.shape[1] != self._n_rest or self._passes_on:
-            check_same_features(self, X, reset=False)
-            return drop_columns(X, self.sensitive_features)
+        if len(X.shape) == 2 and X.shape[1] > self._n_rest and not self._saw_columns:
+            X = drop_present(X, self.sensitive_features)
+        if len(X.shape) == 2 and X.shape[1] == self._n_rest:
+            rest = self._checked_rest(X)
+            if self._passes_on:
+                refuse_nothing_to_keep(self)
+            return rest
+        check_same_features(self, X, reset=False)
+        return drop_columns(X, self.sensitive_features)
+
+    def _checked_rest(self, X: Any) -> Any:
+        """Return X that came without its sensitive columns, if it has the features of ``fit``."""
         remaining = copy.copy(self)  # as if it had been fitted on X without them
         remaining.n_features_in_ = self._n_rest
         if hasattr(self, "feature_names_in_"):
@@ -278,6 +301,11 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
     def _passes_on(self) -> bool:
         """Whether columns of X beside the features come out too."""
         return bool(self.keep_sensitive) and not self._is_feature.all()
+
+    @property
+    def _without_groups(self) -> str:
+        """What to do where the group of new rows is not known, a sentence."""
+        return "Where it is not known for new rows, take ConceptEraser, which needs it in fit only."
 
     def _warn_of_one_group(self) -> None:
         """Warn if all rows are of one group: nothing tells groups apart then."""
