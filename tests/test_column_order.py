@@ -208,6 +208,7 @@ def test_repaired_by_name(make, kind, order):
             by_position.transform(people[["skill", "luck", *order]])
 
 
+@pytest.mark.filterwarnings("ignore:All .* directions of the features")  # of few features
 def test_an_eraser_goes_on_by_name():
     """Batches whose columns stand in another order add up by name."""
     whole = ConceptEraser().fit(X, sensitive_features=frame("pandas", ORDER))

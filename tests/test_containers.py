@@ -204,6 +204,7 @@ def test_folds_are_the_same_in_any_container(names: Any, kind: str, of_groups: s
 
 
 @pytest.mark.filterwarnings("ignore:A column-vector y was passed")
+@pytest.mark.filterwarnings("ignore:All .* directions of the features")  # of few features
 @few
 @given(labels, containers, containers)
 def test_erasers_learn_the_same_from_any_container(names: Any, kind: str, of_groups: str) -> None:
@@ -470,6 +471,7 @@ def test_rows_in_another_order_are_refused(entrance: str, index: str, order: lis
         call(**others, **shuffled)
 
 
+@pytest.mark.filterwarnings("ignore:All .* directions of the features")  # of few features
 @pytest.mark.parametrize("entrance", ENTRANCES)
 @settings(max_examples=5)
 @given(st.sampled_from(sorted(INDEXES)), st.sampled_from(sorted(INDEXES)), st.data())
