@@ -254,3 +254,13 @@ def test_a_net_goes_on_by_name(combine):
         np.testing.assert_array_equal(net.predict_proba(X), expected.predict_proba(X))
     with pytest.raises(ValueError, match="'x', and had 'sex', 'race', 'old' in fit"):
         train(sensitive_features=frame("pandas", ORDER).rename(columns={"old": "x"}))
+
+
+@pytest.mark.parametrize("column", ["sex", None])
+def test_columns_of_one_name_are_refused_in_words(column):
+    people = pd.DataFrame({"skill": SKILL, "sex": WHO["sex"]})[["skill", "skill", "sex"]]
+    given = {} if column else {"sensitive_features": people["sex"]}
+    for model in (ReweightedClassifier(LogisticRegression()), Reweigher()):
+        model = model.set_params(sensitive_features=column)
+        with pytest.raises(ValueError, match="Several columns of a DataFrame are called 'skill'"):
+            model.fit(people, Y, **given)

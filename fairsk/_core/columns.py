@@ -45,6 +45,7 @@ __all__ = [
     "has_single_precision",
     "names_columns",
     "pyarrow_rows",
+    "refuse_repeated_names",
     "refuse_shuffled",
     "replace_features",
     "selects_by_position",
@@ -604,6 +605,17 @@ def columns_called(X: Any, names: Sequence[str]) -> list[str]:
     """Return those names that columns of X have; an array has none."""
     frame = _as_frame(X)
     return [] if frame is None else [name for name in names if name in frame.columns]
+
+
+def refuse_repeated_names(X: Any) -> None:
+    """Refuse a frame with several columns of one name, in words.
+
+    Raises
+    ------
+    ValueError
+        If X is one.
+    """
+    _as_frame(X)
 
 
 def _as_frame(X: Any) -> nw.DataFrame[Any] | None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
-from fairsk._core.columns import pyarrow_rows, refuse_shuffled
+from fairsk._core.columns import pyarrow_rows, refuse_repeated_names, refuse_shuffled
 from fairsk._core.labels import target_column
 from fairsk._core.messages import list_labels
 from fairsk._core.typing import Ints
@@ -90,6 +90,7 @@ def _refuse_mixed(labels: NDArray[Any]) -> None:
 def check_same_features(estimator: Any, X: Any, *, reset: bool) -> None:
     """Record, or compare with the record, the number and names of the columns of X; texts have none."""
     if hasattr(X, "shape") and len(X.shape) == 2:
+        refuse_repeated_names(X)  # before scikit-learn's error, which does not say what to do
         check_feature_names(estimator, X, reset=reset)
         check_n_features(estimator, X, reset=reset)
 
