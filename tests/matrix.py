@@ -919,7 +919,7 @@ FAILURES = [
         "In a plain pipeline that passes the column through, `RFE` would have to pass it through too. Put "
         "the pipeline in a `SensitiveRouter`, or pass metadata.",
         ValueError,
-        "could not convert string to float|wrap the pipeline in SensitiveRouter",
+        "could not convert string to float|(wrap the pipeline in|a) SensitiveRouter",
         lambda cell, model, tool: (
             tool.run is rfe_inside and "in a pipeline" in cell.model and cell.channel == "column"
         ),
