@@ -124,6 +124,11 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
         -------
         object
             The transformer itself, fitted.
+
+        Warns
+        -----
+        UserWarning
+            If ``keep_sensitive`` is true, and ``sensitive_features`` names no column that could be kept.
         """
         self._learn(self._read_rows(X, y, sensitive_features, sample_weight, first=True))
         return self
