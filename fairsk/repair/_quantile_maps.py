@@ -72,10 +72,10 @@ class Ranks:
         part = np.maximum(np.searchsorted(self.first, values, side="right") - 1, 0)
         inner = self.last[:-1] + (self.first[1:] - self.last[:-1]) / 2
         edges = np.concatenate([self.first[:1], inner, self.last[-1:]])
-        levels = interpolated(values, edges, self.levels)
         tied = (self.first[part] == values) & (self.last[part] == values)
-        below, above = self.levels[part[tied]], self.levels[part[tied] + 1]
-        levels[tied] = below + uniforms[tied] * (above - below)
+        below, above = self.levels[part], self.levels[part + 1]
+        levels = below + uniforms * (above - below)
+        levels[~tied] = interpolated(values[~tied], edges, self.levels)
         return levels
 
 
