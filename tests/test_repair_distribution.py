@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import linprog
 from scipy.stats import ks_2samp, kstest
+from scipy.stats.contingency import association
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
@@ -17,6 +18,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from fairsk._core.uniforms import entry_uniforms
 from fairsk.repair import DistributionRepairer
+from fairsk.repair._told import Told, told
 
 
 def repaired(X, groups, *, weights=None, **params):
@@ -485,3 +487,162 @@ def test_no_rows_are_kept():
             len(pickle.dumps(DistributionRepairer(ties="mean").fit(x[:, None], sensitive_features=groups)))
         )
     assert sizes[1] < 1.01 * sizes[0]
+
+
+# --- what features tell of the group, before and after ----------------------------------------------------
+
+
+def hours(n=3000, seed=0):
+    """Return working hours with a spike at 40, years of age, and a group that works more."""
+    rng = np.random.default_rng(seed)
+    groups = rng.choice(["man", "woman"], n, p=[0.7, 0.3])
+    worked = np.round(rng.normal(np.where(groups == "man", 43, 37), 10) / 5) * 5
+    worked[rng.random(n) < 0.4] = 40
+    return pd.DataFrame({"hours": worked, "age": rng.integers(18, 70, n)}), groups
+
+
+TOLD_MORE = "These features tell more of the group after the repair than before: "
+
+
+def test_what_is_told_is_what_the_best_function_of_the_value_explains():
+    X, groups = counted()
+    model = DistributionRepairer(ties="mean").fit(X, sensitive_features=groups)
+    answer = model.transform(X, sensitive_features=groups)
+    for features, found in ((X, model.told_before_), (answer, model.told_after_)):
+        for values, share in zip(features.T[:4], found, strict=False):
+            distinct, places = np.unique(values, return_inverse=True)
+            means = np.bincount(places, groups) / np.bincount(places)
+            explained = 1 - np.mean((groups - means[places]) ** 2) / groups.var()
+            adjusted = 1 - (1 - explained) * (len(X) - 1) / (len(X) - len(distinct))
+            assert share == pytest.approx(adjusted, abs=2e-3)  # the rarest counts are taken together
+    assert np.all(model.told_after_[:4] > 0.9)
+
+
+def test_what_is_told_of_three_groups_against_cramer():
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 3, 600)
+    values = rng.integers(0, 4, 600) + groups // 2
+    table = np.zeros((3, 5), dtype=int)
+    np.add.at(table, (groups, values), 1)
+    found = told(values.astype(float), groups, np.ones(600), 3)
+    assert found.share == pytest.approx(association(table) ** 2, rel=1e-12)
+    weighted = told(np.arange(15.0) // 3, np.tile(np.arange(3), 5), 7.0 * table.T.ravel() + 1e-200, 3)
+    assert weighted.share == 0  # of weights that are as good as few rows nothing is known
+
+
+@pytest.mark.parametrize("sizes", [(28, 2), (43, 1, 1)], ids=str)
+def test_what_chance_tells_over_all_ways_to_deal_out_the_groups(sizes):
+    n = sum(sizes)
+    values = np.repeat([0.0, 1, 2], [n // 3, n // 3 + 2, n - 2 * (n // 3) - 2])
+    found = []
+    for rows in itertools.permutations(range(n), n - sizes[0]):
+        codes = np.zeros(n, dtype=int)
+        codes[list(rows)] = np.arange(1, n - sizes[0] + 1) if len(sizes) == 3 else 1
+        found.append(told(values, codes, np.ones(n), len(sizes)))
+    shares = [each.share for each in found]
+    assert found[0].by_chance == pytest.approx(np.mean(shares), rel=1e-12)
+    assert found[0].variance == pytest.approx(np.var(shares), rel=1e-12)
+
+
+@pytest.mark.parametrize("shift", [0, 0.5])
+def test_chance_makes_as_much_of_what_was_told_as_rarely_as_said(shift):
+    rng = np.random.default_rng(0)
+    groups = np.arange(400) % 2
+
+    def draw():
+        return told(np.floor(rng.normal(shift * groups) * 2), groups, np.ones(400), 2)
+
+    truth = np.mean([each.share - each.by_chance for each in (draw() for _ in range(400))])
+    before = Told(truth if shift else 0.0, 0.0, 0.0, 1.0)
+    rare = np.mean([draw().is_more_than(before, 0.1) for _ in range(800)])
+    assert 0.05 < rare < 0.15  # nine standard errors
+
+
+def test_a_smooth_feature_tells_what_theory_says_if_parts_have_some_rows():
+    """Parts of one row each would tell every row by itself, and nothing of the group."""
+    rng = np.random.default_rng(0)
+    groups = np.arange(400) % 2
+    x = np.linspace(-6, 8, 10_001)
+    densities = [np.exp(-((x - mean) ** 2) / 2) for mean in (0, 2)]
+    both = densities[0] + densities[1]
+    theory = np.sum((densities[1] / both - 0.5) ** 2 * both) / np.sum(both) / 0.25
+    assert told(rng.normal(2.0 * groups), groups, np.ones(400), 2).adjusted == pytest.approx(theory, abs=0.1)
+
+
+def test_columns_alone_mark_the_group_and_fit_says_so():
+    X, groups = hours()
+    model = DistributionRepairer()
+    with pytest.warns(UserWarning, match=f"{TOLD_MORE}x0 ") as caught:
+        answer = model.fit_transform(X[["hours"]].to_numpy(), sensitive_features=groups)
+    assert len(caught) == 1
+    assert f"{model.told_before_[0]:.1%} of the group before, {model.told_after_[0]:.1%} after" in str(
+        caught[0].message
+    )
+    assert [len(np.unique(answer[(X["hours"] == 40) & (groups == g)])) for g in ("man", "woman")] == [1, 1]
+    assert model.told_after_ > 0.2 > 0.05 > model.told_before_
+    in_order = (X[["hours"]].to_numpy(), answer)
+    raw, marked = (found_by_trees(features, groups == "man") for features in in_order)
+    assert marked > raw + 0.02
+
+
+def test_columns_that_are_repaired_one_by_one_are_named():
+    X, groups = hours()
+    X["income"] = np.random.default_rng(1).lognormal(size=len(X))
+    X["group"] = groups
+    each = DistributionRepairer(sensitive_features="group")
+    one_by_one = ColumnTransformer([(name, each, [name, "group"]) for name in ("hours", "age", "income")])
+    with pytest.warns(UserWarning, match=TOLD_MORE) as caught:
+        one_by_one.fit(X)
+    named = [str(warning.message).removeprefix(TOLD_MORE).split(" ")[0] for warning in caught]
+    assert named == ["hours", "age"]
+    together = DistributionRepairer(sensitive_features="group", keep_sensitive=True)
+    with pytest.warns(UserWarning, match=f"{TOLD_MORE}hours .*, shift .*in one DistributionRepairer"):
+        together.fit(X[["group", "hours"]].assign(shift=X["hours"] > 40))
+
+
+def test_numbers_together_are_split_without_a_warning():
+    X, groups = hours()
+    X["income"] = np.random.default_rng(1).lognormal(size=len(X))
+    model = DistributionRepairer().fit(X, sensitive_features=groups)
+    assert model.told_before_[0] > 0.03
+    np.testing.assert_allclose(model.told_after_, 0, atol=0.01)
+    answer = model.transform(X, sensitive_features=groups)
+    assert found_by_trees(answer, groups == "man") < 0.6
+
+
+@pytest.mark.parametrize("params", [{"ties": "mean"}, {"amount": 0}], ids=["mean", "as they are"])
+def test_no_warning_where_ties_are_not_split(params):
+    X, groups = hours(500)
+    model = DistributionRepairer(**params).fit(X[["hours"]], sensitive_features=groups)
+    assert model.told_after_ > 0.2
+
+
+@pytest.mark.parametrize("n", [20, 300])
+def test_groups_that_are_alike_never_warn(n):
+    """Of 40 fits each less than one in a thousand may; values without ties tell by chance alone."""
+    more = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        X = np.column_stack([rng.normal(size=n), rng.poisson(3, n), rng.random(n) < 0.02])
+        model = DistributionRepairer().fit(X, sensitive_features=rng.choice(["a", "b", "c"], n))
+        more += np.any(model.told_after_ > model.told_before_)
+    assert n == 20 or more > 0
+
+
+def test_weights_of_any_scale_tell_the_same():
+    X, groups = hours(500)
+    weights = np.random.default_rng(0).exponential(size=500)
+    first, second = (
+        DistributionRepairer(ties="mean").fit(X, sensitive_features=groups, sample_weight=scale * weights)
+        for scale in (1, 1e-20)
+    )
+    np.testing.assert_allclose(first.told_before_, second.told_before_, rtol=1e-9)
+    assert first.told_before_[0] > 0.01
+
+
+def test_the_warning_stays_short_however_many_columns_it_names():
+    X, groups = hours(500)
+    many = pd.DataFrame({f"{j} {'long ' * 30}": X["hours"] for j in range(30)})
+    with pytest.warns(UserWarning, match=" and 1[0-9] more") as caught:
+        DistributionRepairer().fit(many, sensitive_features=groups)
+    assert len(str(caught[0].message)) < 2000

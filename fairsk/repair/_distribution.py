@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairsk._core.groups import list_groups
+from fairsk._core.messages import list_texts, shorten
 from fairsk._core.policy import UnknownGroup
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.uniforms import entry_uniforms
@@ -16,9 +17,14 @@ from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import Interval, StrOptions, validate_parameters
 from fairsk.repair._inputs import TrainingRows
 from fairsk.repair._quantile_maps import Ranks, learn_maps, moved, spread
+from fairsk.repair._told import Told, told
 from fairsk.repair._transformer import GroupTransformer
 
 __all__ = ["DistributionRepairer"]
+
+#: How rarely ``fit`` warns of a feature that tells more of the group, where it does so by chance: one fit of
+#: a thousand, whatever the number of features.
+LEVEL = 0.001
 
 #: What becomes of rows with one value.
 Ties: TypeAlias = Literal["mean", "split"]
@@ -41,7 +47,8 @@ class DistributionRepairer(GroupTransformer):
         What becomes of rows with one value, as counts, codes and booleans have many. ``"split"`` spreads them
         over the values that stand at their ranks, so that groups have the same values as often. ``"mean"``
         keeps them together, so that groups have exactly the same means; that serves linear models, but
-        **trees, neighbours and nets find the group by it**. It is read in ``transform``.
+        **trees, neighbours and nets find the group by it**. It is read in ``transform``. Rows that are alike
+        in all features cannot be split: give **all numbers of a table to one repairer**.
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of X, which is no feature and is left out; a list makes an intersection; a
         callable of X returns the values. Values passed to a method override it. The group is needed in
@@ -68,6 +75,13 @@ class DistributionRepairer(GroupTransformer):
         How far the groups lay apart in each feature: the root mean square by which rows have to move to make
         them alike, in standard deviations of the feature. It lies between 0 (they are alike) and 1, and its
         square is the share of the feature's variance that goes.
+    told_before_ : array of shape (n_features,)
+        How much of the group each feature tells by itself, to any model: the share of the variance of the
+        groups' indicators that its values explain, beyond chance, in the rows of ``fit``. It lies between 0
+        (nothing) and 1 (the value is known to be of one group).
+    told_after_ : array of shape (n_features,)
+        The same after the repair with ``amount=1`` and ``ties`` as in ``fit``. It is 0 where distributions
+        are alike.
     shares_ : dict
         For each group its share of the (weighted) rows.
     groups_ : tuple
@@ -88,7 +102,9 @@ class DistributionRepairer(GroupTransformer):
     Warns
     -----
     UserWarning
-        If there is only one group, or no row with a weight belongs to a group.
+        If there is only one group, no row with a weight belongs to a group, or with ``ties="split"`` a
+        feature tells more of the group after the repair than before, as where many rows are alike in all
+        features.
 
     See Also
     --------
@@ -118,13 +134,23 @@ class DistributionRepairer(GroupTransformer):
     after any map of a tied feature that is made for each group, such as a group's mean subtracted. With
     ``ties="split"`` each row takes one of the ranks of its value, by a hash of its features: the same for the
     same row every time, whatever other rows are present. Distributions are then the same, and with them
-    means, up to chance, and as far as features tell rows apart in single precision: rows that are alike in
-    all of them stay alike. So it needs features with many combinations.
+    means, up to chance, and as far as features tell rows apart in single precision.
+
+    *Few distinct rows.* Rows that are alike in all features stay alike, so they cannot be split: of one
+    column of working hours alone, 40 becomes 43.4 for every woman of a census and 40.0 for every man. So
+    **repair all numbers of a table in one repairer**, not one by one. ``told_after_`` says per feature what
+    is left, and ``fit`` warns where that is more than before. The share of the variance that values explain
+    is Pearson's chi squared over the number of rows, and over that of groups less 1; values with too few
+    rows are taken together. The warning comes where chance makes as much of what was told before in fewer
+    than one fit of a thousand.
 
     *Counts, booleans and one-hot columns* are values with ties, and come out as floats: a column of 0 and 1
-    has two values per group, neither 0 nor 1 in general (``"mean"``), or 0, 1 and averages of these, alike in
-    all groups (``"split"``). Text and categories are refused: encode them first, or repair the numbers only,
-    with a :class:`~sklearn.compose.ColumnTransformer`.
+    has two values per group, neither 0 nor 1 in general (``"mean"``), or 0, 1 and averages of these
+    (``"split"``). Counts and amounts are repaired well together with other numbers. **One-hot columns and
+    codes are not**: beside numbers each of them comes out alike in all groups, but what they tell together
+    grows, as of two columns of one category both may come out above 0. Leave them out, with a
+    :class:`~sklearn.compose.ColumnTransformer`, or set a bound on the decisions instead
+    (:class:`~fairsk.ConstrainedClassifier`). Text and categories are refused.
 
     *Order.* Within a group maps never fall, and rise wherever values with a weight do. Between two values of
     ``fit`` they are linear. Beyond those of ``fit`` values keep their distances. With ``ties="split"`` a row
@@ -161,6 +187,11 @@ class DistributionRepairer(GroupTransformer):
     male           35.54        3269.92
     >>> repairer.distances_.round(2)
     array([0.18, 0.12])
+
+    The share of the group's variance that each column tells by itself:
+
+    >>> repairer.told_before_.round(2), repairer.told_after_.round(2)
+    (array([0.08, 0.02]), array([0., 0.]))
     """
 
     maps_: dict[Any, list[Floats]]
@@ -212,6 +243,7 @@ class DistributionRepairer(GroupTransformer):
         self.barycenters_ = [feature.barycenter for feature in maps]
         self.distances_ = np.array([feature.distance for feature in maps])
         self._warn_of_one_group()
+        self._tell(rows, weights)
         absent = [label for label, share in self.shares_.items() if share == 0]
         if absent:
             warn_user(
@@ -219,10 +251,48 @@ class DistributionRepairer(GroupTransformer):
                 "sensitive_features are repaired as those of all rows together."
             )
 
+    def _tell(self, rows: TrainingRows, weights: Floats) -> None:
+        """Measure what each feature tells of the group before and after, and warn if ties make it more."""
+        repaired = self._moved(rows.features, rows.groups.codes, 1)
+        before, after = (
+            self._told(features, rows.groups.codes, weights) for features in (rows.features, repaired)
+        )
+        self.told_before_ = np.array([feature.adjusted for feature in before])
+        self.told_after_ = np.array([feature.adjusted for feature in after])
+        level = LEVEL / max(len(after), 1)
+        more = [now.is_more_than(then, level) for then, now in zip(before, after, strict=True)]
+        # That "mean" marks groups is what the docstring says of it; amount=0 changes nothing.
+        if not any(more) or self.ties == "mean" or self.amount == 0:
+            return
+        names = self.get_feature_names_out()
+        names = names[self._is_feature] if self.keep_sensitive else names
+        shares = zip(names, self.told_before_, self.told_after_, strict=True)
+        told_more = [
+            f"{shorten(str(name))} ({then:.1%} of the group before, {now:.1%} after)"
+            for (name, then, now), is_more in zip(shares, more, strict=True)
+            if is_more
+        ]
+        warn_user(
+            "These features tell more of the group after the repair than before: "
+            f"{list_texts(told_more, longest=120)}. ties='split' splits rows that differ in some feature; of "
+            "rows that are alike in all features one value becomes one number in each group, and marks it. "
+            "Repair more numbers together, in one DistributionRepairer (in a ColumnTransformer: one for all "
+            "numbers, not one per column), or leave such columns out: codes and one-hot columns cannot be "
+            "repaired as numbers."
+        )
+
+    def _told(self, features: NDArray[Any], codes: Ints, weights: Floats) -> list[Told]:
+        """Return what each feature tells of the group, by itself."""
+        return [told(column.astype(np.float64), codes, weights, len(self.groups_)) for column in features.T]
+
     def _repair(self, features: NDArray[Any], attribute: Ints) -> NDArray[Any]:
         """Return repaired features; the code -1 stands for unknown groups."""
         # amount and ties are read here, and may have been set since fit.
         validate_parameters(self._parameter_constraints, self.get_params(deep=False), type(self).__name__)
+        return self._moved(features, attribute, self.amount)
+
+    def _moved(self, features: NDArray[Any], attribute: Ints, amount: float) -> NDArray[Any]:
+        """Return features that are moved as far as ``amount`` says."""
         repaired = features.copy()
         if len(self.groups_) == 1:
             return repaired
@@ -236,5 +306,5 @@ class DistributionRepairer(GroupTransformer):
                 else:
                     ranks, barycenter = self._ranks[code + 1][feature], self.barycenters_[feature]
                     full = spread(values, uniforms[rows, feature], ranks, barycenter)
-                repaired[rows, feature] = (1 - self.amount) * values + self.amount * full
+                repaired[rows, feature] = (1 - amount) * values + amount * full
         return repaired
