@@ -121,7 +121,9 @@ class GaussianRepairer(GroupTransformer):
 
     *Tables.* Counts, booleans and one-hot columns come out as numbers between and beyond their values, and
     one value becomes another number in each group: **a tree reads the group from that**, more surely than
-    from the columns as they were. For such columns take :class:`DistributionRepairer`.
+    from the columns as they were. For counts and amounts take :class:`DistributionRepairer`, with all numbers
+    of the table in one repairer. One-hot columns and codes cannot be repaired as numbers without marking the
+    group: leave them out, or set a bound on the decisions (:class:`~fairsk.ConstrainedClassifier`).
 
     *Shrinkage.* The covariance of a group with few rows has directions without any variance, which no map can
     stretch to that of others, and new rows do have some variance there. Shrunk, it has some, too; the price
