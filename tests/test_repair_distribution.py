@@ -231,7 +231,7 @@ def test_weights_are_repeated_rows(kind):
     for model in (weighted, repeated):
         model.answer = model.transform(x[:, None], sensitive_features=groups)
     np.testing.assert_array_equal(weighted.answer, repeated.answer)
-    np.testing.assert_array_equal(weighted.distances_, repeated.distances_)
+    np.testing.assert_array_equal(weighted.feature_edits_, repeated.feature_edits_)
 
 
 def test_the_order_of_rows_never_matters():
@@ -276,12 +276,12 @@ def test_a_large_tie_among_many_values_stays_exact():
 def test_distances_by_hand_and_as_variance_that_goes():
     X = np.column_stack([[0.0, 1, 2, 3], [7, 7, 7, 7], [1, 2, 2, 1]])
     model = DistributionRepairer(ties="mean").fit(X, sensitive_features=list("aabb"))
-    np.testing.assert_allclose(model.distances_, [1 / np.sqrt(1.25), 0, 0], atol=1e-15)
+    np.testing.assert_allclose(model.feature_edits_, [1 / np.sqrt(1.25), 0, 0], atol=1e-15)
     x, groups = one_feature((300, 40, 5), "continuous")
     x = x[:, None]
     model.fit(x, sensitive_features=groups)
     barycenter, _ = on_a_grid([x[groups == g, 0] for g in range(3)])
-    assert model.distances_[0] ** 2 == pytest.approx(1 - barycenter.var() / x.var())
+    assert model.feature_edits_[0] ** 2 == pytest.approx(1 - barycenter.var() / x.var())
 
 
 # --- ties that are split ----------------------------------------------------------------------------------

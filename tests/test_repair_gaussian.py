@@ -175,7 +175,7 @@ def test_two_groups_of_one_feature_by_hand():
     assert repairer.maps_["a"] == pytest.approx(np.array([[deviation]]))
     # The mean of a moves by 4, its rows by 4/3 more or less; in deviations of all rows.
     overall = np.sqrt((1 + 2 * 9) / 3 + (1 / 3) * (2 / 3) * 36)
-    assert repairer.moved_["a"] == pytest.approx(np.sqrt(4**2 + (4 / 3) ** 2) / overall)
+    assert repairer.group_edits_["a"] == pytest.approx(np.sqrt(4**2 + (4 / 3) ** 2) / overall)
     assert repairer.shares_ == pytest.approx({"a": 1 / 3, "b": 2 / 3})
 
 
@@ -189,7 +189,7 @@ def test_attributes_say_what_becomes_of_a_row():
         expected = repairer.mean_ + deviations @ repairer.maps_[label].T
         np.testing.assert_allclose(repaired[members], expected, rtol=1e-9, atol=1e-9)
         move = (repaired - rows)[members] / rows.std(axis=0)
-        assert repairer.moved_[label] == pytest.approx(np.sqrt((move**2).mean()))
+        assert repairer.group_edits_[label] == pytest.approx(np.sqrt((move**2).mean()))
 
 
 def test_rows_move_less_than_by_other_maps_to_the_same_moments():

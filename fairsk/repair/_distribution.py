@@ -8,7 +8,6 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsk._core.groups import list_groups
 from fairsk._core.messages import list_texts, shorten
 from fairsk._core.policy import UnknownGroup
 from fairsk._core.typing import Floats, Ints
@@ -18,7 +17,7 @@ from fairsk._sklearn.compat import Interval, StrOptions, validate_parameters
 from fairsk.repair._inputs import TrainingRows
 from fairsk.repair._quantile_maps import Ranks, learn_maps, moved, spread
 from fairsk.repair._told import Told, told
-from fairsk.repair._transformer import GroupTransformer
+from fairsk.repair._transformer import REPAIRED_AS_ALL, GroupTransformer
 
 __all__ = ["DistributionRepairer"]
 
@@ -71,7 +70,7 @@ class DistributionRepairer(GroupTransformer):
     barycenters_ : list of arrays of shape (2, n_corners)
         The distribution that all groups get, per feature: levels, and the quantiles there, linear between
         them.
-    distances_ : array of shape (n_features,)
+    feature_edits_ : array of shape (n_features,)
         How far the groups lay apart in each feature: the root mean square by which rows have to move to make
         them alike, in standard deviations of the feature. It lies between 0 (they are alike) and 1, and its
         square is the share of the feature's variance that goes.
@@ -185,7 +184,7 @@ class DistributionRepairer(GroupTransformer):
             age_in_years  credit_amount
     female         35.52        3269.46
     male           35.54        3269.92
-    >>> repairer.distances_.round(2)
+    >>> repairer.feature_edits_.round(2)
     array([0.18, 0.12])
 
     The share of the group's variance that each column tells by itself:
@@ -226,8 +225,7 @@ class DistributionRepairer(GroupTransformer):
         """Learn the maps of every feature, of each group and of all rows."""
         features, codes, weights = rows.features, rows.groups.codes, rows.weights
         self.groups_ = rows.groups.labels
-        sums = rows.groups.sums(weights)
-        self.shares_ = dict(zip(self.groups_, (sums / sums.sum()).tolist(), strict=True))
+        self.shares_ = rows.shares
         weights = np.ones(len(codes)) if weights is None else weights
         maps = [
             learn_maps(column.astype(np.float64), codes, weights, len(self.groups_)) for column in features.T
@@ -241,15 +239,9 @@ class DistributionRepairer(GroupTransformer):
             *([feature.ranks[code] for feature in maps] for code in range(len(self.groups_))),
         ]
         self.barycenters_ = [feature.barycenter for feature in maps]
-        self.distances_ = np.array([feature.distance for feature in maps])
-        self._warn_of_one_group()
+        self.feature_edits_ = np.array([feature.distance for feature in maps])
+        self._warn_of_groups(self.shares_, REPAIRED_AS_ALL)
         self._tell(rows, weights)
-        absent = [label for label, share in self.shares_.items() if share == 0]
-        if absent:
-            warn_user(
-                f"No row with a weight belongs to: {list_groups(absent)}. The features of these groups of "
-                "sensitive_features are repaired as those of all rows together."
-            )
 
     def _tell(self, rows: TrainingRows, weights: Floats) -> None:
         """Measure what each feature tells of the group before and after, and warn if ties make it more."""

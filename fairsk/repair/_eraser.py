@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairsk._core.columns import SensitiveColumns, as_floats
 from fairsk._core.factorize import Coded
-from fairsk._core.groups import encode_groups, list_groups
+from fairsk._core.groups import encode_groups
 from fairsk._core.messages import show
 from fairsk._core.policy import UnknownGroup, accepts_unknown
 from fairsk._core.typing import Bools, Floats
@@ -337,12 +337,9 @@ class ConceptEraser(GroupTransformer):
     def _warn(self) -> None:
         """Warn of what was not erased, and of features of which nothing is left."""
         moments = self.moments_
-        self._warn_of_one_group()
-        if isinstance(moments, GroupMoments) and len(absent := np.flatnonzero(moments.shares == 0)):
-            warn_user(
-                f"No row with a weight belongs to: {list_groups(moments.groups[i] for i in absent)}. What "
-                "tells these groups of sensitive_features apart is not erased."
-            )
+        if isinstance(moments, GroupMoments):
+            shares = dict(zip(moments.groups, moments.shares, strict=True))
+            self._warn_of_groups(shares, "What tells these groups of sensitive_features apart is not erased.")
         n_varying = int(feature_scale(moments)[1].sum())
         if not self.aware and self.rank_ == n_varying > 0:
             warn_user(

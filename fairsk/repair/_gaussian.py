@@ -15,7 +15,7 @@ from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import Interval, StrOptions, validate_parameters
 from fairsk.repair._group_gaussians import GaussianMaps, GroupGaussians
 from fairsk.repair._inputs import TrainingRows
-from fairsk.repair._transformer import GroupTransformer
+from fairsk.repair._transformer import REPAIRED_AS_ALL, GroupTransformer
 
 __all__ = ["GaussianRepairer"]
 
@@ -71,7 +71,7 @@ class GaussianRepairer(GroupTransformer):
         The same for rows of unknown groups, whose mean is ``mean_``.
     shrinkage_ : dict
         For each group how far its covariance was shrunk.
-    moved_ : dict
+    group_edits_ : dict
         For each group how far its rows move with ``amount=1``: the root mean square over rows and features
         (constant ones excepted), in standard deviations of all rows.
     n_iter_ : int
@@ -208,7 +208,7 @@ class GaussianRepairer(GroupTransformer):
         self.groups_ = groups.labels
         weights = np.ones(len(features)) if rows.weights is None else rows.weights
         sums = groups.sums(weights)
-        self.shares_ = dict(zip(self.groups_, (sums / sums.sum()).tolist(), strict=True))
+        self.shares_ = rows.shares
         present = np.flatnonzero(sums > 0)
         codes = np.searchsorted(present, groups.codes)
         if not weights.all():
@@ -226,19 +226,10 @@ class GaussianRepairer(GroupTransformer):
         self.means_ = {label: gaussians.origin + each.distance for label, each in maps.items()}
         self.maps_ = {label: each.matrix for label, each in maps.items()}
         self.shrinkage_ = {label: each.shrinkage for label, each in maps.items()}
-        self.moved_ = {label: each.moved for label, each in maps.items()}
+        self.group_edits_ = {label: each.moved for label, each in maps.items()}
         self.n_iter_ = found.n_steps
-        self._warn_of_one_group()
-        self._warn_of_weak_groups([label for label, each in maps.items() if not each.is_complete])
-
-    def _warn_of_weak_groups(self, incomplete: list[Any]) -> None:
-        """Warn of groups without weight, and of covariances that cannot be made equal though asked for."""
-        absent = [label for label, share in self.shares_.items() if share == 0]
-        if absent:
-            warn_user(
-                f"No row with a weight belongs to: {list_groups(absent)}. The features of these groups of "
-                "sensitive_features are repaired as those of all rows together."
-            )
+        self._warn_of_groups(self.shares_, REPAIRED_AS_ALL)
+        incomplete = [label for label, each in maps.items() if not each.is_complete]
         if incomplete and self.shrinkage == 0:
             warn_user(
                 "shrinkage=0 makes covariances equal where each group varies in all directions. These groups "

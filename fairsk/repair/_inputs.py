@@ -65,6 +65,12 @@ class TrainingRows:
         """The group of each row; a missing value is refused here."""
         return encode_groups(self.sensitive)
 
+    @property
+    def shares(self) -> dict[Any, float]:
+        """For each group its share of the (weighted) rows."""
+        sums = self.groups.sums(self.weights)
+        return dict(zip(self.groups.labels, (sums / sums.sum()).tolist(), strict=True))
+
 
 def read_table(estimator: Any, X: Any) -> Any:
     """Return X as a frame or an array; anything else is refused before its rows are counted."""

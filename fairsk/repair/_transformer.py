@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -44,7 +45,13 @@ from fairsk.repair._inputs import (
     warn_of_nothing_kept,
 )
 
-__all__ = ["GroupTransformer"]
+__all__ = ["REPAIRED_AS_ALL", "GroupTransformer"]
+
+
+#: What becomes of groups without weight where each group has a map of its own.
+REPAIRED_AS_ALL = (
+    "The features of these groups of sensitive_features are repaired as those of all rows together."
+)
 
 
 class GroupTransformer(TransformerMixin, BaseEstimator):
@@ -312,13 +319,15 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
         """What to do where the group of new rows is not known, a sentence."""
         return "Where it is not known for new rows, take ConceptEraser, which needs it in fit only."
 
-    def _warn_of_one_group(self) -> None:
-        """Warn if all rows are of one group: nothing tells groups apart then."""
-        if len(getattr(self, "groups_", ())) == 1:
+    def _warn_of_groups(self, shares: Mapping[Any, float], of_absent: str) -> None:
+        """Warn if all rows are of one group, or groups have no weight; say what becomes of these."""
+        if len(shares) == 1:
             warn_user(
-                f"There is only one group, {list_groups(self.groups_)}: the features stay as they are. Check "
-                "that sensitive_features names the right column."
+                f"There is only one group, {list_groups(shares)}: the features stay as they are. Check that "
+                "sensitive_features names the right column."
             )
+        if absent := [label for label, share in shares.items() if share == 0]:
+            warn_user(f"No row with a weight belongs to: {list_groups(absent)}. {of_absent}")
 
     # --- the contract -----------------------------------------------------------------------------------
 
