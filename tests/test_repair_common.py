@@ -626,6 +626,15 @@ def test_group_means_are_equal_whatever_the_features(name, rows):
 
 
 @every
+def test_a_feature_that_is_missing_is_named_though_the_sensitive_column_is_there(name):
+    people = pd.DataFrame(X, columns=list("abcdef")).assign(group=GROUP)
+    fitted = TRANSFORMERS[name](sensitive_features="group").fit(people, Y)
+    with pytest.raises(ValueError, match="now missing:\n- c\n") as error:
+        fitted.transform(people.drop(columns="c"))
+    assert "group" not in str(error.value)
+
+
+@every
 def test_a_group_of_one_row_and_of_none(name):
     group = GROUP.copy()
     group[0] = "z"

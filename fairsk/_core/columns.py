@@ -42,6 +42,7 @@ __all__ = [
     "drop_columns",
     "drop_present",
     "has_functions",
+    "has_named",
     "has_single_precision",
     "names_columns",
     "pyarrow_rows",
@@ -473,8 +474,13 @@ def drop_columns(X: Any, selector: Selector) -> Any:
 
 def drop_present(X: Any, selector: Selector) -> Any:
     """Return X without those selected columns that it has; an array has none that are named."""
-    names = [key for key in column_keys(selector) or [] if isinstance(key, str)]
-    return X if names and not columns_called(X, names) else drop_columns(X, selector)
+    names = any(isinstance(key, str) for key in column_keys(selector) or [])
+    return X if names and not has_named(X, selector) else drop_columns(X, selector)
+
+
+def has_named(X: Any, selector: Selector) -> bool:
+    """Whether X has a column that is selected by name; an array has none."""
+    return bool(columns_called(X, [key for key in column_keys(selector) or [] if isinstance(key, str)]))
 
 
 def are_features(X: Any, selector: Selector) -> Bools:

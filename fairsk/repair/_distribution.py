@@ -199,11 +199,9 @@ class DistributionRepairer(GroupTransformer):
     _ranks: list[list[Ranks]]  # of all rows, and of each group: per feature
 
     _parameter_constraints = {
+        **GroupTransformer._parameter_constraints,
         "amount": [Interval(Real, 0, 1, closed="both")],
         "ties": [StrOptions(set(get_args(Ties)))],
-        "sensitive_features": "no_validation",  # fairsk._core.columns.column_keys says what it can be
-        "unknown_group": [StrOptions(set(get_args(UnknownGroup)))],
-        "keep_sensitive": ["boolean"],
     }
 
     def __init__(

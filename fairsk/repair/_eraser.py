@@ -204,15 +204,13 @@ class ConceptEraser(GroupTransformer):
     __metadata_request__partial_fit = {"sensitive_features": True}
 
     _parameter_constraints = {
-        "sensitive_features": "no_validation",  # fairsk._core.columns.column_keys says what it can be
+        **GroupTransformer._parameter_constraints,
         "metric": [StrOptions(set(get_args(Metric)))],
         "shrinkage": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
         "within_label": ["boolean"],
         "preserve_label": ["boolean"],
         "aware": ["boolean"],
         "continuous": ["boolean"],
-        "unknown_group": [StrOptions(set(get_args(UnknownGroup)))],
-        "keep_sensitive": ["boolean"],
     }
 
     def __init__(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,11 +180,9 @@ class GaussianRepairer(GroupTransformer):
     maps_: dict[Any, Floats]
 
     _parameter_constraints = {
+        **GroupTransformer._parameter_constraints,
         "amount": [Interval(Real, 0, 1, closed="both")],
-        "sensitive_features": "no_validation",  # fairsk._core.columns.column_keys says what it can be
         "shrinkage": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
-        "unknown_group": [StrOptions(set(get_args(UnknownGroup)))],
-        "keep_sensitive": ["boolean"],
     }
 
     def __init__(

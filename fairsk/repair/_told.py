@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import gammainccinv
 
 from fairsk._core.typing import Floats, Ints
+from fairsk.repair._moments.sums import effective_rows
 
 __all__ = ["Told", "told"]
 
@@ -83,7 +84,7 @@ def told(values: Floats, codes: Ints, weights: Floats, n_groups: int) -> Told:
     counted = weights > np.finfo(np.float64).eps * weights.max()  # smaller ones are lost in rounding
     if not counted.all():
         values, codes, weights = values[counted], codes[counted], weights[counted]
-    n_rows = weights.sum() ** 2 / (weights @ weights)  # that are as good as these weighted ones (Kish)
+    n_rows = float(effective_rows(weights.sum(), weights @ weights))
     n_parts = max(1, int(n_rows / ROWS_PER_CELL / n_groups))
     order = np.argsort(values)
     codes, weights = codes[order], weights[order]

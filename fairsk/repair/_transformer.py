@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +21,7 @@ from fairsk._core.columns import (
     drop_columns,
     drop_present,
     has_functions,
+    has_named,
     refuse_shuffled,
     replace_features,
     selects_by_position,
@@ -31,7 +33,7 @@ from fairsk._core.typing import Bools
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk._meta.groupwise import group_codes
-from fairsk._sklearn.compat import fit_context, num_samples
+from fairsk._sklearn.compat import StrOptions, fit_context, num_samples
 from fairsk._sklearn.rows import check_same_features
 from fairsk.repair._inputs import (
     TrainingRows,
@@ -54,7 +56,7 @@ REPAIRED_AS_ALL = (
 )
 
 
-class GroupTransformer(TransformerMixin, BaseEstimator):
+class GroupTransformer(TransformerMixin, BaseEstimator, ABC):
     """A transformer of numbers that reads the group of each row in ``fit``, and maybe in ``transform``.
 
     The group comes from the method's argument, else from a column of X, which is no feature: it is left out
@@ -81,18 +83,23 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
     __metadata_request__fit = {"sensitive_features": True}
     __metadata_request__transform = {"sensitive_features": True}
 
-    _parameter_constraints: dict[str, Any] = {}
+    #: The parameters that all of them have; subclasses add their own.
+    _parameter_constraints: dict[str, Any] = {
+        "sensitive_features": "no_validation",  # fairsk._core.columns.column_keys says what it can be
+        "unknown_group": [StrOptions(set(get_args(UnknownGroup)))],
+        "keep_sensitive": ["boolean"],
+    }
 
+    @abstractmethod
     def _learn(self, rows: TrainingRows) -> None:
         """Learn from rows; ``groups_`` is set here."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _repair(self, features: NDArray[Any], attribute: Any) -> NDArray[Any]:
         """Return new features of the same type.
 
         ``attribute`` is what ``_attribute`` returned, or None if no group is needed.
         """
-        raise NotImplementedError
 
     @property
     def _needs_labels(self) -> bool:
@@ -292,7 +299,8 @@ class GroupTransformer(TransformerMixin, BaseEstimator):
             return rest
         if len(X.shape) == 2 and X.shape[1] > self._n_rest and not self._saw_columns:
             X = drop_present(X, self.sensitive_features)
-        if len(X.shape) == 2 and X.shape[1] == self._n_rest:
+        has_sensitive = self._n_rest < self.n_features_in_ and has_named(X, self.sensitive_features)
+        if len(X.shape) == 2 and X.shape[1] == self._n_rest and not has_sensitive:
             rest = self._checked_rest(X)
             if self._passes_on:
                 refuse_nothing_to_keep(self)

@@ -14,7 +14,7 @@ from fairsk._core.messages import list_texts, shorten
 from fairsk._core.results import Result
 from fairsk._core.typing import Floats
 from fairsk._core.validation import plain_labels, read_labels, read_orders
-from fairsk.repair._moments.sums import rows_counted, spread
+from fairsk.repair._moments.sums import effective_rows, rows_counted, spread
 
 __all__ = ["FeatureMoments"]
 
@@ -90,7 +90,7 @@ class FeatureMoments(Result):
     @property
     def n_rows(self) -> float:
         """The number of rows, whatever the scale of their weights; fewer if these are unequal (Kish)."""
-        return self.n**2 / self.weight_squares
+        return float(effective_rows(self.n, self.weight_squares))
 
     @property
     def n_counted(self) -> float:

@@ -11,7 +11,7 @@ from scipy import linalg
 
 from fairsk._core.typing import Floats, Ints
 
-__all__ = ["code_labels", "deviations", "mean_of", "recentred", "rows_counted", "spread"]
+__all__ = ["code_labels", "deviations", "effective_rows", "mean_of", "recentred", "rows_counted", "spread"]
 
 #: Rows are looked at in blocks of so many numbers in double precision (4 MiB), which caches hold.
 _BLOCK = 2**19
@@ -68,13 +68,18 @@ def recentred(mean: Floats, centred: Floats, counted: Floats) -> tuple[Floats, F
     return mean + rest, centred - rest
 
 
+def effective_rows(weight: Any, weight_squares: Any) -> Any:
+    """Return Kish's effective number of rows, given the sums of their weights and squared weights."""
+    return weight**2 / weight_squares
+
+
 def rows_counted(weight: Any, weight_squares: Any) -> Any:
     """Return how many rows stand behind estimates, given the sums of their weights and squared weights.
 
     A row counts as many times as its weight says. If weights are scaled down, to a sum of 1, say, then
     Kish's effective number counts, which is below the sum wherever weights are numbers of repetitions.
     """
-    return np.maximum(weight, weight**2 / weight_squares)
+    return np.maximum(weight, effective_rows(weight, weight_squares))
 
 
 def code_labels(labels: NDArray[Any] | None, n_samples: int) -> tuple[tuple[Hashable, ...], Ints]:
