@@ -314,7 +314,7 @@ def _locked(path: str | os.PathLike[str], timeout: float) -> Iterator[None]:
             f"{_name(path)} is being changed by another process, and was so for {timeout:g} seconds. Try "
             "again, or give it more time with timeout=."
         ) from None
-    except (OSError, NotImplementedError) as error:
+    except (OSError, NotImplementedError) as error:  # the second from filelock, of folders without locks
         reason = getattr(error, "strerror", None) or str(error)
         raise PermissionError(
             f"{_name(path)} cannot be locked, which takes a file beside it, {show(target + '.lock')}: "
