@@ -16,11 +16,12 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from skorch.callbacks import Callback
 
 from fairsk import FairClassifier, FairLoss
-from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints
+from fairsk._core.bounds import Bound, BoundedConstraint
 from fairsk.datasets import load_adult
-from fairsk.neural._bounded_loss import BoundedLoss, Controller
+from fairsk.neural import BoundedLoss
 from fairsk.neural._callbacks import _RunningEvaluation
 from fairsk.neural._comparisons import GroupComparison
+from fairsk.neural._controller import Controller, RateTable, balanced_centre
 from fairsk.neural._evaluation import LARGE_BATCH, EvaluationSums
 from fairsk.neural._training import Defaults, TrainingPlan
 from fairsk.rates import get_constraint
@@ -65,18 +66,18 @@ def violation(data, seed=0, params=None, **settings):
 
 
 def make_loss(max_difference=0.1, comparisons=TWO_GROUPS, **settings):
-    bounds = bounded_constraints("demographic_parity", max_difference, None)
-    return BoundedLoss(bounds, comparisons, 2, controller=Controller(**settings))
+    controller = Controller(**settings)
+    return BoundedLoss(max_difference=max_difference, comparisons=comparisons, controller=controller)
 
 
 def selection_table(*rates, rows=100):
     """Return hard cells of groups of so many rows, half of them positives, with these selection rates."""
-    selected = rows / 2 * np.array(rates)
-    return np.stack([selected, selected, rows / 2 - selected, rows / 2 - selected])
+    selected = rows / 2 * torch.tensor(rates, dtype=torch.float64)
+    return torch.stack([selected, selected, rows / 2 - selected, rows / 2 - selected])[None]
 
 
 def net_forces(loss):
-    return loss.forces_[0, 0]
+    return loss.forces[0, 0].numpy()
 
 
 # --- the update ------------------------------------------------------------------------------------------
@@ -84,15 +85,15 @@ def net_forces(loss):
 
 def test_without_violations_nothing_is_pushed():
     loss = make_loss(shrink=0.0)
-    loss.update_multipliers([selection_table(0.5, 0.59)], 0.1)
+    loss.update_multipliers(selection_table(0.5, 0.59), 0.1)
     assert not net_forces(loss).any()
     assert not loss.multipliers.any()
-    assert not loss.prices_0.any()
+    assert not loss.prices.any()
 
 
 def test_forces_cancel_and_point_into_the_window():
     loss = make_loss()
-    loss.update_multipliers([selection_table(0.3, 0.7)], 0.01)
+    loss.update_multipliers(selection_table(0.3, 0.7), 0.01)
     down_a, down_b = net_forces(loss)
     assert down_b > 0 > down_a
     assert down_a == pytest.approx(-down_b)
@@ -101,20 +102,20 @@ def test_forces_cancel_and_point_into_the_window():
 def test_the_force_of_a_first_violation_is_the_gain_times_stiffness():
     """The formula of the docstring by hand: two halves of the rows, selection rates .3 and .7."""
     loss = make_loss(gain=10.0, initial_scale=1.0, shrink=0.0)
-    loss.update_multipliers([selection_table(0.3, 0.7)], 0.0)  # no time has passed: no multipliers yet
+    loss.update_multipliers(selection_table(0.3, 0.7), 0.0)  # no time has passed: no multipliers yet
     stiffness = np.sqrt(0.5)  # 1 / (sigma^2 s^1.5) with sigma = 1 / s
     expected = 10.0 * stiffness * (0.2 - 0.05)  # rho k (|h - c| - epsilon / 2)
     assert net_forces(loss) == pytest.approx([-expected, expected])
     assert float(loss.offset) == pytest.approx(expected * (0.7 - 0.3))
     # One more selected row of a group, a share of 1/2 of all, moves its rate by 1 / .5.
-    assert loss.prices_0.tolist() == pytest.approx([-2 * expected] * 2 + [2 * expected] * 2, rel=1e-6)
+    assert loss.prices[0].tolist() == pytest.approx([-2 * expected] * 2 + [2 * expected] * 2, rel=1e-6)
 
 
 def test_multipliers_grow_by_the_time_that_a_violation_lasts():
     once, twice = (make_loss(initial_scale=1.0, max_multiplier=NEVER) for _ in range(2))
-    once.update_multipliers([selection_table(0.3, 0.7)], 0.02)
+    once.update_multipliers(selection_table(0.3, 0.7), 0.02)
     for _ in range(2):
-        twice.update_multipliers([selection_table(0.3, 0.7)], 0.01)
+        twice.update_multipliers(selection_table(0.3, 0.7), 0.01)
     assert float(once.multipliers.max()) > 0
     torch.testing.assert_close(once.multipliers, twice.multipliers)
 
@@ -122,11 +123,187 @@ def test_multipliers_grow_by_the_time_that_a_violation_lasts():
 def test_small_groups_are_pushed_less():
     groups = (GroupComparison(1, (0, 1, 2, 3)),)
     loss = make_loss(comparisons=groups)
-    table = selection_table(0.2, 0.8, 0.2, 0.8) * [1.0, 1.0, 0.04, 0.04]
-    loss.update_multipliers([table], 0.01)
+    table = selection_table(0.2, 0.8, 0.2, 0.8) * torch.tensor([1.0, 1.0, 0.04, 0.04])
+    loss.update_multipliers(table, 0.01)
     force = np.abs(net_forces(loss))
     assert force[2] < force[0] / 2
     assert force[3] < force[1] / 2
+
+
+def scalar_imbalance(centre, values, half_width, down, up, gain):
+    """Return how much more the groups are pushed up than down for a window around this centre."""
+    total = 0.0
+    for value, mu_down, mu_up, rho in zip(values, down, up, gain, strict=True):
+        total += max(0.0, mu_up + rho * (centre - value - half_width))
+        total -= max(0.0, mu_down + rho * (value - centre - half_width))
+    return total
+
+
+def bisected(function, low, high):
+    """Return the middle of where an increasing function is zero."""
+    ends = []
+    for is_left in (lambda y: y < -1e-12, lambda y: y <= 1e-12):
+        a, b = low, high
+        for _ in range(200):
+            middle = (a + b) / 2
+            a, b = (middle, b) if is_left(function(middle)) else (a, middle)
+        ends.append(a)
+    return sum(ends) / 2
+
+
+def test_the_centre_balances_forces_up_and_down():
+    """Against bisection of the plain sum, for many windows at once; some groups take no part."""
+    rng = np.random.default_rng(0)
+    values = rng.random((5, 3, 6))
+    half_width = rng.choice([0.01, 0.2, 0.6], (5, 3, 1))
+    gain = rng.random((5, 3, 6)) * (rng.random((5, 3, 6)) > 0.2)
+    multipliers = rng.random((2, 5, 3, 6)) * (rng.random((2, 5, 3, 6)) > 0.6) * gain
+    lead = multipliers / np.where(gain, gain, 1)
+    found = balanced_centre(*map(torch.from_numpy, (values, half_width, lead, gain))).numpy()
+    for i, j in np.ndindex(5, 3):
+        args = values[i, j], half_width[i, j, 0], *multipliers[:, i, j], gain[i, j]
+        centre = bisected(lambda c, args=args: scalar_imbalance(c, *args), -9.0, 9.0)
+        assert found[i, j, 0] == pytest.approx(centre, abs=1e-9)
+
+
+def test_rates_are_measured_as_those_of_single_groups():
+    """Values and slopes against the Rate itself, one group at a time, and against difference quotients."""
+    constraints = [get_constraint(name) for name in ("equalized_odds", "predictive_parity")]
+    rates = [rate for constraint in constraints for rate in constraint.rates]
+    pairs = [(rate, bound) for bound in (Bound(difference=0.1), Bound(ratio=0.8)) for rate in rates]
+    shares = torch.from_numpy(np.random.default_rng(0).random((2, 4, 3))) / 10
+    shares[1, :, 2] = 0.0  # a group that has no rows there
+    measured = RateTable(pairs, min_rate=1e-3).measure(shares)
+
+    def value_of(j, cells):
+        rate, bound = pairs[j]
+        value = float(rate(dict(zip(("tp", "fp", "fn", "tn"), cells, strict=True))))
+        return value if bound.comparison == "difference" else np.log(value)
+
+    for i, j, g in np.ndindex(2, len(pairs), 3):
+        assert bool(measured.measured[i, j, g]) == (i != 1 or g != 2)
+        if (i, g) == (1, 2):
+            continue
+        cells = shares[i, :, g].numpy()
+        assert float(measured.values[i, j, g]) == pytest.approx(value_of(j, cells))
+        for label, moved in enumerate(([0, 1, 0, -1], [1, 0, -1, 0])):
+            step = 1e-6 * np.array(moved)
+            quotient = (value_of(j, cells + step) - value_of(j, cells - step)) / 2e-6
+            assert float(measured.slopes[i, j, label, g]) == pytest.approx(quotient, rel=1e-6, abs=1e-6)
+
+
+# --- a loop of one's own ---------------------------------------------------------------------------------
+
+
+def linear_rows(n=1500, seed=0):
+    """Return features, of which the first tells the group, and the target of a loss."""
+    generator = torch.Generator().manual_seed(seed)
+    group = (torch.rand(n, generator=generator) < 0.4).long()
+    X = torch.randn(n, 3, generator=generator)
+    X[:, 0] += 1.5 * group
+    noise = torch.randn(n, generator=generator)
+    return X, {"y": (X[:, 0] + X[:, 1] + noise > 0.5).long(), "group": group}
+
+
+def gap(net, X, group):
+    selected = net(X).argmax(1).double()
+    return abs(float(selected[group == 1].mean() - selected[group == 0].mean()))
+
+
+def trained_by_hand(criterion, batch_size, steps, X, target, lr=0.02):
+    torch.manual_seed(0)
+    net = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.Adam(net.parameters(), lr=lr)
+    for step in range(steps):
+        rows = torch.randint(len(X), (batch_size,)) if batch_size < len(X) else torch.arange(len(X))
+        batch = {name: values[rows] for name, values in target.items()}
+        logits = net(X[rows])
+        optimizer.zero_grad()
+        criterion(logits, batch).backward()
+        optimizer.param_groups[0]["lr"] = lr * (1 - 0.98 * step / steps)
+        optimizer.step()
+        criterion.update(logits, batch)
+    return net
+
+
+@pytest.mark.parametrize(("batch_size", "steps"), [(1500, 300), (100, 600)])
+def test_a_loop_of_ones_own_is_held_to_the_bound(batch_size, steps):
+    X, target = linear_rows()
+    net = trained_by_hand(BoundedLoss(max_difference=0.1, n_updates=steps), batch_size, steps, X, target)
+    assert gap(net, X, target["group"]) < 0.12
+    free = trained_by_hand(BoundedLoss(max_difference=1.0, n_updates=steps), batch_size, steps, X, target)
+    assert gap(free, X, target["group"]) > 0.3
+
+
+def test_counts_of_decisions_forget_by_the_part_of_the_training():
+    _, target = linear_rows(4)
+    target = {"y": torch.tensor([1, 0, 1, 0]), "group": torch.tensor([0, 0, 1, 1])}
+    logits = torch.tensor([[0.0, 1.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    loss = BoundedLoss(n_updates=100, controller=Controller(memory=0.05))  # five updates
+    for _ in range(3):
+        loss.update(logits, target)
+    kept = 1 + 0.8 + 0.8**2
+    assert loss.counts[0].numpy() == pytest.approx(kept * np.array([[1, 0], [1, 0], [0, 1], [0, 1]]))
+    few = BoundedLoss(n_updates=4)  # a quarter of the training is more than is remembered
+    for _ in range(3):
+        few.update(logits, target)
+    assert float(few.counts.sum()) == 4
+
+
+def test_weights_count_in_the_decisions_that_update_is_given():
+    target = {
+        "y": torch.tensor([1, 0, 1]),
+        "group": torch.tensor([0, 0, 1]),
+        "weight": torch.tensor([2.0, 3, 4]),
+    }
+    loss = BoundedLoss(n_updates=1)
+    loss.update(torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]), target)
+    assert loss.counts[0].tolist() == [[2, 0], [0, 0], [0, 4], [3, 0]]
+
+
+def test_the_state_of_a_loss_goes_on_in_another():
+    X, target = linear_rows()
+    losses = [BoundedLoss("equalized_odds", max_difference=0.05, n_updates=10) for _ in range(2)]
+    logits = torch.stack([-X[:, 0], X[:, 0]], 1)
+    for _ in range(3):
+        losses[0].update(logits, target)
+    losses[1].load_state_dict(losses[0].state_dict())
+    for loss in losses:
+        loss.update(-logits, target)
+    first, second = losses
+    assert all(torch.equal(value, second.state_dict()[name]) for name, value in first.state_dict().items())
+    assert torch.equal(first(logits, target), second(logits, target))
+
+
+def test_until_an_update_the_loss_is_the_cross_entropy():
+    X, target = linear_rows()
+    expected = torch.nn.functional.cross_entropy(X[:, :2], target["y"])
+    torch.testing.assert_close(BoundedLoss()(X[:, :2], target), expected)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_groups": 0}, "n_groups must be at least 1"),
+        ({"n_updates": 0}, "n_updates must be at least 1"),
+        ({"max_difference": 0.1, "min_ratio": 0.8}, "Give max_difference or min_ratio, not both"),
+    ],
+)
+def test_what_a_loss_cannot_be_made_of(params, message):
+    with pytest.raises(ValueError, match=message):
+        BoundedLoss(**params)
+
+
+def test_updates_need_to_know_their_number_and_codes_that_there_are():
+    X, target = linear_rows()
+    with pytest.raises(ValueError, match="give n_updates to the loss"):
+        BoundedLoss().update(X[:, :2], target)
+    loss = BoundedLoss(n_updates=10)
+    for call in (loss, loss.update):
+        with pytest.raises(ValueError, match="The target has the group 2, but n_groups is 2"):
+            call(X[:, :2], {**target, "group": target["group"] + 1})
+        with pytest.raises(ValueError, match="it has no 'group'"):
+            call(X[:, :2], {"y": target["y"]})
 
 
 # --- settings of the controller --------------------------------------------------------------------------
@@ -170,7 +347,7 @@ def test_forces_start_small_and_are_whole_after_a_fifth_of_the_training():
     loss = make_loss(growth=0.0, shrink=0.0)
     forces = []
     for elapsed in (0.0, 0.1, 0.1, 0.1, 0.1):
-        loss.update_multipliers([selection_table(0.3, 0.7)], elapsed)
+        loss.update_multipliers(selection_table(0.3, 0.7), elapsed)
         forces.append(net_forces(loss)[1])
     whole = forces[-1]
     assert forces[0] == pytest.approx(0.3 * whole)
@@ -184,14 +361,14 @@ def test_forces_shrink_when_violations_turn_over():
     tables = {"far": (0.3, 0.7), "over": (0.7, 0.3), "inside": (0.5, 0.55), "near": (0.446, 0.554)}
     scales = []
     for name in ("far", "far", "over", "inside", "over", "near", "far"):
-        loss.update_multipliers([selection_table(*tables[name])], 0.0)
+        loss.update_multipliers(selection_table(*tables[name]), 0.0)
         scales.append(float(loss.step_scale))
     # Turned at the third and the last one. Where nothing is outside, the sides of before are remembered, as
     # they are where rates are outside by .004, less than the dead zone: a tenth of half the window.
     assert scales == pytest.approx([0.3, 0.3, 0.21, 0.21, 0.21, 0.21, 0.147])
     loss = make_loss(shrink=0.0, recovery=0.0, max_difference=0.1, dead_zone=0.0)
     for name in ("over", "near"):
-        loss.update_multipliers([selection_table(*tables[name])], 0.0)
+        loss.update_multipliers(selection_table(*tables[name]), 0.0)
     assert float(loss.step_scale) == pytest.approx(0.21)
 
 
@@ -220,11 +397,9 @@ def test_few_epochs_need_updates_within_them():
 
 
 def test_a_ratio_to_no_one_selected_is_held_as_if_a_few_were():
-    bounds = bounded_constraints("demographic_parity", None, 0.8)
-
     def force(rate, **settings):
-        loss = BoundedLoss(bounds, TWO_GROUPS, 2, controller=Controller(**settings))
-        loss.update_multipliers([selection_table(rate, 0.5)], 0.01)
+        loss = BoundedLoss(min_ratio=0.8, controller=Controller(**settings))
+        loss.update_multipliers(selection_table(rate, 0.5), 0.01)
         return net_forces(loss)
 
     assert np.isfinite(force(0.0)).all()
@@ -253,11 +428,11 @@ def test_the_window_is_narrower_than_the_bound():
     at_the_bound = selection_table(0.5, 0.6)
     kept, exact = make_loss(), make_loss(shrink=0.0)
     for loss in (kept, exact):
-        loss.update_multipliers([at_the_bound], 0.01)
+        loss.update_multipliers(at_the_bound, 0.01)
     assert net_forces(kept)[1] > 0
     assert net_forces(exact)[1] == pytest.approx(0, abs=1e-12)
     many = make_loss(comparisons=(GroupComparison(1, tuple(range(8))),))
-    many.update_multipliers([selection_table(*[0.5, 0.6] * 4)], 0.01)
+    many.update_multipliers(selection_table(*[0.5, 0.6] * 4), 0.01)
     assert np.abs(net_forces(many)).sum() > np.abs(net_forces(kept)).sum()  # room grows with their number
 
 

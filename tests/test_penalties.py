@@ -22,10 +22,8 @@ from torch.utils.data import DataLoader
 
 import fairsk.neural._penalties
 from fairsk import Constraint, FairClassifier, FairLoss, Rate
-from fairsk._core.bounds import bounded_constraints
-from fairsk.neural import register_penalty
+from fairsk.neural import BoundedLoss, register_penalty
 from fairsk.neural._batches import Batches
-from fairsk.neural._bounded_loss import BoundedLoss
 from fairsk.neural._comparisons import GroupComparison
 from fairsk.rates import CELLS, CONSTRAINTS, RATES, get_constraint, soft_cells
 
@@ -205,16 +203,15 @@ def test_a_bounded_loss_pushes_each_decision_by_its_price(weighted):
         del target["weight"]
     comparisons = [GroupComparison(0, (0, 1, 2, 3)), GroupComparison(2, (0, 1, -1, 1))]
     class_weight = torch.tensor([1.0, 2.0, 0.5])
-    loss = BoundedLoss(
-        bounded_constraints("equalized_odds", 0.05, None), comparisons, 3, class_weight
-    ).double()
+    loss = BoundedLoss("equalized_odds", n_classes=3, comparisons=comparisons, class_weight=class_weight)
+    loss = loss.double()
     logits.requires_grad_()
     weight = target.get("weight", torch.ones(80)).double()
     probabilities = logits.softmax(1)
     expected = loss.task_loss(logits.log_softmax(1), target)
     for i, comparison in enumerate(comparisons):
         prices = torch.randn(2 * comparison.n_groups, generator=torch.Generator().manual_seed(i)).double()
-        getattr(loss, f"prices_{i}").copy_(prices)
+        loss.prices[i, : len(prices)] = prices
         place = torch.tensor(comparison.group_index)[target["group"]]
         part = weight * (place >= 0)
         slot = (2 * place + (target["y"] == comparison.class_index)).clamp_min(0)

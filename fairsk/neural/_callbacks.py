@@ -15,8 +15,9 @@ from skorch.callbacks import Callback
 
 from fairsk._core.bounds import BoundedConstraint
 from fairsk.neural._batches import Batches
-from fairsk.neural._bounded_loss import BoundedLoss, Controller
+from fairsk.neural._bounded_loss import BoundedLoss, stack_tables
 from fairsk.neural._confusion import ConfusionCounter, Target, predicted_class
+from fairsk.neural._controller import Controller
 from fairsk.neural._evaluation import LARGE_BATCH, EvaluationSums, binding_disparity, evaluate, max_violation
 from fairsk.neural._split import has_own_rows, rows_left_out
 
@@ -39,10 +40,10 @@ class _Decisions:
         self.predicted[rows] = predicted_class(logits.detach()).cpu()
         self.steps[rows] = step
 
-    def tables(self, since: float | None) -> list[Any]:
-        """Return the cells of the decisions, or of those that were made from a step on."""
+    def tables(self, since: float | None) -> torch.Tensor:
+        """Return the cells of the decisions, or of those that were made from a step on, as one tensor."""
         recent = None if since is None else self.steps >= since
-        return [counter.cells(self.predicted, recent).numpy() for counter in self.counters]
+        return stack_tables([counter.cells(self.predicted, recent) for counter in self.counters])
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,8 @@ class MultiplierUpdate(Callback):
         epochs_kept = net.criterion_.controller.memory * self.n_epochs
         since = walk.step - epochs_kept * walk.steps_per_epoch if epochs_kept < 1 else None
         is_full = walk.steps_per_epoch == 1
-        net.criterion_.update_multipliers(walk.decisions.tables(since), elapsed, is_full=is_full)
+        tables = walk.decisions.tables(since).to(net.criterion_.multipliers.device)
+        net.criterion_.update_multipliers(tables, elapsed, is_full=is_full)
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ class Schedule:
 
 
 #: Parameters of the loss that follow from the data.
-_CRITERION = frozenset({"bounds", "comparisons", "n_classes", "n_groups"})
+_CRITERION = frozenset({"comparisons", "n_classes", "n_groups", "n_updates"})
 #: Parameters of the estimator that the plan has under the same name.
 _TAKEN_OVER = (
     "module",
@@ -501,11 +501,16 @@ def _criterion(plan: TrainingPlan) -> dict[str, Any]:
         "criterion__n_classes": plan.n_classes,
         "criterion__class_weight": plan.class_weight,
     }
+    criterion["criterion__constraint"] = [bounded.constraint for bounded in plan.bounds]
     if plan.is_bounded:
-        return {**criterion, "criterion": BoundedLoss, "criterion__bounds": plan.bounds}
+        return {
+            **criterion,
+            "criterion": BoundedLoss,
+            "criterion__max_difference": [bounded.bound.difference for bounded in plan.bounds],
+            "criterion__min_ratio": [bounded.bound.ratio for bounded in plan.bounds],
+        }
     criterion |= {
         "criterion": FairLoss,
-        "criterion__constraint": [bounded.constraint for bounded in plan.bounds],
         "criterion__penalty_weight": plan.penalty_weight,
         "criterion__penalty": plan.penalty,
     }
