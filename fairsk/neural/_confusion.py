@@ -146,14 +146,19 @@ def check_logits(logits: torch.Tensor, target: Target, n_classes: int) -> torch.
 
 
 def check_codes(target: Target, n_classes: int, n_groups: int) -> None:
-    """Refuse a batch with a class or a group whose number the loss does not have."""
+    """Refuse a batch with a class or a group whose number the loss does not have, or without one per row."""
+    shapes = {each: tuple(target[each].shape) for each in ("y", "group", "weight") if each in target}
+    if any(shape != (len(target["y"]),) for shape in shapes.values()):
+        listed = ", ".join(f"{each!r} {shape}" for each, shape in shapes.items())
+        raise ValueError(f"The target must hold tensors of shape (n_samples,); the shapes are: {listed}.")
     for name, n, where in (("y", n_classes, "n_classes"), ("group", n_groups, "n_groups")):
         smallest, largest = (int(each) for each in target[name].aminmax())
         if smallest < 0 or largest >= n:
             kind = "class" if name == "y" else "group"
             raise ValueError(
                 f"The target has the {kind} {smallest if smallest < 0 else largest}, but {where} is {n}: "
-                f"{name!r} is numbered from 0 to {where} - 1. Give a net criterion__{where}."
+                f"{name!r} is numbered from 0 to {where} - 1. Give the loss its {where} (a net of skorch: "
+                f"criterion__{where})."
             )
 
 

@@ -46,7 +46,7 @@ def check_target(target: Any) -> Target:
     Raises
     ------
     ValueError
-        If the target is no dict of ``"y"`` and ``"group"``, or these are no whole numbers.
+        If the target is no dict of ``"y"`` and ``"group"``, or these are no tensors of whole numbers.
     """
     expected = (
         "The target must be a dict of 'y', the number of each row's class, 'group', the number of its group, "
@@ -58,9 +58,12 @@ def check_target(target: Any) -> Target:
     for name in ("y", "group"):
         if name not in target:
             raise ValueError(f"{expected}; it has no {name!r}.")
-        if target[name].is_floating_point():
-            raise ValueError(f"{expected}; {name!r} holds fractions ({target[name].dtype}): make it int64.")
-        numbers[name] = target[name].long()
+        values = target[name]
+        if not isinstance(values, torch.Tensor):
+            raise ValueError(f"{expected}; {name!r} is a {type(values).__name__}: make it a tensor of int64.")
+        if values.is_floating_point():
+            raise ValueError(f"{expected}; {name!r} holds fractions ({values.dtype}): make it int64.")
+        numbers[name] = values.long()
     return {**target, **numbers}
 
 
