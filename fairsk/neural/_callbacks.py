@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,82 +13,16 @@ import torch
 from skorch.callbacks import Callback
 
 from fairsk._core.bounds import BoundedConstraint
-from fairsk.neural._batches import Batches
-from fairsk.neural._bounded_loss import BoundedLoss, stack_tables
-from fairsk.neural._confusion import ConfusionCounter, Target, predicted_class
-from fairsk.neural._controller import Controller
+from fairsk.neural._bounded_loss import BoundedLoss
+from fairsk.neural._confusion import Target
+from fairsk.neural._decisions import EpochSums, Walk
 from fairsk.neural._evaluation import LARGE_BATCH, EvaluationSums, binding_disparity, evaluate, max_violation
-from fairsk.neural._split import has_own_rows, rows_left_out
+from fairsk.neural._split import has_own_rows
 
 __all__ = ["EpochRecorder", "MultiplierUpdate"]
 
 #: Rows whose outputs wait to be counted together: counting a small batch costs as much as counting many.
 _COUNTED_TOGETHER = 8 * LARGE_BATCH
-
-
-@dataclass
-class _Decisions:
-    """The latest decision about every row, and the step at which it was made."""
-
-    counters: list[ConfusionCounter]
-    predicted: torch.Tensor
-    steps: torch.Tensor
-
-    def note(self, logits: torch.Tensor, target: Target, step: int) -> None:
-        rows = target["row"].cpu()
-        self.predicted[rows] = predicted_class(logits.detach()).cpu()
-        self.steps[rows] = step
-
-    def tables(self, since: float | None) -> torch.Tensor:
-        """Return the cells of the decisions, or of those that were made from a step on, as one tensor."""
-        recent = None if since is None else self.steps >= since
-        return stack_tables([counter.cells(self.predicted, recent) for counter in self.counters])
-
-
-@dataclass(frozen=True)
-class _EpochSums:
-    """The evaluation at the end of an epoch: of rows trained on, of rows held out, and of all rows of fit."""
-
-    trained: EvaluationSums
-    held_out: EvaluationSums | None
-    every_row: EvaluationSums
-
-
-@dataclass
-class _Walk:
-    """A walk over all rows, on which decisions about some are refreshed every few steps.
-
-    Its parts are the rows that are trained on, those that are held out, if any are, and what a split of the
-    user's leaves out of both, if anything.
-    """
-
-    decisions: _Decisions
-    parts: list[Batches]
-    holds_out: bool
-    steps_per_epoch: int
-    interval: int
-    order: Iterator[tuple[Batches, torch.Tensor]]
-    step: int = 0
-    last_update: int = 0
-
-    @classmethod
-    def over(cls, net: Any, trained: Any, held_out: Any, target: Target) -> _Walk:
-        """Plan the walk over the rows of fit, those held out and those left out among them."""
-        settings: Controller = net.criterion_.controller
-        n_trained, n_samples = len(trained), len(target["row"])
-        datasets = [trained] if held_out is None else [trained, held_out]
-        if (rest := rows_left_out(datasets)) is not None:
-            datasets.append(rest)
-        steps = len(net.get_iterator(datasets[0], training=True))
-        interval = min(steps, settings.update_interval)
-        size = math.ceil(n_trained / steps * interval)
-        parts = [Batches(dataset, batch_size=size) for dataset in datasets]
-        # In the order that rows come in, all of a group may stand together.
-        slices = [(part, rows) for part in parts for rows in torch.randperm(part.n_samples).split(size)]
-        counters = [comparison.counter(target) for comparison in net.criterion_.comparisons]
-        none = torch.zeros(n_samples, dtype=torch.int64)
-        decisions = _Decisions(counters, none, none.clone())
-        return cls(decisions, parts, held_out is not None, steps, interval, itertools.cycle(slices))
 
 
 class MultiplierUpdate(Callback):
@@ -110,16 +43,16 @@ class MultiplierUpdate(Callback):
 
     Attributes
     ----------
-    sums_ : _EpochSums
+    sums_ : EpochSums
         The evaluation at the end of the epoch.
     """
 
-    sums_: _EpochSums
+    sums_: EpochSums
 
     def __init__(self, n_epochs: int) -> None:
         self.n_epochs = n_epochs
         self.target_: Target = {}
-        self.walk_: _Walk | None = None
+        self.walk_: Walk | None = None
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Take the target of all rows."""
@@ -132,7 +65,7 @@ class MultiplierUpdate(Callback):
         """Decide about all rows before the first step."""
         if self.walk_ is None:
             held_out = None if dataset_valid is None or has_own_rows(dataset_valid) else dataset_valid
-            self.walk_ = _Walk.over(net, dataset_train, held_out, self.target_)
+            self.walk_ = Walk.over(net, dataset_train, held_out, self.target_)
             self._evaluate_all(net, self.walk_)
 
     def on_batch_end(
@@ -159,7 +92,7 @@ class MultiplierUpdate(Callback):
         """Let go of the rows."""
         self.walk_, self.target_ = None, {}
 
-    def _evaluate_all(self, net: Any, walk: _Walk) -> None:
+    def _evaluate_all(self, net: Any, walk: Walk) -> None:
         of_parts = []
         for part in walk.parts:
             sums = []
@@ -169,10 +102,10 @@ class MultiplierUpdate(Callback):
                 sums.append(EvaluationSums.from_logits(net.criterion_, logits, batch[1]))
             of_parts.append(sum(sums[1:], start=sums[0]))
         every_row = sum(of_parts[1:], start=of_parts[0])
-        self.sums_ = _EpochSums(of_parts[0], of_parts[1] if walk.holds_out else None, every_row)
+        self.sums_ = EpochSums(of_parts[0], of_parts[1] if walk.holds_out else None, every_row)
         self._update(net, walk)
 
-    def _update(self, net: Any, walk: _Walk) -> None:
+    def _update(self, net: Any, walk: Walk) -> None:
         elapsed = (walk.step - walk.last_update) / (self.n_epochs * walk.steps_per_epoch)
         walk.last_update = walk.step
         epochs_kept = net.criterion_.controller.memory * self.n_epochs
@@ -339,7 +272,7 @@ class EpochRecorder(Callback):
             score = _EpochScore(0.0, self.records_[-1]["valid_loss"])
             self.best_.consider(epoch, score, net.module_)
 
-    def _evaluate(self, net: Any, dataset_valid: Any) -> _EpochSums:
+    def _evaluate(self, net: Any, dataset_valid: Any) -> EpochSums:
         """Return the sums over the rows trained on, over those to validate on, and over all rows of fit."""
         if self.update is not None:
             sums = self.update.sums_
@@ -348,7 +281,7 @@ class EpochRecorder(Callback):
             return replace(sums, held_out=evaluate(net, dataset_valid, self.batch_size))
         trained = self.running_.total(net.criterion_)
         held_out = None if dataset_valid is None else evaluate(net, dataset_valid, self.batch_size)
-        return _EpochSums(trained, held_out, trained if held_out is None else trained + held_out)
+        return EpochSums(trained, held_out, trained if held_out is None else trained + held_out)
 
     def _record(
         self, net: Any, epoch: int, trained: EvaluationSums, held_out: EvaluationSums | None
