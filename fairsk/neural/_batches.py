@@ -6,13 +6,14 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from scipy import sparse
 from torch.utils.data import Subset
 
-__all__ = ["Batches", "base_and_rows", "check_loader_params", "takes_parameter"]
+__all__ = ["Batches", "base_and_rows", "check_loader_params", "free_memory", "takes_parameter"]
 
 #: Parameters of torch's ``DataLoader`` that say how rows are fetched one by one, and the values that ask for
 #: nothing.
@@ -31,6 +32,11 @@ _FETCHING: dict[str, Any] = {
 }
 #: What would change the number or the order of predictions: they go through ``iterator_valid``, too.
 _CHANGES_ROWS = ("shuffle", "drop_last", "sampler", "batch_sampler")
+#: Rows move to an accelerator if they take no more than this part of what is free there: the rest is for the
+#: outputs of layers and for what training has to remember of each row.
+_MAX_PART = 0.5
+#: The rows on each device by the dataset that has them, so that the parts of a split share one copy.
+_ON_DEVICES: WeakKeyDictionary[Any, dict[torch.device, tuple[Any, Any]]] = WeakKeyDictionary()
 
 
 def _map(function: Callable[[Any], Any], data: Any) -> Any:
@@ -47,6 +53,25 @@ def _take(rows: slice | torch.Tensor, data: Any) -> torch.Tensor:
     if isinstance(rows, slice):
         return data[rows].clone()  # nets may work in place
     return data.index_select(0, rows)  # faster than data[rows]
+
+
+def _load(values: Any) -> Any:
+    """Return an array as a tensor, or a sparse matrix by rows, of the same memory where that is possible."""
+    if sparse.issparse(values):
+        return values.tocsr()
+    if isinstance(values, np.ndarray) and (not values.flags.writeable or min(values.strides, default=0) < 0):
+        values = values.copy()  # torch takes neither read-only arrays nor reversed ones
+    return torch.as_tensor(values)
+
+
+def _arrays(data: Any) -> list[Any]:
+    return list(data.values()) if isinstance(data, Mapping) else [data]
+
+
+def free_memory(device: torch.device) -> int:
+    """Return how many bytes are free on an accelerator; none, where torch does not tell."""
+    tell = getattr(getattr(torch, device.type, None), "mem_get_info", None)
+    return 0 if tell is None else int(tell(device)[0])
 
 
 def base_and_rows(dataset: Any) -> tuple[Any, torch.Tensor | None]:
@@ -105,21 +130,12 @@ class Batches:
         drop_last: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
-        dataset, rows = base_and_rows(dataset)
-
-        def load(values: Any) -> Any:
-            if sparse.issparse(values):
-                return values.tocsr() if rows is None else values.tocsr()[rows.numpy()]
-            if isinstance(values, np.ndarray) and (
-                not values.flags.writeable or min(values.strides, default=0) < 0
-            ):
-                values = values.copy()  # torch takes neither read-only arrays nor reversed ones
-            return torch.as_tensor(values) if rows is None else torch.as_tensor(values)[rows]
-
-        self.n_samples = len(dataset) if rows is None else len(rows)
-        self.X = _map(load, dataset.X)
+        base, self.rows = base_and_rows(dataset)
+        self.n_samples = len(base) if self.rows is None else len(self.rows)
+        self.X = _map(_load, base.X)
         # Without a target (prediction) skorch expects a placeholder of the same length.
-        self.y = torch.zeros(self.n_samples) if dataset.y is None else _map(load, dataset.y)
+        self.y = torch.zeros(len(base)) if base.y is None else _map(_load, base.y)
+        self.dataset, self.device = base, torch.device("cpu")
         self.batch_size, self.shuffle, self.sampler = batch_size, shuffle, sampler
         self.drop_last, self.generator = drop_last, generator
         if sampler is not None and shuffle:
@@ -128,6 +144,34 @@ class Batches:
             raise ValueError(
                 f"drop_last=True leaves no batch: {self._n_drawn} rows are less than batch_size={batch_size}."
             )
+
+    def on(self, device: Any) -> Batches:
+        """Move the rows to a device, if it is another one and they fit there; else batches go, one by one.
+
+        Parameters
+        ----------
+        device : str, torch.device or None
+            Where the net is; None where something else places the batches.
+
+        Returns
+        -------
+        Batches
+            Itself.
+        """
+        arrays = [*_arrays(self.X), *_arrays(self.y)]
+        device = self.device if device is None else torch.device(device)
+        if any(not isinstance(each, torch.Tensor) or each.device.type == device.type for each in arrays):
+            return self
+        on_devices = _ON_DEVICES.setdefault(self.dataset, {})
+        if device not in on_devices:
+            if sum(each.nbytes for each in arrays) > _MAX_PART * free_memory(device):
+                return self
+            on_devices[device] = tuple(
+                _map(lambda values: values.to(device), data) for data in (self.X, self.y)
+            )
+        self.X, self.y = on_devices[device]
+        self.device, self.rows = device, None if self.rows is None else self.rows.to(device)
+        return self
 
     @property
     def _n_drawn(self) -> int:
@@ -143,18 +187,28 @@ class Batches:
         order = self._order()
         for position in range(len(self)):
             rows = self._rows(position)
-            yield self.take(rows if order is None else order[rows])
+            yield self._take(rows if order is None else order[rows])
 
     def _order(self) -> torch.Tensor | None:
+        """Return the numbers of the rows of an epoch in the dataset, or None if they are all, in order."""
+        if self.sampler is None and not self.shuffle:
+            return self.rows
+        # A generator of the user's draws where it is; all of an order goes to the device at once.
+        where = self.device if self.generator is None else self.generator.device
         if self.sampler is None:
-            return torch.randperm(self.n_samples, generator=self.generator) if self.shuffle else None
-        order = torch.as_tensor(list(self.sampler))
+            order = torch.randperm(self.n_samples, generator=self.generator, device=where)
+        else:
+            order = torch.as_tensor(list(self.sampler))
+            self._check_drawn(order)
+        order = order.to(self.device)
+        return order if self.rows is None else self.rows.index_select(0, order)
+
+    def _check_drawn(self, order: torch.Tensor) -> None:
         if len(order) and not 0 <= int(order.min()) <= int(order.max()) < self.n_samples:
             raise ValueError(
                 f"The sampler draws rows up to {int(order.max())}, but {self.n_samples} rows are trained on, "
                 "numbered from 0 (early_stopping, and a train_split, hold out others)."
             )
-        return order
 
     def _rows(self, position: int) -> slice:
         if self.drop_last:
@@ -164,6 +218,9 @@ class Batches:
 
     def take(self, rows: slice | torch.Tensor) -> tuple[Any, Any]:
         """Return X and y of these rows."""
+        return self._take(rows if self.rows is None else self.rows[rows])
+
+    def _take(self, rows: slice | torch.Tensor) -> tuple[Any, Any]:
         return _map(partial(_take, rows), self.X), _map(partial(_take, rows), self.y)
 
 

@@ -17,9 +17,9 @@ import torch
 
 from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints
 from fairsk.neural._comparisons import GroupComparison, compared_classes
-from fairsk.neural._confusion import Target, log_probabilities, predicted_class
+from fairsk.neural._confusion import TINY, Target, at_least_tiny, log_probabilities, predicted_class
 from fairsk.neural._controller import Controller, RateTable, balanced_centre, window_width
-from fairsk.neural._loss import TINY, GroupLoss, check_target
+from fairsk.neural._loss import GroupLoss, check_target
 from fairsk.rates import CELLS, Constraint, Rate
 
 __all__ = ["BoundedLoss", "stack_tables"]
@@ -272,7 +272,7 @@ class BoundedLoss(GroupLoss):
         views = self.views(logits.detach(), target, probabilities)
         prices = self.prices.to(logs)
         of_batch = [
-            price / (weight.clamp_min(TINY) if isinstance(weight, torch.Tensor) else max(weight, TINY))
+            price / at_least_tiny(weight)
             for price, weight in zip(
                 prices, self.over_strata([view.total_weight for view in views]), strict=True
             )
@@ -318,8 +318,7 @@ class BoundedLoss(GroupLoss):
         self.update_multipliers(self.counts.double(), 1 / self.n_updates)
 
     def _decision_tables(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
-        predicted = predicted_class(logits)
-        return stack_tables([each.counter(target).cells(predicted) for each in self.comparisons])
+        return self.confusion.tables(self.confusion.count(target, predicted_class(logits)))
 
     @torch.no_grad()
     def update_multipliers(self, tables: torch.Tensor, elapsed: float, *, is_full: bool = False) -> None:

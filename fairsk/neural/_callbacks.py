@@ -65,7 +65,7 @@ class MultiplierUpdate(Callback):
         """Decide about all rows before the first step."""
         if self.walk_ is None:
             held_out = None if dataset_valid is None or has_own_rows(dataset_valid) else dataset_valid
-            self.walk_ = Walk.over(net, dataset_train, held_out, self.target_)
+            self.walk_ = Walk.over(net, dataset_train, held_out, self.target_, self.n_epochs)
             self._evaluate_all(net, self.walk_)
 
     def on_batch_end(
@@ -76,12 +76,12 @@ class MultiplierUpdate(Callback):
         if walk is None or not training:
             return
         walk.step += 1
-        walk.decisions.note(y_pred, batch[1], walk.step)
+        walk.note(y_pred, batch[1])
         if walk.step % walk.steps_per_epoch and walk.step % walk.interval == 0:
             part, rows = next(walk.order)
             X, target = part.take(rows)
-            walk.decisions.note(net.evaluation_step((X, target)), target, walk.step)
-            self._update(net, walk)
+            walk.note(net.evaluation_step((X, target)), target)
+            self._update(net, walk, walk.decisions.tables())
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Decide about all rows, and update the multipliers."""
@@ -89,29 +89,28 @@ class MultiplierUpdate(Callback):
             self._evaluate_all(net, self.walk_)
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Let go of the rows."""
+        """Let go of the rows and of what is counted on them."""
         self.walk_, self.target_ = None, {}
+        del self.sums_
 
     def _evaluate_all(self, net: Any, walk: Walk) -> None:
         of_parts = []
+        walk.decisions.clear()
         for part in walk.parts:
             sums = []
             for batch in part:
                 logits = net.criterion_.checked(net.evaluation_step(batch), batch[1])
-                walk.decisions.note(logits, batch[1], walk.step)
+                walk.note(logits, batch[1])
                 sums.append(EvaluationSums.from_logits(net.criterion_, logits, batch[1]))
             of_parts.append(sum(sums[1:], start=sums[0]))
         every_row = sum(of_parts[1:], start=of_parts[0])
         self.sums_ = EpochSums(of_parts[0], of_parts[1] if walk.holds_out else None, every_row)
-        self._update(net, walk)
+        self._update(net, walk, walk.decisions.tables_of_all())
 
-    def _update(self, net: Any, walk: Walk) -> None:
+    def _update(self, net: Any, walk: Walk, tables: torch.Tensor) -> None:
         elapsed = (walk.step - walk.last_update) / (self.n_epochs * walk.steps_per_epoch)
         walk.last_update = walk.step
-        epochs_kept = net.criterion_.controller.memory * self.n_epochs
-        since = walk.step - epochs_kept * walk.steps_per_epoch if epochs_kept < 1 else None
         is_full = walk.steps_per_epoch == 1
-        tables = walk.decisions.tables(since).to(net.criterion_.multipliers.device)
         net.criterion_.update_multipliers(tables, elapsed, is_full=is_full)
 
 

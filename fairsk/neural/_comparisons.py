@@ -17,7 +17,7 @@ from fairsk._core.groups import Grouping, format_group, list_groups, order_label
 from fairsk._core.messages import list_labels, show
 from fairsk._core.typing import Ints
 from fairsk._core.warnings import warn_user
-from fairsk.neural._confusion import BatchView, ConfusionCounter, Target, row_weights
+from fairsk.neural._confusion import BatchView, Target, row_weights
 from fairsk.neural._penalties import get_penalty
 from fairsk.rates import CELLS, Rate
 
@@ -79,11 +79,8 @@ class GroupComparison:
         return min(self.group_index) >= 0
 
     @cached_property
-    def _lookup(self) -> torch.Tensor:
-        return torch.tensor(self.group_index)
-
-    @cached_property
-    def _is_identity(self) -> bool:
+    def is_identity(self) -> bool:
+        """Whether groups have the same number here as in the target."""
         return self.group_index == tuple(range(len(self.group_index)))
 
     @classmethod
@@ -91,8 +88,10 @@ class GroupComparison:
         """Compare all groups, in each of these classes."""
         return tuple(cls(k, tuple(range(n_groups))) for k in class_indices)
 
-    def view(self, probabilities: torch.Tensor, logits: torch.Tensor, target: Target) -> BatchView:
-        """Return the rows of a batch as this comparison sees them, without those that take no part.
+    def view(
+        self, probabilities: torch.Tensor, logits: torch.Tensor, target: Target, group_of_cell: torch.Tensor
+    ) -> BatchView:
+        """Return the rows of a batch as this comparison sees them; those that take no part have no weight.
 
         Parameters
         ----------
@@ -102,33 +101,19 @@ class GroupComparison:
             What the module returned.
         target : mapping
             The target of the batch.
+        group_of_cell : tensor of int
+            Where the rows are, ``group_index``; for groups that take no part, any number beyond the last.
         """
-        view = BatchView(
-            probabilities,
-            target["y"] == self.class_index,
-            self.index_of(target["group"]),
-            None if target.get("weight") is None else row_weights(target, probabilities),
-            logits,
-            self.class_index,
-        )
-        return view if self.has_all_groups else view.take(view.group >= 0)
-
-    def counter(self, target: Target) -> ConfusionCounter:
-        """Return what counts decisions about the rows of a target, which is on the CPU."""
-        counter = ConfusionCounter(
-            self.index_of(target["group"]),
-            target["y"] == self.class_index,
-            self.class_index,
-            self.n_groups,
-            target.get("weight"),
-        )
-        return counter if self.has_all_groups else counter.take(counter.group >= 0)
-
-    def index_of(self, group: torch.Tensor) -> torch.Tensor:
-        """Return the index of each row's group in this comparison."""
-        if self._is_identity:
-            return group
-        return self._lookup.to(group.device).index_select(0, group)
+        group = target["group"] if self.is_identity else group_of_cell.index_select(0, target["group"])
+        weight = None if target.get("weight") is None else row_weights(target, probabilities)
+        mask = None
+        if not self.has_all_groups:
+            mask = group < self.n_groups
+            # Rows are not taken out: a device would have to wait to know how many are left.
+            group = group.clamp_max(self.n_groups - 1)
+            weight = mask.to(probabilities) if weight is None else weight * mask
+        in_class = target["y"] == self.class_index
+        return BatchView(probabilities, in_class, group, weight, logits, self.class_index, mask)
 
 
 def compared_classes(classes: NDArray[Any], pos_label: Any = None) -> tuple[int, ...]:

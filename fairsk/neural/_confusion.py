@@ -8,33 +8,43 @@ shape (2 * n_groups,), by group and then by label.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
+from torch import nn
 
 from fairsk.rates import CELLS, Rate
 
+if TYPE_CHECKING:
+    from fairsk.neural._comparisons import GroupComparison
+
 __all__ = [
     "MIN_SUPPORT",
+    "TINY",
     "BatchView",
-    "ConfusionCounter",
+    "ConfusionTables",
     "Target",
     "as_cells",
+    "at_least_tiny",
     "cells_from_slots",
     "check_codes",
     "check_logits",
+    "count_rows",
     "group_sums",
     "log_probabilities",
     "measurable_groups",
+    "on_device",
+    "on_host",
     "predicted_class",
     "row_prices",
     "row_weights",
     "slot_indices",
     "slot_prices",
     "slot_sums",
+    "sum_dtype",
     "with_gradient_of",
 ]
 
@@ -43,6 +53,32 @@ Target: TypeAlias = Mapping[str, torch.Tensor]
 
 #: A rate with less than this share of the rows to be measured on would have an exploding gradient.
 MIN_SUPPORT = 1e-4
+#: The least divisor: no sum is divided by zero.
+TINY = 1e-30
+
+
+def on_host(values: torch.Tensor) -> bool:
+    """Whether a tensor is in the processor's own memory, where reading a number means no wait.
+
+    An accelerator works off what it is told while the program runs ahead. A shape or a decision that depends
+    on a number there makes the program wait until all is done.
+    """
+    return values.device.type == "cpu"
+
+
+def on_device(target: Target, device: torch.device) -> Target:
+    """Return a target whose tensors are on a device."""
+    return {name: values.to(device) for name, values in target.items()}
+
+
+def sum_dtype(device: torch.device) -> torch.dtype:
+    """Return the precision of sums over many rows: double, where a device has it."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def at_least_tiny(weight: Any) -> Any:
+    """Return a number, or a tensor of numbers, that can be divided by."""
+    return weight.clamp_min(TINY) if isinstance(weight, torch.Tensor) else max(weight, TINY)
 
 
 @dataclass
@@ -58,13 +94,13 @@ class BatchView:
     group : tensor of int
         The index of each row's group in the comparison.
     sample_weight : tensor, optional
-        The weight of each row, if not one each.
+        The weight of each row, if not one each; zero for rows that take no part.
     logits : tensor of shape (n_samples, n_classes)
         What the module returned.
     class_index : int
         The index of the class.
     mask : tensor of bool, optional
-        Which rows of the batch these are, if not all.
+        Which rows take part, if not all.
     """
 
     probabilities: torch.Tensor
@@ -75,8 +111,10 @@ class BatchView:
     class_index: int
     mask: torch.Tensor | None = None
 
-    def take(self, mask: torch.Tensor) -> BatchView:
-        """Return some of the rows."""
+    def without_weightless(self) -> BatchView:
+        """Return the view without the rows that take no part; how many are left, a device must wait for."""
+        if (mask := self.mask) is None:
+            return self
         return BatchView(
             self.probabilities[mask],
             self.in_class[mask],
@@ -84,7 +122,6 @@ class BatchView:
             None if self.sample_weight is None else self.sample_weight[mask],
             self.logits[mask],
             self.class_index,
-            mask,
         )
 
     @property
@@ -179,9 +216,16 @@ def predicted_class(logits: torch.Tensor) -> torch.Tensor:
 
 def group_sums(index: torch.Tensor, values: torch.Tensor, n: int) -> torch.Tensor:
     """Add up the values of the rows with each index (of a group, or of a slot)."""
-    if values.requires_grad or not len(index):
+    if values.requires_grad or not len(index) or not on_host(values):
         return values.new_zeros(n).index_add(0, index, values)
-    return torch.bincount(index, values, n)  # faster, but has no gradient
+    return torch.bincount(index, values, n)  # faster, but has no gradient, and looks for the largest index
+
+
+def count_rows(index: torch.Tensor, n: int, dtype: torch.dtype) -> torch.Tensor:
+    """Count the rows with each index."""
+    if on_host(index):
+        return torch.bincount(index, None, n).to(dtype)
+    return group_sums(index, torch.ones(len(index), dtype=dtype, device=index.device), n)
 
 
 def slot_sums(view: BatchView, n_groups: int) -> torch.Tensor:
@@ -195,7 +239,7 @@ def slot_sums(view: BatchView, n_groups: int) -> torch.Tensor:
     slot, probability, weight = view.slot, view.probability, view.sample_weight
     if weight is None:
         selected = group_sums(slot, probability, 2 * n_groups)
-        return torch.stack([selected, torch.bincount(slot, None, 2 * n_groups).to(selected.dtype)])
+        return torch.stack([selected, count_rows(slot, 2 * n_groups, selected.dtype)])
     selected = group_sums(slot, probability * weight, 2 * n_groups)
     return torch.stack([selected, group_sums(slot, weight, 2 * n_groups)])
 
@@ -218,62 +262,73 @@ def measurable_groups(rate: Rate, table: Any) -> Any:
     return rate.support(as_cells(table)) > MIN_SUPPORT * table.sum()
 
 
-class ConfusionCounter:
-    """The labels and groups of some rows, ready to count decisions about these over and over.
+class ConfusionTables(nn.Module):
+    """Tables of the cells of hard decisions: all comparisons by one count of the rows.
+
+    What is counted is the *joint table* of cells (groups, in their strata), labels and decisions, flat and of
+    the length ``n_joint``. The table of every comparison follows from it.
 
     Parameters
     ----------
-    group : tensor of int of shape (n_samples,)
-        The index of each row's group.
-    in_class : tensor of bool of shape (n_samples,)
-        Whether each row's label is the class that is measured.
-    class_index : int
-        The index of the class.
-    n_groups : int
-        The number of groups.
-    weight : tensor of shape (n_samples,), optional
-        The weight of each row.
-    rows : tensor of int, optional
-        Which rows these are of those that decisions are about, if not all.
+    comparisons : sequence of GroupComparison
+        Which groups are compared, in which class against the rest.
+    n_classes : int
+        How many classes there are.
     """
 
-    def __init__(
-        self,
-        group: torch.Tensor,
-        in_class: torch.Tensor,
-        class_index: int,
-        n_groups: int,
-        weight: torch.Tensor | None = None,
-        rows: torch.Tensor | None = None,
-    ) -> None:
-        self.group, self.in_class, self.class_index, self.n_groups = group, in_class, class_index, n_groups
-        self.weight = None if weight is None else weight.double()
-        self.rows = rows
-        # Two counts for each slot: of rows that are decided negative, and positive.
-        self._index = 2 * slot_indices(in_class, group)
+    group_of_cell: torch.Tensor
+    class_index: torch.Tensor
 
-    def take(self, mask: torch.Tensor) -> ConfusionCounter:
-        """Return the counter of some of the rows."""
-        weight = None if self.weight is None else self.weight[mask]
-        return ConfusionCounter(
-            self.group[mask],
-            self.in_class[mask],
-            self.class_index,
-            self.n_groups,
-            weight,
-            mask.nonzero().squeeze(1),
-        )
+    def __init__(self, comparisons: Sequence[GroupComparison], n_classes: int) -> None:
+        super().__init__()
+        self.n_classes, self.n_cells = n_classes, len(comparisons[0].group_index)
+        self.n_groups = max(each.n_groups for each in comparisons)
+        #: By comparison and cell, the index of the group, or ``n_groups`` if it takes no part.
+        group_of_cell = torch.tensor([each.group_index for each in comparisons])
+        group_of_cell[group_of_cell < 0] = self.n_groups
+        self.register_buffer("group_of_cell", group_of_cell, persistent=False)
+        class_index = torch.tensor([each.class_index for each in comparisons])
+        self.register_buffer("class_index", class_index, persistent=False)
 
-    def cells(self, predicted: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the cells, of shape (4, n_groups), of predicted classes; with a mask, of the rows in it."""
-        if self.rows is not None:
-            predicted, mask = predicted[self.rows], None if mask is None else mask[self.rows]
-        weight = self.weight
-        if mask is not None:
-            weight = mask.double() if weight is None else weight * mask
-        index = self._index + (predicted == self.class_index)
-        counts = torch.bincount(index, weight, 4 * self.n_groups).double().view(-1, 2)
-        return cells_from_slots(torch.stack([counts[:, 1], counts.sum(1)]))
+    @property
+    def n_joint(self) -> int:
+        """The length of a joint table."""
+        return self.n_cells * self.n_classes**2
+
+    def first_index(self, target: Target) -> torch.Tensor:
+        """Return where each row is counted in a joint table if its decision is the first class."""
+        return torch.add(target["y"], target["group"], alpha=self.n_classes) * self.n_classes
+
+    def count(self, target: Target, predicted: torch.Tensor) -> torch.Tensor:
+        """Return the joint table of decisions about the rows of a batch.
+
+        Parameters
+        ----------
+        target : mapping
+            The target of the batch.
+        predicted : tensor of int of shape (n_samples,)
+            The index of the class that is predicted for each row.
+        """
+        index, dtype = self.first_index(target) + predicted, sum_dtype(predicted.device)
+        weight = target.get("weight")
+        if weight is None:
+            return count_rows(index, self.n_joint, dtype)
+        return group_sums(index, weight.to(dtype), self.n_joint)
+
+    def tables(self, joint: torch.Tensor) -> torch.Tensor:
+        """Return the cells of shape (n_comparisons, 4, n_groups), zero for groups that one does not have."""
+        table = joint.view(self.n_cells, self.n_classes, self.n_classes)
+        right = table.diagonal(dim1=1, dim2=2)
+        wrong = table - right.diag_embed()
+        fp, fn = wrong.sum(1), wrong.sum(2)
+        tn = (table.sum((1, 2))[:, None] - right - fp - fn).clamp_min(0)  # it may round to less
+        cells = {"tp": right, "fp": fp, "fn": fn, "tn": tn}
+        of_classes = torch.stack([cells[cell] for cell in CELLS]).permute(2, 0, 1)
+        of_comparisons = of_classes.index_select(0, self.class_index)
+        n = len(of_comparisons)
+        sums = of_comparisons.new_zeros(n, len(CELLS), self.n_groups + 1)
+        sums.scatter_add_(2, self.group_of_cell[:, None].expand_as(of_comparisons), of_comparisons)
+        return sums[..., : self.n_groups]
 
 
 def slot_prices(slopes: torch.Tensor) -> torch.Tensor:
@@ -301,8 +356,6 @@ def row_prices(view: BatchView, prices: torch.Tensor) -> torch.Tensor:
     of_rows = prices.index_select(0, view.slot)
     if view.sample_weight is not None:
         of_rows = of_rows * view.sample_weight
-    if view.mask is not None:
-        of_rows = of_rows.new_zeros(view.mask.shape).masked_scatter_(view.mask, of_rows)
     return of_rows
 
 

@@ -11,32 +11,114 @@ from typing import Any
 import torch
 
 from fairsk.neural._batches import Batches
-from fairsk.neural._bounded_loss import stack_tables
-from fairsk.neural._confusion import ConfusionCounter, Target, predicted_class
-from fairsk.neural._controller import Controller
+from fairsk.neural._confusion import (
+    ConfusionTables,
+    Target,
+    count_rows,
+    group_sums,
+    on_device,
+    predicted_class,
+    sum_dtype,
+)
 from fairsk.neural._evaluation import EvaluationSums
 from fairsk.neural._split import rows_left_out
 
 __all__ = ["Decisions", "EpochSums", "Walk"]
 
 
-@dataclass
 class Decisions:
-    """The latest decision about every row, and the step at which it was made."""
+    """The latest decision about every row, counted as decisions come in: an update costs what is new.
 
-    counters: list[ConfusionCounter]
-    predicted: torch.Tensor
-    steps: torch.Tensor
+    Counts are kept by the update before which decisions were made. A row that is decided about anew is taken
+    out of the count that it is in; a whole count is dropped when it is too old. All of it is where the net
+    is, and nothing is read back.
 
-    def note(self, logits: torch.Tensor, target: Target, step: int) -> None:
-        rows = target["row"].cpu()
-        self.predicted[rows] = predicted_class(logits.detach()).cpu()
-        self.steps[rows] = step
+    Parameters
+    ----------
+    confusion : ConfusionTables
+        What is counted.
+    target : mapping
+        The target of all rows, where the net is.
+    n_remembered : int, optional
+        Decisions are forgotten after so many updates; without it, never.
+    """
 
-    def tables(self, since: float | None) -> torch.Tensor:
-        """Return the cells of the decisions, or of those that were made from a step on, as one tensor."""
-        recent = None if since is None else self.steps >= since
-        return stack_tables([counter.cells(self.predicted, recent) for counter in self.counters])
+    def __init__(self, confusion: ConfusionTables, target: Target, n_remembered: int | None = None) -> None:
+        self.confusion, self.forgets = confusion, n_remembered is not None
+        self.n_counts = n_remembered or 1
+        device = target["y"].device
+        self._first = confusion.first_index(target)
+        weight = target.get("weight")
+        dtype = sum_dtype(device)
+        self._weight = None if weight is None else weight.to(dtype)
+        #: Where each row is counted: its number in the joint table, behind all tables of earlier updates.
+        self._counted_at = torch.full_like(self._first, -1)
+        #: By row, which of the decisions that wait is the latest.
+        self._latest = torch.zeros_like(self._first)
+        self._counts = torch.zeros(self.n_counts * confusion.n_joint, dtype=dtype, device=device)
+        self._update = 0
+        self._waiting: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def note(self, rows: torch.Tensor, predicted: torch.Tensor) -> None:
+        """Take decisions about some rows, to be counted before the next update.
+
+        Parameters
+        ----------
+        rows : tensor of int
+            The numbers of the rows.
+        predicted : tensor of int
+            The index of the class that is predicted for each.
+        """
+        self._waiting.append((rows, predicted))
+
+    def clear(self) -> None:
+        """Drop the decisions that wait, before all rows are decided about anew."""
+        self._waiting = []
+
+    def tables(self) -> torch.Tensor:
+        """Return the cells of the decisions of shape (n_comparisons, 4, n_groups), for an update."""
+        rows, at = self._take_waiting()
+        # A row may wait twice; the latest decision counts.
+        order = torch.arange(len(rows), device=rows.device)
+        self._latest.scatter_reduce_(0, rows, order, "amax", include_self=False)
+        latest = self._latest.index_select(0, rows)
+        counted = (latest == order).to(self._counts.dtype)
+        if self._weight is not None:
+            counted = counted * self._weight.index_select(0, rows)
+        n, n_joint = len(self._counts), self.confusion.n_joint
+        before = self._counted_at.index_select(0, rows)
+        is_kept = before >= max(self._update - self.n_counts + 1, 0) * n_joint
+        places = torch.cat([before.remainder(n), at.remainder(n)])
+        self._counts.add_(group_sums(places, torch.cat([-counted * is_kept, counted]), n))
+        self._counted_at.index_copy_(0, rows, at.index_select(0, latest))
+        return self._end_update()
+
+    def tables_of_all(self) -> torch.Tensor:
+        """Return the cells where all rows wait to be counted, each once."""
+        rows, at = self._take_waiting()
+        self._counted_at.index_copy_(0, rows, at)
+        places, n = at.remainder(len(self._counts)), len(self._counts)
+        # Sums that are added to and taken from for long would drift by rounding: they start anew.
+        if self._weight is None:
+            self._counts.copy_(count_rows(places, n, self._counts.dtype))
+        else:
+            self._counts.copy_(group_sums(places, self._weight.index_select(0, rows), n))
+        return self._end_update()
+
+    def _take_waiting(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the rows that wait, and where they are to be counted."""
+        rows, predicted = (torch.cat(each) for each in zip(*self._waiting, strict=True))
+        self._waiting = []
+        shift = self._update * self.confusion.n_joint
+        return rows, self._first.index_select(0, rows) + predicted + shift
+
+    def _end_update(self) -> torch.Tensor:
+        counts = self._counts.view(self.n_counts, -1)
+        tables = self.confusion.tables(counts.sum(0))
+        if self.forgets:
+            self._update += 1
+            counts[self._update % self.n_counts].zero_()
+        return tables
 
 
 @dataclass(frozen=True)
@@ -66,20 +148,30 @@ class Walk:
     last_update: int = 0
 
     @classmethod
-    def over(cls, net: Any, trained: Any, held_out: Any, target: Target) -> Walk:
+    def over(cls, net: Any, trained: Any, held_out: Any, target: Target, n_epochs: int) -> Walk:
         """Plan the walk over the rows of fit, those held out and those left out among them."""
-        settings: Controller = net.criterion_.controller
-        n_trained, n_samples = len(trained), len(target["row"])
+        criterion = net.criterion_
+        settings, n_trained = criterion.controller, len(trained)
         datasets = [trained] if held_out is None else [trained, held_out]
         if (rest := rows_left_out(datasets)) is not None:
             datasets.append(rest)
         steps = len(net.get_iterator(datasets[0], training=True))
         interval = min(steps, settings.update_interval)
         size = math.ceil(n_trained / steps * interval)
-        parts = [Batches(dataset, batch_size=size) for dataset in datasets]
+        parts = [Batches(dataset, batch_size=size).on(net.device) for dataset in datasets]
         # In the order that rows come in, all of a group may stand together.
-        slices = [(part, rows) for part in parts for rows in torch.randperm(part.n_samples).split(size)]
-        counters = [comparison.counter(target) for comparison in net.criterion_.comparisons]
-        none = torch.zeros(n_samples, dtype=torch.int64)
-        decisions = Decisions(counters, none, none.clone())
+        slices = [
+            (part, rows)
+            for part in parts
+            for rows in torch.randperm(part.n_samples).to(part.device).split(size)
+        ]
+        epochs_kept = settings.memory * n_epochs
+        n_remembered = math.floor(epochs_kept * steps / interval) + 1 if epochs_kept < 1 else None
+        device = criterion.confusion.class_index.device
+        decisions = Decisions(criterion.confusion, on_device(target, device), n_remembered)
         return cls(decisions, parts, held_out is not None, steps, interval, itertools.cycle(slices))
+
+    def note(self, logits: torch.Tensor, target: Target) -> None:
+        """Note what a net's outputs for some rows decide about them."""
+        predicted = predicted_class(logits.detach())
+        self.decisions.note(target["row"].to(predicted.device), predicted)

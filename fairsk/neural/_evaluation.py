@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -29,9 +30,18 @@ from fairsk._held_out.report import (
 )
 from fairsk.neural._batches import Batches
 from fairsk.neural._comparisons import GroupComparison, GroupComparisons
-from fairsk.neural._confusion import Target, as_cells, log_probabilities, predicted_class
+from fairsk.neural._confusion import (
+    TINY,
+    ConfusionTables,
+    Target,
+    as_cells,
+    log_probabilities,
+    on_device,
+    predicted_class,
+    sum_dtype,
+)
 from fairsk.neural._data import NetData
-from fairsk.neural._loss import TINY, GroupLoss
+from fairsk.neural._loss import GroupLoss
 from fairsk.rates import Constraint
 
 __all__ = [
@@ -56,66 +66,117 @@ _MOST_OTHERS = 3
 
 
 @dataclass(frozen=True)
-class EvaluationSums:
-    """Sums over some rows.
+class _Layout:
+    """What stands where in the vector of :class:`EvaluationSums`.
 
-    Attributes
-    ----------
-    loss, squares, weight : float
-        The sums of the weighted task loss, of its squares, and of its weights.
-    correct, row_weight : float
-        The sums of the weights of rows that are decided right, and of all rows, whatever their class weighs.
-    hard_cells : tuple of arrays of shape (4, n_groups)
-        The cells of the decisions, for every comparison.
-    group_sums : tuple of tensors
-        What the fairness term follows from, for every comparison; none, if it does from the cells.
-    group_weights : tuple of float
-        The weight of the rows that take part in each.
+    First the sums of the weighted task loss, of its squares and of its weights; then the joint table of the
+    decisions, the weight of the rows in each comparison, and what the fairness term follows from.
     """
+
+    confusion: ConfusionTables
+    n_groups: tuple[int, ...]
+    shapes: tuple[torch.Size, ...]
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """The numbers in the vector of :class:`EvaluationSums`, read into the processor's memory."""
 
     loss: float
     squares: float
     weight: float
+    hard_cells: tuple[Floats, ...]
+    group_weights: tuple[float, ...]
+    group_sums: tuple[torch.Tensor, ...]
     correct: float
     row_weight: float
-    hard_cells: tuple[Floats, ...]
-    group_sums: tuple[torch.Tensor, ...]
-    group_weights: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class EvaluationSums:
+    """Sums over some rows: one vector that stays where the net is until a number is asked for.
+
+    Attributes
+    ----------
+    vector : tensor
+        All sums.
+    layout : _Layout
+        What stands where.
+    """
+
+    vector: torch.Tensor
+    layout: _Layout
 
     @classmethod
     @torch.no_grad()
     def from_logits(cls, criterion: GroupLoss, logits: torch.Tensor, target: Target) -> EvaluationSums:
         """Add up over the rows of a batch what the net returned for them."""
-        logits = criterion.checked(logits, target).detach().cpu()
+        logits = criterion.checked(logits, target).detach()
+        target, dtype = on_device(target, logits.device), sum_dtype(logits.device)
         logs = log_probabilities(logits)
         losses, weight = criterion.task_losses(logs, target)
-        weighted, predicted = losses * weight, predicted_class(logits)
+        weighted = losses * weight
+        totals = torch.stack([weighted, weighted * losses, weight]).sum(1, dtype=dtype)
+        joint = criterion.confusion.count(target, predicted_class(logits))
         sums = criterion.group_sums(logits, target, logs)
-        is_right = predicted == target["y"].cpu()
-        of_rows = target.get("weight")
-        return cls(
-            float(weighted.sum()),
-            float(losses @ weighted),
-            float(weight.sum()),
-            float(is_right.sum() if of_rows is None else of_rows.cpu().double() @ is_right.double()),
-            float(len(is_right) if of_rows is None else of_rows.double().sum()),
-            tuple(each.counter(target).cells(predicted).numpy() for each in criterion.comparisons),
-            tuple(table.double() for table, _ in sums),
-            tuple(float(weight) for _, weight in sums),
-        )
+        weights = [
+            each.reshape(1).to(dtype) if isinstance(each, torch.Tensor) else totals.new_full((1,), each)
+            for _, each in sums
+        ]
+        vector = torch.cat([totals, joint, *weights, *(table.flatten().to(dtype) for table, _ in sums)])
+        n_groups = tuple(each.n_groups for each in criterion.comparisons)
+        return cls(vector, _Layout(criterion.confusion, n_groups, tuple(table.shape for table, _ in sums)))
 
     def __add__(self, other: EvaluationSums) -> EvaluationSums:
         """Combine the sums over two disjoint sets of rows."""
-        return EvaluationSums(
-            self.loss + other.loss,
-            self.squares + other.squares,
-            self.weight + other.weight,
-            self.correct + other.correct,
-            self.row_weight + other.row_weight,
-            _add_each(self.hard_cells, other.hard_cells),
-            _add_each(self.group_sums, other.group_sums),
-            _add_each(self.group_weights, other.group_weights),
+        return EvaluationSums(self.vector + other.vector, self.layout)
+
+    @cached_property
+    def _numbers(self) -> _Numbers:
+        layout, n_joint = self.layout, self.layout.confusion.n_joint
+        n, sizes = len(layout.shapes), [math.prod(shape) for shape in layout.shapes]
+        totals, joint, weights, sums = self.vector.split([3, n_joint, n, sum(sizes)])
+        tables = layout.confusion.tables(joint)
+        table = joint.view(-1, layout.confusion.n_classes, layout.confusion.n_classes)
+        correct = table.diagonal(dim1=1, dim2=2).sum()
+        # Whatever is read is read at once: a device is waited for once.
+        read = torch.cat([totals, correct[None], joint.sum()[None], weights, sums, tables.flatten()]).cpu()
+        scalars, weights, sums, cells = read.split([5, n, sum(sizes), tables.numel()])
+        loss, squares, weight, correct_weight, row_weight = scalars.tolist()
+        hard = cells.view(tables.shape).double().numpy()
+        return _Numbers(
+            loss,
+            squares,
+            weight,
+            tuple(each[:, :n_groups] for each, n_groups in zip(hard, layout.n_groups, strict=True)),
+            tuple(weights.tolist()),
+            tuple(
+                part.view(shape).double()
+                for part, shape in zip(sums.split(sizes), layout.shapes, strict=True)
+            ),
+            correct_weight,
+            row_weight,
         )
+
+    @property
+    def loss(self) -> float:
+        """The sum of the weighted task loss."""
+        return self._numbers.loss
+
+    @property
+    def weight(self) -> float:
+        """The sum of its weights."""
+        return self._numbers.weight
+
+    @property
+    def row_weight(self) -> float:
+        """The weight of all rows, whatever their class weighs."""
+        return self._numbers.row_weight
+
+    @property
+    def hard_cells(self) -> tuple[Floats, ...]:
+        """The cells of the decisions of shape (4, n_groups), for every comparison."""
+        return self._numbers.hard_cells
 
     @property
     def task_loss(self) -> float:
@@ -125,17 +186,17 @@ class EvaluationSums:
     @property
     def accuracy(self) -> float:
         """The (weighted) share of rows that are decided right."""
-        return self.correct / self.row_weight
+        return self._numbers.correct / self.row_weight
 
     @property
     def standard_error(self) -> float:
         """The standard error of the task loss."""
-        return math.sqrt(max(self.squares / self.weight - self.task_loss**2, 0.0) / self.weight)
+        return math.sqrt(max(self._numbers.squares / self.weight - self.task_loss**2, 0.0) / self.weight)
 
     def fairness(self, criterion: GroupLoss) -> float:
         """Return the fairness term of the loss."""
-        sums = self.group_sums or tuple(map(torch.from_numpy, self.hard_cells))
-        weights = self.group_weights or tuple(float(table.sum()) for table in self.hard_cells)
+        sums = self._numbers.group_sums or tuple(map(torch.from_numpy, self.hard_cells))
+        weights = self._numbers.group_weights or tuple(float(table.sum()) for table in self.hard_cells)
         shares = [table / max(weight, TINY) for table, weight in zip(sums, weights, strict=True)]
         return float(criterion.fairness(shares))
 
@@ -178,23 +239,19 @@ def max_violation(bounds: Sequence[BoundedConstraint], sums: EvaluationSums) -> 
 @torch.no_grad()
 def evaluate(net: Any, dataset: Any, batch_size: int = LARGE_BATCH) -> EvaluationSums:
     """Return the sums over a dataset whose target is that of a :class:`FairLoss`."""
-    batches = Batches(dataset, batch_size=batch_size)
+    batches = Batches(dataset, batch_size=batch_size).on(net.device)
     first, *others = (
         EvaluationSums.from_logits(net.criterion_, net.evaluation_step(batch), batch[1]) for batch in batches
     )
     return sum(others, start=first)
 
 
-def _add_each(ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(one + other for one, other in zip(ours, theirs, strict=True))
-
-
 @torch.no_grad()
 def predict_classes(net: Any, dataset: Any, batch_size: int = LARGE_BATCH) -> Ints:
     """Return the index of the class that a net predicts for each row of a dataset."""
-    batches = Batches(dataset, batch_size=batch_size)
+    batches = Batches(dataset, batch_size=batch_size).on(net.device)
     logits = (net.criterion_.checked(net.evaluation_step(batch), batch[1]) for batch in batches)
-    return torch.cat([predicted_class(each).cpu() for each in logits]).numpy()
+    return torch.cat([predicted_class(each) for each in logits]).cpu().numpy()
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

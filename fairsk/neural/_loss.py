@@ -15,11 +15,15 @@ from torch.nn import functional as F
 from fairsk._core.bounds import list_constraints
 from fairsk.neural._comparisons import GroupComparison, compared_classes
 from fairsk.neural._confusion import (
+    TINY,
     BatchView,
+    ConfusionTables,
     Target,
+    at_least_tiny,
     check_codes,
     check_logits,
     log_probabilities,
+    on_host,
     row_prices,
     row_weights,
     with_gradient_of,
@@ -33,8 +37,6 @@ __all__ = ["MEMORY", "TINY", "FairLoss", "GroupLoss", "check_target"]
 #: How much of the running sums a batch leaves in place: they remember some 50 batches, about an epoch of the
 #: default schedule. More would be of weights that are no longer there, less leaves out small groups.
 MEMORY = 0.98
-#: The least divisor: no sum is divided by zero.
-TINY = 1e-30
 #: The slopes of a penalty are computed anew once one part in three of its running sums is new, and more often
 #: at first, when the sums of few batches change most: after one step in ten of those so far.
 _NEW_PART, _STEPS_PART = 3, 10
@@ -97,6 +99,10 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
         self.constraints, self.comparisons, self.n_classes = tuple(constraints), tuple(comparisons), n_classes
         rates = dict.fromkeys(rate for constraint in self.constraints for rate in constraint.rates)
         self.rates: tuple[Rate, ...] = tuple(rates)
+        #: How decisions are counted in all comparisons.
+        self.confusion = ConfusionTables(self.comparisons, n_classes)
+        #: Whether whoever makes the targets vouches for their codes: a check reads them back from a device.
+        self.codes_are_known = False
         #: For every comparison, those that differ from it in the stratum only.
         self._strata_of = [
             [j for j, other in enumerate(self.comparisons) if other.family == each.family]
@@ -217,7 +223,10 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
         list of BatchView
             One for each comparison.
         """
-        return [comparison.view(probabilities, logits, target) for comparison in self.comparisons]
+        return [
+            comparison.view(probabilities, logits, target, group_of_cell)
+            for comparison, group_of_cell in zip(self.comparisons, self.confusion.group_of_cell, strict=True)
+        ]
 
     def over_strata(self, weights: Sequence[Any]) -> list[Any]:
         """Return, for every comparison, the weight of the rows in all of its strata.
@@ -237,7 +246,7 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
         return [sum(weights[j] for j in alike) for alike in self._strata_of]
 
     def check_codes(self, target: Target) -> None:
-        """Refuse a class or a group whose number the loss does not have.
+        """Refuse a class or a group whose number the loss does not have, unless codes are known.
 
         Parameters
         ----------
@@ -249,7 +258,8 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
         ValueError
             If a number is out of range.
         """
-        check_codes(target, self.n_classes, len(self.comparisons[0].group_index))
+        if not self.codes_are_known:
+            check_codes(target, self.n_classes, self.confusion.n_cells)
 
     def cost_sensitive_loss(
         self,
@@ -532,7 +542,7 @@ class FairLoss(GroupLoss):
         if not self.penalty_weight:
             return self.task_loss(log_probabilities(logits), target)
         if self.training and self.penalty.has_prices:
-            if logits.is_cuda:  # where a wrong index is an error that the process does not recover from
+            if not on_host(logits):  # where a wrong index is an error that the process does not recover from
                 self.check_codes(target)
             try:
                 return self._cost_sensitive(logits, target)
@@ -542,14 +552,14 @@ class FairLoss(GroupLoss):
         logs = log_probabilities(logits)
         if not self.training:
             pairs = self.group_sums(logits, target, logs)
-            penalty = self.fairness([sums / max(weight, TINY) for sums, weight in pairs])
+            penalty = self.fairness([sums / at_least_tiny(weight) for sums, weight in pairs])
             return self.task_loss(logs, target) + penalty
         self.check_codes(target)
         task, terms = self.task_loss(logs, target), []
         for i, view in enumerate(self.views(logits, target, logs.exp())):
             sums, weight = self._sums(i, view), view.total_weight
             value, slopes = self._update_sums(i, sums.detach(), weight)
-            terms.append(with_gradient_of((slopes * sums).sum() / max(weight, TINY), value))
+            terms.append(with_gradient_of((slopes * sums).sum() / at_least_tiny(weight), value))
         return task + self.penalty_weight / len(terms) * sum(terms[1:], start=terms[0])
 
     def _cost_sensitive(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
@@ -563,7 +573,7 @@ class FairLoss(GroupLoss):
             value, slopes = self._update_sums(i, self._sums(i, view), view.total_weight)
             loss = loss.add(value, alpha=factor)
             of_positive, _ = slopes  # the second are those of the weights, whatever is decided
-            prices.append(of_positive.to(logs) * (factor / max(view.total_weight, TINY)))
+            prices.append(of_positive.to(logs) * (factor / at_least_tiny(view.total_weight)))
         return self.cost_sensitive_loss(logits, loss, probabilities, views, prices, target)
 
     def _sums(self, i: int, view: BatchView) -> torch.Tensor:

@@ -29,6 +29,7 @@ from torch.nn.functional import logsigmoid
 
 from fairsk.neural._confusion import (
     MIN_SUPPORT,
+    TINY,
     BatchView,
     as_cells,
     cells_from_slots,
@@ -118,14 +119,49 @@ class Penalty(ABC):
 
 
 @dataclass(frozen=True)
+class _Measured:
+    """Which groups have a rate: 1 or 0 for each.
+
+    The others are not taken out: how many are left, a device would have to be waited for.
+    """
+
+    groups: torch.Tensor
+
+    @property
+    def n(self) -> torch.Tensor:
+        """How many have it, of those that can be divided by."""
+        return self.groups.sum().clamp_min(1)
+
+    @property
+    def n_pairs(self) -> torch.Tensor:
+        """How many ordered pairs of them there are."""
+        return (self.n * (self.n - 1)).clamp_min(1)
+
+    def centred(self, values: torch.Tensor) -> torch.Tensor:
+        """Return how far values, by group along the first axis, are from their mean; 0 without a rate."""
+        present = self.groups.view(-1, *[1] * (values.ndim - 1))
+        return present * (values - (present * values).sum(0) / self.n)
+
+    def shares(self, support: torch.Tensor) -> torch.Tensor:
+        """Return each group's part of a rate's denominator; they add up to 1."""
+        support = self.groups * support
+        return support / support.sum().clamp_min(TINY)
+
+    def is_comparable(self) -> torch.Tensor:
+        """Return 1 if there are two groups to compare, else 0."""
+        return (self.groups.sum() > 1).to(self.groups)
+
+
+@dataclass(frozen=True)
 class _GroupRates:
-    """One rate of the groups that have it.
+    """One rate of all groups; of those without it, any number, with a share of 0.
 
     ``shares`` is each group's part of the rate's denominator; they add up to 1.
     """
 
     values: torch.Tensor
     shares: torch.Tensor
+    measured: _Measured
 
     @property
     def overall(self) -> torch.Tensor:
@@ -156,24 +192,23 @@ class _OnRates(Penalty):
     def value(self, shares: torch.Tensor, rates: Sequence[Rate]) -> torch.Tensor:
         total, table = shares.new_zeros(()), cells_from_slots(shares)
         for rate in rates:
-            measured = measurable_groups(rate, table.detach())
-            if (n_measured := int(measured.sum())) < 2:
-                continue  # nothing to compare
-            # Groups without the rate are taken out: a division by zero would leave NaN in the gradient.
-            cells = as_cells(table if n_measured == len(measured) else table[:, measured])
-            support = rate.support(cells)
-            total = total + self.function(_GroupRates(rate(cells), support / support.sum()))
+            is_measured = measurable_groups(rate, table.detach())
+            # In place of groups without the rate: a division by zero would leave NaN in the gradient.
+            cells = as_cells(table.where(is_measured, 1.0))
+            measured = _Measured(is_measured.to(shares))
+            rates_of = _GroupRates(rate(cells), measured.shares(rate.support(cells)), measured)
+            total = total + measured.is_comparable() * self.function(rates_of)
         return total
 
 
 def squared_gap(rates: _GroupRates) -> torch.Tensor:
-    values = rates.values
-    return 2 / (len(values) - 1) * ((values - values.mean()) ** 2).sum()
+    measured = rates.measured
+    return 2 * measured.n / measured.n_pairs * (measured.centred(rates.values) ** 2).sum()
 
 
 def absolute_gap(rates: _GroupRates) -> torch.Tensor:
-    values = rates.values
-    return (values[:, None] - values).abs().sum() / (len(values) * (len(values) - 1))
+    values, present = rates.values, rates.measured.groups
+    return ((values[:, None] - values).abs() @ present @ present) / rates.measured.n_pairs
 
 
 def ermi(rates: _GroupRates) -> torch.Tensor:
@@ -184,7 +219,8 @@ def ermi(rates: _GroupRates) -> torch.Tensor:
 
 def mutual_information(rates: _GroupRates) -> torch.Tensor:
     values = rates.values.clamp(_EDGE, 1 - _EDGE)
-    return (rates.shares * _bernoulli_divergence(values, (rates.shares * values).sum())).sum()
+    overall = (rates.shares * values).sum().clamp(_EDGE, 1 - _EDGE)
+    return (rates.shares * _bernoulli_divergence(values, overall)).sum()
 
 
 def _bernoulli_divergence(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
@@ -194,7 +230,7 @@ def _bernoulli_divergence(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class _Distributions:
-    """How the outcomes are distributed in the groups that have the rate.
+    """How the outcomes are distributed in all groups; in those without the rate anyhow, with a share of 0.
 
     ``heights`` has the shape (n_groups, n_knots), each row adding up to 1; ``knots`` lie from 0 to 1.
     """
@@ -202,6 +238,7 @@ class _Distributions:
     heights: torch.Tensor
     shares: torch.Tensor
     knots: torch.Tensor
+    measured: _Measured
 
     @property
     def pooled(self) -> torch.Tensor:
@@ -249,12 +286,13 @@ class _OnDistributions(Penalty):
         total, knots = shares.new_zeros(()), _knots(shares)
         for table in shares.mT:
             support = table.sum(1)
-            measured = support.detach() > MIN_SUPPORT * support.detach().sum()
-            if int(measured.sum()) < 2:
-                continue
-            support, heights = support[measured], table[measured]
-            heights = heights / support[:, None]
-            total = total + self.function(_Distributions(heights, support / support.sum(), knots))
+            is_measured = support.detach() > MIN_SUPPORT * support.detach().sum()
+            measured = _Measured(is_measured.to(shares))
+            # In place of groups without the rate, any distribution.
+            heights = table.where(is_measured[:, None], 1.0)
+            heights = heights / heights.sum(1, keepdim=True)
+            of = _Distributions(heights, measured.shares(support), knots, measured)
+            total = total + measured.is_comparable() * self.function(of)
         return total
 
 
@@ -273,14 +311,14 @@ def hsic(of: _Distributions) -> torch.Tensor:
 
 
 def mmd(of: _Distributions) -> torch.Tensor:
-    centred = of.heights - of.heights.mean(0)
-    return 2 / (len(centred) - 1) * _squared_distances(centred, of.knots).sum()
+    distances = _squared_distances(of.measured.centred(of.heights), of.knots)
+    return 2 * of.measured.n / of.measured.n_pairs * distances.sum()
 
 
 def wasserstein(of: _Distributions) -> torch.Tensor:
     cumulated = of.heights.cumsum(1)[:, :-1]
     gaps = (cumulated[:, None] - cumulated).abs() @ of.knots.diff()
-    return gaps.sum() / (len(gaps) * (len(gaps) - 1))
+    return gaps @ of.measured.groups @ of.measured.groups / of.measured.n_pairs
 
 
 def kl_projection(of: _Distributions) -> torch.Tensor:
@@ -357,6 +395,7 @@ class _OfBatch(Penalty):
         return ()
 
     def sums(self, view: BatchView, rates: Sequence[Rate], n_groups: int) -> torch.Tensor:
+        view = view.without_weightless()  # a function of the user's knows nothing of rows that take no part
         if not len(view.group):
             return view.probability.sum()
         weights = {"sample_weight": view.weight} if self.takes_weights else {}

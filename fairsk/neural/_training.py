@@ -322,6 +322,7 @@ def train(plan: TrainingPlan, data: NetData, previous: NeuralNet | None = None) 
         net.criterion_ = _uncompiled(net.criterion_)  # changes too much from step to step
         for part in (net.module_, net.criterion_):
             part.to(plan.float_dtype)
+        net.criterion_.codes_are_known = True
         if previous is None:
             _refuse_probabilities(net, dataset)
         else:
