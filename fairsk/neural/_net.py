@@ -24,11 +24,11 @@ from skorch.callbacks import (
     PassthroughScoring,
     PrintLog,
 )
-from skorch.dataset import Dataset
+from skorch.dataset import Dataset, get_len
 from torch.utils.data import Subset
 
 from fairsk._core.groups import Grouping
-from fairsk.neural._batches import base_and_rows
+from fairsk.neural._batches import Batches, base_and_rows
 from fairsk.neural._callbacks import EpochRecorder, MultiplierUpdate
 from fairsk.scoring._sensitive_scorer import SensitiveScorer
 
@@ -36,6 +36,8 @@ __all__ = ["LabelledNet", "labelled_net", "score_with_groups"]
 
 #: Callbacks that work on the target, or do not look at it.
 _TAKE_TARGETS = (MultiplierUpdate, EpochRecorder)
+#: What goes over batches, and what is told of each.
+_PER_BATCH = ("run_single_epoch", "on_batch_begin", "on_grad_computed", "on_batch_end")
 _LOOK_AT_NOTHING = (EpochTimer, LRScheduler, PassthroughScoring, PrintLog)
 
 
@@ -70,6 +72,72 @@ class LabelledNet(ClassifierMixin):
             Labels.
         """
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Return an iterator over batches, of rows that are where the net is if they fit there.
+
+        Parameters
+        ----------
+        dataset : torch Dataset
+            The rows.
+        training : bool, default=False
+            Whether they are trained on.
+
+        Returns
+        -------
+        iterable
+            The batches.
+        """
+        iterator = super().get_iterator(dataset, training=training)
+        return iterator.on(self.device) if isinstance(iterator, Batches) else iterator
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        """Go over the batches once, and read their losses at the end: reading one waits for a device.
+
+        Where callbacks of the user's look at batches, or their net goes over them in its own way, it is done
+        as skorch does.
+
+        Parameters
+        ----------
+        iterator : iterable or None
+            The batches.
+        training : bool
+            Whether they are trained on.
+        prefix : str
+            What the records of the loss are named by.
+        step_fn : callable
+            What is done with every batch.
+        **fit_params : object
+            Passed on to it.
+        """
+        if iterator is None or self._shows_batches():
+            super().run_single_epoch(
+                iterator, training=training, prefix=prefix, step_fn=step_fn, **fit_params
+            )
+            return
+        history, losses = self.history, []
+        try:
+            for batch in iterator:
+                self.notify("on_batch_begin", batch=batch, training=training)
+                step = step_fn(batch, **fit_params)
+                losses.append(step["loss"].detach().reshape(()))
+                history.record_batch(f"{prefix}_batch_size", get_len(batch[0]))
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+        finally:
+            records = history[-1]["batches"][-len(losses) :]
+            for record, loss in zip(records, torch.stack(losses).tolist() if losses else [], strict=False):
+                record[f"{prefix}_loss"] = loss
+        history.record(f"{prefix}_batch_count", len(losses))
+
+    def _shows_batches(self) -> bool:
+        """Whether someone may look at the record of a batch while an epoch runs."""
+        own = any(getattr(self.base_net, name) is not getattr(NeuralNet, name) for name in _PER_BATCH)
+        return own or any(
+            not _takes_target(callback) and any(_overrides(callback, name) for name in _PER_BATCH[1:])
+            for _, callback in self.callbacks_
+        )
 
     def notify(self, method_name: str, **given: Any) -> None:
         """Call a method of all callbacks, with labels for those of the user's.
