@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,7 +14,7 @@ import torch
 from scipy import sparse
 from torch.utils.data import Subset
 
-__all__ = ["Batches", "base_and_rows", "check_loader_params", "free_memory", "takes_parameter"]
+__all__ = ["Batches", "base_and_rows", "check_loader_params", "densified", "free_memory", "takes_parameter"]
 
 #: Parameters of torch's ``DataLoader`` that say how rows are fetched one by one, and the values that ask for
 #: nothing.
@@ -47,9 +48,10 @@ def _map(function: Callable[[Any], Any], data: Any) -> Any:
 
 
 def _take(rows: slice | torch.Tensor, data: Any) -> torch.Tensor:
-    """Return these rows; of a sparse matrix, a dense batch of them, so that it never becomes dense whole."""
+    """Return these rows; those of a sparse matrix as a CSR tensor, or dense where they are no fractions."""
     if sparse.issparse(data):
-        return torch.from_numpy(data[rows if isinstance(rows, slice) else rows.numpy()].toarray())
+        part = data[rows if isinstance(rows, slice) else rows.cpu().numpy()]
+        return _csr_tensor(part) if part.dtype.kind == "f" else torch.from_numpy(part.toarray())
     if isinstance(rows, slice):
         return data[rows].clone()  # nets may work in place
     return data.index_select(0, rows)  # faster than data[rows]
@@ -58,7 +60,7 @@ def _take(rows: slice | torch.Tensor, data: Any) -> torch.Tensor:
 def _load(values: Any) -> Any:
     """Return an array as a tensor, or a sparse matrix by rows, of the same memory where that is possible."""
     if sparse.issparse(values):
-        return values.tocsr()
+        return _csr(values)
     if isinstance(values, np.ndarray) and (not values.flags.writeable or min(values.strides, default=0) < 0):
         values = values.copy()  # torch takes neither read-only arrays nor reversed ones
     return torch.as_tensor(values)
@@ -72,6 +74,44 @@ def free_memory(device: torch.device) -> int:
     """Return how many bytes are free on an accelerator; none, where torch does not tell."""
     tell = getattr(getattr(torch, device.type, None), "mem_get_info", None)
     return 0 if tell is None else int(tell(device)[0])
+
+
+def _csr(matrix: Any) -> Any:
+    """Return a sparse matrix as torch takes it: CSR, each entry once, the columns of a row in order."""
+    rows = matrix.tocsr()
+    if not rows.has_canonical_format:
+        rows = rows.copy()  # it may be the user's
+        rows.sum_duplicates()
+    return rows
+
+
+def _csr_tensor(matrix: Any) -> torch.Tensor:
+    _silence_beta_notice()
+    return _new_csr_tensor(matrix.indptr, matrix.indices, matrix.data, matrix.shape)
+
+
+def _new_csr_tensor(indptr: Any, indices: Any, values: Any, shape: tuple[int, int]) -> torch.Tensor:
+    crow, col, entries = (torch.from_numpy(each) for each in (indptr, indices, values))
+    return torch.sparse_csr_tensor(crow, col, entries, size=shape, check_invariants=False)
+
+
+@cache
+def _silence_beta_notice() -> None:
+    """Let torch say, once and to nobody, that CSR tensors are in beta state."""
+    none = np.zeros(0, np.int32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _new_csr_tensor(np.zeros(2, np.int32), none, none.astype(np.float32), (1, 1))
+
+
+def densified(X: Any, device: Any) -> Any:
+    """Return the inputs of a module with CSR tensors made dense, on the device that they are needed on."""
+
+    def dense(values: Any) -> Any:
+        is_sparse = getattr(values, "layout", None) is torch.sparse_csr
+        return values.to(device).to_dense() if is_sparse else values
+
+    return _map(dense, X)
 
 
 def base_and_rows(dataset: Any) -> tuple[Any, torch.Tensor | None]:
@@ -92,7 +132,8 @@ class Batches:
     Parameters
     ----------
     dataset : skorch.dataset.Dataset, or a torch Subset of one
-        Holds ``X`` and ``y`` as arrays, sparse matrices, tensors, or dicts of these.
+        Holds ``X`` and ``y`` as arrays, sparse matrices, tensors, or dicts of these. Of a sparse matrix of
+        fractions a batch is a CSR tensor, of any other a dense one.
     batch_size : int, default=128
         Rows per batch, at most. Batches are as many as that takes, and of equal size but for a row: a last
         batch of what is left, perhaps a single row, would be a step into chance.

@@ -60,7 +60,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         The net, which returns logits of shape (n_samples, n_classes). A class (or function) is called with
         those of ``n_features``, ``n_classes`` and ``hidden_layer_sizes`` that its signature accepts, and
         with the ``module__`` parameters in ``net_params``; an instance is copied in ``fit``. By default a
-        multilayer perceptron.
+        multilayer perceptron. Sparse rows come to it in dense batches, unless it has an attribute
+        ``takes_sparse`` that is true, as the default has: then as CSR tensors.
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of X; a list takes several; a callable of X returns the values. Values
         passed to ``fit`` override it.

@@ -8,12 +8,45 @@ from numbers import Integral
 
 import torch
 from torch import nn
+from torch.nn import functional
 
-__all__ = ["MLP"]
+__all__ = ["MLP", "sparse_linear"]
+
+
+def sparse_linear(X: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """Return ``X @ weight.T + bias`` for rows of which few entries are not zero.
+
+    Parameters
+    ----------
+    X : CSR tensor of shape (n_samples, n_features)
+        The rows; no gradient is for them.
+    weight : tensor of shape (n_out, n_features)
+        As in ``torch.nn.Linear``.
+    bias : tensor of shape (n_out,), optional
+        Likewise.
+
+    Returns
+    -------
+    tensor of shape (n_samples, n_out)
+        What a linear layer returns for the dense rows.
+    """
+    # A product of CSR tensors needs MKL to be trained through; a sum of weighted embeddings, one for each
+    # entry, is the same product on every platform, and as fast.
+    sums = functional.embedding_bag(
+        X.col_indices(),
+        weight.t(),
+        X.crow_indices(),
+        mode="sum",
+        per_sample_weights=X.values(),
+        include_last_offset=True,
+    )
+    return sums if bias is None else sums + bias
 
 
 class MLP(nn.Module):
     """Fully connected layers with ReLU between them; returns logits.
+
+    Rows may be a dense tensor, or a CSR tensor, which does not become dense.
 
     Parameters
     ----------
@@ -37,6 +70,9 @@ class MLP(nn.Module):
     torch.Size([5, 2])
     """
 
+    #: Sparse rows come as CSR tensors, not dense ones.
+    takes_sparse = True
+
     def __init__(
         self, n_features: int, n_classes: int = 2, hidden_layer_sizes: Sequence[int] = (64,)
     ) -> None:
@@ -51,4 +87,10 @@ class MLP(nn.Module):
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return the logits of each row, of shape (n_samples, n_classes)."""
-        return self.layers(X)
+        if X.layout is not torch.sparse_csr:
+            return self.layers(X)
+        first, *others = self.layers
+        hidden = sparse_linear(X, *first.parameters())
+        for layer in others:
+            hidden = layer(hidden)
+        return hidden

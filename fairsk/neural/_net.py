@@ -28,7 +28,7 @@ from skorch.dataset import Dataset, get_len
 from torch.utils.data import Subset
 
 from fairsk._core.groups import Grouping
-from fairsk.neural._batches import Batches, base_and_rows
+from fairsk.neural._batches import Batches, base_and_rows, densified
 from fairsk.neural._callbacks import EpochRecorder, MultiplierUpdate
 from fairsk.scoring._sensitive_scorer import SensitiveScorer
 
@@ -138,6 +138,20 @@ class LabelledNet(ClassifierMixin):
             not _takes_target(callback) and any(_overrides(callback, name) for name in _PER_BATCH[1:])
             for _, callback in self.callbacks_
         )
+
+    def infer(self, x: Any, **fit_params: Any) -> Any:
+        """Return what the module makes of a batch; sparse rows it gets dense, unless it takes sparse ones.
+
+        Parameters
+        ----------
+        x : tensor or dict of tensors
+            The inputs.
+        **fit_params : object
+            Further ones, as in skorch.
+        """
+        if not getattr(self.module_, "takes_sparse", False):
+            x = densified(x, self.device)
+        return super().infer(x, **fit_params)
 
     def notify(self, method_name: str, **given: Any) -> None:
         """Call a method of all callbacks, with labels for those of the user's.

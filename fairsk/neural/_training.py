@@ -412,8 +412,9 @@ def build_net(
         make_net = labelled_net(make_net)
     net = make_net(**{**defaults, **params})
     _refuse_unknown_callbacks(net, params)
-    if isinstance(net, LabelledNet):
-        net.labels_ = data.classes
+    if not isinstance(net, LabelledNet):  # a function made it
+        net.__class__ = labelled_net(type(net))
+    net.labels_ = data.classes
     return net, recorder
 
 
