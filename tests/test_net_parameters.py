@@ -553,3 +553,21 @@ def test_messages_stay_short_with_many_groups_classes_and_entries():
         with pytest.raises(ValueError) as caught:  # noqa: PT011 - the length is what counts
             call()
         assert len(str(caught.value)) < 2000
+
+
+# --- records of batches ---------------------------------------------------------------------------------
+
+
+@BOTH
+@BOUND_MAY_BE_MISSED
+def test_records_of_batches_are_kept_if_asked_for(params):
+    asked = {"callbacks__history__keep_batches": True}
+    kept = fit(**{**FEW, **params}, net_params=asked).net_.history
+    losses = kept[:, "batches", :, "train_loss"]
+    assert np.shape(losses) == (3, 8)  # epochs, and batches of 50 of 400 rows
+    assert np.isfinite(losses).all()
+    assert kept[:, "batches", :, "train_batch_size"] == [[50] * 8] * 3
+    dropped = fit(**{**FEW, **params}).net_.history
+    assert [len(epoch["batches"]) for epoch in dropped] == [1, 1, 1]
+    searched = FairClassifier(**FEW, **params).set_params(**asked)
+    assert searched.net_params == asked

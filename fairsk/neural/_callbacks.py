@@ -203,6 +203,8 @@ class EpochRecorder(Callback):
         Rows that are evaluated at once.
     late_part : float
         Late epochs are those of this part of the training, at its end.
+    keep_batches : bool
+        Whether the net's history keeps skorch's records of every batch, not of the last one only.
 
     Attributes
     ----------
@@ -219,8 +221,9 @@ class EpochRecorder(Callback):
         update: MultiplierUpdate | None = None,
         batch_size: int = LARGE_BATCH,
         late_part: float = 1.0,
+        keep_batches: bool = False,
     ) -> None:
-        self.late_part = late_part
+        self.late_part, self.keep_batches = late_part, keep_batches
         self.bounds, self.n_epochs, self.update, self.batch_size = tuple(bounds), n_epochs, update, batch_size
         self.records_: list[dict[str, Any]] = []
         self.best_epoch_ = 0
@@ -319,8 +322,9 @@ class EpochRecorder(Callback):
             net.module_.load_state_dict(self.best_.weights)
         self.best_epoch_ = self.best_.epoch or len(self.records_)
         self.best_, self.running_ = _BestEpoch(), _RunningEvaluation()
-        for epoch in net.history:  # but for one batch, which skorch's checkpoints look up
-            del epoch["batches"][:-1]
+        if not self.keep_batches:
+            for epoch in net.history:  # but for one batch, which skorch's checkpoints look up
+                del epoch["batches"][:-1]
 
 
 def _named_multipliers(criterion: BoundedLoss) -> dict[str, list[float]]:

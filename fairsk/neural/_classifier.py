@@ -142,7 +142,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     net_ : skorch.NeuralNet
-        The trained net.
+        The trained net. Its history has the records of all batches, not of each epoch's last one only, with
+        ``net_params={"callbacks__history__keep_batches": True}``.
     report_ : TrainingReport
         What the predictions for the rows of the last fit, held out or not, achieve: the disparity under each
         constraint, its bound (infinite with a penalty) and interval, the counts of every group, and which

@@ -534,7 +534,7 @@ def _callbacks(
     ours: list[Any] = [] if update is None else [update]
     if not plan.is_partial and not any(issubclass(_class_of(each), LRScheduler) for each in callbacks):
         ours.append(("lr_decay", _lr_decay(plan)))
-    return [*ours, recorder, *callbacks]
+    return [*ours, ("history", recorder), *callbacks]
 
 
 def _class_of(callback: Any) -> type:
