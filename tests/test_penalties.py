@@ -203,8 +203,8 @@ def test_a_bounded_loss_pushes_each_decision_by_its_price(weighted):
         del target["weight"]
     comparisons = [GroupComparison(0, (0, 1, 2, 3)), GroupComparison(2, (0, 1, -1, 1))]
     class_weight = torch.tensor([1.0, 2.0, 0.5])
-    loss = BoundedLoss("equalized_odds", n_classes=3, comparisons=comparisons, class_weight=class_weight)
-    loss = loss.double()
+    params = {"n_classes": 3, "comparisons": comparisons, "class_weight": class_weight}
+    loss = BoundedLoss("equalized_odds", n_updates=9, **params).double()
     logits.requires_grad_()
     weight = target.get("weight", torch.ones(80)).double()
     probabilities = logits.softmax(1)

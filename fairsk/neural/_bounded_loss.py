@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints
+from fairsk._core.warnings import warn_user
 from fairsk.neural._comparisons import GroupComparison, compared_classes
 from fairsk.neural._confusion import TINY, Target, at_least_tiny, log_probabilities, predicted_class
 from fairsk.neural._controller import Controller, RateTable, balanced_centre, window_width
@@ -31,7 +32,7 @@ class BoundedLoss(GroupLoss):
     Call it as any criterion, and :meth:`update` after every step (or every few), with decisions about the
     rows that the bound is for: those of the batch, or rows held out. How far the groups' rates differ is
     counted on these decisions, and the loss changes so that the difference falls. Until the first update it
-    is the cross-entropy. :class:`FairClassifier` does all of this by itself.
+    is the cross-entropy, and warns if that does not come. :class:`FairClassifier` does all of this by itself.
 
     Parameters
     ----------
@@ -169,6 +170,8 @@ class BoundedLoss(GroupLoss):
         self.rate_bounds = _tightest(bounds)
         self._rates = RateTable(self.rate_bounds, self.controller.min_rate)
         self._codes_seen = False
+        #: How often the loss was called in training without any update.
+        self._n_unheard: int | None = 0
         families = list(dict.fromkeys(each.family for each in self.comparisons))
         family = torch.tensor([families.index(each.family) for each in self.comparisons])
         self.register_buffer("_family", family, persistent=False)
@@ -251,6 +254,8 @@ class BoundedLoss(GroupLoss):
         target = check_target(target)
         logits = self.checked(logits, target)
         self._check_first(logits, target)
+        if self._n_unheard is not None and self.training:
+            self._warn_unheard(self._n_unheard + 1)
         try:
             return self._priced(logits, target)
         except (IndexError, RuntimeError):  # checked afterwards, since it takes time in every step
@@ -265,6 +270,23 @@ class BoundedLoss(GroupLoss):
         if not self._codes_seen and logits.device.type != "cpu":
             self.check_codes(target)
         self._codes_seen = True
+
+    def _warn_unheard(self, n_calls: int) -> None:
+        """Warn if the loss was called as often as updates were announced, and has heard of no decision."""
+        self._n_unheard = n_calls
+        if n_calls < (self.n_updates or 1):
+            return
+        self._n_unheard = None
+        if self.n_updates is None:
+            why = "it was given no n_updates, and so cannot be told of decisions"
+            advice = "Give it n_updates, and call criterion.update(logits, target) as often in the training"
+        else:
+            why = f"it was called {n_calls} times in training, and its update() never (n_updates={n_calls})"
+            advice = (
+                "Call criterion.update(logits, target) after every step or every few; where that is once per "
+                "epoch, at its beginning"
+            )
+        warn_user(f"BoundedLoss holds no bound, and is the cross-entropy: {why}. {advice}.")
 
     def _priced(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
         logs = log_probabilities(logits.detach())
@@ -305,7 +327,9 @@ class BoundedLoss(GroupLoss):
                 "the loss, such as epochs times batches if it is called after every step."
             )
         target = check_target(target)
-        logits = self.checked(logits.detach(), target)
+        logits = self.checked(logits, target).detach()
+        if logits.device.type == "cpu":  # an unknown class would be counted as a negative one
+            self.check_codes(target)
         self._check_first(logits, target)
         # As many updates count as make the part of the training that is remembered.
         remembered = max(1.0, self.controller.memory * self.n_updates)
@@ -334,6 +358,7 @@ class BoundedLoss(GroupLoss):
         is_full : bool, default=False
             Whether all rows are one batch.
         """
+        self._n_unheard = None
         settings = self.controller
         weight = self._over_strata(tables.sum((1, 2)))
         shares = tables / weight.clamp_min(TINY)[:, None, None]
