@@ -1,7 +1,8 @@
-"""Losses in loops that are not ours."""
+"""Losses in loops that are not ours: torch, accelerate, and the Trainer of transformers (docs/loops.md)."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,27 @@ from fairsk.metrics import (
     equal_opportunity_difference,
 )
 from fairsk.neural import BoundedLoss
+
+PAGE = (Path(__file__).parents[1] / "docs" / "loops.md").read_text()
+WITH_TORCH = ("The target", "A penalty", "A bound", "On rows held out")
+WITH_MORE = ("accelerate", "Hugging Face's Trainer")
+NO_ACCELERATE = "accelerate is no dependency: what is shown with it runs where it is installed"
+
+
+def blocks(section):
+    """Return the code of a section of the page."""
+    [text] = re.findall(rf"^##+ {re.escape(section)}\n(.*?)(?=^##|\Z)", PAGE, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def page():
+    """Return the names of the page once all has run that torch alone is needed for."""
+    names: dict = {}
+    for section in WITH_TORCH:
+        for block in blocks(section):
+            exec(block, names)
+    return names
 
 
 def draw_rows(n=1500, n_groups=2, seed=4):
@@ -49,6 +71,78 @@ def train(criterion, X, target, n_steps=300, batch_size=150):
 def measure(metric, net, X, target):
     decisions = net(X).argmax(1).numpy()
     return metric(target["y"].numpy(), decisions, sensitive_features=target["group"].numpy(), pos_label=1)
+
+
+# --- the page --------------------------------------------------------------------------------------------
+
+
+def test_every_block_of_the_page_runs_here():
+    known = [block for section in WITH_TORCH + WITH_MORE for block in blocks(section)]
+    assert known == re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+
+
+def test_a_penalty_and_a_bound_in_a_plain_loop(page):
+    gap, X, target = (page[name] for name in ("gap", "X", "target"))
+    assert gap(page["penalized"], X, target) < 0.2
+    assert gap(page["bounded"], X, target) < 0.07
+
+
+def test_a_bound_on_rows_held_out_holds_better_on_new_ones(page):
+    gap, X, target = (page[name] for name in ("gap", "X_new", "target_new"))
+    assert gap(page["bounded"], X, target) > 0.12
+    assert gap(page["keeping"], X, target) < 0.08
+
+
+@pytest.fixture
+def accelerate(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return pytest.importorskip("accelerate", reason=NO_ACCELERATE)
+
+
+def test_accelerate(page, accelerate, tmp_path):
+    names = dict(page)
+    for block in blocks("accelerate"):
+        exec(block, names)
+    assert page["gap"](names["net"], page["X"], page["target"]) < 0.07
+    accelerator, criterion = names["accelerator"], names["criterion"]
+    multipliers = criterion.multipliers.clone()
+    accelerator.save_state(str(tmp_path / "checkpoint"))
+    criterion.multipliers.zero_()
+    accelerator.load_state(str(tmp_path / "checkpoint"))
+    assert multipliers.any()
+    torch.testing.assert_close(criterion.multipliers, multipliers)
+
+
+@pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true but no accelerator is found")
+def test_the_trainer_of_transformers(page, accelerate, capsys):
+    transformers = pytest.importorskip("transformers", reason="transformers is an extra, text")
+    names = dict(page)
+    torch.manual_seed(0)
+    for block in blocks("Hugging Face's Trainer"):
+        exec(block, names)
+    y, group = names["y"], names["group"]
+    assert y[group == 1].mean() - y[group == 0].mean() > 0.2
+    assert names["reached"]["eval_difference"] < 0.1
+    assert names["reached"]["eval_accuracy"] > 0.75
+    # With the callback the bound hears of rows held out, after every step; these are of one group and class.
+    criterion = BoundedLoss(max_difference=0.05, n_updates=3)
+    held_out = {"y": torch.ones(100).long(), "group": torch.ones(100).long()}
+    callback = names["StepBound"](criterion, torch.tensor(names["tokens"][:100]), held_out)
+    arguments = transformers.TrainingArguments("run", max_steps=3, report_to="none", disable_tqdm=True)
+    names["trainer"] = transformers.Trainer(
+        names["model"],
+        arguments,
+        train_dataset=names["rows"],
+        compute_loss_func=lambda outputs, labels, num_items_in_batch: criterion(
+            outputs.logits, {"y": labels[:, 0], "group": labels[:, 1]}
+        ),
+        callbacks=[callback],
+    )
+    names["trainer"].train()
+    tp, fp, fn, tn = criterion.counts[0]
+    assert float((tp + fn)[1]) == 64.0  # as many as one call has: of three updates, one is remembered
+    assert not torch.stack([fp, tn]).any()
+    capsys.readouterr()
 
 
 # --- loops -----------------------------------------------------------------------------------------------
