@@ -16,7 +16,7 @@ from fairsk.metrics import (
     demographic_parity_ratio,
     equal_opportunity_difference,
 )
-from fairsk.neural import BoundedLoss
+from fairsk.neural import BoundedLoss, _bounded_loss, _loss
 
 PAGE = (Path(__file__).parents[1] / "docs" / "loops.md").read_text()
 WITH_TORCH = ("The target", "A penalty", "A bound", "On rows held out")
@@ -281,6 +281,25 @@ def test_targets_that_a_bound_cannot_hear_of(change, message, call):
     with pytest.raises(ValueError, match=message):
         getattr(loss, call)(X[:, :2], change(target))
     assert not loss.counts.any()  # nothing of it is remembered
+
+
+@pytest.mark.parametrize(
+    "make",
+    [FairLoss, lambda: FairLoss(penalty="hsic"), lambda: BoundedLoss(max_difference=0.1, n_updates=9)],
+    ids=["prices", "no prices", "bound"],
+)
+def test_on_an_accelerator_codes_are_read_back_once(make, monkeypatch):
+    read = []
+    for module in (_loss, _bounded_loss):
+        monkeypatch.setattr(module, "on_host", lambda tensor: False)
+    monkeypatch.setattr(_loss, "check_codes", lambda target, *sizes: read.append(target))
+    X, target = draw_rows(60)
+    loss = make()
+    for _ in range(3):
+        loss(X[:, :2], target)
+        if hasattr(loss, "update"):
+            loss.update(X[:, :2], target)
+    assert len(read) == 1
 
 
 def test_outputs_instead_of_their_logits_are_named():

@@ -18,7 +18,14 @@ import torch
 from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints
 from fairsk._core.warnings import warn_user
 from fairsk.neural._comparisons import GroupComparison, compared_classes
-from fairsk.neural._confusion import TINY, Target, at_least_tiny, log_probabilities, predicted_class
+from fairsk.neural._confusion import (
+    TINY,
+    Target,
+    at_least_tiny,
+    log_probabilities,
+    on_host,
+    predicted_class,
+)
 from fairsk.neural._controller import Controller, RateTable, balanced_centre, window_width
 from fairsk.neural._loss import GroupLoss, check_target
 from fairsk.rates import CELLS, Constraint, Rate
@@ -169,7 +176,6 @@ class BoundedLoss(GroupLoss):
         self.controller = Controller() if controller is None else controller
         self.rate_bounds = _tightest(bounds)
         self._rates = RateTable(self.rate_bounds, self.controller.min_rate)
-        self._codes_seen = False
         #: How often the loss was called in training without any update.
         self._n_unheard: int | None = 0
         families = list(dict.fromkeys(each.family for each in self.comparisons))
@@ -253,7 +259,8 @@ class BoundedLoss(GroupLoss):
         """
         target = check_target(target)
         logits = self.checked(logits, target)
-        self._check_first(logits, target)
+        if not on_host(logits):  # where a wrong index is an error that the process does not recover from
+            self.check_early(target)
         if self._n_unheard is not None and self.training:
             self._warn_unheard(self._n_unheard + 1)
         try:
@@ -261,15 +268,6 @@ class BoundedLoss(GroupLoss):
         except (IndexError, RuntimeError):  # checked afterwards, since it takes time in every step
             self.check_codes(target)
             raise
-
-    def _check_first(self, logits: torch.Tensor, target: Target) -> None:
-        """Check the codes of the first batch where a wrong index cannot be recovered from.
-
-        Later ones are not read back: every step would wait for the accelerator.
-        """
-        if not self._codes_seen and logits.device.type != "cpu":
-            self.check_codes(target)
-        self._codes_seen = True
 
     def _warn_unheard(self, n_calls: int) -> None:
         """Warn if the loss was called as often as updates were announced, and has heard of no decision."""
@@ -328,9 +326,7 @@ class BoundedLoss(GroupLoss):
             )
         target = check_target(target)
         logits = self.checked(logits, target).detach()
-        if logits.device.type == "cpu":  # an unknown class would be counted as a negative one
-            self.check_codes(target)
-        self._check_first(logits, target)
+        self.check_early(target)  # an unknown class would be counted as a negative one
         # As many updates count as make the part of the training that is remembered.
         remembered = max(1.0, self.controller.memory * self.n_updates)
         try:

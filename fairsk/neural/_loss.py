@@ -103,6 +103,7 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
         self.confusion = ConfusionTables(self.comparisons, n_classes)
         #: Whether whoever makes the targets vouches for their codes: a check reads them back from a device.
         self.codes_are_known = False
+        self._codes_seen = False
         #: For every comparison, those that differ from it in the stratum only.
         self._strata_of = [
             [j for j, other in enumerate(self.comparisons) if other.family == each.family]
@@ -260,6 +261,18 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
         """
         if not self.codes_are_known:
             check_codes(target, self.n_classes, self.confusion.n_cells)
+
+    def check_early(self, target: Target) -> None:
+        """Check codes before they are used; on an accelerator, where a look waits, those of the first batch.
+
+        Parameters
+        ----------
+        target : mapping
+            The target of the batch: tensors of shape (n_samples,).
+        """
+        if not self._codes_seen or on_host(target["y"]):
+            self.check_codes(target)
+        self._codes_seen = True
 
     def cost_sensitive_loss(
         self,
@@ -500,7 +513,7 @@ class FairLoss(GroupLoss):
             For every comparison, the sums over its groups, and the total weight.
         """
         logits = self.checked(logits, target)
-        self.check_codes(target)
+        self.check_early(target)
         logs = log_probabilities(logits) if logs is None else logs
         views = self.views(logits, target, logs.exp())
         return [(self._sums(i, view), view.total_weight) for i, view in enumerate(views)]
@@ -543,7 +556,7 @@ class FairLoss(GroupLoss):
             return self.task_loss(log_probabilities(logits), target)
         if self.training and self.penalty.has_prices:
             if not on_host(logits):  # where a wrong index is an error that the process does not recover from
-                self.check_codes(target)
+                self.check_early(target)
             try:
                 return self._cost_sensitive(logits, target)
             except (IndexError, RuntimeError):  # checked afterwards, since it takes time in every step
@@ -554,7 +567,7 @@ class FairLoss(GroupLoss):
             pairs = self.group_sums(logits, target, logs)
             penalty = self.fairness([sums / at_least_tiny(weight) for sums, weight in pairs])
             return self.task_loss(logs, target) + penalty
-        self.check_codes(target)
+        self.check_early(target)
         task, terms = self.task_loss(logs, target), []
         for i, view in enumerate(self.views(logits, target, logs.exp())):
             sums, weight = self._sums(i, view), view.total_weight
