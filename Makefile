@@ -56,6 +56,7 @@ benchmarks: $(READY) $(ENGINES)
 	$(BIN)/python benchmarks/constrained.py
 	$(BIN)/python benchmarks/threshold_speed.py
 	$(BIN)/python benchmarks/net_adult.py
+	$(BIN)/python benchmarks/net_unseen.py
 	$(BIN)/python benchmarks/net_speed.py
 	$(BIN)/python benchmarks/net_peers.py
 	$(BIN)/python benchmarks/metrics_speed.py

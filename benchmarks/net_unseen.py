@@ -250,8 +250,8 @@ def chance_gap(constraint: str, bound: float, fitted: Rows | None, judged: Rows,
         counted = np.ones(len(judged.y), dtype=bool) if label is None else judged.y == label
         rate = predicted[counted].mean()
         # Which group is where in the bound differs from draw to draw: small ones are not always at its ends.
-        ends = np.clip([rate - bound / 2, rate + bound / 2], 0.0, 1.0)
-        spread = np.linspace(*ends, len(np.unique(judged.codes)))
+        low, high = max(rate - bound / 2, 0.0), min(rate + bound / 2, 1.0)
+        spread = np.linspace(low, high, len(np.unique(judged.codes)))
         rates = rng.permuted(np.tile(spread, (CHANCE_DRAWS, 1)), axis=1)
         variance = np.zeros(len(spread))
         for rows in (judged,) if fitted is None else (judged, fitted):
@@ -413,9 +413,9 @@ def verdicts(results: Sequence[Result], reference: Sequence[Result]) -> list[tup
     accuracy_error = standard_error(column(ours, "accuracy") - column(theirs, "accuracy"))
     asked = "half" if halve else f"+ {LARGER_GAP}"
     judged, both = (column(ours, name).mean() for name in ("chance_judged", "chance_both"))
-    below = (
-        ", below chance in the rows judged" if target < judged else ", below chance in both" * (target < both)
-    )
+    below = ""
+    if target < both:
+        below = ", below chance in the rows judged" if target < judged else ", below chance in both"
     return [
         (
             f"gap: {asked}",
