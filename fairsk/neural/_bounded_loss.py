@@ -18,15 +18,9 @@ import torch
 from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints
 from fairsk._core.warnings import warn_user
 from fairsk.neural._comparisons import GroupComparison, compared_classes
-from fairsk.neural._confusion import (
-    TINY,
-    Target,
-    at_least_tiny,
-    log_probabilities,
-    on_host,
-    predicted_class,
-)
+from fairsk.neural._confusion import TINY, Target, log_probabilities, on_host, predicted_class
 from fairsk.neural._controller import Controller, RateTable, balanced_centre, window_width
+from fairsk.neural._cost_sensitive import cost_sensitive_cross_entropy
 from fairsk.neural._loss import GroupLoss, check_target
 from fairsk.rates import CELLS, Constraint, Rate
 
@@ -149,7 +143,6 @@ class BoundedLoss(GroupLoss):
     prices: torch.Tensor
     offset: torch.Tensor
     counts: torch.Tensor
-    _family: torch.Tensor
 
     def __init__(
         self,
@@ -178,9 +171,6 @@ class BoundedLoss(GroupLoss):
         self._rates = RateTable(self.rate_bounds, self.controller.min_rate)
         #: How often the loss was called in training without any update.
         self._n_unheard: int | None = 0
-        families = list(dict.fromkeys(each.family for each in self.comparisons))
-        family = torch.tensor([families.index(each.family) for each in self.comparisons])
-        self.register_buffer("_family", family, persistent=False)
         n, n_rates = len(self.comparisons), len(self.rate_bounds)
         n_groups = max(each.n_groups for each in self.comparisons)
 
@@ -289,16 +279,10 @@ class BoundedLoss(GroupLoss):
     def _priced(self, logits: torch.Tensor, target: Target) -> torch.Tensor:
         logs = log_probabilities(logits.detach())
         probabilities = logs.exp()
-        views = self.views(logits.detach(), target, probabilities)
-        prices = self.prices.to(logs)
-        of_batch = [
-            price / at_least_tiny(weight)
-            for price, weight in zip(
-                prices, self.over_strata([view.total_weight for view in views]), strict=True
-            )
-        ]
+        costs = self.confusion.row_prices(self.prices.to(logs), target)
         value = self.task_loss(logs, target) + self.offset.sum().to(logs)
-        return self.cost_sensitive_loss(logits, value, probabilities, views, of_batch, target)
+        shares = self.task_shares(target, probabilities)
+        return cost_sensitive_cross_entropy(logits, value, probabilities, target["y"], shares, costs)
 
     @torch.no_grad()
     def update(self, logits: torch.Tensor, target: Any) -> None:
@@ -400,7 +384,8 @@ class BoundedLoss(GroupLoss):
 
     def _over_strata(self, weights: torch.Tensor) -> torch.Tensor:
         """Return, for every comparison, the weight of the rows in all of its strata."""
-        return torch.zeros_like(weights).index_add_(0, self._family, weights).index_select(0, self._family)
+        family = self.confusion.family
+        return torch.zeros_like(weights).index_add_(0, family, weights).index_select(0, family)
 
 
 def stack_tables(tables: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -278,6 +278,8 @@ class ConfusionTables(nn.Module):
 
     group_of_cell: torch.Tensor
     class_index: torch.Tensor
+    family: torch.Tensor
+    takes_part: torch.Tensor
 
     def __init__(self, comparisons: Sequence[GroupComparison], n_classes: int) -> None:
         super().__init__()
@@ -289,6 +291,17 @@ class ConfusionTables(nn.Module):
         self.register_buffer("group_of_cell", group_of_cell, persistent=False)
         class_index = torch.tensor([each.class_index for each in comparisons])
         self.register_buffer("class_index", class_index, persistent=False)
+        #: The class of every family: of comparisons in other strata of the same groups.
+        families = list(dict.fromkeys(each.family for each in comparisons))
+        self.family_classes = tuple(class_index for _, class_index in families)
+        family = torch.tensor([families.index(each.family) for each in comparisons])
+        self.register_buffer("family", family, persistent=False)
+        #: By family and cell, whether rows of the cell take part in one of its comparisons.
+        takes_part = torch.zeros(len(families), self.n_cells, dtype=torch.bool)
+        for f, cells in zip(family.tolist(), group_of_cell < self.n_groups, strict=True):
+            takes_part[f] |= cells
+        self.register_buffer("takes_part", takes_part, persistent=False)
+        self._all_take_part = takes_part.all(1).tolist()
 
     @property
     def n_joint(self) -> int:
@@ -329,6 +342,41 @@ class ConfusionTables(nn.Module):
         sums = of_comparisons.new_zeros(n, len(CELLS), self.n_groups + 1)
         sums.scatter_add_(2, self.group_of_cell[:, None].expand_as(of_comparisons), of_comparisons)
         return sums[..., : self.n_groups]
+
+    def row_prices(self, prices: torch.Tensor, target: Target) -> list[tuple[int, torch.Tensor]]:
+        """Return what a positive decision about each row of a batch costs, by family, for its share of rows.
+
+        Parameters
+        ----------
+        prices : tensor of shape (n_comparisons, 2 * n_groups)
+            What the decision about the share of a whole population costs, in every slot.
+        target : mapping
+            The target of the batch.
+
+        Returns
+        -------
+        list of (int, tensor of shape (n_samples,))
+            For every family, the class and the prices; zero for rows that take no part.
+        """
+        n, n_families = len(prices), len(self.family_classes)
+        by_group = nn.functional.pad(prices.view(n, self.n_groups, 2), (0, 0, 0, 1))
+        of_comparisons = by_group.gather(1, self.group_of_cell[..., None].expand(-1, -1, 2))
+        # A cell is of one stratum, so that its price is that of one comparison in each family.
+        of_families = by_group.new_zeros(n_families, self.n_cells, 2).index_add_(
+            0, self.family, of_comparisons
+        )
+        weight, costs = target.get("weight"), []
+        weight = None if weight is None else weight.to(prices)
+        for f, class_index in enumerate(self.family_classes):
+            slot = slot_indices(target["y"] == class_index, target["group"])
+            if self._all_take_part[f]:
+                total = float(len(slot)) if weight is None else weight.sum()
+            else:
+                counted = self.takes_part[f].index_select(0, target["group"])
+                total = (counted.to(prices) if weight is None else weight * counted).sum()
+            of_rows = (of_families[f].flatten() / at_least_tiny(total)).index_select(0, slot)
+            costs.append((class_index, of_rows if weight is None else of_rows * weight))
+        return costs
 
 
 def slot_prices(slopes: torch.Tensor) -> torch.Tensor:

@@ -104,11 +104,6 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
         #: Whether whoever makes the targets vouches for their codes: a check reads them back from a device.
         self.codes_are_known = False
         self._codes_seen = False
-        #: For every comparison, those that differ from it in the stratum only.
-        self._strata_of = [
-            [j for j, other in enumerate(self.comparisons) if other.family == each.family]
-            for each in self.comparisons
-        ]
 
     @property
     def aims(self) -> tuple[Any, ...]:
@@ -228,23 +223,6 @@ class GroupLoss(nn.CrossEntropyLoss, ABC):
             comparison.view(probabilities, logits, target, group_of_cell)
             for comparison, group_of_cell in zip(self.comparisons, self.confusion.group_of_cell, strict=True)
         ]
-
-    def over_strata(self, weights: Sequence[Any]) -> list[Any]:
-        """Return, for every comparison, the weight of the rows in all of its strata.
-
-        Shares are parts of it: a small stratum is pushed as little as a small group is.
-
-        Parameters
-        ----------
-        weights : sequence of numbers or tensors of shape ()
-            The weight of the rows in every comparison.
-
-        Returns
-        -------
-        list
-            The same numbers, if there are no strata.
-        """
-        return [sum(weights[j] for j in alike) for alike in self._strata_of]
 
     def check_codes(self, target: Target) -> None:
         """Refuse a class or a group whose number the loss does not have, unless codes are known.
