@@ -14,6 +14,8 @@ import torch
 from scipy import sparse
 from torch.utils.data import Subset
 
+from fairsk.neural._cross_fitted import FoldOrder
+
 __all__ = ["Batches", "base_and_rows", "check_loader_params", "densified", "free_memory", "takes_parameter"]
 
 #: Parameters of torch's ``DataLoader`` that say how rows are fetched one by one, and the values that ask for
@@ -238,6 +240,8 @@ class Batches:
         where = self.device if self.generator is None else self.generator.device
         if self.sampler is None:
             order = torch.randperm(self.n_samples, generator=self.generator, device=where)
+        elif isinstance(self.sampler, FoldOrder):
+            order = self.sampler.training()
         else:
             order = torch.as_tensor(list(self.sampler))
             self._check_drawn(order)
@@ -254,8 +258,10 @@ class Batches:
     def _rows(self, position: int) -> slice:
         if self.drop_last:
             return slice(self.batch_size * position, self.batch_size * (position + 1))
-        n = self._n_drawn
-        return slice(n * position // len(self), n * (position + 1) // len(self))
+        # Cross-fitted nets go by the place in a batch: it has whole lines of the order, which has no others.
+        line = self.sampler.n_folds if isinstance(self.sampler, FoldOrder) else 1
+        n = self._n_drawn // line
+        return slice(line * (n * position // len(self)), line * (n * (position + 1) // len(self)))
 
     def take(self, rows: slice | torch.Tensor) -> tuple[Any, Any]:
         """Return X and y of these rows."""

@@ -34,6 +34,9 @@ class MultiplierUpdate(Callback):
     training, whatever the size of the data. Rows that are held out are counted as well: the bound is for all
     rows of ``fit``, though these give no gradient. Rows that a user brings to validate on are not.
 
+    Where the net is cross-fitted, decisions about the rows that it trains on are those of the replica that
+    does not learn from the row; those of the batches are not among them.
+
     The target must have the number of each row as ``"row"``.
 
     Parameters
@@ -76,11 +79,11 @@ class MultiplierUpdate(Callback):
         if walk is None or not training:
             return
         walk.step += 1
-        walk.note(y_pred, batch[1])
+        if not walk.is_cross_fitted:
+            walk.note(y_pred, batch[1])
         if walk.step % walk.steps_per_epoch and walk.step % walk.interval == 0:
             part, rows = next(walk.order)
-            X, target = part.take(rows)
-            walk.note(net.evaluation_step((X, target)), target)
+            walk.note(*part.decide(net, rows))
             self._update(net, walk, walk.decisions.tables())
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -98,10 +101,10 @@ class MultiplierUpdate(Callback):
         walk.decisions.clear()
         for part in walk.parts:
             sums = []
-            for batch in part:
-                logits = net.criterion_.checked(net.evaluation_step(batch), batch[1])
-                walk.note(logits, batch[1])
-                sums.append(EvaluationSums.from_logits(net.criterion_, logits, batch[1]))
+            for rows in part.slices(walk.size):
+                logits, target = part.decide(net, rows)
+                walk.note(logits, target)
+                sums.append(EvaluationSums.from_logits(net.criterion_, logits, target))
             of_parts.append(sum(sums[1:], start=sums[0]))
         every_row = sum(of_parts[1:], start=of_parts[0])
         self.sums_ = EpochSums(of_parts[0], of_parts[1] if walk.holds_out else None, every_row)

@@ -35,7 +35,7 @@ from fairsk.neural._data import (
 from fairsk.neural._evaluation import TrainingReport, training_report, warn_of_violations
 from fairsk.neural._nested import check_prefixes, is_nested, nested_params, with_nested
 from fairsk.neural._penalties import PenaltyLike
-from fairsk.neural._training import TrainingPlan, early_end, train
+from fairsk.neural._training import BoundOn, TrainingPlan, early_end, train
 from fairsk.rates import Constraint
 
 __all__ = ["FairClassifier"]
@@ -82,6 +82,12 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     min_ratio : float in [0, 1], list, or None
         Hold the constraint's ratio at or above this. With two constraints, one of either kind:
         ``max_difference=[0.05, None], min_ratio=[None, 0.8]``.
+    bound_on : {"training", "held_out"}, default="held_out"
+        The rows on which the bound is held. ``"held_out"`` trains two replicas of the net at once, each on
+        half of the rows; the bound is held on what each decides about the other half, and new rows get the
+        mean of both. So new rows meet it as closely as rows that training did not see can tell.
+        ``"training"`` trains one net on all rows and holds the bound on its decisions about them. Not used
+        with a penalty.
     penalty_weight : float, optional
         Instead of holding a bound, train on ``task loss + penalty_weight * penalty``.
     penalty : str or callable, default="squared_gap"
@@ -250,6 +256,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         "constraint": "no_validation",  # fairsk.rates says what there is
         "max_difference": [Interval(Real, 0, None, closed="left"), list, tuple, None],
         "min_ratio": [Interval(Real, 0, 1, closed="both"), list, tuple, None],
+        "bound_on": [StrOptions(set(get_args(BoundOn)))],
         "penalty_weight": [Interval(Real, 0, None, closed="left"), None],
         "penalty": [str, callable],
         "pos_label": "no_validation",  # one of the classes
@@ -285,6 +292,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         constraint: str | Constraint | Sequence[str | Constraint] = "demographic_parity",
         max_difference: float | Sequence[float | None] | None = None,
         min_ratio: float | Sequence[float | None] | None = None,
+        bound_on: BoundOn = "held_out",
         penalty_weight: float | None = None,
         penalty: PenaltyLike = "squared_gap",
         pos_label: Any = None,
@@ -312,6 +320,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         self.constraint = constraint
         self.max_difference = max_difference
         self.min_ratio = min_ratio
+        self.bound_on = bound_on
         self.penalty_weight = penalty_weight
         self.penalty = penalty
         self.pos_label = pos_label

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from fairsk._core.typing import Ints
 from fairsk.neural._batches import Batches
 from fairsk.neural._confusion import (
     ConfusionTables,
@@ -20,10 +22,11 @@ from fairsk.neural._confusion import (
     predicted_class,
     sum_dtype,
 )
+from fairsk.neural._cross_fitted import FoldOrder
 from fairsk.neural._evaluation import EvaluationSums
 from fairsk.neural._split import rows_left_out
 
-__all__ = ["Decisions", "EpochSums", "Walk"]
+__all__ = ["DecidedRows", "Decisions", "EpochSums", "Walk", "out_of_fold_classes"]
 
 
 class Decisions:
@@ -130,6 +133,40 @@ class EpochSums:
     every_row: EvaluationSums
 
 
+@dataclass(frozen=True)
+class DecidedRows:
+    """Rows that are decided about alike: by one net, or each by the replica that does not learn from it.
+
+    Attributes
+    ----------
+    batches : Batches
+        The rows.
+    order : tensor of int
+        A random order of them: in the order that rows come in, all of a group may stand together.
+    is_out_of_fold : bool
+        Whether replicas of a cross-fitted net decide, by the place of a row in a batch of this order.
+    """
+
+    batches: Batches
+    order: torch.Tensor
+    is_out_of_fold: bool = False
+
+    @classmethod
+    def out_of_fold(cls, batches: Batches, folds: FoldOrder) -> DecidedRows:
+        """Let each row be decided about by the replica that leaves out its fold."""
+        return cls(batches, folds.out_of_fold().to(batches.device), is_out_of_fold=True)
+
+    def slices(self, size: int) -> Sequence[torch.Tensor]:
+        """Return the rows in parts of about this size, at which replicas come in turn."""
+        return self.order.split(size)
+
+    def decide(self, net: Any, rows: torch.Tensor) -> tuple[torch.Tensor, Target]:
+        """Return the outputs of a net for a part of the rows, and their target."""
+        X, target = self.batches.take(rows)
+        with net.module_.out_of_fold() if self.is_out_of_fold else nullcontext():
+            return net.criterion_.checked(net.evaluation_step((X, target)), target), target
+
+
 @dataclass
 class Walk:
     """A walk over all rows, on which decisions about some are refreshed every few steps.
@@ -139,13 +176,19 @@ class Walk:
     """
 
     decisions: Decisions
-    parts: list[Batches]
+    parts: list[DecidedRows]
     holds_out: bool
     steps_per_epoch: int
     interval: int
-    order: Iterator[tuple[Batches, torch.Tensor]]
+    size: int
+    order: Iterator[tuple[DecidedRows, torch.Tensor]]
     step: int = 0
     last_update: int = 0
+
+    @property
+    def is_cross_fitted(self) -> bool:
+        """Whether decisions about a row are those of a replica of the net that does not learn from it."""
+        return self.parts[0].is_out_of_fold
 
     @classmethod
     def over(cls, net: Any, trained: Any, held_out: Any, target: Target, n_epochs: int) -> Walk:
@@ -158,20 +201,52 @@ class Walk:
         steps = len(net.get_iterator(datasets[0], training=True))
         interval = min(steps, settings.update_interval)
         size = math.ceil(n_trained / steps * interval)
-        parts = [Batches(dataset, batch_size=size).on(net.device) for dataset in datasets]
-        # In the order that rows come in, all of a group may stand together.
-        slices = [
-            (part, rows)
-            for part in parts
-            for rows in torch.randperm(part.n_samples).to(part.device).split(size)
-        ]
+        folds: FoldOrder | None = net.fold_order_
+        if folds is not None:
+            size = math.ceil(size / folds.n_folds) * folds.n_folds
+        parts = []
+        for dataset in datasets:
+            batches = Batches(dataset).on(net.device)
+            if folds is not None and dataset is trained:
+                parts.append(DecidedRows.out_of_fold(batches, folds))
+            else:
+                parts.append(DecidedRows(batches, torch.randperm(batches.n_samples).to(batches.device)))
+        slices = [(part, rows) for part in parts for rows in part.slices(size)]
         epochs_kept = settings.memory * n_epochs
         n_remembered = math.floor(epochs_kept * steps / interval) + 1 if epochs_kept < 1 else None
         device = criterion.confusion.class_index.device
         decisions = Decisions(criterion.confusion, on_device(target, device), n_remembered)
-        return cls(decisions, parts, held_out is not None, steps, interval, itertools.cycle(slices))
+        order = itertools.cycle(slices)
+        return cls(decisions, parts, held_out is not None, steps, interval, size, order)
 
     def note(self, logits: torch.Tensor, target: Target) -> None:
         """Note what a net's outputs for some rows decide about them."""
         predicted = predicted_class(logits.detach())
         self.decisions.note(target["row"].to(predicted.device), predicted)
+
+
+@torch.no_grad()
+def out_of_fold_classes(net: Any, dataset: Any, batch_size: int) -> tuple[Ints, Ints]:
+    """Return what the replicas of a cross-fitted net decide about the rows that they do not learn from.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        The net, which has the folds of the rows that it was trained on.
+    dataset : skorch.dataset.Dataset
+        All rows.
+    batch_size : int
+        Rows to decide about at once, at most.
+
+    Returns
+    -------
+    tuple of two arrays of int
+        The numbers of the rows, and the index of the class that is predicted for each.
+    """
+    folds: FoldOrder = net.fold_order_
+    rows = folds.out_of_fold() if folds.rows is None else folds.rows[folds.out_of_fold()]
+    batches = Batches(dataset).on(net.device)
+    part = DecidedRows(batches, rows.to(batches.device), is_out_of_fold=True)
+    size = max(1, batch_size // folds.n_folds) * folds.n_folds
+    predicted = [predicted_class(part.decide(net, some)[0]) for some in part.slices(size)]
+    return rows.numpy(), torch.cat(predicted).cpu().numpy()

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["MLP", "sparse_linear"]
+__all__ = ["MLP", "sparse_linear", "uncompiled"]
 
 
 def sparse_linear(X: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
@@ -94,3 +94,8 @@ class MLP(nn.Module):
         for layer in others:
             hidden = layer(hidden)
         return hidden
+
+
+def uncompiled(module: nn.Module) -> nn.Module:
+    """Return the module that torch.compile wrapped, or the module itself."""
+    return getattr(module, "_orig_mod", module)

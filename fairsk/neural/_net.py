@@ -30,6 +30,8 @@ from torch.utils.data import Subset
 from fairsk._core.groups import Grouping
 from fairsk.neural._batches import Batches, base_and_rows, densified
 from fairsk.neural._callbacks import EpochRecorder, MultiplierUpdate
+from fairsk.neural._cross_fitted import CrossFitted, FoldOrder
+from fairsk.neural._module import uncompiled
 from fairsk.scoring._sensitive_scorer import SensitiveScorer
 
 __all__ = ["LabelledNet", "labelled_net", "score_with_groups"]
@@ -52,6 +54,8 @@ class LabelledNet(ClassifierMixin):
 
     labels_: NDArray[Any]
     base_net: type[NeuralNet]
+    #: The folds of the rows, while a cross-fitted net trains.
+    fold_order_: FoldOrder | None = None
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -88,8 +92,24 @@ class LabelledNet(ClassifierMixin):
         iterable
             The batches.
         """
+        if training and isinstance(uncompiled(self.module_), CrossFitted) and self.fold_order_ is None:
+            self._draw_folds(dataset)
         iterator = super().get_iterator(dataset, training=training)
         return iterator.on(self.device) if isinstance(iterator, Batches) else iterator
+
+    def _draw_folds(self, dataset: Any) -> None:
+        """Divide the rows to train on into folds; what goes over them goes in an order that follows these."""
+        module = uncompiled(self.module_)
+        base, rows = base_and_rows(dataset)
+        cells = len(self.labels_) * np.asarray(base.y["group"]) + np.asarray(base.y["y"])
+        cells = cells if rows is None else cells[rows]
+        self.fold_order_ = FoldOrder(cells, module.n_folds, module.seed, rows)
+        self.iterator_train__sampler = self.fold_order_
+
+    def drop_folds(self) -> None:
+        """Forget the folds of the rows that were trained on."""
+        if self.fold_order_ is not None:
+            del self.fold_order_, self.iterator_train__sampler
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -33,16 +33,19 @@ from fairsk.neural._batches import Batches, check_loader_params, takes_parameter
 from fairsk.neural._bounded_loss import BoundedLoss
 from fairsk.neural._callbacks import EpochRecorder, MultiplierUpdate
 from fairsk.neural._comparisons import GroupComparison, compared_classes
+from fairsk.neural._cross_fitted import CrossFitted, Replicate
 from fairsk.neural._data import Dtype, NetData, balance_classes
+from fairsk.neural._decisions import out_of_fold_classes
 from fairsk.neural._evaluation import LARGE_BATCH, predict_classes
 from fairsk.neural._loss import MEMORY, FairLoss
-from fairsk.neural._module import MLP
+from fairsk.neural._module import MLP, uncompiled
 from fairsk.neural._net import LabelledNet, labelled_net, score_with_groups
 from fairsk.neural._penalties import PenaltyLike
 from fairsk.neural._split import HOLD_OUT_FROM, Holdout, UserSplit
 
 __all__ = [
     "DEFAULTS",
+    "BoundOn",
     "Defaults",
     "Schedule",
     "TrainingPlan",
@@ -51,6 +54,9 @@ __all__ = [
     "early_end",
     "train",
 ]
+
+#: On which rows a bound is held: those trained on, or rows while they are held out.
+BoundOn: TypeAlias = Literal["training", "held_out"]
 
 #: torch has one random state for all threads, so only one of them at a time may seed it.
 _SEEDING = threading.RLock()
@@ -89,6 +95,10 @@ class Defaults:
         they need less memory.
     tried_rows : int
         A module is tried on this many rows before it is trained, enough to tell probabilities from logits.
+    n_folds : int
+        With a bound on rows held out, how many replicas of the module are trained, each on the rows of all
+        folds but its own. Two take the least time, to train and to predict, and more do not bring unseen gaps
+        down further (``benchmarks/net_unseen.py``).
     """
 
     full_batch: int = 1024
@@ -105,6 +115,7 @@ class Defaults:
     late_part: float = 0.25
     predicted_per_trained: int = 4
     tried_rows: int = 64
+    n_folds: int = 2
 
 
 DEFAULTS = Defaults()
@@ -137,6 +148,7 @@ class Schedule:
 _CRITERION = frozenset({"comparisons", "n_classes", "n_groups", "n_updates"})
 #: Parameters of the estimator that the plan has under the same name.
 _TAKEN_OVER = (
+    "bound_on",
     "module",
     "hidden_layer_sizes",
     "dtype",
@@ -164,6 +176,8 @@ class TrainingPlan:
         What disparities are recorded, and bounded if ``is_bounded``.
     is_bounded : bool
         Whether the loss holds bounds, rather than adds a penalty.
+    bound_on : {"training", "held_out"}
+        On the decisions about which rows.
     comparisons : sequence of GroupComparison
         Which groups are compared, in which class.
     class_weight : tensor or None
@@ -187,6 +201,7 @@ class TrainingPlan:
     n_features: int | None
     bounds: tuple[BoundedConstraint, ...]
     is_bounded: bool
+    bound_on: BoundOn
     comparisons: tuple[GroupComparison, ...]
     class_weight: torch.Tensor | None
     penalty: PenaltyLike
@@ -246,6 +261,11 @@ class TrainingPlan:
         )
 
     @property
+    def is_cross_fitted(self) -> bool:
+        """Whether replicas of the module are trained, each of which leaves out a part of the rows."""
+        return self.is_bounded and self.bound_on == "held_out"
+
+    @property
     def float_dtype(self) -> torch.dtype:
         """The precision of the net."""
         return torch.float64 if self.dtype == "float64" else torch.float32
@@ -266,6 +286,8 @@ class TrainingPlan:
     def schedule(self) -> Schedule:
         """The rows to train on, the batch size and the number of epochs."""
         n, by_size = self.n_samples, self.n_samples >= HOLD_OUT_FROM
+        if self.is_cross_fitted:  # no replica learns from all rows as it is
+            by_size = False
         hold_out = by_size if self.early_stopping == "auto" else self.early_stopping
         if self.is_partial or "train_split" in self.net_params:  # a split of the user's takes its place
             hold_out = False
@@ -278,6 +300,8 @@ class TrainingPlan:
             steps = DEFAULTS.min_steps if steps_per_epoch > 1 else DEFAULTS.min_full_steps
             n_bounds = len(self.bounds) if self.is_bounded else 1
             n_epochs = max(DEFAULTS.epochs * n_bounds, math.ceil(steps / steps_per_epoch))
+        if self.is_cross_fitted:
+            batch_size = math.ceil(batch_size / DEFAULTS.n_folds) * DEFAULTS.n_folds
         drop_last = bool(self.net_params.get("iterator_train__drop_last"))
         return Schedule(n, bool(hold_out), batch_size, n_epochs, drop_last)
 
@@ -315,11 +339,12 @@ def train(plan: TrainingPlan, data: NetData, previous: NeuralNet | None = None) 
     previous : NeuralNet, optional
         The net whose module is trained further.
     """
+    _refuse_other_module(plan, previous)
     net, recorder = build_net(plan, data, previous)
     dataset = Dataset(data.X, data.target(plan.weight_dtype, with_rows=plan.is_bounded))
     with _weights_kept_on_error(previous), _seeded(plan.seeds[1], torch.device(plan.device)):
         net.initialize()
-        net.criterion_ = _uncompiled(net.criterion_)  # changes too much from step to step
+        net.criterion_ = uncompiled(net.criterion_)  # changes too much from step to step
         for part in (net.module_, net.criterion_):
             part.to(plan.float_dtype)
         net.criterion_.codes_are_known = True
@@ -338,7 +363,22 @@ def train(plan: TrainingPlan, data: NetData, previous: NeuralNet | None = None) 
         if isinstance(net.train_split, UserSplit):  # it holds the rows
             net.train_split = None
         predicted = predict_classes(net, dataset, plan.rows_at_once)
+        if plan.is_cross_fitted:
+            rows, held_out = out_of_fold_classes(net, dataset, plan.rows_at_once)
+            predicted[rows] = held_out
+            net.drop_folds()
     return TrainingResult(net, recorder.records_, recorder.best_epoch_, predicted)
+
+
+def _refuse_other_module(plan: TrainingPlan, previous: NeuralNet | None) -> None:
+    """Refuse to go on with a net that has replicas where none are needed, or none where they are."""
+    if previous is None or not plan.is_bounded:
+        return
+    if isinstance(uncompiled(previous.module_), CrossFitted) != plan.is_cross_fitted:
+        raise ValueError(
+            f"Training goes on with the net of the last fit, which was not trained with "
+            f"bound_on={plan.bound_on!r}. Fit with warm_start=False."
+        )
 
 
 def early_end(plan: TrainingPlan, n_epochs: int) -> str:
@@ -442,9 +482,23 @@ def _iterators(plan: TrainingPlan, params: dict[str, Any], *, accelerated: bool)
             del params[idle]
     loader = params.get("iterator_train", Batches)
     ordered = any(params.get(f"iterator_train__{name}") is not None for name in ("sampler", "batch_sampler"))
-    if not ordered and takes_parameter(loader, "shuffle"):
+    if plan.is_cross_fitted:
+        _refuse_own_order(params)
+        if "iterator_train__batch_size" in params:
+            params["iterator_train__batch_size"] = plan.schedule.batch_size
+    elif not ordered and takes_parameter(loader, "shuffle"):
         iterators["iterator_train__shuffle"] = True
     return {**iterators, "iterator_valid__batch_size": plan.rows_at_once}
+
+
+def _refuse_own_order(params: Mapping[str, Any]) -> None:
+    """Refuse an order of the user's where a replica of the net follows from the place of a row."""
+    for name in ("iterator_train__sampler", "iterator_train__batch_sampler", "iterator_train__shuffle"):
+        if params.get(name) is not None:
+            raise ValueError(
+                f"net_params has {name!r}, but with bound_on='held_out' the order of rows decides which "
+                "replica of the net learns from each: leave it out, or set bound_on='training'."
+            )
 
 
 def _user_params(plan: TrainingPlan, previous: NeuralNet | None) -> dict[str, Any]:
@@ -471,9 +525,16 @@ def _user_params(plan: TrainingPlan, previous: NeuralNet | None) -> dict[str, An
 
 
 def _module(plan: TrainingPlan, previous: NeuralNet | None) -> dict[str, Any]:
-    """Return the module, or its class with the parameters that it takes."""
+    """Return the module or what makes it, with the parameters that it takes."""
     if previous is not None:
-        return {"module": _uncompiled(previous.module_)}
+        return {"module": uncompiled(previous.module_)}
+    params = _module_params(plan)
+    if plan.is_cross_fitted:
+        params["module"] = Replicate(params["module"], DEFAULTS.n_folds, plan.seeds[0])
+    return params
+
+
+def _module_params(plan: TrainingPlan) -> dict[str, Any]:
     if isinstance(plan.module, nn.Module):
         return {"module": copy.deepcopy(plan.module)}
     if plan.module is None and plan.dtype == "int64":
@@ -555,11 +616,6 @@ def _lr_decay(plan: TrainingPlan) -> LRScheduler:
         step_every="batch" if few else "epoch",  # with many epochs, once in each is fine enough
         event_name=None,
     )
-
-
-def _uncompiled(module: nn.Module) -> nn.Module:
-    """Return the module that torch.compile wrapped, or the module itself."""
-    return getattr(module, "_orig_mod", module)
 
 
 @contextmanager
