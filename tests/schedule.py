@@ -54,6 +54,7 @@ NEWEST_ONLY = {
     "nets.md": TRAINING,
     "sensitive_attribute.md": "what tests of single parts do as well",
     "test_bounded_loss.py": TRAINING,
+    "test_loops.py": TRAINING,
     "test_audit_policy.py": "a file and its schema, read by the standard library",
     "test_audit_profiles.py": ARITHMETIC,
     "test_audit_verify.py": "documents, changed and read again by the standard library",
