@@ -131,8 +131,7 @@ class SafetyMargin:
         if not self.n_errors or len(counts.groups) < 2:
             return plain, KeptMargin.none()
         errors = self.standard_errors(counts)
-        half = np.array([allowance(bound) / 2 for _, bound in bounded_rates(self.constraints)])[:, None]
-        half = np.where(np.isfinite(half), half, 0.0) * np.ones_like(errors)  # no bound keeps no distance
+        half = self._half_windows(errors)
         sure = half if steps is None else np.clip(half - steps(counts) / 2, 0.0, None)
 
         def can_keep(distances: Floats) -> bool:
@@ -157,6 +156,21 @@ class SafetyMargin:
             wanted = np.minimum(wanted, np.maximum(kept, share * sure))
         decision = solve(wanted) if wanted.any() else plain
         return decision, self._kept(counts, wanted, errors)
+
+    def widest(self, counts: GroupCounts) -> KeptMargin:
+        """Return the margin of decisions that any rates can be asked of: what half a window has room for.
+
+        Parameters
+        ----------
+        counts : GroupCounts
+            The counts of the covered groups.
+        """
+        errors = self.standard_errors(counts)
+        return self._kept(counts, np.minimum(self.n_errors * errors, self._half_windows(errors)), errors)
+
+    def _half_windows(self, errors: Floats) -> Floats:
+        half = np.array([allowance(bound) / 2 for _, bound in bounded_rates(self.constraints)])[:, None]
+        return np.where(np.isfinite(half), half, 0.0) * np.ones_like(errors)  # no bound keeps no distance
 
     def standard_errors(self, counts: GroupCounts) -> Floats:
         """Return the standard error of each rate (under a ratio, of its logarithm) in every group.
@@ -193,14 +207,14 @@ class SafetyMargin:
         pairs = bounded_rates(self.constraints)
         return np.array([0 < allowance(bound) < np.inf for _, bound in pairs])
 
-    def warn_of_less(self, kept: KeptMargin) -> None:
-        """Warn, once, of groups that have less than the margin asked for."""
+    def warn_of_less(self, kept: KeptMargin, decided_by: str = "thresholds") -> None:
+        """Warn, once, of groups that have less than the margin asked for; what decides is said in a word."""
         less = kept.by_group
         if not less:
             return
         if not any(less.values()):
             warn_user(
-                f"No thresholds keep margin={self.parameter!r} for: {list_groups(less)}. The bound holds on "
+                f"No {decided_by} keep margin={self.parameter!r} for: {list_groups(less)}. The bound holds on "
                 "the rows seen, and nothing is promised for others."
             )
             return

@@ -139,6 +139,7 @@ class BoundedLoss(GroupLoss):
     multipliers: torch.Tensor
     step_scale: torch.Tensor
     outside: torch.Tensor
+    distances: torch.Tensor
     forces: torch.Tensor
     prices: torch.Tensor
     offset: torch.Tensor
@@ -182,6 +183,8 @@ class BoundedLoss(GroupLoss):
         self.register_buffer("step_scale", zeros(n, n_rates) + self.controller.initial_scale)
         #: How far groups last were outside the window (below it, if negative).
         self.register_buffer("outside", zeros(n, n_rates, n_groups))
+        #: How far rates are to stay away from the ends of their windows, for a margin.
+        self.register_buffer("distances", zeros(n, n_rates, n_groups), persistent=False)
         self.register_buffer("forces", zeros(n, n_rates, n_groups))
         self.register_buffer("prices", zeros(n, 2 * n_groups))
         #: The part of the loss that no decision changes, for every comparison.
@@ -354,6 +357,7 @@ class BoundedLoss(GroupLoss):
         )
         room = 1 - settings.shrink * n_rates.log2()
         half_width = room * self._table(tables).widths[:, None] / 2
+        half_width = (half_width - self.distances.to(values)).clamp_min(0)
 
         lead = before / gain.where(measured, 1.0)
         centre = balanced_centre(values, half_width, lead, gain)
@@ -377,6 +381,28 @@ class BoundedLoss(GroupLoss):
         self.forces.copy_(forces)
         self.prices.copy_((forces[:, :, None] * slopes).sum(1).transpose(1, 2).flatten(1))
         self.offset.copy_((forces * values).sum((1, 2)))
+
+    @torch.no_grad()
+    def excess(self, tables: torch.Tensor) -> float:
+        """Return by how much rates pass the window that they pass most, with the distances they are to keep.
+
+        Parameters
+        ----------
+        tables : tensor of shape (n_comparisons, 4, n_groups)
+            Hard cells, for every comparison.
+
+        Returns
+        -------
+        float
+            Negative where all rates are within their windows.
+        """
+        weight = self._over_strata(tables.sum((1, 2)))
+        table = self._table(tables)
+        values, _, measured, _ = table.measure(tables / weight.clamp_min(TINY)[:, None, None])
+        distances = self.distances.to(values)
+        highest = (values + distances).where(measured, -math.inf).amax(-1)
+        lowest = (values - distances).where(measured, math.inf).amin(-1)
+        return float((highest - lowest - table.widths).max())
 
     def _table(self, like: torch.Tensor) -> RateTable:
         self._rates = self._rates.to(like)

@@ -13,10 +13,11 @@ import torch
 from skorch.callbacks import Callback
 
 from fairsk._core.bounds import BoundedConstraint
-from fairsk.neural._bounded_loss import BoundedLoss
+from fairsk.neural._bounded_loss import BoundedLoss, stack_tables
 from fairsk.neural._confusion import Target
 from fairsk.neural._decisions import EpochSums, Walk
 from fairsk.neural._evaluation import LARGE_BATCH, EvaluationSums, binding_disparity, evaluate, max_violation
+from fairsk.neural._margins import Margins
 from fairsk.neural._split import has_own_rows
 
 __all__ = ["EpochRecorder", "MultiplierUpdate"]
@@ -43,6 +44,8 @@ class MultiplierUpdate(Callback):
     ----------
     n_epochs : int
         The length of the whole training.
+    margins : Margins, optional
+        How far rates are to stay from the ends of their windows, if not just within.
 
     Attributes
     ----------
@@ -52,8 +55,8 @@ class MultiplierUpdate(Callback):
 
     sums_: EpochSums
 
-    def __init__(self, n_epochs: int) -> None:
-        self.n_epochs = n_epochs
+    def __init__(self, n_epochs: int, margins: Margins | None = None) -> None:
+        self.n_epochs, self.margins = n_epochs, margins
         self.target_: Target = {}
         self.walk_: Walk | None = None
 
@@ -108,6 +111,10 @@ class MultiplierUpdate(Callback):
             of_parts.append(sum(sums[1:], start=sums[0]))
         every_row = sum(of_parts[1:], start=of_parts[0])
         self.sums_ = EpochSums(of_parts[0], of_parts[1] if walk.holds_out else None, every_row)
+        if self.margins is not None:
+            criterion, cells, squares = net.criterion_, every_row.hard_cells, every_row.hard_squares
+            distances = self.margins.distances(criterion.rate_bounds, cells, squares)
+            criterion.distances.copy_(distances)
         self._update(net, walk, walk.decisions.tables_of_all())
 
     def _update(self, net: Any, walk: Walk, tables: torch.Tensor) -> None:
@@ -267,7 +274,7 @@ class EpochRecorder(Callback):
             if epoch > self.n_epochs * (1 - self.late_part):
                 telling = every_row if held_out is None else held_out
                 score = _EpochScore(
-                    max_violation(self.bounds, every_row),
+                    self._violation(net, every_row),
                     telling.task_loss,
                     telling.standard_error,
                     every_row.task_loss,
@@ -276,6 +283,14 @@ class EpochRecorder(Callback):
         elif held_out is not None:
             score = _EpochScore(0.0, self.records_[-1]["valid_loss"])
             self.best_.consider(epoch, score, net.module_)
+
+    def _violation(self, net: Any, sums: EvaluationSums) -> float:
+        """Return how far the decisions are beyond the bound, or the margin to it, that they violate most."""
+        violation = max_violation(self.bounds, sums)
+        if self.update is None or self.update.margins is None:
+            return violation
+        tables = stack_tables([torch.from_numpy(table) for table in sums.hard_cells])
+        return max(violation, net.criterion_.excess(tables))
 
     def _evaluate(self, net: Any, dataset_valid: Any) -> EpochSums:
         """Return the sums over the rows trained on, over those to validate on, and over all rows of fit."""

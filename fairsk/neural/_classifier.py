@@ -19,6 +19,7 @@ from fairsk._core.columns import refuse_shuffled
 from fairsk._core.messages import list_labels
 from fairsk._core.results import library_of
 from fairsk._core.typing import Floats
+from fairsk._held_out.safety_margin import MarginLike
 from fairsk._sklearn.accuracy import accuracy
 from fairsk._sklearn.compat import Interval, StrOptions, fit_context
 from fairsk.neural._comparisons import Combine, GroupComparison, GroupComparisons, training_bounds
@@ -88,6 +89,11 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         mean of both. So new rows meet it as closely as rows that training did not see can tell.
         ``"training"`` trains one net on all rows and holds the bound on its decisions about them. Not used
         with a penalty.
+    margin : {"1se"} or float in [0, 1), default=0
+        How far to tighten the bound so that new rows meet it: not at all, until each group's rate keeps one
+        standard error away from either end of the window that the bound allows (``"1se"``), or as many as it
+        takes for this confidence, for all pairs of groups and all rates at once (such as .95). A group with
+        too few rows for that gets the widest margin that fits, and a warning names it.
     penalty_weight : float, optional
         Instead of holding a bound, train on ``task loss + penalty_weight * penalty``.
     penalty : str or callable, default="squared_gap"
@@ -257,6 +263,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         "max_difference": [Interval(Real, 0, None, closed="left"), list, tuple, None],
         "min_ratio": [Interval(Real, 0, 1, closed="both"), list, tuple, None],
         "bound_on": [StrOptions(set(get_args(BoundOn)))],
+        "margin": [StrOptions({"1se"}), Interval(Real, 0, 1, closed="left")],
         "penalty_weight": [Interval(Real, 0, None, closed="left"), None],
         "penalty": [str, callable],
         "pos_label": "no_validation",  # one of the classes
@@ -293,6 +300,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         max_difference: float | Sequence[float | None] | None = None,
         min_ratio: float | Sequence[float | None] | None = None,
         bound_on: BoundOn = "held_out",
+        margin: MarginLike = 0.0,
         penalty_weight: float | None = None,
         penalty: PenaltyLike = "squared_gap",
         pos_label: Any = None,
@@ -321,6 +329,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         self.max_difference = max_difference
         self.min_ratio = min_ratio
         self.bound_on = bound_on
+        self.margin = margin
         self.penalty_weight = penalty_weight
         self.penalty = penalty
         self.pos_label = pos_label
@@ -475,6 +484,10 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         bounds = training_bounds(
             self.constraint, self.max_difference, self.min_ratio, self.penalty_weight, self.penalty
         )
+        if self.margin and self.penalty_weight is not None:
+            raise ValueError(
+                f"margin={self.margin!r} tightens a bound, and with penalty_weight none is held: leave one out."
+            )
         # A stream has the classes, groups and comparisons of the first call of partial_fit.
         is_stream = is_partial and previous is not None
         stream = None
@@ -502,7 +515,15 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
             comparisons = compared.large_enough(data.labels, bounds, self.min_group_size)
         plan = TrainingPlan.of(self.get_params(deep=False), data, bounds, comparisons, is_partial=is_partial)
         result = train(plan, data, None if previous is None else previous.net_)
-        report = training_report(result.predicted, data, bounds, compared, comparisons)
+        report = training_report(
+            result.predicted,
+            data,
+            bounds,
+            compared,
+            comparisons,
+            plan.margins,
+            "out of fold" if plan.is_cross_fitted else "training",
+        )
 
         earlier = [] if previous is None else previous.history_
         for record in result.records:
@@ -522,7 +543,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         self.n_iter_, self.best_epoch_ = len(self.history_), len(earlier) + result.best_epoch
         if plan.is_bounded and not is_partial:
             ended = early_end(plan, len(result.records))
-            warn_of_violations(report, data.classes, ended)
+            warn_of_violations(report, data.classes, plan.margins, ended)
         return self
 
     @property

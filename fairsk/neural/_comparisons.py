@@ -74,6 +74,11 @@ class GroupComparison:
         return max(self.min_n_groups, *(index + 1 for index in self.group_index))
 
     @cached_property
+    def groups(self) -> tuple[int, ...]:
+        """The indices of the groups that take part."""
+        return tuple(sorted({*self.group_index} - {-1}))
+
+    @cached_property
     def has_all_groups(self) -> bool:
         """Whether all groups take part."""
         return min(self.group_index) >= 0

@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from fairsk._core.bounds import BoundedConstraint
+from fairsk._core.bounds import Bound, BoundedConstraint
 from fairsk._core.counts import GroupCounts, label_sums, selected_sum, tabulate
 from fairsk._core.groups import format_group
-from fairsk._core.messages import show
+from fairsk._core.messages import list_texts, show
 from fairsk._core.results import printable
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.warnings import warn_user
@@ -24,10 +24,12 @@ from fairsk._held_out.objective import ACCURACY, make_objective
 from fairsk._held_out.report import (
     BoundReport,
     ConstraintReport,
+    MeasuredOn,
     reached,
     report_fields,
     warn_of_wide_intervals,
 )
+from fairsk._held_out.safety_margin import KeptMargin
 from fairsk.neural._batches import Batches
 from fairsk.neural._comparisons import GroupComparison, GroupComparisons
 from fairsk.neural._confusion import (
@@ -42,6 +44,7 @@ from fairsk.neural._confusion import (
 )
 from fairsk.neural._data import NetData
 from fairsk.neural._loss import GroupLoss
+from fairsk.neural._margins import Margins
 from fairsk.rates import Constraint
 
 __all__ = [
@@ -70,10 +73,12 @@ class _Layout:
     """What stands where in the vector of :class:`EvaluationSums`.
 
     First the sums of the weighted task loss, of its squares and of its weights; then the joint table of the
-    decisions, the weight of the rows in each comparison, and what the fairness term follows from.
+    decisions, that of the squares of weights if rows have any, the weight of the rows in each comparison, and
+    what the fairness term follows from.
     """
 
     confusion: ConfusionTables
+    is_weighted: bool
     n_groups: tuple[int, ...]
     shapes: tuple[torch.Size, ...]
 
@@ -86,6 +91,7 @@ class _Numbers:
     squares: float
     weight: float
     hard_cells: tuple[Floats, ...]
+    hard_squares: tuple[Floats, ...]
     group_weights: tuple[float, ...]
     group_sums: tuple[torch.Tensor, ...]
     correct: float
@@ -117,15 +123,19 @@ class EvaluationSums:
         losses, weight = criterion.task_losses(logs, target)
         weighted = losses * weight
         totals = torch.stack([weighted, weighted * losses, weight]).sum(1, dtype=dtype)
-        joint = criterion.confusion.count(target, predicted_class(logits))
+        predicted, of_rows = predicted_class(logits), target.get("weight")
+        joint = [criterion.confusion.count(target, predicted)]
+        if of_rows is not None:
+            joint.append(criterion.confusion.count({**target, "weight": of_rows**2}, predicted))
         sums = criterion.group_sums(logits, target, logs)
         weights = [
             each.reshape(1).to(dtype) if isinstance(each, torch.Tensor) else totals.new_full((1,), each)
             for _, each in sums
         ]
-        vector = torch.cat([totals, joint, *weights, *(table.flatten().to(dtype) for table, _ in sums)])
+        vector = torch.cat([totals, *joint, *weights, *(table.flatten().to(dtype) for table, _ in sums)])
         n_groups = tuple(each.n_groups for each in criterion.comparisons)
-        return cls(vector, _Layout(criterion.confusion, n_groups, tuple(table.shape for table, _ in sums)))
+        shapes = tuple(table.shape for table, _ in sums)
+        return cls(vector, _Layout(criterion.confusion, of_rows is not None, n_groups, shapes))
 
     def __add__(self, other: EvaluationSums) -> EvaluationSums:
         """Combine the sums over two disjoint sets of rows."""
@@ -135,20 +145,26 @@ class EvaluationSums:
     def _numbers(self) -> _Numbers:
         layout, n_joint = self.layout, self.layout.confusion.n_joint
         n, sizes = len(layout.shapes), [math.prod(shape) for shape in layout.shapes]
-        totals, joint, weights, sums = self.vector.split([3, n_joint, n, sum(sizes)])
-        tables = layout.confusion.tables(joint)
+        n_squares = n_joint if layout.is_weighted else 0
+        totals, joint, squares, weights, sums = self.vector.split([3, n_joint, n_squares, n, sum(sizes)])
+        parts = [joint, squares] if layout.is_weighted else [joint]
+        tables = torch.stack([layout.confusion.tables(part) for part in parts])
         table = joint.view(-1, layout.confusion.n_classes, layout.confusion.n_classes)
         correct = table.diagonal(dim1=1, dim2=2).sum()
         # Whatever is read is read at once: a device is waited for once.
         read = torch.cat([totals, correct[None], joint.sum()[None], weights, sums, tables.flatten()]).cpu()
         scalars, weights, sums, cells = read.split([5, n, sum(sizes), tables.numel()])
         loss, squares, weight, correct_weight, row_weight = scalars.tolist()
-        hard = cells.view(tables.shape).double().numpy()
+        hard = [
+            tuple(each[:, :n_groups] for each, n_groups in zip(part, layout.n_groups, strict=True))
+            for part in cells.view(tables.shape).double().numpy()
+        ]
         return _Numbers(
             loss,
             squares,
             weight,
-            tuple(each[:, :n_groups] for each, n_groups in zip(hard, layout.n_groups, strict=True)),
+            hard[0],
+            hard[-1],  # without weights these are 1, as their squares are
             tuple(weights.tolist()),
             tuple(
                 part.view(shape).double()
@@ -177,6 +193,11 @@ class EvaluationSums:
     def hard_cells(self) -> tuple[Floats, ...]:
         """The cells of the decisions of shape (4, n_groups), for every comparison."""
         return self._numbers.hard_cells
+
+    @property
+    def hard_squares(self) -> tuple[Floats, ...]:
+        """The same with the square of each row's weight."""
+        return self._numbers.hard_squares
 
     @property
     def task_loss(self) -> float:
@@ -316,6 +337,9 @@ class TrainingReport(BoundReport):
         mine = {"column": self.column, "worst": self.worst, "others": self.others}
         return super()._content() | mine
 
+    def _group_lines(self) -> list[tuple[str, str]]:
+        return [*self._margin_lines(), *super()._group_lines()]
+
     def _lines(self) -> list[tuple[str, str]]:
         column = [("column", self.column)] if self.column else []
         return [*column, *super()._lines(), *self._others]
@@ -350,8 +374,10 @@ def training_report(
     bounds: tuple[BoundedConstraint, ...],
     compared: GroupComparisons,
     comparisons: Sequence[GroupComparison],
+    margins: Margins,
+    measured_on: MeasuredOn = "training",
 ) -> TrainingReport:
-    """Measure decisions about the rows that a net was trained on.
+    """Measure decisions about the rows of a fit.
 
     Parameters
     ----------
@@ -365,6 +391,10 @@ def training_report(
         All comparisons that there could be.
     comparisons : sequence of GroupComparison
         Those that training regarded: of groups with enough rows.
+    margins : Margins
+        How far rates were to stay from the ends of what bounds allow.
+    measured_on : {"training", "out of fold"}
+        Whether the net learned from the rows, or each was decided about by a replica that did not.
     """
     weight = data.weight
     accuracy = float(np.average(predicted == data.labels, weights=weight))
@@ -384,18 +414,26 @@ def training_report(
             covered = {s: _covered_groups(regarded.get((family.column, k, s))) for s in strata}
             tables = None if data.strata is None else _tables_within(counts, covered)
             anywhere = set[int]().union(*covered.values())
+            compared_in = {
+                each: counts.take([counts.groups[g] for g in sorted(covered[s])])
+                if tables is None or counts.strata is None
+                else tables[counts.strata[s]]
+                for s in strata
+                if (each := regarded.get((family.column, k, s))) is not None
+            }
             fields = report_fields(
                 counts,
                 bounds,
                 make_objective(ACCURACY, *label_sums(counts)),
                 pos_label=data.classes.tolist()[k],
                 value_without_bound=None,
-                measured_on="training",
+                measured_on=measured_on,
                 exempt=[label for g, label in enumerate(counts.groups) if g not in anywhere],
+                margin=margins.kept(compared_in),
                 tables=tables,
                 strata_names=() if data.strata is None else data.strata.names,
             )
-            fields |= {"value": accuracy, "column": family.column or None}
+            fields |= {"margin_asked": margins.asked, "value": accuracy, "column": family.column or None}
             reports.append(TrainingReport(**fields))
     first = max(reports, key=lambda report: _severity(report.binding))
     return replace(first, others=tuple(report for report in reports if report is not first))
@@ -421,11 +459,21 @@ def _tables_within(counts: GroupCounts, covered: Mapping[int, set[int]]) -> dict
     return tables
 
 
-def warn_of_violations(report: TrainingReport, classes: NDArray[Any], ended: str = "") -> None:
-    """Warn of bounds that are violated, or met by one prediction for all rows, or little known of.
+#: What the rows are called that a report is about.
+_ROWS: dict[MeasuredOn, str] = {
+    "training": "training rows",
+    "out of fold": "rows of fit, each decided by the replica that did not learn from it,",
+}
+
+
+def warn_of_violations(
+    report: TrainingReport, classes: NDArray[Any], margins: Margins, ended: str = ""
+) -> None:
+    """Warn of bounds that are violated, or met in a way that says little of new rows.
 
     What ended training before its last epoch, if anything did, is said in ``ended``.
     """
+    rows, every = _ROWS[report.measured_on], (report, *report.others)
     messages = []
     for part in report.worst:
         if not part.violation <= _ROUNDING:  # or NaN
@@ -433,7 +481,7 @@ def warn_of_violations(report: TrainingReport, classes: NDArray[Any], ended: str
             bound = f"{'max_difference' if part.comparison == 'difference' else 'min_ratio'}={part.bound:g}"
             within = "" if part.stratum is None else f" in the stratum {format_group(part.stratum)}"
             messages.append(
-                f"The {part.constraint} {part.comparison} of the training rows{within} is "
+                f"The {part.constraint} {part.comparison} of the {rows}{within} is "
                 f"{part.disparity:.5g}; it should be at {word} {bound}."
             )
     if messages:
@@ -446,10 +494,39 @@ def warn_of_violations(report: TrainingReport, classes: NDArray[Any], ended: str
         [other] = [label for label in classes.tolist() if label != report.pos_label]
         only = report.pos_label if selected else other
         warn_user(
-            f"The bound is met by predicting {show(only)} for every training row. Loosen it, train longer "
+            f"The bound is met by predicting {show(only)} for every row of fit. Loosen it, train longer "
             "(max_epochs) or merge small groups.",
             ConvergenceWarning,
         )
         return
-    every = [part for each in (report, *report.others) for part in each.constraints]
-    warn_of_wide_intervals(every, remedies="")
+    if report.measured_on == "training" and all(map(_is_met_by_accuracy, every)):
+        names = list_texts(part.constraint for part in report.constraints)
+        warn_user(
+            f"The bound on {names} is met because hardly any training row is decided wrongly (accuracy "
+            f"{report.value:.3f}). A net that knows its rows by heart does that, too, and may treat new rows "
+            "far beyond the bound: set bound_on='held_out', or train less (fewer epochs, weight decay)."
+        )
+    if margins.is_asked_for:
+        margins.warn_of_less([KeptMargin(each.margin, None, each.margins) for each in every])
+        return
+    remedies = {} if report.counts.strata is None else {"remedies": ""}
+    warn_of_wide_intervals([part for each in every for part in each.constraints], **remedies)
+
+
+def _is_met_by_accuracy(report: TrainingReport) -> bool:
+    """Whether no group's rate is farther from that of right decisions than groups may be from each other.
+
+    Where right decisions have equal rates, any bound is met then, whatever the net has learned.
+    """
+    counts = report.counts_by_group.take([group for group in report.groups if group not in report.exempt])
+    cells, none = counts.cells, np.zeros(len(counts.groups))
+    right = {"tp": cells["tp"] + cells["fn"], "fp": none, "fn": none, "tn": cells["tn"] + cells["fp"]}
+    for part in report.constraints:
+        bounds: dict[str, float] = {part.comparison: part.bound}
+        for rate in part.rates:
+            rates, ideal = rate(cells), rate(right)
+            lowest = np.append(np.minimum(rates, ideal), ideal.min())
+            highest = np.append(np.maximum(rates, ideal), ideal.max())
+            if (Bound(**bounds).violation(lowest, highest) > 0).any():
+                return False
+    return True

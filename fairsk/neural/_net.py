@@ -99,7 +99,7 @@ class LabelledNet(ClassifierMixin):
 
     def _draw_folds(self, dataset: Any) -> None:
         """Divide the rows to train on into folds; what goes over them goes in an order that follows these."""
-        module = uncompiled(self.module_)
+        module: Any = uncompiled(self.module_)
         base, rows = base_and_rows(dataset)
         cells = len(self.labels_) * np.asarray(base.y["group"]) + np.asarray(base.y["y"])
         cells = cells if rows is None else cells[rows]

@@ -38,6 +38,7 @@ from fairsk.neural._data import Dtype, NetData, balance_classes
 from fairsk.neural._decisions import out_of_fold_classes
 from fairsk.neural._evaluation import LARGE_BATCH, predict_classes
 from fairsk.neural._loss import MEMORY, FairLoss
+from fairsk.neural._margins import Margins
 from fairsk.neural._module import MLP, uncompiled
 from fairsk.neural._net import LabelledNet, labelled_net, score_with_groups
 from fairsk.neural._penalties import PenaltyLike
@@ -178,6 +179,8 @@ class TrainingPlan:
         Whether the loss holds bounds, rather than adds a penalty.
     bound_on : {"training", "held_out"}
         On the decisions about which rows.
+    margins : Margins
+        How far rates are to stay from the ends of what bounds allow.
     comparisons : sequence of GroupComparison
         Which groups are compared, in which class.
     class_weight : tensor or None
@@ -202,6 +205,7 @@ class TrainingPlan:
     bounds: tuple[BoundedConstraint, ...]
     is_bounded: bool
     bound_on: BoundOn
+    margins: Margins
     comparisons: tuple[GroupComparison, ...]
     class_weight: torch.Tensor | None
     penalty: PenaltyLike
@@ -249,6 +253,7 @@ class TrainingPlan:
             bounds=bounds,
             is_bounded=params["penalty_weight"] is None and bool(comparisons),
             comparisons=comparisons or placeholders,
+            margins=Margins.of(params["margin"], bounds, comparisons),
             class_weight=None if class_weight is None else torch.as_tensor(class_weight, dtype=dtype),
             penalty=params["penalty"],
             penalty_weight=(params["penalty_weight"] or 0.0) if comparisons else 0.0,
@@ -433,7 +438,10 @@ def build_net(
         # It formats what it does not print; an accelerated net prints nonetheless, but for a sink.
         quiet = {"callbacks__print_log__sink": noop} if accelerated else {"callbacks__print_log": None}
         params = {**quiet, **params}
-    update = MultiplierUpdate(schedule.n_epochs) if plan.is_bounded else None
+    update = None
+    if plan.is_bounded:
+        margins = plan.margins if plan.margins.is_asked_for else None
+        update = MultiplierUpdate(schedule.n_epochs, margins)
     recorder = EpochRecorder(plan.bounds, schedule.n_epochs, update, plan.rows_at_once, DEFAULTS.late_part)
     defaults = {
         **_module(plan, previous),
