@@ -214,8 +214,8 @@ class SafetyMargin:
             return
         if not any(less.values()):
             warn_user(
-                f"No {decided_by} keep margin={self.parameter!r} for: {list_groups(less)}. The bound holds on "
-                "the rows seen, and nothing is promised for others."
+                f"No {decided_by} keep margin={self.parameter!r} for: {list_groups(less)}. The bound holds "
+                "on the rows seen, and nothing is promised for others."
             )
             return
         warn_user(

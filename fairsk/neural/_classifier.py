@@ -486,7 +486,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         )
         if self.margin and self.penalty_weight is not None:
             raise ValueError(
-                f"margin={self.margin!r} tightens a bound, and with penalty_weight none is held: leave one out."
+                f"margin={self.margin!r} tightens a bound, and penalty_weight holds none: leave one of the two "
+                "out."
             )
         # A stream has the classes, groups and comparisons of the first call of partial_fit.
         is_stream = is_partial and previous is not None
