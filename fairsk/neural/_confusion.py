@@ -42,7 +42,6 @@ __all__ = [
     "row_prices",
     "row_weights",
     "slot_indices",
-    "slot_prices",
     "slot_sums",
     "sum_dtype",
     "with_gradient_of",
@@ -291,6 +290,7 @@ class ConfusionTables(nn.Module):
         self.register_buffer("group_of_cell", group_of_cell, persistent=False)
         class_index = torch.tensor([each.class_index for each in comparisons])
         self.register_buffer("class_index", class_index, persistent=False)
+        self._is_plain = len(comparisons) == 1 and comparisons[0].is_identity
         #: The class of every family: of comparisons in other strata of the same groups.
         families = list(dict.fromkeys(each.family for each in comparisons))
         self.family_classes = tuple(class_index for _, class_index in families)
@@ -310,7 +310,7 @@ class ConfusionTables(nn.Module):
 
     def first_index(self, target: Target) -> torch.Tensor:
         """Return where each row is counted in a joint table if its decision is the first class."""
-        return torch.add(target["y"], target["group"], alpha=self.n_classes) * self.n_classes
+        return torch.add(target["y"], target["group"], alpha=self.n_classes).mul_(self.n_classes)
 
     def count(self, target: Target, predicted: torch.Tensor) -> torch.Tensor:
         """Return the joint table of decisions about the rows of a batch.
@@ -322,7 +322,7 @@ class ConfusionTables(nn.Module):
         predicted : tensor of int of shape (n_samples,)
             The index of the class that is predicted for each row.
         """
-        index, dtype = self.first_index(target) + predicted, sum_dtype(predicted.device)
+        index, dtype = self.first_index(target).add_(predicted), sum_dtype(predicted.device)
         weight = target.get("weight")
         if weight is None:
             return count_rows(index, self.n_joint, dtype)
@@ -358,13 +358,7 @@ class ConfusionTables(nn.Module):
         list of (int, tensor of shape (n_samples,))
             For every family, the class and the prices; zero for rows that take no part.
         """
-        n, n_families = len(prices), len(self.family_classes)
-        by_group = nn.functional.pad(prices.view(n, self.n_groups, 2), (0, 0, 0, 1))
-        of_comparisons = by_group.gather(1, self.group_of_cell[..., None].expand(-1, -1, 2))
-        # A cell is of one stratum, so that its price is that of one comparison in each family.
-        of_families = by_group.new_zeros(n_families, self.n_cells, 2).index_add_(
-            0, self.family, of_comparisons
-        )
+        of_families = prices if self._is_plain else self._prices_by_cell(prices)
         weight, costs = target.get("weight"), []
         weight = None if weight is None else weight.to(prices)
         for f, class_index in enumerate(self.family_classes):
@@ -374,29 +368,17 @@ class ConfusionTables(nn.Module):
             else:
                 counted = self.takes_part[f].index_select(0, target["group"])
                 total = (counted.to(prices) if weight is None else weight * counted).sum()
-            of_rows = (of_families[f].flatten() / at_least_tiny(total)).index_select(0, slot)
+            of_rows = (of_families[f] / at_least_tiny(total)).index_select(0, slot)
             costs.append((class_index, of_rows if weight is None else of_rows * weight))
         return costs
 
-
-def slot_prices(slopes: torch.Tensor) -> torch.Tensor:
-    """Return what one more positive decision costs in each slot, if cells cost their slopes.
-
-    A row that is decided positive moves from fn to tp, or from tn to fp. So a row's part in any function of
-    the cells is one price per slot, and needs no gradient through the cells themselves.
-
-    Parameters
-    ----------
-    slopes : tensor of shape (4, n_groups)
-        What a unit of each cell costs.
-
-    Returns
-    -------
-    tensor of shape (n_groups * 2,)
-        The prices, in the order of :attr:`BatchView.slot`.
-    """
-    slope = as_cells(slopes)
-    return torch.stack([slope["fp"] - slope["tn"], slope["tp"] - slope["fn"]], 1).flatten()
+    def _prices_by_cell(self, prices: torch.Tensor) -> torch.Tensor:
+        """Return the prices of shape (n_families, 2 * n_cells)."""
+        by_group = nn.functional.pad(prices.view(len(prices), self.n_groups, 2), (0, 0, 0, 1))
+        of_comparisons = by_group.gather(1, self.group_of_cell[..., None].expand(-1, -1, 2))
+        # A cell is of one stratum, so that its price is that of one comparison in each family.
+        of_families = prices.new_zeros(len(self.family_classes), 2 * self.n_cells)
+        return of_families.index_add_(0, self.family, of_comparisons.flatten(1))
 
 
 def row_prices(view: BatchView, prices: torch.Tensor) -> torch.Tensor:

@@ -54,11 +54,13 @@ class Decisions:
         weight = target.get("weight")
         dtype = sum_dtype(device)
         self._weight = None if weight is None else weight.to(dtype)
-        #: Where each row is counted: its number in the joint table, behind all tables of earlier updates.
-        self._counted_at = torch.full_like(self._first, -1)
+        self._n_places = self.n_counts * confusion.n_joint
+        self._counts = torch.zeros(self._n_places, dtype=dtype, device=device)
+        #: Where among all counts the decision about each row is, and the update before which it was made.
+        self._place = torch.zeros_like(self._first)
+        self._made_in = torch.full_like(self._first, -self.n_counts)
         #: By row, which of the decisions that wait is the latest.
         self._latest = torch.zeros_like(self._first)
-        self._counts = torch.zeros(self.n_counts * confusion.n_joint, dtype=dtype, device=device)
         self._update = 0
         self._waiting: list[tuple[torch.Tensor, torch.Tensor]] = []
 
@@ -80,40 +82,40 @@ class Decisions:
 
     def tables(self) -> torch.Tensor:
         """Return the cells of the decisions of shape (n_comparisons, 4, n_groups), for an update."""
-        rows, at = self._take_waiting()
+        rows, places = self._take_waiting()
         # A row may wait twice; the latest decision counts.
         order = torch.arange(len(rows), device=rows.device)
         self._latest.scatter_reduce_(0, rows, order, "amax", include_self=False)
         latest = self._latest.index_select(0, rows)
-        counted = (latest == order).to(self._counts.dtype)
+        weight = (latest == order).to(self._counts.dtype)
         if self._weight is not None:
-            counted = counted * self._weight.index_select(0, rows)
-        n, n_joint = len(self._counts), self.confusion.n_joint
-        before = self._counted_at.index_select(0, rows)
-        is_kept = before >= max(self._update - self.n_counts + 1, 0) * n_joint
-        places = torch.cat([before.remainder(n), at.remainder(n)])
-        self._counts.add_(group_sums(places, torch.cat([-counted * is_kept, counted]), n))
-        self._counted_at.index_copy_(0, rows, at.index_select(0, latest))
+            weight *= self._weight.index_select(0, rows)
+        is_counted = self._made_in.index_select(0, rows) > self._update - self.n_counts
+        changed = torch.cat([self._place.index_select(0, rows), places])
+        change = torch.cat([-weight * is_counted, weight])
+        self._counts += group_sums(changed, change, self._n_places)
+        self._place.index_copy_(0, rows, places.index_select(0, latest))
+        self._made_in.index_fill_(0, rows, self._update)
         return self._end_update()
 
     def tables_of_all(self) -> torch.Tensor:
         """Return the cells where all rows wait to be counted, each once."""
-        rows, at = self._take_waiting()
-        self._counted_at.index_copy_(0, rows, at)
-        places, n = at.remainder(len(self._counts)), len(self._counts)
+        rows, places = self._take_waiting()
+        self._place.index_copy_(0, rows, places)
+        self._made_in.fill_(self._update)
         # Sums that are added to and taken from for long would drift by rounding: they start anew.
         if self._weight is None:
-            self._counts.copy_(count_rows(places, n, self._counts.dtype))
+            self._counts = count_rows(places, self._n_places, self._counts.dtype)
         else:
-            self._counts.copy_(group_sums(places, self._weight.index_select(0, rows), n))
+            self._counts = group_sums(places, self._weight.index_select(0, rows), self._n_places)
         return self._end_update()
 
     def _take_waiting(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the rows that wait, and where they are to be counted."""
         rows, predicted = (torch.cat(each) for each in zip(*self._waiting, strict=True))
         self._waiting = []
-        shift = self._update * self.confusion.n_joint
-        return rows, self._first.index_select(0, rows) + predicted + shift
+        places = self._first.index_select(0, rows).add_(predicted)
+        return rows, places.add_(self._update % self.n_counts * self.confusion.n_joint)
 
     def _end_update(self) -> torch.Tensor:
         counts = self._counts.view(self.n_counts, -1)

@@ -122,7 +122,7 @@ class EvaluationSums:
         logs = log_probabilities(logits)
         losses, weight = criterion.task_losses(logs, target)
         weighted = losses * weight
-        totals = torch.stack([weighted, weighted * losses, weight]).sum(1, dtype=dtype)
+        totals = torch.stack([weighted.sum(), losses @ weighted, weight.sum()]).to(dtype)
         predicted, of_rows = predicted_class(logits), target.get("weight")
         joint = [criterion.confusion.count(target, predicted)]
         if of_rows is not None:

@@ -22,6 +22,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import torch
@@ -127,14 +128,14 @@ class _Measured:
 
     groups: torch.Tensor
 
-    @property
+    @cached_property
     def n(self) -> torch.Tensor:
-        """How many have it, of those that can be divided by."""
+        """How many have it, or 1 if none has."""
         return self.groups.sum().clamp_min(1)
 
     @property
     def n_pairs(self) -> torch.Tensor:
-        """How many ordered pairs of them there are."""
+        """How many ordered pairs of them there are, or 1 if there are none."""
         return (self.n * (self.n - 1)).clamp_min(1)
 
     def centred(self, values: torch.Tensor) -> torch.Tensor:
@@ -154,14 +155,16 @@ class _Measured:
 
 @dataclass(frozen=True)
 class _GroupRates:
-    """One rate of all groups; of those without it, any number, with a share of 0.
-
-    ``shares`` is each group's part of the rate's denominator; they add up to 1.
-    """
+    """One rate of all groups; of those without it, any number, with a share of 0."""
 
     values: torch.Tensor
-    shares: torch.Tensor
+    support: torch.Tensor
     measured: _Measured
+
+    @cached_property
+    def shares(self) -> torch.Tensor:
+        """Each group's part of the rate's denominator; they add up to 1."""
+        return self.measured.shares(self.support)
 
     @property
     def overall(self) -> torch.Tensor:
@@ -196,14 +199,13 @@ class _OnRates(Penalty):
             # In place of groups without the rate: a division by zero would leave NaN in the gradient.
             cells = as_cells(table.where(is_measured, 1.0))
             measured = _Measured(is_measured.to(shares))
-            rates_of = _GroupRates(rate(cells), measured.shares(rate.support(cells)), measured)
-            total = total + measured.is_comparable() * self.function(rates_of)
+            total = total + self.function(_GroupRates(rate(cells), rate.support(cells), measured))
         return total
 
 
 def squared_gap(rates: _GroupRates) -> torch.Tensor:
     measured = rates.measured
-    return 2 * measured.n / measured.n_pairs * (measured.centred(rates.values) ** 2).sum()
+    return (measured.centred(rates.values) ** 2).sum() * (2 * measured.n / measured.n_pairs)
 
 
 def absolute_gap(rates: _GroupRates) -> torch.Tensor:
