@@ -506,6 +506,7 @@ def test_the_defaults_are_those_that_have_tests():
         "final_lr",
         "full_final_lr",
         "late_part",
+        "weight_scale",
         "predicted_per_trained",
         "tried_rows",
     }
@@ -624,7 +625,7 @@ def test_the_learning_rate_ends_low_but_not_where_all_rows_are_one_batch(batch_s
     X, y, group = make_rows()
     net = FairClassifier(batch_size=batch_size, max_epochs=max_epochs, lr=0.01, random_state=0)
     net.fit(X, y, sensitive_features=group)
-    [last] = net.net_.optimizer_.param_groups
+    last, _ = net.net_.optimizer_.param_groups
     assert last["lr"] == pytest.approx(part * 0.01, rel=0.02)
 
 
@@ -637,3 +638,58 @@ def test_under_a_bound_an_early_epoch_is_never_kept():
     losses = [record["valid_task_loss"] for record in net.history_]
     assert 1 + int(np.argmin(losses)) < net.n_iter_ / 2
     assert net.best_epoch_ > 0.75 * net.n_iter_
+
+
+# --- few rows --------------------------------------------------------------------------------------------
+
+
+def make_noisy_rows(n, seed):
+    """Return 20 features, of which 6 tell of the label and 4 of the group as well."""
+    rng = np.random.default_rng(seed)
+    group = rng.integers(0, 2, n)
+    X = rng.normal(size=(n, 20)).astype(np.float32)
+    X[:, :4] += 0.5 * group[:, None]
+    return X, (X[:, :6].sum(axis=1) + 2 * rng.normal(size=n) > 1).astype(int), group
+
+
+def decays(classifier, partial=False):
+    """Return the weight decay of weight matrices, and that of biases."""
+    X, y, group = make_noisy_rows(200, 0)
+    method = classifier.partial_fit if partial else classifier.fit
+    net = method(X, y, sensitive_features=group).net_
+    biases = {id(value) for name, value in net.module_.named_parameters() if name.endswith("bias")}
+    found = {True: set(), False: set()}
+    for part in net.optimizer_.param_groups:
+        for value in part["params"]:
+            found[id(value) in biases].add(part["weight_decay"])
+    return *found[False], *found[True]
+
+
+def test_weights_of_the_default_net_decay_by_the_number_of_rows():
+    settings = {"max_epochs": 2, "penalty_weight": 1.0, "random_state": 0}
+    assert decays(FairClassifier(**settings)) == (pytest.approx(1 / (200 * 0.3**2)), 0.0)
+    held_out = FairClassifier(**settings, early_stopping=True)
+    assert decays(held_out) == (pytest.approx(1 / (180 * 0.3**2)), 0.0)
+    assert decays(FairClassifier(**settings), partial=True) == (0.0, 0.0)  # of a stream
+    assert decays(FairClassifier(torch.nn.Linear(20, 2), **settings)) == (0, 0)
+    assert decays(FairClassifier(**settings, optimizer=torch.optim.AdamW)) == (0.01, 0.01)  # torch's own
+    mine = FairClassifier(**settings, net_params={"optimizer__weight_decay": 0.25})
+    assert decays(mine) == (0.25, 0.25)
+    own_groups = {"optimizer__param_groups": [("*weight", {"weight_decay": 0.5})]}
+    assert decays(FairClassifier(**settings, net_params=own_groups)) == (0.5, 0)
+    # A fit, and then a stream, go on with one optimizer.
+    first = FairClassifier(**settings)
+    assert decays(first) == decays(first, partial=True)
+
+
+def test_decay_keeps_a_net_from_learning_few_rows_by_heart():
+    gains = []
+    for seed in range(3):
+        X, y, group = make_noisy_rows(5300, seed)
+        accuracies = []
+        for net_params in ({}, {"optimizer__weight_decay": 0.0}):
+            fair = FairClassifier(penalty_weight=1.0, random_state=seed, net_params=net_params)
+            fair.fit(X[:300], y[:300], sensitive_features=group[:300])
+            accuracies.append(fair.score(X[300:], y[300:]))
+        gains.append(accuracies[0] - accuracies[1])
+    assert np.mean(gains) > 0.01

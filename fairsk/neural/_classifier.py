@@ -125,7 +125,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         about 40 steps per epoch, of 128 to 2048 rows. If ``max_epochs`` is given and these would be fewer
         than 250 steps in all, steps are of fewer rows, down to 16.
     optimizer : torch.optim.Optimizer class, optional
-        By default Adam.
+        By default Adam; for the default net with a weight decay that fades as rows get more, unless
+        ``net_params`` has ``"optimizer__weight_decay"``, which can be 0.
     callbacks : list of skorch callbacks, optional
         Called during training, on copies. They can monitor what ``history_`` has.
     early_stopping : bool or "auto", default="auto"

@@ -91,6 +91,11 @@ class Defaults:
     late_part : float
         Under a bound, the best epoch is one of this part of the training, at its end: before, the learning
         rate is high, and bounds are met by chance or by predicting next to nothing.
+    weight_scale : float
+        The default net's weights are held as by a normal prior of this standard deviation, whose force in the
+        mean loss, ``1 / (n * weight_scale**2)``, fades as rows get more: a few hundred are learned by heart
+        else, and a bound that is held on these says little about others. Biases are free, so that a
+        rare class stays rare.
     predicted_per_trained : int
         A module of the user's predicts for this many times the rows of a batch at once, for without gradients
         they need less memory.
@@ -114,6 +119,7 @@ class Defaults:
     final_lr: float = 0.02
     full_final_lr: float = 0.3
     late_part: float = 0.25
+    weight_scale: float = 0.3
     predicted_per_trained: int = 4
     tried_rows: int = 64
     n_folds: int = 2
@@ -446,7 +452,7 @@ def build_net(
     defaults = {
         **_module(plan, previous),
         **_criterion(plan),
-        "optimizer": plan.optimizer or torch.optim.Adam,
+        **_optimizer(plan, params),
         "lr": plan.lr,
         "max_epochs": 1 if plan.is_partial else schedule.n_epochs,
         "batch_size": schedule.batch_size,
@@ -563,6 +569,29 @@ def _module_params(plan: TrainingPlan) -> dict[str, Any]:
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted)
     names = offered if takes_any else offered.keys() & {parameter.name for parameter in accepted}
     return {"module": module, **{f"module__{name}": offered[name] for name in names}}
+
+
+def _optimizer(plan: TrainingPlan, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the optimizer, with weight decay for the default net unless the user has a say in it.
+
+    A module of the user's may have been trained before, and is left to its own weights.
+    """
+    if plan.optimizer is not None:
+        return {"optimizer": plan.optimizer}
+    adam: dict[str, Any] = {"optimizer": torch.optim.Adam}
+    if plan.module is not None or "optimizer__param_groups" in params:
+        return adam
+    if (
+        "optimizer__weight_decay" in params
+    ):  # of the same groups, so that one optimizer can go on from another
+        return {**adam, "optimizer__param_groups": [("*bias", {})]}
+    # How many rows a stream will have is not known.
+    decay = 0.0 if plan.is_partial else 1 / (plan.schedule.n_trained * DEFAULTS.weight_scale**2)
+    return {
+        **adam,
+        "optimizer__weight_decay": decay,
+        "optimizer__param_groups": [("*bias", {"weight_decay": 0.0})],
+    }
 
 
 def _criterion(plan: TrainingPlan) -> dict[str, Any]:
