@@ -487,7 +487,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         )
         if self.margin and self.penalty_weight is not None:
             raise ValueError(
-                f"margin={self.margin!r} tightens a bound; penalty_weight holds none: leave out one of the two."
+                f"margin={self.margin!r} tightens a bound; penalty_weight holds none: leave one of them out."
             )
         # A stream has the classes, groups and comparisons of the first call of partial_fit.
         is_stream = is_partial and previous is not None
