@@ -30,10 +30,11 @@ class MultiplierUpdate(Callback):
     """Update the multipliers of a :class:`BoundedLoss` every few steps.
 
     The latest decision about every row is kept: that of the batch it was trained in, that of its last
-    refresh, or that at the end of the epoch, when all are decided about. Every few steps this is done for
-    some rows, drawn at random. So the rates of the groups are known at any time, and it costs less than
-    training, whatever the size of the data. Rows that are held out are counted as well: the bound is for all
-    rows of ``fit``, though these give no gradient. Rows that a user brings to validate on are not.
+    refresh, or that at the end of a late epoch, when all are decided about. Every few steps some rows, drawn
+    at random, are decided about anew; in an epoch each gets its turn. So the rates of the groups are known at
+    any time, and it costs less than training, whatever the size of the data. Rows that are held out are
+    counted as well: the bound is for all rows of ``fit``, though these give no gradient. Rows that a user
+    brings to validate on are not.
 
     Where the net is cross-fitted, decisions about the rows that it trains on are those of the replica that
     does not learn from the row; those of the batches are not among them.
@@ -46,17 +47,19 @@ class MultiplierUpdate(Callback):
         The length of the whole training.
     margins : Margins, optional
         How far rates are to stay from the ends of their windows, if not just within.
+    late_part : float
+        Late epochs, one of which is kept, are those of this part of the training, at its end.
 
     Attributes
     ----------
     sums_ : EpochSums
-        The evaluation at the end of the epoch.
+        The evaluation of the epoch: at its end if it is a late one, else in its course.
     """
 
     sums_: EpochSums
 
-    def __init__(self, n_epochs: int, margins: Margins | None = None) -> None:
-        self.n_epochs, self.margins = n_epochs, margins
+    def __init__(self, n_epochs: int, margins: Margins | None = None, late_part: float = 1.0) -> None:
+        self.n_epochs, self.margins, self.late_part = n_epochs, margins, late_part
         self.target_: Target = {}
         self.walk_: Walk | None = None
 
@@ -85,14 +88,22 @@ class MultiplierUpdate(Callback):
         if not walk.is_cross_fitted:
             walk.note(y_pred, batch[1])
         if walk.step % walk.steps_per_epoch and walk.step % walk.interval == 0:
-            part, rows = next(walk.order)
-            walk.note(*part.decide(net, rows))
+            walk.refresh_next(net)
             self._update(net, walk, walk.decisions.tables())
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Decide about all rows, and update the multipliers."""
-        if self.walk_ is not None:
-            self._evaluate_all(net, self.walk_)
+        """Update the multipliers, in a late epoch after decisions about all rows."""
+        walk = self.walk_
+        if walk is None:
+            return
+        is_late = len(net.history) > self.n_epochs * (1 - self.late_part)
+        if is_late or walk.interval == walk.steps_per_epoch:
+            self._evaluate_all(net, walk)
+            return
+        walk.refresh_next(net)
+        walk.refresh_held_out(net)
+        self._measure(net, walk)
+        self._update(net, walk, walk.decisions.tables())
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Let go of the rows and of what is counted on them."""
@@ -100,22 +111,18 @@ class MultiplierUpdate(Callback):
         del self.sums_
 
     def _evaluate_all(self, net: Any, walk: Walk) -> None:
-        of_parts = []
-        walk.decisions.clear()
-        for part in walk.parts:
-            sums = []
-            for rows in part.slices(walk.size):
-                logits, target = part.decide(net, rows)
-                walk.note(logits, target)
-                sums.append(EvaluationSums.from_logits(net.criterion_, logits, target))
-            of_parts.append(sum(sums[1:], start=sums[0]))
-        every_row = sum(of_parts[1:], start=of_parts[0])
-        self.sums_ = EpochSums(of_parts[0], of_parts[1] if walk.holds_out else None, every_row)
-        if self.margins is not None:
-            criterion, cells, squares = net.criterion_, every_row.hard_cells, every_row.hard_squares
-            distances = self.margins.distances(criterion.rate_bounds, cells, squares)
-            criterion.distances.copy_(distances)
+        walk.refresh_all(net)
+        self._measure(net, walk)
         self._update(net, walk, walk.decisions.tables_of_all())
+
+    def _measure(self, net: Any, walk: Walk) -> None:
+        """Sum up the epoch, and measure how far rates are to stay from the ends of their windows."""
+        self.sums_ = walk.sums()
+        if self.margins is not None:
+            criterion, counted = net.criterion_, self.sums_.every_row
+            criterion.distances.copy_(
+                self.margins.distances(criterion.rate_bounds, counted.hard_cells, counted.hard_squares)
+            )
 
     def _update(self, net: Any, walk: Walk, tables: torch.Tensor) -> None:
         elapsed = (walk.step - walk.last_update) / (self.n_epochs * walk.steps_per_epoch)
@@ -195,8 +202,8 @@ class _RunningEvaluation:
 class EpochRecorder(Callback):
     """Record every epoch, stop at a loss that is not finite, and put back the best epoch's weights.
 
-    Training rows are measured as the net goes over them, as its training loss is; where a bound is held, at
-    the end of the epoch, when :class:`MultiplierUpdate` evaluates all of them.
+    Training rows are measured as the net goes over them, as its training loss is; where a bound is held, when
+    :class:`MultiplierUpdate` decides about them, which in late epochs is at the end.
 
     Parameters
     ----------

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -158,10 +156,6 @@ class DecidedRows:
         """Let each row be decided about by the replica that leaves out its fold."""
         return cls(batches, folds.out_of_fold().to(batches.device), is_out_of_fold=True)
 
-    def slices(self, size: int) -> Sequence[torch.Tensor]:
-        """Return the rows in parts of about this size, at which replicas come in turn."""
-        return self.order.split(size)
-
     def decide(self, net: Any, rows: torch.Tensor) -> tuple[torch.Tensor, Target]:
         """Return the outputs of a net for a part of the rows, and their target."""
         X, target = self.batches.take(rows)
@@ -179,13 +173,14 @@ class Walk:
 
     decisions: Decisions
     parts: list[DecidedRows]
+    slices: list[tuple[int, torch.Tensor]]
     holds_out: bool
     steps_per_epoch: int
     interval: int
-    size: int
-    order: Iterator[tuple[DecidedRows, torch.Tensor]]
+    latest: list[EvaluationSums | None]
     step: int = 0
     last_update: int = 0
+    position: int = 0
 
     @property
     def is_cross_fitted(self) -> bool:
@@ -213,13 +208,49 @@ class Walk:
                 parts.append(DecidedRows.out_of_fold(batches, folds))
             else:
                 parts.append(DecidedRows(batches, torch.randperm(batches.n_samples).to(batches.device)))
-        slices = [(part, rows) for part in parts for rows in part.slices(size)]
+        slices = [(i, rows) for i, part in enumerate(parts) for rows in part.order.split(size)]
         epochs_kept = settings.memory * n_epochs
         n_remembered = math.floor(epochs_kept * steps / interval) + 1 if epochs_kept < 1 else None
         device = criterion.confusion.class_index.device
         decisions = Decisions(criterion.confusion, on_device(target, device), n_remembered)
-        order = itertools.cycle(slices)
-        return cls(decisions, parts, held_out is not None, steps, interval, size, order)
+        nothing: list[EvaluationSums | None] = [None] * len(slices)
+        return cls(decisions, parts, slices, held_out is not None, steps, interval, nothing)
+
+    def refresh_next(self, net: Any) -> None:
+        """Decide anew about the rows whose turn it is."""
+        self._refresh(net, self.position)
+        self.position = (self.position + 1) % len(self.slices)
+
+    def refresh_held_out(self, net: Any) -> None:
+        """Decide anew about the rows that are not trained on."""
+        for position, (i, _) in enumerate(self.slices):
+            if i > 0:
+                self._refresh(net, position)
+
+    def refresh_all(self, net: Any) -> None:
+        """Decide anew about all rows, each once."""
+        self.decisions.clear()
+        for position in range(len(self.slices)):
+            self._refresh(net, position)
+
+    def _refresh(self, net: Any, position: int) -> None:
+        i, rows = self.slices[position]
+        logits, target = self.parts[i].decide(net, rows)
+        self.note(logits, target)
+        self.latest[position] = EvaluationSums.from_logits(net.criterion_, logits, target)
+
+    def sums(self) -> EpochSums:
+        """Return the evaluation of all rows, each when it was last decided about on this walk."""
+        of_parts = []
+        for number in range(len(self.parts)):
+            first, *others = (
+                sums
+                for (i, _), sums in zip(self.slices, self.latest, strict=True)
+                if i == number and sums is not None
+            )
+            of_parts.append(sum(others, start=first))
+        every_row = sum(of_parts[1:], start=of_parts[0])
+        return EpochSums(of_parts[0], of_parts[1] if self.holds_out else None, every_row)
 
     def note(self, logits: torch.Tensor, target: Target) -> None:
         """Note what a net's outputs for some rows decide about them."""
@@ -250,5 +281,5 @@ def out_of_fold_classes(net: Any, dataset: Any, batch_size: int) -> tuple[Ints, 
     batches = Batches(dataset).on(net.device)
     part = DecidedRows(batches, rows.to(batches.device), is_out_of_fold=True)
     size = max(1, batch_size // folds.n_folds) * folds.n_folds
-    predicted = [predicted_class(part.decide(net, some)[0]) for some in part.slices(size)]
+    predicted = [predicted_class(part.decide(net, some)[0]) for some in part.order.split(size)]
     return rows.numpy(), torch.cat(predicted).cpu().numpy()

@@ -447,7 +447,7 @@ def build_net(
     update = None
     if plan.is_bounded:
         margins = plan.margins if plan.margins.is_asked_for else None
-        update = MultiplierUpdate(schedule.n_epochs, margins)
+        update = MultiplierUpdate(schedule.n_epochs, margins, DEFAULTS.late_part)
     recorder = EpochRecorder(plan.bounds, schedule.n_epochs, update, plan.rows_at_once, DEFAULTS.late_part)
     defaults = {
         **_module(plan, previous),
