@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Freezer
 from torch import nn
 
+from fairsk import FairClassifier
 from fairsk.neural._cross_fitted import CrossFitted, FoldOrder, Replicate
 from fairsk.neural._module import MLP
 
@@ -103,3 +107,26 @@ def test_an_instance_is_copied_and_a_class_is_called_for_every_replica():
 def test_fewer_rows_than_folds():
     with pytest.raises(ValueError, match=r"n_samples = 3\): too few. Set bound_on='training'"):
         FoldOrder(np.zeros(3, dtype=int), n_folds=4, seed=0)
+
+
+def test_patterns_of_names_are_those_of_the_users_module():
+    """Groups of the optimizer and callbacks find a parameter by its name, in every replica."""
+    rng = np.random.default_rng(0)
+    X, y, group = rng.normal(size=(90, 2)), rng.integers(0, 2, 90), rng.integers(0, 2, 90)
+    net = FairClassifier(
+        nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2)),
+        bound_on="held_out",
+        max_epochs=100,
+        callbacks=[Freezer("0.*")],
+        net_params={"optimizer__param_groups": [("2.*", {"weight_decay": 0.1})]},
+        random_state=0,
+    )
+    start = net.module[0].weight.detach().clone()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the bound, which labels at random say nothing of
+        fitted = net.fit(X, y, sensitive_features=group).net_
+    for replica in fitted.module_.replicas:
+        assert torch.equal(replica[0].weight, start)
+        assert not torch.equal(replica[2].weight, net.module[2].weight)
+    decayed, _ = fitted.optimizer_.param_groups
+    assert (decayed["weight_decay"], len(decayed["params"])) == (0.1, 4)

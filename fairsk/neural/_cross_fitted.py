@@ -9,6 +9,7 @@ place in the batch, and :class:`FoldOrder` brings the rows into that order.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,10 @@ from torch import nn
 
 from fairsk._core.typing import Ints
 
-__all__ = ["CrossFitted", "FoldOrder", "Replicate"]
+__all__ = ["CrossFitted", "FoldOrder", "Replicate", "name_in_replica"]
+
+#: What the name of a parameter begins with in a cross-fitted module, compiled or not.
+_OF_REPLICA = re.compile(r"^(_orig_mod\.)?replicas\.\d+\.")
 
 
 class CrossFitted(nn.Module):
@@ -84,6 +88,11 @@ class CrossFitted(nn.Module):
         n_lines = len(logits[-1])
         lines = torch.stack([of_replica[:n_lines] for of_replica in logits], 1).flatten(0, 1)
         return torch.cat([lines, *(of_replica[n_lines:] for of_replica in logits)])
+
+
+def name_in_replica(name: str) -> str:
+    """Return how a parameter of a cross-fitted module is called in each of its replicas."""
+    return _OF_REPLICA.sub("", name)
 
 
 def _every(rows: torch.Tensor, start: int, step: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ scikit-learn's scorers in them, get what skorch hands to them anywhere else: the
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from torch.utils.data import Subset
 from fairsk._core.groups import Grouping
 from fairsk.neural._batches import Batches, base_and_rows, densified
 from fairsk.neural._callbacks import EpochRecorder, MultiplierUpdate
-from fairsk.neural._cross_fitted import CrossFitted, FoldOrder
+from fairsk.neural._cross_fitted import CrossFitted, FoldOrder, name_in_replica
 from fairsk.neural._module import uncompiled
 from fairsk.scoring._sensitive_scorer import SensitiveScorer
 
@@ -105,6 +105,20 @@ class LabelledNet(ClassifierMixin):
         cells = cells if rows is None else cells[rows]
         self.fold_order_ = FoldOrder(cells, module.n_folds, module.seed, rows)
         self.iterator_train__sampler = self.fold_order_
+
+    def get_all_learnable_params(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
+        """Return all parameters by their names, as they are in the user's module.
+
+        Patterns of names, in groups of the optimizer and in callbacks that freeze parts, then mean the
+        parameters of every replica.
+
+        Returns
+        -------
+        iterator of (str, torch.nn.Parameter)
+            Names, which all replicas share, and parameters.
+        """
+        for name, parameter in super().get_all_learnable_params():
+            yield name_in_replica(name), parameter
 
     def drop_folds(self) -> None:
         """Forget the folds of the rows that were trained on."""
