@@ -52,8 +52,8 @@ def _abridged(value: Any) -> str:
 class FairClassifier(ClassifierMixin, BaseEstimator):
     r"""Train a neural net under a bound on its disparity, or with a penalty on it.
 
-    The disparity is that of the predictions for the training rows, counted as a metric would count them.
-    The sensitive attribute is needed in ``fit`` only: predictions do not use it.
+    The disparity is that of decisions, counted as a metric would count them; by default of decisions about
+    rows while they are held out. The sensitive attribute is needed in ``fit`` only: predictions do not use it.
 
     Parameters
     ----------
@@ -132,7 +132,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     early_stopping : bool or "auto", default="auto"
         Whether to hold out a tenth of the rows, stratified by group and label, and keep the epoch that is
         best on them: by task loss among the late epochs that meet the bound, or by the total loss with a
-        penalty. ``"auto"`` does so from 10,000 rows on. Training goes on to its end; with a penalty, skorch's
+        penalty. ``"auto"`` does so from 10,000 rows on, but with a bound on rows held out, where each row tells
+        of the replica that does not learn from it. Training goes on to its end; with a penalty, skorch's
         ``EarlyStopping`` as a callback may end it, but under a bound it would do so before that is met.
     dtype : {"float32", "float64", "int64"}, default="float32"
         What an array X is cast to: ``"float64"`` trains in double precision, ``"int64"`` is for token ids.
@@ -158,12 +159,13 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         The trained net. Its history has the records of all batches, not of each epoch's last one only, with
         ``net_params={"callbacks__history__keep_batches": True}``.
     report_ : TrainingReport
-        What the predictions for the rows of the last fit, held out or not, achieve: the disparity under each
-        constraint, its bound (infinite with a penalty) and interval, the counts of every group, and which
-        groups are too small; print it. Of several constraints, ``report_.disparity`` is that of the one that
-        is farthest beyond its bound or closest to it; of more than two classes, and of columns
-        compared separately, the report is about the class and the column where that is so. NaN if there is
-        nothing to compare.
+        What is achieved on the rows of the last fit: the disparity under each constraint, its bound (infinite
+        with a penalty) and interval, the counts of every group, and which groups are too small or uncertain;
+        print it. With ``bound_on="held_out"`` each row is decided about by the replica that did not learn from
+        it (``measured_on`` is ``"out of fold"``), else by the net. Of several constraints,
+        ``report_.disparity`` is that of the one that is farthest beyond its bound or closest to it; of more
+        than two classes, and of columns compared separately, the report is about the class and the column
+        where that is so. NaN if there is nothing to compare.
     classes_ : array of shape (n_classes,)
         The labels.
     groups_ : tuple
@@ -175,8 +177,9 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         For every epoch ``task_loss``, ``fairness`` (the fairness term), ``loss`` (their sum), ``acc`` (the
         accuracy), ``disparity``, ``disparities`` (by constraint) and, if a bound is held, ``multipliers`` (of
         each group's rates, positive where they are lowered; the larger, the more the bound costs); with the
-        prefix ``valid_`` what rows held out have of these. With a penalty, training rows are measured while
-        the net goes over them.
+        prefix ``valid_`` what rows to validate on have of these. They are of the rows and decisions that
+        ``report_`` is about; in the last quarter of the epochs under a bound, one of which is kept, decided at
+        the end of the epoch, and else in its course.
     n_iter_ : int
         How many epochs were trained.
     best_epoch_ : int
@@ -199,7 +202,10 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     Warns
     -----
     UserWarning
-        If there is one group only, or groups have too few rows to measure a rate on.
+        If there is one group only, or groups have too few rows to measure a rate on; if they have too few for
+        the margin or, without one, the 95% interval of a disparity passes its bound far; or if a bound on
+        training rows is met because hardly any of them is decided wrongly, as by a net that knows them by
+        heart.
     ConvergenceWarning
         If the bound is not met, or met by predicting the same class for every row.
 
@@ -212,15 +218,19 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    The bound is held by an augmented Lagrangian whose violations are counted on hard predictions for the
-    training rows, and whose gradients are those of soft rates [1]_ [2]_
-    (docs/nets.md). For other rows the disparity differs by chance, the more so the smaller the groups are.
+    The bound is held by an augmented Lagrangian whose violations are counted on hard decisions, and whose
+    gradients are those of soft rates [1]_ [2]_ (docs/nets.md). A net learns some of its rows by heart, and the
+    rates of these say little of others: so decisions are counted that replicas of the net make about rows they
+    do not learn from, as in cross-fitting [3]_. How near new rows come to the bound is then a matter of chance
+    alone, the more so the smaller the groups are; ``margin`` makes room for it.
 
     References
     ----------
     .. [1] Cotter et al., Training Well-Generalizing Classifiers for Fairness Metrics and Other
        Data-Dependent Constraints, ICML 2019.
     .. [2] Nocedal & Wright, Numerical Optimization, 2006, chapter 17.
+    .. [3] Chernozhukov et al., Double/Debiased Machine Learning for Treatment and Structural Parameters, The
+       Econometrics Journal 21(1), 2018.
 
     Examples
     --------
