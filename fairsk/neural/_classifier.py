@@ -53,7 +53,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     r"""Train a neural net under a bound on its disparity, or with a penalty on it.
 
     The disparity is that of decisions, counted as a metric would count them; by default of decisions about
-    rows while they are held out. The sensitive attribute is needed in ``fit`` only: predictions do not use it.
+    rows while they are held out. The sensitive attribute is needed in ``fit`` only: predictions do not use
+    it.
 
     Parameters
     ----------
@@ -132,9 +133,10 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     early_stopping : bool or "auto", default="auto"
         Whether to hold out a tenth of the rows, stratified by group and label, and keep the epoch that is
         best on them: by task loss among the late epochs that meet the bound, or by the total loss with a
-        penalty. ``"auto"`` does so from 10,000 rows on, but with a bound on rows held out, where each row tells
-        of the replica that does not learn from it. Training goes on to its end; with a penalty, skorch's
-        ``EarlyStopping`` as a callback may end it, but under a bound it would do so before that is met.
+        penalty. ``"auto"`` does so from 10,000 rows on, but with a bound on rows held out, where each row
+        tells of the replica that does not learn from it. Training goes on to its end; with a penalty,
+        skorch's ``EarlyStopping`` as a callback may end it, but under a bound it would do so before that is
+        met.
     dtype : {"float32", "float64", "int64"}, default="float32"
         What an array X is cast to: ``"float64"`` trains in double precision, ``"int64"`` is for token ids.
         In a dict, fractions are cast to it and whole numbers to int64.
@@ -161,8 +163,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     report_ : TrainingReport
         What is achieved on the rows of the last fit: the disparity under each constraint, its bound (infinite
         with a penalty) and interval, the counts of every group, and which groups are too small or uncertain;
-        print it. With ``bound_on="held_out"`` each row is decided about by the replica that did not learn from
-        it (``measured_on`` is ``"out of fold"``), else by the net. Of several constraints,
+        print it. With ``bound_on="held_out"`` each row is decided about by the replica that did not learn
+        from it (``measured_on`` is ``"out of fold"``), else by the net. Of several constraints,
         ``report_.disparity`` is that of the one that is farthest beyond its bound or closest to it; of more
         than two classes, and of columns compared separately, the report is about the class and the column
         where that is so. NaN if there is nothing to compare.
@@ -178,8 +180,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         accuracy), ``disparity``, ``disparities`` (by constraint) and, if a bound is held, ``multipliers`` (of
         each group's rates, positive where they are lowered; the larger, the more the bound costs); with the
         prefix ``valid_`` what rows to validate on have of these. They are of the rows and decisions that
-        ``report_`` is about; in the last quarter of the epochs under a bound, one of which is kept, decided at
-        the end of the epoch, and else in its course.
+        ``report_`` is about; in the last quarter of the epochs under a bound, one of which is kept, decided
+        at the end of the epoch, and else in its course.
     n_iter_ : int
         How many epochs were trained.
     best_epoch_ : int
@@ -216,13 +218,11 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
     SensitiveRouter : Hands the sensitive column to the last step of a pipeline.
     fairsk.plotting.TrainingDisplay : Draws the history.
 
-    Notes
-    -----
-    The bound is held by an augmented Lagrangian whose violations are counted on hard decisions, and whose
-    gradients are those of soft rates [1]_ [2]_ (docs/nets.md). A net learns some of its rows by heart, and the
-    rates of these say little of others: so decisions are counted that replicas of the net make about rows they
-    do not learn from, as in cross-fitting [3]_. How near new rows come to the bound is then a matter of chance
-    alone, the more so the smaller the groups are; ``margin`` makes room for it.
+    Notes ----- The bound is held by an augmented Lagrangian whose violations are counted on hard decisions,
+    and whose gradients are those of soft rates [1]_ [2]_ (docs/nets.md). A net learns some of its rows by
+    heart, and the rates of these say little of others: so decisions are counted that replicas of the net make
+    about rows they do not learn from, as in cross-fitting [3]_. How near new rows come to the bound is then a
+    matter of chance alone, the more so the smaller the groups are; ``margin`` makes room for it.
 
     References
     ----------
