@@ -280,9 +280,9 @@ def test_a_group_of_a_stratum_is_pushed_as_one_of_an_intersection():
         loss = BoundedLoss(max_difference=0.1, comparisons=within(n))
         loss.update_multipliers(tables[:n], 0.0)
         forces.append(loss.forces[0, 0, :2].numpy())
-    # Ten rounds of .3 (gain and first scale) times sqrt(share) times a violation; windows differ by little.
+    # The stiffness, sqrt(share), times a violation by the variance of a rate of .5; windows differ little.
     violation = [0.2 - (1 - 0.02 * np.log2(2 * n)) * 0.1 for n in (1, 2)]
-    expected = [3.0 * np.sqrt(0.5 / n) * violation[n - 1] / 2 for n in (1, 2)]
+    expected = [np.sqrt(0.5 / n) / 0.25 * violation[n - 1] / 2 for n in (1, 2)]
     for force, size in zip(forces, expected, strict=True):
         assert force == pytest.approx([-size, size])
 

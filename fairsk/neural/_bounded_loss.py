@@ -19,7 +19,7 @@ from fairsk._core.bounds import Bound, BoundedConstraint, bounded_constraints
 from fairsk._core.warnings import warn_user
 from fairsk.neural._comparisons import GroupComparison, compared_classes
 from fairsk.neural._confusion import TINY, Target, log_probabilities, on_host, predicted_class
-from fairsk.neural._controller import Controller, RateTable, balanced_centre, window_width
+from fairsk.neural._controller import Controller, ControllerState, RateTable, follow, window_width
 from fairsk.neural._cost_sensitive import cost_sensitive_cross_entropy
 from fairsk.neural._loss import GroupLoss, check_target
 from fairsk.rates import CELLS, Constraint, Rate
@@ -84,14 +84,16 @@ class BoundedLoss(GroupLoss):
     augmented Lagrangian [1]_,
 
     .. math:: L = \mathrm{CE} + \sum_g (f^+_g - f^-_g) \, r_g, \qquad
-              f^\pm_g = \max(0, \mu^\pm_g + \rho k_g v^\pm_g)
+              f^\pm_g = \max(0, \mu^\pm_g + \rho \, s \, k_g v^\pm_g / \sigma^2)
 
-    where :math:`r_g` has the value of the hard rate and the gradient of the batch's soft rate [2]_. The
-    stiffness :math:`k_g` of a group is small where a small force moves the rate far: for small groups, and
-    for rates such as precision that a few decisions change. With equal forces such groups swing from one side
-    of the window to the other; where they do so nonetheless, the scale of their rate's forces shrinks. The
-    centre is the one at which the forces cancel, :math:`\sum_g f^+_g = \sum_g f^-_g`, as they do at the
-    optimum.
+    where :math:`r_g` has the value of the hard rate and the gradient of the batch's soft rate [2]_.
+    What a force moves is the share of rows near the decision: it goes with the variance :math:`\sigma^2` of
+    what a row counts in the rate, :math:`h (1 - h)` of a share. The stiffness :math:`k_g` of a group is small
+    where a small force moves the rate far: for small groups, and for rates such as precision that a few
+    decisions change; with equal forces such groups swing from one side of the window to the other. How the
+    net answers is seen from what it does: the scale :math:`s` of a rate's forces shrinks where its violations
+    turn over, and grows as long as one lasts; so do the multipliers. The centre is the one at which the
+    forces cancel, :math:`\sum_g f^+_g = \sum_g f^-_g`, as they do at the optimum.
 
     ================= ====================================================================
     formula           code
@@ -103,7 +105,9 @@ class BoundedLoss(GroupLoss):
     :math:`\mu^\pm`   ``multipliers``, likewise
     :math:`f^+ - f^-` ``forces``
     :math:`k`         ``stiffness``
-    :math:`\rho`      ``gain``, that of the controller times the ``step_scale`` of the rate
+    :math:`\sigma^2`  ``variance``
+    :math:`s`         ``step_scale``
+    :math:`\rho`      ``gain`` of the controller
     ================= ====================================================================
 
     Between two updates the forces stand still, and come down to a price on the positive decision of each
@@ -179,8 +183,8 @@ class BoundedLoss(GroupLoss):
             return torch.zeros(shape, dtype=torch.float64)
 
         self.register_buffer("multipliers", zeros(2, n, n_rates, n_groups))
-        #: By comparison and rate, the part of the forces that is applied.
-        self.register_buffer("step_scale", zeros(n, n_rates) + self.controller.initial_scale)
+        #: By comparison and rate, by how much forces are larger than at first.
+        self.register_buffer("step_scale", zeros(n, n_rates, 1) + 1)
         #: How far groups last were outside the window (below it, if negative).
         self.register_buffer("outside", zeros(n, n_rates, n_groups))
         #: How far rates are to stay away from the ends of their windows, for a margin.
@@ -328,7 +332,7 @@ class BoundedLoss(GroupLoss):
         return self.confusion.tables(self.confusion.count(target, predicted_class(logits)))
 
     @torch.no_grad()
-    def update_multipliers(self, tables: torch.Tensor, elapsed: float, *, is_full: bool = False) -> None:
+    def update_multipliers(self, tables: torch.Tensor, elapsed: float) -> None:
         """Let multipliers and forces follow counts of the decisions about the rows.
 
         Parameters
@@ -338,49 +342,22 @@ class BoundedLoss(GroupLoss):
         elapsed : float
             The part of the training that has passed since the last update; multipliers grow by it, so that
             they keep pace with the net whatever the number of steps.
-        is_full : bool, default=False
-            Whether all rows are one batch.
         """
         self._n_unheard = None
-        settings = self.controller
-        weight = self._over_strata(tables.sum((1, 2)))
-        shares = tables / weight.clamp_min(TINY)[:, None, None]
-        values, slopes, measured, stiffness = self._table(tables).measure(shares)
-        takes_part = measured.any(-1)
-        scale, before = self.step_scale.to(values), self.multipliers.to(values)
-        stiffness = stiffness * measured
-        scaled = stiffness * scale[..., None]
-        gain = (settings.full_gain if is_full else settings.gain) * scaled
-        growth = (settings.full_growth if is_full else settings.growth) * elapsed * scaled
-        n_rates = measured.to(values).sum(-1, keepdim=True).clamp_min(1) * (
-            len(self.rate_bounds) * len(tables)
-        )
-        room = 1 - settings.shrink * n_rates.log2()
-        half_width = room * self._table(tables).widths[:, None] / 2
-        half_width = (half_width - self.distances.to(values)).clamp_min(0)
-
-        lead = before / gain.where(measured, 1.0)
-        centre = balanced_centre(values, half_width, lead, gain)
-        violation = torch.stack([values - centre - half_width, centre - values - half_width])
-        limit = settings.max_multiplier * stiffness
-        after = (before + growth * violation).clamp_min(0).minimum(limit).where(measured, before)
-        upper, lower = (after + gain * violation).clamp_min(0) * measured
-        forces = upper - lower
-
-        above, below = violation.clamp_min(0)
-        outside = (above - below).where(measured, 0.0)
-        outside = outside.where(outside.abs() > settings.dead_zone * half_width, 0.0)
-        is_outside = outside.any(-1)
-        oscillates = (outside * self.outside.to(values)).sum(-1) < 0
-        faster = (scale * math.exp(settings.recovery * elapsed)).clamp_max(1)
-        next_scale = (scale * settings.backoff).where(oscillates, faster)
-
-        self.multipliers.copy_(after)
-        self.step_scale.copy_(next_scale.where(takes_part, scale))
-        self.outside.copy_(outside.where(is_outside[..., None], self.outside.to(values)))
+        shares = tables / self._over_strata(tables.sum((1, 2))).clamp_min(TINY)[:, None, None]
+        table = self._table(tables)
+        rates, distances = table.measure(shares), self.distances.to(tables)
+        before = ControllerState(*(each.to(tables) for each in self._state))
+        after, forces = follow(rates, table.widths, before, self.controller, elapsed, distances)
+        for buffer, value in zip(self._state, after, strict=True):
+            buffer.copy_(value)
         self.forces.copy_(forces)
-        self.prices.copy_((forces[:, :, None] * slopes).sum(1).transpose(1, 2).flatten(1))
-        self.offset.copy_((forces * values).sum((1, 2)))
+        self.prices.copy_((forces[:, :, None] * rates.slopes).sum(1).transpose(1, 2).flatten(1))
+        self.offset.copy_((forces * rates.values).sum((1, 2)))
+
+    @property
+    def _state(self) -> ControllerState:
+        return ControllerState(self.multipliers, self.step_scale, self.outside)
 
     @torch.no_grad()
     def excess(self, tables: torch.Tensor) -> float:
@@ -398,10 +375,10 @@ class BoundedLoss(GroupLoss):
         """
         weight = self._over_strata(tables.sum((1, 2)))
         table = self._table(tables)
-        values, _, measured, _ = table.measure(tables / weight.clamp_min(TINY)[:, None, None])
+        values, _, measured, *_ = table.measure(tables / weight.clamp_min(TINY)[:, None, None])
         distances = self.distances.to(values)
-        highest = (values + distances).where(measured, -math.inf).amax(-1)
-        lowest = (values - distances).where(measured, math.inf).amin(-1)
+        highest = (values + distances).where(measured, -math.inf).amax(-1, keepdim=True)
+        lowest = (values - distances).where(measured, math.inf).amin(-1, keepdim=True)
         return float((highest - lowest - table.widths).max())
 
     def _table(self, like: torch.Tensor) -> RateTable:

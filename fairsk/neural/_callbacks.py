@@ -127,8 +127,7 @@ class MultiplierUpdate(Callback):
     def _update(self, net: Any, walk: Walk, tables: torch.Tensor) -> None:
         elapsed = (walk.step - walk.last_update) / (self.n_epochs * walk.steps_per_epoch)
         walk.last_update = walk.step
-        is_full = walk.steps_per_epoch == 1
-        net.criterion_.update_multipliers(tables, elapsed, is_full=is_full)
+        net.criterion_.update_multipliers(tables, elapsed)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ cannot be measured, and nothing is read back: on an accelerator, training does n
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,43 +15,41 @@ from typing import NamedTuple
 import torch
 
 from fairsk._core.bounds import Bound
-from fairsk.neural._confusion import MIN_SUPPORT
+from fairsk.neural._confusion import MIN_SUPPORT, TINY
 from fairsk.rates import CELLS, Rate
 
-__all__ = ["Controller", "MeasuredRates", "RateTable", "balanced_centre", "window_width"]
+__all__ = [
+    "Controller",
+    "ControllerState",
+    "MeasuredRates",
+    "RateTable",
+    "balanced_centre",
+    "follow",
+    "window_width",
+]
 
 
 @dataclass(frozen=True)
 class Controller:
-    r"""Settings of the update of multipliers. Forces are in units of the group's stiffness :math:`k_g`.
+    r"""Settings of the update of multipliers.
 
     Each has a test in ``tests/test_bounded_loss.py`` that fails without it.
 
     Parameters
     ----------
     gain : float
-        The force of a violation of one at once, :math:`\rho`. What is known of the rows lags behind the net,
-        and larger forces make it swing; with smaller ones few steps miss a bound.
-    growth : float
-        How much a multiplier grows if a violation of one lasts the whole training: after a fifteenth of it, a
-        violation has twice the force that it had at first. Slower growth ends before the bound is met.
-    full_gain, full_growth : float
-        The same where all rows are one batch: every step is followed by decisions about all of them, nothing
-        lags, and there are few steps in which small groups must be moved.
-    initial_scale : float
-        Forces start at this part of what they are later: the first violations are those of random weights,
-        and rates that a few decisions change in small groups take long to come back from large forces.
+        The force of a violation at once, :math:`\rho`, in units of the rate's variance and the group's
+        stiffness. What is known of the rows lags behind the net, and larger forces make it swing; with
+        smaller ones few steps miss a bound.
+    memory : float
+        What counts as recent: this part of the training. Older decisions are forgotten, or those older than
+        an epoch if that is shorter: in a training of few epochs they are old, and a force must not outlast
+        its cause. A violation that lasts as long has twice the force that it had at first, and scales
+        recover in twice that time from one turn.
     backoff : float
         Forces on a rate shrink to this part when its violations turn over from one update to the next: with
         forces too strong for what the net can follow, the groups would swing from one side of the window to
-        the other. (Equalized odds by sex in Adult, bound .02, and two constraints that pull against each
-        other, are missed by .01 to .04 without.)
-    recovery : float
-        How fast scaled forces grow back: by this power of e over the whole training, up to their full size.
-        From their start they are whole after a fifth of it.
-    dead_zone : float
-        Violations of less than this part of half the window do not count as turning over: near the window
-        they change their sides by chance.
+        the other. While a violation lasts they grow, and otherwise return to their first size.
     max_multiplier : float
         No multiplier passes this: where a bound cannot be met, the forces would outweigh the cross-entropy,
         and the predictions become constant.
@@ -60,29 +59,44 @@ class Controller:
         since it is the two farthest that count.
     min_rate : float
         Below this a rate's logarithm would fall without end, and the group, too steep, hardly have a force;
-        there a ratio is held as if the rate were this.
-    memory : float
-        Decisions are forgotten after this part of the training, or an epoch if that is shorter: in a training
-        of few epochs they are old, and a force must not outlast its cause.
+        there a ratio is held as if the rate were this. Nor does a rate vary less than if so few rows were
+        decided unlike the others.
     update_interval : int
         Steps between two updates, at most. Each is preceded by decisions about as many rows, in turn, as the
         steps since the last one have trained on: a forward pass, a quarter of what the training costs. With
         one update per epoch, few epochs miss a bound by far.
     """
 
-    gain: float = 10.0
-    growth: float = 150.0
-    full_gain: float = 25.0
-    full_growth: float = 500.0
-    initial_scale: float = 0.3
+    gain: float = 1.0
+    memory: float = 0.05
     backoff: float = 0.7
-    recovery: float = 6.0
-    dead_zone: float = 0.1
     max_multiplier: float = 20.0
     shrink: float = 0.02
     min_rate: float = 1e-3
-    memory: float = 0.05
     update_interval: int = 5
+
+    def next_scale(
+        self, scale: torch.Tensor, recent: float, *, lasts: torch.Tensor, turns: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the scale of the forces after an update.
+
+        Parameters
+        ----------
+        scale : tensor
+            The scale so far.
+        recent : float
+            The time that it was applied, in units of the memory.
+        lasts, turns : tensor of bool
+            Whether a violation lasts, and whether it has changed its side.
+        """
+        # Multipliers double a force within the memory; scales compound that, so they take twice the time for
+        # what they lose in one turn. A turn takes back half of what they had grown as well (in logarithms):
+        # in swings of whatever length they come to rest.
+        pace = self.backoff ** (-recent / 2)
+        grown = scale * pace
+        at_rest = torch.ones_like(scale).clamp(scale / pace, grown)  # one, or nearer to it
+        turned = scale.minimum(scale.sqrt()) * self.backoff
+        return turned.where(turns, grown.where(lasts, at_rest))
 
 
 class MeasuredRates(NamedTuple):
@@ -97,13 +111,34 @@ class MeasuredRates(NamedTuple):
     measured : tensor of bool of shape (n_comparisons, n_rates, n_groups)
         Which there are: of groups with rows enough, where at least two have them.
     stiffness : tensor of shape (n_comparisons, n_rates, n_groups)
-        How hard each is pushed for a violation of one.
+        How hard each is pushed for a violation of one; 0 where there is none.
+    variance : tensor of shape (n_comparisons, n_rates, 1)
+        That of what a row counts in the rate, over all groups: :math:`h (1 - h)` of a share :math:`h`.
     """
 
     values: torch.Tensor
     slopes: torch.Tensor
     measured: torch.Tensor
     stiffness: torch.Tensor
+    variance: torch.Tensor
+
+
+class ControllerState(NamedTuple):
+    """What an update goes on from.
+
+    Attributes
+    ----------
+    multipliers : tensor of shape (2, n_comparisons, n_rates, n_groups)
+        How hard rates are pushed by violations that have lasted, down and up.
+    step_scale : tensor of shape (n_comparisons, n_rates, 1)
+        By how much forces are larger than at first.
+    outside : tensor of shape (n_comparisons, n_rates, n_groups)
+        How far groups last were outside the window (below it, if negative).
+    """
+
+    multipliers: torch.Tensor
+    step_scale: torch.Tensor
+    outside: torch.Tensor
 
 
 class RateTable:
@@ -118,24 +153,29 @@ class RateTable:
     """
 
     def __init__(self, rate_bounds: Sequence[tuple[Rate, Bound]], min_rate: float) -> None:
-        self.min_rate = min_rate
-        parts = torch.tensor([rate.numerator_coefficients for rate, _ in rate_bounds], dtype=torch.float64)
-        wholes = torch.tensor([rate.denominator_coefficients for rate, _ in rate_bounds], dtype=torch.float64)
-        self.parts, self.wholes = parts.view(-1, len(CELLS)), wholes.view(-1, len(CELLS))
-        self.widths = torch.tensor([window_width(bound) for _, bound in rate_bounds], dtype=torch.float64)
-        self.has_ratios = any(bound.comparison == "ratio" for _, bound in rate_bounds)
-        self.is_ratio = torch.tensor([bound.comparison == "ratio" for _, bound in rate_bounds])[:, None]
+        self.min_rate, self.n_rates = min_rate, len(rate_bounds)
+        coefficients = [
+            [rate.numerator_coefficients, rate.denominator_coefficients] for rate, _ in rate_bounds
+        ]
+        parts, wholes = torch.tensor(coefficients, dtype=torch.float64).view(-1, 2, len(CELLS)).unbind(1)
+        #: Numerators and denominators; then, for variances, the means of their squares and of their product.
+        self.sums = torch.cat([parts, wholes, parts**2, parts * wholes, wholes**2])
+        #: A row that is decided positive moves from tn to fp, or from fn to tp.
+        self.moved = torch.tensor([[0, 1, 0, -1], [1, 0, -1, 0]], dtype=torch.float64)
+        self.part_moves, self.whole_moves = ((self.moved @ each.T).T[..., None] for each in (parts, wholes))
+        self.widths = torch.tensor([[window_width(bound)] for _, bound in rate_bounds], dtype=torch.float64)
+        is_ratio = [[bound.comparison == "ratio"] for _, bound in rate_bounds]
+        self.has_ratios, self.is_ratio = any(row[0] for row in is_ratio), torch.tensor(is_ratio)
 
     def to(self, like: torch.Tensor) -> RateTable:
         """Return the table with the type and on the device of a tensor."""
-        if self.parts.device == like.device and self.parts.dtype == like.dtype:
+        if self.sums.device == like.device and self.sums.dtype == like.dtype:
             return self
-        table = object.__new__(RateTable)
-        table.min_rate, table.has_ratios = self.min_rate, self.has_ratios
-        table.parts, table.wholes, table.widths = (
-            each.to(like) for each in (self.parts, self.wholes, self.widths)
-        )
-        table.is_ratio = self.is_ratio.to(like.device)
+        table = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, torch.Tensor):
+                dtype = value.dtype if value.dtype == torch.bool else like.dtype
+                setattr(table, name, value.to(like.device, dtype))
         return table
 
     def measure(self, shares: torch.Tensor) -> MeasuredRates:
@@ -146,19 +186,40 @@ class RateTable:
         shares : tensor of shape (n_comparisons, 4, n_groups)
             Cells, as shares of all rows.
         """
-        part, support = self.parts @ shares, self.wholes @ shares
+        sums = (self.sums @ shares).unflatten(1, (-1, self.n_rates))
+        part, support = sums[:, 0], sums[:, 1]
         measured = support > MIN_SUPPORT * shares.sum((1, 2), keepdim=True)
         measured = measured & (measured.sum(-1, keepdim=True) >= 2)
-        support = support.where(measured, 1.0)
-        values = part.where(measured, 0.0) / support
-        # A row that is decided positive moves from tn to fp, or from fn to tp.
-        parts, wholes = (_moved(each)[:, :, None] for each in (self.parts, self.wholes))
-        slopes = (parts - wholes * values[:, :, None]) / support[:, :, None]
+        support = support.masked_fill(~measured, 1.0)
+        values = part * measured / support
+        slopes = (self.part_moves - self.whole_moves * values[:, :, None]) / support[:, :, None]
         if self.has_ratios:  # differences of logarithms are ratios
             positive = values.clamp_min(self.min_rate)
-            values = values.where(~self.is_ratio, positive.log().where(measured, 0.0))
+            values = values.where(~self.is_ratio, positive.log() * measured)
             slopes = slopes.where(~self.is_ratio[:, None], slopes / positive[:, :, None])
-        return MeasuredRates(values, slopes, measured, _stiffness(slopes, shares))
+        stiffness = self._stiffness(slopes, shares) * measured
+        return MeasuredRates(values, slopes, measured, stiffness, self._variance(sums, measured))
+
+    def _stiffness(self, slopes: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+        r"""Return how hard each group is pushed for a violation of one.
+
+        It is :math:`1 / (\sigma_g^2 s_g^{3/2})` for a group with the share :math:`s_g` of the rows, whose
+        rate changes by :math:`\sigma_g` (root mean square) per decision that changes. For a selection rate
+        :math:`\sigma_g = 1 / s_g`, which leaves :math:`\sqrt{s_g}`: between a push per group and a push
+        per row.
+        """
+        by_label = (self.moved.abs() @ shares)[:, None]
+        squares = (by_label * slopes.square()).sum(2)
+        # No group is stiffer than a whole population; that also settles rates that no decision changes.
+        return (squares * by_label.sum(2).sqrt()).clamp_min(1).reciprocal()
+
+    def _variance(self, sums: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
+        """Return the variance over all groups: the mean square of part - mean * whole in the denominator."""
+        part, support, *squares = (sums * measured[:, None]).sum(-1, keepdim=True).unbind(1)
+        support = support.clamp_min(TINY)
+        mean = part / support
+        variance = (squares[0] - mean * (2 * squares[1] - mean * squares[2])) / support
+        return variance.clamp_min(self.min_rate)
 
 
 def window_width(bound: Bound) -> float:
@@ -168,24 +229,51 @@ def window_width(bound: Bound) -> float:
     return -math.log(bound.value) if bound.value else math.inf
 
 
-def _moved(coefficients: torch.Tensor) -> torch.Tensor:
-    """Return what changes with a row that is decided positive, without the label and with it."""
-    tp, fp, fn, tn = coefficients.unbind(-1)
-    return torch.stack([fp - tn, tp - fn], -1)
+def follow(
+    rates: MeasuredRates,
+    widths: torch.Tensor,
+    before: ControllerState,
+    settings: Controller,
+    elapsed: float,
+    distances: torch.Tensor,
+) -> tuple[ControllerState, torch.Tensor]:
+    """Return the state after an update, and the forces, of shape (n_comparisons, n_rates, n_groups).
 
-
-def _stiffness(slopes: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
-    r"""Return how hard each group is pushed for a violation of one.
-
-    It is :math:`1 / (\sigma_g^2 s_g^{3/2})` for a group with the share :math:`s_g` of the rows, whose rate
-    changes by :math:`\sigma_g` (root mean square) per decision that changes. For a selection rate
-    :math:`\sigma_g = 1 / s_g`, which leaves :math:`\sqrt{s_g}`: between a push per group and a push per row.
+    Parameters
+    ----------
+    rates : MeasuredRates
+        The rates of the groups.
+    widths : tensor of shape (n_rates, 1)
+        How wide the windows of the bounds are.
+    before : ControllerState
+        The state so far.
+    settings : Controller
+        How multipliers follow violations.
+    elapsed : float
+        The part of the training that has passed since the last update.
+    distances : tensor of shape (n_comparisons, n_rates, n_groups)
+        How far each rate is to stay away from the ends of its window.
     """
-    tp, fp, fn, tn = shares.unbind(1)
-    by_label = torch.stack([fp + tn, tp + fn], 1)[:, None]
-    squares = (by_label * slopes.square()).sum(2)
-    # No group is stiffer than a whole population; that also settles rates that no decision changes.
-    return 1 / (squares * by_label.sum(2).sqrt()).clamp_min(1)
+    values, _, measured, stiffness, variance = rates
+    # However long ago the last update was, the violation is known of the recent past only.
+    recent = min(1.0, elapsed / settings.memory)
+    gain = stiffness * (settings.gain * before.step_scale / variance)
+    n_rates = measured.sum(-1, keepdim=True, dtype=values.dtype).clamp_min(1) * measured[..., 0].numel()
+    half_width = ((1 - settings.shrink * n_rates.log2()) * (widths / 2) - distances).clamp_min(0)
+    lead = before.multipliers / gain.masked_fill(~measured, 1.0)
+    centre = balanced_centre(values, half_width, lead, gain)
+    violation = torch.stack([values - centre, centre - values]) - half_width
+    push = gain * violation
+    grown = (before.multipliers + recent * push).clamp_min(0)
+    multipliers = grown.minimum(settings.max_multiplier * stiffness).where(measured, before.multipliers)
+    down, up = ((multipliers + push) * measured).clamp_min(0)
+
+    above, below = violation.clamp_min(0)
+    outside = (above - below) * measured
+    lasts = outside.any(-1, keepdim=True)
+    turns = (outside * before.outside).sum(-1, keepdim=True) < 0
+    scale = settings.next_scale(before.step_scale, recent, lasts=lasts, turns=turns)
+    return ControllerState(multipliers, scale, outside.where(lasts, before.outside)), down - up
 
 
 def balanced_centre(
@@ -201,8 +289,8 @@ def balanced_centre(
     ----------
     values : tensor of shape (..., n_groups)
         What must fit in the window.
-    half_width : tensor of shape (..., 1)
-        Half the width of the window.
+    half_width : tensor of shape (..., n_groups) or (..., 1)
+        Half the width of the window, or of what of it is open to each group.
     lead : tensor of shape (2, ..., n_groups)
         The multipliers, down and up, as violations that push as hard.
     gain : tensor of shape (..., n_groups)
@@ -214,20 +302,18 @@ def balanced_centre(
         The centre.
     """
     # A force down ends at the first points, a force up begins at the others: to either side of a point the
-    # imbalance is linear, and steeper by the gain of what has begun and not ended.
+    # imbalance is linear, and steeper by the gain of what has begun and less so by that of what has ended.
     ends, order = torch.cat([values - half_width + lead[0], values + half_width - lead[1]], -1).sort(-1)
-    falls, starts = torch.cat([gain, 0 * gain], -1), torch.cat([0 * gain, gain], -1)
-    gains = torch.stack([falls, starts]).gather(-1, order.expand(2, *order.shape))
-    # The forces up are sums over the points so far, those down over the points to come.
-    slopes, moments = gains.cumsum(-1), (gains * ends).cumsum(-1)
-    down = (moments[0, ..., -1:] - moments[0]) - (slopes[0, ..., -1:] - slopes[0]) * ends
-    imbalance = (slopes[1] * ends - moments[1]) - down
+    changes = torch.cat([-gain, gain], -1).gather(-1, order)
+    falls = changes.clamp_max(0)
+    slope = changes.cumsum(-1) - falls.sum(-1, keepdim=True)
+    moment = (changes * ends).cumsum(-1) - (falls * ends).sum(-1, keepdim=True)
+    imbalance = slope * ends - moment
     # Inside a wide window nothing pushes: the middle of where that is so.
     nothing = 1e-12 * imbalance.abs().amax(-1, keepdim=True)
     sought = torch.cat([-nothing, nothing], -1)
-    right = torch.searchsorted(imbalance.contiguous(), sought, right=True).clamp(1, ends.shape[-1] - 1)
-    (low, high), (start, end) = (
-        (each.gather(-1, right - 1), each.gather(-1, right)) for each in (imbalance, ends)
-    )
-    part = ((sought - low) / (high - low).where(high > low, 1.0)).clamp(0, 1)
+    right = torch.searchsorted(imbalance, sought, right=True).clamp(1, ends.shape[-1] - 1)
+    low, high = imbalance.gather(-1, right - 1), imbalance.gather(-1, right)
+    start, end = ends.gather(-1, right - 1), ends.gather(-1, right)
+    part = ((sought - low) / (high - low).clamp_min(TINY)).clamp(0, 1)
     return (start + part * (end - start)).mean(-1, keepdim=True)
