@@ -95,6 +95,38 @@ def test_sparse_rows_are_divided_as_dense_ones():
     assert torch.allclose(net(X.to_sparse_csr()), net(X), atol=1e-6)
 
 
+def test_a_replica_learns_as_from_the_mean_of_its_own_rows():
+    rng = np.random.default_rng(0)
+    X, y = torch.tensor(rng.normal(size=(12, 2))), torch.tensor(rng.integers(0, 2, 12))
+    module = nn.Linear(2, 2).double()
+    net = CrossFitted([module, nn.Linear(2, 2).double(), nn.Linear(2, 2).double()], seed=0).train()
+    logits = net(X)
+    assert torch.equal(logits[::3], module(X[::3]))
+    nn.functional.cross_entropy(logits, y).backward()
+    alone = nn.Linear(2, 2).double()
+    alone.load_state_dict(module.state_dict())
+    nn.functional.cross_entropy(alone(X[::3]), y[::3]).backward()
+    assert torch.allclose(module.weight.grad, alone.weight.grad, rtol=1e-12)
+
+
+def test_no_replica_gets_a_batch_of_no_rows():
+    class SomeRows(nn.Module):
+        def forward(self, X):
+            assert len(X)
+            return X[:, :2]
+
+    net = CrossFitted([SomeRows() for _ in range(4)], seed=0)
+    for n in (1, 3, 5):
+        X = torch.arange(3.0 * n).view(n, 3)
+        assert torch.equal(net.train()(X), X[:, :2])
+
+
+def test_the_folds_come_with_the_weights():
+    old, new = (CrossFitted([nn.Linear(2, 2), nn.Linear(2, 2)], seed=seed) for seed in (5, 6))
+    new.load_state_dict(old.state_dict())
+    assert new.seed == 5
+
+
 def test_an_instance_is_copied_and_a_class_is_called_for_every_replica():
     given = nn.Linear(2, 2)
     copies = Replicate(given, n_folds=3, seed=0)()

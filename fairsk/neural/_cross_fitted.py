@@ -42,16 +42,24 @@ class CrossFitted(nn.Module):
         Decides which row is in which fold, so that a training that goes on leaves out the same rows.
     """
 
+    fold_seed: torch.Tensor
+
     def __init__(self, replicas: Sequence[nn.Module], seed: int) -> None:
         super().__init__()
         self.replicas = nn.ModuleList(replicas)
-        self.seed = seed
+        # With the weights, so that whoever loads them goes on to leave out the same rows.
+        self.register_buffer("fold_seed", torch.tensor(seed))
         self._is_out_of_fold = False
 
     @property
     def n_folds(self) -> int:
         """How many folds there are, one for each replica."""
         return len(self.replicas)
+
+    @property
+    def seed(self) -> int:
+        """What decides which row is in which fold."""
+        return int(self.fold_seed)
 
     @property
     def takes_sparse(self) -> bool:
@@ -67,27 +75,40 @@ class CrossFitted(nn.Module):
         finally:
             self._is_out_of_fold = False
 
-    def forward(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Return the logits of each row, of shape (n_samples, n_classes)."""
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the logits of each row, of shape (n_samples, n_classes).
+
+        What the module returns instead of a tensor is returned as it is, for the loss to refuse.
+        """
         if self.training or self._is_out_of_fold:
             return self._by_place(args, kwargs)
         total = self.replicas[0](*args, **kwargs)
+        if not isinstance(total, torch.Tensor):
+            return total
         for replica in self.replicas[1:]:
             total = total + replica(*args, **kwargs)
         return total / self.n_folds
 
-    def _by_place(self, args: Any, kwargs: Any) -> torch.Tensor:
+    def _by_place(self, args: Any, kwargs: Any) -> Any:
         n = self.n_folds
-        logits = [
-            replica(
+        n_samples = len((*args, *kwargs.values())[0])
+        logits = []
+        for k, replica in enumerate(self.replicas[:n_samples]):  # not every module takes a batch of no rows
+            of_replica = replica(
                 *(_every(each, k, n) for each in args),
                 **{name: _every(each, k, n) for name, each in kwargs.items()},
             )
-            for k, replica in enumerate(self.replicas)
-        ]
-        n_lines = len(logits[-1])
+            if not isinstance(of_replica, torch.Tensor):
+                return of_replica
+            logits.append(of_replica)
+        n_lines = n_samples // n
         lines = torch.stack([of_replica[:n_lines] for of_replica in logits], 1).flatten(0, 1)
-        return torch.cat([lines, *(of_replica[n_lines:] for of_replica in logits)])
+        by_place = torch.cat([lines, *(of_replica[n_lines:] for of_replica in logits)])
+        if by_place.requires_grad:
+            # The loss is a mean over the batch, of which a replica has one row in n: it learns as from a mean
+            # over these alone, so that a learning rate or a weight decay means what it does for one net.
+            by_place.register_hook(lambda gradient: n * gradient)
+        return by_place
 
 
 def name_in_replica(name: str) -> str:
