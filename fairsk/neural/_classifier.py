@@ -524,8 +524,10 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         comparisons = self._comparisons if is_stream else None
         if comparisons is None:
             comparisons = compared.large_enough(data.labels, bounds, self.min_group_size)
-        plan = TrainingPlan.of(self.get_params(deep=False), data, bounds, comparisons, is_partial=is_partial)
-        result = train(plan, data, None if previous is None else previous.net_)
+        net = None if previous is None else previous.net_
+        params = self.get_params(deep=False)
+        plan = TrainingPlan.of(params, data, bounds, comparisons, is_partial=is_partial, previous=net)
+        result = train(plan, data, net)
         report = training_report(
             result.predicted,
             data,

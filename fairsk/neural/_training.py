@@ -201,6 +201,8 @@ class TrainingPlan:
         Its other parameters, which ``net_params`` may not have.
     is_partial : bool
         Whether the net sees the rows once, and will see others later.
+    had_replicas : bool
+        Whether the net that is trained further, if there is one, has replicas: it keeps them.
     seeds : (int, int)
         Decide which rows are held out, and how the net is trained.
     """
@@ -230,6 +232,7 @@ class TrainingPlan:
     net_params: Mapping[str, Any]
     reserved: frozenset[str]
     is_partial: bool
+    had_replicas: bool
     seeds: tuple[int, int]
 
     @classmethod
@@ -241,6 +244,7 @@ class TrainingPlan:
         comparisons: tuple[GroupComparison, ...],
         *,
         is_partial: bool,
+        previous: NeuralNet | None = None,
     ) -> TrainingPlan:
         """Make the plan of the parameters of a FairClassifier and of its data.
 
@@ -267,6 +271,7 @@ class TrainingPlan:
             net_params=params["net_params"] or {},
             reserved=frozenset(params),
             is_partial=is_partial,
+            had_replicas=previous is not None and isinstance(uncompiled(previous.module_), CrossFitted),
             seeds=(int(seeds[0]), int(seeds[1])),
             **{name: params[name] for name in _TAKEN_OVER},
         )
@@ -274,7 +279,13 @@ class TrainingPlan:
     @property
     def is_cross_fitted(self) -> bool:
         """Whether replicas of the module are trained, each of which leaves out a part of the rows."""
-        return self.is_bounded and self.bound_on == "held_out"
+        return self.had_replicas or (self.is_bounded and self.bound_on == "held_out")
+
+    @property
+    def n_learned(self) -> float:
+        """How many rows the net learns from, or each of its replicas."""
+        n = self.schedule.n_trained
+        return n * (1 - 1 / DEFAULTS.n_folds) if self.is_cross_fitted else n
 
     @property
     def float_dtype(self) -> torch.dtype:
@@ -382,10 +393,10 @@ def train(plan: TrainingPlan, data: NetData, previous: NeuralNet | None = None) 
 
 
 def _refuse_other_module(plan: TrainingPlan, previous: NeuralNet | None) -> None:
-    """Refuse to go on with a net that has replicas where none are needed, or none where they are."""
+    """Refuse to hold a bound with a net that has replicas where none are needed, or none where they are."""
     if previous is None or not plan.is_bounded:
         return
-    if isinstance(uncompiled(previous.module_), CrossFitted) != plan.is_cross_fitted:
+    if plan.had_replicas != (plan.bound_on == "held_out"):
         raise ValueError(
             f"Training goes on with the net of the last fit, which was not trained with "
             f"bound_on={plan.bound_on!r}. Fit with warm_start=False."
@@ -457,7 +468,7 @@ def build_net(
         "max_epochs": 1 if plan.is_partial else schedule.n_epochs,
         "batch_size": schedule.batch_size,
         **_iterators(plan, params, accelerated=accelerated),
-        "train_split": Holdout(plan.seeds[0]) if schedule.hold_out else None,
+        "train_split": Holdout(_split_seed(plan, previous)) if schedule.hold_out else None,
         "callbacks": _callbacks(plan, data, update, recorder),
         "device": None if accelerated else plan.device,
         "verbose": plan.verbose,
@@ -470,6 +481,14 @@ def build_net(
         net.__class__ = labelled_net(type(net))
     net.labels_ = data.classes
     return net, recorder
+
+
+def _split_seed(plan: TrainingPlan, previous: NeuralNet | None) -> int:
+    """Return what decides which rows are held out: other ones would be divided into other folds."""
+    if previous is None or not plan.had_replicas:
+        return plan.seeds[0]
+    cross_fitted: Any = uncompiled(previous.module_)
+    return int(cross_fitted.seed)
 
 
 def _refuse_unknown_callbacks(net: NeuralNet, params: Mapping[str, Any]) -> None:
@@ -497,7 +516,7 @@ def _iterators(plan: TrainingPlan, params: dict[str, Any], *, accelerated: bool)
     loader = params.get("iterator_train", Batches)
     ordered = any(params.get(f"iterator_train__{name}") is not None for name in ("sampler", "batch_sampler"))
     if plan.is_cross_fitted:
-        _refuse_own_order(params)
+        _refuse_own_order(params, loader)
         if "iterator_train__batch_size" in params:
             params["iterator_train__batch_size"] = plan.schedule.batch_size
     elif not ordered and takes_parameter(loader, "shuffle"):
@@ -505,8 +524,14 @@ def _iterators(plan: TrainingPlan, params: dict[str, Any], *, accelerated: bool)
     return {**iterators, "iterator_valid__batch_size": plan.rows_at_once}
 
 
-def _refuse_own_order(params: Mapping[str, Any]) -> None:
+def _refuse_own_order(params: Mapping[str, Any], loader: Any) -> None:
     """Refuse an order of the user's where a replica of the net follows from the place of a row."""
+    if not takes_parameter(loader, "sampler"):
+        raise ValueError(
+            "net_params has an 'iterator_train' that takes no sampler, but with bound_on='held_out' one "
+            "decides which replica of the net learns from each row: leave it out, take torch's DataLoader, "
+            "or set bound_on='training'."
+        )
     for name in ("iterator_train__sampler", "iterator_train__batch_sampler", "iterator_train__shuffle"):
         if params.get(name) is not None:
             raise ValueError(
@@ -586,7 +611,7 @@ def _optimizer(plan: TrainingPlan, params: Mapping[str, Any]) -> dict[str, Any]:
     ):  # of the same groups, so that one optimizer can go on from another
         return {**adam, "optimizer__param_groups": [("*bias", {})]}
     # How many rows a stream will have is not known.
-    decay = 0.0 if plan.is_partial else 1 / (plan.schedule.n_trained * DEFAULTS.weight_scale**2)
+    decay = 0.0 if plan.is_partial else 1 / (plan.n_learned * DEFAULTS.weight_scale**2)
     return {
         **adam,
         "optimizer__weight_decay": decay,
