@@ -582,6 +582,7 @@ def test_early_stopping_keeps_the_epoch_that_is_best_on_rows_held_out():
     new_X, new_y, _ = make_rows(2000, seed=5, shift=0.0)
     new_X = np.column_stack([new_X, np.random.default_rng(2).normal(size=(2000, 30))])
     params = {"penalty_weight": 0.1, "max_epochs": 150, "lr": 0.01, "random_state": 0}
+    params["net_params"] = {"optimizer__weight_decay": 0.0}
     stopped = FairClassifier(early_stopping=True, **params).fit(X, y, sensitive_features=group)
     full = FairClassifier(**params).fit(X, y, sensitive_features=group)
 

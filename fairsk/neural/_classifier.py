@@ -384,7 +384,8 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The group of each row; overrides the column, which is dropped all the same.
         sample_weight : array-like of shape (n_samples,), optional
-            Weights, not negative; they count in the task loss and in the rates.
+            Weights, not negative; they count in the task loss and in the rates. Only their proportions
+            matter, but for the weight decay of the default net, where whole weights are numbers of rows.
         strata : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The stratum of each row; overrides the column, which is dropped all the same.
 

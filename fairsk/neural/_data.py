@@ -325,6 +325,13 @@ class NetData:
         """How many of these numbers there are."""
         return len(self.groups.labels) * (1 if self.strata is None else len(self.strata.labels))
 
+    @property
+    def n_counted(self) -> float:
+        """How many rows these stand for: whole weights count rows, others have proportions only."""
+        if self.weight is None or (self.weight % 1).any():
+            return float(len(self.labels))
+        return float(self.weight.sum())
+
     def target(self, dtype: type[np.floating[Any]], *, with_rows: bool) -> dict[str, NDArray[Any]]:
         """Return the target of the loss; with the number of each row, if decisions must be told apart."""
         target: dict[str, NDArray[Any]] = {"y": self.labels, "group": self.cells}

@@ -119,7 +119,7 @@ class Defaults:
     final_lr: float = 0.02
     full_final_lr: float = 0.3
     late_part: float = 0.25
-    weight_scale: float = 0.3
+    weight_scale: float = 0.5
     predicted_per_trained: int = 4
     tried_rows: int = 64
     n_folds: int = 2
@@ -177,6 +177,8 @@ class TrainingPlan:
     ----------
     n_samples, n_classes : int
         Rows and classes.
+    n_counted : float
+        How many rows these stand for, by whole weights.
     n_features : int or None
         Columns, if the inputs are an array.
     bounds : sequence of BoundedConstraint
@@ -209,6 +211,7 @@ class TrainingPlan:
 
     n_samples: int
     n_classes: int
+    n_counted: float
     n_features: int | None
     bounds: tuple[BoundedConstraint, ...]
     is_bounded: bool
@@ -259,6 +262,7 @@ class TrainingPlan:
         return cls(
             n_samples=len(data.labels),
             n_classes=len(data.classes),
+            n_counted=data.n_counted,
             n_features=data.inputs.get("n_features_in_"),
             bounds=bounds,
             is_bounded=params["penalty_weight"] is None and bool(comparisons),
@@ -283,8 +287,8 @@ class TrainingPlan:
 
     @property
     def n_learned(self) -> float:
-        """How many rows the net learns from, or each of its replicas."""
-        n = self.schedule.n_trained
+        """How many rows the net learns from, or each of its replicas; whole weights are numbers of rows."""
+        n = self.n_counted * self.schedule.n_trained / self.n_samples
         return n * (1 - 1 / DEFAULTS.n_folds) if self.is_cross_fitted else n
 
     @property
