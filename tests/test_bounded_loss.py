@@ -58,7 +58,10 @@ def violation(data, seed=0, params=None, **settings):
     X, y, group = data
     controller = Controller(**settings)
     net = FairClassifier(
-        random_state=seed, net_params={"criterion__controller": controller}, **(params or {})
+        bound_on="training",
+        random_state=seed,
+        net_params={"criterion__controller": controller},
+        **(params or {}),
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -48,9 +48,11 @@ def gaps(predicted, group, strata):
 
 def test_the_bound_is_held_in_every_stratum():
     X, y, group, department = make_rows()
-    plain = FairClassifier(max_difference=0.1, random_state=0).fit(X, y, sensitive_features=group)
+    plain = FairClassifier(max_difference=0.1, bound_on="training", random_state=0).fit(
+        X, y, sensitive_features=group
+    )
     assert min(gaps(plain.predict(X), group, department).values()) > 0.2  # they cancel out
-    classifier = fit(max_difference=0.1, random_state=0)
+    classifier = fit(max_difference=0.1, bound_on="training", random_state=0)
     found = gaps(classifier.predict(X), group, department)
     assert max(found.values()) <= 0.1
     assert classifier.score(X, y) > 0.65
@@ -74,7 +76,12 @@ def test_the_bound_is_held_in_every_stratum():
 
 def test_a_ratio_is_held_in_every_stratum():
     X, _, group, department = make_rows()
-    predicted = fit(min_ratio=0.75, random_state=0).predict(X)
+    classifier = fit(min_ratio=0.75, random_state=0)
+    assert {each.stratum: each.disparity >= 0.75 for each in classifier.report_.within} == {
+        "art": True,
+        "law": True,
+    }
+    predicted = classifier.predict(X)
     for name in ("art", "law"):
         rates = [predicted[(group == g) & (department == name)].mean() for g in "ab"]
         assert min(rates) / max(rates) >= 0.75
@@ -121,7 +128,7 @@ def test_groups_that_are_small_in_a_stratum_take_no_part_there():
     group[:60], group[60:70] = "a", "b"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        classifier = fit((X, y, group, department), max_difference=0.1, random_state=0)
+        classifier = fit((X, y, group, department), max_difference=0.1, bound_on="training", random_state=0)
     said = [str(each.message) for each in caught]
     assert any("b in zoo (10 for selection_rate). Training passes over" in each for each in said)
     assert any(
