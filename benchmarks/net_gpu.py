@@ -16,7 +16,7 @@ The roofline is the time that the device would take to move what an epoch of the
 speed at which it copies an array of half a gigabyte (read and written). Counted are, in bytes per row: the
 row read, written into its batch, and read by the first layer and again for its gradient; what every further
 layer reads and writes forward, and about twice as much backward; and per step, what Adam reads and writes of
-every parameter. All candidates are held against that same number: what a bound adds to it is not counted as work.
+every parameter. All candidates are held against that same number: what a bound adds is not counted as work.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import itertools
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -159,7 +160,7 @@ def seconds_per_epoch(
     jobs = list(itertools.product(fits, (few, many)))
     for turn in range(repeats):
         for name, epochs in jobs[turn % len(jobs) :] + jobs[: turn % len(jobs)]:
-            spent = seconds(lambda name=name, epochs=epochs: fits[name](epochs), device)
+            spent = seconds(partial(fits[name], epochs), device)
             least[name, epochs] = min(spent, least.get((name, epochs), np.inf))
     return {name: (least[name, many] - least[name, few]) / (many - few) for name in fits}
 
@@ -202,8 +203,8 @@ def print_epochs(seconds_of: dict[str, float], device: torch.device, least: floa
 def time_rows(args: argparse.Namespace, device: torch.device) -> None:
     """Print what a penalty and a bound cost on many rows."""
     X, y, groups = make_rows(args.rows)
-    shared = {"batch_size": args.batch, "lr": 0.002, "device": device}
-    plain = {"module__n_features": N_FEATURES, "module__hidden_layer_sizes": LAYERS}
+    shared: dict[str, Any] = {"batch_size": args.batch, "lr": 0.002, "device": device}
+    plain: dict[str, Any] = {"module__n_features": N_FEATURES, "module__hidden_layer_sizes": LAYERS}
     fits = {PLAIN: fit_plain(X, y, module=MLP, optimizer=torch.optim.Adam, **shared, **plain)}
     for name, case in CASES.items():
         fits[name] = fit_fair(X, y, groups, hidden_layer_sizes=LAYERS, **shared, **case)
@@ -219,7 +220,12 @@ def time_rows(args: argparse.Namespace, device: torch.device) -> None:
 def time_texts(args: argparse.Namespace, device: torch.device) -> None:
     """Print what a bound costs when an encoder of texts is fine-tuned."""
     X, y, groups = make_texts(args.texts, args.tokens)
-    shared = {"batch_size": args.text_batch, "lr": 5e-5, "device": device, "optimizer": torch.optim.AdamW}
+    shared: dict[str, Any] = {
+        "batch_size": args.text_batch,
+        "lr": 5e-5,
+        "device": device,
+        "optimizer": torch.optim.AdamW,
+    }
     fits = {PLAIN: fit_plain(X, y, module=Encoder, module__path=args.model, **shared)}
     net_params = {"module__path": args.model}
     for name, case in CASES.items():

@@ -102,7 +102,14 @@ def waits_of_epochs(monkeypatch, settings, **given):
     given = {"sensitive_features": group, **given}
     # Twelve steps in an epoch, and two updates among them; SGD, since Adam counts its steps in the
     # processor's memory.
-    settings = {"batch_size": 50, "max_epochs": 2, "optimizer": torch.optim.SGD, "lr": 0.1, **settings}
+    settings = {
+        "bound_on": "training",
+        "batch_size": 50,
+        "max_epochs": 2,
+        "optimizer": torch.optim.SGD,
+        "lr": 0.1,
+        **settings,
+    }
     FairClassifier(random_state=0, **settings).fit(X, y, **given)
     return +watch.waits
 
@@ -125,6 +132,7 @@ TRAININGS = {
     "ratio, small group": ({"min_ratio": 0.8, "min_group_size": 190}, WEIGHTS),
     "many epochs": ({"max_difference": 0.05, "max_epochs": 25}, {}),
     "rows held out": ({"max_difference": 0.05, "early_stopping": True}, {}),
+    "folds": ({"max_difference": 0.05, "bound_on": "held_out"}, WEIGHTS),
 }
 
 
