@@ -361,3 +361,25 @@ def test_losses_of_batches_are_read_at_the_end_of_an_epoch_or_when_a_callback_lo
     assert len(losses[0]) == 6
     assert losses[0] == losses[1]
     assert reads[0] == 0 < 6 <= reads[-1]
+
+
+class Interrupted(torch.nn.Linear):
+    """A module whose training is interrupted as the first decisions about rows are made."""
+
+    def __init__(self, n_features, n_classes):
+        super().__init__(n_features, n_classes)
+        self.n_calls = 0
+
+    def forward(self, X):
+        self.n_calls += 1
+        if self.n_calls == 2:  # the first is the trial of a few rows
+            raise KeyboardInterrupt
+        return super().forward(X)
+
+
+def test_a_training_that_is_interrupted_at_once_leaves_a_net_that_predicts():
+    X, y, group = make_rows()
+    net = FairClassifier(Interrupted, max_difference=0.1, bound_on="training", random_state=0)
+    net.fit(X, y, sensitive_features=group)
+    assert not net.history_
+    assert len(net.predict(X)) == len(X)

@@ -108,7 +108,7 @@ class MultiplierUpdate(Callback):
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Let go of the rows and of what is counted on them."""
         self.walk_, self.target_ = None, {}
-        del self.sums_
+        self.__dict__.pop("sums_", None)  # there are none if training is interrupted at its start
 
     def _evaluate_all(self, net: Any, walk: Walk) -> None:
         walk.refresh_all(net)
