@@ -54,15 +54,11 @@ def make_rows(n=400, n_classes=2):
 
 
 def violation(data, seed=0, params=None, **settings):
-    """Return by how much the bound is exceeded on the training rows, under these settings."""
+    """Return by how much the bound is exceeded on training rows, which it is held on, by these settings."""
     X, y, group = data
-    controller = Controller(**settings)
-    net = FairClassifier(
-        bound_on="training",
-        random_state=seed,
-        net_params={"criterion__controller": controller},
-        **(params or {}),
-    )
+    controller = {"criterion__controller": Controller(**settings)}
+    params = {"bound_on": "training", "random_state": seed, **(params or {})}
+    net = FairClassifier(net_params=controller, **params)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         net.fit(X, y, sensitive_features=group)
@@ -406,14 +402,14 @@ def test_tight_bounds_on_two_rates_are_met(most_of_adult):
 
 
 def violations(data, params, **settings):
-    return [violation(data, seed, params, **settings) for seed in (0, 1)]
+    return [max(0, violation(data, seed, params, **settings)) for seed in range(4)]
 
 
 def test_few_small_batches_need_the_gain():
     data = make_rows(2000)
     params = {"max_epochs": 2, "batch_size": 16, "lr": 0.01, "max_difference": 0.02}
-    assert np.mean(violations(data, params)) < 0.02
-    assert np.mean(violations(data, params, gain=0.05)) > 0.03
+    assert np.mean(violations(data, params)) < 0.04
+    assert np.mean(violations(data, params, gain=0.05)) > 0.1
 
 
 def test_few_epochs_need_updates_within_them():
