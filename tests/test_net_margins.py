@@ -142,7 +142,14 @@ def test_no_such_warning_where_rows_are_held_out_or_not_all_right():
     held_out = FairClassifier(constraint="equal_opportunity", max_difference=0.2, random_state=0)
     noisy, labels, groups = make_rows(600)
     training = FairClassifier(constraint="equal_opportunity", bound_on="training", random_state=0)
-    for net, rows in ((held_out, (X, y, group)), (training, (noisy, labels, groups))):
+    # Groups that have equal rates, which errors in both directions keep as they are.
+    alike = noisy, labels, np.random.default_rng(5).permutation(groups)
+    wide = [
+        FairClassifier(bound_on="training", max_epochs=100, random_state=0, **bound)
+        for bound in ({"max_difference": 0.1}, {"min_ratio": 0.8})
+    ]
+    pairs = [(held_out, (X, y, group)), (training, (noisy, labels, groups)), *((net, alike) for net in wide)]
+    for net, rows in pairs:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             net.fit(*rows[:2], sensitive_features=rows[2])

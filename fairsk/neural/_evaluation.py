@@ -138,8 +138,19 @@ class EvaluationSums:
         return cls(vector, _Layout(criterion.confusion, of_rows is not None, n_groups, shapes))
 
     def __add__(self, other: EvaluationSums) -> EvaluationSums:
-        """Combine the sums over two disjoint sets of rows."""
-        return EvaluationSums(self.vector + other.vector, self.layout)
+        """Combine the sums over two disjoint sets of rows, of which one may have weights and one none."""
+        one, two = self, other
+        if one.layout.is_weighted != two.layout.is_weighted:
+            one, two = one._with_squares(), two._with_squares()
+        return EvaluationSums(one.vector + two.vector, one.layout)
+
+    def _with_squares(self) -> EvaluationSums:
+        """Return the sums with the counts of squared weights, which without weights are the counts."""
+        if self.layout.is_weighted:
+            return self
+        n = 3 + self.layout.confusion.n_joint
+        vector = torch.cat([self.vector[:n], self.vector[3:n], self.vector[n:]])
+        return EvaluationSums(vector, replace(self.layout, is_weighted=True))
 
     @cached_property
     def _numbers(self) -> _Numbers:
@@ -516,7 +527,8 @@ def warn_of_violations(
 def _is_met_by_accuracy(report: TrainingReport) -> bool:
     """Whether no group's rate is farther from that of right decisions than groups may be from each other.
 
-    Where right decisions have equal rates, any bound is met then, whatever the net has learned.
+    Where right decisions have equal rates, any bound is met then, whatever the net has learned. The share of
+    wrong decisions is no larger than that distance either: rates can be right where errors cancel out.
     """
     counts = report.counts_by_group.take([group for group in report.groups if group not in report.exempt])
     cells, none = counts.cells, np.zeros(len(counts.groups))
@@ -527,6 +539,8 @@ def _is_met_by_accuracy(report: TrainingReport) -> bool:
             rates, ideal = rate(cells), rate(right)
             lowest = np.append(np.minimum(rates, ideal), ideal.min())
             highest = np.append(np.maximum(rates, ideal), ideal.max())
-            if (Bound(**bounds).violation(lowest, highest) > 0).any():
+            is_difference = part.comparison == "difference"
+            allowed = part.bound if is_difference else (1 - part.bound) * highest.max()
+            if (Bound(**bounds).violation(lowest, highest) > 0).any() or 1 - report.value > allowed:
                 return False
     return True
