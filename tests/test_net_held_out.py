@@ -7,7 +7,9 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from skorch import NeuralNet
 from skorch.dataset import ValidSplit
+from skorch.hf import AccelerateMixin
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -44,6 +46,10 @@ class Learned(nn.Module):
         if self.training:
             self.rows.update(X[:, 0].int().tolist())
         return self.layer(X[:, 1:])
+
+
+class AcceleratedNet(AccelerateMixin, NeuralNet):
+    pass
 
 
 # --- no row is decided about by a net that learned from it ------------------------------------------------
@@ -111,6 +117,17 @@ def test_every_row_is_decided_about_by_the_replica_that_did_not_learn_from_it(tr
         assert classifier.report_.disparity == pytest.approx(of_compared)
         if not held_out:
             assert kept["disparity"] == pytest.approx(of_compared)
+
+
+@BOUND_MAY_BE_MISSED
+def test_accelerated_replicas_leave_out_their_rows():
+    accelerate = pytest.importorskip("accelerate")
+    net_params = {"net": AcceleratedNet, "accelerator": accelerate.Accelerator(cpu=True)}
+    X, y, group = make_rows()
+    module = again(FairClassifier(Learned, net_params=net_params, **FEW), X, y, group).net_.module_
+    first, second = (replica.rows for replica in module.replicas)
+    assert len(first | second) == 203
+    assert not first & second
 
 
 @BOUND_MAY_BE_MISSED

@@ -270,7 +270,9 @@ class AcceleratedNetClassifier(AccelerateMixin, NeuralNetClassifier):
 
 @BOUND_MAY_BE_MISSED
 @pytest.mark.parametrize("net", [AcceleratedNet, AcceleratedNetClassifier])
-@pytest.mark.parametrize("params", [{}, {"penalty_weight": 1.0}], ids=["bound", "penalty"])
+@pytest.mark.parametrize(
+    "params", [{"bound_on": "training"}, {"penalty_weight": 1.0}], ids=["bound", "penalty"]
+)
 def test_accelerated_nets(net, params, capsys):
     accelerate = pytest.importorskip("accelerate")
     X, y, group = make_rows()
@@ -727,7 +729,7 @@ def test_the_report_is_about_the_class_that_is_worst_and_has_the_others():
 
 def test_several_classes_in_searches():
     X, y, group = make_rows(n_classes=4)
-    classifier = FairClassifier(**FIXED)
+    classifier = FairClassifier(lr=0.02, **FIXED)
     given = {"sensitive_features": group}
     probabilities = cross_val_predict(classifier, X, y, params=given, cv=2, method="predict_proba")
     assert probabilities.shape == (400, 4)
@@ -1075,8 +1077,8 @@ def test_parity_may_be_asked_for(params):
 
 def test_features_that_tell_nothing():
     _, y, group = make_rows()
-    with pytest.warns(ConvergenceWarning, match="by predicting . for every training row"):
-        fit(data=(np.ones((400, 2)), y, group), random_state=0)
+    with pytest.warns(ConvergenceWarning, match="by predicting . for every row of fit"):
+        fit(data=(np.ones((400, 2)), y, group), bound_on="training", max_epochs=50, random_state=0)
     X = make_rows()[0][:, :1]
     classifier = fit(data=(X, y, group), max_difference=0.2, max_epochs=100, random_state=0)
     assert classifier.n_features_in_ == 1

@@ -298,7 +298,7 @@ def test_a_collapsed_net_is_reported():
         def forward(self, X):
             return self.bias.expand(len(X), 2)
 
-    with pytest.warns(ConvergenceWarning, match="by predicting 0 for every training row"):
+    with pytest.warns(ConvergenceWarning, match="by predicting 0 for every row of fit"):
         FairClassifier(Constant, lr=1e-6, random_state=0).fit(X, y, sensitive_features=group)
 
 
@@ -498,7 +498,9 @@ def test_predict_in_another_thread(fast):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # hardly trained at first
 def test_warm_start_goes_on():
     X, y, group = make_rows()
-    warm = FairClassifier(warm_start=True, max_difference=0.15, max_epochs=20, random_state=0)
+    warm = FairClassifier(
+        warm_start=True, max_difference=0.15, bound_on="training", max_epochs=20, random_state=0
+    )
     warm.fit(X, y, sensitive_features=group)
     pulls = warm.history_[-1]["multipliers"]["selection_rate"]
     warm.set_params(lr=1e-6, max_epochs=3).fit(X, y, sensitive_features=group)
