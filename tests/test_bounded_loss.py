@@ -135,9 +135,9 @@ def test_where_all_are_decided_alike_a_rate_varies_as_if_a_few_were_not():
 
 def test_multipliers_grow_by_the_time_that_a_violation_lasts():
     once, twice = (make_loss(backoff=1.0, max_multiplier=NEVER) for _ in range(2))  # scales stay at one
-    once.update_multipliers(selection_table(0.3, 0.7), 0.02)
+    once.update_multipliers(selection_table(0.3, 0.7), 0.01)
     for _ in range(2):
-        twice.update_multipliers(selection_table(0.3, 0.7), 0.01)
+        twice.update_multipliers(selection_table(0.3, 0.7), 0.005)
     assert float(once.multipliers.max()) > 0
     torch.testing.assert_close(once.multipliers, twice.multipliers)
 
@@ -146,10 +146,11 @@ def test_a_violation_that_lasts_as_long_as_decisions_are_remembered_has_twice_th
     loss = make_loss(backoff=1.0)
     loss.update_multipliers(selection_table(0.3, 0.7), 0.0)
     first = net_forces(loss)[1]
-    loss.update_multipliers(selection_table(0.3, 0.7), 0.05)
+    for _ in range(5):
+        loss.update_multipliers(selection_table(0.3, 0.7), 0.01)
     assert net_forces(loss)[1] == pytest.approx(2 * first)
-    loss.update_multipliers(selection_table(0.3, 0.7), 0.5)  # no update counts for more than what is recent
-    assert net_forces(loss)[1] == pytest.approx(3 * first)
+    loss.update_multipliers(selection_table(0.3, 0.7), 0.5)  # one update counts for a fifth of that at most
+    assert net_forces(loss)[1] == pytest.approx(2.2 * first)
 
 
 def test_small_groups_are_pushed_less():

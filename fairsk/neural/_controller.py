@@ -28,6 +28,10 @@ __all__ = [
     "window_width",
 ]
 
+#: The part of the memory that one update counts for, at most: with few steps, a force that doubled within less
+#: than five updates would swing before the net has answered, and one that took ten would come too late.
+MOST_RECENT = 0.2
+
 
 @dataclass(frozen=True)
 class Controller:
@@ -255,8 +259,8 @@ def follow(
         How far each rate is to stay away from the ends of its window.
     """
     values, _, measured, stiffness, variance = rates
-    # However long ago the last update was, the violation is known of the recent past only.
-    recent = min(1.0, elapsed / settings.memory)
+    # However long ago the last update was: the net must answer to it before the force has doubled.
+    recent = min(MOST_RECENT, elapsed / settings.memory)
     gain = stiffness * (settings.gain * before.step_scale / variance)
     n_rates = measured.sum(-1, keepdim=True, dtype=values.dtype).clamp_min(1) * measured[..., 0].numel()
     half_width = ((1 - settings.shrink * n_rates.log2()) * (widths / 2) - distances).clamp_min(0)
