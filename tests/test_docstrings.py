@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -75,6 +76,12 @@ def errors_of(name: str) -> list[str]:
 @pytest.mark.parametrize("name", OBJECTS)
 def test_docstrings_are_complete(name):
     assert errors_of(name) == []
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_headings_stand_on_lines_of_their_own(name):
+    run_together = re.findall(r"^.*\w -{3,}.*$", inspect.getdoc(OBJECTS[name]), re.MULTILINE)
+    assert run_together == []
 
 
 def test_members_are_found():

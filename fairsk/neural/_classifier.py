@@ -220,10 +220,10 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    The bound is held by an augmented Lagrangian whose violations are counted on hard decisions,
-    and whose gradients are those of soft rates [1]_ [2]_ (docs/nets.md). A net learns some of its rows by
-    heart, and the rates of these say little of others: so decisions are counted that replicas of the net make
-    about rows they do not learn from, as in cross-fitting [3]_. How near new rows come to the bound is then a
+    The bound is held by an augmented Lagrangian whose violations are counted on hard decisions, and whose
+    gradients are those of soft rates [1]_ [2]_ (docs/nets.md). A net learns some of its rows by heart, and
+    the rates of these say little of others: so decisions are counted that replicas of the net make about
+    rows they do not learn from, as in cross-fitting [3]_. How near new rows come to the bound is then a
     matter of chance alone, the more so the smaller the groups are; ``margin`` makes room for it.
 
     References
