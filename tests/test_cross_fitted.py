@@ -136,6 +136,30 @@ def test_an_instance_is_copied_and_a_class_is_called_for_every_replica():
     assert not torch.equal(made.replicas[0].weight, made.replicas[1].weight)
 
 
+class InPlace(nn.Module):
+    """Changes the rows that it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        return self.layer(X.mul_(2))
+
+
+def test_modules_may_work_in_place():
+    torch.manual_seed(0)
+    net = CrossFitted([InPlace(), InPlace()], seed=0)
+    X = torch.randn(8, 3)
+    first, second = (replica.layer(2 * X) for replica in net.replicas)
+    expected = torch.stack([first[::2], second[1::2]], 1).flatten(0, 1)
+    rows = X.clone()
+    logits = net(rows)
+    logits.sum().backward()  # autograd refuses where a row of one replica is changed by another
+    torch.testing.assert_close(logits, expected)
+    torch.testing.assert_close(net.eval()(X), (first + second) / 2)
+
+
 def test_fewer_rows_than_folds():
     with pytest.raises(ValueError, match=r"n_samples = 3\): too few. Set bound_on='training'"):
         FoldOrder(np.zeros(3, dtype=int), n_folds=4, seed=0)

@@ -82,12 +82,14 @@ class CrossFitted(nn.Module):
         """
         if self.training or self._is_out_of_fold:
             return self._by_place(args, kwargs)
-        total = self.replicas[0](*args, **kwargs)
-        if not isinstance(total, torch.Tensor):
-            return total
-        for replica in self.replicas[1:]:
-            total = total + replica(*args, **kwargs)
-        return total / self.n_folds
+        *others, last = self.replicas
+        logits = []
+        for replica in others:  # which may work in place
+            of_replica = replica(*map(torch.clone, args), **{k: each.clone() for k, each in kwargs.items()})
+            if not isinstance(of_replica, torch.Tensor):
+                return of_replica
+            logits.append(of_replica)
+        return sum(logits, start=last(*args, **kwargs)) / self.n_folds
 
     def _by_place(self, args: Any, kwargs: Any) -> Any:
         n = self.n_folds
@@ -117,14 +119,18 @@ def name_in_replica(name: str) -> str:
 
 
 def _every(rows: torch.Tensor, start: int, step: int) -> torch.Tensor:
-    """Return the rows at places start, start + step, ..., also of a CSR tensor, which torch cannot slice."""
+    """Return copies of the rows at places start, start + step, ..., also of a CSR tensor, without slices.
+
+    Nets may work in place, and autograd takes a change of one part of the batch for one of all parts.
+    """
     if rows.layout is not torch.sparse_csr:
-        return rows[start::step]
+        return rows[start::step].clone()
     offsets = rows.crow_indices()
     starts, ends = offsets[:-1][start::step], offsets[1:][start::step]
     lengths = ends - starts
     new_offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-    entries = torch.arange(int(new_offsets[-1])) + (starts - new_offsets[:-1]).repeat_interleave(lengths)
+    first_entries = (starts - new_offsets[:-1]).repeat_interleave(lengths)
+    entries = torch.arange(len(first_entries), device=first_entries.device) + first_entries
     return torch.sparse_csr_tensor(
         new_offsets,
         rows.col_indices()[entries],
