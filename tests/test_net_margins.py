@@ -110,6 +110,23 @@ def test_a_margin_within_strata():
     assert not report.margins
 
 
+def test_a_margin_where_nothing_is_compared():
+    X, y, _ = make_rows(n=100)
+    with pytest.warns(UserWarning, match="one group"):
+        net = FairClassifier(margin=0.9, max_epochs=1).fit(X, y, sensitive_features=np.full(100, "a"))
+    assert np.isnan(net.report_.disparity)
+
+
+@pytest.mark.parametrize("margin", [0, 0.9])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # few steps
+def test_a_bound_that_allows_anything(margin):
+    X, y, group = make_rows(n=300)
+    net = FairClassifier(min_ratio=0.0, margin=margin, max_epochs=2, random_state=0)
+    net.fit(X, y, sensitive_features=group)
+    assert net.report_.binding.bound == 0
+    assert [each["fairness"] for each in net.history_] == [0.0, 0.0]
+
+
 def test_no_margin_with_a_penalty():
     X, y, group = make_rows(200)
     with pytest.raises(ValueError, match="margin='1se' tightens a bound; penalty_weight holds none"):

@@ -379,7 +379,8 @@ class BoundedLoss(GroupLoss):
         distances = self.distances.to(values)
         highest = (values + distances).where(measured, -math.inf).amax(-1, keepdim=True)
         lowest = (values - distances).where(measured, math.inf).amin(-1, keepdim=True)
-        return float((highest - lowest - table.widths).max())
+        beyond = (highest - lowest - table.widths).flatten().tolist()
+        return max(beyond, default=-math.inf)  # there may be no rate: a ratio of 0 asks for nothing
 
     def _table(self, like: torch.Tensor) -> RateTable:
         self._rates = self._rates.to(like)

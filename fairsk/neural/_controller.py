@@ -157,19 +157,22 @@ class RateTable:
     """
 
     def __init__(self, rate_bounds: Sequence[tuple[Rate, Bound]], min_rate: float) -> None:
-        self.min_rate, self.n_rates = min_rate, len(rate_bounds)
+        self.min_rate, self.n_rates = min_rate, len(rate_bounds)  # none, where all bounds allow anything
         coefficients = [
             [rate.numerator_coefficients, rate.denominator_coefficients] for rate, _ in rate_bounds
         ]
-        parts, wholes = torch.tensor(coefficients, dtype=torch.float64).view(-1, 2, len(CELLS)).unbind(1)
+        by_rate = torch.tensor(coefficients, dtype=torch.float64).view(self.n_rates, 2, len(CELLS))
+        parts, wholes = by_rate.unbind(1)
         #: Numerators and denominators; then, for variances, the means of their squares and of their product.
-        self.sums = torch.cat([parts, wholes, parts**2, parts * wholes, wholes**2])
+        sums = [parts, wholes, parts**2, parts * wholes, wholes**2]
+        self.sums, self.n_sums = torch.cat(sums), len(sums)
         #: A row that is decided positive moves from tn to fp, or from fn to tp.
         self.moved = torch.tensor([[0, 1, 0, -1], [1, 0, -1, 0]], dtype=torch.float64)
         self.part_moves, self.whole_moves = ((self.moved @ each.T).T[..., None] for each in (parts, wholes))
-        self.widths = torch.tensor([[window_width(bound)] for _, bound in rate_bounds], dtype=torch.float64)
-        is_ratio = [[bound.comparison == "ratio"] for _, bound in rate_bounds]
-        self.has_ratios, self.is_ratio = any(row[0] for row in is_ratio), torch.tensor(is_ratio)
+        widths = [window_width(bound) for _, bound in rate_bounds]
+        self.widths = torch.tensor(widths, dtype=torch.float64)[:, None]
+        is_ratio = [bound.comparison == "ratio" for _, bound in rate_bounds]
+        self.has_ratios, self.is_ratio = any(is_ratio), torch.tensor(is_ratio, dtype=torch.bool)[:, None]
 
     def to(self, like: torch.Tensor) -> RateTable:
         """Return the table with the type and on the device of a tensor."""
@@ -190,7 +193,7 @@ class RateTable:
         shares : tensor of shape (n_comparisons, 4, n_groups)
             Cells, as shares of all rows.
         """
-        sums = (self.sums @ shares).unflatten(1, (-1, self.n_rates))
+        sums = (self.sums @ shares).unflatten(1, (self.n_sums, self.n_rates))
         part, support = sums[:, 0], sums[:, 1]
         measured = support > MIN_SUPPORT * shares.sum((1, 2), keepdim=True)
         measured = measured & (measured.sum(-1, keepdim=True) >= 2)

@@ -43,7 +43,7 @@ class Margins:
     ) -> Margins:
         """Read a margin: none, one standard error, or a confidence for all comparisons at once."""
         # What each comparison may fail with adds up (Bonferroni).
-        each = margin if margin == "1se" or not margin else 1 - (1 - margin) / len(comparisons)
+        each = margin if margin == "1se" or not margin else 1 - (1 - margin) / max(1, len(comparisons))
         margins = {one: SafetyMargin.from_parameter(each, bounds, len(one.groups)) for one in comparisons}
         return cls({one: replace(part, parameter=margin) for one, part in margins.items()}, margin)
 
