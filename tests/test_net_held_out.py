@@ -242,6 +242,14 @@ def test_the_order_of_rows_is_not_left_to_the_user(net_params, message):
 
 
 @BOUND_MAY_BE_MISSED
+@pytest.mark.parametrize("batch_size", ["auto", -1])
+def test_all_of_an_odd_number_of_rows_make_a_whole_batch(batch_size):
+    net_params = {"iterator_train__drop_last": True, "callbacks__history__keep_batches": True}
+    net = fit(batch_size=batch_size, net_params=net_params)
+    assert net.net_.history[0, "batches", :, "train_batch_size"] == [202]
+
+
+@BOUND_MAY_BE_MISSED
 def test_a_module_that_returns_a_tuple_while_it_trains_is_refused():
     class Several(nn.Linear):
         def forward(self, X):

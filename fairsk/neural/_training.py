@@ -319,6 +319,8 @@ class TrainingPlan:
             hold_out = False
         if hold_out:
             n = Holdout.n_trained(n)
+        if self.is_cross_fitted:  # an epoch has equally many rows of every fold
+            n = max(n - n % DEFAULTS.n_folds, DEFAULTS.n_folds)
         n_epochs = None if self.max_epochs == "auto" else self.max_epochs
         batch_size = self._batch_size(n, n_epochs)
         steps_per_epoch = math.ceil(n / batch_size)
