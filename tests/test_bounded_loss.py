@@ -388,6 +388,12 @@ def test_forces_grow_while_a_violation_lasts_and_return_to_their_size():
     assert found == pytest.approx([pace, pace**2, pace, 1, 1])
 
 
+def test_forces_stop_growing_where_training_goes_on_without_end():
+    found = scales(make_loss(), *[FAR] * 300)
+    assert found[99] == pytest.approx(0.7**-10)  # all of one training
+    assert found[-1] == pytest.approx(0.7**-10)
+
+
 def test_forces_shrink_when_violations_turn_over():
     pace = 0.7**-0.1
     found = scales(make_loss(), FAR, OVER, INSIDE, INSIDE, FAR)

@@ -97,7 +97,8 @@ class Controller:
         # what they lose in one turn. A turn takes back half of what they had grown as well (in logarithms):
         # in swings of whatever length they come to rest.
         pace = self.backoff ** (-recent / 2)
-        grown = scale * pace
+        # Where training goes on and on, scales stop at what a violation makes of them in a whole training.
+        grown = (scale * pace).clamp_max(self.backoff ** (-1 / (2 * self.memory)))
         at_rest = torch.ones_like(scale).clamp(scale / pace, grown)  # one, or nearer to it
         turned = scale.minimum(scale.sqrt()) * self.backoff
         return turned.where(turns, grown.where(lasts, at_rest))
