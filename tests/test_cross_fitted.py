@@ -147,6 +147,19 @@ class InPlace(nn.Module):
         return self.layer(X.mul_(2))
 
 
+@pytest.mark.parametrize("keeps_all", [False, True])
+def test_replicas_have_no_weights_in_common(keeps_all):
+    encoder = nn.Linear(3, 4)
+    whole = nn.Sequential(encoder, nn.Linear(4, 2))
+    first, second = Replicate(
+        lambda: whole if keeps_all else nn.Sequential(encoder, nn.Linear(4, 2)), n_folds=2, seed=0
+    )().replicas
+    assert not {id(each) for each in first.parameters()} & {id(each) for each in second.parameters()}
+    assert torch.equal(first[0].weight, encoder.weight)
+    assert torch.equal(second[0].weight, encoder.weight)
+    assert torch.equal(first[1].weight, second[1].weight) == keeps_all
+
+
 def test_modules_may_work_in_place():
     torch.manual_seed(0)
     net = CrossFitted([InPlace(), InPlace()], seed=0)

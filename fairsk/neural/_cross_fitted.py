@@ -147,7 +147,8 @@ class Replicate:
     Parameters
     ----------
     module : class, callable or instance of torch.nn.Module
-        The module; an instance is copied, so that all replicas begin with its weights.
+        The module; an instance is copied, so that all replicas begin with its weights. So is what a callable
+        returns, if it has weights in common each time, such as those of an encoder that it was given.
     n_folds, seed : int
         As in :class:`CrossFitted`.
     """
@@ -159,7 +160,11 @@ class Replicate:
     def __call__(self, **params: Any) -> CrossFitted:
         if isinstance(self.module, nn.Module):
             return CrossFitted([copy.deepcopy(self.module) for _ in range(self.n_folds)], self.seed)
-        return CrossFitted([self.module(**params) for _ in range(self.n_folds)], self.seed)
+        replicas = [self.module(**params) for _ in range(self.n_folds)]
+        weights = [{id(each) for each in replica.parameters()} for replica in replicas]
+        if len(set().union(*weights)) < sum(map(len, weights)):  # by these, each would learn from all rows
+            replicas = [copy.deepcopy(replica) for replica in replicas]
+        return CrossFitted(replicas, self.seed)
 
 
 class FoldOrder:
