@@ -383,3 +383,28 @@ def test_a_training_that_is_interrupted_at_once_leaves_a_net_that_predicts():
     net.fit(X, y, sensitive_features=group)
     assert not net.history_
     assert len(net.predict(X)) == len(X)
+
+
+def test_adam_steps_in_one_operation_unless_the_user_or_torch_has_it_otherwise(monkeypatch):
+    X, y, group = make_rows()
+
+    def weights(**net_params):
+        net = FairClassifier(penalty_weight=1.0, max_epochs=2, random_state=0, net_params=net_params)
+        net = net.fit(X, y, sensitive_features=group).net_
+        [one] = {each["fused"] for each in net.optimizer_.param_groups}
+        return one, [each.detach().numpy() for each in net.module_.parameters()]
+
+    fused, by_default = weights()
+    each, one_by_one = weights(optimizer__foreach=False)
+    assert (fused, each) == (True, None)
+    for ours, theirs in zip(by_default, one_by_one, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+    class OldAdam(torch.optim.Adam):
+        def __init__(self, params, fused=None, **kwargs):
+            if fused:
+                raise RuntimeError("`fused=True` requires all the params to be floating point on cuda")
+            super().__init__(params, **kwargs)
+
+    monkeypatch.setattr(torch.optim, "Adam", OldAdam)
+    assert weights()[0] is None

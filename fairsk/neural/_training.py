@@ -602,6 +602,17 @@ def _module_params(plan: TrainingPlan) -> dict[str, Any]:
     return {"module": module, **{f"module__{name}": offered[name] for name in names}}
 
 
+def _fused(plan: TrainingPlan, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Let Adam step in one operation, where torch can: one by one they are a tenth of a small net's step."""
+    if any(f"optimizer__{name}" in params for name in ("fused", "foreach", "capturable", "differentiable")):
+        return {}
+    try:
+        torch.optim.Adam([torch.zeros(1, dtype=plan.float_dtype, device=plan.device)], fused=True)
+    except RuntimeError:  # torch 2.3 has it on fewer devices
+        return {}
+    return {"optimizer__fused": True}
+
+
 def _optimizer(plan: TrainingPlan, params: Mapping[str, Any]) -> dict[str, Any]:
     """Return the optimizer, with weight decay for the default net unless the user has a say in it.
 
@@ -610,7 +621,10 @@ def _optimizer(plan: TrainingPlan, params: Mapping[str, Any]) -> dict[str, Any]:
     if plan.optimizer is not None:
         return {"optimizer": plan.optimizer}
     adam: dict[str, Any] = {"optimizer": torch.optim.Adam}
-    if plan.module is not None or "optimizer__param_groups" in params:
+    if plan.module is not None:
+        return adam
+    adam |= _fused(plan, params)
+    if "optimizer__param_groups" in params:
         return adam
     if (
         "optimizer__weight_decay" in params
