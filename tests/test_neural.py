@@ -498,15 +498,16 @@ def test_predict_in_another_thread(fast):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # hardly trained at first
 def test_warm_start_goes_on():
     X, y, group = make_rows()
-    warm = FairClassifier(
-        warm_start=True, max_difference=0.15, bound_on="training", max_epochs=20, random_state=0
-    )
+    warm = FairClassifier(warm_start=True, max_difference=0.15, max_epochs=20, random_state=0)
     warm.fit(X, y, sensitive_features=group)
     pulls = warm.history_[-1]["multipliers"]["selection_rate"]
     warm.set_params(lr=1e-6, max_epochs=3).fit(X, y, sensitive_features=group)
     assert warm.n_iter_ == 23
     assert warm.history_[20]["task_loss"] == pytest.approx(warm.history_[19]["task_loss"], rel=0.05)
-    assert warm.history_[20]["multipliers"]["selection_rate"] == pytest.approx(pulls, rel=0.5)
+    # The bound is met, so that they fall, fast in a training of three epochs; new ones would be next to 0.
+    kept = np.divide(warm.history_[20]["multipliers"]["selection_rate"], pulls)
+    assert (kept > 0.25).all()
+    assert (kept <= 1).all()
     with pytest.raises(ValueError, match="groups_ changed from"):
         warm.fit(X, y, sensitive_features=np.char.upper(group))
     with pytest.raises(ValueError, match="n_features_in_ changed from 3 to 2"):
