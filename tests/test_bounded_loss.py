@@ -561,6 +561,7 @@ def test_the_defaults_are_those_that_have_tests():
         "weight_scale",
         "predicted_per_trained",
         "tried_rows",
+        "n_folds",
     }
 
 

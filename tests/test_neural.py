@@ -504,10 +504,10 @@ def test_warm_start_goes_on():
     warm.set_params(lr=1e-6, max_epochs=3).fit(X, y, sensitive_features=group)
     assert warm.n_iter_ == 23
     assert warm.history_[20]["task_loss"] == pytest.approx(warm.history_[19]["task_loss"], rel=0.05)
-    # The bound is met, so that they fall, fast in a training of three epochs; new ones would be next to 0.
+    # The bound is about met: they change little in an epoch, while new ones would be next to 0.
     kept = np.divide(warm.history_[20]["multipliers"]["selection_rate"], pulls)
     assert (kept > 0.25).all()
-    assert (kept <= 1).all()
+    assert (kept < 1.5).all()
     with pytest.raises(ValueError, match="groups_ changed from"):
         warm.fit(X, y, sensitive_features=np.char.upper(group))
     with pytest.raises(ValueError, match="n_features_in_ changed from 3 to 2"):
