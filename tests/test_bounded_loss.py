@@ -134,7 +134,7 @@ def test_where_all_are_decided_alike_a_rate_varies_as_if_a_few_were_not():
 
 
 def test_multipliers_grow_by_the_time_that_a_violation_lasts():
-    once, twice = (make_loss(backoff=1.0, max_multiplier=NEVER) for _ in range(2))  # scales stay at one
+    once, twice = (make_loss(backoff=1.0, max_price=NEVER) for _ in range(2))  # scales stay at one
     once.update_multipliers(selection_table(0.3, 0.7), 0.01)
     for _ in range(2):
         twice.update_multipliers(selection_table(0.3, 0.7), 0.005)
@@ -347,7 +347,7 @@ def test_the_settings_are_those_that_have_tests():
         "gain",
         "memory",
         "backoff",
-        "max_multiplier",
+        "max_price",
         "shrink",
         "min_rate",
         "update_interval",
@@ -389,9 +389,25 @@ def test_forces_grow_while_a_violation_lasts_and_return_to_their_size():
 
 
 def test_forces_stop_growing_where_training_goes_on_without_end():
-    found = scales(make_loss(), *[FAR] * 300)
+    found = scales(make_loss(max_price=NEVER), *[FAR] * 300)
     assert found[99] == pytest.approx(0.7**-10)  # all of one training
     assert found[-1] == pytest.approx(0.7**-10)
+
+
+@pytest.mark.parametrize("class_weight", [None, torch.tensor([1.0, 3.0])])
+def test_forces_end_where_a_positive_decision_costs_two_on_average(class_weight):
+    loss = BoundedLoss(max_difference=0.05, class_weight=class_weight)
+    shares = torch.tensor([[0.05, 0.5], [0.05, 0.2], [0.05, 0.0], [0.05, 0.1]], dtype=torch.float64)[None]
+    for _ in range(400):
+        loss.update_multipliers(shares, 0.01)
+    # The shares of the groups and labels, in the order of the prices: without the label, then with it.
+    rows = torch.stack([shares[0, 1] + shares[0, 3], shares[0, 0] + shares[0, 2]], 1).flatten()
+    paid = (loss.prices[0] * rows).view(2, 2).sum(1)
+    most = 2.0 if class_weight is None else 6.0  # an error on a row of the heavier class counts three times
+    assert paid.tolist() == pytest.approx([-most, most])
+    # A price of two is where the decision about a row of certain label turns.
+    p = np.linspace(0.01, 0.99, 99)
+    assert p[np.argmin(-np.log(p) + 2 * p)] == pytest.approx(0.5)
 
 
 def test_forces_shrink_when_violations_turn_over():
@@ -450,7 +466,7 @@ def test_a_strong_net_with_few_epochs_needs_decisions_to_be_forgotten(adult):
 def test_ratios_of_many_classes_need_multipliers_with_an_end():
     data, params = make_rows(600, n_classes=3), {"min_ratio": 0.95}
     assert violation(data, params=params) <= 0
-    assert violation(data, params=params, max_multiplier=NEVER) > 0.1  # a class is never predicted
+    assert violation(data, params=params, max_price=NEVER) > 0.1  # a class is never predicted
 
 
 def planted_gap(n, share, leads, seed=0):

@@ -28,8 +28,8 @@ __all__ = [
     "window_width",
 ]
 
-#: The part of the memory that one update counts for, at most: with few steps, a force that doubled within less
-#: than five updates would swing before the net has answered, and one that took ten would come too late.
+#: The part of the memory that one update counts for, at most: with few steps, a force that doubled within
+#: less than five updates would swing before the net has answered, and one that took ten would come too late.
 MOST_RECENT = 0.2
 
 
@@ -54,9 +54,11 @@ class Controller:
         Forces on a rate shrink to this part when its violations turn over from one update to the next: with
         forces too strong for what the net can follow, the groups would swing from one side of the window to
         the other. While a violation lasts they grow, and otherwise return to their first size.
-    max_multiplier : float
-        No multiplier passes this: where a bound cannot be met, the forces would outweigh the cross-entropy,
-        and the predictions become constant.
+    max_price : float
+        The forces of one rate come to no larger price of a positive decision than this, averaged over all
+        rows. A price of two is where the decision about a row of certain label turns: cross-entropy and
+        price, ``-log(p) + 2 p``, are least at even odds. Where a bound cannot be met, such as by chance in
+        many small groups that are held out, forces without an end would leave nothing to learn by.
     shrink : float
         The window is narrower than the bound by this part of it, so that the bound is met and not just
         approached; for one rate of two groups, and by more with the logarithm of how many rates there are,
@@ -74,7 +76,7 @@ class Controller:
     gain: float = 1.0
     memory: float = 0.05
     backoff: float = 0.7
-    max_multiplier: float = 20.0
+    max_price: float = 2.0
     shrink: float = 0.02
     min_rate: float = 1e-3
     update_interval: int = 5
@@ -119,6 +121,8 @@ class MeasuredRates(NamedTuple):
         How hard each is pushed for a violation of one; 0 where there is none.
     variance : tensor of shape (n_comparisons, n_rates, 1)
         That of what a row counts in the rate, over all groups: :math:`h (1 - h)` of a share :math:`h`.
+    reach : tensor of shape (n_comparisons, n_rates, n_groups)
+        The price of a positive decision, averaged over all rows, that a force of one on a group comes to.
     """
 
     values: torch.Tensor
@@ -126,6 +130,7 @@ class MeasuredRates(NamedTuple):
     measured: torch.Tensor
     stiffness: torch.Tensor
     variance: torch.Tensor
+    reach: torch.Tensor
 
 
 class ControllerState(NamedTuple):
@@ -205,10 +210,13 @@ class RateTable:
             positive = values.clamp_min(self.min_rate)
             values = values.where(~self.is_ratio, positive.log() * measured)
             slopes = slopes.where(~self.is_ratio[:, None], slopes / positive[:, :, None])
-        stiffness = self._stiffness(slopes, shares) * measured
-        return MeasuredRates(values, slopes, measured, stiffness, self._variance(sums, measured))
+        by_label = (self.moved.abs() @ shares)[:, None]
+        stiffness = self._stiffness(slopes, by_label) * measured
+        reach = (by_label * slopes.abs()).sum(2) * measured
+        return MeasuredRates(values, slopes, measured, stiffness, self._variance(sums, measured), reach)
 
-    def _stiffness(self, slopes: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    @staticmethod
+    def _stiffness(slopes: torch.Tensor, by_label: torch.Tensor) -> torch.Tensor:
         r"""Return how hard each group is pushed for a violation of one.
 
         It is :math:`1 / (\sigma_g^2 s_g^{3/2})` for a group with the share :math:`s_g` of the rows, whose
@@ -216,7 +224,6 @@ class RateTable:
         :math:`\sigma_g = 1 / s_g`, which leaves :math:`\sqrt{s_g}`: between a push per group and a push
         per row.
         """
-        by_label = (self.moved.abs() @ shares)[:, None]
         squares = (by_label * slopes.square()).sum(2)
         # No group is stiffer than a whole population; that also settles rates that no decision changes.
         return (squares * by_label.sum(2).sqrt()).clamp_min(1).reciprocal()
@@ -244,6 +251,7 @@ def follow(
     settings: Controller,
     elapsed: float,
     distances: torch.Tensor,
+    max_price: torch.Tensor,
 ) -> tuple[ControllerState, torch.Tensor]:
     """Return the state after an update, and the forces, of shape (n_comparisons, n_rates, n_groups).
 
@@ -261,8 +269,10 @@ def follow(
         The part of the training that has passed since the last update.
     distances : tensor of shape (n_comparisons, n_rates, n_groups)
         How far each rate is to stay away from the ends of its window.
+    max_price : tensor of shape (n_comparisons, 1, 1)
+        The end of forces, in what they cost on average.
     """
-    values, _, measured, stiffness, variance = rates
+    values, _, measured, stiffness, variance, reach = rates
     # However long ago the last update was: the net must answer to it before the force has doubled.
     recent = min(MOST_RECENT, elapsed / settings.memory)
     gain = stiffness * (settings.gain * before.step_scale / variance)
@@ -273,15 +283,24 @@ def follow(
     violation = torch.stack([values - centre, centre - values]) - half_width
     push = gain * violation
     grown = (before.multipliers + recent * push).clamp_min(0)
-    multipliers = grown.minimum(settings.max_multiplier * stiffness).where(measured, before.multipliers)
-    down, up = ((multipliers + push) * measured).clamp_min(0)
+    multipliers = _within(grown * measured, reach, max_price)[0].where(measured, before.multipliers)
+    (down, up), is_at_end = _within(((multipliers + push) * measured).clamp_min(0), reach, max_price)
 
     above, below = violation.clamp_min(0)
     outside = (above - below) * measured
     lasts = outside.any(-1, keepdim=True)
     turns = (outside * before.outside).sum(-1, keepdim=True) < 0
-    scale = settings.next_scale(before.step_scale, recent, lasts=lasts, turns=turns)
+    # Forces that have come to their end would not get larger by a larger scale, only slower to come back.
+    scale = settings.next_scale(before.step_scale, recent, lasts=lasts & ~is_at_end, turns=turns)
     return ControllerState(multipliers, scale, outside.where(lasts, before.outside)), down - up
+
+
+def _within(
+    forces: torch.Tensor, reach: torch.Tensor, max_price: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return forces down and up that cost no more than a price, and whether they had to be shortened."""
+    price = (forces * reach).sum(-1, keepdim=True).amax(0)
+    return forces * (max_price / price.clamp_min(TINY)).clamp_max(1), price > max_price
 
 
 def balanced_centre(
