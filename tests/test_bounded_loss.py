@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import fields
 from typing import ClassVar
@@ -490,6 +491,27 @@ def planted_gap(n, share, leads, seed=0):
 def test_bounds_on_rare_decisions_are_met_in_the_default_epochs(share, leads, params):
     data = planted_gap(6000, share, leads)
     assert violation(data, params=params) < 0.003
+
+
+@pytest.mark.parametrize(
+    ("data", "params"),
+    [
+        (make_rows(1500), {"max_difference": 0.02, "max_epochs": 3}),
+        (planted_gap(6000, 0.02, (-0.7, 0.7)), {"class_weight": "balanced", "max_epochs": 4}),
+    ],
+    ids=["few steps", "classes weighed evenly"],
+)
+def test_the_advice_of_the_warning_works(data, params):
+    X, y, group = data
+    net = FairClassifier(bound_on="training", random_state=0, **params)
+    with pytest.warns(ConvergenceWarning, match="it should be at most") as caught:
+        net.fit(X, y, sensitive_features=group)
+    [message] = [str(each.message) for each in caught if each.category is ConvergenceWarning]
+    advised = int(re.search(r"Train longer \(max_epochs=(\d+)\)", message)[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        net.set_params(max_epochs=advised).fit(X, y, sensitive_features=group)
+    assert max(part.violation for part in net.report_.worst) <= 0
 
 
 def test_the_window_is_narrower_than_the_bound():

@@ -30,6 +30,7 @@ from fairsk._held_out.report import (
 from fairsk._held_out.summary import rate_in_words
 from fairsk.metrics import GroupCounts
 from fairsk.neural._evaluation import TrainingReport, warn_of_violations
+from fairsk.neural._margins import Margins
 from fairsk.rates import RATES
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._report import ThresholdReport, _written
@@ -167,7 +168,7 @@ def test_a_blind_policy_and_a_net_warn_as_well():
     shared = vars(report_on(counts, max_difference=0.06, measured_on="training"))
     message = r"^These rows say little about max_difference=0\.06 .* more rows, coarser groups"
     with pytest.warns(UserWarning, match=message):
-        warn_of_violations(TrainingReport(**shared), np.array(["rejected", "hired"]))
+        warn_of_violations(TrainingReport(**shared), np.array(["rejected", "hired"]), Margins({}), 25)
 
 
 # --- without a bound ----------------------------------------------------------------------------------------

@@ -559,7 +559,7 @@ class FairClassifier(ClassifierMixin, BaseEstimator):
         self.n_iter_, self.best_epoch_ = len(self.history_), len(earlier) + result.best_epoch
         if plan.is_bounded and not is_partial:
             ended = early_end(plan, len(result.records))
-            warn_of_violations(report, data.classes, plan.margins, ended)
+            warn_of_violations(report, data.classes, plan.margins, len(result.records), ended)
         return self
 
     @property

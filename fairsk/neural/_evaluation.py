@@ -478,11 +478,12 @@ _ROWS: dict[MeasuredOn, str] = {
 
 
 def warn_of_violations(
-    report: TrainingReport, classes: NDArray[Any], margins: Margins, ended: str = ""
+    report: TrainingReport, classes: NDArray[Any], margins: Margins, n_epochs: int, ended: str = ""
 ) -> None:
     """Warn of bounds that are violated, or met in a way that says little of new rows.
 
-    What ended training before its last epoch, if anything did, is said in ``ended``.
+    The advice is to train four times the epochs that there were: forces grow with the steps, and the net has
+    time to follow them. What ended training before its last epoch, if anything did, is said in ``ended``.
     """
     rows, every = _ROWS[report.measured_on], (report, *report.others)
     messages = []
@@ -496,7 +497,7 @@ def warn_of_violations(
                 f"{part.disparity:.5g}; it should be at {word} {bound}."
             )
     if messages:
-        longer = f"{ended} Leave it out" if ended else "Train longer (max_epochs)"
+        longer = f"{ended} Leave it out" if ended else f"Train longer (max_epochs={4 * n_epochs})"
         advice = f"{longer}, loosen the bound or merge small groups."
         warn_user(" ".join([*messages, advice]), ConvergenceWarning)
         return
