@@ -174,7 +174,7 @@ def test_modules_may_work_in_place():
 
 
 def test_fewer_rows_than_folds():
-    with pytest.raises(ValueError, match=r"n_samples = 3\): too few. Set bound_on='training'"):
+    with pytest.raises(ValueError, match=r"n_samples = 3\): too few. Give more rows at once"):
         FoldOrder(np.zeros(3, dtype=int), n_folds=4, seed=0)
 
 

@@ -11,7 +11,7 @@ from skorch import NeuralNet
 from skorch.dataset import ValidSplit
 from skorch.hf import AccelerateMixin
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from fairsk import FairClassifier
 from fairsk.metrics import GroupCounts, disparity
@@ -239,6 +239,29 @@ def test_the_order_of_rows_is_not_left_to_the_user(net_params, message):
     with pytest.raises(ValueError, match=message):
         fit(net_params=net_params, **FEW)
     assert fit(net_params=net_params, bound_on="training", **FEW).n_iter_ == 2
+
+
+@BOUND_MAY_BE_MISSED
+def test_a_generator_of_the_users_draws_the_order():
+    X, *_ = make_rows()
+
+    def scores(seed):
+        generator = torch.Generator().manual_seed(seed)
+        return fit(net_params={"iterator_train__generator": generator}, **FEW).predict_proba(X)
+
+    first, again, other = map(scores, (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@BOUND_MAY_BE_MISSED
+def test_rows_that_come_twice_are_refused():
+    def twice(dataset, y):
+        return Subset(dataset, [*range(len(dataset)), 5]), None
+
+    with pytest.raises(ValueError, match=r"more than once.*sample_weight"):
+        fit(net_params={"train_split": twice}, **FEW)
+    assert fit(net_params={"train_split": twice}, bound_on="training", **FEW).n_iter_ == 2
 
 
 @BOUND_MAY_BE_MISSED

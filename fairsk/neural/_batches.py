@@ -241,7 +241,7 @@ class Batches:
         if self.sampler is None:
             order = torch.randperm(self.n_samples, generator=self.generator, device=where)
         elif isinstance(self.sampler, FoldOrder):
-            order = self.sampler.training()
+            order = self.sampler.training(self.generator)
         else:
             order = torch.as_tensor(list(self.sampler))
             self._check_drawn(order)

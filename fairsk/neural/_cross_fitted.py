@@ -186,7 +186,13 @@ class FoldOrder:
         if len(cells) < n_folds:
             raise ValueError(
                 f"bound_on='held_out' trains {n_folds} replicas of the net, each on other rows, and got "
-                f"{len(cells)} rows (n_samples = {len(cells)}): too few. Set bound_on='training'."
+                f"{len(cells)} rows (n_samples = {len(cells)}): too few. Give more rows at once, or set "
+                "bound_on='training'."
+            )
+        if rows is not None and len(rows.unique()) < len(rows):
+            raise ValueError(
+                "train_split returns rows more than once, but with bound_on='held_out' no row may be in two "
+                "folds. Give each once, with a sample_weight if it counts more, or set bound_on='training'."
             )
         rng = np.random.default_rng(seed)
         order = torch.from_numpy(np.lexsort((rng.permutation(len(cells)), cells)))
@@ -211,9 +217,12 @@ class FoldOrder:
         """Draw the rows of an epoch."""
         return iter(self.training().tolist())
 
-    def training(self) -> torch.Tensor:
-        """Draw the order of an epoch: at every place a row from which the replica there learns."""
-        n, folds = self.n_folds, self._shuffled()
+    def training(self, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Draw the order of an epoch: at every place a row from which the replica there learns.
+
+        Without a generator, torch's global one draws.
+        """
+        n, folds = self.n_folds, self._shuffled(generator)
         table = torch.stack([rows[: self._n_lines] for rows in folds], 1)
         # In each line all replicas get a row, and all folds give one: replica k gets that of the fold k + 1,
         # or a later one, up to the one before its own, in turn.
@@ -226,5 +235,9 @@ class FoldOrder:
         table = torch.stack([rows[: self._n_lines] for rows in folds], 1)
         return torch.cat([table.flatten(), *(rows[self._n_lines :] for rows in folds)])
 
-    def _shuffled(self) -> list[torch.Tensor]:
-        return [rows[torch.randperm(len(rows))] for rows in self.folds]
+    def _shuffled(self, generator: torch.Generator | None = None) -> list[torch.Tensor]:
+        # A generator of the user's draws where it is.
+        where = "cpu" if generator is None else generator.device
+        return [
+            rows[torch.randperm(len(rows), generator=generator, device=where).cpu()] for rows in self.folds
+        ]
