@@ -127,6 +127,12 @@ def test_a_bound_that_allows_anything(margin):
     assert [each["fairness"] for each in net.history_] == [0.0, 0.0]
 
 
+def test_a_penalty_without_a_weight_is_not_ignored():
+    X, y, group = make_rows(200)
+    with pytest.raises(ValueError, match="penalty='hsic' takes effect with a penalty_weight only"):
+        FairClassifier(penalty="hsic").fit(X, y, sensitive_features=group)
+
+
 def test_no_margin_with_a_penalty():
     X, y, group = make_rows(200)
     with pytest.raises(ValueError, match="margin='1se' tightens a bound; penalty_weight holds none"):

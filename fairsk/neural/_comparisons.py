@@ -18,7 +18,7 @@ from fairsk._core.messages import list_labels, show
 from fairsk._core.typing import Ints
 from fairsk._core.warnings import warn_user
 from fairsk.neural._confusion import BatchView, Target, row_weights
-from fairsk.neural._penalties import get_penalty
+from fairsk.neural._penalties import DEFAULT_PENALTY, get_penalty
 from fairsk.rates import CELLS, Rate
 
 __all__ = [
@@ -358,6 +358,11 @@ def training_bounds(
         )
     get_penalty(penalty)  # an unknown name is an error, needed or not
     if penalty_weight is None:
+        if penalty != DEFAULT_PENALTY:
+            raise ValueError(
+                f"penalty={show(penalty)} takes effect with a penalty_weight only, and without one a bound is "
+                "held instead: give penalty_weight, or leave penalty out."
+            )
         return bounded_constraints(constraint, max_difference, min_ratio)
     for name, value in (("max_difference", max_difference), ("min_ratio", min_ratio)):
         if value is not None:

@@ -41,6 +41,7 @@ from fairsk.neural._confusion import (
 from fairsk.rates import Rate, soft_cells
 
 __all__ = [
+    "DEFAULT_PENALTY",
     "Penalty",
     "PenaltyFunction",
     "PenaltyLike",
@@ -63,6 +64,8 @@ PenaltyName: TypeAlias = Literal[
     "wasserstein",
     "covariance",
 ]
+#: What a ``penalty_weight`` weighs unless something else is named.
+DEFAULT_PENALTY: PenaltyName = "squared_gap"
 #: What users may pass; no type lists the names that :func:`register_penalty` adds, hence the ``str``.
 PenaltyLike: TypeAlias = PenaltyName | str | PenaltyFunction
 
