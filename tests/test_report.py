@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from statsmodels.stats.proportion import confint_proportions_2indep
 from threshold_tools import choose_thresholds
@@ -29,6 +30,7 @@ from fairsk._held_out.report import (
 )
 from fairsk._held_out.summary import rate_in_words
 from fairsk.metrics import GroupCounts
+from fairsk.neural._comparisons import GroupComparison
 from fairsk.neural._evaluation import TrainingReport, warn_of_violations
 from fairsk.neural._margins import Margins
 from fairsk.rates import RATES
@@ -166,9 +168,26 @@ def test_a_blind_policy_and_a_net_warn_as_well():
         blind.fit(X, y)
     counts = table(["f", "m"], [20, 24], [4, 4], [16, 12], [40, 40])
     shared = vars(report_on(counts, max_difference=0.06, measured_on="training"))
-    message = r"^These rows say little about max_difference=0\.06 .* more rows, coarser groups"
+    message = (
+        r"^These rows say little about max_difference=0\.06 .* more rows, margin='1se' or a confidence, "
+    )
     with pytest.warns(UserWarning, match=message):
         warn_of_violations(TrainingReport(**shared), np.array(["rejected", "hired"]), Margins({}), 25)
+    summary = TrainingReport(**shared).summary()
+    assert "More rows, a margin, coarser groups or a looser bound make it surer." in summary
+
+
+def test_a_net_that_misses_a_bound_is_told_how_long_it_was_trained_and_of_margins():
+    shared = vars(report_on(NOW, max_difference=0.1, measured_on="out of fold"))
+    message = (
+        r"difference .* is 0\.12; .*=0\.1\. Train longer \(max_epochs=100\), give a margin, loosen"
+    )
+    with pytest.warns(ConvergenceWarning, match=message):
+        warn_of_violations(TrainingReport(**shared), np.array(["rejected", "hired"]), Margins({}), 25)
+    bounds = bounded_constraints("demographic_parity", 0.1, None)
+    kept = Margins.of("1se", bounds, [GroupComparison(1, (0, 1))])
+    with pytest.warns(ConvergenceWarning, match=r"max_epochs=4000\), loosen the bound"):
+        warn_of_violations(TrainingReport(**shared), np.array(["rejected", "hired"]), kept, 1000)
 
 
 # --- without a bound ----------------------------------------------------------------------------------------
@@ -509,6 +528,9 @@ def test_the_summaries_of_the_estimators():
     )
     assert "Selected are 360 of 1,000 in f (36.0%), 480 of 1,000 in m (48.0%)." in text
     assert "Measured on the 2,000 rows that the model was fitted to" in text
+    free = TrainingReport(**vars(report_on(NOW, max_difference=np.inf, measured_on="training"))).summary()
+    assert free.startswith("One net, trained without a bound, decides for all rows. No bound was asked for")
+    assert "The accuracy is 0.7900.\n" in free
     assert "Beside this, hired by c: demographic_parity difference 0.1200." in text
     assert "by d" not in text
     assert "2 more are in report_.others." in text

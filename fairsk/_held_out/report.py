@@ -289,6 +289,10 @@ class BoundReport(Result):
         """Return who or what decides, the subject of a sentence that goes on with "..., so that"."""
         return "The decisions were made"
 
+    def _takes_margin(self) -> bool:
+        """Whether the estimator could keep a margin on these rows."""
+        return self.measured_on != "training" and self.counts.strata is None
+
     def _without_bound(self) -> str:
         """Return what would reach ``value_without_bound``."""
         return "one threshold for all rows"

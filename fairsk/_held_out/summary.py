@@ -275,7 +275,9 @@ def _costs(report: BoundReport) -> Iterator[str]:
         if other is not None and not np.isnan(other)
     ]
     if not baselines:
-        yield f"The {name} is {reached}; what would be reached without the bound was not measured."
+        is_bounded = any(np.isfinite(part.bound) for part in report.constraints)
+        unknown = "; what would be reached without the bound was not measured" if is_bounded else ""
+        yield f"The {name} is {reached}{unknown}."
         return
     compared = []
     for other, how in baselines:
@@ -406,8 +408,7 @@ def _limits(report: BoundReport) -> Iterator[str]:
         whom = list_groups(report.uncertain, _NAMED_GROUPS)
         if everyone:
             whom = "both groups" if covered == 2 else f"all {covered:,} groups that are compared"
-        is_closed = report.measured_on == "training" or report.counts.strata is not None  # none is open
-        margin = "" if is_closed or report.margin_asked else "a margin, "
+        margin = "a margin, " if report._takes_margin() and not report.margin_asked else ""
         yield (
             f"New rows may show {whom} further apart than was asked for: the interval of a pair of them "
             f"reaches beyond the bound. More rows, {margin}coarser groups or a looser bound make it surer."

@@ -128,7 +128,7 @@ def _every(rows: torch.Tensor, start: int, step: int) -> torch.Tensor:
     offsets = rows.crow_indices()
     starts, ends = offsets[:-1][start::step], offsets[1:][start::step]
     lengths = ends - starts
-    new_offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+    new_offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0, dtype=offsets.dtype)])
     first_entries = (starts - new_offsets[:-1]).repeat_interleave(lengths)
     entries = torch.arange(len(first_entries), device=first_entries.device) + first_entries
     return torch.sparse_csr_tensor(

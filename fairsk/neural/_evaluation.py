@@ -325,7 +325,11 @@ class TrainingReport(BoundReport):
         return tuple(_most_violated(parts) for parts in each)
 
     def _decided_by(self) -> str:
-        return "One net, trained under the bound, decides for all rows"
+        is_bounded = any(np.isfinite(part.bound) for part in self.constraints)
+        return f"One net, trained {'under the' if is_bounded else 'without a'} bound, decides for all rows"
+
+    def _takes_margin(self) -> bool:
+        return self.counts.strata is None  # on training rows as well
 
     def summary(self) -> str:
         """Return what the report says in plain sentences, a line each.
@@ -498,7 +502,9 @@ def warn_of_violations(
             )
     if messages:
         longer = f"{ended} Leave it out" if ended else f"Train longer (max_epochs={4 * n_epochs})"
-        advice = f"{longer}, loosen the bound or merge small groups."
+        # Training ends near what it aims at, and a margin has it aim within the bound.
+        margin = "give a margin, " if report._takes_margin() and not margins.is_asked_for else ""
+        advice = f"{longer}, {margin}loosen the bound or merge small groups."
         warn_user(" ".join([*messages, advice]), ConvergenceWarning)
         return
     selected = selected_sum(report.counts)
