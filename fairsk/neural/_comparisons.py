@@ -360,8 +360,8 @@ def training_bounds(
     if penalty_weight is None:
         if penalty != DEFAULT_PENALTY:
             raise ValueError(
-                f"penalty={show(penalty)} takes effect with a penalty_weight only, and without one a bound is "
-                "held instead: give penalty_weight, or leave penalty out."
+                f"penalty={show(penalty)} takes effect with a penalty_weight only, and without one a bound "
+                "is held instead: give penalty_weight, or leave penalty out."
             )
         return bounded_constraints(constraint, max_difference, min_ratio)
     for name, value in (("max_difference", max_difference), ("min_ratio", min_ratio)):
