@@ -179,9 +179,7 @@ def test_a_blind_policy_and_a_net_warn_as_well():
 
 def test_a_net_that_misses_a_bound_is_told_how_long_it_was_trained_and_of_margins():
     shared = vars(report_on(NOW, max_difference=0.1, measured_on="out of fold"))
-    message = (
-        r"difference .* is 0\.12; .*=0\.1\. Train longer \(max_epochs=100\), give a margin, loosen"
-    )
+    message = r"difference .* is 0\.12; .*=0\.1\. Train longer \(max_epochs=100\), give a margin, loosen"
     with pytest.warns(ConvergenceWarning, match=message):
         warn_of_violations(TrainingReport(**shared), np.array(["rejected", "hired"]), Margins({}), 25)
     bounds = bounded_constraints("demographic_parity", 0.1, None)
