@@ -395,6 +395,19 @@ def test_forces_stop_growing_where_training_goes_on_without_end():
     assert found[-1] == pytest.approx(0.7**-10)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_scales_do_not_grow_on_rows_held_out_where_violations_may_be_of_chance():
+    loss = make_loss()
+    loss.scales_grow = False
+    assert scales(loss, *[FAR] * 20) == [1.0] * 20
+    assert scales(loss, OVER)[-1] < 1.0  # but they shrink where violations turn over
+    X, y, group = make_rows(600)
+    for bound_on in ("training", "held_out"):
+        net = FairClassifier(bound_on=bound_on, max_difference=0.2, max_epochs=20, random_state=0)
+        net.fit(X, y, sensitive_features=group)
+        assert net.net_.criterion_.scales_grow == (bound_on == "training")
+
+
 @pytest.mark.parametrize("class_weight", [None, torch.tensor([1.0, 3.0])])
 def test_forces_end_where_a_positive_decision_costs_two_on_average(class_weight):
     loss = BoundedLoss(max_difference=0.05, class_weight=class_weight)
@@ -792,6 +805,7 @@ def test_decay_keeps_a_net_from_learning_few_rows_by_heart():
     assert np.mean(ratios) < 0.8  # weights of unit scale reach .9
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_decay_leaves_few_texts_under_a_bound_something_to_learn():
     """Entries of normalized texts are small, and their weights large; at .3 all get the same prediction."""
     rng = np.random.default_rng(1)

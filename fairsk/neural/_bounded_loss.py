@@ -172,6 +172,8 @@ class BoundedLoss(GroupLoss):
         super().__init__([bounded.constraint for bounded in bounds], comparisons, n_classes, class_weight)
         self.n_updates = n_updates
         self.controller = Controller() if controller is None else controller
+        #: Whether forces get larger and larger while a violation lasts.
+        self.scales_grow = True
         #: Where errors on a class count more, it takes more to turn the decisions about its rows.
         heaviest = 1.0 if class_weight is None else max(1.0, float(class_weight.max()))
         self._max_price = self.controller.max_price * heaviest
@@ -352,7 +354,16 @@ class BoundedLoss(GroupLoss):
         rates, distances = table.measure(shares), self.distances.to(tables)
         before = ControllerState(*(each.to(tables) for each in self._state))
         max_price = self._max_price * shares.sum((1, 2))[:, None, None]  # of a stratum, that of its rows
-        after, forces = follow(rates, table.widths, before, self.controller, elapsed, distances, max_price)
+        after, forces = follow(
+            rates,
+            table.widths,
+            before,
+            self.controller,
+            elapsed,
+            distances,
+            max_price,
+            scales_grow=self.scales_grow,
+        )
         for buffer, value in zip(self._state, after, strict=True):
             buffer.copy_(value)
         self.forces.copy_(forces)

@@ -252,6 +252,8 @@ def follow(
     elapsed: float,
     distances: torch.Tensor,
     max_price: torch.Tensor,
+    *,
+    scales_grow: bool = True,
 ) -> tuple[ControllerState, torch.Tensor]:
     """Return the state after an update, and the forces, of shape (n_comparisons, n_rates, n_groups).
 
@@ -271,6 +273,9 @@ def follow(
         How far each rate is to stay away from the ends of its window.
     max_price : tensor of shape (n_comparisons, 1, 1)
         The end of forces, in what they cost on average.
+    scales_grow : bool, default=True
+        Whether a violation that lasts enlarges the scale of forces. On rows held out it may be one of chance,
+        which no force can mend, and larger ones would cost accuracy for nothing.
     """
     values, _, measured, stiffness, variance, reach = rates
     # However long ago the last update was: the net must answer to it before the force has doubled.
@@ -291,7 +296,9 @@ def follow(
     lasts = outside.any(-1, keepdim=True)
     turns = (outside * before.outside).sum(-1, keepdim=True) < 0
     # Forces that have come to their end would not get larger by a larger scale, only slower to come back.
-    scale = settings.next_scale(before.step_scale, recent, lasts=lasts & ~is_at_end, turns=turns)
+    scale = settings.next_scale(
+        before.step_scale, recent, lasts=lasts & ~is_at_end & scales_grow, turns=turns
+    )
     return ControllerState(multipliers, scale, outside.where(lasts, before.outside)), down - up
 
 

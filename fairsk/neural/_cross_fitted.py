@@ -236,8 +236,10 @@ class FoldOrder:
         return torch.cat([table.flatten(), *(rows[self._n_lines :] for rows in folds)])
 
     def _shuffled(self, generator: torch.Generator | None = None) -> list[torch.Tensor]:
-        # A generator of the user's draws where it is.
-        where = "cpu" if generator is None else generator.device
+        if generator is None:
+            return [rows[torch.randperm(len(rows))] for rows in self.folds]
+        # One of the user's draws where it is.
+        where = generator.device
         return [
             rows[torch.randperm(len(rows), generator=generator, device=where).cpu()] for rows in self.folds
         ]

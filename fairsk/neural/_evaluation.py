@@ -64,6 +64,9 @@ __all__ = [
 LARGE_BATCH = 8192
 #: Rates are quotients of sums; a disparity this close to the bound is the bound.
 _ROUNDING = 1e-9
+#: Hardly any row is decided wrongly where it is one in twenty at most: under a wide bound more could be, and
+#: would still be within it, but that many tell of what was learned.
+_HARDLY_ANY = 0.05
 #: How many of the other classes and columns a summary has a sentence for.
 _MOST_OTHERS = 3
 
@@ -537,6 +540,8 @@ def _is_met_by_accuracy(report: TrainingReport) -> bool:
     Where right decisions have equal rates, any bound is met then, whatever the net has learned. The share of
     wrong decisions is no larger than that distance either: rates can be right where errors cancel out.
     """
+    if 1 - report.value > _HARDLY_ANY:
+        return False
     counts = report.counts_by_group.take([group for group in report.groups if group not in report.exempt])
     cells, none = counts.cells, np.zeros(len(counts.groups))
     right = {"tp": cells["tp"] + cells["fn"], "fp": none, "fn": none, "tn": cells["tn"] + cells["fp"]}
