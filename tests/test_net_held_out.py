@@ -86,7 +86,18 @@ def in_parts(classifier, X, y, group):
         (again, {}),
         (again, {"early_stopping": True, "net_params": {"iterator_train": DataLoader}}),
     ],
-    ids=str,
+    ids=[
+        "all defaults",
+        "one batch",
+        "batches of one row",
+        "a tenth held out",
+        "fetched one by one",
+        "whole batches only",
+        "fetched in odd batches",
+        "a split of one's own",
+        "again",
+        "again, a tenth held out",
+    ],
 )
 def test_every_row_is_decided_about_by_the_replica_that_did_not_learn_from_it(train, params):
     X, y, group = make_rows()
