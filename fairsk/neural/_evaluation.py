@@ -524,8 +524,9 @@ def warn_of_violations(
         names = list_texts(part.constraint for part in report.constraints)
         warn_user(
             f"The bound on {names} is met because hardly any training row is decided wrongly "
-            f"({1 - report.value:.1%} are). A net that knows its rows by heart does that, too, and may treat new "
-            "rows far beyond the bound: set bound_on='held_out', or train less (fewer epochs, weight decay)."
+            f"({1 - report.value:.1%} are). A net that knows its rows by heart does that, too, and may treat "
+            "new rows far beyond the bound: set bound_on='held_out', or train less (fewer epochs, weight "
+            "decay)."
         )
     if margins.is_asked_for:
         margins.warn_of_less([KeptMargin(each.margin, None, each.margins) for each in every])
