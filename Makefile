@@ -58,6 +58,7 @@ benchmarks: $(READY) $(ENGINES)
 	$(BIN)/python benchmarks/net_adult.py
 	$(BIN)/python benchmarks/net_unseen.py
 	$(BIN)/python benchmarks/net_speed.py
+	$(BIN)/python benchmarks/net_gpu.py --rows 500000 --texts 0
 	$(BIN)/python benchmarks/net_peers.py
 	$(BIN)/python benchmarks/metrics_speed.py
 	$(BIN)/python benchmarks/score_metrics_speed.py
