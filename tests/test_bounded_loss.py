@@ -396,16 +396,22 @@ def test_forces_stop_growing_where_training_goes_on_without_end():
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_scales_do_not_grow_on_rows_held_out_where_violations_may_be_of_chance():
-    loss = make_loss()
-    loss.scales_grow = False
-    assert scales(loss, *[FAR] * 20) == [1.0] * 20
-    assert scales(loss, OVER)[-1] < 1.0  # but they shrink where violations turn over
+def test_on_rows_held_out_scales_grow_only_where_violations_are_beyond_chance():
+    # Rates of .4 and .6: .05 outside of the window. The larger of two normal deviations is expected to be .59.
+    for rows, grows in ((20, False), (100, True)):
+        assert (0.59 * np.sqrt(0.25 / rows) < 0.05) == grows
+        loss = make_loss()
+        loss.is_held_out = True
+        for _ in range(5):
+            loss.update_multipliers(selection_table(0.4, 0.6, rows=rows), 0.01)
+        assert (float(loss.step_scale) > 1) == grows
+    loss.update_multipliers(selection_table(0.6, 0.4), 0.01)
+    assert float(loss.step_scale) < 1  # they shrink where violations turn over
     X, y, group = make_rows(600)
     for bound_on in ("training", "held_out"):
         net = FairClassifier(bound_on=bound_on, max_difference=0.2, max_epochs=20, random_state=0)
         net.fit(X, y, sensitive_features=group)
-        assert net.net_.criterion_.scales_grow == (bound_on == "training")
+        assert net.net_.criterion_.is_held_out == (bound_on == "held_out")
 
 
 @pytest.mark.parametrize("class_weight", [None, torch.tensor([1.0, 3.0])])

@@ -172,8 +172,8 @@ class BoundedLoss(GroupLoss):
         super().__init__([bounded.constraint for bounded in bounds], comparisons, n_classes, class_weight)
         self.n_updates = n_updates
         self.controller = Controller() if controller is None else controller
-        #: Whether forces get larger and larger while a violation lasts.
-        self.scales_grow = True
+        #: Whether decisions are about rows that are held out, whose rates differ by chance.
+        self.is_held_out = False
         #: Where errors on a class count more, it takes more to turn the decisions about its rows.
         heaviest = 1.0 if class_weight is None else max(1.0, float(class_weight.max()))
         self._max_price = self.controller.max_price * heaviest
@@ -349,7 +349,8 @@ class BoundedLoss(GroupLoss):
             they keep pace with the net whatever the number of steps.
         """
         self._n_unheard = None
-        shares = tables / self._over_strata(tables.sum((1, 2))).clamp_min(TINY)[:, None, None]
+        weight = self._over_strata(tables.sum((1, 2)))
+        shares = tables / weight.clamp_min(TINY)[:, None, None]
         table = self._table(tables)
         rates, distances = table.measure(shares), self.distances.to(tables)
         before = ControllerState(*(each.to(tables) for each in self._state))
@@ -362,7 +363,7 @@ class BoundedLoss(GroupLoss):
             elapsed,
             distances,
             max_price,
-            scales_grow=self.scales_grow,
+            weight[:, None, None] if self.is_held_out else None,
         )
         for buffer, value in zip(self._state, after, strict=True):
             buffer.copy_(value)

@@ -75,7 +75,7 @@ class MultiplierUpdate(Callback):
         if self.walk_ is None:
             held_out = None if dataset_valid is None or has_own_rows(dataset_valid) else dataset_valid
             self.walk_ = Walk.over(net, dataset_train, held_out, self.target_, self.n_epochs)
-            net.criterion_.scales_grow = not self.walk_.is_cross_fitted
+            net.criterion_.is_held_out = self.walk_.is_cross_fitted
             self._evaluate_all(net, self.walk_)
 
     def on_batch_end(

@@ -121,6 +121,8 @@ class MeasuredRates(NamedTuple):
         How hard each is pushed for a violation of one; 0 where there is none.
     variance : tensor of shape (n_comparisons, n_rates, 1)
         That of what a row counts in the rate, over all groups: :math:`h (1 - h)` of a share :math:`h`.
+    support : tensor of shape (n_comparisons, n_rates, n_groups)
+        The share of the rows that each is measured on.
     reach : tensor of shape (n_comparisons, n_rates, n_groups)
         The price of a positive decision, averaged over all rows, that a force of one on a group comes to.
     """
@@ -131,6 +133,7 @@ class MeasuredRates(NamedTuple):
     stiffness: torch.Tensor
     variance: torch.Tensor
     reach: torch.Tensor
+    support: torch.Tensor
 
 
 class ControllerState(NamedTuple):
@@ -213,7 +216,8 @@ class RateTable:
         by_label = (self.moved.abs() @ shares)[:, None]
         stiffness = self._stiffness(slopes, by_label) * measured
         reach = (by_label * slopes.abs()).sum(2) * measured
-        return MeasuredRates(values, slopes, measured, stiffness, self._variance(sums, measured), reach)
+        variance = self._variance(sums, measured)
+        return MeasuredRates(values, slopes, measured, stiffness, variance, reach, support)
 
     @staticmethod
     def _stiffness(slopes: torch.Tensor, by_label: torch.Tensor) -> torch.Tensor:
@@ -252,8 +256,7 @@ def follow(
     elapsed: float,
     distances: torch.Tensor,
     max_price: torch.Tensor,
-    *,
-    scales_grow: bool = True,
+    n_rows: torch.Tensor | None = None,
 ) -> tuple[ControllerState, torch.Tensor]:
     """Return the state after an update, and the forces, of shape (n_comparisons, n_rates, n_groups).
 
@@ -273,11 +276,12 @@ def follow(
         How far each rate is to stay away from the ends of its window.
     max_price : tensor of shape (n_comparisons, 1, 1)
         The end of forces, in what they cost on average.
-    scales_grow : bool, default=True
-        Whether a violation that lasts enlarges the scale of forces. On rows held out it may be one of chance,
-        which no force can mend, and larger ones would cost accuracy for nothing.
+    n_rows : tensor of shape (n_comparisons, 1, 1), optional
+        How many rows there are, if they are held out. A violation that lasts there may be one of chance,
+        which no force can mend, and larger ones would cost accuracy for nothing: so it enlarges the scale of
+        forces only if a group is outside by more than the largest deviation to be expected by chance.
     """
-    values, _, measured, stiffness, variance, reach = rates
+    values, _, measured, stiffness, variance, reach, support = rates
     # However long ago the last update was: the net must answer to it before the force has doubled.
     recent = min(MOST_RECENT, elapsed / settings.memory)
     gain = stiffness * (settings.gain * before.step_scale / variance)
@@ -293,13 +297,17 @@ def follow(
 
     above, below = violation.clamp_min(0)
     outside = (above - below) * measured
-    lasts = outside.any(-1, keepdim=True)
+    lasts = is_outside = outside.any(-1, keepdim=True)
     turns = (outside * before.outside).sum(-1, keepdim=True) < 0
+    if n_rows is not None:
+        n_groups = measured.sum(-1, keepdim=True, dtype=values.dtype)
+        # The expected largest of so many normal deviations (Blom 1958), in standard errors of each group.
+        largest = torch.special.ndtri((n_groups - 0.375) / (n_groups + 0.25))
+        chance = largest * reach * (variance / (support * n_rows).clamp_min(1)).sqrt()
+        lasts = lasts & ((outside.abs() > chance) & measured).any(-1, keepdim=True)
     # Forces that have come to their end would not get larger by a larger scale, only slower to come back.
-    scale = settings.next_scale(
-        before.step_scale, recent, lasts=lasts & ~is_at_end & scales_grow, turns=turns
-    )
-    return ControllerState(multipliers, scale, outside.where(lasts, before.outside)), down - up
+    scale = settings.next_scale(before.step_scale, recent, lasts=lasts & ~is_at_end, turns=turns)
+    return ControllerState(multipliers, scale, outside.where(is_outside, before.outside)), down - up
 
 
 def _within(
