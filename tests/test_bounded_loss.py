@@ -397,7 +397,7 @@ def test_forces_stop_growing_where_training_goes_on_without_end():
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_on_rows_held_out_scales_grow_only_where_violations_are_beyond_chance():
-    # Rates of .4 and .6: .05 outside of the window. The larger of two normal deviations is expected to be .59.
+    # Rates of .4 and .6: .05 outside of the window. The larger of two normal deviations is .59 on average.
     for rows, grows in ((20, False), (100, True)):
         assert (0.59 * np.sqrt(0.25 / rows) < 0.05) == grows
         loss = make_loss()
