@@ -195,7 +195,10 @@ class FoldOrder:
                 "folds. Give each once, with a sample_weight if it counts more, or set bound_on='training'."
             )
         rng = np.random.default_rng(seed)
-        order = torch.from_numpy(np.lexsort((rng.permutation(len(cells)), cells)))
+        # Cells in the order in which they first occur: by their numbers, which follow the names of groups and
+        # labels, other names would bring rows into other folds.
+        _, first, cell = np.unique(cells, return_index=True, return_inverse=True)
+        order = torch.from_numpy(np.lexsort((rng.permutation(len(cells)), first[cell])))
         self.rows = rows
         #: The places of the rows of every fold; the last has the fewest.
         self.folds = [order[k::n_folds] for k in range(n_folds)]
