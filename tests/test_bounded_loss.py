@@ -395,6 +395,14 @@ def test_forces_stop_growing_where_training_goes_on_without_end():
     assert found[-1] == pytest.approx(0.7**-10)
 
 
+def test_however_long_ago_the_last_update_was_it_counts_for_a_fifth_of_the_memory():
+    once, late, soon = (make_loss() for _ in range(3))
+    for loss, elapsed in ((once, 0.2 * Controller().memory), (late, 1.0), (soon, 0.1 * Controller().memory)):
+        loss.update_multipliers(selection_table(*FAR), elapsed)
+    assert torch.equal(once.forces, late.forces)
+    assert soon.forces.max() < once.forces.max()
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_on_rows_held_out_scales_grow_only_where_violations_are_beyond_chance():
     # Rates of .4 and .6: .05 outside of the window. The larger of two normal deviations is .59 on average.

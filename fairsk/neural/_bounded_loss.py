@@ -349,8 +349,7 @@ class BoundedLoss(GroupLoss):
             they keep pace with the net whatever the number of steps.
         """
         self._n_unheard = None
-        weight = self._over_strata(tables.sum((1, 2)))
-        shares = tables / weight.clamp_min(TINY)[:, None, None]
+        shares, weight = self._shares(tables)
         table = self._table(tables)
         rates, distances = table.measure(shares), self.distances.to(tables)
         before = ControllerState(*(each.to(tables) for each in self._state))
@@ -363,7 +362,7 @@ class BoundedLoss(GroupLoss):
             elapsed,
             distances,
             max_price,
-            weight[:, None, None] if self.is_held_out else None,
+            weight if self.is_held_out else None,
         )
         for buffer, value in zip(self._state, after, strict=True):
             buffer.copy_(value)
@@ -389,9 +388,8 @@ class BoundedLoss(GroupLoss):
         float
             Negative where all rates are within their windows.
         """
-        weight = self._over_strata(tables.sum((1, 2)))
         table = self._table(tables)
-        values, _, measured, *_ = table.measure(tables / weight.clamp_min(TINY)[:, None, None])
+        values, _, measured, *_ = table.measure(self._shares(tables)[0])
         distances = self.distances.to(values)
         highest = (values + distances).where(measured, -math.inf).amax(-1, keepdim=True)
         lowest = (values - distances).where(measured, math.inf).amin(-1, keepdim=True)
@@ -401,6 +399,11 @@ class BoundedLoss(GroupLoss):
     def _table(self, like: torch.Tensor) -> RateTable:
         self._rates = self._rates.to(like)
         return self._rates
+
+    def _shares(self, tables: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return tables as shares of the rows in all strata, and the weight of these."""
+        weight = self._over_strata(tables.sum((1, 2)))[:, None, None]
+        return tables / weight.clamp_min(TINY), weight
 
     def _over_strata(self, weights: torch.Tensor) -> torch.Tensor:
         """Return, for every comparison, the weight of the rows in all of its strata."""
