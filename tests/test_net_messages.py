@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
@@ -135,3 +136,13 @@ def test_strata_that_are_the_groups_are_refused(model):
     X, y, group = rows()
     with pytest.raises(ValueError, match="strata and sensitive_features are the same values"):
         model.fit(X, y, sensitive_features=group, strata=group.tolist())
+
+
+def test_a_feature_that_is_missing_at_predict_is_named():
+    """Such a frame has as many columns as the net was trained on, with the sensitive one among them."""
+    X, y, group = rows(n=100)
+    frame = pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])]).assign(group=group)
+    net = FairClassifier(sensitive_features="group", max_epochs=2, penalty_weight=1.0).fit(frame, y)
+    assert len(net.predict(frame)) == len(net.predict(frame.drop(columns="group"))) == 100
+    with pytest.raises(ValueError, match="seen at fit time, yet now missing:\n- x0"):
+        net.predict(frame.drop(columns="x0"))

@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 from skorch.helper import SliceDataset, SliceDict
 
-from fairsk._core.columns import SensitiveColumns, drop_columns, refuse_shuffled, sensitive_columns
+from fairsk._core.columns import SensitiveColumns, drop_columns, has_named, refuse_shuffled, sensitive_columns
 from fairsk._core.groups import Grouping, encode_groups, encode_known_groups, list_groups
 from fairsk._core.messages import list_labels, list_texts, show
 from fairsk._core.policy import During, refuse_unknown
@@ -550,9 +550,15 @@ def prediction_inputs(X: Any, spec: InputSpec, seen: Mapping[str, Any]) -> Any:
         The fitted attributes that say what inputs look like.
     """
     X = as_rows(X)
-    # An array with as many columns as the net was trained on does not have the sensitive column.
+    # What has as many columns as the net was trained on does not have the sensitive one, but for a frame that
+    # has it by name, and lacks a feature.
+    named = (
+        not spec.keep_sensitive
+        and spec.sensitive_features is not None
+        and has_named(X, spec.sensitive_features)
+    )
     columns = np.shape(X)[1:] if isinstance(X, (list, tuple)) else getattr(X, "shape", (0, 0))[1:]
-    if "input_names_" in seen or columns != (seen.get("n_features_in_"),):
+    if named or "input_names_" in seen or columns != (seen.get("n_features_in_"),):
         X = _net_columns(X, spec)
     return check_inputs(X, spec, seen)[0]
 
