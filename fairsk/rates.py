@@ -21,10 +21,24 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-__all__ = ["CONSTRAINTS", "RATES", "f_beta", "get_constraint", "get_rate"]
+__all__ = [
+    "AMOUNT_CONSTRAINTS",
+    "AMOUNT_RATES",
+    "CONSTRAINTS",
+    "RATES",
+    "MeanRate",
+    "f_beta",
+    "get_amount_constraint",
+    "get_constraint",
+    "get_rate",
+]
 
 #: The four cells of a confusion table, in the order in which coefficient vectors list them.
 CELLS = ("tp", "fp", "fn", "tn")
+
+#: What is summed up of predicted amounts, in the order in which coefficient vectors list them: rows, the two
+#: amounts, by how much the prediction lies over and under the target, and the square of the difference.
+MOMENTS = ("n", "prediction", "target", "over", "under", "squared_error")
 
 #: A NumPy array or a torch tensor: whatever the cells are, the rates are too.
 Array: TypeAlias = Any
@@ -35,36 +49,58 @@ Comparison: TypeAlias = Literal["difference", "ratio", "worst_group", "mean_diff
 Norm: TypeAlias = Literal["max", "l1", "l2"]
 Method: TypeAlias = Literal["between_groups", "to_overall", "to_reference"]
 
-_TERM = re.compile(r"(?:(?P<factor>\d+(?:\.\d*)?|\.\d+)\*)?(?P<cell>[a-z]+)")
+_TERM = re.compile(r"(?:(?P<factor>\d+(?:\.\d*)?|\.\d+)\*)?(?P<cell>[a-z_]+)")
 
 
 @functools.cache
 def _coefficients(expression: str) -> tuple[float, ...]:
     """Read ``"2*tp+fp"`` as one coefficient per cell, in the order of ``CELLS``."""
+    return _read(
+        expression,
+        CELLS,
+        {"n": CELLS},
+        "a sum of the confusion cells tp, fp, fn, tn (or n for all four), each with an optional factor, such "
+        "as '2*tp+fp+fn'",
+    )
+
+
+@functools.cache
+def _moment_coefficients(expression: str) -> tuple[float, ...]:
+    """Read ``"prediction-target"`` as one coefficient per moment, in the order of ``MOMENTS``."""
+    return _read(
+        expression,
+        MOMENTS,
+        {},
+        f"a sum of the moments {', '.join(MOMENTS)}, each with an optional factor, such as "
+        "'0.9*under+0.1*over'",
+    )
+
+
+def _read(
+    expression: str, names: tuple[str, ...], several: Mapping[str, tuple[str, ...]], wanted: str
+) -> tuple[float, ...]:
+    """Read a sum of names as one coefficient each; some words stand for several names."""
     terms = re.sub(r"\s", "", expression).replace("-", "+-").removeprefix("+").split("+")
-    total = dict.fromkeys(CELLS, 0.0)
+    total = dict.fromkeys(names, 0.0)
     for term in terms:
         match = _TERM.fullmatch(term.removeprefix("-"))
-        cells = CELLS if match and match["cell"] == "n" else (match["cell"],) if match else ()
-        if not cells or not set(cells) <= set(CELLS):
-            raise ValueError(
-                f"Cannot read {term!r} in the expression {expression!r}: write a sum of the confusion cells "
-                "tp, fp, fn, tn (or n for all four), each with an optional factor, such as '2*tp+fp+fn'."
-            )
+        meant = several.get(match["cell"], (match["cell"],)) if match else ()
+        if not meant or not set(meant) <= set(names):
+            raise ValueError(f"Cannot read {term!r} in the expression {expression!r}: write {wanted}.")
         factor = float((match and match["factor"]) or 1)
-        for cell in cells:
-            total[cell] += -factor if term.startswith("-") else factor
+        for name in meant:
+            total[name] += -factor if term.startswith("-") else factor
     return tuple(total.values())
 
 
-def _linear(coefficients: tuple[float, ...], cells: Cells) -> Array:
+def _linear(coefficients: tuple[float, ...], cells: Cells, names: tuple[str, ...] = CELLS) -> Array:
     """Sum the cells by their coefficients, skipping the cells that do not take part."""
     terms = [
         cells[cell] if factor == 1 else factor * cells[cell]
-        for cell, factor in zip(CELLS, coefficients, strict=True)
+        for cell, factor in zip(names, coefficients, strict=True)
         if factor
     ]
-    return sum(terms[1:], start=terms[0]) if terms else 0.0 * cells[CELLS[0]]
+    return sum(terms[1:], start=terms[0]) if terms else 0.0 * cells[names[0]]
 
 
 def _where(condition: Array, then: Array, otherwise: Array) -> Array:
@@ -263,6 +299,201 @@ class Rate:
         return _where(support != 0, value, float("nan"))
 
 
+@dataclass(frozen=True)
+class MeanRate:
+    """A group's mean of something about predicted amounts: of the predictions, of their errors, of a loss.
+
+    It is to amounts what :class:`Rate` is to decisions.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in tables and messages.
+    of : str
+        What is averaged: a sum over ``prediction``, ``target``, ``over`` (by how much the prediction exceeds
+        the target, 0 where it does not), ``under`` (the other way round) and ``squared_error``, with optional
+        factors, such as ``"prediction-target"`` or ``"over+under"``, the absolute error.
+    lower_is_better : bool, default=False
+        Whether the group with the *highest* mean is the one that is worst off, as with errors.
+    root : bool, default=False
+        Whether it is the root of the mean, in the unit of the amounts again.
+
+    Raises
+    ------
+    ValueError
+        If the expression names an unknown moment.
+
+    See Also
+    --------
+    Rate : The same for decisions.
+    get_amount_constraint : Which means should agree.
+
+    Notes
+    -----
+    ``sum_i w_i m(prediction_i, target_i) / sum_i w_i`` over the rows of a group. A group without rows has no
+    such mean: the value is NaN, and comparisons pass over it.
+
+    Examples
+    --------
+    Estimates that are too low by one unit cost four times as much as those that are too high:
+
+    >>> from fairsk.rates import MeanRate
+    >>> cost = MeanRate("cost", "4*under+over", lower_is_better=True)
+    >>> float(cost({"n": 2.0, "prediction": 5.0, "target": 6.0, "over": 1.0, "under": 2.0}))
+    4.5
+    """
+
+    name: str
+    of: str
+    lower_is_better: bool = False
+    root: bool = False
+
+    def __post_init__(self) -> None:
+        _moment_coefficients(self.of)  # read now, so that a bad expression fails here
+        if self.root and self.can_be_negative:
+            raise ValueError(f"The root of {self.name!r} is not defined: {self.of!r} can be negative.")
+
+    @property
+    def coefficients(self) -> tuple[float, ...]:
+        """Factor of each of ``MOMENTS`` in what is averaged."""
+        return _moment_coefficients(self.of)
+
+    @property
+    def can_be_negative(self) -> bool:
+        """Whether the mean can be negative: amounts can, and differences; what errors cost cannot."""
+        factors = dict(zip(MOMENTS, self.coefficients, strict=True))
+        return bool(factors["prediction"] or factors["target"]) or min(self.coefficients) < 0
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether it depends on the targets, and not on the predictions alone."""
+        return any(
+            factor for name, factor in zip(MOMENTS, self.coefficients, strict=True) if name not in _UNLABELLED
+        )
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it lies between 0 and 1: no mean amount does."""
+        return False
+
+    def part(self, moments: Cells) -> Array:
+        """Return the sum of what is averaged.
+
+        Parameters
+        ----------
+        moments : mapping of str to array of shape (n_groups, ...)
+            The sums of ``MOMENTS`` over the rows of each group.
+
+        Returns
+        -------
+        array of shape (n_groups, ...)
+            The sum.
+        """
+        return _linear(self.coefficients, moments, MOMENTS)
+
+    def support(self, moments: Cells) -> Array:
+        """Return the number of rows that is averaged over.
+
+        Parameters
+        ----------
+        moments : mapping of str to array of shape (n_groups, ...)
+            The sums of ``MOMENTS`` over the rows of each group.
+
+        Returns
+        -------
+        array of shape (n_groups, ...)
+            The number, by weight.
+        """
+        return moments["n"]
+
+    def __call__(self, moments: Cells) -> Array:
+        """Evaluate the mean on sums of any shape; no rows give NaN."""
+        support = self.support(moments)
+        value = self.part(moments) / (support + (support == 0))
+        if self.root:
+            value = value**0.5
+        return _where(support != 0, value, float("nan"))
+
+    def of_rows(self, prediction: Array, target: Array) -> Array:
+        """Return what is averaged, row by row, before any root.
+
+        Parameters
+        ----------
+        prediction, target : array of shape (n_samples,)
+            The amounts.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            One number per row.
+        """
+        return _linear(self.coefficients, row_moments(prediction, target), MOMENTS)
+
+    def slope(self, prediction: Array, target: Array) -> Array:
+        """Return how what is averaged changes with each prediction: its derivative, row by row.
+
+        Parameters
+        ----------
+        prediction, target : array of shape (n_samples,)
+            The amounts.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            One number per row; where the prediction is the target, errors have the slope 0.
+        """
+        error = prediction - target
+        slopes = {
+            "n": 0.0 * error,
+            "prediction": 0.0 * error + 1.0,
+            "target": 0.0 * error,
+            "over": (error > 0) * 1.0,
+            "under": (error < 0) * -1.0,
+            "squared_error": 2.0 * error,
+        }
+        return _linear(self.coefficients, slopes, MOMENTS)
+
+
+#: The moments that there are without targets.
+_UNLABELLED = ("n", "prediction")
+
+
+def row_moments(prediction: Array, target: Array) -> dict[str, Array]:
+    """Return each row's part in the moments of predicted amounts.
+
+    Parameters
+    ----------
+    prediction, target : array or tensor of shape (n_samples,)
+        The amounts.
+
+    Returns
+    -------
+    dict of str to array or tensor of shape (n_samples,)
+        The parts in ``n``, ``prediction``, ``target``, ``over``, ``under`` and ``squared_error``.
+
+    See Also
+    --------
+    MeanRate : What is evaluated on sums of these.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fairsk.rates import row_moments
+    >>> parts = row_moments(np.array([3.0, 1.0]), np.array([1.0, 2.0]))
+    >>> parts["over"].tolist(), parts["under"].tolist(), parts["squared_error"].tolist()
+    ([2.0, 0.0], [0.0, 1.0], [4.0, 1.0])
+    """
+    error = prediction - target
+    return {
+        "n": 0.0 * error + 1.0,
+        "prediction": prediction,
+        "target": target,
+        "over": (error > 0) * abs(error),
+        "under": (error < 0) * abs(error),
+        "squared_error": error * error,
+    }
+
+
 @dataclass(frozen=True, init=False)
 class Constraint:
     """A fairness criterion: one or more rates that should agree between groups.
@@ -271,10 +502,11 @@ class Constraint:
     ----------
     name : str
         What the criterion is called.
-    rates : Rate, str, or iterable of these
-        The rates that should agree; a string names a built-in rate. With several rates, the criterion's
-        disparity is that of the rate on which the groups differ most. It is NaN if one of them cannot be
-        compared: what half of a criterion says is not what the criterion asks for.
+    rates : Rate, MeanRate, str, or iterable of these
+        The rates that should agree, all of decisions or all of amounts; a string names a built-in rate. With
+        several rates, the criterion's disparity is that of the rate on which the groups differ most. It is
+        NaN if one of them cannot be compared: what half of a criterion says is not what the criterion asks
+        for.
     description : str, default=""
         What the criterion asks for, in one plain sentence.
     source : str, default=""
@@ -301,22 +533,32 @@ class Constraint:
     """
 
     name: str
-    rates: tuple[Rate, ...]
+    rates: tuple[Any, ...]
     description: str = ""
     source: str = ""
 
     def __init__(
         self,
         name: str,
-        rates: Rate | str | Iterable[Rate | str],
+        rates: Rate | MeanRate | str | Iterable[Rate | MeanRate | str],
         description: str = "",
         source: str = "",
     ) -> None:
-        looked_up = tuple(map(get_rate, (rates,) if isinstance(rates, Rate | str) else rates))
+        given = (rates,) if isinstance(rates, Rate | MeanRate | str) else tuple(rates)
+        looked_up = tuple(rate if isinstance(rate, MeanRate) else _any_rate(rate) for rate in given)
         if not looked_up:
             raise ValueError(f"Constraint {name!r} needs at least one rate.")
+        if len({type(rate) for rate in looked_up}) > 1:
+            raise ValueError(
+                f"Constraint {name!r} has rates of decisions and means of amounts: no prediction has both."
+            )
         # The instance is frozen, hence hashable: __setattr__ would raise.
         vars(self).update(name=name, rates=looked_up, description=description, source=source)
+
+    @property
+    def is_of_amounts(self) -> bool:
+        """Whether it is about predicted amounts, and not about decisions."""
+        return isinstance(self.rates[0], MeanRate)
 
     def difference(
         self,
@@ -441,6 +683,7 @@ class Constraint:
         """
         self.check_ratio()
         values, baselines = self._rates_and_baselines(cells, method, reference)
+        self._refuse_negative(values)
         ratios = []
         for each, baseline in zip(values, baselines, strict=True):
             if baseline is None:
@@ -549,10 +792,22 @@ class Constraint:
     def check_ratio(self) -> None:
         """Refuse to compare by ratio if a rate can be negative."""
         for rate in self.rates:
-            if min(rate.numerator_coefficients) < 0:
+            # Amounts may be negative or not: their means are looked at when they are known.
+            coefficients = rate.coefficients if isinstance(rate, MeanRate) else rate.numerator_coefficients
+            if min(coefficients) < 0:
                 raise ValueError(
                     f"The ratio of {self.name!r} is not defined: {rate.name!r} can be negative, for its "
-                    f"numerator, {rate.numerator!r}, subtracts. Use the difference."
+                    f"numerator, {(rate.of if isinstance(rate, MeanRate) else rate.numerator)!r}, subtracts. "
+                    "Use the difference."
+                )
+
+    def _refuse_negative(self, values: list[Array]) -> None:
+        """Refuse the ratio of means of amounts of which one is negative."""
+        for rate, each in zip(self.rates, values, strict=True):
+            if isinstance(rate, MeanRate) and rate.can_be_negative and bool((each < 0).any()):
+                raise ValueError(
+                    f"The ratio of {self.name!r} is not defined here: {rate.name!r} is negative in a group. "
+                    "Use the difference."
                 )
 
     def check_max_difference(self, bound: float) -> float:
@@ -584,7 +839,7 @@ class Constraint:
         if method == "between_groups":
             return values, [None] * len(values)
         if method == "to_overall":
-            total = {cell: cells[cell].sum(0) for cell in CELLS}
+            total = {cell: sums.sum(0) for cell, sums in cells.items()}
             return values, [rate(total) for rate in self.rates]
         if reference is None:
             raise ValueError('method="to_reference" needs a reference group.')
@@ -699,6 +954,17 @@ _ALL_RATES = (
     Rate("base_rate", "tp+fn", "n"),
 )
 
+_ALL_MEAN_RATES = (
+    MeanRate("mean_prediction", "prediction"),
+    MeanRate("mean_error", "prediction-target"),
+    MeanRate("mean_absolute_error", "over+under", lower_is_better=True),
+    MeanRate("mean_squared_error", "squared_error", lower_is_better=True),
+    MeanRate("root_mean_squared_error", "squared_error", lower_is_better=True, root=True),
+)
+
+#: The built-in means of amounts by name.
+AMOUNT_RATES: Mapping[str, MeanRate] = {rate.name: rate for rate in _ALL_MEAN_RATES}
+
 #: The built-in rates by name.
 RATES: Mapping[str, Rate] = {rate.name: rate for rate in _ALL_RATES}
 
@@ -805,6 +1071,13 @@ def get_rate(rate: Rate | str) -> Rate:
             )
         raise ValueError(f"Unknown rate {_brief(rate)}.{_closest(str(rate)[:100], [*RATES, *_ALSO_CALLED])}")
     return RATES[rate]
+
+
+def _any_rate(rate: Any) -> Rate | MeanRate:
+    """Look up a rate of decisions or a mean of amounts."""
+    if isinstance(rate, str) and rate in AMOUNT_RATES:
+        return AMOUNT_RATES[rate]
+    return get_rate(rate)
 
 
 _HARDT = "Hardt, Price & Srebro, Equality of Opportunity in Supervised Learning, NeurIPS 2016"
@@ -927,8 +1200,14 @@ def get_constraint(constraint: Constraint | str) -> Constraint:
     >>> [rate.name for rate in get_constraint("equalized_odds").rates]
     ['true_positive_rate', 'false_positive_rate']
     """
-    if isinstance(constraint, Constraint):
+    if isinstance(constraint, Constraint) and not constraint.is_of_amounts:
         return constraint
+    if isinstance(constraint, Constraint) or constraint in AMOUNT_CONSTRAINTS:
+        name = getattr(constraint, "name", constraint)
+        raise ValueError(
+            f"{name!r} is about predicted amounts, and here are decisions: it is for ConstrainedRegressor, "
+            "and for scores of regressors."
+        )
     if not isinstance(constraint, str):
         hint = ""
         if isinstance(constraint, Rate):
@@ -941,3 +1220,87 @@ def get_constraint(constraint: Constraint | str) -> Constraint:
         hint = f" Did you mean {same[0].name!r}?" if same else _closest(constraint[:100], CONSTRAINTS)
         raise ValueError(f"Unknown constraint {_brief(constraint)}.{hint}")
     return CONSTRAINTS[constraint]
+
+
+_AGARWAL = (
+    "Agarwal, Dudik & Wu, Fair Regression: Quantitative Definitions and Reduction-Based Algorithms, ICML 2019"
+)
+
+_ALL_AMOUNT_CONSTRAINTS = (
+    Constraint(
+        "mean_parity",
+        ("mean_prediction",),
+        "The predicted amounts are equally high on average in every group.",
+        "Calders, Karim, Kamiran, Ali & Zhang, Controlling Attribute Effect in Linear Regression, ICDM 2013",
+    ),
+    Constraint(
+        "mean_error_parity",
+        ("mean_error",),
+        "Amounts are over- or underestimated by as much on average in every group.",
+        "Calders, Karim, Kamiran, Ali & Zhang, Controlling Attribute Effect in Linear Regression, ICDM 2013",
+    ),
+    Constraint(
+        "error_parity",
+        ("mean_squared_error",),
+        "The mean squared error agrees between groups.",
+        _AGARWAL,
+    ),
+    Constraint(
+        "absolute_error_parity",
+        ("mean_absolute_error",),
+        "The mean absolute error agrees between groups.",
+        _AGARWAL,
+    ),
+)
+
+#: The built-in constraints on amounts by name.
+AMOUNT_CONSTRAINTS: Mapping[str, Constraint] = {each.name: each for each in _ALL_AMOUNT_CONSTRAINTS}
+
+
+def get_amount_constraint(constraint: Constraint | MeanRate | str) -> Constraint:
+    """Look up a built-in constraint on amounts by name; one of your own is returned as it is.
+
+    Parameters
+    ----------
+    constraint : str, Constraint or MeanRate
+        A name out of :data:`AMOUNT_CONSTRAINTS`, the constraint itself, or the mean that should agree.
+
+    Returns
+    -------
+    Constraint
+        The constraint, whose rates are :class:`MeanRate`.
+
+    Raises
+    ------
+    ValueError
+        If there is no constraint on amounts of that name, or it is about decisions.
+    TypeError
+        If it is none of these.
+
+    See Also
+    --------
+    get_constraint : The same for decisions.
+
+    Examples
+    --------
+    >>> from fairsk.rates import get_amount_constraint
+    >>> get_amount_constraint("mean_parity").rates[0].of
+    'prediction'
+    """
+    if isinstance(constraint, MeanRate):
+        return Constraint(f"{constraint.name}_parity", constraint)
+    if isinstance(constraint, Constraint) and constraint.is_of_amounts:
+        return constraint
+    if isinstance(constraint, Constraint) or constraint in CONSTRAINTS:
+        name = getattr(constraint, "name", constraint)
+        raise ValueError(
+            f"{name!r} is about decisions, and here are predicted amounts: those have "
+            f"{', '.join(AMOUNT_CONSTRAINTS)}, or a Constraint of fairsk.rates.MeanRate."
+        )
+    if not isinstance(constraint, str):
+        raise TypeError(f"constraint must be a name or a fairsk.Constraint, got {_brief(constraint)}.")
+    if constraint not in AMOUNT_CONSTRAINTS:
+        raise ValueError(
+            f"Unknown constraint {_brief(constraint)}.{_closest(constraint[:100], AMOUNT_CONSTRAINTS)}"
+        )
+    return AMOUNT_CONSTRAINTS[constraint]

@@ -1,4 +1,4 @@
-"""MetaClassifier: a classifier around another one that knows which column is sensitive."""
+"""MetaClassifier and MetaRegressor: an estimator around another one that knows which column is sensitive."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from fairsk._core.amounts import amounts_column
 from fairsk._core.columns import (
     SensitiveColumns,
     column_keys,
@@ -22,12 +24,13 @@ from fairsk._core.columns import (
     selects_by_position,
     sensitive_columns,
 )
+from fairsk._core.validation import check_weights
 from fairsk._sklearn.accuracy import accuracy
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import RESPONSES, asks_for, call
 from fairsk._sklearn.rows import refuse_dataset
 
-__all__ = ["MetaClassifier"]
+__all__ = ["MetaClassifier", "MetaRegressor"]
 
 
 #: What errors of scikit-learn, pandas, polars and NumPy say that are about a column that is not there.
@@ -59,8 +62,8 @@ def _offers(method: str) -> Callable[[Any], bool]:
     return check
 
 
-class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
-    """A classifier around another one that sees raw X and knows which column is sensitive.
+class _SensitiveMetaEstimator(MetaEstimatorMixin, BaseEstimator):
+    """An estimator around another one that sees raw X and knows which column is sensitive.
 
     The values of the attribute come from the method's argument, else from the column; they are handed on to
     inner steps that ask for them.
@@ -68,8 +71,8 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     Subclasses have the parameters ``estimator`` and ``sensitive_features``; in ``fit`` they set
     ``estimator_`` and call ``_remember_columns``. They may override ``_inner_X`` (what the inner estimator
     sees of X), or ``_has_response`` and ``_respond`` (which response methods there are, and what they
-    return) with ``_asked_for`` (what the inner one is asked for that), and say by ``_binary_only`` that they
-    take two classes. Every estimator derives from this class directly.
+    return) with ``_asked_for`` (what the inner one is asked for that). Every estimator derives from one of
+    the two classes below directly.
     """
 
     estimator: Any
@@ -78,14 +81,12 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     _rest_shape: tuple[int, ...]
     _sensitive_names: tuple[str, ...]
     _sensitive_by_position: bool
-    _binary_only = False
+    #: The methods that return something for each row.
+    _responses: tuple[str, ...] = ("predict",)
 
     __metadata_request__fit = {"sensitive_features": True}
     # To predict, the wrapper itself has no use for the values; the router below asks if the inner one does.
     __metadata_request__predict = {"sensitive_features": False}
-    __metadata_request__predict_proba = {"sensitive_features": False}
-    __metadata_request__predict_log_proba = {"sensitive_features": False}
-    __metadata_request__decision_function = {"sensitive_features": False}
     __metadata_request__score = {"sensitive_features": False}
 
     def _sensitive(self, X: Any, values: Any, *, predicting: bool = False) -> SensitiveColumns:
@@ -180,7 +181,7 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_offers("predict"))
     def predict(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
-        """Predict the class of each row.
+        """Predict the class, or the amount, of each row.
 
         Parameters
         ----------
@@ -192,9 +193,50 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         array of shape (n_samples,)
-            Class labels.
+            Class labels, or amounts.
         """
         return self._respond("predict", X, sensitive_features)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say which metadata this estimator uses and passes on (scikit-learn's metadata routing).
+
+        Returns
+        -------
+        MetadataRouter
+            The requests of this estimator, of its splitter if it has one, and of the inner estimator.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        for method in self._responses:
+            mapping.add(caller=method, callee=self._asked_for(method))
+        mapping.add(caller="score", callee=self._asked_for("predict"))
+        # The owner only shows in messages; scikit-learn 1.6 copies it, so it is not the (fitted) estimator.
+        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
+        if hasattr(self, "cv"):
+            to_split = MethodMapping().add(caller="fit", callee="split")
+            router.add(splitter=self.cv, method_mapping=to_split)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
+
+    def _copy_feature_record(self) -> None:
+        """Take over what the inner estimator recorded of the columns it was fitted on."""
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimator_, name):
+                setattr(self, name, getattr(self.estimator_, name))
+            elif hasattr(self, name):
+                delattr(self, name)
+
+
+class MetaClassifier(ClassifierMixin, _SensitiveMetaEstimator):
+    """A classifier around another one that knows which column is sensitive.
+
+    Subclasses say by ``_binary_only`` that they take two classes.
+    """
+
+    _binary_only = False
+    _responses = RESPONSES
+
+    __metadata_request__predict_proba = {"sensitive_features": False}
+    __metadata_request__predict_log_proba = {"sensitive_features": False}
+    __metadata_request__decision_function = {"sensitive_features": False}
 
     @available_if(_offers("predict_proba"))
     def predict_proba(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
@@ -285,25 +327,6 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """The class labels."""
         return self.estimator_.classes_
 
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Say which metadata this estimator uses and passes on (scikit-learn's metadata routing).
-
-        Returns
-        -------
-        MetadataRouter
-            The requests of this estimator, of its splitter if it has one, and of the inner estimator.
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        for method in RESPONSES:
-            mapping.add(caller=method, callee=self._asked_for(method))
-        mapping.add(caller="score", callee=self._asked_for("predict"))
-        # The owner only shows in messages; scikit-learn 1.6 copies it, so it is not the (fitted) estimator.
-        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
-        if hasattr(self, "cv"):
-            to_split = MethodMapping().add(caller="fit", callee="split")
-            router.add(splitter=self.cv, method_mapping=to_split)
-        return router.add(estimator=self.estimator, method_mapping=mapping)
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         inner = get_tags(self.estimator)
@@ -313,10 +336,43 @@ class MetaClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             tags.classifier_tags.multi_class = False
         return tags
 
-    def _copy_feature_record(self) -> None:
-        """Take over what the inner estimator recorded of the columns it was fitted on."""
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.estimator_, name):
-                setattr(self, name, getattr(self.estimator_, name))
-            elif hasattr(self, name):
-                delattr(self, name)
+
+class MetaRegressor(RegressorMixin, _SensitiveMetaEstimator):
+    """A regressor around another one that knows which column is sensitive."""
+
+    def score(self, X: Any, y: Any, sensitive_features: Any = None, sample_weight: Any = None) -> float:
+        """Return the coefficient of determination (R squared) of ``predict`` on X and y.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+        y : array-like of shape (n_samples,)
+            Their amounts.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row, for ``predict``.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row.
+
+        Returns
+        -------
+        float
+            One minus the squared error of the predictions, as a share of that of the mean amount.
+
+        Raises
+        ------
+        ValueError
+            If amounts are missing, infinite, no numbers, or not one per row; or if weights are negative, not
+            finite, all zero, or not one per row; or if pandas indexes are in different orders.
+        """
+        refuse_shuffled(X=X, y=y, sensitive_features=sensitive_features, sample_weight=sample_weight)
+        predicted = self.predict(X, sensitive_features=sensitive_features)
+        weights = check_weights(sample_weight, len(predicted))
+        return float(r2_score(amounts_column("y", y), predicted, sample_weight=weights))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.input_tags = inner.input_tags
+        tags.regressor_tags = inner.regressor_tags or tags.regressor_tags
+        return tags

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit, check_cv
+from sklearn.model_selection import ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit, check_cv
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -30,12 +30,13 @@ from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import check_frozen, fit_weighted, metadata_for, share_metadata
-from fairsk._sklearn.rows import check_rows, take_fit_params, take_rows
+from fairsk._sklearn.rows import check_amount_rows, check_rows, take_fit_params, take_rows
 
 __all__ = [
     "OutOfFold",
     "Splits",
     "TrainingData",
+    "check_amounts_to_train",
     "check_training_data",
     "cross_fit",
     "refuse_one_class",
@@ -54,18 +55,18 @@ class Respond(Protocol):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Validated arguments of ``fit``: two classes, a group for every row, weights that can be used.
+    """Validated arguments of ``fit``: labels or amounts, a group for every row, weights that can be used.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
         The rows, not converted.
     labels : array of shape (n_samples,)
-        Their labels.
+        Their labels, or amounts.
     classes : list
-        The two classes, sorted.
-    positive : label
-        The positive one.
+        The classes, sorted; none for amounts.
+    positive : label or None
+        The positive one of two classes.
     values : array of shape (n_samples,) or (n_samples, n_columns)
         The sensitive attribute, as metadata for the steps that ask for it.
     groups : Grouping
@@ -114,15 +115,16 @@ def check_training_data(
     fit_params: dict[str, Any] | None = None,
     estimator: Any = None,
     cv: Any = None,
+    several_classes: bool = False,
 ) -> TrainingData:
-    """Validate the arguments of ``fit`` of a binary classifier that treats groups differently.
+    """Validate the arguments of ``fit`` of a classifier that treats groups differently.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
         The rows.
     y : array-like of shape (n_samples,)
-        Their labels, of two classes.
+        Their labels.
     selector : str, int, list of these, callable or None
         The constructor's ``sensitive_features``.
     sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
@@ -139,6 +141,9 @@ def check_training_data(
         The inner estimator.
     cv : int, float, splitter, iterable of splits or None
         What splits the rows.
+    several_classes : bool, default=False
+        Whether there may be more than two classes. Which of these are positive, ``pos_label`` does not say
+        here: :class:`~fairsk._core.class_events.ClassEvents` does.
 
     Returns
     -------
@@ -148,7 +153,7 @@ def check_training_data(
     Raises
     ------
     ValueError
-        If y has not two classes, ``pos_label`` is none of them, or is not given where y is an ordered
+        If y has other than two classes, ``pos_label`` is none of them, or is not given where y is an ordered
         categorical whose order is not the sorted one; or the sensitive column is missing or has
         missing values, or the weights cannot be used.
     """
@@ -162,16 +167,97 @@ def check_training_data(
         **fit_params,
     )
     classes = np.unique(labels)
-    if len(classes) > 2:
+    if len(classes) > 2 and not several_classes:
         raise ValueError(
             "Only binary classification is supported. The type of the target is "
             f"{type_of_target(labels)}: y has the classes {list_labels(classes.tolist())}."
         )
     if len(classes) < 2:
         raise ValueError(f"y has only one class, {show(classes[0])}: there is nothing to separate.")
-    if pos_label is None:
-        _refuse_other_order(y, classes.tolist())
-    positive = positive_class(classes, pos_label)
+    positive = None
+    if len(classes) == 2:
+        if pos_label is None:
+            _refuse_other_order(y, classes.tolist())
+        positive = positive_class(classes, pos_label)
+    return _training_data(
+        X,
+        labels,
+        classes.tolist(),
+        positive,
+        selector=selector,
+        sensitive_features=sensitive_features,
+        sample_weight=sample_weight,
+        fit_params=fit_params,
+        estimator=estimator,
+        cv=cv,
+    )
+
+
+def check_amounts_to_train(
+    X: Any,
+    y: Any,
+    *,
+    selector: Selector,
+    sensitive_features: Any = None,
+    sample_weight: ArrayLike | None = None,
+    fit_params: dict[str, Any] | None = None,
+    estimator: Any = None,
+    cv: Any = None,
+) -> TrainingData:
+    """Validate the arguments of ``fit`` of a regressor that treats groups differently.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        The rows.
+    y : array-like of shape (n_samples,)
+        Their amounts.
+    selector, sensitive_features, sample_weight, fit_params, estimator, cv
+        As in :func:`check_training_data`.
+
+    Returns
+    -------
+    TrainingData
+        The same, validated; ``labels`` are floats.
+
+    Raises
+    ------
+    ValueError
+        If an amount is missing, infinite or no number, the sensitive column is missing or has missing values,
+        or the weights cannot be used.
+    """
+    fit_params = fit_params or {}
+    X, amounts = check_amount_rows(
+        X, y, sensitive_features=sensitive_features, sample_weight=sample_weight, **fit_params
+    )
+    return _training_data(
+        X,
+        amounts,
+        [],
+        None,
+        selector=selector,
+        sensitive_features=sensitive_features,
+        sample_weight=sample_weight,
+        fit_params=fit_params,
+        estimator=estimator,
+        cv=cv,
+    )
+
+
+def _training_data(
+    X: Any,
+    labels: NDArray[Any],
+    classes: list[Any],
+    positive: Any,
+    *,
+    selector: Selector,
+    sensitive_features: Any,
+    sample_weight: ArrayLike | None,
+    fit_params: dict[str, Any],
+    estimator: Any,
+    cv: Any,
+) -> TrainingData:
+    """Return validated rows and labels with their groups and weights, and who gets which of the rest."""
     sensitive = sensitive_columns(X, selector, sensitive_features, n_samples=num_samples(X))
     values = sensitive.to_metadata()
     inner_params, split_params = share_metadata(fit_params, estimator, cv)
@@ -181,7 +267,7 @@ def check_training_data(
     return TrainingData(
         X,
         labels,
-        classes.tolist(),
+        classes,
         positive,
         values,
         encode_groups(sensitive),
@@ -214,12 +300,14 @@ class OutOfFold:
 
     Parameters
     ----------
-    estimator : classifier or None
-        The fitted classifier to predict with; None where only the scores were wanted.
+    estimator : estimator or None
+        The fitted estimator to predict with; None where only the scores were wanted.
     scores : array of shape (n_samples,) or (n_samples, n_scores)
         The out-of-fold scores.
-    actual : bool array of shape (n_samples,)
-        Which rows are positive.
+    labels : array of shape (n_samples,)
+        Their labels, or amounts.
+    positive : label or None
+        The positive one of two classes.
     groups : Grouping
         The group of each row.
     weights : array of shape (n_samples,) or None
@@ -231,7 +319,8 @@ class OutOfFold:
 
     estimator: Any
     scores: Floats
-    actual: Bools
+    labels: NDArray[Any]
+    positive: Any
     groups: Grouping
     weights: Floats | None
     rows: Ints
@@ -242,7 +331,8 @@ class OutOfFold:
         return OutOfFold(
             self.estimator,
             self.scores[rows],
-            self.actual[rows],
+            self.labels[rows],
+            self.positive,
             self.groups.take(rows),
             weights,
             self.rows[rows],
@@ -253,6 +343,11 @@ class OutOfFold:
         if self.weights is None or self.weights.all():
             return self
         return self.take(np.flatnonzero(self.weights))
+
+    @property
+    def actual(self) -> Bools:
+        """Which rows are positive, of two classes."""
+        return self.labels == self.positive
 
     @property
     def mass(self) -> Floats:
@@ -275,7 +370,7 @@ def cross_fit(
 ) -> OutOfFold:
     """Score every row by a clone that was fitted without it; fit one more clone to all rows.
 
-    A prefit classifier (``FrozenEstimator``) is not fitted: it scores all rows, none of which it should have
+    A prefit estimator (``FrozenEstimator``) is not fitted: it scores all rows, none of which it should have
     been trained on.
 
     Parameters
@@ -324,7 +419,7 @@ def cross_fit(
             f"refit=False keeps the classifier of a single split, but cv has {len(splits)}: give cv a "
             "share of test rows such as 0.3, or set refit=True."
         )
-    if not isinstance(estimator, DummyClassifier):
+    if not isinstance(estimator, DummyClassifier) and (training.classes or target is not None):
         refuse_one_class(training, splits, target)
     target = training.labels if target is None else target
     folds = Parallel(n_jobs=n_jobs)(
@@ -351,7 +446,8 @@ def cross_fit(
     return OutOfFold(
         final,
         scores,
-        training.labels[rows] == training.positive,
+        training.labels[rows],
+        training.positive,
         training.groups.take(rows),
         None if training.weights is None else training.weights[rows],
         rows,
@@ -372,17 +468,25 @@ def _score_prefit(
     estimator: FrozenEstimator, training: TrainingData, respond: Respond, *, share_groups: bool
 ) -> OutOfFold:
     """Score all rows by a classifier that was fitted to others."""
-    check_frozen(estimator)
-    classes = np.asarray(estimator.classes_).tolist()
-    if set(classes) != set(training.classes):
-        raise ValueError(
-            f"The prefit estimator has the classes {classes}, and y {training.classes}: they must be the "
-            "same two."
-        )
+    check_frozen(estimator, classifier=bool(training.classes))
+    if training.classes:
+        classes = np.asarray(estimator.classes_).tolist()
+        if set(classes) != set(training.classes):
+            raise ValueError(
+                f"The prefit estimator has the classes {classes}, and y {training.classes}: they must be the "
+                f"same{' two' if len(training.classes) == 2 else ''}."
+            )
     values = training.values if share_groups else None
     scores = respond(estimator, training.X, sensitive_features=values)
-    actual = training.labels == training.positive
-    return OutOfFold(estimator, scores, actual, training.groups, training.weights, np.arange(len(scores)))
+    return OutOfFold(
+        estimator,
+        scores,
+        training.labels,
+        training.positive,
+        training.groups,
+        training.weights,
+        np.arange(len(scores)),
+    )
 
 
 def refuse_one_class(training: TrainingData, splits: Splits, target: NDArray[Any] | None = None) -> None:
@@ -461,8 +565,8 @@ def split_rows(training: TrainingData, cv: Any, random_state: Any = None) -> Spl
     training : TrainingData
         The validated arguments of ``fit``.
     cv : int, float, splitter, iterable of splits or None
-        The number of folds, stratified by group and label; a share of test rows, for one split stratified by
-        label; or anything that scikit-learn's ``check_cv`` takes. None means 5 folds.
+        The number of folds, stratified by group and label (amounts by group alone); a share of test rows, for
+        one split stratified by label; or anything that scikit-learn's ``check_cv`` takes. None means 5 folds.
     random_state : int, RandomState instance or None
         Shuffles the rows before they are split, if it is not None.
 
@@ -498,13 +602,17 @@ def _positions(rows: Any) -> Ints:
 
 
 def _iterate_splits(training: TrainingData, cv: Any, random_state: Any) -> Iterable[tuple[Ints, Ints]]:
-    n_samples = len(training.labels)
+    n_samples, has_classes = len(training.labels), bool(training.classes)
     if isinstance(cv, Integral):
         folds = StratifiedKFold(int(cv), shuffle=random_state is not None, random_state=random_state)
-        labels = np.unique(training.labels, return_inverse=True)[1]
-        return folds.split(np.zeros(n_samples), group_strata(training.groups.codes, labels, int(cv)))
+        # Amounts are no strata: their rows are shared out evenly by group alone.
+        labels = training.labels if has_classes else np.zeros(n_samples)
+        codes = np.unique(labels, return_inverse=True)[1]
+        return folds.split(np.zeros(n_samples), group_strata(training.groups.codes, codes, int(cv)))
     if isinstance(cv, Real):
-        split = StratifiedShuffleSplit(1, test_size=float(cv), random_state=random_state)
+        splitter = StratifiedShuffleSplit if has_classes else ShuffleSplit
+        split = splitter(1, test_size=float(cv), random_state=random_state)
         return split.split(np.zeros(n_samples), training.labels)
     params = training.split_params if hasattr(cv, "split") else {}  # splits that are made already ask nothing
-    return check_cv(cv, training.labels, classifier=True).split(training.X, training.labels, **params)
+    splits = check_cv(cv, training.labels, classifier=has_classes)
+    return splits.split(training.X, training.labels, **params)

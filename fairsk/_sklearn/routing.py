@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -23,6 +23,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, get_routing_for_object
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from fairsk._core.messages import list_labels
 from fairsk._core.texts import per_column
 from fairsk._core.typing import Floats
 from fairsk._sklearn.compat import num_samples, own_requests, request_lastingly
@@ -34,6 +35,7 @@ __all__ = [
     "asks_for",
     "call",
     "check_frozen",
+    "class_scores",
     "fit_weighted",
     "metadata_for",
     "positive_scores",
@@ -162,8 +164,8 @@ def _declines_weights(estimator: Any) -> bool:
     return _is_router(estimator) and any(map(_declines_weights, _children(estimator)))
 
 
-def check_frozen(estimator: FrozenEstimator) -> None:
-    """Refuse a frozen estimator that was never fitted, or is no classifier.
+def check_frozen(estimator: FrozenEstimator, *, classifier: bool = True) -> None:
+    """Refuse a frozen estimator that was never fitted, or is no classifier where one is needed.
 
     Raises
     ------
@@ -172,7 +174,7 @@ def check_frozen(estimator: FrozenEstimator) -> None:
     ValueError
         If it has no classes.
     """
-    if hasattr(estimator, "classes_"):
+    if classifier and hasattr(estimator, "classes_"):
         return
     inner = type(estimator.estimator).__name__
     try:
@@ -182,7 +184,8 @@ def check_frozen(estimator: FrozenEstimator) -> None:
             f"The {inner} inside FrozenEstimator is not fitted: fit it, to other rows than these, before you "
             "freeze it; or leave out FrozenEstimator."
         ) from None
-    raise ValueError(f"The {inner} inside FrozenEstimator has no classes_: it must be a classifier.")
+    if classifier:
+        raise ValueError(f"The {inner} inside FrozenEstimator has no classes_: it must be a classifier.")
 
 
 def fit_weighted(
@@ -299,10 +302,7 @@ def positive_scores(
     may_be_missing : bool, default=False
         Whether NaN is accepted: a row that the estimator gives no answer to.
     """
-    method = response_of(estimator, response_method)
-    if method is None:
-        wanted = "predict_proba, decision_function" if response_method == "auto" else response_method
-        raise ValueError(f"{type(estimator).__name__} has none of the methods {wanted}.")
+    method = _require_response(estimator, response_method)
     scores = np.asarray(call(estimator, method, X, sensitive_features=sensitive_features), dtype=float)
     classes = np.asarray(estimator.classes_).tolist()
     if positive not in classes:
@@ -325,3 +325,60 @@ def positive_scores(
     if np.isinf(scores).any() or (np.isnan(scores).any() and not may_be_missing):
         raise ValueError(f"{type(estimator).__name__}.{method} returned NaN or infinite scores.")
     return scores
+
+
+def class_scores(
+    estimator: Any,
+    X: Any,
+    response_method: ResponseMethod,
+    classes: Sequence[Any],
+    sensitive_features: Any = None,
+) -> Floats:
+    """Return a score per row and class that grows with the chance of the class.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+        Has ``classes_`` and at least one response method.
+    X : array-like
+        Rows.
+    response_method : {"auto", "predict_proba", "decision_function"}
+        What to ask it for; ``"auto"`` takes the first one that it has.
+    classes : sequence of labels
+        Three classes or more, in the order in which their scores are wanted.
+    sensitive_features : array-like, optional
+        Passed on if the estimator asks for it.
+
+    Returns
+    -------
+    array of shape (n_samples, n_classes)
+        The scores.
+    """
+    method = _require_response(estimator, response_method)
+    scores = np.asarray(call(estimator, method, X, sensitive_features=sensitive_features), dtype=float)
+    known = np.asarray(estimator.classes_).tolist()
+    unknown = [label for label in classes if label not in known]
+    if unknown:
+        raise ValueError(
+            f"{type(estimator).__name__} knows the classes {list_labels(known)} only, and cannot score "
+            f"{list_labels(unknown)}: were there rows of every class among those that it was fitted to?"
+        )
+    n_rows = num_samples(X)
+    if scores.shape != (n_rows, len(known)):
+        raise ValueError(
+            f"{type(estimator).__name__}.{method} returned an array of shape {scores.shape} for "
+            f"{n_rows} rows and {len(known)} classes."
+            f"{per_column(X, None, scores.shape, n_rows)}"
+        )
+    if not np.isfinite(scores).all():
+        raise ValueError(f"{type(estimator).__name__}.{method} returned NaN or infinite scores.")
+    return scores[:, [known.index(label) for label in classes]]
+
+
+def _require_response(estimator: Any, response_method: ResponseMethod) -> str:
+    """Return the response method that scores come from; refuse an estimator that lacks it."""
+    method = response_of(estimator, response_method)
+    if method is None:
+        wanted = "predict_proba, decision_function" if response_method == "auto" else response_method
+        raise ValueError(f"{type(estimator).__name__} has none of the methods {wanted}.")
+    return method

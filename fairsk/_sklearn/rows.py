@@ -8,13 +8,21 @@ from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
+from fairsk._core.amounts import amounts_column
 from fairsk._core.columns import pyarrow_rows, refuse_repeated_names, refuse_shuffled
 from fairsk._core.labels import target_column
 from fairsk._core.messages import list_labels
-from fairsk._core.typing import Ints
+from fairsk._core.typing import Floats, Ints
 from fairsk._sklearn.compat import check_feature_names, check_n_features, num_samples, safe_indexing
 
-__all__ = ["check_rows", "check_same_features", "refuse_dataset", "take_fit_params", "take_rows"]
+__all__ = [
+    "check_amount_rows",
+    "check_rows",
+    "check_same_features",
+    "refuse_dataset",
+    "take_fit_params",
+    "take_rows",
+]
 
 
 def take_rows(data: Any, rows: Ints) -> Any:
@@ -56,6 +64,32 @@ def check_rows(X: Any, y: Any, **per_row: Any) -> tuple[Any, NDArray[Any]]:
     if num_samples(X) == 0:
         raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
     return X, labels
+
+
+def check_amount_rows(X: Any, y: Any, **per_row: Any) -> tuple[Any, Floats]:
+    """Return X made indexable but not converted, and amounts as a 1-D array of finite floats.
+
+    Parameters
+    ----------
+    X, y : array-like
+        Rows and their amounts.
+    **per_row : array-like or None
+        What else comes with a value per row, by name: its pandas index must not be theirs in another order.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows, their numbers differ, an amount is missing, infinite or no number, or pandas
+        indexes are in different orders.
+    TypeError
+        If X is a dataset or a loader of torch.
+    """
+    refuse_dataset(X)
+    refuse_shuffled(X=X, y=y, **per_row)
+    if y is None:
+        raise ValueError("requires y to be passed, but the target y is None")
+    X, amounts = indexable(X, amounts_column("y", y, warn=True))
+    return X, amounts
 
 
 def refuse_dataset(X: Any) -> None:

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils import column_or_1d
 
-from fairsk._core.columns import as_array, refuse_shuffled, value_columns
+from fairsk._core.amounts import amounts_column
+from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.groups import encode_groups, format_group, list_groups
 from fairsk._core.labels import require_labels
-from fairsk._core.messages import show
 from fairsk._core.results import Backend, Result, Table, library_of, number, percent, row_count, with_interval
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import check_weights
@@ -213,7 +212,7 @@ def regression_metrics(
     refuse_shuffled(
         y_true=y_true, y_pred=y_pred, sensitive_features=sensitive_features, sample_weight=sample_weight
     )
-    actual, predicted = _amounts("y_true", y_true), _amounts("y_pred", y_pred)
+    actual, predicted = amounts_column("y_true", y_true), amounts_column("y_pred", y_pred)
     if len(actual) != len(predicted):
         raise ValueError(
             f"y_true has {len(actual)} rows and y_pred {len(predicted)}: inconsistent numbers of samples."
@@ -254,19 +253,6 @@ def regression_metrics(
         largest_wasserstein(scores),
         library_of(sensitive_features, y_true, y_pred),
     )
-
-
-def _amounts(name: str, values: ArrayLike) -> Floats:
-    if values is None:
-        raise ValueError(f"{name} is None: give a number per row.")
-    column = column_or_1d(as_array(values))
-    try:
-        amounts = column.astype(float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must hold numbers, got values such as {show(column[0])}.") from None
-    if len(amounts) == 0 or not np.isfinite(amounts).all():
-        raise ValueError(f"{name} must hold at least one number, and no missing or infinite ones.")
-    return amounts
 
 
 def _means(

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fairsk._core.class_events import ClassEvents
 from fairsk._core.columns import refuse_shuffled, value_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import encode_groups, list_groups, sort_labels
@@ -106,24 +107,22 @@ def one_vs_rest_counts(
     groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
     codes = [np.fromiter(map(position.__getitem__, column), np.intp, len(column)) for column in columns]
     shape = (len(groups.labels), len(labels), len(labels))
+    events = ClassEvents.of(labels)
     flat_index = np.ravel_multi_index((groups.codes, *codes), shape)
 
     def cells(values: Floats | None) -> dict[str, Floats]:
         table = np.bincount(flat_index, values, minlength=int(np.prod(shape))).astype(float).reshape(shape)
-        hits = np.diagonal(table, axis1=1, axis2=2)
-        wrong = table * (1 - np.eye(len(labels)))  # so that no cell is a difference of large sums
-        false_alarms, misses = wrong.sum(1), wrong.sum(2)
-        rejections = [np.delete(np.delete(table, k, 1), k, 2).sum((1, 2)) for k in range(len(labels))]
+        counted = events.cells(table)
         if y_true is None:  # predictions stand for the labels, so that all rows are hits: count negatives
-            hits, false_alarms = np.zeros_like(hits), hits
-        return {"tp": hits, "fp": false_alarms, "fn": misses, "tn": np.stack(rejections, axis=1)}
+            counted |= {"tp": np.zeros_like(counted["tp"]), "fp": counted["tp"]}
+        return counted
 
     return GroupCounts(
         groups.labels,
         cells(weights),
         None if weights is None else cells(weights**2),
         names=groups.names,
-        strata=labels,
+        strata=events.labels,
         labelled=y_true is not None,
         library=library_of(sensitive_features, y_true, y_pred),
     )

@@ -1,0 +1,43 @@
+"""Amounts: numbers to be predicted, as a column without missing ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import column_or_1d
+
+from fairsk._core.columns import as_array
+from fairsk._core.messages import show
+from fairsk._core.typing import Floats
+
+__all__ = ["amounts_column"]
+
+
+def amounts_column(name: str, values: Any, *, warn: bool = False) -> Floats:
+    """Return amounts as a 1-D array of floats.
+
+    Parameters
+    ----------
+    name : str
+        What an error calls them.
+    values : array-like of shape (n_samples,) or (n_samples, 1)
+        The amounts.
+    warn : bool, default=False
+        Whether to warn of an array that is a column, as scikit-learn does in ``fit``.
+
+    Raises
+    ------
+    ValueError
+        If there are none, they are no numbers, or one is missing or infinite.
+    """
+    if values is None:
+        raise ValueError(f"{name} is None: give a number per row.")
+    column = column_or_1d(as_array(values), warn=warn)
+    try:
+        amounts = column.astype(float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must hold numbers, got values such as {show(column[0])}.") from None
+    if len(amounts) == 0 or not np.isfinite(amounts).all():
+        raise ValueError(f"{name} must hold at least one number, and no missing or infinite ones.")
+    return amounts
