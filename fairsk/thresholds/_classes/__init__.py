@@ -1,0 +1,1 @@
+"""Offsets per class and group: thresholds for three and more classes."""
