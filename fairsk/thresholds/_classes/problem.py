@@ -121,10 +121,14 @@ class OffsetProblem:
         return all(rate.has_fixed_denominator for each in self.constraints for rate in each.constraint.rates)
 
     @cached_property
+    def compared(self) -> Bools:
+        """Which rates of which groups are compared: those that are covered, and in some other group too."""
+        return self.covered & (self.covered.sum(1, keepdims=True) > 1)
+
+    @cached_property
     def measured(self) -> list[int]:
-        """The groups that take part: those that are covered in a rate of which some other one is, too."""
-        compared = self.covered & (self.covered.sum(1, keepdims=True) > 1)
-        return [int(g) for g in np.flatnonzero(compared.any(0))]
+        """The groups that take part: those in which some rate is compared."""
+        return [int(g) for g in np.flatnonzero(self.compared.any(0))]
 
     @cached_property
     def clearance(self) -> Clearance:

@@ -1,0 +1,190 @@
+"""Rows of one group: their table under offsets, and the exact search along the offset of one class.
+
+While the offset of one class rises and the others stay, a row turns to that class at one point: where the
+class's score plus its offset passes the greatest of the others. So all decisions along the line follow from
+one sort, and what they are worth from cumulative sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fairsk._core.typing import Floats, Ints
+
+__all__ = ["GroupRows", "Line", "normalised"]
+
+#: Points along a line that are closer than this, as a part of the largest score, are one: sums round.
+_TIE = 1e-12
+#: How far beyond the last point of a line an offset stands that turns every row.
+_BEYOND = 1.0
+#: After how many rounds over all classes an ascent ends at the latest.
+_MAX_ROUNDS = 20
+
+
+def normalised(offsets: Floats) -> Floats:
+    """Return offsets that decide alike, with 0 for the first class."""
+    return offsets - offsets[..., :1]
+
+
+@dataclass(frozen=True)
+class Line:
+    """The decisions of all rows along the offset of one class.
+
+    Parameters
+    ----------
+    klass : int
+        The class.
+    order : integer array of shape (n_samples,)
+        The rows in the order in which they turn to the class.
+    turned : integer array of shape (n_stops,)
+        How many rows have turned at each stop.
+    before : integer array of shape (n_samples,)
+        What each row is decided as while it has not turned.
+    stops : array of shape (n_stops,)
+        An offset inside each stop.
+    """
+
+    klass: int
+    order: Ints
+    turned: Ints
+    before: Ints
+    stops: Floats
+
+
+@dataclass(frozen=True)
+class GroupRows:
+    """The rows of one group.
+
+    Parameters
+    ----------
+    scores : array of shape (n_classes, n_samples)
+        The scores, class after class.
+    labels : integer array of shape (n_samples,)
+        The positions of the classes.
+    weights : array of shape (n_samples,)
+        The weights.
+    """
+
+    scores: Floats
+    labels: Ints
+    weights: Floats
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def n_classes(self) -> int:
+        """The number of classes."""
+        return len(self.scores)
+
+    @cached_property
+    def tie(self) -> float:
+        """Points along a line that are closer than this are one."""
+        return _TIE * (1.0 + float(np.abs(self.scores).max(initial=0.0)))
+
+    def take(self, index: Ints | slice) -> GroupRows:
+        """Return some of the rows."""
+        scores = np.ascontiguousarray(self.scores[:, index])
+        return GroupRows(scores, self.labels[index], self.weights[index])
+
+    def thinned(self, n_rows: int) -> GroupRows:
+        """Return every so-many-th row, with weights that add up to about the same; all if they are few."""
+        if len(self) <= n_rows:
+            return self
+        # Along the scores of the first class, so that a regular order of the rows does no harm.
+        order = np.argsort(self.scores[0], kind="stable")
+        rows = self.take(order[np.linspace(0, len(self) - 1, n_rows).astype(np.intp)])
+        factor = self.weights.sum() / (rows.weights.sum() or 1.0)
+        return GroupRows(rows.scores, rows.labels, rows.weights * factor)
+
+    def decide(self, offsets: Floats) -> Ints:
+        """Return the decision of each row; of equal classes, the first."""
+        best, decisions = self.scores[0] + offsets[0], np.zeros(len(self), dtype=np.intp)
+        for k in range(1, self.n_classes):
+            value = self.scores[k] + offsets[k]
+            decisions[value > best] = k
+            np.maximum(best, value, out=best)
+        return decisions
+
+    def table(self, offsets: Floats) -> Floats:
+        """Return the weight of the rows of each label that get each decision."""
+        k = self.n_classes
+        cells = self.labels * k + self.decide(offsets)
+        return np.bincount(cells, self.weights, k * k).reshape(k, k)
+
+    def payoffs(self, worth: Floats) -> Floats:
+        """Return what each row is worth under each decision, of shape (n_classes, n_samples)."""
+        return worth.T[:, self.labels] * self.weights
+
+    # --- along one class ------------------------------------------------------------------------------
+
+    def line(self, offsets: Floats, klass: int) -> Line:
+        """Return the decisions along the offset of one class."""
+        others = [k for k in range(self.n_classes) if k != klass]
+        rival = self.scores[others[0]] + offsets[others[0]]
+        before = np.full(len(self), others[0], dtype=np.intp)
+        for k in others[1:]:
+            value = self.scores[k] + offsets[k]
+            before[value > rival] = k
+            np.maximum(rival, value, out=rival)
+        points = rival - self.scores[klass]
+        order = np.argsort(points, kind="stable")
+        points = points[order]
+        # Offsets between two points that are no tie, and beyond the first and the last one.
+        apart = np.flatnonzero(np.diff(points) > self.tie)
+        inside = (points[apart] + points[apart + 1]) / 2
+        stops = np.concatenate([points[:1] - _BEYOND, inside, points[-1:] + _BEYOND])
+        return Line(klass, order, np.concatenate([[0], apart + 1, [len(self)]]), before, stops)
+
+    def best_on_line(self, line: Line, payoffs: Floats) -> tuple[float, float]:
+        """Return the offset on a line that is worth most, and by how much more than where no row turned."""
+        rows = np.arange(len(self))
+        gains = (payoffs[line.klass] - payoffs[line.before, rows])[line.order]
+        total = np.concatenate([[0.0], np.cumsum(gains)])[line.turned]
+        best = int(np.argmax(total))
+        return float(line.stops[best]), float(total[best])
+
+    def tables_on_line(self, line: Line, stops: Ints) -> Floats:
+        """Return the tables at some stops of a line, in rising order, of shape (n_stops, n_classes, n_classes)."""
+        k, n = self.n_classes, len(stops)
+        # Each row turns before the first of the stops at which it has turned.
+        turns_at = np.searchsorted(line.turned[stops], np.arange(len(self)), "right")
+        labels, before = self.labels[line.order], line.before[line.order]
+        weights = self.weights[line.order]
+        cells = (turns_at * k + labels) * k + before
+        moved = np.bincount(cells, weights, (n + 1) * k * k).reshape(n + 1, k, k)
+        turned = np.cumsum(moved, axis=0)[:n]
+        tables = moved.sum(0) - turned
+        tables[:, :, line.klass] += turned.sum(2)
+        return tables
+
+    def ascend(self, offsets: Floats, payoffs: Floats) -> Floats:
+        """Return offsets that no change of one class alone betters, from some on."""
+        offsets = offsets.copy()
+        rows = np.arange(len(self))
+        scale = float(np.abs(payoffs).sum()) or 1.0
+        value = float(payoffs[self.decide(offsets), rows].sum())
+        unchanged = 0
+        for step in range(_MAX_ROUNDS * self.n_classes):
+            klass = step % self.n_classes
+            line = self.line(offsets, klass)
+            at, gain = self.best_on_line(line, payoffs)
+            reached = float(payoffs[line.before, rows].sum()) + gain
+            if reached > value + 1e-12 * scale:
+                offsets[klass], value, unchanged = at, reached, 0
+            else:
+                unchanged += 1
+            if unchanged == self.n_classes:
+                break
+        return normalised(offsets)
+
+    def best_offsets(self, worth: Floats, starts: Sequence[Floats]) -> Floats:
+        """Return the best offsets that an ascent from one of the starts finds."""
+        payoffs, rows = self.payoffs(worth), np.arange(len(self))
+        found = [self.ascend(start, payoffs) for start in starts]
+        totals = [float(payoffs[self.decide(offsets), rows].sum()) for offsets in found]
+        return found[int(np.argmax(totals))]

@@ -1,0 +1,311 @@
+"""Class offsets under bounds: columns from priced searches, a linear program, and the best single vectors.
+
+1. The linear program over mixtures of offset vectors (:mod:`.master`) prices the rates; the vectors that are
+   worth most at those prices become new columns, until none gains. Where a group has few rows, all decisions
+   that offsets can make of them are columns from the start (:mod:`.cells`), and nothing is left out.
+2. One vector per group: the best choice among the columns by branch and bound (:mod:`.choice`), after the
+   vectors of the mixtures were moved, all groups together, to where they meet the bounds alone
+   (:mod:`.descent`).
+3. How far the program's value may lie below that over all offset vectors there are: from upper bounds of the
+   priced searches (:mod:`.certificate`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from fairsk._core.bounds import ROUNDING, bounded_rates
+from fairsk._core.results import number
+from fairsk._core.typing import Floats
+from fairsk.thresholds._classes.cells import all_offsets, number_of_cells
+from fairsk.thresholds._classes.choice import Choice, choose
+from fairsk.thresholds._classes.master import Master, Windows
+from fairsk.thresholds._classes.pool import GroupPool, Terms
+from fairsk.thresholds._classes.problem import OffsetMixture, OffsetProblem, OffsetSolution
+from fairsk.thresholds._classes.rows import GroupRows
+
+__all__ = ["best_overall", "solve"]
+
+#: With ``policy="auto"``, mix vectors if that gains more than this share of the value's range.
+WORTH_MIXING = 0.005
+#: Up to how many cells a group's decisions are listed in full.
+_MOST_CELLS = 3_000
+#: On how many rows of a group searches begin.
+_FEW_ROWS = 4_000
+#: How many rounds of new columns there are at the most, on few rows and then on all.
+_MAX_ROUNDS, _MAX_FULL_ROUNDS = 40, 4
+#: What a column must gain, as a part of the value's range, to enter.
+_GAIN = 1e-9
+
+_Policy = Literal["auto", "threshold", "randomized"]
+
+
+def solve(problem: OffsetProblem, policy: _Policy = "auto") -> OffsetSolution:
+    """Return the best offsets per group under the bounds.
+
+    Parameters
+    ----------
+    problem : OffsetProblem
+        What to choose from, under which bounds.
+    policy : {"auto", "threshold", "randomized"}
+        Whether groups have one vector each or may mix several; ``"auto"`` mixes if that gains more than half
+        a percent of the value's range, or no single vectors meet the bounds.
+
+    Raises
+    ------
+    ValueError
+        If nothing meets the bounds, or mixtures are asked for that cannot hold a rate.
+    """
+    return _Solver(problem).solve(policy)
+
+
+def best_overall(problem: OffsetProblem) -> Floats:
+    """Return the best offsets for all rows alike, without a bound; the first class has 0."""
+    rows = _rows(problem, np.arange(len(problem.labels)))
+    if rows.n_classes == 2 or number_of_cells(len(rows), rows.n_classes) <= _MOST_CELLS:
+        if rows.n_classes == 2:
+            line = rows.line(np.zeros(2), 1)
+            return np.array([0.0, rows.best_on_line(line, rows.payoffs(problem.worth))[0]])
+        found = all_offsets(rows)
+        return found[int(np.argmax([(rows.table(each) * problem.worth).sum() for each in found]))]
+    start = [np.zeros(rows.n_classes)]
+    few = rows.thinned(2 * _FEW_ROWS)
+    return rows.best_offsets(problem.worth, [few.best_offsets(problem.worth, start), *start])
+
+
+def _rows(problem: OffsetProblem, index: np.ndarray) -> GroupRows:
+    scores = np.ascontiguousarray(problem.scores[index].T, dtype=float)
+    return GroupRows(scores, problem.labels[index], problem.weights[index].astype(float))
+
+
+class _Solver:
+    """The search for one problem."""
+
+    def __init__(self, problem: OffsetProblem) -> None:
+        self._problem = problem
+        self._total = float(problem.weights.sum())
+        self._overall = best_overall(problem)
+        self._measured = problem.measured
+        k = problem.n_classes
+        self._tables = np.zeros((problem.n_groups, k, k))
+        order = np.argsort(problem.codes, kind="stable")
+        ends = np.cumsum(np.bincount(problem.codes, minlength=problem.n_groups))
+        self._pools: list[GroupPool] = []
+        fixed_shares = np.zeros(problem.n_events)
+        for g, index in enumerate(np.split(order, ends[:-1])):
+            rows, terms = _rows(problem, index), Terms(problem, g, self._total)
+            if g in self._measured:
+                self._pools.append(_begin(rows, terms, self._overall))
+            else:
+                self._tables[g] = rows.table(self._overall)
+                fixed_shares += terms.shares(self._tables[[g]])[:, 0]
+        self._fixed = problem.value(self._tables)
+        self._windows = Windows.of(problem, fixed_shares)
+        worth = problem.worth
+        shares = np.bincount(problem.labels, problem.weights, k) / self._total
+        self._span = float(shares @ np.ptp(worth, axis=1)) or 1.0
+
+    def solve(self, policy: _Policy) -> OffsetSolution:
+        """Return the best by a policy."""
+        problem = self._problem
+        if policy == "randomized" and not problem.can_mix:
+            raise ValueError(
+                f"policy='randomized' is not open to {self._names}, whose rates do not have fixed "
+                "denominators; use policy='threshold'."
+            )
+        if not self._measured:
+            return self._solution([], "the unconstrained optimum", "nothing can be compared", self._fixed)
+        if not all(map(len, self._pools)):
+            raise ValueError(
+                f"No offsets let {self._names} be measured for every class in every group. Choose a "
+                "constraint whose rates have fixed denominators, or name fewer classes."
+            )
+        master = self._generate()
+        if master is None:
+            raise ValueError(self._explain_infeasible())
+        mixed = self._from_master(master)
+        single = None
+        if policy != "randomized":
+            single = self._single(master)
+        if single is None and (policy == "threshold" or not problem.can_mix):
+            raise ValueError(self._explain_infeasible(single=True))
+        gain = np.inf if single is None else mixed.value - single.value
+        if policy != "auto":
+            reason = "as asked for"
+        elif not problem.can_mix:
+            reason = "a mixture cannot hold a rate without a fixed denominator"
+        elif single is None:
+            reason = "no single offsets meet the bound"
+        elif gain > WORTH_MIXING * self._span:
+            reason = f"single offsets would lose {number(gain, 4)}"
+        else:
+            reason = f"mixing would gain {number(gain, 4)}"
+        is_single = single is not None and (
+            policy == "threshold" or not problem.can_mix or gain <= WORTH_MIXING * self._span
+        )
+        answer = single if is_single else mixed
+        assert answer is not None
+        return replace(answer, reason=reason)
+
+    # --- mixtures -------------------------------------------------------------------------------------
+
+    def _generate(self) -> Master | None:
+        """Return the optimum over mixtures, with the columns that it needs; None if nothing meets the bounds."""
+        self._columns = [_first_columns(pool) for pool in self._pools]
+        self._few = [pool.rows.thinned(_FEW_ROWS) for pool in self._pools]
+        master = self._maximise("worth")
+        if master is None and self._maximise("excess") is not None:
+            master = self._maximise("worth")
+        return master
+
+    def _maximise(self, goal: Literal["worth", "excess"]) -> Master | None:
+        """Generate columns until none gains."""
+        full_rounds = 0
+        master = None
+        for _ in range(_MAX_ROUNDS):
+            master = Master.solve(self._windows, self._pools, self._columns, goal)
+            if master is None:
+                return None
+            if goal == "excess" and master.excess <= 1e-10:
+                return master
+            if self._add_columns(master, goal, on_all=full_rounds > 0):
+                full_rounds += full_rounds > 0
+            elif full_rounds == 0:
+                full_rounds = 1
+                if not self._add_columns(master, goal, on_all=True):
+                    break
+            else:
+                break
+            if full_rounds > _MAX_FULL_ROUNDS:
+                break
+        return None if goal == "excess" else Master.solve(self._windows, self._pools, self._columns, goal)
+
+    def _add_columns(self, master: Master, goal: Literal["worth", "excess"], *, on_all: bool) -> bool:
+        """Add the columns that gain most; say whether there are any."""
+        least = -_GAIN * (self._span if goal == "worth" else 1.0)
+        entered = False
+        for g, (pool, (used, probabilities)) in enumerate(zip(self._pools, master.used(), strict=True)):
+            if not pool.is_complete:
+                rows = pool.rows if on_all else self._few[g]
+                table = np.tensordot(probabilities, pool.tables[used], 1)
+                payoff = master.prices.payoff(pool, g, table, goal)
+                starts = list(pool.offsets[used[np.argsort(-probabilities, kind="stable")[:2]]])
+                if on_all:
+                    starts = starts[:1]
+                else:
+                    starts += [self._overall]
+                pool.add([rows.ascend(start, rows.payoffs(payoff)) for start in starts])
+            cost = master.prices.reduced_costs(pool, g, goal)
+            cost[self._columns[g]] = np.inf
+            entering = np.argsort(cost, kind="stable")[:4]
+            entering = entering[cost[entering] < least]
+            self._columns[g] = np.union1d(self._columns[g], entering)
+            entered |= bool(len(entering))
+        return entered
+
+    def _from_master(self, master: Master) -> OffsetSolution:
+        """Return the mixtures of the linear program."""
+        mixtures = [
+            OffsetMixture(pool.offsets[used], probabilities)
+            for pool, (used, probabilities) in zip(self._pools, master.used(), strict=True)
+        ]
+        return self._solution(mixtures, "a linear program over mixtures of offsets (HiGHS)", "", None, master)
+
+    # --- single vectors -------------------------------------------------------------------------------
+
+    def _single(self, master: Master) -> OffsetSolution | None:
+        """Return the best choice of one vector per group; None if none meets the bounds."""
+        choice = self._choose(master)
+        if choice is None:
+            return None
+        mixtures = [
+            OffsetMixture(pool.offsets[[place]])
+            for pool, place in zip(self._pools, choice.places, strict=True)
+        ]
+        return self._solution(mixtures, "branch and bound over offsets", "", None, master)
+
+    def _choose(self, master: Master) -> Choice | None:
+        costs = [master.prices.reduced_costs(pool, g, "worth") for g, pool in enumerate(self._pools)]
+        return choose(self._windows, self._pools, self._problem.bounds, costs, master.value)
+
+    # --- answers --------------------------------------------------------------------------------------
+
+    def _solution(
+        self,
+        mixtures: list[OffsetMixture],
+        solver: str,
+        reason: str,
+        upper_bound: float | None,
+        master: Master | None = None,
+    ) -> OffsetSolution:
+        """Return the answer for all groups."""
+        tables = self._tables.copy()
+        by_group = [OffsetMixture(self._overall[None])] * self._problem.n_groups
+        for g, pool, mixture in zip(self._measured, self._pools, mixtures, strict=True):
+            each = np.array([pool.rows.table(offsets) for offsets in mixture.offsets])
+            tables[g] = np.tensordot(mixture.probabilities, each, 1)
+            by_group[g] = mixture
+        value = self._problem.value(tables)
+        is_proven = not self._pools or all(pool.is_complete for pool in self._pools)
+        if master is not None:
+            upper_bound = max(value, master.value + self._fixed)
+        return OffsetSolution(
+            by_group,
+            tables,
+            value,
+            upper_bound,
+            is_proven,
+            self._overall,
+            solver,
+            reason,
+            upper_bound if is_proven else None,
+        )
+
+    @property
+    def _names(self) -> str:
+        return " and ".join(each.constraint.name for each in self._problem.constraints)
+
+    def _explain_infeasible(self, *, single: bool = False) -> str:
+        """Say that nothing meets the bounds, and what could be reached."""
+        required = ", ".join(
+            dict.fromkeys(str(bound) for _, bound in bounded_rates(self._problem.constraints))
+        )
+        what = "single offsets" if single else "offsets"
+        also = ""
+        if self._problem.floors or self._problem.capacity is not None:
+            also = " together with what else is asked for"
+        master = Master.solve(self._windows, self._pools, self._columns, "excess")
+        reached = ""
+        if master is not None and master.excess > ROUNDING:
+            reached = f": the closest that was found exceeds some of them by {number(master.excess, 4)}"
+        advice = (
+            "Loosen one of them." if not single else "Loosen the bound, or use policy='auto' to mix them."
+        )
+        if not self._problem.can_mix:
+            advice = "Loosen the bound, or choose a constraint whose rates have fixed denominators."
+        return f"No {what} meet {required} for {self._names}{also}{reached}. {advice}"
+
+
+def _begin(rows: GroupRows, terms: Terms, overall: Floats) -> GroupPool:
+    """Return the pool of a group: all that offsets can decide if that is little, else where to begin."""
+    k = rows.n_classes
+    spread = float(np.ptp(rows.scores)) + 1.0
+    constant = [np.where(np.arange(k) == c, spread, 0.0) - (spread if c == 0 else 0.0) for c in range(k)]
+    first = [overall, np.zeros(k), *constant]
+    positive = int((rows.weights > 0).sum())
+    if k == 2 or number_of_cells(positive, k) <= _MOST_CELLS:
+        return GroupPool(rows, terms, all_offsets(rows), is_complete=True)
+    return GroupPool(rows, terms, first, is_complete=False)
+
+
+def _first_columns(pool: GroupPool) -> np.ndarray:
+    """Return columns to begin with: all of a few, else extremes of what counts and some in between."""
+    if len(pool) <= 64:
+        return np.arange(len(pool))
+    extremes = [np.argmax(pool.worth), *np.argmin(np.nan_to_num(pool.rates), 1)]
+    extremes += list(np.argmax(np.nan_to_num(pool.rates), 1))
+    spread = np.linspace(0, len(pool) - 1, 32).astype(np.intp)
+    return np.union1d(np.array(extremes, dtype=np.intp), spread)
