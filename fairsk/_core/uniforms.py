@@ -19,11 +19,11 @@ _Bits = NDArray[np.uint64]
 
 
 def row_uniforms(scores: Floats) -> Floats:
-    """Return a number in [0, 1) per row that depends on nothing but its score, in single precision.
+    """Return a number in [0, 1) per row that depends on nothing but its scores, in single precision.
 
     Parameters
     ----------
-    scores : array of shape (n_samples,)
+    scores : array of shape (n_samples,) or (n_samples, n_classes)
         The scores.
 
     Returns
@@ -31,7 +31,7 @@ def row_uniforms(scores: Floats) -> Floats:
     array of shape (n_samples,)
         The numbers.
     """
-    return _as_uniforms(_mixed(_bits(scores)))
+    return _as_uniforms(_mixed(_bits(scores)) if np.ndim(scores) == 1 else _of_rows(scores))
 
 
 def entry_uniforms(features: NDArray[Any]) -> Floats:
@@ -47,13 +47,19 @@ def entry_uniforms(features: NDArray[Any]) -> Floats:
     array of shape (n_samples, n_features)
         The numbers, as if independent of each other unless rows have the same values in all features.
     """
-    of_row = np.zeros(len(features), dtype=np.uint64)
-    for column in features.T:
-        of_row = _mixed(of_row ^ _bits(column))
+    of_row = _of_rows(features)
     uniforms = np.empty(features.shape)
     for place in range(features.shape[1]):
         uniforms[:, place] = _as_uniforms(_mixed(of_row ^ np.uint64(place)))
     return uniforms
+
+
+def _of_rows(columns: NDArray[Any]) -> _Bits:
+    """Mix the bits of all numbers of each row."""
+    of_row = np.zeros(len(columns), dtype=np.uint64)
+    for column in columns.T:
+        of_row = _mixed(of_row ^ _bits(column))
+    return of_row
 
 
 def _bits(numbers: NDArray[Any]) -> _Bits:

@@ -30,6 +30,7 @@ __all__ = [
     "BoundReport",
     "ConstraintReport",
     "MeasuredOn",
+    "constraint_fields",
     "drop_rounding",
     "reached",
     "report_fields",
@@ -613,6 +614,42 @@ def report_fields(
     strata_names : sequence of str
         What the columns of the strata are called.
     """
+    return constraint_fields(
+        counts,
+        constraints,
+        covered=covered,
+        exempt=exempt,
+        margin=margin,
+        borrowed=borrowed,
+        tables=tables,
+        strata_names=strata_names,
+    ) | {
+        "pos_label": pos_label,
+        "objective": objective.name,
+        "value": objective.of_groups(_without_strata(counts).cells),
+        "value_without_bound": value_without_bound,
+        "group_value_without_bound": group_value_without_bound,
+        "counts_without_bound": counts_without_bound,
+        "lower_is_better": not isinstance(objective, FreeObjective) and objective.lower_is_better,
+        "measured_on": measured_on,
+    }
+
+
+def constraint_fields(
+    counts: GroupCounts,
+    constraints: tuple[BoundedConstraint, ...],
+    *,
+    covered: Sequence[Hashable] | None = None,
+    exempt: Sequence[Hashable] = (),
+    margin: KeptMargin | None = None,
+    borrowed: Mapping[Hashable, Mapping[str, Hashable]] | None = None,
+    tables: Mapping[Hashable, GroupCounts] | None = None,
+    strata_names: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Measure what decisions achieve under their constraints: the fields that follow from counts alone.
+
+    The parameters are those of :func:`report_fields`.
+    """
     if covered is None:
         covered = [label for label in counts.groups if label not in exempt]
     margin = KeptMargin.none() if margin is None else margin
@@ -637,16 +674,8 @@ def report_fields(
         }
     unsure = _uncertain(constraints, compared, pairs)
     return strata | {
-        "pos_label": pos_label,
-        "objective": objective.name,
-        "value": objective.of_groups(_without_strata(counts).cells),
-        "value_without_bound": value_without_bound,
-        "group_value_without_bound": group_value_without_bound,
-        "counts_without_bound": counts_without_bound,
-        "lower_is_better": not isinstance(objective, FreeObjective) and objective.lower_is_better,
         "constraints": reports,
         "counts": counts,
-        "measured_on": measured_on,
         "exempt": tuple(exempt),
         "uncertain": tuple(label for label in counts.groups if label in unsure),
         "margin": margin.n_errors,

@@ -77,24 +77,38 @@ class SafetyMargin:
         How many standard errors of its rate every group stays away from the ends of the window.
     parameter : {"1se"} or float
         What the user passed, for messages.
+    n_strata : int, default=1
+        Within how many strata the rates are bounded. Counts have these strata then, and ``n_rates`` is that
+        of all of them: rate j in stratum s stands at ``j * n_strata + s``.
     """
 
     constraints: tuple[BoundedConstraint, ...]
     n_errors: float
     parameter: MarginLike = 0.0
+    n_strata: int = 1
 
     @classmethod
     def from_parameter(
-        cls, margin: MarginLike, constraints: tuple[BoundedConstraint, ...], n_groups: int
+        cls,
+        margin: MarginLike,
+        constraints: tuple[BoundedConstraint, ...],
+        n_groups: int,
+        n_strata: int = 1,
     ) -> SafetyMargin:
         """Read a margin: none, one standard error, or a confidence for all pairs and rates (Bonferroni)."""
         if margin == "1se":
-            return cls(constraints, 1.0, margin)
+            return cls(constraints, 1.0, margin, n_strata)
         if not margin:
-            return cls(constraints, 0.0)
+            return cls(constraints, 0.0, n_strata=n_strata)
         # Either one of a pair may have the greater rate: ordered pairs are counted.
-        n_statements = n_groups * (n_groups - 1) * len(bounded_rates(constraints))
-        return cls(constraints, float(ndtri(1 - (1 - margin) / max(1, n_statements))), margin)
+        n_statements = n_groups * (n_groups - 1) * len(bounded_rates(constraints)) * n_strata
+        n_errors = float(ndtri(1 - (1 - margin) / max(1, n_statements)))
+        return cls(constraints, n_errors, margin, n_strata)
+
+    @property
+    def _bounds(self) -> list[Bound]:
+        """The bound of each rate."""
+        return [bound for _, bound in bounded_rates(self.constraints) for _ in range(self.n_strata)]
 
     def choose(
         self,
@@ -169,7 +183,7 @@ class SafetyMargin:
         return self._kept(counts, np.minimum(self.n_errors * errors, self._half_windows(errors)), errors)
 
     def _half_windows(self, errors: Floats) -> Floats:
-        half = np.array([allowance(bound) / 2 for _, bound in bounded_rates(self.constraints)])[:, None]
+        half = np.array([allowance(bound) / 2 for bound in self._bounds])[:, None]
         return np.where(np.isfinite(half), half, 0.0) * np.ones_like(errors)  # no bound keeps no distance
 
     def standard_errors(self, counts: GroupCounts) -> Floats:
@@ -178,15 +192,17 @@ class SafetyMargin:
         It is that of a group in which the rate, and how it varies from row to row, is that of all groups.
         """
         errors = []
-        everyone = counts.overall()
+        tables = [counts] if counts.strata is None else [counts.stratum(label) for label in counts.strata]
+        totals = [table.overall() for table in tables]
         for rate, bound in bounded_rates(self.constraints):
-            rows, all_rows = effective_rows(counts, rate), effective_rows(everyone, rate)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                error = rate_standard_errors(everyone, rate) * np.sqrt(all_rows / rows)
-                if bound.difference is None:
-                    # The delta method: the standard error of log(p) is that of p divided by p.
-                    error = error / rate(everyone.cells)
-            errors.append(np.nan_to_num(error, nan=0.0, posinf=0.0))
+            for table, everyone in zip(tables, totals, strict=True):
+                rows, all_rows = effective_rows(table, rate), effective_rows(everyone, rate)
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    error = rate_standard_errors(everyone, rate) * np.sqrt(all_rows / rows)
+                    if bound.difference is None:
+                        # The delta method: the standard error of log(p) is that of p divided by p.
+                        error = error / rate(everyone.cells)
+                errors.append(np.nan_to_num(error, nan=0.0, posinf=0.0))
         return np.array(errors)
 
     def _kept(self, counts: GroupCounts, distances: Floats, errors: Floats) -> KeptMargin:
@@ -204,8 +220,7 @@ class SafetyMargin:
 
     def _is_restricting(self) -> Bools:
         """Return which rates a margin can be kept for: parity is a statement on the rows seen."""
-        pairs = bounded_rates(self.constraints)
-        return np.array([0 < allowance(bound) < np.inf for _, bound in pairs])
+        return np.array([0 < allowance(bound) < np.inf for bound in self._bounds])
 
     def warn_of_less(self, kept: KeptMargin, decided_by: str = "thresholds") -> None:
         """Warn, once, of groups that have less than the margin asked for; what decides is said in a word."""

@@ -22,10 +22,11 @@ from sklearn.model_selection import ShuffleSplit, StratifiedKFold, StratifiedShu
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 
+from fairsk._core.class_events import ClassEvents
 from fairsk._core.columns import Selector, sensitive_columns
 from fairsk._core.groups import Grouping, encode_groups, group_strata
 from fairsk._core.labels import positive_class
-from fairsk._core.messages import list_labels, show
+from fairsk._core.messages import list_labels, list_texts, show
 from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._sklearn.compat import num_samples
@@ -116,6 +117,7 @@ def check_training_data(
     estimator: Any = None,
     cv: Any = None,
     several_classes: bool = False,
+    grades: Any = None,
 ) -> TrainingData:
     """Validate the arguments of ``fit`` of a classifier that treats groups differently.
 
@@ -144,6 +146,8 @@ def check_training_data(
     several_classes : bool, default=False
         Whether there may be more than two classes. Which of these are positive, ``pos_label`` does not say
         here: :class:`~fairsk._core.class_events.ClassEvents` does.
+    grades : sequence of labels, optional
+        All classes from the worst to the best: the better of two is the positive one.
 
     Returns
     -------
@@ -153,9 +157,9 @@ def check_training_data(
     Raises
     ------
     ValueError
-        If y has other than two classes, ``pos_label`` is none of them, or is not given where y is an ordered
-        categorical whose order is not the sorted one; or the sensitive column is missing or has
-        missing values, or the weights cannot be used.
+        If y has other than two classes, ``pos_label`` is none of them, ``grades`` are not the classes, or
+        neither is given where y is an ordered categorical whose order is not the sorted one; or the sensitive
+        column is missing or has missing values, or the weights cannot be used.
     """
     fit_params = fit_params or {}
     X, labels = check_rows(
@@ -176,7 +180,9 @@ def check_training_data(
         raise ValueError(f"y has only one class, {show(classes[0])}: there is nothing to separate.")
     positive = None
     if len(classes) == 2:
-        if pos_label is None:
+        if grades is not None:  # which names the better one, and refuses the other one as positive
+            (pos_label,) = ClassEvents.of(classes, pos_label, grades).labels
+        elif pos_label is None:
             _refuse_other_order(y, classes.tolist())
         positive = positive_class(classes, pos_label)
     return _training_data(
@@ -490,7 +496,7 @@ def _score_prefit(
 
 
 def refuse_one_class(training: TrainingData, splits: Splits, target: NDArray[Any] | None = None) -> None:
-    """Refuse splits whose training rows have one label only (or, as the target, one group only).
+    """Refuse splits whose training rows lack a class (or have, as the target, one group only).
 
     A model of them cannot tell rows apart, nor score the label that it has not seen. scikit-learn's
     ``cross_val_predict`` gives that a probability of 0; here thresholds and maps are learned from the scores.
@@ -499,6 +505,8 @@ def refuse_one_class(training: TrainingData, splits: Splits, target: NDArray[Any
     for number, (train, _) in enumerate(splits, start=1):
         if training.weights is not None:
             train = train[training.weights[train] > 0]  # a row of weight 0 is as good as absent
+        if target is None and len(training.classes) > 2:
+            _refuse_missing_class(training, train, f"{number} of {len(splits)}")
         if len(train) and (values[train] != values[train[0]]).any():
             continue
         where = f"The {len(train)} training rows of split {number} of {len(splits)} (cv)"
@@ -513,6 +521,20 @@ def refuse_one_class(training: TrainingData, splits: Splits, target: NDArray[Any
             f"rows {np.count_nonzero(values == rare)} have the label {rare!r}. Give cv fewer folds, or a "
             "splitter that keeps both labels in every training part; or wrap a model that is fitted to other "
             "rows in FrozenEstimator."
+        )
+
+
+def _refuse_missing_class(training: TrainingData, train: Ints, split: str) -> None:
+    """Refuse training rows that lack one of several classes."""
+    seen = set(training.labels[train].tolist())
+    missing = [label for label in training.classes if label not in seen]
+    if missing:
+        rows = [int(np.count_nonzero(training.labels == label)) for label in missing]
+        raise ValueError(
+            f"The {len(train)} training rows of split {split} (cv) have no row of {list_labels(missing)}, so a "
+            f"model of them cannot score that; of all {len(training.labels)} rows {list_texts(map(str, rows))} "
+            "have that label. Give cv fewer folds, a splitter that keeps every class in every training part, "
+            "or merge rare classes."
         )
 
 
