@@ -531,10 +531,10 @@ def _refuse_missing_class(training: TrainingData, train: Ints, split: str) -> No
     if missing:
         rows = [int(np.count_nonzero(training.labels == label)) for label in missing]
         raise ValueError(
-            f"The {len(train)} training rows of split {split} (cv) have no row of {list_labels(missing)}, so a "
-            f"model of them cannot score that; of all {len(training.labels)} rows {list_texts(map(str, rows))} "
-            "have that label. Give cv fewer folds, a splitter that keeps every class in every training part, "
-            "or merge rare classes."
+            f"The {len(train)} training rows of split {split} (cv) have no row of {list_labels(missing)}, so "
+            f"a model of them cannot score that; of all {len(training.labels)} rows "
+            f"{list_texts(map(str, rows))} have that label. Give cv fewer folds, a splitter that keeps every "
+            "class in every training part, or merge rare classes."
         )
 
 
