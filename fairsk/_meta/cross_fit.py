@@ -35,6 +35,7 @@ from fairsk._sklearn.rows import check_amount_rows, check_rows, take_fit_params,
 
 __all__ = [
     "OutOfFold",
+    "Respond",
     "Splits",
     "TrainingData",
     "check_amounts_to_train",

@@ -19,9 +19,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linprog
 from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
@@ -32,7 +33,8 @@ from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._held_out.objective import FreeObjective, Objective
 from fairsk._held_out.report import MeasuredOn, drop_rounding
 from fairsk._held_out.safety_margin import KeptMargin
-from fairsk._meta.cross_fit import OutOfFold, Splits, TrainingData, cross_fit
+from fairsk._meta.cross_fit import OutOfFold, Respond, Splits, TrainingData, cross_fit
+from fairsk._meta.groupwise import as_labels
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import ResponseMethod, call, positive_scores
 from fairsk.rates import CELLS, Rate, get_rate
@@ -50,6 +52,7 @@ __all__ = [
     "check_blind_models",
     "choose_blind_policy",
     "cross_fit_blind",
+    "group_probabilities",
 ]
 
 
@@ -138,23 +141,39 @@ class BlindPolicy:
         Its classes are positions among the groups.
     rule : BlindRule
         With a price for every group; 0 for those that cannot be measured.
+    overall_threshold : float
+        The best threshold for all rows alike, without a bound.
     pos_label : label
         The positive class.
     """
 
+    is_blind: ClassVar[bool] = True
+
     estimator: Any
     group_estimator: Any
     rule: BlindRule
+    overall_threshold: float
     pos_label: Hashable
 
-    def predict(self, X: Any) -> Bools:
-        """Return which rows are selected; X is without the sensitive column."""
+    def score(self, X: Any, response_method: ResponseMethod, values: Any = None) -> Floats:
+        """Return the score of each row, for which groups are not asked."""
+        return positive_scores(self.estimator, X, response_method, self.pos_label, values)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the class of each row; X is without the sensitive column."""
+        return as_labels(self._selected(X), self.estimator.classes_, self.pos_label)
+
+    def selection_probability(self, X: Any) -> Floats:
+        """Return 1 for the selected rows, and 0 for the others."""
+        return self._selected(X).astype(float)
+
+    def _selected(self, X: Any) -> Bools:
         scores = positive_scores(self.estimator, X, "predict_proba", self.pos_label)
-        groups = _group_probabilities(self.group_estimator, X, n_groups=len(self.rule.prices))
+        groups = group_probabilities(self.group_estimator, X, n_groups=len(self.rule.prices))
         return self.rule.excess(scores, groups) > 0
 
 
-def _group_probabilities(model: Any, X: Any, *, n_groups: int, sensitive_features: Any = None) -> Floats:
+def group_probabilities(model: Any, X: Any, *, n_groups: int, sensitive_features: Any = None) -> Floats:
     """Return each row's probability to belong to each group; 0 for groups that the model has not seen.
 
     Cross-fitting hands every scorer the ``sensitive_features``; here nothing may follow from them.
@@ -185,6 +204,7 @@ def cross_fit_blind(
     estimator: Any,
     group_estimator: Any,
     training: TrainingData,
+    respond: Respond,
     *,
     splits: Splits,
     min_group_size: int,
@@ -202,6 +222,8 @@ def cross_fit_blind(
         What learns the groups; by default a clone of the classifier.
     training : TrainingData
         The rows, without the sensitive column.
+    respond : callable
+        How a fitted classifier scores rows, by its probabilities.
     splits : list of tuple of two arrays
         Positions of the rows to train on and of those to score.
     min_group_size : int
@@ -222,7 +244,7 @@ def cross_fit_blind(
     out_of_fold = cross_fit(
         estimator,
         training,
-        partial(positive_scores, response_method="predict_proba", positive=training.positive),
+        respond,
         cv=splits,
         share_groups=False,
         refit=refit,
@@ -233,7 +255,7 @@ def cross_fit_blind(
         inner,
         # What the user passes on to fit is meant for the classifier.
         training if inner is estimator else replace(training, fit_params={}),
-        partial(_group_probabilities, n_groups=len(training.groups.labels)),
+        partial(group_probabilities, n_groups=len(training.groups.labels)),
         target=training.groups.codes,
         cv=splits,
         share_groups=False,
@@ -253,7 +275,7 @@ def choose_blind_policy(
     *,
     pos_label: Hashable,
     measured_on: MeasuredOn,
-) -> tuple[BlindPolicy, ThresholdReport, float]:
+) -> tuple[BlindPolicy, ThresholdReport]:
     """Choose a rule that sees scores and probabilities of groups only, and measure what that costs.
 
     Parameters
@@ -268,7 +290,7 @@ def choose_blind_policy(
     Returns
     -------
     tuple
-        The policy, its report, and the best threshold for all rows alike.
+        The policy and its report.
 
     Raises
     ------
@@ -311,9 +333,13 @@ def choose_blind_policy(
     prices = np.zeros((len(curves.labels), len(spec.rates)))
     prices[search.measured] = rule.prices
     policy = BlindPolicy(
-        out_of_fold.estimator, groups_out_of_fold.estimator, replace(rule, prices=prices), pos_label
+        out_of_fold.estimator,
+        groups_out_of_fold.estimator,
+        replace(rule, prices=prices),
+        search.overall.threshold,
+        pos_label,
     )
-    return policy, report, search.overall.threshold
+    return policy, report
 
 
 def _check_blind_spec(spec: ThresholdSpec) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Self, TypeAlias
 
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +11,6 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.columns import SensitiveColumns
-from fairsk._core.groups import Grouping
 from fairsk._core.policy import UnknownGroup
 from fairsk._core.results import library_of
 from fairsk._core.strata import read_strata, refuse_groups_as_strata
@@ -22,28 +20,22 @@ from fairsk._held_out.report import MeasuredOn
 from fairsk._held_out.safety_margin import MarginLike
 from fairsk._meta.base import MetaClassifier
 from fairsk._meta.cross_fit import OutOfFold, TrainingData, check_training_data, cross_fit, split_rows
-from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, as_labels, group_codes
+from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, group_codes
 from fairsk._sklearn.compat import HasMethods, fit_context, num_samples
-from fairsk._sklearn.routing import ResponseMethod, positive_scores
+from fairsk._sklearn.routing import ResponseMethod
 from fairsk._sklearn.rows import check_same_features
 from fairsk.rates import Constraint, Rate
-from fairsk.thresholds._blind import (
-    BlindPolicy,
-    check_blind_models,
-    choose_blind_policy,
-    cross_fit_blind,
-)
-from fairsk.thresholds._group_curves import GroupCurves
-from fairsk.thresholds._path import ParetoPath, trace_path
-from fairsk.thresholds._report import ThresholdReport, threshold_report
-from fairsk.thresholds._rules import DecidedRows, GroupPolicy
-from fairsk.thresholds._search import Search
+from fairsk.thresholds._blind import check_blind_models, cross_fit_blind
+from fairsk.thresholds._path import ParetoPath
+from fairsk.thresholds._report import ThresholdReport
+from fairsk.thresholds._rules import DecidedRows
 from fairsk.thresholds._spec import SPEC_PARAMETERS, Policy, ThresholdSpec, options
+from fairsk.thresholds._two_classes import TwoClasses
 
 __all__ = ["GroupThresholdOptimizer"]
 
-#: What ``fit`` chooses: a policy, its report, and the best threshold for all rows alike.
-_Choice: TypeAlias = tuple[GroupPolicy | BlindPolicy, ThresholdReport, float]
+#: How decisions are chosen.
+Decisions: TypeAlias = TwoClasses
 
 
 class GroupThresholdOptimizer(MetaClassifier):
@@ -134,6 +126,8 @@ class GroupThresholdOptimizer(MetaClassifier):
         of another type (text, numbers) than in ``fit``.
     pos_label : label, optional
         The positive class; by default the second of the two.
+    grades : sequence of labels, optional
+        The classes from the worst to the best: the better one is the positive class.
     random_state : int, RandomState instance or None, default=None
         Shuffles the rows before they are split, if given.
     n_jobs : int or None, default=None
@@ -235,7 +229,7 @@ class GroupThresholdOptimizer(MetaClassifier):
     report_: ThresholdReport
     _binary_only = True
     strata_: tuple[Hashable, ...] | None
-    _fitted_policy: GroupPolicy | BlindPolicy
+    _fitted_policy: Any  # it says whether it is blind, and decides by scores and groups, or by X
 
     __metadata_request__fit = {"strata": True}
     __metadata_request__predict = {"sensitive_features": True}
@@ -245,6 +239,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         **GROUPWISE_PARAMETERS,
         **SPEC_PARAMETERS,
         "strata": "no_validation",  # as sensitive_features
+        "grades": ["array-like", None],
         "policy": [options(Policy)],
         "group_estimator": [HasMethods(["fit", "predict_proba"]), None],
     }
@@ -271,6 +266,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         margin: MarginLike = 0.0,
         unknown_group: UnknownGroup = "error",
         pos_label: Any = None,
+        grades: Sequence[Any] | None = None,
         random_state: Any = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -293,6 +289,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         self.margin = margin
         self.unknown_group = unknown_group
         self.pos_label = pos_label
+        self.grades = grades
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -330,16 +327,18 @@ class GroupThresholdOptimizer(MetaClassifier):
         GroupThresholdOptimizer
             The fitted meta-estimator.
         """
-        spec = self._spec()
         training = self._training_data(X, y, sensitive_features, sample_weight, strata, fit_params)
-        by = self._strata(training.X, strata)
+        decisions = self._decisions(training)
+        by = read_strata(training.X, self.strata, strata, n_samples=num_samples(training.X))
+        decisions.refuse(by)
         if by is not None:
             refuse_groups_as_strata(training.groups, by)
         if self.policy == "blind":
-            chosen = self._choose_blind(training, spec)
+            check_blind_models(self.estimator, self.group_estimator, self.response_method)
+            chosen = decisions.blind(*self._score_blind(training, decisions), self._measured_on)
         else:
-            chosen = self._choose_by_group(training, spec, by)
-        self._fitted_policy, report, self.overall_threshold_ = chosen
+            chosen = decisions.by_group(self._score(training, decisions), by, self._measured_on)
+        self._fitted_policy, report = chosen
         self.estimator_ = self._fitted_policy.estimator
         if self.policy != "blind":  # the classifier saw X as it came
             self._copy_feature_record()
@@ -348,42 +347,6 @@ class GroupThresholdOptimizer(MetaClassifier):
         self.thresholds_ = dict(self.report_.thresholds)
         self._remember_columns(training.groups.names, sensitive_features)
         return self
-
-    def _choose_by_group(
-        self, training: TrainingData, spec: ThresholdSpec, strata: Grouping | None
-    ) -> _Choice:
-        """Choose a rule per group on out-of-fold scores."""
-        out_of_fold = self._score(training)
-        search = Search.prepare(_group_curves(out_of_fold, strata), spec)
-        solution = search.choose()
-        report = threshold_report(
-            search, solution, pos_label=training.positive, measured_on=self._measured_on
-        )
-        threshold = search.overall.threshold
-        return GroupPolicy(out_of_fold.estimator, solution.rules, threshold), report, threshold
-
-    def _choose_blind(self, training: TrainingData, spec: ThresholdSpec) -> _Choice:
-        """Fit the classifier and a model of the groups, neither of which sees the attribute, and a rule."""
-        check_blind_models(self.estimator, self.group_estimator, self.response_method)
-        check_same_features(self, training.X, reset=True)
-        splits = split_rows(training, self.cv, self.random_state)  # of all of X, as the splitter may need it
-        X = self._take_out_column(training.X)
-        with self._explaining_the_missing_column(X is not training.X):
-            out_of_fold, groups_out_of_fold = cross_fit_blind(
-                self.estimator,
-                self.group_estimator,
-                replace(training, X=X),
-                splits=splits,
-                min_group_size=self.min_group_size,
-                **self._fit_options,
-            )
-        return choose_blind_policy(
-            out_of_fold,
-            groups_out_of_fold,
-            spec,
-            pos_label=training.positive,
-            measured_on=self._measured_on,
-        )
 
     @fit_context(prefer_skip_nested_validation=False)
     def pareto_path(
@@ -435,11 +398,11 @@ class GroupThresholdOptimizer(MetaClassifier):
             raise ValueError(f"n_points must be at least 2, got {n_points}.")
         if self.policy == "blind":
             raise ValueError("A path follows thresholds per group, which policy='blind' has none of.")
-        spec = self._spec()
         training = self._training_data(X, y, sensitive_features, sample_weight, strata, fit_params)
-        by = self._strata(training.X, strata)
-        out_of_fold = self._score(training, scores_only=True)
-        path = trace_path(_group_curves(out_of_fold, by), spec, n_points)
+        decisions = self._decisions(training)
+        by = read_strata(training.X, self.strata, strata, n_samples=num_samples(training.X))
+        decisions.refuse(by)
+        path = decisions.path(self._score(training, decisions, scores_only=True), by, n_points)
         return replace(path, library=library_of(X, sensitive_features))
 
     def predict(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
@@ -464,12 +427,10 @@ class GroupThresholdOptimizer(MetaClassifier):
         """
         check_is_fitted(self)
         policy = self._fitted_policy
-        if isinstance(policy, BlindPolicy):
-            selected = policy.predict(self._inner_X(X))
-        else:
-            sensitive = self._sensitive(X, sensitive_features, predicting=True)
-            selected = policy.predict(*self._scores_and_codes(X, sensitive))
-        return as_labels(selected, self.classes_, self.report_.pos_label)
+        if policy.is_blind:
+            return policy.predict(self._inner_X(X))
+        sensitive = self._sensitive(X, sensitive_features, predicting=True)
+        return policy.predict(*self._scores_and_codes(X, sensitive))
 
     def decided_rows(self, X: Any, sensitive_features: Any = None) -> DecidedRows:
         """Return the score of each row, its group, and its probability to be selected.
@@ -501,35 +462,28 @@ class GroupThresholdOptimizer(MetaClassifier):
         check_is_fitted(self)
         policy, sensitive = self._fitted_policy, self._sensitive(X, sensitive_features)
         scores, codes = self._scores_and_codes(X, sensitive)
-        if isinstance(policy, GroupPolicy) and policy.is_mixed:
-            probability = policy.selection_probability(scores, codes)
-        else:
-            predicted = self.predict(X, sensitive_features=sensitive_features)
-            probability = (predicted == self.report_.pos_label).astype(float)
+        decided_by = (self._inner_X(X),) if policy.is_blind else (scores, codes)
+        probability = policy.selection_probability(*decided_by)
         return DecidedRows(sensitive.names, codes, scores, probability)
 
     @property
     def group_estimator_(self) -> Any:
         """With ``policy="blind"``, the fitted model of the groups."""
         policy = getattr(self, "_fitted_policy", None)
-        if not isinstance(policy, BlindPolicy):
+        if policy is None or not policy.is_blind:
             raise AttributeError("There is a group_estimator_ after fit with policy='blind' only.")
         return policy.group_estimator
 
-    def _spec(self) -> ThresholdSpec:
-        """Return what the parameters ask of the thresholds, validated."""
-        return ThresholdSpec.from_parameters(
-            self.constraint,
-            self.max_difference,
-            self.min_ratio,
-            objective=self.objective,
-            min_rates=self.min_rates,
-            capacity=self.capacity,
-            level_up=self.level_up,
-            policy=self.policy,
-            margin=self.margin,
-            min_group_size=self.min_group_size,
-        )
+    @property
+    def overall_threshold_(self) -> float:
+        """The best threshold for all rows alike, without a bound; of two classes only."""
+        check_is_fitted(self)
+        return self._fitted_policy.overall_threshold
+
+    def _decisions(self, training: TrainingData) -> Decisions:
+        """Return how decisions between the classes are chosen, by what the parameters ask for."""
+        asked = {name: getattr(self, name) for name in SPEC_PARAMETERS}
+        return TwoClasses(ThresholdSpec.from_parameters(**asked, policy=self.policy), training.positive)
 
     def _training_data(
         self,
@@ -552,38 +506,35 @@ class GroupThresholdOptimizer(MetaClassifier):
             fit_params=fit_params,
             estimator=self.estimator,
             cv=self.cv,
+            grades=self.grades,
         )
 
-    def _strata(self, X: Any, values: Any) -> Grouping | None:
-        """Return the stratum of each row: the values passed, else those of the column; None without either.
-
-        Raises
-        ------
-        ValueError
-            If a value is missing, or the policy or the margin is not open to strata.
-        """
-        strata = read_strata(X, self.strata, values, n_samples=num_samples(X))
-        if strata is None:
-            return None
-        if self.policy == "blind":
-            raise ValueError("policy='blind' compares groups over all rows only: leave out strata.")
-        if self.margin:
-            raise ValueError(
-                f"margin={self.margin!r} is not open to strata: leave one of the two out, or tighten the "
-                "bound yourself."
-            )
-        return strata
-
-    def _score(self, training: TrainingData, *, scores_only: bool = False) -> OutOfFold:
+    def _score(self, training: TrainingData, decisions: Decisions, *, scores_only: bool = False) -> OutOfFold:
         """Return the fitted classifier, and scores of models that did not see the rows."""
         return cross_fit(
             self.estimator,
             training,
-            partial(positive_scores, response_method=self.response_method, positive=training.positive),
+            decisions.respond(self.response_method),
             cv=self.cv,
             scores_only=scores_only,
             **self._fit_options,
         )
+
+    def _score_blind(self, training: TrainingData, decisions: Decisions) -> tuple[OutOfFold, OutOfFold]:
+        """Return the same of the classifier and of a model of the groups, neither of which sees these."""
+        check_same_features(self, training.X, reset=True)
+        splits = split_rows(training, self.cv, self.random_state)  # of all of X, as the splitter may need it
+        X = self._take_out_column(training.X)
+        with self._explaining_the_missing_column(X is not training.X):
+            return cross_fit_blind(
+                self.estimator,
+                self.group_estimator,
+                replace(training, X=X),
+                decisions.respond("predict_proba"),
+                splits=splits,
+                min_group_size=self.min_group_size,
+                **self._fit_options,
+            )
 
     @property
     def _fit_options(self) -> dict[str, Any]:
@@ -597,24 +548,11 @@ class GroupThresholdOptimizer(MetaClassifier):
 
     def _inner_X(self, X: Any) -> Any:
         """Return X without the sensitive column if the policy may not look at it."""
-        return self._without_column(X) if isinstance(self._fitted_policy, BlindPolicy) else X
+        return self._without_column(X) if self._fitted_policy.is_blind else X
 
     def _scores_and_codes(self, X: Any, sensitive: SensitiveColumns) -> tuple[Floats, Ints]:
         """Return the score of every row, and the position of its group, -1 if that is unknown."""
         # Before the estimator sees them: what it says of groups that it does not know is of no help.
         codes = group_codes(sensitive, self.groups_, self.unknown_group)
-        scores = positive_scores(
-            self.estimator_,
-            self._inner_X(X),
-            self.response_method,
-            self.report_.pos_label,
-            sensitive.to_metadata(),
-        )
-        return scores, codes
-
-
-def _group_curves(out_of_fold: OutOfFold, strata: Grouping | None = None) -> GroupCurves:
-    """Return the curves of scored rows; ``strata`` has the stratum of every training row."""
-    rows = out_of_fold.present()
-    by = None if strata is None else strata.take(rows.rows)
-    return GroupCurves.from_rows(rows.scores, rows.actual, rows.groups, rows.weights, by)
+        values = sensitive.to_metadata()
+        return self._fitted_policy.score(self._inner_X(X), self.response_method, values), codes

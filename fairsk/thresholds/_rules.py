@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fairsk._core.curves import Curve
 from fairsk._core.results import Record
-from fairsk._core.typing import Bools, Floats, Ints
+from fairsk._core.typing import Floats, Ints
 from fairsk._core.uniforms import row_uniforms
+from fairsk._meta.groupwise import as_labels
+from fairsk._sklearn.routing import ResponseMethod, positive_scores
 
 __all__ = ["DecidedRows", "GroupPolicy", "Mixture", "ThresholdRule"]
 
@@ -80,11 +83,20 @@ class GroupPolicy:
         One per group.
     overall_threshold : float
         For rows of unknown groups.
+    pos_label : label
+        The positive class.
     """
+
+    is_blind: ClassVar[bool] = False
 
     estimator: Any
     rules: Sequence[ThresholdRule]
     overall_threshold: float
+    pos_label: Hashable
+
+    def score(self, X: Any, response_method: ResponseMethod, values: Any = None) -> Floats:
+        """Return the score of each row; ``values`` are the groups, for a classifier that asks for them."""
+        return positive_scores(self.estimator, X, response_method, self.pos_label, values)
 
     @property
     def is_mixed(self) -> bool:
@@ -99,9 +111,11 @@ class GroupPolicy:
             probability[in_group] = rule.selection_probability(scores[in_group])
         return probability
 
-    def predict(self, scores: Floats, codes: Ints) -> Bools:
-        """Return which rows are selected; mixtures decide by a hash of the score."""
-        return self.selection_probability(scores, codes) > (row_uniforms(scores) if self.is_mixed else 0.5)
+    def predict(self, scores: Floats, codes: Ints) -> NDArray[Any]:
+        """Return the class of each row; mixtures decide by a hash of the score."""
+        draws = row_uniforms(scores) if self.is_mixed else 0.5
+        selected = self.selection_probability(scores, codes) > draws
+        return as_labels(selected, self.estimator.classes_, self.pos_label)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,10 +128,11 @@ class DecidedRows(Record):
         The names of the sensitive columns.
     codes : integer array of shape (n_samples,)
         The position of each row's group in ``groups_``, -1 if it is unknown.
-    scores : array of shape (n_samples,)
-        The scores.
-    selection_probability : array of shape (n_samples,)
-        The probability that each row is selected: 0 or 1, but for mixtures.
+    scores : array of shape (n_samples,) or (n_samples, n_classes)
+        The scores; of several classes those that offsets are added to.
+    selection_probability : array of shape (n_samples,) or (n_samples, n_classes)
+        The probability that each row is selected, or of several classes that it gets each of them: 0 or 1,
+        but for mixtures.
     """
 
     names: tuple[str, ...]
