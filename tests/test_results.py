@@ -199,6 +199,9 @@ def cohorts() -> Cohorts:
 RESULTS: dict[str, Callable[[], Any]] = {
     "GroupCounts": lambda: COUNTS,
     "ScoreHistograms": lambda: ScoreHistograms.from_scores(**SCORED, bins=8),
+    "GroupAmounts": lambda: metrics.GroupAmounts.from_predictions(
+        HIRED + SCORE, SCORE, sensitive_features=PEOPLE["sex"]
+    ),
     "ScoreMoments": lambda: Evidence.from_rows(y_pred=None, **SCORED).moments,
     # metrics
     "GroupMetrics": lambda: metrics.group_metrics(**ROWS),

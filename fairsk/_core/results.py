@@ -52,6 +52,8 @@ __all__ = [
     "Record",
     "Result",
     "Table",
+    "amount",
+    "amount_with_interval",
     "library_of",
     "number",
     "p_value",
@@ -412,6 +414,48 @@ def number(value: Any, digits: int = 3) -> str:
     if isinstance(value, float | np.floating):
         return "-" if np.isnan(value) else f"{round(float(value), digits) + 0.0:.{digits}f}"  # never a -0.000
     return str(value)
+
+
+#: How many digits an amount shows at least, its whole part always being complete.
+_AMOUNT_DIGITS = 4
+#: Two digits of half the width of an interval say what is known of an amount; more of it is noise.
+_WIDTH_DIGITS = 2
+#: A number holds no more digits than these.
+_MOST_DIGITS = 15
+
+
+def amount(value: Any, half_width: float | None = None) -> str:
+    """Write an amount with its significant digits: whole thousands with commas, NaN as a dash.
+
+    Parameters
+    ----------
+    value : float or any other
+        The amount; what is no float is written as :func:`number` writes it.
+    half_width : float, optional
+        Half the width of its interval, whose first two digits are the last ones that are shown. Without it,
+        or if it is 0 or not finite, at least four digits are.
+    """
+    if not isinstance(value, float | np.floating) or not math.isfinite(value):
+        return number(value)
+    size = abs(float(value))
+    exponent = math.floor(math.log10(size)) if size else 0
+    if half_width is not None and 0 < half_width < math.inf:
+        decimals = _WIDTH_DIGITS - 1 - math.floor(math.log10(half_width))
+        decimals = min(decimals, _MOST_DIGITS - 1 - exponent)
+    else:
+        decimals = _AMOUNT_DIGITS - 1 - exponent
+    if size and (exponent >= _MOST_DIGITS or decimals > _MOST_DIGITS):
+        return f"{value:.{_AMOUNT_DIGITS - 1}e}"  # beyond what people read digit by digit
+    decimals = max(decimals, 0)
+    return f"{round(float(value), decimals) + 0.0:,.{decimals}f}"  # never a -0.0
+
+
+def amount_with_interval(value: float, low: float, high: float) -> str:
+    """Write an amount with its interval, all with the digits of its width; or alone, without limits."""
+    if np.isnan(low) and np.isnan(high):
+        return amount(value)
+    half_width = (high - low) / 2
+    return f"{amount(value, half_width)} [{amount(low, half_width)}, {amount(high, half_width)}]"
 
 
 def _cell(text: str) -> str:

@@ -15,6 +15,7 @@ from fairsk.rates import Constraint, Rate, check_choice
 
 __all__ = [
     "check_choice",
+    "check_confidence",
     "check_weights",
     "generator",
     "plain_constraint",
@@ -30,6 +31,12 @@ __all__ = [
 
 #: The sum of squared weights must stay a number, and may not vanish; single small weights may.
 _LEAST_WEIGHT = 1e-100
+
+
+def check_confidence(confidence: float) -> None:
+    """Refuse a confidence that is no probability between 0 and 1."""
+    if not isinstance(confidence, int | float | np.number) or not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, such as 0.95; got {confidence!r}.")
 
 
 def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> Floats | None:

@@ -10,12 +10,13 @@ numbers over all groups, :func:`consistency` one over neighbours; :func:`multicl
 class against the rest; :func:`worst_group` and :func:`best_group` name a group. Of scores,
 :func:`auc_difference`, :func:`abroca`, :func:`ks_distance` and others compare groups, :func:`bias_auc` sums
 up how they are ranked beside each other, and :func:`calibration_curves` shows where scores are miscalibrated.
-:class:`GroupCounts` and :class:`ScoreHistograms` are the counts from which decisions and scores can be
-measured without rows.
+:class:`GroupCounts`, :class:`ScoreHistograms` and :class:`GroupAmounts` are the tables from which decisions,
+scores and amounts can be measured without rows.
 
 The classes of results can be imported from here, too; they are not in ``__all__``, for functions make them.
 """
 
+from fairsk._core.amount_sums import GroupAmounts
 from fairsk._core.counts import GroupCounts
 from fairsk._core.histograms import ScoreHistograms
 from fairsk.metrics._decisions.consistency import consistency
@@ -79,6 +80,7 @@ __all__ = [
     "score_metrics",
     "regression_metrics",
     # what counts are kept in
+    "GroupAmounts",
     "GroupCounts",
     "ScoreHistograms",
     "one_vs_rest_counts",

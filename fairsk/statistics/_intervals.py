@@ -21,14 +21,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import position_of
+from fairsk._core.means import mean_half_widths
 from fairsk._core.typing import Floats, Ints
+from fairsk._core.validation import check_confidence
 from fairsk.rates import Constraint, Rate, get_rate
 from fairsk.statistics._pairs import (
     Estimate,
@@ -58,12 +59,6 @@ __all__ = [
     "wilson_interval",
     "worst_interval",
 ]
-
-
-def check_confidence(confidence: float) -> None:
-    """Refuse a confidence that is no probability between 0 and 1."""
-    if not isinstance(confidence, int | float | np.number) or not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, such as 0.95; got {confidence!r}.")
 
 
 @takes_counts
@@ -359,26 +354,3 @@ def worst_interval(disparities: Iterable[PairDisparities], comparison: PairCompa
     worst = np.max if comparison == "difference" else np.min
     low, high = (worst([worst(getattr(part, end)) for part in parts]) for end in ("low", "high"))
     return float(low), float(high)
-
-
-def mean_half_widths(spread: Any, n: Any, squares: Any, confidence: float) -> Floats:
-    """Return half the width of Student's interval of weighted means, by linearisation.
-
-    The degrees of freedom are the effective number of rows less one; with fewer than two effective rows
-    the spread cannot be estimated, and there is no interval (NaN).
-
-    Parameters
-    ----------
-    spread : array-like
-        Sums of squared weights times squared distances from the mean.
-    n, squares : array-like
-        Sums of weights, and of squared weights.
-    confidence : float in (0, 1)
-        The coverage probability.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = np.asarray(n, dtype=float) ** 2 / squares
-        has_interval = size > 2 - 1e-9  # two rows of the same weight may come out as less by rounding
-        df = np.where(has_interval, size - 1, 1.0)
-        half_width = stdtrit(df, 0.5 + confidence / 2) * np.sqrt(spread * size / df) / n
-        return np.where(has_interval, half_width, np.nan)
