@@ -13,7 +13,7 @@ from scipy import stats
 
 from fairsk import Constraint
 from fairsk._core.results import amount, amount_with_interval
-from fairsk.metrics import GroupAmounts
+from fairsk.metrics import GroupAmounts, amount_disparity, regression_metrics
 from fairsk.rates import AMOUNT_CONSTRAINTS, AMOUNT_RATES, MeanRate
 
 PINBALL = MeanRate("pinball", "0.9*under+0.1*over", lower_is_better=True)
@@ -108,6 +108,8 @@ def test_disparities_are_those_of_the_means() -> None:
             continue
         for constraint in [*AMOUNT_CONSTRAINTS.values(), Constraint("pinball_parity", PINBALL)]:
             (rate,) = constraint.rates
+            assert amount_disparity(**data, constraint=constraint) == table.compare(constraint)
+            assert regression_metrics(**data).compare(constraint) == table.compare(constraint)
             values = table.rate(rate)
             assert table.compare(constraint) == pytest.approx(np.ptp(values))
             assert table.compare(rate, method="to_reference", reference=table.groups[0]) == pytest.approx(

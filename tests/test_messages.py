@@ -36,6 +36,7 @@ from fairsk.audit import audit_dataset
 from fairsk.metrics import (
     GroupCounts,
     ScoreHistograms,
+    amount_disparity,
     auc_difference,
     conditional_demographic_disparity,
     demographic_parity_difference,
@@ -199,6 +200,10 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "auc": (auc_difference, {**_SCORED, "reference": None}),
     "score table": (score_metrics, {**_SCORED, "metrics": None}),
     "amounts": (regression_metrics, _PREDICTION),
+    "amounts apart": (
+        amount_disparity,
+        {**_PREDICTION, "constraint": "error_parity", "comparison": "ratio", "method": "between_groups"},
+    ),
     "splitter": (
         lambda selector, y, groups: GroupStratifiedKFold(2, sensitive_features=selector).split(X, y, groups),
         {"selector": 1, "y": Y, "groups": None},

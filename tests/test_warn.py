@@ -76,6 +76,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "demographic disparity": lambda: metrics.conditional_demographic_disparity(**STRATA),
     "odds": lambda: metrics.mantel_haenszel_odds_ratio(**STRATA, reference="a"),
     "amounts": lambda: metrics.regression_metrics(**WEIGHTED),
+    "amounts apart": lambda: metrics.amount_disparity(**WEIGHTED),
     "scores": lambda: metrics.score_metrics(**SCORES),
     "area": lambda: metrics.auc_difference(**SCORES),
     "between curves": lambda: metrics.abroca_test(**SCORES),

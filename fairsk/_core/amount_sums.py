@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -50,7 +50,7 @@ from fairsk.rates import (
     row_moments,
 )
 
-__all__ = ["GroupAmounts", "get_mean", "tabulate_amounts"]
+__all__ = ["AmountRows", "GroupAmounts", "get_mean", "read_amounts", "tabulate_amounts"]
 
 #: The moments that are kept. The target is the prediction, less by how much it is over, and more by how much
 #: it is under: so the mean error follows from "over" and "under" alone, and keeps its digits where amounts
@@ -212,19 +212,8 @@ class GroupAmounts(Result):
         ValueError
             If lengths differ, a value is missing or infinite, or a group value is missing.
         """
-        refuse_shuffled(
-            y_true=y_true, y_pred=y_pred, sensitive_features=sensitive_features, sample_weight=sample_weight
-        )
-        actual = None if y_true is None else amounts_column("y_true", y_true)
-        predicted = amounts_column("y_pred", y_pred)
-        if actual is not None and len(actual) != len(predicted):
-            raise ValueError(
-                f"y_true has {len(actual)} rows and y_pred {len(predicted)}: inconsistent numbers of samples."
-            )
-        weights = check_weights(sample_weight, len(predicted))
-        groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(predicted)))
-        library = library_of(sensitive_features, y_true, y_pred)
-        return tabulate_amounts(actual, predicted, groups, weights, library=library)
+        rows = read_amounts(y_true, y_pred, sensitive_features, sample_weight)
+        return tabulate_amounts(*rows, library=library_of(sensitive_features, y_true, y_pred))
 
     @property
     def moments(self) -> Mapping[str, Floats]:
@@ -635,6 +624,33 @@ def get_mean(rate: MeanRate | str) -> MeanRate:
         hint = did_you_mean(rate, AMOUNT_RATES)
         raise ValueError(f"There is no mean of amounts {show(rate)}: {', '.join(AMOUNT_RATES)}.{hint}")
     return AMOUNT_RATES[rate]
+
+
+class AmountRows(NamedTuple):
+    """Amounts, predicted amounts, groups and weights of rows, checked; None for what there is not."""
+
+    actual: Floats | None
+    predicted: Floats
+    groups: Grouping
+    weights: Floats | None
+
+
+def read_amounts(
+    y_true: ArrayLike | None, y_pred: ArrayLike, sensitive_features: Any, sample_weight: ArrayLike | None
+) -> AmountRows:
+    """Read what predicted amounts are measured on."""
+    refuse_shuffled(
+        y_true=y_true, y_pred=y_pred, sensitive_features=sensitive_features, sample_weight=sample_weight
+    )
+    actual = None if y_true is None else amounts_column("y_true", y_true)
+    predicted = amounts_column("y_pred", y_pred)
+    if actual is not None and len(actual) != len(predicted):
+        raise ValueError(
+            f"y_true has {len(actual)} rows and y_pred {len(predicted)}: inconsistent numbers of samples."
+        )
+    weights = check_weights(sample_weight, len(predicted))
+    groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(predicted)))
+    return AmountRows(actual, predicted, groups, weights)
 
 
 def tabulate_amounts(

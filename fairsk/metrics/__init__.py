@@ -2,7 +2,8 @@
 
 :func:`disparity` compares groups under any constraint, and the common differences and ratios have names, such
 as :func:`demographic_parity_difference`. :func:`group_metrics` tabulates rates and any other function per
-group, :func:`score_metrics` the metrics of scores, and :func:`regression_metrics` those of predicted numbers.
+group, :func:`score_metrics` the metrics of scores, and :func:`regression_metrics` those of predicted numbers,
+which :func:`amount_disparity` compares under a constraint.
 
 Of decisions, :func:`conditional_demographic_disparity` and :func:`mantel_haenszel_odds_ratio` compare within
 strata; :func:`differential_fairness`, :func:`bias_amplification` and :func:`generalized_entropy` are single
@@ -55,7 +56,7 @@ from fairsk.metrics._decisions.table import GroupMetrics as GroupMetrics
 from fairsk.metrics._functions import GroupFunctionMetrics as GroupFunctionMetrics
 from fairsk.metrics._group_metrics import group_metrics
 from fairsk.metrics._regression import RegressionMetrics as RegressionMetrics
-from fairsk.metrics._regression import regression_metrics
+from fairsk.metrics._regression import amount_disparity, regression_metrics
 from fairsk.metrics._scores.abroca import AbrocaTest as AbrocaTest
 from fairsk.metrics._scores.abroca import abroca, abroca_test
 from fairsk.metrics._scores.bias_auc import bias_auc
@@ -75,6 +76,7 @@ from fairsk.metrics._scores.table import score_metrics
 __all__ = [
     # any constraint
     "disparity",
+    "amount_disparity",
     # tables per group
     "group_metrics",
     "score_metrics",

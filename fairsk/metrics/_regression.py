@@ -1,39 +1,45 @@
-"""Regression metrics: errors and mean predictions per group, with intervals."""
+"""Regression metrics: errors and mean predictions per group, with intervals, and how far groups are apart."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fairsk._core.amounts import amounts_column
-from fairsk._core.columns import refuse_shuffled, value_columns
-from fairsk._core.groups import encode_groups, format_group, list_groups
+from fairsk._core.amount_sums import GroupAmounts, read_amounts, tabulate_amounts
+from fairsk._core.groups import format_group
 from fairsk._core.labels import require_labels
-from fairsk._core.results import Backend, Result, Table, library_of, number, percent, row_count, with_interval
-from fairsk._core.typing import Floats, Ints
-from fairsk._core.validation import check_weights
-from fairsk._core.warnings import warn_user
+from fairsk._core.results import (
+    Backend,
+    Result,
+    Table,
+    amount,
+    amount_with_interval,
+    library_of,
+    number,
+    percent,
+    row_count,
+)
+from fairsk._core.typing import Floats
+from fairsk._core.validation import check_confidence
 from fairsk.metrics._scores.distances import largest_ks, largest_wasserstein
 from fairsk.metrics._scores.grouped import GroupedScores, measured_pairs, smallest_ratio
-from fairsk.statistics._intervals import check_confidence, mean_half_widths
+from fairsk.rates import AMOUNT_RATES, Comparison, Constraint, MeanRate, Method, Norm
 
-__all__ = ["RegressionMetrics", "regression_metrics"]
+__all__ = ["RegressionMetrics", "amount_disparity", "regression_metrics"]
 
 
-#: What is averaged over the rows of a group, given labels and predictions.
+#: What the table shows: means of amounts, under the names that regression has for them.
 _MEANS = {
-    "mean_label": lambda actual, predicted: actual,
-    "mean_prediction": lambda actual, predicted: predicted,
-    "mean_error": lambda actual, predicted: predicted - actual,
-    "mae": lambda actual, predicted: np.abs(predicted - actual),
-    "rmse": lambda actual, predicted: (predicted - actual) ** 2,
+    "mean_label": MeanRate("mean_label", "target"),
+    "mean_prediction": AMOUNT_RATES["mean_prediction"],
+    "mean_error": AMOUNT_RATES["mean_error"],
+    "mae": AMOUNT_RATES["mean_absolute_error"],
+    "rmse": AMOUNT_RATES["root_mean_squared_error"],
 }
-#: What of these is not negative, and the power of the mean that it is.
-_POWERS = {"mae": 1.0, "rmse": 0.5}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,6 +62,8 @@ class RegressionMetrics(Result):
         The interval of each value over all rows.
     confidence : float
         The coverage probability of the intervals.
+    amounts : GroupAmounts
+        The moments behind it, which add up with those of other rows.
     library : str or None
         The library that :meth:`frame` makes a frame of.
 
@@ -78,9 +86,22 @@ class RegressionMetrics(Result):
     overall: Mapping[str, float]
     overall_intervals: Mapping[str, tuple[float, float]]
     confidence: float
+    amounts: GroupAmounts = field(repr=False)
     _ks: float
     _wasserstein: float
     library: Backend | None = None
+
+    def compare(
+        self,
+        constraint: Constraint | MeanRate | str,
+        comparison: Comparison = "difference",
+        *,
+        method: Method = "between_groups",
+        reference: Hashable = None,
+        norm: Norm = "max",
+    ) -> float:
+        """Return the disparity under a constraint on amounts, as :func:`amount_disparity` measures it."""
+        return self.amounts.compare(constraint, comparison, method=method, reference=reference, norm=norm)
 
     def difference(self, metric: str, *, reference: Hashable = None) -> float:
         """Return the largest difference of a value between two groups, or from the reference: 0 is parity."""
@@ -126,11 +147,11 @@ class RegressionMetrics(Result):
             estimates.append((self.overall[name], *self.overall_intervals[name]))
             for suffix, column in zip(("", "_low", "_high"), zip(*estimates, strict=True), strict=True):
                 columns[name + suffix] = list(column)
-            text[name] = [with_interval(value, low, high) for value, low, high in estimates]
+            text[name] = [amount_with_interval(value, low, high) for value, low, high in estimates]
         notes = [
             f"in brackets: {percent(self.confidence)} intervals",
             f"predictions of the two groups furthest apart: Kolmogorov-Smirnov distance {number(self._ks)}, "
-            f"Wasserstein-1 distance {number(self._wasserstein)}",
+            f"Wasserstein-1 distance {amount(self._wasserstein)}",
         ]
         return [Table(columns, text, notes=notes)]
 
@@ -159,8 +180,9 @@ def regression_metrics(
     Returns
     -------
     RegressionMetrics
-        The table; ``.difference(metric)`` and ``.ratio(metric)`` compare the groups; ``.ks_distance()`` and
-        ``.wasserstein_distance()`` compare their predictions.
+        The table; ``.difference(metric)`` and ``.ratio(metric)`` compare the groups, and
+        ``.compare(constraint)`` does so under a constraint on amounts; ``.ks_distance()`` and
+        ``.wasserstein_distance()`` compare their predictions. ``.amounts`` are the moments behind it.
 
     Raises
     ------
@@ -175,6 +197,8 @@ def regression_metrics(
 
     See Also
     --------
+    amount_disparity : One number under a constraint on amounts.
+    GroupAmounts : The moments behind it, which add up.
     group_metrics : Any other function of targets and predictions per group.
     score_metrics : The same for scores.
 
@@ -209,73 +233,127 @@ def regression_metrics(
     """
     check_confidence(confidence)
     require_labels("regression_metrics", y_true)
-    refuse_shuffled(
-        y_true=y_true, y_pred=y_pred, sensitive_features=sensitive_features, sample_weight=sample_weight
-    )
-    actual, predicted = amounts_column("y_true", y_true), amounts_column("y_pred", y_pred)
-    if len(actual) != len(predicted):
-        raise ValueError(
-            f"y_true has {len(actual)} rows and y_pred {len(predicted)}: inconsistent numbers of samples."
-        )
-    weights = check_weights(sample_weight, len(actual))
-    groups = encode_groups(value_columns("sensitive_features", sensitive_features, len(actual)))
-    weights = np.ones(len(actual)) if weights is None else weights
-    one_group = np.zeros(len(actual), dtype=np.intp)
-    n = groups.sums(weights)
-    if not n.all():
-        empty = [label for label, size in zip(groups.labels, n, strict=True) if size == 0]
-        warn_user(
-            f"Nothing can be measured for: {list_groups(empty)} (all rows have weight 0). Comparisons pass "
-            "over them."
-        )
-    values, intervals = dict[str, Floats](), dict[str, tuple[Floats, Floats]]()
-    overall, overall_intervals = {"n": float(n.sum())}, dict[str, tuple[float, float]]()
-    for name, quantity in _MEANS.items():
-        amounts = quantity(actual, predicted)
-        power = _POWERS.get(name)
-        estimates = _with_interval(
-            *_means(amounts, weights, groups.codes, len(groups.labels), confidence), power
-        )
-        total = _with_interval(*_means(amounts, weights, one_group, 1, confidence), power)
-        values[name], intervals[name] = estimates[0], (estimates[1], estimates[2])
-        overall[name], overall_intervals[name] = float(total[0, 0]), (float(total[1, 0]), float(total[2, 0]))
+    rows = read_amounts(y_true, y_pred, sensitive_features, sample_weight)
+    amounts = tabulate_amounts(*rows, library=library_of(sensitive_features, y_true, y_pred))
+    amounts.warn_undefined()
+    total = amounts.overall()
+    overall, overall_intervals = {"n": float(total.n[0])}, dict[str, tuple[float, float]]()
+    for name, mean in _MEANS.items():
+        overall[name] = float(total.rate(mean)[0])
+        low, high = total.intervals(mean, confidence)
+        overall_intervals[name] = float(low[0]), float(high[0])
     # Distances compare the distributions of predictions, so that labels are left at False.
-    scores = GroupedScores.of_groups(predicted, np.zeros(len(predicted), dtype=bool), groups, weights)
+    no_label = np.zeros(len(rows.predicted), dtype=bool)
+    scores = GroupedScores.of_groups(rows.predicted, no_label, rows.groups, rows.weights)
     return RegressionMetrics(
-        groups.labels,
-        n,
-        values,
-        intervals,
+        amounts.groups,
+        amounts.n,
+        {name: amounts.rate(mean) for name, mean in _MEANS.items()},
+        {name: amounts.intervals(mean, confidence) for name, mean in _MEANS.items()},
         overall,
         overall_intervals,
         confidence,
+        amounts,
         largest_ks(scores),
         largest_wasserstein(scores),
-        library_of(sensitive_features, y_true, y_pred),
+        amounts.library,
     )
 
 
-def _means(
-    amounts: Floats, weights: Floats, codes: Ints, n_groups: int, confidence: float
-) -> tuple[Floats, Floats]:
-    """Return the weighted mean of each group, and half the width of its interval."""
+def amount_disparity(
+    y_true: ArrayLike | None,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: Any,
+    constraint: Constraint | MeanRate | str = "mean_parity",
+    comparison: Comparison = "difference",
+    sample_weight: ArrayLike | None = None,
+    method: Method = "between_groups",
+    reference: Hashable = None,
+    norm: Norm = "max",
+) -> float:
+    """Measure how far apart groups are in predicted amounts under a constraint, a built-in one or your own.
 
-    def add(parts: Floats) -> Floats:
-        return np.bincount(codes, parts, n_groups).astype(float)
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,) or None
+        Amounts. None where there are none, which is enough for ``"mean_parity"``.
+    y_pred : array-like of shape (n_samples,)
+        Predicted amounts.
+    sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
+        The group of each row; several columns make an intersection.
+    constraint : str, Constraint or MeanRate, default="mean_parity"
+        Which means should agree: a name of :data:`fairsk.rates.AMOUNT_CONSTRAINTS` (``"mean_parity"``,
+        ``"mean_error_parity"``, ``"error_parity"``, ``"absolute_error_parity"``), a mean, or a
+        :class:`fairsk.Constraint` of means.
+    comparison : {"difference", "ratio", "worst_group", "mean_difference"}, default="difference"
+        The largest difference, the smallest ratio, the mean of the group that is worst off, or the mean
+        difference over all pairs of groups.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weight of each row, not negative.
+    method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
+        Compare the groups with each other, each with the overall mean, or each with a reference group.
+    reference : hashable, optional
+        The reference group, for ``method="to_reference"``.
+    norm : {"max", "l1", "l2"}, default="max"
+        What the differences of two groups in several means become.
 
-    n, squares = add(weights), add(weights**2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = add(weights * amounts) / n
-    squared_deviations = add((weights * (amounts - mean[codes])) ** 2)
-    return mean, mean_half_widths(squared_deviations, n, squares, confidence)
+    Returns
+    -------
+    float
+        The disparity, in the unit of the means: 0 is parity for a difference, 1 for a ratio. NaN if too few
+        groups can be measured.
 
+    Raises
+    ------
+    ValueError
+        If the constraint is unknown or about decisions, it does not have this comparison, such as the ratio
+        of means of which one is negative, lengths differ, a value is missing or infinite, or there are no
+        targets for a mean that depends on them.
 
-def _with_interval(mean: Floats, half_width: Floats, power: float | None) -> Floats:
-    """Return the mean and its interval as three rows, or those of a power of a mean that is not negative."""
-    if power is None:
-        return np.stack([mean, mean - half_width, mean + half_width])
-    # Amounts that are not negative are skewed, and the logarithm of their mean is less so: by the delta
-    # method its half width is that of the mean, divided by the mean.
-    with np.errstate(over="ignore"):  # an interval from 0 to infinity
-        factor = np.exp(power * half_width / (mean + (mean == 0)))
-    return mean**power * np.stack([np.ones_like(mean), 1 / factor, factor])
+    Warns
+    -----
+    UserWarning
+        If all rows of a group have weight 0; it is passed over, and named.
+
+    See Also
+    --------
+    disparity : The same for decisions.
+    regression_metrics : The means behind it, with intervals.
+    fairsk.statistics.verdict : Whether a bound on it is kept, broken, or neither can be told.
+
+    Notes
+    -----
+    With the error ``e = prediction - target``: mean parity compares ``mean(prediction)`` of the groups, mean
+    error parity ``mean(e)``, error parity ``mean(e^2)`` and absolute error parity ``mean(|e|)``. The worst
+    group's ``mean(e^2)`` is what a bounded group loss bounds. Means of amounts that can be negative have a
+    ratio only where none of them is.
+
+    References
+    ----------
+    Calders et al., Controlling Attribute Effect in Linear Regression, ICDM 2013.
+
+    Agarwal, Dudik & Wu, Fair Regression: Quantitative Definitions and Reduction-Based Algorithms, ICML 2019.
+
+    Examples
+    --------
+    >>> from fairsk.metrics import amount_disparity
+    >>> wages, predicted = [10, 12, 20, 24], [11, 13, 20, 22]
+    >>> groups = ["a", "a", "b", "b"]
+    >>> amount_disparity(wages, predicted, sensitive_features=groups)  # 21 - 12
+    9.0
+    >>> amount_disparity(
+    ...     wages, predicted, sensitive_features=groups, constraint="error_parity", comparison="worst_group")
+    2.0
+
+    Estimates that are too low cost four times as much as those that are too high:
+
+    >>> from fairsk.rates import MeanRate
+    >>> cost = MeanRate("cost", "4*under+over", lower_is_better=True)
+    >>> amount_disparity(wages, predicted, sensitive_features=groups, constraint=cost)
+    3.0
+    """
+    table = GroupAmounts.from_predictions(
+        y_true, y_pred, sensitive_features=sensitive_features, sample_weight=sample_weight
+    )
+    return table.compare(constraint, comparison, method=method, reference=reference, norm=norm)
