@@ -292,7 +292,7 @@ def test_fit_params_by_the_names_of_steps(seen, nested):
     weights = 1.0 + np.arange(N_ROWS) % 4  # with weights, too, names of steps can be used
     model = boost(make_backend(pipeline, X, actual, weights, **params), actual)[0].finish(N_ROUNDS)
     np.testing.assert_array_equal(seen[0]["extra"], extra[SPLITS[0][0]])
-    np.testing.assert_array_equal(model.booster.classifier.feature_importances_, [0, 1, 0])
+    np.testing.assert_array_equal(model.booster.estimator.feature_importances_, [0, 1, 0])
 
 
 def test_fit_params_that_are_requested():
@@ -305,7 +305,7 @@ def test_fit_params_that_are_requested():
             make_pipeline(StandardScaler(), last), X, actual, columns=np.array([0.0, 1.0, 0.0])
         )
         model = boost(backend, actual)[0].finish(N_ROUNDS)
-    np.testing.assert_array_equal(model.booster.classifier.feature_importances_, [0, 1, 0])
+    np.testing.assert_array_equal(model.booster.estimator.feature_importances_, [0, 1, 0])
 
 
 def test_fit_params_of_the_booster_are_checked_before_anything_is_fitted(seen):

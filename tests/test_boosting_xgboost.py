@@ -212,7 +212,7 @@ def test_a_model_is_cut_off_at_a_round():
     short = boost(backend, splits[:1], actual, n_rounds=4)[0]
     model = long.finish(4)
     np.testing.assert_allclose(model.raw_scores(X[splits[0][1]]), short.test_scores, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(model.classifier.predict_proba(X)[:, 1], expit(model.raw_scores(X)), rtol=1e-5)
+    np.testing.assert_allclose(model.estimator.predict_proba(X)[:, 1], expit(model.raw_scores(X)), rtol=1e-5)
 
 
 def test_a_model_of_no_round_is_the_prior():
@@ -339,7 +339,7 @@ def test_columns_are_drawn_by_their_weights():
         estimator, X, actual, np.ones(len(actual)), {"feature_weights": [1, 0, 0, 0, 0], "verbose": False}
     )
     model = boost(backend, folds(len(actual))[:1], actual)[0].finish(N_ROUNDS)
-    np.testing.assert_array_equal(model.classifier.feature_importances_, [1, 0, 0, 0, 0])
+    np.testing.assert_array_equal(model.estimator.feature_importances_, [1, 0, 0, 0, 0])
 
 
 class OwnFit(xgboost.XGBClassifier):

@@ -3,39 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
 from fairsk._core.typing import Floats, Ints
 from fairsk.reductions._boosting.settings import Settings
 
-__all__ = ["Backend", "FoldBooster", "Model", "find_backend"]
+__all__ = ["Backend", "FoldBooster", "Loss", "Model", "find_backend"]
+
+#: What boosters of amounts make least; those of labels have the cross-entropy.
+Loss: TypeAlias = Literal["squared", "absolute"]
 
 
 class Model(Protocol):
     """A fitted booster, cut off at some round; it can be pickled, and holds no rows."""
 
     def raw_scores(self, X: Any) -> Floats:
-        """Return the log odds of each row, of shape (n_samples,)."""
+        """Return the log odds of each row, or its amount, of shape (n_samples,)."""
 
 
 class FoldBooster(Protocol):
     """The booster of one fold: it grows by one tree per step, and scores its own and its held-out rows.
 
-    Scores may be buffers that the next step overwrites.
+    Scores are log odds, or predicted amounts. They may be buffers that the next step overwrites.
     """
 
     @property
     def train_scores(self) -> Floats:
-        """The log odds of the rows it is trained on, in the order of ``train``; at first the prior's.
+        """The scores of the rows it is trained on, in the order of ``train``; at first the best constant.
 
-        They are those of rows as training weighs them, by classes too.
+        Log odds are those of rows as training weighs them, by classes too.
         """
 
     @property
     def test_scores(self) -> Floats:
-        """The log odds of the rows it does not see, in the order of ``test``, without weights of classes.
+        """The scores of the rows it does not see, in the order of ``test``, without weights of classes.
 
         A learner that counts positives w times raises all log odds by log(w). This is taken off again: such
         weights change what trees attend to, and not at which chance a row is more likely positive than not.
@@ -53,12 +56,12 @@ class Backend(Protocol):
 
     Parameters
     ----------
-    estimator : classifier
+    estimator : classifier or regressor
         An estimator that :meth:`accepts` accepts; only its parameters are read.
     X : array-like of shape (n_samples, n_features)
         All training rows, as the library takes them.
     actual : array of shape (n_samples,)
-        1 for rows with the second label, which is learned, and 0.
+        1 for rows with the second label, which is learned, and 0; or amounts.
     weights : array of shape (n_samples,)
         The weight of each row, above 0.
     fit_params : mapping
@@ -88,7 +91,7 @@ class Backend(Protocol):
 
     @classmethod
     def accepts(cls, estimator: Any) -> bool:
-        """Tell whether the estimator is a classifier of this library; imports nothing to find out."""
+        """Tell whether the estimator is of this library, and of the kind; imports nothing to find out."""
 
     @classmethod
     def refusal(cls, estimator: Any) -> str | None:
@@ -99,7 +102,7 @@ class Backend(Protocol):
         """Return what parameters say of the rounds; refuse ``fit_params`` that cannot be had."""
 
     def fold(self, train: Ints, test: Ints, *, X_test: Any = None) -> FoldBooster:
-        """Return the booster of a fold, at the prior's log odds: no tree yet.
+        """Return the booster of a fold, at the best constant: no tree yet.
 
         Parameters
         ----------
@@ -112,14 +115,23 @@ class Backend(Protocol):
         """
 
 
-def find_backend(estimator: Any) -> type[Backend] | None:
+def find_backend(estimator: Any, loss: Loss | None = None) -> type[Backend] | None:
     """Return what boosts an estimator under a bound, or None if it is of no library that can.
 
     Libraries are not imported to find out: whoever has an estimator of one has imported it.
-    """
-    from fairsk.reductions._boosting.lightgbm import LightGBMBackend
-    from fairsk.reductions._boosting.stages import StagedBackend
-    from fairsk.reductions._boosting.xgboost import XGBoostBackend
 
-    candidates: tuple[Any, ...] = (LightGBMBackend, XGBoostBackend, StagedBackend)
+    Parameters
+    ----------
+    estimator : estimator
+        A classifier or, with a loss, a regressor.
+    loss : {"squared", "absolute"}, optional
+        What is made least of predicted amounts.
+    """
+    from fairsk.reductions._boosting import lightgbm, stages, xgboost
+
+    candidates: tuple[Any, ...] = {
+        None: (lightgbm.LightGBMBackend, xgboost.XGBoostBackend, stages.StagedBackend),
+        "squared": (lightgbm.LightGBMSquared, xgboost.XGBoostSquared, stages.StagedSquared),
+        "absolute": (lightgbm.LightGBMAbsolute, xgboost.XGBoostAbsolute, stages.StagedAbsolute),
+    }[loss]
     return next((each for each in candidates if each.accepts(estimator)), None)

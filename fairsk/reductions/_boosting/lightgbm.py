@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import clone
 
+from fairsk._core.messages import list_texts
 from fairsk._core.typing import Floats, Ints
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.rows import check_same_features
+from fairsk.reductions._boosting.constants import weighted_median
 from fairsk.reductions._boosting.lightgbm_folds import ConstantFold, LightGBMFold, as_taken, library
 from fairsk.reductions._boosting.lightgbm_parameters import (
     class_weights,
@@ -23,7 +25,7 @@ from fairsk.reductions._boosting.lightgbm_parameters import (
 )
 from fairsk.reductions._boosting.settings import Settings
 
-__all__ = ["LightGBMBackend", "LightGBMBoosters"]
+__all__ = ["LightGBMAbsolute", "LightGBMBackend", "LightGBMBoosters", "LightGBMSquared"]
 
 
 class LightGBMBoosters:
@@ -165,3 +167,38 @@ class LightGBMBackend(LightGBMBoosters):
         """Return the log odds of the second label: LightGBM knows weights of rows there, not of labels."""
         positive, total = self.weights[rows] @ self.actual[rows], self.weights[rows].sum()
         return float(np.log(positive / (total - positive)))
+
+
+class LightGBMSquared(LightGBMBoosters):
+    """The boosters of a ``lightgbm.LGBMRegressor`` under the squared loss."""
+
+    estimator_name = "LGBMRegressor"
+    objectives: ClassVar[tuple[str, ...]] = (
+        *("regression", "regression_l2", "l2", "mean_squared_error", "mse"),
+        *("l2_root", "root_mean_squared_error", "rmse"),
+    )
+
+    @classmethod
+    def refusal(cls, estimator: Any) -> str | None:
+        """Tell why the estimator cannot be boosted under a bound, as a sentence; None if it can."""
+        params = estimator.get_params(deep=False)
+        of_others = [name for name in ("class_weight", "reg_sqrt") if params.get(name)]
+        if of_others:
+            return (
+                f"{list_texts(of_others)} cannot be had under a bound on amounts, which are what they are. "
+                "Leave it out, or use engine='reduction'."
+            )
+        return super().refusal(estimator)
+
+    def _best_constant(self, rows: Ints) -> float:
+        return float(np.average(self.actual[rows], weights=self.weights[rows]))
+
+
+class LightGBMAbsolute(LightGBMSquared):
+    """The boosters of a ``lightgbm.LGBMRegressor`` under the absolute loss."""
+
+    # The default among them: it is the loss asked for that is minimised.
+    objectives = ("regression_l1", "l1", "mean_absolute_error", "mae", "regression")
+
+    def _best_constant(self, rows: Ints) -> float:
+        return weighted_median(self.actual[rows], self.weights[rows])

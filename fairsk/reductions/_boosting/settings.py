@@ -13,7 +13,7 @@ __all__ = ["Settings", "draw_seed"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What the parameters of a boosting classifier say of its rounds.
+    """What the parameters of a booster say of its rounds.
 
     Parameters
     ----------

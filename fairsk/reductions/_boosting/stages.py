@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,10 @@ from fairsk._core.typing import Floats, Ints
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import asks_for, fit_weighted, metadata_for
 from fairsk._sklearn.rows import take_fit_params, take_rows
-from fairsk.reductions._boosting.booster import Backend, FoldBooster, Model, find_backend
+from fairsk.reductions._boosting.booster import Backend, FoldBooster, Loss, Model, find_backend
 from fairsk.reductions._boosting.settings import Settings, draw_seed
 
-__all__ = ["StagedBackend", "StagedFold", "StagedModel"]
+__all__ = ["StagedAbsolute", "StagedBackend", "StagedFold", "StagedModel", "StagedSquared"]
 
 
 class StagedBackend:
@@ -32,7 +32,7 @@ class StagedBackend:
     X : array-like of shape (n_samples, n_features)
         All training rows, as the first transformer takes them.
     actual : array of shape (n_samples,)
-        1 for rows with the second label, and 0.
+        1 for rows with the second label, and 0; or amounts.
     weights : array of shape (n_samples,)
         The weight of each row; those transformers get it that ask for ``sample_weight``.
     fit_params : mapping
@@ -47,6 +47,9 @@ class StagedBackend:
     ValueError
         If there is a :meth:`refusal`.
     """
+
+    #: What is made least of amounts; None for labels.
+    loss: ClassVar[Loss | None] = None
 
     def __init__(
         self,
@@ -77,7 +80,7 @@ class StagedBackend:
             return False
         if any(hasattr(step, "fit_resample") for _, step in _transformers(estimator)):
             return False  # prices belong to rows, which must stay what they are
-        return find_backend(_booster(estimator)) is not None
+        return find_backend(_booster(estimator), cls.loss) is not None
 
     @classmethod
     def refusal(cls, estimator: Any) -> str | None:
@@ -90,7 +93,7 @@ class StagedBackend:
                     "set_transform_request(sensitive_features=False)."
                 )
         booster = _booster(estimator)
-        return _backend(booster).refusal(booster)
+        return cls._backend(booster).refusal(booster)
 
     @classmethod
     def settings(cls, estimator: Any, fit_params: Mapping[str, Any]) -> Settings:
@@ -100,7 +103,18 @@ class StagedBackend:
         received = {
             name.removeprefix(prefix): value for name, value in fit_params.items() if name.startswith(prefix)
         }
-        return _backend(booster).settings(booster, received | metadata_for(booster, "fit", fit_params))
+        return cls._backend(booster).settings(booster, received | metadata_for(booster, "fit", fit_params))
+
+    @classmethod
+    def _backend(cls, booster: Any) -> type[Backend]:
+        backend = find_backend(booster, cls.loss)
+        assert backend is not None  # the pipeline was accepted
+        return backend
+
+    def _targets(self, rows: Ints) -> NDArray[Any]:
+        """Return what transformers see of some rows: their labels, or amounts."""
+        actual = self._actual[rows]
+        return actual if self.loss else np.asarray(self._classes)[actual.astype(np.intp)]
 
     def fold(self, train: Ints, test: Ints) -> StagedFold:
         """Fit the transformers to the rows of a fold; return its booster.
@@ -118,13 +132,13 @@ class StagedBackend:
         fitted = _fit_transformers(
             self._pipeline,
             take_rows(self._X, train),
-            np.asarray(self._classes)[self._actual[train].astype(np.intp)],
+            self._targets(train),
             self._weights[train],
             take_rows(self._values, train),
             take_fit_params(self._fit_params, train, num_samples(self._X)),
         )
         booster = _booster(self._pipeline)
-        backend = _backend(booster)(
+        backend = self._backend(booster)(
             booster,
             fitted.X,
             self._actual[train],
@@ -134,6 +148,18 @@ class StagedBackend:
             random_state=self._seed,
         )
         return _FittedStages(train, fitted.transformers, backend)
+
+
+class StagedSquared(StagedBackend):
+    """The boosters of a pipeline that ends in a regressor, under the squared loss."""
+
+    loss = "squared"
+
+
+class StagedAbsolute(StagedBackend):
+    """The boosters of a pipeline that ends in a regressor, under the absolute loss."""
+
+    loss = "absolute"
 
 
 @dataclass(frozen=True)
@@ -168,12 +194,12 @@ class StagedFold:
 
     @property
     def train_scores(self) -> Floats:
-        """The log odds of the rows it is trained on."""
+        """The scores of the rows it is trained on."""
         return self.booster.train_scores
 
     @property
     def test_scores(self) -> Floats:
-        """The log odds of the rows it does not see."""
+        """The scores of the rows it does not see."""
         return self.booster.test_scores
 
     def step(self, gradient: NDArray[Any], hessian: NDArray[Any]) -> None:
@@ -201,7 +227,7 @@ class StagedModel:
     booster: Model
 
     def raw_scores(self, X: Any) -> Floats:
-        """Return the log odds of each row, of shape (n_samples,)."""
+        """Return the score of each row, of shape (n_samples,)."""
         return self.booster.raw_scores(_transform(self.transformers, X))
 
 
@@ -217,7 +243,7 @@ class _Fitted:
 def _fit_transformers(
     pipeline: Pipeline,
     X: Any,
-    labels: NDArray[Any],
+    targets: NDArray[Any],
     weights: Floats,
     values: Any,
     fit_params: Mapping[str, Any],
@@ -238,11 +264,11 @@ def _fit_transformers(
     # The booster's backend has the weights already; through a pipeline they would need routing.
     asked = any(asks_for(step, "fit", "sample_weight") for _, step in _transformers(pipeline))
     asked = asked and bool((weights != 1).any())
-    fit_weighted(pipeline, X, labels, weights if asked else None, sensitive_features=values, **fit_params)
-    if num_samples(received["X"]) != len(labels):
+    fit_weighted(pipeline, X, targets, weights if asked else None, sensitive_features=values, **fit_params)
+    if num_samples(received["X"]) != len(targets):
         raise ValueError(
             f"The transformers of {type(pipeline).__name__} return {num_samples(received['X'])} rows for "
-            f"{len(labels)}: boosting under a bound needs every row. Set engine='reduction'."
+            f"{len(targets)}: boosting under a bound needs every row. Set engine='reduction'."
         )
     return _Fitted(tuple(step for _, step in _transformers(pipeline)), received["X"], received["fit_params"])
 
@@ -277,9 +303,3 @@ def _booster(estimator: Any) -> Any:
     while isinstance(estimator, Pipeline):
         estimator = estimator.steps[-1][1]
     return estimator
-
-
-def _backend(booster: Any) -> type[Backend]:
-    backend = find_backend(booster)
-    assert backend is not None  # the pipeline was accepted
-    return backend

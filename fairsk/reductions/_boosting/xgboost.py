@@ -1,12 +1,12 @@
-"""XGBoost classifiers as boosters of folds."""
+"""XGBoost estimators as boosters of folds."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,21 @@ from sklearn.base import clone
 from fairsk._core.messages import list_labels, list_texts, show
 from fairsk._core.typing import Floats, Ints
 from fairsk._sklearn.rows import take_rows
+from fairsk.reductions._boosting.constants import weighted_median
 from fairsk.reductions._boosting.settings import Settings, draw_seed
 
-__all__ = ["XGBoostBackend", "XGBoostFold", "XGBoostModel"]
+__all__ = [
+    "XGBoostAbsolute",
+    "XGBoostBackend",
+    "XGBoostBoosters",
+    "XGBoostFold",
+    "XGBoostModel",
+    "XGBoostSquared",
+]
 
 #: XGBoost's own value where ``learning_rate`` is None.
 _DEFAULT_LEARNING_RATE = 0.3
-#: Arguments of ``XGBClassifier.fit`` that cannot be taken, and why.
+#: Arguments of ``fit`` that cannot be taken, and why.
 _REFUSED = {
     "base_margin": "predictions would not have it",
     "xgb_model": "the folds' rows would be known to it",
@@ -31,30 +39,36 @@ _REFUSED = {
 _TAKEN = ("feature_weights", "verbose")
 
 
-class XGBoostBackend:
-    """The boosters of an ``xgboost.XGBClassifier``.
+class XGBoostBoosters:
+    """The boosters of an estimator of XGBoost.
 
-    Each fold has a matrix of its own, with bins of the rows it is trained on, as ``XGBClassifier.fit`` makes
-    it. XGBoost keeps the scores of rows that a booster knows and adds the newest tree to them, so a round
+    Each fold has a matrix of its own, with bins of the rows it is trained on, as the estimator's ``fit``
+    makes it. XGBoost keeps the scores of rows that a booster knows and adds the newest tree to them, so a round
     costs one tree and no prediction anew.
 
     Parameters
     ----------
-    estimator : XGBClassifier
+    estimator : XGBModel
         All its parameters are kept.
     X : array-like of shape (n_samples, n_features)
         All training rows, as XGBoost takes them.
     actual, weights, fit_params, classes, random_state
-        As :class:`~fairsk.reductions._boosting.booster.Backend` has them; ``XGBClassifier`` has no weights of
-        classes by label, so ``classes`` is not looked at.
+        As :class:`~fairsk.reductions._boosting.booster.Backend` has them; XGBoost has no weights of classes
+        by label, so ``classes`` is not looked at.
 
     Raises
     ------
     ValueError
         If there is a :meth:`refusal`, or ``fit_params`` has what cannot be taken, such as an ``eval_set``.
     TypeError
-        If it has what ``XGBClassifier.fit`` does not know.
+        If it has what the estimator's ``fit`` does not know.
     """
+
+    #: The class of the estimators, and the objectives of which the engine has the gradient.
+    estimator_name: ClassVar[str]
+    objectives: ClassVar[tuple[str, ...]]
+    #: What trees are grown under; it says how scores start, and adds nothing to the engine's derivatives.
+    grown_as: ClassVar[str]
 
     def __init__(
         self,
@@ -73,23 +87,19 @@ class XGBoostBackend:
         self.settings(estimator, fit_params)  # refuses what cannot be had
         # XGBoost's get_params, which clone calls, draws from a generator that is a parameter: from a copy.
         self._estimator = clone(deepcopy(estimator))
-        self._params = _booster_params(self._estimator, random_state)
+        self._params = _booster_params(self._estimator, random_state) | {"objective": self.grown_as}
         self._feature_weights = fit_params.get("feature_weights", getattr(estimator, "feature_weights", None))
         self._X, self._actual, self._weights = X, actual, weights
 
     @classmethod
     def accepts(cls, estimator: Any) -> bool:
-        """Tell whether the estimator is an ``XGBClassifier``, whose ``fit`` no subclass has replaced.
+        """Tell whether the estimator is of the class, whose ``fit`` no subclass has replaced.
 
         A random forest (``XGBRFClassifier``) is grown in one round, and is not accepted.
         """
         xgboost = sys.modules.get("xgboost")  # whoever has an estimator of it has imported it
-        classifier = getattr(xgboost, "XGBClassifier", None)
-        return (
-            classifier is not None
-            and isinstance(estimator, classifier)
-            and type(estimator).fit is classifier.fit
-        )
+        known = getattr(xgboost, cls.estimator_name, None)
+        return known is not None and isinstance(estimator, known) and type(estimator).fit is known.fit
 
     @classmethod
     def refusal(cls, estimator: Any) -> str | None:
@@ -99,11 +109,11 @@ class XGBoostBackend:
                 f"booster={show(estimator.booster)} cannot be boosted under a bound, for it does not "
                 "only add trees; use 'gbtree', or engine='reduction'."
             )
-        if estimator.objective != "binary:logistic":
+        if estimator.objective not in cls.objectives:
             return (
                 f"objective={show(estimator.objective)} cannot be boosted under a bound, which has a "
-                "gradient of its own, that of 'binary:logistic' with prices; leave objective out, or use "
-                "engine='reduction'."
+                f"gradient of its own, that of {cls.objectives[0]!r} with prices; leave objective out, or "
+                "use engine='reduction'."
             )
         other = [each for each in estimator.callbacks or () if type(each).__name__ != "EarlyStopping"]
         if other:
@@ -116,7 +126,7 @@ class XGBoostBackend:
     @classmethod
     def settings(cls, estimator: Any, fit_params: Mapping[str, Any]) -> Settings:
         """Return the number of rounds, the learning rate and the patience; refuse what cannot be had."""
-        _refuse_fit_params(fit_params)
+        _refuse_fit_params(fit_params, cls.estimator_name)
         rate = estimator.learning_rate
         rate = getattr(estimator, "kwargs", {}).get("eta") if rate is None else rate
         stopping = [each.rounds for each in estimator.callbacks or ()]
@@ -129,7 +139,7 @@ class XGBoostBackend:
         )
 
     def fold(self, train: Ints, test: Ints, *, X_test: Any = None) -> XGBoostFold:
-        """Return the booster of a fold, at the prior's log odds.
+        """Return the booster of a fold, at the best constant: no tree yet.
 
         Parameters
         ----------
@@ -148,7 +158,51 @@ class XGBoostBackend:
             self._actual[train],
             self._weights[train],
             self._feature_weights,
+            self._best_constant,
         )
+
+    @staticmethod
+    def _best_constant(actual: Floats, weights: Floats) -> float:
+        """Return what all of some rows would best have, as ``base_score`` has it."""
+        return float(np.average(actual, weights=weights))
+
+
+class XGBoostBackend(XGBoostBoosters):
+    """The boosters of an ``xgboost.XGBClassifier``."""
+
+    estimator_name = "XGBClassifier"
+    objectives = ("binary:logistic",)
+    grown_as = "binary:logistic"
+
+
+class XGBoostSquared(XGBoostBoosters):
+    """The boosters of an ``xgboost.XGBRegressor`` under the squared loss."""
+
+    estimator_name = "XGBRegressor"
+    objectives: ClassVar[tuple[str, ...]] = ("reg:squarederror",)
+    grown_as = "reg:squarederror"
+
+    @classmethod
+    def refusal(cls, estimator: Any) -> str | None:
+        """Tell why the estimator cannot be boosted under a bound, as a sentence; None if it can."""
+        if estimator.scale_pos_weight not in (None, 1):
+            return (
+                "scale_pos_weight cannot be had under a bound on amounts, none of which is positive. Leave "
+                "it out, or use engine='reduction'."
+            )
+        return super().refusal(estimator)
+
+
+class XGBoostAbsolute(XGBoostSquared):
+    """The boosters of an ``xgboost.XGBRegressor`` under the absolute loss."""
+
+    # The default among them: it is the loss asked for that is minimised. XGBoost's own objective would set
+    # leaves to the median of what is left there, whatever the prices; so trees are grown under the other one.
+    objectives = ("reg:absoluteerror", "reg:squarederror")
+
+    @staticmethod
+    def _best_constant(actual: Floats, weights: Floats) -> float:
+        return weighted_median(actual, weights)
 
 
 class XGBoostFold:
@@ -156,23 +210,25 @@ class XGBoostFold:
 
     Parameters
     ----------
-    estimator : XGBClassifier
+    estimator : XGBModel
         What says how rows are read.
     params : mapping
         The parameters of the booster.
     X, X_test : array-like of shape (n_train, n_features) and (n_test, n_features)
         The rows to train on, and those to score.
     actual, weights : array of shape (n_train,)
-        Labels, 1 or 0, and weights of the former.
+        Labels, 1 or 0, or amounts; and weights of rows.
     feature_weights : array of shape (n_features,) or None
         With which chance columns are drawn.
+    best_constant : callable
+        Called with labels or amounts, and weights; returns where scores start, if the user does not say.
 
     Attributes
     ----------
     train_scores : array of shape (n_train,)
-        The log odds so far, of rows as training weighs them.
+        The scores so far, of rows as training weighs them.
     test_scores : array of shape (n_test,)
-        The log odds so far, without ``scale_pos_weight``.
+        The scores so far, without ``scale_pos_weight``.
     """
 
     def __init__(
@@ -184,6 +240,7 @@ class XGBoostFold:
         actual: Floats,
         weights: Floats,
         feature_weights: Any,
+        best_constant: Callable[[Floats, Floats], float],
     ) -> None:
         import xgboost
 
@@ -193,7 +250,7 @@ class XGBoostFold:
         self._weights = weights * np.where(actual > 0, scale, 1.0)
         self._offset = float(np.log(scale))
         if params.get("base_score") is None:
-            params = {**params, "base_score": float(np.average(actual, weights=self._weights))}
+            params = {**params, "base_score": best_constant(actual, self._weights)}
         reading = {
             "missing": estimator.missing,
             "nthread": estimator.n_jobs,
@@ -212,7 +269,7 @@ class XGBoostFold:
         self._untrained = self._booster.save_raw(raw_format="ubj")
 
     def _score(self) -> None:
-        """Read the log odds, to which XGBoost adds those trees only that they do not hold yet."""
+        """Read the scores, to which XGBoost adds those trees only that they do not hold yet."""
         self.train_scores = self._booster.predict(self._train, output_margin=True).astype(float)
         self.test_scores = self._booster.predict(self._test, output_margin=True).astype(float) - self._offset
 
@@ -230,12 +287,12 @@ class XGBoostFold:
 
     def finish(self, n_rounds: int) -> XGBoostModel:
         """Return what predicts with the first rounds."""
-        classifier = clone(self._estimator)
+        estimator = clone(self._estimator)
         # Not a slice of the first rounds: slices of XGBoost 3.2 forget how categories were coded.
-        classifier.load_model(self._booster.save_raw(raw_format="ubj") if n_rounds else self._untrained)
+        estimator.load_model(self._booster.save_raw(raw_format="ubj") if n_rounds else self._untrained)
         if n_rounds:
-            classifier.get_booster().best_iteration = n_rounds - 1
-        return XGBoostModel(classifier, self._offset)
+            estimator.get_booster().best_iteration = n_rounds - 1
+        return XGBoostModel(estimator, self._offset)
 
 
 @dataclass(frozen=True)
@@ -244,21 +301,21 @@ class XGBoostModel:
 
     Parameters
     ----------
-    classifier : XGBClassifier
+    estimator : XGBModel
         Holds the booster, and predicts with the rounds up to its ``best_iteration``.
     offset : float
-        By how much ``scale_pos_weight`` raises log odds.
+        By how much ``scale_pos_weight`` raises scores.
     """
 
-    classifier: Any
+    estimator: Any
     offset: float
 
     def raw_scores(self, X: Any) -> Floats:
-        """Return the log odds of each row, of shape (n_samples,)."""
-        return np.asarray(self.classifier.predict(_by_rows(X), output_margin=True), dtype=float) - self.offset
+        """Return the score of each row, of shape (n_samples,)."""
+        return np.asarray(self.estimator.predict(_by_rows(X), output_margin=True), dtype=float) - self.offset
 
 
-def _refuse_fit_params(fit_params: Mapping[str, Any]) -> None:
+def _refuse_fit_params(fit_params: Mapping[str, Any], estimator: str) -> None:
     """Refuse arguments of ``fit`` that cannot be had, with the reason.
 
     Raises
@@ -277,7 +334,7 @@ def _refuse_fit_params(fit_params: Mapping[str, Any]) -> None:
         if name.endswith("eval_set"):
             raise ValueError(
                 f"{name} is not needed: rows held out of each fold are there to judge by. To stop early, set "
-                "early_stopping_rounds on the XGBClassifier."
+                f"early_stopping_rounds on the {estimator}."
             )
         if name in _REFUSED:
             raise ValueError(
@@ -286,7 +343,7 @@ def _refuse_fit_params(fit_params: Mapping[str, Any]) -> None:
             )
         if name not in _TAKEN:
             raise TypeError(
-                f"fit got an unexpected argument {name!r}; of those of XGBClassifier.fit it takes "
+                f"fit got an unexpected argument {name!r}; of those of {estimator}.fit it takes "
                 f"{list_texts(_TAKEN)}."
             )
 
@@ -308,7 +365,7 @@ def _booster_params(estimator: Any, random_state: Any) -> dict[str, Any]:
 
 
 def _training_matrix(estimator: Any, X: Any, arguments: dict[str, Any]) -> Any:
-    """Return rows to train on as ``XGBClassifier.fit`` reads them: in bins, if the trees need no more."""
+    """Return rows to train on as the estimator's ``fit`` reads them: in bins, if the trees need no more."""
     import xgboost
 
     if estimator.tree_method in (None, "auto", "hist"):
