@@ -215,7 +215,7 @@ def test_without_a_bound_each_fold_is_the_learner_itself():
 
 
 def test_value_without_bound_is_that_of_some_folds_less_what_makes_these_easier(monkeypatch):
-    monkeypatch.setattr("fairsk.reductions._boosting.engine._SCORED_FREE", 200)  # that is one fold of three
+    monkeypatch.setattr("fairsk.reductions._boosting.lockstep._SCORED_FREE", 200)  # that is one fold of three
     X, actual, groups = make_rows()
     weights = np.random.default_rng(0).uniform(0.5, 2, len(X))
     problem = make_problem(make_booster(), X, actual, groups, max_difference=0.05, weights=weights)

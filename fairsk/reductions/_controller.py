@@ -6,6 +6,8 @@ after a round follows from the learning rate and from how many rows of each grou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.special import expit
 
@@ -13,7 +15,7 @@ from fairsk._core.bounds import Bound
 from fairsk._core.typing import Floats, Ints
 from fairsk.reductions._bounded_rows import BoundedRows, Window
 
-__all__ = ["PriceController"]
+__all__ = ["Multipliers", "PriceController", "is_bounding"]
 
 #: How far the log odds of a row are to fall for a price of 1. A price of 1 is what a right decision saves; so
 #: the best decision changes at a chance of 1/2 + price / 2. The gradient p - y + c p (1 - p) is 0 where
@@ -37,7 +39,106 @@ _KERNEL_SCALE = 0.5
 _MOST_SHIFT = 6.0
 
 
-class PriceController:
+class Multipliers:
+    """Multipliers on values of groups, which move half the way to what would bring them into their windows.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        How many values are bounded, and how many groups there are.
+    windows : sequence of Window
+        Which groups' values must lie together.
+    bounds : sequence of Bound
+        The bound of each value.
+    learning_rate : float
+        The part of the way to what its gradient asks for that a booster goes in a round.
+    distances : array of shape (n_rates, n_codes), optional
+        How far each value is to stay away from either end of what its bound allows.
+
+    See Also
+    --------
+    PriceController : Those of rates, with the formulas.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        windows: Sequence[Window],
+        bounds: Sequence[Bound],
+        *,
+        learning_rate: float,
+        distances: Floats | None = None,
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.distances = distances
+        self.multipliers = np.zeros(shape)
+        self._windows, self._bounds = windows, bounds
+        self._followed = np.zeros(shape)
+        self._goal = np.zeros(shape)
+
+    def _follow(self) -> None:
+        """Let what is followed go a round's way to the multipliers."""
+        self._followed += self.learning_rate * (self.multipliers - self._followed)
+
+    def _move(self, values: Floats, responses: Floats, least: Floats, most: Floats) -> None:
+        """Move the multipliers by values as they are.
+
+        Parameters
+        ----------
+        values : array of shape (n_rates, n_codes)
+            The values after a round.
+        responses : array of shape (n_rates, n_rates, n_codes)
+            By how much each value of a group falls per multiplier of each value of the group.
+        least, most : array of shape (n_rates, n_codes)
+            Between which the goal of each multiplier must lie; both 0 where there can be none.
+        """
+        without = values + np.einsum("jkg,kg->jg", responses, self._followed)
+        # A rate without rows has no price: its goal is forgotten.
+        self._goal = np.clip(np.where(np.isnan(values), 0.0, self._goal), least, most)
+        # One after the other, given those of the rounds before: rounds do what repeating it here would.
+        for window in self._windows:
+            if is_bounding(self._bounds[window.rate]):
+                self._solve(window, without, responses, least, most)
+        ahead = (self._goal - self._followed) * _CLOSED_PER_ROUND / self.learning_rate
+        self.multipliers = self._limited(self._followed + ahead)
+
+    def _limited(self, multipliers: Floats) -> Floats:
+        """Return multipliers that are not too large."""
+        return multipliers
+
+    def _solve(self, window: Window, without: Floats, responses: Floats, least: Floats, most: Floats) -> None:
+        """Find the multipliers of one window, given those of all other rates."""
+        j, codes = window.rate, window.codes
+        codes = codes[~np.isnan(without[j, codes]) & (most[j, codes] > 0) & (responses[j, j, codes] > 0)]
+        if len(codes) < 2:
+            return
+        own = responses[j, j, codes]
+        of_all = np.einsum("kg,kg->g", responses[j][:, codes], self._goal[:, codes])
+        # What the rates would be if only this window had no multipliers.
+        values = without[j, codes] - of_all + own * self._goal[j, codes]
+        (rise, fall), (upper, lower) = self._ends(values, j, codes)
+        place = _balanced_place(upper, lower, 1 / (rise**2 * own), 1 / (fall**2 * own))
+        above, below = np.maximum(upper - place, 0) / rise, np.maximum(place - lower, 0) / fall
+        self._goal[j, codes] = np.clip((above - below) / own, least[j, codes], most[j, codes])
+
+    def _ends(
+        self, values: Floats, rate: int, codes: Ints
+    ) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+        """Return how the ends move with each rate between which a window may begin, and the ends.
+
+        They are linear in the rate, for differences and for ratios, with distances kept or without.
+        """
+        bound = self._bounds[rate]
+        factor, slack = bound.line
+        distance = np.zeros(len(codes)) if self.distances is None else self.distances[rate, codes]
+        if bound.comparison == "difference":
+            rise, fall, kept = factor * np.ones(len(codes)), np.ones(len(codes)), distance
+        else:
+            rise, fall, kept = factor * np.exp(distance), np.exp(-distance), np.zeros(len(codes))
+        return (rise, fall), (rise * (values + kept) - slack, fall * (values - kept))
+
+
+class PriceController(Multipliers):
     r"""Multipliers on group rates that follow held-out rates, round after round of boosting.
 
     After each round it asks: at which multipliers would the rates lie within their bounds, if they move as
@@ -86,13 +187,14 @@ class PriceController:
     """
 
     def __init__(self, rows: BoundedRows, *, learning_rate: float, distances: Floats | None = None) -> None:
+        super().__init__(
+            (len(rows.rates), rows.n_codes),
+            rows.windows,
+            rows.bounds,
+            learning_rate=learning_rate,
+            distances=distances,
+        )
         self.rows = rows
-        self.learning_rate = learning_rate
-        self.distances = distances
-        shape = (len(rows.rates), rows.n_codes)
-        self.multipliers = np.zeros(shape)
-        self._followed = np.zeros(shape)
-        self._goal = np.zeros(shape)
         self._cells = rows.cells(np.zeros(len(rows), dtype=bool))
 
     def price_table(self) -> Floats:
@@ -102,51 +204,11 @@ class PriceController:
     def update(self, scores: Floats) -> None:
         """Move the multipliers after a round, by the rates of rows whose log odds these are."""
         rows = self.rows
-        self._followed += self.learning_rate * (self.multipliers - self._followed)
+        self._follow()
         self._cells = rows.cells(scores >= 0)
         values, steps = rows.values(self._cells), rows.steps(self._cells)
-        responses = _responses(rows, scores, steps)
-        without = values + np.einsum("jkg,kg->jg", responses, self._followed)
         most = self._most(steps)
-        # A rate without rows has no price: its goal is forgotten.
-        self._goal = np.clip(np.where(np.isnan(values), 0.0, self._goal), -most, most)
-        # One after the other, given those of the rounds before: rounds do what repeating it here would.
-        for window in rows.windows:
-            if _is_bounding(rows.bounds[window.rate]):
-                self._solve(window, without, responses, most)
-        ahead = (self._goal - self._followed) * _CLOSED_PER_ROUND / self.learning_rate
-        self.multipliers = self._limited(self._followed + ahead)
-
-    def _solve(self, window: Window, without: Floats, responses: Floats, most: Floats) -> None:
-        """Find the multipliers of one window, given those of all other rates."""
-        j, codes = window.rate, window.codes
-        codes = codes[~np.isnan(without[j, codes]) & (most[j, codes] > 0) & (responses[j, j, codes] > 0)]
-        if len(codes) < 2:
-            return
-        own = responses[j, j, codes]
-        of_all = np.einsum("kg,kg->g", responses[j][:, codes], self._goal[:, codes])
-        # What the rates would be if only this window had no multipliers.
-        values = without[j, codes] - of_all + own * self._goal[j, codes]
-        (rise, fall), (upper, lower) = self._ends(values, j, codes)
-        place = _balanced_place(upper, lower, 1 / (rise**2 * own), 1 / (fall**2 * own))
-        above, below = np.maximum(upper - place, 0) / rise, np.maximum(place - lower, 0) / fall
-        self._goal[j, codes] = np.clip((above - below) / own, -most[j, codes], most[j, codes])
-
-    def _ends(
-        self, values: Floats, rate: int, codes: Ints
-    ) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
-        """Return how the ends move with each rate between which a window may begin, and the ends.
-
-        They are linear in the rate, for differences and for ratios, with distances kept or without.
-        """
-        bound = self.rows.bounds[rate]
-        factor, slack = bound.line
-        distance = np.zeros(len(codes)) if self.distances is None else self.distances[rate, codes]
-        if bound.comparison == "difference":
-            rise, fall, kept = factor * np.ones(len(codes)), np.ones(len(codes)), distance
-        else:
-            rise, fall, kept = factor * np.exp(distance), np.exp(-distance), np.zeros(len(codes))
-        return (rise, fall), (rise * (values + kept) - slack, fall * (values - kept))
+        self._move(values, _responses(rows, scores, steps), -most, most)
 
     def _most(self, steps: Floats) -> Floats:
         """Return the multiplier of each rate that alone moves log odds by as much as they may be moved."""
@@ -159,7 +221,7 @@ class PriceController:
         return multipliers * np.minimum(1.0, _MOST_SHIFT / np.maximum(shifts, _MOST_SHIFT))
 
 
-def _is_bounding(bound: Bound) -> bool:
+def is_bounding(bound: Bound) -> bool:
     """Return whether a bound allows less than everything."""
     factor, slack = bound.line
     return factor > 0 and np.isfinite(slack)

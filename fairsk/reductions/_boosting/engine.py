@@ -8,26 +8,22 @@ prices follow these. At the end the best round is taken, with one exact threshol
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fairsk._core.typing import Bools, Floats, Ints
-from fairsk._sklearn.routing import asks_for
 from fairsk.reductions._boosting.booster import Backend, Model, find_backend
-from fairsk.reductions._boosting.lockstep import Lockstep, in_threads
+from fairsk.reductions._boosting.lockstep import LabelFold, Lockstep, in_threads, n_free_folds
 from fairsk.reductions._boosting.rounds import Rounds
+from fairsk.reductions._boosting.settings import passed_on
 from fairsk.reductions._bounded_rows import BoundedRows
 from fairsk.reductions._controller import PriceController
 from fairsk.reductions._final_threshold import ThresholdSweep, choose_threshold, distances_of_all
 from fairsk.reductions._problem import Problem, Solution
 
 __all__ = ["MeanLogOdds", "boost_under_bound"]
-
-
-#: On how many held-out rows, at least, the learner without a bound is compared: where it and the bounded one
-#: disagree on a tenth, the standard error of what the bound costs is .007 then.
-_SCORED_FREE = 2_000
 
 
 @dataclass(frozen=True)
@@ -86,25 +82,24 @@ def boost_under_bound(problem: Problem) -> Solution:
     backend_type = find_backend(problem.estimator)
     assert backend_type is not None  # or else the reduction would have been taken
     rows = problem.rows
-    fit_params = _fit_params(problem)
+    fit_params = passed_on(problem.estimator, problem.training)
     settings = backend_type.settings(problem.estimator, fit_params)
     seen: _Seen | None = None if problem.start is None else problem.start.seen
     backend = _backend(backend_type, problem, fit_params) if seen is None else seen.backend
     held_out = problem.held_out
     measured = rows.take(held_out)
     lockstep = Lockstep(
-        backend,
-        rows,
+        partial(LabelFold, backend, rows, mirrored=problem.positive_is_first),
         problem.splits,
         held_out,
-        n_free=_n_free(problem) if seen is None and rows.windows else 0,
-        mirrored=problem.positive_is_first,
+        n_free=n_free_folds(problem.splits) if seen is None and rows.windows else 0,
     )
     rounds = Rounds(measured, problem.margin, settings.patience)
     controller = PriceController(measured, learning_rate=settings.learning_rate)
     with in_threads(1 if settings.shares_draws else problem.n_jobs) as run:
         for number in range(1, settings.n_rounds + 1):
-            lockstep.grow(controller.price_table(), run)
+            prices = controller.price_table().ravel()
+            lockstep.grow(prices, np.zeros(prices.size), run)
             scores = lockstep.held_out_scores()
             rounds.add(scores, controller.multipliers)
             controller.distances = rounds.distances
@@ -117,20 +112,6 @@ def boost_under_bound(problem: Problem) -> Solution:
         scored = [fold.booster.test_scores for fold in lockstep.free]
         seen = _Seen(backend, np.concatenate(scored) if scored else None)
     return _solution(problem, lockstep, rounds, controller, seen)
-
-
-def _n_free(problem: Problem) -> int:
-    """Return how many folds it takes to score enough rows without a bound."""
-    scored = np.cumsum([len(test) for _, test in problem.splits])
-    return min(len(scored), int(np.searchsorted(scored, _SCORED_FREE)) + 1)
-
-
-def _fit_params(problem: Problem) -> dict[str, Any]:
-    """Return what is passed on to the estimator's ``fit``."""
-    fit_params = dict(problem.training.fit_params)
-    if asks_for(problem.estimator, "fit", "sensitive_features"):  # a transformer that learns from groups
-        fit_params["sensitive_features"] = problem.training.values
-    return fit_params
 
 
 def _backend(backend_type: type[Backend], problem: Problem, fit_params: dict[str, Any]) -> Backend:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fairsk._core.typing import RandomStateLike
+from fairsk._meta.cross_fit import TrainingData
+from fairsk._sklearn.routing import asks_for
 
-__all__ = ["Settings", "draw_seed"]
+__all__ = ["Settings", "draw_seed", "passed_on"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,14 @@ class Settings:
     learning_rate: float
     patience: int | None
     shares_draws: bool = False
+
+
+def passed_on(estimator: Any, training: TrainingData) -> dict[str, Any]:
+    """Return what is passed on to the estimator's ``fit``."""
+    fit_params = dict(training.fit_params)
+    if asks_for(estimator, "fit", "sensitive_features"):  # a transformer that learns from groups
+        fit_params["sensitive_features"] = training.values
+    return fit_params
 
 
 def draw_seed(random_state: RandomStateLike) -> int | None:

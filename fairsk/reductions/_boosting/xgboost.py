@@ -43,8 +43,8 @@ class XGBoostBoosters:
     """The boosters of an estimator of XGBoost.
 
     Each fold has a matrix of its own, with bins of the rows it is trained on, as the estimator's ``fit``
-    makes it. XGBoost keeps the scores of rows that a booster knows and adds the newest tree to them, so a round
-    costs one tree and no prediction anew.
+    makes it. XGBoost keeps the scores of rows that a booster knows and adds the newest tree to them, so a
+    round costs one tree and no prediction anew.
 
     Parameters
     ----------
