@@ -6,6 +6,6 @@ scores become. Their maps are learned on out-of-fold scores, and they are small:
 fit, one or two numbers, or a grid of quantiles. No row is kept.
 """
 
-from fairsk.calibration._maps import IsotonicMap, SigmoidMap, TemperatureMap
+from fairsk.calibration._maps import IsotonicMap, OneVsRestMap, SigmoidMap, TemperatureMap
 
-__all__ = ["IsotonicMap", "SigmoidMap", "TemperatureMap"]
+__all__ = ["IsotonicMap", "OneVsRestMap", "SigmoidMap", "TemperatureMap"]

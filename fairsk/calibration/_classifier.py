@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from functools import partial
 from numbers import Real
-from typing import Any, Literal, Self, TypeAlias, get_args
+from typing import Any, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,20 +13,19 @@ from scipy.special import logit
 from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.groups import list_groups
+from fairsk._core.messages import show
 from fairsk._core.policy import UnknownGroup
-from fairsk._core.typing import Floats, Ints
+from fairsk._core.typing import Bools, Floats, Ints
 from fairsk._core.warnings import warn_user
 from fairsk._meta.base import MetaClassifier
 from fairsk._meta.cross_fit import OutOfFold, check_training_data, cross_fit
 from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, group_codes
 from fairsk._sklearn.compat import Interval, StrOptions, fit_context
-from fairsk._sklearn.routing import ResponseMethod, positive_scores, response_of
+from fairsk._sklearn.routing import ResponseMethod, class_scores, positive_scores, response_of
 from fairsk.calibration._mapper import as_response, offers_response
-from fairsk.calibration._maps import MAPS, IsotonicMap
+from fairsk.calibration._maps import CalibrationMap, Method, fit_map
 
 __all__ = ["GroupCalibratedClassifier"]
-
-Method: TypeAlias = Literal["isotonic", "sigmoid", "temperature"]
 
 #: A group with fewer (effective) rows gets the map of all rows.
 _MIN_ROWS = 10
@@ -38,11 +38,12 @@ class GroupCalibratedClassifier(MetaClassifier):
 
     Of the rows with a calibrated probability of .7, 70 % are positive: in every group, not only on average
     over all of them. Each group's map is mixed with the map of all rows, the more so the smaller the group.
+    Of several classes that holds for the probability of each.
 
     Parameters
     ----------
     estimator : classifier
-        A binary classifier or pipeline with ``predict_proba`` or ``decision_function``; it is cloned.
+        A classifier or pipeline with ``predict_proba`` or ``decision_function``; it is cloned.
         Wrap a fitted one in :class:`sklearn.frozen.FrozenEstimator`: then all rows passed to ``fit`` serve
         to learn the maps, and must be other rows than it was trained on.
     sensitive_features : str, int, list of these, or callable, optional
@@ -51,7 +52,8 @@ class GroupCalibratedClassifier(MetaClassifier):
     method : {"isotonic", "sigmoid", "temperature"}, default="isotonic"
         The kind of map: any rising one, which takes a few hundred rows per group; Platt's sigmoid with a
         slope and an intercept; or a temperature alone, which corrects confidence but not a group's base rate,
-        and changes no prediction.
+        and changes no prediction. Of three classes and more, one temperature serves all of them; the other
+        two kinds are a map per class against the rest, whose probabilities are divided by their sum.
     shrinkage : float in [0, inf), default=50.0
         How many rows the map of all rows counts for: a group with that many rows gets the mean of its own
         map and that one. 0 is no help from other groups.
@@ -69,7 +71,7 @@ class GroupCalibratedClassifier(MetaClassifier):
         or use the map of all rows. It warns if no row of several has a known group, or values are
         of another type (text, numbers) than in ``fit``.
     pos_label : label, optional
-        The positive class; by default the second of the two.
+        The positive one of two classes; by default the second. Of more classes none is singled out.
     random_state : int, RandomState instance or None, default=None
         Shuffles the rows before they are split, if given.
     n_jobs : int or None, default=None
@@ -79,8 +81,9 @@ class GroupCalibratedClassifier(MetaClassifier):
     ----------
     maps_ : dict
         For each group its own map, before it is mixed: an :class:`~fairsk.calibration.IsotonicMap`,
-        :class:`~fairsk.calibration.SigmoidMap` or :class:`~fairsk.calibration.TemperatureMap`.
-    overall_map_ : IsotonicMap, SigmoidMap or TemperatureMap
+        :class:`~fairsk.calibration.SigmoidMap` or :class:`~fairsk.calibration.TemperatureMap`; of three
+        classes and more a :class:`~fairsk.calibration.OneVsRestMap` or a ``TemperatureMap``.
+    overall_map_ : IsotonicMap, SigmoidMap, TemperatureMap or OneVsRestMap
         The map of all rows together.
     own_weights_ : dict
         For each group the weight of its own map; the rest is that of the overall map.
@@ -88,14 +91,14 @@ class GroupCalibratedClassifier(MetaClassifier):
         The groups, sorted; tuples of values for an intersection.
     estimator_ : classifier
         The fitted classifier.
-    classes_ : array of shape (2,)
+    classes_ : array of shape (n_classes,)
         The labels.
 
     Raises
     ------
     ValueError
-        If labels are not binary, the sensitive column is missing or has missing values, or a group is
-        unknown at prediction.
+        If y has one class only, ``pos_label`` names one of more than two classes, the sensitive column is
+        missing or has missing values, or a group is unknown at prediction.
 
     Warns
     -----
@@ -125,12 +128,19 @@ class GroupCalibratedClassifier(MetaClassifier):
     1e-6 away from 0 and 1, and decision scores as they are. The inverse of a temperature is sought between
     exp(-10) and exp(10).
 
+    *Several classes.* The temperature :math:`T` of a group turns log-probabilities (or decision scores)
+    :math:`z_c` into :math:`e^{z_c / T} / \sum_k e^{z_k / T}`, and has the least log loss. The maps of a class
+    against the rest [2]_ are each fitted by itself, as for two classes; where all of them say 0, the classes
+    are equally probable. A class that no row of a group has is impossible by the group's own isotonic map,
+    and nearly so by its sigmoid; the map of all rows leaves it some probability.
+
     *The default shrinkage* was chosen by simulation: groups of 10 to 3,000 rows beside 6,000 others, true
     log-odds :math:`a_g z + b_g` with :math:`\log a_g` and :math:`b_g` normal with standard deviations of
     .25 h and .5 h, averaged over h = 0, .5, 1 and 2. Of 0, 5, 10, 20, 30, 50, 75, 100 and more, 50 has the
     least mean squared error of the probabilities for isotonic maps (.0064, against .0168 without shrinkage
     and .0130 for the overall map alone) and for temperatures; sigmoids are best at 20, where the error is
-    9 % lower than at 50. Where groups differ little, more is better; where they differ much, less.
+    9 % lower than at 50. With three classes it is the same. Where groups differ little, more is better; where
+    they differ much, less.
 
     Calibration in every group and equal error rates exclude each other where base rates differ [5]_.
 
@@ -161,7 +171,6 @@ class GroupCalibratedClassifier(MetaClassifier):
     array([0.2, 0.8])
     """
 
-    _binary_only = True
     _response: Any  # the method of the fitted classifier that its scores come from
 
     # Every response depends on the group, so all of them ask for it.
@@ -220,7 +229,7 @@ class GroupCalibratedClassifier(MetaClassifier):
         X : array-like of shape (n_samples, n_features)
             Training rows, passed on as they are.
         y : array-like of shape (n_samples,)
-            Labels; two classes.
+            Labels; two classes or more.
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The group of each row; overrides the column.
         sample_weight : array-like of shape (n_samples,), optional
@@ -245,18 +254,24 @@ class GroupCalibratedClassifier(MetaClassifier):
             fit_params=fit_params,
             estimator=self.estimator,
             cv=self.cv,
+            several_classes=True,
         )
+        self._classes, self._positive = training.classes, training.positive
+        if self._positive is None and self.pos_label is not None:
+            raise ValueError(
+                f"y has {len(training.classes)} classes, each of which is calibrated, and pos_label="
+                f"{show(self.pos_label)} names the positive one of two: leave it out."
+            )
         out_of_fold = cross_fit(
             self.estimator,
             training,
-            partial(positive_scores, response_method=self.response_method, positive=training.positive),
+            self._scoring(self.response_method),
             cv=self.cv,
             refit=self.refit,
             random_state=self.random_state,
             n_jobs=self.n_jobs,
         )
         self.groups_ = training.groups.labels
-        self._positive = training.positive
         self._response = response_of(out_of_fold.estimator, self.response_method)
         self._learn(out_of_fold.present())
         self.estimator_ = out_of_fold.estimator
@@ -266,24 +281,24 @@ class GroupCalibratedClassifier(MetaClassifier):
 
     def _learn(self, out_of_fold: OutOfFold) -> None:
         """Learn the map of all rows, and one for every group that is large enough."""
-        scores, actual = out_of_fold.scores, out_of_fold.actual
-        codes, weights = out_of_fold.groups.codes, out_of_fold.mass
-        kind = MAPS[self.method]
-        self._reads_log_odds = self._response == "predict_proba" and kind is not IsotonicMap
-        scores = self._inputs(scores)
-        self.overall_map_ = kind.fit(scores, actual, _effective(weights))
-        self.maps_, self.own_weights_ = {}, {}
+        labels, codes, weights = out_of_fold.labels, out_of_fold.groups.codes, out_of_fold.mass
+        actual = self._actual(labels)
+        self._reads_logarithms = self._response == "predict_proba" and self.method != "isotonic"
+        scores = self._inputs(out_of_fold.scores)
+        self.overall_map_: CalibrationMap = fit_map(self.method, scores, actual, _effective(weights))
+        self.maps_: dict[Hashable, CalibrationMap] = {}
+        self.own_weights_: dict[Hashable, float] = {}
         small = []
         for code, label in enumerate(self.groups_):
             in_group = codes == code
             effective = _effective(weights[in_group])
             size = float(effective.sum())
             # A sum of equal weights can miss the number of rows by a rounding error.
-            if size < _MIN_ROWS - 1e-9 or len(np.unique(actual[in_group])) < 2:
+            if size < _MIN_ROWS - 1e-9 or len(np.unique(labels[in_group])) < 2:
                 small.append(label)
                 self.maps_[label], self.own_weights_[label] = self.overall_map_, 0.0
             else:
-                self.maps_[label] = kind.fit(scores[in_group], actual[in_group], effective)
+                self.maps_[label] = fit_map(self.method, scores[in_group], actual[in_group], effective)
                 self.own_weights_[label] = size / (size + float(self.shrinkage))
         if small:
             warn_user(
@@ -291,8 +306,20 @@ class GroupCalibratedClassifier(MetaClassifier):
                 "get the map of all rows; merge small groups of sensitive_features for one of their own."
             )
 
+    def _scoring(self, response_method: Any) -> Callable[..., Floats]:
+        """Return what reads scores off a fitted classifier: of the positive class, or of each."""
+        if self._positive is None:
+            return partial(class_scores, response_method=response_method, classes=self._classes)
+        return partial(positive_scores, response_method=response_method, positive=self._positive)
+
+    def _actual(self, labels: NDArray[Any]) -> Bools:
+        """Return which rows are positive, or of each class."""
+        if self._positive is None:
+            return labels[:, None] == np.array(self._classes)
+        return labels == self._positive
+
     def _map(self, scores: Floats, codes: Ints) -> Floats:
-        """Return probabilities of the positive class; the code -1 stands for unknown groups."""
+        """Return probabilities of the positive class, or of each; the code -1 stands for unknown groups."""
         scores = self._inputs(scores)
         probabilities = self.overall_map_(scores)
         for code, label in enumerate(self.groups_):
@@ -304,8 +331,10 @@ class GroupCalibratedClassifier(MetaClassifier):
 
     def _inputs(self, scores: Floats) -> Floats:
         """Return what the maps read of scores."""
-        if not self._reads_log_odds:
+        if not self._reads_logarithms:
             return scores
+        if self._positive is None and self.method == "temperature":
+            return np.log(np.clip(scores, _MIN_PROBABILITY, 1))
         return logit(np.clip(scores, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY))
 
     def _has_response(self, method: str) -> bool:
@@ -317,8 +346,10 @@ class GroupCalibratedClassifier(MetaClassifier):
         sensitive = self._sensitive(X, values, predicting=True)
         # Before the estimator sees them: what it says of groups that it does not know is of no help.
         codes = group_codes(sensitive, self.groups_, self.unknown_group)
-        scores = positive_scores(self.estimator_, X, self._response, self._positive, sensitive.to_metadata())
+        scores = self._scoring(self._response)(self.estimator_, X, sensitive_features=sensitive.to_metadata())
         mapped = self._map(scores, codes)
+        if self._positive is None:  # the classifier may have its classes in an order of its own
+            mapped = mapped[:, [self._classes.index(label) for label in self.classes_.tolist()]]
         return as_response(method, mapped, "predict_proba", self.classes_, self._positive)
 
 

@@ -37,27 +37,30 @@ def as_response(
     ----------
     method : {"predict", "predict_proba", "predict_log_proba", "decision_function"}
         A response method that the scores make (:func:`offers_response`).
-    scores : array of shape (n_samples,)
-        Mapped scores of the positive class.
+    scores : array of shape (n_samples,) or (n_samples, n_classes)
+        Mapped scores of the positive class; of several classes the probability of each, in their order.
     output : {"predict_proba", "decision_function"}
         What they are.
-    classes : array of shape (2,)
+    classes : array of shape (n_classes,)
         The labels.
-    positive : label
-        The positive class.
+    positive : label or None
+        The positive one of two classes.
 
     Returns
     -------
-    array of shape (n_samples,) or (n_samples, 2)
+    array of shape (n_samples,) or (n_samples, n_classes)
         Labels (the more probable class, or that on its side of a decision of 0), decision scores of the
         second class, or probabilities in the order of the classes.
     """
-    positive_is_second = classes.tolist()[1] == positive
-    if output == "decision_function":
-        decisions = scores if positive_is_second else -scores
-        return decisions if method == "decision_function" else classes[(decisions > 0).astype(int)]
-    columns = [1 - scores, scores]
-    probabilities = np.column_stack(columns if positive_is_second else columns[::-1])
+    if scores.ndim == 2:
+        probabilities = scores
+    else:
+        positive_is_second = classes.tolist()[1] == positive
+        if output == "decision_function":
+            decisions = scores if positive_is_second else -scores
+            return decisions if method == "decision_function" else classes[(decisions > 0).astype(int)]
+        columns = [1 - scores, scores]
+        probabilities = np.column_stack(columns if positive_is_second else columns[::-1])
     if method == "predict":
         return classes[probabilities.argmax(axis=1)]
     if method == "predict_log_proba":

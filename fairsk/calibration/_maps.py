@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy.optimize import brentq, minimize
-from scipy.special import expit
+from scipy.special import expit, softmax
 from sklearn.isotonic import IsotonicRegression
 
 from fairsk._core.typing import Bools, Floats
 
-__all__ = ["MAPS", "IsotonicMap", "SigmoidMap", "TemperatureMap"]
+__all__ = [
+    "CalibrationMap",
+    "IsotonicMap",
+    "Method",
+    "OneVsRestMap",
+    "SigmoidMap",
+    "TemperatureMap",
+    "fit_map",
+]
 
+Method: TypeAlias = Literal["isotonic", "sigmoid", "temperature"]
 
 #: Where scikit-learn, too, looks for the inverse of a temperature.
 _INVERSE_TEMPERATURES = (float(np.exp(-10)), float(np.exp(10)))
@@ -175,10 +184,13 @@ class SigmoidMap:
 class TemperatureMap:
     """The map from decision scores or log-odds z to 1 / (1 + exp(-z / temperature)).
 
+    Of several classes: from a decision score or log-probability z per class to exp(z / temperature), divided
+    by its sum over the classes (softmax).
+
     Parameters
     ----------
     temperature : float
-        Above 1 it draws probabilities towards .5, below 1 towards 0 and 1.
+        Above 1 it draws probabilities towards .5 (towards each other), below 1 towards 0 and 1.
 
     See Also
     --------
@@ -191,6 +203,8 @@ class TemperatureMap:
     >>> from fairsk.calibration import TemperatureMap
     >>> TemperatureMap(2.0)(np.array([-2.0, 0.0, 2.0])).round(3)
     array([0.269, 0.5  , 0.731])
+    >>> TemperatureMap(2.0)(np.log([[0.04, 0.16, 0.64]])).round(3)
+    array([[0.143, 0.286, 0.571]])
     """
 
     temperature: float
@@ -200,15 +214,15 @@ class TemperatureMap:
 
         Parameters
         ----------
-        scores : array of shape (n_samples,)
-            Decision scores, or log-odds.
+        scores : array of shape (n_samples,) or (n_samples, n_classes)
+            Decision scores, or log-odds; of several classes decision scores, or log-probabilities.
 
         Returns
         -------
-        array of shape (n_samples,)
-            Probabilities of the positive class.
+        array of shape (n_samples,) or (n_samples, n_classes)
+            Probabilities of the positive class, or of each class.
         """
-        return expit(scores / self.temperature)
+        return _chances(scores / self.temperature)
 
     @classmethod
     def fit(cls, scores: Floats, actual: Bools, weights: Floats) -> TemperatureMap:
@@ -216,10 +230,10 @@ class TemperatureMap:
 
         Parameters
         ----------
-        scores : array of shape (n_samples,)
-            Decision scores, or log-odds.
-        actual : bool array of shape (n_samples,)
-            Which rows are positive.
+        scores : array of shape (n_samples,) or (n_samples, n_classes)
+            Decision scores, or log-odds; of several classes decision scores, or log-probabilities.
+        actual : bool array of shape (n_samples,) or (n_samples, n_classes)
+            Which rows are positive, or of each class.
         weights : array of shape (n_samples,)
             The weight of each row.
 
@@ -231,7 +245,8 @@ class TemperatureMap:
 
         def slope(inverse: float) -> float:
             # The derivative of the mean log loss by the inverse temperature.
-            return float(np.average((expit(inverse * scores) - actual) * scores, weights=weights))
+            slopes = (_chances(inverse * scores) - actual) * scores
+            return float(np.average(slopes if slopes.ndim == 1 else slopes.sum(axis=1), weights=weights))
 
         least, most = _INVERSE_TEMPERATURES
         if slope(least) >= 0:  # scores without information, or of the wrong sign
@@ -241,5 +256,112 @@ class TemperatureMap:
         return cls(1 / brentq(slope, least, most))
 
 
-#: The kinds of maps by name.
-MAPS: dict[str, Any] = {"isotonic": IsotonicMap, "sigmoid": SigmoidMap, "temperature": TemperatureMap}
+def _chances(scores: Floats) -> Floats:
+    """Return the probabilities that log-odds, or a row of log-probabilities up to a constant, stand for."""
+    return expit(scores) if scores.ndim == 1 else softmax(scores, axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class OneVsRestMap:
+    """A map per class, from the scores of the class to its probability; each row is divided by its sum.
+
+    Parameters
+    ----------
+    maps : tuple of IsotonicMap or SigmoidMap
+        The map of each class, in the order of the columns of scores.
+
+    See Also
+    --------
+    TemperatureMap : One number for all classes.
+
+    Notes
+    -----
+    Where the maps of all classes say 0, every class is as probable as the others, as in
+    :class:`sklearn.calibration.CalibratedClassifierCV`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fairsk.calibration import IsotonicMap, OneVsRestMap
+    >>> rising = IsotonicMap(np.array([0.2, 0.8]), np.array([0.0, 0.9]))
+    >>> OneVsRestMap((rising, rising, rising))(np.array([[0.4, 0.6, 0.0], [0.1, 0.1, 0.1]])).round(3)
+    array([[0.333, 0.667, 0.   ],
+           [0.333, 0.333, 0.333]])
+    """
+
+    maps: tuple[IsotonicMap | SigmoidMap, ...]
+
+    def __call__(self, scores: Floats) -> Floats:
+        """Return the probability of each class for each row of scores.
+
+        Parameters
+        ----------
+        scores : array of shape (n_samples, n_classes)
+            What the map of each class reads: scores as they are, or log-odds of the class.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Probabilities, which add up to 1 in each row.
+        """
+        mapped = np.column_stack([own(scores[:, column]) for column, own in enumerate(self.maps)])
+        sums = mapped.sum(axis=1, keepdims=True)
+        return np.divide(mapped, sums, out=np.full_like(mapped, 1 / len(self.maps)), where=sums > 0)
+
+    @classmethod
+    def fit(
+        cls, scores: Floats, actual: Bools, weights: Floats, *, method: Literal["isotonic", "sigmoid"]
+    ) -> OneVsRestMap:
+        """Return the map of each class against the rest, fitted by itself.
+
+        Parameters
+        ----------
+        scores : array of shape (n_samples, n_classes)
+            What the map of each class reads: scores as they are, or log-odds of the class.
+        actual : bool array of shape (n_samples, n_classes)
+            Which rows are of each class.
+        weights : array of shape (n_samples,)
+            The weight of each row.
+        method : {"isotonic", "sigmoid"}
+            The kind of map.
+
+        Returns
+        -------
+        OneVsRestMap
+            The map.
+        """
+        fit = IsotonicMap.fit if method == "isotonic" else SigmoidMap.fit
+        columns = zip(scores.T, actual.T, strict=True)
+        return cls(tuple(fit(own_scores, own_rows, weights) for own_scores, own_rows in columns))
+
+
+#: What a group is calibrated by.
+CalibrationMap: TypeAlias = IsotonicMap | SigmoidMap | TemperatureMap | OneVsRestMap
+
+
+def fit_map(method: Method, scores: Floats, actual: Bools, weights: Floats) -> CalibrationMap:
+    """Return the map of a kind that fits some rows best.
+
+    Parameters
+    ----------
+    method : {"isotonic", "sigmoid", "temperature"}
+        The kind.
+    scores : array of shape (n_samples,) or (n_samples, n_classes)
+        What it reads: of the positive class, or of each class.
+    actual : bool array of shape (n_samples,) or (n_samples, n_classes)
+        Which rows are positive, or of each class.
+    weights : array of shape (n_samples,)
+        The weight of each row.
+
+    Returns
+    -------
+    IsotonicMap, SigmoidMap, TemperatureMap or OneVsRestMap
+        The map.
+    """
+    if method == "temperature":
+        return TemperatureMap.fit(scores, actual, weights)
+    if scores.ndim == 2:
+        return OneVsRestMap.fit(scores, actual, weights, method=method)
+    if method == "isotonic":
+        return IsotonicMap.fit(scores, actual, weights)
+    return SigmoidMap.fit(scores, actual, weights)
