@@ -7,7 +7,7 @@ offsets that are worth most after the rates have been paid for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -97,12 +97,21 @@ class Prices:
         Of what is decided within an event.
     base : array of shape (n_groups,)
         What a column must cost less than for the program to gain by it.
+    constant : float
+        What the right-hand sides of all bounds cost.
     """
 
     rates: Floats
     floors: Floats
     shares: Floats
     base: Floats
+    constant: float = 0.0
+
+    def towards(self, other: Prices, part: float) -> Prices:
+        """Return prices between these and others: a part of the way."""
+        names = ("rates", "floors", "shares", "base", "constant")
+        mean = [(1 - part) * getattr(self, name) + part * getattr(other, name) for name in names]
+        return Prices(*mean)
 
     def reduced_costs(self, pool: GroupPool, group: int, goal: Literal["worth", "excess"]) -> Floats:
         """Return by how much each vector of a pool costs more than it gains."""
@@ -213,6 +222,7 @@ class Master:
             np.asarray(solution.eqlin.marginals),
         )
         duals = solution.ineqlin.marginals if len(rows) else np.zeros(0)
+        prices = replace(prices, constant=float(-duals @ np.array(rhs)))
         for (kind, j, g), dual in zip(about, duals, strict=True):
             if kind == "low":
                 prices.rates[j, g] += dual

@@ -145,8 +145,7 @@ class GroupPool:
                 place = self._place(vector, table)
                 self._seen[key] = place
             places.append(place)
-        self.__dict__.pop("tables", None)
-        for name in ("offsets", "rates", "floors", "shares", "worth"):
+        for name in ("offsets", "tables", "rates", "floors", "shares", "worth"):
             self.__dict__.pop(name, None)
         return places
 
@@ -157,6 +156,10 @@ class GroupPool:
         self._offsets.append(vector)
         self._tables.append(table)
         return len(self._offsets) - 1
+
+    def at(self, places: list[int]) -> Floats:
+        """Return the tables at some places."""
+        return np.array([self._tables[place] for place in places])
 
     @cached_property
     def offsets(self) -> Floats:

@@ -21,6 +21,8 @@ __all__ = ["GroupRows", "Line", "normalised"]
 _TIE = 1e-12
 #: How far beyond the last point of a line an offset stands that turns every row.
 _BEYOND = 1.0
+#: Into how many bins turning points are counted first, where rows are many.
+_BINS = 512
 #: After how many rounds over all classes an ascent ends at the latest.
 _MAX_ROUNDS = 20
 
@@ -122,8 +124,16 @@ class GroupRows:
 
     # --- along one class ------------------------------------------------------------------------------
 
-    def line(self, offsets: Floats, klass: int) -> Line:
-        """Return the decisions along the offset of one class."""
+    def turning_points(self, offsets: Floats, klass: int) -> Floats:
+        """Return from which offset of a class on each row is decided as that."""
+        others = [k for k in range(self.n_classes) if k != klass]
+        rival = self.scores[others[0]] + offsets[others[0]]
+        for k in others[1:]:
+            np.maximum(rival, self.scores[k] + offsets[k], out=rival)
+        return np.asarray(rival - self.scores[klass])
+
+    def _rivals(self, offsets: Floats, klass: int) -> tuple[Floats, Ints]:
+        """Return the turning points, and what each row is decided as before."""
         others = [k for k in range(self.n_classes) if k != klass]
         rival = self.scores[others[0]] + offsets[others[0]]
         before = np.full(len(self), others[0], dtype=np.intp)
@@ -131,7 +141,11 @@ class GroupRows:
             value = self.scores[k] + offsets[k]
             before[value > rival] = k
             np.maximum(rival, value, out=rival)
-        points = rival - self.scores[klass]
+        return rival - self.scores[klass], before
+
+    def line(self, offsets: Floats, klass: int) -> Line:
+        """Return the decisions along the offset of one class."""
+        points, before = self._rivals(offsets, klass)
         order = np.argsort(points, kind="stable")
         points = points[order]
         # Offsets between two points that are no tie, and beyond the first and the last one.
@@ -147,6 +161,35 @@ class GroupRows:
         total = np.concatenate([[0.0], np.cumsum(gains)])[line.turned]
         best = int(np.argmax(total))
         return float(line.stops[best]), float(total[best])
+
+    def best_along(self, offsets: Floats, klass: int, payoffs: Floats) -> tuple[float, float]:
+        """Return the offset of a class that is worth most beside the others, and what all rows are worth then.
+
+        Of many rows, cumulative sums are taken over bins first, and then over the rows of the best of them.
+        """
+        points, before = self._rivals(offsets, klass)
+        gone = np.take_along_axis(payoffs, before[None], axis=0)[0]
+        gains, base = payoffs[klass] - gone, float(gone.sum())
+        low, high = float(points.min()), float(points.max())
+        if len(points) > 4 * _BINS and high - low > _BINS * self.tie:
+            bins = ((points - low) * (_BINS / (high - low))).astype(np.intp)
+            totals = np.concatenate([[0.0], np.cumsum(np.bincount(bins, gains, _BINS + 1))])
+            best = int(np.argmax(totals))
+            within = (bins == best - 1) | (bins == best)
+            base += float(totals[max(0, best - 1)])
+            points, gains = points[within], gains[within]
+        order = np.argsort(points, kind="stable")
+        points = points[order]
+        totals = np.concatenate([[0.0], np.cumsum(gains[order])])
+        apart = np.concatenate([[True], np.diff(points) > self.tie, [True]])
+        best = int(np.argmax(np.where(apart, totals, -np.inf)))
+        if best == 0:
+            at = float(points[0]) - _BEYOND if points[0] == low else float(points[0]) - self.tie
+        elif best == len(points):
+            at = float(points[-1]) + (_BEYOND if points[-1] == high else self.tie)
+        else:
+            at = float(points[best - 1] + points[best]) / 2
+        return at, base + float(totals[best])
 
     def tables_on_line(self, line: Line, stops: Ints) -> Floats:
         """Return the tables at some stops of a line, in rising order, of shape (n_stops, n_classes, n_classes)."""
@@ -171,9 +214,7 @@ class GroupRows:
         unchanged = 0
         for step in range(_MAX_ROUNDS * self.n_classes):
             klass = step % self.n_classes
-            line = self.line(offsets, klass)
-            at, gain = self.best_on_line(line, payoffs)
-            reached = float(payoffs[line.before, rows].sum()) + gain
+            at, reached = self.best_along(offsets, klass, payoffs)
             if reached > value + 1e-12 * scale:
                 offsets[klass], value, unchanged = at, reached, 0
             else:

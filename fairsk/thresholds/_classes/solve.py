@@ -21,8 +21,9 @@ from fairsk._core.bounds import ROUNDING, bounded_rates
 from fairsk._core.results import number
 from fairsk._core.typing import Floats
 from fairsk.thresholds._classes.cells import all_offsets, number_of_cells
-from fairsk.thresholds._classes.choice import Choice, choose
-from fairsk.thresholds._classes.master import Master, Windows
+from fairsk.thresholds._classes.choice import choose
+from fairsk.thresholds._classes.descent import Descent
+from fairsk.thresholds._classes.master import Master, Prices, Windows
 from fairsk.thresholds._classes.pool import GroupPool, Terms
 from fairsk.thresholds._classes.problem import OffsetMixture, OffsetProblem, OffsetSolution
 from fairsk.thresholds._classes.rows import GroupRows
@@ -36,7 +37,11 @@ _MOST_CELLS = 3_000
 #: On how many rows of a group searches begin.
 _FEW_ROWS = 4_000
 #: How many rounds of new columns there are at the most, on few rows and then on all.
-_MAX_ROUNDS, _MAX_FULL_ROUNDS = 40, 4
+_MAX_ROUNDS, _MAX_FULL_ROUNDS = 60, 12
+#: What a round of new columns must gain, as a part of that range, on all rows and on few.
+_GAIN_ON_ALL, _GAIN_ON_FEW = 1e-5, 3e-4
+#: How far the prices that columns are looked for at lie from those of the program, towards the best so far.
+_SMOOTHING = 0.6
 #: What a column must gain, as a part of the value's range, to enter.
 _GAIN = 1e-9
 
@@ -162,42 +167,77 @@ class _Solver:
         return master
 
     def _maximise(self, goal: Literal["worth", "excess"]) -> Master | None:
-        """Generate columns until none gains."""
-        full_rounds = 0
-        master = None
+        """Generate columns until none gains.
+
+        New columns are the best at prices between those of the program and the best ones so far, which move
+        less from round to round (Pessoa et al. 2018).
+        """
+        self._best_prices: tuple[Prices, float] | None = None
+        is_complete = all(pool.is_complete for pool in self._pools)
+        on_all, rounds_on_all, previous = False, 0, -np.inf
         for _ in range(_MAX_ROUNDS):
             master = Master.solve(self._windows, self._pools, self._columns, goal)
             if master is None:
                 return None
             if goal == "excess" and master.excess <= 1e-10:
                 return master
-            if self._add_columns(master, goal, on_all=full_rounds > 0):
-                full_rounds += full_rounds > 0
-            elif full_rounds == 0:
-                full_rounds = 1
-                if not self._add_columns(master, goal, on_all=True):
+            entered = self._add_columns(master, goal, on_all=on_all)
+            gained, previous = master.value - previous, master.value
+            rounds_on_all += on_all
+            # What few rows say is worth no more than their noise.
+            is_done = not entered or (
+                not is_complete and goal == "worth" and gained < self._least_gain(on_all)
+            )
+            if is_done or rounds_on_all >= _MAX_FULL_ROUNDS:
+                if on_all or is_complete:
                     break
-            else:
-                break
-            if full_rounds > _MAX_FULL_ROUNDS:
-                break
+                on_all, self._best_prices, previous = True, None, -np.inf
         return None if goal == "excess" else Master.solve(self._windows, self._pools, self._columns, goal)
+
+    def _least_gain(self, on_all: bool) -> float:
+        """Return what a round of new columns must gain for one more to be worth its time."""
+        return self._span * (_GAIN_ON_ALL if on_all else _GAIN_ON_FEW)
 
     def _add_columns(self, master: Master, goal: Literal["worth", "excess"], *, on_all: bool) -> bool:
         """Add the columns that gain most; say whether there are any."""
         least = -_GAIN * (self._span if goal == "worth" else 1.0)
-        entered = False
+        prices = master.prices
+        if self._best_prices is not None:
+            prices = prices.towards(self._best_prices[0], _SMOOTHING)
+        found = self._search(master, prices, goal, on_all=on_all)
+        entered = self._enter(master, goal, least)
+        if not entered and prices is not master.prices:  # misled by the mean of prices
+            found = self._search(master, master.prices, goal, on_all=on_all)
+            prices = master.prices
+            entered = self._enter(master, goal, least)
+        bound = prices.constant + sum(found)
+        if self._best_prices is None or bound < self._best_prices[1]:
+            self._best_prices = prices, bound
+        return entered
+
+    def _search(
+        self, master: Master, prices: Prices, goal: Literal["worth", "excess"], *, on_all: bool
+    ) -> list[float]:
+        """Look for the best vectors of each group at some prices; return what they are worth after these."""
+        values = []
         for g, (pool, (used, probabilities)) in enumerate(zip(self._pools, master.used(), strict=True)):
+            gains = -prices.reduced_costs(pool, g, goal) - prices.base[g]
             if not pool.is_complete:
                 rows = pool.rows if on_all else self._few[g]
                 table = np.tensordot(probabilities, pool.tables[used], 1)
-                payoff = master.prices.payoff(pool, g, table, goal)
-                starts = list(pool.offsets[used[np.argsort(-probabilities, kind="stable")[:2]]])
-                if on_all:
-                    starts = starts[:1]
-                else:
-                    starts += [self._overall]
-                pool.add([rows.ascend(start, rows.payoffs(payoff)) for start in starts])
+                payoffs = rows.payoffs(prices.payoff(pool, g, table, goal))
+                starts = [pool.offsets[int(np.argmax(gains))]]
+                if not on_all:
+                    starts.append(self._overall)
+                pool.add([rows.ascend(start, payoffs) for start in starts])
+                gains = -prices.reduced_costs(pool, g, goal) - prices.base[g]
+            values.append(float(gains.max()))
+        return values
+
+    def _enter(self, master: Master, goal: Literal["worth", "excess"], least: float) -> bool:
+        """Let the columns of the least reduced costs enter; say whether there are any."""
+        entered = False
+        for g, pool in enumerate(self._pools):
             cost = master.prices.reduced_costs(pool, g, goal)
             cost[self._columns[g]] = np.inf
             entering = np.argsort(cost, kind="stable")[:4]
@@ -218,18 +258,39 @@ class _Solver:
 
     def _single(self, master: Master) -> OffsetSolution | None:
         """Return the best choice of one vector per group; None if none meets the bounds."""
-        choice = self._choose(master)
+        is_complete = all(pool.is_complete for pool in self._pools)
+        choice = self._choose(master) if is_complete else self._choose_after_descent(master)
         if choice is None:
             return None
-        mixtures = [
-            OffsetMixture(pool.offsets[[place]])
-            for pool, place in zip(self._pools, choice.places, strict=True)
-        ]
-        return self._solution(mixtures, "branch and bound over offsets", "", None, master)
+        mixtures = [OffsetMixture(offsets[None]) for offsets in choice]
+        name = (
+            "branch and bound over offsets" if is_complete else "steps by linear programs, then along lines"
+        )
+        return self._solution(mixtures, name, "", None, master)
 
-    def _choose(self, master: Master) -> Choice | None:
+    def _choose(self, master: Master, incumbent: list[int] | None = None) -> Floats | None:
+        """Return the best choice among the vectors that have been looked at."""
         costs = [master.prices.reduced_costs(pool, g, "worth") for g, pool in enumerate(self._pools)]
-        return choose(self._windows, self._pools, self._problem.bounds, costs, master.value)
+        bounds = self._problem.bounds
+        choice = choose(self._windows, self._pools, bounds, costs, master.value, incumbent)
+        if choice is None:
+            return None
+        return np.array([pool.offsets[i] for pool, i in zip(self._pools, choice.places, strict=True)])
+
+    def _choose_after_descent(self, master: Master) -> Floats | None:
+        """Return the best choice after all groups have been moved from the means of their mixtures on."""
+        descent = Descent(self._windows, self._pools, self._span)
+        pairs = list(zip(self._pools, master.used(), strict=True))
+        means = [probabilities @ pool.offsets[used] for pool, (used, probabilities) in pairs]
+        likeliest = [pool.offsets[used[np.argmax(probabilities)]] for pool, (used, probabilities) in pairs]
+        found = descent.run(np.array(means))
+        if found is None:
+            found = descent.run(np.array(likeliest))
+        incumbent = None
+        if found is not None:
+            incumbent = [pool.add([offsets])[0] for pool, offsets in zip(self._pools, found, strict=True)]
+        better = self._choose(master, incumbent)
+        return better if better is None else descent.polish(better)
 
     # --- answers --------------------------------------------------------------------------------------
 
