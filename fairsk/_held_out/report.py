@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -231,6 +231,9 @@ class BoundReport(Result):
     cells_not_compared: tuple[tuple[Hashable, Hashable], ...] = ()
     library: Backend | None = None
 
+    #: What reaches the values without a bound, as they are printed.
+    _BASELINES: ClassVar[tuple[str, str]] = ("one threshold for all", "the best one per group")
+
     @property
     def groups(self) -> tuple[Hashable, ...]:
         """All groups, exempt ones among them."""
@@ -294,9 +297,39 @@ class BoundReport(Result):
         """Whether the estimator could keep a margin on these rows."""
         return self.measured_on != "training" and self.counts.strata is None
 
-    def _without_bound(self) -> str:
-        """Return what would reach ``value_without_bound``."""
-        return "one threshold for all rows"
+    def _without_bound(self) -> tuple[str, str]:
+        """Return what would reach ``value_without_bound``, and ``group_value_without_bound``."""
+        return "one threshold for all rows", "the best threshold of each group"
+
+    # --- the words of summaries -----------------------------------------------------------------------
+
+    def _positive(self) -> str:
+        """Return the label of a positive."""
+        return str(self.pos_label)
+
+    def _selected_means(self) -> str:
+        """Say what it means to be selected."""
+        return f"Selected means predicted {self.pos_label}."
+
+    def _changes(self) -> list[tuple[str, GroupCounts | None, GroupCounts]]:
+        """Return what is decided, and its counts under one threshold for all and now."""
+        return [("selected", self.counts_without_bound, self.counts_by_group)]
+
+    def _among(self) -> str:
+        """Return which rows groups are compared among, after the word "groups"; empty without strata."""
+        if self.counts.strata is None:
+            return ""
+        names = " and ".join(self.strata_names)
+        return f" with the same {names}" if names else " of a stratum"
+
+    def _stratum_words(self, label: Hashable) -> str:
+        """Return where in the strata something is, such as "in A"."""
+        return f"in {format_group(label)}"
+
+    def _compared_in(self, n: int) -> str:
+        """Say in how many strata groups are compared."""
+        names = f" of {' and '.join(self.strata_names)}" if self.strata_names else ""
+        return f"in {n:,} {'stratum' if n == 1 else 'strata'}{names}"
 
     def _content(self) -> dict[str, Any]:
         """Return what ``to_dict`` says: under ``groups`` a record per group."""
@@ -328,19 +361,27 @@ class BoundReport(Result):
         ]
 
     def _constraint_lines(self) -> list[tuple[str, str]]:
-        lines = [("positive", str(self.pos_label))]
+        lines = self._positive_lines()
         for part in self.constraints:
             limit = "at most" if part.comparison == "difference" else "at least"
             low, high = part.interval
             found = f"{part.disparity:.4f} (95% interval {low:.4f} to {high:.4f})"
             if part.stratum is not None:
                 extreme = "largest" if part.comparison == "difference" else "smallest"
-                found += f", the {extreme} within a stratum: {format_group(part.stratum)}"
+                found += f", the {extreme} {self._one_of(part.stratum)}"
             if np.isnan(part.disparity):
                 found = "nothing can be compared"
             bound = f"{part.comparison} {limit} {part.bound:g}" if np.isfinite(part.bound) else "no bound"
             lines += [("constraint", f"{part.constraint}, {bound}"), (part.comparison, found)]
         return lines
+
+    def _positive_lines(self) -> list[tuple[str, str]]:
+        """Say which decisions count as positive."""
+        return [("positive", str(self.pos_label))]
+
+    def _one_of(self, label: Hashable) -> str:
+        """Say of which stratum a disparity is."""
+        return f"within a stratum: {format_group(label)}"
 
     def _strata_lines(self) -> list[tuple[str, str]]:
         """Say within what groups are compared, and where they are not, and a line for each stratum."""
@@ -368,12 +409,10 @@ class BoundReport(Result):
 
     def _value_lines(self) -> list[tuple[str, str]]:
         """Return the objective's value, and what is reached without a bound."""
+        values = (self.value_without_bound, self.group_value_without_bound)
         baselines = [
             f"{value:.4f} with {how}"
-            for value, how in (
-                (self.value_without_bound, "one threshold for all"),
-                (self.group_value_without_bound, "the best one per group"),
-            )
+            for value, how in zip(values, self._BASELINES, strict=True)
             if value is not None
         ]
         return [

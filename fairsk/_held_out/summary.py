@@ -7,14 +7,14 @@ right for a user's own rates too. A sentence names few groups, those with the la
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fairsk._core.bounds import ROUNDING
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, list_groups
-from fairsk._core.messages import in_words
+from fairsk._core.messages import in_words, show
 from fairsk._core.results import number, printable, row_count
 from fairsk._core.typing import Floats
 from fairsk.rates import CELLS, Rate
@@ -107,24 +107,16 @@ def list_cells(cells: Sequence[tuple[Hashable, Hashable]], most: int = 20) -> st
     return list_groups((f"{format_group(group)} in {format_group(label)}" for group, label in cells), most)
 
 
-def _of_stratum(report: BoundReport) -> str:
-    """Return what all rows of a stratum have in common, after the word "groups"; empty without strata."""
-    if report.counts.strata is None:
-        return ""
-    names = " and ".join(report.strata_names)
-    return f" with the same {names}" if names else " of a stratum"
-
-
 # --- what was asked for, and what changes ----------------------------------------------------------------
 
 
 def _aims(report: BoundReport, decided_by: str) -> Iterator[str]:
     aims = []
-    of_stratum = _of_stratum(report)
+    of_stratum = report._among()
     bounded = [part for part in report.constraints if np.isfinite(part.bound)]
-    selected = f"Selected means predicted {report.pos_label}."
+    selected = report._selected_means()
     for part in bounded[:_NAMED_RATES]:
-        names = " and the ".join(rate_in_words(rate, str(report.pos_label)) for rate in part.rates)
+        names = " and the ".join(rate_in_words(rate, report._positive()) for rate in part.rates)
         if part.comparison == "difference":
             aims.append(
                 f"the {names} {'differs' if len(part.rates) == 1 else 'differ'} by at most "
@@ -164,7 +156,13 @@ def _is_or_are(part: ConstraintReport) -> str:
 
 def _changes(report: BoundReport) -> Iterator[str]:
     """Say how many more or fewer people of each group are selected, and what else the bounds are about."""
-    before, now = report.counts_without_bound, report.counts_by_group
+    for what, before, now in report._changes():
+        yield from _changes_of(report, what, before, now)
+
+
+def _changes_of(
+    report: BoundReport, what: str, before: GroupCounts | None, now: GroupCounts
+) -> Iterator[str]:
     if before is None:
         selected = _total(now, _SELECTED)
         shares = now.rate("selection_rate")
@@ -174,16 +172,18 @@ def _changes(report: BoundReport) -> Iterator[str]:
             for g, n in zip(largest, now.n[largest], strict=True)
         ]
         rest = len(now.groups) - len(listed)
-        yield f"Selected are {', '.join(listed)}{f' (and others in {_more_groups(rest)})' if rest else ''}."
+        others = f" (and others in {_more_groups(rest)})" if rest else ""
+        yield f"{what[:1].upper()}{what[1:]} are {', '.join(listed)}{others}."
         return
     counted = {_SELECTED: "selected"}
     for rate in report._rates():
         cells = _as_integers(rate.numerator_coefficients)
         if cells in _COUNTED and cells != (0, 0, 1, 1):  # the others are selected
             counted.setdefault(cells, _COUNTED[cells])
-    opening = "Compared with one threshold for all, "
+    opening = f"Compared with {report._BASELINES[0]}, "
     for cells, words in list(counted.items())[:_NAMED_RATES]:
-        yield opening + _change(now.groups, _total(before, cells), _total(now, cells), words) + "."
+        called = words.replace("selected", what)
+        yield opening + _change(now.groups, _total(before, cells), _total(now, cells), called) + "."
         opening = "Of these, " if words.endswith("selected") and cells == _SELECTED else "Likewise, "
 
 
@@ -228,10 +228,8 @@ def _rates(report: BoundReport) -> Iterator[str]:
     aside = {*report.exempt, *report.borrowed}  # their own rows are too few to measure
     covered = [label not in aside for label in report.groups]
     rates = report._rates()
-    if (
-        sum(covered) < 2 or report.counts.strata is not None
-    ):  # what is compared within strata is no such range
-        return
+    if sum(covered) < 2 or report.counts.strata is not None:
+        return  # what is compared within strata is no such range
     for rate in rates[:_NAMED_RATES]:
         now = _range(report.counts_by_group, rate, covered, "goes", "is")
         if now is None:
@@ -268,9 +266,10 @@ def _costs(report: BoundReport) -> Iterator[str]:
         return
     baselines = [
         (other, how)
-        for other, how in (
-            (report.value_without_bound, report._without_bound()),
-            (report.group_value_without_bound, "the best threshold of each group"),
+        for other, how in zip(
+            (report.value_without_bound, report.group_value_without_bound),
+            report._without_bound(),
+            strict=True,
         )
         if other is not None and not np.isnan(other)
     ]
@@ -302,11 +301,16 @@ def _of_whom(report: BoundReport) -> str:
 def _in_worths(report: BoundReport) -> str:
     """Say what a row is worth, where that is what was maximised."""
     worths = report.worths or {}
-    listed = [f"a {_ERRORS[cell]} at {worth:g}" for cell, worth in worths.items() if worth]
+    listed = [f"{_what_is_worth(cell)} at {worth:g}" for cell, worth in worths.items() if worth]
     if not listed:
         return ""
     *first, last = listed
     return f" (the mean worth of a row, with {', '.join(first)}{' and ' if first else ''}{last})"
+
+
+def _what_is_worth(cell: Any) -> str:
+    """Return a row of a cell in words: of several classes, a cell is a label and a decision."""
+    return f"a {_ERRORS[cell]}" if cell in _ERRORS else f"a {show(cell[0])} decided {show(cell[1])}"
 
 
 def _requirements(report: BoundReport) -> Iterator[str]:
@@ -359,7 +363,7 @@ def _expectations(report: BoundReport) -> Iterator[str]:
         low, high = part.interval
         where = "between groups"
         if part.stratum is not None:
-            where = f"between groups{_of_stratum(report)}, at its worst in {format_group(part.stratum)},"
+            where = f"between groups{report._among()}, at its worst {report._stratum_words(part.stratum)},"
         yield (
             f"Under {name}, the {what} {where} is {part.disparity:.4f} on these rows; on new rows "
             f"expect {number(low, 4)} to {number(high, 4)} (95% interval over all pairs{_judged(part)})."
@@ -387,8 +391,7 @@ def _strata(report: BoundReport) -> Iterator[str]:
     if strata is None:
         return
     n_compared = len(strata) - len(report.not_compared)
-    names = f" of {' and '.join(report.strata_names)}" if report.strata_names else ""
-    text = f"Groups are compared in {_counted(n_compared, 'stratum', 'strata')}{names}"
+    text = f"Groups are compared {report._compared_in(n_compared)}"
     if report.not_compared:
         passed_over = list_groups(report.not_compared, _NAMED_GROUPS)
         text += f"; not in: {passed_over}, where there are not two groups with enough rows"

@@ -146,7 +146,9 @@ class ClassSpec:
 
     def in_words(self, shares: Floats | None = None) -> tuple[str, ...]:
         """Say what is required; beside a capacity, which share of the rows is decided so, if known."""
-        each = f" of each {'cut' if self.events.are_grades else 'class'}" if len(self.events.labels) > 1 else ""
+        each = (
+            f" of each {'cut' if self.events.are_grades else 'class'}" if len(self.events.labels) > 1 else ""
+        )
         words = [f"{rate.name}{each} at least {least:g} per group" for rate, least in self.min_rates.items()]
         for e in np.flatnonzero(np.isfinite(self.capacities)):
             found = "" if shares is None else f" ({shares[e]:.4f} are)"
