@@ -26,6 +26,11 @@ from fairsk._sklearn.routing import ResponseMethod
 from fairsk._sklearn.rows import check_same_features
 from fairsk.rates import Constraint, Rate
 from fairsk.thresholds._blind import check_blind_models, cross_fit_blind
+from fairsk.thresholds._classes.path import ClassParetoPath
+from fairsk.thresholds._classes.report import ClassThresholdReport
+from fairsk.thresholds._classes.scale import choose_scale
+from fairsk.thresholds._classes.several import SeveralClasses
+from fairsk.thresholds._classes.spec import ClassSpec
 from fairsk.thresholds._path import ParetoPath
 from fairsk.thresholds._report import ThresholdReport
 from fairsk.thresholds._rules import DecidedRows
@@ -35,7 +40,7 @@ from fairsk.thresholds._two_classes import TwoClasses
 __all__ = ["GroupThresholdOptimizer"]
 
 #: How decisions are chosen.
-Decisions: TypeAlias = TwoClasses
+Decisions: TypeAlias = TwoClasses | SeveralClasses
 
 
 class GroupThresholdOptimizer(MetaClassifier):
@@ -226,8 +231,7 @@ class GroupThresholdOptimizer(MetaClassifier):
     True
     """
 
-    report_: ThresholdReport
-    _binary_only = True
+    report_: ThresholdReport | ClassThresholdReport
     strata_: tuple[Hashable, ...] | None
     _fitted_policy: Any  # it says whether it is blind, and decides by scores and groups, or by X
 
@@ -344,7 +348,8 @@ class GroupThresholdOptimizer(MetaClassifier):
             self._copy_feature_record()
         self.report_ = replace(report, library=library_of(X, sensitive_features))
         self.groups_, self.strata_ = self.report_.groups, None if by is None else by.labels
-        self.thresholds_ = dict(self.report_.thresholds)
+        self.thresholds_ = dict(getattr(report, "thresholds", {}))
+        self.offsets_ = dict(getattr(report, "offsets", {}))
         self._remember_columns(training.groups.names, sensitive_features)
         return self
 
@@ -359,7 +364,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         *,
         n_points: int = 50,
         **fit_params: Any,
-    ) -> ParetoPath:
+    ) -> ParetoPath | ClassParetoPath:
         """Follow the best single thresholds from parity to where the bound no longer matters.
 
         The scores are computed and sorted once, as ``fit`` does it; the optimizer itself is not changed,
@@ -477,13 +482,21 @@ class GroupThresholdOptimizer(MetaClassifier):
     @property
     def overall_threshold_(self) -> float:
         """The best threshold for all rows alike, without a bound; of two classes only."""
-        check_is_fitted(self)
         return self._fitted_policy.overall_threshold
+
+    @property
+    def overall_offsets_(self) -> Floats:
+        """The best offset of each class for all rows alike, without a bound; of several classes only."""
+        return self._fitted_policy.overall_offsets
 
     def _decisions(self, training: TrainingData) -> Decisions:
         """Return how decisions between the classes are chosen, by what the parameters ask for."""
-        asked = {name: getattr(self, name) for name in SPEC_PARAMETERS}
-        return TwoClasses(ThresholdSpec.from_parameters(**asked, policy=self.policy), training.positive)
+        asked = {name: getattr(self, name) for name in ("policy", *SPEC_PARAMETERS)}
+        if len(training.classes) == 2:
+            return TwoClasses(ThresholdSpec.from_parameters(**asked), training.positive)
+        spec = ClassSpec.from_parameters(training.classes, self.pos_label, self.grades, **asked)
+        method = "predict_proba" if self.policy == "blind" else self.response_method
+        return SeveralClasses(spec, choose_scale(self.estimator, method, spec.rates, self.policy))
 
     def _training_data(
         self,
@@ -506,6 +519,7 @@ class GroupThresholdOptimizer(MetaClassifier):
             fit_params=fit_params,
             estimator=self.estimator,
             cv=self.cv,
+            several_classes=True,
             grades=self.grades,
         )
 

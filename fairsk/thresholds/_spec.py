@@ -29,7 +29,7 @@ SPEC_PARAMETERS: dict[str, Any] = {
     "min_ratio": [Interval(Real, 0, 1, closed="both"), list, tuple, None],
     "objective": [str, Rate, Mapping, callable],
     "min_rates": [Mapping, None],
-    "capacity": [Interval(Real, 0, 1, closed="right"), None],
+    "capacity": [Interval(Real, 0, 1, closed="right"), Mapping, None],  # a mapping for several classes
     "level_up": ["boolean", Real],
     "min_group_size": [Interval(Integral, 1, None, closed="left")],
     "margin": [StrOptions({"1se"}), Interval(Real, 0, 1, closed="left")],
@@ -142,6 +142,11 @@ class ThresholdSpec:
             raise ValueError(
                 "constraint=None names nothing to compare groups by. For no bound at all, leave it and give "
                 "max_difference=float('inf'): the disparity is then measured and not bounded."
+            )
+        if isinstance(capacity, Mapping):
+            raise ValueError(
+                "A capacity per class is for three and more classes; of two, give the share of all rows that "
+                "may be selected."
             )
         constraints = bounded_constraints(constraint, max_difference, min_ratio, unbounded=True)
         if policy == "blind" and is_of_worst_group(objective):

@@ -10,6 +10,7 @@ import numpy as np
 from fairsk._core.typing import Floats
 from fairsk._sklearn.routing import ResponseMethod, class_scores, response_of
 from fairsk.rates import Rate
+from fairsk.thresholds._spec import Policy
 
 __all__ = ["ClassScale", "choose_scale", "scaled_scores"]
 
@@ -20,7 +21,9 @@ ClassScale: TypeAlias = Literal["probability", "log_probability", "decision"]
 LEAST_PROBABILITY = 1e-12
 
 
-def choose_scale(estimator: Any, response_method: ResponseMethod, rates: Sequence[Rate]) -> ClassScale:
+def choose_scale(
+    estimator: Any, response_method: ResponseMethod, rates: Sequence[Rate], policy: Policy
+) -> ClassScale:
     """Return the scale for the bounded rates, of an estimator that need not be fitted.
 
     Where all rates depend on decisions alone, the best rule adds a price per class to the probabilities. A
@@ -34,7 +37,11 @@ def choose_scale(estimator: Any, response_method: ResponseMethod, rates: Sequenc
         What it is asked for.
     rates : sequence of Rate
         The bounded rates.
+    policy : {"auto", "threshold", "randomized", "blind"}
+        A blind one adds prices to what decisions are expected to be worth: to probabilities.
     """
+    if policy == "blind":
+        return "probability"
     if response_of(estimator, response_method) != "predict_proba":
         return "decision"
     return "log_probability" if any(rate.needs_labels for rate in rates) else "probability"

@@ -31,6 +31,8 @@ class ClassSpec:
     ----------
     events : ClassEvents
         The classes, and which of them are bounded.
+    grades : tuple of labels or None
+        The classes from the worst to the best.
     constraints : tuple of BoundedConstraint
         The bounds, each for every event.
     objective : str
@@ -46,6 +48,7 @@ class ClassSpec:
     """
 
     events: ClassEvents
+    grades: tuple[Hashable, ...] | None
     constraints: tuple[BoundedConstraint, ...]
     objective: str
     worths: Mapping[tuple[Hashable, Hashable], float]
@@ -98,6 +101,7 @@ class ClassSpec:
         required = Requirements.from_parameters(min_rates, None, False)
         return cls(
             events,
+            None if grades is None else tuple(grades),
             constraints,
             name,
             worths,

@@ -1,0 +1,392 @@
+"""SeveralClasses: decisions among three and more classes, by offsets per class and group."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from fairsk._core.bounds import Bound, BoundedConstraint
+from fairsk._core.counts import GroupCounts
+from fairsk._core.groups import Grouping, format_group, list_groups
+from fairsk._core.messages import list_labels, list_texts
+from fairsk._core.typing import Bools, Floats, Ints
+from fairsk._core.warnings import warn_user
+from fairsk._held_out.report import (
+    MeasuredOn,
+    constraint_fields,
+    drop_rounding,
+    warn_of_wide_intervals,
+)
+from fairsk._held_out.safety_margin import KeptMargin, SafetyMargin
+from fairsk._meta.cross_fit import OutOfFold, Respond
+from fairsk._sklearn.routing import ResponseMethod
+from fairsk.rates import Rate
+from fairsk.thresholds._classes.path import ClassParetoPath, trace_class_path
+from fairsk.thresholds._classes.policy import OffsetPolicy
+from fairsk.thresholds._classes.problem import OffsetProblem, OffsetSolution, decide
+from fairsk.thresholds._classes.report import ClassThresholdReport
+from fairsk.thresholds._classes.scale import ClassScale, scaled_scores
+from fairsk.thresholds._classes.solve import best_overall, solve
+from fairsk.thresholds._classes.spec import ClassSpec
+
+__all__ = ["ClassSearch", "SeveralClasses"]
+
+
+@dataclass(frozen=True)
+class SeveralClasses:
+    """How decisions among several classes are chosen on out-of-fold scores.
+
+    Parameters
+    ----------
+    spec : ClassSpec
+        What is asked for.
+    scale : {"probability", "log_probability", "decision"}
+        What offsets are added to.
+    """
+
+    spec: ClassSpec
+    scale: ClassScale
+
+    def refuse(self, strata: Grouping | None) -> None:
+        """Refuse strata: each class is one already."""
+        if strata is not None:
+            raise ValueError(
+                "strata are open to two classes only: with several, groups are compared for each class as "
+                "within a stratum. Leave them out, or make one attribute of both columns."
+            )
+
+    def respond(self, response_method: ResponseMethod) -> Respond:
+        """Return how a fitted model scores rows."""
+        return partial(
+            scaled_scores,
+            response_method=response_method,
+            classes=self.spec.events.classes,
+            scale=self.scale,
+        )
+
+    def by_group(
+        self, out_of_fold: OutOfFold, strata: Grouping | None, measured_on: MeasuredOn
+    ) -> tuple[OffsetPolicy, ClassThresholdReport]:
+        """Choose offsets per group."""
+        search = ClassSearch(out_of_fold.present(), self.spec)
+        search.warn_of_small_groups()
+        solution, margin = search.choose()
+        policy = OffsetPolicy(
+            out_of_fold.estimator,
+            tuple(solution.mixtures),
+            solution.overall,
+            self.spec.events.classes,
+            self.scale,
+        )
+        is_mixed = not all(mixture.is_single for mixture in solution.mixtures)
+        rows = search.rows
+        decided = policy.selection_probability(rows.scores, rows.groups.codes)
+        fields = search.report_fields(decided, margin, solution.overall, measured_on, self.scale)
+        offsets: dict[Hashable, Any] = {
+            label: list(zip(mixture.offsets, mixture.probabilities.tolist(), strict=True))
+            if is_mixed
+            else mixture.offsets[0]
+            for label, mixture in zip(rows.groups.labels, solution.mixtures, strict=True)
+        }
+        report = ClassThresholdReport(
+            **fields,
+            policy="randomized" if is_mixed else "threshold",
+            solver=solution.solver,
+            reason=solution.reason,
+            offsets=offsets,
+            optimality_gap=_gap(solution.upper_bound, fields["value"]),
+            gap_is_proven=solution.is_proven,
+            proven_gap=_gap(solution.proven_bound, fields["value"]),
+        )
+        search.warn_of_limits(report)
+        return policy, report
+
+    def path(self, out_of_fold: OutOfFold, strata: Grouping | None, n_points: int) -> ClassParetoPath:
+        """Follow the best single offsets from parity to where the bound no longer matters."""
+        search = ClassSearch(out_of_fold.present(), self.spec)
+        search.warn_of_small_groups()
+        return trace_class_path(search.problem, search.rows.groups.labels, self.spec.objective, n_points)
+
+
+def _gap(upper_bound: float | None, value: float) -> float | None:
+    return None if upper_bound is None else drop_rounding(max(0.0, upper_bound - value))
+
+
+@dataclass(frozen=True)
+class ClassSearch:
+    """The search for the best offsets of the groups that can be measured.
+
+    Parameters
+    ----------
+    rows : OutOfFold
+        Rows with a weight, and their scores of all classes.
+    spec : ClassSpec
+        What is asked for.
+    """
+
+    rows: OutOfFold
+    spec: ClassSpec
+
+    @cached_property
+    def labels(self) -> Ints:
+        """The position of each row's class."""
+        order = {label: place for place, label in enumerate(self.spec.events.classes)}
+        values, inverse = np.unique(self.rows.labels, return_inverse=True)
+        return np.array([order[label] for label in values.tolist()], dtype=np.intp)[inverse]
+
+    @cached_property
+    def worth(self) -> Floats:
+        """What a row of each label is worth with each decision."""
+        totals = np.bincount(self.labels, self.rows.mass, len(self.spec.events.classes))
+        if np.count_nonzero(totals) < 2:
+            raise ValueError("All rows with a weight are of one class: there is nothing to separate.")
+        return self.spec.worth(totals)
+
+    @cached_property
+    def covered(self) -> Bools:
+        """Which groups take part for which event, of shape (n_events, n_groups)."""
+        fewest = np.min([self._most_rows(rate) for rate in self.spec.rates], axis=0)
+        large = np.asarray(fewest >= self.spec.min_group_size)
+        return large & (large.sum(1, keepdims=True) >= 2)
+
+    @property
+    def measured(self) -> list[int]:
+        """The groups that take part somewhere."""
+        return [int(g) for g in np.flatnonzero(self.covered.any(0))]
+
+    def _most_rows(self, rate: Rate) -> Floats:
+        """Return how many rows a rate can be measured on, at the most, of shape (n_events, n_groups)."""
+        events, n_groups = self.spec.events, len(self.rows.groups.labels)
+        n_classes = len(events.classes)
+        place = self.rows.groups.codes * n_classes + self.labels
+        table = np.bincount(place, minlength=n_groups * n_classes).reshape(n_groups, n_classes).T
+        inside = events.members @ table
+        outside = (~events.members) @ table
+        none = np.zeros_like(inside)
+        everyone = {"tp": inside, "fp": outside, "fn": none, "tn": none}
+        nobody = {"tp": none, "fp": none, "fn": inside, "tn": outside}
+        return np.maximum(rate.support(everyone), rate.support(nobody)).astype(float)
+
+    @cached_property
+    def problem(self) -> OffsetProblem:
+        """The problem that the solver reads."""
+        spec, rows = self.spec, self.rows
+        floors = tuple(spec.min_rates.items())
+        has_floor = None
+        if floors:
+            has_floor = np.concatenate([self._most_rows(rate) >= spec.min_group_size for rate, _ in floors])
+        return OffsetProblem(
+            scores=rows.scores,
+            labels=self.labels,
+            codes=rows.groups.codes,
+            n_groups=len(rows.groups.labels),
+            weights=rows.mass,
+            worth=self.worth,
+            events=spec.events,
+            constraints=spec.constraints,
+            covered=np.tile(self.covered, (len(spec.rates), 1)),
+            floors=floors,
+            has_floor=has_floor,
+            capacity=spec.capacity,
+        )
+
+    def choose(self) -> tuple[OffsetSolution, KeptMargin]:
+        """Return the offsets that keep the margin, by the policy asked for, and the margin that they keep."""
+        policy = self.spec.policy
+        assert policy != "blind"
+        return self.keep_margin(
+            lambda distances: solve(replace(self.problem, distances=distances), policy),
+            lambda solution: solution.tables,
+        )
+
+    def keep_margin(self, solve_keeping: Any, tables_of: Any) -> tuple[Any, KeptMargin]:
+        """Return what is chosen at the greatest distances, up to the margin, that can be kept.
+
+        Parameters
+        ----------
+        solve_keeping : callable
+            Returns what keeps some distances, of shape (n_rates * n_events, n_groups) or None.
+        tables_of : callable
+            Returns the weight of each group's rows of each label that get each decision.
+        """
+        measured = self.measured
+
+        def in_all_groups(distances: Floats | None) -> Any:
+            if distances is None:
+                return solve_keeping(None)
+            everywhere = np.zeros((len(distances), len(self.rows.groups.labels)))
+            everywhere[:, measured] = distances
+            return solve_keeping(everywhere)
+
+        return self.margin.choose(in_all_groups, lambda found: self._compared(tables_of(found)))
+
+    @property
+    def margin(self) -> SafetyMargin:
+        """The margin that the bounds are to be kept with."""
+        spec = self.spec
+        n_events = len(spec.events.labels)
+        return SafetyMargin.from_parameter(spec.margin, spec.constraints, len(self.measured), n_events)
+
+    def _compared(self, tables: Floats) -> GroupCounts:
+        """Return the counts of the groups that take part, with nothing where they are not compared."""
+        counts = self.counts(tables)
+        covered = self.covered.T
+        kept = GroupCounts(
+            counts.groups,
+            {cell: values * covered for cell, values in counts.cells.items()},
+            names=counts.names,
+            strata=counts.strata,
+        )
+        return kept.take([counts.groups[g] for g in self.measured])
+
+    def counts(self, tables: Floats, squares: Floats | None = None) -> GroupCounts:
+        """Return the counts of all groups, whose strata are the events."""
+        events, groups = self.spec.events, self.rows.groups
+        return GroupCounts(
+            groups.labels,
+            events.cells(tables),
+            None if squares is None else events.cells(squares),
+            names=groups.names,
+            strata=events.labels,
+            orders=groups.orders,
+        )
+
+    def tables(self, decided: Floats, weights: Floats) -> Floats:
+        """Return the weight of each group's rows of each label that get each decision, which has a chance."""
+        n_groups, n_classes = len(self.rows.groups.labels), decided.shape[1]
+        place = self.rows.groups.codes * n_classes + self.labels
+        columns = [np.bincount(place, weights * chance, n_groups * n_classes) for chance in decided.T]
+        return np.stack(columns, axis=1).reshape(n_groups, n_classes, n_classes)
+
+    def report_fields(
+        self,
+        decided: Floats,
+        margin: KeptMargin,
+        overall: Floats,
+        measured_on: MeasuredOn,
+        scale: ClassScale,
+    ) -> dict[str, Any]:
+        """Return the fields of a report that follow from the rows' decisions.
+
+        Parameters
+        ----------
+        decided : array of shape (n_samples, n_classes)
+            The probability that each row gets each class.
+        margin : KeptMargin
+            The margin that is kept.
+        overall : array of shape (n_classes,)
+            The best offsets for all rows alike.
+        measured_on, scale
+            For the report.
+        """
+        self.margin.warn_of_less(margin, "offsets")
+        spec, rows, mass = self.spec, self.rows, self.rows.mass
+        tables = self.tables(decided, mass)
+        counts = self.counts(tables, self.tables(decided, mass**2))
+        groups, events = counts.groups, spec.events.labels
+        alike = np.eye(decided.shape[1])[decide(rows.scores, overall)]
+        tables_alike = self.tables(alike, mass)
+        compared = {
+            label: counts.stratum(label).take([groups[g] for g in np.flatnonzero(self.covered[e])])
+            for e, label in enumerate(events)
+            if self.covered[e].any()
+        }
+        shares = np.array([counts.stratum(label).overall().rate("selection_rate")[0] for label in events])
+        fields = constraint_fields(
+            counts,
+            spec.constraints,
+            exempt=[group for g, group in enumerate(groups) if g not in self.measured],
+            margin=margin,
+            tables=compared,
+        )
+        return {
+            **fields,
+            "strata_names": (),
+            "pos_label": events,
+            "objective": spec.objective,
+            "value": self.problem.value(tables),
+            "value_without_bound": self.problem.value(tables_alike),
+            "group_value_without_bound": self._group_value(),
+            "counts_without_bound": self.counts(tables_alike, self.tables(alike, mass**2)),
+            "measured_on": measured_on,
+            "requirements": spec.in_words(shares),
+            "margin_asked": spec.margin,
+            "worths": dict(spec.worths) or None,
+            "confusion": tables,
+            "classes": spec.events.classes,
+            "grades": spec.grades,
+            "overall_offsets": overall,
+            "added_to": scale,
+        }
+
+    def _group_value(self) -> float | None:
+        """Return what the best offsets of each group reach without a bound, and with all else."""
+        if not self.measured:
+            return None
+        problem = self.problem
+        if problem.floors or problem.capacity is not None:
+            free = tuple(
+                BoundedConstraint(each.constraint, Bound(difference=np.inf)) for each in self.spec.constraints
+            )
+            return solve(replace(problem, constraints=free), "threshold").value
+        total, overall = 0.0, best_overall(problem)
+        for g in range(problem.n_groups):
+            rows = problem.codes == g
+            own = replace(
+                problem,
+                scores=problem.scores[rows],
+                labels=problem.labels[rows],
+                codes=problem.codes[rows],
+                weights=problem.weights[rows],
+            )
+            offsets = best_overall(own) if g in self.measured else overall
+            chosen = decide(own.scores, offsets)
+            total += float(own.weights @ problem.worth[own.labels, chosen])
+        return total / float(problem.weights.sum())
+
+    def warn_of_small_groups(self) -> None:
+        """Warn, once, of groups that have too few rows for an event, and if too few are left to compare."""
+        if self.covered.all():
+            return
+        groups, events, covered = self.rows.groups.labels, self.spec.events, self.covered
+        names = [events.in_words(e) for e in range(len(events.labels))]
+        parts = [f"Fewer than min_group_size={self.spec.min_group_size} rows to measure on for some classes."]
+        if not self.measured:
+            parts.append(
+                f"Fewer than two groups can be compared under {self.spec.constraint_names}: every group gets "
+                "the overall offsets, and nothing is promised about the disparity."
+            )
+            warn_user(" ".join(parts))
+            return
+        cells = [
+            f"{format_group(groups[g])} for {names[e]}"
+            for e, g in np.argwhere(~covered & covered.any(1, keepdims=True) & covered.any(0))
+        ]
+        if cells:
+            parts.append(f"The bound does not cover {list_texts(cells)}.")
+        if not covered.any(1).all():
+            lonely = [names[e] for e in np.flatnonzero(~covered.any(1))]
+            parts.append(f"There are not two groups to compare for: {list_texts(lonely)}.")
+        exempt = [group for g, group in enumerate(groups) if g not in self.measured]
+        if exempt:
+            parts.append(f"Compared for no class, with the overall offsets: {list_groups(exempt)}.")
+        warn_user(" ".join(parts))
+
+    def warn_of_limits(self, report: ClassThresholdReport) -> None:
+        """Warn if the bound leaves nothing but one decision for all rows, or the rows say little of it."""
+        decided = report.confusion.sum((0, 1))
+        alike = np.bincount(decide(self.rows.scores, report.overall_offsets), minlength=len(decided))
+        if np.count_nonzero(decided) == 1:
+            if np.count_nonzero(alike) > 1:
+                label = list_labels([report.classes[int(np.argmax(decided))]])
+                mixing = ", or allow policy='randomized'" if self.spec.can_mix else ""
+                warn_user(
+                    f"Every row is decided {label}: under this bound on {self.spec.constraint_names} that is "
+                    f"the best that offsets can do. Loosen the bound{mixing}."
+                )
+        elif not self.spec.margin:
+            warn_of_wide_intervals(report.constraints)
