@@ -132,8 +132,6 @@ def test_text_labels_never_score_a_silent_zero() -> None:
 def test_one_class_of_many_is_named() -> None:
     y = np.array(["low", "mid", "top"])[np.digitize(X["skill"] + X["man"], [-0.2, 0.8])]
     model = LogisticRegression().fit(X, y)
-    with pytest.raises(ValueError, match=r"y has 3 classes.*name the positive one"):
-        make_fair_scorer("demographic_parity", sensitive_features="man")(model, X, y)
     scorer = make_fair_scorer("demographic_parity", sensitive_features="man", pos_label="top")
     assert scorer(model, X, y) < -0.1
 

@@ -60,7 +60,8 @@ _SENTENCES = (
         r"\1\2: name the positive one with --pos-label, such as --pos-label \2",
     ),
     (
-        r"Of more than two labels, fairsk\.metrics\.one_vs_rest_counts counts each\.",
+        r"Of more than two labels, fairsk\.metrics\.multiclass_disparity compares each, and "
+        r"one_vs_rest_counts counts it\.",
         "Of more than two labels, all others are negative then.",
     ),
     (r"give the option reference, such as \{'(.*?)': 'the group'\}", r"give --reference \1=GROUP"),

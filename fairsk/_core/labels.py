@@ -108,7 +108,8 @@ def binary_labels(
     ):
         _refuse_kinds(seen_actual, seen_predicted)
     seen = seen_actual | seen_predicted
-    if len(seen) > 2 and not seen_actual & seen_predicted:
+    are_known = classes is not None and seen <= set(classes.tolist())  # then all may well be wrong
+    if len(seen) > 2 and not seen_actual & seen_predicted and not are_known:
         raise ValueError(
             f"y_true and y_pred have no label in common: {_show(seen_actual)} and {_show(seen_predicted)}."
         )
@@ -125,7 +126,7 @@ def binary_labels(
             raise ValueError(
                 f"The labels are {_show(seen)}: name the positive one with pos_label=. "
                 "Only 0 and 1, -1 and 1, and booleans are told apart without it. Of more than two labels, "
-                "fairsk.metrics.one_vs_rest_counts counts each."
+                "fairsk.metrics.multiclass_disparity compares each, and one_vs_rest_counts counts it."
             )
         pos_label = 1
     elif pos_label not in seen and (classes is None or pos_label not in classes.tolist()):

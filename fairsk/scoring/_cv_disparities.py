@@ -12,7 +12,7 @@ from fairsk._core.counts import GroupCounts
 from fairsk._core.results import Result, Table, number, percent, row_count, with_interval
 from fairsk._core.typing import Floats
 from fairsk.scoring._group_scoring import GroupScoring
-from fairsk.scoring._pooling import NO_ESTIMATE, Pooling, mean_scores
+from fairsk.scoring._pooling import NO_ESTIMATE, Criterion, Pooling, mean_scores
 from fairsk.scoring._refit import BestUnderPooled
 from fairsk.statistics._intervals import check_confidence
 
@@ -52,6 +52,9 @@ class CVDisparities(Result):
     beyond : array of shape (n_candidates, n_scores)
         By how much the end of the interval that decides (or the value, if ``require="value"``) is beyond the
         bound: the rule refuses a candidate in which one is above 0.
+    classes : tuple of tuple of str, of shape (n_candidates, n_scores)
+        Of several classes the one whose disparity it is, such as ``"gold"``, or ``"gold or better"`` of
+        grades; empty if one of two classes is positive.
     """
 
     scores: tuple[str, ...]
@@ -70,6 +73,7 @@ class CVDisparities(Result):
     rule: str = ""
     bounds: Floats = field(default_factory=lambda: np.empty(0))
     beyond: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    classes: tuple[tuple[str, ...], ...] = ()
 
     def _tables(self) -> list[Table]:
         lines = [(i, j) for i in range(len(self.params)) for j in range(len(self.scores))]
@@ -80,6 +84,8 @@ class CVDisparities(Result):
             "constraint": [self.constraints[j] for _, j in lines],
             "comparison": [self.comparisons[j] for _, j in lines],
         }
+        if self.classes:
+            columns["class"] = [self.classes[i][j] for i, j in lines]
         numbers = {"value": self.values, "low": self.low, "high": self.high, "beyond": self.beyond}
         numbers["mean_of_folds"] = self.fold_means
         columns["bound"] = [float(self.bounds[j]) for _, j in lines]
@@ -98,7 +104,7 @@ class CVDisparities(Result):
         text["beyond"] = [number(beyond, 4) for beyond in columns["beyond"]]
         for name in ("chosen", "low", "high", "constraint", *(() if self.rule else ("bound", "beyond"))):
             del text[name]
-        words = ["score", "comparison", *(f"param_{name}" for name in names)]
+        words = ["score", "comparison", "class", *(f"param_{name}" for name in names)]
         return [Table(columns, text, notes=self._notes(), words=words)]
 
     def _notes(self) -> list[str]:
@@ -229,7 +235,7 @@ def cv_disparities(
         low=low,
         high=high,
         fold_means=np.array(means, dtype=float).reshape(shape[1::-1]).T,
-        n=np.array([np.nan if table is None else table.n.sum() for table in tables]),
+        n=np.array([np.nan if table is None else _n_rows(table) for table in tables]),
         params=tuple(map(dict, results.get("params", [{}] * len(tables)))),
         confidence=confidence,
         counts=tuple(tables),
@@ -240,5 +246,19 @@ def cv_disparities(
         },
         chosen=getattr(search, "best_index_", None),
         rule="" if rule is None else repr(rule),
+        classes=()
+        if pooling.events is None
+        else tuple(tuple(_worst_class(pooling, one, table) for one in criteria.values()) for table in tables),
         **_judged(rule, list(criteria), tables),
     )
+
+
+def _n_rows(counts: GroupCounts) -> float:
+    """Return the number of rows, of which every class counts all."""
+    return float((counts.n if counts.strata is None else counts.n[:, 0]).sum())
+
+
+def _worst_class(pooling: Pooling, criterion: Criterion, counts: GroupCounts | None) -> str:
+    """Return the class whose disparity it is, in words."""
+    worst = None if counts is None else criterion.worst_class(counts)
+    return "-" if worst is None else pooling.in_words(worst)

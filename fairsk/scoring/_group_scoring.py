@@ -9,10 +9,11 @@ from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils.metadata_routing import MetadataRequest
 
+from fairsk._core.class_events import ClassEvents
 from fairsk._core.columns import (
     Selector,
     SensitiveColumns,
@@ -23,13 +24,21 @@ from fairsk._core.columns import (
 from fairsk._core.counts import GroupCounts
 from fairsk._core.factorize import is_missing
 from fairsk._core.groups import encode_groups, format_group, list_groups, sort_labels
-from fairsk._core.labels import positive_class
+from fairsk._core.labels import positive_class, target_column
 from fairsk._core.messages import did_you_mean, list_labels, shorten, show
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples, score_by, scorer_parts
 from fairsk._sklearn.routing import RESPONSES, asks_for
+from fairsk.metrics._decisions.multiclass import one_vs_rest_counts
 from fairsk.rates import CELLS, CONSTRAINTS, Constraint, Rate, get_constraint
-from fairsk.scoring._measures import Disparity, GroupPerformance, Measure
+from fairsk.scoring._measures import (
+    Disparity,
+    GroupPerformance,
+    Measure,
+    check_labels,
+    class_events,
+    names_several,
+)
 from fairsk.scoring._pooling import PREFIXES, Criterion, Pooling, write_counts
 from fairsk.scoring._refit import BestUnderPooled, Requirement, check_requirement, named_bounds
 from fairsk.scoring._sensitive_scorer import Performance, SensitiveScorer, WithMetadata
@@ -69,9 +78,16 @@ class GroupScoring:
     groups : sequence of labels, optional
         The groups, known beforehand, for every fold must report the same numbers; tuples for an
         intersection. :meth:`of` reads them.
-    pos_label : label, optional
+    pos_label : label or list of labels, optional
         The positive label, of counts and of every scorer that has one; by default the second of the
-        estimator's two classes, and of scikit-learn's scorers their own, which is 1.
+        estimator's two classes, and of scikit-learn's scorers their own, which is 1. Of more classes each is
+        counted against the rest, and a disparity is that of the worst; a label, or a list, names the ones
+        that count.
+    classes : sequence of labels, optional
+        The classes, if there are more than two; known beforehand as the groups are. :meth:`of` reads them.
+    grades : sequence of labels, optional
+        All classes from the worst to the best: what is counted is then who gets a grade or a better one, for
+        every grade but the worst, or for those that ``pos_label`` names.
     n_repeats : int, default=1
         How often cross-validation tests each row, such as ``RepeatedKFold``'s ``n_repeats``. Sums of counts
         are divided by it, for intervals to be those of so many rows.
@@ -82,13 +98,16 @@ class GroupScoring:
     Attributes
     ----------
     groups : tuple of labels or None
-        The groups; the counts of the first one are called ``counts_0_tp``, ``counts_0_fp`` and so on.
+        The groups; the counts of the first one are called ``counts_0_tp``, ``counts_0_fp`` and so on; of
+        several classes ``counts_0_0_tp`` for the first one.
+    classes : tuple of labels or None
+        The classes, if they are known.
 
     Raises
     ------
     ValueError
         If a score is unknown, its name is not free, or it reads a column that ``sensitive_features`` does
-        not name.
+        not name; if a label is named twice, or is none of the classes or grades.
     TypeError
         If ``scoring`` is not a dict, or a score is neither a scorer nor a constraint.
 
@@ -139,6 +158,8 @@ class GroupScoring:
         sensitive_features: Selector = None,
         groups: Sequence[Hashable] | None = None,
         pos_label: Any = None,
+        classes: Sequence[Hashable] | NDArray[Any] | None = None,
+        grades: Sequence[Hashable] | NDArray[Any] | None = None,
         n_repeats: int = 1,
         error_score: float | Literal["raise"] = "raise",
     ) -> None:
@@ -151,8 +172,10 @@ class GroupScoring:
             raise ValueError(f"n_repeats must be a whole number, 1 or more; got {n_repeats!r}.")
         self.scoring = dict(scoring)
         self.sensitive_features = sensitive_features
-        self.groups = None if groups is None else _checked_groups(groups)
-        self.pos_label = pos_label
+        self.groups = None if groups is None else _checked_labels("groups", groups)
+        self.pos_label, self.grades = check_labels(pos_label, grades)
+        self.classes = None if classes is None else _checked_labels("classes", classes)
+        self._events = _events(self.classes, self.pos_label, self.grades)
         self.n_repeats = int(n_repeats)
         if error_score != "raise" and not isinstance(error_score, Real):
             raise ValueError(f"error_score must be 'raise' or a number, such as np.nan; got {error_score!r}.")
@@ -172,6 +195,8 @@ class GroupScoring:
             "sensitive_features": (self.sensitive_features, None),
             "groups": (self.groups, None),
             "pos_label": (self.pos_label, None),
+            "classes": (self.classes, None),
+            "grades": (self.grades, None),
             "n_repeats": (self.n_repeats, 1),
             "error_score": (self.error_score, "raise"),
         }
@@ -189,32 +214,38 @@ class GroupScoring:
 
     # --- what is scored -------------------------------------------------------------------------------
 
-    def of(self, X: Any, *, sensitive_features: Any = None) -> Self:
-        """Return the same with the groups of some rows: all those that are to be searched on.
+    def of(self, X: Any, y: Any = None, *, sensitive_features: Any = None) -> Self:
+        """Return the same with the groups, and classes, of some rows: all those that are to be searched on.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             The rows; not looked into if the values are given.
+        y : array-like of shape (n_samples,), optional
+            The labels, whose classes are read; needed for more than two, unless ``pos_label`` or ``grades``
+            name them.
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The group of each row; overrides the column.
 
         Returns
         -------
         GroupScoring
-            A copy that knows its groups.
+            A copy that knows its groups, and classes.
 
         Raises
         ------
         ValueError
-            If the sensitive column is missing, or has missing values.
+            If the sensitive column is missing, or has missing values; if labels are missing.
         """
         grouping = encode_groups(self._columns(X, sensitive_features))
+        classes = self.classes if y is None else _classes_of(y)
         known = type(self)(
             self.scoring,
             sensitive_features=self.sensitive_features,
             groups=grouping.labels,
             pos_label=self.pos_label,
+            classes=classes,
+            grades=self.grades,
             n_repeats=self.n_repeats,
             error_score=self.error_score,
         )
@@ -264,7 +295,8 @@ class GroupScoring:
             return
         if not isinstance(score, SensitiveScorer):
             scorer = _scorer(name, score)
-            if self.pos_label is not None and _depends_on_pos_label(scorer):
+            has_label = self.pos_label is not None and not names_several(self.pos_label)
+            if has_label and self.grades is None and _depends_on_pos_label(scorer):
                 # Of the same label as the counts, and not of the label 1.
                 performance = GroupPerformance(Performance.of(scorer), "overall", self.pos_label)
                 self._group_scores[name] = _GroupScore(performance, None)
@@ -284,7 +316,14 @@ class GroupScoring:
                 f"The score {name!r} has pos_label={measure.pos_label!r}, and GroupScoring "
                 f"pos_label={self.pos_label!r}: name it in GroupScoring alone."
             )
-        measure = measure.with_pos_label(self.pos_label)
+        own_grades = getattr(measure, "grades", None)
+        if own_grades is not None and own_grades != self.grades:
+            raise ValueError(
+                f"The score {name!r} has grades={list_labels(own_grades)}, and GroupScoring "
+                f"{'none' if self.grades is None else list_labels(self.grades)}: name them in GroupScoring "
+                "alone."
+            )
+        measure = measure.with_labels(self.pos_label, self.grades)
         if isinstance(measure, Disparity) and measure.is_of_decisions and measure.comparison != "worst_group":
             self._criteria[name] = Criterion(
                 measure.constraint,
@@ -317,7 +356,15 @@ class GroupScoring:
         keys = self._keys()
         several = len(keys) > 1 and all(isinstance(g, tuple) and len(g) == len(keys) for g in self.groups)
         names = keys if several or len(keys) == 1 else ("sensitive_features",)
-        return Pooling(self.groups, names, self._criteria, self.n_repeats, self._sizes)
+        return Pooling(
+            self.groups,
+            names,
+            self._criteria,
+            self.n_repeats,
+            self._sizes,
+            events=None if self._events is None else self._events.labels,
+            are_grades=self.grades is not None,
+        )
 
     # --- as scikit-learn calls it ---------------------------------------------------------------------
 
@@ -364,7 +411,9 @@ class GroupScoring:
                 f"Scoring failed, and every score of this fold is {self.error_score}: "
                 f"{type(error).__name__}: {shorten(str(error), 1000)}"
             )
-            empty = GroupCounts((), {cell: [] for cell in CELLS})
+            labels = None if self._events is None else self._events.labels
+            nothing = np.zeros(0) if labels is None else np.zeros((0, len(labels)))
+            empty = GroupCounts((), dict.fromkeys(CELLS, nothing), strata=labels)
             counts = write_counts(empty, self.groups, weighted=sample_weight is not None)
             return dict.fromkeys([*self.scoring, *counts], float(self.error_score))
 
@@ -381,18 +430,12 @@ class GroupScoring:
             estimator = WithMetadata(estimator, values)
         respond = _Responses(estimator, X)
         classes = getattr(estimator, "classes_", None)
-        positive = self.pos_label if classes is None else positive_class(np.asarray(classes), self.pos_label)
-        counts = GroupCounts.from_predictions(
-            y_true,
-            respond("predict", positive),
-            sensitive_features=sensitive,
-            sample_weight=sample_weight,
-            pos_label=positive,
-            classes=classes,
-        )
+        counts = self._count(y_true, respond, classes, sensitive, sample_weight)
         self._refuse_unknown(counts)
         # Names that do not depend on where the values came from, as for reading sums of these counts.
-        named = GroupCounts(counts.groups, counts.cells, counts.squares, names=self.pooling.names)
+        named = GroupCounts(
+            counts.groups, counts.cells, counts.squares, names=self.pooling.names, strata=counts.strata
+        )
         weights = {"sample_weight": sample_weight}
         scores = {name: criterion.score(named) for name, criterion in self._criteria.items()}
         for name, group_score in self._group_scores.items():
@@ -401,6 +444,42 @@ class GroupScoring:
             scores[name] = _plain_score(name, scorer, respond, estimator, X, y_true, **weights)
         ordered = {name: scores[name] for name in self.scoring}
         return ordered | write_counts(counts, self.groups, weighted=sample_weight is not None)
+
+    def _count(
+        self,
+        y_true: Any,
+        respond: _Responses,
+        classes: Any,
+        sensitive: SensitiveColumns,
+        sample_weight: ArrayLike | None,
+    ) -> GroupCounts:
+        """Count the decisions of a fold by group, and by class if several are compared."""
+        data: dict[str, Any] = {"sensitive_features": sensitive, "sample_weight": sample_weight}
+        if self._events is None:
+            if classes is not None and len(classes) > 2 and self.pos_label is None:
+                raise ValueError(
+                    f"y has {len(classes)} classes, {list_labels(np.asarray(classes).tolist())}, which "
+                    "GroupScoring counts one by one, the same in every fold: let it read them from "
+                    "all labels, GroupScoring(...).of(X, y), or name them with classes=, pos_label= or "
+                    "grades=."
+                )
+            positive = self.pos_label
+            if classes is not None:
+                positive = positive_class(np.asarray(classes), self.pos_label)
+            decided = respond("predict", positive)
+            return GroupCounts.from_predictions(y_true, decided, **data, pos_label=positive, classes=classes)
+        events = self._events
+        if self.classes is None and self.grades is None:  # the named ones are known, and the rest is the rest
+            events = class_events(classes, self.pos_label, None, y_true) or events
+        every = self.classes or events.classes
+        return one_vs_rest_counts(
+            y_true,
+            respond("predict"),
+            **data,
+            classes=every,
+            pos_label=self.pos_label,
+            grades=self.grades,
+        )
 
     def _refuse_unknown(self, counts: GroupCounts) -> None:
         known = tuple(self.groups or ())
@@ -628,25 +707,46 @@ def _check_name(name: Any) -> None:
         )
 
 
-def _checked_groups(groups: Sequence[Hashable]) -> tuple[Hashable, ...]:
-    """Return the groups as a tuple of distinct labels."""
-    if isinstance(groups, str | bytes) or not np.iterable(groups):
-        raise TypeError(f"groups must list the groups, such as ['F', 'M']; got {groups!r:.200}.")
-    labels = tuple(tuple(group) if isinstance(group, list) else group for group in groups)
+def _checked_labels(name: str, labels: Any) -> tuple[Hashable, ...]:
+    """Return groups, or classes, as a tuple of distinct labels."""
+    if isinstance(labels, str | bytes) or not np.iterable(labels):
+        example = {"groups": "['F', 'M']", "classes": "['A', 'B', 'C']"}[name]
+        raise TypeError(f"{name} must list the {name}, such as {example}; got {labels!r:.200}.")
+    listed = labels.tolist() if isinstance(labels, np.ndarray) and name == "classes" else labels
+    labels = tuple(tuple(label) if isinstance(label, list) else label for label in listed)
     for label in labels:
         try:
             hash(label)
         except TypeError:
             raise TypeError(
-                f"groups must list texts, numbers or booleans, and tuples of these; got {show(label)}."
+                f"{name} must list texts, numbers or booleans, and tuples of these; got {show(label)}."
             ) from None
         if any(map(is_missing, label if isinstance(label, tuple) else (label,))):
+            one = {"groups": "group", "classes": "class"}[name]
             raise ValueError(
-                f"groups must not list missing values, for no row may lack its group; got {show(label)}."
+                f"{name} must not list missing values, for no row may lack its {one}; got {show(label)}."
             )
     if not labels or len(set(labels)) < len(labels):
-        raise ValueError(f"groups must list one or more groups, each once; got {list_groups(labels)}.")
+        raise ValueError(f"{name} must list one or more {name}, each once; got {list_groups(labels)}.")
     return labels
+
+
+def _events(
+    classes: tuple[Hashable, ...] | None, pos_label: Any, grades: Sequence[Hashable] | None
+) -> ClassEvents | None:
+    """Return the classes that are counted one by one; None if one of two is positive."""
+    if grades is None and pos_label is not None and not names_several(pos_label):
+        return None
+    if classes is None and grades is None:  # named ones are counted against whatever else there is
+        return None if pos_label is None else ClassEvents.of(pos_label, pos_label)
+    if classes is not None and grades is not None:
+        ClassEvents.of(classes, pos_label, grades)  # refuses classes that are no grades
+    return class_events(classes, pos_label, grades, None)  # type: ignore[arg-type]
+
+
+def _classes_of(y: Any) -> list[Hashable]:
+    """Return the classes of labels, sorted."""
+    return sort_labels(set(target_column("y", y).tolist()))
 
 
 def _constraint(name: str, score: Any) -> Constraint | None:

@@ -7,7 +7,7 @@ needs and scorers can share it. Greater is better.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
@@ -16,21 +16,33 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import jaccard_score
 
+from fairsk._core.class_events import ClassEvents
 from fairsk._core.columns import as_array, sensitive_columns
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import Grouping, encode_groups, list_groups
+from fairsk._core.groups import Grouping, encode_groups, list_groups, sort_labels
 from fairsk._core.labels import positive_class, refuse_mixed_kinds, target_column
-from fairsk._core.messages import show
-from fairsk._core.typing import Floats
+from fairsk._core.messages import list_labels, show
+from fairsk._core.typing import Bools, Floats
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk._sklearn.compat import num_samples
+from fairsk.metrics._decisions.multiclass import one_vs_rest_counts, worst_event
 from fairsk.metrics._decisions.strata import OverStrata, disparity_within_strata, require_strata_for
 from fairsk.metrics._partial_calls import UndefinedMetricError, call_where_defined, innermost
 from fairsk.rates import Comparison, Constraint, Method, Norm
 from fairsk.scoring._sensitive_scorer import Performance
 
-__all__ = ["Aggregate", "Disparity", "GroupPerformance", "Measure", "ScoredResponse", "Tradeoff"]
+__all__ = [
+    "Aggregate",
+    "Disparity",
+    "GroupPerformance",
+    "Measure",
+    "ScoredResponse",
+    "Tradeoff",
+    "check_labels",
+    "class_events",
+    "names_several",
+]
 
 #: What a disparity is measured on: decisions, or the probability of the positive label.
 ScoredResponse: TypeAlias = Literal["predict", "predict_proba"]
@@ -49,8 +61,8 @@ class Measure(Protocol):
     def response_method(self) -> Any:
         """The response method of the estimator that it needs."""
 
-    def with_pos_label(self, pos_label: Any) -> Measure:
-        """Return the same with this positive label, if it names none."""
+    def with_labels(self, pos_label: Any, grades: Sequence[Hashable] | None) -> Measure:
+        """Return the same with these positive labels, and grades, if it names none."""
 
     def __call__(
         self,
@@ -76,6 +88,7 @@ class Disparity:
     response_method: ScoredResponse
     norm: Norm = "max"
     over_strata: OverStrata = "mean"
+    grades: Sequence[Hashable] | None = None
     takes_strata: ClassVar[bool] = True
 
     def __call__(
@@ -91,6 +104,12 @@ class Disparity:
         """Return the comparison, negated if less is better; within strata, their average or the worst."""
         if strata is None:
             require_strata_for(self.over_strata)
+        data = {"sensitive_features": sensitive, "sample_weight": sample_weight}
+        events = class_events(classes, self.pos_label, self.grades, y_true)
+        if events is not None:
+            actual = None if y_true is None else target_column("y_true", y_true)
+            value = self._of_classes(actual, respond, events, classes, data, strata)
+            return -value if self._less_is_better else value
         pos_label = self.pos_label
         if classes is not None:
             pos_label = positive_class(np.asarray(classes), pos_label)
@@ -99,28 +118,75 @@ class Disparity:
         counts = count(
             y_true,
             respond(self.response_method, pos_label),
-            sensitive_features=sensitive,
-            sample_weight=sample_weight,
+            **data,
             pos_label=pos_label,
             strata=strata,
             classes=classes,
         )
+        value = self._compare(counts)
+        return -value if self._less_is_better else value
+
+    def _compare(self, counts: GroupCounts) -> float:
+        """Return the comparison of two classes; within strata, if the counts have them."""
         what: tuple[Any, ...] = (self.constraint, self.comparison)
         how: dict[str, Any] = {"method": self.method, "reference": self.reference, "norm": self.norm}
-        if strata is None:
-            value = counts.compare(*what, **how)
+        if counts.strata is None:
+            return counts.compare(*what, **how)
+        return disparity_within_strata(counts, *what, **how, over_strata=self.over_strata)
+
+    def _of_classes(
+        self,
+        actual: NDArray[Any] | None,
+        respond: Respond,
+        events: ClassEvents,
+        classes: NDArray[Any] | None,
+        data: dict[str, Any],
+        strata: Any,
+    ) -> float:
+        """Return the comparison of the class, or grade, that is furthest from parity."""
+        soft = self.response_method == "predict_proba"
+        response = respond(self.response_method, None)
+        if strata is None and not soft:  # all classes at once
+            named = {"pos_label": self.pos_label, "grades": self.grades}
+            counts = one_vs_rest_counts(actual, response, classes=events.classes, **named, **data)
+            values = counts.compare(
+                self.constraint,
+                self.comparison,
+                method=self.method,
+                reference=self.reference,
+                norm=self.norm,
+            )
         else:
-            value = disparity_within_strata(counts, *what, **how, over_strata=self.over_strata)
-        return -value if self._less_is_better else value
+            count: Callable[..., GroupCounts]
+            responses: NDArray[Any]
+            if soft:
+                count = GroupCounts.from_probabilities
+                responses = _probabilities(events, as_array(response), classes)
+            else:
+                count = GroupCounts.from_predictions
+                responses = _inside(events, target_column("y_pred", response))
+            labels = [None] * len(events.labels) if actual is None else _inside(events, actual)
+            values = np.array(
+                [
+                    self._compare(count(label, decided, strata=strata, **data))
+                    for label, decided in zip(labels, responses, strict=True)
+                ]
+            )
+        worst = worst_event(values, self.constraint, self.comparison)
+        return float("nan") if worst is None else float(values[worst])
 
     @property
     def is_of_decisions(self) -> bool:
         """Whether it is the comparison of hard counts, and of nothing else."""
         return self.response_method == "predict"
 
-    def with_pos_label(self, pos_label: Any) -> Disparity:
-        """Return the same with this positive label, if it names none."""
-        return self if self.pos_label is not None else replace(self, pos_label=pos_label)
+    def with_labels(self, pos_label: Any, grades: Sequence[Hashable] | None) -> Disparity:
+        """Return the same with these positive labels, and grades, if it names none."""
+        return replace(
+            self,
+            pos_label=pos_label if self.pos_label is None else self.pos_label,
+            grades=grades if self.grades is None else self.grades,
+        )
 
     @property
     def _less_is_better(self) -> bool:
@@ -141,9 +207,11 @@ class GroupPerformance:
         """What the performance is a function of."""
         return self.performance.response_method
 
-    def with_pos_label(self, pos_label: Any) -> GroupPerformance:
-        """Return the same with this positive label, if it names none."""
-        return self if self.pos_label is not None else replace(self, pos_label=pos_label)
+    def with_labels(self, pos_label: Any, grades: Sequence[Hashable] | None) -> GroupPerformance:
+        """Return the same with this positive label, if it names none: a score has one at most."""
+        if self.pos_label is not None or names_several(pos_label):
+            return self
+        return replace(self, pos_label=pos_label)
 
     def __call__(
         self,
@@ -187,13 +255,18 @@ class Tradeoff:
         return self.performance.response_method
 
     @property
+    def grades(self) -> Sequence[Hashable] | None:
+        """The classes from the worst to the best, if they are grades."""
+        return self.disparity.grades
+
+    @property
     def over_strata(self) -> OverStrata:
         """What the disparities within strata become."""
         return self.disparity.over_strata
 
-    def with_pos_label(self, pos_label: Any) -> Tradeoff:
-        """Return the same with this positive label, if it names none."""
-        return replace(self, disparity=self.disparity.with_pos_label(pos_label))
+    def with_labels(self, pos_label: Any, grades: Sequence[Hashable] | None) -> Tradeoff:
+        """Return the same with these positive labels, and grades, if it names none."""
+        return replace(self, disparity=self.disparity.with_labels(pos_label, grades))
 
     def __call__(
         self,
@@ -206,9 +279,8 @@ class Tradeoff:
         strata: Any = None,
     ) -> float:
         """Return the one number."""
-        score = Scorable.of(
-            self.performance, y_true, respond, sample_weight, classes, self.pos_label
-        ).overall()
+        label = None if names_several(self.pos_label) else self.pos_label
+        score = Scorable.of(self.performance, y_true, respond, sample_weight, classes, label).overall()
         negated = self.disparity(
             y_true,
             respond,
@@ -346,6 +418,72 @@ class Scorable:
         if of_scores and self.performance.takes("labels") and self.classes is not None:
             options.setdefault("labels", np.asarray(self.classes))
         return options
+
+
+def names_several(pos_label: Any) -> bool:
+    """Whether it is a list of classes, and not a class."""
+    return isinstance(pos_label, list | tuple | np.ndarray)
+
+
+def check_labels(
+    pos_label: Any, grades: Sequence[Hashable] | NDArray[Any] | None
+) -> tuple[Any, Sequence[Hashable] | None]:
+    """Return the positive labels, and the grades, as plain lists of plain labels; refuse impossible ones."""
+    if isinstance(pos_label, np.ndarray):
+        pos_label = pos_label.tolist()
+    if grades is not None:
+        if isinstance(grades, str | bytes) or not np.iterable(grades):
+            raise TypeError(f"grades must list the classes from the worst to the best; got {show(grades)}.")
+        grades = grades.tolist() if isinstance(grades, np.ndarray) else list(grades)
+        ClassEvents.of(grades, pos_label, grades)
+    elif names_several(pos_label):
+        ClassEvents.of(list(pos_label), list(pos_label))  # refuses none, and one that is named twice
+    return pos_label, grades
+
+
+def class_events(
+    classes: NDArray[Any] | None,
+    pos_label: Any,
+    grades: Sequence[Hashable] | None,
+    y_true: ArrayLike | None,
+) -> ClassEvents | None:
+    """Return the events of several classes that a disparity is about; None if one label is positive.
+
+    The classes are those of the estimator, and labels that it has not seen in training, as one fold may lack
+    a class that another one has. Without classes, as a threshold that is tuned scores, they are the labels.
+    """
+    if grades is None and not names_several(pos_label) and (classes is None or len(classes) < 3):
+        return None
+    known = [] if classes is None else np.asarray(classes).tolist()
+    if grades is not None:
+        # A fold may lack a grade; a class that is no grade is a mistake, which is told then.
+        every = [*grades] if set(known) <= set(grades) else known
+        return ClassEvents.of(every, pos_label, grades)
+    unseen = [] if y_true is None else sort_labels({*target_column("y_true", y_true).tolist()} - {*known})
+    return ClassEvents.of(sort_labels([*known, *unseen]) if unseen else known, pos_label)
+
+
+def _inside(events: ClassEvents, labels: NDArray[Any]) -> Bools:
+    """Return which labels each event holds, of shape (n_events, n_samples)."""
+    place = {label: position for position, label in enumerate(events.classes)}
+    unknown = [label for label in sort_labels(set(labels.tolist())) if label not in place]
+    if unknown:
+        raise ValueError(
+            f"The labels {list_labels(unknown)} are not among the classes {list_labels(events.classes)}."
+        )
+    return events.members[:, np.fromiter(map(place.__getitem__, labels.tolist()), np.intp, len(labels))]
+
+
+def _probabilities(events: ClassEvents, response: Floats, classes: NDArray[Any] | None) -> Floats:
+    """Return the probability of each event, of shape (n_events, n_samples)."""
+    if response.ndim == 1:  # of two classes scikit-learn gives the second one's
+        response = np.column_stack([1 - response, response])
+    known = events.classes if classes is None else np.asarray(classes).tolist()
+    if response.shape[1] != len(known):
+        raise ValueError(f"predict_proba gave {response.shape[1]} columns for {len(known)} classes.")
+    # A class that the model has not seen has no column, and probability 0.
+    columns = events.members[:, [events.classes.index(label) for label in known]]
+    return np.minimum(columns.astype(float) @ response.T, 1.0)  # sums of parts may round to more than 1
 
 
 def _refuse_first_class(classes: NDArray[Any], pos_label: Any) -> None:

@@ -2,7 +2,8 @@
 
 A scorer returns single numbers, so the counts of a fold are written under one key per group and cell
 (``counts_0_tp`` is the number of true positives in the first group), and read back from ``cv_results_``.
-Every row is tested once, so the sums over the folds are the counts of predictions out of fold.
+Where several classes are compared the key names the class as well (``counts_0_2_tp``). Every row is tested
+once, so the sums over the folds are the counts of predictions out of fold.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import list_groups
+from fairsk._core.groups import format_group, list_groups, margin_labels
 from fairsk._core.messages import did_you_mean
 from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
+from fairsk.metrics._decisions.multiclass import worst_event
 from fairsk.rates import CELLS, Comparison, Constraint, Method, Norm
-from fairsk.statistics._intervals import pair_disparities, worst_interval
+from fairsk.statistics._intervals import joint_confidence, pair_disparities, worst_interval
 from fairsk.statistics._pairs import Estimate
 
 __all__ = ["NO_ESTIMATE", "Criterion", "Pooling", "fold_scores", "mean_scores", "write_counts"]
@@ -56,20 +58,37 @@ class Criterion:
         """Return the counts by the attributes that are compared."""
         if self.attributes is None:
             return counts
-        return counts.marginal(*(counts.names[place] for place in self.attributes))
+        names = [counts.names[place] for place in self.attributes]
+        return counts.regroup(margin_labels(counts.groups, counts.names, names), names=names, orders=())
 
     def value(self, counts: GroupCounts) -> float:
-        """Return the disparity; NaN if fewer than two groups, or not the reference, can be measured."""
-        counts = self.by_attributes(counts)
+        """Return the disparity; NaN if fewer than two groups, or not the reference, can be measured.
+
+        Of several classes it is that of the worst.
+        """
+        values = self._values(self.by_attributes(counts))
+        if counts.strata is None:
+            return float(values)
+        worst = worst_event(values, self.constraint, self.comparison)
+        return float("nan") if worst is None else float(values[worst])
+
+    def worst_class(self, counts: GroupCounts) -> Hashable:
+        """Return the class whose disparity it is; None if that is not known, or there are but two."""
+        if counts.strata is None:
+            return None
+        values = self._values(self.by_attributes(counts))
+        worst = worst_event(values, self.constraint, self.comparison)
+        return None if worst is None else counts.strata[worst]
+
+    def _values(self, counts: GroupCounts) -> Any:
+        """Return the disparity, of every class if there are several."""
         position = None
         if self.method == "to_reference":
             if self.reference not in counts.groups:
-                return float("nan")
+                return np.full(len(counts.strata or [None]), np.nan) if counts.strata else np.nan
             position = counts.groups.index(self.reference)
         compare = self.constraint.compare
-        return float(
-            compare(counts.cells, self.comparison, method=self.method, reference=position, norm=self.norm)
-        )
+        return compare(counts.cells, self.comparison, method=self.method, reference=position, norm=self.norm)
 
     def score(self, counts: GroupCounts) -> float:
         """Return the disparity such that greater is better: a difference is negated."""
@@ -106,13 +125,21 @@ class Criterion:
         return float(len(self.constraint.rates) ** power)
 
     def estimate(self, counts: GroupCounts, confidence: float) -> Estimate[float]:
-        """Return the disparity with its interval, for all pairs of groups and all rates at once."""
+        """Return the disparity with its interval, for all pairs of groups, rates and classes at once."""
         value = self.value(counts)
         if np.isnan(value) or not self.has_interval or self.comparison not in ("difference", "ratio"):
             return Estimate(value, float("nan"), float("nan"))
-        pairs = pair_disparities(
-            self.by_attributes(counts), self.constraint, self.comparison, confidence, self.reference
-        )
+        counts = self.by_attributes(counts)
+        tables = [counts]
+        if counts.strata is not None:
+            confidence = joint_confidence(confidence, len(counts.strata))
+            measured = ~np.isnan(self._values(counts))  # the others are passed over, as in the value
+            tables = [counts.stratum(counts.strata[place]) for place in np.flatnonzero(measured)]
+        pairs = [
+            pair
+            for table in tables
+            for pair in pair_disparities(table, self.constraint, self.comparison, confidence, self.reference)
+        ]
         return Estimate(value, *worst_interval(pairs, self.comparison))
 
     def measured_in_every_group(self, counts: GroupCounts) -> bool:
@@ -137,6 +164,10 @@ class Pooling:
         How often cross-validation tests each row.
     sizes : tuple of int, optional
         The number of rows of each group, if all rows have been seen.
+    events : tuple of labels, optional
+        The classes, or grades, that are counted one by one; None if one of two is positive.
+    are_grades : bool
+        Whether these are grades, each with all better ones.
     """
 
     groups: tuple[Hashable, ...]
@@ -144,6 +175,12 @@ class Pooling:
     criteria: Mapping[str, Criterion]
     n_repeats: int = 1
     sizes: tuple[int, ...] | None = None
+    events: tuple[Hashable, ...] | None = None
+    are_grades: bool = False
+
+    def in_words(self, label: Hashable) -> str:
+        """Return what the event of a class is called: ``gold``, or ``gold or better``."""
+        return f"{format_group(label)} or better" if self.are_grades else format_group(label)
 
     def groups_of(self, criterion: Criterion) -> tuple[Hashable, ...]:
         """Return the groups that a criterion compares."""
@@ -177,24 +214,34 @@ class Pooling:
         """Return the cells of shape (n_candidates, n_groups), or sums of squares, over the folds."""
         last = len(self.groups)
         try:
-            totals = {
-                cell: np.stack(
-                    [fold_scores(results, f"{kind}_{place}_{cell}").sum(1) for place in range(last)], axis=1
-                )
-                for cell in CELLS
-            }
-            others = _has_fold_scores(results, f"{kind}_{last}_tp")
+            totals = {cell: self._total(results, kind, cell) for cell in CELLS}
+            others = any(_has_fold_scores(results, f"{kind}_{key}_tp") for key in self._keys_of_others())
         except KeyError:
             if kind == "squares":
                 raise
             others = True
         if others:
+            of_classes = "" if self.events is None else f" in {len(self.events)} classes"
             raise ValueError(
-                f"These results do not hold the counts of {last} group{'s' * (last != 1)}: they were not "
-                "scored by this GroupScoring, or scoring failed in every fold (error_score='raise' in the "
-                "search says why)."
+                f"These results do not hold the counts of {last} group{'s' * (last != 1)}{of_classes}: they "
+                "were not scored by this GroupScoring, or scoring failed in every fold (error_score='raise' "
+                "in the search says why)."
             ) from None
         return {cell: total / self.n_repeats for cell, total in totals.items()}
+
+    def _total(self, results: Mapping[str, Any], kind: str, cell: str) -> Floats:
+        """Return a cell summed over the folds, of shape (n_candidates, n_groups) or with the classes last."""
+        shape = (len(self.groups),) if self.events is None else (len(self.groups), len(self.events))
+        sums = [
+            fold_scores(results, f"{kind}_{'_'.join(map(str, place))}_{cell}").sum(1)
+            for place in np.ndindex(shape)
+        ]
+        return np.stack(sums, axis=1).reshape(-1, *shape)
+
+    def _keys_of_others(self) -> list[str]:
+        """Return the numbers that only results of more groups, or more classes, would have."""
+        last = len(self.groups)
+        return [f"{last}"] if self.events is None else [f"{last}_0", f"0_{len(self.events)}"]
 
     def _table(self, totals: Mapping[str, Mapping[str, Floats]], place: int) -> GroupCounts | None:
         cells, squares = (
@@ -202,13 +249,15 @@ class Pooling:
         )
         if any(np.isnan(total).any() for total in cells.values()):
             return None
-        return GroupCounts(self.groups, cells, squares, names=self.names)
+        return GroupCounts(self.groups, cells, squares, names=self.names, strata=self.events)
 
     def _warn_of_repeats(self, totals: Mapping[str, Floats]) -> None:
         """Warn of rows that were tested more than once, which would make intervals too narrow."""
         if self.sizes is None:
             return
-        tested = max(np.nan_to_num(sum(totals.values(), start=np.zeros(1)).sum(1)), default=0.0)
+        rows = sum(totals.values(), start=np.zeros(1))
+        rows = rows if self.events is None else rows[..., 0]  # every class counts all rows
+        tested = max(np.nan_to_num(rows.sum(1)), default=0.0)
         times = tested / sum(self.sizes)
         if times > _REPEATED:
             warn_user(
@@ -232,10 +281,14 @@ def write_counts(counts: GroupCounts, groups: Sequence[Hashable], *, weighted: b
     """
     position = {label: place for place, label in enumerate(counts.groups)}
     tables = {"counts": counts.cells} | ({"squares": counts.squares} if weighted else {})
+    classes: list[Any] = [()] if counts.strata is None else [(k,) for k in range(len(counts.strata))]
     return {
-        f"{kind}_{number}_{cell}": float(table[cell][position[label]]) if label in position else 0.0
+        "_".join(map(str, (kind, number, *k, cell))): (
+            float(table[cell][(position[label], *k)]) if label in position else 0.0
+        )
         for kind, table in tables.items()
         for number, label in enumerate(groups)
+        for k in classes
         for cell in CELLS
     }
 

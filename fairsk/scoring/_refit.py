@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 
 from fairsk._core.counts import GroupCounts
-from fairsk._core.messages import show
+from fairsk._core.messages import shorten, show
 from fairsk._core.results import number, percent, with_interval
 from fairsk._core.typing import Bools, Floats
 from fairsk._core.warnings import warn_user
@@ -317,9 +317,11 @@ class BestUnderPooled(BestUnder):
         criterion, bound = self.pooling.criteria[name], f"the bound {self.bounds[name]:g}"
         assert counts is not None  # one that failed is not chosen
         estimate = criterion.estimate(counts, self.level)
+        worst = criterion.worst_class(counts)
+        of_class = "" if worst is None else f", of {shorten(self.pooling.in_words(worst), 100)},"
         if self.require == "value":
-            return f"Its {show(name)} is {number(estimate.value, 4)}, beyond {bound}"
-        text = f"Its {show(name)} is {with_interval(*estimate, digits=4)}, "
+            return f"Its {show(name)}{of_class} is {number(estimate.value, 4)}, beyond {bound}"
+        text = f"Its {show(name)}{of_class} is {with_interval(*estimate, digits=4)}, "
         if self.require == "not_refuted":
             return f"{text}a {percent(self.level)} interval that lies wholly beyond {bound},"
         if not criterion.measured_in_every_group(counts):

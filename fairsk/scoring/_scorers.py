@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from numbers import Real
 from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from fairsk._core.columns import Selector
 from fairsk._core.groups import check_reference_given
@@ -12,7 +14,14 @@ from fairsk._core.messages import show
 from fairsk._core.validation import check_choice
 from fairsk.metrics._decisions.strata import OverStrata
 from fairsk.rates import Comparison, Constraint, Method, Norm, get_constraint
-from fairsk.scoring._measures import Aggregate, Disparity, GroupPerformance, ScoredResponse, Tradeoff
+from fairsk.scoring._measures import (
+    Aggregate,
+    Disparity,
+    GroupPerformance,
+    ScoredResponse,
+    Tradeoff,
+    check_labels,
+)
 from fairsk.scoring._sensitive_scorer import Performance, SensitiveScorer
 
 __all__ = ["make_fair_scorer", "make_group_scorer", "make_tradeoff_scorer"]
@@ -30,6 +39,7 @@ def make_fair_scorer(
     over_strata: OverStrata = "mean",
     response_method: ScoredResponse = "predict",
     pos_label: Any = None,
+    grades: Sequence[Hashable] | NDArray[Any] | None = None,
 ) -> SensitiveScorer:
     """Make a scorer of a fairness constraint: greater is better, so differences are negated.
 
@@ -65,8 +75,13 @@ def make_fair_scorer(
     response_method : {"predict", "predict_proba"}, default="predict"
         Whether to compare decisions, or probabilities: the selection rate is then the mean probability,
         the true positive rate that of the positives, and so on, whatever the threshold.
-    pos_label : label, optional
-        The positive label; by default the second of the estimator's two classes.
+    pos_label : label or list of labels, optional
+        The positive label; by default the second of the estimator's two classes. Of more classes each is
+        compared against the rest, and the **worst** class is the score; a label, or a list, names the ones
+        that count.
+    grades : sequence of labels, optional
+        All classes from the worst to the best: what is compared is then who gets a grade or a better one,
+        for every grade but the worst, or for those that ``pos_label`` names.
 
     Returns
     -------
@@ -77,7 +92,8 @@ def make_fair_scorer(
     ------
     ValueError
         If the constraint or the comparison is unknown, or the constraint does not have it; if there is a
-        reference without ``method="to_reference"``, or that method without a reference.
+        reference without ``method="to_reference"``, or that method without a reference; if a label is named
+        twice, or is not one of the grades.
 
     See Also
     --------
@@ -91,7 +107,8 @@ def make_fair_scorer(
     other columns.
 
     The score is NaN where the disparity cannot be measured, in one of several rates, so that a search does
-    not prefer such a candidate.
+    not prefer such a candidate; also where it is in one of several classes, unless the labels alone leave
+    nothing to measure there, which are the same for all candidates: such a class is passed over.
 
     Examples
     --------
@@ -105,14 +122,20 @@ def make_fair_scorer(
     make_fair_scorer('demographic_parity', sensitive_features='sex')
     >>> cross_val_score(DummyClassifier(), X, y, scoring=scorer, cv=3)  # everyone is selected: no gap
     array([-0., -0., -0.])
+
+    Of grades, who gets a B or better, and who an A:
+
+    >>> make_fair_scorer("demographic_parity", sensitive_features="sex", grades=["C", "B", "A"])
+    make_fair_scorer('demographic_parity', sensitive_features='sex', grades=['C', 'B', 'A'])
     """
+    pos_label, grades = check_labels(pos_label, grades)
     criterion = get_constraint(constraint)
     criterion.check_comparison(comparison, method, norm)
     check_choice("response_method", response_method, ScoredResponse)
     check_choice("over_strata", over_strata, OverStrata)
     check_reference_given(method, reference)
     disparity = Disparity(
-        criterion, comparison, method, reference, pos_label, response_method, norm, over_strata
+        criterion, comparison, method, reference, pos_label, response_method, norm, over_strata, grades
     )
     first = repr(constraint) if isinstance(constraint, str) else constraint.name
     options = {
@@ -125,6 +148,7 @@ def make_fair_scorer(
         "over_strata": (over_strata, "mean"),
         "response_method": (response_method, "predict"),
         "pos_label": (pos_label, None),
+        "grades": (grades, None),
     }
     return SensitiveScorer(disparity, sensitive_features, _call("make_fair_scorer", [first], options), strata)
 
@@ -215,6 +239,7 @@ def make_tradeoff_scorer(
     strata: Selector = None,
     over_strata: OverStrata = "mean",
     pos_label: Any = None,
+    grades: Sequence[Hashable] | NDArray[Any] | None = None,
 ) -> SensitiveScorer:
     """Make a scorer of performance minus a weighted disparity: one number to maximise.
 
@@ -243,9 +268,12 @@ def make_tradeoff_scorer(
         What the disparities within the strata become, as in :func:`fairsk.metrics.disparity`: their average,
         or the worst. Thresholds and nets bound the **worst** stratum: a search for a model that keeps such a
         bound scores with ``"worst"``, for an average can prefer a model with one stratum far off.
-    pos_label : label, optional
+    pos_label : label or list of labels, optional
         The positive label of the disparity, and of scores that have one; by default the second of the
-        estimator's two classes, and of a score scikit-learn's (1), if that is one of them.
+        estimator's two classes, and of a score scikit-learn's (1), if that is one of them. Of more classes
+        the disparity is that of the worst one, or of the worst of those that are named.
+    grades : sequence of labels, optional
+        All classes from the worst to the best, as in :func:`make_fair_scorer`.
 
     Returns
     -------
@@ -255,7 +283,7 @@ def make_tradeoff_scorer(
     Raises
     ------
     ValueError
-        If a name is unknown or the weight is negative.
+        If a name is unknown, the weight is negative, or a label is not one of the grades.
 
     See Also
     --------
@@ -270,12 +298,13 @@ def make_tradeoff_scorer(
     """
     if not isinstance(weight, Real) or not 0 <= weight < float("inf"):
         raise ValueError(f"weight must be a number, finite and not negative; got {show(weight)}.")
+    pos_label, grades = check_labels(pos_label, grades)
     criterion = get_constraint(constraint)
     check_choice("comparison", comparison, Literal["difference", "mean_difference"])
     criterion.check_comparison(comparison, norm=norm)
     check_choice("over_strata", over_strata, OverStrata)
     disparity = Disparity(
-        criterion, comparison, "between_groups", None, pos_label, "predict", norm, over_strata
+        criterion, comparison, "between_groups", None, pos_label, "predict", norm, over_strata, grades
     )
     first = [repr(scoring), repr(constraint) if isinstance(constraint, str) else criterion.name]
     options = {
@@ -286,6 +315,7 @@ def make_tradeoff_scorer(
         "strata": (strata, None),
         "over_strata": (over_strata, "mean"),
         "pos_label": (pos_label, None),
+        "grades": (grades, None),
     }
     measure = Tradeoff(Performance.of(scoring), disparity, weight)
     return SensitiveScorer(measure, sensitive_features, _call("make_tradeoff_scorer", first, options), strata)

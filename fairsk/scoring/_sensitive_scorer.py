@@ -184,7 +184,8 @@ class SensitiveScorer(BaseScorer):
         return getattr(self._measure, "takes_strata", False)
 
     def _get_pos_label(self) -> Any:
-        return self._measure.pos_label
+        label = self._measure.pos_label  # one, which scikit-learn asks for to tune a threshold
+        return None if isinstance(label, list | tuple) else label
 
     def _get_metadata_request(self) -> MetadataRequest:
         request = getattr(self, "_metadata_request", None)
