@@ -6,27 +6,20 @@ from functools import partial
 from numbers import Real
 from typing import Any, Self, cast
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from fairsk._core.groups import list_groups
 from fairsk._core.policy import UnknownGroup
-from fairsk._core.quantiles import interpolated, value_levels
 from fairsk._core.typing import Floats, Ints
-from fairsk._core.warnings import warn_user
 from fairsk._meta.base import MetaClassifier
 from fairsk._meta.cross_fit import OutOfFold, check_training_data, cross_fit
 from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, group_codes
 from fairsk._sklearn.compat import Interval, fit_context
 from fairsk._sklearn.routing import ResponseMethod, positive_scores, response_of
+from fairsk.calibration._barycenter import Barycenter, learn_barycenter
 from fairsk.calibration._mapper import Output, as_response, offers_response
 
 __all__ = ["ScoreRepair"]
-
-
-#: The levels at which quantile functions are kept: 0, .001, ..., 1.
-_LEVELS = np.linspace(0, 1, 1001)
 
 
 class ScoreRepair(MetaClassifier):
@@ -260,38 +253,15 @@ class ScoreRepair(MetaClassifier):
 
     def _learn(self, out_of_fold: OutOfFold) -> None:
         """Learn the quantiles of every group and of all rows, and the average of the groups' quantiles."""
-        scores, codes, weights = out_of_fold.scores, out_of_fold.groups.codes, out_of_fold.mass
-        self.overall_quantiles_ = _quantiles(scores, weights)
-        sums = np.bincount(codes, weights, minlength=len(self.groups_))
-        self.shares_ = dict(zip(self.groups_, (sums / sums.sum()).tolist(), strict=True))
-        self.quantiles_ = {
-            label: _quantiles(scores[codes == code], weights[codes == code])
-            if self.shares_[label] > 0
-            else self.overall_quantiles_
-            for code, label in enumerate(self.groups_)
-        }
-        average = sum(self.shares_[label] * quantiles for label, quantiles in self.quantiles_.items())
-        self.barycenter_ = np.maximum.accumulate(average)  # sums can fall by a rounding error
-        absent = [label for label, share in self.shares_.items() if share == 0]
-        if absent:
-            warn_user(
-                f"No held-out row with a weight belongs to: {list_groups(absent)}. The scores of these "
-                "groups of sensitive_features are repaired as those of all rows together."
-            )
-        if len(self.groups_) == 1:
-            warn_user(
-                f"There is only one group, {list_groups(self.groups_)}: its scores stay as they are. "
-                "Check that sensitive_features names the right column."
-            )
+        learned = learn_barycenter(out_of_fold.scores, out_of_fold.groups, out_of_fold.mass)
+        self.shares_, self.quantiles_ = learned.shares, learned.quantiles
+        self.overall_quantiles_, self.barycenter_ = learned.overall, learned.target
+        learned.warn_of_groups("scores")
 
     def _map(self, scores: Floats, codes: Ints) -> Floats:
         """Return repaired scores of the positive class; the code -1 stands for unknown groups."""
-        bounded = self._response == "predict_proba"
-        repaired = np.empty_like(scores)
-        for code, quantiles in enumerate([self.overall_quantiles_, *self.quantiles_.values()], start=-1):
-            in_group = codes == code
-            repaired[in_group] = _transported(scores[in_group], quantiles, self.barycenter_, bounded=bounded)
-        return (1 - self.strength) * scores + self.strength * repaired
+        learned = Barycenter(self.shares_, self.quantiles_, self.overall_quantiles_, self.barycenter_)
+        return learned.moved(scores, codes, self.strength, bounded=self._response == "predict_proba")
 
     @property
     def _output(self) -> Output:
@@ -311,38 +281,3 @@ class ScoreRepair(MetaClassifier):
         scores = positive_scores(self.estimator_, X, self._response, self._positive, sensitive.to_metadata())
         mapped = self._map(scores, codes)
         return as_response(method, mapped, self._output, self.classes_, self._positive)
-
-
-def _quantiles(scores: Floats, weights: Floats) -> Floats:
-    """Return the quantile function at the levels: tied scores stand in the middle of their ranks."""
-    values, levels = value_levels(scores, weights)
-    middles = levels - np.diff(levels, prepend=0) / 2
-    return interpolated(_LEVELS, middles, values)
-
-
-def _transported(scores: Floats, quantiles: Floats, target: Floats, *, bounded: bool) -> Floats:
-    """Return the scores that stand in the target where these stand in their own distribution.
-
-    ``bounded`` scores lie in [0, 1] and stay there.
-    """
-    lowest, highest = quantiles[0], quantiles[-1]
-    first, last = interpolated(_ranks(quantiles[[0, -1]], quantiles), _LEVELS, target)
-    seen = np.clip(scores, lowest, highest)
-    moved = interpolated(_ranks(seen, quantiles), _LEVELS, target)
-    # Scores beyond those of fit: on the straight line to 0 or 1, or onwards at the same distance.
-    below, above = 1.0, 1.0
-    if bounded:
-        below = first / lowest if lowest > 0 else 0.0
-        above = (1 - last) / (1 - highest) if highest < 1 else 0.0
-    moved += np.where(scores < lowest, below, above) * (scores - seen)
-    return np.clip(moved, 0, 1) if bounded else moved
-
-
-def _ranks(scores: Floats, quantiles: Floats) -> Floats:
-    """Return the level at which each score stands in a quantile function, which covers it."""
-    # The function is flat beyond the middles of its lowest and highest score, which is where these stand.
-    first = np.searchsorted(quantiles, quantiles[0], side="right") - 1
-    last = np.searchsorted(quantiles, quantiles[-1], side="left")
-    if first >= last:  # one score for all
-        return np.full(len(scores), 0.5)
-    return interpolated(scores, quantiles[first : last + 1], _LEVELS[first : last + 1])
