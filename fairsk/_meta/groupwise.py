@@ -1,4 +1,4 @@
-"""Groupwise classifiers: group codes at prediction, and the parameters that these classifiers share."""
+"""Groupwise estimators: groups at prediction, or their chances, and the parameters that these share."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from fairsk._core.columns import SensitiveColumns
 from fairsk._core.groups import encode_known_groups
 from fairsk._core.policy import UnknownGroup
-from fairsk._core.typing import Bools, Ints
-from fairsk._sklearn.compat import HasMethods, Interval, StrOptions
-from fairsk._sklearn.routing import ResponseMethod
+from fairsk._core.typing import Bools, Floats, Ints
+from fairsk._sklearn.compat import HasMethods, Interval, StrOptions, num_samples
+from fairsk._sklearn.routing import ResponseMethod, call
 
-__all__ = ["GROUPWISE_PARAMETERS", "as_labels", "group_codes"]
+__all__ = ["GROUPWISE_PARAMETERS", "as_labels", "group_chances", "group_codes"]
 
 #: What scikit-learn checks of the parameters that these classifiers share (``_parameter_constraints``).
 GROUPWISE_PARAMETERS: dict[str, Any] = {
@@ -55,6 +55,32 @@ def group_codes(sensitive: SensitiveColumns, groups: Sequence[Hashable], unknown
         If a group is unknown or missing, unless ``unknown_group`` is "overall".
     """
     return encode_known_groups(sensitive, groups, unknown_group).codes
+
+
+def group_chances(model: Any, X: Any, *, n_groups: int, sensitive_features: Any = None) -> Floats:
+    """Return each row's chance to belong to each group; 0 for groups that the model has not seen.
+
+    Cross-fitting hands every scorer the ``sensitive_features``; here nothing may follow from them.
+
+    Parameters
+    ----------
+    model : fitted classifier
+        What learned the groups: its classes are their positions.
+    X : array-like
+        Rows.
+    n_groups : int
+        How many groups there are.
+    sensitive_features : array-like, optional
+        Not used.
+
+    Returns
+    -------
+    array of shape (n_samples, n_groups)
+        The chances.
+    """
+    chances = np.zeros((num_samples(X), n_groups))
+    chances[:, model.classes_] = call(model, "predict_proba", X)
+    return chances
 
 
 def as_labels(selected: Bools, classes: NDArray[Any], positive: Any) -> NDArray[Any]:

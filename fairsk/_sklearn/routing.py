@@ -6,7 +6,8 @@
   setting is never touched.
 * **Weights.** A ``Pipeline`` cannot hand weights to its last step unless that step requests them;
   :func:`fit_weighted` makes that request on the user's behalf, on a clone.
-* **Scores.** :func:`positive_scores` reads the score of the positive class off any binary classifier.
+* **Scores.** :func:`positive_scores` reads the score of the positive class off any binary classifier,
+  :func:`predicted_amounts` the predictions off any regressor.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, get_routing_for_object
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from fairsk._core.messages import list_labels
+from fairsk._core.messages import list_labels, show
 from fairsk._core.texts import per_column
 from fairsk._core.typing import Floats
 from fairsk._sklearn.compat import num_samples, own_requests, request_lastingly
@@ -39,6 +40,7 @@ __all__ = [
     "fit_weighted",
     "metadata_for",
     "positive_scores",
+    "predicted_amounts",
     "response_of",
     "share_metadata",
 ]
@@ -373,6 +375,39 @@ def class_scores(
     if not np.isfinite(scores).all():
         raise ValueError(f"{type(estimator).__name__}.{method} returned NaN or infinite scores.")
     return scores[:, [known.index(label) for label in classes]]
+
+
+def predicted_amounts(estimator: Any, X: Any, sensitive_features: Any = None) -> Floats:
+    """Return what a regressor predicts: one finite number per row.
+
+    Parameters
+    ----------
+    estimator : fitted regressor
+        Has ``predict``.
+    X : array-like
+        Rows.
+    sensitive_features : array-like, optional
+        Passed on if the estimator asks for it.
+
+    Returns
+    -------
+    array of shape (n_samples,)
+        The amounts.
+    """
+    predicted = np.asarray(call(estimator, "predict", X, sensitive_features=sensitive_features))
+    name, n_rows = type(estimator).__name__, num_samples(X)
+    if predicted.shape not in ((n_rows,), (n_rows, 1)):
+        raise ValueError(
+            f"{name}.predict returned an array of shape {predicted.shape} for {n_rows} rows: one amount per "
+            f"row is needed.{per_column(X, None, predicted.shape, n_rows)}"
+        )
+    try:
+        amounts = predicted.ravel().astype(float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}.predict returned no numbers, but {show(predicted.flat[0])}.") from None
+    if not np.isfinite(amounts).all():
+        raise ValueError(f"{name}.predict returned NaN or infinite amounts.")
+    return amounts
 
 
 def _require_response(estimator: Any, response_method: ResponseMethod) -> str:

@@ -34,9 +34,8 @@ from fairsk._held_out.objective import FreeObjective, Objective
 from fairsk._held_out.report import MeasuredOn, drop_rounding
 from fairsk._held_out.safety_margin import KeptMargin
 from fairsk._meta.cross_fit import OutOfFold, Respond, Splits, TrainingData, cross_fit
-from fairsk._meta.groupwise import as_labels
-from fairsk._sklearn.compat import num_samples
-from fairsk._sklearn.routing import ResponseMethod, call, positive_scores
+from fairsk._meta.groupwise import as_labels, group_chances
+from fairsk._sklearn.routing import ResponseMethod, positive_scores
 from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._report import ThresholdReport, measure, warn_of_limits
@@ -52,7 +51,6 @@ __all__ = [
     "check_blind_models",
     "choose_blind_policy",
     "cross_fit_blind",
-    "group_probabilities",
 ]
 
 
@@ -169,18 +167,8 @@ class BlindPolicy:
 
     def _selected(self, X: Any) -> Bools:
         scores = positive_scores(self.estimator, X, "predict_proba", self.pos_label)
-        groups = group_probabilities(self.group_estimator, X, n_groups=len(self.rule.prices))
+        groups = group_chances(self.group_estimator, X, n_groups=len(self.rule.prices))
         return self.rule.excess(scores, groups) > 0
-
-
-def group_probabilities(model: Any, X: Any, *, n_groups: int, sensitive_features: Any = None) -> Floats:
-    """Return each row's probability to belong to each group; 0 for groups that the model has not seen.
-
-    Cross-fitting hands every scorer the ``sensitive_features``; here nothing may follow from them.
-    """
-    probabilities = np.zeros((num_samples(X), n_groups))
-    probabilities[:, model.classes_] = call(model, "predict_proba", X)
-    return probabilities
 
 
 def check_blind_models(estimator: Any, group_estimator: Any, response_method: ResponseMethod) -> None:
@@ -255,7 +243,7 @@ def cross_fit_blind(
         inner,
         # What the user passes on to fit is meant for the classifier.
         training if inner is estimator else replace(training, fit_params={}),
-        partial(group_probabilities, n_groups=len(training.groups.labels)),
+        partial(group_chances, n_groups=len(training.groups.labels)),
         target=training.groups.codes,
         cv=splits,
         share_groups=False,
