@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fairsk._reweighting import FairResampler, Reweigher, ReweightedClassifier
     from fairsk._routing import SensitiveRouter
     from fairsk.calibration._classifier import GroupCalibratedClassifier
+    from fairsk.calibration._prediction_repair import PredictionRepair
     from fairsk.calibration._repair import ScoreRepair
     from fairsk.neural._classifier import FairClassifier
     from fairsk.neural._loss import FairLoss
@@ -50,6 +51,7 @@ __all__ = [
     # decide and score fair
     "GroupThresholdOptimizer",
     "ScoreRepair",
+    "PredictionRepair",
     "GroupCalibratedClassifier",
     # weigh fair
     "Reweigher",
@@ -87,6 +89,7 @@ _MODULES = {
     "FairResampler": "_reweighting",
     "GroupCalibratedClassifier": "calibration._classifier",
     "GroupThresholdOptimizer": "thresholds._optimizer",
+    "PredictionRepair": "calibration._prediction_repair",
     "Rate": "rates",
     "Reweigher": "_reweighting",
     "ReweightedClassifier": "_reweighting",

@@ -1,0 +1,277 @@
+r"""Equal distributions without the group: predicted amounts that pay for what they tell of it.
+
+Amounts are moved onto levels :math:`z_j`, each row's with weights :math:`\pi_{ij}`. These move it least,
+:math:`\sum_{ij} \pi_{ij} (z_j - f_i)^2`, such that every level is as frequent in each group as in all rows.
+Who is in which group is known by chances :math:`P_{ig}` alone, so that this reads
+:math:`\sum_i \pi_{ij} (P_{ig} / p_g - 1) = 0` for all j and g, a linear program [1]_ [2]_. Its dual has a
+price :math:`\lambda_{jg}` for each level and group, and given the prices a row is decided for itself: its
+level is the one with the least :math:`(z_j - f_i)^2 + \sum_g \lambda_{jg} (P_{ig} / p_g - 1)`. Weighing the
+levels by a softmin instead makes the dual smooth, and predictions continuous [3]_.
+
+References
+----------
+.. [1] Agarwal, Dudik & Wu, Fair Regression: Quantitative Definitions and Reduction-Based Algorithms,
+   ICML 2019.
+.. [2] Xian & Zhao, A Unified Post-Processing Framework for Group Fairness in Classification, 2024.
+.. [3] Taturyan, Chzhen & Hebiri, Regression under Demographic Parity Constraints via Unlabeled
+   Post-Processing, NeurIPS 2024.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from fairsk._core.typing import Floats, Ints
+
+__all__ = ["EqualLevels", "fit_equal_levels"]
+
+#: How many levels there are. Of these, three in four lie where amounts are, equally many between two of them,
+#: and one in four at equal distances, for long tails. Twice as many make distributions no more equal and take
+#: twice the time; half as many leave distances within levels (``benchmarks/prediction_repair.py``).
+_N_LEVELS = 64
+_BY_COUNT = 0.75
+#: Amounts beyond these levels of the distribution of all rows keep their distance from there: a single very
+#: large one would draw levels to it. At most this share of either tail is not repaired.
+_TAIL = 0.001
+#: The spread of a row over levels, in their distances: at the square of the distance, the mean of the levels,
+#: so weighted, follows an amount between two of them to within a hundredth of their distance.
+_TEMPERATURE = 1.0
+#: How far shares above a level may differ from those of all rows, by the chances.
+_TOLERANCE = 5e-4
+#: How many rows are looked at to come near, before all of them are.
+_FIRST_ROWS = 20_000
+_CHUNK = 16_384
+_MAX_ITERATIONS = 200
+#: L-BFGS remembers so many steps. The problem is well scaled: few are needed where there are two groups.
+_MEMORY = 30
+#: What is added to the curvature of a direction that rows hardly tell anything of.
+_RIDGE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class EqualLevels:
+    """The fitted map: an amount and the chances of groups become an amount.
+
+    Parameters
+    ----------
+    levels : array of shape (n_levels,)
+        The levels, rising; one alone where all amounts were the same.
+    prices : array of shape (n_levels, n_groups)
+        What it costs, in squared amounts, to stand at a level, for a row that is sure to be in the group; the
+        chance of it relative to its share counts, less 1.
+    shares : array of shape (n_groups,)
+        The mean chance of each group.
+    temperature : float
+        How widely a row is spread over levels, relative to the squared distance between them.
+    gap : float
+        By how much the shares above a level differ from those of all rows, at most, by the chances.
+    """
+
+    levels: Floats
+    prices: Floats
+    shares: Floats
+    temperature: float
+    gap: float
+
+    def moved(self, values: Floats, chances: Floats, strength: float) -> Floats:
+        """Return amounts moved to a distribution that is the same in all groups, or some of the way.
+
+        Parameters
+        ----------
+        values : array of shape (n_samples,)
+            The amounts.
+        chances : array of shape (n_samples, n_groups)
+            The chance of each row to be in each group.
+        strength : float
+            How much of the way: 0 nothing, 1 all of it.
+        """
+        if len(self.levels) == 1 or not self.prices.any():  # there was nothing to make equal
+            return values.copy()
+        seen = np.clip(values, self.levels[0], self.levels[-1])
+        excess = _relative_chances(chances, self.shares)
+        repaired = np.empty_like(values)
+        softmin = _Softmin(self.levels, self.temperature)
+        for start in range(0, len(values), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            repaired[part] = softmin.weights(seen[part], excess[part], self.prices)[1] @ self.levels
+        # Beyond the levels: onwards at the same distance.
+        return (1 - strength) * values + strength * (repaired + (values - seen))
+
+
+@dataclass(frozen=True)
+class _Softmin:
+    """Weights of levels: the softmin of what they cost, at a temperature that follows their distances."""
+
+    levels: Floats
+    temperature: float
+
+    def temperatures(self, values: Floats) -> Floats:
+        """Return the temperature of each row: levels stand closer in one place than in another."""
+        return self.temperature * np.interp(values, self.levels, np.gradient(self.levels)) ** 2
+
+    def weights(self, values: Floats, excess: Floats, prices: Floats) -> tuple[Floats, Floats]:
+        """Return each row's soft minimum of the costs, and its weight of each level."""
+        temperatures = self.temperatures(values)[:, None]
+        exponents = -((values[:, None] - self.levels) ** 2 + excess @ prices.T) / temperatures
+        # A level stands for the amounts around it, which are the more the further it is from the next ones.
+        exponents += np.log(np.gradient(self.levels))
+        largest = exponents.max(axis=1, keepdims=True)
+        weights = np.exp(exponents - largest)
+        sums = weights.sum(axis=1, keepdims=True)
+        return -(temperatures * (largest + np.log(sums)))[:, 0], weights / sums
+
+
+def _relative_chances(chances: Floats, shares: Floats) -> Floats:
+    """Return chances relative to the shares of the groups, less 1: 0 for a row that tells nothing."""
+    known = shares > 0
+    return np.divide(chances, shares, out=np.ones_like(chances), where=known) - 1
+
+
+def fit_equal_levels(
+    values: Floats,
+    chances: Floats,
+    weights: Floats,
+    *,
+    n_levels: int = _N_LEVELS,
+    temperature: float = _TEMPERATURE,
+    tolerance: float = _TOLERANCE,
+) -> EqualLevels:
+    """Find the prices at which every level is as frequent in each group as in all rows.
+
+    Parameters
+    ----------
+    values : array of shape (n_samples,)
+        Finite amounts.
+    chances : array of shape (n_samples, n_groups)
+        The chance of each row to be in each group; rows sum to 1.
+    weights : array of shape (n_samples,)
+        The weight of each row, not all of them 0.
+    n_levels, temperature, tolerance
+        As the constants above say.
+
+    Returns
+    -------
+    EqualLevels
+        The map.
+    """
+    weights = weights / weights.sum()
+    shares = weights @ chances
+    levels = _levels(values, weights, n_levels)
+    prices = np.zeros((len(levels), len(shares)))
+    # Chances sum to 1, so one group's excess follows from the others': its prices can be 0.
+    free = np.flatnonzero(shares > 0)[1:]
+    if len(levels) == 1 or not len(free):
+        return EqualLevels(levels, prices, shares, temperature, 0.0)
+    seen = np.clip(values, levels[0], levels[-1])
+    excess = _relative_chances(chances, shares)[:, free]
+    steps = np.zeros((len(levels) - 1, len(free)))
+    if len(values) > 2 * _FIRST_ROWS:
+        few = np.argsort(seen, kind="stable")[_spread(len(values), _FIRST_ROWS)]
+        steps, _ = _Dual(seen[few], excess[few], weights[few], levels, temperature).solve(steps, tolerance)
+    steps, gap = _Dual(seen, excess, weights, levels, temperature).solve(steps, tolerance)
+    prices[:, free] = _prices(steps)
+    return EqualLevels(levels, prices, shares, temperature, gap)
+
+
+def _spread(n: int, n_chosen: int) -> Ints:
+    """Return positions that lie evenly among n."""
+    return np.arange(n_chosen) * n // n_chosen
+
+
+def _levels(values: Floats, weights: Floats, n_levels: int) -> Floats:
+    """Return rising levels between the tails: more of them where amounts are, some everywhere."""
+    order = np.argsort(values, kind="stable")
+    ordered, mass = values[order], weights[order]
+    ranks = np.cumsum(mass) - mass / 2
+    low, high = np.interp([_TAIL, 1 - _TAIL], ranks, ordered)
+    if not low < high:
+        return np.array([low])
+    inside = np.clip(ordered, low, high)
+    by_count = (np.clip(ranks, ranks[0], ranks[-1]) - ranks[0]) / max(ranks[-1] - ranks[0], 1e-300)
+    place = _BY_COUNT * by_count + (1 - _BY_COUNT) * (inside - low) / (high - low)
+    levels = np.interp(np.linspace(place[0], place[-1], n_levels), place, inside)
+    levels[0], levels[-1] = low, high
+    # Tied amounts would make one level of several; so would ones that only rounding keeps apart.
+    apart = np.append(True, np.diff(levels) > 1e-9 * (high - low))
+    return levels[apart] if apart.sum() > 1 else np.array([low])
+
+
+def _prices(steps: Floats) -> Floats:
+    """Return prices of levels from how much each is above that of the level below; the first is 0."""
+    return np.concatenate([np.zeros((1, steps.shape[1])), np.cumsum(steps, axis=0)])
+
+
+@dataclass(frozen=True)
+class _Dual:
+    """The dual function of the prices, which is concave, in how much they rise from level to level.
+
+    Its slope by a step is by how much more of a group's rows than of all rows stand above it. Steps far apart
+    hardly act on each other, so the curvature of each alone scales all of them.
+    """
+
+    values: Floats
+    excess: Floats
+    weights: Floats
+    levels: Floats
+    temperature: float
+
+    def solve(self, steps: Floats, tolerance: float) -> tuple[Floats, float]:
+        """Return the steps at which no share above a level differs by more than the tolerance, and the gap.
+
+        If that takes too long, the nearest ones that were met.
+        """
+        nearest: tuple[Floats, float] = steps, np.inf
+        scale = self._scale(steps)
+
+        def fall(x: Floats) -> tuple[float, Floats]:
+            nonlocal nearest
+            here = steps + np.einsum("kgh,kg->kh", scale, x.reshape(steps.shape))
+            value, above = self._value_and_shares(here)
+            gap = float(np.abs(above).max())
+            if gap < nearest[1]:
+                nearest = here, gap
+            if gap <= tolerance:
+                raise _NearEnough
+            return -value, -np.einsum("kgh,kh->kg", scale, above).ravel()
+
+        options = {"maxiter": _MAX_ITERATIONS, "maxcor": _MEMORY, "ftol": 0.0, "gtol": 0.0}
+        with suppress(_NearEnough):
+            minimize(fall, np.zeros(steps.size), jac=True, method="L-BFGS-B", options=options)
+        return nearest
+
+    def _parts(self) -> list[slice]:
+        """Return chunks of rows: rows times levels need not fit in memory."""
+        return [slice(start, start + _CHUNK) for start in range(0, len(self.values), _CHUNK)]
+
+    def _value_and_shares(self, steps: Floats) -> tuple[float, Floats]:
+        """Return the dual function, and its slopes."""
+        prices, softmin = _prices(steps), _Softmin(self.levels, self.temperature)
+        value, at_level = 0.0, np.zeros_like(prices)
+        for part in self._parts():
+            least, weights = softmin.weights(self.values[part], self.excess[part], prices)
+            value += float(self.weights[part] @ least)
+            at_level += weights.T @ (self.weights[part][:, None] * self.excess[part])
+        return value, np.cumsum(at_level[::-1], axis=0)[::-1][1:]
+
+    def _scale(self, steps: Floats) -> Floats:
+        """Return for each step a matrix M with M'M the inverse of its curvature, (..., n_free, n_free)."""
+        n_free, softmin = self.excess.shape[1], _Softmin(self.levels, self.temperature)
+        curvature = np.zeros((len(steps), n_free, n_free))
+        for part in self._parts():
+            values, excess = self.values[part], self.excess[part]
+            above = 1 - np.cumsum(softmin.weights(values, excess, _prices(steps))[1], axis=1)[:, :-1]
+            spread = (self.weights[part] / softmin.temperatures(values))[:, None] * above * (1 - above)
+            for i in range(n_free):
+                curvature[:, i] += spread.T @ (excess[:, [i]] * excess)
+        size = np.trace(curvature, axis1=1, axis2=2)
+        ridge = _RIDGE * (size + _RIDGE * size.max()) + np.finfo(float).tiny
+        curvature += ridge[:, None, None] * np.eye(n_free)
+        return np.linalg.inv(np.linalg.cholesky(curvature))
+
+
+class _NearEnough(Exception):
+    """Ends a search: scipy's own criteria do not know the tolerance."""

@@ -1,0 +1,425 @@
+"""Repair of predicted amounts: PredictionRepair gives every group the same distribution of predictions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, Self, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import is_classifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from fairsk._core.groups import list_groups
+from fairsk._core.policy import UnknownGroup
+from fairsk._core.results import library_of
+from fairsk._core.typing import Floats
+from fairsk._core.warnings import warn_user
+from fairsk._meta.base import MetaRegressor
+from fairsk._meta.cross_fit import OutOfFold, TrainingData, check_amounts_to_train, cross_fit, split_rows
+from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, group_chances, group_codes
+from fairsk._sklearn.compat import HasMethods, Interval, StrOptions, fit_context
+from fairsk._sklearn.routing import predicted_amounts
+from fairsk._sklearn.rows import check_same_features
+from fairsk.calibration._barycenter import Barycenter, learn_barycenter
+from fairsk.calibration._equal_levels import EqualLevels, fit_equal_levels
+from fairsk.calibration._repair_report import (
+    PredictionRepairReport,
+    RepairPolicy,
+    chance_distance,
+    report_repair,
+)
+
+__all__ = ["PredictionRepair"]
+
+#: What either policy learns, and the other one has not.
+_LEARNED = {
+    "aware": ("quantiles_", "barycenter_", "overall_quantiles_"),
+    "blind": ("group_estimator_", "levels_", "prices_"),
+}
+
+
+class PredictionRepair(MetaRegressor):
+    r"""Give every group the same distribution of predicted amounts, at the least change of predictions.
+
+    A regressor of wages, loan sizes or premiums is kept, and its predictions are moved. Where the group is
+    known (``policy="aware"``), each becomes the amount that stands at the same rank in the average of all
+    groups, their Wasserstein barycentre. Where the group may not be used (``policy="blind"``), a model of
+    the groups' chances takes its place.
+
+    Parameters
+    ----------
+    estimator : regressor
+        A regressor or pipeline with ``predict``; it is cloned. Wrap a fitted one in
+        :class:`sklearn.frozen.FrozenEstimator`: then all rows passed to ``fit`` serve to learn the repair,
+        and must be other rows than it was trained on.
+    sensitive_features : str, int, list of these, or callable, optional
+        The sensitive column of X; a list makes an intersection; a callable of X returns the values.
+        Values passed to a method override it.
+    strength : float in [0, 1], default=1.0
+        How far predictions move: 0 leaves them as they are, 1 makes the groups alike, .5 goes half of the
+        way. It is read at prediction, so it can be set without a new fit.
+    policy : {"aware", "blind"}, default="aware"
+        Whether the group is known at prediction, and used. ``"blind"``: the group of new rows is not looked
+        at; a second model learns each row's probabilities of belonging to the groups, and a prediction
+        becomes one that depends on it and on these. Neither model sees the column that
+        ``sensitive_features`` names then; with a callable, or values passed to ``fit``, see to it that X
+        does not hold it.
+    group_estimator : classifier, optional
+        With ``policy="blind"``, what learns the probabilities of the groups (``predict_proba``); it must be
+        given, since a regressor is no model of groups. Equality is as good as these probabilities are
+        calibrated.
+    cv : int, float, splitter or None, default=5
+        Number of folds for the out-of-fold predictions, stratified by group; a float for one split with that
+        share of test rows; or any splitter (a row that it predicts more than once counts once, with the mean
+        of its predictions). None means 5.
+    refit : bool, default=True
+        Whether to refit the regressor on all rows. False needs a ``cv`` with one split, and keeps that
+        split's regressor.
+    unknown_group : {"error", "overall"}, default="error"
+        With ``policy="aware"``, what to do at prediction with groups that did not occur in ``fit``, and with
+        missing ones: refuse, or use the rank among all rows. It warns if no row of several has a known
+        group, or values are of another type (text, numbers) than in ``fit``.
+    random_state : int, RandomState instance or None, default=None
+        Shuffles the rows before they are split, if given.
+    n_jobs : int or None, default=None
+        How many folds to fit at a time.
+
+    Attributes
+    ----------
+    report_ : PredictionRepairReport
+        How far the groups lie apart before and after, and the errors, on out-of-fold rows. Print it.
+    quantiles_ : dict
+        Of an aware repair, for each group the quantiles of its predictions, at the levels 0, .001, ..., 1.
+    barycenter_ : array of shape (1001,)
+        Of an aware repair, the quantiles that all groups get: the average of theirs, weighted by
+        ``shares_``.
+    overall_quantiles_ : array of shape (1001,)
+        Of an aware repair, the quantiles of all rows together, for unknown groups.
+    levels_ : array of shape (n_levels,)
+        Of a blind repair, the amounts that predictions are weighed between.
+    prices_ : dict
+        Of a blind repair, for each group the price of each level.
+    group_estimator_ : classifier
+        Of a blind repair, the fitted model of the groups; its classes are positions in ``groups_``.
+    shares_ : dict
+        For each group its share of the (weighted) rows; of a blind repair its mean probability.
+    groups_ : tuple
+        The groups, sorted; tuples of values for an intersection.
+    estimator_ : regressor
+        The fitted regressor.
+
+    Raises
+    ------
+    ValueError
+        If the estimator is a classifier, amounts are missing or no finite numbers, the sensitive column is
+        missing or has missing values, a group is unknown at prediction, or a blind repair lacks its
+        ``group_estimator``.
+
+    Warns
+    -----
+    UserWarning
+        If there is only one group, or no held-out row with a weight belongs to a group; or if a blind repair
+        leaves groups further apart than chance explains.
+
+    See Also
+    --------
+    ScoreRepair : The same for scores of classifiers.
+    fairsk.metrics.regression_metrics : Measure errors and distances of groups.
+
+    Notes
+    -----
+    *Aware.* With :math:`F_g` the distribution function, :math:`Q_g` the quantile function and :math:`p_g` the
+    share of group :math:`g`, and :math:`\lambda` the strength, a prediction :math:`f` of that group becomes
+
+    .. math:: (1 - \lambda) f + \lambda \bar Q(F_g(f)), \qquad \bar Q(u) = \sum_g p_g Q_g(u).
+
+    If :math:`f` is the conditional mean given the features and the group, this has the least squared error of
+    all predictions that are distributed equally in all groups [1]_ [2]_. Quantiles are kept at 1001 levels,
+    predictions that many rows share stay tied, and those beyond the range of ``fit`` continue with slope 1.
+
+    *Sampling.* The quantiles of a group of m rows are known up to about :math:`1/\sqrt m` in rank. In the
+    population two groups lie further apart than :math:`1.36 \sqrt{1/m_a + 1/m_b}` with probability .05
+    (Kolmogorov-Smirnov), so for .01 it takes 37,000 rows of each. A test on new rows adds their own noise:
+    with 50,000 new rows per group, .01 is kept with probability .95 if ``fit`` had 143,000 of each.
+    ``report_.ks_limit`` is this limit.
+
+    *Blind.* Predictions are spread over 64 levels :math:`z_j`, such that each level is as frequent in every
+    group as in all rows, by the chances :math:`P_g(x)` of the groups, and squared moves are least [3]_ [4]_:
+
+    .. math:: \min_\pi \sum_{ij} \pi_{ij} (z_j - f_i)^2 \quad \text{with} \quad
+       \sum_i \pi_{ij} \left(P_g(x_i) / p_g - 1\right) = 0 \text{ for all } j, g.
+
+    The dual prices :math:`\lambda_{jg}` are found by L-BFGS on its smoothed dual. A row then moves to the
+    mean of the levels, weighted by the softmin of :math:`(z_j - f)^2 + \sum_g \lambda_{jg} (P_g(x) / p_g -
+    1)`. That is deterministic, and continuous in :math:`f` and in the chances. Distributions are
+    equal if the chances are right: among rows of the same :math:`f` and the same :math:`P`, as many belong to
+    each group as :math:`P` says. ``report_`` measures the true groups. If they lie further apart than
+    chance explains, ``fit`` warns: calibrate the model of the groups, or take one that learns more.
+
+    The map is learned on out-of-fold predictions and applied to those of the refitted regressor, whose
+    distribution may differ a little.
+
+    References
+    ----------
+    .. [1] Chzhen, Denis, Hebiri, Oneto & Pontil, Fair Regression with Wasserstein Barycenters, NeurIPS 2020.
+    .. [2] Le Gouic, Loubes & Rigollet, Projection to Fairness in Statistical Learning, arXiv:2005.11720.
+    .. [3] Agarwal, Dudik & Wu, Fair Regression: Quantitative Definitions and Reduction-Based Algorithms,
+       ICML 2019.
+    .. [4] Taturyan, Chzhen & Hebiri, Regression under Demographic Parity Constraints via Unlabeled
+       Post-Processing, NeurIPS 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fairsk import PredictionRepair
+    >>> from fairsk.metrics import ks_distance
+    >>> from sklearn.linear_model import LinearRegression
+    >>> rng = np.random.default_rng(0)
+    >>> woman = rng.integers(0, 2, 2000)
+    >>> hours = rng.normal(40 - 6 * woman, 5)
+    >>> X, wage = np.column_stack([hours, woman]), 20 * hours + rng.normal(0, 100, 2000)
+    >>> model = PredictionRepair(LinearRegression(), sensitive_features=1).fit(X, wage)
+    >>> for predicted in (model.estimator_.predict(X), model.predict(X)):
+    ...     print(round(ks_distance(predicted, sensitive_features=woman), 2))
+    0.44
+    0.01
+    """
+
+    report_: PredictionRepairReport
+    _fitted_map: Barycenter | EqualLevels
+
+    __metadata_request__predict = {"sensitive_features": True}
+    __metadata_request__score = {"sensitive_features": True}
+
+    _parameter_constraints = {
+        **{
+            name: GROUPWISE_PARAMETERS[name]
+            for name in ("sensitive_features", "cv", "refit", "unknown_group", "random_state")
+        },
+        "estimator": [HasMethods(["fit", "predict"])],
+        "strength": [Interval(Real, 0, 1, closed="both")],
+        "policy": [StrOptions(set(get_args(RepairPolicy)))],
+        "group_estimator": [HasMethods(["fit", "predict_proba"]), None],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        sensitive_features: Any = None,
+        strength: float = 1.0,
+        policy: RepairPolicy = "aware",
+        group_estimator: Any = None,
+        cv: Any = 5,
+        refit: bool = True,
+        unknown_group: UnknownGroup = "error",
+        random_state: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.sensitive_features = sensitive_features
+        self.strength = strength
+        self.policy = policy
+        self.group_estimator = group_estimator
+        self.cv = cv
+        self.refit = refit
+        self.unknown_group = unknown_group
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
+        """Learn the repair on out-of-fold predictions and refit the regressor.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, passed on as they are.
+        y : array-like of shape (n_samples,)
+            Amounts.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
+            The group of each row; overrides the column.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row, for the regressor (unless its request for weights is False) and for the
+            repair.
+        **fit_params
+            Passed on to the regressor's ``fit``, values per row split with the rows; what the splitter asks
+            for, such as ``groups``, goes to it.
+
+        Returns
+        -------
+        PredictionRepair
+            The fitted meta-estimator.
+        """
+        self._check_models()
+        training = check_amounts_to_train(
+            X,
+            y,
+            selector=self.sensitive_features,
+            sensitive_features=sensitive_features,
+            sample_weight=sample_weight,
+            fit_params=fit_params,
+            estimator=self.estimator,
+            cv=self.cv,
+        )
+        for name in {*_LEARNED["aware"], *_LEARNED["blind"]} & set(vars(self)):
+            delattr(self, name)  # of an earlier fit, by another policy
+        self.groups_ = training.groups.labels
+        library = library_of(X, sensitive_features)
+        if self.policy == "blind":
+            self._fit_blind(training, library)
+        else:
+            self._fit_aware(training, library)
+        self._remember_columns(training.groups.names, sensitive_features)
+        return self
+
+    def _check_models(self) -> None:
+        """Refuse a classifier, and models of the groups that cannot be used."""
+        if is_classifier(self.estimator):
+            raise ValueError(
+                f"PredictionRepair repairs predicted amounts, and {type(self.estimator).__name__} is a "
+                "classifier: ScoreRepair repairs its scores."
+            )
+        if self.policy != "blind":
+            if self.group_estimator is not None:
+                raise ValueError(
+                    "group_estimator is for policy='blind' only: policy='aware' reads the groups themselves."
+                )
+            return
+        if self.group_estimator is None:
+            raise ValueError(
+                "policy='blind' needs group_estimator: a classifier with predict_proba that learns the "
+                "groups from X without the sensitive column, such as LogisticRegression() behind the same "
+                "transformers as the regressor."
+            )
+        if isinstance(self.group_estimator, FrozenEstimator):
+            raise ValueError("group_estimator learns the groups of these rows: it must not be a prefit one.")
+
+    # --- what is learned --------------------------------------------------------------------------------
+
+    def _fit_aware(self, training: TrainingData, library: Any) -> None:
+        """Learn the barycentre of the groups."""
+        out_of_fold = cross_fit(self.estimator, training, predicted_amounts, cv=self.cv, **self._fit_options)
+        self.estimator_ = out_of_fold.estimator
+        self._copy_feature_record()
+        rows = out_of_fold.present()
+        learned = learn_barycenter(rows.scores, rows.groups, rows.mass)
+        self._fitted_map = learned
+        self.shares_, self.quantiles_ = learned.shares, learned.quantiles
+        self.overall_quantiles_, self.barycenter_ = learned.overall, learned.target
+        after = learned.moved(rows.scores, rows.groups.codes, self.strength, bounded=False)
+        self._report(rows, after, library)
+        learned.warn_of_groups("predictions")
+
+    def _fit_blind(self, training: TrainingData, library: Any) -> None:
+        """Fit the regressor and a model of the groups, blind to the attribute, and the prices."""
+        check_same_features(self, training.X, reset=True)
+        splits = split_rows(training, self.cv, self.random_state)  # of all of X, as the splitter may need it
+        X = self._take_out_column(training.X)
+        n_groups = len(self.groups_)
+        with self._explaining_the_missing_column(X is not training.X):
+            out_of_fold = cross_fit(
+                self.estimator,
+                replace(training, X=X),
+                predicted_amounts,
+                cv=splits,
+                share_groups=False,
+                **self._fit_options,
+            )
+            if n_groups > 1:
+                guessed = cross_fit(
+                    self.group_estimator,
+                    # What the user passes on to fit is meant for the regressor.
+                    replace(training, X=X, fit_params={}),
+                    partial(group_chances, n_groups=n_groups),
+                    target=training.groups.codes,
+                    cv=splits,
+                    share_groups=False,
+                    **self._fit_options,
+                )
+        if n_groups == 1:  # nobody needs to be guessed
+            guessed = replace(out_of_fold, estimator=None, scores=np.ones((len(out_of_fold.scores), 1)))
+        elif isinstance(self.estimator, FrozenEstimator):  # it has predicted all rows, in their order
+            out_of_fold = out_of_fold.take(guessed.rows)
+        self.estimator_, self.group_estimator_ = out_of_fold.estimator, guessed.estimator
+        rows, chances = out_of_fold.present(), guessed.present().scores
+        learned = fit_equal_levels(rows.scores, chances, rows.mass)
+        self._fitted_map = learned
+        self.levels_ = learned.levels
+        self.shares_ = dict(zip(self.groups_, learned.shares.tolist(), strict=True))
+        self.prices_ = dict(zip(self.groups_, learned.prices.T, strict=True))
+        self._report(rows, learned.moved(rows.scores, chances, self.strength), library)
+        self._warn_of_distances()
+
+    def _report(self, rows: OutOfFold, after: Floats, library: Any) -> None:
+        """Measure the repair on the rows that it was learned on."""
+        self.report_ = report_repair(
+            rows.labels,
+            rows.scores,
+            after,
+            rows.groups,
+            rows.weights,
+            policy=self.policy,
+            strength=float(self.strength),
+            measured_on="held out" if isinstance(self.estimator, FrozenEstimator) else "out of fold",
+            library=library,
+        )
+
+    def _warn_of_distances(self) -> None:
+        """Warn if a blind repair leaves groups further apart than chance explains."""
+        report = self.report_
+        if len(self.groups_) == 1:
+            warn_user(
+                f"There is only one group, {list_groups(self.groups_)}: its predictions stay as they are. "
+                "Check that sensitive_features names the right column."
+            )
+            return
+        present = report.before.n > 0
+        expected = chance_distance(report.before.effective_rows()[present])
+        if self.strength == 1 and report.ks_after > expected:
+            warn_user(
+                f"After the blind repair two groups lie {report.ks_after:.3f} apart (Kolmogorov-Smirnov, "
+                f"before {report.ks_before:.3f}), and chance alone explains {expected:.3f}: the chances of "
+                f"group_estimator ({type(self.group_estimator).__name__}) are not right. Calibrate it "
+                "(sklearn.calibration.CalibratedClassifierCV), or let it learn more of X."
+            )
+
+    # --- predictions ------------------------------------------------------------------------------------
+
+    def _inner_X(self, X: Any) -> Any:
+        """Return X without the sensitive column if the policy may not look at it."""
+        return self._without_column(X) if isinstance(self._fitted_map, EqualLevels) else X
+
+    def _respond(self, method: str, X: Any, values: Any) -> NDArray[Any]:
+        """Move the predictions of the inner estimator."""
+        check_is_fitted(self)
+        learned = self._fitted_map
+        if isinstance(learned, EqualLevels):
+            rest = self._inner_X(X)
+            predicted = predicted_amounts(self.estimator_, rest)
+            if len(self.groups_) == 1:
+                return predicted
+            chances = group_chances(self.group_estimator_, rest, n_groups=len(self.groups_))
+            return learned.moved(predicted, chances, self.strength)
+        sensitive = self._sensitive(X, values, predicting=True)
+        # Before the estimator sees them: what it says of groups that it does not know is of no help.
+        codes = group_codes(sensitive, self.groups_, self.unknown_group)
+        predicted = predicted_amounts(self.estimator_, X, sensitive.to_metadata())
+        return learned.moved(predicted, codes, self.strength, bounded=False)
+
+    @property
+    def _fit_options(self) -> dict[str, Any]:
+        """What all fits of inner models have in common."""
+        return {"refit": self.refit, "random_state": self.random_state, "n_jobs": self.n_jobs}
