@@ -27,7 +27,7 @@ _RADIUS, _LEAST_RADIUS, _MOST_RADIUS = 2.0, 0.1, 32.0
 #: What a unit of excess over the bounds costs, in units of the value's range.
 _PENALTY = 20.0
 _MAX_STEPS = 30
-#: Which part of what slopes were wrong by the next step stays inside the bounds by, and of how much at the most.
+#: Which part of what slopes were wrong by the next step stays inside the bounds by, of this much at the most.
 _AIM, _MOST_INSIDE = 0.5, 0.005
 #: How many stops of a line are looked at, and how many times all lines of all groups are.
 _STOPS, _MAX_SWEEPS = 384, 4
@@ -80,7 +80,7 @@ class Descent:
         ).reshape(len(pools), -1)
 
     def run(self, start: Floats) -> Floats | None:
-        """Return the best vectors found, of shape (n_groups, n_classes), that meet the bounds; None if none do."""
+        """Return the best vectors found that meet the bounds, a row per group; None if none do."""
         state = self._state(start)
         radius, tightened = _RADIUS, 0.0
         best = state if self._excess(state) <= 0 else None
@@ -107,6 +107,21 @@ class Descent:
                 break
         for g, pool in enumerate(self._pools):
             pool.add([state.offsets[g]])
+        return None if best is None else self._along_lines(best).offsets
+
+    def value(self, offsets: Floats) -> float:
+        """Return what vectors are worth."""
+        return self._state(offsets).value
+
+    def best_constant(self) -> Floats | None:
+        """Return vectors that decide all rows as one class; None if that exceeds a bound."""
+        best: _State | None = None
+        for k in range(self._pools[0].rows.n_classes):
+            spread = max(float(np.ptp(pool.rows.scores)) for pool in self._pools) + 1.0
+            offsets = normalised(np.where(np.arange(self._pools[0].rows.n_classes) == k, spread, 0.0))
+            state = self._state(np.tile(offsets, (len(self._pools), 1)))
+            if self._excess(state) <= 0 and (best is None or state.value > best.value):
+                best = state
         return None if best is None else self._along_lines(best).offsets
 
     def polish(self, start: Floats) -> Floats:

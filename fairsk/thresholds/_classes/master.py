@@ -199,18 +199,19 @@ class Master:
         table[:, -1] = -1
         if goal == "excess":
             cost[-1] = 1
-        solution = linprog(
-            cost,
-            A_ub=table if len(rows) else None,
-            b_ub=np.array(rhs) if len(rows) else None,
-            A_eq=each_is_one,
-            b_eq=np.ones(len(pools)),
-            bounds=[(0, None)] * n_columns
+        program = {
+            "A_ub": table if len(rows) else None,
+            "b_ub": np.array(rhs) if len(rows) else None,
+            "A_eq": each_is_one,
+            "b_eq": np.ones(len(pools)),
+            "bounds": [(0, None)] * n_columns
             + [(None, None)] * n_rates
             + [(0, None if goal == "excess" else _EXCESS)],
-            method="highs",
-            options=_EXACT,
-        )
+            "method": "highs",
+        }
+        solution = linprog(cost, **program, options=_EXACT)
+        if not solution.success and solution.status != 2:  # more exact than the numbers allow
+            solution = linprog(cost, **program)
         if solution.status == 2:  # infeasible
             return None
         if not solution.success:
@@ -223,15 +224,15 @@ class Master:
         )
         duals = solution.ineqlin.marginals if len(rows) else np.zeros(0)
         prices = replace(prices, constant=float(-duals @ np.array(rhs)))
-        for (kind, j, g), dual in zip(about, duals, strict=True):
+        for (kind, at, g), dual in zip(about, duals, strict=True):
             if kind == "low":
-                prices.rates[j, g] += dual
+                prices.rates[at, g] += dual
             elif kind == "high":
-                prices.rates[j, g] -= windows.factor[j] * windows.stretch[j, g] * dual
+                prices.rates[at, g] -= windows.factor[at] * windows.stretch[at, g] * dual
             elif kind == "floor":
-                prices.floors[j, g] += dual
+                prices.floors[at, g] += dual
             else:
-                prices.shares[j] -= dual
+                prices.shares[at] -= dual
         return cls(
             columns,
             np.split(np.clip(solution.x[:n_columns], 0, None), starts[1:-1]),
@@ -244,6 +245,6 @@ class Master:
         """Return the vectors of each group that are used, with their probabilities."""
         mixtures = []
         for columns, probability in zip(self.columns, self.probabilities, strict=True):
-            used = probability > 1e-9
+            used = probability > 1e-12
             mixtures.append((columns[used], probability[used] / probability[used].sum()))
         return mixtures

@@ -136,26 +136,19 @@ class GroupPool:
 
     def add(self, offsets: Iterable[Floats]) -> list[int]:
         """Add vectors; return where each of them, or one with its table, stands. Inadmissible ones are -1."""
-        places = []
-        for vector in offsets:
-            table = self.rows.table(vector)
-            key = table.tobytes()
-            place = self._seen.get(key)
-            if place is None:
-                place = self._place(vector, table)
-                self._seen[key] = place
-            places.append(place)
+        vectors = np.array(list(offsets)).reshape(-1, self.rows.n_classes)
+        tables = self.rows.tables(vectors)
+        keys = [table.tobytes() for table in tables]
+        is_measured = np.isfinite(self.terms.rates(tables)[self.terms.takes_part]).all(axis=0).tolist()
+        for vector, table, key, ok in zip(vectors, tables, keys, is_measured, strict=True):
+            if key not in self._seen:
+                self._seen[key] = len(self._offsets) if ok else -1
+                if ok:
+                    self._offsets.append(vector)
+                    self._tables.append(table)
         for name in ("offsets", "tables", "rates", "floors", "shares", "worth"):
             self.__dict__.pop(name, None)
-        return places
-
-    def _place(self, vector: Floats, table: Floats) -> int:
-        """Keep a vector, if all rates that are compared can be measured under it."""
-        if np.isnan(self.terms.rates(table[None])[self.terms.takes_part]).any():
-            return -1
-        self._offsets.append(vector)
-        self._tables.append(table)
-        return len(self._offsets) - 1
+        return [self._seen[key] for key in keys]
 
     def at(self, places: list[int]) -> Floats:
         """Return the tables at some places."""

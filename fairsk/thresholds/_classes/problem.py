@@ -34,13 +34,13 @@ def decide(scores: Floats, offsets: Floats) -> Ints:
     offsets : array of shape (n_classes,) or (n_samples, n_classes)
         What is added to them.
     """
-    return np.argmax(scores + offsets, axis=1)
+    return np.asarray(np.argmax(scores + offsets, axis=1))
 
 
 def tables_of(labels: Ints, decisions: Ints, weights: Floats, n_classes: int) -> Floats:
     """Return the weight of the rows of each label that get each decision, of shape (n_classes, n_classes)."""
     counts = np.bincount(labels * n_classes + decisions, weights, n_classes * n_classes)
-    return counts.reshape(n_classes, n_classes)
+    return np.asarray(counts.reshape(n_classes, n_classes), dtype=float)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class OffsetProblem:
 
     @cached_property
     def clearance(self) -> Clearance:
-        """How far the rates of all groups stay away from the ends, of shape (n_rates * n_events, n_groups)."""
+        """How far the rates of all groups stay away from the ends: a column per group."""
         shape = (len(self.bounds), self.n_groups)
         if self.distances is None:
             return Clearance(np.zeros(shape), np.ones(shape))

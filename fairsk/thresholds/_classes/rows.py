@@ -21,6 +21,8 @@ __all__ = ["GroupRows", "Line", "normalised"]
 _TIE = 1e-12
 #: How far beyond the last point of a line an offset stands that turns every row.
 _BEYOND = 1.0
+#: Up to how many rows many vectors are decided at once, and how many scores at a time.
+_FEW, _AT_A_TIME = 1_000, 1_000_000
 #: Into how many bins turning points are counted first, where rows are many.
 _BINS = 512
 #: After how many rounds over all classes an ascent ends at the latest.
@@ -116,7 +118,22 @@ class GroupRows:
         """Return the weight of the rows of each label that get each decision."""
         k = self.n_classes
         cells = self.labels * k + self.decide(offsets)
-        return np.bincount(cells, self.weights, k * k).reshape(k, k)
+        return np.asarray(np.bincount(cells, self.weights, k * k).reshape(k, k), dtype=float)
+
+    def tables(self, offsets: Floats) -> Floats:
+        """Return the tables of many vectors, of shape (n_vectors, n_classes, n_classes)."""
+        k, n = self.n_classes, len(self)
+        if n > _FEW:
+            return np.array([self.table(each) for each in offsets]).reshape(-1, k, k)
+        tables = np.zeros((len(offsets), k * k))
+        size = max(1, _AT_A_TIME // max(1, n * k))
+        for begin in range(0, len(offsets), size):
+            part = offsets[begin : begin + size]
+            decisions = (self.scores + part[:, :, None]).argmax(1)
+            cells = (np.arange(len(part))[:, None] * k + self.labels) * k + decisions
+            counts = np.bincount(cells.ravel(), np.tile(self.weights, len(part)), len(part) * k * k)
+            tables[begin : begin + size] = counts.reshape(-1, k * k)
+        return tables.reshape(-1, k, k)
 
     def payoffs(self, worth: Floats) -> Floats:
         """Return what each row is worth under each decision, of shape (n_classes, n_samples)."""
@@ -163,7 +180,7 @@ class GroupRows:
         return float(line.stops[best]), float(total[best])
 
     def best_along(self, offsets: Floats, klass: int, payoffs: Floats) -> tuple[float, float]:
-        """Return the offset of a class that is worth most beside the others, and what all rows are worth then.
+        """Return the best offset of a class beside the others, and what all rows are worth then.
 
         Of many rows, cumulative sums are taken over bins first, and then over the rows of the best of them.
         """
@@ -192,7 +209,7 @@ class GroupRows:
         return at, base + float(totals[best])
 
     def tables_on_line(self, line: Line, stops: Ints) -> Floats:
-        """Return the tables at some stops of a line, in rising order, of shape (n_stops, n_classes, n_classes)."""
+        """Return the tables at some stops of a line, which rise: shape (n_stops, n_classes, n_classes)."""
         k, n = self.n_classes, len(stops)
         # Each row turns before the first of the stops at which it has turned.
         turns_at = np.searchsorted(line.turned[stops], np.arange(len(self)), "right")

@@ -20,7 +20,7 @@ import numpy as np
 from fairsk._core.bounds import ROUNDING, bounded_rates
 from fairsk._core.results import number
 from fairsk._core.typing import Floats
-from fairsk.thresholds._classes.cells import all_offsets, number_of_cells
+from fairsk.thresholds._classes.cells import all_offsets, number_of_cells, offsets_near
 from fairsk.thresholds._classes.choice import choose
 from fairsk.thresholds._classes.descent import Descent
 from fairsk.thresholds._classes.master import Master, Prices, Windows
@@ -33,7 +33,7 @@ __all__ = ["best_overall", "solve"]
 #: With ``policy="auto"``, mix vectors if that gains more than this share of the value's range.
 WORTH_MIXING = 0.005
 #: Up to how many cells a group's decisions are listed in full.
-_MOST_CELLS = 3_000
+_MOST_CELLS = 4_000
 #: On how many rows of a group searches begin.
 _FEW_ROWS = 4_000
 #: How many rounds of new columns there are at the most, on few rows and then on all.
@@ -42,6 +42,9 @@ _MAX_ROUNDS, _MAX_FULL_ROUNDS = 60, 12
 _GAIN_ON_ALL, _GAIN_ON_FEW = 1e-5, 3e-4
 #: How far the prices that columns are looked for at lie from those of the program, towards the best so far.
 _SMOOTHING = 0.6
+#: Up to how many rows all decisions near the best ones are looked at, and how many of these: as a rule, and
+#: where no single vectors among them come close to the mixtures.
+_WALKED_ROWS, _WALKED_CELLS, _WIDELY_WALKED_CELLS = 1_000, 600, 2_000
 #: What a column must gain, as a part of the value's range, to enter.
 _GAIN = 1e-9
 
@@ -158,12 +161,27 @@ class _Solver:
     # --- mixtures -------------------------------------------------------------------------------------
 
     def _generate(self) -> Master | None:
-        """Return the optimum over mixtures, with the columns that it needs; None if nothing meets the bounds."""
+        """Return the optimum over mixtures; None if nothing meets the bounds."""
         self._columns = [_first_columns(pool) for pool in self._pools]
         self._few = [pool.rows.thinned(_FEW_ROWS) for pool in self._pools]
         master = self._maximise("worth")
         if master is None and self._maximise("excess") is not None:
             master = self._maximise("worth")
+        return master if master is None else self._look_around(master, _WALKED_CELLS)
+
+    def _look_around(self, master: Master, n_cells: int) -> Master:
+        """Return the optimum with decisions near those of the mixtures, in groups of few rows."""
+        for g, (pool, (used, probabilities)) in enumerate(zip(self._pools, master.used(), strict=True)):
+            if pool.is_complete or len(pool.rows) > _WALKED_ROWS:
+                continue
+            table = np.tensordot(probabilities, pool.tables[used], 1)
+            payoffs = pool.rows.payoffs(master.prices.payoff(pool, g, table, "worth"))
+            start = pool.offsets[used[np.argmax(probabilities)]]
+            pool.add(offsets_near(pool.rows, start, n_cells, payoffs))
+        for _ in range(_MAX_ROUNDS):
+            if not self._enter(master, "worth", -_GAIN * self._span):
+                break
+            master = Master.solve(self._windows, self._pools, self._columns, "worth") or master
         return master
 
     def _maximise(self, goal: Literal["worth", "excess"]) -> Master | None:
@@ -286,10 +304,19 @@ class _Solver:
         found = descent.run(np.array(means))
         if found is None:
             found = descent.run(np.array(likeliest))
+        if found is None:  # one class for all, which meets every bound but floors and a capacity
+            found = descent.best_constant()
         incumbent = None
         if found is not None:
             incumbent = [pool.add([offsets])[0] for pool, offsets in zip(self._pools, found, strict=True)]
         better = self._choose(master, incumbent)
+        reached = -np.inf if better is None else descent.value(better)
+        is_far = master.value - reached > WORTH_MIXING * self._span
+        if is_far and min(len(pool.rows) for pool in self._pools) <= _WALKED_ROWS:
+            master = self._look_around(master, _WIDELY_WALKED_CELLS)
+            if better is not None:
+                incumbent = [pool.add([o])[0] for pool, o in zip(self._pools, better, strict=True)]
+            better = self._choose(master, incumbent)
         return better if better is None else descent.polish(better)
 
     # --- answers --------------------------------------------------------------------------------------
