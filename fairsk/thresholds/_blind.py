@@ -48,9 +48,11 @@ __all__ = [
     "BlindRows",
     "BlindRule",
     "best_blind_rule",
+    "between",
     "check_blind_models",
     "choose_blind_policy",
     "cross_fit_blind",
+    "least_of_dual",
 ]
 
 
@@ -477,9 +479,41 @@ def _dual_values(
     gain = (rows.scores - base) * rows.weights / total
     moves = np.stack([rows.scores, 1 - rows.scores], axis=1) @ steps.T  # of each rate's numerator, by a row
     weighted = rows.groups * rows.weights[:, None]
+
+    def answer(prices: Floats) -> tuple[float, Floats]:
+        net_gain = gain - ((moves @ (prices / supports).T) * rows.groups).sum(1) * rows.weights
+        selected = net_gain > 0
+        moved = (weighted[selected].T @ moves[selected]) / supports  # of each group's rate, by those selected
+        return float(net_gain[selected].sum() - (prices * start).sum()), start + moved
+
+    # Prices are per unit of a rate, gains per row: a rule takes both per row.
+    return least_of_dual(answer, bounds, (n_groups, n_rates)) * total / supports
+
+
+def least_of_dual(
+    answer: Callable[[Floats], tuple[float, Floats]],
+    bounds: Sequence[Bound],
+    shape: tuple[int, int],
+    is_priced: Bools | None = None,
+) -> Floats:
+    """Return the prices of shape (n_groups, n_rates) at which a dual function is least, by cutting planes.
+
+    Parameters
+    ----------
+    answer : callable
+        Returns, at some prices, the largest gain net of them, and every group's rates where it is reached.
+    bounds : sequence of Bound
+        One per rate.
+    shape : tuple of two ints
+        The number of groups, and of rates.
+    is_priced : bool array of that shape, optional
+        Which groups take part in the comparison of which rate; by default all.
+    """
+    n_groups, n_rates = shape
     factors, slack = np.array([bound.line for bound in bounds]).T
     slack = np.maximum(slack, 0.0)
     size = n_groups * n_rates
+    limits = np.full(size, 10.0) if is_priced is None else np.where(is_priced, 10.0, 0.0).ravel()
     # Variables: the height of the planes, then the price of "not above" and of "not below" of each rate.
     cost = np.concatenate([[1.0], np.tile(slack, n_groups), np.zeros(size)])
     balance = np.zeros((n_rates, 1 + 2 * size))
@@ -487,15 +521,11 @@ def _dual_values(
         balance[j, 1 + j : 1 + size : n_rates] = 1
         balance[j, 1 + size + j :: n_rates] = -1
     planes, heights = list[Floats](), list[float]()
-    prices = np.zeros((n_groups, n_rates))
+    prices = np.zeros(shape)
     lowest = np.inf
     best = prices
     for _ in range(_MAX_CUTS):
-        net_gain = gain - ((moves @ (prices / supports).T) * rows.groups).sum(1) * rows.weights
-        selected = net_gain > 0
-        moved = (weighted[selected].T @ moves[selected]) / supports  # of each group's rate, by those selected
-        rate = start + moved
-        height = float(net_gain[selected].sum() - (prices * start).sum())
+        height, rate = answer(prices)
         # The plane falls with each price as fast as the rate is high: z >= height - rate * (price - prices).
         offset = height + float((prices * rate).sum())
         planes.append(np.concatenate([[-1.0], -(rate * factors).ravel(), rate.ravel()]))
@@ -509,16 +539,15 @@ def _dual_values(
             b_ub=np.array(heights),
             A_eq=balance,
             b_eq=np.zeros(n_rates),
-            bounds=[(None, None)] + [(0, 10.0)] * (2 * size),
+            bounds=[(None, None), *((0, limit) for limit in (*limits, *limits))],
             method="highs",
         )
         if not solution.success or solution.fun >= lowest - 1e-9 - 1e-6 * abs(lowest):
             break
-        above = solution.x[1 : 1 + size].reshape(n_groups, n_rates)
-        below = solution.x[1 + size :].reshape(n_groups, n_rates)
+        above = solution.x[1 : 1 + size].reshape(shape)
+        below = solution.x[1 + size :].reshape(shape)
         prices = above * factors - below
-    # Prices are per unit of a rate, gains per row: a rule takes both per row.
-    return best * total / supports
+    return best
 
 
 def _slack_cost(prices: Floats, slack: Floats) -> float:
@@ -606,7 +635,7 @@ class _CoordinateSearch:
             scores[~(after > here)] = -np.inf  # rows that flip together cannot be told apart
             i = int(np.argmax(scores))
             if scores[i] > best[0]:
-                best = float(scores[i]), _between(here[i], after[i])
+                best = float(scores[i]), between(here[i], after[i])
             tp, fp = tps[-1], fps[-1]
         return best
 
@@ -633,7 +662,7 @@ class _CoordinateSearch:
         return np.where(violation > 0, _INFEASIBLE * (1 + violation), value)
 
 
-def _between(low: float, high: float) -> float:
+def between(low: float, high: float) -> float:
     """Return a number strictly above the first and below the second, if there is one."""
     if not np.isfinite(low):
         return high - 1.0 if np.isfinite(high) else 0.0

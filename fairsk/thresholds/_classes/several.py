@@ -25,6 +25,12 @@ from fairsk._held_out.safety_margin import KeptMargin, SafetyMargin
 from fairsk._meta.cross_fit import OutOfFold, Respond
 from fairsk._sklearn.routing import ResponseMethod
 from fairsk.rates import Rate
+from fairsk.thresholds._classes.blind import (
+    BlindClassPolicy,
+    BlindClassRows,
+    BlindClassRule,
+    best_blind_class_rule,
+)
 from fairsk.thresholds._classes.path import ClassParetoPath, trace_class_path
 from fairsk.thresholds._classes.policy import OffsetPolicy
 from fairsk.thresholds._classes.problem import OffsetProblem, OffsetSolution, decide
@@ -103,6 +109,42 @@ class SeveralClasses:
             proven_gap=_gap(solution.proven_bound, fields["value"]),
         )
         search.warn_of_limits(report)
+        return policy, report
+
+    def blind(
+        self, out_of_fold: OutOfFold, groups_out_of_fold: OutOfFold, measured_on: MeasuredOn
+    ) -> tuple[BlindClassPolicy, ClassThresholdReport]:
+        """Choose a rule that sees the probabilities of classes and of groups only."""
+        unfit = [rate.name for rate in self.spec.rates if not rate.has_fixed_denominator]
+        if unfit:
+            raise ValueError(
+                f"policy='blind' is open to rates with fixed denominators only, which {' and '.join(unfit)} "
+                "has not; use policy='threshold' if the groups may be used at prediction."
+            )
+        search = ClassSearch(out_of_fold.present(), self.spec)
+        search.warn_of_small_groups()
+        rows, problem = search.rows, search.problem
+        groups = groups_out_of_fold.present().scores
+        overall = best_overall(problem)
+        rule, margin = search.choose_blind(groups, overall)
+        decisions = np.argmax(rule.gains(rows.scores, groups), axis=1)
+        if not search.measured:
+            decisions = decide(rows.scores, overall)
+        decided = np.eye(problem.n_classes)[decisions]
+        fields = search.report_fields(decided, margin, overall, measured_on, self.scale)
+        report = ClassThresholdReport(
+            **fields,
+            policy="blind",
+            solver="prices of the groups (cutting planes and exact sweeps)",
+            reason="as asked for",
+            offsets={},
+            optimality_gap=None,
+            blindness_cost=search.blindness_cost(margin, fields["value"]),
+        )
+        search.warn_of_limits(report)
+        policy = BlindClassPolicy(
+            out_of_fold.estimator, groups_out_of_fold.estimator, rule, overall, self.spec.events.classes
+        )
         return policy, report
 
     def path(self, out_of_fold: OutOfFold, strata: Grouping | None, n_points: int) -> ClassParetoPath:
@@ -202,6 +244,69 @@ class ClassSearch:
             lambda distances: solve(replace(self.problem, distances=distances), policy),
             lambda solution: solution.tables,
         )
+
+    def choose_blind(self, groups: Floats, overall: Floats) -> tuple[BlindClassRule, KeptMargin]:
+        """Return the best rule that looks at no group, and the margin that it keeps.
+
+        Parameters
+        ----------
+        groups : array of shape (n_samples, n_groups)
+            Each row's probabilities of belonging to the groups.
+        overall : array of shape (n_classes,)
+            The best offsets for all rows alike.
+        """
+        rows, measured = self.rows, self.measured
+        # Offsets are added to what a decision is worth, of which a row's probabilities are a special case.
+        no_prices = np.zeros((len(rows.groups.labels), len(self.problem.bounds)))
+        if not measured:
+            none = np.zeros((len(self.problem.bounds), *self.worth.shape))
+            identity = np.eye(len(self.worth))
+            return BlindClassRule(overall, no_prices, identity, none), KeptMargin.none()
+        position = np.full(len(rows.groups.labels), -1)
+        position[measured] = np.arange(len(measured))
+        blind_rows = BlindClassRows(
+            rows.scores, groups[:, measured], self.labels, position[rows.groups.codes], rows.mass
+        )
+        problem = replace(
+            self.problem,
+            n_groups=len(measured),
+            covered=self.problem.covered[:, measured],
+            has_floor=None if self.problem.has_floor is None else self.problem.has_floor[:, measured],
+        )
+
+        def solve_keeping(distances: Floats | None) -> BlindClassRule:
+            kept = None if distances is None else distances[:, measured]
+            rule, violation = best_blind_class_rule(blind_rows, replace(problem, distances=kept))
+            if violation:
+                required = [*dict.fromkeys(map(str, problem.bounds)), *self.spec.in_words()]
+                raise ValueError(
+                    f"No blind rule was found that meets {', '.join(required)}: the best one exceeds it by "
+                    f"{violation:.4f}. Loosen the bound, or use policy='auto' if the groups may be used at "
+                    "prediction."
+                )
+            prices = no_prices.copy()
+            prices[measured] = rule.prices
+            return replace(rule, prices=prices)
+
+        def tables_of(rule: BlindClassRule) -> Floats:
+            decisions = np.argmax(rule.gains(rows.scores, groups), axis=1)
+            return self.tables(np.eye(len(self.worth))[decisions], rows.mass)
+
+        return self.keep_margin(solve_keeping, tables_of)
+
+    def blindness_cost(self, margin: KeptMargin, value: float) -> float | None:
+        """Return how much more offsets per group would reach; None if none meet the bounds."""
+        if not self.measured:
+            return None
+        distances = None
+        if margin.distances is not None:
+            distances = np.zeros((len(self.problem.bounds), len(self.rows.groups.labels)))
+            distances[:, self.measured] = margin.distances
+        try:
+            best = solve(replace(self.problem, distances=distances), "auto")
+        except ValueError:
+            return None
+        return drop_rounding(best.value - value)
 
     def keep_margin(self, solve_keeping: Any, tables_of: Any) -> tuple[Any, KeptMargin]:
         """Return what is chosen at the greatest distances, up to the margin, that can be kept.
