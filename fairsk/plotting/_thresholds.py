@@ -22,6 +22,7 @@ from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.rows import check_rows
 from fairsk.plotting._drawing import axes_for, line_style, literal, place_legend, require_matplotlib
 from fairsk.rates import RATES
+from fairsk.thresholds._classes.report import ClassThresholdReport
 from fairsk.thresholds._report import ThresholdReport
 from fairsk.thresholds._rules import ThresholdRule
 
@@ -199,7 +200,8 @@ class ThresholdDisplay(Result):
         TypeError
             If the estimator is no GroupThresholdOptimizer.
         ValueError
-            If no group has positives and negatives, or a label is not one of the estimator's classes.
+            If no group has positives and negatives, a label is not one of the estimator's classes, or there
+            are more than two of these.
 
         Warns
         -----
@@ -210,6 +212,12 @@ class ThresholdDisplay(Result):
         require_matplotlib(cls.__name__)
         check_is_fitted(estimator)
         report = getattr(estimator, "report_", None)
+        if isinstance(report, ClassThresholdReport):
+            raise ValueError(
+                f"{cls.__name__} draws thresholds between two classes, and this optimizer decides among "
+                f"{len(report.classes)}: its report_ has the offsets of each, and report_.counts what they "
+                "achieve."
+            )
         if not isinstance(report, ThresholdReport):
             raise TypeError(
                 f"{cls.__name__} draws a fitted GroupThresholdOptimizer, got {type(estimator).__name__}. "

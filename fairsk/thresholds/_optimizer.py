@@ -48,12 +48,14 @@ class GroupThresholdOptimizer(MetaClassifier):
 
     The scores of the wrapped classifier are thresholded differently in each group. The thresholds
     maximise the objective among all those that keep the disparity within the bound, on pooled
-    out-of-fold scores; the classifier is then refitted on all rows.
+    out-of-fold scores; the classifier is then refitted on all rows. Of three and more classes each has an
+    offset per group, and the class of the greatest score plus offset is decided: a bound then holds for each
+    class against the rest, or for each grade or a better one.
 
     Parameters
     ----------
     estimator : classifier
-        A binary classifier or pipeline with ``predict_proba`` or ``decision_function``; it is cloned.
+        A classifier or pipeline with ``predict_proba`` or ``decision_function``; it is cloned.
         Wrap a fitted one in :class:`sklearn.frozen.FrozenEstimator`: then all rows passed to ``fit`` serve
         to choose the thresholds, and must be other rows than it was trained on.
     sensitive_features : str, int, list of these, or callable, optional
@@ -81,15 +83,19 @@ class GroupThresholdOptimizer(MetaClassifier):
         entries tp, fp, fn, tn, where greater is better. All but the last are maximised exactly. With
         ``worst_group_`` before a name, such as ``"worst_group_accuracy"``, it is that of the group which is
         worst off, among the groups with ``min_group_size`` rows to measure it on that are not exempt; among
-        equals, the choice with the best value over all rows is taken.
+        equals, the choice with the best value over all rows is taken. Of several classes: ``"accuracy"``,
+        ``"balanced_accuracy"`` (the mean recall of the classes), or a dict of what a row of a label is worth
+        with a decision, such as ``{("poor", "good"): -5, ("good", "poor"): -1}``.
     min_rates : dict, optional
         What rates must at least be in every group, such as ``{"true_positive_rate": 0.7}``; groups with
-        fewer than ``min_group_size`` rows for such a rate are passed over.
-    capacity : float in (0, 1], optional
-        The largest share of all rows that may be selected.
+        fewer than ``min_group_size`` rows for such a rate are passed over. Of several classes they hold for
+        each class (or grade or better) that ``pos_label`` names.
+    capacity : float in (0, 1] or dict, optional
+        The largest share of all rows that may be selected. Of several classes a dict, such as
+        ``{"gold": 0.2}``; a number is enough where ``pos_label`` names one.
     level_up : bool or float, default=False
         Whether no group's threshold may be stricter than the one that all rows alike would have
-        (``overall_threshold_``), or than this number, say the threshold in use today.
+        (``overall_threshold_``), or than this number, say the threshold in use today. For two classes.
     policy : {"auto", "threshold", "randomized", "blind"}, default="auto"
         ``"threshold"``: one threshold per group. ``"randomized"``: a mixture of thresholds per group, which
         can reach more when the bound is tight; it decides by a hash of the score, so that ``predict`` gives
@@ -129,10 +135,12 @@ class GroupThresholdOptimizer(MetaClassifier):
         What ``predict`` does with groups that did not occur in ``fit``, and with missing ones: refuse, or
         use the overall threshold. It warns if no row of several has a known group, or values are
         of another type (text, numbers) than in ``fit``.
-    pos_label : label, optional
-        The positive class; by default the second of the two.
+    pos_label : label or list of labels, optional
+        The positive class; by default the second of the two. Of several classes, those that are bounded, each
+        against the rest; by default all.
     grades : sequence of labels, optional
-        The classes from the worst to the best: the better one is the positive class.
+        All classes from the worst to the best, if they have an order: the bound then holds for each grade or
+        a better one, from the second worst on. Of two classes the better one is the positive class.
     random_state : int, RandomState instance or None, default=None
         Shuffles the rows before they are split, if given.
     n_jobs : int or None, default=None
@@ -142,28 +150,36 @@ class GroupThresholdOptimizer(MetaClassifier):
     ----------
     thresholds_ : dict
         For each group its threshold: rows with a score of at least this are positive. For mixtures, a
-        list of (threshold, probability) pairs. Empty for a blind policy.
+        list of (threshold, probability) pairs. Empty for a blind policy, and for several classes.
     overall_threshold_ : float
-        The best threshold for all rows alike, without a bound: for the objective, whatever it is.
+        The best threshold for all rows alike, without a bound: for the objective, whatever it is. For two
+        classes.
+    offsets_ : dict
+        For three and more classes: of each group an array of shape (n_classes,), in the order of
+        ``classes_``, which is added to the scores of its rows. For mixtures, a list of (offsets, probability)
+        pairs. Empty for a blind policy, and for two classes.
+    overall_offsets_ : array of shape (n_classes,)
+        The best offsets for all rows alike, without a bound or a capacity; for three and more classes. Rows
+        of unknown groups, and of those that are exempt, have them.
     groups_ : tuple
         The groups, sorted; tuples of values for an intersection.
     strata_ : tuple or None
         The strata, sorted; None without.
-    report_ : ThresholdReport
-        What the thresholds achieve on the rows they were chosen on. Print it, or its ``summary()`` in plain
-        sentences.
+    report_ : ThresholdReport or ClassThresholdReport
+        What the thresholds (or offsets) achieve on the rows they were chosen on. Print it, or its
+        ``summary()`` in plain sentences.
     estimator_ : classifier
         The fitted classifier.
     group_estimator_ : classifier
         With ``policy="blind"``, the fitted model of the groups; its classes are positions in ``groups_``.
-    classes_ : array of shape (2,)
+    classes_ : array of shape (n_classes,)
         The labels.
 
     Raises
     ------
     ValueError
-        If the bound cannot be met (the message says what can), labels are not binary, the sensitive
-        column is missing or has missing values, or a group is unknown at prediction.
+        If the bound cannot be met (the message says what can), a parameter is not open to several classes,
+        the sensitive column is missing or has missing values, or a group is unknown at prediction.
 
     Warns
     -----
@@ -197,6 +213,20 @@ class GroupThresholdOptimizer(MetaClassifier):
     bounds; for mixtures it is one more variable of the linear program. ``report_.optimality_gap`` is the
     distance to the optimum of the linear program.
 
+    **Several classes.** With scores :math:`s_k` and offsets :math:`b_{gk}` a row of group :math:`g` gets
+
+    .. math:: \operatorname{argmax}_k \; s_k(x) + b_{gk}.
+
+    Offsets are added to probabilities where all bounded rates depend on decisions alone (selection rates),
+    for there a bound puts a price on each decision; else to their logarithms, for a price on decisions of one
+    label multiplies its probability [3]_; and to decision scores as they are. With two classes the
+    difference of the offsets is a threshold. The linear program over mixtures of offsets is solved by column
+    generation, and single offsets are searched among and around its columns; ``report_.optimality_gap`` is
+    the distance to its optimum, and ``report_.gap_is_proven`` says whether all offsets were looked at. A
+    blind policy adds to what each class is worth a price per group, rate and class, weighted by the row's
+    probabilities of belonging to the groups. Strata, ``level_up`` and small intersections that borrow rows
+    are for two classes.
+
     The optimum is one of rules that threshold the given score. For constraints on error rates no other use of
     score and group does better if the score is calibrated; under predictive parity other rules can.
 
@@ -209,6 +239,7 @@ class GroupThresholdOptimizer(MetaClassifier):
     ----------
     .. [1] Hardt, Price & Srebro, Equality of Opportunity in Supervised Learning, NeurIPS 2016.
     .. [2] Dinkelbach, On Nonlinear Fractional Programming, Management Science 13, 1967.
+    .. [3] Xian & Zhao, A Unified Post-Processing Framework for Group Fairness in Classification, 2024.
 
     Examples
     --------
@@ -314,7 +345,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         X : array-like of shape (n_samples, n_features)
             Training rows, passed on as they are.
         y : array-like of shape (n_samples,)
-            Labels; two classes.
+            Labels, of two classes or more.
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The group of each row; overrides the column.
         sample_weight : array-like of shape (n_samples,), optional
@@ -375,7 +406,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         X : array-like of shape (n_samples, n_features)
             Training rows, as for ``fit``.
         y : array-like of shape (n_samples,)
-            Labels; two classes.
+            Labels, of two classes or more.
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The group of each row; overrides the column.
         sample_weight : array-like of shape (n_samples,), optional
@@ -391,8 +422,8 @@ class GroupThresholdOptimizer(MetaClassifier):
 
         Returns
         -------
-        ParetoPath
-            The objective and the disparity at each bound, and the thresholds.
+        ParetoPath or ClassParetoPath
+            The objective and the disparity at each bound, and the thresholds or offsets.
 
         Raises
         ------
@@ -411,7 +442,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         return replace(path, library=library_of(X, sensitive_features))
 
     def predict(self, X: Any, sensitive_features: Any = None) -> NDArray[Any]:
-        """Predict the class of each row by the threshold of its group.
+        """Predict the class of each row by the threshold, or the offsets, of its group.
 
         Parameters
         ----------
@@ -453,7 +484,8 @@ class GroupThresholdOptimizer(MetaClassifier):
         Returns
         -------
         DecidedRows
-            Arrays of shape (n_samples,): ``scores``, ``codes`` and ``selection_probability``.
+            Arrays of shape (n_samples,): ``scores``, ``codes`` and ``selection_probability``. Of several
+            classes scores and probabilities have a column per class, in the order of ``classes_``.
 
         Raises
         ------

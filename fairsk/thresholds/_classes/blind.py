@@ -230,7 +230,7 @@ class _CoordinateSearch:
         self._is_actual = self._members.T[rows.labels]
 
     def priced(self, rule: BlindClassRule, share: float) -> list[BlindClassRule]:
-        """Return a rule at the prices of the bounds tightened to a share, and the best one on the way there."""
+        """Return a rule at the prices of bounds tightened to a share, and the best one on the way there."""
         constraints = tuple(each.share(share) for each in self._problem.constraints)
         at_prices = replace(rule, prices=self.dual_values(rule, constraints))
         return [at_prices, self.line_search(rule, at_prices).rule]
