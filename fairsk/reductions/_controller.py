@@ -15,7 +15,7 @@ from fairsk._core.bounds import Bound
 from fairsk._core.typing import Floats, Ints
 from fairsk.reductions._bounded_rows import BoundedRows, Window
 
-__all__ = ["Multipliers", "PriceController", "is_bounding"]
+__all__ = ["CLOSED_PER_ROUND", "Multipliers", "PriceController", "is_bounding"]
 
 #: How far the log odds of a row are to fall for a price of 1. A price of 1 is what a right decision saves; so
 #: the best decision changes at a chance of 1/2 + price / 2. The gradient p - y + c p (1 - p) is 0 where
@@ -26,7 +26,7 @@ _SHIFT_PER_PRICE = 2.0
 #: answer a round late; half of what is missing is what may be made up in each (the tuning rule SIMC for a
 #: first-order lag with a delay of one round). The rates then answer smoothly if they move by up to twice as
 #: much as is foreseen, and come to rest if by less than four times.
-_CLOSED_PER_ROUND = 0.5
+CLOSED_PER_ROUND = 0.5
 
 #: How near the threshold log odds must be for a price to move their decision: the scale of a logistic kernel.
 #: Under a bound that asks for much, those of a group gather there, and a wide kernel sees few of them: rates
@@ -99,7 +99,7 @@ class Multipliers:
         for window in self._windows:
             if is_bounding(self._bounds[window.rate]):
                 self._solve(window, without, responses, least, most)
-        ahead = (self._goal - self._followed) * _CLOSED_PER_ROUND / self.learning_rate
+        ahead = (self._goal - self._followed) * CLOSED_PER_ROUND / self.learning_rate
         self.multipliers = self._limited(self._followed + ahead)
 
     def _limited(self, multipliers: Floats) -> Floats:

@@ -15,6 +15,8 @@ from fairsk._held_out.safety_margin import KeptMargin, SafetyMargin, allowance
 from fairsk.reductions._bounded_rows import BoundedRows, Window, extremes
 
 __all__ = [
+    "LEAST_GAIN_KEPT",
+    "MOST_OF_WINDOW",
     "Choice",
     "ThresholdSweep",
     "best_choice",
@@ -26,11 +28,11 @@ __all__ = [
 ]
 
 #: What a margin leaves at least of the gain in accuracy, over one decision for all, that there is without it.
-_LEAST_GAIN_KEPT = 0.5
+LEAST_GAIN_KEPT = 0.5
 
 #: How much of a window the margins of two groups may take. Groups of few rows may ask for more than there is;
 #: to keep that, only decisions that are alike for all would do.
-_MOST_OF_WINDOW = 0.5
+MOST_OF_WINDOW = 0.5
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ def largest_error_kept(rows: BoundedRows, error: float) -> float:
     """
     share = float(np.average(rows.actual, weights=rows.weights))
     constant = min(share, 1 - share)
-    return constant - _LEAST_GAIN_KEPT * max(0.0, constant - error)
+    return constant - LEAST_GAIN_KEPT * max(0.0, constant - error)
 
 
 def distances_of_all(distances: Floats | None, rows: BoundedRows) -> Floats | None:
@@ -214,14 +216,14 @@ def distances_of(margin: SafetyMargin, rows: BoundedRows, selected: Bools) -> Fl
     distances[:, rows.is_compared] = margin.n_errors * errors
     for w in rows.windows:
         share = _share_of_window(distances, w, rows)
-        if share > _MOST_OF_WINDOW:
-            distances[w.rate, w.codes] *= _MOST_OF_WINDOW / share
+        if share > MOST_OF_WINDOW:
+            distances[w.rate, w.codes] *= MOST_OF_WINDOW / share
     return np.where(np.isfinite(distances), distances, 0.0)
 
 
 def _leaves_room(distances: Floats, rows: BoundedRows) -> bool:
     """Tell whether distances leave enough of every window."""
-    return all(_share_of_window(distances, w, rows) <= _MOST_OF_WINDOW + ROUNDING for w in rows.windows)
+    return all(_share_of_window(distances, w, rows) <= MOST_OF_WINDOW + ROUNDING for w in rows.windows)
 
 
 def _share_of_window(distances: Floats, window: Window, rows: BoundedRows) -> float:

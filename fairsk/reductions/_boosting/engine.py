@@ -109,8 +109,7 @@ def boost_under_bound(problem: Problem) -> Solution:
                 problem.report_progress(settings.n_rounds, settings.n_rounds)
                 break
     if seen is None:
-        scored = [fold.booster.test_scores for fold in lockstep.free]
-        seen = _Seen(backend, np.concatenate(scored) if scored else None)
+        seen = _Seen(backend, lockstep.compared_scores()[1] if lockstep.free else None)
     return _solution(problem, lockstep, rounds, controller, seen)
 
 

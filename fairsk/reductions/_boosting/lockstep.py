@@ -142,6 +142,17 @@ class Lockstep:
             np.add.at(sums, places, fold.booster.test_scores)
         return sums / self._times
 
+    def compared_scores(self) -> tuple[Floats, Floats]:
+        """Return the scores of the rows that the first folds hold out, by boosters with prices, and without.
+
+        They are in the order of the folds, and none where nothing is compared.
+        """
+        folds = self.folds[: len(self.free)], self.free
+        bounded, free = (
+            np.concatenate([np.empty(0), *(f.booster.test_scores for f in some)]) for some in folds
+        )
+        return bounded, free
+
     def finish(self, n_rounds: int) -> tuple[Model, ...]:
         """Return the models of all folds with the trees of the first rounds."""
         return tuple(fold.booster.finish(n_rounds) for fold in self.folds)

@@ -1,0 +1,172 @@
+"""What a predicted amount costs, by group: the loss, and the prices on bounded means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsk._core.typing import Floats, Ints
+from fairsk.rates import MOMENTS, MeanRate
+from fairsk.reductions._amounts.rows import AmountRows
+from fairsk.reductions._boosting.booster import Backend, Loss
+from fairsk.reductions._boosting.lockstep import CHUNK
+
+__all__ = ["AmountCosts", "AmountFold", "amount_derivatives", "is_linear", "loss_of"]
+
+
+@dataclass(frozen=True)
+class AmountCosts:
+    """What the predictions of each group cost.
+
+    Parameters
+    ----------
+    prediction, over, under, squared : array of shape (n_groups,)
+        The factors of the prediction itself, of what it is above the target, of what it is below, and of the
+        squared error.
+    curvatures : array of shape (n_groups,)
+        The second derivative of the costs. An error's absolute value has none; in the mean over the targets
+        of rows like it there is one, twice the density of errors at 0. That of Laplace's distribution, of
+        whose center the median is the best estimate, is the reciprocal of the mean absolute error.
+    unit : float
+        The second derivative of the loss alone, which is the unit of derivatives: so gradients are amounts,
+        and parameters of trees in their unit mean what they mean under the squared loss.
+    least_multipliers : array of shape (n_rates, n_groups)
+        At which a multiplier takes all of its weight from the loss of a group; infinite where none does.
+    """
+
+    prediction: Floats
+    over: Floats
+    under: Floats
+    squared: Floats
+    curvatures: Floats
+    unit: float
+    least_multipliers: Floats
+
+    @classmethod
+    def of(cls, rows: AmountRows, multipliers: Floats, predictions: Floats) -> AmountCosts:
+        """Return the costs under multipliers on the bounded means of some rows, as they are predicted.
+
+        Parameters
+        ----------
+        rows : AmountRows
+            The rows that means are measured on.
+        multipliers : array of shape (n_rates, n_groups)
+            What it costs to raise each group's mean by one, in units of the mean loss.
+        predictions : array of shape (n_samples,)
+            Their predictions.
+        """
+        spread = float(np.average(np.abs(predictions - rows.target), weights=rows.weights)) or 1.0
+        of_loss, of_rates = _factors(rows.loss), np.array([_factors(rate) for rate in rows.rates])
+        unit, per_row = float(_curvature(of_loss, spread)), _per_mean(rows, predictions)
+        costs = of_loss[:, None] + np.einsum("jm,jg->mg", of_rates, multipliers * per_row)
+        curvatures = np.array([_curvature(each, spread) for each in of_rates])[:, None] * per_row
+        least = np.divide(-unit, curvatures, out=np.full_like(per_row, -np.inf), where=curvatures > 0)
+        prediction, over, under, squared = costs
+        return cls(prediction, over, under, squared, _curvature(costs, spread), unit, least)
+
+
+def loss_of(rate: MeanRate) -> Loss:
+    """Return which of the losses that boosters start from a mean loss is.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    prediction, over, under, squared = _factors(rate)
+    if prediction == over == under == 0 < squared:
+        return "squared"
+    if prediction == squared == 0 < over == under:
+        return "absolute"
+    raise ValueError(f"Boosting under a bound has the squared and the absolute loss, and not {rate.of!r}.")
+
+
+def is_linear(rate: MeanRate) -> bool:
+    """Return whether a mean is linear in the predictions."""
+    return not _factors(rate)[1:].any()
+
+
+def _factors(rate: MeanRate) -> Floats:
+    """Return the factors of the prediction, of over, of under and of the squared error in a mean."""
+    factors = dict(zip(MOMENTS, rate.coefficients, strict=True))
+    return np.array([float(factors[name]) for name in ("prediction", "over", "under", "squared_error")])
+
+
+def _curvature(factors: Floats, spread: float) -> Floats:
+    """Return the second derivative of costs with some factors; never less than 0."""
+    _, over, under, squared = factors
+    return 2 * np.maximum(squared, 0) + np.maximum(over + under, 0) / (2 * spread)
+
+
+def _per_mean(rows: AmountRows, predictions: Floats) -> Floats:
+    """Return what a multiplier on a mean is per row of the group, of shape (n_rates, n_groups)."""
+    mass = rows.mass
+    shares = np.divide(rows.weights.sum(), mass, out=np.zeros(len(mass)), where=mass > 0)
+    factors = np.tile(shares, (len(rows.rates), 1))
+    for j, (rate, root) in enumerate(zip(rows.rates, rows.values(predictions), strict=True)):
+        if rate.root:  # d sqrt(m) = dm / (2 sqrt(m)); a mean that is 0 cannot be lowered
+            factors[j] *= np.divide(0.5, root, out=np.zeros(len(root)), where=root > 0)
+    return factors
+
+
+def amount_derivatives(
+    predictions: Floats, target: Floats, codes: NDArray[np.unsignedinteger], costs: AmountCosts
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the gradient and the Hessian of what each row costs, in the unit of the costs.
+
+    No price on errors ever pushes a prediction away from its target: where it would, there is no gradient.
+
+    Parameters
+    ----------
+    predictions, target : array of shape (n_samples,)
+        The amounts.
+    codes : integer array of shape (n_samples,)
+        The group of each row.
+    costs : AmountCosts
+        The costs of each group.
+
+    Returns
+    -------
+    tuple of two arrays
+        In single precision, as boosters take them.
+    """
+    gradient, hessian = np.empty(len(predictions), np.float32), np.empty(len(predictions), np.float32)
+    squared, unit = 2 * np.maximum(costs.squared, 0), costs.unit
+    # A pull without a curve, where errors have lost all weight, has that of the loss.
+    curvatures = np.where(costs.prediction != 0, np.maximum(costs.curvatures, unit), costs.curvatures) / unit
+    for start in range(0, len(predictions), CHUNK):
+        part = slice(start, start + CHUNK)
+        code = codes[part]
+        error = predictions[part] - target[part]
+        slope = squared[code] * error
+        over, under = np.maximum(slope + costs.over[code], 0), np.minimum(slope - costs.under[code], 0)
+        slope = np.where(error > 0, over, np.where(error < 0, under, 0.0)) + costs.prediction[code]
+        gradient[part] = slope / unit
+        hessian[part] = curvatures[code]
+    return gradient, hessian
+
+
+class AmountFold:
+    """The booster of one fold of amounts, with what its rows are priced by.
+
+    Parameters
+    ----------
+    backend : Backend
+        What makes the booster.
+    rows : AmountRows
+        All rows.
+    train, test : integer arrays
+        Positions of the rows that it is trained on, and of those held out.
+    """
+
+    def __init__(self, backend: Backend, rows: AmountRows, train: Ints, test: Ints) -> None:
+        self.booster = backend.fold(train, test)
+        self._target = rows.target[train]
+        self._codes = rows.codes[train].astype(np.min_scalar_type(rows.n_groups))
+
+    def grow(self, costs: AmountCosts) -> None:
+        """Grow a tree at these costs."""
+        derivatives = amount_derivatives(self.booster.train_scores, self._target, self._codes, costs)
+        self.booster.step(*derivatives)
