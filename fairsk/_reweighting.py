@@ -24,6 +24,7 @@ from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
 from fairsk._meta.base import MetaClassifier
+from fairsk._meta.inner import refuse_regressor
 from fairsk._sklearn.compat import HasMethods, fit_context, num_samples
 from fairsk._sklearn.routing import fit_weighted
 from fairsk._sklearn.rows import check_rows, check_same_features, take_rows
@@ -369,6 +370,11 @@ class ReweightedClassifier(MetaClassifier):
         ReweightedClassifier
             The fitted meta-estimator.
         """
+        refuse_regressor(
+            self,
+            "The weights make rates of labels equal, which amounts have none of: for these there are "
+            "ConstrainedRegressor and PredictionRepair.",
+        )
         X, labels = check_rows(
             X, y, sensitive_features=sensitive_features, sample_weight=sample_weight, **fit_params
         )

@@ -12,6 +12,7 @@ from fairsk._core.groups import encode_groups
 from fairsk._core.strata import messages_of_strata, strata_columns
 from fairsk._core.validation import check_weights
 from fairsk._meta.base import MetaClassifier
+from fairsk._meta.inner import refuse_regressor
 from fairsk._sklearn.compat import HasMethods, fit_context, num_samples
 from fairsk._sklearn.routing import asks_for, fit_weighted
 from fairsk._sklearn.rows import check_rows, check_same_features
@@ -142,6 +143,11 @@ class SensitiveRouter(MetaClassifier):
         SensitiveRouter
             The fitted meta-estimator.
         """
+        refuse_regressor(
+            self,
+            "Name the column in the step that reads it, ConceptEraser(sensitive_features='sex'), or pass the "
+            "values to the pipeline, fit(X, y, sensitive_features=values), with metadata routing enabled.",
+        )
         X, labels = check_rows(
             X,
             y,

@@ -151,7 +151,7 @@ def test_weights_do_not_change_a_frozen_model():
 
 def test_a_frozen_model_without_classes():
     frozen = FrozenEstimator(StandardScaler().fit(X))
-    frozen.predict_proba = lambda X: X  # has the method, but is no classifier
+    frozen.predict = frozen.predict_proba = lambda X: X  # has the methods, but is no classifier
     model = GroupThresholdOptimizer(frozen)
     with pytest.raises(ValueError, match="StandardScaler inside FrozenEstimator has no classes_"):
         model.fit(X, Y, sensitive_features=SEX)

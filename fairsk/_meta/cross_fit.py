@@ -372,6 +372,7 @@ def cross_fit(
     refit: bool = True,
     scores_only: bool = False,
     share_groups: bool = True,
+    regress: bool = False,
     random_state: Any = None,
     n_jobs: int | None = None,
 ) -> OutOfFold:
@@ -399,6 +400,9 @@ def cross_fit(
         Whether the scores are all that is wanted: no clone is fitted to all rows, and none is kept.
     share_groups : bool, default=True
         Whether ``respond`` gets the groups. They are handed to ``fit`` in any case, for steps that ask.
+    regress : bool, default=False
+        Whether the estimator is a regressor where the labels are two classes: it is fitted to 1 for the
+        positive one and 0 for the other. A prefit one may be fitted to anything.
     random_state : int, RandomState instance or None
         Shuffles the rows before they are split, if it is not None, and draws rows for an estimator that takes
         no weights.
@@ -413,13 +417,18 @@ def cross_fit(
     Raises
     ------
     ValueError
-        If a prefit classifier has other classes than the data, there are several splits without a refit, or
-        the training rows of a split have one class only.
+        If a prefit classifier has other classes than the data, there are several splits without a refit, the
+        training rows of a split have one class only, or a regressor is to tell more than two classes apart.
     NotFittedError
         If a prefit classifier is not fitted.
     """
+    if regress and training.positive is None:
+        raise ValueError(
+            "response_method='predict' thresholds one number per row, which tells two classes apart; y has "
+            f"{len(training.classes)}: {list_labels(training.classes)}. Use a classifier, or make them two."
+        )
     if isinstance(estimator, FrozenEstimator):
-        return _score_prefit(estimator, training, respond, share_groups=share_groups)
+        return _score_prefit(estimator, training, respond, share_groups=share_groups, regress=regress)
     splits = split_rows(training, cv, random_state)
     if not refit and len(splits) != 1:
         raise ValueError(
@@ -428,7 +437,8 @@ def cross_fit(
         )
     if not isinstance(estimator, DummyClassifier) and (training.classes or target is not None):
         refuse_one_class(training, splits, target)
-    target = training.labels if target is None else target
+    if target is None:
+        target = (training.labels == training.positive).astype(float) if regress else training.labels
     folds = Parallel(n_jobs=n_jobs)(
         delayed(_fit_and_respond)(
             estimator,
@@ -472,11 +482,17 @@ def _once_each(rows: Ints, scores: Floats) -> tuple[Ints, Floats]:
 
 
 def _score_prefit(
-    estimator: FrozenEstimator, training: TrainingData, respond: Respond, *, share_groups: bool
+    estimator: FrozenEstimator,
+    training: TrainingData,
+    respond: Respond,
+    *,
+    share_groups: bool,
+    regress: bool,
 ) -> OutOfFold:
-    """Score all rows by a classifier that was fitted to others."""
-    check_frozen(estimator, classifier=bool(training.classes))
-    if training.classes:
+    """Score all rows by an estimator that was fitted to others."""
+    is_classifier = bool(training.classes) and not regress
+    check_frozen(estimator, classifier=is_classifier)
+    if is_classifier:
         classes = np.asarray(estimator.classes_).tolist()
         if set(classes) != set(training.classes):
             raise ValueError(

@@ -33,6 +33,7 @@ from fairsk._sklearn.rows import take_fit_params, take_rows
 __all__ = [
     "RESPONSES",
     "ResponseMethod",
+    "ScoreMethod",
     "asks_for",
     "call",
     "check_frozen",
@@ -47,6 +48,8 @@ __all__ = [
 
 #: Where the scores of a classifier come from; ``"auto"`` takes the first of the two that it has.
 ResponseMethod: TypeAlias = Literal["auto", "predict_proba", "decision_function"]
+#: The same, or what a regressor predicts.
+ScoreMethod: TypeAlias = Literal["auto", "predict_proba", "decision_function", "predict"]
 
 #: The methods that return something for each row.
 RESPONSES = ("predict", "predict_proba", "predict_log_proba", "decision_function")
@@ -272,7 +275,7 @@ def fit_weighted(
         ) from error
 
 
-def response_of(estimator: Any, response_method: ResponseMethod) -> str | None:
+def response_of(estimator: Any, response_method: ScoreMethod) -> str | None:
     """Return the response method that scores come from, None if the estimator lacks it."""
     methods = ("predict_proba", "decision_function") if response_method == "auto" else (response_method,)
     return next((method for method in methods if hasattr(estimator, method)), None)
@@ -281,7 +284,7 @@ def response_of(estimator: Any, response_method: ResponseMethod) -> str | None:
 def positive_scores(
     estimator: Any,
     X: Any,
-    response_method: ResponseMethod,
+    response_method: ScoreMethod,
     positive: Any,
     sensitive_features: Any = None,
     *,
@@ -291,12 +294,13 @@ def positive_scores(
 
     Parameters
     ----------
-    estimator : fitted classifier
-        Has ``classes_`` and at least one response method.
+    estimator : fitted classifier, or regressor
+        Has ``classes_`` and at least one response method; a regressor need not have them.
     X : array-like
         Rows.
-    response_method : {"auto", "predict_proba", "decision_function"}
-        What to ask it for; ``"auto"`` takes the first one that it has.
+    response_method : {"auto", "predict_proba", "decision_function", "predict"}
+        What to ask it for; ``"auto"`` takes the first of the next two that it has. ``"predict"`` is for a
+        regressor, whose predictions are scores as they are.
     positive : label
         The positive class.
     sensitive_features : array-like, optional
@@ -306,6 +310,8 @@ def positive_scores(
     """
     method = _require_response(estimator, response_method)
     scores = np.asarray(call(estimator, method, X, sensitive_features=sensitive_features), dtype=float)
+    if method == "predict":
+        return _amounts(estimator, X, scores)
     classes = np.asarray(estimator.classes_).tolist()
     if positive not in classes:
         raise ValueError(
@@ -329,10 +335,23 @@ def positive_scores(
     return scores
 
 
+def _amounts(estimator: Any, X: Any, predicted: Floats) -> Floats:
+    """Return the predictions of a regressor, one finite number per row."""
+    n_rows = num_samples(X)
+    if predicted.shape not in ((n_rows,), (n_rows, 1)):
+        raise ValueError(
+            f"{type(estimator).__name__}.predict returned an array of shape {predicted.shape} for {n_rows} "
+            f"rows: it must return a number per row.{per_column(X, None, predicted.shape, n_rows)}"
+        )
+    if not np.isfinite(predicted).all():
+        raise ValueError(f"{type(estimator).__name__}.predict returned NaN or infinite numbers.")
+    return predicted.ravel()
+
+
 def class_scores(
     estimator: Any,
     X: Any,
-    response_method: ResponseMethod,
+    response_method: ScoreMethod,
     classes: Sequence[Any],
     sensitive_features: Any = None,
 ) -> Floats:
@@ -410,7 +429,7 @@ def predicted_amounts(estimator: Any, X: Any, sensitive_features: Any = None) ->
     return amounts
 
 
-def _require_response(estimator: Any, response_method: ResponseMethod) -> str:
+def _require_response(estimator: Any, response_method: ScoreMethod) -> str:
     """Return the response method that scores come from; refuse an estimator that lacks it."""
     method = response_of(estimator, response_method)
     if method is None:

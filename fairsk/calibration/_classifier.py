@@ -20,6 +20,7 @@ from fairsk._core.warnings import warn_user
 from fairsk._meta.base import MetaClassifier
 from fairsk._meta.cross_fit import OutOfFold, check_training_data, cross_fit
 from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, group_codes
+from fairsk._meta.inner import check_scored
 from fairsk._sklearn.compat import Interval, StrOptions, fit_context
 from fairsk._sklearn.routing import ResponseMethod, class_scores, positive_scores, response_of
 from fairsk.calibration._mapper import as_response, offers_response
@@ -27,6 +28,10 @@ from fairsk.calibration._maps import CalibrationMap, Method, fit_map
 
 __all__ = ["GroupCalibratedClassifier"]
 
+_FOR_REGRESSORS = (
+    "PredictionRepair makes what it predicts alike in all groups, and ConstrainedRegressor holds a bound on "
+    "how far its errors differ."
+)
 #: A group with fewer (effective) rows gets the map of all rows.
 _MIN_ROWS = 10
 #: Probabilities are cut off this far away from 0 and 1, where log-odds are infinite.
@@ -244,6 +249,7 @@ class GroupCalibratedClassifier(MetaClassifier):
         GroupCalibratedClassifier
             The fitted meta-estimator.
         """
+        check_scored(self, self.response_method, _FOR_REGRESSORS)
         training = check_training_data(
             X,
             y,

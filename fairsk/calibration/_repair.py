@@ -14,6 +14,7 @@ from fairsk._core.typing import Floats, Ints
 from fairsk._meta.base import MetaClassifier
 from fairsk._meta.cross_fit import OutOfFold, check_training_data, cross_fit
 from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, group_codes
+from fairsk._meta.inner import check_scored
 from fairsk._sklearn.compat import Interval, fit_context
 from fairsk._sklearn.routing import ResponseMethod, positive_scores, response_of
 from fairsk.calibration._barycenter import Barycenter, learn_barycenter
@@ -222,6 +223,7 @@ class ScoreRepair(MetaClassifier):
         ScoreRepair
             The fitted meta-estimator.
         """
+        check_scored(self, self.response_method, "PredictionRepair repairs what a regressor predicts.")
         training = check_training_data(
             X,
             y,

@@ -15,6 +15,7 @@ from fairsk._core.strata import read_strata, refuse_groups_as_strata
 from fairsk._core.typing import Ints
 from fairsk._held_out.safety_margin import SafetyMargin
 from fairsk._meta.cross_fit import Splits, TrainingData, check_training_data, refuse_one_class, split_rows
+from fairsk._meta.inner import refuse_regressor
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.rows import check_same_features
 from fairsk.reductions._bounded_rows import BoundedRows
@@ -37,6 +38,7 @@ def read_training_data(
     fit_params: dict[str, Any],
 ) -> tuple[TrainingData, Grouping | None]:
     """Return the arguments of ``fit``, validated, and the strata."""
+    refuse_regressor(model, "ConstrainedRegressor holds a bound on amounts.")
     if _is_frozen(model.estimator):
         raise ValueError(
             "ConstrainedClassifier fits its estimator under the bound, which a frozen one cannot be. For "

@@ -98,8 +98,8 @@ class ConstrainedReport(BoundReport):
             *self._group_lines(),
         ]
 
-    def _without_bound(self) -> str:
-        return "the same learner"
+    def _without_bound(self) -> tuple[str, str]:
+        return "the same learner", "the same learner"
 
     def _decided_by(self) -> str:
         return _DECIDED_BY[self.engine]

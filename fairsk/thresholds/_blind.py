@@ -35,7 +35,7 @@ from fairsk._held_out.report import MeasuredOn, drop_rounding
 from fairsk._held_out.safety_margin import KeptMargin
 from fairsk._meta.cross_fit import OutOfFold, Respond, Splits, TrainingData, cross_fit
 from fairsk._meta.groupwise import as_labels, group_chances
-from fairsk._sklearn.routing import ResponseMethod, positive_scores
+from fairsk._sklearn.routing import ScoreMethod, positive_scores
 from fairsk.rates import CELLS, Rate, get_rate
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._report import ThresholdReport, measure, warn_of_limits
@@ -135,8 +135,8 @@ class BlindPolicy:
 
     Parameters
     ----------
-    estimator : classifier
-        Scores rows by ``predict_proba``.
+    estimator : classifier, or regressor
+        Scores rows by ``predict_proba``, or by predictions that are chances.
     group_estimator : classifier
         Its classes are positions among the groups.
     rule : BlindRule
@@ -145,6 +145,8 @@ class BlindPolicy:
         The best threshold for all rows alike, without a bound.
     pos_label : label
         The positive class.
+    classes : array of shape (2,)
+        The labels.
     """
 
     is_blind: ClassVar[bool] = True
@@ -154,34 +156,43 @@ class BlindPolicy:
     rule: BlindRule
     overall_threshold: float
     pos_label: Hashable
+    classes: NDArray[Any]
 
-    def score(self, X: Any, response_method: ResponseMethod, values: Any = None) -> Floats:
+    def score(self, X: Any, response_method: ScoreMethod, values: Any = None) -> Floats:
         """Return the score of each row, for which groups are not asked."""
         return positive_scores(self.estimator, X, response_method, self.pos_label, values)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the class of each row; X is without the sensitive column."""
-        return as_labels(self._selected(X), self.estimator.classes_, self.pos_label)
+        return as_labels(self._selected(X), self.classes, self.pos_label)
 
     def selection_probability(self, X: Any) -> Floats:
         """Return 1 for the selected rows, and 0 for the others."""
         return self._selected(X).astype(float)
 
     def _selected(self, X: Any) -> Bools:
-        scores = positive_scores(self.estimator, X, "predict_proba", self.pos_label)
+        method: ScoreMethod = "predict_proba" if hasattr(self.estimator, "predict_proba") else "predict"
+        scores = positive_scores(self.estimator, X, method, self.pos_label)
         groups = group_chances(self.group_estimator, X, n_groups=len(self.rule.prices))
         return self.rule.excess(scores, groups) > 0
 
 
-def check_blind_models(estimator: Any, group_estimator: Any, response_method: ResponseMethod) -> None:
+def check_blind_models(estimator: Any, group_estimator: Any, response_method: ScoreMethod) -> None:
     """Refuse models that a blind policy cannot use.
 
     Raises
     ------
     ValueError
-        If the classifier has no probabilities, or the model of the groups is fitted already.
+        If the classifier has no probabilities, a regressor comes without a model of the groups, or that is
+        fitted already.
     """
-    if response_method == "decision_function" or not hasattr(estimator, "predict_proba"):
+    if response_method == "predict":
+        if group_estimator is None:
+            raise ValueError(
+                "policy='blind' guesses the groups, which a regressor cannot: name a classifier that learns "
+                "them, such as group_estimator=LogisticRegression()."
+            )
+    elif response_method == "decision_function" or not hasattr(estimator, "predict_proba"):
         raise ValueError(
             "policy='blind' weighs chances: the estimator needs predict_proba, and response_method must "
             "not be 'decision_function'. Wrap it in sklearn.calibration.CalibratedClassifierCV."
@@ -199,6 +210,7 @@ def cross_fit_blind(
     splits: Splits,
     min_group_size: int,
     refit: bool,
+    regress: bool,
     random_state: Any,
     n_jobs: int | None,
 ) -> tuple[OutOfFold, OutOfFold]:
@@ -218,7 +230,7 @@ def cross_fit_blind(
         Positions of the rows to train on and of those to score.
     min_group_size : int
         Where fewer than two groups have as many rows, there is nothing to compare, and no model is learned.
-    refit, random_state, n_jobs
+    refit, regress, random_state, n_jobs
         As in :func:`~fairsk._meta.cross_fit.cross_fit`.
 
     Returns
@@ -238,9 +250,12 @@ def cross_fit_blind(
         cv=splits,
         share_groups=False,
         refit=refit,
+        regress=regress,
         random_state=random_state,
         n_jobs=n_jobs,
     )
+    if regress and isinstance(estimator, FrozenEstimator):
+        _refuse_amounts(out_of_fold.scores)
     groups_out_of_fold = cross_fit(
         inner,
         # What the user passes on to fit is meant for the classifier.
@@ -258,12 +273,24 @@ def cross_fit_blind(
     return out_of_fold, groups_out_of_fold
 
 
+def _refuse_amounts(predicted: Floats) -> None:
+    """Refuse predictions of a prefit regressor that are no chances, as those fitted to 0 and 1 are."""
+    low, high = float(predicted.min()), float(predicted.max())
+    if low < 0 or high > 1:
+        raise ValueError(
+            "policy='blind' weighs chances, between 0 and 1, and the prefit regressor predicts numbers from "
+            f"{low:.6g} to {high:.6g}. Leave out FrozenEstimator: then it is fitted to 1 for the positive "
+            "label and 0 for the other."
+        )
+
+
 def choose_blind_policy(
     out_of_fold: OutOfFold,
     groups_out_of_fold: OutOfFold,
     spec: ThresholdSpec,
     *,
     pos_label: Hashable,
+    classes: NDArray[Any],
     measured_on: MeasuredOn,
 ) -> tuple[BlindPolicy, ThresholdReport]:
     """Choose a rule that sees scores and probabilities of groups only, and measure what that costs.
@@ -276,6 +303,8 @@ def choose_blind_policy(
         What is asked for.
     pos_label, measured_on
         For the report.
+    classes : array of shape (2,)
+        The labels.
 
     Returns
     -------
@@ -328,6 +357,7 @@ def choose_blind_policy(
         replace(rule, prices=prices),
         search.overall.threshold,
         pos_label,
+        classes,
     )
     return policy, report
 

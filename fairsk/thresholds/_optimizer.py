@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self, TypeAlias
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -21,8 +22,9 @@ from fairsk._held_out.safety_margin import MarginLike
 from fairsk._meta.base import MetaClassifier
 from fairsk._meta.cross_fit import OutOfFold, TrainingData, check_training_data, cross_fit, split_rows
 from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, group_codes
+from fairsk._meta.inner import check_scored
 from fairsk._sklearn.compat import HasMethods, fit_context, num_samples
-from fairsk._sklearn.routing import ResponseMethod
+from fairsk._sklearn.routing import ScoreMethod
 from fairsk._sklearn.rows import check_same_features
 from fairsk.rates import Constraint, Rate
 from fairsk.thresholds._blind import check_blind_models, cross_fit_blind
@@ -39,6 +41,11 @@ from fairsk.thresholds._two_classes import TwoClasses
 
 __all__ = ["GroupThresholdOptimizer"]
 
+_FOR_REGRESSORS = (
+    "To decide between two classes by a threshold on what it predicts, set response_method='predict'. If y "
+    "holds amounts, ConstrainedRegressor holds a bound on them, and PredictionRepair makes groups alike."
+)
+
 #: How decisions are chosen.
 Decisions: TypeAlias = TwoClasses | SeveralClasses
 
@@ -54,10 +61,11 @@ class GroupThresholdOptimizer(MetaClassifier):
 
     Parameters
     ----------
-    estimator : classifier
+    estimator : classifier, or regressor
         A classifier or pipeline with ``predict_proba`` or ``decision_function``; it is cloned.
         Wrap a fitted one in :class:`sklearn.frozen.FrozenEstimator`: then all rows passed to ``fit`` serve
-        to choose the thresholds, and must be other rows than it was trained on.
+        to choose the thresholds, and must be other rows than it was trained on. For a regressor set
+        ``response_method="predict"``.
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of X; a list makes an intersection; a callable of X returns the values.
         Values passed to a method override it.
@@ -116,8 +124,12 @@ class GroupThresholdOptimizer(MetaClassifier):
     refit : bool, default=True
         Whether to refit the classifier on all rows. False needs a ``cv`` with one split, and keeps that
         split's classifier.
-    response_method : {"auto", "predict_proba", "decision_function"}, default="auto"
-        Where scores come from; ``"auto"`` takes the first of the two that the classifier has.
+    response_method : {"auto", "predict_proba", "decision_function", "predict"}, default="auto"
+        Where scores come from; ``"auto"`` takes the first of the next two that the classifier has.
+        ``"predict"`` thresholds what a regressor predicts, where the higher number speaks for the positive
+        label: it is fitted to 1 for the positive label and 0 for the other; one in ``FrozenEstimator``, such
+        as a model of amounts, is used as it is. ``policy="blind"`` needs a ``group_estimator`` then, and
+        predictions that are chances.
     min_group_size : int, default=30
         A group with fewer rows than this in the denominator of a rate (such as positives for the true
         positive rate) is exempt: nothing reliable could be said about it. It gets the overall threshold,
@@ -233,7 +245,9 @@ class GroupThresholdOptimizer(MetaClassifier):
     The thresholds are chosen on out-of-fold scores and applied to those of the refitted classifier, whose
     scale may differ a little if it is not calibrated.
 
-    ``predict_proba`` and ``decision_function`` are those of the classifier, before any threshold.
+    ``predict_proba`` and ``decision_function`` are those of the classifier, before any threshold. The
+    ``decision_function`` over a regressor is what it predicts (with the sign turned, where the positive label
+    is the first of the two).
 
     References
     ----------
@@ -277,6 +291,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         "grades": ["array-like", None],
         "policy": [options(Policy)],
         "group_estimator": [HasMethods(["fit", "predict_proba"]), None],
+        "response_method": [options(ScoreMethod)],
     }
 
     def __init__(
@@ -296,7 +311,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         group_estimator: Any = None,
         cv: Any = 5,
         refit: bool = True,
-        response_method: ResponseMethod = "auto",
+        response_method: ScoreMethod = "auto",
         min_group_size: int = 30,
         margin: MarginLike = 0.0,
         unknown_group: UnknownGroup = "error",
@@ -362,6 +377,7 @@ class GroupThresholdOptimizer(MetaClassifier):
         GroupThresholdOptimizer
             The fitted meta-estimator.
         """
+        check_scored(self, self.response_method, _FOR_REGRESSORS)
         training = self._training_data(X, y, sensitive_features, sample_weight, strata, fit_params)
         decisions = self._decisions(training)
         by = read_strata(training.X, self.strata, strata, n_samples=num_samples(training.X))
@@ -370,7 +386,9 @@ class GroupThresholdOptimizer(MetaClassifier):
             refuse_groups_as_strata(training.groups, by)
         if self.policy == "blind":
             check_blind_models(self.estimator, self.group_estimator, self.response_method)
-            chosen = decisions.blind(*self._score_blind(training, decisions), self._measured_on)
+            chosen: tuple[Any, Any] = decisions.blind(
+                *self._score_blind(training, decisions), self._measured_on
+            )
         else:
             chosen = decisions.by_group(self._score(training, decisions), by, self._measured_on)
         self._fitted_policy, report = chosen
@@ -434,6 +452,7 @@ class GroupThresholdOptimizer(MetaClassifier):
             raise ValueError(f"n_points must be at least 2, got {n_points}.")
         if self.policy == "blind":
             raise ValueError("A path follows thresholds per group, which policy='blind' has none of.")
+        check_scored(self, self.response_method, _FOR_REGRESSORS)
         training = self._training_data(X, y, sensitive_features, sample_weight, strata, fit_params)
         decisions = self._decisions(training)
         by = read_strata(training.X, self.strata, strata, n_samples=num_samples(training.X))
@@ -504,6 +523,25 @@ class GroupThresholdOptimizer(MetaClassifier):
         return DecidedRows(sensitive.names, codes, scores, probability)
 
     @property
+    def classes_(self) -> NDArray[Any]:
+        """The class labels."""
+        model = self.estimator_
+        return model.classes_ if hasattr(model, "classes_") else self._fitted_policy.classes
+
+    def _has_response(self, method: str) -> bool:
+        return (self._regresses and method == "decision_function") or super()._has_response(method)
+
+    def _asked_for(self, method: str) -> str:
+        return "predict" if self._regresses else method
+
+    def _respond(self, method: str, X: Any, values: Any) -> Any:
+        """Call a response method of the classifier; of a regressor there are its predictions."""
+        if not self._regresses:
+            return super()._respond(method, X, values)
+        predicted = super()._respond("predict", X, values)
+        return predicted if self.classes_.tolist()[1] == self.report_.pos_label else -predicted
+
+    @property
     def group_estimator_(self) -> Any:
         """With ``policy="blind"``, the fitted model of the groups."""
         policy = getattr(self, "_fitted_policy", None)
@@ -525,7 +563,13 @@ class GroupThresholdOptimizer(MetaClassifier):
         """Return how decisions between the classes are chosen, by what the parameters ask for."""
         asked = {name: getattr(self, name) for name in ("policy", *SPEC_PARAMETERS)}
         if len(training.classes) == 2:
-            return TwoClasses(ThresholdSpec.from_parameters(**asked), training.positive)
+            classes = np.array(training.classes, dtype=training.labels.dtype)
+            return TwoClasses(ThresholdSpec.from_parameters(**asked), training.positive, classes)
+        if self.response_method == "predict":
+            raise ValueError(
+                f"response_method='predict' is for two classes, and y has {len(training.classes)}: one number "
+                "per row does not say which of several is meant. Use a classifier."
+            )
         spec = ClassSpec.from_parameters(training.classes, self.pos_label, self.grades, **asked)
         method = "predict_proba" if self.policy == "blind" else self.response_method
         return SeveralClasses(spec, choose_scale(self.estimator, method, spec.rates, self.policy))
@@ -576,7 +620,7 @@ class GroupThresholdOptimizer(MetaClassifier):
                 self.estimator,
                 self.group_estimator,
                 replace(training, X=X),
-                decisions.respond("predict_proba"),
+                decisions.respond("predict" if self._regresses else "predict_proba"),
                 splits=splits,
                 min_group_size=self.min_group_size,
                 **self._fit_options,
@@ -585,7 +629,17 @@ class GroupThresholdOptimizer(MetaClassifier):
     @property
     def _fit_options(self) -> dict[str, Any]:
         """What all fits of inner models have in common."""
-        return {"refit": self.refit, "random_state": self.random_state, "n_jobs": self.n_jobs}
+        return {
+            "refit": self.refit,
+            "regress": self._regresses,
+            "random_state": self.random_state,
+            "n_jobs": self.n_jobs,
+        }
+
+    @property
+    def _regresses(self) -> bool:
+        """Whether it is the predictions of a regressor that are thresholded."""
+        return self.response_method == "predict"
 
     @property
     def _measured_on(self) -> MeasuredOn:

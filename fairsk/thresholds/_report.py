@@ -11,7 +11,7 @@ import numpy as np
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.messages import list_texts, shorten
-from fairsk._core.results import number
+from fairsk._core.results import amount, number
 from fairsk._core.warnings import warn_user
 from fairsk._held_out.objective import WorstGroupObjective
 from fairsk._held_out.report import (
@@ -29,6 +29,8 @@ __all__ = ["ThresholdReport", "measure", "threshold_report", "warn_of_limits"]
 
 #: How many groups that borrow a printed report lists, and from how many characters each entry is shortened.
 _LISTED, _LONGEST = 20, 200
+#: Thresholds of a size between these are printed with four digits after the point; others as amounts.
+_SCORES = (0.001, 1000.0)
 #: A probability that is smaller is printed as 0.0%, and the threshold left out.
 _SHOWN_PROBABILITY = 0.0005
 #: Who decides, by policy: the beginning of a summary.
@@ -301,8 +303,14 @@ def _gap(search: Search, solution: Solution) -> float | None:
 def _written(threshold: Any) -> str:
     """Write a threshold, or the thresholds of a mixture with their probabilities."""
     if not isinstance(threshold, list):
-        return f"{threshold:.4f}"
+        return _score(threshold)
     shown = [(t, p) for t, p in threshold if p >= _SHOWN_PROBABILITY]
     if len(shown) == 1:
-        return f"{shown[0][0]:.4f}"
-    return " or ".join(f"{t:.4f} ({p:.1%})" for t, p in shown)
+        return _score(shown[0][0])
+    return " or ".join(f"{_score(t)} ({p:.1%})" for t, p in shown)
+
+
+def _score(threshold: float) -> str:
+    """Write a threshold on a probability or a decision score with four digits, on amounts as amounts."""
+    least, most = _SCORES
+    return f"{threshold:.4f}" if threshold == 0 or least <= abs(threshold) < most else amount(threshold)

@@ -14,7 +14,7 @@ from fairsk._core.results import Record
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.uniforms import row_uniforms
 from fairsk._meta.groupwise import as_labels
-from fairsk._sklearn.routing import ResponseMethod, positive_scores
+from fairsk._sklearn.routing import ScoreMethod, positive_scores
 
 __all__ = ["DecidedRows", "GroupPolicy", "Mixture", "ThresholdRule"]
 
@@ -77,7 +77,7 @@ class GroupPolicy:
 
     Parameters
     ----------
-    estimator : classifier
+    estimator : classifier, or regressor
         Scores the rows.
     rules : sequence of ThresholdRule
         One per group.
@@ -85,6 +85,8 @@ class GroupPolicy:
         For rows of unknown groups.
     pos_label : label
         The positive class.
+    classes : array of shape (2,)
+        The labels.
     """
 
     is_blind: ClassVar[bool] = False
@@ -93,8 +95,9 @@ class GroupPolicy:
     rules: Sequence[ThresholdRule]
     overall_threshold: float
     pos_label: Hashable
+    classes: NDArray[Any]
 
-    def score(self, X: Any, response_method: ResponseMethod, values: Any = None) -> Floats:
+    def score(self, X: Any, response_method: ScoreMethod, values: Any = None) -> Floats:
         """Return the score of each row; ``values`` are the groups, for a classifier that asks for them."""
         return positive_scores(self.estimator, X, response_method, self.pos_label, values)
 
@@ -115,7 +118,7 @@ class GroupPolicy:
         """Return the class of each row; mixtures decide by a hash of the score."""
         draws = row_uniforms(scores) if self.is_mixed else 0.5
         selected = self.selection_probability(scores, codes) > draws
-        return as_labels(selected, self.estimator.classes_, self.pos_label)
+        return as_labels(selected, self.classes, self.pos_label)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fairsk._core.groups import Grouping
 from fairsk._held_out.report import MeasuredOn
 from fairsk._meta.cross_fit import OutOfFold, Respond
-from fairsk._sklearn.routing import ResponseMethod, positive_scores
+from fairsk._sklearn.routing import ScoreMethod, positive_scores
 from fairsk.thresholds._blind import BlindPolicy, choose_blind_policy
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._path import ParetoPath, trace_path
@@ -31,10 +34,13 @@ class TwoClasses:
         What is asked for.
     positive : label
         The positive class.
+    classes : array of shape (2,)
+        The labels.
     """
 
     spec: ThresholdSpec
     positive: Any
+    classes: NDArray[Any]
 
     def refuse(self, strata: Grouping | None) -> None:
         """Refuse strata where the policy or the margin is not open to them."""
@@ -48,7 +54,7 @@ class TwoClasses:
                 "the bound yourself."
             )
 
-    def respond(self, response_method: ResponseMethod) -> Respond:
+    def respond(self, response_method: ScoreMethod) -> Respond:
         """Return how a fitted model scores rows."""
         return partial(positive_scores, response_method=response_method, positive=self.positive)
 
@@ -60,7 +66,11 @@ class TwoClasses:
         solution = search.choose()
         report = threshold_report(search, solution, pos_label=self.positive, measured_on=measured_on)
         policy = GroupPolicy(
-            out_of_fold.estimator, solution.rules, search.overall.threshold, pos_label=self.positive
+            out_of_fold.estimator,
+            solution.rules,
+            search.overall.threshold,
+            pos_label=self.positive,
+            classes=self._classes_of(out_of_fold.estimator),
         )
         return policy, report
 
@@ -69,8 +79,17 @@ class TwoClasses:
     ) -> tuple[BlindPolicy, ThresholdReport]:
         """Choose a rule that sees scores and probabilities of groups only."""
         return choose_blind_policy(
-            out_of_fold, groups_out_of_fold, self.spec, pos_label=self.positive, measured_on=measured_on
+            out_of_fold,
+            groups_out_of_fold,
+            self.spec,
+            pos_label=self.positive,
+            classes=self._classes_of(out_of_fold.estimator),
+            measured_on=measured_on,
         )
+
+    def _classes_of(self, estimator: Any) -> NDArray[Any]:
+        """Return the labels as the classifier has them; a regressor has none."""
+        return np.asarray(getattr(estimator, "classes_", self.classes))
 
     def path(self, out_of_fold: OutOfFold, strata: Grouping | None, n_points: int) -> ParetoPath:
         """Follow the best single thresholds from parity to where the bound no longer matters."""

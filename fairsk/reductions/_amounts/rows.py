@@ -88,7 +88,7 @@ class AmountRows:
     @property
     def mass(self) -> Floats:
         """The weight of each group."""
-        return np.bincount(self.codes, self.weights, self.n_groups)
+        return np.bincount(self.codes, self.weights, self.n_groups).astype(float)
 
     def take(self, rows: Ints) -> AmountRows:
         """Return some of the rows; what is covered stays."""

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from fairsk._core.bounds import ROUNDING, BoundedConstraint
 from fairsk._core.typing import Floats, Ints
-from fairsk._sklearn.routing import ResponseMethod, class_scores
+from fairsk._meta.groupwise import group_chances
+from fairsk._sklearn.routing import ScoreMethod, class_scores
 from fairsk.rates import CELLS, Rate
-from fairsk.thresholds._blind import between, group_probabilities, least_of_dual
+from fairsk.thresholds._blind import between, least_of_dual
 from fairsk.thresholds._classes.policy import as_classes
 from fairsk.thresholds._classes.problem import OffsetProblem
 from fairsk.thresholds._solvers.problem import Clearance
@@ -104,7 +105,7 @@ class BlindClassPolicy:
     overall_offsets: Floats
     classes: Sequence[Any]
 
-    def score(self, X: Any, response_method: ResponseMethod, values: Any = None) -> Floats:
+    def score(self, X: Any, response_method: ScoreMethod, values: Any = None) -> Floats:
         """Return the probability of each row and class."""
         return class_scores(self.estimator, X, "predict_proba", self.classes, values)
 
@@ -118,7 +119,7 @@ class BlindClassPolicy:
 
     def _decisions(self, X: Any) -> Ints:
         probabilities = class_scores(self.estimator, X, "predict_proba", self.classes)
-        groups = group_probabilities(self.group_estimator, X, n_groups=len(self.rule.prices))
+        groups = group_chances(self.group_estimator, X, n_groups=len(self.rule.prices))
         return np.argmax(self.rule.gains(probabilities, groups), axis=1)
 
 
@@ -333,7 +334,7 @@ class _CoordinateSearch:
             part = slice(begin, begin + _CHUNK)
             r, is_last = row[part], begin + _CHUNK > n
             change = (self._members.T[new[part]] - self._members.T[old[part]]) * weights[r, None]
-            member = (self._place[r][:, None] == np.arange(size))[:, :, None]
+            member = (self._place[r][:, None] == np.arange(size))[:, :, None].astype(float)
             actual = self._is_actual[r]
             tps, fps = (
                 _cumulated(total, member * of_row[:, None])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.uniforms import row_uniforms
-from fairsk._sklearn.routing import ResponseMethod
+from fairsk._sklearn.routing import ScoreMethod
 from fairsk.thresholds._classes.problem import OffsetMixture, decide
 from fairsk.thresholds._classes.scale import ClassScale, scaled_scores
 
@@ -60,7 +60,7 @@ class OffsetPolicy:
     classes: Sequence[Any]
     scale: ClassScale
 
-    def score(self, X: Any, response_method: ResponseMethod, values: Any = None) -> Floats:
+    def score(self, X: Any, response_method: ScoreMethod, values: Any = None) -> Floats:
         """Return the score of each row and class; ``values`` are the groups, if the classifier asks."""
         return scaled_scores(self.estimator, X, response_method, self.classes, self.scale, values)
 

@@ -139,7 +139,8 @@ class GroupPool:
         vectors = np.array(list(offsets)).reshape(-1, self.rows.n_classes)
         tables = self.rows.tables(vectors)
         keys = [table.tobytes() for table in tables]
-        is_measured = np.isfinite(self.terms.rates(tables)[self.terms.takes_part]).all(axis=0).tolist()
+        rates = self.terms.rates(tables)[self.terms.takes_part]
+        is_measured: list[bool] = np.isfinite(rates).all(axis=0).tolist()
         for vector, table, key, ok in zip(vectors, tables, keys, is_measured, strict=True):
             if key not in self._seen:
                 self._seen[key] = len(self._offsets) if ok else -1

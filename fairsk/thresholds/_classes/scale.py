@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from fairsk._core.typing import Floats
-from fairsk._sklearn.routing import ResponseMethod, class_scores, response_of
+from fairsk._sklearn.routing import ScoreMethod, class_scores, response_of
 from fairsk.rates import Rate
 from fairsk.thresholds._spec import Policy
 
@@ -22,7 +22,7 @@ LEAST_PROBABILITY = 1e-12
 
 
 def choose_scale(
-    estimator: Any, response_method: ResponseMethod, rates: Sequence[Rate], policy: Policy
+    estimator: Any, response_method: ScoreMethod, rates: Sequence[Rate], policy: Policy
 ) -> ClassScale:
     """Return the scale for the bounded rates, of an estimator that need not be fitted.
 
@@ -50,7 +50,7 @@ def choose_scale(
 def scaled_scores(
     estimator: Any,
     X: Any,
-    response_method: ResponseMethod,
+    response_method: ScoreMethod,
     classes: Sequence[Any],
     scale: ClassScale,
     sensitive_features: Any = None,

@@ -23,7 +23,7 @@ from fairsk._held_out.report import (
 )
 from fairsk._held_out.safety_margin import KeptMargin, SafetyMargin
 from fairsk._meta.cross_fit import OutOfFold, Respond
-from fairsk._sklearn.routing import ResponseMethod
+from fairsk._sklearn.routing import ScoreMethod
 from fairsk.rates import Rate
 from fairsk.thresholds._classes.blind import (
     BlindClassPolicy,
@@ -65,7 +65,7 @@ class SeveralClasses:
                 "within a stratum. Leave them out, or make one attribute of both columns."
             )
 
-    def respond(self, response_method: ResponseMethod) -> Respond:
+    def respond(self, response_method: ScoreMethod) -> Respond:
         """Return how a fitted model scores rows."""
         return partial(
             scaled_scores,
@@ -183,7 +183,7 @@ class ClassSearch:
     @cached_property
     def worth(self) -> Floats:
         """What a row of each label is worth with each decision."""
-        totals = np.bincount(self.labels, self.rows.mass, len(self.spec.events.classes))
+        totals = np.bincount(self.labels, self.rows.mass, len(self.spec.events.classes)).astype(float)
         if np.count_nonzero(totals) < 2:
             raise ValueError("All rows with a weight are of one class: there is nothing to separate.")
         return self.spec.worth(totals)
@@ -365,7 +365,7 @@ class ClassSearch:
         n_groups, n_classes = len(self.rows.groups.labels), decided.shape[1]
         place = self.rows.groups.codes * n_classes + self.labels
         columns = [np.bincount(place, weights * chance, n_groups * n_classes) for chance in decided.T]
-        return np.stack(columns, axis=1).reshape(n_groups, n_classes, n_classes)
+        return np.stack(columns, axis=1).astype(float).reshape(n_groups, n_classes, n_classes)
 
     def report_fields(
         self,

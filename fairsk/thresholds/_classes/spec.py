@@ -234,7 +234,7 @@ def _capacity(capacity: Any, events: ClassEvents) -> Floats | None:
             f"{'grades' if events.are_grades else 'classes'}{better} that pos_label names, or all."
         )
     for label, share in capacity.items():
-        if not isinstance(share, Real) or not 0 < share <= 1:
+        if not isinstance(share, Real) or not 0 < float(share) <= 1:
             raise ValueError(
                 f"The capacity of {show(label)} must be a share of all rows, above 0 and up to 1; got "
                 f"{show(share)}."
