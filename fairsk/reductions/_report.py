@@ -99,7 +99,7 @@ class ConstrainedReport(BoundReport):
         ]
 
     def _without_bound(self) -> tuple[str, str]:
-        return "the same learner", "the same learner"
+        return "the same learner", super()._without_bound()[1]
 
     def _decided_by(self) -> str:
         return _DECIDED_BY[self.engine]

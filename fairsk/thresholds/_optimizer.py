@@ -386,12 +386,11 @@ class GroupThresholdOptimizer(MetaClassifier):
             refuse_groups_as_strata(training.groups, by)
         if self.policy == "blind":
             check_blind_models(self.estimator, self.group_estimator, self.response_method)
-            chosen: tuple[Any, Any] = decisions.blind(
-                *self._score_blind(training, decisions), self._measured_on
-            )
+            scored = self._score_blind(training, decisions)
+            self._fitted_policy, report = decisions.blind(*scored, self._measured_on)
         else:
-            chosen = decisions.by_group(self._score(training, decisions), by, self._measured_on)
-        self._fitted_policy, report = chosen
+            out_of_fold = self._score(training, decisions)
+            self._fitted_policy, report = decisions.by_group(out_of_fold, by, self._measured_on)
         self.estimator_ = self._fitted_policy.estimator
         if self.policy != "blind":  # the classifier saw X as it came
             self._copy_feature_record()

@@ -323,7 +323,7 @@ class _CoordinateSearch:
         weights = rows.weights
         inside = self._members.T[first] * weights[:, None]
         tp, fp = (
-            np.stack([np.bincount(self._place, column, size) for column in (inside * part).T], axis=1)
+            np.array([np.bincount(self._place, column, size) for column in (inside * part).T], dtype=float).T
             for part in (self._is_actual, 1 - self._is_actual)
         )
         value = float(self._worth_of_rows[np.arange(len(first)), first].sum())

@@ -365,7 +365,7 @@ class ClassSearch:
         n_groups, n_classes = len(self.rows.groups.labels), decided.shape[1]
         place = self.rows.groups.codes * n_classes + self.labels
         columns = [np.bincount(place, weights * chance, n_groups * n_classes) for chance in decided.T]
-        return np.stack(columns, axis=1).astype(float).reshape(n_groups, n_classes, n_classes)
+        return np.stack(columns, axis=1).reshape(n_groups, n_classes, n_classes).astype(float)
 
     def report_fields(
         self,
@@ -415,7 +415,7 @@ class ClassSearch:
             "objective": spec.objective,
             "value": self.problem.value(tables),
             "value_without_bound": self.problem.value(tables_alike),
-            "group_value_without_bound": self._group_value(),
+            "group_value_without_bound": self._group_value(overall, tables),
             "counts_without_bound": self.counts(tables_alike, self.tables(alike, mass**2)),
             "measured_on": measured_on,
             "requirements": spec.in_words(shares),
@@ -428,17 +428,26 @@ class ClassSearch:
             "added_to": scale,
         }
 
-    def _group_value(self) -> float | None:
-        """Return what the best offsets of each group reach without a bound, and with all else."""
+    def _group_value(self, overall: Floats, tables: Floats) -> float | None:
+        """Return what the best offsets of each group reach without a bound, and with all else.
+
+        Parameters
+        ----------
+        overall : array of shape (n_classes,)
+            The best offsets for all rows alike.
+        tables : array of shape (n_groups, n_classes, n_classes)
+            What was chosen: offsets reach no less without the bound.
+        """
         if not self.measured:
             return None
-        problem = self.problem
+        problem, by_group = self.problem, self.spec.policy != "blind"
         if problem.floors or problem.capacity is not None:
             free = tuple(
                 BoundedConstraint(each.constraint, Bound(difference=np.inf)) for each in self.spec.constraints
             )
-            return solve(replace(problem, constraints=free), "threshold").value
-        total, overall = 0.0, best_overall(problem)
+            found = solve(replace(problem, constraints=free), "threshold").value
+            return max(found, problem.value(tables)) if by_group else found
+        total = 0.0
         for g in range(problem.n_groups):
             rows = problem.codes == g
             own = replace(
@@ -448,9 +457,11 @@ class ClassSearch:
                 codes=problem.codes[rows],
                 weights=problem.weights[rows],
             )
-            offsets = best_overall(own) if g in self.measured else overall
-            chosen = decide(own.scores, offsets)
-            total += float(own.weights @ problem.worth[own.labels, chosen])
+            tried = [overall, best_overall(own)] if g in self.measured else [overall]
+            values = [
+                float(own.weights @ problem.worth[own.labels, decide(own.scores, each)]) for each in tried
+            ]
+            total += max([*values, float((tables[g] * problem.worth).sum())] if by_group else values)
         return total / float(problem.weights.sum())
 
     def warn_of_small_groups(self) -> None:
