@@ -171,8 +171,9 @@ def test_strata_have_intervals_of_their_own() -> None:
     counts = GroupCounts.from_predictions(y, p, sensitive_features=list("aabbab"), strata=list("xxxxyy"))
     low, high = rate_intervals(counts, "selection_rate")
     assert low.shape == high.shape == rate_standard_errors(counts, "selection_rate").shape == (2, 2)
-    with pytest.raises(ValueError, match="without strata"):
-        difference_interval(counts, "demographic_parity")
+    # Both strata at 95% together: each at 97.5%, and the worst ends of the two.
+    each = [difference_interval(counts.stratum(label), "demographic_parity", 0.975) for label in "xy"]
+    assert difference_interval(counts, "demographic_parity") == tuple(np.max(each, axis=0))
 
 
 # --- the difference between groups --------------------------------------------------------------------

@@ -461,6 +461,42 @@ class GroupAmounts(Result):
         places = places_of(groups, self.groups)
         return self._of(groups, {name: values[places] for name, values in self._arrays().items()})
 
+    def at(self, positions: Ints) -> GroupAmounts:
+        """Return the table of the groups at these places, numbered.
+
+        Parameters
+        ----------
+        positions : array of int
+            The places, which may repeat.
+
+        Returns
+        -------
+        GroupAmounts
+            Their moments.
+        """
+        arrays = {name: values[positions] for name, values in self._arrays().items()}
+        return self._of(range(len(positions)), arrays, orders=())
+
+    def others(self) -> GroupAmounts:
+        """Return for each group the table of all other groups together.
+
+        Returns
+        -------
+        GroupAmounts
+            A table with these groups, each of which stands for the others.
+        """
+        # Pooled anew for each: to subtract from the whole would lose the digits that pooling keeps.
+        one = np.zeros(max(len(self.groups) - 1, 0), dtype=np.intp)
+        pooled = [
+            _pooled({name: np.delete(values, place, 0) for name, values in self._arrays().items()}, one, 1)
+            for place in range(len(self.groups))
+        ]
+        stacked = {
+            name: np.concatenate([each[name] for each in pooled]) if pooled else values
+            for name, values in self._arrays().items()
+        }
+        return self._of(self.groups, stacked)
+
     def marginal(self, *names: str) -> GroupAmounts:
         """Return the table by some of the sensitive attributes, the other ones pooled.
 

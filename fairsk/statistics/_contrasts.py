@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, overload
 
 import numpy as np
 
+from fairsk._core.amount_sums import GroupAmounts
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import check_reference_given, format_group, position_of
-from fairsk._core.results import MOST_LINES, Backend, Result, Table, number, p_value, percent
+from fairsk._core.results import MOST_LINES, Backend, Result, Table, amount, number, p_value, percent
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import check_choice
-from fairsk.rates import CELLS, Rate, get_rate
+from fairsk.rates import CELLS, MeanRate, Rate
 from fairsk.statistics._intervals import joint_confidence, rate_intervals
+from fairsk.statistics._measures import GroupTable, Measure
 from fairsk.statistics._multiplicity import Adjustment, adjust_p_values
 from fairsk.statistics._pairs import (
-    Estimate,
     Interval,
     PairComparison,
     check_comparison,
@@ -25,8 +26,10 @@ from fairsk.statistics._pairs import (
     mover_r_interval,
     newcombe_interval,
     two_sided,
+    welch_interval,
+    welch_t,
 )
-from fairsk.statistics._proportions import refuse_strata, takes_counts
+from fairsk.statistics._proportions import mean_on, rate_on, refuse_strata, takes_tables
 
 __all__ = ["ContrastMethod", "Contrasts", "contrasts", "pair_intervals", "rest_of"]
 
@@ -77,6 +80,7 @@ class Contrasts(Result):
     p_values: Floats
     adjusted_p_values: Floats
     library: Backend | None = None
+    _of_amounts: bool = False
 
     def _tables(self) -> list[Table]:
         columns = {
@@ -91,7 +95,8 @@ class Contrasts(Result):
             "p": self.p_values.tolist(),
             "adjusted_p": self.adjusted_p_values.tolist(),
         }
-        text = {name: list(map(number, values[:MOST_LINES])) for name, values in columns.items()}
+        written = amount if self._of_amounts else number
+        text = {name: list(map(written, values[:MOST_LINES])) for name, values in columns.items()}
         text["z"] = [number(z, 2) for z in columns["z"][:MOST_LINES]]
         for name in ("p", "adjusted_p"):
             text[name] = list(map(p_value, columns[name][:MOST_LINES]))
@@ -102,10 +107,10 @@ class Contrasts(Result):
         return [Table(columns, text, notes=notes, words=("baseline",))]
 
 
-@takes_counts
+@takes_tables
 def contrasts(
-    counts: GroupCounts,
-    rate: Rate | str,
+    counts: GroupTable,
+    rate: Rate | MeanRate | str,
     *,
     method: ContrastMethod = "between_groups",
     reference: Hashable = None,
@@ -118,10 +123,10 @@ def contrasts(
 
     Parameters
     ----------
-    counts : GroupCounts
-        The table of counts, without strata.
-    rate : str or Rate
-        Which rate.
+    counts : GroupCounts or GroupAmounts
+        The table of counts, without strata, or of amounts.
+    rate : str, Rate or MeanRate
+        Which rate, or mean of amounts.
     method : {"between_groups", "to_overall", "to_rest", "to_reference"}, default="between_groups"
         Compare each group with every other group (all pairs), with all groups together, with all other
         groups together, or with one reference group.
@@ -166,6 +171,9 @@ def contrasts(
     overall is (1 - s) times its difference to the rest, and with q its ratio to the rest, its ratio to the
     overall is q / (s q + 1 - s). The interval is transformed in the same way, with s taken as fixed.
 
+    Means of amounts have Student's intervals. Differences of those that may be negative have Welch's
+    [3]_; z is Welch's t then, and p-values are of its distribution.
+
     A contrast of -0.05 says: the group's rate lies 5 percentage points below the baseline.
 
     References
@@ -174,6 +182,8 @@ def contrasts(
        Medicine 17, 1998.
     .. [2] Donner & Zou, Closed-Form Confidence Intervals for Functions of the Normal Mean and Standard
        Deviation, Statistical Methods in Medical Research 21, 2012.
+    .. [3] Welch, The Generalization of "Student's" Problem when Several Different Population Variances are
+       Involved, Biometrika 34, 1947.
 
     Examples
     --------
@@ -191,28 +201,28 @@ def contrasts(
     c      a                  0.500          0.600      -0.100  -0.261   0.066  -1.17  0.244       0.244
     Intervals hold with 95% confidence each.
     """
-    rate = get_rate(rate)
     refuse_strata(counts, "A contrast")
-    check_comparison(comparison, rate)
+    asked: Rate | MeanRate = mean_on(rate) if isinstance(counts, GroupAmounts) else rate_on(rate)
+    check_comparison(comparison, asked)
     check_choice("adjust", adjust, Adjustment | None)
     first, second = _sides(counts, method, reference)
     groups = _take(counts, first)
     baselines = rest_of(counts) if second is None else _take(counts, second)
-    counts.warn_undefined(rate, fewest=2)
+    counts.warn_undefined(asked, fewest=2)  # type: ignore[arg-type]
 
     level = joint_confidence(confidence, len(first)) if simultaneous else confidence
-    values, (low, high) = pair_intervals(groups, baselines, rate, comparison, level)
-    baseline_rates = rate(baselines.cells)
+    one, two = Measure(asked, groups), Measure(asked, baselines)
+    values, (low, high) = _pair_intervals(one, two, comparison, level)
+    baseline_rates = two.values
     if method == "to_overall":
-        total = counts.overall()
-        baseline_rates = np.where(np.isnan(baseline_rates), np.nan, total.rate(rate))
+        total = Measure(asked, counts.overall())
+        baseline_rates = np.where(np.isnan(baseline_rates), np.nan, total.values)
         with np.errstate(invalid="ignore"):  # no rows at all: NaN, as all contrasts then are
-            share = rate.support(counts.cells) / rate.support(total.cells)
+            share = one.support() / total.support()
         values, low, high = (_within(value, share, comparison) for value in (values, low, high))
-    z = equality_z(groups, baselines, rate)
-    p_values = two_sided(z)
+    z, p_values = equality_test(one, two)
     return Contrasts(
-        rate=rate.name,
+        rate=asked.name,
         comparison=comparison,
         confidence=confidence,
         simultaneous=simultaneous,
@@ -222,7 +232,7 @@ def contrasts(
             method.removeprefix("to_") if second is None else counts.groups[second[i]]
             for i in range(len(first))
         ),
-        rates=rate(groups.cells),
+        rates=one.values,
         baseline_rates=baseline_rates,
         values=values,
         low=low,
@@ -231,6 +241,7 @@ def contrasts(
         p_values=p_values,
         adjusted_p_values=p_values if adjust is None else adjust_p_values(p_values, adjust),
         library=counts.library,
+        _of_amounts=isinstance(counts, GroupAmounts),
     )
 
 
@@ -238,18 +249,41 @@ def pair_intervals(
     first: GroupCounts, second: GroupCounts, rate: Rate, comparison: PairComparison, confidence: float
 ) -> tuple[Floats, Interval]:
     """Return the contrasts of the groups of two tables, pair by pair, and their intervals."""
-    one, two = (
-        Estimate(rate(side.cells), *rate_intervals(side, rate, confidence)) for side in (first, second)
-    )
+    return _pair_intervals(Measure(rate, first), Measure(rate, second), comparison, confidence)
+
+
+def _pair_intervals(
+    first: Measure, second: Measure, comparison: PairComparison, confidence: float
+) -> tuple[Floats, Interval]:
+    one, two = (side.estimate(*rate_intervals(side.table, side.rate, confidence)) for side in (first, second))
     if comparison == "difference":
+        means = first.means(), second.means()
+        if means[0] is not None and means[1] is not None:
+            return one.value - two.value, welch_interval(means[0], means[1], confidence)
         return one.value - two.value, newcombe_interval(one, two)
+    if min(np.nanmin(side.value, initial=0.0) for side in (one, two)) < 0:
+        raise ValueError(f"The ratio of {first.name} is not defined: some are negative. Use the difference.")
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where((one.value == 0) & (two.value == 0), 1.0, one.value / two.value)
     return ratio, mover_r_interval(one, two)
 
 
-def rest_of(counts: GroupCounts) -> GroupCounts:
-    """Return for each group the counts of all other groups together."""
+def equality_test(first: Measure, second: Measure) -> tuple[Floats, Floats]:
+    """Return z (of means Welch's t) and the p-value for the groups of two tables, pair by pair."""
+    if isinstance(first.rate, MeanRate):
+        return welch_t(first.mean_errors(), second.mean_errors())
+    z = equality_z(first.table, second.table, first.rate)  # type: ignore[arg-type]
+    return z, two_sided(z)
+
+
+@overload
+def rest_of(counts: GroupCounts) -> GroupCounts: ...
+@overload
+def rest_of(counts: GroupAmounts) -> GroupAmounts: ...
+def rest_of(counts: GroupTable) -> GroupTable:
+    """Return for each group the table of all other groups together."""
+    if isinstance(counts, GroupAmounts):
+        return counts.others()
 
     def rest(table: Mapping[str, Floats]) -> dict[str, Floats]:
         differences = {cell: table[cell].sum() - table[cell] for cell in CELLS}
@@ -262,15 +296,17 @@ def rest_of(counts: GroupCounts) -> GroupCounts:
     return GroupCounts(counts.groups, rest(counts.cells), rest(counts.squares), labelled=counts.labelled)
 
 
-def _take(counts: GroupCounts, positions: Ints) -> GroupCounts:
-    """Return the counts of the groups at these places, which may repeat."""
+def _take(counts: GroupTable, positions: Ints) -> GroupTable:
+    """Return the table of the groups at these places, which may repeat."""
+    if isinstance(counts, GroupAmounts):
+        return counts.at(positions)
     cells, squares = (
         {cell: table[cell][positions] for cell in CELLS} for table in (counts.cells, counts.squares)
     )
     return GroupCounts(range(len(positions)), cells, squares, labelled=counts.labelled)
 
 
-def _sides(counts: GroupCounts, method: ContrastMethod, reference: Hashable) -> tuple[Ints, Ints | None]:
+def _sides(counts: GroupTable, method: ContrastMethod, reference: Hashable) -> tuple[Ints, Ints | None]:
     """Return the places of the groups on both sides of the contrasts; None for all other groups."""
     check_choice("method", method, ContrastMethod)
     check_reference_given(method, reference, counts.groups)

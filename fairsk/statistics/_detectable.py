@@ -7,27 +7,22 @@ from collections.abc import Callable, Hashable, Sequence
 import numpy as np
 from scipy.special import ndtri
 
-from fairsk._core.counts import GroupCounts
+from fairsk._core.amount_sums import GroupAmounts
 from fairsk._core.messages import list_labels
 from fairsk._core.typing import Bools, Floats, Ints
-from fairsk.rates import CELLS, Constraint, Rate
+from fairsk.rates import Constraint, MeanRate, Rate
 from fairsk.statistics._intervals import joint_confidence
+from fairsk.statistics._measures import GroupTable, Measure, measures_of
 from fairsk.statistics._pairs import PairComparison, check_comparison
-from fairsk.statistics._proportions import (
-    as_constraint,
-    rate_variances,
-    refuse_strata,
-    share_behind,
-    takes_counts,
-)
+from fairsk.statistics._proportions import constraint_on, refuse_strata, share_behind, takes_tables
 
 __all__ = ["smallest_detectable", "smallest_detectable_between"]
 
 
-@takes_counts
+@takes_tables
 def smallest_detectable(
-    counts: GroupCounts,
-    constraint: Constraint | Rate | str,
+    counts: GroupTable,
+    constraint: Constraint | Rate | MeanRate | str,
     *,
     comparison: PairComparison = "difference",
     groups: Sequence[Hashable] | None = None,
@@ -38,9 +33,10 @@ def smallest_detectable(
 
     Parameters
     ----------
-    counts : GroupCounts
-        The table of counts, without strata. Of the rates, only the one of all groups together is used.
-    constraint : str, Constraint or Rate
+    counts : GroupCounts or GroupAmounts
+        The table of counts, without strata, or of amounts. Of rates, only the one of all groups together is
+        used; of means, how far rows scatter.
+    constraint : str, Constraint, Rate or MeanRate
         The rate, or the rates that should agree.
     comparison : {"difference", "ratio"}, default="difference"
         Which disparity.
@@ -96,20 +92,20 @@ def smallest_detectable(
     refuse_strata(counts, "A smallest disparity")
     if not 0 < power < 1:
         raise ValueError(f"power must lie between 0 and 1, such as 0.8; got {power!r}.")
-    constraint = as_constraint(constraint)
+    constraint = constraint_on(counts, constraint)
     check_comparison(comparison, *constraint.rates)
     if groups is not None and (len(set(groups)) != 2 or not set(groups) <= set(counts.groups)):
         raise ValueError(f"Name two of the groups with groups=: {list_labels(counts.groups)}.")
     level = _joint(counts, constraint, confidence)
     smallest = []
     counts.warn_undefined(*constraint.rates, fewest=2)
-    for rate in constraint.rates:
+    for measure in measures_of(counts, constraint):
         if groups is None:
-            measured = np.flatnonzero(rate.support(counts.cells) != 0)
+            measured = np.flatnonzero(measure.has_rows)
             pairs = tuple(measured[side] for side in np.triu_indices(len(measured), 1))
         else:
             pairs = tuple(np.array([counts.groups.index(group)]) for group in groups)
-        smallest.append(_detectable(counts, rate, pairs, comparison, level, power))
+        smallest.append(_detectable(measure, pairs, comparison, level, power))
     if not all(map(len, smallest)):  # of what cannot be compared nothing is ever told
         return float("nan")
     of_all_rates = np.concatenate(smallest)
@@ -117,22 +113,21 @@ def smallest_detectable(
 
 
 def smallest_detectable_between(
-    counts: GroupCounts, rate: Rate, pair: tuple[int, int], comparison: PairComparison, level: float
+    measure: Measure, pair: tuple[int, int], comparison: PairComparison, level: float
 ) -> float:
     """Return the smallest disparity between two groups that has 80% power in a test at this confidence."""
     positions = (np.array([pair[0]]), np.array([pair[1]]))
-    return float(_detectable(counts, rate, positions, comparison, level, power=0.8)[0])
+    return float(_detectable(measure, positions, comparison, level, power=0.8)[0])
 
 
-def _joint(counts: GroupCounts, constraint: Constraint, confidence: float) -> float:
+def _joint(counts: GroupTable, constraint: Constraint, confidence: float) -> float:
     """Return the confidence of one pair and rate, if all hold together with this one."""
     n_pairs = len(counts.groups) * (len(counts.groups) - 1) // 2
     return joint_confidence(confidence, n_pairs * len(constraint.rates))
 
 
 def _detectable(
-    counts: GroupCounts,
-    rate: Rate,
+    measure: Measure,
     pairs: tuple[Ints, ...],
     comparison: PairComparison,
     confidence: float,
@@ -140,15 +135,14 @@ def _detectable(
 ) -> Floats:
     """Return each pair's smallest disparity of one rate that the test tells from parity with this power."""
     z = float(ndtri(0.5 + confidence / 2)), float(ndtri(power))
-    share = share_behind(rate)
-    if share is None:  # the variance of such a rate is estimated at its pooled value only
-        pooled = rate({cell: counts.cells[cell].sum(0) for cell in CELLS})
-        variance = rate_variances(counts, rate, pooled)
-        support = rate.support(counts.cells)
+    share = share_behind(measure.rate) if isinstance(measure.rate, Rate) else None
+    if share is None or isinstance(measure.table, GroupAmounts):
+        # The variance of such a rate is estimated at its pooled value only, that of a mean by its rows.
+        variance, support = measure.variances(), measure.rows()
         gap = sum(z) * np.sqrt(variance[pairs[0]] + variance[pairs[1]])
         high, low = (support[side] for side in pairs)
-        return _disparity_around(pooled, gap, high, low, lambda value: value, comparison)
-    p, n = share.effective(counts)
+        return _disparity_around(measure.pooled(), gap, high, low, lambda value: value, comparison)
+    p, n = share.effective(measure.table)
     measured = n > 0
     pooled = np.average(p[measured], weights=n[measured]) if measured.any() else float("nan")
     # Only sizes matter, and many pairs of many groups have the same: each pair of sizes is looked at once.
@@ -196,4 +190,6 @@ def _disparity_around(
     """Return the disparity of rates this far apart, in groups of these sizes, around a common mean."""
     part = low / (high + low)
     higher, lower = rate_at(pooled + gap * part), rate_at(pooled - gap * (1 - part))
-    return higher - lower if comparison == "difference" else lower / higher
+    if comparison == "difference":
+        return higher - lower
+    return np.where(lower < 0, np.nan, lower / higher)  # so far apart are no rates that cannot be negative

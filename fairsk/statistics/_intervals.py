@@ -25,30 +25,32 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from fairsk._core.counts import GroupCounts
+from fairsk._core.amount_sums import GroupAmounts
 from fairsk._core.groups import position_of
 from fairsk._core.means import mean_half_widths
 from fairsk._core.typing import Floats, Ints
 from fairsk._core.validation import check_confidence
-from fairsk.rates import Constraint, Rate, get_rate
+from fairsk.rates import Constraint, MeanRate, Rate
+from fairsk.statistics._measures import GroupTable, Measure, measures_of
 from fairsk.statistics._pairs import (
     Estimate,
     Interval,
     PairComparison,
     mover_r_interval,
-    newcombe_interval,
 )
 from fairsk.statistics._proportions import (
-    as_constraint,
+    constraint_on,
+    mean_on,
+    rate_on,
     rate_variances,
-    refuse_strata,
     share_behind,
-    takes_counts,
+    takes_tables,
 )
 
 __all__ = [
     "PairDisparities",
     "check_confidence",
+    "complete",
     "difference_interval",
     "joint_confidence",
     "mean_half_widths",
@@ -61,16 +63,16 @@ __all__ = [
 ]
 
 
-@takes_counts
-def rate_standard_errors(counts: GroupCounts, rate: Rate | str) -> Floats:
+@takes_tables
+def rate_standard_errors(counts: GroupTable, rate: Rate | MeanRate | str) -> Floats:
     """Return the standard error of a rate in every group, by linearisation.
 
     Parameters
     ----------
-    counts : GroupCounts
-        The table of counts.
-    rate : str or Rate
-        Which rate.
+    counts : GroupCounts or GroupAmounts
+        The table of counts, or of amounts.
+    rate : str, Rate or MeanRate
+        Which rate, or mean of amounts.
 
     Returns
     -------
@@ -90,20 +92,22 @@ def rate_standard_errors(counts: GroupCounts, rate: Rate | str) -> Floats:
     >>> rate_standard_errors(counts, "selection_rate").round(4)  # sqrt(.8 * .2 / 10)
     array([0.1265])
     """
-    rate = get_rate(rate)
+    if isinstance(counts, GroupAmounts):
+        return counts.standard_errors(mean_on(rate))
+    rate = rate_on(rate)
     return np.sqrt(rate_variances(counts, rate, rate(counts.cells)))
 
 
-@takes_counts
-def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.95) -> Interval:
+@takes_tables
+def rate_intervals(counts: GroupTable, rate: Rate | MeanRate | str, confidence: float = 0.95) -> Interval:
     """Return the confidence interval of a rate in every group.
 
     Parameters
     ----------
-    counts : GroupCounts
-        The table of counts.
-    rate : str or Rate
-        Which rate.
+    counts : GroupCounts or GroupAmounts
+        The table of counts, or of amounts.
+    rate : str, Rate or MeanRate
+        Which rate, or mean of amounts.
     confidence : float in (0, 1), default=0.95
         The coverage probability.
 
@@ -128,7 +132,9 @@ def rate_intervals(counts: GroupCounts, rate: Rate | str, confidence: float = 0.
     0.490 to 0.943
     """
     check_confidence(confidence)
-    rate = get_rate(rate)
+    if isinstance(counts, GroupAmounts):
+        return counts.intervals(mean_on(rate), confidence)
+    rate = rate_on(rate)
     value = counts.rate(rate)
     share = share_behind(rate)
     if share is None:
@@ -149,20 +155,21 @@ def wilson_interval(p: Floats, n: Floats, confidence: float) -> Interval:
     return np.minimum(center - half, p), np.maximum(center + half, p)
 
 
-@takes_counts
+@takes_tables
 def difference_interval(
-    counts: GroupCounts, constraint: Constraint | Rate | str, confidence: float = 0.95
+    counts: GroupTable, constraint: Constraint | Rate | MeanRate | str, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Return a confidence interval for the difference of a rate between groups (max - min over groups).
 
     Parameters
     ----------
-    counts : GroupCounts
-        The table of counts, without strata.
-    constraint : str, Constraint or Rate
+    counts : GroupCounts or GroupAmounts
+        The table of counts, or of amounts. Within strata (or classes, each against the rest) groups are
+        compared in each.
+    constraint : str, Constraint, Rate or MeanRate
         The rate, or the rates that should agree.
     confidence : float in (0, 1), default=0.95
-        The coverage probability, held simultaneously over all pairs of groups and all rates (Bonferroni),
+        The coverage probability, held simultaneously over all pairs of groups, rates and strata (Bonferroni),
         and therefore at least this for their maximum.
 
     Returns
@@ -174,7 +181,7 @@ def difference_interval(
     Raises
     ------
     ValueError
-        If ``confidence`` does not lie between 0 and 1, or the counts have strata.
+        If ``confidence`` does not lie between 0 and 1.
 
     See Also
     --------
@@ -196,9 +203,9 @@ def difference_interval(
     return worst_interval(pair_disparities(counts, constraint, "difference", confidence), "difference")
 
 
-@takes_counts
+@takes_tables
 def ratio_interval(
-    counts: GroupCounts, constraint: Constraint | Rate | str, confidence: float = 0.95
+    counts: GroupTable, constraint: Constraint | Rate | MeanRate | str, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Return a confidence interval for the ratio of a rate between groups (min / max over groups).
 
@@ -207,12 +214,13 @@ def ratio_interval(
 
     Parameters
     ----------
-    counts : GroupCounts
-        The table of counts, without strata.
-    constraint : str, Constraint or Rate
+    counts : GroupCounts or GroupAmounts
+        The table of counts, or of amounts. Within strata (or classes, each against the rest) groups are
+        compared in each.
+    constraint : str, Constraint, Rate or MeanRate
         The rate, or the rates that should agree; none that can be negative.
     confidence : float in (0, 1), default=0.95
-        The coverage probability, held simultaneously over all pairs of groups and all rates (Bonferroni),
+        The coverage probability, held simultaneously over all pairs of groups, rates and strata (Bonferroni),
         and therefore at least this for their minimum.
 
     Returns
@@ -224,7 +232,7 @@ def ratio_interval(
     Raises
     ------
     ValueError
-        If ``confidence`` does not lie between 0 and 1, or the counts have strata.
+        If ``confidence`` does not lie between 0 and 1.
 
     See Also
     --------
@@ -263,8 +271,8 @@ class PairDisparities:
 
     Parameters
     ----------
-    rate : Rate
-        The rate.
+    measure : Measure
+        The rate, and in which stratum.
     first, second : integer array of shape (n_pairs,)
         The positions of the groups of each pair that have the rate.
     value, low, high : array of shape (n_pairs,)
@@ -278,7 +286,7 @@ class PairDisparities:
         The rate of every group.
     """
 
-    rate: Rate
+    measure: Measure
     first: Ints
     second: Ints
     value: Floats
@@ -288,6 +296,16 @@ class PairDisparities:
     level: float
     rates: Floats
 
+    @property
+    def name(self) -> str:
+        """What is compared."""
+        return self.measure.name
+
+    @property
+    def rate(self) -> Rate | MeanRate:
+        """The rate."""
+        return self.measure.rate
+
     def lowest_first(self, pair: int) -> tuple[int, int]:
         """Return the positions of the groups of a pair, the one with the lower rate first."""
         first, second = int(self.first[pair]), int(self.second[pair])
@@ -295,42 +313,40 @@ class PairDisparities:
 
 
 def pair_disparities(
-    counts: GroupCounts,
-    constraint: Constraint | Rate | str,
+    counts: GroupTable,
+    constraint: Constraint | Rate | MeanRate | str,
     comparison: PairComparison,
     confidence: float,
     reference: Hashable = None,
 ) -> list[PairDisparities]:
-    """Compare all pairs of groups, or all groups with a reference, in every rate of a constraint.
+    """Compare all pairs of groups, or all groups with a reference, in every rate (and stratum).
 
-    Confidence is such that the intervals of all pairs and rates hold together (Bonferroni).
+    Confidence is such that the intervals of all pairs, rates and strata hold together (Bonferroni): it needs
+    no independence, so that strata may be classes, of each of which every row is counted.
     """
-    refuse_strata(counts, "An interval")
-    constraint = as_constraint(constraint)
+    constraint = constraint_on(counts, constraint)
     n = len(counts.groups)
     pairs = np.triu_indices(n, 1)
     if reference is not None:
         base = position_of(reference, counts.groups)
         pairs = (np.delete(np.arange(n), base), np.full(n - 1, base))
-    level = joint_confidence(confidence, len(pairs[0]) * len(constraint.rates))
+    measures = measures_of(counts, constraint)
+    level = joint_confidence(confidence, len(pairs[0]) * len(measures))
     disparities = []
-    for rate in constraint.rates:
-        rates: Floats = rate(counts.cells)
-        estimate = Estimate(rates, *rate_intervals(counts, rate, level))
+    for measure in measures:
+        rates, rate = measure.values, measure.rate
+        estimate = measure.estimate(*rate_intervals(measure.table, rate, level))
         defined = ~np.isnan(rates[pairs[0]] - rates[pairs[1]])
-        positions = [side[defined] for side in pairs]
-        first, second = (Estimate(*(part[side] for part in estimate)) for side in positions)
-        cells_of_pairs = {
-            cell: np.stack([table[side] for side in positions]) for cell, table in counts.cells.items()
-        }
-        value = Constraint(rate.name, rate).compare(cells_of_pairs, comparison)
+        positions = pairs[0][defined], pairs[1][defined]
+        value = _compared(measure, positions, comparison)
         if comparison == "difference":
-            signed_low, signed_high = newcombe_interval(first, second)
+            signed_low, signed_high = measure.differences(estimate, positions, level)
             # Of the absolute difference: 0 if the signed interval holds it, else the end that is nearer.
             past_parity = np.maximum(signed_low, -signed_high)
             low = np.maximum(0, past_parity)
             high = np.maximum(np.abs(signed_low), np.abs(signed_high))
         else:  # the smaller rate may be either of the two
+            first, second = (Estimate(*(part[side] for part in estimate)) for side in positions)
             directions = mover_r_interval(first, second), mover_r_interval(second, first)
             low, high = (
                 np.minimum(*(np.clip(direction[end], 0, 1) for direction in directions)) for end in (0, 1)
@@ -338,18 +354,34 @@ def pair_disparities(
             nearest = np.minimum(directions[0][1], directions[1][1])
             past_parity = np.where(nearest > 1, 2 - 1 / np.maximum(nearest, 1), nearest)
         disparities.append(
-            PairDisparities(rate, positions[0], positions[1], value, low, high, past_parity, level, rates)
+            PairDisparities(measure, positions[0], positions[1], value, low, high, past_parity, level, rates)
         )
     return disparities
 
 
-def worst_interval(disparities: Iterable[PairDisparities], comparison: PairComparison) -> tuple[float, float]:
-    """Return the interval of the largest difference, or smallest ratio.
+def _compared(measure: Measure, positions: tuple[Ints, Ints], comparison: PairComparison) -> Floats:
+    """Return the disparity of each pair of groups in one measure."""
+    table = measure.table
+    sums = table.moments if isinstance(table, GroupAmounts) else table.cells
+    of_pairs = {name: np.stack([values[side] for side in positions]) for name, values in sums.items()}
+    return Constraint(measure.rate.name, measure.rate).compare(of_pairs, comparison)
 
-    NaN if no two groups are compared, in one of the rates if there are several.
+
+def complete(disparities: Iterable[PairDisparities]) -> list[PairDisparities]:
+    """Return those of strata in which groups can be compared in every rate.
+
+    The disparity of several rates is not known where one of them cannot be compared; a stratum of which that
+    is so is passed over.
     """
     parts = list(disparities)
-    if not all(len(part.value) for part in parts):
+    lacking = [part.measure.stratum for part in parts if not len(part.value)]
+    return [part for part in parts if part.measure.stratum not in lacking]
+
+
+def worst_interval(disparities: Iterable[PairDisparities], comparison: PairComparison) -> tuple[float, float]:
+    """Return the interval of the largest difference, or smallest ratio; NaN if none is known."""
+    parts = complete(disparities)
+    if not parts:
         return float("nan"), float("nan")
     worst = np.max if comparison == "difference" else np.min
     low, high = (worst([worst(getattr(part, end)) for part in parts]) for end in ("low", "high"))

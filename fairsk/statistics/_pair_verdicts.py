@@ -10,8 +10,19 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from fairsk._core.groups import format_group
-from fairsk._core.results import MOST_LINES, Backend, Result, Table, number, percent, with_interval
+from fairsk._core.results import (
+    MOST_LINES,
+    Backend,
+    Result,
+    Table,
+    amount,
+    amount_with_interval,
+    number,
+    percent,
+    with_interval,
+)
 from fairsk._core.typing import Bools, Floats, Ints
+from fairsk.rates import MeanRate
 from fairsk.statistics._intervals import PairDisparities
 from fairsk.statistics._pairs import PairComparison
 
@@ -56,6 +67,7 @@ class PairVerdicts(Result):
     _passes: Bools | None
     _fails: Bools | None
     library: Backend | None = None
+    _of_amounts: bool = False
 
     def __len__(self) -> int:
         return len(self.values)
@@ -101,7 +113,8 @@ class PairVerdicts(Result):
 
     def value_shown(self, place: int) -> str:
         """Write the disparity of a pair with its interval."""
-        return with_interval(self.values[place], self.low[place], self.high[place])
+        written = amount_with_interval if self._of_amounts else with_interval
+        return written(self.values[place], self.low[place], self.high[place])
 
     def _tables(self) -> list[Table]:
         columns: dict[str, Sequence[Any]] = {
@@ -116,7 +129,8 @@ class PairVerdicts(Result):
         }
         if self._passes is not None:
             columns["verdict"] = self.outcomes
-        text = {name: list(map(number, column[:MOST_LINES])) for name, column in columns.items()}
+        written = amount if self._of_amounts else number
+        text = {name: list(map(written, column[:MOST_LINES])) for name, column in columns.items()}
         text["value"] = list(map(self.value_shown, range(len(text["value"]))))
         del text["low"], text["high"]
         note = f"{percent(self.confidence)} intervals, for all of these at once"
@@ -156,9 +170,12 @@ def judge_pairs(
     )
     in_order = first_rates <= second_rates
     passes = fails = None
+    of_amounts = any(isinstance(part.rate, MeanRate) for part in disparities)
     if bound is not None:
         mildest, worst, worse = (low, high, 1) if comparison == "difference" else (high, low, -1)
-        passes, fails = worse * (worst - bound) <= ROUNDING, worse * (mildest - bound) > ROUNDING
+        # Amounts have units, so that only a part of the bound is small beside it.
+        rounding = ROUNDING * (bound if of_amounts else 1.0)
+        passes, fails = worse * (worst - bound) <= rounding, worse * (mildest - bound) > rounding
     return PairVerdicts(
         lowest_rates=np.where(in_order, first_rates, second_rates),
         highest_rates=np.where(in_order, second_rates, first_rates),
@@ -166,7 +183,7 @@ def judge_pairs(
         low=low,
         high=high,
         confidence=confidence,
-        _names=tuple(part.rate.name for part in disparities),
+        _names=tuple(part.name for part in disparities),
         _groups=groups,
         _places=np.stack(
             [
@@ -178,4 +195,5 @@ def judge_pairs(
         _passes=passes,
         _fails=fails,
         library=library,
+        _of_amounts=of_amounts,
     )

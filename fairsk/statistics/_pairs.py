@@ -2,7 +2,8 @@
 
 Every interval for a pair of groups in this package comes from here. Both combine the intervals of the two
 rates, by the method of variance estimates recovery (MOVER): for differences of proportions it is Newcombe's
-hybrid method [1]_, for ratios that of Donner and Zou [2]_.
+hybrid method [1]_, for ratios that of Donner and Zou [2]_. Means of amounts that may be negative have about
+normal estimates, and their differences Welch's interval [3]_.
 
 References
 ----------
@@ -10,6 +11,8 @@ References
    Medicine 17, 1998.
 .. [2] Donner & Zou, Closed-Form Confidence Intervals for Functions of the Normal Mean and Standard
    Deviation, Statistical Methods in Medical Research 21, 2012.
+.. [3] Welch, The Generalization of "Student's" Problem when Several Different Population Variances are
+   Involved, Biometrika 34, 1947.
 """
 
 from __future__ import annotations
@@ -17,12 +20,12 @@ from __future__ import annotations
 from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, stdtr, stdtrit
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.typing import Floats
 from fairsk._core.validation import check_choice
-from fairsk.rates import CELLS, Rate
+from fairsk.rates import CELLS, Constraint, MeanRate, Rate
 from fairsk.statistics._proportions import rate_variances, share_behind
 
 __all__ = [
@@ -34,26 +37,27 @@ __all__ = [
     "mover_r_interval",
     "newcombe_interval",
     "two_sided",
+    "welch_interval",
+    "welch_t",
 ]
 
 #: The lower and the upper end of confidence intervals.
 Interval: TypeAlias = tuple[Floats, Floats]
 PairComparison: TypeAlias = Literal["difference", "ratio"]
 Values = TypeVar("Values", float, Floats)
+#: Means, their standard errors, and how many (effective) rows they are of.
+_Mean: TypeAlias = tuple[Floats, Floats, Floats]
 
 
-def check_comparison(comparison: PairComparison, *rates: Rate) -> None:
+def check_comparison(comparison: PairComparison, *rates: Rate | MeanRate) -> None:
     """Refuse an unknown comparison, and the ratio of a rate that can be negative."""
     hint = ""
     if isinstance(comparison, str) and comparison == "mean_difference":
         hint = " The mean over pairs has no interval here: disparity and make_fair_scorer measure it."
     check_choice("comparison", comparison, PairComparison, hint)
     for rate in rates:
-        if comparison == "ratio" and min(rate.numerator_coefficients) < 0:
-            raise ValueError(
-                f"The ratio of {rate.name!r} is not defined: it can be negative, for its numerator, "
-                f"{rate.numerator!r}, subtracts. Use the difference."
-            )
+        if comparison == "ratio":
+            Constraint(rate.name, rate).check_ratio()
 
 
 class Estimate(NamedTuple, Generic[Values]):
@@ -93,6 +97,35 @@ def mover_r_interval(first: Estimate[Floats], second: Estimate[Floats]) -> Inter
     low = np.where(lower_a > 0, low, np.where(undefined, np.nan, 0.0))
     high = np.where(lower_b > 0, high, np.where(undefined, np.nan, np.inf))
     return low, high
+
+
+def welch_interval(first: _Mean, second: _Mean, confidence: float) -> Interval:
+    """Return Welch's interval of the first mean minus the second; without end where a spread is not known.
+
+    Each is given as its value, its standard error and the effective number of rows behind it.
+    """
+    gap, error, df = _welch(first, second)
+    with np.errstate(invalid="ignore"):
+        half = np.where(error > 0, stdtrit(df, 0.5 + confidence / 2) * error, 0.0)
+    half = np.where(np.isnan(error) & ~np.isnan(gap), np.inf, half)
+    return gap - half, gap + half
+
+
+def welch_t(first: _Mean, second: _Mean) -> tuple[Floats, Floats]:
+    """Return Welch's t of the first mean minus the second, and its two-sided p-value."""
+    gap, error, df = _welch(first, second)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(gap == 0, 0.0, gap / error)
+    return t, np.where(np.isinf(t), 0.0, 2 * stdtr(df, -np.abs(t)))
+
+
+def _welch(first: _Mean, second: _Mean) -> tuple[Floats, Floats, Floats]:
+    """Return the difference of means, its standard error, and the degrees of freedom by Satterthwaite."""
+    variances = [side[1] ** 2 for side in (first, second)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = [v**2 / (side[2] - 1) for v, side in zip(variances, (first, second), strict=True)]
+        df = sum(variances) ** 2 / sum(parts)
+    return first[0] - second[0], np.sqrt(sum(variances)), np.where(df > 0, df, 1.0)
 
 
 def equality_z(first: GroupCounts, second: GroupCounts, rate: Rate) -> Floats:

@@ -14,21 +14,36 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from fairsk._core.amount_sums import GroupAmounts, get_mean
 from fairsk._core.counts import GroupCounts
 from fairsk._core.typing import Floats
-from fairsk.rates import CELLS, CONSTRAINTS, Constraint, Rate, get_constraint, get_rate
+from fairsk.rates import (
+    AMOUNT_RATES,
+    CELLS,
+    CONSTRAINTS,
+    Constraint,
+    MeanRate,
+    Rate,
+    get_amount_constraint,
+    get_constraint,
+    get_rate,
+)
 
 __all__ = [
     "Share",
     "as_constraint",
     "as_counts",
+    "constraint_on",
     "effective_rows",
+    "mean_on",
     "need_share",
+    "rate_on",
     "rate_variances",
     "refuse_strata",
     "rows_counted",
     "share_behind",
     "takes_counts",
+    "takes_tables",
 ]
 
 _Parameters = ParamSpec("_Parameters")
@@ -144,6 +159,30 @@ def as_constraint(constraint: Constraint | Rate | str) -> Constraint:
     return get_constraint(constraint)
 
 
+def constraint_on(table: GroupCounts | GroupAmounts, constraint: Any) -> Constraint:
+    """Return a constraint on what the table holds, or the one that a rate or mean agrees between groups."""
+    if isinstance(table, GroupCounts):
+        return as_constraint(constraint)
+    if isinstance(constraint, MeanRate) or (isinstance(constraint, str) and constraint in AMOUNT_RATES):
+        mean = get_mean(constraint)
+        return Constraint(mean.name, mean)
+    return get_amount_constraint(constraint)
+
+
+def mean_on(rate: Rate | MeanRate | str) -> MeanRate:
+    """Return the mean of amounts that is asked for; refuse a rate of decisions."""
+    if isinstance(rate, Rate):
+        raise TypeError(f"{rate.name!r} is a rate of decisions, and here are predicted amounts: name a mean.")
+    return get_mean(rate)
+
+
+def rate_on(rate: Rate | MeanRate | str) -> Rate:
+    """Return the rate of decisions that is asked for; refuse a mean of amounts."""
+    if isinstance(rate, MeanRate):
+        raise TypeError(f"{rate.name!r} is a mean of amounts, and here are decisions: name a rate.")
+    return get_rate(rate)
+
+
 def as_counts(table: Any, function: str) -> GroupCounts:
     """Return counts, or those that a table is made of; a message says how a function gets them from rows."""
     counts = table if isinstance(table, GroupCounts) else getattr(table, "counts", None)
@@ -152,12 +191,29 @@ def as_counts(table: Any, function: str) -> GroupCounts:
     return counts
 
 
+def _as_table(table: Any, function: str) -> GroupCounts | GroupAmounts:
+    """Return counts or moments of amounts, or those that a table is made of."""
+    amounts = table if isinstance(table, GroupAmounts) else getattr(table, "amounts", None)
+    return amounts if isinstance(amounts, GroupAmounts) else as_counts(table, function)
+
+
 def takes_counts(function: Callable[_Parameters, _Returned]) -> Callable[_Parameters, _Returned]:
     """Decorate a function whose first parameter is ``counts``: say what it takes to whoever gives it rows.
 
     It gets the counts that a table is made of, too. Python alone would say of rows that there is an
     unexpected argument, and not where counts come from.
     """
+    return _checked(function, as_counts)
+
+
+def takes_tables(function: Callable[_Parameters, _Returned]) -> Callable[_Parameters, _Returned]:
+    """Decorate a function whose first parameter, ``counts``, may hold amounts: as :func:`takes_counts`."""
+    return _checked(function, _as_table)
+
+
+def _checked(
+    function: Callable[_Parameters, _Returned], read: Callable[[Any, str], Any]
+) -> Callable[_Parameters, _Returned]:
     name = function.__name__
 
     @wraps(function)
@@ -166,9 +222,9 @@ def takes_counts(function: Callable[_Parameters, _Returned]) -> Callable[_Parame
         if of_rows:
             raise TypeError(f"{_how_to_count(name)} It has no {of_rows[0]}=.")
         if args:
-            return function(as_counts(args[0], name), *args[1:], **kwargs)  # type: ignore[arg-type]
+            return function(read(args[0], name), *args[1:], **kwargs)  # type: ignore[arg-type]
         if "counts" in kwargs:
-            kwargs["counts"] = as_counts(kwargs["counts"], name)
+            kwargs["counts"] = read(kwargs["counts"], name)
         return function(*args, **kwargs)
 
     return checked
@@ -181,9 +237,9 @@ def _how_to_count(function: str) -> str:
     )
 
 
-def refuse_strata(counts: GroupCounts, what: str) -> None:
+def refuse_strata(counts: GroupCounts | GroupAmounts, what: str) -> None:
     """Refuse counts that are broken down by strata."""
-    if counts.strata is not None:
+    if isinstance(counts, GroupCounts) and counts.strata is not None:
         raise ValueError(
             f"{what} needs counts without strata: take one, counts.stratum(label), or sum them out, "
             "counts.marginal(*counts.names)."

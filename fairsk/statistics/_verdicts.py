@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, list_groups, position_of
 from fairsk._core.messages import show
-from fairsk._core.results import Backend, Result, Table, number, percent, printable, with_interval
+from fairsk._core.results import Backend, Result, Table, amount, number, percent, printable
 from fairsk._core.typing import Bools, Ints
-from fairsk.rates import Constraint, Rate
+from fairsk.rates import Constraint, MeanRate, Rate
 from fairsk.statistics._detectable import smallest_detectable_between
-from fairsk.statistics._intervals import PairDisparities, check_confidence, pair_disparities, worst_interval
+from fairsk.statistics._intervals import (
+    PairDisparities,
+    check_confidence,
+    complete,
+    pair_disparities,
+    worst_interval,
+)
+from fairsk.statistics._measures import GroupTable, Measure, measures_of
 from fairsk.statistics._pair_verdicts import ROUNDING, Outcome, PairVerdicts, judge_pairs
 from fairsk.statistics._pairs import Estimate, PairComparison, check_comparison
-from fairsk.statistics._proportions import (
-    as_constraint,
-    effective_rows,
-    refuse_strata,
-    rows_counted,
-    takes_counts,
-)
+from fairsk.statistics._proportions import constraint_on, takes_tables
 
 __all__ = [
     "MeasuredDisparity",
@@ -99,6 +99,7 @@ class MeasuredDisparity(Result):
     _past_parity: float  # the end of the interval on the side of parity: see PairDisparities
     _rates: tuple[str, ...]
     library: Backend | None = None
+    _of_amounts: bool = False
 
     def unfolded(self) -> Estimate[float]:
         """The disparity with an interval that goes on past parity, as that of a signed number would."""
@@ -118,6 +119,23 @@ class MeasuredDisparity(Result):
         # The end of an interval that is nearest to the bound says how surely the pair breaks it.
         nearest = -self.pairs.low if self.comparison == "difference" else self.pairs.high
         return failing[np.argsort(nearest[failing], kind="stable")][:most]
+
+    def _written(self, value: float) -> str:
+        """Write a rate or a disparity; a share that is small but not 0 does not look like 0."""
+        if self._of_amounts:
+            return amount(value)
+        return f"{value:.1e}" if 0 < value < 0.0005 else number(value)
+
+    def _value_shown(self) -> tuple[str, str, str]:
+        """Write the disparity and the ends of its interval."""
+        if not self._of_amounts:
+            return number(self.value), number(self.low), number(self.high)
+        half_width = (self.high - self.low) / 2
+        return (
+            amount(self.value, half_width),
+            amount(self.low, half_width),
+            amount(self.high, half_width),
+        )
 
     def _sentences(self) -> list[str]:
         """Say it in words."""
@@ -142,15 +160,16 @@ class MeasuredDisparity(Result):
         if not len(self.pairs):
             return []
         lowest, highest, _ = self.pairs.pair_shown(self._furthest)
-        lowest_rate, highest_rate = map(_written, self.group_rates)
-        interval = f"({percent(self.confidence)} interval {number(self.low)} to {number(self.high)})"
+        lowest_rate, highest_rate = map(self._written, self.group_rates)
+        value, low, high = self._value_shown()
+        interval = f"({percent(self.confidence)} interval {low} to {high})"
         if len(self.pairs) == 1 and not np.isnan(self.value):
             return [
-                f"{self.constraint} {self.comparison} {number(self.value)} {interval}, "
+                f"{self.constraint} {self.comparison} {value} {interval}, "
                 f"{self.rate} from {lowest_rate} ({lowest}) to {highest_rate} ({highest})."
             ]
         # The interval is that of the worst of all pairs, and not of the pair that lies furthest apart.
-        first = f"{self.constraint}, {self._extreme()} {number(self.value)} {interval}."
+        first = f"{self.constraint}, {self._extreme()} {value} {interval}."
         return [
             self._unknown() if np.isnan(self.value) else first,
             f"Furthest apart: {lowest} ({lowest_rate}) and {highest} ({highest_rate}) in {self.rate}, "
@@ -193,7 +212,9 @@ class MeasuredDisparity(Result):
         if self.bound is None:
             return self._power() if self.reason == "no_bound" else []
         side = "above" if self.comparison == "difference" else "below"
-        beyond = f"a {self.comparison} {side} {self.bound:g}"
+        of_amounts = self._of_amounts and self.comparison == "difference"
+        bound = f"{self.bound:,.10g}" if of_amounts else f"{self.bound:g}"
+        beyond = f"a {self.comparison} {side} {bound}"
         if self.reason == "kept":
             return [f"{beyond[0].upper()}{beyond[1:]} is ruled out at this n."]
         if self.reason == "broken":
@@ -215,9 +236,10 @@ class MeasuredDisparity(Result):
         """Say what would have been seen."""
         if np.isfinite(self.smallest_detectable):
             or_more = "more" if self.comparison == "difference" else "less"
+            smallest = self._written(self.smallest_detectable)
             return [
-                f"Between these two groups a {self.comparison} of {number(self.smallest_detectable)} or "
-                f"{or_more} would be told from parity with 80% power."
+                f"Between these two groups a {self.comparison} of {smallest} or {or_more} would be told from "
+                "parity with 80% power."
             ]
         return [
             "Nothing between these two groups would be told from parity with 80% power: they are too "
@@ -255,8 +277,11 @@ class MeasuredDisparity(Result):
             "highest_rate": [float(rates[1])],
         }
         text = {name: list(map(number, values)) for name, values in columns.items()}
-        text |= {name: list(map(_written, columns[name])) for name in ("lowest_rate", "highest_rate")}
-        text["value"] = [with_interval(self.value, self.low, self.high)]
+        text |= {name: list(map(self._written, columns[name])) for name in ("lowest_rate", "highest_rate")}
+        if self._of_amounts and self.bound is not None:
+            text["bound"] = [f"{self.bound:,.10g}"]
+        value, low, high = self._value_shown()
+        text["value"] = [value if np.isnan(self.low) and np.isnan(self.high) else f"{value} [{low}, {high}]"]
         del text["low"], text["high"]
         if self.outcome is None:
             del text["verdict"]
@@ -288,7 +313,8 @@ class Verdict(MeasuredDisparity):
         Why: ``"kept"``, ``"broken"``, ``"not_settled"``, ``"partly_measured"`` (what can be measured keeps
         the bound, but some group lacks a rate), ``"not_measured"`` or ``"one_group"``.
     constraint, rate : str
-        Which constraint, and the one of its rates on which the groups lie furthest apart.
+        Which constraint, and the one of its rates on which the groups lie furthest apart; with strata, the
+        stratum follows in parentheses.
     comparison : {"difference", "ratio"}
         What is bounded.
     reference : hashable
@@ -323,10 +349,10 @@ class Verdict(MeasuredDisparity):
     meets_bound: bool
 
 
-@takes_counts
+@takes_tables
 def verdict(
-    counts: GroupCounts,
-    constraint: Constraint | Rate | str,
+    counts: GroupTable,
+    constraint: Constraint | Rate | MeanRate | str,
     *,
     max_difference: float | None = None,
     min_ratio: float | None = None,
@@ -338,12 +364,14 @@ def verdict(
 
     Parameters
     ----------
-    counts : GroupCounts
-        The table of counts, without strata; or a table made of it, such as :func:`group_metrics` returns.
-    constraint : str, Constraint or Rate
-        The rate, or the rates that should agree.
+    counts : GroupCounts or GroupAmounts
+        The table of counts, or of amounts; or a table made of it, such as :func:`group_metrics` or
+        :func:`regression_metrics` returns. With strata the verdict is on the worst of them.
+    constraint : str, Constraint, Rate or MeanRate
+        The rate, or the rates that should agree; of amounts a name such as ``"mean_parity"``, or a mean.
     max_difference : float >= 0, optional
-        The largest difference that is tolerated, such as 0.05.
+        The largest difference that is tolerated, such as 0.05; of amounts in their unit (that of
+        ``"error_parity"`` in its square).
     min_ratio : float in (0, 1], optional
         The smallest ratio that is tolerated, such as 0.8. Give one of the two.
     reference : hashable, optional
@@ -351,7 +379,7 @@ def verdict(
         over the larger rate). By default all groups are compared with each other. Name it before you look
         at the rates.
     confidence : float in (0, 1), default=0.95
-        The coverage probability of the interval, over all compared pairs and all rates together.
+        The coverage probability of the interval, over all compared pairs, rates and strata together.
     min_group_size : int, default=30
         Groups with fewer rows to measure a rate on are named; none is left out.
 
@@ -364,8 +392,8 @@ def verdict(
     Raises
     ------
     ValueError
-        If not exactly one tolerance is given or it bounds nothing, the reference is not a group, or the
-        counts have strata.
+        If not exactly one tolerance is given or it bounds nothing, the reference is not a group, or a ratio
+        is asked of means of which one is negative.
 
     Warns
     -----
@@ -385,6 +413,15 @@ def verdict(
     pairs with the reference, if there is one). Bounds are compared up to rounding, so that 40 of 100 against
     50 of 100 keep a ratio of 0.8.
 
+    In strata, such as the classes of :func:`one_vs_rest_counts`, groups are compared in each, and never in
+    sums over strata. All intervals hold together (Bonferroni), which asks for no independence: a row that is
+    counted in every class does no harm. ``.rate`` names the rate and the stratum in which two groups lie
+    furthest apart, and ``.pairs`` has the verdict in each.
+
+    Differences of means that may be negative have Welch's interval; errors, which may not, combine their
+    intervals on the scale of logarithms. Of a group with fewer than two (effective) rows nothing is known,
+    and its intervals have no end.
+
     Examples
     --------
     >>> import numpy as np
@@ -396,9 +433,21 @@ def verdict(
     INCONCLUSIVE: demographic_parity difference 0.150 (95% interval 0.012 to 0.280), selection_rate from
     0.450 (b) to 0.600 (a). These rows do not settle whether there is a difference above 0.05. Between
     these two groups a difference of 0.197 or more would be told from parity with 80% power.
+
+    Amounts, and of three classes the worst:
+
+    >>> from fairsk.metrics import GroupAmounts, one_vs_rest_counts
+    >>> wages = np.random.default_rng(0).normal(np.repeat([52_000, 50_000], 200), 9_000)
+    >>> amounts = GroupAmounts.from_predictions(None, wages, sensitive_features=np.repeat(["a", "b"], 200))
+    >>> verdict(amounts, "mean_parity", max_difference=5_000).outcome
+    'PASS'
+    >>> answers = np.repeat(["no", "later", "yes", "no", "yes"], [80, 80, 140, 200, 100])
+    >>> counts = one_vs_rest_counts(None, answers, sensitive_features=np.repeat(["a", "b"], 300))
+    >>> worst = verdict(counts, "demographic_parity", max_difference=0.1)
+    >>> worst.outcome, worst.rate
+    ('FAIL', 'selection_rate (no)')
     """
-    refuse_strata(counts, "A verdict")
-    constraint = as_constraint(constraint)
+    constraint = constraint_on(counts, constraint)
     comparison, bound = _tolerance(constraint, max_difference, min_ratio)
     counts.warn_undefined(*constraint.rates, fewest=2)
     if reference is not None:
@@ -424,7 +473,7 @@ def verdict(
 
 
 def measure_disparity(
-    counts: GroupCounts,
+    counts: GroupTable,
     constraint: Constraint,
     comparison: PairComparison,
     bound: float | None = None,
@@ -436,47 +485,52 @@ def measure_disparity(
     """Measure a disparity, and compare it with a bound if there is one; for tables that go on regardless.
 
     Whatever the table lacks (labels, a second group, the reference, rows to measure a rate on) is no error
-    and no warning here: ``reason`` names it. Only a question that makes no sense is refused: strata, an
-    unknown comparison, the ratio of a rate that can be negative, a confidence that is no probability. The
-    bound is taken as it is; :func:`check_bound` refuses one that bounds nothing.
+    and no warning here: ``reason`` names it. Only a question that makes no sense is refused: an unknown
+    comparison, the ratio of a rate that can be negative, a confidence that is no probability. The bound
+    is taken as it is; :func:`check_bound` refuses one that bounds nothing.
     """
-    refuse_strata(counts, "A disparity")
     check_comparison(comparison, *constraint.rates)
     check_confidence(confidence)
     lacking = _lacking(counts, constraint, reference)
+    measures = [] if lacking == "no_labels" else measures_of(counts, constraint)
     disparities: list[PairDisparities] = []
     unmeasured: dict[str, tuple[Hashable, ...]] = {}
     small: tuple[Hashable, ...] = ()
     if lacking is None:
         disparities = pair_disparities(counts, constraint, comparison, confidence, reference)
     if lacking != "no_labels":
-        unmeasured, small = _unmeasured(counts, constraint), _small(counts, constraint, min_group_size)
+        unmeasured, small = _unmeasured(counts, measures), _small(counts, measures, min_group_size)
     pairs = judge_pairs(counts.groups, disparities, comparison, bound, confidence, counts.library)
     value = low = high = past_parity = float("nan")
-    # The disparity of several rates is not known where one of them cannot be compared.
-    if disparities and all(len(part.value) for part in disparities):
+    known = complete(disparities)
+    if known:
         extreme = np.max if comparison == "difference" else np.min
-        value = float(extreme(pairs.values))
-        past_parity = float(extreme([extreme(part.past_parity) for part in disparities]))
+        value = float(extreme([extreme(part.value) for part in known]))
+        past_parity = float(extreme([extreme(part.past_parity) for part in known]))
         low, high = worst_interval(disparities, comparison)
-    rate, furthest, detectable = constraint.rates[0], -1, float("nan")
+    names = [measure.name for measure in measures] or [rate.name for rate in constraint.rates]
+    rate, n, furthest, detectable = names[0], 0.0, -1, float("nan")
     groups: tuple[Hashable, Hashable] | tuple[()] = ()
     rates: tuple[float, float] | tuple[()] = ()
     if len(pairs):
         part, place, furthest = _furthest(disparities, comparison)
-        rate, ends = part.rate, part.lowest_first(place)
+        rate, ends = part.name, part.lowest_first(place)
         groups = counts.groups[ends[0]], counts.groups[ends[1]]
         rates = float(part.rates[ends[0]]), float(part.rates[ends[1]])
-        detectable = smallest_detectable_between(counts, rate, ends, comparison, part.level)
+        detectable = smallest_detectable_between(part.measure, ends, comparison, part.level)
+    if measures:
+        n = float(next(measure for measure in measures if measure.name == rate).rows().sum())
+    of_amounts = constraint.is_of_amounts
+    rounding = ROUNDING * (bound or 0.0) if of_amounts else ROUNDING
     reason = lacking or _reason(pairs, value, bound, bool(unmeasured))
     meets_bound = None
     if bound is not None:
-        meets_bound = bool((1 if comparison == "difference" else -1) * (value - bound) <= ROUNDING)
+        meets_bound = bool((1 if comparison == "difference" else -1) * (value - bound) <= rounding)
     return MeasuredDisparity(
         outcome=None if bound is None else _OUTCOMES[reason],
         reason=reason,
         constraint=constraint.name,
-        rate=rate.name,
+        rate=rate,
         comparison=comparison,
         reference=reference,
         value=value,
@@ -485,7 +539,7 @@ def measure_disparity(
         bound=bound,
         confidence=confidence,
         meets_bound=meets_bound,
-        n=0.0 if lacking == "no_labels" else float(rows_counted(counts.cells, rate).sum()),
+        n=n,
         groups=groups,
         group_rates=rates,
         pairs=pairs,
@@ -495,12 +549,13 @@ def measure_disparity(
         unmeasured=unmeasured,
         _furthest=furthest,
         _past_parity=past_parity,
-        _rates=tuple(part.name for part in constraint.rates),
+        _rates=tuple(names),
         library=counts.library,
+        _of_amounts=of_amounts,
     )
 
 
-def _lacking(counts: GroupCounts, constraint: Constraint, reference: Hashable) -> Reason | None:
+def _lacking(counts: GroupTable, constraint: Constraint, reference: Hashable) -> Reason | None:
     """Return what the table lacks for this question to be asked of it."""
     if not counts.labelled and any(rate.needs_labels for rate in constraint.rates):
         return "no_labels"
@@ -522,16 +577,18 @@ def _reason(pairs: PairVerdicts, value: float, bound: float | None, some_unmeasu
     return "partly_measured" if some_unmeasured else "kept"
 
 
-def _unmeasured(counts: GroupCounts, constraint: Constraint) -> dict[str, tuple[Hashable, ...]]:
+def _unmeasured(counts: GroupTable, measures: Sequence[Measure]) -> dict[str, tuple[Hashable, ...]]:
     """Return the groups that have nothing to measure a rate on, for each rate for which there are such."""
-    without_rows = {rate.name: _select(counts, rate.support(counts.cells) == 0) for rate in constraint.rates}
+    without_rows = {measure.name: _select(counts, ~measure.has_rows) for measure in measures}
     return {name: groups for name, groups in without_rows.items() if groups}
 
 
-def _small(counts: GroupCounts, constraint: Constraint, min_group_size: int) -> tuple[Hashable, ...]:
+def _small(counts: GroupTable, measures: Sequence[Measure], min_group_size: int) -> tuple[Hashable, ...]:
     """Return the groups that have every rate, and one of them on few rows."""
-    sizes = np.min([effective_rows(counts, rate) for rate in constraint.rates], axis=0)
-    has_rates = np.all([rate.support(counts.cells) != 0 for rate in constraint.rates], axis=0)
+    if not measures:
+        return ()
+    sizes = np.min([measure.effective_rows() for measure in measures], axis=0)
+    has_rates = np.all([measure.has_rows for measure in measures], axis=0)
     return _select(counts, has_rates & (sizes < min_group_size))
 
 
@@ -543,7 +600,11 @@ def _furthest(
     Every ratio to a rate of 0 is 0: of these pairs, the one with the largest difference lies furthest apart.
     """
     sign, extreme = (1, np.max) if comparison == "difference" else (-1, np.min)
-    worst = [sign * extreme(part.value) if len(part.value) else -np.inf for part in disparities]
+    looked_at = complete(disparities) or disparities
+    worst = [
+        sign * extreme(part.value) if len(part.value) and part in looked_at else -np.inf
+        for part in disparities
+    ]
     place = int(np.argmax(worst))
     part = disparities[place]
     differences = abs(part.rates[part.first] - part.rates[part.second])
@@ -575,11 +636,6 @@ def _tolerance(
     raise ValueError("Give one tolerance: max_difference, such as 0.05, or min_ratio, such as 0.8.")
 
 
-def _written(rate: float) -> str:
-    """Write a rate: one that is small but not 0 does not look like 0."""
-    return f"{rate:.1e}" if 0 < rate < 0.0005 else number(rate)
-
-
-def _select(counts: GroupCounts, mask: Bools) -> tuple[Hashable, ...]:
+def _select(counts: GroupTable, mask: Bools) -> tuple[Hashable, ...]:
     """Return the groups where a mask is true."""
     return tuple(group for group, flag in zip(counts.groups, mask, strict=True) if flag)
