@@ -13,6 +13,10 @@ from fairsk.reductions._controller import CLOSED_PER_ROUND, Multipliers
 
 __all__ = ["AmountController"]
 
+#: How many times the loss of all rows a group's mean may count as much as: beyond that all others have as
+#: good as no say, and a bound that cannot be met would gain nothing.
+_MOST_TIMES = 100.0
+
 #: The least part of what is foreseen that means are taken to answer by. What is missing is made up in the end
 #: where they answer less, by less per round; and an answer near 0 cannot be told from chance.
 _LEAST_ANSWER = 0.02
@@ -106,9 +110,9 @@ class AmountController(Multipliers):
         answers = _answers(fallen, _product(responses, self._followed), compared.mass * rows.covered)
         self._responses = responses * answers[:, None, None]
         least = self.free_costs.least_multipliers
-        self._move(
-            values + self._drift / CLOSED_PER_ROUND, self._responses, least, np.full_like(values, np.inf)
-        )
+        shares = np.where(rows.mass > 0, rows.mass, 1.0) / rows.weights.sum()
+        most = -_MOST_TIMES * shares * least
+        self._move(values + self._drift / CLOSED_PER_ROUND, self._responses, least, most)
         self.costs = AmountCosts.of(rows, self.multipliers, predictions)
 
     def _full_responses(self, predictions: Floats) -> Floats:
@@ -134,7 +138,12 @@ class AmountController(Multipliers):
         of_all = np.einsum("kg,kg->g", responses[j][:, codes], self._goal[:, codes])
         values = without[j, codes] - of_all + own * self._goal[j, codes]
         kept = 0.0 if self.distances is None else self.distances[j, codes]
-        self._goal[j, codes] = np.maximum(values + kept - self.rows.bound.value, 0) / own
+        goal = np.maximum(values + kept - self.rows.bound.value, 0) / own
+        if self.rows.covered.all():
+            # To weigh all rows alike changes nothing: as long as nothing is learned, all exceed a ceiling.
+            shares = self.rows.mass[codes] / self.rows.weights.sum()
+            goal -= shares * (goal / shares).min()
+        self._goal[j, codes] = np.minimum(goal, most[j, codes])
 
 
 def _product(responses: Floats, multipliers: Floats) -> Floats:

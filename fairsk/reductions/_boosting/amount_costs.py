@@ -105,9 +105,10 @@ def _per_mean(rows: AmountRows, predictions: Floats) -> Floats:
     mass = rows.mass
     shares = np.divide(rows.weights.sum(), mass, out=np.zeros(len(mass)), where=mass > 0)
     factors = np.tile(shares, (len(rows.rates), 1))
-    for j, (rate, root) in enumerate(zip(rows.rates, rows.values(predictions), strict=True)):
-        if rate.root:  # d sqrt(m) = dm / (2 sqrt(m)); a mean that is 0 cannot be lowered
-            factors[j] *= np.divide(0.5, root, out=np.zeros(len(root)), where=root > 0)
+    roots = [j for j, rate in enumerate(rows.rates) if rate.root]
+    if roots:  # d sqrt(m) = dm / (2 sqrt(m)); a mean that is 0 cannot be lowered
+        values = rows.values(predictions)[roots]
+        factors[roots] *= np.divide(0.5, values, out=np.zeros_like(values), where=values > 0)
     return factors
 
 
@@ -136,14 +137,18 @@ def amount_derivatives(
     squared, unit = 2 * np.maximum(costs.squared, 0), costs.unit
     # A pull without a curve, where errors have lost all weight, has that of the loss.
     curvatures = np.where(costs.prediction != 0, np.maximum(costs.curvatures, unit), costs.curvatures) / unit
+    is_smooth = not (costs.over.any() or costs.under.any())
     for start in range(0, len(predictions), CHUNK):
         part = slice(start, start + CHUNK)
         code = codes[part]
         error = predictions[part] - target[part]
         slope = squared[code] * error
-        over, under = np.maximum(slope + costs.over[code], 0), np.minimum(slope - costs.under[code], 0)
-        slope = np.where(error > 0, over, np.where(error < 0, under, 0.0)) + costs.prediction[code]
-        gradient[part] = slope / unit
+        if not is_smooth:
+            over, under = np.maximum(slope + costs.over[code], 0), np.minimum(slope - costs.under[code], 0)
+            slope = np.where(error > 0, over, np.where(error < 0, under, 0.0))
+        slope += costs.prediction[code]
+        slope /= unit
+        gradient[part] = slope
         hessian[part] = curvatures[code]
     return gradient, hessian
 
