@@ -35,7 +35,8 @@ def refuse_regressor(wrapper: Any, instead: str) -> None:
     ValueError
         If its ``estimator`` is a regressor.
     """
-    if is_regressor(wrapper.estimator):
+    # Of a class in the place of an estimator scikit-learn's error says more.
+    if not isinstance(wrapper.estimator, type) and is_regressor(wrapper.estimator):
         raise ValueError(
             f"{type(wrapper).__name__} is for classifiers, and {_name(wrapper.estimator)} is a regressor. "
             f"{instead}"
@@ -61,7 +62,7 @@ def check_scored(wrapper: Any, response_method: ScoreMethod, instead: str) -> No
         classifier without scores.
     """
     if response_method == "predict":
-        if is_classifier(wrapper.estimator):
+        if not isinstance(wrapper.estimator, type) and is_classifier(wrapper.estimator):
             raise ValueError(
                 f"response_method='predict' thresholds what a regressor predicts, and "
                 f"{_name(wrapper.estimator)} is a classifier: leave response_method out."
