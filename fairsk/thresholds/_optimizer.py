@@ -566,8 +566,8 @@ class GroupThresholdOptimizer(MetaClassifier):
             return TwoClasses(ThresholdSpec.from_parameters(**asked), training.positive, classes)
         if self.response_method == "predict":
             raise ValueError(
-                f"response_method='predict' is for two classes, and y has {len(training.classes)}: one number "
-                "per row does not say which of several is meant. Use a classifier."
+                f"response_method='predict' is for two classes, and y has {len(training.classes)}: one "
+                "number per row does not say which of several is meant. Use a classifier."
             )
         spec = ClassSpec.from_parameters(training.classes, self.pos_label, self.grades, **asked)
         method = "predict_proba" if self.policy == "blind" else self.response_method

@@ -140,7 +140,7 @@ class GroupPool:
         tables = self.rows.tables(vectors)
         keys = [table.tobytes() for table in tables]
         rates = self.terms.rates(tables)[self.terms.takes_part]
-        is_measured: list[bool] = np.isfinite(rates).all(axis=0).tolist()
+        is_measured = np.asarray(np.isfinite(rates).all(axis=0))
         for vector, table, key, ok in zip(vectors, tables, keys, is_measured, strict=True):
             if key not in self._seen:
                 self._seen[key] = len(self._offsets) if ok else -1
