@@ -258,7 +258,7 @@ def test_estimators_that_cannot_be():
     for frozen in (FrozenEstimator(fitted), make_pipeline(FunctionTransformer(), FrozenEstimator(fitted))):
         with pytest.raises(ValueError, match="fits its estimator under the bound, which a frozen one cannot"):
             make(estimator=frozen).fit(FRAME, Y)
-    with pytest.raises(ValueError, match="LinearRegression is a regressor. ConstrainedRegressor holds"):
+    with pytest.raises(ValueError, match=r"LinearRegression is a regressor\. ConstrainedRegressor holds"):
         make(estimator=LinearRegression()).fit(FRAME, Y)
     with pytest.raises(ValueError, match="LinearSVC has none of the methods predict_proba"):
         make(estimator=LinearSVC(), response_method="predict_proba").fit(FRAME, Y)

@@ -200,7 +200,7 @@ def test_what_cannot_be_thresholded():
     ):
         optimizer(DummyClassifier(), response_method="predict").fit(scores, labels, **rows)
     regressor = optimizer(AmountColumn(), response_method="predict")
-    with pytest.raises(ValueError, match=r"[Bb]inary|two classes apart; y has 3: 0, 1, 2"):
+    with pytest.raises(ValueError, match=r"two classes apart; y has 3: 0, 1, 2"):
         regressor.fit(scores, np.arange(120) % 3, **rows)
     for bad, message in (
         (scores * np.nan, "AmountColumn.predict returned NaN or infinite numbers"),

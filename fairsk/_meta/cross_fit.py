@@ -417,16 +417,11 @@ def cross_fit(
     Raises
     ------
     ValueError
-        If a prefit classifier has other classes than the data, there are several splits without a refit, the
-        training rows of a split have one class only, or a regressor is to tell more than two classes apart.
+        If a prefit classifier has other classes than the data, there are several splits without a refit, or
+        the training rows of a split have one class only.
     NotFittedError
         If a prefit classifier is not fitted.
     """
-    if regress and training.positive is None:
-        raise ValueError(
-            "response_method='predict' thresholds one number per row, which tells two classes apart; y has "
-            f"{len(training.classes)}: {list_labels(training.classes)}. Use a classifier, or make them two."
-        )
     if isinstance(estimator, FrozenEstimator):
         return _score_prefit(estimator, training, respond, share_groups=share_groups, regress=regress)
     splits = split_rows(training, cv, random_state)

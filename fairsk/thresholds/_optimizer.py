@@ -12,6 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from fairsk._core.columns import SensitiveColumns
+from fairsk._core.messages import list_labels
 from fairsk._core.policy import UnknownGroup
 from fairsk._core.results import library_of
 from fairsk._core.strata import read_strata, refuse_groups_as_strata
@@ -566,8 +567,8 @@ class GroupThresholdOptimizer(MetaClassifier):
             return TwoClasses(ThresholdSpec.from_parameters(**asked), training.positive, classes)
         if self.response_method == "predict":
             raise ValueError(
-                f"response_method='predict' is for two classes, and y has {len(training.classes)}: one "
-                "number per row does not say which of several is meant. Use a classifier."
+                "response_method='predict' thresholds one number per row, which tells two classes apart; y has "
+                f"{len(training.classes)}: {list_labels(training.classes)}. Use a classifier, or make them two."
             )
         spec = ClassSpec.from_parameters(training.classes, self.pos_label, self.grades, **asked)
         method = "predict_proba" if self.policy == "blind" else self.response_method
