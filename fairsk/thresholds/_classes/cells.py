@@ -72,7 +72,7 @@ def _walk(
     # No pair of offsets needs to lie further apart than this.
     cap = float(np.abs(margins).max(initial=0.0)) + 1.0
     # In general position a cell is known by how many rows each class has, so by the sum of these numbers over
-    # the rows. They are random, since powers of n + 1 may not fit; with 44 bits, two cells hardly ever meet.
+    # the rows. They are random, since powers of n + 1 may not fit; of 44 bits, so that no two cells meet.
     codes = np.random.default_rng(0).integers(1, 1 << 44, n_classes)
     worth = np.zeros((n_classes, n)) if payoffs is None else payoffs
     waiting: list[tuple[float, int, int, Decisions]] = [(0.0, 0, int(codes[start].sum()), start)]

@@ -139,9 +139,9 @@ class GroupPool:
         vectors = np.array(list(offsets)).reshape(-1, self.rows.n_classes)
         tables = self.rows.tables(vectors)
         keys = [table.tobytes() for table in tables]
-        rates = self.terms.rates(tables)[self.terms.takes_part]
-        is_measured = np.asarray(np.isfinite(rates).all(axis=0))
-        for vector, table, key, ok in zip(vectors, tables, keys, is_measured, strict=True):
+        missing = np.isnan(self.terms.rates(tables)[self.terms.takes_part])
+        for i, (vector, table, key) in enumerate(zip(vectors, tables, keys, strict=True)):
+            ok = not missing[:, i].any()
             if key not in self._seen:
                 self._seen[key] = len(self._offsets) if ok else -1
                 if ok:

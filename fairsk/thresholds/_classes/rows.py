@@ -123,6 +123,8 @@ class GroupRows:
     def tables(self, offsets: Floats) -> Floats:
         """Return the tables of many vectors, of shape (n_vectors, n_classes, n_classes)."""
         k, n = self.n_classes, len(self)
+        if k == 2 and len(offsets) > n / 8:
+            return self._tables_of_two(offsets[:, 1] - offsets[:, 0])
         if n > _FEW:
             return np.array([self.table(each) for each in offsets]).reshape(-1, k, k)
         tables = np.zeros((len(offsets), k * k))
@@ -134,6 +136,16 @@ class GroupRows:
             counts = np.bincount(cells.ravel(), np.tile(self.weights, len(part)), len(part) * k * k)
             tables[begin : begin + size] = counts.reshape(-1, k * k)
         return tables.reshape(-1, k, k)
+
+    def _tables_of_two(self, offsets: Floats) -> Floats:
+        """Return the tables of two classes under many offsets of the second, from one sort."""
+        # With an offset of 0 for the first class, the sums are those that decide.
+        line = self.line(np.zeros(2), 1)
+        order = np.argsort(offsets, kind="stable")
+        turned = np.searchsorted(self.turning_points(np.zeros(2), 1)[line.order], offsets[order])
+        tables = np.empty((len(offsets), 2, 2))
+        tables[order] = self._after(line, turned)
+        return tables
 
     def payoffs(self, worth: Floats) -> Floats:
         """Return what each row is worth under each decision, of shape (n_classes, n_samples)."""
@@ -210,17 +222,20 @@ class GroupRows:
 
     def tables_on_line(self, line: Line, stops: Ints) -> Floats:
         """Return the tables at some stops of a line, which rise: shape (n_stops, n_classes, n_classes)."""
-        k, n = self.n_classes, len(stops)
+        return self._after(line, line.turned[stops])
+
+    def _after(self, line: Line, turned: Ints) -> Floats:
+        """Return the tables after some rows of a line have turned: how many, in rising order."""
+        k, n = self.n_classes, len(turned)
         # Each row turns before the first of the stops at which it has turned.
-        turns_at = np.searchsorted(line.turned[stops], np.arange(len(self)), "right")
+        turns_at = np.searchsorted(turned, np.arange(len(self)), "right")
         labels, before = self.labels[line.order], line.before[line.order]
-        weights = self.weights[line.order]
         cells = (turns_at * k + labels) * k + before
-        moved = np.bincount(cells, weights, (n + 1) * k * k).reshape(n + 1, k, k)
-        turned = np.cumsum(moved, axis=0)[:n]
-        tables = moved.sum(0) - turned
-        tables[:, :, line.klass] += turned.sum(2)
-        return tables
+        moved = np.bincount(cells, self.weights[line.order], (n + 1) * k * k).reshape(n + 1, k, k)
+        gone = np.cumsum(moved, axis=0)[:n]
+        tables = moved.sum(0) - gone
+        tables[:, :, line.klass] += gone.sum(2)
+        return np.asarray(tables, dtype=float)
 
     def ascend(self, offsets: Floats, payoffs: Floats) -> Floats:
         """Return offsets that no change of one class alone betters, from some on."""
@@ -238,6 +253,17 @@ class GroupRows:
                 unchanged += 1
             if unchanged == self.n_classes:
                 break
+        return normalised(offsets)
+
+    def matching_shares(self) -> Floats:
+        """Return offsets under which about as many rows are decided as each class as have its label."""
+        wanted = np.bincount(self.labels, self.weights, self.n_classes)
+        offsets = np.zeros(self.n_classes)
+        for step in range(_MAX_ROUNDS * self.n_classes):
+            klass = step % self.n_classes
+            line = self.line(offsets, klass)
+            decided = np.concatenate([[0.0], np.cumsum(self.weights[line.order])])[line.turned]
+            offsets[klass] = line.stops[np.argmin(np.abs(decided - wanted[klass]))]
         return normalised(offsets)
 
     def best_offsets(self, worth: Floats, starts: Sequence[Floats]) -> Floats:

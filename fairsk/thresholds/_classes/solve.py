@@ -45,6 +45,8 @@ _SMOOTHING = 0.6
 #: Up to how many rows all decisions near the best ones are looked at, and how many of these: as a rule, and
 #: where no single vectors among them come close to the mixtures.
 _WALKED_ROWS, _WALKED_CELLS, _WIDELY_WALKED_CELLS = 1_000, 600, 2_000
+#: Into how many stretches a pool is cut, of each of which the best column may enter at a time.
+_STRETCHES = 8
 #: What a column must gain, as a part of the value's range, to enter.
 _GAIN = 1e-9
 
@@ -106,7 +108,7 @@ class _Solver:
         for g, index in enumerate(np.split(order, ends[:-1])):
             rows, terms = _rows(problem, index), Terms(problem, g, self._total)
             if g in self._measured:
-                self._pools.append(_begin(rows, terms, self._overall))
+                self._pools.append(_begin(rows, terms, self._overall, can_mix=problem.can_mix))
             else:
                 self._tables[g] = rows.table(self._overall)
                 fixed_shares += terms.shares(self._tables[[g]])[:, 0]
@@ -167,12 +169,18 @@ class _Solver:
         master = self._maximise("worth")
         if master is None and self._maximise("excess") is not None:
             master = self._maximise("worth")
+        if master is None and not all(pool.is_complete for pool in self._pools):
+            # Slopes of rates without fixed denominators mislead the program: steps measure them anew.
+            descent = Descent(self._windows, self._pools, self._span)
+            descent.run(np.array([pool.rows.matching_shares() for pool in self._pools]))
+            self._columns = [np.arange(len(pool)) for pool in self._pools]
+            master = Master.solve(self._windows, self._pools, self._columns, "worth")
         return master if master is None else self._look_around(master, _WALKED_CELLS)
 
     def _look_around(self, master: Master, n_cells: int) -> Master:
         """Return the optimum with decisions near those of the mixtures, in groups of few rows."""
         for g, (pool, (used, probabilities)) in enumerate(zip(self._pools, master.used(), strict=True)):
-            if pool.is_complete or len(pool.rows) > _WALKED_ROWS:
+            if not _can_walk(pool):
                 continue
             table = np.tensordot(probabilities, pool.tables[used], 1)
             payoffs = pool.rows.payoffs(master.prices.payoff(pool, g, table, "worth"))
@@ -258,7 +266,9 @@ class _Solver:
         for g, pool in enumerate(self._pools):
             cost = master.prices.reduced_costs(pool, g, goal)
             cost[self._columns[g]] = np.inf
-            entering = np.argsort(cost, kind="stable")[:4]
+            # The best of each stretch of the pool: the very best ones are often nearly alike.
+            parts = np.array_split(np.arange(len(cost)), min(len(cost), _STRETCHES))
+            entering = np.array([part[np.argmin(cost[part])] for part in parts])
             entering = entering[cost[entering] < least]
             self._columns[g] = np.union1d(self._columns[g], entering)
             entered |= bool(len(entering))
@@ -277,7 +287,9 @@ class _Solver:
     def _single(self, master: Master) -> OffsetSolution | None:
         """Return the best choice of one vector per group; None if none meets the bounds."""
         is_complete = all(pool.is_complete for pool in self._pools)
-        choice = self._choose(master) if is_complete else self._choose_after_descent(master)
+        choice, is_best = self._choose(master) if is_complete else (None, False)
+        if not is_best:
+            choice = self._choose_after_descent(master, choice)
         if choice is None:
             return None
         mixtures = [OffsetMixture(offsets[None]) for offsets in choice]
@@ -286,16 +298,23 @@ class _Solver:
         )
         return self._solution(mixtures, name, "", None, master)
 
-    def _choose(self, master: Master, incumbent: list[int] | None = None) -> Floats | None:
-        """Return the best choice among the vectors that have been looked at."""
+    def _choose(self, master: Master, start: Floats | None = None) -> tuple[Floats | None, bool]:
+        """Return the best choice among the vectors that have been looked at, and whether it is surely that.
+
+        ``start`` is a choice that meets the bounds.
+        """
+        incumbent = None
+        if start is not None:
+            incumbent = [pool.add([offsets])[0] for pool, offsets in zip(self._pools, start, strict=True)]
         costs = [master.prices.reduced_costs(pool, g, "worth") for g, pool in enumerate(self._pools)]
         bounds = self._problem.bounds
         choice = choose(self._windows, self._pools, bounds, costs, master.value, incumbent)
         if choice is None:
-            return None
-        return np.array([pool.offsets[i] for pool, i in zip(self._pools, choice.places, strict=True)])
+            return None, False
+        chosen = [pool.offsets[i] for pool, i in zip(self._pools, choice.places, strict=True)]
+        return np.array(chosen), choice.is_best
 
-    def _choose_after_descent(self, master: Master) -> Floats | None:
+    def _choose_after_descent(self, master: Master, start: Floats | None = None) -> Floats | None:
         """Return the best choice after all groups have been moved from the means of their mixtures on."""
         descent = Descent(self._windows, self._pools, self._span)
         pairs = list(zip(self._pools, master.used(), strict=True))
@@ -306,17 +325,14 @@ class _Solver:
             found = descent.run(np.array(likeliest))
         if found is None:  # one class for all, which meets every bound but floors and a capacity
             found = descent.best_constant()
-        incumbent = None
-        if found is not None:
-            incumbent = [pool.add([offsets])[0] for pool, offsets in zip(self._pools, found, strict=True)]
-        better = self._choose(master, incumbent)
+        if start is not None and (found is None or descent.value(start) > descent.value(found)):
+            found = start
+        better, _ = self._choose(master, found)
         reached = -np.inf if better is None else descent.value(better)
         is_far = master.value - reached > WORTH_MIXING * self._span
-        if is_far and min(len(pool.rows) for pool in self._pools) <= _WALKED_ROWS:
+        if is_far and any(map(_can_walk, self._pools)):
             master = self._look_around(master, _WIDELY_WALKED_CELLS)
-            if better is not None:
-                incumbent = [pool.add([o])[0] for pool, o in zip(self._pools, better, strict=True)]
-            better = self._choose(master, incumbent)
+            better, _ = self._choose(master, better)
         return better if better is None else descent.polish(better)
 
     # --- answers --------------------------------------------------------------------------------------
@@ -339,7 +355,7 @@ class _Solver:
         value = self._problem.value(tables)
         is_proven = not self._pools or all(pool.is_complete for pool in self._pools)
         if master is not None:
-            upper_bound = max(value, master.value + self._fixed)
+            upper_bound = max(value, self._fixed + self._bound(master))
         return OffsetSolution(
             by_group,
             tables,
@@ -351,6 +367,12 @@ class _Solver:
             reason,
             upper_bound if is_proven else None,
         )
+
+    def _bound(self, master: Master) -> float:
+        """Return what no mixtures of what has been looked at exceed, by the prices."""
+        least = [master.prices.reduced_costs(pool, g, "worth").min() for g, pool in enumerate(self._pools)]
+        # Whatever is left below 0 is what the program's value may still rise by.
+        return master.value - float(np.minimum(least, 0.0).sum())
 
     @property
     def _names(self) -> str:
@@ -377,16 +399,23 @@ class _Solver:
         return f"No {what} meet {required} for {self._names}{also}{reached}. {advice}"
 
 
-def _begin(rows: GroupRows, terms: Terms, overall: Floats) -> GroupPool:
+def _begin(rows: GroupRows, terms: Terms, overall: Floats, *, can_mix: bool) -> GroupPool:
     """Return the pool of a group: all that offsets can decide if that is little, else where to begin."""
     k = rows.n_classes
     spread = float(np.ptp(rows.scores)) + 1.0
     constant = [np.where(np.arange(k) == c, spread, 0.0) - (spread if c == 0 else 0.0) for c in range(k)]
     first = [overall, np.zeros(k), *constant]
+    if not can_mix:  # some class may have no decisions under all of these, and so no rate
+        first.append(rows.thinned(_FEW_ROWS).matching_shares())
     positive = int((rows.weights > 0).sum())
     if k == 2 or number_of_cells(positive, k) <= _MOST_CELLS:
         return GroupPool(rows, terms, all_offsets(rows), is_complete=True)
     return GroupPool(rows, terms, first, is_complete=False)
+
+
+def _can_walk(pool: GroupPool) -> bool:
+    """Return whether decisions of a group can be looked at one row after another."""
+    return not pool.is_complete and len(pool.rows) <= _WALKED_ROWS
 
 
 def _first_columns(pool: GroupPool) -> np.ndarray:
