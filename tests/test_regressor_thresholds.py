@@ -249,6 +249,9 @@ def test_a_regressor_in_the_place_of_a_classifier_is_told_kindly(name):
                 wrapper(inner, sensitive_features=0).fit(X, target, sensitive_features=groups)
             assert re.search(advice, str(told.value))
             assert len(str(told.value)) < 500
+    if wrapper is not SensitiveRouter:
+        with pytest.raises(TypeError, match="estimator instead of a class"):
+            wrapper(Ridge, sensitive_features=0).fit(X, y)
     with pytest.raises(ValueError, match="GridSearchCV is a regressor"):
         wrapper(GridSearchCV(Ridge(), {}), sensitive_features=0).fit(X, y)
 

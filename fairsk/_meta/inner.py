@@ -35,7 +35,6 @@ def refuse_regressor(wrapper: Any, instead: str) -> None:
     ValueError
         If its ``estimator`` is a regressor.
     """
-    # Of a class in the place of an estimator scikit-learn's error says more.
     if not isinstance(wrapper.estimator, type) and is_regressor(wrapper.estimator):
         raise ValueError(
             f"{type(wrapper).__name__} is for classifiers, and {_name(wrapper.estimator)} is a regressor. "
@@ -61,8 +60,10 @@ def check_scored(wrapper: Any, response_method: ScoreMethod, instead: str) -> No
         If its ``estimator`` is a regressor where a classifier is needed, or the other way round; or a
         classifier without scores.
     """
+    if isinstance(wrapper.estimator, type):  # of a class in the place of an estimator scikit-learn says more
+        return
     if response_method == "predict":
-        if not isinstance(wrapper.estimator, type) and is_classifier(wrapper.estimator):
+        if is_classifier(wrapper.estimator):
             raise ValueError(
                 f"response_method='predict' thresholds what a regressor predicts, and "
                 f"{_name(wrapper.estimator)} is a classifier: leave response_method out."
