@@ -251,7 +251,7 @@ def test_a_regressor_in_the_place_of_a_classifier_is_told_kindly(name):
             assert len(str(told.value)) < 500
     if wrapper is not SensitiveRouter:
         with pytest.raises(TypeError, match="estimator instead of a class"):
-            wrapper(Ridge, sensitive_features=0).fit(X, y)
+            wrapper(Ridge).fit(X, y, sensitive_features=groups)
     with pytest.raises(ValueError, match="GridSearchCV is a regressor"):
         wrapper(GridSearchCV(Ridge(), {}), sensitive_features=0).fit(X, y)
 
