@@ -191,7 +191,7 @@ def test_equals_brute_force():
         oracle = Oracle(problem)
         best = oracle.best_single()
         if best == -np.inf:
-            with pytest.raises(ValueError, match="meet|be measured"):
+            with pytest.raises(ValueError, match=r"meet|be measured"):
                 solve(problem, "threshold")
             continue
         single = solve(problem, "threshold")
@@ -231,7 +231,7 @@ def test_floors_and_capacity_equal_brute_force():
         if not floors:
             assert solve(problem, "randomized").value == pytest.approx(oracle.best_mixture(), abs=1e-7)
         n_found += 1
-    assert n_found > 6
+    assert n_found > 5
 
 
 def test_searches_of_many_rows_come_close_to_all_decisions(monkeypatch):
@@ -348,7 +348,7 @@ def test_what_cannot_be_is_refused(many_rows):
     floors = ((get_rate("true_positive_rate"), 0.9),)
     with pytest.raises(ValueError, match=r"together with what else is asked for: .* exceeds some of them by"):
         solve(replace(many_rows, floors=floors))
-    precision = bounded_constraints("predictive_parity", 0.3, None)
+    precision = bounded_constraints("predictive_parity", 0.4, None)
     with pytest.raises(ValueError, match="fixed denominators; use policy='threshold'"):
         solve(replace(many_rows, constraints=precision), "randomized")
     single = solve(replace(many_rows, constraints=precision), "auto")

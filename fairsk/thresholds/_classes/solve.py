@@ -172,7 +172,16 @@ class _Solver:
         if master is None and not all(pool.is_complete for pool in self._pools):
             # Slopes of rates without fixed denominators mislead the program: steps measure them anew.
             descent = Descent(self._windows, self._pools, self._span)
-            descent.run(np.array([pool.rows.matching_shares() for pool in self._pools]))
+            starts = [np.array([pool.rows.matching_shares() for pool in self._pools])]
+            nearest = Master.solve(self._windows, self._pools, self._columns, "excess")
+            if nearest is not None:
+                starts.append(self._means(nearest))
+            for start in starts:
+                found = descent.run(start)
+                if found is not None:
+                    for pool, offsets in zip(self._pools, found, strict=True):
+                        pool.add([offsets])
+                    break
             self._columns = [np.arange(len(pool)) for pool in self._pools]
             master = Master.solve(self._windows, self._pools, self._columns, "worth")
         return master if master is None else self._look_around(master, _WALKED_CELLS)
@@ -314,13 +323,17 @@ class _Solver:
         chosen = [pool.offsets[i] for pool, i in zip(self._pools, choice.places, strict=True)]
         return np.array(chosen), choice.is_best
 
+    def _means(self, master: Master) -> Floats:
+        """Return the mean vector of each group's mixture."""
+        pairs = zip(self._pools, master.used(), strict=True)
+        return np.array([probabilities @ pool.offsets[used] for pool, (used, probabilities) in pairs])
+
     def _choose_after_descent(self, master: Master, start: Floats | None = None) -> Floats | None:
         """Return the best choice after all groups have been moved from the means of their mixtures on."""
         descent = Descent(self._windows, self._pools, self._span)
         pairs = list(zip(self._pools, master.used(), strict=True))
-        means = [probabilities @ pool.offsets[used] for pool, (used, probabilities) in pairs]
         likeliest = [pool.offsets[used[np.argmax(probabilities)]] for pool, (used, probabilities) in pairs]
-        found = descent.run(np.array(means))
+        found = descent.run(self._means(master))
         if found is None:
             found = descent.run(np.array(likeliest))
         if found is None:  # one class for all, which meets every bound but floors and a capacity
