@@ -115,6 +115,27 @@ def pareto_path() -> Any:
     return model.pareto_path(X, HIRED, n_points=5)
 
 
+def graded() -> tuple[Any, Any, Any]:
+    """Return an optimizer of three classes whose names a page may not take for its own words."""
+    X = pd.DataFrame({"score": SCORE, "man": PEOPLE["sex"] == "m"})
+    grades = ["<b>low</b>", "middle", "high"]
+    y = np.array(grades)[np.digitize(SCORE + HIRED, [0, 1.2])]
+    model = GroupThresholdOptimizer(
+        LogisticRegression(), sensitive_features="man", grades=grades, cv=2, policy="randomized"
+    )
+    return model, X, y
+
+
+def graded_report() -> Any:
+    model, X, y = graded()
+    return model.fit(X, y).report_
+
+
+def graded_path() -> Any:
+    model, X, y = graded()
+    return model.pareto_path(X, y, n_points=3)
+
+
 def monitor() -> Any:
     """Return a monitor of three batches."""
     watched = FairnessMonitor("demographic_parity", min_ratio=0.8)
@@ -349,6 +370,8 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "ConstrainedReport": lambda: constrained().report_,
     "ConstrainedPath": constrained_path,
     "ParetoPath": pareto_path,
+    "ClassThresholdReport": graded_report,
+    "ClassParetoPath": graded_path,
     "HistogramThresholds": lambda: thresholds_from_histograms(ScoreHistograms.from_scores(**SCORED, bins=8)),
     "DisparityDisplay": lambda: drawn(fairsk.plotting.DisparityDisplay),
     "GroupMetricDisplay": lambda: drawn(fairsk.plotting.GroupMetricDisplay),
@@ -454,6 +477,7 @@ def test_a_frame_comes_in_the_library_that_is_asked_for(name: str) -> None:
         "ConstrainedReport",
         "ConstrainedPath",
         "ParetoPath",
+        "ClassThresholdReport",
     ],
 )
 def test_a_frame_comes_in_the_library_of_the_data(name: str) -> None:

@@ -11,9 +11,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
 from fairsk import Constraint, GroupThresholdOptimizer, Rate
@@ -23,6 +27,7 @@ from fairsk._core.uniforms import row_uniforms
 from fairsk._held_out.objective import make_objective
 from fairsk.metrics import multiclass_disparity
 from fairsk.rates import get_constraint
+from fairsk.scoring import make_group_scorer
 from fairsk.thresholds._blind import BlindRows, best_blind_rule
 from fairsk.thresholds._classes.blind import (
     BlindClassRows,
@@ -362,6 +367,32 @@ def test_out_of_fold_scores_frames_copies_and_pickles():
         assert type(other.report_.frame()).__module__.split(".")[0] == type(frame).__module__.split(".")[0]
     numbers = clone(model).fit(X, np.searchsorted(LABELS, y))  # labels of another kind, in the same order
     np.testing.assert_array_equal(np.array(LABELS)[numbers.predict(X)], decided)
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_searches_and_pipelines_in_both_routing_modes(routing):
+    X, y = problem(n=240)
+    frame = pd.DataFrame(X, columns=["a", "b", "c", "group"])
+    people = frame.drop(columns="group")
+    inner = make_pipeline(StandardScaler(), LogisticRegression())
+    scorer = make_group_scorer("accuracy", comparison="overall")
+    with warnings.catch_warnings(), config_context(enable_metadata_routing=routing):
+        warnings.simplefilter("ignore", UserWarning)
+        if routing:
+            model = GroupThresholdOptimizer(inner, min_group_size=5, cv=2, policy="threshold")
+            search = GridSearchCV(model, {"max_difference": [0.3, 0.6]}, scoring=scorer, cv=2)
+            search.fit(people, y, sensitive_features=frame["group"])
+            decided = search.best_estimator_.predict(people, sensitive_features=frame["group"])
+        else:
+            model = GroupThresholdOptimizer(
+                inner, sensitive_features="group", min_group_size=5, cv=2, policy="threshold"
+            )
+            search = GridSearchCV(model, {"max_difference": [0.3, 0.6]}, scoring="accuracy", cv=2)
+            decided = search.fit(frame, y).predict(frame)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.best_estimator_.report_.disparity <= search.best_params_["max_difference"] + 1e-9
+    assert set(decided) <= set(LABELS)
+    assert (decided == y).mean() > 0.4
 
 
 def test_the_path_follows_the_bound():
