@@ -7,6 +7,7 @@ import pickle
 import warnings
 from itertools import product
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -26,6 +27,7 @@ from fairsk._core.class_events import ClassEvents
 from fairsk._core.uniforms import row_uniforms
 from fairsk._held_out.objective import make_objective
 from fairsk.metrics import multiclass_disparity
+from fairsk.plotting import ThresholdDisplay, TradeoffDisplay
 from fairsk.rates import get_constraint
 from fairsk.scoring import make_group_scorer
 from fairsk.thresholds._blind import BlindRows, best_blind_rule
@@ -395,10 +397,26 @@ def test_searches_and_pipelines_in_both_routing_modes(routing):
     assert (decided == y).mean() > 0.4
 
 
+def test_a_second_fit_to_two_classes_forgets_the_others():
+    X, y = problem(n=240)
+    few, two = problem(n=240, n_classes=2)
+    model = fit(X, y)
+    model.set_params(estimator=FrozenEstimator(Scores().fit(few, two)), max_difference=0.2)
+    again, fresh = model.fit(few, two), fit(few, two, max_difference=0.2)
+    assert again.thresholds_ == fresh.thresholds_
+    assert again.offsets_ == {}
+    assert set(vars(again)) == set(vars(fresh))
+
+
 def test_the_path_follows_the_bound():
     X, y = problem(n=300)
     model = fit(X, y, max_difference=0.1)
     path = model.pareto_path(X, y, n_points=4)
+    display = TradeoffDisplay(path).plot()
+    assert display.ax_.get_ylabel() == "Accuracy"
+    plt.close("all")
+    with pytest.raises(ValueError, match="draws thresholds between two classes, and this .* among 3"):
+        ThresholdDisplay.from_estimator(model, X, y)
     known = ~np.isnan(path.value)
     assert known[-1]
     assert (path.disparity[known] <= path.bounds[known] + 1e-9).all()
@@ -411,6 +429,7 @@ def test_the_path_follows_the_bound():
     decided = np.array(path.classes)[np.argmax(X[:, :3] + offsets, axis=1)]
     assert (decided == y).mean() == pytest.approx(path.value[at])
     assert "offset of good in 0.0" in path.frame("pandas").columns
+    assert (np.diff(path.best_mixture) >= -5e-3).all()  # a looser bound costs nothing, if the search is good
 
 
 def test_what_several_classes_are_not_open_to():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -82,11 +82,16 @@ def trace_class_path(
     def under(bound: Bound) -> OffsetProblem:
         return replace(problem, constraints=(BoundedConstraint(bounded.constraint, bound),))
 
-    def best(bound: Bound) -> OffsetSolution | None:
+    def best(bound: Bound, policy: Literal["threshold", "randomized"] = "threshold") -> OffsetSolution | None:
         try:
-            return solve(under(bound), "threshold")
+            return solve(under(bound), policy)
         except ValueError:  # nothing meets it
             return None
+
+    def best_mixture(bound: Bound, single: OffsetSolution | None) -> float:
+        if single is None and problem.can_mix:
+            single = best(bound, "randomized")
+        return np.nan if single is None or single.upper_bound is None else single.upper_bound
 
     def disparity_of(solution: OffsetSolution | None) -> float:
         return float("nan") if solution is None else worst_disparity(problem, solution.tables)
@@ -96,7 +101,8 @@ def trace_class_path(
     if unbounded is None:
         raise ValueError("No offsets meet what is asked for, even without a bound on the disparity.")
     bounds = np.linspace(0.0 if by_difference else 1.0, disparity_of(unbounded), n_points)
-    points = [best(Bound(difference=at) if by_difference else Bound(ratio=at)) for at in bounds.tolist()]
+    tried = [Bound(difference=at) if by_difference else Bound(ratio=at) for at in bounds.tolist()]
+    points = list(map(best, tried))
     nothing = np.full(problem.n_classes, np.nan)
     return ClassParetoPath(
         constraint=bounded.constraint.name,
@@ -105,9 +111,7 @@ def trace_class_path(
         bounds=bounds,
         disparity=np.array(list(map(disparity_of, points))),
         value=np.array([np.nan if point is None else point.value for point in points]),
-        best_mixture=np.array(
-            [np.nan if point is None or point.upper_bound is None else point.upper_bound for point in points]
-        ),
+        best_mixture=np.array(list(map(best_mixture, tried, points))),
         classes=problem.events.classes,
         offsets={
             groups[g]: np.array([nothing if p is None else p.mixtures[g].offsets[0] for p in points])

@@ -51,9 +51,10 @@ class ClassThresholdReport(BoundReport):
     value : float
         The objective's value over all rows.
     value_without_bound : float
-        What the best offsets for all rows alike reach, without a bound.
+        What the best offsets for all rows alike reach, without a bound, minimum rates or a capacity.
     group_value_without_bound : float or None
-        What the best offsets of each group reach without a bound; None where nothing can be compared.
+        What the best offsets of each group reach without a bound, with all else that is asked for; None where
+        nothing can be compared.
     counts_without_bound : GroupCounts
         The confusion cells of all groups and events under the best offsets for all rows alike.
     constraints : tuple of ConstraintReport
