@@ -33,6 +33,7 @@ __all__ = [
     "check_feature_names",
     "check_n_features",
     "fit_context",
+    "is_regression_metric",
     "num_samples",
     "own_requests",
     "request_lastingly",
@@ -77,6 +78,11 @@ def score_by(
 ) -> float:
     """Return a scorer's score; ``respond(estimator, method, X, pos_label=)`` shares predictions."""
     return float(scorer._score(respond, estimator, X, y_true, **weights))
+
+
+def is_regression_metric(function: Callable[..., Any]) -> bool:
+    """Whether it is one of scikit-learn's metrics of amounts, which subtract labels from predictions."""
+    return getattr(function, "__module__", "") == "sklearn.metrics._regression"
 
 
 def own_requests(estimator: Any, method: str) -> dict[str, Any]:

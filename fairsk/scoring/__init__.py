@@ -2,9 +2,10 @@
 
 :func:`make_fair_scorer` makes a scorer of a constraint, :func:`make_group_scorer` one of any metric, in the
 worst group or as a difference between groups, and :func:`make_tradeoff_scorer` one of a metric minus a
-weighted disparity. :class:`GroupScoring` gives several scores with each group's counts, of which
-:func:`cv_disparities` sums up the folds. Of the candidates of a search, :func:`best_under` chooses the best
-one within bounds, and :func:`pareto_front` returns those that no other candidate beats on every score.
+weighted disparity. :class:`GroupScoring` gives several scores with each group's counts, or moments of
+predicted amounts, of which :func:`cv_disparities` sums up the folds. Of the candidates of a search,
+:func:`best_under` chooses the best one within bounds, and :func:`pareto_front` returns those that no other
+candidate beats on every score.
 """
 
 from fairsk.scoring._cv_disparities import CVDisparities as CVDisparities

@@ -8,13 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from fairsk._core.counts import GroupCounts
-from fairsk._core.results import Result, Table, number, percent, row_count, with_interval
+from fairsk._core.results import (
+    Result,
+    Table,
+    amount,
+    amount_with_interval,
+    number,
+    percent,
+    row_count,
+    with_interval,
+)
 from fairsk._core.typing import Floats
+from fairsk.scoring._fold_tables import mean_scores
 from fairsk.scoring._group_scoring import GroupScoring
-from fairsk.scoring._pooling import NO_ESTIMATE, Criterion, Pooling, mean_scores
+from fairsk.scoring._pooling import NO_ESTIMATE, Criterion, Pooling
 from fairsk.scoring._refit import BestUnderPooled
 from fairsk.statistics._intervals import check_confidence
+from fairsk.statistics._measures import GroupTable
 
 __all__ = ["CVDisparities", "cv_disparities", "pooled_results"]
 
@@ -39,8 +49,9 @@ class CVDisparities(Result):
         The parameters of each candidate; empty for ``cross_validate``.
     confidence : float
         The coverage probability of each interval, for all pairs of groups and rates at once.
-    counts : tuple of GroupCounts or None
-        The counts of each candidate: for verdicts, contrasts and tables of rates.
+    counts : tuple of GroupCounts, GroupAmounts or None
+        The counts of each candidate, or the moments of its predicted amounts: for verdicts, contrasts and
+        tables of rates.
     mean_scores : dict of str to array of shape (n_candidates,)
         The means over the folds of the other scores, such as the accuracy.
     chosen : int or None
@@ -55,6 +66,8 @@ class CVDisparities(Result):
     classes : tuple of tuple of str, of shape (n_candidates, n_scores)
         Of several classes the one whose disparity it is, such as ``"gold"``, or ``"gold or better"`` of
         grades; empty if one of two classes is positive.
+    of_amounts : bool
+        Whether disparities are those of predicted amounts, differences being in their unit.
     """
 
     scores: tuple[str, ...]
@@ -67,13 +80,14 @@ class CVDisparities(Result):
     n: Floats
     params: tuple[Mapping[str, Any], ...]
     confidence: float
-    counts: tuple[GroupCounts | None, ...] = field(default=())
+    counts: tuple[GroupTable | None, ...] = field(default=())
     mean_scores: Mapping[str, Floats] = field(default_factory=dict)
     chosen: int | None = None
     rule: str = ""
     bounds: Floats = field(default_factory=lambda: np.empty(0))
     beyond: Floats = field(default_factory=lambda: np.empty((0, 0)))
     classes: tuple[tuple[str, ...], ...] = ()
+    of_amounts: bool = False
 
     def _tables(self) -> list[Table]:
         lines = [(i, j) for i in range(len(self.params)) for j in range(len(self.scores))]
@@ -98,18 +112,26 @@ class CVDisparities(Result):
         names = dict.fromkeys(name for params in self.params for name in params)
         columns |= {f"param_{name}": [_plain(self.params[i].get(name)) for i, _ in lines] for name in names}
         text = {name: list(map(number, column)) for name, column in columns.items()}
-        text["value"] = [with_interval(self.values[k], self.low[k], self.high[k]) for k in lines]
+        in_units = [self.of_amounts and self.comparisons[j] != "ratio" for _, j in lines]
+        text["value"] = [
+            (amount_with_interval if has_unit else with_interval)(self.values[k], self.low[k], self.high[k])
+            for k, has_unit in zip(lines, in_units, strict=True)
+        ]
         text["n"] = ["-" if np.isnan(self.n[i]) else row_count(self.n[i]) for i, _ in lines]
         text["candidate"] = [f"{i} (chosen)" if i == self.chosen else str(i) for i, _ in lines]
         text["beyond"] = [number(beyond, 4) for beyond in columns["beyond"]]
+        for name in ("mean_of_folds", "bound", "beyond"):
+            shown = zip(columns[name], text[name], in_units, strict=True)
+            text[name] = [amount(value) if has_unit else other for value, other, has_unit in shown]
         for name in ("chosen", "low", "high", "constraint", *(() if self.rule else ("bound", "beyond"))):
             del text[name]
         words = ["score", "comparison", "class", *(f"param_{name}" for name in names)]
         return [Table(columns, text, notes=self._notes(), words=words)]
 
     def _notes(self) -> list[str]:
+        pooled = "amounts pooled" if self.of_amounts else "counts summed"
         notes = [
-            f"Of counts summed over the folds, with {percent(self.confidence)} intervals; beside them the "
+            f"Of {pooled} over the folds, with {percent(self.confidence)} intervals; beside them the "
             "mean of the folds."
         ]
         if self.rule:
@@ -138,7 +160,7 @@ def pooled_results(
 
 
 def _judged(
-    rule: BestUnderPooled | None, names: list[str], tables: Sequence[GroupCounts | None]
+    rule: BestUnderPooled | None, names: list[str], tables: Sequence[GroupTable | None]
 ) -> dict[str, Floats]:
     """Return the bounds of a rule on scores of these names, and by how much candidates are beyond them."""
     bounds = {} if rule is None else rule.bounds
@@ -218,7 +240,7 @@ def cv_disparities(
         confidence = 0.95 if rule is None else rule.level
     check_confidence(confidence)
     pooling: Pooling = scoring.pooling
-    tables = pooling.counts(results)
+    tables = pooling.tables(results)
     criteria = pooling.criteria
     estimates = [
         [NO_ESTIMATE if table is None else one.estimate(table, confidence) for one in criteria.values()]
@@ -249,16 +271,17 @@ def cv_disparities(
         classes=()
         if pooling.events is None
         else tuple(tuple(_worst_class(pooling, one, table) for one in criteria.values()) for table in tables),
+        of_amounts=pooling.of_amounts,
         **_judged(rule, list(criteria), tables),
     )
 
 
-def _n_rows(counts: GroupCounts) -> float:
+def _n_rows(counts: GroupTable) -> float:
     """Return the number of rows, of which every class counts all."""
-    return float((counts.n if counts.strata is None else counts.n[:, 0]).sum())
+    return float((counts.n if counts.n.ndim == 1 else counts.n[:, 0]).sum())
 
 
-def _worst_class(pooling: Pooling, criterion: Criterion, counts: GroupCounts | None) -> str:
+def _worst_class(pooling: Pooling, criterion: Criterion, counts: GroupTable | None) -> str:
     """Return the class whose disparity it is, in words."""
     worst = None if counts is None else criterion.worst_class(counts)
     return "-" if worst is None else pooling.in_words(worst)

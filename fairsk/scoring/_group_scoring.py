@@ -2,51 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from inspect import signature
+from collections.abc import Hashable, Mapping, Sequence
 from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from fairsk._core.class_events import ClassEvents
+from fairsk._core.amount_sums import GroupAmounts
 from fairsk._core.columns import (
     Selector,
     SensitiveColumns,
-    column_keys,
     refuse_shuffled,
     sensitive_columns,
 )
 from fairsk._core.counts import GroupCounts
-from fairsk._core.factorize import is_missing
 from fairsk._core.groups import encode_groups, format_group, list_groups, sort_labels
-from fairsk._core.labels import positive_class, target_column
+from fairsk._core.labels import positive_class
 from fairsk._core.messages import did_you_mean, list_labels, shorten, show
 from fairsk._core.warnings import warn_user
-from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples, score_by, scorer_parts
+from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import RESPONSES, asks_for
 from fairsk.metrics._decisions.multiclass import one_vs_rest_counts
-from fairsk.rates import CELLS, CONSTRAINTS, Constraint, Rate, get_constraint
-from fairsk.scoring._measures import (
-    Disparity,
-    GroupPerformance,
-    Measure,
-    check_labels,
-    class_events,
-    names_several,
+from fairsk.scoring._amount_measures import (
+    DISTANCES,
+    AmountDisparity,
+    refuse_classifier,
+    refuse_regressor,
 )
-from fairsk.scoring._pooling import PREFIXES, Criterion, Pooling, write_counts
+from fairsk.scoring._classes import check_class_labels, class_events, names_several
+from fairsk.scoring._fold_scores import GroupScore, Responses, plain_score
+from fairsk.scoring._fold_tables import write_table
+from fairsk.scoring._measures import Disparity, GroupPerformance
+from fairsk.scoring._pooling import Criterion, Pooling
 from fairsk.scoring._refit import BestUnderPooled, Requirement, check_requirement, named_bounds
-from fairsk.scoring._sensitive_scorer import Performance, SensitiveScorer, WithMetadata
+from fairsk.scoring._scored import (
+    check_score_name,
+    checked_labels,
+    classes_of,
+    constraint_of,
+    depends_on_pos_label,
+    events_of,
+    scorer_of,
+    selected_columns,
+)
+from fairsk.scoring._scorers import make_fair_scorer
+from fairsk.scoring._sensitive_scorer import Performance, SensitiveScorer, WithMetadata, predicts_amounts
+from fairsk.statistics._measures import GroupTable
 
 __all__ = ["GroupScoring"]
-
-#: Options of best_under, which therefore cannot be names of scores there.
-_RESERVED = ("min_ratio", "min_score", "confidence", "require")
 
 #: A repr lists no more groups than these.
 _MOST_SHOWN = 10
@@ -65,8 +70,9 @@ class GroupScoring:
 
     Parameters
     ----------
-    scoring : dict of str to str, Constraint or scorer
-        The scores by name. A constraint, or its name, is minus the largest difference between groups; any
+    scoring : dict of str to str, Constraint, MeanRate or scorer
+        The scores by name. A constraint, or its name, is minus the largest difference between groups: of
+        decisions, or, of a regressor, of means of predicted amounts, such as ``"mean_parity"``; any
         other is a scikit-learn scorer, or the name of one, or a scorer of this package: a ratio is
         ``make_fair_scorer("demographic_parity", comparison="ratio")``, without a column of its own; F1 of
         labels that are texts is ``"f1"`` with a ``pos_label``, or
@@ -122,6 +128,10 @@ class GroupScoring:
     point in opposite directions cancel, whether by chance or not. A candidate's disparity is that of its way
     of fitting, not of one fitted model.
 
+    Of predicted amounts each fold reports the moments, ``amounts_0_n``, ``amounts_0_mean_prediction`` and so
+    on, from which pooled means and their intervals follow. Distances of distributions (``"ks_distance"``,
+    ``"wasserstein_distance"``) are means over the folds, and bounded by ``min_score``.
+
     With weights each fold reports the sums of squared weights too, under ``squares_0_tp`` and so on. They
     reach it with metadata routing enabled, after ``set_score_request(sample_weight=True)``.
 
@@ -172,10 +182,10 @@ class GroupScoring:
             raise ValueError(f"n_repeats must be a whole number, 1 or more; got {n_repeats!r}.")
         self.scoring = dict(scoring)
         self.sensitive_features = sensitive_features
-        self.groups = None if groups is None else _checked_labels("groups", groups)
-        self.pos_label, self.grades = check_labels(pos_label, grades)
-        self.classes = None if classes is None else _checked_labels("classes", classes)
-        self._events = _events(self.classes, self.pos_label, self.grades)
+        self.groups = None if groups is None else checked_labels("groups", groups)
+        self.pos_label, self.grades = check_class_labels(pos_label, grades)
+        self.classes = None if classes is None else checked_labels("classes", classes)
+        self._events = events_of(self.classes, self.pos_label, self.grades)
         self.n_repeats = int(n_repeats)
         if error_score != "raise" and not isinstance(error_score, Real):
             raise ValueError(f"error_score must be 'raise' or a number, such as np.nan; got {error_score!r}.")
@@ -183,8 +193,9 @@ class GroupScoring:
         self._sizes: tuple[int, ...] | None = None
         self._requests: dict[str, bool | str | None] = {"sensitive_features": True, "sample_weight": None}
         self._criteria: dict[str, Criterion] = {}
-        self._group_scores: dict[str, _GroupScore] = {}
+        self._group_scores: dict[str, GroupScore] = {}
         self._plain_scorers: dict[str, Any] = {}
+        self._compared: dict[str, str] = {}
         for name, score in self.scoring.items():
             self._add(name, score)
         if self.groups is not None:
@@ -238,7 +249,7 @@ class GroupScoring:
             If the sensitive column is missing, or has missing values; if labels are missing.
         """
         grouping = encode_groups(self._columns(X, sensitive_features))
-        classes = self.classes if y is None else _classes_of(y)
+        classes = self.classes if y is None or self._is_of_amounts else classes_of(y)
         known = type(self)(
             self.scoring,
             sensitive_features=self.sensitive_features,
@@ -270,14 +281,14 @@ class GroupScoring:
 
     def _keys(self) -> tuple[str, ...]:
         """Return what the selector calls the sensitive attributes."""
-        return tuple(map(str, _selected(self.sensitive_features)))
+        return tuple(map(str, selected_columns(self.sensitive_features)))
 
     def _attributes(self, name: str, selector: Any) -> tuple[int, ...] | None:
         """Return the places of a scorer's columns among the sensitive ones; None for all of them."""
-        ours = _selected(self.sensitive_features)
+        ours = selected_columns(self.sensitive_features)
         if selector is None or selector is self.sensitive_features:
             return None
-        theirs = _selected(selector)
+        theirs = selected_columns(selector)
         if not theirs or not set(theirs) <= set(ours):
             raise ValueError(
                 f"The score {name!r} reads {selector!r:.200}, which GroupScoring does not: "
@@ -288,18 +299,21 @@ class GroupScoring:
 
     def _add(self, name: str, score: Any) -> None:
         """Sort a score by what it is made of: counts, groups and predictions, or predictions alone."""
-        _check_name(name)
-        constraint = _constraint(name, score)
+        check_score_name(name)
+        constraint = constraint_of(name, score)
         if constraint is not None:
+            self._compare(name, of_amounts=constraint.is_of_amounts)
             self._criteria[name] = Criterion(constraint, "difference")
             return
+        if isinstance(score, str) and score in DISTANCES:
+            score = make_fair_scorer(score)
         if not isinstance(score, SensitiveScorer):
-            scorer = _scorer(name, score)
+            scorer = scorer_of(name, score)
             has_label = self.pos_label is not None and not names_several(self.pos_label)
-            if has_label and self.grades is None and _depends_on_pos_label(scorer):
+            if has_label and self.grades is None and depends_on_pos_label(scorer):
                 # Of the same label as the counts, and not of the label 1.
                 performance = GroupPerformance(Performance.of(scorer), "overall", self.pos_label)
-                self._group_scores[name] = _GroupScore(performance, None)
+                self._group_scores[name] = GroupScore(performance, None)
             else:
                 self._plain_scorers[name] = scorer
             return
@@ -324,7 +338,10 @@ class GroupScoring:
                 "alone."
             )
         measure = measure.with_labels(self.pos_label, self.grades)
-        if isinstance(measure, Disparity) and measure.is_of_decisions and measure.comparison != "worst_group":
+        compared = getattr(measure, "disparity", measure)
+        if isinstance(compared, Disparity | AmountDisparity):
+            self._compare(name, of_amounts=isinstance(compared, AmountDisparity))
+        if isinstance(measure, Disparity | AmountDisparity) and measure.is_pooled:
             self._criteria[name] = Criterion(
                 measure.constraint,
                 measure.comparison,
@@ -334,7 +351,22 @@ class GroupScoring:
                 measure.norm,
             )
         else:
-            self._group_scores[name] = _GroupScore(measure, places)
+            self._group_scores[name] = GroupScore(measure, places)
+
+    def _compare(self, name: str, *, of_amounts: bool) -> None:
+        """Note what a score compares; refuse decisions beside amounts."""
+        kind = "predicted amounts" if of_amounts else "decisions"
+        self._compared.setdefault(kind, name)
+        if len(self._compared) > 1:
+            raise ValueError(
+                f"The score {self._compared['decisions']!r:.200} compares decisions, and "
+                f"{self._compared['predicted amounts']!r:.200} predicted amounts: an estimator predicts "
+                "labels or amounts, and not both."
+            )
+
+    @property
+    def _is_of_amounts(self) -> bool:
+        return "predicted amounts" in self._compared
 
     def _check_references(self) -> None:
         """Refuse a reference that is none of the groups: its comparison would be NaN in every fold."""
@@ -364,6 +396,7 @@ class GroupScoring:
             self._sizes,
             events=None if self._events is None else self._events.labels,
             are_grades=self.grades is not None,
+            of_amounts=self._is_of_amounts,
         )
 
     # --- as scikit-learn calls it ---------------------------------------------------------------------
@@ -381,12 +414,12 @@ class GroupScoring:
 
         Parameters
         ----------
-        estimator : fitted classifier
+        estimator : fitted classifier or regressor
             What to score.
         X : array-like of shape (n_samples, n_features)
             Rows to predict.
         y_true : array-like of shape (n_samples,)
-            Their labels.
+            Their labels, or amounts.
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The group of each row; overrides the column.
         sample_weight : array-like of shape (n_samples,), optional
@@ -400,7 +433,8 @@ class GroupScoring:
         Raises
         ------
         ValueError
-            If the groups are not known, or a row belongs to none of them.
+            If the groups are not known, a row belongs to none of them, or the estimator predicts labels where
+            amounts are compared, or the other way round.
         """
         try:
             return self._scores(estimator, X, y_true, sensitive_features, sample_weight)
@@ -411,11 +445,8 @@ class GroupScoring:
                 f"Scoring failed, and every score of this fold is {self.error_score}: "
                 f"{type(error).__name__}: {shorten(str(error), 1000)}"
             )
-            labels = None if self._events is None else self._events.labels
-            nothing = np.zeros(0) if labels is None else np.zeros((0, len(labels)))
-            empty = GroupCounts((), dict.fromkeys(CELLS, nothing), strata=labels)
-            counts = write_counts(empty, self.groups, weighted=sample_weight is not None)
-            return dict.fromkeys([*self.scoring, *counts], float(self.error_score))
+            names = self.pooling.keys(weighted=sample_weight is not None)
+            return dict.fromkeys([*self.scoring, *names], float(self.error_score))
 
     def _scores(
         self, estimator: Any, X: Any, y_true: Any, values: Any, sample_weight: ArrayLike | None
@@ -423,38 +454,51 @@ class GroupScoring:
         if self.groups is None:
             raise ValueError(_NO_GROUPS)
         if y_true is None:
-            raise ValueError("GroupScoring counts right and wrong decisions, and was given no y.")
+            raise ValueError("GroupScoring compares predictions with labels or amounts, and was given no y.")
         refuse_shuffled(X=X, y_true=y_true, sensitive_features=values, sample_weight=sample_weight)
         sensitive = self._columns(X, values)
+        self._check_estimator(estimator)
+        of_amounts = predicts_amounts(estimator)
         if values is not None and any(asks_for(estimator, way, "sensitive_features") for way in RESPONSES):
             estimator = WithMetadata(estimator, values)
-        respond = _Responses(estimator, X)
+        respond = Responses(estimator, X)
         classes = getattr(estimator, "classes_", None)
-        counts = self._count(y_true, respond, classes, sensitive, sample_weight)
-        self._refuse_unknown(counts)
-        # Names that do not depend on where the values came from, as for reading sums of these counts.
-        named = GroupCounts(
-            counts.groups, counts.cells, counts.squares, names=self.pooling.names, strata=counts.strata
-        )
+        scores, numbers = dict[str, float](), dict[str, float]()
+        if self._compared or not of_amounts:
+            table = self._table(y_true, respond, classes, sensitive, sample_weight)
+            self._refuse_unknown(table)
+            numbers = write_table(table, self.groups, weighted=sample_weight is not None)
+            # Names that do not depend on where the values came from, as for reading sums of these counts.
+            named = table.regroup(table.groups, names=self.pooling.names, orders=())
+            scores = {name: criterion.score(named) for name, criterion in self._criteria.items()}
         weights = {"sample_weight": sample_weight}
-        scores = {name: criterion.score(named) for name, criterion in self._criteria.items()}
         for name, group_score in self._group_scores.items():
             scores[name] = group_score(y_true, respond, sensitive, classes=classes, **weights)
         for name, scorer in self._plain_scorers.items():
-            scores[name] = _plain_score(name, scorer, respond, estimator, X, y_true, **weights)
+            scores[name] = plain_score(name, scorer, respond, estimator, X, y_true, **weights)
         ordered = {name: scores[name] for name in self.scoring}
-        return ordered | write_counts(counts, self.groups, weighted=sample_weight is not None)
+        return ordered | numbers
 
-    def _count(
+    def _check_estimator(self, estimator: Any) -> None:
+        """Refuse an estimator that does not predict what is compared."""
+        for name, criterion in self._criteria.items():
+            refuse = refuse_classifier if criterion.constraint.is_of_amounts else refuse_regressor
+            refuse(name, estimator)
+        for group_score in self._group_scores.values():
+            group_score.measure.check_estimator(estimator)
+
+    def _table(
         self,
         y_true: Any,
-        respond: _Responses,
+        respond: Responses,
         classes: Any,
         sensitive: SensitiveColumns,
         sample_weight: ArrayLike | None,
-    ) -> GroupCounts:
-        """Count the decisions of a fold by group, and by class if several are compared."""
+    ) -> GroupTable:
+        """Sum up a fold by group: amounts, or decisions, by class if several are compared."""
         data: dict[str, Any] = {"sensitive_features": sensitive, "sample_weight": sample_weight}
+        if self._is_of_amounts:
+            return GroupAmounts.from_predictions(y_true, respond("predict"), **data)
         if self._events is None:
             if classes is not None and len(classes) > 2 and self.pos_label is None:
                 raise ValueError(
@@ -481,9 +525,9 @@ class GroupScoring:
             grades=self.grades,
         )
 
-    def _refuse_unknown(self, counts: GroupCounts) -> None:
+    def _refuse_unknown(self, table: GroupTable) -> None:
         known = tuple(self.groups or ())
-        unknown = sort_labels(set(counts.groups) - set(known))
+        unknown = sort_labels(set(table.groups) - set(known))
         if unknown:
             looks_alike = {format_group(label) for label in unknown} & {
                 format_group(label) for label in known
@@ -630,159 +674,3 @@ _NO_GROUPS = (
     "GroupScoring does not know the groups, and every fold must report the same ones: list them, "
     "groups=['F', 'M'], or read them from all rows, GroupScoring(...).of(X)."
 )
-
-
-class _Responses:
-    """The predictions of a fitted estimator for some rows, each kind computed once."""
-
-    def __init__(self, estimator: Any, X: Any) -> None:
-        self._estimator, self._X = estimator, X
-        self._known: dict[tuple[Any, Any], Any] = {}
-
-    def __call__(self, method: Any, pos_label: Any = None) -> Any:
-        # Decisions do not depend on which label is called positive; scores of two classes do.
-        key = (str(method), None if method == "predict" else pos_label)
-        if key not in self._known:
-            self._known[key] = cached_call(None, self._estimator, method, self._X, pos_label=pos_label)
-        return self._known[key]
-
-    def call(self, estimator: Any, method: Any, X: Any, pos_label: Any = None) -> Any:
-        """Respond as scikit-learn's scorers ask for it."""
-        return self(method, pos_label)
-
-
-def _plain_score(
-    name: str,
-    scorer: Callable[..., float],
-    respond: _Responses,
-    estimator: Any,
-    X: Any,
-    y_true: Any,
-    sample_weight: ArrayLike | None,
-) -> float:
-    """Return the score by a scorer that knows of no groups."""
-    weights = {}
-    if sample_weight is not None:
-        function = scorer_parts(scorer).function if isinstance(scorer, BaseScorer) else scorer
-        if "sample_weight" not in signature(function).parameters:
-            raise ValueError(f"The score {name!r} takes no sample_weight, and GroupScoring was given some.")
-        weights = {"sample_weight": sample_weight}
-    if isinstance(scorer, BaseScorer):
-        return score_by(scorer, respond.call, estimator, X, y_true, **weights)
-    return float(scorer(estimator, X, y_true, **weights))
-
-
-@dataclass(frozen=True)
-class _GroupScore:
-    """A measure of predictions by groups, and which of the sensitive columns it looks at: None for all."""
-
-    measure: Measure
-    places: tuple[int, ...] | None
-
-    def __call__(
-        self, y_true: Any, respond: _Responses, sensitive: SensitiveColumns, **options: Any
-    ) -> float:
-        """Return the score of a fold."""
-        if self.places is not None:
-            sensitive = SensitiveColumns(
-                tuple(sensitive.names[place] for place in self.places),
-                tuple(sensitive.columns[place] for place in self.places),
-            )
-        return self.measure(y_true, respond, sensitive=sensitive, **options)
-
-
-def _selected(selector: Any) -> list[Any]:
-    """Return the columns that a selector names; none of a callable."""
-    return column_keys(selector) or []
-
-
-def _check_name(name: Any) -> None:
-    """Refuse names of scores that something else has in results, or in best_under."""
-    if not isinstance(name, str):
-        raise TypeError(f"Scores are named by text; got {name!r:.200}.")
-    if name.startswith(PREFIXES) or name in _RESERVED:
-        raise ValueError(
-            f"A score cannot be called {name!r:.200}: names that begin with {' or '.join(PREFIXES)} are "
-            f"those of counts, and {', '.join(_RESERVED)} are options of best_under."
-        )
-
-
-def _checked_labels(name: str, labels: Any) -> tuple[Hashable, ...]:
-    """Return groups, or classes, as a tuple of distinct labels."""
-    if isinstance(labels, str | bytes) or not np.iterable(labels):
-        example = {"groups": "['F', 'M']", "classes": "['A', 'B', 'C']"}[name]
-        raise TypeError(f"{name} must list the {name}, such as {example}; got {labels!r:.200}.")
-    listed = labels.tolist() if isinstance(labels, np.ndarray) and name == "classes" else labels
-    labels = tuple(tuple(label) if isinstance(label, list) else label for label in listed)
-    for label in labels:
-        try:
-            hash(label)
-        except TypeError:
-            raise TypeError(
-                f"{name} must list texts, numbers or booleans, and tuples of these; got {show(label)}."
-            ) from None
-        if any(map(is_missing, label if isinstance(label, tuple) else (label,))):
-            one = {"groups": "group", "classes": "class"}[name]
-            raise ValueError(
-                f"{name} must not list missing values, for no row may lack its {one}; got {show(label)}."
-            )
-    if not labels or len(set(labels)) < len(labels):
-        raise ValueError(f"{name} must list one or more {name}, each once; got {list_groups(labels)}.")
-    return labels
-
-
-def _events(
-    classes: tuple[Hashable, ...] | None, pos_label: Any, grades: Sequence[Hashable] | None
-) -> ClassEvents | None:
-    """Return the classes that are counted one by one; None if one of two is positive."""
-    if grades is None and pos_label is not None and not names_several(pos_label):
-        return None
-    if classes is None and grades is None:  # named ones are counted against whatever else there is
-        return None if pos_label is None else ClassEvents.of(pos_label, pos_label)
-    if classes is not None and grades is not None:
-        ClassEvents.of(classes, pos_label, grades)  # refuses classes that are no grades
-    return class_events(classes, pos_label, grades, None)  # type: ignore[arg-type]
-
-
-def _classes_of(y: Any) -> list[Hashable]:
-    """Return the classes of labels, sorted."""
-    return sort_labels(set(target_column("y", y).tolist()))
-
-
-def _constraint(name: str, score: Any) -> Constraint | None:
-    """Return the constraint that is named; None if it is a scorer, or the name of one."""
-    if isinstance(score, Constraint):
-        return score
-    if not isinstance(score, str | Rate) or score in get_scorer_names():
-        return None
-    try:
-        return get_constraint(score)  # type: ignore[arg-type]  # of a rate it says what to write
-    except ValueError:
-        # Of both kinds of names the closest one.
-        hint = did_you_mean(score, [*get_scorer_names(), *CONSTRAINTS])
-        raise ValueError(
-            f"The score {name!r:.200}, {show(score)}, is the name of no scikit-learn scorer and of no "
-            f"constraint.{hint} The constraints are: {', '.join(CONSTRAINTS)}; "
-            "sklearn.metrics.get_scorer_names() lists the scorers."
-        ) from None
-
-
-def _depends_on_pos_label(scorer: Any) -> bool:
-    """Whether a scorer is of one label that is positive, and was not made with one."""
-    if not isinstance(scorer, BaseScorer):
-        return False
-    performance = Performance.of(scorer)
-    is_open = performance.takes("pos_label") and "pos_label" not in performance.options
-    return is_open or performance.is_of_second_class
-
-
-def _scorer(name: str, score: Any) -> Any:
-    """Return a scorer, or the one of that name."""
-    if isinstance(score, str):
-        return get_scorer(score)
-    if not callable(score):
-        raise TypeError(
-            f"The score {name!r} must be the name of a scikit-learn scorer or of a constraint, a Constraint "
-            f"or a scorer; got {score!r:.200}."
-        )
-    return score

@@ -19,17 +19,19 @@ from sklearn.metrics import jaccard_score
 from fairsk._core.class_events import ClassEvents
 from fairsk._core.columns import as_array, sensitive_columns
 from fairsk._core.counts import GroupCounts
-from fairsk._core.groups import Grouping, encode_groups, list_groups, sort_labels
+from fairsk._core.groups import Grouping, encode_groups, list_groups
 from fairsk._core.labels import positive_class, refuse_mixed_kinds, target_column
 from fairsk._core.messages import list_labels, show
-from fairsk._core.typing import Bools, Floats
+from fairsk._core.typing import Floats
 from fairsk._core.validation import check_weights
 from fairsk._core.warnings import warn_user
-from fairsk._sklearn.compat import num_samples
+from fairsk._sklearn.compat import is_regression_metric, num_samples
 from fairsk.metrics._decisions.multiclass import one_vs_rest_counts, worst_event
 from fairsk.metrics._decisions.strata import OverStrata, disparity_within_strata, require_strata_for
 from fairsk.metrics._partial_calls import UndefinedMetricError, call_where_defined, innermost
 from fairsk.rates import Comparison, Constraint, Method, Norm
+from fairsk.scoring._amount_measures import refuse_regressor
+from fairsk.scoring._classes import class_events, event_probabilities, inside_events, names_several
 from fairsk.scoring._sensitive_scorer import Performance
 
 __all__ = [
@@ -39,9 +41,6 @@ __all__ = [
     "Measure",
     "ScoredResponse",
     "Tradeoff",
-    "check_labels",
-    "class_events",
-    "names_several",
 ]
 
 #: What a disparity is measured on: decisions, or the probability of the positive label.
@@ -63,6 +62,9 @@ class Measure(Protocol):
 
     def with_labels(self, pos_label: Any, grades: Sequence[Hashable] | None) -> Measure:
         """Return the same with these positive labels, and grades, if it names none."""
+
+    def check_estimator(self, estimator: Any) -> None:
+        """Refuse an estimator that does not predict what is measured."""
 
     def __call__(
         self,
@@ -161,11 +163,11 @@ class Disparity:
             responses: NDArray[Any]
             if soft:
                 count = GroupCounts.from_probabilities
-                responses = _probabilities(events, as_array(response), classes)
+                responses = event_probabilities(events, as_array(response), classes)
             else:
                 count = GroupCounts.from_predictions
-                responses = _inside(events, target_column("y_pred", response))
-            labels = [None] * len(events.labels) if actual is None else _inside(events, actual)
+                responses = inside_events(events, target_column("y_pred", response))
+            labels = [None] * len(events.labels) if actual is None else inside_events(events, actual)
             values = np.array(
                 [
                     self._compare(count(label, decided, strata=strata, **data))
@@ -176,9 +178,13 @@ class Disparity:
         return float("nan") if worst is None else float(values[worst])
 
     @property
-    def is_of_decisions(self) -> bool:
-        """Whether it is the comparison of hard counts, and of nothing else."""
-        return self.response_method == "predict"
+    def is_pooled(self) -> bool:
+        """Whether it follows from the counts of decisions, and from nothing else."""
+        return self.response_method == "predict" and self.comparison != "worst_group"
+
+    def check_estimator(self, estimator: Any) -> None:
+        """Refuse an estimator that predicts amounts."""
+        refuse_regressor(self.constraint.name, estimator)
 
     def with_labels(self, pos_label: Any, grades: Sequence[Hashable] | None) -> Disparity:
         """Return the same with these positive labels, and grades, if it names none."""
@@ -213,6 +219,15 @@ class GroupPerformance:
             return self
         return replace(self, pos_label=pos_label)
 
+    def check_estimator(self, estimator: Any) -> None:
+        """Refuse a score of amounts for labels that are texts."""
+        classes = np.asarray(getattr(estimator, "classes_", []))
+        if classes.dtype.kind in "OUS" and is_regression_metric(innermost(self.performance.function)):
+            raise ValueError(
+                f"This score is of predicted amounts, and {type(estimator).__name__} predicts labels, "
+                f"{list_labels(classes.ravel().tolist())}: take a score of decisions, such as 'accuracy'."
+            )
+
     def __call__(
         self,
         y_true: ArrayLike | None,
@@ -240,9 +255,17 @@ class Tradeoff:
     """Performance over all rows minus a weighted disparity."""
 
     performance: Performance
-    disparity: Disparity
+    disparity: Any
     weight: float
-    takes_strata: ClassVar[bool] = True
+
+    @property
+    def takes_strata(self) -> bool:
+        """Whether it is also called with strata."""
+        return bool(self.disparity.takes_strata)
+
+    def check_estimator(self, estimator: Any) -> None:
+        """Refuse an estimator that does not predict what is compared."""
+        self.disparity.check_estimator(estimator)
 
     @property
     def pos_label(self) -> Any:
@@ -287,7 +310,7 @@ class Tradeoff:
             sensitive=sensitive,
             sample_weight=sample_weight,
             classes=classes,
-            strata=strata,
+            **({} if strata is None else {"strata": strata}),
         )
         return float(score + self.weight * negated)
 
@@ -418,72 +441,6 @@ class Scorable:
         if of_scores and self.performance.takes("labels") and self.classes is not None:
             options.setdefault("labels", np.asarray(self.classes))
         return options
-
-
-def names_several(pos_label: Any) -> bool:
-    """Whether it is a list of classes, and not a class."""
-    return isinstance(pos_label, list | tuple | np.ndarray)
-
-
-def check_labels(
-    pos_label: Any, grades: Sequence[Hashable] | NDArray[Any] | None
-) -> tuple[Any, Sequence[Hashable] | None]:
-    """Return the positive labels, and the grades, as plain lists of plain labels; refuse impossible ones."""
-    if isinstance(pos_label, np.ndarray):
-        pos_label = pos_label.tolist()
-    if grades is not None:
-        if isinstance(grades, str | bytes) or not np.iterable(grades):
-            raise TypeError(f"grades must list the classes from the worst to the best; got {show(grades)}.")
-        grades = grades.tolist() if isinstance(grades, np.ndarray) else list(grades)
-        ClassEvents.of(grades, pos_label, grades)
-    elif names_several(pos_label):
-        ClassEvents.of(list(pos_label), list(pos_label))  # refuses none, and one that is named twice
-    return pos_label, grades
-
-
-def class_events(
-    classes: NDArray[Any] | None,
-    pos_label: Any,
-    grades: Sequence[Hashable] | None,
-    y_true: ArrayLike | None,
-) -> ClassEvents | None:
-    """Return the events of several classes that a disparity is about; None if one label is positive.
-
-    The classes are those of the estimator, and labels that it has not seen in training, as one fold may lack
-    a class that another one has. Without classes, as a threshold that is tuned scores, they are the labels.
-    """
-    if grades is None and not names_several(pos_label) and (classes is None or len(classes) < 3):
-        return None
-    known = [] if classes is None else np.asarray(classes).tolist()
-    if grades is not None:
-        # A fold may lack a grade; a class that is no grade is a mistake, which is told then.
-        every = [*grades] if set(known) <= set(grades) else known
-        return ClassEvents.of(every, pos_label, grades)
-    unseen = [] if y_true is None else sort_labels({*target_column("y_true", y_true).tolist()} - {*known})
-    return ClassEvents.of(sort_labels([*known, *unseen]) if unseen else known, pos_label)
-
-
-def _inside(events: ClassEvents, labels: NDArray[Any]) -> Bools:
-    """Return which labels each event holds, of shape (n_events, n_samples)."""
-    place = {label: position for position, label in enumerate(events.classes)}
-    unknown = [label for label in sort_labels(set(labels.tolist())) if label not in place]
-    if unknown:
-        raise ValueError(
-            f"The labels {list_labels(unknown)} are not among the classes {list_labels(events.classes)}."
-        )
-    return events.members[:, np.fromiter(map(place.__getitem__, labels.tolist()), np.intp, len(labels))]
-
-
-def _probabilities(events: ClassEvents, response: Floats, classes: NDArray[Any] | None) -> Floats:
-    """Return the probability of each event, of shape (n_events, n_samples)."""
-    if response.ndim == 1:  # of two classes scikit-learn gives the second one's
-        response = np.column_stack([1 - response, response])
-    known = events.classes if classes is None else np.asarray(classes).tolist()
-    if response.shape[1] != len(known):
-        raise ValueError(f"predict_proba gave {response.shape[1]} columns for {len(known)} classes.")
-    # A class that the model has not seen has no column, and probability 0.
-    columns = events.members[:, [events.classes.index(label) for label in known]]
-    return np.minimum(columns.astype(float) @ response.T, 1.0)  # sums of parts may round to more than 1
 
 
 def _refuse_first_class(classes: NDArray[Any], pos_label: Any) -> None:

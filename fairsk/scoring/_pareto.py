@@ -8,8 +8,8 @@ import numpy as np
 
 from fairsk._core.typing import Ints
 from fairsk.scoring._cv_disparities import pooled_results
+from fairsk.scoring._fold_tables import mean_scores
 from fairsk.scoring._group_scoring import GroupScoring
-from fairsk.scoring._pooling import mean_scores
 
 __all__ = ["pareto_front"]
 
@@ -58,7 +58,7 @@ def pareto_front(cv_results: Any, *scores: str, scoring: GroupScoring | None = N
         )
     results, scoring = pooled_results(cv_results, scoring)
     criteria = {} if scoring is None else scoring.pooling.criteria
-    counts = [] if scoring is None or not criteria.keys() & set(scores) else scoring.pooling.counts(results)
+    counts = [] if scoring is None or not criteria.keys() & set(scores) else scoring.pooling.tables(results)
     table = np.column_stack(
         [
             [np.nan if one is None else criteria[name].score(one) for one in counts]

@@ -8,14 +8,15 @@ from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
-from fairsk._core.counts import GroupCounts
 from fairsk._core.messages import shorten, show
-from fairsk._core.results import number, percent, with_interval
+from fairsk._core.results import amount, amount_with_interval, number, percent, with_interval
 from fairsk._core.typing import Bools, Floats
 from fairsk._core.warnings import warn_user
 from fairsk.rates import check_choice
-from fairsk.scoring._pooling import Criterion, Pooling, fold_scores, mean_scores
+from fairsk.scoring._fold_tables import fold_scores, mean_scores
+from fairsk.scoring._pooling import Criterion, Pooling
 from fairsk.statistics._intervals import check_confidence, joint_confidence
+from fairsk.statistics._measures import GroupTable
 
 __all__ = [
     "BestUnder",
@@ -242,7 +243,7 @@ class BestUnderPooled(BestUnder):
         """The confidence of the interval of each bound, such that all of a candidate hold together."""
         return joint_confidence(self.confidence, len(self.bounds))
 
-    def beyond(self, tables: Sequence[GroupCounts | None]) -> dict[str, Floats]:
+    def beyond(self, tables: Sequence[GroupTable | None]) -> dict[str, Floats]:
         """Return by how much what decides is beyond each bound: not above 0 where the bound is kept.
 
         Parameters
@@ -266,7 +267,7 @@ class BestUnderPooled(BestUnder):
         }
 
     def _judge(self, cv_results: Mapping[str, Any]) -> tuple[Floats, Floats]:
-        tables = self.pooling.counts(cv_results)
+        tables = self.pooling.tables(cv_results)
         criteria = self.pooling.criteria
         if self.score in criteria:
             criterion = criteria[self.score]
@@ -280,7 +281,7 @@ class BestUnderPooled(BestUnder):
             violation = np.maximum(violation, bound - mean_scores(cv_results, name))
         return score, np.maximum(violation, 0.0)
 
-    def _beyond(self, criterion: Criterion, counts: GroupCounts, bound: float) -> float:
+    def _beyond(self, criterion: Criterion, counts: GroupTable, bound: float) -> float:
         """Return by how much what decides is beyond the bound: an end of the interval, or the value."""
         estimate = criterion.estimate(counts, self.level)
         if self.require == "value":
@@ -298,14 +299,18 @@ class BestUnderPooled(BestUnder):
             return
         warn_user(
             f"No candidate meets {self!r}: candidate {winner} is chosen, the nearest. "
-            f"{self._what_decides(cv_results, winner)} by {violation[winner]:.4f}. "
+            f"{self._what_decides(cv_results, winner)} by {self._shown(violation[winner])}. "
             f"Widen the bound or the search{', or take more rows' if self.require == 'shown' else ''}; "
             "fairsk.scoring.cv_disparities(search) lists these intervals of all candidates."
         )
 
+    def _shown(self, violation: float) -> str:
+        """Write by how much a bound is missed: amounts with their significant digits."""
+        return amount(float(violation)) if self.pooling.of_amounts else f"{violation:.4f}"
+
     def _what_decides(self, cv_results: Mapping[str, Any], winner: int) -> str:
         """Say which bound a candidate is furthest beyond, and with what interval."""
-        counts = self.pooling.counts(cv_results, warn=False)[winner]
+        counts = self.pooling.tables(cv_results, warn=False)[winner]
         beyond = {name: float(values[0]) for name, values in self.beyond([counts]).items()}
         means = {name: float(mean_scores(cv_results, name)[winner]) for name, _ in self.min_score}
         below = {name: bound - means[name] for name, bound in self.min_score}
@@ -319,9 +324,12 @@ class BestUnderPooled(BestUnder):
         estimate = criterion.estimate(counts, self.level)
         worst = criterion.worst_class(counts)
         of_class = "" if worst is None else f", of {shorten(self.pooling.in_words(worst), 100)},"
+        in_units = self.pooling.of_amounts and criterion.comparison != "ratio"
+        value = amount(estimate.value) if in_units else number(estimate.value, 4)
         if self.require == "value":
-            return f"Its {show(name)}{of_class} is {number(estimate.value, 4)}, beyond {bound}"
-        text = f"Its {show(name)}{of_class} is {with_interval(*estimate, digits=4)}, "
+            return f"Its {show(name)}{of_class} is {value}, beyond {bound}"
+        value = amount_with_interval(*estimate) if in_units else with_interval(*estimate, digits=4)
+        text = f"Its {show(name)}{of_class} is {value}, "
         if self.require == "not_refuted":
             return f"{text}a {percent(self.level)} interval that lies wholly beyond {bound},"
         if not criterion.measured_in_every_group(counts):

@@ -10,25 +10,30 @@ from numpy.typing import NDArray
 
 from fairsk._core.columns import Selector
 from fairsk._core.groups import check_reference_given
-from fairsk._core.messages import show
+from fairsk._core.messages import did_you_mean, show
 from fairsk._core.validation import check_choice
 from fairsk.metrics._decisions.strata import OverStrata
-from fairsk.rates import Comparison, Constraint, Method, Norm, get_constraint
-from fairsk.scoring._measures import (
-    Aggregate,
-    Disparity,
-    GroupPerformance,
-    ScoredResponse,
-    Tradeoff,
-    check_labels,
+from fairsk.rates import (
+    AMOUNT_CONSTRAINTS,
+    CONSTRAINTS,
+    Comparison,
+    Constraint,
+    MeanRate,
+    Method,
+    Norm,
+    get_amount_constraint,
+    get_constraint,
 )
+from fairsk.scoring._amount_measures import DISTANCES, AmountDisparity, Distance
+from fairsk.scoring._classes import check_class_labels
+from fairsk.scoring._measures import Aggregate, Disparity, GroupPerformance, ScoredResponse, Tradeoff
 from fairsk.scoring._sensitive_scorer import Performance, SensitiveScorer
 
-__all__ = ["make_fair_scorer", "make_group_scorer", "make_tradeoff_scorer"]
+__all__ = ["criterion_of", "make_fair_scorer", "make_group_scorer", "make_tradeoff_scorer"]
 
 
 def make_fair_scorer(
-    constraint: str | Constraint,
+    constraint: str | Constraint | MeanRate,
     *,
     sensitive_features: Selector = None,
     comparison: Comparison = "difference",
@@ -49,15 +54,19 @@ def make_fair_scorer(
 
     Parameters
     ----------
-    constraint : str or Constraint
-        Which rates should agree, such as ``"demographic_parity"`` or ``"equalized_odds"``.
+    constraint : str, Constraint or MeanRate
+        Which rates should agree, such as ``"demographic_parity"`` or ``"equalized_odds"``. Of a regressor,
+        which means of predicted amounts: ``"mean_parity"``, ``"mean_error_parity"``, ``"error_parity"`` (mean
+        squared errors), ``"absolute_error_parity"``, or your own. Or how far the distributions of the groups'
+        predictions lie apart: ``"ks_distance"`` or ``"wasserstein_distance"``, of what a regressor predicts,
+        or of a classifier's probabilities.
     sensitive_features : str, int, list of these, or callable, optional
         The sensitive column of the X that goes *into* the estimator; a list makes an intersection; a
         callable of X returns the values. Metadata of this name override it.
     comparison : {"difference", "ratio", "worst_group", "mean_difference"}, default="difference"
         Minus the largest difference (0 is best), the smallest ratio (1 is best), the rate of the group that
         is worst off (negated if a lower rate is better), or minus the mean difference over all pairs of
-        groups.
+        groups. Distances are differences: minus that of the two groups that lie furthest apart.
     method : {"between_groups", "to_overall", "to_reference"}, default="between_groups"
         What every group is compared with.
     reference : hashable, optional
@@ -74,7 +83,8 @@ def make_fair_scorer(
         bound scores with ``"worst"``, for an average can prefer a model with one stratum far off.
     response_method : {"predict", "predict_proba"}, default="predict"
         Whether to compare decisions, or probabilities: the selection rate is then the mean probability,
-        the true positive rate that of the positives, and so on, whatever the threshold.
+        the true positive rate that of the positives, and so on, whatever the threshold. Amounts are what
+        ``predict`` returns.
     pos_label : label or list of labels, optional
         The positive label; by default the second of the estimator's two classes. Of more classes each is
         compared against the rest, and the **worst** class is the score; a label, or a list, names the ones
@@ -91,15 +101,16 @@ def make_fair_scorer(
     Raises
     ------
     ValueError
-        If the constraint or the comparison is unknown, or the constraint does not have it; if there is a
+        If the constraint or the comparison is unknown, or the constraint does not have it (amounts have no
+        positive labels, grades, probabilities or strata); if there is a
         reference without ``method="to_reference"``, or that method without a reference; if a label is named
         twice, or is not one of the grades.
 
     See Also
     --------
-    make_group_scorer : Any of scikit-learn's scores, of the worst group.
+    make_group_scorer : Any of scikit-learn's scores, of the worst group: also a regressor's errors.
     best_under : Chooses among the candidates of a search under a bound on this score.
-    fairsk.metrics.disparity : The same number, of predictions.
+    fairsk.metrics.disparity, fairsk.metrics.amount_disparity : The same numbers, of predictions.
 
     Notes
     -----
@@ -128,16 +139,19 @@ def make_fair_scorer(
     >>> make_fair_scorer("demographic_parity", sensitive_features="sex", grades=["C", "B", "A"])
     make_fair_scorer('demographic_parity', sensitive_features='sex', grades=['C', 'B', 'A'])
     """
-    pos_label, grades = check_labels(pos_label, grades)
-    criterion = get_constraint(constraint)
-    criterion.check_comparison(comparison, method, norm)
-    check_choice("response_method", response_method, ScoredResponse)
-    check_choice("over_strata", over_strata, OverStrata)
-    check_reference_given(method, reference)
-    disparity = Disparity(
-        criterion, comparison, method, reference, pos_label, response_method, norm, over_strata, grades
+    pos_label, grades = check_class_labels(pos_label, grades)
+    disparity = _disparity(
+        constraint,
+        comparison=comparison,
+        method=method,
+        reference=reference,
+        norm=norm,
+        over_strata=over_strata,
+        response_method=response_method,
+        pos_label=pos_label,
+        grades=grades,
     )
-    first = repr(constraint) if isinstance(constraint, str) else constraint.name
+    _refuse_strata(constraint, disparity, strata, over_strata)
     options = {
         "sensitive_features": (sensitive_features, None),
         "comparison": (comparison, "difference"),
@@ -150,7 +164,9 @@ def make_fair_scorer(
         "pos_label": (pos_label, None),
         "grades": (grades, None),
     }
-    return SensitiveScorer(disparity, sensitive_features, _call("make_fair_scorer", [first], options), strata)
+    return SensitiveScorer(
+        disparity, sensitive_features, _call("make_fair_scorer", [_named(constraint)], options), strata
+    )
 
 
 def make_group_scorer(
@@ -230,7 +246,7 @@ def make_group_scorer(
 
 def make_tradeoff_scorer(
     scoring: Any,
-    constraint: str | Constraint,
+    constraint: str | Constraint | MeanRate,
     *,
     weight: float = 1.0,
     sensitive_features: Selector = None,
@@ -250,8 +266,9 @@ def make_tradeoff_scorer(
     ----------
     scoring : str or scorer
         Name of a scikit-learn scorer, or one made by :func:`sklearn.metrics.make_scorer`.
-    constraint : str or Constraint
-        Whose difference is subtracted.
+    constraint : str, Constraint or MeanRate
+        Whose difference is subtracted: of decisions, or of a regressor's predicted amounts, as in
+        :func:`make_fair_scorer`.
     weight : float, default=1.0
         The weight of the difference, in units of the score; not negative.
     sensitive_features : str, int, list of these, or callable, optional
@@ -298,15 +315,18 @@ def make_tradeoff_scorer(
     """
     if not isinstance(weight, Real) or not 0 <= weight < float("inf"):
         raise ValueError(f"weight must be a number, finite and not negative; got {show(weight)}.")
-    pos_label, grades = check_labels(pos_label, grades)
-    criterion = get_constraint(constraint)
+    pos_label, grades = check_class_labels(pos_label, grades)
     check_choice("comparison", comparison, Literal["difference", "mean_difference"])
-    criterion.check_comparison(comparison, norm=norm)
-    check_choice("over_strata", over_strata, OverStrata)
-    disparity = Disparity(
-        criterion, comparison, "between_groups", None, pos_label, "predict", norm, over_strata, grades
+    disparity = _disparity(
+        constraint,
+        comparison=comparison,
+        norm=norm,
+        over_strata=over_strata,
+        pos_label=pos_label,
+        grades=grades,
     )
-    first = [repr(scoring), repr(constraint) if isinstance(constraint, str) else criterion.name]
+    _refuse_strata(constraint, disparity, strata, over_strata)
+    first = [repr(scoring), _named(constraint)]
     options = {
         "weight": (weight, 1.0),
         "sensitive_features": (sensitive_features, None),
@@ -319,6 +339,72 @@ def make_tradeoff_scorer(
     }
     measure = Tradeoff(Performance.of(scoring), disparity, weight)
     return SensitiveScorer(measure, sensitive_features, _call("make_tradeoff_scorer", first, options), strata)
+
+
+def _disparity(
+    constraint: str | Constraint | MeanRate,
+    *,
+    comparison: Comparison,
+    norm: Norm,
+    over_strata: OverStrata,
+    pos_label: Any,
+    grades: Any,
+    method: Method = "between_groups",
+    reference: Hashable = None,
+    response_method: ScoredResponse = "predict",
+) -> Disparity | AmountDisparity | Distance:
+    """Return the measure of a disparity: of decisions, of means of amounts, or of distributions."""
+    check_choice("response_method", response_method, ScoredResponse)
+    check_choice("over_strata", over_strata, OverStrata)
+    if isinstance(constraint, str) and constraint in DISTANCES:
+        check_choice("method", method, Method)
+        check_reference_given(method, reference)
+        if comparison != "difference" or norm != "max":
+            raise ValueError(
+                f"{constraint!r} is a distance between groups: leave out {comparison=} and {norm=}."
+            )
+        return Distance(constraint, method, reference, pos_label, response_method, grades)
+    criterion = criterion_of(constraint)
+    criterion.check_comparison(comparison, method, norm)
+    check_reference_given(method, reference)
+    if not criterion.is_of_amounts:
+        return Disparity(
+            criterion, comparison, method, reference, pos_label, response_method, norm, over_strata, grades
+        )
+    given = {"pos_label": pos_label, "grades": grades}
+    for name in (name for name, value in given.items() if value is not None):
+        raise ValueError(
+            f"{criterion.name!r} compares predicted amounts, which have no {name}: leave it out."
+        )
+    if response_method != "predict":
+        raise ValueError(f"{criterion.name!r} compares what predict returns: leave out {response_method=}.")
+    return AmountDisparity(criterion, comparison, method, reference, norm)
+
+
+def criterion_of(constraint: str | Constraint | MeanRate) -> Constraint:
+    """Return the constraint of that name, of decisions or of amounts; a constraint as it is."""
+    if isinstance(constraint, MeanRate) or (isinstance(constraint, str) and constraint in AMOUNT_CONSTRAINTS):
+        return get_amount_constraint(constraint)
+    if isinstance(constraint, Constraint):
+        return constraint
+    if isinstance(constraint, str) and constraint not in CONSTRAINTS:
+        hint = did_you_mean(constraint, [*CONSTRAINTS, *AMOUNT_CONSTRAINTS, *DISTANCES])
+        if any(repr(name) in hint for name in (*AMOUNT_CONSTRAINTS, *DISTANCES)):
+            raise ValueError(f"Unknown constraint {show(constraint)}.{hint}")
+    return get_constraint(constraint)
+
+
+def _refuse_strata(constraint: Any, disparity: Any, strata: Selector, over_strata: OverStrata) -> None:
+    """Refuse strata of what is not broken down by them."""
+    if not disparity.takes_strata and (strata is not None or over_strata != "mean"):
+        raise ValueError(
+            f"{_named(constraint)} compares groups over all rows: leave out strata, over_strata."
+        )
+
+
+def _named(constraint: str | Constraint | MeanRate) -> str:
+    """Return what a constraint is called in the call that made a scorer."""
+    return repr(constraint) if isinstance(constraint, str) else constraint.name
 
 
 def _call(function: str, first: list[str], options: dict[str, tuple[Any, Any]]) -> str:

@@ -8,6 +8,7 @@ from functools import partial, wraps
 from inspect import signature
 from typing import Any
 
+from sklearn.base import is_regressor
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils.metadata_routing import (
     MetadataRequest,
@@ -20,7 +21,7 @@ from fairsk._core.strata import strata_columns
 from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples, scorer_parts
 from fairsk._sklearn.routing import RESPONSES, asks_for, call
 
-__all__ = ["Performance", "SensitiveScorer", "WithMetadata"]
+__all__ = ["Performance", "SensitiveScorer", "WithMetadata", "predicts_amounts"]
 
 #: scikit-learn's functions of the second of two classes, whichever is meant to be positive. Its other ones
 #: without ``pos_label`` are the same for either class.
@@ -28,6 +29,14 @@ _OF_SECOND_CLASS = tuple(
     scorer_parts(get_scorer(name)).function
     for name in ("positive_likelihood_ratio", "neg_negative_likelihood_ratio")
 )
+
+
+def predicts_amounts(estimator: Any) -> bool:
+    """Whether an estimator says that it is a regressor; what says nothing is none."""
+    try:
+        return bool(is_regressor(estimator))
+    except (AttributeError, TypeError):  # no estimator of scikit-learn's kind
+        return False
 
 
 @dataclass(frozen=True)
@@ -141,7 +150,8 @@ class SensitiveScorer(BaseScorer):
     measure : callable
         Called as ``measure(y_true, respond, sensitive=, sample_weight=, classes=)``, where
         ``respond(method, pos_label)`` returns predictions. Greater is better. Has the attributes
-        ``pos_label`` and ``response_method``, and ``takes_strata`` if it is also called with ``strata=``.
+        ``pos_label`` and ``response_method``, ``takes_strata`` if it is also called with ``strata=``, and a
+        method ``check_estimator`` that refuses what it cannot score.
     sensitive_features : selector
         Names the column of X.
     text : str
@@ -212,12 +222,12 @@ class SensitiveScorer(BaseScorer):
 
         Parameters
         ----------
-        estimator : fitted classifier
+        estimator : fitted classifier or regressor
             What to score.
         X : array-like of shape (n_samples, n_features)
             Rows to predict.
         y_true : array-like of shape (n_samples,), optional
-            Their labels; a scorer of the selection rate needs none.
+            Their labels, or amounts; a scorer of the selection rate needs none.
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns), optional
             The group of each row; overrides the column.
         sample_weight : array-like of shape (n_samples,), optional
@@ -261,6 +271,7 @@ class SensitiveScorer(BaseScorer):
                 "(sklearn.set_config(enable_metadata_routing=True)): without it, scikit-learn hands metadata "
                 "to fit, but not to scorers."
             )
+        self._measure.check_estimator(estimator)
         sensitive = sensitive_columns(
             X, self._sensitive_features, sensitive_features, n_samples=num_samples(X)
         )
