@@ -10,15 +10,16 @@ from itertools import pairwise
 import matplotlib
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from toy_data import columns_of, logistic, people
 
 from fairsk import GroupThresholdOptimizer, Rate
-from fairsk.metrics import GroupCounts, group_metrics
+from fairsk.metrics import GroupAmounts, GroupCounts, group_metrics, one_vs_rest_counts
 from fairsk.plotting import DisparityDisplay, GroupMetricDisplay
 from fairsk.rates import CELLS, RATES
+from fairsk.statistics import contrasts, rate_intervals
 
 HOSTILE = ("$\\frac{", "_hidden", "<script>", "a$b", "\\$x$", "", " ", "\n", "\ud800", "n" * 500, "نساء")
 BOTH = (GroupMetricDisplay, DisparityDisplay)
@@ -262,14 +263,89 @@ def test_what_cannot_be_drawn_is_refused(counts):
         GroupMetricDisplay.from_counts(counts, ["selection_rate", "accuracy"], ax=object())
 
 
-@pytest.mark.parametrize("display", BOTH)
-def test_strata_are_refused_and_can_be_drawn_one_by_one(display):
-    y = np.arange(40) % 2
-    counts = GroupCounts.from_predictions(y, y, sensitive_features=y, strata=np.arange(40) // 20)
-    with pytest.raises(ValueError, match=r"counts\.stratum\(label\), or sum them out, counts\.margin"):
-        display.from_counts(counts, "accuracy")
-    display.from_counts(counts.stratum(1), "accuracy")
-    display.from_counts(counts.marginal(*counts.names), "accuracy")
+def three_classes():
+    """Return counts of three classes: b is given the second less often, and the third more often."""
+    answers = np.repeat(["no", "later", "yes", "no", "later", "yes"], [40, 40, 20, 40, 28, 32])
+    return one_vs_rest_counts(None, answers, sensitive_features=np.repeat(["a", "b"], 100))
+
+
+def test_several_classes_are_drawn_side_by_side_or_the_worst_of_them():
+    counts = three_classes()
+    each = GroupMetricDisplay.from_counts(counts)
+    assert list(each.points_) == [f"selection_rate ({label})" for label in ("later", "no", "yes")]
+    low, high = rate_intervals(counts, "selection_rate")
+    for place, points in enumerate(each.points_.values()):
+        for line, group in enumerate("ab"):
+            assert dot(points[group])[0] == counts.rate("selection_rate")[line, place]
+            assert bar(points[group]) == pytest.approx((low[line, place], high[line, place]))
+    assert set(names(each.ax_)) == {"a  (n = 100)", "b  (n = 100)"}
+    assert "selection_rate (yes)" in str(each)
+    worst = GroupMetricDisplay.from_counts(counts, strata="worst")
+    assert list(worst.points_) == ["selection_rate (later)"]
+    with pytest.raises(ValueError, match="strata must be one of 'each', 'worst'"):
+        GroupMetricDisplay.from_counts(counts, strata="best")
+    rates = ["selection_rate", *[Rate(f"rate_{k}", "tp+fp", "n") for k in range(4)]]
+    with pytest.raises(ValueError, match="15 panels are too many"):
+        GroupMetricDisplay.from_counts(counts, rates)
+
+
+def test_of_several_classes_the_worst_ratio_is_drawn_with_an_interval_for_all_of_them():
+    counts = three_classes()
+    display = DisparityDisplay.from_counts(counts, reference="b")
+    assert display.rate_name == "selection_rate (yes)"
+    alone = contrasts(
+        counts.stratum("yes"),
+        "selection_rate",
+        method="to_reference",
+        reference="b",
+        comparison="ratio",
+        confidence=1 - 0.05 / 3,
+    )
+    assert (display.ratios[0], display.low[0], display.high[0]) == (0.625, alone.low[0], alone.high[0])
+    assert "for all strata together" in str(display)
+
+
+def test_means_of_amounts_are_drawn_with_their_intervals():
+    rng = np.random.default_rng(0)
+    group = np.repeat(["a", "b", "c"], [60, 40, 1])
+    wages = rng.normal(50_000, 9_000, 101)
+    data = {"y_true": wages, "y_pred": wages + rng.normal(0, 900, 101), "sensitive_features": group}
+    amounts = GroupAmounts.from_predictions(**data)
+    display = GroupMetricDisplay.from_counts(amounts)
+    assert list(display.points_) == ["mean_prediction", "mean_absolute_error"]
+    for name, points in display.points_.items():
+        low, high = amounts.intervals(name)
+        for place, label in enumerate("ab"):
+            assert dot(points[label])[0] == pytest.approx(amounts.rate(name)[place])
+            assert bar(points[label]) == pytest.approx((low[place], high[place]))
+        assert marker(points["c"]) == "D"  # one row: no interval
+        assert display.overall_lines_[name].get_xdata()[0] == pytest.approx(amounts.overall().rate(name)[0])
+    assert "mean, 95% interval" in legend(display)
+    again = GroupMetricDisplay.from_predictions(**data, rate="mean_error")
+    assert list(again.points_) == ["mean_error"]
+    ratios = DisparityDisplay.from_counts(amounts, reference="a")
+    assert ratios.ratios[1] == pytest.approx(
+        amounts.rate("mean_prediction")[1] / amounts.rate("mean_prediction")[0]
+    )
+    model = LinearRegression().fit(wages[:, None], wages)
+    fitted = GroupMetricDisplay.from_estimator(model, wages[:, None], wages, sensitive_features=group)
+    assert dot(fitted.points_["mean_prediction"]["b"])[0] == pytest.approx(wages[60:100].mean())
+    with pytest.raises(ValueError, match="depends on the labels"):
+        GroupMetricDisplay.from_counts(
+            GroupAmounts.from_predictions(None, wages, sensitive_features=group), "mean_error"
+        )
+
+
+def test_an_estimator_of_several_classes_is_drawn_class_by_class():
+    X = np.linspace(0, 1, 60)[:, None]
+    y = np.repeat(["bad", "fair", "good"], 20)
+    model = LogisticRegression(C=100).fit(X, y)
+    display = GroupMetricDisplay.from_estimator(model, X, y, sensitive_features=np.tile([0, 1], 30))
+    assert list(display.points_) == [f"selection_rate ({label})" for label in ("bad", "fair", "good")]
+    one = GroupMetricDisplay.from_estimator(
+        model, X, y, sensitive_features=np.tile([0, 1], 30), pos_label="good"
+    )
+    assert list(one.points_) == ["selection_rate"]
 
 
 # --- DisparityDisplay ----------------------------------------------------------------------------------
@@ -396,7 +472,7 @@ def test_references_that_nothing_can_be_divided_by_are_refused(counts):
         DisparityDisplay.from_counts(table(a=(0, 0, 50, 50), b=(0, 0, 40, 40)))
     with pytest.raises(ValueError, match="its true_positive_rate cannot be measured"):
         DisparityDisplay.from_counts(table(a=(0, 4, 0, 50), b=(0, 3, 0, 40)), "true_positive_rate")
-    with pytest.raises(ValueError, match="'net' is not defined: it can be negative"):
+    with pytest.raises(ValueError, match="'net' is not defined: 'net' can be negative"):
         DisparityDisplay.from_counts(counts, Rate("net", "tp-fp", "n"), reference="b")
     with pytest.raises(ValueError, match="order must be one of 'ratio', 'label'; got 'rate'"):
         DisparityDisplay.from_counts(counts, order="rate")
@@ -456,7 +532,7 @@ def test_ticks_cover_the_axis(ratio, band):
     assert max(gaps[0], gaps[-1]) < 0.22
 
 
-@pytest.mark.parametrize("rate", [["selection_rate"], ("recall", "precision"), None])
+@pytest.mark.parametrize("rate", [["selection_rate"], ("recall", "precision")])
 def test_a_display_of_ratios_draws_one_rate(rate, counts):
     with pytest.raises(TypeError, match=r"draws one rate.* side by side with GroupMetricDisplay"):
         DisparityDisplay.from_counts(counts, rate)

@@ -36,6 +36,7 @@ from fairsk.monitoring._evidence import confidence_sequence, pairs  # noqa: F401
 from fairsk.monitoring._evidence.fleet import e_bh, mean_e_value
 from fairsk.monitoring._scores import ScoreTimeline
 from fairsk.neural._evaluation import TrainingReport
+from fairsk.plotting._panels import PanelRates
 from fairsk.rates import get_constraint
 from fairsk.repair import ConceptEraser
 from fairsk.scoring import GroupScoring, cv_disparities
@@ -228,6 +229,12 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "GroupMetrics": lambda: metrics.group_metrics(**ROWS),
     "GroupFunctionMetrics": lambda: metrics.group_metrics(
         **ROWS, metrics=accuracy_score, confidence=0.9, n_resamples=50, random_state=0
+    ),
+    "PanelRates": lambda: PanelRates.of(
+        metrics.GroupAmounts.from_predictions(HIRED + SCORE, SCORE, sensitive_features=PEOPLE["sex"]),
+        None,
+        confidence=0.9,
+        min_group_size=200,
     ),
     "Disparities": lambda: metrics.group_metrics(**ROWS).disparities(),
     "ScoreMetrics": lambda: metrics.score_metrics(**SCORED),

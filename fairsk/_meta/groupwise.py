@@ -20,7 +20,8 @@ __all__ = ["GROUPWISE_PARAMETERS", "as_labels", "group_chances", "group_codes"]
 
 #: What scikit-learn checks of the parameters that these classifiers share (``_parameter_constraints``).
 GROUPWISE_PARAMETERS: dict[str, Any] = {
-    "estimator": [HasMethods(["fit", "predict"])],  # fairsk._meta.inner says what scores it must have
+    # fairsk._meta.inner says which of these an estimator needs, by what is asked of it.
+    "estimator": [HasMethods(["fit", each]) for each in ("predict", "predict_proba", "decision_function")],
     "sensitive_features": "no_validation",  # fairsk._core.columns.column_keys says what it can be
     "cv": ["cv_object", Interval(Real, 0, 1, closed="neither")],
     "refit": ["boolean"],

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
 
+from fairsk._core.amount_sums import GroupAmounts
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group
 from fairsk._core.messages import show
-from fairsk._core.results import Table, number, row_count, with_interval
+from fairsk._core.results import Table, amount, number, row_count, with_interval
 from fairsk._core.typing import Bools, Floats
 from fairsk._core.validation import check_choice
 from fairsk.metrics._decisions.table import GroupMetrics
@@ -23,7 +24,8 @@ from fairsk.plotting._dots import (
 )
 from fairsk.plotting._drawing import literal, require_matplotlib, words
 from fairsk.plotting._group_display import GroupDisplay
-from fairsk.rates import Rate
+from fairsk.plotting._panels import PanelRates
+from fairsk.rates import MeanRate, Rate
 from fairsk.statistics._contrasts import contrasts
 from fairsk.statistics._intervals import joint_confidence
 from fairsk.statistics._proportions import refuse_strata
@@ -64,8 +66,9 @@ class DisparityDisplay(GroupDisplay):
 
     Parameters
     ----------
-    metrics : GroupMetrics
-        The table of one rate, which cannot be negative, without strata and with a confidence.
+    metrics : GroupMetrics or PanelRates
+        The table of one rate, which cannot be negative, with a confidence; of a :class:`GroupMetrics` one
+        without strata.
     reference : hashable, optional
         The group that the others are compared with. By default the one with the highest rate among those
         measured on at least ``metrics.min_group_size`` rows (among all, if there are none).
@@ -142,22 +145,32 @@ class DisparityDisplay(GroupDisplay):
     low: Floats
     high: Floats
 
-    def __init__(self, metrics: GroupMetrics, reference: Hashable = None) -> None:
-        display, counts = type(self).__name__, metrics.counts
-        refuse_strata(counts, display)
-        if len(metrics.measured_rates) != 1 or metrics.confidence is None:
+    def __init__(self, metrics: GroupMetrics | PanelRates, reference: Hashable = None) -> None:
+        display = type(self).__name__
+        if isinstance(metrics, GroupMetrics):
+            refuse_strata(metrics.counts, display)
+        if len(metrics.rates) != 1 or metrics.confidence is None:
             raise ValueError(
                 f"{display} draws one rate with its intervals: give a table of one, with a confidence."
             )
-        (rate,) = metrics.measured_rates
+        counts: GroupCounts | GroupAmounts
+        rate: Rate | MeanRate
+        n_strata = 1
+        if isinstance(metrics, GroupMetrics):
+            counts, rate = metrics.counts, metrics.measured_rates[0]
+        else:
+            (measure,) = metrics._measures
+            counts, rate, n_strata = measure.table, measure.rate, metrics.n_strata
         self.metrics = metrics
         self.library = metrics.library
         self.chosen = reference is None
-        confidence = metrics.confidence
+        n_pairs, n_groups = max(n_strata, 1), len(counts.groups)
         if self.chosen:
             reference = counts.groups[_highest_measured(self.rates, self.few)]
-            n_groups = len(counts.groups)
-            confidence = joint_confidence(metrics.confidence, n_groups * (n_groups - 1) // 2)
+            n_pairs *= n_groups * (n_groups - 1) // 2
+        elif n_strata > 1:  # the worst of them is shown
+            n_pairs *= n_groups - 1
+        confidence = joint_confidence(metrics.confidence, n_pairs)
         _check_reference(reference, dict(zip(counts.groups, self.rates, strict=True)), rate.name)
         self.reference = reference
         ratios = contrasts(
@@ -187,7 +200,7 @@ class DisparityDisplay(GroupDisplay):
     @property
     def rate_name(self) -> str:
         """What the rate is called."""
-        return self.metrics.measured_rates[0].name
+        return next(iter(self.metrics.rates))
 
     @property
     def rates(self) -> Floats:
@@ -212,8 +225,8 @@ class DisparityDisplay(GroupDisplay):
     @classmethod
     def from_counts(
         cls,
-        counts: GroupCounts,
-        rate: str | Rate = "selection_rate",
+        counts: GroupCounts | GroupAmounts,
+        rate: str | Rate | MeanRate | None = None,
         *,
         reference: Hashable = None,
         confidence: float = 0.95,
@@ -227,10 +240,11 @@ class DisparityDisplay(GroupDisplay):
 
         Parameters
         ----------
-        counts : GroupCounts
-            The table of counts, without strata.
-        rate : str or Rate, default="selection_rate"
-            Which rate; one that cannot be negative.
+        counts : GroupCounts or GroupAmounts
+            The table of counts, or of amounts. Of counts with strata, such as those of
+            :func:`one_vs_rest_counts`, the class in which groups lie furthest apart is drawn.
+        rate : str, Rate or MeanRate, optional
+            Which rate; one that is not negative. By default the selection rate, or the mean prediction.
         reference : hashable, optional
             The group that the others are compared with. By default the one with the highest rate among those
             measured on at least ``min_group_size`` rows (among all, if there are none).
@@ -259,8 +273,8 @@ class DisparityDisplay(GroupDisplay):
         TypeError
             If several rates are given.
         ValueError
-            If the counts have strata, the rate is unknown or can be negative, the reference is not a group,
-            or its rate is 0 or cannot be measured.
+            If the rate is unknown or can be negative, or a mean is, the reference is not a group, or its rate
+            is 0 or cannot be measured.
 
         Warns
         -----
@@ -268,12 +282,20 @@ class DisparityDisplay(GroupDisplay):
             If the rate cannot be measured in a group, for its denominator is empty there.
         """
         require_matplotlib(cls.__name__)
-        if not isinstance(rate, str | Rate):
+        is_amounts = isinstance(counts, GroupAmounts)
+        if rate is None:
+            rate = "mean_prediction" if is_amounts else "selection_rate"
+        if not isinstance(rate, str | Rate | MeanRate):
             raise TypeError(
                 f"{cls.__name__} draws one rate, a name or a Rate; got {type(rate).__name__}. Draw one "
                 "display for each, or all rates side by side with GroupMetricDisplay."
             )
-        metrics = GroupMetrics(counts, rate, confidence=confidence, min_group_size=min_group_size)
+        options: dict[str, Any] = {"confidence": confidence, "min_group_size": min_group_size}
+        metrics: GroupMetrics | PanelRates
+        if isinstance(counts, GroupAmounts) or counts.strata is not None:
+            metrics = PanelRates.of(counts, rate, **options, strata="worst", comparison="ratio")
+        else:
+            metrics = GroupMetrics(counts, rate, **options)  # type: ignore[arg-type]
         display = cls(metrics, reference)
         return display.plot(ax, order=order, band=band, **kwargs)
 
@@ -375,7 +397,10 @@ class DisparityDisplay(GroupDisplay):
     @property
     def _simultaneity(self) -> str:
         """Whether the intervals hold together, in words after their confidence."""
-        return " (for all pairs together)" if self.chosen and len(self.groups) > 2 else ""
+        in_strata = isinstance(self.metrics, PanelRates) and self.metrics.n_strata > 1
+        of_pairs = len(self.groups) > 2 and (self.chosen or in_strata)
+        together = " and ".join((["pairs"] if of_pairs else []) + (["strata"] if in_strata else []))
+        return f" (for all {together} together)" if together else ""
 
     def _draw_ratio(self, axes: Any, line: int, index: int, style: dict[str, Any]) -> None:
         """Draw the dot and bar of a group, with arrows where they go on beyond the axis."""
@@ -401,6 +426,10 @@ class DisparityDisplay(GroupDisplay):
                 arrow |= {"marker": marker, "markersize": 12 if is_zero else 7}
                 arrow["label"] = "ratio of 0" if is_zero and "ratio of 0" not in labels else None
                 self.arrows_[group] += axes.plot([end], [line], **arrow)
+
+    def _written(self, rate: float) -> str:
+        are_means = isinstance(self.metrics, PanelRates) and self.metrics.are_means
+        return amount(rate) if are_means else number(rate)
 
     def _tables(self) -> list[Table]:
         text = [
@@ -428,7 +457,7 @@ class DisparityDisplay(GroupDisplay):
                 {
                     "group": names,
                     "n": list(map(row_count, columns["n"])),
-                    self.rate_name: list(map(number, columns[self.rate_name])),
+                    self.rate_name: list(map(self._written, columns[self.rate_name])),
                     "ratio": [cell + mark for cell, mark in zip(text, marks, strict=True)],
                 },
                 notes=[*notes, f"* {self._scarce}"] if any(few) else notes,

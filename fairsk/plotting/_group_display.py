@@ -8,14 +8,18 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import is_regressor
 
+from fairsk._core.amount_sums import GroupAmounts
 from fairsk._core.columns import names_columns, refuse_shuffled, sensitive_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.labels import positive_class
 from fairsk._core.results import Result, library_of
 from fairsk._sklearn.compat import num_samples
 from fairsk._sklearn.routing import call
+from fairsk.metrics._decisions.multiclass import one_vs_rest_counts
 from fairsk.plotting._drawing import require_matplotlib
+from fairsk.plotting._panels import is_of_amounts
 
 __all__ = ["GroupDisplay"]
 
@@ -25,7 +29,7 @@ class GroupDisplay(Result):
 
     @classmethod
     @abstractmethod
-    def from_counts(cls, counts: GroupCounts, rate: Any = "selection_rate", **kwargs: Any) -> Self:
+    def from_counts(cls, counts: GroupCounts | GroupAmounts, rate: Any = None, **kwargs: Any) -> Self:
         """Draw what counts give, wherever they were made."""
 
     @classmethod
@@ -35,7 +39,7 @@ class GroupDisplay(Result):
         y_pred: ArrayLike,
         *,
         sensitive_features: Any,
-        rate: Any = "selection_rate",
+        rate: Any = None,
         sample_weight: ArrayLike | None = None,
         pos_label: Any = None,
         **kwargs: Any,
@@ -45,13 +49,14 @@ class GroupDisplay(Result):
         Parameters
         ----------
         y_true : array-like of shape (n_samples,) or None
-            Labels; None where there are none, and selection alone is drawn.
+            Labels; None where there are none, and selection alone is drawn. Amounts, of a mean of these.
         y_pred : array-like of shape (n_samples,)
-            Predicted labels (not scores).
+            Predicted labels (not scores), or amounts.
         sensitive_features : array-like of shape (n_samples,) or (n_samples, n_columns)
             The group of each row; several columns make an intersection.
-        rate : str or Rate, default="selection_rate"
-            As in :meth:`from_counts`.
+        rate : str, Rate or MeanRate, optional
+            As in :meth:`from_counts`; a mean, such as ``"mean_prediction"``, says that predictions are
+            amounts.
         sample_weight : array-like of shape (n_samples,), optional
             Weight of each row, not negative.
         pos_label : label, optional
@@ -83,13 +88,10 @@ class GroupDisplay(Result):
         from_estimator : Draw the decisions of a fitted classifier.
         """
         require_matplotlib(cls.__name__)
-        counts = GroupCounts.from_predictions(
-            y_true,
-            y_pred,
-            sensitive_features=sensitive_features,
-            sample_weight=sample_weight,
-            pos_label=pos_label,
-        )
+        rows: dict[str, Any] = {"sensitive_features": sensitive_features, "sample_weight": sample_weight}
+        if is_of_amounts(rate):
+            return cls.from_counts(GroupAmounts.from_predictions(y_true, y_pred, **rows), rate, **kwargs)
+        counts = GroupCounts.from_predictions(y_true, y_pred, **rows, pos_label=pos_label)
         return cls.from_counts(counts, rate, **kwargs)
 
     @classmethod
@@ -100,30 +102,32 @@ class GroupDisplay(Result):
         y: ArrayLike,
         *,
         sensitive_features: Any = None,
-        rate: Any = "selection_rate",
+        rate: Any = None,
         sample_weight: ArrayLike | None = None,
         pos_label: Any = None,
         **kwargs: Any,
     ) -> Self:
-        """Draw the rates of a fitted classifier's predictions, best on rows that it was not fitted on.
+        """Draw the rates of a fitted estimator's predictions, best on rows that it was not fitted on.
 
         Parameters
         ----------
-        estimator : fitted classifier
-            Any of scikit-learn's, a pipeline or a search; it is not changed.
+        estimator : fitted classifier or regressor
+            Any of scikit-learn's, a pipeline or a search; it is not changed. Of a regressor means of amounts
+            are drawn, of a classifier of several classes each class against the rest.
         X : array-like of shape (n_samples, n_features)
             The rows.
         y : array-like of shape (n_samples,)
-            Their labels.
+            Their labels, or amounts.
         sensitive_features : array-like, str, int, callable, list of str and callables, optional
             The group of each row: values, which are handed to ``predict`` if the estimator asks for them, or
             the columns of X that hold them. By default the columns that the estimator names.
-        rate : str or Rate, default="selection_rate"
+        rate : str, Rate or MeanRate, optional
             As in :meth:`from_counts`.
         sample_weight : array-like of shape (n_samples,), optional
             Weight of each row, not negative.
         pos_label : label, optional
-            The positive label; by default the second of the estimator's two classes.
+            The positive label; by default the second of the estimator's two classes. Of several classes
+            it names the one that is drawn.
         **kwargs
             As in :meth:`from_counts`.
 
@@ -163,8 +167,8 @@ def _count_decisions(
     sensitive_features: Any = None,
     sample_weight: ArrayLike | None = None,
     pos_label: Any = None,
-) -> GroupCounts:
-    """Count the confusion cells of a fitted classifier's predictions, by group.
+) -> GroupCounts | GroupAmounts:
+    """Count the confusion cells of a fitted classifier's predictions, or add up amounts, by group.
 
     Parameters
     ----------
@@ -201,15 +205,14 @@ def _count_decisions(
         selector, values = None, sensitive_features
     refuse_shuffled(X=X, y=y, sensitive_features=values, sample_weight=sample_weight)
     sensitive = sensitive_columns(X, selector, values, n_samples=num_samples(X))
+    predicted = call(estimator, "predict", X, sensitive_features=values)
+    rows: dict[str, Any] = {"sensitive_features": sensitive, "sample_weight": sample_weight}
+    if is_regressor(estimator):
+        return GroupAmounts.from_predictions(y, predicted, **rows)
     classes = getattr(estimator, "classes_", None)
     if classes is not None:
         classes = np.asarray(classes)
+        if len(classes) > 2 and pos_label is None:
+            return one_vs_rest_counts(y, predicted, **rows, classes=classes.tolist())
         pos_label = positive_class(classes, pos_label)
-    return GroupCounts.from_predictions(
-        y,
-        call(estimator, "predict", X, sensitive_features=values),
-        sensitive_features=sensitive,
-        sample_weight=sample_weight,
-        pos_label=pos_label,
-        classes=classes,
-    )
+    return GroupCounts.from_predictions(y, predicted, **rows, pos_label=pos_label, classes=classes)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
 
+from fairsk._core.amount_sums import GroupAmounts
 from fairsk._core.counts import GroupCounts
 from fairsk._core.results import Table
 from fairsk._core.typing import Ints
@@ -22,7 +23,8 @@ from fairsk.plotting._dots import (
 )
 from fairsk.plotting._drawing import require_matplotlib, words
 from fairsk.plotting._group_display import GroupDisplay
-from fairsk.rates import Rate
+from fairsk.plotting._panels import PanelRates, Strata
+from fairsk.rates import MeanRate, Rate
 from fairsk.statistics._proportions import refuse_strata
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["GroupMetricDisplay"]
 
 Order: TypeAlias = Literal["rate", "label"]
-Rates: TypeAlias = str | Rate | Iterable[str | Rate]
+Rates: TypeAlias = str | Rate | MeanRate | Iterable[str | Rate | MeanRate] | None
 
 
 class GroupMetricDisplay(GroupDisplay):
@@ -42,12 +44,13 @@ class GroupMetricDisplay(GroupDisplay):
 
     Bars that overlap widely say that the rows cannot tell the groups apart; a group measured on few rows is
     grey and has another marker, and one that cannot be measured has a line that says so. Several rates are
-    drawn side by side. Make it with :meth:`from_counts`, :meth:`from_predictions` or :meth:`from_estimator`.
+    drawn side by side, and so are several classes, each against the rest, and means of amounts. Make it with
+    :meth:`from_counts`, :meth:`from_predictions` or :meth:`from_estimator`.
 
     Parameters
     ----------
-    metrics : GroupMetrics
-        The table to draw, without strata.
+    metrics : GroupMetrics or PanelRates
+        The table to draw; of a :class:`GroupMetrics` one without strata.
 
     Attributes
     ----------
@@ -99,8 +102,9 @@ class GroupMetricDisplay(GroupDisplay):
     points_: dict[str, dict[Hashable, ErrorbarContainer]]
     overall_lines_: dict[str, Line2D]
 
-    def __init__(self, metrics: GroupMetrics) -> None:
-        refuse_strata(metrics.counts, type(self).__name__)
+    def __init__(self, metrics: GroupMetrics | PanelRates) -> None:
+        if isinstance(metrics, GroupMetrics):
+            refuse_strata(metrics.counts, type(self).__name__)
         if not metrics.rates:
             raise ValueError(f"{type(self).__name__} has nothing to draw: name at least one rate.")
         self.metrics = metrics
@@ -109,11 +113,12 @@ class GroupMetricDisplay(GroupDisplay):
     @classmethod
     def from_counts(
         cls,
-        counts: GroupCounts,
-        rate: Rates = "selection_rate",
+        counts: GroupCounts | GroupAmounts,
+        rate: Rates = None,
         *,
         confidence: float | None = 0.95,
         min_group_size: int = 30,
+        strata: Strata = "each",
         order: Order = "rate",
         ax: Axes | Iterable[Axes] | None = None,
         **kwargs: Any,
@@ -122,14 +127,19 @@ class GroupMetricDisplay(GroupDisplay):
 
         Parameters
         ----------
-        counts : GroupCounts
-            The table of counts, without strata.
-        rate : str, Rate, or iterable of these, default="selection_rate"
-            Which rate; several are drawn side by side.
+        counts : GroupCounts or GroupAmounts
+            The table of counts, or of amounts.
+        rate : str, Rate, MeanRate, or iterable of these, optional
+            Which rate; several are drawn side by side. By default the selection rate; of amounts the mean
+            prediction and, if there are targets, the mean absolute error.
         confidence : float in (0, 1) or None, default=0.95
-            The confidence of the intervals (Wilson's), for each group by itself; None draws none.
+            The confidence of the intervals (Wilson's; Student's of means), for each group by itself; None
+            draws none.
         min_group_size : int, default=30
             Rates measured on fewer rows (effective ones, if they are weighted) are marked.
+        strata : {"each", "worst"}, default="each"
+            Of counts with strata, such as those of :func:`one_vs_rest_counts`, whether there is a panel for
+            each class (or other stratum), or for the one in which groups lie furthest apart in the rate.
         order : {"rate", "label"}, default="rate"
             As in :meth:`plot`.
         ax : matplotlib Axes or, for several rates, a sequence of as many, optional
@@ -147,7 +157,8 @@ class GroupMetricDisplay(GroupDisplay):
         ImportError
             If matplotlib is missing.
         ValueError
-            If the counts have strata, a rate is unknown, or ``confidence`` does not lie between 0 and 1.
+            If a rate is unknown, depends on labels and there are none, ``confidence`` does not lie between 0
+            and 1, or there are too many panels.
 
         Warns
         -----
@@ -155,7 +166,12 @@ class GroupMetricDisplay(GroupDisplay):
             If a rate cannot be measured in a group, for its denominator is empty there.
         """
         require_matplotlib(cls.__name__)
-        metrics = GroupMetrics(counts, rate, confidence=confidence, min_group_size=min_group_size)
+        options: dict[str, Any] = {"confidence": confidence, "min_group_size": min_group_size}
+        metrics: GroupMetrics | PanelRates
+        if isinstance(counts, GroupAmounts) or counts.strata is not None:
+            metrics = PanelRates.of(counts, rate, **options, strata=strata)
+        else:
+            metrics = GroupMetrics(counts, "selection_rate" if rate is None else rate, **options)  # type: ignore[arg-type]
         display = cls(metrics)
         for name, values in metrics.rates.items():
             unknown = [group for group, value in zip(counts.groups, values, strict=True) if np.isnan(value)]
@@ -216,7 +232,9 @@ class GroupMetricDisplay(GroupDisplay):
         metrics = self.metrics
         values, few = metrics.rates[name], metrics.few[name]
         intervals = metrics.intervals.get(name)
-        what = "rate" if metrics.confidence is None else f"rate, {100 * metrics.confidence:.4g}% interval"
+        what = "mean" if isinstance(metrics, PanelRates) and metrics.are_means else "rate"
+        if metrics.confidence is not None:
+            what += f", {100 * metrics.confidence:.4g}% interval"
         labels = {False: what, True: f"measured on fewer than {metrics.min_group_size} rows"}
         self.points_[name] = {}
         for line, i in enumerate(ranking):
@@ -224,6 +242,8 @@ class GroupMetricDisplay(GroupDisplay):
                 mark_not_measurable(axes, line)
                 continue
             interval = None if intervals is None else (float(intervals[0][i]), float(intervals[1][i]))
+            if interval is not None and not np.isfinite(interval).all():
+                interval = None  # too few rows to know how far a mean may be off
             scarce = bool(few[i])
             self.points_[name][metrics.groups[i]] = draw_dot(
                 axes, line, float(values[i]), interval, few=scarce, label=labels[scarce], style=style
@@ -239,6 +259,8 @@ class GroupMetricDisplay(GroupDisplay):
     def _lies_between_0_and_1(self, name: str) -> bool:
         """Whether nothing that is drawn of a rate lies outside, so that its axis need not reach there."""
         numbers = np.concatenate([self.metrics.rates[name], *self.metrics.intervals.get(name, ())])
+        if isinstance(self.metrics, PanelRates) and self.metrics.are_means:
+            return False
         return bool(np.nanmin(numbers, initial=0) >= 0 and np.nanmax(numbers, initial=1) <= 1)
 
     def _tables(self) -> list[Table]:

@@ -567,9 +567,9 @@ class GroupThresholdOptimizer(MetaClassifier):
             return TwoClasses(ThresholdSpec.from_parameters(**asked), training.positive, classes)
         if self.response_method == "predict":
             raise ValueError(
-                "response_method='predict' thresholds one number per row, which tells two classes apart; y "
-                f"has {len(training.classes)}: {list_labels(training.classes)}. Use a classifier, or make them "
-                "two."
+                "response_method='predict' thresholds one number per row, which tells two classes apart; "
+                f"y has {len(training.classes)}: {list_labels(training.classes)}. Use a classifier, or make "
+                "them two."
             )
         spec = ClassSpec.from_parameters(training.classes, self.pos_label, self.grades, **asked)
         method = "predict_proba" if self.policy == "blind" else self.response_method
