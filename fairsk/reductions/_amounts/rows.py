@@ -14,9 +14,12 @@ from typing import Literal
 import numpy as np
 
 from fairsk._core.typing import Bools, Floats, Ints
-from fairsk.rates import MeanRate
+from fairsk.rates import MOMENTS, MeanRate
 
 __all__ = ["AmountBound", "AmountRows"]
+
+#: The moments that are linear in the predictions.
+_LINEAR = ("n", "prediction", "target")
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class AmountRows:
     Parameters
     ----------
     loss : MeanRate
-        What is least: its mean over all rows.
+        What is least: its mean over all rows, without a root.
     rates : tuple of MeanRate
         The means that are bounded, of one constraint.
     bound : AmountBound
@@ -90,14 +93,33 @@ class AmountRows:
         """The weight of each group."""
         return np.bincount(self.codes, self.weights, self.n_groups).astype(float)
 
+    @property
+    def shares(self) -> Floats:
+        """The share of each row in the weight of all."""
+        return self.weights / self.weights.sum()
+
+    @property
+    def has_curved_means(self) -> bool:
+        """Whether a bounded mean is not linear in the predictions, as losses are not."""
+        return any(
+            rate.root
+            or any(
+                factor for name, factor in zip(MOMENTS, rate.coefficients, strict=True) if name not in _LINEAR
+            )
+            for rate in self.rates
+        )
+
     def take(self, rows: Ints) -> AmountRows:
         """Return some of the rows; what is covered stays."""
         return replace(self, target=self.target[rows], codes=self.codes[rows], weights=self.weights[rows])
 
     def mean_loss(self, predictions: Floats) -> float:
         """Return the mean loss over all rows."""
-        value = np.average(self.loss.of_rows(predictions, self.target), weights=self.weights)
-        return float(np.sqrt(value)) if self.loss.root else float(value)
+        return float(np.average(self.loss.of_rows(predictions, self.target), weights=self.weights))
+
+    def loss_slopes(self, predictions: Floats) -> Floats:
+        """Return the derivative of each row's loss with respect to its prediction."""
+        return np.asarray(self.loss.slope(predictions, self.target), dtype=float)
 
     def values(self, predictions: Floats) -> Floats:
         """Return the bounded means of every group, of shape (n_rates, n_groups): NaN where it has no rows."""
@@ -117,10 +139,21 @@ class AmountRows:
         """
         slopes = np.array([rate.slope(predictions, self.target) for rate in self.rates], dtype=float)
         for j, rate in enumerate(self.rates):
+            if rate.root:
+                slopes[j] *= self.root_slopes(predictions)[j, self.codes]
+        return slopes
+
+    def root_slopes(self, predictions: Floats) -> Floats:
+        """Return how each bounded value moves with the mean that it is the root of; 1 without a root.
+
+        The result has shape (n_rates, n_groups).
+        """
+        slopes = np.ones((len(self.rates), self.n_groups))
+        for j, rate in enumerate(self.rates):
             if rate.root:  # d sqrt(m) = dm / (2 sqrt(m)); a mean that is 0 cannot be lowered
                 root = self._means(rate, predictions)
                 with np.errstate(divide="ignore"):
-                    slopes[j] *= np.where(root > 0, 0.5 / root, 0.0)[self.codes]
+                    slopes[j] = np.where(root > 0, 0.5 / root, 0.0)
         return slopes
 
     def prices(self, multipliers: Floats, predictions: Floats) -> Floats:
@@ -137,9 +170,12 @@ class AmountRows:
         predictions : array of shape (n_samples,)
             Where the derivative is taken; means that are linear in the predictions have the same everywhere.
         """
+        return (self.per_row(multipliers)[:, self.codes] * self.slopes(predictions)).sum(0)
+
+    def per_row(self, multipliers: Floats) -> Floats:
+        """Return multipliers on group means as factors of what is averaged, row by row, beside the loss."""
         with np.errstate(divide="ignore"):
-            per_mean = np.where(self.mass > 0, self.weights.sum() / self.mass, 0.0)
-        return ((multipliers * per_mean)[:, self.codes] * self.slopes(predictions)).sum(0)
+            return multipliers * np.where(self.mass > 0, self.weights.sum() / self.mass, 0.0)
 
     def disparity(self, values: Floats) -> float:
         """Return what is bounded, at its worst over the means; NaN where nothing is compared."""
