@@ -24,12 +24,12 @@ __all__ = ["Combination", "best_combination"]
 #: Directions along which predictions move by less than this share of the spread of the targets are none: to
 #: go along them would take factors of thousands, and what those do to new rows is noise.
 _LEAST_SPREAD = 1e-4
-#: Between what the factors of columns lie where the greatest loss is bounded, or a difference of losses. Models
-#: of prices on losses can be averaged to keep the former, and extended beyond what lies between them for the
-#: latter. Prices on predictions shift targets, and what a regressor makes of these may be multiplied.
+#: Between what the factors of columns lie where the greatest loss is bounded, or a difference of losses.
+#: Models of prices on losses can be averaged to keep the former, and extended beyond what lies between them
+#: for the latter. Prices on predictions shift targets, and what a regressor makes of these may be multiplied.
 _FACTORS = {"worst_group": (0.0, 1.0), "difference": (-1.0, 2.0)}
-#: What a unit of excess costs, in units of loss and means; the first at which the bound is kept will do. A high
-#: price from the start makes a narrow valley, in which solvers go astray.
+#: What a unit of excess costs, in units of loss and means; the first at which the bound is kept will do. A
+#: high price from the start makes a narrow valley, in which solvers go astray.
 _PRICES_OF_EXCESS = (10.0, 100.0, 1000.0)
 #: By how much less than the bound the solver is asked for, in units of the means: its own rounding.
 _SOLVER_ROUNDING = 1e-9
@@ -220,7 +220,7 @@ class _Program:
         self.n_lowest = len(rows.rates) if self.by_difference and len(self.covered) else 0
 
     def _curvature(self, loss: float) -> float:
-        """Return the greatest curvature of the loss along a direction: in this unit solvers take whole steps."""
+        """Return the greatest curvature of the loss: in this unit solvers take whole steps."""
         steps = np.eye(self.span.dimension)
         bends = [self.span.at(step).loss + self.span.at(-step).loss - 2 * loss for step in steps]
         return max(bends, default=0.0)
@@ -249,7 +249,9 @@ class _Program:
         x = np.zeros(n_points + self.n_lowest + 1)
         costs = np.zeros(len(x))
         costs[-1] = 1.0
-        limits = [(self._room, self._room_slopes)] if len(self.covered) else []
+        limits: list[tuple[_OfPoint, _OfPoint]] = []
+        if len(self.covered):
+            limits.append((self._room, self._room_slopes))
         if self.factors is not None:
             limits.append(self._limits_of_factors(len(x)))
         if not limits:
@@ -286,12 +288,14 @@ class _Program:
         return self.rows.bound.value / self.units[:, 0]
 
     def _descend(self, start: Floats) -> list[Floats]:
-        """Return where sequential quadratic programming gets to from a start, as the price of excess rises."""
+        """Return where sequential quadratic programming gets to, as the price of excess rises."""
         n_points = self.span.dimension
         at = self.values(start)[:, self.covered] / self.units
         lowest = (at - self.distances).min(1) if self.n_lowest else np.empty(0)
         x = np.concatenate([start, lowest, [max(0.0, self._excess(start))]])
-        limits = [(self._room, self._room_slopes)] if len(self.covered) else []
+        limits: list[tuple[_OfPoint, _OfPoint]] = []
+        if len(self.covered):
+            limits.append((self._room, self._room_slopes))
         if self.factors is not None:
             limits.append(self._limits_of_factors(len(x)))
         found = []

@@ -1,4 +1,4 @@
-"""Fold models of amounts: a regressor fitted to a response on each fold, its held-out predictions, averages."""
+"""Fold models of amounts: a regressor fitted to a response on each fold, and their averages."""
 
 from __future__ import annotations
 

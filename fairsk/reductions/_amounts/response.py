@@ -161,7 +161,7 @@ class PriceResponses:
         return moves(low)
 
     def _push_weights(self, wanted: Floats, shares: Floats) -> Floats:
-        """Return multipliers that raise the weight of groups whose loss is too high, and lower the others'."""
+        """Return multipliers that raise the weight of groups with too high a loss, and lower others."""
         above, below = np.maximum(-wanted, 0.0), np.maximum(wanted, 0.0)
         if not below.any():
             return _PUSH * above / above.sum()

@@ -1,4 +1,4 @@
-"""The search for prices on amounts: fit to prices, combine what was fitted, fit to the prices that this gives.
+"""The search for prices on amounts: fit to prices, combine what was fitted, fit to the prices of that.
 
 Fits are what costs. So prices are tried on one split, where that has rows enough, until the combination with
 what was fitted before asks for about as much of them as was tried; only then are the other splits fitted.
