@@ -7,19 +7,16 @@ import numpy as np
 from fairsk._core.bounds import Bound
 from fairsk._core.typing import Floats
 from fairsk.reductions._amounts.rows import AmountRows
-from fairsk.reductions._boosting.amount_costs import AmountCosts
+from fairsk.reductions._boosting.amount_costs import AmountCosts, multiplier_limits
 from fairsk.reductions._bounded_rows import Window
 from fairsk.reductions._controller import CLOSED_PER_ROUND, Multipliers
 
 __all__ = ["AmountController"]
 
-#: How many times the loss of all rows a group's mean may count as much as: beyond that all others have as
-#: good as no say, and a bound that cannot be met would gain nothing.
-_MOST_TIMES = 100.0
-
-#: The least part of what is foreseen that means are taken to answer by. What is missing is made up in the end
-#: where they answer less, by less per round; and an answer near 0 cannot be told from chance.
-_LEAST_ANSWER = 0.02
+#: The least part of what is foreseen that means are taken to answer by. Multipliers come to rest if means
+#: answer by less than four times what they are taken to: so here, if in truth by less than two fifths. Where
+#: they answer less, what is missing is made up more slowly, and in the end all the same.
+_LEAST_ANSWER = 0.1
 
 #: The part of the mean drift that a round's own is: a mean over four rounds, in which nine tenths of what is
 #: missing are made up. Over fewer, multipliers would follow the chance of single trees; over more, a drift
@@ -109,9 +106,7 @@ class AmountController(Multipliers):
         fallen = compared.values(free) - compared.values(bounded)
         answers = _answers(fallen, _product(responses, self._followed), compared.mass * rows.covered)
         self._responses = responses * answers[:, None, None]
-        least = self.free_costs.least_multipliers
-        shares = np.where(rows.mass > 0, rows.mass, 1.0) / rows.weights.sum()
-        most = -_MOST_TIMES * shares * least
+        least, most = multiplier_limits(rows, predictions, self.free_costs)
         self._move(values + self._drift / CLOSED_PER_ROUND, self._responses, least, most)
         self.costs = AmountCosts.of(rows, self.multipliers, predictions)
 
@@ -152,10 +147,7 @@ def _product(responses: Floats, multipliers: Floats) -> Floats:
 
 def _answers(fallen: Floats, foreseen: Floats, mass: Floats) -> Floats:
     """Return by which part of what is foreseen each mean has fallen, by least squares over the groups."""
-    answers = np.ones(len(fallen))
-    for j, (seen, asked) in enumerate(zip(fallen, foreseen, strict=True)):
-        counted = np.where(np.isnan(seen), 0.0, mass)
-        squares = counted @ asked**2
-        if squares > 0:
-            answers[j] = np.clip(counted @ (asked * np.nan_to_num(seen)) / squares, _LEAST_ANSWER, 1.0)
-    return answers
+    mass = np.where(np.isnan(fallen), 0.0, mass)
+    products, squares = (mass * foreseen * np.nan_to_num(fallen)).sum(1), (mass * foreseen**2).sum(1)
+    answers = np.divide(products, squares, out=np.ones_like(squares), where=squares > 0)
+    return np.clip(answers, _LEAST_ANSWER, 1.0)

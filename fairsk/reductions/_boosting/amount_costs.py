@@ -13,7 +13,11 @@ from fairsk.reductions._amounts.rows import AmountRows
 from fairsk.reductions._boosting.booster import Backend, Loss
 from fairsk.reductions._boosting.lockstep import CHUNK
 
-__all__ = ["AmountCosts", "AmountFold", "amount_derivatives", "is_linear", "loss_of"]
+__all__ = ["AmountCosts", "AmountFold", "amount_derivatives", "is_linear", "loss_of", "multiplier_limits"]
+
+#: How many times the loss of all rows a group's mean may count as much as: beyond that all others have as
+#: good as no say, and a bound that cannot be met would gain nothing.
+_MOST_TIMES = 100.0
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,8 @@ class AmountCosts:
     unit : float
         The second derivative of the loss alone, which is the unit of derivatives: so gradients are amounts,
         and parameters of trees in their unit mean what they mean under the squared loss.
-    least_multipliers : array of shape (n_rates, n_groups)
-        At which a multiplier takes all of its weight from the loss of a group; infinite where none does.
+    spread : float
+        The mean absolute error.
     """
 
     prediction: Floats
@@ -42,7 +46,7 @@ class AmountCosts:
     squared: Floats
     curvatures: Floats
     unit: float
-    least_multipliers: Floats
+    spread: float
 
     @classmethod
     def of(cls, rows: AmountRows, multipliers: Floats, predictions: Floats) -> AmountCosts:
@@ -59,12 +63,11 @@ class AmountCosts:
         """
         spread = float(np.average(np.abs(predictions - rows.target), weights=rows.weights)) or 1.0
         of_loss, of_rates = _factors(rows.loss), np.array([_factors(rate) for rate in rows.rates])
-        unit, per_row = float(_curvature(of_loss, spread)), _per_mean(rows, predictions)
+        per_row = _per_mean(rows, predictions)
         costs = of_loss[:, None] + np.einsum("jm,jg->mg", of_rates, multipliers * per_row)
-        curvatures = np.array([_curvature(each, spread) for each in of_rates])[:, None] * per_row
-        least = np.divide(-unit, curvatures, out=np.full_like(per_row, -np.inf), where=curvatures > 0)
         prediction, over, under, squared = costs
-        return cls(prediction, over, under, squared, _curvature(costs, spread), unit, least)
+        curvatures = np.maximum(_curvature(costs, spread), 0)
+        return cls(prediction, over, under, squared, curvatures, float(_curvature(of_loss, spread)), spread)
 
 
 def loss_of(rate: MeanRate) -> Loss:
@@ -95,9 +98,9 @@ def _factors(rate: MeanRate) -> Floats:
 
 
 def _curvature(factors: Floats, spread: float) -> Floats:
-    """Return the second derivative of costs with some factors; never less than 0."""
+    """Return the second derivative of costs with some factors."""
     _, over, under, squared = factors
-    return 2 * np.maximum(squared, 0) + np.maximum(over + under, 0) / (2 * spread)
+    return np.asarray(2 * squared + (over + under) / (2 * spread))
 
 
 def _per_mean(rows: AmountRows, predictions: Floats) -> Floats:
@@ -110,6 +113,32 @@ def _per_mean(rows: AmountRows, predictions: Floats) -> Floats:
         values = rows.values(predictions)[roots]
         factors[roots] *= np.divide(0.5, values, out=np.zeros_like(values), where=values > 0)
     return factors
+
+
+def multiplier_limits(rows: AmountRows, predictions: Floats, costs: AmountCosts) -> tuple[Floats, Floats]:
+    """Return between which numbers multipliers have any use, each of shape (n_rates, n_groups).
+
+    None is to move predictions by more than lies between the least and the greatest target. One that lowers
+    errors is not to take all weight from the loss of a group or, the other way, from that of all others.
+
+    Parameters
+    ----------
+    rows : AmountRows
+        The rows that means are measured on.
+    predictions : array of shape (n_samples,)
+        Their predictions.
+    costs : AmountCosts
+        Those without multipliers.
+    """
+    factors = np.array([_factors(rate) for rate in rows.rates])
+    per_row = _per_mean(rows, predictions)
+    pulls = np.abs(factors[:, :1]) * per_row
+    curvatures = _curvature(factors.T, costs.spread)[:, None] * per_row
+    nowhere = np.full_like(per_row, np.inf)
+    farthest = np.divide(np.ptp(rows.target) * costs.unit, pulls, out=nowhere.copy(), where=pulls > 0)
+    all_weight = np.divide(costs.unit, curvatures, out=nowhere, where=curvatures > 0)
+    shares = np.where(rows.mass > 0, rows.mass, 1.0) / rows.weights.sum()
+    return -np.minimum(farthest, all_weight), np.minimum(farthest, _MOST_TIMES * shares * all_weight)
 
 
 def amount_derivatives(
@@ -134,10 +163,10 @@ def amount_derivatives(
         In single precision, as boosters take them.
     """
     gradient, hessian = np.empty(len(predictions), np.float32), np.empty(len(predictions), np.float32)
-    squared, unit = 2 * np.maximum(costs.squared, 0), costs.unit
+    squared, unit = 2 * costs.squared, costs.unit
     # A pull without a curve, where errors have lost all weight, has that of the loss.
     curvatures = np.where(costs.prediction != 0, np.maximum(costs.curvatures, unit), costs.curvatures) / unit
-    is_smooth = not (costs.over.any() or costs.under.any())
+    is_smooth = not (costs.over.any() or costs.under.any() or (squared < 0).any())
     for start in range(0, len(predictions), CHUNK):
         part = slice(start, start + CHUNK)
         code = codes[part]
