@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
+from fairsk._core.quantiles import value_levels
 from fairsk._core.typing import Floats, Ints
 
 __all__ = ["EqualLevels", "fit_equal_levels"]
@@ -42,10 +43,14 @@ _TAIL = 0.001
 _TEMPERATURE = 1.0
 #: How far shares above a level may differ from those of all rows, by the chances.
 _TOLERANCE = 5e-4
-#: How many rows are looked at to come near, before all of them are.
-_FIRST_ROWS = 20_000
+#: The first prices are found for at most so many rows, and the last ones for all.
+_FEW_ROWS = 20_000
+#: They are found for rows that are spread wider first, and followed from there, to within ten times the
+#: tolerance: from prices of 0 at once, long moves of rows would be found slowly.
+_ANNEALING = (64.0, 16.0, 4.0, 1.0)
+_ON_THE_WAY = 10.0
 _CHUNK = 16_384
-_MAX_ITERATIONS = 200
+_MAX_ITERATIONS = 100
 #: L-BFGS remembers so many steps. The problem is well scaled: few are needed where there are two groups.
 _MEMORY = 30
 #: What is added to the curvature of a direction that rows hardly tell anything of.
@@ -160,7 +165,7 @@ def fit_equal_levels(
     """
     weights = weights / weights.sum()
     shares = weights @ chances
-    levels = _levels(values, weights, n_levels)
+    levels = _levels(values, weights, min(n_levels, len(values)))
     prices = np.zeros((len(levels), len(shares)))
     # Chances sum to 1, so one group's excess follows from the others': its prices can be 0.
     free = np.flatnonzero(shares > 0)[1:]
@@ -168,32 +173,34 @@ def fit_equal_levels(
         return EqualLevels(levels, prices, shares, temperature, 0.0)
     seen = np.clip(values, levels[0], levels[-1])
     excess = _relative_chances(chances, shares)[:, free]
-    steps = np.zeros((len(levels) - 1, len(free)))
-    if len(values) > 2 * _FIRST_ROWS:
-        few = np.argsort(seen, kind="stable")[_spread(len(values), _FIRST_ROWS)]
-        steps, _ = _Dual(seen[few], excess[few], weights[few], levels, temperature).solve(steps, tolerance)
-    steps, gap = _Dual(seen, excess, weights, levels, temperature).solve(steps, tolerance)
+    some = np.argsort(seen, kind="stable")[_spread(len(values), _FEW_ROWS)]
+    steps, gap = np.zeros((len(levels) - 1, len(free))), np.inf
+    for warmth in _ANNEALING:
+        softmin = _Softmin(levels, warmth * temperature)
+        near_enough = tolerance * (1.0 if warmth == _ANNEALING[-1] else _ON_THE_WAY)
+        steps, gap = _Dual(seen[some], excess[some], weights[some], softmin).solve(steps, near_enough)
+    if len(some) < len(seen):
+        steps, gap = _Dual(seen, excess, weights, softmin).solve(steps, tolerance)
     prices[:, free] = _prices(steps)
     return EqualLevels(levels, prices, shares, temperature, gap)
 
 
 def _spread(n: int, n_chosen: int) -> Ints:
-    """Return positions that lie evenly among n."""
-    return np.arange(n_chosen) * n // n_chosen
+    """Return positions that lie evenly among n, all of them if these are fewer."""
+    return np.arange(n) if n <= n_chosen else np.arange(n_chosen) * n // n_chosen
 
 
 def _levels(values: Floats, weights: Floats, n_levels: int) -> Floats:
     """Return rising levels between the tails: more of them where amounts are, some everywhere."""
-    order = np.argsort(values, kind="stable")
-    ordered, mass = values[order], weights[order]
-    ranks = np.cumsum(mass) - mass / 2
+    ordered, shares = value_levels(values, weights)
+    ranks = shares - np.diff(shares, prepend=0) / 2
     low, high = np.interp([_TAIL, 1 - _TAIL], ranks, ordered)
     if not low < high:
         return np.array([low])
     inside = np.clip(ordered, low, high)
-    by_count = (np.clip(ranks, ranks[0], ranks[-1]) - ranks[0]) / max(ranks[-1] - ranks[0], 1e-300)
+    by_count = (ranks - ranks[0]) / (ranks[-1] - ranks[0])
     place = _BY_COUNT * by_count + (1 - _BY_COUNT) * (inside - low) / (high - low)
-    levels = np.interp(np.linspace(place[0], place[-1], n_levels), place, inside)
+    levels = np.interp(np.linspace(0, 1, n_levels), place, inside)
     levels[0], levels[-1] = low, high
     # Tied amounts would make one level of several; so would ones that only rounding keeps apart.
     apart = np.append(True, np.diff(levels) > 1e-9 * (high - low))
@@ -216,8 +223,7 @@ class _Dual:
     values: Floats
     excess: Floats
     weights: Floats
-    levels: Floats
-    temperature: float
+    softmin: _Softmin
 
     def solve(self, steps: Floats, tolerance: float) -> tuple[Floats, float]:
         """Return the steps at which no share above a level differs by more than the tolerance, and the gap.
@@ -249,17 +255,17 @@ class _Dual:
 
     def _value_and_shares(self, steps: Floats) -> tuple[float, Floats]:
         """Return the dual function, and its slopes."""
-        prices, softmin = _prices(steps), _Softmin(self.levels, self.temperature)
-        value, at_level = 0.0, np.zeros_like(prices)
+        prices, value = _prices(steps), 0.0
+        at_level = np.zeros_like(prices)
         for part in self._parts():
-            least, weights = softmin.weights(self.values[part], self.excess[part], prices)
+            least, weights = self.softmin.weights(self.values[part], self.excess[part], prices)
             value += float(self.weights[part] @ least)
             at_level += weights.T @ (self.weights[part][:, None] * self.excess[part])
         return value, np.cumsum(at_level[::-1], axis=0)[::-1][1:]
 
     def _scale(self, steps: Floats) -> Floats:
         """Return for each step a matrix M with M'M the inverse of its curvature, (..., n_free, n_free)."""
-        n_free, softmin = self.excess.shape[1], _Softmin(self.levels, self.temperature)
+        n_free, softmin = self.excess.shape[1], self.softmin
         curvature = np.zeros((len(steps), n_free, n_free))
         for part in self._parts():
             values, excess = self.values[part], self.excess[part]
