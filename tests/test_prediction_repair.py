@@ -343,7 +343,7 @@ def test_weights_equal_repetition():
     assert np.sqrt(np.mean(apart**2)) < 0.02 * X[:, 0].std()
 
 
-def staff(n=200, seed=0):
+def staff(n=400, seed=0):
     """Return a frame of people and their wages, in which a text column must be prepared."""
     rng = np.random.default_rng(seed)
     sex = rng.choice(["f", "m"], n)
@@ -417,7 +417,7 @@ def test_groups_that_are_unknown():
     X, y = staff()
     model = clone(POLICIES["aware"]).set_params(sensitive_features="sex", cv=2).fit(X, y)
     other = X.assign(sex=np.where(np.arange(len(X)) < 9, "x", X["sex"]))
-    with pytest.raises(ValueError, match="9 of 200 rows belong to groups that did not occur in fit: x"):
+    with pytest.raises(ValueError, match="9 of 400 rows belong to groups that did not occur in fit: x"):
         model.predict(other)
     overall = model.set_params(unknown_group="overall").predict(other)
     np.testing.assert_array_equal(overall[9:], model.predict(X)[9:])
