@@ -514,11 +514,13 @@ def test_models_that_cannot_be_used_are_refused():
         with pytest.raises(error, match=message):
             model.fit(X, y, sensitive_features=who)
 
-    is_classifier = "LogisticRegression is a classifier: ScoreRepair repairs its scores"
+    is_classifier = (
+        "is for regressors, and LogisticRegression is a classifier. ScoreRepair repairs its scores"
+    )
     refused(is_classifier, estimator=LogisticRegression())
-    refused("Pipeline is a classifier: ScoreRepair", estimator=make_pipeline(LogisticRegression()))
+    refused(is_classifier, estimator=make_pipeline(LogisticRegression()))
     refused(
-        "FrozenEstimator is a classifier",
+        is_classifier,
         estimator=FrozenEstimator(LogisticRegression().fit(numbers, who)),
     )
     refused("is not fitted", NotFittedError, estimator=FrozenEstimator(LinearRegression()))

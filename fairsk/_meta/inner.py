@@ -1,4 +1,4 @@
-"""Inner estimators: what a classifier's wrapper is around, told before anything is fitted."""
+"""Inner estimators: what a wrapper is around, told before anything is fitted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from fairsk._sklearn.routing import ScoreMethod, response_of
 
-__all__ = ["check_scored", "refuse_regressor"]
+__all__ = ["check_scored", "refuse_classifier", "refuse_regressor"]
 
 
 def _name(estimator: Any) -> str:
@@ -38,6 +38,28 @@ def refuse_regressor(wrapper: Any, instead: str) -> None:
     if not isinstance(wrapper.estimator, type) and is_regressor(wrapper.estimator):
         raise ValueError(
             f"{type(wrapper).__name__} is for classifiers, and {_name(wrapper.estimator)} is a regressor. "
+            f"{instead}"
+        )
+
+
+def refuse_classifier(wrapper: Any, instead: str) -> None:
+    """Refuse a classifier where a regressor is needed, also in a pipeline, and frozen.
+
+    Parameters
+    ----------
+    wrapper : estimator
+        With the parameter ``estimator``.
+    instead : str
+        What to use instead, as sentences.
+
+    Raises
+    ------
+    ValueError
+        If its ``estimator`` is a classifier.
+    """
+    if not isinstance(wrapper.estimator, type) and is_classifier(wrapper.estimator):
+        raise ValueError(
+            f"{type(wrapper).__name__} is for regressors, and {_name(wrapper.estimator)} is a classifier. "
             f"{instead}"
         )
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,6 +20,7 @@ from fairsk._core.warnings import warn_user
 from fairsk._meta.base import MetaRegressor
 from fairsk._meta.cross_fit import OutOfFold, TrainingData, check_amounts_to_train, cross_fit, split_rows
 from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, group_chances, group_codes
+from fairsk._meta.inner import refuse_classifier
 from fairsk._sklearn.compat import HasMethods, Interval, StrOptions, fit_context
 from fairsk._sklearn.routing import predicted_amounts
 from fairsk._sklearn.rows import check_same_features
@@ -198,13 +198,19 @@ class PredictionRepair(MetaRegressor):
     _parameter_constraints = {
         **{
             name: GROUPWISE_PARAMETERS[name]
-            for name in ("sensitive_features", "cv", "refit", "unknown_group", "random_state")
+            for name in (
+                "estimator",
+                "sensitive_features",
+                "cv",
+                "refit",
+                "unknown_group",
+                "random_state",
+                "n_jobs",
+            )
         },
-        "estimator": [HasMethods(["fit", "predict"])],
         "strength": [Interval(Real, 0, 1, closed="both")],
         "policy": [StrOptions(set(get_args(RepairPolicy)))],
         "group_estimator": [HasMethods(["fit", "predict_proba"]), None],
-        "n_jobs": [Integral, None],
     }
 
     def __init__(
@@ -287,11 +293,7 @@ class PredictionRepair(MetaRegressor):
 
     def _check_models(self) -> None:
         """Refuse a classifier, and models of the groups that cannot be used."""
-        if is_classifier(self.estimator):
-            raise ValueError(
-                f"PredictionRepair repairs predicted amounts, and {type(self.estimator).__name__} is a "
-                "classifier: ScoreRepair repairs its scores."
-            )
+        refuse_classifier(self, "ScoreRepair repairs its scores.")
         if self.policy != "blind":
             if self.group_estimator is not None:
                 raise ValueError(
