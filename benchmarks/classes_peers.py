@@ -164,7 +164,10 @@ def compare(path: str, peers: str) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = GroupThresholdOptimizer(
-                FrozenEstimator(Given()), constraint=constraint, max_difference=max(theirs[0][1], 0.0)
+                FrozenEstimator(Given()),
+                constraint=constraint,
+                max_difference=max(theirs[0][1], 0.0),
+                min_group_size=1,  # the peers know no small groups
             ).fit(fit[1], fit[0], sensitive_features=fit[2])
         seconds = time.process_time() - start
         ours = [
