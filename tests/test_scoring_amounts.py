@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 from scipy import stats
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -306,6 +307,28 @@ def test_scorers_of_amounts_are_shown_and_pickled() -> None:
     model = Ridge().fit(NUMBERS, Y)
     for own in (scorer, make_fair_scorer("ks_distance", sensitive_features="man"), own_scoring()):
         assert pickle.loads(pickle.dumps(own))(model, NUMBERS, Y) == own(model, NUMBERS, Y)
+
+
+class AsksForGroups(LinearRegression):
+    """Predicts more for men, whom it must be told of."""
+
+    def predict(self, X: Any, sensitive_features: Any = None) -> Any:
+        return super().predict(X) + 100.0 * np.asarray(sensitive_features)
+
+
+def test_groups_as_metadata_reach_a_regressor_that_asks_for_them() -> None:
+    rows, man = NUMBERS[["years", "skill"]], NUMBERS["man"].to_numpy()
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = AsksForGroups().set_predict_request(sensitive_features=True)
+        scores: dict[str, Any] = {"mean": make_fair_scorer("mean_parity"), "r2": make_group_scorer("r2")}
+        scoring = GroupScoring(scores).of(rows, sensitive_features=man)
+        found = cross_validate(
+            model, rows, Y, scoring=scoring, cv=FOLDS, params={"sensitive_features": man}, error_score="raise"
+        )
+        pooled = cv_disparities(found, scoring)
+    predicted = cross_val_predict(LinearRegression(), rows, Y, cv=FOLDS) + 100 * man
+    expected = -by_hand("mean_parity", "difference", Y, predicted, man, np.ones(N))
+    assert pooled.values[0, 0] == pytest.approx(expected)
 
 
 LABELS = np.where(Y > 3000, "high", "low")

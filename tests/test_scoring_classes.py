@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cros
 from sklearn.tree import DecisionTreeClassifier
 
 from fairsk import ReweightedClassifier
-from fairsk.metrics import multiclass_disparity, one_vs_rest_counts
+from fairsk.metrics import GroupCounts, multiclass_disparity, one_vs_rest_counts
 from fairsk.scoring import (
     GroupScoring,
     best_under,
@@ -217,6 +217,60 @@ def test_a_model_that_has_not_seen_a_class_is_scored_with_the_others() -> None:
     assert soft(model, X, Y) == pytest.approx(-abs(mean[0] - mean[1]))
 
 
+def test_a_fold_that_lacks_a_class_compares_the_same_classes() -> None:
+    few = np.flatnonzero(Y != "A")
+    model = DecisionTreeClassifier(max_depth=2).fit(X.iloc[few], Y[few])
+    soft = make_fair_scorer("demographic_parity", response_method="predict_proba")
+    scoring = GroupScoring({"dp": "demographic_parity", "soft": soft}, sensitive_features="sex").of(X, Y)
+    found = scoring(model, X, Y)
+    said, sex = model.predict(X), X["sex"].to_numpy()
+    gaps = [by_hand("demographic_parity", "difference", sex, said == label, sex) for label in "ABC"]
+    assert found["dp"] == pytest.approx(-max(gaps))
+    assert found["counts_0_0_tp"] == 0
+    mean = [model.predict_proba(X)[sex == g, 0].mean() for g in (0, 1)]
+    assert found["soft"] == pytest.approx(-abs(mean[0] - mean[1]))
+
+
+class Decides(BaseEstimator):
+    """Says the first column of X, and not what its classes are."""
+
+    def predict(self, X: Any) -> Any:
+        return np.asarray(X)[:, 0]
+
+
+def test_an_estimator_that_does_not_tell_its_classes_is_scored_by_named_ones() -> None:
+    rows, y, group = np.array([[0], [1], [2], [2]]), np.array([0, 1, 1, 2]), [0, 0, 1, 1]
+    scorer = make_fair_scorer("demographic_parity", grades=[0, 1, 2])
+    assert scorer(Decides(), rows, y, sensitive_features=group) == -1  # of the first group nobody gets a 2
+    named = make_fair_scorer("demographic_parity", pos_label=np.array([0, 1]))
+    assert named(Decides(), rows, y, sensitive_features=group) == -0.5
+    with pytest.raises(ValueError, match="labels 2 are not among the classes 0, 1"):
+        make_fair_scorer("demographic_parity", grades=[0, 1])(
+            Decides(), rows, y, sensitive_features=group, strata=[0, 0, 0, 0]
+        )
+    soft = make_fair_scorer("demographic_parity", response_method="predict_proba")
+    with pytest.raises(ValueError, match="predict_proba gave 2 columns for 3 classes"):
+        soft(Says([0, 1, 2]), np.full((4, 3), 0.5), y, sensitive_features=group)
+
+
+def test_a_fold_without_the_reference_has_no_score_and_the_sum_has() -> None:
+    to_two = make_fair_scorer("demographic_parity", method="to_reference", reference=2)
+    who = np.repeat([0, 1, 2], N // 3)
+    frame = X[["skill"]].assign(who=who)
+    scoring = GroupScoring({"to": to_two}, sensitive_features="who", grades=GRADES).of(frame)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a mean over folds that is NaN
+        found = cross_validate(DecisionTreeClassifier(max_depth=2), frame, Y, scoring=scoring, cv=FOLDS)
+    assert np.isnan(found["test_to"]).all()  # every fold has one group
+    table = cv_disparities(found, scoring)
+    predicted = cross_val_predict(DecisionTreeClassifier(max_depth=2), frame, Y, cv=FOLDS)
+    gaps = []
+    for event in ("B", "A"):
+        said = inside(predicted, event, GRADES)
+        gaps += [abs(said[who == g].mean() - said[who == 2].mean()) for g in (0, 1)]
+    assert table.values[0, 0] == pytest.approx(max(gaps))
+
+
 # --- pooled counts ------------------------------------------------------------------------------------
 
 
@@ -237,7 +291,7 @@ def test_a_search_under_a_bound_judges_the_worst_class_of_pooled_counts(named: A
     gaps, table = [], cv_disparities(search)
     for params, counts in zip(search.cv_results_["params"], table.counts, strict=True):
         predicted = cross_val_predict(clone(TREE).set_params(**params), X[["skill", "sex"]], Y, cv=FOLDS)
-        assert counts is not None
+        assert isinstance(counts, GroupCounts)
         assert counts.strata == tuple(events)
         by_class = {}
         for k, event in enumerate(events):
@@ -273,7 +327,7 @@ def test_intervals_of_the_worst_class_hold_for_all_classes_together() -> None:
     found = cross_validate(DecisionTreeClassifier(max_depth=2), X[["skill", "sex"]], Y, scoring=scoring, cv=3)
     table = cv_disparities(found, scoring, confidence=0.95)
     counts = table.counts[0]
-    assert counts is not None
+    assert isinstance(counts, GroupCounts)
     ends = [
         difference_interval(counts.stratum(label), "demographic_parity", 1 - 0.05 / 3)
         for label in counts.strata or ()

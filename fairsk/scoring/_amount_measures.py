@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import is_regressor
 
 from fairsk._core.amount_sums import GroupAmounts
 from fairsk._core.amounts import amounts_column
@@ -20,7 +21,6 @@ from fairsk.metrics._scores.distances import largest_ks, largest_wasserstein
 from fairsk.metrics._scores.grouped import GroupedScores
 from fairsk.rates import AMOUNT_CONSTRAINTS, CONSTRAINTS, Comparison, Constraint, Method, Norm
 from fairsk.scoring._classes import class_events, event_probabilities
-from fairsk.scoring._sensitive_scorer import predicts_amounts
 
 __all__ = ["DISTANCES", "AmountDisparity", "Distance", "refuse_classifier", "refuse_regressor"]
 
@@ -45,7 +45,7 @@ def refuse_classifier(name: str, estimator: Any, advice: str = "") -> None:
 
 def refuse_regressor(name: str, estimator: Any) -> None:
     """Refuse an estimator that predicts amounts where decisions are compared."""
-    if predicts_amounts(estimator):
+    if is_regressor(estimator):
         raise ValueError(
             f"{show(name)} compares decisions, and {type(estimator).__name__} predicts amounts. Those have "
             f"{', '.join(AMOUNT_CONSTRAINTS)}, {' and '.join(DISTANCES)}."

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import is_regressor
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from fairsk._core.amount_sums import GroupAmounts
@@ -48,7 +49,7 @@ from fairsk.scoring._scored import (
     selected_columns,
 )
 from fairsk.scoring._scorers import make_fair_scorer
-from fairsk.scoring._sensitive_scorer import Performance, SensitiveScorer, WithMetadata, predicts_amounts
+from fairsk.scoring._sensitive_scorer import Performance, SensitiveScorer, WithMetadata
 from fairsk.statistics._measures import GroupTable
 
 __all__ = ["GroupScoring"]
@@ -337,7 +338,11 @@ class GroupScoring:
                 f"{'none' if self.grades is None else list_labels(self.grades)}: name them in GroupScoring "
                 "alone."
             )
-        measure = measure.with_labels(self.pos_label, self.grades)
+        # The classes that are known, also where the estimator of a fold has not seen one of them.
+        labels = self.pos_label
+        if labels is None and self.grades is None and self._events is not None:
+            labels = list(self._events.labels)
+        measure = measure.with_labels(labels, self.grades)
         compared = getattr(measure, "disparity", measure)
         if isinstance(compared, Disparity | AmountDisparity):
             self._compare(name, of_amounts=isinstance(compared, AmountDisparity))
@@ -458,7 +463,7 @@ class GroupScoring:
         refuse_shuffled(X=X, y_true=y_true, sensitive_features=values, sample_weight=sample_weight)
         sensitive = self._columns(X, values)
         self._check_estimator(estimator)
-        of_amounts = predicts_amounts(estimator)
+        of_amounts = is_regressor(estimator)
         if values is not None and any(asks_for(estimator, way, "sensitive_features") for way in RESPONSES):
             estimator = WithMetadata(estimator, values)
         respond = Responses(estimator, X)

@@ -8,7 +8,6 @@ from functools import partial, wraps
 from inspect import signature
 from typing import Any
 
-from sklearn.base import is_regressor
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils.metadata_routing import (
     MetadataRequest,
@@ -21,7 +20,7 @@ from fairsk._core.strata import strata_columns
 from fairsk._sklearn.compat import BaseScorer, cached_call, num_samples, scorer_parts
 from fairsk._sklearn.routing import RESPONSES, asks_for, call
 
-__all__ = ["Performance", "SensitiveScorer", "WithMetadata", "predicts_amounts"]
+__all__ = ["Performance", "SensitiveScorer", "WithMetadata"]
 
 #: scikit-learn's functions of the second of two classes, whichever is meant to be positive. Its other ones
 #: without ``pos_label`` are the same for either class.
@@ -29,14 +28,6 @@ _OF_SECOND_CLASS = tuple(
     scorer_parts(get_scorer(name)).function
     for name in ("positive_likelihood_ratio", "neg_negative_likelihood_ratio")
 )
-
-
-def predicts_amounts(estimator: Any) -> bool:
-    """Whether an estimator says that it is a regressor; what says nothing is none."""
-    try:
-        return bool(is_regressor(estimator))
-    except (AttributeError, TypeError):  # no estimator of scikit-learn's kind
-        return False
 
 
 @dataclass(frozen=True)
