@@ -148,6 +148,8 @@ def test_no_digits_are_lost_of_amounts_that_are_large_beside_their_spread() -> N
         mean = sum(rows) / 60
         variance = sum((row - mean) ** 2 for row in rows) / 59 / 60
         assert merged.rate(rate)[0] == pytest.approx(float(mean), rel=1e-13)
+        apart = sum(tables, start=GroupAmounts.from_predictions([0.0], [0.0], sensitive_features=["b"]))
+        assert apart.compare(AMOUNT_RATES[rate]) == pytest.approx(abs(float(mean)), rel=1e-13)
         assert merged.standard_errors(rate)[0] == pytest.approx(float(variance) ** 0.5, rel=1e-9)
 
 

@@ -103,7 +103,10 @@ class MeanRate:
         array of shape (n_groups, ...)
             The sum.
         """
-        return linear(self.coefficients, moments, MOMENTS)
+        factors = self.coefficients
+        if "over" in moments and "under" in moments:
+            factors = _of_errors(factors)
+        return linear(factors, moments, MOMENTS)
 
     def support(self, moments: Cells) -> Array:
         """Return the number of rows that is averaged over.
@@ -166,6 +169,22 @@ class MeanRate:
             "squared_error": 2.0 * error,
         }
         return linear(self.coefficients, slopes, MOMENTS)
+
+
+def _of_errors(factors: tuple[float, ...]) -> tuple[float, ...]:
+    """Return factors of the same sum in which predictions minus targets are what is over minus what is under.
+
+    The difference of two large sums would lose the digits of small errors.
+    """
+    named = dict(zip(MOMENTS, factors, strict=True))
+    prediction, target = named["prediction"], named["target"]
+    if prediction * target < 0:
+        both = min(abs(prediction), abs(target)) * (1 if prediction > 0 else -1)
+        named["prediction"] -= both
+        named["target"] += both
+        named["over"] += both
+        named["under"] -= both
+    return tuple(named.values())
 
 
 def row_moments(prediction: Array, target: Array) -> dict[str, Array]:

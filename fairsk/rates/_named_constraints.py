@@ -178,8 +178,8 @@ def get_constraint(constraint: Constraint | str) -> Constraint:
     if isinstance(constraint, Constraint) or constraint in AMOUNT_CONSTRAINTS:
         name = getattr(constraint, "name", constraint)
         raise ValueError(
-            f"{name!r} is about predicted amounts, and here are decisions: it is for ConstrainedRegressor, "
-            "and for scores of regressors."
+            f"{name!r} is about predicted amounts, and here are decisions: fairsk.metrics.amount_disparity "
+            "measures it, and ConstrainedRegressor keeps a bound on it."
         )
     if not isinstance(constraint, str):
         hint = ""

@@ -242,5 +242,5 @@ def refuse_strata(counts: GroupCounts | GroupAmounts, what: str) -> None:
     if isinstance(counts, GroupCounts) and counts.strata is not None:
         raise ValueError(
             f"{what} needs counts without strata: take one, counts.stratum(label), or sum them out, "
-            "counts.marginal(*counts.names)."
+            "counts.marginal(*counts.names), unless they are classes, in each of which every row is counted."
         )
