@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from fairsk.neural._loss import FairLoss
     from fairsk.rates import Constraint, Rate
     from fairsk.reductions._classifier import ConstrainedClassifier
+    from fairsk.reductions._regressor import ConstrainedRegressor
     from fairsk.thresholds._optimizer import GroupThresholdOptimizer
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "FairLoss",
     # any learner under a bound, without the attribute at prediction
     "ConstrainedClassifier",
+    "ConstrainedRegressor",
     # decide and score fair
     "GroupThresholdOptimizer",
     "ScoreRepair",
@@ -83,6 +85,7 @@ __all__ = [
 #: Where each name of the front door is defined; all other names are subpackages.
 _MODULES = {
     "ConstrainedClassifier": "reductions._classifier",
+    "ConstrainedRegressor": "reductions._regressor",
     "Constraint": "rates",
     "FairClassifier": "neural._classifier",
     "FairLoss": "neural._loss",

@@ -25,7 +25,7 @@ from fairsk.reductions._warnings import warn_of_column_left, warn_of_small_group
 if TYPE_CHECKING:
     from fairsk.reductions._classifier import ConstrainedClassifier
 
-__all__ = ["pose_problem", "read_training_data"]
+__all__ = ["is_frozen", "pose_problem", "present_rows", "read_training_data"]
 
 
 def read_training_data(
@@ -39,7 +39,7 @@ def read_training_data(
 ) -> tuple[TrainingData, Grouping | None]:
     """Return the arguments of ``fit``, validated, and the strata."""
     refuse_regressor(model, "ConstrainedRegressor holds a bound on amounts.")
-    if _is_frozen(model.estimator):
+    if is_frozen(model.estimator):
         raise ValueError(
             "ConstrainedClassifier fits its estimator under the bound, which a frozen one cannot be. For "
             "a fitted model there is GroupThresholdOptimizer, with policy='blind' if the attribute may "
@@ -83,7 +83,7 @@ def pose_problem(
     if not model.keep_sensitive:
         training = replace(training, X=model._take_out_column(training.X))
     if training.weights is not None and not training.weights.all():
-        training, splits, present = _present(training, splits)
+        training, splits, present = present_rows(training, splits)
         if not splits:
             raise ValueError(
                 "All rows that cv holds out have sample_weight 0, so that there is nothing to measure rates "
@@ -113,14 +113,14 @@ def pose_problem(
     return problem, by
 
 
-def _is_frozen(estimator: Any) -> bool:
+def is_frozen(estimator: Any) -> bool:
     """Whether a classifier, or the last step of a pipeline, is fitted already and stays as it is."""
     while isinstance(estimator, Pipeline):
         estimator = estimator.steps[-1][1]
     return isinstance(estimator, FrozenEstimator)
 
 
-def _present(training: TrainingData, splits: Splits) -> tuple[TrainingData, Splits, Ints]:
+def present_rows(training: TrainingData, splits: Splits) -> tuple[TrainingData, Splits, Ints]:
     """Leave out rows of weight 0, which are as good as absent; return which ones are left, too."""
     weights = np.ones(len(training.labels)) if training.weights is None else training.weights
     present = np.flatnonzero(weights)

@@ -10,36 +10,14 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
-from fairsk._core.messages import show
-from fairsk._core.texts import per_column
 from fairsk._core.typing import Floats, Ints
 from fairsk._sklearn.compat import num_samples
-from fairsk._sklearn.routing import call, fit_weighted
+from fairsk._sklearn.routing import fit_weighted, predicted_amounts
 from fairsk._sklearn.rows import take_fit_params, take_rows
 from fairsk.reductions._amounts.problem import AmountProblem
 from fairsk.reductions._amounts.response import Response
 
-__all__ = ["AveragedAmounts", "Column", "fit_splits", "predicted_amounts"]
-
-
-def predicted_amounts(model: Any, X: Any) -> Floats:
-    """Return what a fitted regressor predicts: one finite number per row."""
-    predictions, n_rows = np.asarray(call(model, "predict", X)), num_samples(X)
-    name = type(model).__name__
-    if predictions.shape not in ((n_rows,), (n_rows, 1)):
-        raise ValueError(
-            f"{name}.predict returned an array of shape {predictions.shape} for {n_rows} rows: one amount "
-            f"per row is needed.{per_column(X, None, predictions.shape, n_rows)}"
-        )
-    try:
-        amounts = predictions.ravel().astype(float)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{name}.predict returned no numbers, but such as {show(predictions.flat[0])}."
-        ) from None
-    if not np.isfinite(amounts).all():
-        raise ValueError(f"{name}.predict returned missing or infinite amounts.")
-    return amounts
+__all__ = ["AveragedAmounts", "Column", "fit_splits"]
 
 
 @dataclass(frozen=True)
