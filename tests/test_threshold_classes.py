@@ -415,7 +415,7 @@ def test_the_path_follows_the_bound():
     display = TradeoffDisplay(path).plot()
     assert display.ax_.get_ylabel() == "Accuracy"
     plt.close("all")
-    with pytest.raises(ValueError, match="draws thresholds between two classes, and this .* among 3"):
+    with pytest.raises(ValueError, match=r"draws thresholds between two classes, and this .* among 3"):
         ThresholdDisplay.from_estimator(model, X, y)
     known = ~np.isnan(path.value)
     assert known[-1]
@@ -441,7 +441,7 @@ def test_what_several_classes_are_not_open_to():
         ({"pos_label": "poor", "grades": GRADES}, "worst of the grades"),
         ({"level_up": True}, "level_up=True is open to two classes only"),
         ({"objective": "f1"}, "objective='f1' is open to two classes only"),
-        ({"objective": "worst_group_accuracy"}, "is open to two classes only"),
+        ({"objective": "worst_group_accuracy"}, "two classes only.* min_rates says what each must have"),
         ({"objective": lambda cells: cells["tp"]}, "is open to two classes only"),
         ({"objective": {"fp": -1}}, r"got the key 'fp'"),
         ({"objective": {("good", "bad"): -1}}, r"got the key \('good', 'bad'\)"),

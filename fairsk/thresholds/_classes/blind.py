@@ -193,7 +193,8 @@ def best_blind_class_rule(rows: BlindClassRows, problem: OffsetProblem) -> tuple
     starts = [plain, replace(plain, offsets=constant)]
     starts += [rule for share in _SHARES for rule in on_few.priced(plain, share)]
     explored = sorted((on_few.ascend(rule, _FEW_ROUNDS) for rule in starts), reverse=True)
-    best = max(on_all.ascend(candidate.rule, _MANY_ROUNDS) for candidate in explored[:_CARRIED_ON])
+    carried = [on_few.ascend(candidate.rule, _MANY_ROUNDS).rule for candidate in explored[:_CARRIED_ON]]
+    best = max(on_all.ascend(rule, _FEW_ROUNDS) for rule in carried)
     if best.violation:  # few rows had room that all have not
         others = [on_all.ascend(rule, _FEW_ROUNDS) for rule in (starts[1], *on_all.priced(plain, 0.0))]
         best = max([best, *others])
@@ -228,7 +229,7 @@ class _CoordinateSearch:
         self._inside = totals.reshape(size, n_classes) @ self._members.T
         self._outside = totals.reshape(size, n_classes).sum(1, keepdims=True) - self._inside
         self._worth_of_rows = problem.worth[rows.labels] * rows.weights[:, None]
-        self._is_actual = self._members.T[rows.labels]
+        self._is_actual = self._members[:, rows.labels]
 
     def priced(self, rule: BlindClassRule, share: float) -> list[BlindClassRule]:
         """Return a rule at the prices of bounds tightened to a share, and the best one on the way there."""
@@ -321,9 +322,9 @@ class _CoordinateSearch:
         """Return the greatest score along the line, and where it is reached."""
         rows, size = self._rows, self._n_groups + 1
         weights = rows.weights
-        inside = self._members.T[first] * weights[:, None]
+        member = self._members[:, first] * weights  # (n_events, n_samples)
         tp, fp = (
-            np.array([np.bincount(self._place, column, size) for column in (inside * part).T], dtype=float).T
+            np.array([np.bincount(self._place, row, size) for row in member * part], dtype=float).T
             for part in (self._is_actual, 1 - self._is_actual)
         )
         value = float(self._worth_of_rows[np.arange(len(first)), first].sum())
@@ -333,34 +334,31 @@ class _CoordinateSearch:
             # Before the first turn of the chunk, and after each but the last, which starts the next one.
             part = slice(begin, begin + _CHUNK)
             r, is_last = row[part], begin + _CHUNK > n
-            change = (self._members.T[new[part]] - self._members.T[old[part]]) * weights[r, None]
-            member = (self._place[r][:, None] == np.arange(size))[:, :, None].astype(float)
-            actual = self._is_actual[r]
-            tps, fps = (
-                _cumulated(total, member * of_row[:, None])
-                for total, of_row in ((tp, change * actual), (fp, change * (1 - actual)))
-            )
+            change = (self._members[:, new[part]] - self._members[:, old[part]]) * weights[r]
+            actual = self._is_actual[:, r]
+            tps = _cumulated(tp, self._place[r], change * actual)
+            fps = _cumulated(fp, self._place[r], change * (1 - actual))
             gain = self._worth_of_rows[r, new[part]] - self._worth_of_rows[r, old[part]]
             values = value + np.cumsum(np.append(0.0, gain))
             here = np.append(at[begin - 1 : begin] if begin else -np.inf, at[part])
             after = np.append(here[1:], np.inf if is_last else at[begin + _CHUNK : begin + _CHUNK + 1])
-            tp, fp, value = tps[-1], fps[-1], float(values[-1])
-            if not is_last:
-                tps, fps, values, here, after = (each[:-1] for each in (tps, fps, values, here, after))
-            # Rows that turn together cannot be told apart.
-            apart = np.flatnonzero(after > here)
+            tp, fp, value = tps[..., -1], fps[..., -1], float(values[-1])
+            # Rows that turn together cannot be told apart; the last step starts the next chunk.
+            apart = np.flatnonzero((after > here)[: len(here) if is_last else -1])
             if len(apart):
-                scores = self._scores(tps[apart], fps[apart], values[apart])
+                scores = self._scores(tps[..., apart], fps[..., apart], values[apart])
                 i = int(np.argmax(scores))
                 if scores[i] > best[0]:
                     best = float(scores[i]), between(here[apart[i]], after[apart[i]])
         return best
 
     def _scores(self, tp: Floats, fp: Floats, worth: Floats) -> Floats:
-        """Return how good cells of shape (n_steps, n_groups + 1, n_events) are; far below at a violation."""
+        """Return how good cells of shape (n_groups + 1, n_events, n_steps) are; far below at a violation."""
         problem = self._problem
-        everyone = dict(zip(CELLS, (tp, fp, self._inside - tp, self._outside - fp), strict=True))
-        groups = {cell: values[:, :-1].transpose(2, 1, 0) for cell, values in everyone.items()}
+        fn, tn = self._inside[..., None] - tp, self._outside[..., None] - fp
+        groups = {
+            cell: values[:-1].swapaxes(0, 1) for cell, values in zip(CELLS, (tp, fp, fn, tn), strict=True)
+        }
         violation = np.zeros(len(worth))
         n_events = problem.n_events
         j = 0
@@ -381,15 +379,30 @@ class _CoordinateSearch:
                 short = np.where(holds[:, :, None], short, -np.inf)
             violation = np.maximum(violation, np.nan_to_num(short, nan=-np.inf).max((0, 1)))
         if problem.capacity is not None:
-            shares = (tp + fp).sum(1) / float(self._rows.weights.sum())
-            violation = np.maximum(violation, (shares - problem.capacity - ROUNDING).max(1))
+            shares = (tp + fp).sum(0) / float(self._rows.weights.sum())
+            violation = np.maximum(violation, (shares - problem.capacity[:, None] - ROUNDING).max(0))
         value = worth / float(self._rows.weights.sum())
         return np.where(violation > 0, _INFEASIBLE * (1 + violation), value)
 
 
-def _cumulated(total: Floats, steps: Floats) -> Floats:
-    """Return a total before the first of some steps, and after each."""
-    return total + np.cumsum(np.concatenate([np.zeros((1, *total.shape)), steps]), axis=0)
+def _cumulated(total: Floats, place: Ints, changes: Floats) -> Floats:
+    """Return cells before some steps and after each, of shape (n_groups + 1, n_events, n_steps + 1).
+
+    Parameters
+    ----------
+    total : array of shape (n_groups + 1, n_events)
+        The cells before.
+    place : integer array of shape (n_steps,)
+        The group whose cells a step changes.
+    changes : array of shape (n_events, n_steps)
+        By how much.
+    """
+    cells = np.zeros((*total.shape, len(place) + 1))
+    cells[..., 0] = total
+    steps = np.arange(1, len(place) + 1)
+    for e, change in enumerate(changes):
+        cells[place, e, steps] = change
+    return np.cumsum(cells, axis=-1, out=cells)
 
 
 def _envelope(gains: Floats, slopes: Floats) -> tuple[Ints, tuple[Ints, Floats, Ints, Ints]]:

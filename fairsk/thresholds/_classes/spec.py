@@ -13,6 +13,7 @@ from fairsk._core.bounds import BoundedConstraint, bounded_constraints
 from fairsk._core.class_events import ClassEvents
 from fairsk._core.messages import list_labels, show
 from fairsk._core.typing import Floats
+from fairsk._held_out.objective import is_of_worst_group
 from fairsk._held_out.safety_margin import MarginLike
 from fairsk.rates import Rate
 from fairsk.thresholds._spec import Policy, Requirements
@@ -175,11 +176,14 @@ def _objective(
         return "utility", _worths(objective, classes)
     if isinstance(objective, str) and objective in _NAMED:
         return objective, {}
+    worst = ""
+    if is_of_worst_group(objective):
+        worst = " For the group that is worst off, min_rates says what each must have."
     raise ValueError(
         f"objective={show(objective)} is open to two classes only; of several, give "
         f"{', '.join(map(repr, _NAMED))}, or what decisions are worth, such as "
         f"{{({show(classes[0])}, {show(classes[1])}): -5}} for a row labelled {show(classes[0])} that is "
-        f"decided {show(classes[1])}."
+        f"decided {show(classes[1])}.{worst}"
     )
 
 
