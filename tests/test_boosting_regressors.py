@@ -18,6 +18,7 @@ from fairsk.reductions._amounts.rows import AmountBound, AmountRows
 from fairsk.reductions._boosting.amount_costs import AmountCosts, amount_derivatives, loss_of
 from fairsk.reductions._boosting.amount_engine import boost_amounts_under_bound
 from fairsk.reductions._boosting.booster import find_backend
+from fairsk.reductions._boosting.constants import weighted_median
 
 pd = pytest.importorskip("pandas")
 
@@ -69,7 +70,9 @@ def make_wages(n=600, seed=0):
     """Wages, with a category, missing values, and hours that differ between groups."""
     rng = np.random.default_rng(seed)
     groups = (rng.random(n) < 0.4).astype(int)
-    X = pd.DataFrame({"hours": rng.integers(20, 60, n) - 8.0 * groups, "years": rng.integers(0, 30, n) * 1.0})
+    X = pd.DataFrame(
+        {"hours": rng.integers(20, 35, n) - 12.0 * groups, "years": rng.integers(0, 30, n) * 1.0}
+    )
     X["trade"] = pd.Categorical(rng.choice(["a", "b", "c"], n))
     wage = X["hours"] + X["years"] + 10 * (X["trade"] == "a") + rng.normal(0, 6, n)
     X.loc[rng.random(n) < 0.1, "years"] = np.nan
@@ -119,7 +122,7 @@ def test_derivatives_are_those_of_the_lagrangian():
             for unit in np.eye(n)
         ]
         # In the unit of the loss's curvature, and with the weights of rows left out.
-        spread = np.average(np.abs(predictions - rows.target), weights=weights)
+        spread = weighted_median(np.abs(predictions - rows.target), weights) / np.log(2)
         unit = 2.0 if loss.name == "mean_squared_error" else 1 / spread
         expected = np.array(slopes) * weights.sum() / weights / unit
         np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-3)
@@ -191,9 +194,8 @@ def test_absolute_loss(library, wages):
         rows = make_rows(wage, groups, bound=4.0, loss="absolute")
         solution = boost_amounts_under_bound(make_problem(make_regressor(library, **params), X, rows))
         assert rows.disparity(rows.values(solution.predictions)) <= 4.0
-        losses.append(rows.mean_loss(solution.predictions))
-    constant = rows.mean_loss(np.full(len(wage), np.median(wage)))
-    assert losses[0] == losses[1] < constant - 5
+        losses.append(np.median(np.abs(solution.predictions - wage)))
+    assert losses[0] == losses[1] < 0.75 * np.median(np.abs(wage - np.median(wage)))
     unbounded = make_problem(
         make_regressor(library), X, replace(rows, bound=AmountBound("difference", np.inf))
     )
@@ -205,7 +207,7 @@ def test_absolute_loss(library, wages):
             .fit(take(X, train), wage[train])
             .predict(take(X, test))
         )
-    assert rows.mean_loss(free.predictions) < 1.05 * rows.mean_loss(plain)
+    assert np.median(np.abs(free.predictions - wage)) < 1.1 * np.median(np.abs(plain - wage))
 
 
 def test_weighted_median_is_where_absolute_boosters_start():
@@ -292,7 +294,7 @@ def test_the_best_round_that_keeps_the_bound_predicts(library, place, wages):
     solution = boost_amounts_under_bound(problem)
     losses = np.array([step.loss for step in solution.history])
     gaps = np.array([rows.disparity(step.values) for step in solution.history])
-    assert gaps[-1] < 4.5 < 6 < np.ptp([wage[groups == g].mean() for g in (0, 1)])
+    assert gaps[-1] < 4.5 < 6 < abs(np.subtract(*[wage[groups == g].mean() for g in (0, 1)]))
     kept = np.flatnonzero(gaps <= 4.0)
     best = kept[np.argmin(losses[kept])]
     assert solution.detail == {"rounds": best + 1}
@@ -301,11 +303,10 @@ def test_the_best_round_that_keeps_the_bound_predicts(library, place, wages):
     np.testing.assert_array_equal(rows.values(solution.predictions), solution.history[best].values)
     # Held-out predictions are those of single folds.
     model = pickle.loads(pickle.dumps(solution.predictor))
-    for fold, (_, test) in zip(model.models, problem.splits, strict=True):
+    (models,) = model.models
+    for fold, (_, test) in zip(models, problem.splits, strict=True):
         np.testing.assert_allclose(fold.raw_scores(take(X, test)), solution.predictions[test], rtol=1e-5)
-    np.testing.assert_allclose(
-        model.predictions(X), np.mean([fold.raw_scores(X) for fold in model.models], axis=0)
-    )
+    np.testing.assert_allclose(model.predictions(X), np.mean([fold.raw_scores(X) for fold in models], axis=0))
     again = boost_amounts_under_bound(replace(problem, n_jobs=2))
     np.testing.assert_array_equal(again.predictions, solution.predictions)
 
@@ -394,25 +395,43 @@ def test_ceilings_on_errors(library):
 def test_differences_of_errors():
     X, target, groups = make_conflict(1500, seed=7)
     rows = make_rows(target, groups, "error_parity", 2.0)
-    solution = boost_amounts_under_bound(
-        make_problem(make_regressor("lightgbm", n_estimators=30, learning_rate=0.3), X, rows)
-    )
+    problem = make_problem(make_regressor("lightgbm", n_estimators=30, learning_rate=0.3), X, rows)
+    unbounded = replace(problem, rows=replace(rows, bound=AmountBound("difference", np.inf)))
+    solution = boost_amounts_under_bound(problem)
     assert rows.disparity(rows.values(solution.predictions)) <= 2.0
-    # Nobody is made worse off on purpose: one value for all has more.
-    assert rows.mean_loss(solution.predictions) < 0.8 * np.var(target)
+    errors = rows.values(solution.predictions)[0]
+    free = rows.values(boost_amounts_under_bound(unbounded).predictions)[0]
+    assert free[1] - free[0] > 20
+    assert errors[1] < free[1] - 10
 
 
-@pytest.mark.parametrize("constraint", ["mean_parity", "mean_error_parity"])
-def test_several_groups_one_of_them_not_covered(constraint, wages):
+def test_several_groups_one_of_them_not_covered(wages):
     X, wage, groups = wages
-    several = groups + 2 * (np.arange(len(wage)) % 3 == 0)
+    several = groups + 2 * (np.random.default_rng(9).random(len(wage)) < 0.4)
     covered = np.array([True, True, True, False])
-    rows = make_rows(wage - 5 * several, several, constraint, 2.0, covered=covered)
+    rows = make_rows(wage, several, bound=2.0, covered=covered)
     solution = boost_amounts_under_bound(make_problem(make_regressor("lightgbm"), X, rows))
     assert rows.disparity(rows.values(solution.predictions)) <= 2.0
     assert not solution.multipliers[:, 3].any()
     assert solution.multipliers[:, :3].any()
     assert solution.multipliers.sum() == pytest.approx(0, abs=1e-9 * np.abs(solution.multipliers).max())
+
+
+def test_where_no_round_keeps_the_bound_some_are_combined(wages):
+    X, wage, groups = wages
+    rows = make_rows(wage, groups, bound=0.0)
+    problem = make_problem(make_regressor("lightgbm"), X, rows)
+    solution = boost_amounts_under_bound(problem)
+    assert all(rows.disparity(step.values) > 0.001 for step in solution.history)
+    assert rows.disparity(rows.values(solution.predictions)) < 1e-6
+    assert rows.mean_loss(solution.predictions) < np.var(wage) - 20
+    shares = {i: step.weight for i, step in enumerate(solution.history, start=1) if step.weight}
+    assert sum(shares.values()) == pytest.approx(1)
+    assert solution.detail == {"rounds": max(shares), "combined": len(shares)}
+    (_, test), *_ = problem.splits
+    of_fold = np.array([models[0].raw_scores(take(X, test)) for models in solution.predictor.models])
+    expected = np.array(solution.predictor.shares) @ of_fold
+    np.testing.assert_allclose(solution.predictions[test], expected, rtol=1e-6)
 
 
 def test_margins(wages):

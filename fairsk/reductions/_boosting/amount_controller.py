@@ -106,8 +106,9 @@ class AmountController(Multipliers):
         fallen = compared.values(free) - compared.values(bounded)
         answers = _answers(fallen, _product(responses, self._followed), compared.mass * rows.covered)
         self._responses = responses * answers[:, None, None]
-        least, most = multiplier_limits(rows, predictions, self.free_costs)
-        self._move(values + self._drift / CLOSED_PER_ROUND, self._responses, least, most)
+        self._limits = multiplier_limits(rows, predictions, self.free_costs)
+        everything = np.full_like(values, np.inf)
+        self._move(values + self._drift / CLOSED_PER_ROUND, self._responses, -everything, everything)
         self.costs = AmountCosts.of(rows, self.multipliers, predictions)
 
     def _full_responses(self, predictions: Floats) -> Floats:
@@ -124,21 +125,25 @@ class AmountController(Multipliers):
 
     def _solve(self, window: Window, without: Floats, responses: Floats, least: Floats, most: Floats) -> None:
         """Find the multipliers of one mean: under a ceiling, each group's for itself."""
+        j, codes = window.rate, window.codes
         if self.rows.bound.comparison == "difference":
             super()._solve(window, without, responses, least, most)
+            goal = self._goal[j, codes]
+            limit = np.where(goal < 0, *(limits[j, codes] for limits in self._limits))
+            # All by one factor, so that they still add up to 0: the mean of all predictions is not to move.
+            self._goal[j, codes] = goal / max(1.0, float((goal / limit).max(initial=0.0)))
             return
-        j, codes = window.rate, window.codes
         codes = codes[~np.isnan(without[j, codes]) & (responses[j, j, codes] > 0)]
         own = responses[j, j, codes]
         of_all = np.einsum("kg,kg->g", responses[j][:, codes], self._goal[:, codes])
         values = without[j, codes] - of_all + own * self._goal[j, codes]
-        kept = 0.0 if self.distances is None else self.distances[j, codes]
-        goal = np.maximum(values + kept - self.rows.bound.value, 0) / own
-        if self.rows.covered.all():
-            # To weigh all rows alike changes nothing: as long as nothing is learned, all exceed a ceiling.
-            shares = self.rows.mass[codes] / self.rows.weights.sum()
-            goal -= shares * (goal / shares).min()
-        self._goal[j, codes] = np.minimum(goal, most[j, codes])
+        values += 0.0 if self.distances is None else self.distances[j, codes]
+        ceiling = self.rows.bound.value
+        if self.rows.covered.all() and len(codes):
+            # To weigh all rows alike changes nothing, so the best group has no price: where all are above the
+            # ceiling, as long as nothing is learned or for good, the others are to become no worse than it.
+            ceiling = max(ceiling, float(values.min()))
+        self._goal[j, codes] = np.clip((values - ceiling) / own, 0, self._limits[1][j, codes])
 
 
 def _product(responses: Floats, multipliers: Floats) -> Floats:

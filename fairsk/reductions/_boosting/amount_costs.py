@@ -11,9 +11,10 @@ from fairsk._core.typing import Floats, Ints
 from fairsk.rates import MOMENTS, MeanRate
 from fairsk.reductions._amounts.rows import AmountRows
 from fairsk.reductions._boosting.booster import Backend, Loss
+from fairsk.reductions._boosting.constants import weighted_median
 from fairsk.reductions._boosting.lockstep import CHUNK
 
-__all__ = ["AmountCosts", "AmountFold", "amount_derivatives", "is_linear", "loss_of", "multiplier_limits"]
+__all__ = ["AmountCosts", "AmountFold", "amount_derivatives", "loss_of", "multiplier_limits"]
 
 #: How many times the loss of all rows a group's mean may count as much as: beyond that all others have as
 #: good as no say, and a bound that cannot be met would gain nothing.
@@ -32,12 +33,13 @@ class AmountCosts:
     curvatures : array of shape (n_groups,)
         The second derivative of the costs. An error's absolute value has none; in the mean over the targets
         of rows like it there is one, twice the density of errors at 0. That of Laplace's distribution, of
-        whose center the median is the best estimate, is the reciprocal of the mean absolute error.
+        whose center the median is the best estimate, is the reciprocal of the spread.
     unit : float
         The second derivative of the loss alone, which is the unit of derivatives: so gradients are amounts,
         and parameters of trees in their unit mean what they mean under the squared loss.
     spread : float
-        The mean absolute error.
+        The mean absolute error of Laplace's distribution, from the median one, which is the mean one times
+        log 2: of other distributions that tells more of the errors near 0. It is 1 where nothing asks for it.
     """
 
     prediction: Floats
@@ -61,13 +63,18 @@ class AmountCosts:
         predictions : array of shape (n_samples,)
             Their predictions.
         """
-        spread = float(np.average(np.abs(predictions - rows.target), weights=rows.weights)) or 1.0
         of_loss, of_rates = _factors(rows.loss), np.array([_factors(rate) for rate in rows.rates])
+        has_kinks = of_loss[1:3].any() or of_rates[:, 1:3].any()
+        spread = _spread(predictions - rows.target, rows.weights) if has_kinks else 1.0
         per_row = _per_mean(rows, predictions)
         costs = of_loss[:, None] + np.einsum("jm,jg->mg", of_rates, multipliers * per_row)
         prediction, over, under, squared = costs
         curvatures = np.maximum(_curvature(costs, spread), 0)
         return cls(prediction, over, under, squared, curvatures, float(_curvature(of_loss, spread)), spread)
+
+
+def _spread(errors: Floats, weights: Floats) -> float:
+    return weighted_median(np.abs(errors), weights) / np.log(2) or 1.0
 
 
 def loss_of(rate: MeanRate) -> Loss:
@@ -84,11 +91,6 @@ def loss_of(rate: MeanRate) -> Loss:
     if prediction == squared == 0 < over == under:
         return "absolute"
     raise ValueError(f"Boosting under a bound has the squared and the absolute loss, and not {rate.of!r}.")
-
-
-def is_linear(rate: MeanRate) -> bool:
-    """Return whether a mean is linear in the predictions."""
-    return not _factors(rate)[1:].any()
 
 
 def _factors(rate: MeanRate) -> Floats:

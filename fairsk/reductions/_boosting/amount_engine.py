@@ -2,7 +2,7 @@
 
 Each round every fold's booster grows one tree, by the gradient of the loss plus the prices on the means of
 its row's group. Its predictions of the rows that it does not see then say what means are like on new rows,
-and the prices follow these. At the end the best round is taken.
+and the prices follow these. At the end the best round is taken or, where none keeps the bound, a combination.
 """
 
 from __future__ import annotations
@@ -32,20 +32,19 @@ class MeanAmounts:
 
     Parameters
     ----------
-    models : tuple of Model
-        One per fold.
-    center, factor : float
-        What their mean is drawn to, and by which factor of its distance.
+    models : tuple of tuple of Model
+        One per fold, cut off at each of some rounds.
+    shares : tuple of float
+        The factor of each round's mean; they add up to 1.
     """
 
-    models: tuple[Model, ...]
-    center: float
-    factor: float
+    models: tuple[tuple[Model, ...], ...]
+    shares: tuple[float, ...]
 
     def predictions(self, X: Any) -> Floats:
-        """Return the mean prediction for each row, drawn to the center."""
-        mean = np.mean([model.raw_scores(X) for model in self.models], axis=0)
-        return np.asarray(self.center + self.factor * (mean - self.center))
+        """Return the mean prediction for each row, combined over the rounds."""
+        means = [np.mean([model.raw_scores(X) for model in models], axis=0) for models in self.models]
+        return np.asarray(np.tensordot(self.shares, means, axes=1))
 
 
 def boost_amounts_under_bound(problem: AmountProblem) -> AmountSolution:
@@ -99,18 +98,19 @@ def boost_amounts_under_bound(problem: AmountProblem) -> AmountSolution:
             if rounds.has_ended:
                 problem.report_progress(settings.n_rounds, settings.n_rounds)
                 break
-    best = rounds.best
-    detail: dict[str, Any] = {"rounds": best.number}
-    if best.factor != 1:
-        detail["spread_kept"] = round(best.factor, 4)
-    _, free = lockstep.compared_scores()
+    chosen = rounds.choose()
+    numbers = sorted(chosen.shares)
+    detail = {"rounds": numbers[-1]} | ({"combined": len(numbers)} if len(numbers) > 1 else {})
     return AmountSolution(
-        MeanAmounts(lockstep.finish(best.number), best.center, best.factor),
-        best.predictions,
-        rounds.kept_distances(),
-        rounds.history(),
+        MeanAmounts(
+            tuple(lockstep.finish(number) for number in numbers),
+            tuple(chosen.shares[number] for number in numbers),
+        ),
+        chosen.predictions,
+        rounds.kept_distances(chosen),
+        rounds.history(chosen),
         controller.multipliers,
-        _value_without_bound(measured, best.predictions, places, free),
+        _value_without_bound(measured, chosen.predictions, places, lockstep.compared_scores()[1]),
         lockstep.n_boosters,
         detail,
     )
