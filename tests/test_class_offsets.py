@@ -242,7 +242,8 @@ def test_searches_of_many_rows_come_close_to_all_decisions(monkeypatch):
     monkeypatch.setattr("fairsk.thresholds._classes.solve._MOST_CELLS", 1)
     for problem, (mixed, single) in zip(problems, exact, strict=True):
         found = solve(problem, "randomized")
-        assert not found.is_proven
+        assert not found.is_proven or found.upper_bound >= mixed.value - 1e-9
+        assert found.proven_bound >= mixed.value - 1e-9
         assert mixed.value - 1e-3 < found.value <= mixed.value + 1e-9
         found = solve(problem, "threshold")
         assert single.value - 1e-3 < found.value <= single.value + 1e-9

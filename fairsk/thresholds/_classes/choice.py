@@ -21,8 +21,8 @@ __all__ = ["Choice", "choose"]
 
 #: How many vectors of each group take part in the first, small search.
 _TRIED_FIRST = 48
-#: How many take part at the most; how many partial choices are looked at.
-_MOST_VECTORS, _MOST_NODES = 2_000, 4_000
+#: How many take part at the most; how many pairs of vectors are looked at in one search.
+_MOST_VECTORS, _MOST_PAIRS = 2_000, 30_000_000
 #: By how much the linear program's value may be too small, for rounding alone, in units of the value's range.
 _DUAL_ROUNDING = 1e-8
 
@@ -88,7 +88,7 @@ def choose(
         is_best = all(int((cost <= limit).sum()) == len(k) for cost, k in zip(costs, kept, strict=True))
         search = _Search(windows, pools, bounds, costs, kept, value + rounding)
         found = search.run(-np.inf if best is None else best[1])
-        is_best &= search.nodes_left > 0
+        is_best &= search.pairs_left > 0
         if found is not None:
             best = found
         gap = np.inf if best is None else value - best[1] + rounding
@@ -128,7 +128,7 @@ class _Search:
     costs: list[Floats]
     kept: list[Ints]
     value: float
-    nodes_left: int = _MOST_NODES
+    pairs_left: int = _MOST_PAIRS
     _pairs: dict[tuple[int, int], Bools] = field(default_factory=dict)
 
     def run(self, incumbent: float) -> tuple[list[int], float] | None:
@@ -165,9 +165,9 @@ class _Search:
         incumbent: float,
     ) -> tuple[dict[int, int], float] | None:
         """Search the choices that a partial one can become."""
-        self.nodes_left -= 1
         group = min(left, key=lambda g: len(left[g]))
         points, others = left[group], {g: rest for g, rest in left.items() if g != group}
+        self.pairs_left -= len(points) * (1 + sum(map(len, others.values())))
         total, spent = worth + self._worth[group][points], cost + self._cost[group][points]
         used = shares[:, None] + self._shares[group][:, points]
         primal, dual, fewest = total.copy(), self.value - spent, used.copy()
@@ -183,7 +183,7 @@ class _Search:
         upper_bound = np.where(fits, np.minimum(primal, dual), -np.inf)
         best = None
         for i in np.argsort(-upper_bound, kind="stable"):
-            if upper_bound[i] <= incumbent or self.nodes_left <= 0:
+            if upper_bound[i] <= incumbent or self.pairs_left <= 0:
                 break  # no later one can reach more
             point = int(points[i])
             if others:

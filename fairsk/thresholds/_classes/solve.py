@@ -21,6 +21,7 @@ from fairsk._core.bounds import ROUNDING, bounded_rates
 from fairsk._core.results import number
 from fairsk._core.typing import Floats
 from fairsk.thresholds._classes.cells import all_offsets, number_of_cells, offsets_near
+from fairsk.thresholds._classes.certificate import greatest_worth
 from fairsk.thresholds._classes.choice import choose
 from fairsk.thresholds._classes.descent import Descent
 from fairsk.thresholds._classes.master import Master, Prices, Windows
@@ -42,6 +43,10 @@ _MAX_ROUNDS, _MAX_FULL_ROUNDS = 60, 12
 _GAIN_ON_ALL, _GAIN_ON_FEW = 1e-5, 3e-4
 #: How far the prices that columns are looked for at lie from those of the program, towards the best so far.
 _SMOOTHING = 0.6
+#: Up to what part of the value's range the bound for all offset vectors may lie above that of those looked at
+#: for it to be reported as proven; up to how many rows of more than three classes it is looked for, and how
+#: many visits of rows that may take.
+_PROVEN, _FEW_FOR_PROOF, _MOST_VISITS = 5e-4, 300, 2_000_000
 #: Up to how many rows all decisions near the best ones are looked at, and how many of these: as a rule, and
 #: where no single vectors among them come close to the mixtures.
 _WALKED_ROWS, _WALKED_CELLS, _WIDELY_WALKED_CELLS = 1_000, 600, 2_000
@@ -117,6 +122,7 @@ class _Solver:
         worth = problem.worth
         shares = np.bincount(problem.labels, problem.weights, k) / self._total
         self._span = float(shares @ np.ptp(worth, axis=1)) or 1.0
+        self._certified: tuple[Master, float, float | None] | None = None
 
     def solve(self, policy: _Policy) -> OffsetSolution:
         """Return the best by a policy."""
@@ -136,10 +142,13 @@ class _Solver:
         master = self._generate()
         if master is None:
             raise ValueError(self._explain_infeasible())
+        choice, is_best = (None, False) if policy == "randomized" else self._single(master)
+        if choice is not None and not is_best:  # so that no single vectors are worth more than mixtures
+            for g, (pool, offsets) in enumerate(zip(self._pools, choice, strict=True)):
+                self._columns[g] = np.union1d(self._columns[g], pool.add([offsets]))
+            master = Master.solve(self._windows, self._pools, self._columns, "worth") or master
         mixed = self._from_master(master)
-        single = None
-        if policy != "randomized":
-            single = self._single(master)
+        single = None if choice is None else self._from_choice(choice, is_best, master)
         if single is None and (policy == "threshold" or not problem.can_mix):
             raise ValueError(self._explain_infeasible(single=True))
         gain = np.inf if single is None else mixed.value - single.value
@@ -293,18 +302,17 @@ class _Solver:
 
     # --- single vectors -------------------------------------------------------------------------------
 
-    def _single(self, master: Master) -> OffsetSolution | None:
-        """Return the best choice of one vector per group; None if none meets the bounds."""
-        is_complete = all(pool.is_complete for pool in self._pools)
-        choice, is_best = self._choose(master) if is_complete else (None, False)
-        if not is_best:
-            choice = self._choose_after_descent(master, choice)
-        if choice is None:
-            return None
+    def _single(self, master: Master) -> tuple[Floats | None, bool]:
+        """Return the best choice of one vector per group, if any, and whether none is better."""
+        choice, is_best = None, False
+        if all(pool.is_complete for pool in self._pools):
+            choice, is_best = self._choose(master)
+        return (choice, True) if is_best else (self._choose_after_descent(master, choice), False)
+
+    def _from_choice(self, choice: Floats, is_best: bool, master: Master) -> OffsetSolution:
+        """Return the answer of one vector per group."""
         mixtures = [OffsetMixture(offsets[None]) for offsets in choice]
-        name = (
-            "branch and bound over offsets" if is_complete else "steps by linear programs, then along lines"
-        )
+        name = "branch and bound over offsets" if is_best else "steps by linear programs, then along lines"
         return self._solution(mixtures, name, "", None, master)
 
     def _choose(self, master: Master, start: Floats | None = None) -> tuple[Floats | None, bool]:
@@ -366,9 +374,12 @@ class _Solver:
             tables[g] = np.tensordot(mixture.probabilities, each, 1)
             by_group[g] = mixture
         value = self._problem.value(tables)
-        is_proven = not self._pools or all(pool.is_complete for pool in self._pools)
+        is_proven, proven_bound = True, upper_bound
         if master is not None:
-            upper_bound = max(value, self._fixed + self._bound(master))
+            found, proven = self._bounds(master)
+            is_proven = proven is not None and proven <= found + _PROVEN * self._span
+            proven_bound = None if proven is None else max(value, self._fixed + proven)
+            upper_bound = proven_bound if is_proven else max(value, self._fixed + found)
         return OffsetSolution(
             by_group,
             tables,
@@ -378,14 +389,38 @@ class _Solver:
             self._overall,
             solver,
             reason,
-            upper_bound if is_proven else None,
+            proven_bound,
         )
 
-    def _bound(self, master: Master) -> float:
-        """Return what no mixtures of what has been looked at exceed, by the prices."""
-        least = [master.prices.reduced_costs(pool, g, "worth").min() for g, pool in enumerate(self._pools)]
-        # Whatever is left below 0 is what the program's value may still rise by.
-        return master.value - float(np.minimum(least, 0.0).sum())
+    def _bounds(self, master: Master) -> tuple[float, float | None]:
+        """Return what no mixtures exceed, by the prices: of what was looked at, and of all offset vectors.
+
+        The latter is None where it was not looked for: of rates without fixed denominators, and of many rows
+        of more than three classes.
+        """
+        if self._certified is not None and self._certified[0] is master:
+            return self._certified[1:]
+        found, proven = master.value, master.value
+        is_known = True
+        for g, (pool, (used, probabilities)) in enumerate(zip(self._pools, master.used(), strict=True)):
+            costs = master.prices.reduced_costs(pool, g, "worth")
+            # Whatever is left below 0 is what the program's value may still rise by.
+            left = -min(0.0, float(costs.min()))
+            found += left
+            is_small = pool.rows.n_classes == 3 or len(pool.rows) <= _FEW_FOR_PROOF
+            if pool.is_complete or not (self._problem.can_mix and is_small):
+                is_known &= pool.is_complete
+                proven += left
+                continue
+            payoff = master.prices.payoff(pool, g, np.tensordot(probabilities, pool.tables[used], 1), "worth")
+            # With fixed denominators, a vector's reduced cost is a constant less its payoff.
+            payoffs = np.einsum("nak,ak->n", pool.tables, payoff)
+            constant = float(costs[0] + payoffs[0])
+            enough = float(payoffs.max()) + _PROVEN * self._span / (2 * len(self._pools))
+            most = greatest_worth(pool.rows, pool.rows.payoffs(payoff), enough, _MOST_VISITS)
+            proven += max(left, most - constant)
+        self._certified = master, found, proven if is_known else None
+        return self._certified[1:]
 
     @property
     def _names(self) -> str:
