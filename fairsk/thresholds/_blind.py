@@ -23,7 +23,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 
@@ -37,6 +36,7 @@ from fairsk._meta.cross_fit import OutOfFold, Respond, Splits, TrainingData, cro
 from fairsk._meta.groupwise import as_labels, group_chances
 from fairsk._sklearn.routing import ScoreMethod, positive_scores
 from fairsk.rates import CELLS, Rate, get_rate
+from fairsk.thresholds._dual_prices import least_of_dual
 from fairsk.thresholds._group_curves import GroupCurves
 from fairsk.thresholds._report import ThresholdReport, measure, warn_of_limits
 from fairsk.thresholds._search import Search
@@ -52,11 +52,9 @@ __all__ = [
     "check_blind_models",
     "choose_blind_policy",
     "cross_fit_blind",
-    "least_of_dual",
 ]
 
 
-_MAX_CUTS = 120
 #: How many other base thresholds are tried, from the lowest to the highest score.
 _BASES = 11
 #: How many rows serve to explore from many starts, in few rounds; then the best are carried on with all rows.
@@ -518,70 +516,6 @@ def _dual_values(
 
     # Prices are per unit of a rate, gains per row: a rule takes both per row.
     return least_of_dual(answer, bounds, (n_groups, n_rates)) * total / supports
-
-
-def least_of_dual(
-    answer: Callable[[Floats], tuple[float, Floats]],
-    bounds: Sequence[Bound],
-    shape: tuple[int, int],
-    is_priced: Bools | None = None,
-) -> Floats:
-    """Return the prices of shape (n_groups, n_rates) at which a dual function is least, by cutting planes.
-
-    Parameters
-    ----------
-    answer : callable
-        Returns, at some prices, the largest gain net of them, and every group's rates where it is reached.
-    bounds : sequence of Bound
-        One per rate.
-    shape : tuple of two ints
-        The number of groups, and of rates.
-    is_priced : bool array of that shape, optional
-        Which groups take part in the comparison of which rate; by default all.
-    """
-    n_groups, n_rates = shape
-    factors, slack = np.array([bound.line for bound in bounds]).T
-    slack = np.maximum(slack, 0.0)
-    size = n_groups * n_rates
-    limits = np.full(size, 10.0) if is_priced is None else np.where(is_priced, 10.0, 0.0).ravel()
-    # Variables: the height of the planes, then the price of "not above" and of "not below" of each rate.
-    cost = np.concatenate([[1.0], np.tile(slack, n_groups), np.zeros(size)])
-    balance = np.zeros((n_rates, 1 + 2 * size))
-    for j in range(n_rates):
-        balance[j, 1 + j : 1 + size : n_rates] = 1
-        balance[j, 1 + size + j :: n_rates] = -1
-    planes, heights = list[Floats](), list[float]()
-    prices = np.zeros(shape)
-    lowest = np.inf
-    best = prices
-    for _ in range(_MAX_CUTS):
-        height, rate = answer(prices)
-        # The plane falls with each price as fast as the rate is high: z >= height - rate * (price - prices).
-        offset = height + float((prices * rate).sum())
-        planes.append(np.concatenate([[-1.0], -(rate * factors).ravel(), rate.ravel()]))
-        heights.append(-offset)
-        value = height + _slack_cost(prices, slack)
-        if value < lowest:
-            lowest, best = value, prices
-        solution = linprog(
-            cost,
-            A_ub=np.array(planes),
-            b_ub=np.array(heights),
-            A_eq=balance,
-            b_eq=np.zeros(n_rates),
-            bounds=[(None, None), *((0, limit) for limit in (*limits, *limits))],
-            method="highs",
-        )
-        if not solution.success or solution.fun >= lowest - 1e-9 - 1e-6 * abs(lowest):
-            break
-        above = solution.x[1 : 1 + size].reshape(shape)
-        below = solution.x[1 + size :].reshape(shape)
-        prices = above * factors - below
-    return best
-
-
-def _slack_cost(prices: Floats, slack: Floats) -> float:
-    return float((np.maximum(prices, 0).sum(0) * slack).sum())
 
 
 class _CoordinateSearch:
