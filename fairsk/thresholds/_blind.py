@@ -148,6 +148,7 @@ class BlindPolicy:
     """
 
     is_blind: ClassVar[bool] = True
+    is_mixed: ClassVar[bool] = False
 
     estimator: Any
     group_estimator: Any
@@ -162,17 +163,15 @@ class BlindPolicy:
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the class of each row; X is without the sensitive column."""
-        return as_labels(self._selected(X), self.classes, self.pos_label)
-
-    def selection_probability(self, X: Any) -> Floats:
-        """Return 1 for the selected rows, and 0 for the others."""
-        return self._selected(X).astype(float)
-
-    def _selected(self, X: Any) -> Bools:
         method: ScoreMethod = "predict_proba" if hasattr(self.estimator, "predict_proba") else "predict"
         scores = positive_scores(self.estimator, X, method, self.pos_label)
         groups = group_chances(self.group_estimator, X, n_groups=len(self.rule.prices))
-        return self.rule.excess(scores, groups) > 0
+        selected = self.rule.excess(scores, groups) > 0
+        return as_labels(selected, self.classes, self.pos_label)
+
+    def certain(self, predicted: NDArray[Any]) -> Floats:
+        """Return 1 for rows that are predicted positive, and 0 for the others."""
+        return (predicted == self.pos_label).astype(float)
 
 
 def check_blind_models(estimator: Any, group_estimator: Any, response_method: ScoreMethod) -> None:

@@ -518,8 +518,10 @@ class GroupThresholdOptimizer(MetaClassifier):
         check_is_fitted(self)
         policy, sensitive = self._fitted_policy, self._sensitive(X, sensitive_features)
         scores, codes = self._scores_and_codes(X, sensitive)
-        decided_by = (self._inner_X(X),) if policy.is_blind else (scores, codes)
-        probability = policy.selection_probability(*decided_by)
+        if policy.is_mixed:
+            probability = policy.selection_probability(scores, codes)
+        else:
+            probability = policy.certain(self.predict(X, sensitive_features=sensitive_features))
         return DecidedRows(sensitive.names, codes, scores, probability)
 
     @property

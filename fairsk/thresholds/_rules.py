@@ -114,6 +114,10 @@ class GroupPolicy:
             probability[in_group] = rule.selection_probability(scores[in_group])
         return probability
 
+    def certain(self, predicted: NDArray[Any]) -> Floats:
+        """Return 1 for rows that are predicted positive, and 0 for the others."""
+        return (predicted == self.pos_label).astype(float)
+
     def predict(self, scores: Floats, codes: Ints) -> NDArray[Any]:
         """Return the class of each row; mixtures decide by a hash of the score."""
         draws = row_uniforms(scores) if self.is_mixed else 0.5

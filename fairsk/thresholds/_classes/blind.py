@@ -23,7 +23,7 @@ from fairsk._meta.groupwise import group_chances
 from fairsk._sklearn.routing import ScoreMethod, class_scores
 from fairsk.rates import CELLS, Rate
 from fairsk.thresholds._blind import between
-from fairsk.thresholds._classes.policy import as_classes
+from fairsk.thresholds._classes.policy import as_classes, one_hot
 from fairsk.thresholds._classes.problem import OffsetProblem
 from fairsk.thresholds._dual_prices import least_of_dual
 from fairsk.thresholds._solvers.problem import Clearance
@@ -99,6 +99,7 @@ class BlindClassPolicy:
     """
 
     is_blind: ClassVar[bool] = True
+    is_mixed: ClassVar[bool] = False
 
     estimator: Any
     group_estimator: Any
@@ -112,16 +113,14 @@ class BlindClassPolicy:
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the class of each row; X is without the sensitive column."""
-        return as_classes(self._decisions(X), self.classes, np.asarray(self.estimator.classes_))
-
-    def selection_probability(self, X: Any) -> Floats:
-        """Return 1 for the class that each row gets, and 0 for the others."""
-        return np.eye(len(self.classes))[self._decisions(X)]
-
-    def _decisions(self, X: Any) -> Ints:
         probabilities = class_scores(self.estimator, X, "predict_proba", self.classes)
         groups = group_chances(self.group_estimator, X, n_groups=len(self.rule.prices))
-        return np.argmax(self.rule.gains(probabilities, groups), axis=1)
+        decisions = np.argmax(self.rule.gains(probabilities, groups), axis=1)
+        return as_classes(decisions, self.classes, np.asarray(self.estimator.classes_))
+
+    def certain(self, predicted: NDArray[Any]) -> Floats:
+        """Return 1 for the class that is predicted of each row, and 0 for the others."""
+        return one_hot(predicted, self.classes)
 
 
 @dataclass(frozen=True)

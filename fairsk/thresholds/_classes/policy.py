@@ -15,7 +15,7 @@ from fairsk._sklearn.routing import ScoreMethod
 from fairsk.thresholds._classes.problem import OffsetMixture, decide
 from fairsk.thresholds._classes.scale import ClassScale, scaled_scores
 
-__all__ = ["OffsetPolicy", "as_classes", "mixed_decisions"]
+__all__ = ["OffsetPolicy", "as_classes", "mixed_decisions", "one_hot"]
 
 
 def mixed_decisions(scores: Floats, mixture: OffsetMixture) -> Floats:
@@ -32,6 +32,11 @@ def as_classes(decisions: Ints, classes: Sequence[Any], like: NDArray[Any]) -> N
     labels = np.empty(len(classes), dtype=like.dtype)
     labels[:] = classes
     return labels[decisions]
+
+
+def one_hot(labels: NDArray[Any], classes: Sequence[Any]) -> Floats:
+    """Return which class each label is, of shape (n_samples, n_classes)."""
+    return np.stack([labels == label for label in classes], axis=1).astype(float)
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,15 @@ class OffsetPolicy:
             in_group = codes == code
             probability[in_group] = mixed_decisions(scores[in_group], mixture)
         return probability
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether some group has more than one vector of offsets."""
+        return not all(mixture.is_single for mixture in self.mixtures)
+
+    def certain(self, predicted: NDArray[Any]) -> Floats:
+        """Return 1 for the class that is predicted of each row, and 0 for the others."""
+        return one_hot(predicted, self.classes)
 
     def predict(self, scores: Floats, codes: Ints) -> NDArray[Any]:
         """Return the class of each row; mixtures pick offsets by a hash of the row's scores."""

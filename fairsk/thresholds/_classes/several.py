@@ -77,7 +77,7 @@ class SeveralClasses:
             self.spec.events.classes,
             self.scale,
         )
-        is_mixed = not all(mixture.is_single for mixture in solution.mixtures)
+        is_mixed = policy.is_mixed
         rows = search.rows
         decided = policy.selection_probability(rows.scores, rows.groups.codes)
         fields = search.report_fields(decided, margin, solution.overall, measured_on, self.scale)
