@@ -22,7 +22,7 @@ from fairsk._core.typing import Floats, Ints
 from fairsk._meta.groupwise import group_chances
 from fairsk._sklearn.routing import ScoreMethod, class_scores
 from fairsk.rates import CELLS, Rate
-from fairsk.thresholds._blind import between, least_of_dual
+from fairsk.thresholds._blind import between
 from fairsk.thresholds._classes.policy import as_classes, one_hot
 from fairsk.thresholds._classes.problem import OffsetProblem
 from fairsk.thresholds._dual_prices import least_of_dual
