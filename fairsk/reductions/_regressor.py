@@ -297,8 +297,8 @@ class ConstrainedRegressor(MetaRegressor):
             warn_user(
                 f"These rows say little about the bound on {report.constraint.name} for {far}: the 95% "
                 "interval of what is bounded ends beyond twice the bound, so new rows may pass it. "
-                "report_.interval says how far. What helps: more rows, margin='1se' or a confidence, coarser groups or a "
-                "greater min_group_size, or a looser bound."
+                "report_.interval says how far. What helps: more rows, margin='1se' or a confidence, coarser "
+                "groups or a greater min_group_size, or a looser bound."
             )
 
     # --- responses ------------------------------------------------------------------------------------------

@@ -28,9 +28,12 @@ _LEAST_SPREAD = 1e-4
 #: Models of prices on losses can be averaged to keep the former, and extended beyond what lies between them
 #: for the latter. Prices on predictions shift targets, and what a regressor makes of these may be multiplied.
 _FACTORS = {"worst_group": (0.0, 1.0), "difference": (-1.0, 2.0)}
+#: Where the solution is looked for along each column, if a difference of losses makes a program that is not
+#: convex.
+_STARTS = (-1.0, 0.5, 1.0, 2.0)
 #: What a unit of excess costs, in units of loss and means; the first at which the bound is kept will do. A
 #: high price from the start makes a narrow valley, in which solvers go astray.
-_PRICES_OF_EXCESS = (10.0, 100.0, 1000.0)
+_PRICES_OF_EXCESS = (10.0, 100.0, 1000.0, np.inf)
 #: By how much less than the bound the solver is asked for, in units of the means: its own rounding.
 _SOLVER_ROUNDING = 1e-9
 #: An excess of no more than this is none, in the same units: parity is kept up to rounding only.
@@ -237,11 +240,19 @@ class _Program:
         if self.rows.has_curved_means:
             # A difference of losses is not convex: more than one start, of which the best is taken.
             units = np.eye(len(self.span.to_shares) + 1)[1:]
-            starts = [origin, *(self.span.point(unit) for unit in units)]
+            starts = [
+                origin,
+                *(self.span.point(share * unit) for unit in units for share in self._first_shares),
+            ]
         else:
             starts = [origin, self._least_excess()]
         found = [point for start in starts for point in (start, *self._descend(start))]
         return min(found, key=self._merit)
+
+    @property
+    def _first_shares(self) -> tuple[float, ...]:
+        """The shares of each column beside the first from which solutions are looked for."""
+        return _STARTS if self.by_difference else (1.0,)
 
     def _least_excess(self) -> Floats:
         """Return the point that exceeds the bound by least, of means that are linear: a linear program."""
@@ -300,6 +311,10 @@ class _Program:
             limits.append(self._limits_of_factors(len(x)))
         found = []
         for price in _PRICES_OF_EXCESS:
+            # At last no excess is allowed, whatever that costs.
+            is_finite = np.isfinite(price)
+            price, most = (price, None) if is_finite else (0.0, 0.0)
+            x[-1] = x[-1] if is_finite else 0.0
 
             def objective(x: Floats, price: float = price) -> tuple[float, Floats]:
                 point = self.span.at(x[:n_points])
@@ -312,7 +327,7 @@ class _Program:
                 x,
                 jac=True,
                 method="SLSQP",
-                bounds=[(None, None)] * (len(x) - 1) + [(0.0, None)],
+                bounds=[(None, None)] * (len(x) - 1) + [(0.0, most)],
                 constraints=[{"type": "ineq", "fun": room, "jac": slopes} for room, slopes in limits],
                 options={"maxiter": 100, "ftol": 1e-12},
             ).x

@@ -21,8 +21,8 @@ from fairsk.reductions._reduction.models import trained_alike
 
 __all__ = ["reduce_amounts"]
 
-#: How often what can be kept of a margin is halved: to a thousandth.
-_HALVINGS = 10
+#: How often what can be kept of a margin is halved: to a hundredth.
+_HALVINGS = 7
 
 
 def reduce_amounts(

@@ -29,8 +29,10 @@ from fairsk.statistics._intervals import joint_confidence, pair_disparities, wor
 __all__ = ["AmountReport", "measure_amounts"]
 
 _CONFIDENCE = 0.95
-#: By how much what a solver returns may exceed a bound, as a share of the bound or of the means.
+#: By how much what a solver returns may exceed a bound, as a share of the bound.
 _SOLVER_ROUNDING = 1e-6
+#: Beside a bound of parity, the same as a share of so much of the means.
+_OF_MEANS = 1e-3
 #: As in reports of decisions: an interval that ends beyond so many times the bound says little of it.
 _FAR = 2.0
 
@@ -245,8 +247,9 @@ def measure_amounts(
     bound = rows.bound
     values = rows.values(solution.predictions)
     disparity = rows.disparity(values)
-    scale = max(abs(bound.value), float(np.ptp(values[:, rows.covered])) if covered else 0.0)
-    if np.isfinite(bound.value) and abs(disparity - bound.value) <= _SOLVER_ROUNDING * scale:
+    sizes = np.abs(values[:, rows.covered])
+    rounding = _SOLVER_ROUNDING * (bound.value + _OF_MEANS * sizes.max(initial=0.0))
+    if np.isfinite(bound.value) and abs(disparity - bound.value) <= rounding:
         disparity = bound.value  # only rounding sets it apart from the bound
     return AmountReport(
         constraint=spec.constraint,

@@ -27,7 +27,7 @@ _SAME_PRICES = 0.3
 #: not worth a fit. So is a further model that gains less.
 _LEAST_GAIN = 0.1
 #: A further model must lower the excess by this share, where the bound is not kept.
-_LEAST_PROGRESS = 0.1
+_LEAST_PROGRESS = 0.05
 
 
 class AmountSearch:
@@ -162,9 +162,14 @@ class AmountSearch:
         """
         if best.excess == 0:
             return best.multipliers
+        push = self._responses.push(best.values, self.distances)
+        if self.rows.has_curved_means:
+            # Prices on losses have less and less effect: they are doubled.
+            return 2 * columns[-1].multipliers + push
         # Of a regressor that is linear in its targets, what is combined so is what these prices give.
-        led = sum(share * column.multipliers for share, column in zip(best.shares, columns, strict=True))
-        return led + self._responses.push(best.values, self.distances)
+        return push + sum(
+            share * column.multipliers for share, column in zip(best.shares, columns, strict=True)
+        )
 
     def _try(self, multipliers: Floats) -> Column | None:
         """Return models of prices, or of better ones, on the splits that prices are tried on.
