@@ -23,6 +23,7 @@ from toy_data import first_column_positive, logistic, people, prepare
 import fairsk.repair
 from fairsk import (
     ConstrainedClassifier,
+    ConstrainedRegressor,
     FairClassifier,
     FairResampler,
     GroupCalibratedClassifier,
@@ -52,6 +53,9 @@ CHECKED = [
         policy="blind",
         group_estimator=LogisticRegression(),
         cv=2,
+    ),
+    ConstrainedRegressor(
+        LinearRegression(), sensitive_features=first_column_positive, max_difference=1e6, cv=2
     ),
     # The checks' classes go with their columns, as they do for the net below: so the bound is wide.
     ConstrainedClassifier(
@@ -138,8 +142,11 @@ def make(cls, **params):
         GroupCalibratedClassifier: logistic(),
         ConstrainedClassifier: logistic(),
         PredictionRepair: make_pipeline(prepare(), LinearRegression()),
+        ConstrainedRegressor: make_pipeline(prepare(), LinearRegression()),
         SensitiveRouter: ReweightedClassifier(logistic()),
     }
+    if cls is ConstrainedRegressor:
+        params = {**BOUND, **params}
     if cls in inner:
         return cls(inner[cls], **params)
     if cls is FairClassifier:  # fewer and longer steps than by default, to save time
@@ -174,7 +181,9 @@ CLASSIFIERS = [
     ConstrainedClassifier,
     FairClassifier,
 ]
-REGRESSORS = [PredictionRepair]
+REGRESSORS = [PredictionRepair, ConstrainedRegressor]
+#: The bound that there is no default of.
+BOUND = {"max_difference": 0.05, "cv": 2}
 PREDICTORS = [*CLASSIFIERS, *REGRESSORS]
 
 
@@ -312,11 +321,14 @@ def test_engines_and_arrays_give_the_same(cls, library):
         GroupCalibratedClassifier: LogisticRegression(),
         ConstrainedClassifier: LogisticRegression(),
         PredictionRepair: LinearRegression(),
+        ConstrainedRegressor: LinearRegression(),
         SensitiveRouter: ReweightedClassifier(LogisticRegression()),
     }
 
     if cls is FairClassifier:
         params |= {"batch_size": -1, "max_epochs": 100, "lr": 0.005}
+    if cls is ConstrainedRegressor:
+        params |= BOUND
 
     def build(column):
         return cls(*([inner[cls]] if cls in inner else []), sensitive_features=column, **params)
@@ -438,6 +450,7 @@ def test_a_second_fit_forgets_the_first(cls):
         GroupCalibratedClassifier: LogisticRegression(),
         ConstrainedClassifier: LogisticRegression(),
         PredictionRepair: LinearRegression(),
+        ConstrainedRegressor: LinearRegression(),
         SensitiveRouter: ReweightedClassifier(LogisticRegression()),
     }
 
@@ -445,6 +458,8 @@ def test_a_second_fit_forgets_the_first(cls):
         params = {"random_state": 0} if "random_state" in cls._get_param_names() else {}
         if cls is FairClassifier:
             params |= {"batch_size": -1, "max_epochs": 100, "lr": 0.005}
+        if cls is ConstrainedRegressor:
+            params |= BOUND
         return cls(*([inner[cls]] if cls in inner else []), sensitive_features=2, **params)
 
     model = build()
@@ -482,6 +497,7 @@ def test_set_params_counts_in_the_next_fit(cls):
         GroupThresholdOptimizer: {"max_difference": 0.3},
         ScoreRepair: {"strength": 0.3},
         PredictionRepair: {"strength": 0.3},
+        ConstrainedRegressor: {"max_difference": 0.01},
         GroupCalibratedClassifier: {"method": "temperature"},
         ConstrainedClassifier: {"max_difference": 0.3},
         FairClassifier: {"max_difference": 0.3},
