@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from fairsk import ConstrainedRegressor
 from fairsk._core.columns import sensitive_columns
 from fairsk._core.groups import encode_groups
 from fairsk._meta.cross_fit import TrainingData
@@ -372,7 +373,7 @@ def make_conflict(n, seed):
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_ceilings_on_errors(library):
-    X, target, groups = make_conflict(1500, seed=6)
+    X, target, groups = make_conflict(900, seed=6)
     for loss, constraint in (("squared", "error_parity"), ("absolute", "absolute_error_parity")):
         rows = make_rows(target, groups, constraint, np.inf, ceiling=True, loss=loss)
         estimator = make_regressor(library, n_estimators=30, learning_rate=0.3)
@@ -393,7 +394,7 @@ def test_ceilings_on_errors(library):
 
 
 def test_differences_of_errors():
-    X, target, groups = make_conflict(1500, seed=7)
+    X, target, groups = make_conflict(900, seed=7)
     rows = make_rows(target, groups, "error_parity", 2.0)
     problem = make_problem(make_regressor("lightgbm", n_estimators=30, learning_rate=0.3), X, rows)
     unbounded = replace(problem, rows=replace(rows, bound=AmountBound("difference", np.inf)))
@@ -432,6 +433,26 @@ def test_where_no_round_keeps_the_bound_some_are_combined(wages):
     of_fold = np.array([models[0].raw_scores(take(X, test)) for models in solution.predictor.models])
     expected = np.array(solution.predictor.shares) @ of_fold
     np.testing.assert_allclose(solution.predictions[test], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_as_engine_of_constrained_regressor(library, wages):
+    X, wage, groups = wages
+    X = X.assign(sex=np.where(groups, "f", "m"))
+    estimator = make_regressor(library)
+    for loss in LOSSES:
+        model = ConstrainedRegressor(estimator, sensitive_features="sex", max_difference=4.0, loss=loss, cv=3)
+        model.fit(X, wage)
+        assert model.engine_ == "boosting"
+        assert model.report_.disparity <= 4.0
+        predictions = pickle.loads(pickle.dumps(model)).predict(X.drop(columns="sex"))
+        np.testing.assert_array_equal(predictions, model.predict(X))
+        assert abs(np.subtract(*[predictions[groups == g].mean() for g in (0, 1)])) < 5
+    other = {"lightgbm": "huber", "xgboost": "reg:pseudohubererror"}[library]
+    other = clone(estimator).set_params(objective=other)
+    model.set_params(estimator=other, engine="boosting")
+    with pytest.raises(ValueError, match=rf"engine='boosting' is not open .*objective='{other.objective}'"):
+        model.fit(X, wage)
 
 
 def test_margins(wages):
