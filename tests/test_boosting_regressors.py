@@ -455,6 +455,24 @@ def test_as_engine_of_constrained_regressor(library, wages):
         model.fit(X, wage)
 
 
+def test_amounts_that_are_all_alike_and_rows_that_are(wages):
+    X, wage, groups = wages
+    X = X[["hours", "years"]].to_numpy()
+    for library in LIBRARIES:
+        for rows, target in ((X, np.full(len(wage), 3.0)), (np.ones((len(wage), 1)), wage)):
+            for constraint, ceiling in (
+                ("mean_parity", False),
+                ("mean_error_parity", False),
+                ("error_parity", True),
+            ):
+                measured = make_rows(target, groups, constraint, 0.01, ceiling=ceiling)
+                estimator = make_regressor(library, n_estimators=3)
+                solution = boost_amounts_under_bound(make_problem(estimator, rows, measured))
+                for test in np.split(solution.predictions[np.argsort(np.arange(len(wage)) % 3)], 3):
+                    np.testing.assert_allclose(test, test[0])
+                assert measured.mean_loss(solution.predictions) <= 1.02 * np.var(target) + 1e-9
+
+
 def test_margins(wages):
     X, wage, groups = wages
     problem = make_problem(make_regressor("lightgbm"), X, make_rows(wage, groups, bound=4.0))

@@ -131,7 +131,8 @@ class AmountController(Multipliers):
             goal = self._goal[j, codes]
             limit = np.where(goal < 0, *(limits[j, codes] for limits in self._limits))
             # All by one factor, so that they still add up to 0: the mean of all predictions is not to move.
-            self._goal[j, codes] = goal / max(1.0, float((goal / limit).max(initial=0.0)))
+            times = np.divide(goal, limit, out=np.zeros(len(codes)), where=limit != 0)
+            self._goal[j, codes] = np.where(limit != 0, goal / max(1.0, float(times.max(initial=0.0))), 0.0)
             return
         codes = codes[~np.isnan(without[j, codes]) & (responses[j, j, codes] > 0)]
         own = responses[j, j, codes]
