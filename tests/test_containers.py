@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score
 
 from fairsk import (
@@ -21,6 +21,7 @@ from fairsk import (
     FairResampler,
     GroupCalibratedClassifier,
     GroupThresholdOptimizer,
+    PredictionRepair,
     Reweigher,
     ReweightedClassifier,
     ScoreRepair,
@@ -443,6 +444,7 @@ MODELS: dict[str, Callable[..., Any]] = {
     "thresholds": _meet(GroupThresholdOptimizer, estimator=LogisticRegression()),
     "constrained": _meet(ConstrainedClassifier, estimator=LogisticRegression()),
     "repair": _meet(ScoreRepair, estimator=LogisticRegression()),
+    "repair of amounts": _meet(PredictionRepair, estimator=LinearRegression()),
     "calibrated": _meet(GroupCalibratedClassifier, estimator=LogisticRegression()),
     "net": _meet(FairClassifier, max_epochs=1),
     "router": _meet(SensitiveRouter, estimator=FairClassifier(max_epochs=1)),

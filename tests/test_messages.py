@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
@@ -23,6 +23,7 @@ from fairsk import (
     FairResampler,
     GroupCalibratedClassifier,
     GroupThresholdOptimizer,
+    PredictionRepair,
     Reweigher,
     ReweightedClassifier,
     ScoreRepair,
@@ -221,6 +222,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         {**_ROWS, "X": X},
     ),
     "repair": (_estimator(ScoreRepair, LogisticRegression()), _ROWS),
+    "repair of amounts": (_estimator(PredictionRepair, LinearRegression()), _ROWS),
     "calibrated": (_estimator(GroupCalibratedClassifier, LogisticRegression()), _ROWS),
     "net": (_estimator(FairClassifier, max_epochs=1), _ROWS),
     "router": (_estimator(SensitiveRouter, FairClassifier(max_epochs=1)), _ROWS),

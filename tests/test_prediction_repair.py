@@ -172,6 +172,9 @@ def test_quantiles_are_learned_out_of_fold_and_predictions_are_those_of_a_refit(
     )
     one = PredictionRepair(KNeighborsRegressor(1), cv=0.5, refit=False, random_state=0)
     assert one.fit(X, y, sensitive_features=groups).estimator_.n_samples_fit_ == 30
+    assert one.report_.measured_on == "held out"
+    assert "by the models of the folds" in str(model.report_)
+    assert "by the models of the folds" not in str(one.report_)
 
 
 # --- blind: the linear program -----------------------------------------------------------------------------

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score
 from toy_data import columns_of
 
 import fairsk.plotting
-from fairsk import ConstrainedClassifier, Constraint, GroupThresholdOptimizer, Rate, metrics
+from fairsk import ConstrainedClassifier, Constraint, GroupThresholdOptimizer, PredictionRepair, Rate, metrics
 from fairsk._core.bounds import bounded_constraints
 from fairsk._core.results import Result, plain, row_count
 from fairsk._held_out.objective import make_objective
@@ -96,6 +96,11 @@ def constrained() -> Any:
     )
     X = pd.DataFrame({"score": SCORE, "man": PEOPLE["sex"] == "m"})
     return model.fit(X, HIRED)
+
+
+def repaired_amounts() -> PredictionRepair:
+    who = np.where(PEOPLE["sex"] == "m", "<b>m</b>", "f")
+    return PredictionRepair(LinearRegression()).fit(SCORE.reshape(-1, 1), AGE, sensitive_features=who)
 
 
 def constrained_path() -> Any:
@@ -224,6 +229,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "GroupAmounts": lambda: metrics.GroupAmounts.from_predictions(
         HIRED + SCORE, SCORE, sensitive_features=PEOPLE["sex"]
     ),
+    "PredictionRepairReport": lambda: repaired_amounts().report_,
     "ScoreMoments": lambda: Evidence.from_rows(y_pred=None, **SCORED).moments,
     # metrics
     "GroupMetrics": lambda: metrics.group_metrics(**ROWS),

@@ -18,8 +18,8 @@ import pandas as pd
 import pytest
 import sklearn.utils.parallel
 from imblearn.pipeline import make_pipeline as make_resampling_pipeline
-from sklearn.base import BaseEstimator, clone, is_classifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.base import BaseEstimator, clone
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -32,6 +32,7 @@ from fairsk import (
     FairResampler,
     GroupCalibratedClassifier,
     GroupThresholdOptimizer,
+    PredictionRepair,
     Reweigher,
     ReweightedClassifier,
     ScoreRepair,
@@ -126,6 +127,7 @@ ESTIMATORS: dict[str, tuple[Any, str, str]] = {
         "min_group_size",
     ),
     "ScoreRepair": (ScoreRepair(LogisticRegression(), cv=2), "site", "sensitive_features"),
+    "PredictionRepair": (PredictionRepair(LinearRegression(), cv=2), "site", "sensitive_features"),
     "GroupCalibratedClassifier": (
         GroupCalibratedClassifier(LogisticRegression(), cv=2),
         "group",
@@ -153,7 +155,7 @@ def with_column(name: str) -> Any:
     named = clone(estimator).set_params(sensitive_features=column)
     if name == "FairResampler":
         return make_resampling_pipeline(named, LogisticRegression())
-    return named if is_classifier(named) else make_pipeline(named, LogisticRegression())
+    return named if hasattr(named, "predict") else make_pipeline(named, LogisticRegression())
 
 
 def in_the_name_of(name: str) -> str:
@@ -184,10 +186,10 @@ def test_warnings_of_estimators_point_at_the_line_of_the_user(name: str) -> None
     assert any(re.search(parameter, str(warning.message)) for warning in caught)
 
 
-@pytest.mark.parametrize("name", sorted(set(ESTIMATORS) - {"FairResampler"}))
+@pytest.mark.parametrize("name", sorted(set(ESTIMATORS) - {"FairResampler", "PredictionRepair"}))
 def test_they_do_so_inside_a_router(name: str) -> None:
     estimator, column, _ = ESTIMATORS[name]
-    inner = estimator if is_classifier(estimator) else make_pipeline(estimator, LogisticRegression())
+    inner = estimator if hasattr(estimator, "predict") else make_pipeline(estimator, LogisticRegression())
     router = SensitiveRouter(inner, sensitive_features=column)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

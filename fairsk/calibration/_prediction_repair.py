@@ -160,8 +160,11 @@ class PredictionRepair(MetaRegressor):
     each group as :math:`P` says. ``report_`` measures the true groups. If they lie further apart than
     chance explains, ``fit`` warns: calibrate the model of the groups, or take one that learns more.
 
-    The map is learned on out-of-fold predictions and applied to those of the refitted regressor, whose
-    distribution may differ a little.
+    *Refit.* The map is learned on out-of-fold predictions and applied to those of the refitted regressor.
+    Of smooth models these are distributed alike. Trees give many rows one prediction, or nearly so, and the
+    refitted ones have theirs elsewhere: new rows may then lie much further apart than ``report_`` says of
+    the models of the folds. With ``refit=False`` and ``cv=0.5``, or a regressor in ``FrozenEstimator``, the
+    repair is learned on predictions of the very model that is kept, and the report is about it.
 
     References
     ----------
@@ -375,7 +378,7 @@ class PredictionRepair(MetaRegressor):
             rows.weights,
             policy=self.policy,
             strength=float(self.strength),
-            measured_on="held out" if isinstance(self.estimator, FrozenEstimator) else "out of fold",
+            measured_on="out of fold" if self._is_refitted else "held out",
             library=library,
         )
 
@@ -420,6 +423,11 @@ class PredictionRepair(MetaRegressor):
         codes = group_codes(sensitive, self.groups_, self.unknown_group)
         predicted = predicted_amounts(self.estimator_, X, sensitive.to_metadata())
         return learned.moved(predicted, codes, self.strength, bounded=False)
+
+    @property
+    def _is_refitted(self) -> bool:
+        """Whether what predicts is another model than those that the repair is learned of."""
+        return self.refit and not isinstance(self.estimator, FrozenEstimator)
 
     @property
     def _fit_options(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from scipy.special import kolmogi
@@ -50,7 +50,8 @@ class PredictionRepairReport(Result):
     strength : float
         The strength at ``fit``, which what follows is about.
     measured_on : {"out of fold", "held out"}
-        The rows.
+        The rows: those of all folds, each predicted by the model of its fold, or those that the model that
+        is kept was not trained on.
     before, after : GroupAmounts
         Means and errors of the predictions per group; also ``before.intervals(...)``.
     ks_before, ks_after : float
@@ -79,7 +80,8 @@ class PredictionRepairReport(Result):
     the population the distance is at most :math:`D + K \sqrt{1/m_a + 1/m_b}`, with :math:`K` Kolmogorov's
     quantile, shared out over the pairs (Bonferroni). This is so although the maps were learned on the same
     rows. A blind repair is learned of the chances of groups, and the true ones only measure it, so for it
-    the same is an approximation. Either is of the models of the folds, and said of the refitted one.
+    the same is an approximation. Out of fold, either is of the models of the folds, and no promise of the
+    refitted one, whose predictions may be distributed otherwise: those of trees are.
     """
 
     policy: RepairPolicy
@@ -102,6 +104,10 @@ class PredictionRepairReport(Result):
         """The groups."""
         return self.before.groups
 
+    def _content(self) -> dict[str, Any]:
+        by_group = dict(self._by_group().columns)
+        return super()._content() | {name: by_group[name] for name in by_group if name != "group"}
+
     def _tables(self) -> list[Table | Entries]:
         tables: list[Table | Entries] = [self._by_group(), Entries(self._summary())]
         if len(self.pairs) > 1:
@@ -110,12 +116,13 @@ class PredictionRepairReport(Result):
 
     def _summary(self) -> list[tuple[str, str]]:
         lines = [("repair", f"{self.policy}, strength {self.strength:g}; {self.measured_on}")]
+        of_folds = ", by the models of the folds" if self.measured_on == "out of fold" else ""
         if not np.isnan(self.ks_before):
             lines += [
                 (
                     "Kolmogorov-Smirnov",
                     f"{number(self.ks_before)} before, {number(self.ks_after)} after; in the population at "
-                    f"most {number(self.ks_limit)} ({percent(self.confidence)})",
+                    f"most {number(self.ks_limit)} ({percent(self.confidence)}{of_folds})",
                 ),
                 (
                     "Wasserstein",
