@@ -68,6 +68,8 @@ class PredictionRepairReport(Result):
         The four distances of each pair.
     confidence : float
         The coverage of the intervals, and of the limit.
+    library : str or None
+        The library that :meth:`frame` makes a frame of.
 
     See Also
     --------
@@ -82,6 +84,15 @@ class PredictionRepairReport(Result):
     rows. A blind repair is learned of the chances of groups, and the true ones only measure it, so for it
     the same is an approximation. Out of fold, either is of the models of the folds, and no promise of the
     refitted one, whose predictions may be distributed otherwise: those of trees are.
+
+    Examples
+    --------
+    >>> from fairsk import PredictionRepair
+    >>> from sklearn.linear_model import LinearRegression
+    >>> X, y = [[i, i % 2] for i in range(40)], [i + 8.0 * (i % 2) for i in range(40)]
+    >>> report = PredictionRepair(LinearRegression(), sensitive_features=1).fit(X, y).report_
+    >>> round(report.ks_before, 2), round(report.ks_after, 2)
+    (0.25, 0.05)
     """
 
     policy: RepairPolicy
