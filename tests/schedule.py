@@ -169,6 +169,12 @@ NOT_MEASURED = {
     "test_threshold_strata.py::test_within_strata_the_best_thresholds_are_found": AGAIN,
     "test_worst_group.py::test_mixtures_reach_what_a_linear_program_over_everything_does": AGAIN,
     "test_worst_group.py::test_the_worst_group_is_lifted_as_far_as_any_thresholds_can": AGAIN,
+    "test_column_order.py": AGAIN,
+    "test_containers.py": AGAIN,
+    "test_groups_at_predict.py": AGAIN,
+    "test_repair_common.py": AGAIN,
+    "test_text_common.py": AGAIN,
+    "test_messages.py::test_no_message_is_long": AGAIN,
 }
 
 
