@@ -93,6 +93,21 @@ NEWEST_ONLY = {
     "test_threshold_search.py": SIMULATION,
     "test_thresholds.py::test_thresholds_equal_brute_force": SIMULATION,
     "test_verdict_pairs.py": ARITHMETIC,
+    "test_contrasts.py": ARITHMETIC,
+    "test_many_groups.py": ARITHMETIC,
+    "test_verdicts.py": ARITHMETIC,
+    "test_worst_group.py": SIMULATION,
+    "test_threshold_strata.py::test_mixtures_within_strata_meet_the_bound_and_are_never_below": SIMULATION,
+    "test_threshold_strata.py::test_within_strata_the_best_thresholds_are_found": SIMULATION,
+    "test_text_terms.py::test_a_resolver_that_finds_no_term_gives_a_text_and_its_swaps_one_template": "patterns of the standard library, in texts made up by the thousand",
+    "test_text_terms.py::test_a_text_and_its_renderings_have_one_template": "patterns of the standard library, in texts made up by the thousand",
+    "test_text_terms.py::test_any_resolver_gives_a_text_and_its_renderings_one_template": "patterns of the standard library, in texts made up by the thousand",
+    "test_text_terms.py::test_controls_of_any_lists_name_the_same_groups": "patterns of the standard library, in texts made up by the thousand",
+    "test_text_terms.py::test_english_texts_and_their_swaps_have_one_template": "patterns of the standard library, in texts made up by the thousand",
+    "test_text_terms.py::test_every_case_of_a_letter_is_found_again": "patterns of the standard library, in texts made up by the thousand",
+    "test_text_terms.py::test_many_names_and_long_texts": "patterns of the standard library, in texts made up by the thousand",
+    "test_text_terms.py::test_terms_are_found_where_brute_force_finds_them": "patterns of the standard library, in texts made up by the thousand",
+    "test_text_terms.py::test_texts_fold_as_unicode_says_and_every_position_is_known": "patterns of the standard library, in texts made up by the thousand",
 }
 
 AGAIN = "runs lines that the tests of single estimators run as well, many times over"
