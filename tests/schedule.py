@@ -14,6 +14,7 @@ TRAINING = (
     "what a net has learnt, with the same torch in both sets of versions; skorch is met in the other tests"
 )
 DRAWING = "texts and positions of what test_plotting.py draws with the oldest matplotlib as well"
+PATTERNS = "patterns of the standard library, in texts made up by the thousand"
 OTHER_PEER = "the oldest fairlearn centres several columns by one mean, and so removes something else"
 
 #: What runs on the newest versions only, and why.
@@ -99,15 +100,15 @@ NEWEST_ONLY = {
     "test_worst_group.py": SIMULATION,
     "test_threshold_strata.py::test_mixtures_within_strata_meet_the_bound_and_are_never_below": SIMULATION,
     "test_threshold_strata.py::test_within_strata_the_best_thresholds_are_found": SIMULATION,
-    "test_text_terms.py::test_a_resolver_that_finds_no_term_gives_a_text_and_its_swaps_one_template": "patterns of the standard library, in texts made up by the thousand",
-    "test_text_terms.py::test_a_text_and_its_renderings_have_one_template": "patterns of the standard library, in texts made up by the thousand",
-    "test_text_terms.py::test_any_resolver_gives_a_text_and_its_renderings_one_template": "patterns of the standard library, in texts made up by the thousand",
-    "test_text_terms.py::test_controls_of_any_lists_name_the_same_groups": "patterns of the standard library, in texts made up by the thousand",
-    "test_text_terms.py::test_english_texts_and_their_swaps_have_one_template": "patterns of the standard library, in texts made up by the thousand",
-    "test_text_terms.py::test_every_case_of_a_letter_is_found_again": "patterns of the standard library, in texts made up by the thousand",
-    "test_text_terms.py::test_many_names_and_long_texts": "patterns of the standard library, in texts made up by the thousand",
-    "test_text_terms.py::test_terms_are_found_where_brute_force_finds_them": "patterns of the standard library, in texts made up by the thousand",
-    "test_text_terms.py::test_texts_fold_as_unicode_says_and_every_position_is_known": "patterns of the standard library, in texts made up by the thousand",
+    "test_text_terms.py::test_a_resolver_that_finds_no_term_gives_a_text_and_its_swaps_one_template": PATTERNS,
+    "test_text_terms.py::test_a_text_and_its_renderings_have_one_template": PATTERNS,
+    "test_text_terms.py::test_any_resolver_gives_a_text_and_its_renderings_one_template": PATTERNS,
+    "test_text_terms.py::test_controls_of_any_lists_name_the_same_groups": PATTERNS,
+    "test_text_terms.py::test_english_texts_and_their_swaps_have_one_template": PATTERNS,
+    "test_text_terms.py::test_every_case_of_a_letter_is_found_again": PATTERNS,
+    "test_text_terms.py::test_many_names_and_long_texts": PATTERNS,
+    "test_text_terms.py::test_terms_are_found_where_brute_force_finds_them": PATTERNS,
+    "test_text_terms.py::test_texts_fold_as_unicode_says_and_every_position_is_known": PATTERNS,
     "audit.md": "what tests of single parts do as well",
     "metrics.md": "what tests of single parts do as well",
     "plots.md": "what tests of single parts do as well",
