@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import make_column_transformer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from fairsk import (
     ConstrainedClassifier,
+    ConstrainedRegressor,
     FairClassifier,
     GroupCalibratedClassifier,
     GroupThresholdOptimizer,
@@ -179,6 +180,12 @@ def test_a_position_that_means_another_column_is_refused():
         for model in (
             GroupThresholdOptimizer(inner, policy="blind", **options),
             ConstrainedClassifier(inner, **options),
+            ConstrainedRegressor(
+                make_pipeline(
+                    make_column_transformer(("passthrough", ["skill", "luck"])), LinearRegression()
+                ),
+                **options,
+            ),
         ):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of intervals

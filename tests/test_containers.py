@@ -17,6 +17,7 @@ from sklearn.metrics import accuracy_score
 
 from fairsk import (
     ConstrainedClassifier,
+    ConstrainedRegressor,
     FairClassifier,
     FairResampler,
     GroupCalibratedClassifier,
@@ -443,6 +444,7 @@ MODELS: dict[str, Callable[..., Any]] = {
     "reweighted": _meet(ReweightedClassifier, estimator=LogisticRegression()),
     "thresholds": _meet(GroupThresholdOptimizer, estimator=LogisticRegression()),
     "constrained": _meet(ConstrainedClassifier, estimator=LogisticRegression()),
+    "amounts": _meet(ConstrainedRegressor, estimator=LinearRegression(), max_difference=1.0),
     "repair": _meet(ScoreRepair, estimator=LogisticRegression()),
     "repair of amounts": _meet(PredictionRepair, estimator=LinearRegression()),
     "calibrated": _meet(GroupCalibratedClassifier, estimator=LogisticRegression()),

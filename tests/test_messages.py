@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 
 from fairsk import (
     ConstrainedClassifier,
+    ConstrainedRegressor,
     FairClassifier,
     FairResampler,
     GroupCalibratedClassifier,
@@ -219,6 +220,10 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "thresholds": (_estimator(GroupThresholdOptimizer, LogisticRegression(), min_group_size=5), _ROWS),
     "constrained": (
         _estimator(ConstrainedClassifier, LogisticRegression(), cv=2, min_group_size=5, max_models=2),
+        {**_ROWS, "X": X},
+    ),
+    "bound on amounts": (
+        _estimator(ConstrainedRegressor, LinearRegression(), max_difference=0.1, cv=2, min_group_size=5),
         {**_ROWS, "X": X},
     ),
     "repair": (_estimator(ScoreRepair, LogisticRegression()), _ROWS),

@@ -20,7 +20,15 @@ from sklearn.metrics import accuracy_score
 from toy_data import columns_of
 
 import fairsk.plotting
-from fairsk import ConstrainedClassifier, Constraint, GroupThresholdOptimizer, PredictionRepair, Rate, metrics
+from fairsk import (
+    ConstrainedClassifier,
+    ConstrainedRegressor,
+    Constraint,
+    GroupThresholdOptimizer,
+    PredictionRepair,
+    Rate,
+    metrics,
+)
 from fairsk._core.bounds import bounded_constraints
 from fairsk._core.results import Result, plain, row_count
 from fairsk._held_out.objective import make_objective
@@ -101,6 +109,12 @@ def constrained() -> Any:
 def repaired_amounts() -> PredictionRepair:
     who = np.where(PEOPLE["sex"] == "m", "<b>m</b>", "f")
     return PredictionRepair(LinearRegression()).fit(SCORE.reshape(-1, 1), AGE, sensitive_features=who)
+
+
+def constrained_amounts() -> Any:
+    model = ConstrainedRegressor(LinearRegression(), sensitive_features="man", max_difference=0.1, cv=2)
+    X = pd.DataFrame({"score": SCORE, "man": PEOPLE["sex"] == "m"})
+    return model.fit(X, HIRED + SCORE)
 
 
 def constrained_path() -> Any:
@@ -381,6 +395,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
     ),
     "ThresholdReport": lambda: optimizer("equalized_odds")[0].report_,
     "ConstrainedReport": lambda: constrained().report_,
+    "AmountReport": lambda: constrained_amounts().report_,
     "ConstrainedPath": constrained_path,
     "ParetoPath": pareto_path,
     "ClassThresholdReport": graded_report,

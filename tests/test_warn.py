@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import sklearn.utils.parallel
 from imblearn.pipeline import make_pipeline as make_resampling_pipeline
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -28,6 +28,7 @@ from sklearn.preprocessing import FunctionTransformer
 import fairsk.repair
 from fairsk import (
     ConstrainedClassifier,
+    ConstrainedRegressor,
     FairClassifier,
     FairResampler,
     GroupCalibratedClassifier,
@@ -138,6 +139,11 @@ ESTIMATORS: dict[str, tuple[Any, str, str]] = {
         "group",
         "min_group_size|selects nobody",  # the score tells nothing of the labels
     ),
+    "ConstrainedRegressor": (
+        ConstrainedRegressor(LinearRegression(), max_difference=1, cv=2),
+        "group",
+        "min_group_size",
+    ),
     "FairClassifier": (
         FairClassifier(hidden_layer_sizes=(), max_epochs=2, random_state=0),
         "group",
@@ -149,13 +155,17 @@ ESTIMATORS: dict[str, tuple[Any, str, str]] = {
 }
 
 
+def predicts(estimator: Any) -> bool:
+    return is_classifier(estimator) or is_regressor(estimator)
+
+
 def with_column(name: str) -> Any:
-    """Return the estimator, its column named; what is no classifier, before one."""
+    """Return the estimator, its column named; what does not predict, before a classifier."""
     estimator, column, _ = ESTIMATORS[name]
     named = clone(estimator).set_params(sensitive_features=column)
     if name == "FairResampler":
         return make_resampling_pipeline(named, LogisticRegression())
-    return named if hasattr(named, "predict") else make_pipeline(named, LogisticRegression())
+    return named if predicts(named) else make_pipeline(named, LogisticRegression())
 
 
 def in_the_name_of(name: str) -> str:
@@ -189,7 +199,7 @@ def test_warnings_of_estimators_point_at_the_line_of_the_user(name: str) -> None
 @pytest.mark.parametrize("name", sorted(set(ESTIMATORS) - {"FairResampler", "PredictionRepair"}))
 def test_they_do_so_inside_a_router(name: str) -> None:
     estimator, column, _ = ESTIMATORS[name]
-    inner = estimator if hasattr(estimator, "predict") else make_pipeline(estimator, LogisticRegression())
+    inner = estimator if predicts(estimator) else make_pipeline(estimator, LogisticRegression())
     router = SensitiveRouter(inner, sensitive_features=column)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

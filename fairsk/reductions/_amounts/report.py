@@ -222,7 +222,6 @@ class AmountReport(Result):
             for g, label in enumerate(self.groups)
         ]
         content = super()._content()
-        content.pop("amounts", None)
         return {**content, "constraint": self.constraint.name, "loss": self.loss.name, "groups": groups}
 
 
