@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import sklearn.utils.parallel
 from imblearn.pipeline import make_pipeline as make_resampling_pipeline
-from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
