@@ -5,7 +5,8 @@ Run: OMP_NUM_THREADS=1 python benchmarks/regression_bounds.py [--rows N] [--adul
 **The frontier.** Two groups of equal size, s = -1 and s = 1. Given s, ``x_1 ~ N(s d, 1)`` and the other
 features are standard normal; ``y = b'x + noise`` with variance v. The best prediction is ``m(x) = b'x``, its
 gap of means ``2 d b_1``, its loss v. With a multiplier on the gap, the Lagrangian is least at
-``f = m - c h``, where ``h(x) = E(s|x) = tanh(d x_1)`` (the odds of s = 1 are ``exp(2 d x_1)``). With ``T = E h^2``:
+``f = m - c h``, where ``h(x) = E(s|x) = tanh(d x_1)`` (the odds of s = 1 are ``exp(2 d x_1)``). With
+``T = E h^2``:
 
 - the gap of h is ``E(h|1) - E(h|-1) = 2 E(h s) = 2 E h^2 = 2T``, so that of f is ``2 (d b_1 - c T)``;
 - the loss of f is ``v + c^2 T``, for m is the conditional mean.
