@@ -11,8 +11,8 @@ LM := .venv-lm
 # which share what their module has fitted, and takes over from the other when it has none left.
 PYTEST := -m pytest -n 2 --dist worksteal
 
-.PHONY: demo monitor-demo test test-full test-oldest fuzz-concerns lint types format benchmarks lm clean
-test test-full test-oldest fuzz-concerns benchmarks: export OMP_NUM_THREADS := 1
+.PHONY: demo monitor-demo test coverage test-full test-oldest fuzz-concerns lint types format benchmarks lm clean
+test coverage test-full test-oldest fuzz-concerns benchmarks: export OMP_NUM_THREADS := 1
 
 demo: $(READY)
 	$(BIN)/python -m fairsk demo $(ARGS)
@@ -22,6 +22,10 @@ monitor-demo: $(READY)
 
 # Of the composition matrix, the cells that are chosen for it (tests/matrix.py).
 test: $(READY) $(ENGINES) lint types
+	$(BIN)/python $(PYTEST) $(ARGS)
+
+# The same, with a measurement of coverage, which takes Python twice the time.
+coverage: $(READY) $(ENGINES)
 	$(BIN)/python $(PYTEST) --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 
 # Every cell of the matrix, and every test on the oldest versions too.

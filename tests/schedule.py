@@ -1,6 +1,7 @@
 """Which tests run when: on the newest versions only, and with or without a measurement of coverage.
 
-``make test`` runs every test on the newest versions. ``make test-oldest`` leaves out those of
+``make test`` runs every test on the newest versions, and ``make coverage`` does so with a measurement of
+coverage, but for those of :data:`NOT_MEASURED`. ``make test-oldest`` leaves out those of
 :data:`NEWEST_ONLY`: no version of a library can break them that does not break other tests too.
 ``make test-full`` leaves out none. A test stands here by its file, in ``tests`` or ``docs``, or by its file
 and name.
@@ -100,7 +101,7 @@ NEWEST_ONLY = {
     "test_worst_group.py": SIMULATION,
     "test_threshold_strata.py::test_mixtures_within_strata_meet_the_bound_and_are_never_below": SIMULATION,
     "test_threshold_strata.py::test_within_strata_the_best_thresholds_are_found": SIMULATION,
-    "test_text_terms.py::test_a_resolver_that_finds_no_term_gives_a_text_and_its_swaps_one_template": PATTERNS,
+    "test_text_terms.py::test_a_resolver_that_finds_no_term_gives_texts_and_swaps_one_template": PATTERNS,
     "test_text_terms.py::test_a_text_and_its_renderings_have_one_template": PATTERNS,
     "test_text_terms.py::test_any_resolver_gives_a_text_and_its_renderings_one_template": PATTERNS,
     "test_text_terms.py::test_controls_of_any_lists_name_the_same_groups": PATTERNS,
@@ -176,7 +177,7 @@ NOT_MEASURED = {
     "test_warn.py": AGAIN,
     "thresholds.md": AGAIN,
     "verification.md": AGAIN,
-    "test_text_terms.py::test_a_resolver_that_finds_no_term_gives_a_text_and_its_swaps_one_template": AGAIN,
+    "test_text_terms.py::test_a_resolver_that_finds_no_term_gives_texts_and_swaps_one_template": AGAIN,
     "test_text_terms.py::test_a_text_and_its_renderings_have_one_template": AGAIN,
     "test_text_terms.py::test_any_resolver_gives_a_text_and_its_renderings_one_template": AGAIN,
     "test_text_terms.py::test_controls_of_any_lists_name_the_same_groups": AGAIN,

@@ -708,7 +708,7 @@ def scrambled_or_none(term):
 
 @settings(max_examples=80, deadline=None)
 @given(data=st.data())
-def test_a_resolver_that_finds_no_term_gives_a_text_and_its_swaps_one_template(data):
+def test_a_resolver_that_finds_no_term_gives_texts_and_swaps_one_template(data):
     n_groups = data.draw(st.integers(2, 3))
     names = [["f1", "f2", "of f3"], ["m1", "m2", "m3"], ["n1", "n2 a", "n3"]][:n_groups]
     row = st.tuples(*(st.sampled_from(terms) for terms in names))

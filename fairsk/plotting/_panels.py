@@ -122,8 +122,7 @@ class PanelRates(Result):
             rates={each.name: each.values for each in measures},
             intervals=intervals,
             few={each.name: each.effective_rows() < min_group_size for each in measures},
-            overall={"n": float(n.sum())}
-            | {name: float(total.values[0]) for name, total in totals.items()},
+            overall={"n": float(n.sum())} | {name: float(total.values[0]) for name, total in totals.items()},
             overall_intervals=overall_intervals,
             confidence=confidence,
             min_group_size=min_group_size,
