@@ -164,6 +164,34 @@ def test_combinations_keep_their_bound_over_many_columns_and_multipliers_are_its
             assert value >= lagrangian - 1e-6
 
 
+def test_factors_keep_their_limits_where_no_combination_keeps_the_bound():
+    """Bounds of nothing, on losses of amounts far from 0, whose rounding leads solvers astray."""
+    rng = np.random.default_rng(5)
+    for problem in range(30):
+        codes = np.arange(60) % 2
+        target = 1e6 * (problem % 2) + rng.normal(size=60) * (1 + codes)
+        base = target + rng.normal(size=60) * (1 + codes)
+        other = base + 0.3 * rng.normal(size=60)
+        comparison, (low, high) = [("difference", (-1, 2)), ("worst_group", (0, 1))][problem // 2 % 2]
+        rows = AmountRows(
+            SQUARED,
+            (SQUARED,),
+            AmountBound(comparison, 0),
+            target,
+            codes,
+            np.ones(60),
+            np.ones(2, bool),
+            "ab",
+        )
+        found = best_combination(rows, [base, other])
+        assert found.shares.min() >= low - 1e-5
+        assert found.shares.max() <= high + 1e-5
+        grid = base[:, None] + np.linspace(low, high, 301) * (other - base)[:, None]
+        losses = np.array([((grid - target[:, None])[codes == g] ** 2).mean(0) for g in (0, 1)])
+        reached = losses.max(0) - (losses.min(0) if comparison == "difference" else 0)
+        assert found.excess <= reached.min() * (1 + 1e-3) + 1e-3, problem
+
+
 def test_a_response_has_the_slopes_of_loss_plus_prices():
     rng = np.random.default_rng(2)
     for loss, rates in [(SQUARED, (PREDICTION,)), (SQUARED, (ERROR, SQUARED)), (ABSOLUTE, (ABSOLUTE,))]:

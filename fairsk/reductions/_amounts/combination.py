@@ -247,7 +247,15 @@ class _Program:
         else:
             starts = [origin, self._least_excess()]
         found = [point for start in starts for point in (start, *self._descend(start))]
-        return min(found, key=self._merit)
+        # A solver that finds no way into the bound may leave the limits of the factors on its search for one.
+        return min(filter(self._keeps_factors, found), key=self._merit)
+
+    def _keeps_factors(self, z: Floats) -> bool:
+        """Whether no factor is beyond its limits; that of the first column alone, the origin, never is."""
+        if self.factors is None:
+            return True
+        shares, (low, high) = self.span.shares(z), self.factors
+        return bool((shares >= low - _REACHED).all() and (shares <= high + _REACHED).all())
 
     @property
     def _first_shares(self) -> tuple[float, ...]:
