@@ -67,8 +67,9 @@ def best_loss(gap: float, *, linear: bool) -> float:
     return NOISE + max(0.0, SHIFT * SLOPES[0] - gap / 2) ** 2 / told
 
 
-def frontier(n: int) -> None:
-    """Print how far losses on fresh rows lie above the frontier."""
+def frontier(n: int) -> dict[str, float]:
+    """Print how far losses on fresh rows lie above the frontier; return the most of each learner."""
+    most: dict[str, float] = {}
     X, y, side = draw(n, 0)
     fresh, paid, who = draw(FRESH, 1)
     learners: dict[str, tuple[Any, bool]] = {
@@ -96,10 +97,12 @@ def frontier(n: int) -> None:
             loss = float(np.mean((predicted - paid) ** 2))
             reached = float(predicted[who == 1].mean() - predicted[who == -1].mean())
             least = best_loss(reached, linear=is_linear)
+            most[name] = max(most.get(name, 0.0), loss / least)
             print(
                 f"{name:9}  {gap:5.2f}  {reached:5.2f}  {loss:6.3f}  {least:6.3f}  {loss / least:6.3f}  "
                 f"{model.report_.n_models:4}  {seconds:7.1f}"
             )
+    return most
 
 
 class Fits:
@@ -128,8 +131,9 @@ class Fits:
 FACTORS = (1.0, 1.5, 2.0, 2.5, 3.0)
 
 
-def wages(path: str, splits: int) -> None:
-    """Print fits, seconds and losses of the worst group of both."""
+def wages(path: str, splits: int) -> list[float]:
+    """Print fits, seconds and losses of the worst group of both; return its share of the fits."""
+    shares: list[float] = []
     from fairlearn.reductions import BoundedGroupLoss, ExponentiatedGradient, SquareLoss
 
     frame = pd.read_csv(path)
@@ -179,9 +183,9 @@ def wages(path: str, splits: int) -> None:
                 with Fits(cls) as fits:
                     peer.fit(pd.DataFrame(X[fit]), y[fit], sensitive_features=who)
                 seconds = time.process_time() - start
-                shares = np.asarray(peer.weights_)
+                chances = np.asarray(peer.weights_)
                 each = np.array([(p.predict(X[new]) - y[new]) ** 2 for p in peer.predictors_])
-                expected = shares @ each
+                expected = chances @ each
                 rows["fairlearn"].append(
                     [
                         fits.n,
@@ -207,12 +211,14 @@ def wages(path: str, splits: int) -> None:
                     if at_worst <= rows["fairlearn"][-1][2]:
                         break
                 rows["fairsk"].append([fits.n, seconds, at_worst, float(np.mean((predicted - y[new]) ** 2))])
+            shares.append(np.mean(rows["fairsk"], axis=0)[0] / np.mean(rows["fairlearn"], axis=0)[0])
             for tool, values in rows.items():
                 n_fits, seconds, at_worst, overall = np.mean(values, axis=0)
                 print(
                     f"{name:7}  {asked:5.1f}  {tool:10}  {n_fits:4.1f}  {seconds:7.1f}  {at_worst:6.2f}  "
                     f"{overall:6.2f}"
                 )
+    return shares
 
 
 def main() -> None:

@@ -123,8 +123,8 @@ def attempt(problem: OffsetProblem, policy: Any) -> OffsetSolution | None:
         return None
 
 
-def compare_with_brute_force(n_problems: int) -> None:
-    """Count the small problems on which the solver reaches what brute force does."""
+def compare_with_brute_force(n_problems: int) -> tuple[int, int, int, int]:
+    """Return how many small problems there are, how many are solved as by brute force, and how many above."""
     names = ("demographic_parity", "equal_opportunity", "equalized_odds", "accuracy_parity")
     random = np.random.default_rng(0)
     n_single = n_mixed = n = above = 0
@@ -144,13 +144,15 @@ def compare_with_brute_force(n_problems: int) -> None:
         n_mixed += bool(reached == mixed or abs(reached - mixed) < 1e-7)
         above += bool(value > mixed + 1e-7)
     print(f"{n} small problems: single offsets as brute force {n_single}, mixtures {n_mixed}, above {above}")
+    return n, n_single, n_mixed, above
 
 
 # --- b, c. many rows ------------------------------------------------------------------------------------
 
 
-def time_many_rows() -> None:
-    """Print seconds and the gap to the linear program, on both scales."""
+def time_many_rows() -> float:
+    """Print seconds and the gap to the linear program, on both scales; return the most seconds."""
+    slowest = 0.0
     rows = make_rows(100_000, 4, 5, 0)
     print("100,000 rows, 4 groups, 5 classes")
     print(f"{'constraint':<20} {'scale':<14} {'seconds':>8} {'single':>9} {'mixtures':>9} {'bound on':>9}")
@@ -160,6 +162,7 @@ def time_many_rows() -> None:
             start = time.process_time()
             single = solve(problem, "threshold")
             seconds = time.process_time() - start
+            slowest = max(slowest, seconds)
             rates = problem.values(single.tables)
             assert np.ptp(rates, axis=0).max() <= bound + 1e-12
             mixed = solve(problem, "randomized")
@@ -167,6 +170,7 @@ def time_many_rows() -> None:
                 f"{name:<20} {scale:<14} {seconds:8.2f} {single.value:9.5f} {mixed.value:9.5f} "
                 f"{single.upper_bound:9.5f}"
             )
+    return slowest
 
 
 def main() -> None:
