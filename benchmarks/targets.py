@@ -3,9 +3,9 @@
 Run: OMP_NUM_THREADS=1 python benchmarks/targets.py [--problems N] [--rows N] [--adult FILE] [--peers A B]
 
 Each figure is that of a benchmark, which says how it is measured: thresholds_classes.py, classes_peers.py,
-regression_bounds.py and prediction_repair.py. --adult is the file that regression_bounds.py reads, and --peers
-are the two that classes_peers.py saves; what files are missing for is left out. The exit code is the number of
-targets that were missed.
+regression_bounds.py and prediction_repair.py. --adult is the file that regression_bounds.py reads; --peers
+are the two that classes_peers.py saves; what files are missing for is left out. The exit code says how many
+targets were missed.
 """
 
 from __future__ import annotations

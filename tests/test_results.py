@@ -506,6 +506,7 @@ def test_a_frame_comes_in_the_library_that_is_asked_for(name: str) -> None:
         "ConstrainedPath",
         "ParetoPath",
         "ClassThresholdReport",
+        "AmountReport",
     ],
 )
 def test_a_frame_comes_in_the_library_of_the_data(name: str) -> None:
