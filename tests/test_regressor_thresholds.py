@@ -226,7 +226,11 @@ WRAPPERS = {
     "calibrated": (GroupCalibratedClassifier, "PredictionRepair .*ConstrainedRegressor"),
     "constrained": (ConstrainedClassifier, "ConstrainedRegressor holds"),
     "reweighted": (ReweightedClassifier, "ConstrainedRegressor and PredictionRepair"),
-    "router": (SensitiveRouter, r"Name the column in the step .*ConceptEraser\(sensitive_features='sex'\)"),
+    "router": (
+        SensitiveRouter,
+        r"ConstrainedRegressor\(make_pipeline\(\.\.\.\), sensitive_features='sex'\).*"
+        r"ConceptEraser\(sensitive_features='sex'\)",
+    ),
 }
 
 
