@@ -22,7 +22,7 @@ from fairsk._core.moments import ScoreMoments
 from fairsk.audit._evidence import UNKNOWN, Evidence, merge_small_groups
 from fairsk.audit._median import median_of
 from fairsk.audit._small_groups import SMALL, MergedGroups
-from fairsk.metrics import GroupCounts, ScoreHistograms, ScoreMetrics
+from fairsk.metrics import GroupAmounts, GroupCounts, ScoreHistograms, ScoreMetrics
 from fairsk.thresholds import thresholds_from_histograms
 
 Row = dict[str, Any]
@@ -588,6 +588,9 @@ def test_counts_from_elsewhere_are_evidence() -> None:
     assert Evidence.from_counts(unordered).counts.groups == (UNKNOWN, "2024-01-01", "b")
     with pytest.raises(TypeError, match="counts must be a GroupCounts, got list"):
         Evidence.from_counts([1, 2])  # type: ignore[arg-type]
+    amounts = GroupAmounts.from_predictions([1.5, 2], [1, 2], sensitive_features=["a", "b"])
+    with pytest.raises(TypeError, match="got GroupAmounts. .* fairsk.statistics.verdict judges amounts"):
+        Evidence.from_counts(amounts)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="histograms must be a ScoreHistograms, got list"):
         Evidence.from_counts(whole.counts, [1])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="counts and histograms are by different groups or attributes"):

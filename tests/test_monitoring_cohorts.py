@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairsk import Constraint, Rate
-from fairsk.metrics import GroupCounts
+from fairsk.metrics import GroupAmounts, GroupCounts
 from fairsk.monitoring import FairnessMonitor
 from fairsk.monitoring._cohorts.cohorts import Cohorts
 from fairsk.monitoring._evidence.fleet import e_bh, mean_e_value
@@ -373,6 +373,7 @@ def test_the_range_of_a_rate_is_that_over_all_labels_that_could_have_come(rate: 
 # --- what is refused -------------------------------------------------------------------------------
 
 A = labels([("a", 1, 1)])
+AMOUNTS = GroupAmounts.from_predictions([1.5, 2], [1, 2], sensitive_features=["a", "b"])
 
 
 @pytest.mark.parametrize(
@@ -382,6 +383,7 @@ A = labels([("a", 1, 1)])
         (lambda c: c.decided("0", decisions([("a", 1, 1)])), ValueError, "'0' come too late.*'1' is closed"),
         (lambda c: c.decided("2", A), ValueError, "has labels already"),
         (lambda c: c.decided("2", [1, 0]), TypeError, "GroupCounts"),
+        (lambda c: c.decided("2", AMOUNTS), TypeError, "fairsk.statistics.verdict judges amounts"),
         (lambda c: c.decided(2, decisions([("a", 1, 1)])), TypeError, "batch must be text"),
         (
             lambda c: c.decided("", decisions([("a", 1, 1)])),

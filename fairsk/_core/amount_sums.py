@@ -50,7 +50,14 @@ from fairsk.rates import (
     row_moments,
 )
 
-__all__ = ["AmountRows", "GroupAmounts", "get_mean", "read_amounts", "tabulate_amounts"]
+__all__ = [
+    "AmountRows",
+    "GroupAmounts",
+    "get_mean",
+    "judge_of_amounts",
+    "read_amounts",
+    "tabulate_amounts",
+]
 
 #: The moments that are kept. The target is the prediction, less by how much it is over, and more by how much
 #: it is under: so the mean error follows from "over" and "under" alone, and keeps its digits where amounts
@@ -771,3 +778,16 @@ def _pooled(tables: Mapping[str, Floats], codes: Ints, n_groups: int) -> dict[st
         "tilts": sum_rows(tables["tilts"] + second * shift, codes, n_groups),
         "scatter": sum_rows(scatter, codes, n_groups),
     }
+
+
+def judge_of_amounts(table: Any) -> str:
+    """Say, as a sentence after a space, what judges a table of amounts; nothing of all else.
+
+    Parameters
+    ----------
+    table : object
+        What was given where counts of decisions are needed.
+    """
+    if not isinstance(table, GroupAmounts) and not isinstance(getattr(table, "amounts", None), GroupAmounts):
+        return ""
+    return " Counts are of decisions; fairsk.statistics.verdict judges amounts."

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fairsk._core.amount_sums import judge_of_amounts
 from fairsk._core.counts import GroupCounts
 from fairsk._core.engines import column_names
 from fairsk._core.groups import format_group, margin_labels
@@ -222,7 +223,9 @@ class Evidence(Record):
             If they are not of the same rows.
         """
         if not isinstance(counts, GroupCounts):
-            raise TypeError(f"counts must be a GroupCounts, got {type(counts).__name__}.")
+            raise TypeError(
+                f"counts must be a GroupCounts, got {type(counts).__name__}.{judge_of_amounts(counts)}"
+            )
         counts = counts.regroup(list(map(_named, counts.groups)), orders=_named_orders(counts.orders))
         if counts.strata is not None:
             counts = merge_strata(counts, list(map(_named, counts.strata)))

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from fairsk._core.bounds import Bound
 from fairsk._core.canonical import differences, plain_numbers
+from fairsk._core.amount_sums import judge_of_amounts
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, list_groups
 from fairsk._core.histograms import ScoreHistograms
@@ -514,7 +515,7 @@ class FairnessMonitor:
                 "late are a batch of their own."
             )
         if not isinstance(counts, GroupCounts):
-            raise TypeError(f"counts must be a GroupCounts; got {show(counts)}.")
+            raise TypeError(f"counts must be a GroupCounts; got {show(counts)}.{judge_of_amounts(counts)}")
         counted_by = CountedBy.of(counts)
         part, size, groups, strata = self._history.read(counts, counted_by)
         scores = {}

@@ -10,6 +10,7 @@ import numpy as np
 
 from fairsk._core.bounds import Bound, bounded_constraints
 from fairsk._core.canonical import plain_numbers
+from fairsk._core.amount_sums import judge_of_amounts
 from fairsk._core.counts import GroupCounts
 from fairsk._core.messages import show
 from fairsk._core.validation import plain_labels, read_labels
@@ -70,6 +71,8 @@ def json_labels(labels: Sequence[Hashable]) -> list[Hashable]:
 def prior_state(counts: GroupCounts) -> dict[str, Any]:
     """Return the counts of before the first batch as plain values."""
     if not isinstance(counts, GroupCounts):
-        raise TypeError(f"prior must be a GroupCounts, such as an audit's; got {show(counts)}.")
+        raise TypeError(
+            f"prior must be a GroupCounts, such as an audit's; got {show(counts)}.{judge_of_amounts(counts)}"
+        )
     state: dict[str, Any] = plain_numbers(counts.to_state(), exact=True)
     return state

@@ -9,7 +9,16 @@ import numpy as np
 
 from fairsk._core.counts import GroupCounts
 from fairsk._core.messages import did_you_mean, show
-from fairsk.rates import CELLS, CONSTRAINTS, RATES, Constraint, Rate, get_constraint, get_rate
+from fairsk.rates import (
+    AMOUNT_CONSTRAINTS,
+    CELLS,
+    CONSTRAINTS,
+    RATES,
+    Constraint,
+    Rate,
+    get_constraint,
+    get_rate,
+)
 
 __all__ = ["monitored_constraint", "shares_of"]
 
@@ -33,7 +42,7 @@ def monitored_constraint(constraint: Any) -> Constraint:
     if isinstance(constraint, Rate) or (isinstance(constraint, str) and constraint in RATES):
         rate = get_rate(constraint)
         constraint = Constraint(rate.name, rate)
-    elif isinstance(constraint, str) and constraint not in CONSTRAINTS:
+    elif isinstance(constraint, str) and constraint not in {*CONSTRAINTS, *AMOUNT_CONSTRAINTS}:
         try:
             constraint = get_constraint(constraint)
         except ValueError:

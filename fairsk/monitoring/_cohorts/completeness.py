@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fairsk._core.amount_sums import judge_of_amounts
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, list_groups
 from fairsk._core.messages import show
@@ -44,7 +45,7 @@ def check_rows(name: str, counts: Any, *, labelled: bool) -> None:
         If rows have weights, or have labels where there should be none, or the other way round.
     """
     if not isinstance(counts, GroupCounts):
-        raise TypeError(f"{name} must be a GroupCounts, got {show(counts)}.")
+        raise TypeError(f"{name} must be a GroupCounts, got {show(counts)}.{judge_of_amounts(counts)}")
     if labelled and not counts.labelled:
         raise ValueError(f"{name} has no labels: count the rows whose labels have arrived, with y_true=.")
     if not labelled and counts.labelled:
