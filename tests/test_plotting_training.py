@@ -14,13 +14,13 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from toy_data import columns_of
 
-from fairsk import FairClassifier, SensitiveRouter
+from fairsk import ConstrainedRegressor, FairClassifier, SensitiveRouter
 from fairsk.plotting import TrainingDisplay
 
 DP, EO = "demographic_parity", "equalized_odds"
@@ -622,6 +622,12 @@ def test_what_has_no_training_to_draw_is_refused():
     for other in (logistic, make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)):
         with pytest.raises(TypeError, match=rf"ends in one; {type(other).__name__} does not"):
             TrainingDisplay.from_estimator(other)
+    amounts = ConstrainedRegressor(LinearRegression(), max_difference=9, cv=2)
+    amounts.fit(X, np.arange(len(y)), sensitive_features=y)
+    with pytest.raises(
+        TypeError, match=r"ConstrainedRegressor predicts amounts: its history_ has valid_loss"
+    ):
+        TrainingDisplay.from_estimator(amounts)
     search = GridSearchCV(Trained(), {"epochs": [3]}, cv=2, refit=False).fit(X, y)
     with pytest.raises(TypeError, match="fit it with refit=True"):
         TrainingDisplay.from_estimator(search)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
+from sklearn.base import is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -172,7 +173,7 @@ def kept_steps(model: Any) -> list[int]:
 
 
 def fitted_model(display: str, estimator: Any) -> Any:
-    """Return the fitted model with a history that an estimator is or ends in."""
+    """Return the fitted model with a history of decisions that an estimator is or ends in."""
     classifier = estimator
     while not (hasattr(classifier, "history_") and hasattr(classifier, "report_")):
         check_is_fitted(classifier)
@@ -188,6 +189,11 @@ def fitted_model(display: str, estimator: Any) -> Any:
                 f"pipeline, SensitiveRouter or search that ends in one; {type(estimator).__name__} does not. "
                 "Give the classifier itself; of a search, fit it with refit=True."
             )
+    if is_regressor(classifier):
+        raise TypeError(
+            f"{display} draws how decisions came under a bound, and {type(classifier).__name__} predicts "
+            "amounts: its history_ has valid_loss and valid_disparity of each record, for a plot of your own."
+        )
     return classifier
 
 
