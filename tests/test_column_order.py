@@ -24,6 +24,7 @@ from fairsk import (
     FairClassifier,
     GroupCalibratedClassifier,
     GroupThresholdOptimizer,
+    PredictionRepair,
     Reweigher,
     ReweightedClassifier,
     ScoreRepair,
@@ -85,19 +86,23 @@ MODELS = {
     "mixtures": lambda: GroupThresholdOptimizer(
         LogisticRegression(), min_group_size=5, max_difference=0.3, policy="randomized"
     ),
+    "classes": lambda: GroupThresholdOptimizer(LogisticRegression(), min_group_size=5, max_difference=0.5),
     "repair": lambda: ScoreRepair(LogisticRegression()),
+    "amounts": lambda: PredictionRepair(LinearRegression()),
     "calibration": lambda: GroupCalibratedClassifier(LogisticRegression(), shrinkage=5),
     "router": lambda: SensitiveRouter(ByFirst()),
     "reweighted": lambda: ReweightedClassifier(ByFirst()),
 }
 each_model = pytest.mark.parametrize("name", MODELS)
+#: What they are fitted to, where it is not the labels.
+TARGETS = {"classes": np.digitize(SKILL, [-1, 1]), "amounts": SKILL}
 
 
 @cache
 def fitted(name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of small groups
-        return MODELS[name]().fit(X, Y, sensitive_features=frame("pandas", ORDER))
+        return MODELS[name]().fit(X, TARGETS.get(name, Y), sensitive_features=frame("pandas", ORDER))
 
 
 @each_model
@@ -111,8 +116,8 @@ def test_frames_are_matched_by_name(name, kind, order):
             respond = getattr(model, method)
             expected = respond(X, sensitive_features=wanted)
             np.testing.assert_array_equal(respond(X, sensitive_features=who), expected)
-    score = model.score(X, Y, sensitive_features=wanted)
-    assert model.score(X, Y, sensitive_features=who) == score
+    score = model.score(X, TARGETS.get(name, Y), sensitive_features=wanted)
+    assert model.score(X, TARGETS.get(name, Y), sensitive_features=who) == score
     if hasattr(model, "decided_rows"):
         decided = model.decided_rows(X, sensitive_features=who)
         assert decided.names == tuple(ORDER)
@@ -167,6 +172,7 @@ def test_one_column_needs_no_name():
 def test_a_position_that_means_another_column_is_refused():
     people = pd.DataFrame(X, columns=["skill", "luck"]).assign(**WHO)
     inner = make_pipeline(make_column_transformer(("passthrough", ["skill", "luck"])), LogisticRegression())
+    amounts = make_pipeline(make_column_transformer(("passthrough", ["skill", "luck"])), LinearRegression())
     for selector in (2, [2, 3]):
         model = GroupThresholdOptimizer(inner, sensitive_features=selector, max_difference=0.3).fit(people, Y)
         assert len(model.predict(people)) == N
@@ -180,12 +186,7 @@ def test_a_position_that_means_another_column_is_refused():
         for model in (
             GroupThresholdOptimizer(inner, policy="blind", **options),
             ConstrainedClassifier(inner, **options),
-            ConstrainedRegressor(
-                make_pipeline(
-                    make_column_transformer(("passthrough", ["skill", "luck"])), LinearRegression()
-                ),
-                **options,
-            ),
+            ConstrainedRegressor(amounts, **options),
         ):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of intervals

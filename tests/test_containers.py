@@ -447,6 +447,7 @@ MODELS: dict[str, Callable[..., Any]] = {
     "amounts": _meet(ConstrainedRegressor, estimator=LinearRegression(), max_difference=1.0),
     "repair": _meet(ScoreRepair, estimator=LogisticRegression()),
     "repair of amounts": _meet(PredictionRepair, estimator=LinearRegression()),
+    "bound on amounts": _meet(ConstrainedRegressor, estimator=LinearRegression(), max_difference=1.0),
     "calibrated": _meet(GroupCalibratedClassifier, estimator=LogisticRegression()),
     "net": _meet(FairClassifier, max_epochs=1),
     "router": _meet(SensitiveRouter, estimator=FairClassifier(max_epochs=1)),

@@ -162,7 +162,7 @@ def _scorer(make: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _estimator(cls: Any, *args: Any, **options: Any) -> Callable[..., Any]:
-    def fit(selector: Any, y: Any, groups: Any, weights: Any, X: Any = X) -> Any:
+    def fit(selector: Any, y: Any, groups: Any = None, weights: Any = None, X: Any = X) -> Any:
         model = cls(*args, sensitive_features=selector, **options)
         given = {} if weights is None else {"sample_weight": weights}
         return model.fit(X, y, sensitive_features=groups, **given)
@@ -228,6 +228,14 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     ),
     "repair": (_estimator(ScoreRepair, LogisticRegression()), _ROWS),
     "repair of amounts": (_estimator(PredictionRepair, LinearRegression()), _ROWS),
+    "bound on amounts": (
+        _estimator(ConstrainedRegressor, LinearRegression(), max_difference=1.0, cv=2, min_group_size=5),
+        {**_ROWS, "X": X},
+    ),
+    "thresholds of classes": (
+        _estimator(GroupThresholdOptimizer, LogisticRegression(), cv=2, min_group_size=5),
+        {"selector": 1, "y": np.arange(N) % 3},
+    ),
     "calibrated": (_estimator(GroupCalibratedClassifier, LogisticRegression()), _ROWS),
     "net": (_estimator(FairClassifier, max_epochs=1), _ROWS),
     "router": (_estimator(SensitiveRouter, FairClassifier(max_epochs=1)), _ROWS),
@@ -352,6 +360,7 @@ def test_groups_that_are_unknown_at_prediction_are_listed_in_brief() -> None:
 ASKING = {
     "thresholds": GroupThresholdOptimizer(LogisticRegression(), min_group_size=5),
     "scores": ScoreRepair(LogisticRegression()),
+    "amounts": PredictionRepair(LinearRegression()),
     "calibrated": GroupCalibratedClassifier(LogisticRegression()),
     "Gaussian": GaussianRepairer(),
     "distribution": DistributionRepairer(),
