@@ -237,6 +237,18 @@ def test_objectives_capacities_and_minimum_rates():
     assert good.decided_rows(X).selection_probability[:, 1].mean() <= 0.3 + 1e-6
 
 
+def test_minimum_rates_that_mixtures_alone_meet():
+    # A third of each group to every class leaves single offsets nothing but exact thirds of 31 rows.
+    for seed in range(4):
+        X, y = problem(n=62, seed=seed)
+        for least in (0.333, 1 / 3):
+            model = fit(X, y, min_rates={"selection_rate": least}, policy="auto")
+            shares = model.decided_rows(X).selection_probability
+            assert min(shares[X[:, -1] == g].mean(0).min() for g in (0, 1)) == pytest.approx(least, abs=1e-3)
+            assert model.report_.policy == "randomized"
+            assert model.report_.group_value_without_bound >= model.report_.value
+
+
 def test_rows_count_by_their_weight():
     X, y = problem(n=400)
     weights = np.arange(400) % 3

@@ -234,7 +234,7 @@ class Master:
             else:
                 prices.shares[at] -= dual
         return cls(
-            columns,
+            list(columns),  # the caller's list goes on to grow
             np.split(np.clip(solution.x[:n_columns], 0, None), starts[1:-1]),
             -float(solution.fun) if goal == "worth" else float(solution.fun),
             float(solution.x[-1]),

@@ -54,7 +54,7 @@ class ClassThresholdReport(BoundReport):
         What the best offsets for all rows alike reach, without a bound, minimum rates or a capacity.
     group_value_without_bound : float or None
         What the best offsets of each group reach without a bound, with all else that is asked for; None where
-        nothing can be compared.
+        nothing can be compared, or no offsets meet that.
     counts_without_bound : GroupCounts
         The confusion cells of all groups and events under the best offsets for all rows alike.
     constraints : tuple of ConstraintReport

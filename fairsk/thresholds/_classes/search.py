@@ -22,7 +22,7 @@ from fairsk.thresholds._classes.blind import BlindClassRows, BlindClassRule, bes
 from fairsk.thresholds._classes.problem import OffsetProblem, OffsetSolution, decide
 from fairsk.thresholds._classes.report import ClassThresholdReport
 from fairsk.thresholds._classes.scale import ClassScale
-from fairsk.thresholds._classes.solve import best_overall, solve
+from fairsk.thresholds._classes.solve import MixPolicy, best_overall, solve
 from fairsk.thresholds._classes.spec import ClassSpec
 
 __all__ = ["ClassSearch"]
@@ -315,7 +315,12 @@ class ClassSearch:
             free = tuple(
                 BoundedConstraint(each.constraint, Bound(difference=np.inf)) for each in self.spec.constraints
             )
-            found = solve(replace(problem, constraints=free), "threshold").value
+            # What was chosen may be mixed, and then no single offsets need meet what else is asked for.
+            policy: MixPolicy = "threshold" if self.spec.policy == "threshold" else "auto"
+            try:
+                found = solve(replace(problem, constraints=free), policy).value
+            except ValueError:  # a blind rule, of which rows of a group differ, may meet what offsets cannot
+                return None
             return max(found, problem.value(tables)) if by_group else found
         total = 0.0
         for g in range(problem.n_groups):

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from fairsk.thresholds._classes.pool import GroupPool, Terms
 from fairsk.thresholds._classes.problem import OffsetMixture, OffsetProblem, OffsetSolution
 from fairsk.thresholds._classes.rows import GroupRows
 
-__all__ = ["best_overall", "solve"]
+__all__ = ["MixPolicy", "best_overall", "solve"]
 
 #: With ``policy="auto"``, mix vectors if that gains more than this share of the value's range.
 WORTH_MIXING = 0.005
@@ -55,10 +55,11 @@ _STRETCHES = 8
 #: What a column must gain, as a part of the value's range, to enter.
 _GAIN = 1e-9
 
-_Policy = Literal["auto", "threshold", "randomized"]
+#: Whether groups have one vector each, or may mix several.
+MixPolicy: TypeAlias = Literal["auto", "threshold", "randomized"]
 
 
-def solve(problem: OffsetProblem, policy: _Policy = "auto") -> OffsetSolution:
+def solve(problem: OffsetProblem, policy: MixPolicy = "auto") -> OffsetSolution:
     """Return the best offsets per group under the bounds.
 
     Parameters
@@ -124,7 +125,7 @@ class _Solver:
         self._span = float(shares @ np.ptp(worth, axis=1)) or 1.0
         self._certified: tuple[Master, float, float | None] | None = None
 
-    def solve(self, policy: _Policy) -> OffsetSolution:
+    def solve(self, policy: MixPolicy) -> OffsetSolution:
         """Return the best by a policy."""
         problem = self._problem
         if policy == "randomized" and not problem.can_mix:
