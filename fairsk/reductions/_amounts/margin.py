@@ -60,10 +60,14 @@ class AmountMargin:
         return np.where(self.rows.covered, wanted, 0.0)
 
     def kept(self, predictions: Floats, distances: Floats | None) -> KeptMargin:
-        """Return the margin that distances are, in standard errors."""
+        """Return the margin that predictions keep, in standard errors: at least what distances are.
+
+        A group that others are in the way of has less; one that lies well within the bound has all of it.
+        """
         if distances is None:
             return KeptMargin.none()
         errors = self._standard_errors(predictions)
+        distances = np.fmax(distances, np.fmin(self._room(predictions, distances), self.n_errors * errors))
         with np.errstate(divide="ignore", invalid="ignore"):
             kept = np.where(errors > 0, distances / errors, np.inf).min(0)
         by_group = {
@@ -73,6 +77,19 @@ class AmountMargin:
         }
         is_kept = len(by_group) < self.rows.covered.sum() or any(by_group.values())
         return KeptMargin(self.n_errors if is_kept else 0.0, distances, by_group)
+
+    def _room(self, predictions: Floats, distances: Floats) -> Floats:
+        """Return how far the mean of each covered group is from the ends of what the bound allows."""
+        values, bound = self.rows.values(predictions), self.rows.bound
+        at, kept = values[:, self.rows.covered], distances[:, self.rows.covered]
+        if not at.size:
+            return np.zeros_like(values)
+        if bound.comparison == "worst_group":
+            room = bound.value - values
+        else:  # the window lies in the middle of where it can lie
+            lowest = ((at + kept).max(1) + (at - kept).min(1) - bound.value)[:, None] / 2
+            room = np.minimum(values - lowest, lowest + bound.value - values)
+        return np.where(self.rows.covered, room, 0.0)
 
     def _standard_errors(self, predictions: Floats) -> Floats:
         table = tabulate_amounts(self.rows.target, predictions, self.groups, self.rows.weights)
