@@ -339,6 +339,12 @@ def test_a_margin_leaves_room_and_says_how_much(data):
     with pytest.warns(UserWarning, match="margin"):
         tight.set_params(max_loss=limit).fit(X, y, sensitive_features=groups)
     assert tight.report_.disparity <= limit
+    # The group that loses little is far below the ceiling, and lacks nothing.
+    assert list(tight.report_.margins) == [1]
+    table = tight.report_.amounts
+    room, errors = limit - table.rate("mean_squared_error"), table.standard_errors("mean_squared_error")
+    assert room[0] / errors[0] > tight.report_.margin
+    assert 0 < tight.report_.margins[1] == pytest.approx(room[1] / errors[1])
 
 
 def test_weights_are_repetitions_and_rows_without_weight_are_absent(data):
@@ -425,6 +431,8 @@ def test_what_cannot_be_bounded_is_said(data):
         ({"max_loss": 1}, "max_loss is for constraint='bounded_group_loss'"),
         ({"max_loss": 1, "max_difference": 1}, "not both"),
         ({"max_difference": 1, "constraint": "demographic_parity"}, "is about decisions"),
+        ({"max_difference": 1, "constraint": MeanRate("paid", "target")}, "'paid' is the same whatever is"),
+        ({"max_difference": 1, "constraint": MeanRate("paid", "prediction-over+under")}, "whatever is pre"),
         ({"max_difference": 1, "loss": AMOUNT_RATES["mean_error"]}, "no loss that can be made least"),
         ({"max_difference": 1, "loss": MeanRate("u", "under", lower_is_better=True)}, "no loss that can"),
         ({"max_difference": 1, "estimator": LogisticRegression()}, "is for regressors, and LogisticReg"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from fairsk._core.messages import show
 from fairsk.rates import AMOUNT_RATES, Constraint, MeanRate, get_amount_constraint
 from fairsk.reductions._amounts.rows import AmountBound
@@ -49,8 +51,8 @@ def read_spec(
     Raises
     ------
     ValueError
-        If the constraint is unknown or about decisions, or has the other one's bound, or both; or if the loss
-        is none.
+        If the constraint is unknown or about decisions, or has the other one's bound, or both; if a mean
+        does not depend on predictions; or if the loss is none.
     """
     least = AMOUNT_RATES[_LOSSES[loss]] if isinstance(loss, str) else loss
     _check_loss(least)
@@ -68,6 +70,7 @@ def read_spec(
         bounded = Constraint("error_parity", least)  # of whichever loss is made least
     else:
         bounded = get_amount_constraint(constraint)
+        _check_moved(bounded)
     if max_loss is not None:
         if isinstance(constraint, str) or not all(_is_loss(rate) for rate in bounded.rates):
             raise ValueError(
@@ -78,6 +81,17 @@ def read_spec(
     return AmountSpec(
         least, bounded, None if max_difference is None else AmountBound("difference", max_difference)
     )
+
+
+def _check_moved(bounded: Constraint) -> None:
+    """Refuse means that are the same whatever is predicted, such as that of the targets."""
+    predictions = np.array([-2.0, -1.0, 1.0, 2.0])
+    for rate in bounded.rates:
+        if not np.any(rate.slope(predictions, 0 * predictions)):
+            raise ValueError(
+                f"{show(rate.name)} is the same whatever is predicted, so that no model can keep a bound on "
+                f"it: {show(rate.of)}. Bound a mean of predictions, of errors or of losses."
+            )
 
 
 def _is_loss(rate: MeanRate) -> bool:
