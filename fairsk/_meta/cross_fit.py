@@ -3,12 +3,13 @@
 A model that remembers its training rows scores them too well, so whatever is learned from its scores
 (thresholds, calibration maps) learns from out-of-fold scores. An estimator's ``fit`` validates its data once
 (:func:`check_training_data`), cross-fits as often as it needs to (:func:`cross_fit`) and learns from the
-result (:class:`OutOfFold`).
+result (:class:`OutOfFold`). Where the models of the folds are kept, :func:`fit_folds` returns them, each with
+the rows that it scored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any, Protocol, TypeAlias
@@ -34,6 +35,7 @@ from fairsk._sklearn.routing import check_frozen, fit_weighted, metadata_for, sh
 from fairsk._sklearn.rows import check_amount_rows, check_rows, take_fit_params, take_rows
 
 __all__ = [
+    "Fold",
     "OutOfFold",
     "Respond",
     "Splits",
@@ -41,6 +43,8 @@ __all__ = [
     "check_amounts_to_train",
     "check_training_data",
     "cross_fit",
+    "fit_folds",
+    "pool_folds",
     "refuse_one_class",
     "split_rows",
 ]
@@ -423,18 +427,96 @@ def cross_fit(
         If a prefit classifier is not fitted.
     """
     if isinstance(estimator, FrozenEstimator):
-        return _score_prefit(estimator, training, respond, share_groups=share_groups, regress=regress)
+        prefit = _score_prefit(estimator, training, respond, share_groups=share_groups, regress=regress)
+        return pool_folds([prefit], training, estimator)
     splits = split_rows(training, cv, random_state)
     if not refit and len(splits) != 1:
         raise ValueError(
             f"refit=False keeps the classifier of a single split, but cv has {len(splits)}: give cv a "
             "share of test rows such as 0.3, or set refit=True."
         )
+    folds = fit_folds(
+        estimator,
+        training,
+        respond,
+        target=target,
+        cv=splits,
+        share_groups=share_groups,
+        regress=regress,
+        random_state=random_state,
+        n_jobs=n_jobs,
+    )
+    if scores_only:
+        final = None
+    elif refit:
+        target = _target(training, target, regress=regress)
+        final = _fit_clone(estimator, training, target, None, random_state=random_state)
+    else:
+        final = folds[0].model
+    return pool_folds(folds, training, final)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A fitted clone, and its scores of rows that it was fitted without.
+
+    Parameters
+    ----------
+    model : estimator
+        The clone; or the prefit estimator.
+    rows : array of shape (n_scored,)
+        The positions of the rows in the training data.
+    scores : array of shape (n_scored,) or (n_scored, n_scores)
+        Their scores.
+    """
+
+    model: Any
+    rows: Ints
+    scores: Floats
+
+
+def fit_folds(
+    estimator: Any,
+    training: TrainingData,
+    respond: Respond,
+    *,
+    target: NDArray[Any] | None = None,
+    cv: Any = None,
+    share_groups: bool = True,
+    regress: bool = False,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+) -> list[Fold]:
+    """Fit a clone to the training rows of every split, and score the others by it.
+
+    A prefit estimator (``FrozenEstimator``) makes one fold of all rows, none of which it should have been
+    trained on.
+
+    Parameters
+    ----------
+    estimator, training, respond, target, cv, share_groups, regress, random_state, n_jobs
+        As in :func:`cross_fit`.
+
+    Returns
+    -------
+    list of Fold
+        One for each split.
+
+    Raises
+    ------
+    ValueError
+        If a prefit classifier has other classes than the data, or the training rows of a split have one class
+        only.
+    NotFittedError
+        If a prefit estimator is not fitted.
+    """
+    if isinstance(estimator, FrozenEstimator):
+        return [_score_prefit(estimator, training, respond, share_groups=share_groups, regress=regress)]
+    splits = split_rows(training, cv, random_state)
     if not isinstance(estimator, DummyClassifier) and (training.classes or target is not None):
         refuse_one_class(training, splits, target)
-    if target is None:
-        target = (training.labels == training.positive).astype(float) if regress else training.labels
-    folds = Parallel(n_jobs=n_jobs)(
+    target = _target(training, target, regress=regress)
+    return Parallel(n_jobs=n_jobs)(
         delayed(_fit_and_respond)(
             estimator,
             training,
@@ -447,16 +529,30 @@ def cross_fit(
         )
         for train, test in splits
     )
-    models, fold_scores = zip(*folds, strict=True)
-    rows, scores = _once_each(np.concatenate([test for _, test in splits]), np.concatenate(fold_scores))
-    if scores_only:
-        final = None
-    elif refit:
-        final = _fit_clone(estimator, training, target, None, random_state=random_state)
-    else:
-        final = models[0]
+
+
+def pool_folds(folds: Sequence[Fold], training: TrainingData, estimator: Any = None) -> OutOfFold:
+    """Return the rows of all folds, each once, with their scores.
+
+    Parameters
+    ----------
+    folds : sequence of Fold
+        Models with the rows that they scored.
+    training : TrainingData
+        What the rows are of.
+    estimator : estimator, optional
+        What is to predict with.
+
+    Returns
+    -------
+    OutOfFold
+        The scored rows, in the order of the folds.
+    """
+    rows, scores = _once_each(
+        np.concatenate([fold.rows for fold in folds]), np.concatenate([fold.scores for fold in folds])
+    )
     return OutOfFold(
-        final,
+        estimator,
         scores,
         training.labels[rows],
         training.positive,
@@ -464,6 +560,13 @@ def cross_fit(
         None if training.weights is None else training.weights[rows],
         rows,
     )
+
+
+def _target(training: TrainingData, target: NDArray[Any] | None, *, regress: bool) -> NDArray[Any]:
+    """Return what clones are fitted to."""
+    if target is not None:
+        return target
+    return (training.labels == training.positive).astype(float) if regress else training.labels
 
 
 def _once_each(rows: Ints, scores: Floats) -> tuple[Ints, Floats]:
@@ -483,7 +586,7 @@ def _score_prefit(
     *,
     share_groups: bool,
     regress: bool,
-) -> OutOfFold:
+) -> Fold:
     """Score all rows by an estimator that was fitted to others."""
     is_classifier = bool(training.classes) and not regress
     check_frozen(estimator, classifier=is_classifier)
@@ -496,15 +599,7 @@ def _score_prefit(
             )
     values = training.values if share_groups else None
     scores = respond(estimator, training.X, sensitive_features=values)
-    return OutOfFold(
-        estimator,
-        scores,
-        training.labels,
-        training.positive,
-        training.groups,
-        training.weights,
-        np.arange(len(scores)),
-    )
+    return Fold(estimator, np.arange(len(scores)), scores)
 
 
 def refuse_one_class(training: TrainingData, splits: Splits, target: NDArray[Any] | None = None) -> None:
@@ -560,11 +655,11 @@ def _fit_and_respond(
     *,
     share_groups: bool,
     random_state: Any,
-) -> tuple[Any, Floats]:
-    """Fit a clone to the training rows of a split; return it, and its scores of the test rows."""
+) -> Fold:
+    """Fit a clone to the training rows of a split, and score the test rows by it."""
     model = _fit_clone(estimator, training, target, train, random_state=random_state)
     values = take_rows(training.values, test) if share_groups else None
-    return model, respond(model, take_rows(training.X, test), sensitive_features=values)
+    return Fold(model, test, respond(model, take_rows(training.X, test), sensitive_features=values))
 
 
 def _fit_clone(
