@@ -222,10 +222,6 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         _estimator(ConstrainedClassifier, LogisticRegression(), cv=2, min_group_size=5, max_models=2),
         {**_ROWS, "X": X},
     ),
-    "bound on amounts": (
-        _estimator(ConstrainedRegressor, LinearRegression(), max_difference=0.1, cv=2, min_group_size=5),
-        {**_ROWS, "X": X},
-    ),
     "repair": (_estimator(ScoreRepair, LogisticRegression()), _ROWS),
     "repair of amounts": (_estimator(PredictionRepair, LinearRegression()), _ROWS),
     "bound on amounts": (

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fairsk._core.amount_sums import judge_of_amounts
 from fairsk._core.bounds import Bound
 from fairsk._core.canonical import differences, plain_numbers
-from fairsk._core.amount_sums import judge_of_amounts
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import format_group, list_groups
 from fairsk._core.histograms import ScoreHistograms

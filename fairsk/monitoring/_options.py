@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from fairsk._core.amount_sums import judge_of_amounts
 from fairsk._core.bounds import Bound, bounded_constraints
 from fairsk._core.canonical import plain_numbers
-from fairsk._core.amount_sums import judge_of_amounts
 from fairsk._core.counts import GroupCounts
 from fairsk._core.messages import show
 from fairsk._core.validation import plain_labels, read_labels
