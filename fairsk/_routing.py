@@ -145,10 +145,10 @@ class SensitiveRouter(MetaClassifier):
         """
         refuse_regressor(
             self,
-            "ConstrainedRegressor and PredictionRepair read the column themselves: name it there, and put"
-            " the pipeline inside, ConstrainedRegressor(make_pipeline(...), sensitive_features='sex'). So"
-            " does ConceptEraser(sensitive_features='sex'); or pass the values to the pipeline, fit(X, y,"
-            " sensitive_features=values), with metadata routing enabled.",
+            "ConstrainedRegressor and PredictionRepair read the column themselves: name it there, and put "
+            "the pipeline inside, ConstrainedRegressor(make_pipeline(...), sensitive_features='sex'). So "
+            "does ConceptEraser(sensitive_features='sex'); or pass the values to the pipeline, "
+            "fit(X, y, sensitive_features=values), with metadata routing enabled.",
         )
         X, labels = check_rows(
             X,

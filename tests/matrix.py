@@ -861,8 +861,8 @@ FAILURES = [
         lambda cell, model, tool: "fair" in tool.traits and _metadata(cell, routing=False),
     ),
     Failure(
-        "Thresholds and repairers need the groups to predict, and here scikit-learn calls `predict` or "
-        "`score` without metadata. Name the column; or enable routing and score with fairsk's scorers "
+        "Thresholds, repairs and calibration by group need the groups to predict, and here scikit-learn calls "
+        "`predict` or `score` without metadata. Name the column; or enable routing and score with fairsk's scorers "
         '(`make_group_scorer("accuracy", comparison="overall")` is the accuracy) or `GroupScoring`; or call '
         "`best_estimator_.predict(X, sensitive_features=...)`.",
         ValueError,
@@ -969,7 +969,7 @@ and with two threads, with pandas, the column and routing on.
 Classifiers of texts (`CounterfactualAverager` over three kinds of models, `LLMClassifier` with and without
 a map) take no columns of numbers and have a matrix of their own in `tests/test_text_common.py`: 15 tools,
 lists, NumPy, pandas and polars, texts alone or a column of a frame, routing off and on; all of it works, with
-the same numbers.
+the same numbers. Models of [amounts and of several classes](#amounts-and-several-classes) stand below.
 
 What a search should judge where groups are small, and what to do in halving searches and Optuna's:
 [Searches under a bound](searches.md).
@@ -994,6 +994,8 @@ COLUMNS = {
 
 def render() -> str:
     """Write the docs page."""
+    from matrix_targets import section  # which imports this module
+
     notes = [PROBABILITIES, *(failure.reason for failure in FAILURES)]
     used: list[str] = []
     everything = list(cells())
@@ -1020,10 +1022,11 @@ def render() -> str:
             shown.append(" ".join([word, *(number(note) for note in notes if note in found)]))
         rows.append("| " + " | ".join([tool, *shown]) + " |")
     head = ["| " + " | ".join(["tool", *COLUMNS]) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    of_targets = section(number)
     listed = [f"{i}. {note}" for i, note in enumerate(used, start=1)]
     n_chosen = len(list(chosen_cells()))
     introduction = INTRODUCTION.format(n=f"{len(everything):,}", n_chosen=f"{n_chosen:,}")
-    parts = [introduction, *head, *rows, "", "## Notes", "", *listed, ""]
+    parts = [introduction, *head, *rows, "", of_targets, "", "## Notes", "", *listed, ""]
     return "\n".join(parts)
 
 

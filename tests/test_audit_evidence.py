@@ -589,7 +589,7 @@ def test_counts_from_elsewhere_are_evidence() -> None:
     with pytest.raises(TypeError, match="counts must be a GroupCounts, got list"):
         Evidence.from_counts([1, 2])  # type: ignore[arg-type]
     amounts = GroupAmounts.from_predictions([1.5, 2], [1, 2], sensitive_features=["a", "b"])
-    with pytest.raises(TypeError, match=r"got GroupAmounts\. .* fairsk\.statistics\.verdict judges amounts"):
+    with pytest.raises(TypeError, match=r"got GroupAmounts\. .* fairsk\.statistics\.verdict judges"):
         Evidence.from_counts(amounts)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="histograms must be a ScoreHistograms, got list"):
         Evidence.from_counts(whole.counts, [1])  # type: ignore[arg-type]
