@@ -223,9 +223,10 @@ INTRODUCTION = """\
 
 The same for models that predict more than yes or no, in tools where that makes a difference: {n}
 combinations, of which continuous integration runs {n_chosen}. A `ConstrainedRegressor` and a blind
-`PredictionRepair`, both over a linear regression, need the attribute *at fit only*; a `PredictionRepair` whose
-groups are given, and a `GroupThresholdOptimizer` and a `GroupCalibratedClassifier` of three classes, need it
-at prediction too. The scorers are `"mean_parity"` of amounts, and `"demographic_parity"` of the worst class.
+`PredictionRepair`, both over a linear regression, need the attribute *at fit only*; a `PredictionRepair`
+whose groups are given, and a `GroupThresholdOptimizer` and a `GroupCalibratedClassifier` of three classes,
+need it at prediction too. The scorers are `"mean_parity"` of amounts, and `"demographic_parity"` of the
+worst class.
 """
 
 COLUMNS = {
