@@ -1,4 +1,4 @@
-"""fairsk: make classifiers fair inside the scikit-learn tools that people already use.
+"""fairsk: make classifiers and regressors fair inside the scikit-learn tools that people already use.
 
 The front door: estimators and what they are told stand here, everything else in a public subpackage such as
 :mod:`fairsk.metrics`. All of it is imported when it is first touched, so that ``import fairsk`` is fast and
