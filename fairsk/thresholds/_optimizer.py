@@ -172,8 +172,8 @@ class GroupThresholdOptimizer(MetaClassifier):
         ``classes_``, which is added to the scores of its rows. For mixtures, a list of (offsets, probability)
         pairs. Empty for a blind policy, and for two classes.
     overall_offsets_ : array of shape (n_classes,)
-        The best offsets for all rows alike, without a bound or a capacity; for three and more classes. Rows
-        of unknown groups, and of those that are exempt, have them.
+        The best offsets for all rows alike, without a bound; for three and more classes. Rows of unknown
+        groups, and of those that are exempt, have them.
     groups_ : tuple
         The groups, sorted; tuples of values for an intersection.
     strata_ : tuple or None

@@ -13,7 +13,7 @@ from fairsk._core.groups import format_group
 from fairsk._core.typing import Floats
 from fairsk._held_out.tradeoff_path import TradeoffPath
 from fairsk.thresholds._classes.problem import OffsetProblem, OffsetSolution
-from fairsk.thresholds._classes.solve import solve
+from fairsk.thresholds._classes.solve import best_overall, solve
 
 __all__ = ["ClassParetoPath", "trace_class_path"]
 
@@ -78,13 +78,14 @@ def trace_class_path(
         raise ValueError("There is no trade-off to follow: fewer than two groups can be compared.")
     (bounded,) = problem.constraints
     comparison = bounded.bound.comparison
+    overall = best_overall(problem)
 
     def under(bound: Bound) -> OffsetProblem:
         return replace(problem, constraints=(BoundedConstraint(bounded.constraint, bound),))
 
     def best(bound: Bound, policy: Literal["threshold", "randomized"] = "threshold") -> OffsetSolution | None:
         try:
-            return solve(under(bound), policy)
+            return solve(under(bound), policy, overall)
         except ValueError:  # nothing meets it
             return None
 

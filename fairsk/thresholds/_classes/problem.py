@@ -79,6 +79,8 @@ class OffsetProblem:
         Which groups the floors hold for; by default those with rows of weight to measure the rate on.
     capacity : array of shape (n_events,), optional
         The largest share of all rows that may be decided within each event; infinite where any may.
+    is_one_group : bool, default=False
+        Whether all rows are one group, which is compared with none and keeps the capacity alone.
     """
 
     scores: Floats
@@ -94,6 +96,7 @@ class OffsetProblem:
     floors: tuple[tuple[Rate, float], ...] = ()
     has_floor: Bools | None = None
     capacity: Floats | None = None
+    is_one_group: bool = False
 
     @property
     def n_classes(self) -> int:
@@ -128,6 +131,8 @@ class OffsetProblem:
     @cached_property
     def measured(self) -> list[int]:
         """The groups that take part: those in which some rate is compared."""
+        if self.is_one_group:
+            return [0]
         return [int(g) for g in np.flatnonzero(self.compared.any(0))]
 
     @cached_property

@@ -51,7 +51,7 @@ class ClassThresholdReport(BoundReport):
     value : float
         The objective's value over all rows.
     value_without_bound : float
-        What the best offsets for all rows alike reach, without a bound, minimum rates or a capacity.
+        What the best offsets for all rows alike reach, without a bound or minimum rates.
     group_value_without_bound : float or None
         What the best offsets of each group reach without a bound, with all else that is asked for; None where
         nothing can be compared, or no offsets meet that.

@@ -65,6 +65,11 @@ class ClassSearch:
         large = np.asarray(fewest >= self.spec.min_group_size)
         return large & (large.sum(1, keepdims=True) >= 2)
 
+    @cached_property
+    def overall(self) -> Floats:
+        """The best offsets for all rows alike, without a bound."""
+        return best_overall(self.problem)
+
     @property
     def measured(self) -> list[int]:
         """The groups that take part somewhere."""
@@ -111,7 +116,7 @@ class ClassSearch:
         policy = self.spec.policy
         assert policy != "blind"
         return self.keep_margin(
-            lambda distances: solve(replace(self.problem, distances=distances), policy),
+            lambda distances: solve(replace(self.problem, distances=distances), policy, self.overall),
             lambda solution: solution.tables,
         )
 
@@ -173,7 +178,7 @@ class ClassSearch:
             distances = np.zeros((len(self.problem.bounds), len(self.rows.groups.labels)))
             distances[:, self.measured] = margin.distances
         try:
-            best = solve(replace(self.problem, distances=distances), "auto")
+            best = solve(replace(self.problem, distances=distances), "auto", self.overall)
         except ValueError:
             return None
         return drop_rounding(best.value - value)
@@ -318,7 +323,7 @@ class ClassSearch:
             # What was chosen may be mixed, and then no single offsets need meet what else is asked for.
             policy: MixPolicy = "threshold" if self.spec.policy == "threshold" else "auto"
             try:
-                found = solve(replace(problem, constraints=free), policy).value
+                found = solve(replace(problem, constraints=free), policy, overall).value
             except ValueError:  # a blind rule, of which rows of a group differ, may meet what offsets cannot
                 return None
             return max(found, problem.value(tables)) if by_group else found

@@ -25,7 +25,6 @@ from fairsk.thresholds._classes.problem import decide
 from fairsk.thresholds._classes.report import ClassThresholdReport
 from fairsk.thresholds._classes.scale import ClassScale, scaled_scores
 from fairsk.thresholds._classes.search import ClassSearch
-from fairsk.thresholds._classes.solve import best_overall
 from fairsk.thresholds._classes.spec import ClassSpec
 
 __all__ = ["SeveralClasses"]
@@ -114,7 +113,7 @@ class SeveralClasses:
         search.warn_of_small_groups()
         rows, problem = search.rows, search.problem
         groups = groups_out_of_fold.present().scores
-        overall = best_overall(problem)
+        overall = search.overall
         rule, margin = search.choose_blind(groups, overall)
         decisions = np.argmax(rule.gains(rows.scores, groups), axis=1)
         if not search.measured:

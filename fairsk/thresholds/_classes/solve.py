@@ -26,7 +26,7 @@ from fairsk.thresholds._classes.choice import choose
 from fairsk.thresholds._classes.descent import Descent
 from fairsk.thresholds._classes.master import Master, Prices, Windows
 from fairsk.thresholds._classes.pool import GroupPool, Terms
-from fairsk.thresholds._classes.problem import OffsetMixture, OffsetProblem, OffsetSolution
+from fairsk.thresholds._classes.problem import OffsetMixture, OffsetProblem, OffsetSolution, decide
 from fairsk.thresholds._classes.rows import GroupRows
 
 __all__ = ["MixPolicy", "best_overall", "solve"]
@@ -59,7 +59,9 @@ _GAIN = 1e-9
 MixPolicy: TypeAlias = Literal["auto", "threshold", "randomized"]
 
 
-def solve(problem: OffsetProblem, policy: MixPolicy = "auto") -> OffsetSolution:
+def solve(
+    problem: OffsetProblem, policy: MixPolicy = "auto", overall: Floats | None = None
+) -> OffsetSolution:
     """Return the best offsets per group under the bounds.
 
     Parameters
@@ -69,17 +71,54 @@ def solve(problem: OffsetProblem, policy: MixPolicy = "auto") -> OffsetSolution:
     policy : {"auto", "threshold", "randomized"}
         Whether groups have one vector each or may mix several; ``"auto"`` mixes if that gains more than half
         a percent of the value's range, or no single vectors meet the bounds.
+    overall : array of shape (n_classes,), optional
+        The best offsets for all rows alike, if they are known.
 
     Raises
     ------
     ValueError
         If nothing meets the bounds, or mixtures are asked for that cannot hold a rate.
     """
-    return _Solver(problem).solve(policy)
+    return _Solver(problem, overall).solve(policy)
 
 
 def best_overall(problem: OffsetProblem) -> Floats:
-    """Return the best offsets for all rows alike, without a bound; the first class has 0."""
+    """Return the best offsets for all rows alike, without a bound; the first class has 0.
+
+    They keep the capacity, unless no single vector does.
+    """
+    found = _best_without_capacity(problem)
+    if keeps_capacity(problem, found):
+        return found
+    n_rates = len(problem.bounds)
+    alike = replace(
+        problem,
+        codes=np.zeros_like(problem.codes),
+        n_groups=1,
+        covered=np.zeros((n_rates, 1), dtype=bool),
+        distances=None,
+        floors=(),
+        has_floor=None,
+        is_one_group=True,
+    )
+    try:
+        (mixture,) = _Solver(alike, found).solve("threshold").mixtures
+    except ValueError:
+        return found
+    return mixture.offsets[0]
+
+
+def keeps_capacity(problem: OffsetProblem, offsets: Floats) -> bool:
+    """Return whether offsets for all rows alike keep the capacity."""
+    if problem.capacity is None:
+        return True
+    decided = np.bincount(decide(problem.scores, offsets), problem.weights, problem.n_classes)
+    shares = problem.events.members @ decided / problem.weights.sum()
+    return bool((shares <= problem.capacity + ROUNDING).all())
+
+
+def _best_without_capacity(problem: OffsetProblem) -> Floats:
+    """Return the best offsets for all rows alike, with no bound and no capacity."""
     rows = _rows(problem, np.arange(len(problem.labels)))
     if rows.n_classes == 2 or number_of_cells(len(rows), rows.n_classes) <= _MOST_CELLS:
         if rows.n_classes == 2:
@@ -100,10 +139,10 @@ def _rows(problem: OffsetProblem, index: np.ndarray) -> GroupRows:
 class _Solver:
     """The search for one problem."""
 
-    def __init__(self, problem: OffsetProblem) -> None:
+    def __init__(self, problem: OffsetProblem, overall: Floats | None = None) -> None:
         self._problem = problem
         self._total = float(problem.weights.sum())
-        self._overall = best_overall(problem)
+        self._overall = best_overall(problem) if overall is None else overall
         self._measured = problem.measured
         k = problem.n_classes
         self._tables = np.zeros((problem.n_groups, k, k))
@@ -134,6 +173,8 @@ class _Solver:
                 "denominators; use policy='threshold'."
             )
         if not self._measured:
+            if not keeps_capacity(problem, self._overall):
+                raise ValueError("No offsets for all rows alike keep the capacity: raise that of some class.")
             return self._solution([], "the unconstrained optimum", "nothing can be compared", self._fixed)
         if not all(map(len, self._pools)):
             raise ValueError(
