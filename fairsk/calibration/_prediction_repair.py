@@ -155,10 +155,11 @@ class PredictionRepair(MetaRegressor):
 
     The dual prices :math:`\lambda_{jg}` are found by Newton's method on its smoothed dual. A row then moves
     to the mean of the levels, weighted by the softmin of
-    :math:`(z_j - f)^2 + \sum_g \lambda_{jg} (P_g(x) / p_g - 1)`. That is deterministic, and continuous in :math:`f` and in the chances. Distributions are
-    equal if the chances are right: among rows of the same :math:`f` and the same :math:`P`, as many belong to
-    each group as :math:`P` says. ``report_`` measures the true groups. If they lie further apart than
-    chance explains, ``fit`` warns: calibrate the model of the groups, or take one that learns more.
+    :math:`(z_j - f)^2 + \sum_g \lambda_{jg} (P_g(x) / p_g - 1)`. That is deterministic, and continuous in
+    :math:`f` and in the chances. Distributions are equal if the chances are right: among rows of the same
+    :math:`f` and the same :math:`P`, as many belong to each group as :math:`P` says. ``report_`` measures the
+    true groups. If they lie further apart than chance explains, ``fit`` warns: calibrate the model of the
+    groups, or take one that learns more.
 
     *Refit.* The map is learned on out-of-fold predictions and applied to those of the refitted regressor.
     Of smooth models these are distributed alike. Trees give many rows one prediction, or nearly so, and the
