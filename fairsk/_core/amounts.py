@@ -34,6 +34,10 @@ def amounts_column(name: str, values: Any, *, warn: bool = False) -> Floats:
     if values is None:
         raise ValueError(f"{name} is None: give a number per row.")
     column = column_or_1d(as_array(values), warn=warn)
+    # numpy reads numbers out of texts, and days since 1970 out of dates: neither is an amount.
+    texts = [value for value in column if isinstance(value, str | bytes)] if column.dtype.kind == "O" else []
+    if texts or (len(column) and column.dtype.kind in "USMm"):
+        raise ValueError(f"{name} must hold numbers, got values such as {show((texts or column)[0])}.")
     try:
         amounts = column.astype(float)
     except (TypeError, ValueError):
