@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from fairsk._core.counts import GroupCounts
 from fairsk._core.labels import positive_class
 from fairsk._core.validation import check_weights
+from fairsk.metrics import one_vs_rest_counts
 from fairsk.rates import CELLS, RATES
 
 count = GroupCounts.from_predictions
@@ -458,3 +459,44 @@ def test_labels_within_labels_survive_json() -> None:
     groups = [("a", (1, 2)), ("b", (1, (True, "x")))]
     counts = GroupCounts(groups, {cell: [1, 2] for cell in CELLS}, names=("one", "two"))
     assert GroupCounts.from_state(json.loads(json.dumps(counts.to_state()))) == counts
+
+
+def test_counts_of_classes_know_that_each_counts_every_row() -> None:
+    people = {"sex": list("ffmm"), "age": [1, 2, 1, 2]}
+    given, order = ["C", "A", "B", "A"], ["C", "B", "A"]
+    counts = one_vs_rest_counts(None, given, sensitive_features=pd.DataFrame(people), grades=order)
+    assert counts.events == "grades"
+    again = GroupCounts.from_state(json.loads(json.dumps(counts.to_state())))
+    twice = counts.take(counts.groups[::-1]) + again
+    assert again == counts
+    assert twice.strata == ("B", "A")
+    by_sex = twice.marginal("sex")
+    assert by_sex.n.tolist() == [[4, 4], [4, 4]]  # every row in each grade, and none of them twice
+    assert by_sex.cells["fp"].tolist() == [[2, 2], [4, 2]]
+    for table in (twice, by_sex, counts.overall(), pickle.loads(pickle.dumps(counts))):
+        assert table.events == "grades"
+        assert table.stratum("B").events is None
+        assert "B or better" in str(table)
+        with pytest.raises(ValueError, match=r"take one, counts.stratum\(label\), of 'B', 'A'"):
+            table.without_strata()
+    old = {name: value for name, value in counts.to_state().items() if name != "events"}
+    assert GroupCounts.from_state(old).events is None
+
+
+def test_counts_of_other_classes_do_not_add_up() -> None:
+    """A class that one part does not know is a rejection of each of its rows, and not nothing."""
+
+    def part(*given: str, **named: Any) -> GroupCounts:
+        return one_vs_rest_counts(None, given, sensitive_features=["a"] * len(given), **named)
+
+    whole = part("x", "y", classes="xyz") + part("z", "z", classes="zyx")
+    assert whole.strata == ("x", "y", "z")
+    assert whole.rate("selection_rate").tolist() == [[0.25, 0.25, 0.5]]
+    one = part("x", "y")
+    for other in (part("z", "y"), part("x", "y", "z"), part("x", "y", grades="xy"), part("x", pos_label="x")):
+        with pytest.raises(ValueError, match=r"add up where both|do not add up with counts of classes"):
+            _ = one + other
+    with pytest.raises(ValueError, match="add up where both count the same grades"):
+        _ = part("x", grades="xyz") + part("x", grades="xzy")
+    with pytest.raises(ValueError, match="'classes' or 'grades'"):
+        GroupCounts(["a"], {cell: [1] for cell in CELLS}, events="classes")

@@ -16,10 +16,10 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 from toy_data import columns_of, logistic, people
 
 from fairsk import GroupThresholdOptimizer, Rate
-from fairsk.metrics import GroupAmounts, GroupCounts, group_metrics, one_vs_rest_counts
+from fairsk.metrics import GroupAmounts, GroupCounts, GroupMetrics, group_metrics, one_vs_rest_counts
 from fairsk.plotting import DisparityDisplay, GroupMetricDisplay
 from fairsk.rates import CELLS, RATES
-from fairsk.statistics import contrasts, rate_intervals
+from fairsk.statistics import contrasts, rate_intervals, verdict
 
 HOSTILE = ("$\\frac{", "_hidden", "<script>", "a$b", "\\$x$", "", " ", "\n", "\ud800", "n" * 500, "نساء")
 BOTH = (GroupMetricDisplay, DisparityDisplay)
@@ -287,6 +287,36 @@ def test_several_classes_are_drawn_side_by_side_or_the_worst_of_them():
     rates = ["selection_rate", *[Rate(f"rate_{k}", "tp+fp", "n") for k in range(4)]]
     with pytest.raises(ValueError, match="15 panels are too many"):
         GroupMetricDisplay.from_counts(counts, rates)
+
+
+def test_charts_of_grades_say_so_and_agree_wherever_the_counts_come_from():
+    rng = np.random.default_rng(0)
+    group, score = np.repeat(["a", "b"], 100), rng.normal(size=200)
+    y = np.digitize(score + rng.normal(size=200), [-0.5, 0.5])
+    X = np.column_stack([score, group == "a"])
+    order = [2, 1, 0]
+    model = GroupThresholdOptimizer(LogisticRegression(), sensitive_features=1, grades=order, cv=2).fit(X, y)
+    given = model.predict(X)
+    drawn = [
+        GroupMetricDisplay.from_estimator(model, X, y),
+        GroupMetricDisplay.from_predictions(y, given, sensitive_features=X[:, 1], grades=order),
+        GroupMetricDisplay.from_counts(
+            one_vs_rest_counts(y, given, sensitive_features=X[:, 1], grades=order)
+        ),
+    ]
+    for display in drawn:
+        assert list(display.points_) == ["selection_rate (1 or better)", "selection_rate (0 or better)"]
+        for line, part in enumerate([given[group == "b"], given[group == "a"]]):
+            shares = [values[line] for values in display.metrics.rates.values()]
+            assert shares == pytest.approx([(part < 2).mean(), (part < 1).mean()])
+    (name,) = GroupMetricDisplay.from_estimator(model, X, y, pos_label=[0]).points_
+    assert name == "selection_rate (0 or better)"
+    each = GroupMetricDisplay.from_predictions(y, given, sensitive_features=group, pos_label=[2, 1])
+    assert list(each.points_) == ["selection_rate (2)", "selection_rate (1)"]
+    assert DisparityDisplay.from_estimator(model, X, y).rate_name in drawn[0].points_
+    found = verdict(model.report_.counts, "demographic_parity", max_difference=0.05)
+    assert found.rate in drawn[0].points_
+    assert "1 or better" in str(GroupMetrics(model.report_.counts, "selection_rate"))
 
 
 def test_of_several_classes_the_worst_ratio_is_drawn_with_an_interval_for_all_of_them():

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fairsk._core.counts import ClassKind
 from fairsk._core.messages import list_labels
 from fairsk._core.typing import Bools, Floats
 
-__all__ = ["ClassEvents"]
+__all__ = ["ClassEvents", "names_several"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ class ClassEvents:
         listed = classes.tolist() if isinstance(classes, np.ndarray) else list(classes)
         wanted = listed if grades is None else _in_order(list(grades), listed)[1:]
         if pos_label is not None:
-            named = list(pos_label) if isinstance(pos_label, list | tuple | np.ndarray) else [pos_label]
+            named = list(pos_label) if names_several(pos_label) else [pos_label]
             _refuse_unknown(named, wanted, listed, are_grades=grades is not None)
             wanted = named
         order = listed if grades is None else list(grades)
@@ -105,10 +106,20 @@ class ClassEvents:
             "tn": count(outside, outside),
         }
 
+    @property
+    def kind(self) -> ClassKind:
+        """What a table of counts says that its strata are."""
+        return "grades" if self.are_grades else "classes"
+
     def in_words(self, event: int) -> str:
         """Return what an event is called in a sentence: ``'gold'``, or ``'gold' or better``."""
         label = list_labels([self.labels[event]])
         return f"{label} or better" if self.are_grades else label
+
+
+def names_several(pos_label: Any) -> bool:
+    """Whether it is a list of classes, and not a class."""
+    return isinstance(pos_label, list | tuple | np.ndarray)
 
 
 def _in_order(grades: list[Any], classes: list[Any]) -> list[Any]:

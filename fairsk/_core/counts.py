@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,8 +43,10 @@ from fairsk.rates import (
     soft_cells,
 )
 
-__all__ = ["GroupCounts", "label_sums", "selected_sum", "soft_counts", "sum_rows", "tabulate"]
+__all__ = ["ClassKind", "GroupCounts", "label_sums", "selected_sum", "soft_counts", "sum_rows", "tabulate"]
 
+#: What strata are that are class events: a class against the rest, or a grade or a better one.
+ClassKind: TypeAlias = Literal["classes", "grades"]
 #: Of how many rates and groups a warning tells: no more characters than these.
 _LONGEST_WARNING = 1500
 
@@ -77,6 +79,10 @@ class GroupCounts(Result):
     orders : sequence of sequences or None, optional
         For each sensitive attribute the values that it may have in their order, or None: that of an ordered
         category, which tables keep when they are added or reduced. Without it groups are sorted then.
+    events : {"classes", "grades"}, optional
+        Whether the strata are classes, each against the rest, or grades, each with all better ones: every row
+        is then counted in each of them, so that they are not summed out. None where strata are of different
+        rows.
 
     See Also
     --------
@@ -104,6 +110,7 @@ class GroupCounts(Result):
     labelled: bool
     library: Backend | None
     orders: Orders
+    events: ClassKind | None
 
     def __init__(
         self,
@@ -116,11 +123,17 @@ class GroupCounts(Result):
         labelled: bool = True,
         library: Backend | None = None,
         orders: Sequence[Sequence[Hashable] | None] = (),
+        events: ClassKind | None = None,
     ) -> None:
         if set(CELLS) - set(cells):
             raise ValueError(f"cells must hold {', '.join(CELLS)}; got {list_texts(map(str, cells))}.")
         if len(set(groups)) < len(groups) or len(set(strata or ())) < len(strata or ()):
             raise ValueError("A group or stratum is listed twice: labels must be distinct.")
+        if events is not None and (strata is None or events not in get_args(ClassKind)):
+            raise ValueError(
+                "events says what strata of several classes are, 'classes' or 'grades', and None otherwise; "
+                f"got {show(events)}{' and no strata' if strata is None else ''}."
+            )
         shape = (len(groups),) if strata is None else (len(groups), len(strata))
         table = {cell: np.array(cells[cell], dtype=float) for cell in CELLS}  # copies, for arrays may change
         second = {
@@ -143,6 +156,7 @@ class GroupCounts(Result):
             labelled=labelled,
             library=library,
             orders=tuple(order if order is None else tuple(order) for order in orders),
+            events=events,
         )
 
     @classmethod
@@ -406,6 +420,7 @@ class GroupCounts(Result):
             strata=self.strata,
             labelled=self.labelled,
             library=self.library,
+            events=self.events,
         )
 
     def take(self, groups: Sequence[Hashable]) -> GroupCounts:
@@ -446,6 +461,7 @@ class GroupCounts(Result):
             labelled=self.labelled,
             library=self.library,
             orders=self.orders,
+            events=self.events,
         )
 
     def stratum(self, label: Hashable) -> GroupCounts:
@@ -479,8 +495,25 @@ class GroupCounts(Result):
             orders=self.orders,
         )
 
+    def stratum_in_words(self, label: Hashable) -> str:
+        """Return what a stratum is called in tables and sentences.
+
+        Parameters
+        ----------
+        label : hashable
+            The label of the stratum.
+
+        Returns
+        -------
+        str
+            The label; of a grade, which is counted with all better ones, followed by "or better".
+        """
+        return f"{format_group(label)} or better" if self.events == "grades" else format_group(label)
+
     def marginal(self, *names: str) -> GroupCounts:
         """Return the table by some of the sensitive attributes, the other ones (and strata) summed out.
+
+        Strata that are classes, in each of which every row is counted, stay.
 
         Parameters
         ----------
@@ -494,7 +527,8 @@ class GroupCounts(Result):
         """
         labels = margin_labels(self.groups, self.names, names)
         orders = tuple(self.orders[self.names.index(name)] for name in names) if self.orders else ()
-        return self.without_strata().regroup(labels, names=names, orders=orders)
+        table = self.without_strata() if self.events is None else self
+        return table.regroup(labels, names=names, orders=orders)
 
     def without_strata(self) -> GroupCounts:
         """Return the table with the strata summed out.
@@ -503,9 +537,19 @@ class GroupCounts(Result):
         -------
         GroupCounts
             Its counts by group alone; the table itself if it has no strata.
+
+        Raises
+        ------
+        ValueError
+            If the strata are classes or grades, in each of which every row is counted.
         """
         if self.strata is None:
             return self
+        if self.events is not None:
+            raise ValueError(
+                f"These counts are of {self.events}, in each of which every row is counted, so that they do "
+                f"not add up: take one, counts.stratum(label), of {list_labels(self.strata)}."
+            )
         cells, squares = (
             {cell: table[cell].sum(1) for cell in CELLS} for table in (self.cells, self.squares)
         )
@@ -564,6 +608,7 @@ class GroupCounts(Result):
             labelled=self.labelled,
             library=self.library,
             orders=columns,
+            events=self.events,
         )
 
     def __add__(self, other: GroupCounts) -> GroupCounts:
@@ -578,11 +623,13 @@ class GroupCounts(Result):
             )
         if self.labelled != other.labelled:
             raise ValueError("Tables with labels and tables without (y_true=None) do not add up.")
+        events = self._shared_events(other)
         orders = merge_orders(self.orders, other.orders)
         groups = order_labels({*self.groups, *other.groups}, orders)
         strata = None
         if self.strata is not None and other.strata is not None:
-            strata = sort_labels({*self.strata, *other.strata})
+            is_sorted = events is None or not self.strata
+            strata = sort_labels({*self.strata, *other.strata}) if is_sorted else list(self.strata)
         total = {
             field: {
                 cell: np.zeros((len(groups), *([] if strata is None else [len(strata)]))) for cell in CELLS
@@ -605,7 +652,30 @@ class GroupCounts(Result):
             labelled=self.labelled,
             library=self.library or other.library,
             orders=orders,
+            events=events,
         )
+
+    def _shared_events(self, other: GroupCounts) -> ClassKind | None:
+        """Return what the strata of both tables are, which must be the same classes if they are classes."""
+        if self.events is None and other.events is None:
+            return None
+        # Tables stored before they said so are of classes; grades always said so.
+        kinds = {table.events or "classes" for table in (self, other)}
+        ours, theirs = (table.strata or () for table in (self, other))
+        if len(kinds) > 1:
+            raise ValueError(
+                "Counts of grades, each with all better ones, do not add up with counts of classes or other "
+                "strata. Count all with the same grades=."
+            )
+        (kind,) = kinds
+        # A row of a class that one table does not count is a rejection in it: zeros would lose the row.
+        if (ours != theirs) if kind == "grades" else (set(ours) != set(theirs)):
+            raise ValueError(
+                f"Counts of {kind} add up where both count the same {kind}: got {list_labels(ours)} and "
+                f"{list_labels(theirs)}. Give one_vs_rest_counts all that may occur, {kind}=, and the same "
+                "pos_label."
+            )
+        return kind
 
     def __radd__(self, other: int) -> GroupCounts:
         """Let ``sum(tables)`` start from its 0."""
@@ -615,7 +685,7 @@ class GroupCounts(Result):
         groups = list(map(format_group, self.groups))
         columns: dict[str, list[Any]] = {"group": groups}
         if self.strata is not None:
-            strata = [format_group(stratum) for stratum in self.strata for _ in groups]
+            strata = [self.stratum_in_words(stratum) for stratum in self.strata for _ in groups]
             columns = {"stratum": strata, "group": groups * len(self.strata)}
         titles = dict(zip(CELLS, CELLS, strict=True))
         if not self.labelled:
@@ -643,6 +713,7 @@ class GroupCounts(Result):
             "squares": {cell: self.squares[cell].tolist() for cell in CELLS},
             "labelled": self.labelled,
             "orders": plain_orders(self.orders),
+            "events": self.events,
         }
 
     @classmethod
@@ -667,13 +738,14 @@ class GroupCounts(Result):
             strata=None if state["strata"] is None else read_labels(state["strata"]),
             labelled=state.get("labelled", True),
             orders=read_orders(state.get("orders", ())),
+            events=state.get("events"),
         )
 
     def __eq__(self, other: object) -> bool:
         """Tell whether two tables hold the same counts of the same groups."""
         if not isinstance(other, GroupCounts):
             return NotImplemented
-        ours, theirs = ((t.names, t.groups, t.strata, t.labelled) for t in (self, other))
+        ours, theirs = ((t.names, t.groups, t.strata, t.labelled, t.events) for t in (self, other))
         return ours == theirs and all(
             np.array_equal(self.cells[cell], other.cells[cell])
             and np.array_equal(self.squares[cell], other.squares[cell])

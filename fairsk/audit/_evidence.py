@@ -14,7 +14,7 @@ from fairsk._core.counts import GroupCounts
 from fairsk._core.engines import column_names
 from fairsk._core.groups import format_group, margin_labels
 from fairsk._core.histograms import ScoreHistograms
-from fairsk._core.messages import show
+from fairsk._core.messages import list_labels, show
 from fairsk._core.moments import ScoreMoments
 from fairsk._core.results import Record, read_only
 from fairsk._core.typing import Floats
@@ -225,6 +225,11 @@ class Evidence(Record):
         if not isinstance(counts, GroupCounts):
             raise TypeError(
                 f"counts must be a GroupCounts, got {type(counts).__name__}.{judge_of_amounts(counts)}"
+            )
+        if counts.events is not None:
+            raise ValueError(
+                f"These counts are of {counts.events}, each of which counts every row, and an audit is "
+                f"of one decision: take one, counts.stratum(label), of {list_labels(counts.strata or ())}."
             )
         counts = counts.regroup(list(map(_named, counts.groups)), orders=_named_orders(counts.orders))
         if counts.strata is not None:

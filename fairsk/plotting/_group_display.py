@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
 
 from fairsk._core.amount_sums import GroupAmounts
+from fairsk._core.class_events import names_several
 from fairsk._core.columns import names_columns, refuse_shuffled, sensitive_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.labels import positive_class
@@ -42,6 +44,7 @@ class GroupDisplay(Result):
         rate: Any = None,
         sample_weight: ArrayLike | None = None,
         pos_label: Any = None,
+        grades: Sequence[Hashable] | None = None,
         **kwargs: Any,
     ) -> Self:
         """Draw the rates of predictions.
@@ -59,8 +62,11 @@ class GroupDisplay(Result):
             amounts.
         sample_weight : array-like of shape (n_samples,), optional
             Weight of each row, not negative.
-        pos_label : label, optional
-            The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans.
+        pos_label : label or list of labels, optional
+            The positive label; needed unless labels are 0 and 1, -1 and 1, or booleans. A list names classes,
+            each of which is drawn against the rest.
+        grades : sequence of labels, optional
+            All classes from the worst to the best: of each is drawn who gets it or a better one.
         **kwargs
             As in :meth:`from_counts`.
 
@@ -91,7 +97,10 @@ class GroupDisplay(Result):
         rows: dict[str, Any] = {"sensitive_features": sensitive_features, "sample_weight": sample_weight}
         if is_of_amounts(rate):
             return cls.from_counts(GroupAmounts.from_predictions(y_true, y_pred, **rows), rate, **kwargs)
-        counts = GroupCounts.from_predictions(y_true, y_pred, **rows, pos_label=pos_label)
+        if grades is not None or names_several(pos_label):
+            counts = one_vs_rest_counts(y_true, y_pred, **rows, pos_label=pos_label, grades=grades)
+        else:
+            counts = GroupCounts.from_predictions(y_true, y_pred, **rows, pos_label=pos_label)
         return cls.from_counts(counts, rate, **kwargs)
 
     @classmethod
@@ -105,6 +114,7 @@ class GroupDisplay(Result):
         rate: Any = None,
         sample_weight: ArrayLike | None = None,
         pos_label: Any = None,
+        grades: Sequence[Hashable] | None = None,
         **kwargs: Any,
     ) -> Self:
         """Draw the rates of a fitted estimator's predictions, best on rows that it was not fitted on.
@@ -125,9 +135,12 @@ class GroupDisplay(Result):
             As in :meth:`from_counts`.
         sample_weight : array-like of shape (n_samples,), optional
             Weight of each row, not negative.
-        pos_label : label, optional
+        pos_label : label or list of labels, optional
             The positive label; by default the second of the estimator's two classes. Of several classes
-            it names the one that is drawn.
+            it names the ones that are drawn.
+        grades : sequence of labels, optional
+            All classes from the worst to the best: of each is drawn who gets it or a better one. By default
+            those that the estimator bounds, if it has ``grades``.
         **kwargs
             As in :meth:`from_counts`.
 
@@ -155,7 +168,7 @@ class GroupDisplay(Result):
         from_predictions : Draw predictions that were made elsewhere.
         """
         require_matplotlib(cls.__name__)
-        counts = _count_decisions(estimator, X, y, sensitive_features, sample_weight, pos_label)
+        counts = _count_decisions(estimator, X, y, sensitive_features, sample_weight, pos_label, grades)
         counts = replace(counts, library=library_of(X, sensitive_features, y))
         return cls.from_counts(counts, rate, **kwargs)
 
@@ -167,6 +180,7 @@ def _count_decisions(
     sensitive_features: Any = None,
     sample_weight: ArrayLike | None = None,
     pos_label: Any = None,
+    grades: Sequence[Hashable] | None = None,
 ) -> GroupCounts | GroupAmounts:
     """Count the confusion cells of a fitted classifier's predictions, or add up amounts, by group.
 
@@ -183,8 +197,11 @@ def _count_decisions(
         if the estimator asks for them. By default the columns that the estimator names.
     sample_weight : array-like of shape (n_samples,), optional
         Weight of each row.
-    pos_label : label, optional
-        The positive label; by default the second of the estimator's two classes.
+    pos_label : label or list of labels, optional
+        The positive label, or the classes that are counted; by default the second of the estimator's two
+        classes, and every one of several.
+    grades : sequence of labels, optional
+        All classes from the worst to the best; by default those that the estimator has.
 
     Raises
     ------
@@ -212,7 +229,10 @@ def _count_decisions(
     classes = getattr(estimator, "classes_", None)
     if classes is not None:
         classes = np.asarray(classes)
-        if len(classes) > 2 and pos_label is None:
-            return one_vs_rest_counts(y, predicted, **rows, classes=classes.tolist())
+        if grades is None and len(classes) > 2:
+            grades = getattr(estimator, "grades", None)
+        if grades is not None or names_several(pos_label) or (len(classes) > 2 and pos_label is None):
+            named = {"pos_label": pos_label, "grades": grades}
+            return one_vs_rest_counts(y, predicted, **rows, classes=classes.tolist(), **named)
         pos_label = positive_class(classes, pos_label)
     return GroupCounts.from_predictions(y, predicted, **rows, pos_label=pos_label, classes=classes)

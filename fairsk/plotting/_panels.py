@@ -184,8 +184,7 @@ def _rows(table: GroupTable) -> Floats:
     """Return the rows of each group: of classes all rows are in each, while those of other strata add up."""
     if isinstance(table, GroupAmounts) or table.strata is None:
         return table.n
-    are_classes = bool(np.allclose(table.n, table.n[:, :1]))
-    return table.n[:, 0] if are_classes and len(table.strata) else table.n.sum(1)
+    return table.n[:, 0] if table.events is not None and len(table.strata) else table.n.sum(1)
 
 
 def _listed(rates: Iterable[Any]) -> list[Any]:

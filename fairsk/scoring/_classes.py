@@ -8,18 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fairsk._core.class_events import ClassEvents
+from fairsk._core.class_events import ClassEvents, names_several
 from fairsk._core.groups import sort_labels
 from fairsk._core.labels import target_column
 from fairsk._core.messages import list_labels, show
 from fairsk._core.typing import Bools, Floats
 
-__all__ = ["check_class_labels", "class_events", "event_probabilities", "inside_events", "names_several"]
-
-
-def names_several(pos_label: Any) -> bool:
-    """Whether it is a list of classes, and not a class."""
-    return isinstance(pos_label, list | tuple | np.ndarray)
+__all__ = ["check_class_labels", "class_events", "event_probabilities", "inside_events"]
 
 
 def check_class_labels(

@@ -12,6 +12,7 @@ from sklearn.base import is_regressor
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from fairsk._core.amount_sums import GroupAmounts
+from fairsk._core.class_events import names_several
 from fairsk._core.columns import (
     Selector,
     SensitiveColumns,
@@ -32,7 +33,7 @@ from fairsk.scoring._amount_measures import (
     refuse_classifier,
     refuse_regressor,
 )
-from fairsk.scoring._classes import check_class_labels, class_events, names_several
+from fairsk.scoring._classes import check_class_labels, class_events
 from fairsk.scoring._fold_scores import GroupScore, Responses, plain_score
 from fairsk.scoring._fold_tables import write_table
 from fairsk.scoring._measures import Disparity, GroupPerformance

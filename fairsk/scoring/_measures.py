@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import jaccard_score
 
-from fairsk._core.class_events import ClassEvents
+from fairsk._core.class_events import ClassEvents, names_several
 from fairsk._core.columns import as_array, sensitive_columns
 from fairsk._core.counts import GroupCounts
 from fairsk._core.groups import Grouping, encode_groups, list_groups
@@ -31,7 +31,7 @@ from fairsk.metrics._decisions.strata import OverStrata, disparity_within_strata
 from fairsk.metrics._partial_calls import UndefinedMetricError, call_where_defined, innermost
 from fairsk.rates import Comparison, Constraint, Method, Norm
 from fairsk.scoring._amount_measures import refuse_regressor
-from fairsk.scoring._classes import class_events, event_probabilities, inside_events, names_several
+from fairsk.scoring._classes import class_events, event_probabilities, inside_events
 from fairsk.scoring._sensitive_scorer import Performance
 
 __all__ = [

@@ -282,7 +282,9 @@ class Pooling:
         )
         if any(np.isnan(total).any() for total in cells.values()):
             return None
-        return GroupCounts(self.groups, cells, squares, names=self.names, strata=self.events)
+        kind = None if self.events is None else "grades" if self.are_grades else "classes"
+        events: dict[str, Any] = {"strata": self.events, "events": kind}
+        return GroupCounts(self.groups, cells, squares, names=self.names, **events)
 
     def _warn_of_repeats(self, tested: float) -> None:
         """Warn of rows that were tested more than once, which would make intervals too narrow."""

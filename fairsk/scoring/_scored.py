@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import get_scorer, get_scorer_names
 
-from fairsk._core.class_events import ClassEvents
+from fairsk._core.class_events import ClassEvents, names_several
 from fairsk._core.columns import column_keys
 from fairsk._core.factorize import is_missing
 from fairsk._core.groups import list_groups, sort_labels
@@ -17,7 +17,7 @@ from fairsk._core.messages import did_you_mean, show
 from fairsk._sklearn.compat import BaseScorer
 from fairsk.rates import AMOUNT_CONSTRAINTS, CONSTRAINTS, Constraint, MeanRate, Rate
 from fairsk.scoring._amount_measures import DISTANCES
-from fairsk.scoring._classes import class_events, names_several
+from fairsk.scoring._classes import class_events
 from fairsk.scoring._fold_tables import PREFIXES
 from fairsk.scoring._scorers import criterion_of
 from fairsk.scoring._sensitive_scorer import Performance

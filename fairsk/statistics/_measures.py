@@ -35,16 +35,21 @@ class Measure:
         The table, which is that of one stratum if there are strata.
     stratum : hashable, optional
         The stratum: a class, where every class is counted against the rest.
+    stratum_words : str, optional
+        What it is called, if that is not its label.
     """
 
     rate: Rate | MeanRate
     table: GroupTable
     stratum: Hashable = None
+    stratum_words: str | None = None
 
     @property
     def name(self) -> str:
         """What the measure is called in tables and messages."""
-        return self.rate.name if self.stratum is None else f"{self.rate.name} ({format_group(self.stratum)})"
+        if self.stratum is None:
+            return self.rate.name
+        return f"{self.rate.name} ({self.stratum_words or format_group(self.stratum)})"
 
     @cached_property
     def values(self) -> Floats:
@@ -120,8 +125,8 @@ def measures_of(table: GroupTable, constraint: Constraint) -> list[Measure]:
     """Return every rate of a constraint, in every stratum of the table if it has strata."""
     if isinstance(table, GroupAmounts) or table.strata is None:
         return [Measure(rate, table) for rate in constraint.rates]
-    strata = {label: table.stratum(label) for label in table.strata}
-    return [Measure(rate, within, label) for label, within in strata.items() for rate in constraint.rates]
+    strata = {label: (table.stratum(label), label, table.stratum_in_words(label)) for label in table.strata}
+    return [Measure(rate, *within) for within in strata.values() for rate in constraint.rates]
 
 
 def _rates(table: GroupTable, rate: Rate | MeanRate) -> Floats:

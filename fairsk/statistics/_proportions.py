@@ -240,7 +240,5 @@ def _how_to_count(function: str) -> str:
 def refuse_strata(counts: GroupCounts | GroupAmounts, what: str) -> None:
     """Refuse counts that are broken down by strata."""
     if isinstance(counts, GroupCounts) and counts.strata is not None:
-        raise ValueError(
-            f"{what} needs counts without strata: take one, counts.stratum(label), or sum them out, "
-            "counts.marginal(*counts.names), unless they are classes, in each of which every row is counted."
-        )
+        how = ", or sum them out, counts.marginal(*counts.names)" if counts.events is None else ""
+        raise ValueError(f"{what} needs counts without strata: take one, counts.stratum(label){how}.")

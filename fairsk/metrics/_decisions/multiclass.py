@@ -151,6 +151,7 @@ def one_vs_rest_counts(
         strata=events.labels,
         labelled=y_true is not None,
         library=library_of(sensitive_features, y_true, y_pred),
+        events=events.kind,
     )
 
 

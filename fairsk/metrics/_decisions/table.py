@@ -336,7 +336,7 @@ class GroupMetrics(Result):
         intervals = {} if self.confidence is None else _intervals(table, self.measured_rates, self.confidence)
         columns: dict[str, list[Any]] = {}
         if self.strata is not None:
-            columns["stratum"] = [format_group(stratum) for stratum in self.strata for _ in names]
+            columns["stratum"] = [table.stratum_in_words(stratum) for stratum in self.strata for _ in names]
         columns["group"] = names * len(self.strata or [0])
         columns["n"] = _flat(table.n)
         text = {name: list(map(str, values)) for name, values in columns.items()}
@@ -382,7 +382,9 @@ def _among_selected(counts: GroupCounts) -> GroupCounts:
         nobody = np.zeros_like(selected)
         return {"tp": selected, "fp": nobody, "fn": others, "tn": nobody}
 
-    return GroupCounts(counts.groups, table(counts.cells), table(counts.squares), strata=counts.strata)
+    return GroupCounts(
+        counts.groups, table(counts.cells), table(counts.squares), strata=counts.strata, events=counts.events
+    )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -460,7 +462,9 @@ def _comparisons(metrics: GroupMetrics) -> Iterator[dict[str, Any]]:
             constraint = Constraint(rate.name, rate)
             values = counts.rate(rate)
             measured = np.flatnonzero(~np.isnan(values))
-            record: dict[str, Any] = {} if metrics.strata is None else {"stratum": format_group(stratum)}
+            record: dict[str, Any] = {}
+            if metrics.strata is not None:
+                record = {"stratum": metrics.counts.stratum_in_words(stratum)}
             record |= {"rate": rate.name}
             for comparison, interval in (("difference", difference_interval), ("ratio", ratio_interval)):
                 signed = comparison == "ratio" and min(rate.numerator_coefficients) < 0
@@ -496,7 +500,9 @@ def _with_overall(counts: GroupCounts) -> GroupCounts:
 
     labels = (*range(len(counts.groups)), "overall")
     cells, squares = stacked("cells"), stacked("squares")
-    return GroupCounts(labels, cells, squares, strata=counts.strata, labelled=counts.labelled)
+    return GroupCounts(
+        labels, cells, squares, strata=counts.strata, labelled=counts.labelled, events=counts.events
+    )
 
 
 def _flat(values: NDArray[Any]) -> list[Any]:

@@ -230,7 +230,7 @@ class ClassThresholdReport(BoundReport):
             parts = [values[:, events.index(label)].tolist() if label in events else nan for label in order]
             columns[rate.name] = [value for part in parts for value in part]
             shown[rate.name] = ["" if np.isnan(v) else number(v, 4) for v in columns[rate.name]]
-        columns["class"] = list(map(str, columns["class"]))
+        columns["class"] = shown["class"]
         return [Entries(self._lines()), Table(columns, shown, words=["group"])]
 
     # --- the words of summaries -----------------------------------------------------------------------

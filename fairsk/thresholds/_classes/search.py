@@ -220,6 +220,7 @@ class ClassSearch:
             {cell: values * covered for cell, values in counts.cells.items()},
             names=counts.names,
             strata=counts.strata,
+            events=counts.events,
         )
         return kept.take([counts.groups[g] for g in self.measured])
 
@@ -233,6 +234,7 @@ class ClassSearch:
             names=groups.names,
             strata=events.labels,
             orders=groups.orders,
+            events=events.kind,
         )
 
     def tables(self, decided: Floats, weights: Floats) -> Floats:
