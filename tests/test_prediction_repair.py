@@ -18,14 +18,16 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import mean_squared_error
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeRegressor
 from toy_data import ScoreColumn
 
 from fairsk import PredictionRepair, ScoreRepair
 from fairsk.calibration import _equal_levels
-from fairsk.calibration._equal_levels import EqualLevels, fit_equal_levels
+from fairsk.calibration._barycenter import Barycenter
+from fairsk.calibration._equal_levels import fit_equal_levels
 from fairsk.metrics import ks_distance, regression_metrics, wasserstein_distance
 
 LEVELS = np.linspace(0, 1, 1001)
@@ -107,10 +109,10 @@ def test_quantiles_are_hazens_and_the_barycentre_their_average():
     model = prefit(values, groups)
     expected = [np.quantile(values[groups == g], LEVELS, method="hazen") for g in range(3)]
     for g in range(3):
-        np.testing.assert_allclose(model.quantiles_[g], expected[g], rtol=1e-12)
+        np.testing.assert_allclose(model.quantiles_[g], [expected[g]], rtol=1e-12)
         assert model.shares_[g] == pytest.approx(np.mean(groups == g))
     average = np.average(expected, axis=0, weights=np.bincount(groups))
-    np.testing.assert_allclose(model.barycenter_, average, rtol=1e-12)
+    np.testing.assert_allclose(model.barycenter_, [average], rtol=1e-12)
 
 
 def test_predictions_are_repaired_exactly_as_decision_scores_are():
@@ -153,28 +155,92 @@ def test_the_numbers_of_rows_that_the_docstring_names():
     assert quantile * np.sqrt(2 / 50_000 + 2 / 143_000) == pytest.approx(0.01, rel=0.01)
 
 
-def test_quantiles_are_learned_out_of_fold_and_predictions_are_those_of_a_refit():
+def test_every_fold_model_is_repaired_by_the_rows_it_had_not_seen_and_the_mean_predicted():
+    """As the same model alone would be, with the groups weighing as in all rows."""
     rng = np.random.default_rng(0)
-    X, groups = rng.normal(size=(60, 20)), np.arange(60) % 2  # of so many features, it overfits
+    X, groups = rng.normal(size=(60, 20)), (np.arange(60) % 3 == 0) * 1  # of so many features, it overfits
     y = X[:, 0] + groups + rng.normal(size=60)
-    inner = LinearRegression()
+    weights = rng.integers(1, 4, 60).astype(float)
+    new, who = rng.normal(size=(40, 20)), np.arange(40) % 2
     splits = list(StratifiedKFold(3).split(X, groups))
-    model = PredictionRepair(inner, cv=splits).fit(X, y, sensitive_features=groups)
-    expected = cross_val_predict(inner, X, y, cv=splits)
-    for g in (0, 1):
-        quantiles = np.quantile(expected[groups == g], LEVELS, method="hazen")
-        np.testing.assert_allclose(model.quantiles_[g], quantiles, atol=1e-9)
-    np.testing.assert_array_equal(model.estimator_.coef_, inner.fit(X, y).coef_)
+    model = PredictionRepair(LinearRegression(), cv=splits)
+    model.fit(X, y, sensitive_features=groups, sample_weight=weights)
+    shares = np.bincount(groups, weights) / weights.sum()
+    plain, repaired, out_of_fold, after = [], [], np.empty(60), np.empty(60)
+    for k, (train, test) in enumerate(splits):
+        inner = LinearRegression().fit(X[train], y[train], weights[train])
+        alone = prefit(inner.predict(X[test]), groups[test], weights=weights[test])
+        target = sum(shares[g] * alone.quantiles_[g][0] for g in (0, 1))
+        for g in (0, 1):
+            np.testing.assert_allclose(model.quantiles_[g][k], alone.quantiles_[g][0])
+        np.testing.assert_allclose(model.overall_quantiles_[k], alone.overall_quantiles_[0])
+        np.testing.assert_allclose(model.barycenter_[k], target)
+        map_of_fold = Barycenter({}, {g: alone.quantiles_[g][0] for g in (0, 1)}, target, target)
+        plain.append(inner.predict(new))
+        repaired.append(map_of_fold.moved(plain[-1], who, 1.0, bounded=False))
+        out_of_fold[test] = inner.predict(X[test])
+        after[test] = map_of_fold.moved(out_of_fold[test], groups[test], 1.0, bounded=False)
+    np.testing.assert_allclose(model.estimator_.predict(new), np.mean(plain, axis=0))
+    np.testing.assert_allclose(model.predict(new, sensitive_features=who), np.mean(repaired, axis=0))
+    part = model.set_params(strength=0.25).predict(new, sensitive_features=who)
+    np.testing.assert_allclose(part, 0.75 * np.mean(plain, axis=0) + 0.25 * np.mean(repaired, axis=0))
     assert model.report_.measured_on == "out of fold"
-    before = regression_metrics(y, expected, sensitive_features=groups)
-    np.testing.assert_allclose(
-        model.report_.before.rate("root_mean_squared_error"), before.values["rmse"], rtol=1e-9
-    )
-    one = PredictionRepair(KNeighborsRegressor(1), cv=0.5, refit=False, random_state=0)
-    assert one.fit(X, y, sensitive_features=groups).estimator_.n_samples_fit_ == 30
+    for table, predicted in ((model.report_.before, out_of_fold), (model.report_.after, after)):
+        measured = regression_metrics(y, predicted, sensitive_features=groups, sample_weight=weights)
+        np.testing.assert_allclose(table.rate("root_mean_squared_error"), measured.values["rmse"])
+    limits = []
+    for _, test in splits:
+        sums = [np.bincount(groups[test], weights[test] ** power) for power in (1, 2)]
+        distance = ks_distance(after[test], sensitive_features=groups[test], sample_weight=weights[test])
+        limits.append(distance + kstwobign.isf(0.05) * np.sqrt((sums[1] / sums[0] ** 2).sum()))
+    assert model.report_.ks_limit == pytest.approx(min(1, max(limits)))
+
+
+def test_one_split_makes_one_model():
+    rng = np.random.default_rng(0)
+    X, groups = rng.normal(size=(60, 2)), np.arange(60) % 2
+    one = PredictionRepair(KNeighborsRegressor(1), cv=0.5, random_state=0)
+    one.fit(X, X[:, 0], sensitive_features=groups)
+    assert [model.n_samples_fit_ for model in one.estimator_.models] == [30]
     assert one.report_.measured_on == "held out"
-    assert "by the models of the folds" in str(model.report_)
-    assert "by the models of the folds" not in str(one.report_)
+    assert one.n_features_in_ == one.estimator_.n_features_in_ == 2
+
+
+def test_a_group_that_a_fold_lacks_has_the_quantiles_of_the_other_folds():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=40)
+    groups = np.repeat(["a", "b", "a"], [10, 10, 20])
+    splits = [(np.arange(20, 40), np.arange(20)), (np.arange(20), np.arange(20, 40))]
+    model = PredictionRepair(FirstColumn(), cv=splits)
+    model.fit(values.reshape(-1, 1), values, sensitive_features=groups)
+    of_b = np.quantile(values[10:20], LEVELS, method="hazen")
+    np.testing.assert_allclose(model.quantiles_["b"], [of_b, of_b])
+    of_a = np.quantile(values[20:], LEVELS, method="hazen")
+    np.testing.assert_allclose(model.barycenter_[1], 0.75 * of_a + 0.25 * of_b)
+    assert model.report_.ks_limit == 1  # of that fold nothing is known
+
+
+def test_folds_without_weight_count_for_nothing():
+    values, groups = amounts((30, 30))
+    weights = np.repeat([1.0, 0.0], [40, 20])
+    parts = np.split(np.arange(60), [20, 40])
+    splits = [(np.setdiff1d(np.arange(60), test), test) for test in parts]
+    for params in (
+        {},
+        {"policy": "blind", "group_estimator": DummyClassifier()},
+    ):
+        model, less = (
+            PredictionRepair(FirstColumn(), cv=cv, strength=0.5, **params).fit(
+                values.reshape(-1, 1), values, sensitive_features=groups, sample_weight=weights
+            )
+            for cv in (splits, splits[:2])
+        )
+        np.testing.assert_array_equal(moved(model, values, groups), moved(less, values, groups))
+        assert len(model.estimator_.models) == 2
+        with pytest.raises(ValueError, match="No held-out row has a weight"):
+            model.set_params(cv=splits[2:]).fit(
+                values.reshape(-1, 1), values, sensitive_features=groups, sample_weight=weights
+            )
 
 
 # --- blind: the linear program -----------------------------------------------------------------------------
@@ -278,6 +344,29 @@ def test_blind_repairs_make_new_rows_equal_and_are_blind():
         for values in (moved(aware, X[:, 0], groups), model.predict(X), np.full(len(X), X[:, 0].mean()))
     ]
     assert costs[0] < costs[1] < costs[2]
+
+
+def test_blind_repairs_of_every_fold_are_learned_of_the_rows_it_had_not_seen():
+    X, groups = guessed(200)
+    splits = list(StratifiedKFold(3).split(X, groups))
+    new, _ = guessed(50, seed=1)
+    expected, shares = [], []
+    for train, test in splits:
+        regressor = LinearRegression().fit(X[train], X[train].sum(axis=1) ** 2)
+        of_groups = LogisticRegression().fit(X[train], groups[train])
+        found = fit_equal_levels(
+            regressor.predict(X[test]), of_groups.predict_proba(X[test]), np.ones(len(test))
+        )
+        expected.append(found.moved(regressor.predict(new), of_groups.predict_proba(new), 1.0))
+        shares.append(of_groups.predict_proba(X[test]))
+    model = PredictionRepair(
+        LinearRegression(), policy="blind", group_estimator=LogisticRegression(), cv=splits
+    ).fit(X, X.sum(axis=1) ** 2, sensitive_features=groups)
+    np.testing.assert_allclose(model.predict(new), np.mean(expected, axis=0))
+    assert model.shares_[1] == pytest.approx(np.concatenate(shares)[:, 1].mean())
+    assert [len(prices) for prices in model.prices_[0]] == [len(levels) for levels in model.levels_]
+    chances = [of_groups.predict_proba(new) for of_groups in model.group_estimator_.models]
+    np.testing.assert_allclose(model.group_estimator_.predict_proba(new), np.mean(chances, axis=0))
 
 
 def test_strength_is_how_far_blind_predictions_move():
@@ -504,6 +593,28 @@ def test_the_limit_holds_in_the_population():
     assert kept >= 73
 
 
+def test_the_limit_holds_of_models_that_predict_together():
+    """Trees that are grown to the end, which disagree most, and ones that half of all rows are tied in."""
+
+    def draw(n, seed):
+        rng = np.random.default_rng(seed)
+        groups = rng.integers(0, 2, n)
+        X = rng.normal(size=(n, 2)) + groups[:, None]
+        return X, np.exp(X[:, 0] + rng.normal(scale=0.5, size=n)), groups
+
+    new, _, who = draw(5000, 100)
+    distances, limits = [], []
+    for seed in range(20):
+        X, y, groups = draw(200, seed)
+        tree = DecisionTreeRegressor(max_depth=2 if seed % 2 else None, random_state=0)
+        model = PredictionRepair(tree).fit(X, y, sensitive_features=groups)
+        predicted = model.predict(new, sensitive_features=who)
+        distances.append(ks_distance(predicted, sensitive_features=who))
+        limits.append(model.report_.ks_limit)
+    assert np.all(np.array(distances) < limits)
+    assert max(distances) > 0.3 * min(limits)
+
+
 def _gamma_quantiles(levels):
     from scipy.special import gammaincinv
 
@@ -566,6 +677,5 @@ class _Nothing(FirstColumn):
 
 def test_the_map_of_a_blind_repair_is_small():
     X, groups = guessed(500)
-    learned = blind(X, groups)._fitted_map
-    assert isinstance(learned, EqualLevels)
-    assert learned.prices.shape == (64, 2)
+    learned = blind(X, groups)._equal_levels
+    assert [one.prices.shape for one in learned] == [(64, 2), (64, 2)]

@@ -474,6 +474,10 @@ class Fold:
     rows: Ints
     scores: Floats
 
+    def take(self, places: Ints) -> Fold:
+        """Return the fold with some of its rows."""
+        return Fold(self.model, self.rows[places], self.scores[places])
+
 
 def fit_folds(
     estimator: Any,

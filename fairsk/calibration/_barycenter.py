@@ -77,7 +77,9 @@ class Barycenter:
             )
 
 
-def learn_barycenter(values: Floats, groups: Grouping, weights: Floats) -> Barycenter:
+def learn_barycenter(
+    values: Floats, groups: Grouping, weights: Floats, *, pooled: Barycenter | None = None
+) -> Barycenter:
     """Learn the quantiles of every group and of all rows, and the average of the groups' quantiles.
 
     Parameters
@@ -88,6 +90,9 @@ def learn_barycenter(values: Floats, groups: Grouping, weights: Floats) -> Baryc
         The group of each.
     weights : array of shape (n_samples,)
         The weight of each, not all of them 0.
+    pooled : Barycenter, optional
+        What was learned of more rows, of which these are some. The groups then weigh as much as they do
+        there, and the quantiles of a group that has no weight here are those from there.
 
     Returns
     -------
@@ -96,11 +101,15 @@ def learn_barycenter(values: Floats, groups: Grouping, weights: Floats) -> Baryc
     """
     overall = _quantile_function(values, weights)
     sums = np.bincount(groups.codes, weights, minlength=len(groups.labels))
-    shares = dict(zip(groups.labels, (sums / sums.sum()).tolist(), strict=True))
+    if pooled is None:
+        shares = dict(zip(groups.labels, (sums / sums.sum()).tolist(), strict=True))
+        of_absent = dict.fromkeys(groups.labels, overall)
+    else:
+        shares, of_absent = pooled.shares, pooled.quantiles
     quantiles = {
         label: _quantile_function(values[groups.codes == code], weights[groups.codes == code])
-        if shares[label] > 0
-        else overall
+        if sums[code] > 0
+        else of_absent[label]
         for code, label in enumerate(groups.labels)
     }
     average = sum(shares[label] * function for label, function in quantiles.items())

@@ -18,7 +18,14 @@ from fairsk._core.results import library_of
 from fairsk._core.typing import Floats
 from fairsk._core.warnings import warn_user
 from fairsk._meta.base import MetaRegressor
-from fairsk._meta.cross_fit import OutOfFold, TrainingData, check_amounts_to_train, cross_fit, split_rows
+from fairsk._meta.cross_fit import (
+    Fold,
+    TrainingData,
+    check_amounts_to_train,
+    fit_folds,
+    pool_folds,
+    split_rows,
+)
 from fairsk._meta.groupwise import GROUPWISE_PARAMETERS, group_chances, group_codes
 from fairsk._meta.inner import refuse_classifier
 from fairsk._sklearn.compat import HasMethods, Interval, StrOptions, fit_context
@@ -26,6 +33,7 @@ from fairsk._sklearn.routing import predicted_amounts
 from fairsk._sklearn.rows import check_same_features
 from fairsk.calibration._barycenter import Barycenter, learn_barycenter
 from fairsk.calibration._equal_levels import EqualLevels, fit_equal_levels
+from fairsk.calibration._fold_models import FoldGroupModels, FoldRegressors
 from fairsk.calibration._repair_report import (
     PredictionRepairReport,
     RepairPolicy,
@@ -37,8 +45,8 @@ __all__ = ["PredictionRepair"]
 
 #: What either policy learns, and the other one has not.
 _LEARNED = {
-    "aware": ("quantiles_", "barycenter_", "overall_quantiles_"),
-    "blind": ("group_estimator_", "levels_", "prices_"),
+    "aware": ("quantiles_", "barycenter_", "overall_quantiles_", "_barycenters"),
+    "blind": ("group_estimator_", "levels_", "prices_", "_equal_levels"),
 }
 
 
@@ -48,7 +56,8 @@ class PredictionRepair(MetaRegressor):
     A regressor of wages, loan sizes or premiums is kept, and its predictions are moved. Where the group is
     known (``policy="aware"``), each becomes the amount that stands at the same rank in the average of all
     groups, their Wasserstein barycentre. Where the group may not be used (``policy="blind"``), a model of
-    the groups' chances takes its place.
+    the groups' chances takes its place. The models of the folds predict together: each has a repair of its
+    own, learned on the rows that it had not seen, and the mean of their repaired predictions is predicted.
 
     Parameters
     ----------
@@ -73,12 +82,8 @@ class PredictionRepair(MetaRegressor):
         given, since a regressor is no model of groups. Equality is as good as these probabilities are
         calibrated.
     cv : int, float, splitter or None, default=5
-        Number of folds for the out-of-fold predictions, stratified by group; a float for one split with that
-        share of test rows; or any splitter (a row that it predicts more than once counts once, with the mean
-        of its predictions). None means 5.
-    refit : bool, default=True
-        Whether to refit the regressor on all rows. False needs a ``cv`` with one split, and keeps that
-        split's regressor.
+        Number of folds, stratified by group, each of which makes a model; a float for one split with that
+        share of test rows, and one model; or any splitter. None means 5.
     unknown_group : {"error", "overall"}, default="error"
         With ``policy="aware"``, what to do at prediction with groups that did not occur in ``fit``, and with
         missing ones: refuse, or use the rank among all rows. It warns if no row of several has a known
@@ -93,24 +98,27 @@ class PredictionRepair(MetaRegressor):
     report_ : PredictionRepairReport
         How far the groups lie apart before and after, and the errors, on out-of-fold rows. Print it.
     quantiles_ : dict
-        Of an aware repair, for each group the quantiles of its predictions, at the levels 0, .001, ..., 1.
-    barycenter_ : array of shape (1001,)
+        Of an aware repair, for each group the quantiles of its predictions by each model, of shape
+        (n_models, 1001): at the levels 0, .001, ..., 1, of the rows that the model had not seen.
+    barycenter_ : array of shape (n_models, 1001)
         Of an aware repair, the quantiles that all groups get: the average of theirs, weighted by
         ``shares_``.
-    overall_quantiles_ : array of shape (1001,)
+    overall_quantiles_ : array of shape (n_models, 1001)
         Of an aware repair, the quantiles of all rows together, for unknown groups.
-    levels_ : array of shape (n_levels,)
-        Of a blind repair, the amounts that predictions are weighed between.
+    levels_ : list of array of shape (n_levels,)
+        Of a blind repair, for each model the amounts that predictions are weighed between.
     prices_ : dict
-        Of a blind repair, for each group the price of each level.
-    group_estimator_ : classifier
-        Of a blind repair, the fitted model of the groups; its classes are positions in ``groups_``.
+        Of a blind repair, for each group the prices of these levels: an array for each model.
+    group_estimator_ : object
+        Of a blind repair, the models of the groups: ``models``, whose classes are positions in ``groups_``,
+        and ``predict_proba``, the mean of theirs.
     shares_ : dict
         For each group its share of the (weighted) rows; of a blind repair its mean probability.
     groups_ : tuple
         The groups, sorted; tuples of values for an intersection.
-    estimator_ : regressor
-        The fitted regressor.
+    estimator_ : object
+        The fitted regressors: ``models``, one for each fold, and ``predict``, the mean of what they predict
+        without a repair.
 
     Raises
     ------
@@ -141,11 +149,21 @@ class PredictionRepair(MetaRegressor):
     all predictions that are distributed equally in all groups [1]_ [2]_. Quantiles are kept at 1001 levels,
     predictions that many rows share stay tied, and those beyond the range of ``fit`` continue with slope 1.
 
+    *Folds.* What is learned of one model holds for that one: a model that is fitted again on all rows has its
+    predictions elsewhere, above all one of trees. So nothing is fitted again. With the model :math:`f_k` of
+    each fold come the quantiles of its predictions of the rows of that fold, which it had not seen, and
+
+    .. math:: (1 - \lambda) \frac1K \sum_k f_k + \lambda \frac1K \sum_k \bar Q_k(F_{kg}(f_k))
+
+    is predicted. A group of which a fold has no row gets, for the model of that fold, the quantiles of its
+    predictions by the other models.
+
     *Sampling.* The quantiles of a group of m rows are known up to about :math:`1/\sqrt m` in rank. In the
     population two groups lie further apart than :math:`1.36 \sqrt{1/m_a + 1/m_b}` with probability .05
     (Kolmogorov-Smirnov), so for .01 it takes 37,000 rows of each. A test on new rows adds their own noise:
-    with 50,000 new rows per group, .01 is kept with probability .95 if ``fit`` had 143,000 of each.
-    ``report_.ks_limit`` is this limit.
+    with 50,000 new rows per group, .01 is kept with probability .95 if 143,000 of each were learned from.
+    That is so of one model. The mean of several is about as equal as if all rows had been those of one, if
+    the models agree, and somewhat less if they do not: ``report_.ks_limit`` allows for it.
 
     *Blind.* Predictions are spread over 64 levels :math:`z_j`, such that each level is as frequent in every
     group as in all rows, by the chances :math:`P_g(x)` of the groups, and squared moves are least [3]_ [4]_:
@@ -160,12 +178,6 @@ class PredictionRepair(MetaRegressor):
     :math:`f` and the same :math:`P`, as many belong to each group as :math:`P` says. ``report_`` measures the
     true groups. If they lie further apart than chance explains, ``fit`` warns: calibrate the model of the
     groups, or take one that learns more.
-
-    *Refit.* The map is learned on out-of-fold predictions and applied to those of the refitted regressor.
-    Of smooth models these are distributed alike. Trees give many rows one prediction, or nearly so, and the
-    refitted ones have theirs elsewhere: new rows may then lie much further apart than ``report_`` says of
-    the models of the folds. With ``refit=False`` and ``cv=0.5``, or a regressor in ``FrozenEstimator``, the
-    repair is learned on predictions of the very model that is kept, and the report is about it.
 
     References
     ----------
@@ -194,7 +206,8 @@ class PredictionRepair(MetaRegressor):
     """
 
     report_: PredictionRepairReport
-    _fitted_map: Barycenter | EqualLevels
+    _barycenters: list[Barycenter]
+    _equal_levels: list[EqualLevels]
 
     __metadata_request__predict = {"sensitive_features": True}
     __metadata_request__score = {"sensitive_features": True}
@@ -206,7 +219,6 @@ class PredictionRepair(MetaRegressor):
                 "estimator",
                 "sensitive_features",
                 "cv",
-                "refit",
                 "unknown_group",
                 "random_state",
                 "n_jobs",
@@ -226,7 +238,6 @@ class PredictionRepair(MetaRegressor):
         policy: RepairPolicy = "aware",
         group_estimator: Any = None,
         cv: Any = 5,
-        refit: bool = True,
         unknown_group: UnknownGroup = "error",
         random_state: Any = None,
         n_jobs: int | None = None,
@@ -237,7 +248,6 @@ class PredictionRepair(MetaRegressor):
         self.policy = policy
         self.group_estimator = group_estimator
         self.cv = cv
-        self.refit = refit
         self.unknown_group = unknown_group
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -251,7 +261,7 @@ class PredictionRepair(MetaRegressor):
         sample_weight: ArrayLike | None = None,
         **fit_params: Any,
     ) -> Self:
-        """Learn the repair on out-of-fold predictions and refit the regressor.
+        """Fit the regressor on each fold, and learn its repair on the rows that it did not see.
 
         Parameters
         ----------
@@ -288,10 +298,7 @@ class PredictionRepair(MetaRegressor):
             delattr(self, name)  # of an earlier fit, by another policy
         self.groups_ = training.groups.labels
         library = library_of(X, sensitive_features)
-        if self.policy == "blind":
-            self._fit_blind(training, library)
-        else:
-            self._fit_aware(training, library)
+        (self._fit_blind if self.policy == "blind" else self._fit_aware)(training, library)
         self._remember_columns(training.groups.names, sensitive_features)
         return self
 
@@ -316,70 +323,92 @@ class PredictionRepair(MetaRegressor):
     # --- what is learned --------------------------------------------------------------------------------
 
     def _fit_aware(self, training: TrainingData, library: Any) -> None:
-        """Learn the barycentre of the groups."""
-        out_of_fold = cross_fit(self.estimator, training, predicted_amounts, cv=self.cv, **self._fit_options)
-        self.estimator_ = out_of_fold.estimator
+        """Learn the barycentre of the groups, for each model."""
+        folds = fit_folds(self.estimator, training, predicted_amounts, cv=self.cv, **self._fit_options)
+        folds = _with_weight(folds, training)
+        self.estimator_ = FoldRegressors(tuple(fold.model for fold in folds))
         self._copy_feature_record()
-        rows = out_of_fold.present()
-        learned = learn_barycenter(rows.scores, rows.groups, rows.mass)
-        self._fitted_map = learned
-        self.shares_, self.quantiles_ = learned.shares, learned.quantiles
-        self.overall_quantiles_, self.barycenter_ = learned.overall, learned.target
-        after = learned.moved(rows.scores, rows.groups.codes, self.strength, bounded=False)
-        self._report(rows, after, library)
-        learned.warn_of_groups("predictions")
+        rows = pool_folds(folds, training)
+        pooled = learn_barycenter(rows.scores, rows.groups, rows.mass)
+        learned, repaired = [], []
+        for fold in folds:
+            groups, weights = training.groups.take(fold.rows), _weights(training, fold)
+            learned.append(learn_barycenter(fold.scores, groups, weights, pooled=pooled))
+            repaired.append(learned[-1].moved(fold.scores, groups.codes, self.strength, bounded=False))
+        self._barycenters = learned
+        self.shares_ = pooled.shares
+        self.quantiles_ = {
+            label: np.array([one.quantiles[label] for one in learned]) for label in self.groups_
+        }
+        self.overall_quantiles_ = np.array([one.overall for one in learned])
+        self.barycenter_ = np.array([one.target for one in learned])
+        self._report(training, folds, repaired, library)
+        pooled.warn_of_groups("predictions")
 
     def _fit_blind(self, training: TrainingData, library: Any) -> None:
-        """Fit the regressor and a model of the groups, blind to the attribute, and the prices."""
+        """Fit regressors and models of the groups, blind to the attribute, and the prices for each pair."""
         check_same_features(self, training.X, reset=True)
         splits = split_rows(training, self.cv, self.random_state)  # of all of X, as the splitter may need it
-        X = self._take_out_column(training.X)
-        n_groups = len(self.groups_)
+        X, n_groups = self._take_out_column(training.X), len(self.groups_)
+        options = {"cv": splits, "share_groups": False, **self._fit_options}
         with self._explaining_the_missing_column(X is not training.X):
-            out_of_fold = cross_fit(
-                self.estimator,
-                replace(training, X=X),
-                predicted_amounts,
-                cv=splits,
-                share_groups=False,
-                **self._fit_options,
-            )
-            if n_groups > 1:
-                guessed = cross_fit(
+            folds = fit_folds(self.estimator, replace(training, X=X), predicted_amounts, **options)
+            guessed = []
+            if n_groups > 1:  # or nobody needs to be guessed
+                guessed = fit_folds(
                     self.group_estimator,
                     # What the user passes on to fit is meant for the regressor.
                     replace(training, X=X, fit_params={}),
                     partial(group_chances, n_groups=n_groups),
                     target=training.groups.codes,
-                    cv=splits,
-                    share_groups=False,
-                    **self._fit_options,
+                    **options,
                 )
-        if n_groups == 1:  # nobody needs to be guessed
-            guessed = replace(out_of_fold, estimator=None, scores=np.ones((len(out_of_fold.scores), 1)))
-        elif isinstance(self.estimator, FrozenEstimator):  # it has predicted all rows, in their order
-            out_of_fold = out_of_fold.take(guessed.rows)
-        self.estimator_, self.group_estimator_ = out_of_fold.estimator, guessed.estimator
-        rows, chances = out_of_fold.present(), guessed.present().scores
-        learned = fit_equal_levels(rows.scores, chances, rows.mass)
-        self._fitted_map = learned
-        self.levels_ = learned.levels
-        self.shares_ = dict(zip(self.groups_, learned.shares.tolist(), strict=True))
-        self.prices_ = dict(zip(self.groups_, learned.prices.T, strict=True))
-        self._report(rows, learned.moved(rows.scores, chances, self.strength), library)
+        regressors = _with_weight(folds, training)
+        if guessed and isinstance(self.estimator, FrozenEstimator):
+            # It has predicted all rows, in their order; each model of the groups has some.
+            folds = [replace(fold, scores=folds[0].scores[fold.rows]) for fold in guessed]
+        folds, guessed = _with_weight(folds, training), _with_weight(guessed, training)
+        self.estimator_ = FoldRegressors(tuple(fold.model for fold in regressors))
+        self.group_estimator_ = FoldGroupModels(tuple(fold.model for fold in guessed), n_groups)
+        chances = [fold.scores for fold in guessed] or [np.ones((len(fold.rows), 1)) for fold in folds]
+        learned, repaired = [], []
+        for fold, chance in zip(folds, chances, strict=True):
+            learned.append(fit_equal_levels(fold.scores, chance, _weights(training, fold)))
+            repaired.append(learned[-1].moved(fold.scores, chance, self.strength))
+        self._equal_levels = learned
+        self.levels_ = [one.levels for one in learned]
+        masses = [_weights(training, fold).sum() for fold in folds]
+        shares = np.average([one.shares for one in learned], axis=0, weights=masses)
+        self.shares_ = dict(zip(self.groups_, shares.tolist(), strict=True))
+        self.prices_ = {
+            label: [one.prices[:, code] for one in learned] for code, label in enumerate(self.groups_)
+        }
+        self._report(training, folds, repaired, library)
         self._warn_of_distances()
 
-    def _report(self, rows: OutOfFold, after: Floats, library: Any) -> None:
-        """Measure the repair on the rows that it was learned on."""
+    def _report(
+        self, training: TrainingData, folds: list[Fold], repaired: list[Floats], library: Any
+    ) -> None:
+        """Measure the repair on the rows that it was learned on, each by the models that had not seen it."""
+        both = [
+            replace(fold, scores=np.column_stack([fold.scores, after]))
+            for fold, after in zip(folds, repaired, strict=True)
+        ]
+        rows = pool_folds(both, training)
+        before, after = rows.scores.T
         self.report_ = report_repair(
             rows.labels,
-            rows.scores,
+            before,
             after,
             rows.groups,
             rows.weights,
             policy=self.policy,
             strength=float(self.strength),
-            measured_on="out of fold" if self._is_refitted else "held out",
+            measured_on="out of fold" if len(folds) > 1 else "held out",
+            models=[
+                (moved, training.groups.take(fold.rows), _weights(training, fold))
+                for fold, moved in zip(folds, repaired, strict=True)
+            ],
             library=library,
         )
 
@@ -406,31 +435,53 @@ class PredictionRepair(MetaRegressor):
 
     def _inner_X(self, X: Any) -> Any:
         """Return X without the sensitive column if the policy may not look at it."""
-        return self._without_column(X) if isinstance(self._fitted_map, EqualLevels) else X
+        return self._without_column(X) if hasattr(self, "prices_") else X
 
     def _respond(self, method: str, X: Any, values: Any) -> NDArray[Any]:
-        """Move the predictions of the inner estimator."""
+        """Return the mean of the repaired predictions of the models."""
         check_is_fitted(self)
-        learned = self._fitted_map
-        if isinstance(learned, EqualLevels):
-            rest = self._inner_X(X)
-            predicted = predicted_amounts(self.estimator_, rest)
-            if len(self.groups_) == 1:
-                return predicted
-            chances = group_chances(self.group_estimator_, rest, n_groups=len(self.groups_))
-            return learned.moved(predicted, chances, self.strength)
+        if hasattr(self, "prices_"):
+            return self._blind_predictions(self._inner_X(X))
         sensitive = self._sensitive(X, values, predicting=True)
         # Before the estimator sees them: what it says of groups that it does not know is of no help.
         codes = group_codes(sensitive, self.groups_, self.unknown_group)
-        predicted = predicted_amounts(self.estimator_, X, sensitive.to_metadata())
-        return learned.moved(predicted, codes, self.strength, bounded=False)
+        predictions = self.estimator_.predictions(X, sensitive.to_metadata())
+        pairs = zip(self._barycenters, predictions, strict=True)
+        return np.mean(
+            [learned.moved(predicted, codes, self.strength, bounded=False) for learned, predicted in pairs],
+            axis=0,
+        )
 
-    @property
-    def _is_refitted(self) -> bool:
-        """Whether what predicts is another model than those that the repair is learned of."""
-        return self.refit and not isinstance(self.estimator, FrozenEstimator)
+    def _blind_predictions(self, rest: Any) -> Floats:
+        """Return the mean of the repaired predictions of rows without the sensitive column."""
+        if len(self.groups_) == 1:
+            return self.estimator_.predict(rest)
+        predictions, chances = self.estimator_.predictions(rest), self.group_estimator_.chances(rest)
+        if len(predictions) == 1:  # a prefit regressor, with every model of the groups
+            predictions *= len(chances)
+        models = zip(self._equal_levels, predictions, chances, strict=True)
+        return np.mean(
+            [learned.moved(predicted, chance, self.strength) for learned, predicted, chance in models],
+            axis=0,
+        )
 
     @property
     def _fit_options(self) -> dict[str, Any]:
         """What all fits of inner models have in common."""
-        return {"refit": self.refit, "random_state": self.random_state, "n_jobs": self.n_jobs}
+        return {"random_state": self.random_state, "n_jobs": self.n_jobs}
+
+
+def _weights(training: TrainingData, fold: Fold) -> Floats:
+    """Return the weights of the rows that a model has scored, 1 without weights."""
+    return np.ones(len(fold.rows)) if training.weights is None else training.weights[fold.rows]
+
+
+def _with_weight(folds: list[Fold], training: TrainingData) -> list[Fold]:
+    """Return folds of the rows that have a weight, without those that have none."""
+    if training.weights is None or training.weights.all():
+        return folds
+    taken = [fold.take(np.flatnonzero(training.weights[fold.rows])) for fold in folds]
+    kept = [fold for fold in taken if len(fold.rows)]
+    if folds and not kept:
+        raise ValueError("No held-out row has a weight above 0: there is nothing to learn the repair on.")
+    return kept
