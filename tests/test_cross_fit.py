@@ -155,6 +155,9 @@ def test_splits_are_shuffled_by_a_random_state_and_can_be_reused():
     ("y", "params", "message"),
     [
         (ROWS % 3, {}, r"Only binary classification is supported.*multiclass: y has the classes 0, 1, 2"),
+        (ROWS % 3, {"for_several": "Use the other."}, "y has the classes 0, 1, 2. Use the other."),
+        (ROWS * 37, {}, r"60 distinct numbers in 60 rows: it looks like amounts.*ConstrainedRegressor"),
+        (ROWS * 37, {"several_classes": True}, r"looks like amounts.*response_method='predict'"),
         (ROWS * 0, {}, "y has only one class, 0: there is nothing to separate"),
         (Y, {"pos_label": "maybe"}, r"pos_label='maybe' is not one of the classes 'no', 'yes'"),
         (Y, {"sensitive_features": [None, *GROUP[1:]]}, "is missing"),

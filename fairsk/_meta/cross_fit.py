@@ -51,6 +51,10 @@ __all__ = [
 
 Splits: TypeAlias = list[tuple[Ints, Ints]]
 
+#: Labels are taken for amounts if they are more distinct numbers than the first, of fewer rows each on the
+#: average than the second: splits, five by default, leave most of them without rows to learn from.
+_MOST_NUMBERS, _ROWS_OF_A_CLASS = 20, 5
+
 
 class Respond(Protocol):
     """How a fitted model scores rows; the groups are None unless they may be used."""
@@ -122,6 +126,7 @@ def check_training_data(
     estimator: Any = None,
     cv: Any = None,
     several_classes: bool = False,
+    for_several: str = "",
     grades: Any = None,
 ) -> TrainingData:
     """Validate the arguments of ``fit`` of a classifier that treats groups differently.
@@ -151,6 +156,8 @@ def check_training_data(
     several_classes : bool, default=False
         Whether there may be more than two classes. Which of these are positive, ``pos_label`` does not say
         here: :class:`~fairsk._core.class_events.ClassEvents` does.
+    for_several : str
+        Where there may not be more, what there is for them, a sentence.
     grades : sequence of labels, optional
         All classes from the worst to the best: the better of two is the positive one.
 
@@ -176,10 +183,18 @@ def check_training_data(
         **fit_params,
     )
     classes = np.unique(labels)
+    if classes.dtype.kind in "iuf" and len(classes) > max(_MOST_NUMBERS, len(labels) / _ROWS_OF_A_CLASS):
+        raise ValueError(
+            f"y holds {len(classes):,} distinct numbers in {len(labels):,} rows: it looks like amounts, not "
+            "classes. ConstrainedRegressor holds a bound on predicted amounts, and PredictionRepair makes "
+            "groups alike. For decisions, give y as classes, such as y > 1000; GroupThresholdOptimizer with "
+            "response_method='predict' then makes them by thresholds on what a regressor predicts."
+        )
     if len(classes) > 2 and not several_classes:
         raise ValueError(
             "Only binary classification is supported. The type of the target is "
             f"{type_of_target(labels)}: y has the classes {list_labels(classes.tolist())}."
+            f"{' ' if for_several else ''}{for_several}"
         )
     if len(classes) < 2:
         raise ValueError(f"y has only one class, {show(classes[0])}: there is nothing to separate.")

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = ["is_frozen", "pose_problem", "present_rows", "read_training_data"]
 
+#: What there is for more than two classes.
+_FOR_SEVERAL = (
+    "Of several, GroupThresholdOptimizer with policy='blind' holds bounds without the groups at prediction, "
+    "and FairClassifier trains a net under them."
+)
+
 
 def read_training_data(
     model: ConstrainedClassifier,
@@ -56,6 +62,7 @@ def read_training_data(
         fit_params=fit_params,
         estimator=model.estimator,
         cv=model.cv,
+        for_several=_FOR_SEVERAL,
     )
     if sensitive_features is not None and not model.keep_sensitive:
         warn_of_column_left(training.X, training.groups.names, model.sensitive_features)
