@@ -354,6 +354,18 @@ def steps(display, at):
     return y[place].tolist()
 
 
+@dataclass(frozen=True)
+class PathOfClasses(Path):
+    """Looks like a ClassParetoPath."""
+
+    offsets: dict = field(default_factory=dict)
+
+
+def test_tradeoff_says_what_each_group_has():
+    assert TradeoffDisplay(Path()).plot().lines_[0].get_label() == "one threshold per group"
+    assert TradeoffDisplay(PathOfClasses()).plot().lines_[0].get_label() == "one vector of offsets per group"
+
+
 def test_tradeoff_is_a_step_line_under_a_dashed_one():
     display = TradeoffDisplay(Path()).plot()
     line, mixture = display.lines_

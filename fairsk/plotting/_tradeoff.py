@@ -121,7 +121,12 @@ class TradeoffDisplay(Result):
     @property
     def _label(self) -> str:
         """What the solid line is called, if it has no other name."""
-        return "one threshold per group" if _interval(self.path) is None else "one model per bound"
+        if _interval(self.path) is not None:
+            return "one model per bound"
+        # Of several classes a path has offsets of the scores, and no thresholds.
+        return (
+            "one vector of offsets per group" if hasattr(self.path, "offsets") else "one threshold per group"
+        )
 
     def _tables(self) -> list[Table]:
         path = self.path
