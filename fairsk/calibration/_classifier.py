@@ -58,7 +58,8 @@ class GroupCalibratedClassifier(MetaClassifier):
         The kind of map: any rising one, which takes a few hundred rows per group; Platt's sigmoid with a
         slope and an intercept; or a temperature alone, which corrects confidence but not a group's base rate,
         and changes no prediction. Of three classes and more, one temperature serves all of them; the other
-        two kinds are a map per class against the rest, whose probabilities are divided by their sum.
+        two kinds are a map per class against the rest, whose probabilities are divided by their sum. Take one
+        of the last two for several classes with fewer than some thousand rows per group (see Notes).
     shrinkage : float in [0, inf), default=50.0
         How many rows the map of all rows counts for: a group with that many rows gets the mean of its own
         map and that one. 0 is no help from other groups.
@@ -138,6 +139,14 @@ class GroupCalibratedClassifier(MetaClassifier):
     against the rest [2]_ are each fitted by itself, as for two classes; where all of them say 0, the classes
     are equally probable. A class that no row of a group has is impossible by the group's own isotonic map,
     and nearly so by its sigmoid; the map of all rows leaves it some probability.
+
+    An isotonic map says 0 below the lowest score of the class that it has seen, which costs much log loss
+    where the class then occurs. In a simulation of three classes and two groups, whose scores were off by a
+    slope and a shift, 200 rows per group gave some class probability 0 in a third of new rows, and a log loss
+    of .89, against .71 of the temperature and .67 of the sigmoid; 1,000 rows gave .73, .74 and .68. Few rows
+    per class and group, or probabilities that go on into logarithms or costs, are a reason for
+    ``"temperature"``, which never says 0 and keeps the order of the classes, or for ``"sigmoid"``, if base
+    rates are wrong too.
 
     *The default shrinkage* was chosen by simulation: groups of 10 to 3,000 rows beside 6,000 others, true
     log-odds :math:`a_g z + b_g` with :math:`\log a_g` and :math:`b_g` normal with standard deviations of
