@@ -364,6 +364,35 @@ def test_parity_of_all_is_kept_by_mixtures(many_rows):
     assert np.ptp(problem.values(solution.tables), axis=0).max() < 1e-9
 
 
+def test_mixtures_at_parity_of_several_rates_are_no_worse_than_those_of_random_offsets():
+    # No column alone gains then: one of every group must be there before the program's value rises.
+    random = np.random.default_rng(1)
+    codes = np.arange(600) % 3
+    logits = 1.2 * random.normal(size=(600, 5)) + 0.6 * random.normal(size=(3, 5))[codes]
+    scores = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    labels = (scores.cumsum(1) > random.random((600, 1))).argmax(1)
+    constraints = bounded_constraints("equalized_odds", 0.0, None)
+    arguments = (np.log(scores), labels, codes, 3, np.ones(600), np.eye(5), ClassEvents.of(list("abcde")))
+    problem = OffsetProblem(*arguments, constraints, np.ones((10, 3), dtype=bool))
+    worth, rates = [], []  # of the decisions of 300 vectors per group: worth, and shares of each label's rows
+    for group in (0, 1, 2):
+        own, of = np.log(scores[codes == group]), labels[codes == group]
+        decided = (own + random.normal(0, 0.7, (300, 1, 5))).argmax(2)
+        worth += [-(decided == of).sum(1) / 600]
+        is_event = decided[:, :, None] == np.arange(5)
+        inside = [is_event[:, of == k, k].mean(1) for k in range(5)]
+        outside = [is_event[:, of != k, k].mean(1) for k in range(5)]
+        rates += [np.array(inside + outside)]
+    none = np.zeros((10, 300))
+    equal = [[rates[0], -rates[1], none], [rates[0], none, -rates[2]]]
+    each_is_one = np.repeat(np.eye(3), 300, axis=1)
+    expected = linprog(
+        np.hstack(worth), A_eq=np.vstack([np.block(equal), each_is_one]), b_eq=[0] * 20 + [1, 1, 1]
+    )
+    assert expected.success
+    assert solve(problem, "randomized").value >= -expected.fun
+
+
 def test_own_rates(many_rows):
     # Of the decisions that are wrong, whatever the class: a rate of the user's own.
     constraint = bounded_constraints("accuracy_parity", 0.05, None)[0]

@@ -189,6 +189,7 @@ class _Solver:
             for g, (pool, offsets) in enumerate(zip(self._pools, choice, strict=True)):
                 self._columns[g] = np.union1d(self._columns[g], pool.add([offsets]))
             master = Master.solve(self._windows, self._pools, self._columns, "worth") or master
+            master = self._enter_all(master, self._least_gain(on_all=True))
         mixed = self._from_master(master)
         single = None if choice is None else self._from_choice(choice, is_best, master)
         if single is None and (policy == "threshold" or not problem.can_mix):
@@ -246,8 +247,12 @@ class _Solver:
             payoffs = pool.rows.payoffs(master.prices.payoff(pool, g, table, "worth"))
             start = pool.offsets[used[np.argmax(probabilities)]]
             pool.add(offsets_near(pool.rows, start, n_cells, payoffs))
+        return self._enter_all(master, _GAIN * self._span)
+
+    def _enter_all(self, master: Master, least: float) -> Master:
+        """Return the optimum over all that has been looked at, but for what gains less."""
         for _ in range(_MAX_ROUNDS):
-            if not self._enter(master, "worth", -_GAIN * self._span):
+            if not self._enter(master, "worth", -least):
                 break
             master = Master.solve(self._windows, self._pools, self._columns, "worth") or master
         return master
@@ -267,12 +272,16 @@ class _Solver:
                 return None
             if goal == "excess" and master.excess <= 1e-10:
                 return master
-            entered = self._add_columns(master, goal, on_all=on_all)
+            entered, left = self._add_columns(master, goal, on_all=on_all)
             gained, previous = master.value - previous, master.value
             rounds_on_all += on_all
-            # What few rows say is worth no more than their noise.
+            # What few rows say is worth no more than their noise. A round that gains nothing while the prices
+            # promise much is no end: under tight bounds it takes columns of several groups together to gain.
             is_done = not entered or (
-                not is_complete and goal == "worth" and gained < self._least_gain(on_all)
+                not is_complete
+                and goal == "worth"
+                and gained < self._least_gain(on_all)
+                and left < WORTH_MIXING * self._span
             )
             if is_done or rounds_on_all >= _MAX_FULL_ROUNDS:
                 if on_all or is_complete:
@@ -284,8 +293,10 @@ class _Solver:
         """Return what a round of new columns must gain for one more to be worth its time."""
         return self._span * (_GAIN_ON_ALL if on_all else _GAIN_ON_FEW)
 
-    def _add_columns(self, master: Master, goal: Literal["worth", "excess"], *, on_all: bool) -> bool:
-        """Add the columns that gain most; say whether there are any."""
+    def _add_columns(
+        self, master: Master, goal: Literal["worth", "excess"], *, on_all: bool
+    ) -> tuple[bool, float]:
+        """Add the columns that gain most; say whether there are any, and what they promise at the most."""
         least = -_GAIN * (self._span if goal == "worth" else 1.0)
         prices = master.prices
         if self._best_prices is not None:
@@ -299,7 +310,7 @@ class _Solver:
         bound = prices.constant + sum(found)
         if self._best_prices is None or bound < self._best_prices[1]:
             self._best_prices = prices, bound
-        return entered
+        return entered, self._best_prices[1] - master.value
 
     def _search(
         self, master: Master, prices: Prices, goal: Literal["worth", "excess"], *, on_all: bool
