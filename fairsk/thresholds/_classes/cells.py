@@ -23,7 +23,7 @@ from fairsk.thresholds._classes.rows import GroupRows, normalised
 __all__ = ["all_offsets", "number_of_cells", "offsets_near"]
 
 #: Decisions of rows, small: cells are many.
-Decisions: TypeAlias = NDArray[np.int8]
+Decisions: TypeAlias = NDArray[np.int16]
 #: How many cells are left for their neighbours at a time.
 _AT_A_TIME = 64
 
@@ -42,7 +42,7 @@ def all_offsets(rows: GroupRows) -> Floats:
     if rows.n_classes == 2:
         line = rows.line(np.zeros(2), 1)
         return np.column_stack([np.zeros(len(line.stops)), line.stops])
-    return _walk(rows, np.zeros(len(rows), dtype=np.int8))
+    return _walk(rows, np.zeros(len(rows), dtype=np.int16))
 
 
 def offsets_near(rows: GroupRows, start: Floats, most: int, payoffs: Floats) -> Floats:
@@ -59,7 +59,7 @@ def offsets_near(rows: GroupRows, start: Floats, most: int, payoffs: Floats) -> 
     payoffs : array of shape (n_classes, n_samples)
         What each row is worth under each decision.
     """
-    return _walk(rows, rows.decide(start).astype(np.int8), most, payoffs)
+    return _walk(rows, rows.decide(start).astype(np.int16), most, payoffs)
 
 
 def _walk(
@@ -103,7 +103,7 @@ def _walk(
                 for i, key in enumerate(following.tolist()):
                     if key not in seen:
                         seen.add(key)
-                        decisions = np.where(is_first[i], np.int8(k), front[at[i]])
+                        decisions = np.where(is_first[i], np.int16(k), front[at[i]])
                         heapq.heappush(waiting, (float(loss[i]), len(seen), key, decisions))
     return normalised(np.concatenate(found)) if found else np.zeros((0, n_classes))
 
