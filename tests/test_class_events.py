@@ -34,6 +34,10 @@ def test_named_classes_are_the_events_in_the_order_named():
     graded = ClassEvents.of([1, 2, 3], pos_label=2, grades=[3, 2, 1])
     assert graded.members.tolist() == [[True, True, False]]
     assert graded.in_words(0) == "2 or better"
+    # Named by equal numbers of other kinds, they are called what the classes are.
+    for named in (np.array([2, 1]), [2.0, True]):
+        assert list(map(repr, ClassEvents.of(np.array([1, 2, 3]), named).labels)) == ["2", "1"]
+    assert list(map(repr, ClassEvents.of([1, 2, 3], grades=np.array([3, 1, 2])).labels)) == ["1", "2"]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +45,11 @@ def test_named_classes_are_the_events_in_the_order_named():
     [
         ({"pos_label": "tin"}, "'tin' is not one of the classes"),
         ({"pos_label": ["gold", "gold"]}, "each once"),
-        ({"pos_label": []}, "must name classes"),
+        ({"pos_label": []}, "each once; got none"),
+        ({"pos_label": [["gold"]]}, "each once"),
+        ({"pos_label": {"gold"}}, "each once"),
+        ({"grades": []}, "from the worst to the best; got none"),
+        ({"grades": [["bronze"], "silver", "gold"]}, "every class once, from the worst"),
         ({"grades": ["silver", "gold"]}, "every class once, from the worst"),
         ({"grades": ["gold", "silver", "bronze"], "pos_label": "gold"}, "worst of the grades"),
     ],

@@ -438,6 +438,17 @@ def test_a_second_fit_to_two_classes_forgets_the_others():
     assert set(vars(again)) == set(vars(fresh))
 
 
+def test_offsets_and_thresholds_say_of_how_many_classes_they_are():
+    X, y = problem(n=60)
+    with pytest.raises(AttributeError, match="overall_threshold_ is that of two classes"):
+        _ = fit(X, y).overall_threshold_
+    two = fit(X[:, [0, 1, 3]], np.where(y == "good", "good", "fair"), response="decision_function")
+    with pytest.raises(AttributeError, match="overall_offsets_ are those of three and more"):
+        _ = two.overall_offsets_
+    with pytest.raises(AttributeError, match="after fit"):
+        _ = GroupThresholdOptimizer(two).overall_offsets_
+
+
 def test_the_path_follows_the_bound():
     X, y = problem(n=300)
     model = fit(X, y, max_difference=0.1)

@@ -72,8 +72,8 @@ class ClassEvents:
         if pos_label is not None:
             named = list(pos_label) if names_several(pos_label) else [pos_label]
             _refuse_unknown(named, wanted, listed, are_grades=grades is not None)
-            wanted = named
-        order = listed if grades is None else list(grades)
+            wanted = [listed[listed.index(label)] for label in named]  # as the classes are written
+        order = listed if grades is None else _in_order(list(grades), listed)
         place = np.array([order.index(label) for label in listed])
         positions = np.array([order.index(label) for label in wanted])
         members = place == positions[:, None] if grades is None else place >= positions[:, None]
@@ -124,18 +124,23 @@ def names_several(pos_label: Any) -> bool:
 
 def _in_order(grades: list[Any], classes: list[Any]) -> list[Any]:
     """Return the grades, if they are the classes in some order."""
-    if len(set(grades)) < len(grades) or set(grades) != set(classes):
+    if not _are_distinct(grades) or set(grades) != set(classes):
         raise ValueError(
             "grades must name every class once, from the worst to the best; got "
-            f"{list_labels(grades)}, and the classes are {list_labels(classes)}."
+            f"{list_labels(grades) or 'none'}, and the classes are {list_labels(classes)}."
         )
-    return grades
+    return [classes[classes.index(label)] for label in grades]
+
+
+def _are_distinct(labels: list[Any]) -> bool:
+    """Return whether labels are labels, each once: a list among them, say, is none."""
+    return all(isinstance(label, Hashable) for label in labels) and len(set(labels)) == len(labels)
 
 
 def _refuse_unknown(named: list[Any], wanted: list[Any], classes: list[Any], *, are_grades: bool) -> None:
     """Refuse labels that have no event, or that are named twice."""
-    if not named or len(set(named)) < len(named):
-        raise ValueError(f"pos_label must name classes, each once; got {list_labels(named)}.")
+    if not named or not _are_distinct(named):
+        raise ValueError(f"pos_label must name classes, each once; got {list_labels(named) or 'none'}.")
     unknown = [label for label in named if label not in classes]
     if unknown:
         raise ValueError(

@@ -554,12 +554,18 @@ class GroupThresholdOptimizer(MetaClassifier):
     @property
     def overall_threshold_(self) -> float:
         """The best threshold for all rows alike, without a bound; of two classes only."""
-        return self._fitted_policy.overall_threshold
+        return self._of_policy("overall_threshold", "overall_threshold_ is that of two classes")
 
     @property
     def overall_offsets_(self) -> Floats:
         """The best offset of each class for all rows alike, without a bound; of several classes only."""
-        return self._fitted_policy.overall_offsets
+        return self._of_policy("overall_offsets", "overall_offsets_ are those of three and more classes")
+
+    def _of_policy(self, name: str, meaning: str) -> Any:
+        """Return what the fitted policy knows; say which ones do where it does not."""
+        if not hasattr(getattr(self, "_fitted_policy", None), name):
+            raise AttributeError(f"{meaning}, after fit.")
+        return getattr(self._fitted_policy, name)
 
     def _decisions(self, training: TrainingData) -> Decisions:
         """Return how decisions between the classes are chosen, by what the parameters ask for."""

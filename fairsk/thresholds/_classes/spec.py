@@ -102,7 +102,7 @@ class ClassSpec:
         required = Requirements.from_parameters(min_rates, None, False)
         return cls(
             events,
-            None if grades is None else tuple(grades),
+            None if grades is None else tuple(classes[classes.index(grade)] for grade in grades),
             constraints,
             name,
             worths,
