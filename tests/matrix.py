@@ -861,8 +861,9 @@ FAILURES = [
         lambda cell, model, tool: "fair" in tool.traits and _metadata(cell, routing=False),
     ),
     Failure(
-        "Thresholds, repairs and calibration by group need the groups to predict, and here scikit-learn calls "
-        "`predict` or `score` without metadata. Name the column; or enable routing and score with fairsk's scorers "
+        "Thresholds, repairs and calibration by group need the groups to predict, and here scikit-learn "
+        "calls `predict` or `score` without metadata. Name the column; or enable routing and score with "
+        "fairsk's scorers "
         '(`make_group_scorer("accuracy", comparison="overall")` is the accuracy) or `GroupScoring`; or call '
         "`best_estimator_.predict(X, sensitive_features=...)`.",
         ValueError,
