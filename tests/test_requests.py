@@ -9,7 +9,7 @@ import sklearn
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
 from sklearn.model_selection import GridSearchCV, GroupKFold, LeaveOneGroupOut, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -17,8 +17,10 @@ from sklearn.preprocessing import StandardScaler
 
 from fairsk import (
     ConstrainedClassifier,
+    ConstrainedRegressor,
     GroupCalibratedClassifier,
     GroupThresholdOptimizer,
+    PredictionRepair,
     ReweightedClassifier,
     ScoreRepair,
     SensitiveRouter,
@@ -116,6 +118,32 @@ def test_a_router_leaves_the_weights_out_of_a_model_that_declines_them(routing):
     model = SensitiveRouter(vote).fit(X, Y, sensitive_features=SEX, sample_weight=WEIGHTS)
     plain = SGDClassifier(random_state=0).fit(X, Y)
     np.testing.assert_allclose(model.estimator_.estimators_[1].coef_, plain.coef_)
+
+
+class AmountWitness(LinearRegression):
+    """A regressor whose predictions are made for sites only that it was not fitted to, or for all of them."""
+
+    def fit(self, X, y, sample_weight=None):
+        self.sites_ = set(X[:, -1].astype(int))
+        self.weighted_ = sample_weight is not None
+        return super().fit(X, y, sample_weight)
+
+    def predict(self, X):
+        assert not self.sites_ & set(X[:, -1].astype(int)) or len(self.sites_) == 4
+        return super().predict(X)
+
+
+def test_regressors_hear_the_same_requests(routing):
+    """The splitter gets its groups, and a model that declines weights is fitted without."""
+    rows, y = np.column_stack([X, SITE]), SKILL + Y
+    repair = PredictionRepair(told(AmountWitness(), sample_weight=False), cv=GroupKFold(4))
+    repair.fit(rows, y, sensitive_features=SEX, groups=SITE, sample_weight=WEIGHTS)
+    assert not repair.estimator_.weighted_
+    np.testing.assert_allclose(repair.estimator_.coef_, LinearRegression().fit(rows, y).coef_)
+    for kind in (PredictionRepair, lambda inner, cv: ConstrainedRegressor(inner, max_difference=9.0, cv=cv)):
+        with pytest.raises(ValueError, match="groups"):
+            kind(AmountWitness(), cv=GroupKFold(4)).fit(rows, y, sensitive_features=SEX)
+        kind(AmountWitness(), cv=GroupKFold(4)).fit(rows, y, sensitive_features=SEX, groups=SITE)
 
 
 # --- frozen models ----------------------------------------------------------------------------------------

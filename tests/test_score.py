@@ -1,4 +1,4 @@
-"""``score`` of every classifier: scikit-learn's accuracy, of labels and weights in any container."""
+"""``score``: scikit-learn's accuracy, and R2 of regressors, of labels and weights in any container."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import r2_score
 
 from fairsk import (
     ConstrainedClassifier,
+    ConstrainedRegressor,
     FairClassifier,
     GroupCalibratedClassifier,
     GroupThresholdOptimizer,
+    PredictionRepair,
     ReweightedClassifier,
     ScoreRepair,
     SensitiveRouter,
@@ -169,3 +172,28 @@ def test_fit_takes_labels_in_any_container(container):
     else:
         model.fit(X, labels)
     np.testing.assert_allclose(model.predict_proba(X), wanted)
+
+
+@pytest.mark.parametrize(
+    "regressor",
+    [
+        PredictionRepair(LinearRegression(), sensitive_features="sex"),
+        ConstrainedRegressor(LinearRegression(), sensitive_features="sex", max_difference=0.5, cv=2),
+    ],
+)
+def test_the_score_of_a_regressor_is_r2_in_any_container(regressor):
+    regressor.fit(X, 10 * SKILL + Y)
+    predicted, weights = regressor.predict(X), np.arange(N) % 7
+    amounts = np.arange(N) % 5  # whole numbers, of which each container can be made
+    for container in sorted(CONTAINERS):
+        if "boolean" not in container:
+            held = CONTAINERS[container](amounts)
+            assert regressor.score(X, held) == pytest.approx(r2_score(amounts, predicted)), container
+            found = regressor.score(X, held, sample_weight=weights)
+            assert found == pytest.approx(r2_score(amounts, predicted, sample_weight=weights)), container
+    for container in sorted(set(MISSING) - {"pandas categorical"}):
+        with pytest.raises(ValueError, match=r"missing|contains NaN"):
+            regressor.score(X, MISSING[container](amounts))
+    for bad in (-np.ones(N), np.zeros(N)):
+        with pytest.raises(ValueError, match="sample_weight must be finite, not negative, and not all zero"):
+            regressor.score(X, amounts, sample_weight=bad)
