@@ -167,7 +167,7 @@ def test_combinations_keep_their_bound_over_many_columns_and_multipliers_are_its
 def test_factors_keep_their_limits_where_no_combination_keeps_the_bound():
     """Bounds of nothing, on losses of amounts far from 0, whose rounding leads solvers astray."""
     rng = np.random.default_rng(5)
-    for problem in range(30):
+    for problem in range(10):
         codes = np.arange(60) % 2
         target = 1e6 * (problem % 2) + rng.normal(size=60) * (1 + codes)
         base = target + rng.normal(size=60) * (1 + codes)
