@@ -163,7 +163,8 @@ class PredictionRepair(MetaRegressor):
     (Kolmogorov-Smirnov), so for .01 it takes 37,000 rows of each. A test on new rows adds their own noise:
     with 50,000 new rows per group, .01 is kept with probability .95 if 143,000 of each were learned from.
     That is so of one model. The mean of several is about as equal as if all rows had been those of one, if
-    the models agree, and somewhat less if they do not: ``report_.ks_limit`` allows for it.
+    the models agree, and less if they do not, however many rows there are: ``report_.ks_limit`` leaves room
+    for that, which :class:`fairsk.calibration.PredictionRepairReport` puts in figures.
 
     *Blind.* Predictions are spread over 64 levels :math:`z_j`, such that each level is as frequent in every
     group as in all rows, by the chances :math:`P_g(x)` of the groups, and squared moves are least [3]_ [4]_:
