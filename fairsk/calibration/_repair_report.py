@@ -105,7 +105,7 @@ class PredictionRepairReport(Result):
     >>> X, y = [[i, i % 2] for i in range(40)], [i + 8.0 * (i % 2) for i in range(40)]
     >>> report = PredictionRepair(LinearRegression(), sensitive_features=1).fit(X, y).report_
     >>> round(report.ks_before, 2), round(report.ks_after, 2)
-    (0.25, 0.05)
+    (0.25, 0.0)
     """
 
     policy: RepairPolicy
