@@ -288,9 +288,9 @@ class ConstrainedRegressor(MetaRegressor):
         if report.violation > 0:
             warn_user(
                 f"No model was found whose held-out predictions meet the bound on {report.constraint.name} "
-                f"({report.disparity:.6g}, and at most {report.bound:.6g} was asked for). What helps: a "
-                "looser bound, more rows, coarser groups, or a learner that can give up accuracy in more "
-                "ways."
+                f"(the least that was found is {report.disparity:.6g}, and at most {report.bound:.6g} was "
+                "asked for). What helps: a looser bound, more rows, coarser groups, or a learner that can "
+                "give up accuracy in more ways."
             )
         elif not self.margin and report.is_far:
             far = list_groups(label for label in report.groups if label not in report.exempt)

@@ -40,6 +40,8 @@ _SOLVER_ROUNDING = 1e-9
 _NO_EXCESS = 1e-7
 #: Limits that are closer than this are reached.
 _REACHED = 1e-6
+#: How much more it counts that parts add up to 1 than that slopes cancel.
+_OF_SUMS = 1e3
 
 
 #: A function of the variables of the program.
@@ -63,6 +65,9 @@ class Combination:
     multipliers : array of shape (n_rates, n_groups)
         What it costs to raise each mean by one, in units of the mean loss; 0 where the bound is not kept, for
         then it is worth any loss.
+    held_up_by : array of shape (n_rates, n_groups)
+        Where the bound is not kept, which means keep the excess from falling, and by which parts: above 0
+        those to be lowered, below 0 those to be raised. Both add up to 1. Otherwise 0.
     """
 
     shares: Floats
@@ -70,6 +75,7 @@ class Combination:
     values: Floats
     excess: float
     multipliers: Floats
+    held_up_by: Floats
 
 
 def best_combination(
@@ -110,6 +116,7 @@ def best_combination(
         program.values(best),
         program.excess(best),
         program.multipliers(best),
+        program.held_up_by(best),
     )
 
 
@@ -425,3 +432,36 @@ class _Program:
         np.add.at(multipliers, (high[:, 0], self.covered[high[:, 1]]), found[: len(high)] / unit[high[:, 0]])
         np.add.at(multipliers, (low[:, 0], self.covered[low[:, 1]]), -found[len(high) :] / unit[low[:, 0]])
         return multipliers
+
+    def held_up_by(self, z: Floats) -> Floats:
+        """Return which means keep the excess from falling: the multipliers of what is the least excess.
+
+        At the least, no direction lowers the greatest of the limits that are passed: of these, parts that add
+        up to 1 have slopes that cancel.
+        """
+        held = np.zeros(self.moved.shape)
+        if not len(self.covered) or self.excess(z) == 0:
+            return held
+        at = self.values(z)[:, self.covered] / self.units
+        lowest = (at - self.distances).min(1, keepdims=True) if self.n_lowest else np.zeros((len(at), 1))
+        beyond = at + self.distances - lowest - self._bound[:, None]
+        high = np.argwhere(beyond >= beyond.max() - _REACHED)
+        low = np.empty((0, 2), dtype=int)
+        if self.n_lowest:
+            is_low = at - self.distances <= lowest + _REACHED
+            is_low[np.setdiff1d(np.arange(len(at)), high[:, 0])] = False
+            low = np.argwhere(is_low)
+        slopes = self._value_slopes(z)
+        sides = np.concatenate([slopes[tuple(high.T)], -slopes[tuple(low.T)]]).T
+        rates = np.concatenate([high[:, 0], low[:, 0]])
+        is_high = np.arange(len(rates)) < len(high)
+        sums, right = [is_high.astype(float)], [1.0]
+        for rate in range(self.n_lowest):
+            sums.append(np.where(rates == rate, np.where(is_high, 1.0, -1.0), 0.0))
+            right.append(0.0)
+        # Parts must add up; where factors are at their limits, slopes need not cancel.
+        table = np.concatenate([sides, _OF_SUMS * np.array(sums)])
+        parts = nnls(table, np.concatenate([np.zeros(len(sides)), _OF_SUMS * np.array(right)]))[0]
+        np.add.at(held, (high[:, 0], self.covered[high[:, 1]]), parts[: len(high)])
+        np.add.at(held, (low[:, 0], self.covered[low[:, 1]]), -parts[len(high) :])
+        return held

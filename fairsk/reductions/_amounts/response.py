@@ -36,6 +36,8 @@ _LEAST_SHIFT = 0.1
 _PUSH = 1.0
 #: By how much of its weight a group whose loss is too low becomes lighter at a time.
 _LIGHTER = 0.5
+#: The same where nothing but the worst means counts any more: so much more that all others are a tenth.
+_AGAINST = 10.0
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,23 @@ class PriceResponses:
         multipliers = np.zeros((len(rows.rates), rows.n_groups))
         multipliers[0] = -shares * shifts * self._loss_curvature * self.spread / self._slopes[0]
         return multipliers
+
+    def against(self, parts: Floats) -> Floats:
+        """Return multipliers under which means count that are to be lowered, and hardly anything else.
+
+        Parameters
+        ----------
+        parts : array of shape (n_rates, n_groups)
+            How much of the push each mean gets; below 0 it is raised.
+        """
+        curvatures = np.array(self._curvatures)[:, None] * self._root_slopes
+        if not (curvatures > 0).any():
+            return np.zeros(parts.shape)
+        units = np.divide(self._loss_curvature, curvatures, out=np.zeros(parts.shape), where=curvatures > 0)
+        multipliers = parts * units
+        # No weight falls below what is left of a group that is to get worse.
+        least = self.rows.per_row(np.where(parts < 0, parts, 0.0)).min(initial=0.0)
+        return multipliers * min(_AGAINST, _LIGHTER / -least if least < 0 else _AGAINST)
 
     def push(self, values: Floats, distances: Floats | None) -> Floats:
         """Return multipliers that push means into what the bound allows.

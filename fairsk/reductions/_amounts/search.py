@@ -58,6 +58,29 @@ class AmountSearch:
 
     def run(self, max_models: int) -> Combination:
         """Fit models until another one is not worth it; return the best combination of all."""
+        best = self._look_for_bound(max_models)
+        return self._lower(best, max_models) if best.excess > 0 else best
+
+    def _lower(self, best: Combination, max_models: int) -> Combination:
+        """Fit models of the means that keep the excess from falling, until it falls by no more.
+
+        Which prices a bound asks for depends on how far it is away, and of one that nothing reaches it says
+        nothing. Which means are the worst does not.
+        """
+        while len(self.columns) < max_models:
+            multipliers = self._responses.against(best.held_up_by)
+            if not multipliers.any() or _is_known(multipliers, self.columns):
+                break
+            self.columns.append(self._fit(multipliers, 0, len(self.problem.splits)))
+            self.problem.report_progress(len(self.columns), max_models)
+            before, best = best, self.combine()
+            if before.excess - best.excess < _LEAST_GAIN * self._standard_error():
+                break
+        self.stopped = "max_models" if len(self.columns) >= max_models else "no gain"
+        return best
+
+    def _look_for_bound(self, max_models: int) -> Combination:
+        """Fit models until another one is not worth it under the bound, as far as it is kept."""
         self.columns.append(self._fit(None, 0, len(self.problem.splits)))
         self.problem.report_progress(1, max_models)
         base = self.predictions(0)
