@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 
 from fairsk._core.columns import as_array
@@ -42,6 +43,26 @@ def amounts_column(name: str, values: Any, *, warn: bool = False) -> Floats:
         amounts = column.astype(float)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must hold numbers, got values such as {show(column[0])}.") from None
-    if len(amounts) == 0 or not np.isfinite(amounts).all():
-        raise ValueError(f"{name} must hold at least one number, and no missing or infinite ones.")
+    texts = [value for value in column.tolist() if isinstance(value, str)] if _may_hold_text(column) else []
+    if texts:
+        raise ValueError(
+            f"{name} holds text, such as {show(texts[0])}: amounts are numbers. Convert it, as in "
+            f"pandas.to_numeric({name})."
+        )
+    _refuse_missing(name, amounts)
     return amounts
+
+
+def _may_hold_text(column: NDArray[Any]) -> bool:
+    return column.dtype.kind not in "biuf"
+
+
+def _refuse_missing(name: str, amounts: Floats) -> None:
+    n_missing, n_infinite = int(np.isnan(amounts).sum()), int(np.isinf(amounts).sum())
+    if len(amounts) and not n_missing and not n_infinite:
+        return
+    found = [f"{n:,} {word}" for n, word in ((n_missing, "missing"), (n_infinite, "infinite")) if n]
+    what = ""
+    if found:
+        what = f": {' and '.join(found)} of {len(amounts):,}. Drop these rows, or impute what is missing"
+    raise ValueError(f"{name} must hold at least one number, and no missing or infinite ones{what}.")

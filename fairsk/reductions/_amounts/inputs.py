@@ -131,7 +131,12 @@ def pose_amounts(
 
 def _warn_of_small_groups(rows: AmountRows, spec: AmountSpec, min_group_size: int) -> None:
     """Warn of groups that are too small to measure, and if too few are left."""
-    if not rows.covered.any():
+    if rows.n_groups == 1 and rows.bound.comparison == "difference":
+        warn_user(
+            f"There is only one group, {format_group(rows.labels[0])}: there is nothing to compare it with, "
+            "and nothing is promised. Check that sensitive_features names the right column."
+        )
+    elif not rows.covered.any():
         few = "Fewer than two groups" if rows.bound.comparison == "difference" else "No groups"
         warn_user(
             f"{few} can be measured under {spec.constraint.name} (min_group_size={min_group_size}): nothing "
