@@ -9,6 +9,7 @@ from sklearn.linear_model import LinearRegression
 
 from fairsk import ConstrainedRegressor, PredictionRepair
 from fairsk.metrics import GroupAmounts
+from fairsk.scoring import make_fair_scorer
 
 RNG = np.random.default_rng(0)
 GROUPS = np.tile(["a", "b"], 60)
@@ -52,3 +53,28 @@ def test_one_group_alone_is_named_and_the_column_questioned():
         ConstrainedRegressor(LinearRegression(), max_difference=1, cv=2).fit(
             X[one], Y[one], sensitive_features=GROUPS[one]
         )
+
+
+def test_a_forgotten_bound_on_losses_is_quoted_in_their_unit():
+    squares = (Y - Y.mean()) ** 2
+    means = [squares[g == GROUPS].mean() for g in "ab"]
+    with pytest.raises(ValueError, match="mean squared error of up to ") as caught:
+        ConstrainedRegressor(LinearRegression(), constraint="error_parity").fit(
+            X, Y, sensitive_features=GROUPS
+        )
+    assert f"{max(means):.4g} in a group" in str(caught.value)
+    assert f"{max(means) - min(means):.4g} apart" in str(caught.value)
+
+
+def test_misspelt_constraints_name_what_is_meant_and_all_there_are():
+    model = ConstrainedRegressor(LinearRegression(), constraint="bounded_group_los", max_loss=1)
+    with pytest.raises(
+        ValueError, match=r"mean 'bounded_group_loss'\? Built in: mean_parity, .*bounded_group_loss"
+    ):
+        model.fit(X, Y, sensitive_features=GROUPS)
+    for name in ("mean_partiy", "demographc_parity", "nonsense"):
+        with pytest.raises(ValueError, match=r"demographic_parity.* of amounts mean_parity.*ks_distance"):
+            make_fair_scorer(name, sensitive_features=0)
+    for name in ("bounded_group_loss", "bounded_group_los"):
+        with pytest.raises(ValueError, match=r"make_fair_scorer\('error_parity', comparison='worst_group'\)"):
+            make_fair_scorer(name, sensitive_features=0)

@@ -16,6 +16,7 @@ from fairsk.metrics._decisions.strata import OverStrata
 from fairsk.rates import (
     AMOUNT_CONSTRAINTS,
     CONSTRAINTS,
+    RATES,
     Comparison,
     Constraint,
     MeanRate,
@@ -24,12 +25,16 @@ from fairsk.rates import (
     get_amount_constraint,
     get_constraint,
 )
+from fairsk.rates._named_constraints import CONSTRAINTS_ALSO_CALLED
 from fairsk.scoring._amount_measures import DISTANCES, AmountDisparity, Distance
 from fairsk.scoring._classes import check_class_labels
 from fairsk.scoring._measures import Aggregate, Disparity, GroupPerformance, ScoredResponse, Tradeoff
 from fairsk.scoring._sensitive_scorer import Performance, SensitiveScorer
 
 __all__ = ["criterion_of", "make_fair_scorer", "make_group_scorer", "make_tradeoff_scorer"]
+
+#: A constraint of ConstrainedRegressor alone: it bounds, and compares nothing.
+_CEILING = "bounded_group_loss"
 
 
 def make_fair_scorer(
@@ -388,10 +393,25 @@ def criterion_of(constraint: str | Constraint | MeanRate) -> Constraint:
     if isinstance(constraint, Constraint):
         return constraint
     if isinstance(constraint, str) and constraint not in CONSTRAINTS:
-        hint = did_you_mean(constraint, [*CONSTRAINTS, *AMOUNT_CONSTRAINTS, *DISTANCES])
-        if any(repr(name) in hint for name in (*AMOUNT_CONSTRAINTS, *DISTANCES)):
-            raise ValueError(f"Unknown constraint {show(constraint)}.{hint}")
+        _refuse_unknown(constraint)
     return get_constraint(constraint)
+
+
+def _refuse_unknown(constraint: str) -> None:
+    """Refuse a name that is none, unless it is another name of a constraint on decisions."""
+    if did_you_mean(constraint, [_CEILING]):
+        raise ValueError(
+            f"{show(constraint)} is no disparity: {_CEILING} is a bound on the loss of every group. To score "
+            "the loss of the worst one, use make_fair_scorer('error_parity', comparison='worst_group')."
+        )
+    if constraint in CONSTRAINTS_ALSO_CALLED or constraint.removesuffix("_parity") in RATES:
+        return
+    of_amounts = [*AMOUNT_CONSTRAINTS, *DISTANCES]
+    hint = did_you_mean(constraint, [*CONSTRAINTS, *of_amounts])
+    raise ValueError(
+        f"Unknown constraint {show(constraint)}.{hint} Of decisions there are {', '.join(CONSTRAINTS)}; of "
+        f"amounts {', '.join(of_amounts)}."
+    )
 
 
 def _refuse_strata(constraint: Any, disparity: Any, strata: Selector, over_strata: OverStrata) -> None:

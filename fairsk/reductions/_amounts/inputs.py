@@ -9,7 +9,7 @@ import numpy as np
 
 from fairsk._core.amount_sums import tabulate_amounts
 from fairsk._core.groups import format_group
-from fairsk._core.messages import list_texts
+from fairsk._core.messages import in_words, list_texts
 from fairsk._core.results import amount
 from fairsk._core.warnings import warn_user
 from fairsk._meta.cross_fit import TrainingData, check_amounts_to_train, split_rows
@@ -66,11 +66,19 @@ def _missing_bound(spec: AmountSpec, training: TrainingData) -> str:
     """Say which bound is missing, and what size it has: a bound on amounts has their unit."""
     weights = training.weights
     constant = np.full(len(training.labels), np.average(training.labels, weights=weights))
+    table = tabulate_amounts(training.labels, constant, training.groups, weights)
     if spec.missing == "max_loss":
-        losses = tabulate_amounts(training.labels, constant, training.groups, weights).rate(spec.loss)
         beside = (
             "One prediction for all, the mean of y, has a mean loss of up to "
-            f"{amount(float(np.nanmax(losses)))} in a group."
+            f"{amount(float(np.nanmax(table.rate(spec.loss))))} in a group."
+        )
+    elif any(rate.lower_is_better for rate in spec.constraint.rates):  # losses, which may be squared
+        values = np.array([table.rate(rate) for rate in spec.constraint.rates])
+        apart = float((np.nanmax(values, axis=1) - np.nanmin(values, axis=1)).max())
+        names = " and ".join(in_words(rate.name) for rate in spec.constraint.rates)
+        beside = (
+            f"For scale, in that unit: one prediction for all, the mean of y, has a {names} of up to "
+            f"{amount(float(np.nanmax(values)))} in a group, and groups lie up to {amount(apart)} apart."
         )
     else:
         means = tabulate_amounts(None, training.labels, training.groups, weights).rate("mean_prediction")

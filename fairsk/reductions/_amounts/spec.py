@@ -7,8 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from fairsk._core.messages import show
-from fairsk.rates import AMOUNT_RATES, Constraint, MeanRate, get_amount_constraint
+from fairsk._core.messages import did_you_mean, show
+from fairsk.rates import (
+    AMOUNT_CONSTRAINTS,
+    AMOUNT_RATES,
+    CONSTRAINTS,
+    Constraint,
+    MeanRate,
+    get_amount_constraint,
+)
 from fairsk.reductions._amounts.rows import AmountBound
 
 __all__ = ["AmountSpec", "read_spec"]
@@ -69,6 +76,7 @@ def read_spec(
     if isinstance(constraint, str) and constraint == "error_parity":
         bounded = Constraint("error_parity", least)  # of whichever loss is made least
     else:
+        _refuse_unknown(constraint)
         bounded = get_amount_constraint(constraint)
         _check_moved(bounded)
     if max_loss is not None:
@@ -92,6 +100,16 @@ def _check_moved(bounded: Constraint) -> None:
                 f"{show(rate.name)} is the same whatever is predicted, so that no model can keep a bound on "
                 f"it: {show(rate.of)}. Bound a mean of predictions, of errors or of losses."
             )
+
+
+def _refuse_unknown(constraint: Any) -> None:
+    """Refuse a name that is none, with all that are open here; the ceiling is no constraint elsewhere."""
+    known = [*AMOUNT_CONSTRAINTS, _CEILING]
+    if isinstance(constraint, str) and constraint not in known and constraint not in CONSTRAINTS:
+        raise ValueError(
+            f"Unknown constraint {show(constraint)}.{did_you_mean(constraint, known)} Built in: "
+            f"{', '.join(known)}."
+        )
 
 
 def _is_loss(rate: MeanRate) -> bool:
