@@ -362,7 +362,9 @@ def test_blind_repairs_of_every_fold_are_learned_of_the_rows_it_had_not_seen():
     model = PredictionRepair(
         LinearRegression(), policy="blind", group_estimator=LogisticRegression(), cv=splits
     ).fit(X, X.sum(axis=1) ** 2, sensitive_features=groups)
-    np.testing.assert_allclose(model.predict(new), np.mean(expected, axis=0))
+    # Rounding, which layouts of memory differ in, ends the search elsewhere within the tolerance.
+    np.testing.assert_allclose(model.predict(new), np.mean(expected, axis=0), atol=0.005)
+    assert np.abs(expected[0] - np.mean(expected, axis=0)).max() > 0.05
     assert model.shares_[1] == pytest.approx(np.concatenate(shares)[:, 1].mean())
     assert [len(prices) for prices in model.prices_[0]] == [len(levels) for levels in model.levels_]
     chances = [of_groups.predict_proba(new) for of_groups in model.group_estimator_.models]
