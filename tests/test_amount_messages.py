@@ -8,8 +8,9 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from fairsk import ConstrainedRegressor, PredictionRepair
-from fairsk.metrics import GroupAmounts
+from fairsk.metrics import GroupAmounts, group_metrics, score_metrics
 from fairsk.scoring import make_fair_scorer
+from fairsk.statistics import verdict
 
 RNG = np.random.default_rng(0)
 GROUPS = np.tile(["a", "b"], 60)
@@ -78,3 +79,16 @@ def test_misspelt_constraints_name_what_is_meant_and_all_there_are():
     for name in ("bounded_group_loss", "bounded_group_los"):
         with pytest.raises(ValueError, match=r"make_fair_scorer\('error_parity', comparison='worst_group'\)"):
             make_fair_scorer(name, sensitive_features=0)
+
+
+def test_functions_of_decisions_say_what_there_is_for_amounts_and_classes():
+    with pytest.raises(TypeError, match=r"ndarray\. Of amounts: GroupAmounts, or regression_metrics"):
+        verdict(Y, "mean_parity", max_difference=1)
+    with pytest.raises(TypeError, match=r"no sensitive_features=\. Of amounts: GroupAmounts"):
+        verdict(Y, Y, sensitive_features=GROUPS)
+    with pytest.raises(ValueError, match="regression_metrics, amount_disparity and GroupAmounts"):
+        group_metrics(Y, Y, sensitive_features=GROUPS)
+    with pytest.raises(
+        ValueError, match=r"3 columns.* pos_label=.*multiclass_disparity .* one_vs_rest_counts"
+    ):
+        score_metrics(np.tile(["x", "y", "z"], 40), np.full((120, 3), 1 / 3), sensitive_features=GROUPS)

@@ -157,7 +157,8 @@ def _predicted_labels(name: str, column: Any, rows: Floats | None = None) -> Cod
     if fractions:
         raise ValueError(
             f"{name} holds fractions such as {fractions[0]}: rates need predicted labels, "
-            "not scores or probabilities."
+            "not scores or probabilities. Of amounts there are fairsk.metrics.regression_metrics, "
+            "amount_disparity and GroupAmounts."
         )
     return coded
 

@@ -194,7 +194,12 @@ def as_counts(table: Any, function: str) -> GroupCounts:
 def _as_table(table: Any, function: str) -> GroupCounts | GroupAmounts:
     """Return counts or moments of amounts, or those that a table is made of."""
     amounts = table if isinstance(table, GroupAmounts) else getattr(table, "amounts", None)
-    return amounts if isinstance(amounts, GroupAmounts) else as_counts(table, function)
+    if isinstance(amounts, GroupAmounts):
+        return amounts
+    try:
+        return as_counts(table, function)
+    except TypeError as error:
+        raise TypeError(f"{error}{_OF_AMOUNTS}") from None
 
 
 def takes_counts(function: Callable[_Parameters, _Returned]) -> Callable[_Parameters, _Returned]:
@@ -220,7 +225,8 @@ def _checked(
     def checked(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Returned:
         of_rows = [key for key in _OF_ROWS if key in kwargs]
         if of_rows:
-            raise TypeError(f"{_how_to_count(name)} It has no {of_rows[0]}=.")
+            of_amounts = _OF_AMOUNTS if read is _as_table else ""
+            raise TypeError(f"{_how_to_count(name)} It has no {of_rows[0]}=.{of_amounts}")
         if args:
             return function(read(args[0], name), *args[1:], **kwargs)  # type: ignore[arg-type]
         if "counts" in kwargs:
@@ -228,6 +234,10 @@ def _checked(
         return function(*args, **kwargs)
 
     return checked
+
+
+#: What is said of amounts where they are taken, too.
+_OF_AMOUNTS = " Of amounts: GroupAmounts, or regression_metrics."
 
 
 def _how_to_count(function: str) -> str:

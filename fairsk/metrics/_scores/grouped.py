@@ -120,6 +120,12 @@ def read_rows(
     scores = as_floats("y_score", y_score)
     if scores.ndim == 2 and scores.shape[1] == 2:
         raise ValueError("y_score has two columns: pass the one of the positive label, y_score[:, 1].")
+    if scores.ndim == 2 and scores.shape[1] > 2:
+        raise ValueError(
+            f"y_score has {scores.shape[1]} columns, and is to be scores of one class: pass its column, and "
+            "name it with pos_label=. Of decisions between several classes, "
+            "fairsk.metrics.multiclass_disparity compares each, and one_vs_rest_counts counts it."
+        )
     if y_true is None:
         actual = np.zeros(len(scores) if scores.ndim else 0, dtype=bool)
     else:
