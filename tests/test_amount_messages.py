@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import KFold, cross_val_predict
 
 from fairsk import ConstrainedRegressor, PredictionRepair
 from fairsk.metrics import GroupAmounts, group_metrics, score_metrics
@@ -92,3 +93,17 @@ def test_functions_of_decisions_say_what_there_is_for_amounts_and_classes():
         ValueError, match=r"3 columns.* pos_label=.*multiclass_disparity .* one_vs_rest_counts"
     ):
         score_metrics(np.tile(["x", "y", "z"], 40), np.full((120, 3), 1 / 3), sensitive_features=GROUPS)
+
+
+def test_a_report_says_what_the_bound_changes():
+    model = ConstrainedRegressor(LinearRegression(), max_difference=0.1, cv=KFold(3)).fit(
+        X, Y, sensitive_features=GROUPS
+    )
+    plain = cross_val_predict(LinearRegression(), X, Y, cv=KFold(3))
+    report, means = model.report_, [plain[g == GROUPS].mean() for g in "ab"]
+    assert report.disparity_without_bound == pytest.approx(abs(means[0] - means[1]))
+    text = report.summary()
+    assert f"Without the bound they would differ by {abs(means[0] - means[1]):.4g}" in text
+    assert all(f"(without the bound {mean:.4g})" in text for mean in means)
+    assert f"{np.mean((plain - Y)[GROUPS == 'a'] ** 2):.4g}" in text
+    assert "without the bound" in str(report)

@@ -61,6 +61,7 @@ def reduce_amounts(
         search.rows.mean_loss(search.predictions(0)),
         search.n_fits,
         {"models": len(search.columns), "stopped": search.stopped},
+        search.predictions(0),
     )
 
 

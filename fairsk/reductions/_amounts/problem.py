@@ -111,6 +111,8 @@ class AmountSolution:
         How many times the learner was fitted, each fold counted.
     detail : mapping
         What else the engine says: ``models``, ``rounds``, ...
+    predictions_without_bound : array of shape (n_held_out,) or None
+        The same rows as the learner predicts them without a bound; NaN for those of which that is not known.
     """
 
     predictor: Predictor
@@ -121,3 +123,4 @@ class AmountSolution:
     value_without_bound: float | None
     n_fits: int
     detail: Mapping[str, Any] = field(default_factory=dict)
+    predictions_without_bound: Floats | None = None

@@ -35,6 +35,8 @@ _SOLVER_ROUNDING = 1e-6
 _OF_MEANS = 1e-3
 #: As in reports of decisions: an interval that ends beyond so many times the bound says little of it.
 _FAR = 2.0
+#: Of so many groups a sentence says what changes, at most.
+_MOST_GROUPS = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -81,6 +83,11 @@ class AmountReport(Result):
         How many models were fitted, of each fold one.
     detail : dict
         What else the engine says.
+    disparity_without_bound : float or None
+        What is bounded, as it is of the same learner without a bound.
+    amounts_without_bound : GroupAmounts or None
+        Moments of its predictions of the same rows, or of those that it has predicted: in boosting, the rows
+        that some of the folds hold out.
     library : {"pandas", "polars", "pyarrow"}, optional
         The library of the data, which :meth:`frame` returns.
 
@@ -107,6 +114,8 @@ class AmountReport(Result):
     reason: str = ""
     n_models: int = 0
     detail: Mapping[str, Any] = field(default_factory=dict)
+    disparity_without_bound: float | None = None
+    amounts_without_bound: GroupAmounts | None = None
     library: Backend | None = None
 
     @property
@@ -153,6 +162,10 @@ class AmountReport(Result):
                 f"Under {name}, the greatest mean of a group is {reached} on these rows; on new rows expect "
                 f"{low_text} to {high_text} (95% interval over all groups); {self._judged()}."
             )
+        if self.disparity_without_bound is not None and not np.isnan(self.disparity_without_bound):
+            what = "they would differ by" if self.comparison == "difference" else "it would be"
+            lines.append(f"Without the bound {what} {amount(self.disparity_without_bound)}.")
+        lines += self._changes()
         cost = ""
         if self.value_without_bound is not None:
             cost = f", and {amount(self.value_without_bound)} without a bound"
@@ -162,6 +175,30 @@ class AmountReport(Result):
         n = row_count(float(self.amounts.n.sum()))
         lines.append(f"Measured on {n} training rows, each predicted by models that were fitted without it.")
         return "\n".join(lines)
+
+    def _changes(self) -> list[str]:
+        """Say of each group what the bound does to its mean prediction and to its loss."""
+        without = self.amounts_without_bound
+        if without is None:
+            return []
+        rates = (AMOUNT_RATES["mean_prediction"], self.loss)
+        before, after = ([table.rate(rate) for rate in rates] for table in (without, self.amounts))
+        names = [in_words(rate.name) for rate in rates]
+        moved = np.nan_to_num(np.abs(after[0] - before[0]))
+        shown = np.sort(np.argsort(-moved, kind="stable")[:_MOST_GROUPS])
+        lines = [
+            f"In {format_group(self.groups[g])} the {names[0]} is {amount(after[0][g])} (without the bound "
+            f"{amount(before[0][g])}), and the {names[1]} {amount(after[1][g])} "
+            f"(without {amount(before[1][g])})."
+            for g in shown.tolist()
+        ]
+        if len(self.groups) > len(shown):
+            lines.append(f"In the other {len(self.groups) - len(shown):,} groups the {names[0]} moves less.")
+        if without.n.sum() < self.amounts.n.sum():
+            lines.append(
+                f"What is without the bound was measured on {row_count(float(without.n.sum()))} of the rows."
+            )
+        return lines
 
     def _judged(self) -> str:
         if not np.isfinite(self.bound):
@@ -180,6 +217,8 @@ class AmountReport(Result):
         found = "nothing can be measured"
         if not np.isnan(self.disparity):
             found = f"{amount_with_interval(self.disparity, *self.interval)} (95% interval)"
+            if self.disparity_without_bound is not None and not np.isnan(self.disparity_without_bound):
+                found += f"; {amount(self.disparity_without_bound)} without the bound"
         detail = "".join(f", {name.replace('_', ' ')} {value}" for name, value in self.detail.items())
         value = amount(self.value)
         if self.value_without_bound is not None:
@@ -212,6 +251,11 @@ class AmountReport(Result):
             columns |= {rate.name: values.tolist()}
             columns |= {f"{rate.name}_low": low.tolist(), f"{rate.name}_high": high.tolist()}
             shown[rate.name] = list(map(amount_with_interval, values, low, high))
+        if self.amounts_without_bound is not None:
+            for rate in dict.fromkeys((AMOUNT_RATES["mean_prediction"], self.loss)):
+                name = f"{rate.name}_without_bound"
+                columns[name] = self.amounts_without_bound.rate(rate).tolist()
+                shown[name] = list(map(amount, columns[name]))
         return Table(columns, shown, notes=["in brackets: 95% intervals"])
 
     def _content(self) -> dict[str, Any]:
@@ -250,6 +294,15 @@ def measure_amounts(
     rounding = _SOLVER_ROUNDING * (bound.value + _OF_MEANS * sizes.max(initial=0.0))
     if np.isfinite(bound.value) and abs(disparity - bound.value) <= rounding:
         disparity = bound.value  # only rounding sets it apart from the bound
+    without, table_without = solution.predictions_without_bound, None
+    disparity_without = None
+    if without is not None and np.isfinite(bound.value):
+        known = np.flatnonzero(~np.isnan(without))
+        compared = rows.take(known)
+        table_without = tabulate_amounts(
+            compared.target, without[known], groups.take(known), compared.weights
+        )
+        disparity_without = compared.disparity(compared.values(without[known]))
     return AmountReport(
         constraint=spec.constraint,
         comparison=bound.comparison,
@@ -268,6 +321,8 @@ def measure_amounts(
         reason=reason,
         n_models=solution.n_fits,
         detail=dict(solution.detail),
+        disparity_without_bound=disparity_without,
+        amounts_without_bound=table_without,
     )
 
 

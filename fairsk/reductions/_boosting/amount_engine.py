@@ -101,6 +101,10 @@ def boost_amounts_under_bound(problem: AmountProblem) -> AmountSolution:
     chosen = rounds.choose()
     numbers = sorted(chosen.shares)
     detail = {"rounds": numbers[-1]} | ({"combined": len(numbers)} if len(numbers) > 1 else {})
+    without = chosen.predictions.copy()  # where nothing has a price, nothing is compared
+    if len(places):
+        without = np.full(len(measured), np.nan)
+        without[places] = lockstep.compared_scores()[1]
     return AmountSolution(
         MeanAmounts(
             tuple(lockstep.finish(number) for number in numbers),
@@ -113,6 +117,7 @@ def boost_amounts_under_bound(problem: AmountProblem) -> AmountSolution:
         _value_without_bound(measured, chosen.predictions, places, lockstep.compared_scores()[1]),
         lockstep.n_boosters,
         detail,
+        without,
     )
 
 
