@@ -10,6 +10,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 
 from fairsk import ConstrainedRegressor, PredictionRepair
 from fairsk.metrics import GroupAmounts, group_metrics, score_metrics
+from fairsk.plotting import TrainingDisplay
 from fairsk.scoring import make_fair_scorer
 from fairsk.statistics import verdict
 
@@ -107,3 +108,29 @@ def test_a_report_says_what_the_bound_changes():
     assert all(f"(without the bound {mean:.4g})" in text for mean in means)
     assert f"{np.mean((plain - Y)[GROUPS == 'a'] ** 2):.4g}" in text
     assert "without the bound" in str(report)
+
+
+def test_a_report_of_a_repair_says_what_it_changes():
+    report = PredictionRepair(LinearRegression(), cv=3).fit(X, Y, sensitive_features=GROUPS).report_
+    text = report.summary()
+    for place, group in enumerate("ab"):
+        after, before = (table.rate("mean_prediction")[place] for table in (report.after, report.before))
+        assert f"In {group} the mean prediction is {after:.4g} (without the repair {before:.4g})" in text
+    assert f"is {report.ks_after:.3f}, and {report.ks_before:.3f} without the repair" in text
+    assert "Measured on 120 training rows" in text
+    one = GROUPS == "a"
+    with pytest.warns(UserWarning, match="only one group"):
+        alone = PredictionRepair(LinearRegression(), cv=3).fit(X[one], Y[one], sensitive_features=GROUPS[one])
+    assert "not two groups" in alone.report_.summary()
+
+
+def test_a_display_of_decisions_says_how_a_history_of_amounts_is_drawn():
+    model = ConstrainedRegressor(LinearRegression(), max_difference=0.1, cv=3).fit(
+        X, Y, sensitive_features=GROUPS
+    )
+    with pytest.raises(
+        TypeError, match=r"draws trainings of classifiers.*pandas.DataFrame\(model.history_\)"
+    ):
+        TrainingDisplay.from_estimator(model)
+    with pytest.raises(ValueError, match=r"pandas.DataFrame\(model.history_\)"):
+        TrainingDisplay(model.history_)

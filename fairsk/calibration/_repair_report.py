@@ -128,6 +128,53 @@ class PredictionRepairReport(Result):
         """The groups."""
         return self.before.groups
 
+    def summary(self) -> str:
+        """Return what the report says in plain sentences, a line each.
+
+        Returns
+        -------
+        str
+            Plain text.
+        """
+        lines = []
+        if np.isnan(self.ks_before):
+            lines.append("There are not two groups with rows to compare, so nothing is promised.")
+        else:
+            lines.append(
+                "The Kolmogorov-Smirnov distance of the two groups whose predictions lie furthest apart is "
+                f"{number(self.ks_after)}, and {number(self.ks_before)} without the repair; their "
+                f"Wasserstein distance is {amount(self.wasserstein_after)}, and "
+                f"{amount(self.wasserstein_before)} without."
+            )
+            of_folds = ", by the models of the folds" if self.measured_on == "out of fold" else ""
+            lines.append(
+                "In the population, the Kolmogorov-Smirnov distance of any two groups is at most "
+                f"{number(self.ks_limit)} ({percent(self.confidence)}{of_folds})."
+            )
+        means, errors = (
+            [table.rate(name) for table in (self.before, self.after)] for name in (_MEAN, _ERROR)
+        )
+        moved = np.nan_to_num(np.abs(means[1] - means[0]))
+        shown = np.sort(np.argsort(-moved, kind="stable")[:_MOST_GROUPS]).tolist()
+        lines += [
+            f"In {format_group(self.groups[g])} the mean prediction is {amount(means[1][g])} "
+            f"(without the repair {amount(means[0][g])}), and the root mean squared error {amount(errors[1][g])} "
+            f"(without {amount(errors[0][g])})."
+            for g in shown
+        ]
+        if len(self.groups) > len(shown):
+            lines.append(f"In the other {len(self.groups) - len(shown):,} groups the mean moves less.")
+        total = [amount(float(table.overall().rate(_ERROR)[0])) for table in (self.before, self.after)]
+        lines.append(f"Of all rows the root mean squared error is {total[1]}, and {total[0]} without.")
+        n = row_count(float(self.before.n.sum()))
+        if self.measured_on == "out of fold":
+            lines.append(
+                f"Measured on {n} training rows, each predicted by a model that was fitted without it."
+            )
+        else:
+            lines.append(f"Measured on {n} rows that the regressor was not trained on.")
+        return "\n".join(lines)
+
     def _content(self) -> dict[str, Any]:
         by_group = dict(self._by_group().columns)
         return super()._content() | {name: by_group[name] for name in by_group if name != "group"}

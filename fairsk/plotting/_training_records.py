@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
-from sklearn.base import is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -38,6 +37,12 @@ ACCURACIES = {"valid_acc": "at even odds", "valid_bounded_acc": "best threshold 
 VALID = "valid_"
 #: What a record may be of.
 _UNITS: tuple[Literal["epoch", "round", "model"], ...] = ("epoch", "round", "model")
+#: What is said of a history that is not of decisions.
+_OF_AMOUNTS = (
+    "TrainingDisplay draws trainings of classifiers, and this is the history of a ConstrainedRegressor: see "
+    "it as a table, pandas.DataFrame(model.history_), or draw two of its columns, "
+    "pandas.DataFrame(model.history_).plot(y=['valid_loss', 'valid_disparity'], subplots=True)."
+)
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,8 @@ def _check_records(history: Any) -> bool:
     if not history:
         raise ValueError("The history has no epochs, so there is nothing to draw.")
     is_held_out = "valid_acc" in history[0] and not {*LOSSES, "disparities"} & {*history[0]}
+    if "valid_disparity" in history[0]:
+        raise ValueError(_OF_AMOUNTS)
     needed = ("valid_acc", VALID + "disparities") if is_held_out else (*LOSSES, "disparities")
     for i, record in enumerate(history, start=1):
         absent = [key for key in needed if key not in record]
@@ -189,11 +196,8 @@ def fitted_model(display: str, estimator: Any) -> Any:
                 f"pipeline, SensitiveRouter or search that ends in one; {type(estimator).__name__} does not. "
                 "Give the classifier itself; of a search, fit it with refit=True."
             )
-    if is_regressor(classifier):
-        raise TypeError(
-            f"{display} draws how decisions came under a bound, and {type(classifier).__name__} predicts "
-            "amounts: its history_ has valid_loss and valid_disparity of each record, for a plot of your own."
-        )
+    if classifier.history_ and "valid_disparity" in classifier.history_[0]:
+        raise TypeError(_OF_AMOUNTS)
     return classifier
 
 
