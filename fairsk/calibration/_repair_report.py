@@ -158,8 +158,8 @@ class PredictionRepairReport(Result):
         shown = np.sort(np.argsort(-moved, kind="stable")[:_MOST_GROUPS]).tolist()
         lines += [
             f"In {format_group(self.groups[g])} the mean prediction is {amount(means[1][g])} "
-            f"(without the repair {amount(means[0][g])}), and the root mean squared error {amount(errors[1][g])} "
-            f"(without {amount(errors[0][g])})."
+            f"(without the repair {amount(means[0][g])}), and the root mean squared error "
+            f"{amount(errors[1][g])} (without {amount(errors[0][g])})."
             for g in shown
         ]
         if len(self.groups) > len(shown):
