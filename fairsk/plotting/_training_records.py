@@ -124,6 +124,12 @@ def _labels(groups: Groups | None, rate: str, width: int) -> list[Hashable]:
     return labels
 
 
+def _is_of_amounts(history: Records) -> bool:
+    """Whether this is the history of a ConstrainedRegressor: losses and what is bounded, of held-out rows."""
+    amounts = {"valid_loss", "valid_disparity", "weight"}
+    return len(history) > 0 and amounts <= {*history[0]} and not {*LOSSES, "disparities"} & {*history[0]}
+
+
 def _check_records(history: Any) -> bool:
     """Raise an error that says what a history is; return whether all of it is of held-out rows."""
     if hasattr(history, "fit"):
@@ -139,7 +145,7 @@ def _check_records(history: Any) -> bool:
     if not history:
         raise ValueError("The history has no epochs, so there is nothing to draw.")
     is_held_out = "valid_acc" in history[0] and not {*LOSSES, "disparities"} & {*history[0]}
-    if "valid_disparity" in history[0]:
+    if _is_of_amounts(history):
         raise ValueError(_OF_AMOUNTS)
     needed = ("valid_acc", VALID + "disparities") if is_held_out else (*LOSSES, "disparities")
     for i, record in enumerate(history, start=1):
@@ -196,7 +202,7 @@ def fitted_model(display: str, estimator: Any) -> Any:
                 f"pipeline, SensitiveRouter or search that ends in one; {type(estimator).__name__} does not. "
                 "Give the classifier itself; of a search, fit it with refit=True."
             )
-    if classifier.history_ and "valid_disparity" in classifier.history_[0]:
+    if _is_of_amounts(classifier.history_):
         raise TypeError(_OF_AMOUNTS)
     return classifier
 
