@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fairsk._core.amount_sums import tabulate_amounts
-from fairsk._core.groups import format_group
+from fairsk._core.groups import format_group, list_groups
 from fairsk._core.messages import in_words, list_texts
 from fairsk._core.results import amount
 from fairsk._core.warnings import warn_user
@@ -141,7 +141,7 @@ def _warn_of_small_groups(rows: AmountRows, spec: AmountSpec, min_group_size: in
     """Warn of groups that are too small to measure, and if too few are left."""
     if rows.n_groups == 1 and rows.bound.comparison == "difference":
         warn_user(
-            f"There is only one group, {format_group(rows.labels[0])}: there is nothing to compare it with, "
+            f"There is only one group, {list_groups(rows.labels)}: there is nothing to compare it with, "
             "and nothing is promised. Check that sensitive_features names the right column."
         )
     elif not rows.covered.any():
