@@ -139,6 +139,7 @@ class GroupPool:
         vectors = np.array(list(offsets)).reshape(-1, self.rows.n_classes)
         tables = self.rows.tables(vectors)
         keys = [table.tobytes() for table in tables]
+        before = len(self._offsets)
         missing = np.isnan(self.terms.rates(tables)[self.terms.takes_part])
         for i, (vector, table, key) in enumerate(zip(vectors, tables, keys, strict=True)):
             ok = not missing[:, i].any()
@@ -147,8 +148,9 @@ class GroupPool:
                 if ok:
                     self._offsets.append(vector)
                     self._tables.append(table)
-        for name in ("offsets", "tables", "rates", "floors", "shares", "worth"):
-            self.__dict__.pop(name, None)
+        if len(self._offsets) > before:  # most vectors of a search have been seen
+            for name in ("offsets", "tables", "rates", "floors", "shares", "worth"):
+                self.__dict__.pop(name, None)
         return [self._seen[key] for key in keys]
 
     def at(self, places: list[int]) -> Floats:
