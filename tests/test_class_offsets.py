@@ -250,6 +250,34 @@ def test_searches_of_many_rows_come_close_to_all_decisions(monkeypatch):
         assert_within(problem, found.tables, 0.0)
 
 
+def test_an_answer_under_another_bound_helps_where_it_meets_the_bound(monkeypatch):
+    random = np.random.default_rng(3)
+    problems = []
+    for _ in range(4):
+        problem = make_problem(random, "demographic_parity", 3, 7)
+        covered = problem.covered[: problem.n_events]
+        problems.append(replace(problem, covered=covered, floors=(), capacity=None))
+
+    def under(problem, difference):
+        return replace(problem, constraints=bounded_constraints("demographic_parity", difference, None))
+
+    exact = {(i, d): solve(under(p, d), "threshold") for i, p in enumerate(problems) for d in (0.1, 0.4)}
+    # Searches alone, which look at few vectors and miss the best.
+    for name in ("_MOST_CELLS", "_WALKED_ROWS"):
+        monkeypatch.setattr(f"fairsk.thresholds._classes.solve.{name}", 0)
+    n_missed = 0
+    for (i, difference), best in exact.items():
+        problem = under(problems[i], difference)
+        n_missed += solve(problem, "threshold", prove=False).value < best.value - 1e-9
+        found = solve(problem, "threshold", near=exact[i, 0.1], prove=False)
+        assert exact[i, 0.1].value - 1e-9 <= found.value <= best.value + 1e-9
+        assert found.proven_bound is None
+        found = solve(problem, "threshold", near=exact[i, 0.4], prove=False)  # which may exceed the bound
+        assert found.value <= best.value + 1e-9
+        assert_within(problem, found.tables, 1e-9)
+    assert n_missed > 0
+
+
 @pytest.mark.parametrize("n_rows", [12, 60])
 def test_two_classes_as_the_search_for_thresholds(n_rows):
     random = np.random.default_rng(n_rows)

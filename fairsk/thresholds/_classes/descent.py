@@ -109,6 +109,10 @@ class Descent:
             pool.add([state.offsets[g]])
         return None if best is None else self._along_lines(best).offsets
 
+    def meets_bounds(self, offsets: Floats) -> bool:
+        """Return whether vectors meet the bounds."""
+        return self._excess(self._state(offsets)) <= 0
+
     def value(self, offsets: Floats) -> float:
         """Return what vectors are worth."""
         return self._state(offsets).value

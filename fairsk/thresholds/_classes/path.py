@@ -83,9 +83,11 @@ def trace_class_path(
     def under(bound: Bound) -> OffsetProblem:
         return replace(problem, constraints=(BoundedConstraint(bounded.constraint, bound),))
 
+    nearest: OffsetSolution | None = None
+
     def best(bound: Bound, policy: Literal["threshold", "randomized"] = "threshold") -> OffsetSolution | None:
-        try:
-            return solve(under(bound), policy, overall)
+        try:  # a path says what was found, and proves nothing
+            return solve(under(bound), policy, overall, near=nearest, prove=False)
         except ValueError:  # nothing meets it
             return None
 
@@ -103,7 +105,10 @@ def trace_class_path(
         raise ValueError("No offsets meet what is asked for, even without a bound on the disparity.")
     bounds = np.linspace(0.0 if by_difference else 1.0, disparity_of(unbounded), n_points)
     tried = [Bound(difference=at) if by_difference else Bound(ratio=at) for at in bounds.tolist()]
-    points = list(map(best, tried))
+    points: list[OffsetSolution | None] = []
+    for each in tried:  # from the tightest on, so that what one bound allows serves the next ones
+        points.append(best(each))
+        nearest = points[-1] or nearest
     nothing = np.full(problem.n_classes, np.nan)
     return ClassParetoPath(
         constraint=bounded.constraint.name,

@@ -60,7 +60,12 @@ MixPolicy: TypeAlias = Literal["auto", "threshold", "randomized"]
 
 
 def solve(
-    problem: OffsetProblem, policy: MixPolicy = "auto", overall: Floats | None = None
+    problem: OffsetProblem,
+    policy: MixPolicy = "auto",
+    overall: Floats | None = None,
+    *,
+    near: OffsetSolution | None = None,
+    prove: bool = True,
 ) -> OffsetSolution:
     """Return the best offsets per group under the bounds.
 
@@ -73,13 +78,18 @@ def solve(
         a percent of the value's range, or no single vectors meet the bounds.
     overall : array of shape (n_classes,), optional
         The best offsets for all rows alike, if they are known.
+    near : OffsetSolution, optional
+        The answer to the same problem under other bounds, from whose vectors the search begins. Single ones
+        that meet these bounds too are bettered or returned.
+    prove : bool, default=True
+        Whether to bound what all offset vectors could reach, and not only those looked at.
 
     Raises
     ------
     ValueError
         If nothing meets the bounds, or mixtures are asked for that cannot hold a rate.
     """
-    return _Solver(problem, overall).solve(policy)
+    return _Solver(problem, overall, near, prove=prove).solve(policy)
 
 
 def best_overall(problem: OffsetProblem) -> Floats:
@@ -139,8 +149,15 @@ def _rows(problem: OffsetProblem, index: np.ndarray) -> GroupRows:
 class _Solver:
     """The search for one problem."""
 
-    def __init__(self, problem: OffsetProblem, overall: Floats | None = None) -> None:
-        self._problem = problem
+    def __init__(
+        self,
+        problem: OffsetProblem,
+        overall: Floats | None = None,
+        near: OffsetSolution | None = None,
+        *,
+        prove: bool = True,
+    ) -> None:
+        self._problem, self._near, self._prove = problem, near, prove
         self._total = float(problem.weights.sum())
         self._overall = best_overall(problem) if overall is None else overall
         self._measured = problem.measured
@@ -154,6 +171,8 @@ class _Solver:
             rows, terms = _rows(problem, index), Terms(problem, g, self._total)
             if g in self._measured:
                 self._pools.append(_begin(rows, terms, self._overall, can_mix=problem.can_mix))
+                if near is not None:
+                    self._pools[-1].add(near.mixtures[g].offsets)
             else:
                 self._tables[g] = rows.table(self._overall)
                 fixed_shares += terms.shares(self._tables[[g]])[:, 0]
@@ -399,8 +418,9 @@ class _Solver:
             found = descent.run(np.array(likeliest))
         if found is None:  # one class for all, which meets every bound but floors and a capacity
             found = descent.best_constant()
-        if start is not None and (found is None or descent.value(start) > descent.value(found)):
-            found = start
+        for known in (start, self._single_nearby(descent)):
+            if known is not None and (found is None or descent.value(known) > descent.value(found)):
+                found = known
         better, _ = self._choose(master, found)
         reached = -np.inf if better is None else descent.value(better)
         is_far = master.value - reached > WORTH_MIXING * self._span
@@ -408,6 +428,13 @@ class _Solver:
             master = self._look_around(master, _WIDELY_WALKED_CELLS)
             better, _ = self._choose(master, better)
         return better if better is None else descent.polish(better)
+
+    def _single_nearby(self, descent: Descent) -> Floats | None:
+        """Return the single vectors of the answer under other bounds, if they meet these."""
+        if self._near is None or not all(self._near.mixtures[g].is_single for g in self._measured):
+            return None
+        offsets = np.array([self._near.mixtures[g].offsets[0] for g in self._measured])
+        return offsets if descent.meets_bounds(offsets) else None
 
     # --- answers --------------------------------------------------------------------------------------
 
@@ -448,8 +475,8 @@ class _Solver:
     def _bounds(self, master: Master) -> tuple[float, float | None]:
         """Return what no mixtures exceed, by the prices: of what was looked at, and of all offset vectors.
 
-        The latter is None where it was not looked for: of rates without fixed denominators, and of many rows
-        of more than three classes.
+        The latter is None where it was not looked for: of rates without fixed denominators, of many rows of
+        more than three classes, and where nobody asked.
         """
         if self._certified is not None and self._certified[0] is master:
             return self._certified[1:]
@@ -461,7 +488,7 @@ class _Solver:
             left = -min(0.0, float(costs.min()))
             found += left
             is_small = pool.rows.n_classes == 3 or len(pool.rows) <= _FEW_FOR_PROOF
-            if pool.is_complete or not (self._problem.can_mix and is_small):
+            if pool.is_complete or not (self._prove and self._problem.can_mix and is_small):
                 is_known &= pool.is_complete
                 proven += left
                 continue
