@@ -624,9 +624,7 @@ def test_what_has_no_training_to_draw_is_refused():
             TrainingDisplay.from_estimator(other)
     amounts = ConstrainedRegressor(LinearRegression(), max_difference=9, cv=2)
     amounts.fit(X, np.arange(len(y)), sensitive_features=y)
-    with pytest.raises(
-        TypeError, match=r"ConstrainedRegressor predicts amounts: its history_ has valid_loss"
-    ):
+    with pytest.raises(TypeError, match=r"the history of a ConstrainedRegressor: see it as a table"):
         TrainingDisplay.from_estimator(amounts)
     search = GridSearchCV(Trained(), {"epochs": [3]}, cv=2, refit=False).fit(X, y)
     with pytest.raises(TypeError, match="fit it with refit=True"):

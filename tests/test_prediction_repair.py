@@ -661,7 +661,7 @@ def test_models_that_cannot_be_used_are_refused():
     refused("'group_estimator' parameter", policy="blind", group_estimator=LinearRegression())
     refused("'policy' parameter", policy="threshold")
     refused("'strength' parameter", strength=1.5)
-    refused("y must hold numbers, got values such as 'low'", y=["low"] * 60)
+    refused("y holds text, such as 'low'", y=["low"] * 60)
     refused("no missing or infinite", y=np.append(y[:-1], np.nan))
     refused("shape \\(30, 2\\) for 30 rows: one amount per row", estimator=_TwoColumns())
     refused("returned NaN or infinite amounts", estimator=_Nothing())

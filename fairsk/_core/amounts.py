@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 
 from fairsk._core.columns import as_array
@@ -35,26 +34,21 @@ def amounts_column(name: str, values: Any, *, warn: bool = False) -> Floats:
     if values is None:
         raise ValueError(f"{name} is None: give a number per row.")
     column = column_or_1d(as_array(values), warn=warn)
-    # numpy reads numbers out of texts, and days since 1970 out of dates: neither is an amount.
+    # NumPy reads numbers out of texts, and days since 1970 out of dates: neither is an amount.
     texts = [value for value in column if isinstance(value, str | bytes)] if column.dtype.kind == "O" else []
-    if texts or (len(column) and column.dtype.kind in "USMm"):
-        raise ValueError(f"{name} must hold numbers, got values such as {show((texts or column)[0])}.")
+    if texts or (len(column) and column.dtype.kind in "US"):
+        raise ValueError(
+            f"{name} holds text, such as {show((texts or column)[0])}: amounts are numbers. Convert it, as "
+            f"in pandas.to_numeric({name})."
+        )
+    if len(column) and column.dtype.kind in "Mm":
+        raise ValueError(f"{name} must hold numbers, got values such as {show(column[0])}.")
     try:
         amounts = column.astype(float)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must hold numbers, got values such as {show(column[0])}.") from None
-    texts = [value for value in column.tolist() if isinstance(value, str)] if _may_hold_text(column) else []
-    if texts:
-        raise ValueError(
-            f"{name} holds text, such as {show(texts[0])}: amounts are numbers. Convert it, as in "
-            f"pandas.to_numeric({name})."
-        )
     _refuse_missing(name, amounts)
     return amounts
-
-
-def _may_hold_text(column: NDArray[Any]) -> bool:
-    return column.dtype.kind not in "biuf"
 
 
 def _refuse_missing(name: str, amounts: Floats) -> None:

@@ -713,7 +713,8 @@ class GroupCounts(Result):
             "squares": {cell: self.squares[cell].tolist() for cell in CELLS},
             "labelled": self.labelled,
             "orders": plain_orders(self.orders),
-            "events": self.events,
+            # Only where strata are classes: tables of two classes are written as they always were.
+            **({} if self.events is None else {"events": self.events}),
         }
 
     @classmethod
