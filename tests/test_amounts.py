@@ -224,7 +224,7 @@ def test_texts_and_dates_are_no_amounts() -> None:
     days = np.array(["2020-01-01", "2021-01-01"], dtype="datetime64[D]")
     for values in (["1", "2"], np.array([1.0, "2"], dtype=object), days, days - days[0]):
         with pytest.raises(
-            ValueError, match="y_pred (must hold numbers, got values such as|holds text, such as)"
+            ValueError, match=r"y_pred (must hold numbers, got values such as|holds text, such as)"
         ):
             GroupAmounts.from_predictions(None, values, sensitive_features=["a", "b"])
     assert GroupAmounts.from_predictions(None, [True, Fraction(1, 2)], sensitive_features=["a", "a"]).n == [2]
