@@ -93,7 +93,7 @@ EXPECTED_FAILURES = {
 }
 if sklearn_version < (1, 7):
     # It makes three classes two by their first row, after it has shuffled the rows of one side only.
-    for cls in (GroupThresholdOptimizer, ScoreRepair, GroupCalibratedClassifier, ConstrainedClassifier):
+    for cls in (ScoreRepair, ConstrainedClassifier):
         for kind in ("dense", "sparse"):
             check = f"check_sample_weight_equivalence_on_{kind}_data"
             EXPECTED_FAILURES.setdefault(cls, {})[check] = "scikit-learn 1.6 compares different labels"

@@ -344,7 +344,8 @@ def test_a_margin_leaves_room_and_says_how_much(data):
     table = tight.report_.amounts
     room, errors = limit - table.rate("mean_squared_error"), table.standard_errors("mean_squared_error")
     assert room[0] / errors[0] > tight.report_.margin
-    assert 0 < tight.report_.margins[1] == pytest.approx(room[1] / errors[1])
+    # The solver meets the limit up to its own rounding.
+    assert 0 < tight.report_.margins[1] == pytest.approx(room[1] / errors[1], rel=1e-4)
 
 
 def test_weights_are_repetitions_and_rows_without_weight_are_absent(data):

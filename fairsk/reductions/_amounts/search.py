@@ -71,13 +71,28 @@ class AmountSearch:
             multipliers = self._responses.against(best.held_up_by)
             if not multipliers.any() or _is_known(multipliers, self.columns):
                 break
-            self.columns.append(self._fit(multipliers, 0, len(self.problem.splits)))
+            tried = self._fit(multipliers, 0, self._n_tried)
+            if not self._lowers_excess(tried):
+                break
+            self.columns.append(self._complete(tried))
             self.problem.report_progress(len(self.columns), max_models)
             before, best = best, self.combine()
             if before.excess - best.excess < _LEAST_GAIN * self._standard_error():
                 break
         self.stopped = "max_models" if len(self.columns) >= max_models else "no gain"
         return best
+
+    def _lowers_excess(self, tried: Column) -> bool:
+        """Whether models of some splits lower the excess on their rows by enough to be worth the others."""
+        n, rows = self._n_tried, self._tried_rows
+        columns = [np.concatenate(column.held_out[:n]) for column in self.columns]
+        # Means of some rows differ from those of all by chance: what counts is how far prices move them.
+        moved = self.rows.values(self.predictions(0)) - rows.values(columns[0])
+        before, after = (
+            best_combination(rows, known, distances=self.distances, moved=moved, is_limited=False).excess
+            for known in (columns, [*columns, np.concatenate(tried.held_out)])
+        )
+        return before - after >= _LEAST_GAIN * self._standard_error()
 
     def _look_for_bound(self, max_models: int) -> Combination:
         """Fit models until another one is not worth it under the bound, as far as it is kept."""
