@@ -883,7 +883,7 @@ def test_a_group_of_weight_zero_has_no_errors() -> None:
 @pytest.mark.parametrize(
     ("y", "p", "message"),
     [
-        (["a", "b"], [1, 2], "y_true must hold numbers"),
+        (["a", "b"], [1, 2], "y_true holds text"),
         ([1, np.nan], [1, 2], "y_true must hold at least one number, and no missing"),
         ([1, 2], [1, np.inf], "y_pred must hold at least one number, and no missing"),
         ([1, 2, 3], [1, 2], "3 rows and y_pred 2"),
