@@ -18,6 +18,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -186,16 +187,17 @@ class ChatServer:
         try:
             if fault is None:
                 fault = completion(body["messages"][0]["content"], body, self.tokens)
-            self._send(handler, fault if isinstance(fault, Fault) else Fault(body=fault))
-        except OSError:
-            pass  # whoever asked has given up
+            fault = fault if isinstance(fault, Fault) else Fault(body=fault)
+            if fault.delay:
+                self._released.wait(fault.delay)
         finally:
+            # Before the answer goes out, for whoever has it may ask again before this thread runs on.
             with self._lock:
                 self._at_once -= 1
+        with suppress(OSError):  # whoever asked has given up
+            self._send(handler, fault)
 
     def _send(self, handler: BaseHTTPRequestHandler, fault: Fault) -> None:
-        if fault.delay:
-            self._released.wait(fault.delay)
         if fault.cut == "start":
             handler.connection.close()
             return
