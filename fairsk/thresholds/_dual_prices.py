@@ -14,6 +14,9 @@ __all__ = ["least_of_dual"]
 
 #: How many cutting planes there are at the most.
 _MAX_CUTS = 120
+#: What a price may be at the most, so that the first planes, which are few, leave no direction unbounded.
+#: Gains are of accuracy, so that a rate is worth about one: prices of bounds that can be met lie far below.
+_MAX_PRICE = 10.0
 
 
 def least_of_dual(
@@ -39,7 +42,7 @@ def least_of_dual(
     factors, slack = np.array([bound.line for bound in bounds]).T
     slack = np.maximum(slack, 0.0)
     size = n_groups * n_rates
-    limits = np.full(size, 10.0) if is_priced is None else np.where(is_priced, 10.0, 0.0).ravel()
+    limits = _MAX_PRICE * (np.ones(size) if is_priced is None else is_priced.ravel())
     # Variables: the height of the planes, then the price of "not above" and of "not below" of each rate.
     cost = np.concatenate([[1.0], np.tile(slack, n_groups), np.zeros(size)])
     balance = np.zeros((n_rates, 1 + 2 * size))

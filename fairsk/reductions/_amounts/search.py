@@ -84,15 +84,16 @@ class AmountSearch:
 
     def _lowers_excess(self, tried: Column) -> bool:
         """Whether models of some splits lower the excess on their rows by enough to be worth the others."""
+        before, after = (self._combine_tried(known) for known in (self.columns, [*self.columns, tried]))
+        return before.excess - after.excess >= _LEAST_GAIN * self._standard_error()
+
+    def _combine_tried(self, columns: Sequence[Column]) -> Combination:
+        """Return the best combination on the rows of the splits that prices are tried on."""
         n, rows = self._n_tried, self._tried_rows
-        columns = [np.concatenate(column.held_out[:n]) for column in self.columns]
+        held_out = [np.concatenate(column.held_out[:n]) for column in columns]
         # Means of some rows differ from those of all by chance: what counts is how far prices move them.
-        moved = self.rows.values(self.predictions(0)) - rows.values(columns[0])
-        before, after = (
-            best_combination(rows, known, distances=self.distances, moved=moved, is_limited=False).excess
-            for known in (columns, [*columns, np.concatenate(tried.held_out)])
-        )
-        return before - after >= _LEAST_GAIN * self._standard_error()
+        moved = self.rows.values(self.predictions(0)) - rows.values(held_out[0])
+        return best_combination(rows, held_out, distances=self.distances, moved=moved, is_limited=False)
 
     def _look_for_bound(self, max_models: int) -> Combination:
         """Fit models until another one is not worth it under the bound, as far as it is kept."""
@@ -214,20 +215,11 @@ class AmountSearch:
 
         None where those are not worth the fits of the other splits.
         """
-        n, rows = self._n_tried, self._tried_rows
         known = list(self.columns)
-        columns = [np.concatenate(column.held_out[:n]) for column in known]
-        # Means of some rows differ from those of all by chance: what counts is how far prices move them.
-        moved = self.rows.values(self.predictions(0)) - rows.values(columns[0])
-
-        def combine() -> Combination:
-            return best_combination(rows, columns, distances=self.distances, moved=moved, is_limited=False)
-
-        before = best = combine()
+        before = best = self._combine_tried(known)
         for _ in range(_MOST_TRIALS if len(known) == 1 else 1):
-            known.append(self._fit(multipliers, 0, n))
-            columns.append(np.concatenate(known[-1].held_out))
-            best = combine()
+            known.append(self._fit(multipliers, 0, self._n_tried))
+            best = self._combine_tried(known)
             wanted = self._wanted(best, known)
             if not wanted.any() or (best.excess == 0 and _is_known(wanted, known)):
                 break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -28,7 +29,7 @@ from fairsk.reductions._boosting.settings import Settings
 __all__ = ["LightGBMAbsolute", "LightGBMBackend", "LightGBMBoosters", "LightGBMSquared"]
 
 
-class LightGBMBoosters:
+class LightGBMBoosters(ABC):
     """The boosters of an estimator of LightGBM, with all its parameters.
 
     Boosters are silent unless the estimator sets its verbosity, for there is one per fold.
@@ -105,12 +106,12 @@ class LightGBMBoosters:
         """Return the number of rounds, the learning rate and the patience; refuse what cannot be had."""
         return read_settings(estimator.get_params(deep=False), fit_params, cls.estimator_name)
 
-    def _weigh_labels(self, params: Mapping[str, Any], classes: tuple[Any, Any]) -> None:
+    def _weigh_labels(self, params: Mapping[str, Any], classes: tuple[Any, Any]) -> None:  # noqa: B027 (amounts have no labels)
         """Change weights and factors by label, where labels have weights."""
 
+    @abstractmethod
     def _best_constant(self, rows: Ints) -> float:
         """Return the score that some rows would all best have."""
-        raise NotImplementedError
 
     def fold(self, train: Ints, test: Ints, *, X_test: Any = None) -> LightGBMFold | ConstantFold:
         """Return the booster of a fold, at the prior's log odds: no tree yet.
