@@ -146,7 +146,7 @@ class PredictionRepairReport(Result):
                 f"Wasserstein distance is {amount(self.wasserstein_after)}, and "
                 f"{amount(self.wasserstein_before)} without."
             )
-            of_folds = ", by the models of the folds" if self.measured_on == "out of fold" else ""
+            of_folds = ", by each fold's model alone" if self.measured_on == "out of fold" else ""
             lines.append(
                 "In the population, the Kolmogorov-Smirnov distance of any two groups is at most "
                 f"{number(self.ks_limit)} ({percent(self.confidence)}{of_folds})."
@@ -188,11 +188,12 @@ class PredictionRepairReport(Result):
     def _summary(self) -> list[tuple[str, str]]:
         lines = [("repair", f"{self.policy}, strength {self.strength:g}; {self.measured_on}")]
         if not np.isnan(self.ks_before):
+            whose = "each fold's model" if self.measured_on == "out of fold" else "the model"
             lines += [
                 (
                     "Kolmogorov-Smirnov",
-                    f"{number(self.ks_before)} before, {number(self.ks_after)} after; in the population at "
-                    f"most {number(self.ks_limit)} ({percent(self.confidence)})",
+                    f"{number(self.ks_before)} before, {number(self.ks_after)} after; of {whose} in the "
+                    f"population at most {number(self.ks_limit)} ({percent(self.confidence)})",
                 ),
                 (
                     "Wasserstein",
